@@ -1,0 +1,42 @@
+/** The rooms of ARCHITECTURE.md and which doors they have. Specs may look anywhere. */
+const spec = '\\.spec\\.ts$';
+const room = (name, from, allowed, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from, pathNot: spec },
+  to: { path: '^(src|workflows|activities|migrations|demo|test)/', pathNot: [from, ...allowed] },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    room('contracts', '^src/contracts/', [], 'The language everybody shares knows nobody.'),
+    room('domain', '^src/domain/', ['^src/contracts/(?!api/)'], 'Pure rules: contracts only.'),
+    { name: 'domain-is-pure', severity: 'error', from: { path: '^src/domain/', pathNot: spec }, to: { dependencyTypes: ['core', 'npm'] } },
+    room('workflows', '^workflows/', ['^src/contracts/(?!api/)', '^src/domain/'], 'Deterministic: contracts and domain only.'),
+    { name: 'workflows-use-only-temporal', severity: 'error', from: { path: '^workflows/', pathNot: spec }, to: { dependencyTypes: ['core', 'npm'], pathNot: '@temporalio/(workflow|common)' } },
+    room('activities', '^activities/', ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/hypervisors/hypervisor\\.ts$', '^src/guests/', '^src/repositories/image/image-repository\\.ts$', '^src/audit/'], 'Activities call ports, never an adapter.'),
+    room('hypervisors', '^src/(hypervisors|guests)/', ['^src/contracts/', '^src/domain/', '^src/system/'], 'An adapter never imports another adapter.'),
+    room('repositories', '^src/repositories/', ['^src/contracts/', '^src/domain/', '^src/system/'], 'An adapter never imports another adapter.'),
+    room('catalog', '^src/catalog/', ['^src/contracts/', '^src/domain/', '^src/audit/'], 'Entities never leave this folder.'),
+    { name: 'entities-stay-in-catalog', severity: 'error', from: { pathNot: ['^src/catalog/', '^test/'] }, to: { path: '^src/catalog/entities/' } },
+    { name: 'typeorm-stays-in-catalog', severity: 'error', from: { pathNot: ['^src/catalog/', '^migrations/', '^test/'] }, to: { path: 'node_modules/typeorm' } },
+    room('audit', '^src/audit/', ['^src/contracts/', '^src/domain/'], 'The chain knows no tables of others.'),
+    room('temporal', '^src/temporal/', ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/system/', '^src/config/'], 'Temporal glue: no workflow code, types by name.'),
+    room('system', '^src/system/', ['^src/contracts/'], 'Helpers for the operating system.'),
+    room('config', '^src/config/', ['^src/contracts/', '^src/system/'], 'The environment is read here.'),
+    room('api', '^src/api/', ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/hypervisors/hypervisor\\.ts$', '^src/guests/', '^src/repositories/image/image-repository\\.ts$', '^src/temporal/run-starter\\.ts$', '^src/config/'], 'The API starts workflows by type name and calls ports.'),
+    room('cli', '^src/cli/', ['^src/contracts/'], 'A client over HTTP.'),
+    { name: 'roles-are-the-only-composition-roots', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: ['^src/roles/', spec] }, to: { path: '^src/roles/' } },
+    { name: 'no-test-code-in-the-product', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec }, to: { path: '^(test|demo)/' } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'no-dev-dependency-in-the-product', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec }, to: { dependencyTypes: ['npm-dev'] } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    exclude: { path: '^(dist|node_modules)/' },
+  },
+};

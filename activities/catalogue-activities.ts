@@ -1,0 +1,38 @@
+import type { CatalogueActivities, PublishedRecoveryPoint, RunOutcome, StepRecord } from '../src/contracts/activities';
+import type { ActivityDependencies } from './dependencies';
+
+/** Short writes to PostgreSQL; see `CatalogueActivities`. */
+export class CatalogueWrites implements CatalogueActivities {
+  constructor(private readonly deps: ActivityDependencies) {}
+
+  async startRun(runId: string): Promise<void> {
+    await this.deps.catalog.startRun(runId);
+  }
+
+  async recordSteps(runId: string, steps: readonly StepRecord[]): Promise<void> {
+    for (const step of steps) {
+      await this.deps.catalog.recordStep(runId, step);
+      this.deps.log.info({ runId, step: step.key, state: step.state, code: step.error?.code }, `${step.title}: ${step.state}`);
+    }
+  }
+
+  async finishRun(runId: string, outcome: RunOutcome): Promise<void> {
+    await this.deps.catalog.finishRun(runId, outcome);
+    this.deps.log.info({ runId, state: outcome.state, code: outcome.error?.code }, `run ${outcome.state}`);
+  }
+
+  /** Reads the manifest from the repository: what stands there is the truth. */
+  async recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {
+    const repository = await this.deps.imageRepository(published.repository);
+    const { manifest } = await repository.open(published.serverId, published.recoveryPointId);
+    await this.deps.catalog.recordRecoveryPoint(manifest, published.repository);
+  }
+
+  async markDamaged(recoveryPointId: string, why: string): Promise<void> {
+    await this.deps.catalog.markRecoveryPoint(recoveryPointId, 'damaged', why);
+  }
+
+  async startLineage(runId: string, serverId: string): Promise<void> {
+    await this.deps.catalog.startLineage(runId, serverId);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Catalog } from '../src/catalog/catalog';
+import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { ImageRepository } from '../src/repositories/image/image-repository';
+
+/** The part of a logger that activities use. */
+export interface ActivityLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** What a worker gives its activities. Adapters are chosen by the composition root: activities know only the ports. */
+export interface ActivityDependencies {
+  readonly catalog: Catalog;
+  /** Throws `HYPERVISOR_NOT_CONFIGURED`. */
+  hypervisor(name: string): Promise<Hypervisor>;
+  /** Throws `REPOSITORY_NOT_CONFIGURED`. */
+  imageRepository(name: string): Promise<ImageRepository>;
+  readonly log: ActivityLog;
+  /** Modosu's version, for manifests. */
+  readonly version: string;
+  /** Upper bound of each copy; absent: none. */
+  readonly copyRateLimitBytesPerSecond?: number;
+}

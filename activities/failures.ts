@@ -1,0 +1,43 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { activityInfo, asyncLocalStorage } from '@temporalio/activity';
+import { isModosuError, toModosuError } from '../src/contracts/errors';
+import type { ActivityLog } from './dependencies';
+
+type Activity = (...args: never[]) => Promise<unknown>;
+
+/**
+ * The one place where errors become Temporal failures: the code is the failure's type, "never" means that Temporal does not try again, the summary travels
+ * in the details (encrypted like every payload). Cancellation passes through as it is.
+ */
+export function toFailure(thrown: unknown): Error {
+  if (thrown instanceof CancelledFailure || thrown instanceof ApplicationFailure) return thrown;
+  const error = toModosuError(thrown);
+  return ApplicationFailure.create({
+    type: error.code,
+    message: error.message,
+    nonRetryable: isModosuError(thrown) && error.retry === 'never',
+    details: [error.summary()],
+    // No cause: causes may hold command lines and outputs, which belong into the log, not into the history.
+  });
+}
+
+/** Wraps every activity of a group: translates its errors and logs them with run and attempt. */
+export function translateFailures<T extends object>(group: T, log: ActivityLog): T {
+  const wrapped = Object.entries(group).map(([name, activity]) => [
+    name,
+    async (...args: never[]) => {
+      try {
+        return await (activity as Activity)(...args);
+      } catch (thrown) {
+        const failure = toFailure(thrown);
+        if (!(failure instanceof CancelledFailure)) {
+          const cause = thrown instanceof Error ? thrown.cause : undefined;
+          const where = asyncLocalStorage.getStore() ? { workflowId: activityInfo().workflowExecution?.workflowId, attempt: activityInfo().attempt } : {};
+          log.warn({ activity: name, ...where, code: failure instanceof ApplicationFailure ? failure.type : undefined, error: failure.message, cause: cause instanceof Error ? cause.message : undefined }, 'activity failed');
+        }
+        throw failure;
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as T;
+}

@@ -1,0 +1,152 @@
+import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest } from '../src/contracts/activities';
+import { ModosuError, isModosuError } from '../src/contracts/errors';
+import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import type { ImageManifest } from '../src/contracts/recovery-point';
+import type { ServerInspection, ServerRef } from '../src/contracts/server';
+import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
+import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { ActivityDependencies } from './dependencies';
+import { whileAlive } from './heartbeat';
+
+export const serverRef = (input: Pick<RunInput, 'uuid' | 'serverName'>): ServerRef => ({ uuid: input.uuid, name: input.serverName });
+
+/** Calls to one hypervisor and its image repositories that change no server; see `HostActivities`. */
+export class HostCalls implements HostActivities {
+  constructor(private readonly deps: ActivityDependencies) {}
+
+  examineForBackup(input: RunInput): Promise<BackupSubject> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const inspection = await hypervisor.inspect(serverRef(input));
+      refuseUnsuitable(inspection, input.serverName);
+      return {
+        domainName: inspection.domainName,
+        powerState: inspection.powerState,
+        agent: inspection.agent.state,
+        disks: inspection.disks.map(({ target, path, format, backingChain, allocatedBytes }) => ({ target, path, format, flattened: backingChain.length > 0, allocatedBytes })),
+        neededBytes: inspection.disks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, inspection.nvram?.sizeBytes ?? 0),
+        definitionFingerprint: inspection.definitionFingerprint,
+        hasNvram: inspection.nvram !== null,
+      };
+    });
+  }
+
+  reserveRoom(input: BackupImageInput, neededBytes: number): Promise<void> {
+    return whileAlive(async () => {
+      const repository = await this.deps.imageRepository(input.repository);
+      await repository.requireSpace(neededBytes);
+      await repository.stage(input.recoveryPointId);
+    });
+  }
+
+  discardStaged(input: BackupImageInput): Promise<void> {
+    return whileAlive(async () => (await this.deps.imageRepository(input.repository)).discardStaged(input.recoveryPointId));
+  }
+
+  saveDefinition(input: BackupImageInput, subject: BackupSubject): Promise<void> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+      await this.requireSameDefinition(hypervisor, input, subject);
+      await hypervisor.exportDefinition(serverRef(input), staged.definitionPath);
+      if (subject.hasNvram) await hypervisor.exportNvram(serverRef(input), staged.nvramPath);
+    });
+  }
+
+  publish(request: PublishRequest): Promise<PublishedRecoveryPoint> {
+    const { input, subject, copied } = request;
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const repository = await this.deps.imageRepository(input.repository);
+      const inspection = await hypervisor.inspect(serverRef(input));
+      const manifest = await repository.publish(
+        {
+          recoveryPointId: input.recoveryPointId,
+          server: { id: input.serverId, name: input.serverName, uuid: input.uuid },
+          generation: request.generation,
+          lineageId: request.lineageId,
+          parentId: null,
+          runId: input.runId,
+          reason: input.reason,
+          consistency: 'offline',
+          pointInTime: request.pointInTime,
+          disks: copied,
+          definitionFingerprint: subject.definitionFingerprint,
+          nvramOrigin: subject.hasNvram && inspection.nvram !== null ? { path: inspection.nvram.path, format: inspection.nvram.format } : null,
+          removableMedia: inspection.removableMedia,
+          nics: inspection.nics,
+          generationId: inspection.generationId,
+          firmware: inspection.firmware,
+          domainType: inspection.domainType,
+          powerStateBefore: subject.powerState,
+          agentBefore: subject.agent,
+          software: { modosu: this.deps.version },
+        },
+        new Date(),
+      );
+      return { recoveryPointId: manifest.recoveryPointId, serverId: manifest.server.id, repository: input.repository, sizeBytes: storedBytes(manifest) };
+    });
+  }
+
+  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(source.hypervisor);
+      const repository = await this.deps.imageRepository(source.repository);
+      const { manifest, manifestSha256 } = await repository.open(source.serverId, source.recoveryPointId);
+      const present = await inspectIfPresent(hypervisor, serverRef(source));
+      const targets = await hypervisor.restoreTargets({ manifest, present, runId: source.runId });
+      return { present, manifest, manifestSha256, targets };
+    });
+  }
+
+  discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const paths = plan.volumes.map(({ newPath }) => newPath);
+      if (plan.nvramNewPath !== null) paths.push(plan.nvramNewPath);
+      await hypervisor.discardVolumes({ runId: input.runId, paths });
+    });
+  }
+
+  restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const repository = await this.deps.imageRepository(plan.recoveryPoint.repository);
+      await repository.verifySmallFiles(input.serverId, plan.recoveryPoint.id);
+      const { nvramPath } = await repository.open(input.serverId, plan.recoveryPoint.id);
+      if (nvramPath === null || plan.nvramNewPath === null) {
+        throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${plan.recoveryPoint.id} holds no firmware variables, but the plan has them.`);
+      }
+      const present = await inspectIfPresent(hypervisor, serverRef(input));
+      await hypervisor.importNvram({ sourcePath: nvramPath, newPath: plan.nvramNewPath, replacesPath: present?.nvram?.path ?? null, runId: input.runId });
+    });
+  }
+
+  /** A definition edited during the copy would describe other disks than those that were copied. */
+  private async requireSameDefinition(hypervisor: Hypervisor, input: RunInput, subject: BackupSubject): Promise<void> {
+    const { definitionFingerprint } = await hypervisor.inspect(serverRef(input));
+    if (definitionFingerprint !== subject.definitionFingerprint) {
+      throw new ModosuError('DEFINITION_CHANGED', `The definition of ${input.serverName} was changed while its disks were copied.`);
+    }
+  }
+}
+
+async function inspectIfPresent(hypervisor: Hypervisor, server: ServerRef): Promise<ServerInspection | null> {
+  try {
+    return await hypervisor.inspect(server);
+  } catch (thrown) {
+    if (isModosuError(thrown) && thrown.code === 'SERVER_GONE') return null;
+    throw thrown;
+  }
+}
+
+function refuseUnsuitable(inspection: ServerInspection, name: string): void {
+  const [first] = inspection.refusals;
+  if (first) {
+    throw new ModosuError(first.code, first.message, { hint: first.hint, context: { ...first.context, allRefusals: inspection.refusals.map(({ code }) => code) } });
+  }
+  if (inspection.powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest cannot be shut down.`);
+}
+
+export const storedBytes = (manifest: ImageManifest): number =>
+  manifest.disks.reduce((sum, { image }) => sum + image.sizeBytes, manifest.definition.sizeBytes + (manifest.nvram?.sizeBytes ?? 0));

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import type { PlanningActivities, PlanSource } from '../src/contracts/activities';
+import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
+import { newId } from '../src/contracts/ids';
+import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import { canonicalJson } from '../src/domain/canonical-json';
+import { planRestore } from '../src/domain/restore-planning';
+import type { ActivityDependencies } from './dependencies';
+
+/** SHA-256 of the canonical JSON of a plan: what confirmation and run are bound to. */
+export const hashPlan = (body: RestorePlanBody): string => createHash('sha256').update(canonicalJson(body)).digest('hex');
+
+/** Judgements that need the catalogue; see `PlanningActivities`. */
+export class PlanningJudgements implements PlanningActivities {
+  constructor(private readonly deps: ActivityDependencies) {}
+
+  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null): Promise<PlanSource> {
+    const { catalog } = this.deps;
+    const server = await catalog.getServer(serverId);
+    const point = recoveryPointId === null ? await catalog.newestUsable(serverId) : await catalog.getRecoveryPoint(recoveryPointId);
+    if (point.serverId !== serverId) {
+      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
+    }
+    if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
+    return {
+      planId,
+      runId: newId('run'),
+      serverId,
+      serverName: server.name,
+      uuid: server.uuid,
+      hypervisor: server.hypervisor,
+      repository: point.repository,
+      recoveryPointId: point.id,
+      measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId),
+    };
+  }
+
+  async composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void> {
+    // A second attempt after the answer was lost must not make a second plan: its moment, and so its hash, would differ.
+    if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
+    const body = planRestore(source, survey, new Date());
+    await this.deps.catalog.completePlan(source.planId, body, hashPlan(body));
+  }
+
+  async failPlan(planId: string, error: ErrorSummary): Promise<void> {
+    await this.deps.catalog.failPlan(planId, error);
+  }
+
+  async loadPlan(planId: string, hash: string): Promise<RestorePlanBody> {
+    const plan = await this.deps.catalog.getPlan(planId);
+    if (plan.body === null || hashPlan(plan.body) !== hash) {
+      throw new ModosuError('PLAN_STALE', `Plan ${planId} is not the one that was accepted: its hash differs.`);
+    }
+    return plan.body;
+  }
+
+  async nextGeneration(serverId: string): Promise<{ generation: number; lineageId: string }> {
+    const { lineageId } = await this.deps.catalog.getServer(serverId);
+    return { generation: await this.deps.catalog.nextGeneration(serverId), lineageId };
+  }
+}

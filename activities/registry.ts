@@ -1,0 +1,46 @@
+import type { CatalogueActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../src/contracts/activities';
+import { CatalogueWrites } from './catalogue-activities';
+import type { ActivityDependencies } from './dependencies';
+import { translateFailures } from './failures';
+import { HostCalls } from './host-activities';
+import { PlanningJudgements } from './planning-activities';
+import { ServerCalls } from './server-activities';
+import { Transfers } from './transfer-activities';
+
+type AnyActivity = (...args: never[]) => Promise<unknown>;
+type Bound<T> = { readonly [K in keyof T]: T[K] };
+
+/** Queue `control`: workflows and what needs only the catalogue. */
+export const createControlActivities = (deps: ActivityDependencies): Bound<CatalogueActivities & PlanningActivities> => {
+  const writes = new CatalogueWrites(deps);
+  const judgements = new PlanningJudgements(deps);
+  return translateFailures(
+    {
+      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'recordRecoveryPoint', 'markDamaged', 'startLineage']),
+      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'failPlan', 'loadPlan', 'nextGeneration']),
+    },
+    deps.log,
+  );
+};
+
+/** Queue `host.<hypervisor>`: short calls. */
+export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities> =>
+  translateFailures(
+    {
+      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'surveyRestore', 'discardVolumes', 'restoreNvram']),
+      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'waitForAgent', 'swapVolumes', 'revertSwap']),
+    },
+    deps.log,
+  );
+
+/** Queue `host.<hypervisor>.transfer`: long copies. */
+export const createTransferActivities = (deps: ActivityDependencies): Bound<TransferActivities> =>
+  translateFailures(bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'copyDiskToVolume']), deps.log);
+
+/**
+ * Temporal reads own properties only, so the methods of a class are bound by name. A name that is missing shows in the registry's spec, which
+ * compares with the methods of the classes.
+ */
+function bind<T extends object>(service: T, names: readonly (keyof T & string)[]): T {
+  return Object.fromEntries(names.map((name) => [name, (service[name] as AnyActivity).bind(service)])) as T;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+// Runs the test tiers one after the other and closes with one line that counts all of them: "N passed, N failed, N skipped".
+//   node scripts/run-tests.mjs                 lint, build and every tier of `npm test`
+//   node scripts/run-tests.mjs --tier unit     the named tier(s) alone, without lint
+//   node scripts/run-tests.mjs --full          also what is too long for `npm test`
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+
+const TIERS = [
+  { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/'], jestArgs: ['--maxWorkers=2'] },
+  { name: 'contract', paths: ['test/contract/'], jestArgs: ['--runInBand'] },
+  { name: 'integration', paths: ['test/integration/'], jestArgs: ['--runInBand'], needsBuild: true },
+  { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--runInBand'], needsBuild: true },
+  { name: 'e2e', paths: ['test/e2e/'], jestArgs: ['--runInBand'], needsBuild: true },
+];
+
+const args = process.argv.slice(2);
+const wanted = args.flatMap((arg, index) => (arg === '--tier' ? [args[index + 1]] : []));
+const unknown = wanted.filter((name) => !TIERS.some((tier) => tier.name === name));
+if (unknown.length > 0) {
+  console.error(`Unknown tier ${unknown.join(', ')}. Tiers: ${TIERS.map(({ name }) => name).join(', ')}.`);
+  process.exit(2);
+}
+const tiers = TIERS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const env = { ...process.env, FORCE_COLOR: '0', MODOSU_TEST_FULL: args.includes('--full') ? '1' : '' };
+
+let child = null;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    child?.kill(signal);
+    process.exitCode = 130;
+    setTimeout(() => process.exit(130), 30_000).unref();
+  });
+}
+
+const run = (command, commandArgs) =>
+  new Promise((resolve) => {
+    child = spawn(command, commandArgs, { stdio: 'inherit', env });
+    child.on('error', () => resolve(127));
+    child.on('close', (code, signal) => resolve(signal ? 130 : code));
+  });
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+let broken = false;
+
+const stage = async (title, work) => {
+  const startedAt = Date.now();
+  console.log(`\n== ${title}`);
+  const ok = await work();
+  console.log(`== ${title}: ${ok ? 'ok' : 'FAILED'} (${Math.round((Date.now() - startedAt) / 1000)} s)`);
+  if (!ok) broken = true;
+};
+
+if (wanted.length === 0) await stage('lint', async () => (await run('npm', ['run', '--silent', 'lint'])) === 0);
+if (!broken && tiers.some(({ needsBuild }) => needsBuild)) await stage('build', async () => (await run('npm', ['run', '--silent', 'build'])) === 0);
+
+const reports = mkdtempSync(join(tmpdir(), 'modosu-tests-'));
+try {
+  for (const tier of broken ? [] : tiers) {
+    await stage(tier.name, async () => {
+      const report = join(reports, `${tier.name}.json`);
+      const code = await run(process.execPath, ['node_modules/jest/bin/jest.js', ...tier.jestArgs, '--json', `--outputFile=${report}`, '--testPathPatterns', ...tier.paths.map((path) => `<rootDir>/${path}`)]);
+      try {
+        const result = JSON.parse(readFileSync(report, 'utf8'));
+        total.passed += result.numPassedTests;
+        total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+        total.skipped += result.numPendingTests + result.numTodoTests;
+        return code === 0 && result.numTotalTests > 0;
+      } catch {
+        total.failed += 1;
+        return false;
+      }
+    });
+    if (process.exitCode === 130) break;
+  }
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}
+
+if (broken && total.failed === 0) total.failed = 1;
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(broken || total.failed > 0 ? 1 : (process.exitCode ?? 0));

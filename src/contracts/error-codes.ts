@@ -1,0 +1,133 @@
+/**
+ * Every error Modosu can answer with: its kind, whether trying again later may help, and the hint that is shown
+ * when the place that throws has nothing more exact to say.
+ *
+ * A code is stable: people script against it and `modosu explain CODE` (later) prints this table. Add codes, never
+ * reuse one for another meaning.
+ */
+
+/** What sort of failure it is. Decides the HTTP status and the CLI's exit code, nothing else. */
+export type ErrorKind =
+  | 'invalid' // the request or a file is wrong; sending it again changes nothing
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not-found'
+  | 'conflict' // something else holds or has changed what the request needs
+  | 'precondition' // the world is not in the state the operation needs
+  | 'capacity' // not enough room
+  | 'corrupt' // stored bytes are not what was written
+  | 'unavailable' // a part Modosu needs does not answer
+  | 'timeout'
+  | 'cancelled'
+  | 'internal';
+
+/** `never`: the same attempt fails again. `later`: the cause may pass by itself; activities retry it. */
+export type RetryAdvice = 'never' | 'later';
+
+interface ErrorCodeEntry {
+  readonly kind: ErrorKind;
+  readonly retry: RetryAdvice;
+  readonly hint: string;
+}
+
+const entry = (kind: ErrorKind, retry: RetryAdvice, hint: string): ErrorCodeEntry => ({ kind, retry, hint });
+
+export const ERROR_CODES = {
+  // requests and files
+  REQUEST_INVALID: entry('invalid', 'never', 'Correct the fields named in the detail and send the request again.'),
+  ESTATE_INVALID: entry('invalid', 'never', 'Correct the estate file at the lines named; nothing was changed.'),
+  NAME_INVALID: entry('invalid', 'never', 'Use 1 to 64 letters, digits, ".", "_" or "-", beginning with a letter or digit.'),
+  CONFIG_INVALID: entry('invalid', 'never', 'Correct the environment variables named; `modosu doctor` checks them.'),
+  IDEMPOTENCY_KEY_REUSED: entry('invalid', 'never', 'Use a new Idempotency-Key for a different request.'),
+  CONFIRMATION_MISMATCH: entry('invalid', 'never', 'Type the name of the server exactly: --confirm NAME.'),
+  PATH_NOT_ALLOWED: entry('invalid', 'never', 'Use an absolute path inside the directory named, without "..".'),
+  USAGE: entry('invalid', 'never', 'See `modosu --help`.'),
+
+  // who asks
+  TOKEN_MISSING: entry('unauthenticated', 'never', 'Send "Authorization: Bearer TOKEN", or set MODOSU_TOKEN or MODOSU_TOKEN_FILE for the CLI.'),
+  TOKEN_INVALID: entry('unauthenticated', 'never', 'The token is unknown or expired; ask an administrator for a new one.'),
+  NOT_ALLOWED: entry('forbidden', 'never', 'This token lacks the scope named; use another token.'),
+
+  // things that are not there
+  SERVER_NOT_FOUND: entry('not-found', 'never', 'List the servers with `modosu server list`; add one with `modosu apply`.'),
+  RECOVERY_POINT_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu recovery-point list --server NAME`.'),
+  PLAN_NOT_FOUND: entry('not-found', 'never', 'Make a plan with `modosu restore plan NAME --scenario server`.'),
+  RUN_NOT_FOUND: entry('not-found', 'never', 'List the runs with `modosu run list`.'),
+  ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
+  NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode offline --reason TEXT`.'),
+  HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
+  REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
+  DOMAIN_NOT_FOUND: entry('not-found', 'never', 'Check the domain name in the estate file against `virsh list --all` on the hypervisor.'),
+
+  // conflicts
+  SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
+  PLAN_STALE: entry('conflict', 'never', 'The world has changed since the plan was made; make a new plan and read it.'),
+  PLAN_ALREADY_USED: entry('conflict', 'never', 'A plan is carried out once; make a new plan.'),
+  PLAN_NOT_READY: entry('conflict', 'later', 'The plan is still being made; ask again in a moment.'),
+  PLAN_FAILED: entry('conflict', 'never', 'The plan could not be made; see its error, mend the cause and plan again.'),
+  PLAN_BLOCKED: entry('conflict', 'never', 'The plan has blocking findings; remove their causes and plan again.'),
+  RUN_FINISHED: entry('conflict', 'never', 'The run has already ended; see `modosu run show ID`.'),
+  ESTATE_CONFLICT: entry('conflict', 'never', 'The estate changed while it was being applied; look at the difference again with --dry-run.'),
+  FENCED_OFF: entry('conflict', 'never', 'A newer run holds this server; this one must not write any more. See `modosu run list --server NAME`.'),
+  IF_MATCH_FAILED: entry('conflict', 'never', 'What you looked at has changed since; read it again, then repeat the request.'),
+
+  // the server and its hypervisor
+  SERVER_GONE: entry('precondition', 'never', 'The hypervisor no longer knows this server; restore it from a recovery point.'),
+  SERVER_HAS_NO_DISKS: entry('precondition', 'never', 'Only servers with at least one file-backed disk can have an image recovery point.'),
+  SERVER_TRANSIENT: entry('precondition', 'never', 'The domain has no stored definition; make it persistent with `virsh define`.'),
+  DISK_FILE_MISSING: entry('precondition', 'never', 'Put the disk file back, or correct the domain definition.'),
+  DISK_NOT_SUPPORTED: entry('precondition', 'never', 'Only qcow2 and raw disks in files are supported so far.'),
+  DISK_PASSTHROUGH: entry('precondition', 'never', 'A device of the host cannot be imaged; remove it from the domain, or protect its data with a data set.'),
+  DEVICE_PASSTHROUGH: entry('precondition', 'never', 'Host devices tie the server to this host; remove them from the domain first.'),
+  DEFINITION_CHANGED: entry('conflict', 'never', 'Find out who edits this server, then take the backup again.'),
+  SERVER_PAUSED: entry('precondition', 'never', 'Find out who paused the server and why (`virsh domstate --reason`), resume it, then try again.'),
+  STOP_TIMED_OUT: entry('precondition', 'never', 'The guest did not shut down in time; look at its console, or raise stopTimeoutSeconds in the estate file.'),
+  AGENT_ABSENT: entry('precondition', 'never', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.'),
+  AGENT_SILENT: entry('timeout', 'later', 'libvirt may say "running" while the OS has not started; look at the console of the server.'),
+  AGENT_COMMAND_FAILED: entry('precondition', 'never', 'See the guest agent\'s message in the detail.'),
+  START_FAILED: entry('precondition', 'never', 'libvirt refused to start the server; its message is in the detail.'),
+  SWAP_REFUSED: entry('precondition', 'never', 'libvirt refused the new definition; its message is in the detail. The old one is still in place.'),
+  HYPERVISOR_UNREACHABLE: entry('unavailable', 'later', 'Start libvirtd on the hypervisor (`systemctl start libvirtd`), then `modosu doctor`.'),
+  HYPERVISOR_COMMAND_FAILED: entry('precondition', 'never', 'libvirt\'s own message is in the detail.'),
+  HYPERVISOR_COMMAND_TIMED_OUT: entry('timeout', 'later', 'libvirt did not answer in time; check libvirtd and its log.'),
+  SERVER_NOT_STOPPED: entry('precondition', 'never', 'Stop the server first; its disks must not be in use.'),
+  SERVER_HAS_SAVED_STATE: entry('precondition', 'never', 'Start the server, or drop its saved memory with `virsh managedsave-remove DOMAIN`.'),
+  SERVER_DEFINITION_DIFFERS: entry('precondition', 'never', 'The running server uses other disk files than its stored definition; make both agree, or restart the server.'),
+  DISK_SHARED: entry('precondition', 'never', 'A disk that several servers write to has no state of its own; remove it from the definition or unshare it.'),
+
+  // images and repositories
+  IMAGE_HEADER_REFUSED: entry('precondition', 'never', 'The disk image\'s header is unusual or hostile; nothing was opened. See the detail for the field.'),
+  COPY_FAILED: entry('precondition', 'later', 'The copy ended with the message in the detail.'),
+  COPY_STALLED: entry('timeout', 'later', 'No byte was copied for the time named; check the storage under source and target.'),
+  REPOSITORY_UNREACHABLE: entry('unavailable', 'later', 'Mount or create the repository directory named, then `modosu doctor`.'),
+  REPOSITORY_FORMAT_UNKNOWN: entry('precondition', 'never', 'The directory is not an image repository of a version this program reads.'),
+  RECOVERY_POINT_CORRUPT: entry('corrupt', 'never', 'Stored bytes differ from their checksums; choose another recovery point. Nothing was changed.'),
+  RECOVERY_POINT_INCOMPLETE: entry('corrupt', 'never', 'A file of the recovery point is missing; choose another recovery point. Nothing was changed.'),
+  RECOVERY_POINT_NOT_USABLE: entry('precondition', 'never', 'Choose a recovery point in state "usable".'),
+  NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
+  VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
+  TARGET_UNREACHABLE: entry('unavailable', 'later', 'The directory of the server\'s disks cannot be written; mount it, then try again.'),
+
+  // Modosu's own parts
+  DATABASE_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
+  DATABASE_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
+  TEMPORAL_UNAVAILABLE: entry('unavailable', 'later', 'Start Temporal or correct MODOSU_TEMPORAL_ADDRESS; `modosu doctor` checks it. Nothing was started.'),
+  PAYLOAD_UNREADABLE: entry('precondition', 'never', 'Put the key named back into payload-keys.json (the same file on every machine), then restart the worker and the API.'),
+  API_UNREACHABLE: entry('unavailable', 'later', 'Start Modosu with `modosu up`, or set MODOSU_API_URL.'),
+  NO_WORKER: entry('unavailable', 'later', 'No worker serves this hypervisor; start one with `modosu worker`.'),
+  STATE_DIRECTORY_UNUSABLE: entry('precondition', 'never', 'Choose a directory outside private homes with MODOSU_STATE_DIR; others must be able to pass through its parents.'),
+  ALREADY_RUNNING: entry('conflict', 'never', 'Another `modosu up` uses this state directory; stop it first.'),
+  PORT_TAKEN: entry('conflict', 'never', 'Another program listens on the port named; free it or choose another port.'),
+  PROGRAM_MISSING: entry('unavailable', 'never', 'Install the program named; `npm run setup` does it on Debian and Ubuntu.'),
+  AUDIT_CHAIN_BROKEN: entry('corrupt', 'never', 'An audit entry was changed outside Modosu; keep the database as evidence and look at the entry named.'),
+  RUN_FAILED: entry('precondition', 'never', 'See `modosu run show ID` for the failed step and its hint.'),
+  RUN_CANCELLED: entry('cancelled', 'never', 'The run was cancelled; what it had changed was undone.'),
+  RUN_ENDED_OUTSIDE: entry('internal', 'never', 'The workflow was ended outside Modosu; check the server\'s state before the next run.'),
+  WAIT_TIMED_OUT: entry('timeout', 'later', 'The run goes on; follow it with `modosu run watch ID`.'),
+  INTERNAL: entry('internal', 'never', 'This is a fault in Modosu; report it with the log lines of the run.'),
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === 'string' && Object.hasOwn(ERROR_CODES, value);

@@ -1,0 +1,35 @@
+/**
+ * Ids are `<prefix>_<26 characters of Crockford base32>`: 48 bits of milliseconds, then 80 random bits, so that they sort
+ * by age. They are safe as file names, volume suffixes and workflow ids.
+ */
+export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req';
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const ID_PATTERN = /^(srv|rp|plan|run|tok|req)_[0-9a-hjkmnp-tv-z]{26}$/;
+
+/** Not for workflows: it reads the clock and random bytes. */
+export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
+  let time = '';
+  let rest = nowMs;
+  for (let i = 0; i < 10; i += 1) {
+    time = ALPHABET.charAt(rest % 32) + time;
+    rest = Math.floor(rest / 32);
+  }
+  const random = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  let tail = '';
+  for (const byte of random) tail += ALPHABET.charAt(byte % 32);
+  return `${prefix}_${time}${tail}`;
+}
+
+export const isId = (prefix: IdPrefix, value: unknown): value is string =>
+  typeof value === 'string' && ID_PATTERN.test(value) && value.startsWith(`${prefix}_`);
+
+/** Workflow id shared by everything that mutates one server: Temporal itself then refuses a second one. */
+export const serverWorkflowId = (serverId: string): string => `server/${serverId}`;
+export const planWorkflowId = (planId: string): string => `plan/${planId}`;
+
+export const CONTROL_TASK_QUEUE = 'control';
+/** Short control calls of one hypervisor: start, stop, define, inspect. */
+export const hostTaskQueue = (hypervisor: string): string => `host.${hypervisor}`;
+/** Long copies of one hypervisor: slots of their own, so that a control call never waits behind a copy. */
+export const transferTaskQueue = (hypervisor: string): string => `host.${hypervisor}.transfer`;

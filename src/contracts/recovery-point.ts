@@ -1,0 +1,81 @@
+import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
+
+export type RecoveryPointKind = 'image';
+export type Consistency = 'offline' | 'application' | 'filesystem' | 'crash';
+/** `usable` only after everything is on disk and published; `damaged` once a verification failed. */
+export type RecoveryPointState = 'usable' | 'damaged';
+
+/** A file of a recovery point, relative to its directory, with `/` separators. */
+export interface StoredFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Lower-case hex, of the whole file. For images: of the list of segment checksums (`segments`), see REPOSITORY-FORMAT. */
+  readonly sha256: string;
+}
+
+export interface StoredImage extends StoredFile {
+  /** Always qcow2 without a backing file. */
+  readonly format: 'qcow2';
+  /** File with one checksum per segment; `sha256` above is that file's checksum. */
+  readonly segmentsPath: string;
+  readonly segmentSizeBytes: number;
+}
+
+export interface StoredDisk {
+  readonly target: string;
+  readonly image: StoredImage;
+  readonly virtualSizeBytes: number;
+  /** Where the disk was, and in which format it has to be restored. */
+  readonly origin: { readonly path: string; readonly format: DiskFormat; readonly flattened: boolean };
+}
+
+/** `manifest.json` of an image recovery point: the truth about it; the catalogue can be rebuilt from it. */
+export interface ImageManifest {
+  readonly format: 'modosu-image-recovery-point';
+  readonly version: 1;
+  readonly recoveryPointId: string;
+  readonly server: { readonly id: string; readonly name: string; readonly uuid: string };
+  readonly generation: number;
+  readonly lineageId: string;
+  /** Id of the recovery point this one builds on; null for a full. */
+  readonly parentId: null;
+  readonly runId: string;
+  readonly reason: string;
+  readonly consistency: Consistency;
+  /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
+  readonly pointInTime: string;
+  readonly publishedAt: string;
+  readonly disks: readonly StoredDisk[];
+  readonly definition: StoredFile;
+  readonly definitionFingerprint: string;
+  readonly nvram: (StoredFile & { readonly origin: { readonly path: string; readonly format: DiskFormat } }) | null;
+  readonly removableMedia: readonly { readonly target: string; readonly source: string | null }[];
+  readonly nics: readonly NicInspection[];
+  readonly generationId: string | null;
+  readonly firmware: 'bios' | 'uefi';
+  readonly domainType: string;
+  readonly powerStateBefore: PowerState;
+  /** Whether the guest agent answered before the backup: the restore waits for it only then… and warns otherwise. */
+  readonly agentBefore: AgentState;
+  readonly software: { readonly modosu: string };
+}
+
+/** What catalogue, API and CLI show of a recovery point. */
+export interface RecoveryPointView {
+  readonly id: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly kind: RecoveryPointKind;
+  readonly generation: number;
+  readonly lineageId: string;
+  readonly state: RecoveryPointState;
+  readonly consistency: Consistency;
+  readonly pointInTime: string;
+  readonly publishedAt: string;
+  readonly repository: string;
+  /** Bytes taken in the repository. */
+  readonly sizeBytes: number;
+  readonly disks: readonly { readonly target: string; readonly virtualSizeBytes: number; readonly storedBytes: number }[];
+  readonly reason: string;
+  readonly runId: string;
+}

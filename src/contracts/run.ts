@@ -1,0 +1,65 @@
+import type { ErrorSummary } from './errors';
+
+export type RunKind = 'backup-image' | 'restore-server';
+/** `accepted`: written down, the workflow is not running yet. A run's end state is that of its worst step. */
+export type RunState = 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+export type StepState = 'pending' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone';
+
+export const isFinal = (state: RunState): boolean => state === 'succeeded' || state === 'failed' || state === 'cancelled';
+
+/** Observed progress of a copy: never guessed, so that "stalled" can be told from "slow". */
+export interface StepProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly updatedAt: string;
+}
+
+export interface RunStepView {
+  readonly seq: number;
+  /** Stable within the kind of run, such as `copy:vda`. */
+  readonly key: string;
+  readonly title: string;
+  readonly state: StepState;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly progress: StepProgress | null;
+  /** Small evidence for people: sizes, states, checksums. */
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>;
+  readonly error: ErrorSummary | null;
+}
+
+export interface RunView {
+  readonly id: string;
+  readonly kind: RunKind;
+  readonly state: RunState;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly requestedAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly planId: string | null;
+  readonly recoveryPointId: string | null;
+  readonly cancelRequested: boolean;
+  readonly error: ErrorSummary | null;
+  /** Restores only: from the accepted request to the answering guest agent. */
+  readonly recoverySeconds: number | null;
+  readonly steps: readonly RunStepView[];
+}
+
+export interface AuditEntryView {
+  readonly seq: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly runId: string | null;
+  readonly serverId: string | null;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+export type AuditVerification =
+  | { readonly intact: true; readonly entries: number; readonly headHash: string }
+  | { readonly intact: false; readonly entries: number; readonly firstBadSeq: number; readonly problem: string };

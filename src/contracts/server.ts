@@ -1,0 +1,90 @@
+import type { ErrorSummary } from './errors';
+
+/** Formats of disks that can be imaged. */
+export type DiskFormat = 'qcow2' | 'raw';
+
+export type PowerState = 'running' | 'paused' | 'off';
+
+/** A file below another one in a backing chain, nearest first. */
+export interface BackingFile {
+  readonly path: string;
+  readonly format: DiskFormat;
+}
+
+export interface DiskInspection {
+  /** Name of the device in the domain, such as `vda`: unique within the server and stable. */
+  readonly target: string;
+  readonly bus: string;
+  /** Absolute path of the active file. */
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** What the guest sees. */
+  readonly virtualSizeBytes: number;
+  /** Room taken on the host by the active file and its backing files: the upper bound of a full image. */
+  readonly allocatedBytes: number;
+  /** Empty for a disk that stands alone. */
+  readonly backingChain: readonly BackingFile[];
+}
+
+export interface NvramInspection {
+  readonly path: string;
+  readonly format: DiskFormat;
+  readonly sizeBytes: number;
+}
+
+export interface NicInspection {
+  readonly mac: string;
+  /** libvirt's interface type: network, bridge, user … */
+  readonly type: string;
+  readonly source: string | null;
+}
+
+export type AgentState = 'answering' | 'silent' | 'absent';
+
+export interface AgentInspection {
+  /** `silent`: the channel exists but nobody answers; `absent`: the domain has no channel. A stopped server is `silent`. */
+  readonly state: AgentState;
+  readonly version: string | null;
+  /** Names of the agent's enabled commands, such as `guest-exec`. Empty unless `answering`. */
+  readonly commands: readonly string[];
+}
+
+/** What a hypervisor says about one server, now. Holds no secrets: the definition itself stays with the hypervisor. */
+export interface ServerInspection {
+  readonly uuid: string;
+  readonly domainName: string;
+  readonly powerState: PowerState;
+  /** libvirt's domain type: `kvm` or `qemu` (emulation). Never changed by Modosu. */
+  readonly domainType: string;
+  /** SHA-256 of the stored definition without Modosu's own metadata: changes when anybody edits the server. */
+  readonly definitionFingerprint: string;
+  readonly disks: readonly DiskInspection[];
+  /** CD-ROMs and floppies: recorded, never copied. */
+  readonly removableMedia: readonly { readonly target: string; readonly source: string | null }[];
+  readonly firmware: 'bios' | 'uefi';
+  readonly nvram: NvramInspection | null;
+  readonly nics: readonly NicInspection[];
+  /** Value of `<genid>`; null for a server without the element. */
+  readonly generationId: string | null;
+  readonly agent: AgentInspection;
+  /** Why an image of this server cannot be taken. Empty when it can. */
+  readonly refusals: readonly ErrorSummary[];
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+}
+
+/** How to find a server on its hypervisor. The UUID is the identity; names may be shared or changed. */
+export interface ServerRef {
+  readonly uuid: string;
+  /** For messages only. */
+  readonly name: string;
+}
+
+/**
+ * Who may write to a server. The token grows with every run; the newest holder stands in the domain's metadata and is
+ * read back right before each irreversible call (FENCED_OFF when it is not ours).
+ */
+export interface Fence {
+  readonly runId: string;
+  readonly token: number;
+}

@@ -1,0 +1,165 @@
+import type { PlanSource } from '../contracts/activities';
+import type { RestoreSurvey } from '../contracts/plan';
+import type { DiskInspection, ServerInspection } from '../contracts/server';
+import { planBasis, planRestore, SPACE_RESERVE_BYTES, staleness } from './restore-planning';
+
+const GIB = 1024 ** 3;
+const NOW = new Date('2026-03-02T12:00:00.000Z');
+const SHA = 'a'.repeat(64);
+
+const disk = (target: string): DiskInspection => ({ target, bus: 'virtio', path: `/srv/vm/${target}.qcow2`, format: 'qcow2', virtualSizeBytes: GIB, allocatedBytes: 1000, backingChain: [] });
+
+const present: ServerInspection = {
+  uuid: '3f0c9c1e-1111-4222-8333-444455556666',
+  domainName: 'db01',
+  powerState: 'running',
+  domainType: 'qemu',
+  definitionFingerprint: 'f1',
+  disks: [disk('vda')],
+  removableMedia: [],
+  firmware: 'bios',
+  nvram: null,
+  nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }],
+  generationId: null,
+  agent: { state: 'silent', version: null, commands: [] },
+  refusals: [],
+  memoryBytes: GIB,
+  vcpus: 1,
+};
+
+const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?: Partial<RestoreSurvey['manifest']>; freeBytes?: number } = {}): RestoreSurvey => ({
+  present: changes.present === null ? null : { ...present, ...changes.present },
+  manifest: {
+    format: 'modosu-image-recovery-point',
+    version: 1,
+    recoveryPointId: 'rp_1',
+    server: { id: 'srv_1', name: 'db01', uuid: present.uuid },
+    generation: 3,
+    lineageId: 'l1',
+    parentId: null,
+    runId: 'run_0',
+    reason: 'baseline',
+    consistency: 'offline',
+    pointInTime: '2026-03-02T09:30:00.000Z',
+    publishedAt: '2026-03-02T09:31:00.000Z',
+    disks: [{ target: 'vda', virtualSizeBytes: GIB, image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 1 }, origin: { path: '/srv/vm/vda.qcow2', format: 'qcow2', flattened: false } }],
+    definition: { path: 'domain.xml', sizeBytes: 10, sha256: SHA },
+    definitionFingerprint: 'f1',
+    nvram: null,
+    removableMedia: [],
+    nics: present.nics,
+    generationId: null,
+    firmware: 'bios',
+    domainType: 'qemu',
+    powerStateBefore: 'running',
+    agentBefore: 'answering',
+    software: { modosu: '0.1.0' },
+    ...changes.manifest,
+  },
+  manifestSha256: SHA,
+  targets: {
+    volumes: [{ target: 'vda', replacesPath: '/srv/vm/vda.qcow2', newPath: '/srv/vm/vda.qcow2.run_1', format: 'qcow2', virtualSizeBytes: GIB, flattened: false }],
+    nvramNewPath: null,
+    space: [{ directory: '/srv/vm', neededBytes: 1000, freeBytes: changes.freeBytes ?? GIB }],
+  },
+});
+
+const source = (measured: readonly number[] = []): PlanSource => ({
+  planId: 'plan_1', runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: present.uuid, hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1', measuredRecoverySeconds: measured,
+});
+
+const codes = (changes: Parameters<typeof survey>[0]) => planRestore(source(), survey(changes), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+
+describe('planRestore', () => {
+  it('keeps the present definition and says that power will be cut when the agent is silent', () => {
+    const plan = planRestore(source(), survey(), NOW);
+    expect(plan.definitionFrom).toBe('present');
+    expect(plan.findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING']);
+    expect(plan.findings[0]?.message).toContain('libvirt says "running"');
+    expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'copy:vda', 'recheck', 'stop', 'swap', 'start', 'agent', 'record']);
+  });
+
+  it('warns when the server is alive', () => {
+    expect(codes({ present: { agent: { state: 'answering', version: '7.2', commands: [] } } })).toEqual(['warn SERVER_ALIVE']);
+  });
+
+  it('uses the definition of the recovery point when the server is gone, and stops nothing', () => {
+    const plan = planRestore(source(), survey({ present: null }), NOW);
+    expect(plan.definitionFrom).toBe('recovery-point');
+    expect(plan.server.powerState).toBeNull();
+    expect(plan.server.macs).toEqual(['52:54:00:00:00:01']);
+    expect(plan.steps.map(({ key }) => key)).not.toContain('stop');
+    expect(plan.findings.map(({ code }) => code)).toEqual(['SERVER_GONE']);
+  });
+
+  it('uses the definition of the recovery point when the disk set differs, and shows the difference and the loss', () => {
+    const plan = planRestore(source(), survey({ present: { disks: [disk('vda'), disk('vdb')] } }), NOW);
+    expect(plan.definitionFrom).toBe('recovery-point');
+    const finding = plan.findings.find(({ code }) => code === 'DISK_SET_DIFFERS');
+    expect(finding?.evidence).toEqual(['+ vdb (/srv/vm/vdb.qcow2) was added since and is not in the recovery point']);
+    expect(plan.losses.join(' ')).toContain('does not have vdb attached');
+  });
+
+  it('names a disk that the server has no more', () => {
+    const plan = planRestore(source(), survey({ present: { disks: [] } }), NOW);
+    expect(plan.findings.find(({ code }) => code === 'DISK_SET_DIFFERS')?.evidence[0]).toContain('- vda (1 GiB)');
+  });
+
+  it('keeps an edited definition with the same disks and says so', () => {
+    expect(codes({ present: { definitionFingerprint: 'f2' } })).toContain('ok DEFINITION_CHANGED');
+  });
+
+  it.each([
+    [1000 + SPACE_RESERVE_BYTES, false],
+    [1000 + SPACE_RESERVE_BYTES - 1, true],
+  ])('with %d bytes free it blocks: %s', (freeBytes, blocked) => {
+    const plan = planRestore(source(), survey({ freeBytes }), NOW);
+    expect(plan.findings.some(({ severity }) => severity === 'block')).toBe(blocked);
+    if (blocked) expect(plan.findings.at(-1)).toMatchObject({ code: 'NOT_ENOUGH_SPACE', remedy: 'Free at least 1 B in /srv/vm.' });
+  });
+
+  it('renews the generation id of a server that has one: of the definition that is used', () => {
+    expect(planRestore(source(), survey({ present: { generationId: 'g' } }), NOW).renewsGenerationId).toBe(true);
+    expect(planRestore(source(), survey({ manifest: { generationId: 'g' } }), NOW).renewsGenerationId).toBe(false);
+    expect(planRestore(source(), survey({ present: null, manifest: { generationId: 'g' } }), NOW).renewsGenerationId).toBe(true);
+  });
+
+  it('does not wait for an agent the server never had, and says what that means', () => {
+    const plan = planRestore(source(), survey({ manifest: { agentBefore: 'absent' } }), NOW);
+    expect(plan.steps.map(({ key }) => key)).not.toContain('agent');
+    expect(plan.findings.map(({ code }) => code)).toContain('START_CANNOT_BE_PROVEN');
+  });
+
+  it('says from when on everything written is lost', () => {
+    expect(planRestore(source(), survey(), NOW).losses[0]).toBe(
+      'Everything written to vda after 2026-03-02T09:30:00.000Z (2 h 30 min ago) is not in the restored server; it stays readable in the old volumes.',
+    );
+  });
+
+  it('lists media that are not copied, flattened chains and problems of the server as it stands', () => {
+    const base = survey({ manifest: { removableMedia: [{ target: 'sda', source: null }] }, present: { refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' }] } });
+    const flattened = { ...base, targets: { ...base.targets, volumes: base.targets.volumes.map((volume) => ({ ...volume, flattened: true })) } };
+    expect(planRestore(source(), flattened, NOW).findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'DISK_FILE_MISSING']);
+  });
+
+  it('estimates from three measured restores on, never from fewer', () => {
+    expect(planRestore(source([10, 20]), survey(), NOW).estimate).toBeNull();
+    expect(planRestore(source([30, 10, 20]), survey(), NOW).estimate).toEqual({ p50Seconds: 20, p90Seconds: 30, basedOnRuns: 3 });
+  });
+});
+
+describe('staleness', () => {
+  const planned = planBasis(survey());
+  it('is empty while nothing changed', () => expect(staleness(planned, planBasis(survey()))).toEqual([]));
+  it.each([
+    ['an edited definition', survey({ present: { definitionFingerprint: 'f2' } }), 'the definition of the server was changed'],
+    ['a vanished server', survey({ present: null }), 'the server is gone from the hypervisor'],
+    ['another recovery point', { ...survey(), manifestSha256: 'b' }, 'the recovery point was changed'],
+    ['another disk', survey({ present: { disks: [disk('vdb')] } }), 'the disks were [vda /srv/vm/vda.qcow2] and are now [vdb /srv/vm/vdb.qcow2]'],
+  ])('names %s', (_what, now, sentence) => {
+    expect(staleness(planned, planBasis(now))).toContain(sentence);
+  });
+  it('names a server that has come back', () => {
+    expect(staleness(planBasis(survey({ present: null })), planned)).toContain('the server exists on the hypervisor again');
+  });
+});

@@ -1,0 +1,219 @@
+import type { PlanSource } from '../contracts/activities';
+import type { Finding, PlanBasis, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
+import type { ServerInspection } from '../contracts/server';
+import { estimateDuration } from './estimate';
+import { describeAge, formatBytes } from '../contracts/format';
+import { restoreSteps } from './restore-steps';
+
+/** Room that stays free in every directory a restore writes to. */
+export const SPACE_RESERVE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Makes the plan of an image restore. Pure: the same survey and moment give the same plan.
+ * The present definition is kept unless the server is gone or its disk set differs; then the recovery point's is used and a finding says so.
+ */
+export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date): RestorePlanBody {
+  const { present, manifest, targets } = survey;
+  const diskSet = compareDiskSets(survey);
+  const definitionFrom = present === null || diskSet.length > 0 ? 'recovery-point' : 'present';
+  const waitsForAgent = manifest.agentBefore !== 'absent';
+  const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
+
+  return {
+    planId: source.planId,
+    runId: source.runId,
+    scenario: 'server',
+    server: {
+      serverId: source.serverId,
+      name: source.serverName,
+      uuid: source.uuid,
+      hypervisor: source.hypervisor,
+      domainName: present?.domainName ?? null,
+      macs: (present?.nics ?? manifest.nics).map(({ mac }) => mac),
+      powerState: present?.powerState ?? null,
+    },
+    recoveryPoint: {
+      id: manifest.recoveryPointId,
+      generation: manifest.generation,
+      pointInTime: manifest.pointInTime,
+      consistency: manifest.consistency,
+      reason: manifest.reason,
+      repository: source.repository,
+    },
+    definitionFrom,
+    volumes: targets.volumes,
+    nvramNewPath: targets.nvramNewPath,
+    renewsGenerationId,
+    steps: restoreSteps({
+      diskTargets: targets.volumes.map(({ target }) => target),
+      hasNvram: targets.nvramNewPath !== null,
+      present: present !== null,
+      waitsForAgent,
+    }),
+    findings: [
+      ...presenceFindings(survey),
+      ...definitionFindings(survey, diskSet),
+      ...volumeFindings(survey),
+      ...startFindings(survey, renewsGenerationId),
+      ...targets.space.flatMap(spaceFindings),
+    ],
+    losses: describeLosses(survey, now),
+    space: targets.space,
+    estimate: estimateDuration(source.measuredRecoverySeconds),
+    basis: planBasis(survey),
+    createdAt: now.toISOString(),
+  };
+}
+
+/** What must still be so when the plan is carried out. */
+export function planBasis(survey: RestoreSurvey): PlanBasis {
+  return {
+    definitionFingerprint: survey.present?.definitionFingerprint ?? null,
+    disks: (survey.present?.disks ?? []).map(({ target, path }) => ({ target, path })),
+    recoveryPointId: survey.manifest.recoveryPointId,
+    manifestSha256: survey.manifestSha256,
+  };
+}
+
+/** What has changed since the plan was made, one sentence each; empty when it still holds. */
+export function staleness(planned: PlanBasis, now: PlanBasis): readonly string[] {
+  const changes: string[] = [];
+  if (planned.definitionFingerprint === null && now.definitionFingerprint !== null) changes.push('the server exists on the hypervisor again');
+  else if (planned.definitionFingerprint !== null && now.definitionFingerprint === null) changes.push('the server is gone from the hypervisor');
+  else if (planned.definitionFingerprint !== now.definitionFingerprint) changes.push('the definition of the server was changed');
+  const list = (basis: PlanBasis): string => basis.disks.map(({ target, path }) => `${target} ${path}`).sort().join(', ');
+  if (list(planned) !== list(now)) changes.push(`the disks were [${list(planned)}] and are now [${list(now)}]`);
+  if (planned.recoveryPointId !== now.recoveryPointId || planned.manifestSha256 !== now.manifestSha256) changes.push('the recovery point was changed');
+  return changes;
+}
+
+function compareDiskSets({ present, manifest }: RestoreSurvey): readonly string[] {
+  if (present === null) return [];
+  const now = new Map(present.disks.map((disk) => [disk.target, disk]));
+  const then = new Map(manifest.disks.map((disk) => [disk.target, disk]));
+  return [
+    ...[...then.values()].filter(({ target }) => !now.has(target)).map(({ target, virtualSizeBytes }) => `- ${target} (${formatBytes(virtualSizeBytes)}) is in the recovery point, the server has it no more`),
+    ...[...now.values()].filter(({ target }) => !then.has(target)).map(({ target, path }) => `+ ${target} (${path}) was added since and is not in the recovery point`),
+  ];
+}
+
+function presenceFindings({ present, manifest }: RestoreSurvey): readonly Finding[] {
+  if (present === null) {
+    return [{ code: 'SERVER_GONE', severity: 'warn', message: 'The hypervisor no longer knows this server; it is defined anew from the recovery point.', evidence: [`uuid ${manifest.server.uuid}`] }];
+  }
+  if (present.powerState === 'off') return [{ code: 'SERVER_OFF', severity: 'ok', message: 'The server is off.', evidence: [] }];
+  if (present.agent.state === 'answering') {
+    return [
+      {
+        code: 'SERVER_ALIVE',
+        severity: 'warn',
+        message: 'The server is running and its guest agent answers: it is shut down by this restore.',
+        remedy: 'Make sure that this is the server you mean.',
+        evidence: [`power state ${present.powerState}`, `agent version ${present.agent.version ?? 'unknown'}`],
+      },
+    ];
+  }
+  return [
+    {
+      code: 'SERVER_NOT_ANSWERING',
+      severity: 'ok',
+      message: `libvirt says "${present.powerState}", but the guest agent does not answer: its power will be cut.`,
+      evidence: [`agent ${present.agent.state}`],
+    },
+  ];
+}
+
+function definitionFindings({ present, manifest }: RestoreSurvey, diskSet: readonly string[]): readonly Finding[] {
+  if (present === null) return [];
+  if (diskSet.length > 0) {
+    return [
+      {
+        code: 'DISK_SET_DIFFERS',
+        severity: 'warn',
+        message: 'The disks of the server differ from the recovery point: the whole definition of the recovery point is used.',
+        remedy: 'Disks added since are detached but not deleted; attach them again after the restore if you need them.',
+        evidence: diskSet,
+      },
+    ];
+  }
+  if (present.definitionFingerprint === manifest.definitionFingerprint) return [];
+  return [
+    {
+      code: 'DEFINITION_CHANGED',
+      severity: 'ok',
+      message: 'The definition was changed since the recovery point (memory, network or other devices): the present one is kept.',
+      evidence: [],
+    },
+  ];
+}
+
+function volumeFindings({ present, manifest, targets }: RestoreSurvey): readonly Finding[] {
+  const flattened = targets.volumes.filter(({ flattened: isFlat }) => isFlat);
+  return [
+    ...(flattened.length === 0
+      ? []
+      : [
+          {
+            code: 'CHAIN_FLATTENED',
+            severity: 'warn' as const,
+            message: 'Disks that stood on a backing file come back as files that stand alone.',
+            evidence: flattened.map(({ target, newPath }) => `${target} ${newPath}`),
+          },
+        ]),
+    ...(manifest.removableMedia.length === 0
+      ? []
+      : [
+          {
+            code: 'REMOVABLE_MEDIA',
+            severity: 'ok' as const,
+            message: 'CD-ROMs and floppies are recorded, not copied.',
+            evidence: manifest.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`),
+          },
+        ]),
+    ...(present?.refusals ?? []).map((refusal) => ({ code: refusal.code, severity: 'warn' as const, message: `The server as it stands: ${refusal.message}`, evidence: [] })),
+  ];
+}
+
+function startFindings({ manifest }: RestoreSurvey, renewsGenerationId: boolean): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (manifest.agentBefore === 'absent') {
+    findings.push({
+      code: 'START_CANNOT_BE_PROVEN',
+      severity: 'warn',
+      message: 'The server has no guest agent: the restore ends when libvirt says "running", which does not prove that the OS has started.',
+      remedy: 'Look at the console after the restore, and install qemu-guest-agent.',
+      evidence: [],
+    });
+  }
+  if (renewsGenerationId) {
+    findings.push({ code: 'GENERATION_ID_RENEWED', severity: 'ok', message: 'The server gets a fresh generation id, so that software in it notices the journey in time.', evidence: [] });
+  }
+  return findings;
+}
+
+function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed): readonly Finding[] {
+  if (neededBytes + SPACE_RESERVE_BYTES <= freeBytes) return [];
+  const missingBytes = neededBytes + SPACE_RESERVE_BYTES - freeBytes;
+  return [
+    {
+      code: 'NOT_ENOUGH_SPACE',
+      severity: 'block',
+      message: `${directory} has too little room for the new volumes.`,
+      remedy: `Free at least ${formatBytes(missingBytes)} in ${directory}.`,
+      evidence: [`needed ${neededBytes} bytes and a reserve of ${SPACE_RESERVE_BYTES}`, `free ${freeBytes} bytes`],
+    },
+  ];
+}
+
+function describeLosses({ present, manifest, targets }: RestoreSurvey, now: Date): readonly string[] {
+  const age = describeAge(manifest.pointInTime, now);
+  const disks = targets.volumes.map(({ target }) => target).join(', ');
+  const losses = [`Everything written to ${disks} after ${manifest.pointInTime} (${age} ago) is not in the restored server; it stays readable in the old volumes.`];
+  const detached = addedDisks(present, manifest.disks.map(({ target }) => target));
+  if (detached.length > 0) losses.push(`The restored server does not have ${detached.join(', ')} attached.`);
+  losses.push('Settings, packages and passwords changed since then go back as well.');
+  return losses;
+}
+
+const addedDisks = (present: ServerInspection | null, known: readonly string[]): readonly string[] =>
+  (present?.disks ?? []).map(({ target }) => target).filter((target) => !known.includes(target));

@@ -1,0 +1,94 @@
+import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import { ModosuError } from '../src/contracts/errors';
+import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
+import { planBasis, staleness } from '../src/domain/restore-planning';
+import { catalogue, hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { summarise } from './runbook/errors';
+import { carryOut } from './runbook/runbook';
+
+/**
+ * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone;
+ * only then is it stopped, its volumes swapped by one define, and started. Until the guest agent answers, every step can be undone:
+ * the old volumes and the old definition stay.
+ */
+export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
+  const host = hostCalls(input.hypervisor);
+  const server = serverCalls(input.hypervisor);
+  const transfer = transfers(input.hypervisor);
+  const undo = undoCalls(input.hypervisor);
+
+  return carryOut(input, async (book) => {
+    const plan = await planning.loadPlan(input.planId, input.planHash);
+    await book.announce(plan.steps);
+    const before = await book.step('check', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
+    const wasRunning = before.present !== null && before.present.powerState !== 'off';
+    const agentAnswered = before.present?.agent.state === 'answering';
+
+    await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
+
+    for (const { target, newPath } of plan.volumes) {
+      await book.step(`copy:${target}`, {
+        do: () => transfer.copyDiskToVolume(input, plan, target).catch((thrown: unknown) => markIfDamaged(plan, thrown)),
+        undo: () => undo.discardVolumes(input, plan),
+        detail: () => ({ newPath, verified: true }),
+      });
+    }
+    if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
+
+    await book.step('recheck', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
+
+    if (before.present !== null) {
+      await book.step('stop', {
+        do: () => (agentAnswered ? server.shutDown(input) : server.powerOff(input)),
+        ...(wasRunning ? { undo: () => undo.start(input) } : {}),
+      });
+    }
+    await book.step('swap', {
+      do: () => server.swapVolumes(input, plan),
+      undo: () => undo.revertSwap(input),
+      detail: ({ generationId }) => ({ generationId }),
+    });
+    await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
+    if (plan.steps.some(({ key }) => key === 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
+    const recoverySeconds = (Date.now() - Date.parse(input.acceptedAt)) / 1000;
+
+    await book.step('record', {
+      do: async () => {
+        await catalogue.startLineage(input.runId, input.serverId);
+        await server.releaseFence(input);
+      },
+      detail: () => ({ recoverySeconds }),
+    });
+    book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds });
+  });
+}
+
+/** Looks at the world again and refuses to go on when it is not what the plan was made from. */
+async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof hostCalls>): Promise<RestoreSurvey> {
+  const survey = await host.surveyRestore({
+    serverId: plan.server.serverId,
+    serverName: plan.server.name,
+    uuid: plan.server.uuid,
+    hypervisor: plan.server.hypervisor,
+    repository: plan.recoveryPoint.repository,
+    recoveryPointId: plan.recoveryPoint.id,
+    runId: plan.runId,
+  });
+  const changes = staleness(plan.basis, planBasis(survey));
+  if (changes.length > 0) {
+    throw new ModosuError('PLAN_STALE', `The plan no longer holds: ${changes.join('; ')}. Nothing was replaced.`, { context: { changes } });
+  }
+  return survey;
+}
+
+const describeSurvey = ({ present }: RestoreSurvey) => ({
+  powerState: present?.powerState ?? 'gone',
+  agent: present?.agent.state ?? 'gone',
+});
+
+/** Stored bytes that differ from their checksums: nobody may choose this recovery point again. */
+async function markIfDamaged(plan: RestorePlanBody, thrown: unknown): Promise<never> {
+  const { code, message } = summarise(thrown);
+  if (code === 'RECOVERY_POINT_CORRUPT' || code === 'RECOVERY_POINT_INCOMPLETE') await catalogue.markDamaged(plan.recoveryPoint.id, message);
+  throw thrown;
+}

@@ -1,0 +1,70 @@
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { CatalogueActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../../src/contracts/activities';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../../src/contracts/ids';
+
+/**
+ * One group per risk class. A group says how long a call may take, how a dead worker is noticed and how often it is tried again;
+ * errors marked "never" end at once whatever the group says.
+ */
+
+/** Short, keyed writes to PostgreSQL. Tried until the database is back: a run must not lose its own history. */
+export const catalogue = proxyLocalActivities<CatalogueActivities>({
+  startToCloseTimeout: '15 s',
+  localRetryThreshold: '30 s',
+  retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '10 s' },
+});
+
+/** Reads and judgements with the catalogue. */
+export const planning = proxyActivities<PlanningActivities>({
+  taskQueue: CONTROL_TASK_QUEUE,
+  startToCloseTimeout: '30 s',
+  retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+});
+
+/** Looks at a server or a repository, makes and removes what belongs to the run. Gives up after half an hour. */
+export const hostCalls = (hypervisor: string): HostActivities =>
+  proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '30 min',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The
+ * heartbeat is what notices a worker that died while it waited for a guest.
+ */
+export const serverCalls = (hypervisor: string): ServerActivities =>
+  proxyActivities<ServerActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '3 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * Copies: hours, with heartbeats from observed progress only. A worker's death shows after the heartbeat time-out and the copy starts again; a
+ * copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what is then removed.
+ */
+export const transfers = (hypervisor: string): TransferActivities =>
+  proxyActivities<TransferActivities>({
+    taskQueue: transferTaskQueue(hypervisor),
+    startToCloseTimeout: '24 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** The way back: tried for a day, because what it undoes must not stay half-made. */
+export const undoCalls = (hypervisor: string): HostActivities & ServerActivities =>
+  proxyActivities<HostActivities & ServerActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '30 min',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '24 h',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });

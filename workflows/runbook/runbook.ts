@@ -1,0 +1,153 @@
+import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation, log, setHandler, defineQuery } from '@temporalio/workflow';
+import type { RunOutcome, StepRecord } from '../../src/contracts/activities';
+import type { ErrorSummary } from '../../src/contracts/errors';
+import type { PlannedStep } from '../../src/contracts/plan';
+import type { StepState } from '../../src/contracts/run';
+import { QUERY_STEPS, type RunInput, type RunResult } from '../../src/contracts/workflows';
+import { catalogue } from './activities';
+import { summarise } from './errors';
+
+type Detail = NonNullable<StepRecord['detail']>;
+
+/** What a step does, and beside it how it is undone. */
+export interface StepBody<T> {
+  readonly do: () => Promise<T>;
+  /**
+   * Registered before `do` starts, so that a half-done step is undone too. Must be idempotent and may find nothing to undo. Runs outside
+   * cancellation, in reverse order of the steps.
+   */
+  readonly undo?: () => Promise<unknown>;
+  /** Small evidence shown with the step when it has succeeded. */
+  readonly detail?: (result: T) => Detail;
+}
+
+export interface Runbook {
+  /** Says which steps will follow, so that people see what is to come. Call it before the first of them. */
+  announce(steps: readonly PlannedStep[]): Promise<void>;
+  /** Carries out an announced step, or one that is added now under a title of its own. */
+  step<T>(key: string, body: StepBody<T>, title?: string): Promise<T>;
+  /** From now on the effect of this step is wanted (or was already put back): it is not undone any more. */
+  settle(key: string): void;
+  /** Added to the outcome of a run that succeeds. */
+  result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void;
+}
+
+interface VisibleStep extends StepRecord {
+  state: StepState;
+  detail?: Detail;
+  error?: ErrorSummary | null;
+}
+
+interface Compensation {
+  readonly step: VisibleStep;
+  readonly undo: () => Promise<unknown>;
+}
+
+export const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
+
+/**
+ * The mechanics of every run, once: marks the run as started, makes each step visible, undoes in reverse what was done when a
+ * step fails for good or the run is cancelled, and writes the outcome and releases the lock in one transaction, whatever happened.
+ *
+ * The Temporal workflow ends as the run does: completed, failed or cancelled.
+ */
+export async function carryOut(input: RunInput, runbook: (book: Runbook) => Promise<void>): Promise<RunResult> {
+  const recorder = new RunRecorder(input.runId);
+  setHandler(stepsQuery, () => recorder.steps);
+
+  try {
+    await catalogue.startRun(input.runId);
+    await runbook(recorder);
+  } catch (thrown) {
+    const state = isCancellation(thrown) ? 'cancelled' : 'failed';
+    const cause = summarise(thrown);
+    await CancellationScope.nonCancellable(async () => {
+      const undoProblems = await recorder.undoAll();
+      const error = undoProblems.length === 0 ? cause : withUndoProblems(cause, undoProblems);
+      await catalogue.finishRun(input.runId, { state, error });
+    });
+    if (state === 'cancelled') throw thrown instanceof CancelledFailure ? thrown : new CancelledFailure(cause.message);
+    throw ApplicationFailure.create({ type: cause.code, message: cause.message, nonRetryable: true, details: [cause] });
+  }
+
+  await CancellationScope.nonCancellable(() => catalogue.finishRun(input.runId, { state: 'succeeded', error: null, ...recorder.facts }));
+  return { state: 'succeeded' };
+}
+
+const withUndoProblems = (cause: ErrorSummary, problems: readonly string[]): ErrorSummary => ({
+  ...cause,
+  message: `${cause.message} What had been done could not be undone completely: ${problems.join('; ')}`,
+  hint: `${cause.hint} Then look at the steps that could not be undone before anything else is started on this server.`,
+});
+
+class RunRecorder implements Runbook {
+  readonly steps: VisibleStep[] = [];
+  readonly compensations: Compensation[] = [];
+  facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'> = {};
+
+  constructor(private readonly runId: string) {}
+
+  async announce(planned: readonly PlannedStep[]): Promise<void> {
+    const added = planned.filter(({ key }) => !this.steps.some((step) => step.key === key)).map((step) => this.add(step));
+    if (added.length > 0) await catalogue.recordSteps(this.runId, added.map(snapshot));
+  }
+
+  async step<T>(key: string, body: StepBody<T>, title: string = key): Promise<T> {
+    const step = this.steps.find((known) => known.key === key) ?? this.add({ key, title });
+    await this.record(step, 'running');
+    if (body.undo) this.compensations.push({ step, undo: body.undo });
+    try {
+      const result = await body.do();
+      if (body.detail) step.detail = body.detail(result);
+      await this.record(step, 'succeeded');
+      return result;
+    } catch (thrown) {
+      step.error = summarise(thrown);
+      log.warn('step failed', { runId: this.runId, step: key, code: step.error.code });
+      await CancellationScope.nonCancellable(() => this.record(step, 'failed'));
+      throw thrown;
+    }
+  }
+
+  settle(key: string): void {
+    const index = this.compensations.findIndex(({ step }) => step.key === key);
+    if (index >= 0) this.compensations.splice(index, 1);
+  }
+
+  result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void {
+    this.facts = { ...this.facts, ...facts };
+  }
+
+  /** Undoes in reverse order; one that fails for good does not keep the others from being tried. Returns what could not be undone. */
+  async undoAll(): Promise<readonly string[]> {
+    const problems: string[] = [];
+    for (const { step, undo } of this.compensations.reverse()) {
+      try {
+        await undo();
+        // A failed step stays "failed": that is what people look for. Its undo shows in the detail.
+        if (step.state === 'failed') step.detail = { ...step.detail, undone: true };
+        await this.record(step, step.state === 'failed' ? 'failed' : 'undone');
+      } catch (thrown) {
+        const { code, message } = summarise(thrown);
+        problems.push(`"${step.title}": ${message} (${code})`);
+        step.detail = { ...step.detail, undone: false, undoProblem: message };
+        await this.record(step, step.state);
+      }
+    }
+    for (const step of this.steps.filter(({ state }) => state === 'pending')) await this.record(step, 'skipped');
+    return problems;
+  }
+
+  private add(planned: PlannedStep): VisibleStep {
+    const step: VisibleStep = { seq: this.steps.length + 1, key: planned.key, title: planned.title, state: 'pending' };
+    this.steps.push(step);
+    return step;
+  }
+
+  private async record(step: VisibleStep, state: StepState): Promise<void> {
+    step.state = state;
+    await catalogue.recordSteps(this.runId, [snapshot(step)]);
+  }
+}
+
+const snapshot = (step: VisibleStep): StepRecord => ({ ...step });
