@@ -28,6 +28,8 @@ export class Transfers implements TransferActivities {
 
       const exported = hypervisor.exportDisk({ server: serverRef(input), target: disk.target, targetPath: staged.diskPath(disk.target) }, context);
       const written = exported.then(() => undefined);
+      // Whoever hashes may have stopped listening when the copy fails; its error is reported through `exported`.
+      written.catch(() => undefined);
       const hashed = repository.hashWhileWritten(input.recoveryPointId, disk.target, written, { signal: context.signal, onProgress: () => Context.current().heartbeat() });
       const [{ virtualSizeBytes }, checksums] = await together(context.stop, exported, hashed);
 

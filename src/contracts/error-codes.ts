@@ -113,6 +113,7 @@ export const ERROR_CODES = {
   DATABASE_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
   TEMPORAL_UNAVAILABLE: entry('unavailable', 'later', 'Start Temporal or correct MODOSU_TEMPORAL_ADDRESS; `modosu doctor` checks it. Nothing was started.'),
   PAYLOAD_UNREADABLE: entry('precondition', 'never', 'Put the key named back into payload-keys.json (the same file on every machine), then restart the worker and the API.'),
+  NOT_READY: entry('unavailable', 'later', 'A part of Modosu did not start; its log under the state directory says why.'),
   API_UNREACHABLE: entry('unavailable', 'later', 'Start Modosu with `modosu up`, or set MODOSU_API_URL.'),
   NO_WORKER: entry('unavailable', 'later', 'No worker serves this hypervisor; start one with `modosu worker`.'),
   STATE_DIRECTORY_UNUSABLE: entry('precondition', 'never', 'Choose a directory outside private homes with MODOSU_STATE_DIR; others must be able to pass through its parents.'),

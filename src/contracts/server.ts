@@ -18,7 +18,7 @@ export interface DiskInspection {
   /** Absolute path of the active file. */
   readonly path: string;
   readonly format: DiskFormat;
-  /** What the guest sees. */
+  /** What the guest sees. 0 for a disk whose file cannot be read: a refusal then says why. */
   readonly virtualSizeBytes: number;
   /** Room taken on the host by the active file and its backing files: the upper bound of a full image. */
   readonly allocatedBytes: number;

@@ -1,0 +1,62 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ModosuError } from '../src/contracts/errors';
+import { CatalogueWrites } from './catalogue-activities';
+import type { ActivityDependencies } from './dependencies';
+import { toFailure, translateFailures } from './failures';
+import { HostCalls } from './host-activities';
+import { PlanningJudgements } from './planning-activities';
+import { createControlActivities, createHostActivities, createTransferActivities } from './registry';
+import { ServerCalls } from './server-activities';
+import { Transfers } from './transfer-activities';
+
+const silent = { info() {}, warn() {}, error() {} };
+const deps = { log: silent } as unknown as ActivityDependencies;
+
+/** Public methods of a class: private helpers are marked by TypeScript only, so they are named here. */
+const methods = (type: { prototype: object }, hidden: readonly string[] = []) =>
+  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor' && !hidden.includes(name)).sort();
+
+describe('the registry', () => {
+  it('binds every activity as an own property, and nothing twice', () => {
+    const control = createControlActivities(deps);
+    const host = createHostActivities(deps);
+    const transfer = createTransferActivities(deps);
+    expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements)].sort());
+    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls)].sort());
+    expect(Object.keys(transfer).sort()).toEqual(methods(Transfers, ['transfer']));
+    const all = [control, host, transfer].flatMap((group) => Object.keys(group));
+    expect(new Set(all).size).toBe(all.length);
+  });
+});
+
+describe('toFailure', () => {
+  it('carries code, hint and advice to Temporal, and no cause', () => {
+    const failure = toFailure(new ModosuError('NOT_ENOUGH_SPACE', 'full', { cause: new Error('argv with a password') })) as ApplicationFailure;
+    expect(failure).toMatchObject({ type: 'NOT_ENOUGH_SPACE', nonRetryable: true, message: 'full' });
+    expect(failure.details?.[0]).toMatchObject({ code: 'NOT_ENOUGH_SPACE', hint: expect.stringContaining('Free') as string });
+    expect(failure.cause).toBeUndefined();
+  });
+  it('lets Temporal try again what may pass', () => {
+    expect(toFailure(new ModosuError('REPOSITORY_UNREACHABLE', 'gone'))).toMatchObject({ nonRetryable: false });
+  });
+  it('tries an unknown error again too, and calls it INTERNAL', () => {
+    expect(toFailure(new TypeError('x'))).toMatchObject({ type: 'INTERNAL', nonRetryable: false });
+  });
+  it('passes cancellation through', () => {
+    const cancelled = new CancelledFailure('stop');
+    expect(toFailure(cancelled)).toBe(cancelled);
+  });
+});
+
+describe('translateFailures', () => {
+  it('wraps results and errors of each activity, and logs what failed', async () => {
+    const lines: unknown[] = [];
+    const group = translateFailures(
+      { good: async () => 7, bad: async () => Promise.reject(new ModosuError('COPY_FAILED', 'no')) },
+      { ...silent, warn: (fields) => lines.push(fields) },
+    );
+    await expect(group.good()).resolves.toBe(7);
+    await expect(group.bad()).rejects.toMatchObject({ type: 'COPY_FAILED' });
+    expect(lines).toEqual([expect.objectContaining({ activity: 'bad', code: 'COPY_FAILED' })]);
+  });
+});

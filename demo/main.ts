@@ -1,0 +1,224 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatDuration } from '../src/contracts/format';
+import type { RestorePlanView } from '../src/contracts/plan';
+import type { RunView } from '../src/contracts/run';
+import {
+  agentAnswers,
+  breakBoot,
+  checksumFiles,
+  checksumRows,
+  createGuestServer,
+  destroyGuestServer,
+  domainState,
+  guestOutput,
+  guestSql,
+  shutDownGuest,
+  startGuest,
+  waitForAgent,
+  waitForPostgresql,
+  type GuestServer,
+} from '../test/guests/guest-server';
+import { isAlive, readRecord, recordProcess } from '../src/system/process-record';
+import { ModosuProgram } from './modosu';
+import { Narrator } from './narrator';
+
+/**
+ * `npm run demo`: a real server is backed up, broken so that it no longer starts, and brought back. Own state directory, ports and domain
+ * name; `--exit` ends it and its exit code is 0 only if every comparison held.
+ */
+const DIRECTORY = process.env.MODOSU_DEMO_DIR ?? '/var/lib/modosu-demo';
+const DOMAIN = 'modosu-demo-db01';
+const SERVERS = join(DIRECTORY, 'servers');
+const DEMO_RECORD = join(DIRECTORY, 'demo.process');
+const STACK_RECORD = join(DIRECTORY, 'stack.process');
+const GUEST_RECORD = join(DIRECTORY, 'guest.json');
+const GUEST_FILES = '/etc';
+/** How long a healthy guest would need at most; a silent agent after that is a server that has not started. */
+const SILENCE_MS = 25_000;
+
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  MODOSU_STATE_DIR: join(DIRECTORY, 'state'),
+  MODOSU_API_PORT: process.env.MODOSU_DEMO_PORT ?? '7410',
+  MODOSU_DATABASE_URL: undefined,
+  MODOSU_TEMPORAL_ADDRESS: undefined,
+  MODOSU_API_URL: undefined,
+  MODOSU_TOKEN: undefined,
+  MODOSU_TOKEN_FILE: undefined,
+};
+
+const narrator = new Narrator();
+const modosu = new ModosuProgram(narrator, env);
+let server: GuestServer | null = null;
+let held = true;
+/** Until the place is taken nothing in it may be removed: it may be another demo's. */
+let ours = false;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const compare = (what: string, actual: string, expected: string): void => {
+  const ok = actual === expected;
+  held &&= ok;
+  narrator.verdict(ok, `${what}: ${actual.slice(0, 16)}… ${ok ? 'as in the recovery point' : `differs from ${expected.slice(0, 16)}…`}`);
+};
+const expectThat = (ok: boolean, text: string): void => {
+  held &&= ok;
+  narrator.verdict(ok, text);
+};
+const succeed = (outcome: { readonly exitCode: number }, what: string): void => {
+  if (outcome.exitCode !== 0) throw new Error(`${what} ended with exit code ${outcome.exitCode}.`);
+};
+
+async function demonstrate(): Promise<void> {
+  narrator.begin('Modosu starts: PostgreSQL, Temporal, API, worker');
+  await takeThePlace();
+  narrator.say(`Everything of this demo lies in ${DIRECTORY}.`);
+  const address = await modosu.start((pid) => recordProcess(STACK_RECORD, pid, 'modosu up of the demo'));
+  narrator.say(`The API answers at ${address}.`);
+
+  narrator.begin('A server "db01" with a PostgreSQL database');
+  server = await createGuestServer({ name: DOMAIN, guest: 'postgresql', directory: SERVERS });
+  await writeFile(GUEST_RECORD, JSON.stringify({ uuid: server.uuid, name: DOMAIN, directory: SERVERS }));
+  const { uuid } = server;
+  if (server.domainType === 'qemu') narrator.say('KVM cannot be used here: this guest is emulated, which is slower but the same otherwise.');
+  narrator.say(`It boots; its guest agent answered after ${formatDuration((await waitForAgent(uuid, 180_000)) / 1000)}.`);
+  await waitForPostgresql(uuid, 120_000);
+  narrator.say(`Rows in orders: ${(await guestSql(uuid, 'SELECT count(*) FROM orders')).trim()}.`);
+
+  const estate = join(DIRECTORY, 'estate.yaml');
+  await writeFile(estate, estateFile());
+  succeed(await modosu.show('apply', '-f', estate), 'apply');
+  succeed(await modosu.show('server', 'list'), 'server list');
+
+  narrator.begin('An image recovery point: the server stops, every disk is copied, it starts again');
+  await guestOutput(uuid, ['sync']);
+  const rows = await checksumRows(uuid);
+  const files = await checksumFiles(uuid, GUEST_FILES);
+  succeed(await modosu.show('backup', 'image', 'db01', '--mode', 'offline', '--reason', 'baseline after set-up', '--wait'), 'the backup');
+  await waitForAgent(uuid, 180_000);
+  await waitForPostgresql(uuid, 120_000);
+  succeed(await modosu.show('recovery-point', 'list', '--server', 'db01'), 'recovery-point list');
+  compare('The server answers again; checksum of all rows', await checksumRows(uuid), rows);
+  await guestSql(uuid, "UPDATE customers SET name = 'written after the recovery point' WHERE id = 1");
+  narrator.say('One more row is written now: it is not in the recovery point.');
+
+  narrator.begin('Disaster: boot code and boot partition are overwritten with zeros');
+  await shutDownGuest(uuid, 60_000);
+  await breakBoot(server.systemDisk.path, server.systemDisk.format);
+  await startGuest(uuid);
+  narrator.say(`It is started again. A healthy guest answers in seconds; waiting ${SILENCE_MS / 1000} s for the guest agent …`);
+  const silent = await staysSilent(uuid, SILENCE_MS);
+  expectThat(silent && (await domainState(uuid)) === 'running', 'libvirt says "running", but the guest agent stays silent: the OS no longer starts');
+
+  narrator.begin('The plan: what a restore would do');
+  const planned = await modosu.show('restore', 'plan', 'db01', '--scenario', 'server');
+  succeed(planned, 'the plan');
+  const planId = /\bplan_[0-9a-hjkmnp-tv-z]{26}\b/.exec(planned.stdout)?.[0];
+  if (planId === undefined) throw new Error('The plan printed no id.');
+
+  narrator.begin('The restore');
+  succeed(await modosu.show('restore', 'run', planId, '--reason', 'db01 no longer starts', '--confirm', 'db01', '--wait'), 'the restore');
+  await waitForPostgresql(uuid, 120_000);
+
+  narrator.begin('Is it the server that the recovery point holds?');
+  compare('Checksum of all rows', await checksumRows(uuid), rows);
+  compare(`Checksum of all files in ${GUEST_FILES}`, await checksumFiles(uuid, GUEST_FILES), files);
+  expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the recovery point'")).trim() === '0', 'The row written later is gone, as the plan had said; the old volume still holds it');
+
+  narrator.begin('What happened, for the record');
+  const runId = await runOf(planId);
+  succeed(await modosu.show('run', 'show', runId), 'run show');
+  const run = await modosu.json<RunView>('run', 'show', runId);
+  expectThat(run.recoverySeconds !== null, `Measured recovery time: ${formatDuration(run.recoverySeconds ?? 0)} from the accepted request to the answering guest agent`);
+  succeed(await modosu.show('audit', 'list', '--run', runId), 'audit list');
+  const verified = await modosu.show('audit', 'verify');
+  expectThat(verified.exitCode === 0, 'The audit trail is intact');
+}
+
+async function runOf(planId: string): Promise<string> {
+  const { runId } = await modosu.json<RestorePlanView>('restore', 'show', planId);
+  if (runId === null) throw new Error(`Plan ${planId} names no run.`);
+  return runId;
+}
+
+const estateFile = (): string => `hypervisors:
+  - name: local
+    kind: libvirt
+    uri: qemu:///system
+repositories:
+  - name: main
+    kind: directory
+    path: ${join(DIRECTORY, 'repository')}
+servers:
+  - name: db01
+    hypervisor: local
+    domain: ${DOMAIN}
+    repository: main
+`;
+
+async function staysSilent(uuid: string, forMs: number): Promise<boolean> {
+  const until = performance.now() + forMs;
+  while (performance.now() < until) {
+    if (await agentAnswers(uuid)) return false;
+    await pause(500);
+  }
+  return true;
+}
+
+/**
+ * One demo at a time. One that was killed leaves a domain and files, and its stack may still be draining: that is waited for, then all of
+ * it is removed.
+ */
+async function takeThePlace(): Promise<void> {
+  const other = await readRecord(DEMO_RECORD);
+  if (other !== null && (await isAlive(other))) throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR and MODOSU_DEMO_PORT.`);
+  const stack = await readRecord(STACK_RECORD);
+  const until = performance.now() + 90_000;
+  while (stack !== null && (await isAlive(stack))) {
+    if (performance.now() > until) throw new Error(`The stack of an earlier demo (process ${stack.pid}) does not end. End it, then start again.`);
+    await pause(250);
+  }
+  const guest = await readFile(GUEST_RECORD, 'utf8').then((text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0], () => null);
+  if (guest !== null) await destroyGuestServer(guest);
+  await rm(DIRECTORY, { recursive: true, force: true });
+  await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });
+  await recordProcess(DEMO_RECORD, process.pid, 'demo');
+  ours = true;
+}
+
+let cleaned: Promise<void> | null = null;
+const cleanUp = (): Promise<void> =>
+  (cleaned ??= (async () => {
+    if (!ours) return;
+    narrator.say('Cleaning up: the stack stops, the server and its files are removed.');
+    await modosu.stop();
+    await server?.destroy();
+    await rm(DIRECTORY, { recursive: true, force: true });
+  })());
+
+function whatNext(): void {
+  const prefix = `MODOSU_STATE_DIR=${join(DIRECTORY, 'state')} bin/modosu`;
+  narrator.begin('It stays up. Try, in another terminal:');
+  for (const command of ['server show db01', 'run list', 'restore plan db01 --scenario server', 'doctor']) narrator.say(`${prefix} ${command}`);
+  narrator.say('Ctrl-C stops everything and removes it.');
+}
+
+async function main(): Promise<number> {
+  const endAfterwards = process.argv.includes('--exit');
+  let interrupted: (signal: NodeJS.Signals) => void = () => undefined;
+  const interruption = new Promise<NodeJS.Signals>((resolve) => (interrupted = resolve));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted(signal));
+
+  const outcome = await Promise.race([demonstrate().then(() => 'shown' as const, (error: unknown) => error), interruption]);
+  if (outcome === 'shown' && !endAfterwards) {
+    whatNext();
+    await interruption;
+  }
+  if (outcome instanceof Error) narrator.verdict(false, outcome.message);
+  await cleanUp();
+  if (outcome !== 'shown') return outcome === 'SIGINT' || outcome === 'SIGTERM' || outcome === 'SIGHUP' ? 130 : 1;
+  narrator.verdict(held, held ? 'Every comparison held.' : 'A comparison did not hold.');
+  return held ? 0 : 1;
+}
+
+void main().then((code) => process.exit(code));

@@ -1,0 +1,27 @@
+import type { AcceptedRun } from '../catalog/catalog';
+import { toModosuError } from '../contracts/errors';
+import type { PlanRestoreInput } from '../contracts/workflows';
+import type { ApiDependencies } from './dependencies';
+
+/**
+ * Between "written down" and "the workflow runs". A fresh request first asks whether Temporal answers (`runStarter.check()`, 503 with nothing
+ * written). Once it is written down it will be carried out: when starting the workflow fails after all, the dispatcher starts it later.
+ */
+export async function dispatchRun(dependencies: ApiDependencies, accepted: AcceptedRun): Promise<void> {
+  if (accepted.replayed) return;
+  const { catalog, runStarter, log } = dependencies;
+  try {
+    await runStarter.startRun(await catalog.getDispatchable(accepted.runId));
+  } catch (error) {
+    log.warn({ runId: accepted.runId, code: toModosuError(error).code, error: String(error) }, 'run accepted but not started yet; the dispatcher will start it');
+  }
+}
+
+export async function dispatchPlan(dependencies: ApiDependencies, input: PlanRestoreInput): Promise<void> {
+  const { runStarter, log } = dependencies;
+  try {
+    await runStarter.startPlan(input);
+  } catch (error) {
+    log.warn({ planId: input.planId, code: toModosuError(error).code, error: String(error) }, 'plan accepted but not started yet; the dispatcher will start it');
+  }
+}

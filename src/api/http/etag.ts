@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../domain/canonical-json';
+
+/** Strong entity tag of a value: the same content gives the same tag, whichever process answers. */
+export const etagOf = (value: unknown): string => `"${createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 32)}"`;
+
+/** Whether a list of tags as in `If-Match` and `If-None-Match` holds this one. Weak marks are ignored. */
+export function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes('*') || tags.includes(etag);
+}

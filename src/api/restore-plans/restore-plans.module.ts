@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+import { RestorePlansController } from './restore-plans.controller';
+
+@Module({ controllers: [RestorePlansController] })
+export class RestorePlansModule {}

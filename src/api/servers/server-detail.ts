@@ -1,0 +1,65 @@
+import type { ServerRecord } from '../../catalog/catalog';
+import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import { ModosuError, toModosuError, type ErrorSummary } from '../../contracts/errors';
+import type { RecoveryPointView } from '../../contracts/recovery-point';
+import type { ServerInspection } from '../../contracts/server';
+import type { ApiDependencies } from '../dependencies';
+import { withinDeadline } from '../http/deadline';
+
+const INSPECTION_TIMEOUT_MS = 15_000;
+
+/** Only the fields that are shown: what a store adds to its records stays inside. */
+export const serverView = (record: ServerRecord): ServerView => ({
+  id: record.id,
+  name: record.name,
+  uuid: record.uuid,
+  domainName: record.domainName,
+  hypervisor: record.hypervisor,
+  repository: record.repository,
+  stopTimeoutSeconds: record.stopTimeoutSeconds,
+  agentTimeoutSeconds: record.agentTimeoutSeconds,
+  lineageId: record.lineageId,
+});
+
+/** The catalogue's part is always there; what the hypervisor cannot say is reported inside, because that is when people look here. */
+export async function serverDetail(dependencies: ApiDependencies, record: ServerRecord): Promise<ServerDetailView> {
+  const { catalog } = dependencies;
+  const [inspected, newestRecoveryPoint, openRuns] = await Promise.all([
+    inspect(dependencies, record),
+    newestOrNull(dependencies, record.id),
+    catalog.listOpenRuns(),
+  ]);
+  const openRunId = openRuns.find(({ serverId }) => serverId === record.id)?.runId ?? null;
+  return { ...serverView(record), ...inspected, newestRecoveryPoint, openRunId };
+}
+
+interface Inspected {
+  readonly inspection: ServerInspection | null;
+  readonly inspectionError: ErrorSummary | null;
+}
+
+async function inspect({ catalog, hypervisor, config, log }: ApiDependencies, record: ServerRecord): Promise<Inspected> {
+  try {
+    const declaration = (await catalog.listHypervisors()).find(({ name }) => name === record.hypervisor);
+    if (declaration === undefined) {
+      throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `Hypervisor "${record.hypervisor}" of server "${record.name}" is not declared.`);
+    }
+    const looking = hypervisor(declaration).inspect({ uuid: record.uuid, name: record.domainName });
+    const inspection = await withinDeadline(looking, config.inspectionTimeoutMs ?? INSPECTION_TIMEOUT_MS, `Inspecting "${record.name}"`);
+    return { inspection, inspectionError: null };
+  } catch (thrown) {
+    const error = toModosuError(thrown);
+    if (error.code !== 'INTERNAL') return { inspection: null, inspectionError: error.summary() };
+    log.error({ serverId: record.id, error: String(thrown) }, 'inspection failed by a fault');
+    return { inspection: null, inspectionError: new ModosuError('INTERNAL', 'The inspection failed because of a fault in Modosu.').summary() };
+  }
+}
+
+async function newestOrNull({ catalog }: ApiDependencies, serverId: string): Promise<RecoveryPointView | null> {
+  try {
+    return await catalog.newestUsable(serverId);
+  } catch (error) {
+    if (toModosuError(error).code === 'NO_RECOVERY_POINT') return null;
+    throw error;
+  }
+}

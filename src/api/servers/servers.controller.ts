@@ -1,0 +1,102 @@
+import type { ServerResponse } from 'node:http';
+import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { TokenRecord } from '../../catalog/catalog';
+import { pageOf, type PageOf } from '../../contracts/api/common';
+import { restorePlanRequestSchema, restorePlanSchema, type RestorePlanRequest } from '../../contracts/api/restore-plan';
+import { backupRequestSchema, runViewSchema, type BackupRequest } from '../../contracts/api/run';
+import { serverDetailSchema, serverViewSchema, type ServerDetailView, type ServerView } from '../../contracts/api/server';
+import type { RestorePlanView } from '../../contracts/plan';
+import type { RunView } from '../../contracts/run';
+import { idSelector } from '../../contracts/selectors';
+import { Dependencies, type ApiDependencies } from '../dependencies';
+import { dispatchPlan, dispatchRun } from '../dispatch';
+import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
+import { ServerSelectorPipe } from '../http/selectors';
+import { Caller, NeedsScope } from '../http/token.guard';
+import { serverDetail, serverView } from './server-detail';
+
+@ApiTags('servers')
+@Controller('v1/servers')
+export class ServersController {
+  constructor(@Dependencies() private readonly dependencies: ApiDependencies) {}
+
+  @Get()
+  @NeedsScope('read')
+  @ApiOperation({ operationId: 'listServers', summary: 'All protected servers, by name.' })
+  @ApiResponse({ status: 200, description: 'The servers.', standardSchema: pageOf(serverViewSchema) })
+  async list(): Promise<PageOf<ServerView>> {
+    const servers = await this.dependencies.catalog.listServers();
+    return { items: servers.map(serverView), nextCursor: null };
+  }
+
+  @Get(':server')
+  @NeedsScope('read')
+  @ApiOperation({ operationId: 'showServer', summary: 'One server, by name or id, with what its hypervisor says at this moment.' })
+  @ApiResponse({ status: 200, description: 'The server.', standardSchema: serverDetailSchema })
+  async show(@Param('server', new ServerSelectorPipe()) server: string): Promise<ServerDetailView> {
+    return serverDetail(this.dependencies, await this.dependencies.catalog.getServer(server));
+  }
+
+  @Post(':server/backups')
+  @HttpCode(202)
+  @NeedsScope('operate')
+  @AcceptsIdempotencyKey()
+  @ApiOperation({ operationId: 'startBackup', summary: 'Takes a recovery point. Offline: the server is stopped, copied and put back into its power state.' })
+  @ApiResponse({ status: 202, description: 'Accepted; Location names the run.', standardSchema: runViewSchema })
+  async backUp(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Body({ schema: backupRequestSchema }) body: BackupRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Caller() caller: TokenRecord,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<RunView> {
+    const { catalog, runStarter } = this.dependencies;
+    const server = await catalog.getServer(selector);
+    await runStarter.check();
+    const accepted = await catalog.acceptBackup({
+      actor: caller.name,
+      idempotencyKey,
+      requestDigest: requestDigest('POST', `/v1/servers/${server.id}/backups`, body),
+      serverId: server.id,
+      reason: body.reason,
+      mode: body.mode,
+    });
+    await dispatchRun(this.dependencies, accepted);
+    response.setHeader('Location', `/v1/runs/${accepted.runId}`);
+    if (accepted.replayed) response.setHeader(REPLAYED_HEADER, 'true');
+    return catalog.getRun(accepted.runId);
+  }
+
+  @Post(':server/restore-plans')
+  @HttpCode(202)
+  @NeedsScope('operate')
+  @AcceptsIdempotencyKey()
+  @ApiOperation({ operationId: 'makeRestorePlan', summary: 'Starts making a restore plan. Changes nothing on the server.' })
+  @ApiResponse({ status: 202, description: 'Accepted; Location names the plan.', standardSchema: restorePlanSchema })
+  async plan(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Body({ schema: restorePlanRequestSchema }) body: RestorePlanRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Caller() caller: TokenRecord,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<RestorePlanView> {
+    const { catalog, runStarter } = this.dependencies;
+    const server = await catalog.getServer(selector);
+    const recoveryPointId = body.recoveryPointId === undefined ? null : idSelector('rp', body.recoveryPointId);
+    if (recoveryPointId === null) await catalog.newestUsable(server.id);
+    await runStarter.check();
+    const { planId, replayed } = await catalog.acceptPlan({
+      actor: caller.name,
+      idempotencyKey,
+      requestDigest: requestDigest('POST', `/v1/servers/${server.id}/restore-plans`, body),
+      serverId: server.id,
+      scenario: body.scenario,
+      recoveryPointId,
+    });
+    if (!replayed) await dispatchPlan(this.dependencies, { planId, serverId: server.id, recoveryPointId });
+    response.setHeader('Location', `/v1/restore-plans/${planId}`);
+    if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
+    return catalog.getPlan(planId);
+  }
+}

@@ -1,0 +1,124 @@
+import { storableText } from '../audit/storable';
+import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
+import type { ErrorCode } from '../contracts/error-codes';
+import type { PlanState, RestorePlanBody } from '../contracts/plan';
+import type { RunKind } from '../contracts/run';
+import type { BackupImageInput, RestoreServerInput, RunInput } from '../contracts/workflows';
+import type { AuditEvent } from '../audit/append-audit';
+import type { AcceptBackupRequest, AcceptRestoreRequest, AcceptRunRequest, ServerRecord } from './catalog';
+import { sha256 } from './plan-hash';
+
+/** The rules by which a run is accepted or refused, and the workflow input an accepted one gets. Pure: the stores add the locking. */
+
+/** Refusals that are written to the audit: somebody wanted to change a server and was not let. */
+const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'SERVER_BUSY',
+  'CONFIRMATION_MISMATCH',
+  'IDEMPOTENCY_KEY_REUSED',
+  'PLAN_NOT_READY',
+  'PLAN_FAILED',
+  'PLAN_ALREADY_USED',
+  'PLAN_BLOCKED',
+  'PLAN_STALE',
+]);
+
+/** The audit's entry for a refusal, or null when the error is not one. */
+export function refusalEvent(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, error: unknown): AuditEvent | null {
+  if (!isModosuError(error) || !AUDITED_REFUSALS.has(error.code)) return null;
+  return {
+    actor: request.actor,
+    action: 'run.refused',
+    serverId: request.serverId,
+    details: { kind, code: error.code, message: error.message, reason: request.reason, planId: request.planId, holder: error.context['runId'] },
+  };
+}
+
+export interface PlanForAcceptance {
+  readonly id: string;
+  readonly state: PlanState;
+  readonly hash: string | null;
+  /** Canonical JSON. */
+  readonly body: string | null;
+  readonly error: ErrorSummary | null;
+  readonly runId: string | null;
+}
+
+/**
+ * The body of a plan that may be carried out. Throws `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was
+ * edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
+ */
+export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, confirm: string): { readonly body: RestorePlanBody; readonly hash: string } {
+  const context = { planId: plan.id };
+  if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
+  if (plan.state === 'failed') throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
+  if (plan.state === 'used') {
+    const runId = plan.runId ?? '';
+    throw new ModosuError('PLAN_ALREADY_USED', `Plan ${plan.id} was carried out by run ${runId}.`, { context: { ...context, runId } });
+  }
+  if (plan.body === null || plan.hash === null || sha256(plan.body) !== plan.hash) {
+    throw new ModosuError('PLAN_STALE', `Plan ${plan.id} no longer has the hash it was given: it was changed in the database after it was made.`, { context });
+  }
+  const body = JSON.parse(plan.body) as RestorePlanBody;
+  const blocking = body.findings.filter(({ severity }) => severity === 'block');
+  if (blocking.length > 0) {
+    throw new ModosuError('PLAN_BLOCKED', `Plan ${plan.id} must not be carried out: ${blocking.map(({ code, message }) => `${code}: ${message}`).join('; ')}`, {
+      context: { ...context, findings: blocking.map(({ code }) => code) },
+    });
+  }
+  if (confirm !== server.name) {
+    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan overwrites server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
+  }
+  return { body, hash: plan.hash };
+}
+
+/** Says who holds the server. `since` is when it was locked. */
+export function serverBusy(server: ServerRecord, holder: { readonly runId: string; readonly since: Date }): ModosuError {
+  return new ModosuError('SERVER_BUSY', `Server "${server.name}" is held by run ${holder.runId} since ${holder.since.toISOString()}. Nothing was started.`, {
+    hint: `Wait for it (modosu run watch ${holder.runId}) or cancel it (modosu run cancel ${holder.runId}).`,
+    context: { runId: holder.runId, serverId: server.id, server: server.name },
+  });
+}
+
+export const keyReused = (key: string): ModosuError =>
+  new ModosuError('IDEMPOTENCY_KEY_REUSED', `Idempotency-Key "${storableText(key, 128)}" was used before for a different request. Nothing was started.`);
+
+/** What the store gives an accepted run. */
+export interface RunGrant {
+  readonly runId: string;
+  readonly fencingToken: number;
+  readonly acceptedAt: Date;
+}
+
+const runInput = (server: ServerRecord, { runId, fencingToken, acceptedAt }: RunGrant): RunInput => ({
+  runId,
+  serverId: server.id,
+  serverName: server.name,
+  uuid: server.uuid,
+  hypervisor: server.hypervisor,
+  repository: server.repository,
+  fencingToken,
+  acceptedAt: acceptedAt.toISOString(),
+  stopTimeoutSeconds: server.stopTimeoutSeconds,
+  agentTimeoutSeconds: server.agentTimeoutSeconds,
+});
+
+export const backupInput = (server: ServerRecord, request: AcceptBackupRequest, grant: RunGrant, recoveryPointId: string): BackupImageInput => ({
+  ...runInput(server, grant),
+  recoveryPointId,
+  mode: request.mode,
+  reason: storableText(request.reason),
+});
+
+/** The repository is the one that holds the plan's recovery point, which need not be the one new backups go to. */
+export const restoreInput = (
+  server: ServerRecord,
+  request: AcceptRestoreRequest,
+  plan: { readonly body: RestorePlanBody; readonly hash: string },
+  grant: RunGrant,
+): RestoreServerInput => ({
+  ...runInput(server, grant),
+  repository: plan.body.recoveryPoint.repository,
+  planId: request.planId,
+  planHash: plan.hash,
+  reason: storableText(request.reason),
+});

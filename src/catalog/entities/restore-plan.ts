@@ -1,0 +1,49 @@
+import { EntitySchema } from 'typeorm';
+import type { ErrorSummary } from '../../contracts/errors';
+import type { PlanState, RestoreScenario } from '../../contracts/plan';
+import { instant, json, nullable, primary, text } from './columns';
+
+export interface RestorePlanRow {
+  readonly id: string;
+  readonly state: PlanState;
+  readonly serverId: string;
+  readonly scenario: RestoreScenario;
+  readonly requestedBy: string;
+  readonly createdAt: Date;
+  /** What was asked for; null: the newest usable one. The plan itself names the one that was chosen. */
+  readonly recoveryPointId: string | null;
+  readonly hash: string | null;
+  /** Canonical JSON, as text: exactly the bytes the hash was made over. */
+  readonly body: string | null;
+  readonly error: ErrorSummary | null;
+  readonly runId: string | null;
+}
+
+export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
+  name: 'restore_plan',
+  columns: {
+    id: text(primary),
+    state: text(),
+    serverId: text({ name: 'server_id' }),
+    scenario: text(),
+    requestedBy: text({ name: 'requested_by' }),
+    createdAt: instant({ name: 'created_at' }),
+    recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    hash: text(nullable),
+    body: text(nullable),
+    error: json(nullable),
+    runId: text({ name: 'run_id', nullable: true }),
+  },
+  uniques: [{ name: 'restore_plan_run_key', columns: ['runId'] }],
+  indices: [{ name: 'restore_plan_planning_idx', columns: ['createdAt'], where: `state = 'planning'` }],
+  checks: [
+    { name: 'restore_plan_state_check', expression: `state IN ('planning', 'ready', 'failed', 'used')` },
+    { name: 'restore_plan_ready_check', expression: `state NOT IN ('ready', 'used') OR (hash IS NOT NULL AND body IS NOT NULL)` },
+    { name: 'restore_plan_used_check', expression: `(state = 'used') = (run_id IS NOT NULL)` },
+  ],
+  foreignKeys: [
+    { name: 'restore_plan_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
+    { name: 'restore_plan_recovery_point_fkey', target: 'recovery_point', columnNames: ['recoveryPointId'], referencedColumnNames: ['id'] },
+    { name: 'restore_plan_run_fkey', target: 'run', columnNames: ['runId'], referencedColumnNames: ['id'] },
+  ],
+});

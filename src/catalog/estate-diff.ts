@@ -1,0 +1,112 @@
+import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration, ServerDeclaration } from '../contracts/api/estate';
+import { ModosuError } from '../contracts/errors';
+import type { ResolvedServer, ServerRecord } from './catalog';
+
+/** What the catalogue holds now. */
+export interface Inventory {
+  readonly hypervisors: readonly HypervisorDeclaration[];
+  readonly repositories: readonly RepositoryDeclaration[];
+  readonly servers: readonly ServerRecord[];
+}
+
+/** A server as it is to be stored; id and lineage are null for a new one. */
+export interface ServerDraft extends Omit<ServerRecord, 'id' | 'lineageId'> {
+  readonly id: string | null;
+}
+
+export interface EstateDifference {
+  /** Hypervisors, repositories, servers; each in the order of the file, then what is kept. */
+  readonly changes: readonly EstateChange[];
+  /** Only what is to be written. */
+  readonly hypervisors: readonly HypervisorDeclaration[];
+  readonly repositories: readonly RepositoryDeclaration[];
+  readonly servers: readonly ServerDraft[];
+}
+
+type Subject = EstateChange['subject'];
+type Comparable = { readonly name: string };
+
+/**
+ * Compares an estate with the inventory. Pure.
+ *
+ * A server its hypervisor does not know (it is gone, and is to be restored) is not in `resolved`: it keeps the identity it has. Throws
+ * `DOMAIN_NOT_FOUND` for such a server that is new or gets another domain, and `ESTATE_CONFLICT` when a name would stand for another domain than before, or two
+ * names for the same domain.
+ */
+export function compareEstate(inventory: Inventory, estate: Estate, resolved: readonly ResolvedServer[]): EstateDifference {
+  const drafts = estate.servers.map((declaration) => draftOf(declaration, inventory.servers, resolved));
+  refuseSharedDomains(drafts, inventory.servers);
+  const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ['kind', 'uri']);
+  const repositories = compare('repository', inventory.repositories, estate.repositories, ['kind', 'path']);
+  const servers = compare('server', inventory.servers, drafts, ['hypervisor', 'domainName', 'repository', 'stopTimeoutSeconds', 'agentTimeoutSeconds']);
+  return {
+    changes: [...hypervisors.changes, ...repositories.changes, ...servers.changes],
+    hypervisors: hypervisors.toWrite,
+    repositories: repositories.toWrite,
+    servers: servers.toWrite,
+  };
+}
+
+function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[], resolved: readonly ResolvedServer[]): ServerDraft {
+  const current = known.find(({ name }) => name === declaration.name);
+  const { uuid, domainName } = identityOf(declaration, current, resolved);
+  if (current !== undefined && current.uuid !== uuid) {
+    throw new ModosuError('ESTATE_CONFLICT', `Server "${declaration.name}" is domain ${current.domainName} (UUID ${current.uuid}) in the catalogue, but "${domainName}" now has UUID ${uuid}.`, {
+      hint: 'A new server gets a new name: its recovery points must not be mixed with those of the old one. Nothing was changed.',
+      context: { server: declaration.name, knownUuid: current.uuid, foundUuid: uuid },
+    });
+  }
+  const { name, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds } = declaration;
+  return { id: current?.id ?? null, name, uuid, domainName, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds };
+}
+
+function identityOf(declaration: ServerDeclaration, current: ServerRecord | undefined, resolved: readonly ResolvedServer[]): { readonly uuid: string; readonly domainName: string } {
+  const found = resolved.find(({ name }) => name === declaration.name);
+  if (found !== undefined) return found;
+  const domainName = declaration.domain ?? declaration.name;
+  if (current !== undefined && current.domainName === domainName) return current;
+  throw new ModosuError('DOMAIN_NOT_FOUND', `Hypervisor "${declaration.hypervisor}" has no domain "${domainName}" for server "${declaration.name}". Nothing was changed.`, {
+    context: { server: declaration.name, domain: domainName, hypervisor: declaration.hypervisor },
+  });
+}
+
+function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly ServerRecord[]): void {
+  const declared = new Set(drafts.map(({ name }) => name));
+  const owners = new Map<string, string>();
+  for (const server of [...known.filter(({ name }) => !declared.has(name)), ...drafts]) {
+    const domain = JSON.stringify([server.hypervisor, server.uuid]);
+    const owner = owners.get(domain);
+    if (owner !== undefined) {
+      throw new ModosuError('ESTATE_CONFLICT', `Servers "${owner}" and "${server.name}" are the same domain ${server.domainName} (UUID ${server.uuid}) on hypervisor "${server.hypervisor}".`, {
+        hint: 'Protect a domain under one name only. A server cannot be renamed in the catalogue. Nothing was changed.',
+        context: { servers: [owner, server.name], uuid: server.uuid },
+      });
+    }
+    owners.set(domain, server.name);
+  }
+}
+
+function compare<Current extends Comparable, Wanted extends Comparable>(
+  subject: Subject,
+  current: readonly Current[],
+  wanted: readonly Wanted[],
+  keys: readonly (keyof Current & keyof Wanted & string)[],
+): { readonly changes: readonly EstateChange[]; readonly toWrite: readonly Wanted[] } {
+  const before = new Map(current.map((item) => [item.name, item]));
+  const names = new Set(wanted.map(({ name }) => name));
+  const toWrite: Wanted[] = [];
+  const changes = wanted.map((item): EstateChange => {
+    const old = before.get(item.name);
+    const fields = keys.filter((key) => old === undefined || String(old[key]) !== String(item[key])).map((key) => fieldLine(key, old?.[key], item[key]));
+    const change = old === undefined ? 'create' : fields.length > 0 ? 'update' : 'unchanged';
+    if (change !== 'unchanged') toWrite.push(item);
+    return { subject, name: item.name, change, fields };
+  });
+  const kept = current.filter(({ name }) => !names.has(name)).map(({ name }): EstateChange => ({ subject, name, change: 'kept', fields: [] }));
+  return { changes: [...changes, ...kept], toWrite };
+}
+
+const fieldLine = (key: string, before: unknown, after: unknown): string => {
+  const label = key === 'domainName' ? 'domain' : key;
+  return before === undefined ? `${label}: ${String(after)}` : `${label}: ${String(before)} -> ${String(after)}`;
+};

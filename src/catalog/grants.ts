@@ -1,0 +1,31 @@
+import { escapeIdentifier } from 'pg';
+import { MIGRATIONS_TABLE } from './data-source';
+
+/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks; audit is only appended. */
+const RIGHTS: Readonly<Record<string, string>> = {
+  hypervisor: 'SELECT, INSERT, UPDATE',
+  repository: 'SELECT, INSERT, UPDATE',
+  server: 'SELECT, INSERT, UPDATE',
+  lineage: 'SELECT, INSERT',
+  recovery_point: 'SELECT, INSERT, UPDATE',
+  restore_plan: 'SELECT, INSERT, UPDATE',
+  run: 'SELECT, INSERT, UPDATE',
+  run_step: 'SELECT, INSERT, UPDATE',
+  server_lock: 'SELECT, INSERT, UPDATE, DELETE',
+  token: 'SELECT, INSERT',
+  idempotency_key: 'SELECT, INSERT',
+  audit_entry: 'SELECT, INSERT',
+  [MIGRATIONS_TABLE]: 'SELECT',
+};
+
+/** Takes everything away and gives exactly the rights above; run in one transaction by the owner, after each migration. */
+export function grantStatements(appRole: string): readonly string[] {
+  const role = escapeIdentifier(appRole);
+  return [
+    `REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, ${role}`,
+    `REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, ${role}`,
+    `GRANT USAGE ON SCHEMA public TO ${role}`,
+    ...Object.entries(RIGHTS).map(([table, rights]) => `GRANT ${rights} ON ${table} TO ${role}`),
+    `GRANT USAGE ON SEQUENCE fencing_token_seq TO ${role}`,
+  ];
+}

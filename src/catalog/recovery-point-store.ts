@@ -1,0 +1,92 @@
+import type { EntityManager } from 'typeorm';
+import { storableText } from '../audit/storable';
+import { ModosuError } from '../contracts/errors';
+import type { Catalog } from './catalog';
+import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
+import type { Database } from './database';
+import { RecoveryPointEntity, RepositoryEntity, RunEntity, type RecoveryPointRow } from './entities';
+import { requireServer } from './inventory-store';
+import { recoveryPointRow, recoveryPointView } from './views';
+
+type RecoveryPointMethods = Pick<Catalog, 'nextGeneration' | 'recordRecoveryPoint' | 'listRecoveryPoints' | 'getRecoveryPoint' | 'newestUsable' | 'markRecoveryPoint'>;
+
+/** Who records what a run has done. */
+export const WORKER = 'worker';
+
+export function recoveryPointStore(database: Database): RecoveryPointMethods {
+  return {
+    nextGeneration: (serverId) =>
+      database.read(async (manager) => {
+        await requireServer(manager, serverId);
+        return ((await manager.maximum(RecoveryPointEntity, 'generation', { serverId })) ?? 0) + 1;
+      }),
+
+    recordRecoveryPoint: (manifest, repository) =>
+      database.transaction(async ({ manager, audit }) => {
+        const server = await requireServer(manager, manifest.server.id);
+        if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) {
+          throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+        }
+        const row = recoveryPointRow(manifest, repository);
+        const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
+        const stored = await manager.findOneBy(RecoveryPointEntity, { id: row.id });
+        if (stored === null) throw generationTaken(row);
+        if ((inserted.raw as readonly unknown[]).length === 0) return recoveryPointView(stored);
+        await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
+        audit({
+          actor: WORKER,
+          action: 'recovery-point.published',
+          runId: row.runId,
+          serverId: server.id,
+          details: { recoveryPointId: row.id, generation: row.generation, lineageId: row.lineageId, repository, sizeBytes: row.sizeBytes, pointInTime: row.pointInTime, definitionSha256: manifest.definition.sha256 },
+        });
+        return recoveryPointView(stored);
+      }),
+
+    listRecoveryPoints: ({ serverId }, page) =>
+      database.read(async (manager) => {
+        const after = readTimeCursor('recovery-points', page.cursor);
+        const query = manager.createQueryBuilder(RecoveryPointEntity, 'point').orderBy('point.pointInTime', 'DESC').addOrderBy('point.id', 'DESC').limit(rowsToRead(page));
+        if (serverId !== undefined) query.andWhere('point.serverId = :serverId', { serverId });
+        if (after !== null) query.andWhere('(point.pointInTime, point.id) < (:at, :id)', after);
+        return toPage(await query.getMany(), page, recoveryPointView, ({ pointInTime, id }) => timeCursor('recovery-points', { at: pointInTime, id }));
+      }),
+
+    getRecoveryPoint: (id) => database.read(async (manager) => recoveryPointView(await requireRecoveryPoint(manager, id))),
+
+    newestUsable: (serverId) =>
+      database.read(async (manager) => {
+        const server = await requireServer(manager, serverId);
+        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, state: 'usable' }, order: { pointInTime: 'DESC', generation: 'DESC' } });
+        if (row === null) throw noRecoveryPoint(server);
+        return recoveryPointView(row);
+      }),
+
+    markRecoveryPoint: (id, state, why) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await manager.findOne(RecoveryPointEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+        if (row === null) throw recoveryPointNotFound(id);
+        if (row.state === state) return;
+        const stateReason = storableText(why);
+        await manager.update(RecoveryPointEntity, { id }, { state, stateReason });
+        audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: { recoveryPointId: id, generation: row.generation, why: stateReason } });
+      }),
+  };
+}
+
+export async function requireRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {
+  const row = await manager.findOneBy(RecoveryPointEntity, { id });
+  if (row === null) throw recoveryPointNotFound(id);
+  return row;
+}
+
+export const recoveryPointNotFound = (id: string): ModosuError =>
+  new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
+
+export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }): ModosuError =>
+  new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point.`, { context: { serverId: server.id, server: server.name } });
+
+export const generationTaken = ({ id, serverName, generation }: { readonly id: string; readonly serverName: string; readonly generation: number }): ModosuError =>
+  new ModosuError('INTERNAL', `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`, {
+    context: { recoveryPointId: id, generation },
+  });

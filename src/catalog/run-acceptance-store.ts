@@ -1,0 +1,124 @@
+import type { EntityManager } from 'typeorm';
+import { storableText } from '../audit/storable';
+import { ModosuError } from '../contracts/errors';
+import { newId } from '../contracts/ids';
+import type { RunKind } from '../contracts/run';
+import { backupInput, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from './acceptance';
+import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
+import type { Database, Transaction } from './database';
+import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
+import { claimIdempotencyKey } from './idempotency';
+import { requireServer } from './inventory-store';
+import { planNotFound } from './plan-store';
+
+type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptRestore'>;
+
+/** Locks are taken in one order everywhere: idempotency key, plan, server lock, audit. */
+export function runAcceptanceStore(database: Database, now: () => Date): AcceptanceMethods {
+  return {
+    acceptBackup: (request) => {
+      const runId = newId('run');
+      const recoveryPointId = newId('rp');
+      return refusalsAudited(database, 'backup-image', request, async (transaction) => {
+        const { manager } = transaction;
+        const earlier = await claimIdempotencyKey(manager, request, runId, now());
+        if (earlier !== null) return { runId: earlier, replayed: true };
+        const server = await requireServer(manager, request.serverId);
+        const grant = await lockServer(manager, server, runId, now());
+        const input = backupInput(server, request, grant, recoveryPointId);
+        await insertRun(transaction, request, { kind: 'backup-image', input }, { planId: null, recoveryPointId: null });
+        return { runId, replayed: false };
+      });
+    },
+
+    acceptRestore: (request) => {
+      const runId = newId('run');
+      return refusalsAudited(database, 'restore-server', request, async (transaction) => {
+        const { manager } = transaction;
+        const earlier = await claimIdempotencyKey(manager, request, runId, now());
+        if (earlier !== null) return { runId: earlier, replayed: true };
+        const { planId, serverId } = request;
+        const server = await requireServer(manager, serverId);
+        const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId, serverId }, lock: { mode: 'pessimistic_write' } });
+        if (plan === null) throw planNotFound(planId);
+        const usable = requireUsablePlan(plan, server, request.confirm);
+        const grant = await lockServer(manager, server, runId, now());
+        const input = restoreInput(server, request, usable, grant);
+        await insertRun(transaction, request, { kind: 'restore-server', input }, { planId, recoveryPointId: usable.body.recoveryPoint.id });
+        await manager.update(RestorePlanEntity, { id: planId }, { state: 'used', runId });
+        return { runId, replayed: false };
+      });
+    },
+  };
+}
+
+/** A refusal undoes the transaction; its audit entry is written in one of its own. */
+async function refusalsAudited(database: Database, kind: RunKind, request: AcceptRunRequest, work: (transaction: Transaction) => Promise<AcceptedRun>): Promise<AcceptedRun> {
+  try {
+    return await database.transaction(work);
+  } catch (error) {
+    const event = refusalEvent(kind, request, error);
+    if (event !== null) await database.transaction(async ({ audit }) => audit(event));
+    throw error;
+  }
+}
+
+const LOCK_ATTEMPTS = 5;
+
+/**
+ * Takes the server's lock and gives the fencing token. The token is drawn after the lock row is ours: drawn before, a request that was slow to lock could come
+ * with a lower token than a run that held the server meanwhile. Throws `SERVER_BUSY`.
+ */
+async function lockServer(manager: EntityManager, server: ServerRecord, runId: string, acceptedAt: Date): Promise<RunGrant> {
+  for (let attempt = 1; attempt <= LOCK_ATTEMPTS; attempt += 1) {
+    const taken = (await manager.query(
+      'INSERT INTO server_lock (server_id, run_id, fencing_token, acquired_at) VALUES ($1, $2, 0, $3) ON CONFLICT (server_id) DO NOTHING RETURNING run_id',
+      [server.id, runId, acceptedAt],
+    )) as readonly unknown[];
+    if (taken.length > 0) {
+      const [[row]] = (await manager.query(`UPDATE server_lock SET fencing_token = nextval('fencing_token_seq') WHERE server_id = $1 RETURNING fencing_token`, [server.id])) as [
+        [{ readonly fencing_token: string }],
+        number,
+      ];
+      return { runId, fencingToken: Number(row.fencing_token), acceptedAt };
+    }
+    const holder = await manager.findOneBy(ServerLockEntity, { serverId: server.id });
+    if (holder !== null) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
+    // It was released between the two statements: try again.
+  }
+  throw new ModosuError('DATABASE_UNAVAILABLE', `The lock of server "${server.name}" changes hands too fast; try again.`, { context: { serverId: server.id } });
+}
+
+async function insertRun(
+  { manager, audit }: Transaction,
+  request: AcceptRunRequest,
+  { kind, input }: DispatchableRun,
+  refersTo: { readonly planId: string | null; readonly recoveryPointId: string | null },
+): Promise<void> {
+  await manager.insert(RunEntity, {
+    id: input.runId,
+    kind,
+    state: 'accepted',
+    serverId: input.serverId,
+    reason: input.reason,
+    requestedBy: storableText(request.actor, 256),
+    requestedAt: new Date(input.acceptedAt),
+    startedAt: null,
+    finishedAt: null,
+    ...refersTo,
+    cancelRequested: false,
+    error: null,
+    recoverySeconds: null,
+    input,
+  });
+  audit({
+    actor: request.actor,
+    action: 'run.requested',
+    runId: input.runId,
+    serverId: input.serverId,
+    details: { kind, server: input.serverName, reason: input.reason, fencingToken: input.fencingToken, ...requestDetails(input, refersTo) },
+  });
+}
+
+const requestDetails = (input: DispatchableRun['input'], { planId, recoveryPointId }: { readonly planId: string | null; readonly recoveryPointId: string | null }): Readonly<Record<string, unknown>> =>
+  'planHash' in input ? { planId, planHash: input.planHash, recoveryPointId } : { mode: input.mode, recoveryPointId: input.recoveryPointId };

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { In, IsNull, LessThan, Not, type EntityManager, type FindOptionsWhere } from 'typeorm';
+import { ModosuError } from '../contracts/errors';
+import { isFinal } from '../contracts/run';
+import type { Catalog, DispatchableRun } from './catalog';
+import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
+import type { Database } from './database';
+import { LineageEntity, RunEntity, RunStepEntity, ServerEntity, ServerLockEntity, type RunRow } from './entities';
+import { requireServer } from './inventory-store';
+import { WORKER } from './recovery-point-store';
+import { closeStep, isFinalStep, nextStep } from './step-transition';
+import { storableError } from './storable-error';
+import { runView } from './views';
+
+type RunMethods = Pick<
+  Catalog,
+  | 'listUndispatched'
+  | 'getDispatchable'
+  | 'listOpenRuns'
+  | 'startRun'
+  | 'recordStep'
+  | 'recordProgress'
+  | 'finishRun'
+  | 'requestCancel'
+  | 'startLineage'
+  | 'getRun'
+  | 'listRuns'
+  | 'measuredRecoverySeconds'
+>;
+
+export function runStore(database: Database, now: () => Date): RunMethods {
+  return {
+    listUndispatched: (olderThan) =>
+      database.read(async (manager) => (await manager.find(RunEntity, { where: { state: 'accepted', requestedAt: LessThan(olderThan) }, order: { requestedAt: 'ASC' } })).map(dispatchable)),
+
+    getDispatchable: (runId) => database.read(async (manager) => dispatchable(await requireRun(manager, runId))),
+
+    listOpenRuns: () =>
+      database.read(async (manager) => {
+        const rows = await manager.find(RunEntity, { where: { state: In(['accepted', 'running']) }, order: { requestedAt: 'ASC' } });
+        return rows.map(({ id, serverId, state }) => ({ runId: id, serverId, state }));
+      }),
+
+    startRun: (runId) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        const lock = await manager.findOneBy(ServerLockEntity, { runId });
+        if (lock === null) throw fencedOff(run);
+        if (run.state !== 'accepted') return;
+        await manager.update(RunEntity, { id: runId }, { state: 'running', startedAt: now() });
+        audit({ actor: WORKER, action: 'run.started', runId, serverId: run.serverId, details: { kind: run.kind, fencingToken: lock.fencingToken } });
+      }),
+
+    recordStep: (runId, update) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        if (isFinal(run.state)) return;
+        const step = nextStep(await manager.findOneBy(RunStepEntity, { runId, seq: update.seq }), update, now());
+        if (step === null) return;
+        await manager.upsert(RunStepEntity, { runId, ...step }, ['runId', 'seq']);
+        if (!isFinalStep(step.state)) return;
+        const { seq, key, title, state, detail, error } = step;
+        audit({ actor: WORKER, action: `step.${state}`, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
+      }),
+
+    recordProgress: (runId, stepKey, { doneBytes, totalBytes, updatedAt }) =>
+      database.read(async (manager) => {
+        await manager.update(RunStepEntity, { runId, key: stepKey, state: In(['pending', 'running', 'waiting']) }, { progress: { doneBytes, totalBytes, updatedAt } });
+      }),
+
+    finishRun: (runId, outcome) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        if (isFinal(run.state)) return;
+        const finishedAt = now();
+        const error = outcome.error === null ? null : storableError(outcome.error);
+        const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
+        const recoverySeconds = outcome.recoverySeconds ?? null;
+        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds });
+        if (outcome.state !== 'succeeded') {
+          const open = await manager.findBy(RunStepEntity, { runId, state: In(['pending', 'running', 'waiting']) });
+          if (open.length > 0) await manager.upsert(RunStepEntity, open.map((step) => ({ runId, ...closeStep(step, finishedAt) })), ['runId', 'seq']);
+        }
+        await manager.delete(ServerLockEntity, { runId });
+        audit({
+          actor: WORKER,
+          action: `run.${outcome.state}`,
+          runId,
+          serverId: run.serverId,
+          details: { kind: run.kind, code: error?.code, message: error?.message, recoveryPointId, recoverySeconds },
+        });
+      }),
+
+    requestCancel: (actor, runId) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        if (isFinal(run.state)) throw runFinished(run);
+        if (run.cancelRequested) return;
+        await manager.update(RunEntity, { id: runId }, { cancelRequested: true });
+        audit({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind } });
+      }),
+
+    startLineage: (runId, serverId) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        if (run.serverId !== serverId) throw runNotFound(runId);
+        const earlier = await manager.findOneBy(LineageEntity, { runId });
+        if (earlier !== null) return { lineageId: earlier.id };
+        const lineageId = randomUUID();
+        const { lineageId: before } = await requireServer(manager, serverId);
+        await manager.insert(LineageEntity, { id: lineageId, serverId, runId, startedAt: now() });
+        await manager.update(ServerEntity, { id: serverId }, { lineageId });
+        audit({ actor: WORKER, action: 'lineage.started', runId, serverId, details: { lineageId, before } });
+        return { lineageId };
+      }),
+
+    getRun: (runId) =>
+      database.read(async (manager) => {
+        const run = await requireRun(manager, runId);
+        const steps = await manager.find(RunStepEntity, { where: { runId }, order: { seq: 'ASC' } });
+        return runView(run, (await requireServer(manager, run.serverId)).name, steps);
+      }),
+
+    listRuns: (filter, page) =>
+      database.read(async (manager) => {
+        const after = readTimeCursor('runs', page.cursor);
+        const query = manager.createQueryBuilder(RunEntity, 'run').orderBy('run.requestedAt', 'DESC').addOrderBy('run.id', 'DESC').limit(rowsToRead(page));
+        for (const key of ['serverId', 'kind', 'state'] as const) {
+          if (filter[key] !== undefined) query.andWhere(`run.${key} = :${key}`, { [key]: filter[key] });
+        }
+        if (after !== null) query.andWhere('(run.requestedAt, run.id) < (:at, :id)', after);
+        const runs = await query.getMany();
+        const names = await serverNames(manager, runs);
+        return toPage(runs, page, (run) => runView(run, names.get(run.serverId) ?? run.serverId, []), ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }));
+      }),
+
+    measuredRecoverySeconds: (serverId) =>
+      database.read(async (manager) => {
+        const where: FindOptionsWhere<RunRow> = { serverId, kind: 'restore-server', state: 'succeeded', recoverySeconds: Not(IsNull()) };
+        const runs = await manager.find(RunEntity, { where, order: { requestedAt: 'DESC' }, take: 20 });
+        return runs.flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]));
+      }),
+  };
+}
+
+const dispatchable = ({ kind, input }: RunRow): DispatchableRun => ({ kind, input }) as DispatchableRun;
+
+async function requireRun(manager: EntityManager, runId: string): Promise<RunRow> {
+  const run = await manager.findOneBy(RunEntity, { id: runId });
+  if (run === null) throw runNotFound(runId);
+  return run;
+}
+
+/** Everything that changes a run or its steps goes one after another. */
+async function lockRun(manager: EntityManager, runId: string): Promise<RunRow> {
+  const run = await manager.findOne(RunEntity, { where: { id: runId }, lock: { mode: 'pessimistic_write' } });
+  if (run === null) throw runNotFound(runId);
+  return run;
+}
+
+async function serverNames(manager: EntityManager, runs: readonly RunRow[]): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(runs.map(({ serverId }) => serverId))];
+  if (ids.length === 0) return new Map();
+  return new Map((await manager.findBy(ServerEntity, { id: In(ids) })).map(({ id, name }) => [id, name]));
+}
+
+export const runNotFound = (runId: string): ModosuError =>
+  new ModosuError('RUN_NOT_FOUND', `There is no run "${runId.slice(0, 128)}" in the catalogue.`, { context: { runId: runId.slice(0, 128) } });
+
+export const runFinished = ({ id, state }: Pick<RunRow, 'id' | 'state'>): ModosuError =>
+  new ModosuError('RUN_FINISHED', `Run ${id} has ended already: ${state}.`, { context: { runId: id, state } });
+
+export const fencedOff = ({ id, state, serverId }: Pick<RunRow, 'id' | 'state' | 'serverId'>): ModosuError =>
+  new ModosuError('FENCED_OFF', `Run ${id} (${state}) does not hold its server any more and must not change it.`, { context: { runId: id, serverId } });

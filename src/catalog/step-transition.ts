@@ -1,0 +1,44 @@
+import { storableObject, storableText } from '../audit/storable';
+import type { RunStepView, StepState } from '../contracts/run';
+import type { RunStepUpdate } from './catalog';
+import { storableError } from './storable-error';
+
+/** A step as it is stored. */
+export type StoredStep = Omit<RunStepView, 'startedAt' | 'finishedAt'> & { readonly startedAt: Date | null; readonly finishedAt: Date | null };
+
+const FINAL: ReadonlySet<StepState> = new Set<StepState>(['succeeded', 'failed', 'skipped', 'undone']);
+const RANK: Readonly<Record<StepState, number>> = { pending: 0, running: 1, waiting: 1, succeeded: 2, failed: 2, skipped: 2, undone: 3 };
+
+export const isFinalStep = (state: StepState): boolean => FINAL.has(state);
+
+/**
+ * The step after an update, or null when the update comes late or twice and changes nothing. A final state only ever becomes `undone`; nothing
+ * goes back to an earlier state. Evidence is added to, never taken away.
+ */
+export function nextStep(current: StoredStep | null, update: RunStepUpdate, now: Date): StoredStep | null {
+  if (current !== null && !mayFollow(current.state, update.state)) return null;
+  const started = update.state === 'running' || update.state === 'waiting' || update.state === 'succeeded' || update.state === 'failed';
+  return {
+    seq: update.seq,
+    key: storableText(update.key, 256),
+    title: storableText(update.title, 512),
+    state: update.state,
+    startedAt: current?.startedAt ?? (started ? now : null),
+    finishedAt: current?.finishedAt ?? (isFinalStep(update.state) ? now : null),
+    progress: current?.progress ?? null,
+    detail: { ...current?.detail, ...(storableObject(update.detail ?? {}) as RunStepView['detail']) },
+    error: update.error === undefined || update.error === null ? (current?.error ?? null) : storableError(update.error),
+  };
+}
+
+function mayFollow(from: StepState, to: StepState): boolean {
+  if (from === 'undone') return false;
+  if (isFinalStep(from)) return to === 'undone';
+  return RANK[to] >= RANK[from];
+}
+
+/** An open step of a run that did not succeed: what was being done has failed, what had not begun is skipped. */
+export function closeStep(step: StoredStep, now: Date): StoredStep {
+  if (isFinalStep(step.state)) return step;
+  return { ...step, state: step.state === 'pending' ? 'skipped' : 'failed', finishedAt: now };
+}

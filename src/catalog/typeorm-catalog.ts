@@ -1,0 +1,36 @@
+import type { DataSource } from 'typeorm';
+import { ModosuError } from '../contracts/errors';
+import { auditStore, tokenStore } from './access-store';
+import type { Catalog } from './catalog';
+import { Database } from './database';
+import { inventoryStore } from './inventory-store';
+import { pendingMigrations } from './migrate';
+import { planStore } from './plan-store';
+import { recoveryPointStore } from './recovery-point-store';
+import { runAcceptanceStore } from './run-acceptance-store';
+import { runStore } from './run-store';
+
+/**
+ * The catalogue in PostgreSQL. Connects with the first call and again after PostgreSQL was away, so it can be made before PostgreSQL answers.
+ *
+ * @param dataSource from `createDataSource`; `close` ends it.
+ */
+export function createTypeormCatalog(dataSource: DataSource, now: () => Date = () => new Date()): Catalog {
+  const database = new Database(dataSource);
+  return {
+    check: () =>
+      database.read(async (manager) => {
+        const pending = await pendingMigrations(manager);
+        if (pending.length === 0) return;
+        throw new ModosuError('DATABASE_SCHEMA_OUTDATED', `The catalogue in PostgreSQL lacks ${pending.length} migration(s): ${pending.join(', ')}.`, { context: { pending } });
+      }),
+    close: () => database.close(),
+    ...inventoryStore(database, now),
+    ...recoveryPointStore(database),
+    ...planStore(database, now),
+    ...runAcceptanceStore(database, now),
+    ...runStore(database, now),
+    ...tokenStore(database, now),
+    ...auditStore(database),
+  };
+}

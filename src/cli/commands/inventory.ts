@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import type { EstateChangesView } from '../../contracts/api/estate-request';
+import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import { ModosuError } from '../../contracts/errors';
+import type { RecoveryPointView } from '../../contracts/recovery-point';
+import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
+import { parseEstateFile } from '../estate-file';
+import { changesText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
+
+export function addInventoryCommands(program: Command, context: CliContext): void {
+  program
+    .command('apply')
+    .description('declare hypervisors, repositories and servers from an estate file; shows the difference first')
+    .requiredOption('-f, --file <file>', 'estate file (YAML)')
+    .option('--dry-run', 'only show the difference')
+    .action(async (options: { readonly file: string; readonly dryRun?: boolean }, command: Command) => {
+      const printer = context.printer(command);
+      const estate = parseEstateFile(options.file, await readEstate(context, options.file));
+      const client = await context.client();
+      const { value: difference, etag } = await client.post<EstateChangesView>('/v1/estate/diff', { estate });
+      const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update');
+      const apply = changed && options.dryRun !== true;
+      if (printer.format === 'table') printer.data(difference, () => changesText(difference.changes));
+      const { value } = apply ? await client.post<EstateChangesView>('/v1/estate', { estate }, { ifMatch: etag }) : { value: difference };
+      if (printer.format !== 'table') printer.data({ applied: apply, changes: value.changes }, () => '');
+      printer.note(apply ? 'Applied.' : changed ? 'Dry run: nothing was changed.' : 'Nothing to change.');
+    });
+
+  const server = program.command('server').description('the protected servers');
+  server
+    .command('list')
+    .description('list all servers')
+    .action(async (_options: unknown, command: Command) => {
+      const printer = context.printer(command);
+      const servers = await context.list<ServerView>(printer, '/v1/servers', {}, Number.MAX_SAFE_INTEGER);
+      printer.data(servers, () => serverTable(servers));
+      if (servers.length === 0) printer.note('No server is protected yet; declare one with `modosu apply -f estate.yaml`.');
+    });
+  server
+    .command('show')
+    .description('show one server and what its hypervisor says at this moment')
+    .argument('<name>', 'name or id of the server')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const printer = context.printer(command);
+      const client = await context.client();
+      const { value } = await client.get<ServerDetailView>(`/v1/servers/${serverSegment(name)}`);
+      printer.data(value, () => serverText(value, printer, context.io.now()));
+    });
+
+  const recoveryPoint = program.command('recovery-point').description('what servers can be restored to');
+  recoveryPoint
+    .command('list')
+    .description('list recovery points, newest first')
+    .option('--server <name>', 'only those of this server')
+    .option('--limit <number>', 'how many', limitOption, 100)
+    .action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
+      const printer = context.printer(command);
+      const points = await context.list<RecoveryPointView>(printer, '/v1/recovery-points', { server: options.server }, options.limit);
+      printer.data(points, () => recoveryPointTable(points));
+    });
+  recoveryPoint
+    .command('show')
+    .description('show one recovery point')
+    .argument('<id>', 'id of the recovery point')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const printer = context.printer(command);
+      const client = await context.client();
+      const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
+      printer.data(value, () => recoveryPointText(value));
+    });
+}
+
+async function readEstate(context: CliContext, file: string): Promise<Buffer> {
+  try {
+    return await context.io.readFile(file);
+  } catch (error) {
+    throw new ModosuError('ESTATE_INVALID', `The estate file ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      hint: 'Correct the path after -f.',
+    });
+  }
+}

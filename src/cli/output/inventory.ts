@@ -1,0 +1,115 @@
+import type { EstateChange } from '../../contracts/api/estate';
+import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import { describeAge, formatBytes } from '../../contracts/format';
+import type { RecoveryPointView } from '../../contracts/recovery-point';
+import type { ServerInspection } from '../../contracts/server';
+import type { Printer } from './printer';
+import { errorText } from './runs';
+import { fields, padEnd, plain, table, utc } from './text';
+
+export const serverTable = (servers: readonly ServerView[]): string =>
+  table(
+    ['NAME', 'ID', 'HYPERVISOR', 'DOMAIN', 'REPOSITORY', 'UUID'],
+    servers.map(({ name, id, hypervisor, domainName, repository, uuid }) => [name, id, hypervisor, domainName, repository, uuid]),
+  );
+
+export function serverText(server: ServerDetailView, printer: Printer, now: Date): string {
+  const newest = server.newestRecoveryPoint;
+  const card = fields(
+    [
+      ['id', server.id],
+      ['UUID', server.uuid],
+      ['hypervisor', server.hypervisor],
+      ['domain', server.domainName],
+      ['repository', server.repository],
+      ['stop time-out', `${server.stopTimeoutSeconds} s`],
+      ['agent time-out', `${server.agentTimeoutSeconds} s`],
+      ['newest recovery point', newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`],
+      ['open run', server.openRunId ?? 'none'],
+    ],
+    '  ',
+  );
+  const now_ = server.inspection === null ? [] : [inspectionText(server.inspection)];
+  const failed = server.inspectionError === null ? [] : [`The hypervisor could not say how the server is now\n${errorText(server.inspectionError, printer)}`];
+  return [`Server ${plain(server.name)}\n${card}`, ...now_, ...failed].join('\n\n');
+}
+
+function inspectionText(inspection: ServerInspection): string {
+  const { agent, nvram } = inspection;
+  const card = fields(
+    [
+      ['power', inspection.powerState],
+      ['guest agent', agent.version === null ? agent.state : `${agent.state}, version ${agent.version}`],
+      ['domain type', inspection.domainType],
+      ['memory, CPUs', `${formatBytes(inspection.memoryBytes)}, ${inspection.vcpus}`],
+      ['firmware', nvram === null ? inspection.firmware : `${inspection.firmware}, NVRAM ${nvram.path}`],
+      ['generation id', inspection.generationId ?? 'none'],
+      ['NIC', inspection.nics.length === 0 ? 'none' : inspection.nics.map(({ mac, type, source }) => `${mac} ${type}${source === null ? '' : ` ${source}`}`)],
+      ['removable', inspection.removableMedia.length === 0 ? 'none' : inspection.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`)],
+    ],
+    '  ',
+  );
+  const disks = table(
+    ['DISK', 'FORMAT', 'SIZE', 'ALLOCATED', 'FILE', 'BELOW IT'],
+    inspection.disks.map((disk) => [
+      disk.target,
+      disk.format,
+      formatBytes(disk.virtualSizeBytes),
+      formatBytes(disk.allocatedBytes),
+      disk.path,
+      disk.backingChain.length === 0 ? 'nothing' : disk.backingChain.map(({ path }) => path).join(' < '),
+    ]),
+  );
+  const refusals = inspection.refusals.map(({ code, message, hint }) => `  ${plain(code)}: ${plain(message)}\n    hint: ${plain(hint)}`);
+  const image = refusals.length === 0 ? 'An image of it can be taken.' : ['An image of it cannot be taken:', ...refusals].join('\n');
+  return [`Now\n${card}`, disks.split('\n').map((row) => `  ${row}`).join('\n'), image].join('\n\n');
+}
+
+export const recoveryPointTable = (points: readonly RecoveryPointView[]): string =>
+  table(
+    ['ID', 'SERVER', 'GENERATION', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'SIZE', 'REASON'],
+    points.map((point) => [
+      point.id,
+      point.serverName,
+      String(point.generation),
+      utc(point.pointInTime),
+      point.consistency,
+      point.state,
+      formatBytes(point.sizeBytes),
+      point.reason,
+    ]),
+  );
+
+export function recoveryPointText(point: RecoveryPointView): string {
+  const card = fields(
+    [
+      ['server', `${point.serverName} (${point.serverId})`],
+      ['kind', point.kind],
+      ['generation', String(point.generation)],
+      ['state', point.state],
+      ['point in time', utc(point.pointInTime)],
+      ['published', utc(point.publishedAt)],
+      ['consistency', point.consistency],
+      ['repository', point.repository],
+      ['size', formatBytes(point.sizeBytes)],
+      ['disks', point.disks.map((disk) => `${disk.target}: ${formatBytes(disk.virtualSizeBytes)}, ${formatBytes(disk.storedBytes)} stored`)],
+      ['lineage', point.lineageId],
+      ['reason', point.reason],
+      ['run', point.runId],
+    ],
+    '  ',
+  );
+  return `Recovery point ${point.id}\n${card}`;
+}
+
+/** The difference an estate file makes, in words. */
+export function changesText(changes: readonly EstateChange[]): string {
+  const shown = changes.filter(({ change }) => change !== 'unchanged');
+  const unchanged = changes.length - shown.length;
+  const lines = shown.flatMap(({ change, subject, name, fields: changed }) => {
+    const remark = change === 'kept' ? '  (not in the file; nothing is removed)' : '';
+    return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`)];
+  });
+  if (unchanged > 0) lines.push(`${unchanged} unchanged`);
+  return lines.length === 0 ? 'The estate file declares nothing.' : lines.join('\n');
+}

@@ -1,0 +1,92 @@
+import type { RunStepView, RunView } from '../../contracts/run';
+import { RunReporter } from './run-reporter';
+
+const START_MS = Date.parse('2026-01-31T12:03:00.000Z');
+const MIB = 1024 * 1024;
+
+function setUp() {
+  let nowMs = START_MS;
+  const lines: string[] = [];
+  const reporter = new RunReporter((text) => lines.push(text), () => new Date(nowMs));
+  return { lines, reporter, after: (seconds: number) => (nowMs = START_MS + seconds * 1000) };
+}
+
+const at = (seconds: number): string => new Date(START_MS + seconds * 1000).toISOString();
+
+const step = (changes: Partial<RunStepView>): RunStepView => ({
+  seq: 1, key: 'copy:vda', title: 'Copy vda', state: 'running', startedAt: at(0), finishedAt: null, progress: null, detail: {}, error: null, ...changes,
+});
+
+const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): RunView => ({
+  id: 'run_0', kind: 'backup-image', state: 'running', serverId: 'srv_0', serverName: 'db01', reason: 'test', requestedBy: 'me', requestedAt: at(0), startedAt: at(0),
+  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, error: null, recoverySeconds: null, steps, ...changes,
+});
+
+const copied = (doneMib: number, seconds: number): RunStepView => step({ progress: { doneBytes: doneMib * MIB, totalBytes: 1000 * MIB, updatedAt: at(seconds) } });
+
+describe('progress lines', () => {
+  it('say share, rate and remaining time from observed progress', () => {
+    const { lines, reporter, after } = setUp();
+    reporter.see(run([copied(0, 0)]));
+    after(5);
+    reporter.see(run([copied(500, 5)]));
+    expect(lines).toEqual([
+      '12:03:00Z copy:vda      running   Copy vda',
+      '12:03:00Z copy:vda      running   0 % of 1000 MiB',
+      '12:03:05Z copy:vda      running   50 % of 1000 MiB, 100 MiB/s, about 5 s left',
+    ]);
+  });
+
+  it('come at most every five seconds, but each change of state at once', () => {
+    const { lines, reporter, after } = setUp();
+    for (let second = 0; second <= 4; second += 1) {
+      after(second);
+      reporter.see(run([copied(second * 10, second)]));
+    }
+    reporter.see(run([step({ state: 'succeeded', finishedAt: at(4) })]));
+    expect(lines).toHaveLength(3);
+    expect(lines[2]).toBe('12:03:04Z copy:vda      succeeded Copy vda, 4 s');
+  });
+
+  it('say for how long nothing has moved, and stop saying it when it moves again', () => {
+    const { lines, reporter, after } = setUp();
+    reporter.see(run([copied(100, 0)]));
+    after(9);
+    reporter.tick();
+    expect(lines).toHaveLength(2);
+    after(12);
+    reporter.tick();
+    expect(lines.at(-1)).toBe('12:03:12Z copy:vda      running   10 % of 1000 MiB, stalled for 12 s');
+    after(20);
+    reporter.tick();
+    expect(lines).toHaveLength(3);
+    after(21);
+    reporter.see(run([copied(200, 21)]));
+    after(25);
+    reporter.tick();
+    expect(lines.at(-1)).toMatch(/20 %/);
+  });
+
+  it('judge no speed across a copy that began again', () => {
+    const { lines, reporter, after } = setUp();
+    reporter.see(run([copied(800, 0)]));
+    after(6);
+    reporter.see(run([copied(10, 6)]));
+    expect(lines.at(-1)).toBe('12:03:06Z copy:vda      running   1 % of 1000 MiB');
+  });
+
+  it('remind of a step that takes long without copying', () => {
+    const { lines, reporter, after } = setUp();
+    const waiting = step({ key: 'stop', title: 'Shut the guest down' });
+    reporter.see(run([waiting]));
+    after(31);
+    reporter.tick();
+    expect(lines.at(-1)).toBe('12:03:31Z stop          running   for 31 s');
+  });
+
+  it('strip what a guest may have put into an error', () => {
+    const { lines, reporter } = setUp();
+    reporter.see(run([step({ state: 'failed', finishedAt: at(1), error: { code: 'COPY_FAILED', message: 'bad\u001b[2J\nthing', hint: 'h' } })]));
+    expect(lines).toEqual(['12:03:01Z copy:vda      failed    Copy vda, 1 s: COPY_FAILED: bad[2J thing']);
+  });
+});

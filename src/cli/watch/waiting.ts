@@ -1,0 +1,79 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ModosuError } from '../../contracts/errors';
+import type { RestorePlanView } from '../../contracts/plan';
+import type { RunView } from '../../contracts/run';
+import type { ApiClient } from '../api-client';
+import type { CliIo } from '../io';
+import { formatDuration } from '../../contracts/format';
+import { followRun } from './follow-run';
+import { RunReporter } from './run-reporter';
+
+/** Ctrl-C while waiting: only the waiting ends. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+export interface WaitOptions {
+  /** Null: as long as it takes. */
+  readonly timeoutMs: number | null;
+}
+
+interface WaitWords {
+  readonly timedOut: ModosuError;
+  readonly interrupted: Interrupted;
+}
+
+/** Runs `work` until it ends, the time is up (`WAIT_TIMED_OUT`) or somebody presses Ctrl-C (`Interrupted`). */
+async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitWords, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const forget = io.onInterrupt(() => stop.abort(words.interrupted));
+  const timer = timeoutMs === null ? undefined : setTimeout(() => stop.abort(words.timedOut), timeoutMs);
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    stop.signal.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    forget();
+  }
+}
+
+const waitedFor = ({ timeoutMs }: WaitOptions): string => formatDuration((timeoutMs ?? 0) / 1000);
+
+/** Follows a run to its end and prints its steps as lines. */
+export async function waitForRun(io: CliIo, client: ApiClient, runId: string, print: (text: string) => void, note: (text: string) => void, options: WaitOptions): Promise<RunView> {
+  const goesOn = `The run goes on by itself; follow it with \`modosu run watch ${runId}\`.`;
+  const words: WaitWords = {
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Run ${runId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
+    interrupted: new Interrupted(`Interrupted. ${goesOn}`),
+  };
+  const reporter = new RunReporter(print, io.now);
+  const ticking = setInterval(() => reporter.tick(), 1000);
+  try {
+    return await waitWithin(io, options, words, (signal) =>
+      followRun(client, runId, { signal, onRun: (run) => reporter.see(run), onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`) }),
+    );
+  } finally {
+    clearInterval(ticking);
+  }
+}
+
+const PLAN_POLL_MS = 300;
+
+/** Waits until a plan is made, or could not be made. */
+export async function waitForPlan(io: CliIo, client: ApiClient, planId: string, options: WaitOptions): Promise<RestorePlanView> {
+  const words: WaitWords = {
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Plan ${planId} has not been made within ${waitedFor(options)}.`, {
+      hint: 'Planning changes nothing on the server. Check with `modosu doctor` that a worker serves its hypervisor, then plan again.',
+    }),
+    interrupted: new Interrupted('Interrupted. Planning changes nothing on the server; plan again when you need the plan.'),
+  };
+  return waitWithin(io, options, words, async (signal) => {
+    for (;;) {
+      const { value: plan } = await client.get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`, {}, signal);
+      if (plan.state !== 'planning') return plan;
+      await pause(PLAN_POLL_MS, undefined, { signal });
+    }
+  });
+}

@@ -1,0 +1,150 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { ModosuError } from '../contracts/errors';
+import { stateLayout, type Endpoints, type StateLayout } from './state-layout';
+import { environmentSchema, SECRET_VARIABLES, type Environment } from './variables';
+
+/** The validated environment. Absent optional values are null. Holds secrets (URLs with passwords): never log it. */
+export interface Config {
+  readonly stateDirectory: string;
+  readonly layout: StateLayout;
+  readonly databaseUrl: string | null;
+  readonly databaseOwnerUrl: string | null;
+  readonly appRole: string;
+  readonly temporalAddress: string | null;
+  readonly temporalNamespace: string;
+  readonly temporalCli: string | null;
+  readonly cacheDirectory: string;
+  readonly retentionDays: number;
+  readonly payloadKeysFile: string;
+  readonly apiHost: string;
+  readonly apiPort: number;
+  readonly postgresPort: number;
+  readonly temporalPort: number;
+  readonly temporalUiPort: number | null;
+  readonly copyRateLimitBytesPerSecond: number | null;
+  readonly stallTimeoutMs: number;
+  readonly transferSlots: number;
+  readonly imageDirectories: readonly string[];
+  readonly logLevel: Environment['MODOSU_LOG_LEVEL'];
+}
+
+/** A configuration with everything the API and the workers need. */
+export type ServiceConfig = Config & { readonly databaseUrl: string; readonly temporalAddress: string };
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and validates the environment. This is the only place that does. Throws `CONFIG_INVALID` naming each wrong variable and never its value
+ * (values may be secrets).
+ */
+export function loadConfig(env: Env = process.env): Config {
+  const problems: string[] = [];
+  const values = withSecretFiles(env, problems);
+  const result = environmentSchema.safeParse(values);
+  if (!result.success) problems.push(...result.error.issues.map(describeIssue));
+  if (problems.length > 0 || !result.success) throw invalid(problems);
+  return toConfig(result.data);
+}
+
+/**
+ * The same, for commands beside a running `modosu up` (`doctor`, `migrate`, a worker started by hand): what the environment leaves open is taken from the
+ * state directory, where `up` has written its addresses.
+ */
+export function loadConfigOfInstallation(env: Env = process.env): Config {
+  const config = loadConfig(env);
+  const { layout } = config;
+  const endpoints = readEndpoints(layout);
+  const embedded = config.databaseUrl === null;
+  return {
+    ...config,
+    databaseUrl: config.databaseUrl ?? readIfPresent(layout.databaseUrlFile),
+    databaseOwnerUrl: config.databaseOwnerUrl ?? (embedded ? readIfPresent(layout.databaseOwnerUrlFile) : null),
+    temporalAddress: config.temporalAddress ?? endpoints?.temporalAddress ?? null,
+    apiPort: env.MODOSU_API_PORT === undefined && endpoints !== null ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
+  };
+}
+
+/** Throws `CONFIG_INVALID` naming what is missing. */
+export function requireServices(config: Config): ServiceConfig {
+  const { databaseUrl, temporalAddress } = config;
+  if (databaseUrl === null || temporalAddress === null) {
+    const missing = [...(databaseUrl === null ? ['MODOSU_DATABASE_URL'] : []), ...(temporalAddress === null ? ['MODOSU_TEMPORAL_ADDRESS'] : [])];
+    throw invalid(
+      missing.map((name) => `${name}: must be set, or \`modosu up\` must run on ${config.stateDirectory}`),
+      'Start `modosu up`, which brings both parts along, or set the variables named.',
+    );
+  }
+  return { ...config, databaseUrl, temporalAddress };
+}
+
+/** Addresses of the installation that runs on this state directory, or null. */
+export function readEndpoints(layout: StateLayout): Endpoints | null {
+  const text = readIfPresent(layout.endpointsFile);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as Endpoints;
+  } catch {
+    return null; // half-written by a machine that lost power; `up` writes it anew
+  }
+}
+
+function toConfig(environment: Environment): Config {
+  const layout = stateLayout(environment.MODOSU_STATE_DIR);
+  return {
+    stateDirectory: environment.MODOSU_STATE_DIR,
+    layout,
+    databaseUrl: environment.MODOSU_DATABASE_URL ?? null,
+    databaseOwnerUrl: environment.MODOSU_DATABASE_OWNER_URL ?? null,
+    appRole: environment.MODOSU_APP_ROLE,
+    temporalAddress: environment.MODOSU_TEMPORAL_ADDRESS ?? null,
+    temporalNamespace: environment.MODOSU_TEMPORAL_NAMESPACE,
+    temporalCli: environment.MODOSU_TEMPORAL_CLI ?? null,
+    cacheDirectory: environment.MODOSU_CACHE_DIR,
+    retentionDays: environment.MODOSU_RETENTION_DAYS,
+    payloadKeysFile: environment.MODOSU_PAYLOAD_KEYS_FILE ?? layout.payloadKeysFile,
+    apiHost: environment.MODOSU_API_HOST,
+    apiPort: environment.MODOSU_API_PORT,
+    postgresPort: environment.MODOSU_POSTGRES_PORT,
+    temporalPort: environment.MODOSU_TEMPORAL_PORT,
+    temporalUiPort: environment.MODOSU_TEMPORAL_UI_PORT ?? null,
+    copyRateLimitBytesPerSecond: environment.MODOSU_COPY_RATE_LIMIT ?? null,
+    stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
+    transferSlots: environment.MODOSU_TRANSFER_SLOTS,
+    imageDirectories: environment.MODOSU_IMAGE_DIRS,
+    logLevel: environment.MODOSU_LOG_LEVEL,
+  };
+}
+
+/** Empty counts as unset: compose files and unit files write `NAME=` for "not given". */
+function withSecretFiles(env: Env, problems: string[]): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const name of Object.keys(environmentSchema.shape)) {
+    const value = env[name];
+    if (value !== undefined && value !== '') values[name] = value;
+  }
+  for (const name of SECRET_VARIABLES) {
+    const file = env[`${name}_FILE`];
+    if (file === undefined || file === '') continue;
+    if (values[name] !== undefined) {
+      problems.push(`${name}: set either it or ${name}_FILE, not both`);
+      continue;
+    }
+    try {
+      values[name] = readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${name}_FILE: ${file} cannot be read (${errorCode(error)})`);
+    }
+  }
+  return values;
+}
+
+const describeIssue = (issue: z.core.$ZodIssue): string => `${issue.path.join('.')}: ${issue.message}`;
+
+const invalid = (problems: readonly string[], hint?: string): ModosuError =>
+  new ModosuError('CONFIG_INVALID', `The configuration is not valid. ${problems.join('; ')}.`, { hint, context: { problems } });
+
+const readIfPresent = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8').trim() : null);
+
+const errorCode = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error';

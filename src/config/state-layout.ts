@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+
+/** Where things lie in the state directory. Modes are set by `roles/up/state-directory.ts`. */
+export interface StateLayout {
+  readonly root: string;
+  /** 0700: passwords, keys, the first token. */
+  readonly secrets: string;
+  /** Facts about the running installation: addresses, process ids, chosen ports. No secrets. */
+  readonly run: string;
+  readonly logs: string;
+  readonly postgres: string;
+  readonly temporal: string;
+  readonly temporalDatabase: string;
+  /** One directory for each hypervisor: records of running copies, and the definitions a restore has replaced (the way back). */
+  readonly hypervisors: string;
+  /** Connection URLs of the embedded PostgreSQL, written at each start of `modosu up`. */
+  readonly databaseUrlFile: string;
+  readonly databaseOwnerUrlFile: string;
+  readonly payloadKeysFile: string;
+  readonly adminTokenFile: string;
+  /** JSON of type `Endpoints`. */
+  readonly endpointsFile: string;
+  readonly portsFile: string;
+  readonly lockFile: string;
+}
+
+export function stateLayout(stateDirectory: string): StateLayout {
+  const under = (...parts: string[]): string => join(stateDirectory, ...parts);
+  return {
+    root: stateDirectory,
+    secrets: under('secrets'),
+    run: under('run'),
+    logs: under('logs'),
+    postgres: under('postgres'),
+    temporal: under('temporal'),
+    temporalDatabase: under('temporal', 'temporal.db'),
+    hypervisors: under('hypervisors'),
+    databaseUrlFile: under('secrets', 'database-url'),
+    databaseOwnerUrlFile: under('secrets', 'database-owner-url'),
+    payloadKeysFile: under('secrets', 'payload-keys.json'),
+    adminTokenFile: under('secrets', 'admin-token'),
+    endpointsFile: under('run', 'endpoints.json'),
+    portsFile: under('run', 'ports.json'),
+    lockFile: under('run', 'lock'),
+  };
+}
+
+/** What `run/endpoints.json` says about an installation that `modosu up` has started. Removed at a clean stop. */
+export interface Endpoints {
+  /** Such as `http://127.0.0.1:7400`. */
+  readonly apiUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** File with the first administrator's token. */
+  readonly tokenFile: string;
+  readonly supervisorPid: number;
+  readonly startedAt: string;
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+
+/**
+ * Every environment variable of the services, in one schema: it validates at start and makes docs/CONFIGURATION.md. The CLI's own variables
+ * (MODOSU_API_URL, MODOSU_TOKEN, MODOSU_TOKEN_FILE) are read by the CLI.
+ */
+const absolutePath = z
+  .string()
+  .refine((value) => value.startsWith('/') && !value.split('/').includes('..') && !/[\u0000-\u001f]/.test(value), 'must be an absolute path without ".."');
+
+const integer = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `must be between ${least} and ${most}`);
+
+const directories = z
+  .string()
+  .transform((value) => value.split(':'))
+  .refine((paths) => paths.every((path) => absolutePath.safeParse(path).success), 'must be absolute paths without "..", separated by colons');
+
+const port = integer(0, 65_535);
+
+const postgresUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.hostname !== '' && url.username !== '' && url.pathname.length > 1;
+}, 'must look like postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+
+const hostAndPort = z.string().refine((value) => {
+  const match = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})$/.exec(value);
+  return match !== null && Number(match[1]) >= 1 && Number(match[1]) <= 65_535;
+}, 'must look like HOST:PORT');
+
+const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case PostgreSQL identifier');
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+export const environmentSchema = z.object({
+  MODOSU_STATE_DIR: absolutePath
+    .default('/var/lib/modosu')
+    .describe('State directory: embedded database, Temporal file, secrets, logs. Outside private homes.'),
+  MODOSU_DATABASE_URL: postgresUrl
+    .optional()
+    .describe('PostgreSQL, as the application role. Not set: `modosu up` runs an embedded PostgreSQL.'),
+  MODOSU_DATABASE_OWNER_URL: postgresUrl
+    .optional()
+    .describe('The same database as the owner role, for migrations. Not set beside MODOSU_DATABASE_URL: `modosu up` does not migrate, it only checks.'),
+  MODOSU_APP_ROLE: identifier
+    .default('modosu_app')
+    .describe('Name of the application role: what migrations grant rights to. It cannot change the audit trail.'),
+  MODOSU_TEMPORAL_ADDRESS: hostAndPort
+    .optional()
+    .describe('Temporal, as HOST:PORT. Not set: `modosu up` runs a local Temporal server.'),
+  MODOSU_TEMPORAL_NAMESPACE: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,199}$/, 'must be 2 to 200 letters, digits, ".", "_" or "-"')
+    .default('modosu')
+    .describe('Namespace of Temporal; made when it is missing.'),
+  MODOSU_TEMPORAL_CLI: absolutePath
+    .optional()
+    .describe('The program `temporal`. Not set: the one in PATH, then the one in MODOSU_CACHE_DIR.'),
+  MODOSU_CACHE_DIR: absolutePath.default('/var/cache/modosu').describe('Where the set-up keeps programs and images it has built.'),
+  MODOSU_RETENTION_DAYS: integer(1, 3650).default(90).describe('Days for which Temporal keeps the history of closed runs. The catalogue keeps its own for ever.'),
+  MODOSU_PAYLOAD_KEYS_FILE: absolutePath
+    .optional()
+    .describe('Keys that encrypt what Temporal stores (mode 0600, the same on every machine). Not set: secrets/payload-keys.json in the state directory.'),
+  MODOSU_API_HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,253}$/, 'must be an address or a host name')
+    .default('127.0.0.1')
+    .describe('Address the API listens on.'),
+  MODOSU_API_PORT: port.default(7400).describe('Port of the API. 0: chosen at the first start and kept.'),
+  MODOSU_POSTGRES_PORT: port.default(0).describe('Port of the embedded PostgreSQL, on loopback. 0: chosen at the first start and kept.'),
+  MODOSU_TEMPORAL_PORT: port.default(0).describe('Port of the local Temporal server, on loopback. 0: chosen at the first start and kept.'),
+  MODOSU_TEMPORAL_UI_PORT: integer(1, 65_535).optional().describe("Port of the local Temporal server's web UI, on loopback. Not set: no UI."),
+  MODOSU_COPY_RATE_LIMIT: integer(1024, 1e15).optional().describe('Upper bound for one copy of a disk, in bytes per second. Not set: none.'),
+  MODOSU_STALL_TIMEOUT_SECONDS: integer(1, 86_400).default(300).describe('A copy that moves no byte for this long is given up.'),
+  MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
+  MODOSU_IMAGE_DIRS: directories
+    .prefault('/var/lib/libvirt/images')
+    .describe('Directories, separated by colons, in which a backing file may lie that only the header of a disk image names. Others are refused.'),
+  MODOSU_LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least severe log lines that are written.'),
+});
+
+/** Variables with a secret inside: `<NAME>_FILE` names a file that holds the value. */
+export const SECRET_VARIABLES = ['MODOSU_DATABASE_URL', 'MODOSU_DATABASE_OWNER_URL'] as const satisfies readonly (keyof typeof environmentSchema.shape)[];
+
+export type Environment = z.output<typeof environmentSchema>;
+export type VariableName = keyof Environment;

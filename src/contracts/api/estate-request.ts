@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { estateSchema, type EstateChange } from './estate';
+
+export const estateRequestSchema = z.strictObject({ estate: estateSchema }).meta({ id: 'EstateRequest' });
+export type EstateRequest = z.output<typeof estateRequestSchema>;
+
+export const estateChangesSchema = z
+  .object({
+    changes: z.array(
+      z.object({
+        subject: z.enum(['hypervisor', 'repository', 'server']),
+        name: z.string(),
+        change: z.enum(['create', 'update', 'unchanged', 'kept']),
+        fields: z.array(z.string()),
+      }) satisfies z.ZodType<EstateChange>,
+    ),
+  })
+  .meta({ id: 'EstateChanges' });
+
+export interface EstateChangesView {
+  readonly changes: readonly EstateChange[];
+}

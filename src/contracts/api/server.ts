@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { ErrorSummary } from '../errors';
+import type { RecoveryPointView } from '../recovery-point';
+import type { AgentState, ServerInspection } from '../server';
+import { errorSummarySchema } from './common';
+import { recoveryPointViewSchema } from './recovery-point';
+
+const diskFormat = z.enum(['qcow2', 'raw']);
+const powerState = z.enum(['running', 'paused', 'off']);
+const agentState = z.enum(['answering', 'silent', 'absent']) satisfies z.ZodType<AgentState>;
+
+export const nicSchema = z.object({ mac: z.string(), type: z.string(), source: z.string().nullable() });
+
+export const serverInspectionSchema = z
+  .object({
+    uuid: z.string(),
+    domainName: z.string(),
+    powerState,
+    domainType: z.string(),
+    definitionFingerprint: z.string(),
+    disks: z.array(
+      z.object({
+        target: z.string(),
+        bus: z.string(),
+        path: z.string(),
+        format: diskFormat,
+        virtualSizeBytes: z.number(),
+        allocatedBytes: z.number(),
+        backingChain: z.array(z.object({ path: z.string(), format: diskFormat })),
+      }),
+    ),
+    removableMedia: z.array(z.object({ target: z.string(), source: z.string().nullable() })),
+    firmware: z.enum(['bios', 'uefi']),
+    nvram: z.object({ path: z.string(), format: diskFormat, sizeBytes: z.number() }).nullable(),
+    nics: z.array(nicSchema),
+    generationId: z.string().nullable(),
+    agent: z.object({ state: agentState, version: z.string().nullable(), commands: z.array(z.string()) }),
+    refusals: z.array(errorSummarySchema).meta({ description: 'Why an image cannot be taken; empty when it can.' }),
+    memoryBytes: z.number(),
+    vcpus: z.number(),
+  })
+  .meta({ id: 'ServerInspection' }) satisfies z.ZodType<ServerInspection>;
+
+/** A protected server as the catalogue knows it. */
+export interface ServerView {
+  readonly id: string;
+  readonly name: string;
+  readonly uuid: string;
+  readonly domainName: string;
+  readonly hypervisor: string;
+  readonly repository: string;
+  readonly stopTimeoutSeconds: number;
+  readonly agentTimeoutSeconds: number;
+  readonly lineageId: string;
+}
+
+export const serverViewSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    uuid: z.string().meta({ description: "The server's identity on its hypervisor." }),
+    domainName: z.string(),
+    hypervisor: z.string(),
+    repository: z.string(),
+    stopTimeoutSeconds: z.number(),
+    agentTimeoutSeconds: z.number(),
+    lineageId: z.string(),
+  })
+  .meta({ id: 'Server' }) satisfies z.ZodType<ServerView>;
+
+/** A server with what its hypervisor says at this moment. */
+export interface ServerDetailView extends ServerView {
+  /** Null when the hypervisor could not say; `inspectionError` then says why. */
+  readonly inspection: ServerInspection | null;
+  readonly inspectionError: ErrorSummary | null;
+  readonly newestRecoveryPoint: RecoveryPointView | null;
+  /** The run that holds the server now. */
+  readonly openRunId: string | null;
+}
+
+export const serverDetailSchema = serverViewSchema
+  .extend({
+    inspection: serverInspectionSchema.nullable(),
+    inspectionError: errorSummarySchema.nullable(),
+    newestRecoveryPoint: recoveryPointViewSchema.nullable(),
+    openRunId: z.string().nullable(),
+  })
+  .meta({ id: 'ServerDetail' }) satisfies z.ZodType<ServerDetailView>;
+
+export { diskFormat, powerState };

@@ -1,0 +1,27 @@
+import { ModosuError } from './errors';
+import { isId, type IdPrefix } from './ids';
+import { SERVER_NAME_PATTERN } from './names';
+
+/** What a person typed, short enough and without control characters, for a message. */
+const quoted = (value: string): string => JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+
+/** A server's name or id as somebody typed it. Throws `NAME_INVALID` for what no server can be called. */
+export function serverSelector(value: string): string {
+  if (isId('srv', value) || SERVER_NAME_PATTERN.test(value)) return value;
+  throw new ModosuError('NAME_INVALID', `${quoted(value)} cannot be the name of a server.`);
+}
+
+const NOT_FOUND = {
+  rp: ['RECOVERY_POINT_NOT_FOUND', 'recovery point'],
+  plan: ['PLAN_NOT_FOUND', 'restore plan'],
+  run: ['RUN_NOT_FOUND', 'run'],
+} as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;
+
+export type SelectablePrefix = keyof typeof NOT_FOUND;
+
+/** An id as somebody typed it; what cannot be one names nothing, and never reaches the database. */
+export function idSelector(prefix: SelectablePrefix, value: string): string {
+  if (isId(prefix, value)) return value;
+  const [code, thing] = NOT_FOUND[prefix];
+  throw new ModosuError(code, `There is no ${thing} ${quoted(value)}.`);
+}

@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import type { ServerRef } from '../../contracts/server';
+import type { CommandResult, GuestAgent } from '../../guests/guest-agent';
+import { libvirtMessage, type Virsh } from './virsh';
+
+/** virsh itself needs a moment beside the agent's time. */
+const VIRSH_EXTRA_MS = 10_000;
+const WAIT_POLL_MS = 1_000;
+const WAIT_PROBE_MS = 3_000;
+const EXEC_POLL_MS = [50, 100, 200, 400, 800];
+const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
+/** The agent cuts captured output at 16 MiB per stream; in base64 and JSON. */
+const MAX_REPLY_BYTES = 48 * 1024 * 1024;
+const MAX_COMMANDS = 500;
+
+const ABSENT = /guest agent is not configured/i;
+const SILENT = /guest agent is not responding|agent is not connected|domain is not running|guest agent not available|agent not responding|Timed out|monitor socket|cannot acquire state change lock|guest agent command timed out/i;
+
+/** The QEMU guest agent through libvirt. */
+export class LibvirtGuestAgent implements GuestAgent {
+  constructor(
+    private readonly virsh: Virsh,
+    private readonly server: ServerRef,
+  ) {}
+
+  async answers(timeoutMs: number): Promise<boolean> {
+    try {
+      await this.call('guest-ping', {}, timeoutMs);
+      return true;
+    } catch (error) {
+      if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'SERVER_GONE'].includes(error.code)) return false;
+      throw error;
+    }
+  }
+
+  async info(timeoutMs: number): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
+    const reply = asRecord(await this.call('guest-info', {}, timeoutMs));
+    const listed = Array.isArray(reply['supported_commands']) ? reply['supported_commands'].slice(0, MAX_COMMANDS) : [];
+    const commands = listed
+      .map(asRecord)
+      .filter((command) => command['enabled'] === true)
+      .map((command) => command['name'])
+      .filter((name): name is string => typeof name === 'string' && /^[a-z0-9-]{1,64}$/.test(name));
+    const version = typeof reply['version'] === 'string' ? reply['version'] : '';
+    return { version: /^[\w.:+~-]{1,64}$/.test(version) ? version : 'unknown', commands };
+  }
+
+  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void> {
+    const giveUpAt = performance.now() + options.deadlineMs;
+    for (;;) {
+      options.signal.throwIfAborted();
+      const left = giveUpAt - performance.now();
+      try {
+        await this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), options.signal);
+        return;
+      } catch (error) {
+        options.signal.throwIfAborted();
+        // An agent that answers with an error or with nonsense may be one that is just starting.
+        const mayPass = isModosuError(error) && (error.code === 'AGENT_SILENT' || error.code === 'AGENT_COMMAND_FAILED');
+        if (!mayPass) throw error;
+        if (performance.now() >= giveUpAt) {
+          throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} did not answer within ${Math.round(options.deadlineMs / 1000)} s.`, {
+            context: { uuid: this.server.uuid, deadlineSeconds: Math.round(options.deadlineMs / 1000) },
+          });
+        }
+      }
+      options.onWaiting?.();
+      await delay(Math.min(WAIT_POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    }
+  }
+
+  async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult> {
+    const giveUpAt = performance.now() + options.timeoutMs;
+    const left = (): number => Math.max(1, giveUpAt - performance.now());
+    const [path, ...args] = argv;
+    const started = asRecord(await this.call('guest-exec', { path, arg: args, 'capture-output': true }, left()));
+    const pid = started['pid'];
+    if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) throw this.nonsense('guest-exec');
+
+    for (let round = 0; ; round += 1) {
+      const status = asRecord(await this.call('guest-exec-status', { pid }, left()));
+      if (status['exited'] === true) return this.readResult(status, options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES);
+      if (performance.now() >= giveUpAt) {
+        throw new ModosuError('AGENT_COMMAND_FAILED', `${path} had not ended after ${options.timeoutMs / 1000} s in ${this.server.name}.`, {
+          hint: 'The guest agent cannot end it: it may still run in the guest. Wrap long commands with `timeout`.',
+          context: { uuid: this.server.uuid, pid },
+        });
+      }
+      await delay(Math.min(EXEC_POLL_MS[Math.min(round, EXEC_POLL_MS.length - 1)] ?? 800, left()));
+    }
+  }
+
+  private readResult(status: Record<string, unknown>, limit: number): CommandResult {
+    const code = status['exitcode'];
+    const signal = status['signal'];
+    // As shells count: 128 and the number of the signal.
+    const exitCode = typeof code === 'number' ? code : typeof signal === 'number' ? 128 + signal : null;
+    if (exitCode === null || !Number.isSafeInteger(exitCode)) throw this.nonsense('guest-exec-status');
+    const stdout = decodeOutput(status['out-data'], limit);
+    const stderr = decodeOutput(status['err-data'], limit);
+    if (stdout === null || stderr === null) throw this.nonsense('guest-exec-status');
+    return {
+      exitCode,
+      stdout: stdout.text,
+      stderr: stderr.text,
+      truncated: stdout.cut || stderr.cut || status['out-truncated'] === true || status['err-truncated'] === true,
+    };
+  }
+
+  /** The `return` value of one agent command. libvirt gives up by itself after the time, so that no agent job is left behind in it. */
+  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+    const request = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
+    const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
+    const outcome = await this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', ['--timeout', String(seconds), '--cmd', request], {
+      timeoutMs: seconds * 1000 + VIRSH_EXTRA_MS,
+      maxOutputBytes: MAX_REPLY_BYTES,
+      signal,
+    });
+    const context = { uuid: this.server.uuid, command: execute };
+    if (outcome.exitCode !== 0) {
+      const message = libvirtMessage(outcome.stderr);
+      if (ABSENT.test(outcome.stderr)) throw new ModosuError('AGENT_ABSENT', `${this.server.name} has no channel for a guest agent.`, { context });
+      if (SILENT.test(outcome.stderr)) throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} does not answer: ${message}`, { context });
+      throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, { context });
+    }
+    if (outcome.truncated) throw this.nonsense(execute);
+    let reply: unknown;
+    try {
+      reply = JSON.parse(outcome.stdout);
+    } catch {
+      throw this.nonsense(execute);
+    }
+    if (!Object.hasOwn(asRecord(reply), 'return')) throw this.nonsense(execute);
+    return asRecord(reply)['return'];
+  }
+
+  private nonsense(execute: string): ModosuError {
+    return new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} gave an answer to ${execute} that cannot be read.`, {
+      context: { uuid: this.server.uuid, command: execute },
+    });
+  }
+}
+
+const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
+
+function decodeOutput(data: unknown, limit: number): { text: string; cut: boolean } | null {
+  if (data === undefined) return { text: '', cut: false };
+  if (typeof data !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(data)) return null;
+  const bytes = Buffer.from(data, 'base64');
+  return { text: bytes.subarray(0, limit).toString('utf8'), cut: bytes.length > limit };
+}

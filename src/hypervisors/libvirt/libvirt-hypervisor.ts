@@ -1,0 +1,253 @@
+import { lstat, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ModosuError } from '../../contracts/errors';
+import type { PlannedVolume, RestoreTargets } from '../../contracts/plan';
+import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contracts/server';
+import type { GuestAgent } from '../../guests/guest-agent';
+import { runCommand } from '../../system/child-process';
+import { errorCode, freeBytes, fsyncDirectory } from '../../system/files';
+import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
+import { LibvirtGuestAgent } from './agent';
+import { Copier, ownershipOf, type Ownership } from './copies';
+import { judgeStandaloneQcow2 } from './disk-images';
+import { withFence } from './domain-rewrite';
+import { Domains, powerStateOf } from './domains';
+import { Fences } from './fence';
+import { Inspector } from './inspect';
+import { Power } from './power';
+import { readNvram, writeNew } from './small-files';
+import { Swaps } from './swap';
+import { Usage } from './usage';
+import { planTargets, requireRunsOwnPath } from './volumes';
+import { Virsh } from './virsh';
+import { attribute, children, parseXml, type Element } from './xml';
+
+export interface LibvirtHypervisorOptions {
+  /** Name in the estate. */
+  readonly name: string;
+  /** Exactly `qemu:///system` or `qemu:///session`; anything else is refused (`CONFIG_INVALID`). */
+  readonly uri: string;
+  /**
+   * Private directory of this adapter on the hypervisor's host: records of running copies and kept old definitions (`way-back/<runId>/`).
+   * All workers of one hypervisor share it.
+   */
+  readonly stateDirectory: string;
+  /** A copy without observable progress is killed after this long. Default 5 minutes. */
+  readonly stallTimeoutMs?: number;
+  /** Upper bound for every copy in bytes per second. Default none. */
+  readonly copyRateLimit?: number;
+  /**
+   * Directories in which backing files may lie that only an image header names, besides the directory of that image. Default
+   * `/var/lib/libvirt/images`. A backing file elsewhere is refused unless the definition itself names it.
+   */
+  readonly imageDirectories?: readonly string[];
+  /** Only for tests of "libvirtd is down". */
+  readonly socketPath?: string;
+}
+
+const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
+/** Owner of a new volume where no file says it: libvirt hands it to QEMU's user when the server starts. */
+const ROOT_ONLY: Ownership = { uid: 0, gid: 0, mode: 0o600 };
+
+export function createLibvirtHypervisor(options: LibvirtHypervisorOptions): Hypervisor {
+  return new LibvirtHypervisor(options);
+}
+
+/** libvirt and QEMU on this host, driven through `virsh` and `qemu-img`. See the port for what each method promises. */
+class LibvirtHypervisor implements Hypervisor {
+  readonly name: string;
+  private readonly virsh: Virsh;
+  private readonly domains: Domains;
+  private readonly fences: Fences;
+  private readonly power: Power;
+  private readonly inspector: Inspector;
+  private readonly copier: Copier;
+  private readonly swaps: Swaps;
+  private readonly usage: Usage;
+
+  constructor(private readonly options: LibvirtHypervisorOptions) {
+    this.name = options.name;
+    this.virsh = new Virsh(options);
+    this.domains = new Domains(this.virsh);
+    this.fences = new Fences(this.virsh, this.domains);
+    this.power = new Power(this.virsh, this.domains, this.fences);
+    this.inspector = new Inspector(this.virsh, this.domains, options.imageDirectories ?? ['/var/lib/libvirt/images']);
+    this.copier = new Copier({
+      stateDirectory: options.stateDirectory,
+      stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
+      rateLimitBytesPerSecond: options.copyRateLimit,
+    });
+    this.swaps = new Swaps(this.virsh, this.domains, this.fences, options.stateDirectory);
+    this.usage = new Usage(this.virsh);
+  }
+
+  async probe(): Promise<HypervisorInfo> {
+    const version = await this.virsh.run(['version']);
+    const capabilities = parseXml(await this.virsh.run(['capabilities']), 'capabilities', 'The capabilities of the hypervisor');
+    const qemuImg = await runCommand(['qemu-img', '--version'], { timeoutMs: 10_000 });
+    const versions = {
+      libvirt: /Using library: libvirt (\S+)/.exec(version)?.[1] ?? 'unknown',
+      qemu: /Running hypervisor: QEMU (\S+)/.exec(version)?.[1] ?? 'unknown',
+      'qemu-img': /version (\d\S*)/.exec(qemuImg.stdout)?.[1] ?? 'unknown',
+    };
+    const types = children(capabilities.documentElement as Element, 'guest')
+      .flatMap((guest) => children(guest, 'arch'))
+      .flatMap((arch) => children(arch, 'domain'))
+      .map((domain) => attribute(domain, 'type'))
+      .filter((type) => type !== null);
+    return { name: this.name, versions, domainTypes: [...new Set(types)].sort() };
+  }
+
+  async listServers(): Promise<readonly ServerOnHypervisor[]> {
+    const named = await this.virsh.run(['list', '--all', '--uuid', '--name']);
+    const off = new Set((await this.virsh.run(['list', '--inactive', '--uuid'])).split(/\s+/));
+    const paused = new Set((await this.virsh.run(['list', '--uuid', '--state-paused'])).split(/\s+/));
+    const servers: ServerOnHypervisor[] = [];
+    for (const line of named.split('\n')) {
+      const [, uuid, domainName] = /^\s*([0-9a-f-]{36}) (.*)$/.exec(line) ?? [];
+      if (uuid === undefined || domainName === undefined) continue;
+      const powerState = off.has(uuid) ? powerStateOf('shut off', '-') : powerStateOf(paused.has(uuid) ? 'paused' : 'running', '');
+      servers.push({ uuid, domainName: domainName.trimEnd(), powerState });
+    }
+    return servers;
+  }
+
+  async inspect(server: ServerRef): Promise<ServerInspection> {
+    return this.inspector.inspect(server);
+  }
+
+  async powerState(server: ServerRef): Promise<PowerState> {
+    return (await this.domains.state(server)).powerState;
+  }
+
+  guestAgent(server: ServerRef): GuestAgent {
+    return new LibvirtGuestAgent(this.virsh, server);
+  }
+
+  async takeFence(server: ServerRef, fence: Fence): Promise<boolean> {
+    return this.fences.take(server, fence);
+  }
+
+  async releaseFence(server: ServerRef, fence: Fence): Promise<void> {
+    return this.fences.release(server, fence);
+  }
+
+  async start(server: ServerRef, fence: Fence): Promise<void> {
+    return this.power.start(server, fence);
+  }
+
+  async shutDown(server: ServerRef, fence: Fence, options: Parameters<Hypervisor['shutDown']>[2]): Promise<void> {
+    return this.power.shutDown(server, fence, options);
+  }
+
+  async powerOff(server: ServerRef, fence: Fence): Promise<void> {
+    return this.power.powerOff(server, fence);
+  }
+
+  async exportDisk(request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string }, context: TransferContext): Promise<{ readonly virtualSizeBytes: number }> {
+    const { server, target, targetPath } = request;
+    const { description } = await this.domains.stored(server);
+    const disk = description.disks.find((candidate) => candidate.target === target);
+    if (disk === undefined) throw new ModosuError('DISK_NOT_SUPPORTED', `${server.name} has no disk ${target} that can be imaged.`, { context: { uuid: server.uuid, target } });
+    await this.domains.requireStopped(server, `copying disk ${target}`);
+    const chain = await this.inspector.chainOf(disk);
+    await this.copier.copy(
+      { source: chain.files, targetPath, targetFormat: 'qcow2', totalBytes: chain.allocatedBytes, owner: null, unreachableCode: 'REPOSITORY_UNREACHABLE' },
+      context,
+    );
+    // Started behind our back, where locks do not reach: what was copied is no point in time.
+    await this.domains.requireStopped(server, `copying disk ${target}`);
+    return { virtualSizeBytes: chain.virtualSizeBytes };
+  }
+
+  async exportDefinition(server: ServerRef, targetPath: string): Promise<void> {
+    const { xml } = await this.domains.stored(server, { secrets: true });
+    await writeNew(targetPath, withFence(xml, null), null, 'REPOSITORY_UNREACHABLE');
+  }
+
+  async exportNvram(server: ServerRef, targetPath: string): Promise<void> {
+    const [stored, state] = await Promise.all([this.domains.stored(server), this.domains.state(server)]);
+    const path = await this.inspector.nvramPath(server, stored, state);
+    if (path === null) throw new ModosuError('DISK_FILE_MISSING', `${server.name} has no NVRAM.`, { context: { uuid: server.uuid } });
+    await writeNew(targetPath, await readNvram(path, 'DISK_FILE_MISSING'), null, 'REPOSITORY_UNREACHABLE');
+  }
+
+  async restoreTargets(request: Parameters<Hypervisor['restoreTargets']>[0]): Promise<RestoreTargets> {
+    return planTargets(request);
+  }
+
+  async importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void> {
+    const { imagePath, volume, runId } = request;
+    requireRunsOwnPath(volume.newPath, runId);
+    const { virtualSizeBytes, sizeBytes } = await this.judgeImage(imagePath);
+    if (virtualSizeBytes !== volume.virtualSizeBytes) {
+      throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${imagePath} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`, { context: { path: imagePath, field: 'size' } });
+    }
+    await this.usage.requireUnused([volume.newPath]);
+    await this.copier.endLeftover(volume.newPath);
+    await this.requireSpace(volume.newPath, sizeBytes);
+    const owner = (volume.replacesPath === null ? null : await ownershipOf(volume.replacesPath)) ?? ROOT_ONLY;
+    await this.copier.copy(
+      { source: [{ path: imagePath, format: 'qcow2' }], targetPath: volume.newPath, targetFormat: volume.format, totalBytes: sizeBytes, owner, unreachableCode: 'TARGET_UNREACHABLE' },
+      context,
+    );
+  }
+
+  async importNvram(request: { readonly sourcePath: string; readonly newPath: string; readonly replacesPath: string | null; readonly runId: string }): Promise<void> {
+    requireRunsOwnPath(request.newPath, request.runId);
+    await this.usage.requireUnused([request.newPath]);
+    const content = await readNvram(request.sourcePath, 'RECOVERY_POINT_INCOMPLETE');
+    const owner = (request.replacesPath === null ? null : await ownershipOf(request.replacesPath)) ?? ROOT_ONLY;
+    await writeNew(request.newPath, content, owner, 'TARGET_UNREACHABLE');
+  }
+
+  async swap(request: SwapRequest): Promise<{ readonly generationId: string | null }> {
+    return this.swaps.swap(request);
+  }
+
+  async revertSwap(server: ServerRef, fence: Fence): Promise<void> {
+    return this.swaps.revert(server, fence);
+  }
+
+  async discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void> {
+    for (const path of request.paths) requireRunsOwnPath(path, request.runId);
+    for (const path of request.paths) await this.copier.endLeftover(path);
+    await this.usage.requireUnused(request.paths);
+    for (const path of request.paths) await removeFile(path);
+  }
+
+  private async judgeImage(path: string): Promise<{ readonly virtualSizeBytes: number; readonly sizeBytes: number }> {
+    try {
+      return await judgeStandaloneQcow2(path);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The stored image ${path} does not exist.`, { context: { path }, cause: error });
+      throw error;
+    }
+  }
+
+  private async requireSpace(path: string, neededBytes: number): Promise<void> {
+    const directory = dirname(path);
+    const halfMade = await stat(path).then((found) => found.blocks * 512, () => 0);
+    let free: number;
+    try {
+      free = (await freeBytes(directory)) + halfMade;
+    } catch (error) {
+      throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} cannot be reached (${errorCode(error) ?? 'unknown error'}).`, { context: { directory }, cause: error });
+    }
+    if (free < neededBytes) {
+      throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${free} bytes free, and the volume needs ${neededBytes}.`, { context: { directory, freeBytes: free, neededBytes } });
+    }
+  }
+}
+
+/** A missing file, or a directory that is gone with it, is fine. */
+async function removeFile(path: string): Promise<void> {
+  try {
+    const found = await lstat(path);
+    if (found.isDirectory()) throw new ModosuError('PATH_NOT_ALLOWED', `${path} is a directory.`, { context: { path } });
+    await unlink(path);
+    await fsyncDirectory(dirname(path));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+  }
+}

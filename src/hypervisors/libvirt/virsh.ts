@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ErrorCode } from '../../contracts/error-codes';
+import { ModosuError } from '../../contracts/errors';
+import { runCommand, type CommandOutcome } from '../../system/child-process';
+
+export interface VirshOptions {
+  /** Name of the hypervisor in the estate, for messages. */
+  readonly name: string;
+  readonly uri: string;
+  /** Definitions are handed over in files of mode 0600 in here. */
+  readonly stateDirectory: string;
+  /** Only for tests of "libvirtd is down": the socket to talk to instead of the URI's own. */
+  readonly socketPath?: string;
+}
+
+export interface VirshCall {
+  /** Default 30 s. */
+  readonly timeoutMs?: number;
+  readonly maxOutputBytes?: number;
+  readonly signal?: AbortSignal;
+  /** Code for a refusal by libvirt. Default `HYPERVISOR_COMMAND_FAILED`. */
+  readonly failureCode?: ErrorCode;
+}
+
+const ALLOWED_URIS = ['qemu:///system', 'qemu:///session'];
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const UNREACHABLE = /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
+const GONE = /failed to get domain|Domain not found|no domain with matching/i;
+
+/** URIs can make libvirt run programs (`qemu+ext://?command=`): only these two exact ones are ever used. Throws `CONFIG_INVALID`. */
+export function requireAllowedUri(uri: string): void {
+  if (!ALLOWED_URIS.includes(uri)) {
+    throw new ModosuError('CONFIG_INVALID', `The libvirt URI ${JSON.stringify(uri)} is not allowed.`, { hint: `Use one of ${ALLOWED_URIS.join(', ')}.` });
+  }
+}
+
+/** libvirt's own words, without virsh's decoration. */
+export const libvirtMessage = (stderr: string): string =>
+  stderr
+    .split('\n')
+    .map((line) => line.replace(/^error: /, '').trim())
+    .filter((line) => line !== '')
+    .join(' ')
+    .slice(0, 2000) || 'no message';
+
+/**
+ * Runs `virsh` as a child process, one process per call. Servers are named by UUID, so that no domain name ever reaches
+ * an argument vector. Throws `HYPERVISOR_UNREACHABLE`, `HYPERVISOR_COMMAND_TIMED_OUT`, or `failureCode` with libvirt's message.
+ */
+export class Virsh {
+  private readonly connectUri: string;
+
+  constructor(private readonly options: VirshOptions) {
+    requireAllowedUri(options.uri);
+    this.connectUri =
+      options.socketPath === undefined ? options.uri : `qemu+unix:///${options.uri.slice('qemu:///'.length)}?socket=${encodeURIComponent(options.socketPath)}`;
+  }
+
+  /** Standard output of a command that has to succeed. */
+  async run(args: readonly [string, ...string[]], call: VirshCall = {}): Promise<string> {
+    const outcome = await this.attempt(args, call);
+    if (outcome.exitCode !== 0) throw this.failure(args[0], outcome, call.failureCode ?? 'HYPERVISOR_COMMAND_FAILED');
+    if (outcome.truncated) throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `The answer of \`virsh ${args[0]}\` on ${this.options.name} is too long.`);
+    return outcome.stdout;
+  }
+
+  /** The same for a command about one server. Throws `SERVER_GONE` only after the list of all servers has confirmed it. */
+  async runOn(uuid: string, command: string, args: readonly string[] = [], call: VirshCall = {}): Promise<string> {
+    const outcome = await this.attemptOn(uuid, command, args, call);
+    if (outcome.exitCode !== 0) throw this.failure(command, outcome, call.failureCode ?? 'HYPERVISOR_COMMAND_FAILED');
+    if (outcome.truncated) throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `The answer of \`virsh ${command}\` on ${this.options.name} is too long.`);
+    return outcome.stdout;
+  }
+
+  /** For callers that judge libvirt's refusal themselves. Still throws when libvirt does not answer at all. */
+  async attempt(args: readonly [string, ...string[]], call: VirshCall = {}): Promise<CommandOutcome> {
+    const timeoutMs = call.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const outcome = await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
+      timeoutMs,
+      signal: call.signal,
+      maxOutputBytes: call.maxOutputBytes ?? MAX_OUTPUT_BYTES,
+    });
+    if (outcome.timedOut) {
+      throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `libvirt on ${this.options.name} did not answer \`virsh ${args[0]}\` within ${timeoutMs / 1000} s.`, {
+        context: { hypervisor: this.options.name },
+      });
+    }
+    if (outcome.exitCode !== 0 && UNREACHABLE.test(outcome.stderr)) {
+      throw new ModosuError('HYPERVISOR_UNREACHABLE', `libvirt on ${this.options.name} does not answer: ${libvirtMessage(outcome.stderr)}`, {
+        context: { hypervisor: this.options.name },
+      });
+    }
+    return outcome;
+  }
+
+  /** As `attempt`, for one server. */
+  async attemptOn(uuid: string, command: string, args: readonly string[] = [], call: VirshCall = {}): Promise<CommandOutcome> {
+    const server = requireUuid(uuid);
+    const outcome = await this.attempt([command, '--domain', server, ...args], call);
+    // virsh says "failed to get domain" for every kind of failed look-up, a refused permission included.
+    if (outcome.exitCode !== 0 && GONE.test(outcome.stderr) && !(await this.knows(server))) {
+      throw new ModosuError('SERVER_GONE', `The hypervisor ${this.options.name} knows no server with the UUID ${server}.`, { context: { hypervisor: this.options.name, uuid: server } });
+    }
+    return outcome;
+  }
+
+  async knows(uuid: string): Promise<boolean> {
+    return (await this.run(['list', '--all', '--uuid'])).split(/\s+/).includes(requireUuid(uuid));
+  }
+
+  /** The error for a refused command, with libvirt's message. */
+  failure(command: string, outcome: CommandOutcome, code: ErrorCode): ModosuError {
+    return new ModosuError(code, `libvirt on ${this.options.name} refused \`virsh ${command}\`: ${libvirtMessage(outcome.stderr)}`, {
+      context: { hypervisor: this.options.name },
+    });
+  }
+
+  /** Hands `content` to virsh in a private file that is gone afterwards: argument vectors are visible to everybody. */
+  async withFile<T>(content: string, use: (path: string) => Promise<T>): Promise<T> {
+    const directory = join(this.options.stateDirectory, 'tmp');
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const path = join(directory, `${randomUUID()}.xml`);
+    try {
+      await writeFile(path, content, { mode: 0o600, flag: 'wx' });
+      return await use(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+}
+
+/** The UUID as it may stand in an argument vector. Throws `REQUEST_INVALID`. */
+export function requireUuid(uuid: string): string {
+  const lower = uuid.toLowerCase();
+  if (!UUID_PATTERN.test(lower)) throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(uuid)} is not the UUID of a server.`);
+  return lower;
+}

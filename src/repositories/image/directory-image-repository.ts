@@ -1,0 +1,189 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatBytes } from '../../contracts/format';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import { isId } from '../../contracts/ids';
+import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
+import { fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
+import { followImage } from './image-follower';
+import { DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
+import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
+import { publishStaged } from './publish';
+import { PublishedRecoveryPoint } from './published-recovery-point';
+import { makeDirectory, RepositoryDirectory } from './repository-directory';
+import { renderSegmentList, sha256OfText } from './segment-list';
+
+export interface DirectoryImageRepositoryOptions {
+  readonly name: string;
+  /** Absolute. Must exist: Modosu never makes it, because it may be the mount point of storage that is not mounted. */
+  readonly path: string;
+  /** For the date in the repository's marker. Default: the clock. */
+  readonly now?: () => Date;
+}
+
+/** Kept free beyond what an operation asks for: manifests, lists, and the file system's own needs. */
+const RESERVE_BYTES = 64 * 1024 ** 2;
+
+/** An image repository in a directory of a local or mounted file system; its layout is described in docs/REPOSITORY-FORMAT.md. */
+export const createDirectoryImageRepository = (options: DirectoryImageRepositoryOptions): ImageRepository => new DirectoryImageRepository(options);
+
+class DirectoryImageRepository implements ImageRepository {
+  readonly name: string;
+  private readonly directory: RepositoryDirectory;
+  private readonly now: () => Date;
+
+  constructor({ name, path, now }: DirectoryImageRepositoryOptions) {
+    this.name = name;
+    this.directory = new RepositoryDirectory(name, path);
+    this.now = now ?? ((): Date => new Date());
+  }
+
+  initialise(): Promise<void> {
+    return this.directory.guard(() => this.directory.initialise(this.now()));
+  }
+
+  check(): Promise<{ readonly freeBytes: number; readonly recoveryPoints: number }> {
+    return this.ready(async () => ({ freeBytes: await this.directory.freeBytes(), recoveryPoints: (await this.places()).places.length }));
+  }
+
+  requireSpace(bytes: number): Promise<void> {
+    return this.ready(async () => {
+      const freeBytes = await this.directory.freeBytes();
+      if (freeBytes >= bytes + RESERVE_BYTES) return;
+      throw new ModosuError(
+        'NOT_ENOUGH_SPACE',
+        `The repository ${this.name} has ${formatBytes(freeBytes)} free in ${this.directory.path}; ${formatBytes(bytes)} and a reserve of ${formatBytes(RESERVE_BYTES)} are needed`,
+        { context: { repository: this.name, path: this.directory.path, neededBytes: bytes + RESERVE_BYTES, freeBytes } },
+      );
+    });
+  }
+
+  stage(recoveryPointId: string): Promise<StagedRecoveryPoint> {
+    return this.ready(async () => {
+      const directory = this.directory.stagingPath(recoveryPointId);
+      await makeDirectory(directory);
+      await makeDirectory(join(directory, 'disks'));
+      return {
+        directory,
+        diskPath: (target) => join(directory, imagePath(requireTarget(target))),
+        definitionPath: join(directory, DEFINITION_FILE),
+        nvramPath: join(directory, NVRAM_FILE),
+      };
+    });
+  }
+
+  async hashWhileWritten(recoveryPointId: string, target: string, written: Promise<void>, context: ChecksumContext): Promise<ImageChecksums> {
+    let writerFailure: { readonly error: unknown } | undefined;
+    // Before the first await: a copy that fails early must not count as unhandled.
+    written.catch((error: unknown) => {
+      writerFailure = { error };
+    });
+    try {
+      return await this.ready(async () => {
+        const directory = this.directory.stagingPath(recoveryPointId);
+        const image = join(directory, imagePath(requireTarget(target)));
+        const { list } = await followImage(image, written, { ...context, onMissing: () => this.directory.requireReady() });
+        const text = renderSegmentList(list);
+        await writeFileDurably(join(directory, segmentsPath(target)), text);
+        return { sizeBytes: list.sizeBytes, sha256: sha256OfText(text), segmentSizeBytes: list.segmentSizeBytes };
+      });
+    } catch (error) {
+      // The writer's own error comes through as it is, even when it looks like one of our storage.
+      if (writerFailure !== undefined && isModosuError(error) && error.cause === writerFailure.error) throw writerFailure.error;
+      throw error;
+    }
+  }
+
+  publish(draft: ManifestDraft, now: Date): Promise<ImageManifest> {
+    return this.ready(() => publishStaged(this.directory, draft, now));
+  }
+
+  discardStaged(recoveryPointId: string): Promise<void> {
+    return this.ready(async () => {
+      const directory = this.directory.stagingPath(recoveryPointId);
+      if (!(await fileExists(directory))) return;
+      await rm(directory, { recursive: true, force: true });
+      await fsyncDirectory(join(directory, '..'));
+    });
+  }
+
+  open(serverId: string, recoveryPointId: string): Promise<RestorablePaths> {
+    return this.ready(async () => {
+      const point = await this.read(serverId, recoveryPointId);
+      await point.requireComplete();
+      const { manifest, manifestSha256 } = point;
+      return {
+        manifest,
+        manifestSha256,
+        definitionPath: point.path(manifest.definition.path),
+        nvramPath: manifest.nvram === null ? null : point.path(manifest.nvram.path),
+        diskPath: (target) => {
+          const disk = manifest.disks.find((candidate) => candidate.target === target);
+          if (disk !== undefined) return point.path(disk.image.path);
+          throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The recovery point ${recoveryPointId} holds no disk ${JSON.stringify(target)}; it holds ${manifest.disks.map((one) => one.target).join(', ')}`, {
+            context: { recoveryPointId },
+          });
+        },
+      };
+    });
+  }
+
+  verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void> {
+    return this.ready(async () => (await this.read(serverId, recoveryPointId)).verifyImage(image, context));
+  }
+
+  verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void> {
+    return this.ready(async () => (await this.read(serverId, recoveryPointId)).verifySmallFiles());
+  }
+
+  list(): ReturnType<ImageRepository['list']> {
+    return this.ready(async () => {
+      const { places, odd } = await this.places();
+      const manifests: ImageManifest[] = [];
+      const unreadable = odd.map((path) => ({ path, problem: 'is not a recovery point; nothing else belongs here' }));
+      for (const { serverId, recoveryPointId } of places) {
+        try {
+          manifests.push((await this.read(serverId, recoveryPointId)).manifest);
+        } catch (error) {
+          if (!isModosuError(error)) throw error;
+          unreadable.push({ path: `servers/${serverId}/${recoveryPointId}`, problem: error.message });
+        }
+      }
+      return { manifests, unreadable };
+    });
+  }
+
+  private read(serverId: string, recoveryPointId: string): Promise<PublishedRecoveryPoint> {
+    return PublishedRecoveryPoint.read(this.directory.publishedPath(serverId, recoveryPointId), serverId, recoveryPointId);
+  }
+
+  private ready<T>(work: () => Promise<T>): Promise<T> {
+    return this.directory.guard(async () => {
+      await this.directory.requireReady();
+      return await work();
+    });
+  }
+
+  /** Where recovery points lie, and paths that have no business there. */
+  private async places(): Promise<{ readonly places: readonly { readonly serverId: string; readonly recoveryPointId: string }[]; readonly odd: readonly string[] }> {
+    const places: { readonly serverId: string; readonly recoveryPointId: string }[] = [];
+    const odd: string[] = [];
+    const servers = join(this.directory.path, 'servers');
+    for (const server of await readdir(servers, { withFileTypes: true })) {
+      if (!server.isDirectory() || !isId('srv', server.name)) {
+        odd.push(`servers/${server.name}`);
+        continue;
+      }
+      for (const point of await readdir(join(servers, server.name), { withFileTypes: true })) {
+        if (point.isDirectory() && isId('rp', point.name)) places.push({ serverId: server.name, recoveryPointId: point.name });
+        else odd.push(`servers/${server.name}/${point.name}`);
+      }
+    }
+    return { places, odd };
+  }
+}
+
+function requireTarget(target: string): string {
+  if (isTarget(target)) return target;
+  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(target.slice(0, 100))} is not the name of a disk device`, { hint: 'Device names are such as vda or sdb.' });
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { ModosuError } from '../../contracts/errors';
+import { isId, type IdPrefix } from '../../contracts/ids';
+import type { ImageManifest } from '../../contracts/recovery-point';
+
+/**
+ * What a `manifest.json` may hold. Strict: a field this version does not know means that a newer program wrote it under an old
+ * version number, and guessing what it says about a disk is not an option. Whoever adds a field raises the version.
+ */
+export const MANIFEST_FORMAT = 'modosu-image-recovery-point';
+export const MANIFEST_VERSION = 1;
+/** Far above any real one (a manifest of one disk has 2 KiB). */
+export const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
+
+export const DEFINITION_FILE = 'domain.xml';
+export const NVRAM_FILE = 'nvram.fd';
+export const imagePath = (target: string): string => `disks/${target}.qcow2`;
+export const segmentsPath = (target: string): string => `disks/${target}.segments`;
+
+/** Device names such as `vda`, `sdab`, `nvme0n1`: the only text of a server that becomes a file name here. */
+const TARGET_PATTERN = /^[a-z]{2,4}[a-z0-9]{0,4}$/;
+export const isTarget = (value: string): boolean => TARGET_PATTERN.test(value);
+
+const id = (prefix: IdPrefix) => z.string().refine((value) => isId(prefix, value), `is not an id beginning with "${prefix}_"`);
+const target = z.string().regex(TARGET_PATTERN, 'is not the name of a disk device');
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in lower-case hex');
+const sizeBytes = z.int().min(0);
+const line = z.string().max(4096).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'has control characters');
+const originPath = line.refine((value) => value.startsWith('/'), 'is not an absolute path');
+const moment = z.iso.datetime();
+const diskFormat = z.enum(['qcow2', 'raw']);
+const storedFile = <Path extends z.ZodType<string>>(path: Path) => ({ path, sizeBytes, sha256 });
+
+const storedDiskSchema = z
+  .strictObject({
+    target,
+    image: z.strictObject({
+      ...storedFile(z.string()),
+      format: z.literal('qcow2'),
+      segmentsPath: z.string(),
+      segmentSizeBytes: z.int().min(4096).max(1024 ** 3),
+    }),
+    virtualSizeBytes: sizeBytes,
+    origin: z.strictObject({ path: originPath, format: diskFormat, flattened: z.boolean() }),
+  })
+  // Paths follow from the target; a manifest that says anything else points somewhere it should not.
+  .refine((disk) => disk.image.path === imagePath(disk.target), { path: ['image', 'path'], message: 'is not the place of this disk\'s image' })
+  .refine((disk) => disk.image.segmentsPath === segmentsPath(disk.target), { path: ['image', 'segmentsPath'], message: 'is not the place of this disk\'s segment list' });
+
+export const imageManifestSchema = z.strictObject({
+  format: z.literal(MANIFEST_FORMAT),
+  version: z.literal(MANIFEST_VERSION),
+  recoveryPointId: id('rp'),
+  server: z.strictObject({ id: id('srv'), name: line, uuid: z.string().regex(/^[0-9a-f-]{36}$/i, 'is not a UUID') }),
+  generation: z.int().min(1),
+  lineageId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a lineage'),
+  parentId: z.null(),
+  runId: id('run'),
+  reason: z.string().max(10_000),
+  consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
+  pointInTime: moment,
+  publishedAt: moment,
+  disks: z
+    .array(storedDiskSchema)
+    .min(1)
+    .max(1000)
+    .refine((disks) => new Set(disks.map((disk) => disk.target)).size === disks.length, 'two disks have the same target'),
+  definition: z.strictObject(storedFile(z.literal(DEFINITION_FILE))),
+  definitionFingerprint: line.min(1).max(128),
+  nvram: z.strictObject({ ...storedFile(z.literal(NVRAM_FILE)), origin: z.strictObject({ path: originPath, format: diskFormat }) }).nullable(),
+  removableMedia: z.array(z.strictObject({ target: line, source: line.nullable() })).max(1000),
+  nics: z.array(z.strictObject({ mac: line, type: line, source: line.nullable() })).max(1000),
+  generationId: line.nullable(),
+  firmware: z.enum(['bios', 'uefi']),
+  domainType: line,
+  powerStateBefore: z.enum(['running', 'paused', 'off']),
+  agentBefore: z.enum(['answering', 'silent', 'absent']),
+  software: z.strictObject({ modosu: line }),
+}) satisfies z.ZodType<ImageManifest>;
+
+/** What is wrong with a manifest, in one line; null when nothing is. */
+export function manifestProblem(value: unknown): string | null {
+  const result = imageManifestSchema.safeParse(value);
+  if (result.success) return null;
+  return result.error.issues.slice(0, 3).map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`).join('; ');
+}
+
+/**
+ * A manifest as it lies in a repository.
+ * @throws REPOSITORY_FORMAT_UNKNOWN for another format or version, RECOVERY_POINT_CORRUPT for anything that breaks the schema
+ */
+export function parseManifest(text: string, path: string): ImageManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not JSON`, { context: { path }, cause: error });
+  }
+  const { format, version } = (typeof value === 'object' && value !== null ? value : {}) as { readonly format?: unknown; readonly version?: unknown };
+  if (format === MANIFEST_FORMAT && typeof version === 'number' && version !== MANIFEST_VERSION) {
+    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The manifest ${path} has version ${version}; this program reads version ${MANIFEST_VERSION}`, {
+      hint: 'Use the version of Modosu that wrote it, or a newer one.',
+      context: { path, version },
+    });
+  }
+  const result = imageManifestSchema.safeParse(value);
+  if (!result.success) throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, { context: { path } });
+  return result.data;
+}

@@ -1,0 +1,187 @@
+import { lstat } from 'node:fs/promises';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
+import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
+import { errorCode, insideDirectory, readStart, sha256OfFile } from '../../system/files';
+import { SegmentHasher } from '../../system/segment-hash';
+import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
+import type { ChecksumContext } from './image-repository';
+import { parseSegmentList, segmentCount, sha256OfText, type SegmentList } from './segment-list';
+
+export const MANIFEST_FILE = 'manifest.json';
+/** `sha256sum -c` reads it: checksums of every small file, the manifest's included. */
+export const CHECKSUMS_FILE = 'SHA256SUMS';
+const MAX_CHECKSUMS_BYTES = 1024 ** 2;
+const MAX_SEGMENT_LIST_BYTES = 512 * 1024 ** 2;
+
+/** A published recovery point, read with the eyes of somebody who did not write it: every file may be damaged, missing or hostile. */
+export class PublishedRecoveryPoint {
+  private constructor(
+    readonly directory: string,
+    readonly manifest: ImageManifest,
+    readonly manifestSha256: string,
+  ) {}
+
+  /**
+   * Reads and validates the manifest.
+   * @throws RECOVERY_POINT_NOT_FOUND, RECOVERY_POINT_INCOMPLETE, RECOVERY_POINT_CORRUPT, REPOSITORY_FORMAT_UNKNOWN
+   */
+  static async read(directory: string, serverId: string, recoveryPointId: string): Promise<PublishedRecoveryPoint> {
+    await requireDirectory(directory, recoveryPointId);
+    const bytes = await readSmallFile(directory, MANIFEST_FILE, MAX_MANIFEST_BYTES);
+    const sha256 = sha256OfText(bytes);
+    const sums = new TextDecoder().decode(await readSmallFile(directory, CHECKSUMS_FILE, MAX_CHECKSUMS_BYTES));
+    if (!sums.split('\n').includes(`${sha256}  ${MANIFEST_FILE}`)) throw corrupt(directory, MANIFEST_FILE, `differs from its checksum in ${CHECKSUMS_FILE}`);
+    const path = insideDirectory(directory, MANIFEST_FILE);
+    const manifest = parseManifest(new TextDecoder().decode(bytes), path);
+    if (manifest.recoveryPointId !== recoveryPointId || manifest.server.id !== serverId) {
+      throw corrupt(directory, MANIFEST_FILE, `belongs to recovery point ${manifest.recoveryPointId} of server ${manifest.server.id}, not to the place where it lies`);
+    }
+    return new PublishedRecoveryPoint(directory, manifest, sha256);
+  }
+
+  path(relative: string): string {
+    return insideDirectory(this.directory, relative);
+  }
+
+  /** Every file is there with its recorded size, segment lists match the manifest, headers are harmless. Does not read the images' content. */
+  async requireComplete(): Promise<void> {
+    const { manifest } = this;
+    await requireSize(this.directory, manifest.definition);
+    if (manifest.nvram !== null) await requireSize(this.directory, manifest.nvram);
+    for (const disk of manifest.disks) {
+      await requireSize(this.directory, disk.image);
+      await this.segmentList(disk.image);
+      const virtualSizeBytes = await judgeStoredImage(this.path(disk.image.path));
+      if (virtualSizeBytes !== disk.virtualSizeBytes) {
+        throw corrupt(this.directory, disk.image.path, `has a virtual size of ${virtualSizeBytes} bytes; the manifest says ${disk.virtualSizeBytes}`);
+      }
+    }
+  }
+
+  async verifySmallFiles(): Promise<void> {
+    for (const file of [this.manifest.definition, ...(this.manifest.nvram === null ? [] : [this.manifest.nvram])]) {
+      await requireSize(this.directory, file);
+      if ((await sha256OfFile(this.path(file.path))) !== file.sha256) throw corrupt(this.directory, file.path, 'differs from its checksum');
+    }
+  }
+
+  /** Reads the whole image in a thread of its own and compares it segment by segment; stops at the first difference. */
+  async verifyImage(image: StoredImage, context: ChecksumContext): Promise<void> {
+    context.signal.throwIfAborted();
+    const stored = this.manifest.disks.find((disk) => disk.image.path === image.path)?.image;
+    if (stored === undefined || stored.sha256 !== image.sha256 || stored.sizeBytes !== image.sizeBytes) {
+      throw corrupt(this.directory, MANIFEST_FILE, `no longer says the same about ${JSON.stringify(image.path)} as when it was read before`);
+    }
+    await requireSize(this.directory, stored);
+    const list = await this.segmentList(stored);
+    const path = this.path(stored.path);
+    const hasher = new SegmentHasher(context.signal);
+    try {
+      for (const [index, expected] of list.digests.entries()) {
+        const offset = index * list.segmentSizeBytes;
+        const lengthBytes = Math.min(list.segmentSizeBytes, list.sizeBytes - offset);
+        const digest = await hashStored(hasher, this.directory, stored.path, { path, offset, lengthBytes, index });
+        if (digest !== expected) throw corruptSegment(this.directory, stored.path, { index, offset, lengthBytes }, 'differs from its checksum');
+        context.onProgress?.({ doneBytes: offset + lengthBytes, totalBytes: list.sizeBytes });
+      }
+    } finally {
+      hasher.close();
+    }
+  }
+
+  private async segmentList(image: StoredImage): Promise<SegmentList> {
+    const bytes = await readSmallFile(this.directory, image.segmentsPath, MAX_SEGMENT_LIST_BYTES);
+    if (sha256OfText(bytes) !== image.sha256) throw corrupt(this.directory, image.segmentsPath, 'differs from its checksum in the manifest');
+    const list = parseSegmentList(new TextDecoder().decode(bytes));
+    if (list === null || list.sizeBytes !== image.sizeBytes || list.segmentSizeBytes !== image.segmentSizeBytes) {
+      throw corrupt(this.directory, image.segmentsPath, 'is not the segment list of this image');
+    }
+    return list;
+  }
+}
+
+/** Judges the header of an image that has to stand alone. Returns its virtual size. Throws IMAGE_HEADER_REFUSED, RECOVERY_POINT_INCOMPLETE. */
+export async function judgeStoredImage(path: string): Promise<number> {
+  const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
+  const header = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path });
+  if (header.snapshotCount > 0) {
+    throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: a stored image has no internal snapshots, this one has ${header.snapshotCount}`, {
+      context: { path, field: 'nb_snapshots' },
+    });
+  }
+  return header.virtualSizeBytes;
+}
+
+/** Names of what may be missing or damaged, for `SHA256SUMS` and for people. */
+export const smallFilesOf = (manifest: ImageManifest): readonly { readonly path: string; readonly sha256: string }[] => [
+  { path: DEFINITION_FILE, sha256: manifest.definition.sha256 },
+  ...(manifest.nvram === null ? [] : [{ path: NVRAM_FILE, sha256: manifest.nvram.sha256 }]),
+  ...manifest.disks.map(({ image }) => ({ path: image.segmentsPath, sha256: image.sha256 })),
+];
+
+async function hashStored(
+  hasher: SegmentHasher,
+  directory: string,
+  relative: string,
+  segment: { readonly path: string; readonly offset: number; readonly lengthBytes: number; readonly index: number },
+): Promise<string> {
+  try {
+    const digest = await hasher.hash({ path: segment.path, offset: segment.offset, lengthBytes: segment.lengthBytes, emptyUnitBytes: 0 });
+    if (digest.bytesRead !== segment.lengthBytes) throw corruptSegment(directory, relative, segment, 'ends too early');
+    return digest.sha256;
+  } catch (error) {
+    if (errorCode(error) === 'EIO') throw corruptSegment(directory, relative, segment, 'cannot be read from the storage (EIO)');
+    throw error;
+  }
+}
+
+async function requireDirectory(directory: string, recoveryPointId: string): Promise<void> {
+  try {
+    if (!(await lstat(directory)).isDirectory()) throw corrupt(directory, '', 'is not a directory');
+    const disks = await lstat(insideDirectory(directory, 'disks')).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (disks === null) throw incomplete(directory, 'disks');
+    if (!disks.isDirectory()) throw corrupt(directory, 'disks', 'is not a directory');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') {
+      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${directory}`, { context: { recoveryPointId } });
+    }
+    throw error;
+  }
+}
+
+async function requireSize(directory: string, file: StoredFile): Promise<void> {
+  const stats = await lstat(insideDirectory(directory, file.path)).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') throw incomplete(directory, file.path);
+    throw error;
+  });
+  if (!stats.isFile()) throw corrupt(directory, file.path, 'is not a regular file');
+  if (stats.size !== file.sizeBytes) throw corrupt(directory, file.path, `has ${stats.size} bytes; the manifest says ${file.sizeBytes}`);
+}
+
+async function readSmallFile(directory: string, relative: string, maxBytes: number): Promise<Uint8Array> {
+  try {
+    const { bytes, sizeBytes } = await readStart(insideDirectory(directory, relative), maxBytes, { followLinks: false });
+    if (sizeBytes > maxBytes) throw corrupt(directory, relative, `is absurdly large: ${sizeBytes} bytes`);
+    return bytes;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') throw incomplete(directory, relative);
+    if (errorCode(error) === 'EIO') throw corrupt(directory, relative, 'cannot be read from the storage (EIO)');
+    if (isModosuError(error) && error.code === 'IMAGE_HEADER_REFUSED') throw corrupt(directory, relative, 'is not a regular file');
+    throw error;
+  }
+}
+
+const corrupt = (directory: string, relative: string, problem: string): ModosuError =>
+  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}${relative === '' ? '' : `/${relative}`} ${problem}`, { context: { directory, file: relative } });
+
+const corruptSegment = (directory: string, relative: string, segment: { readonly index: number; readonly offset: number; readonly lengthBytes: number }, problem: string): ModosuError =>
+  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}/${relative}: segment ${segment.index} (bytes ${segment.offset} to ${segment.offset + segment.lengthBytes - 1}) ${problem}`, {
+    context: { directory, file: relative, segment: segment.index, offset: segment.offset },
+  });
+
+const incomplete = (directory: string, relative: string): ModosuError =>
+  new ModosuError('RECOVERY_POINT_INCOMPLETE', `${directory}/${relative} is missing`, { context: { directory, file: relative } });

@@ -1,0 +1,73 @@
+import { createLog } from '../config/log';
+import { programVersion } from '../config/version';
+import { toModosuError, type ModosuError } from '../contracts/errors';
+import { tellParent } from './parent';
+import { shutdownSignal } from './shutdown';
+
+/** The program `modosu`. A role is a composition root of its own and is loaded only when it is asked for; everything else is the CLI. */
+const SERVICES = ['up', 'api', 'worker'] as const;
+
+async function main([command, ...rest]: readonly string[]): Promise<number> {
+  const wantsHelp = rest.includes('--help') || rest.includes('-h');
+  if (command === undefined || wantsHelp) return cli();
+  if ((SERVICES as readonly string[]).includes(command)) {
+    if (rest.length > 0) return usage(command, rest);
+    return serve(command as (typeof SERVICES)[number]);
+  }
+  if (command === 'migrate') {
+    if (rest.some((argument) => argument !== '--down')) return usage(command, rest);
+    const { runMigrate } = await import('./migrate.js');
+    return orTellUser(() => runMigrate(process.env, { down: rest.includes('--down'), say: (line) => process.stdout.write(`${line}\n`) }).then(() => 0));
+  }
+  if (command === 'doctor') {
+    const { runDoctor } = await import('./doctor.js');
+    return orTellUser(() => runDoctor(process.env, rest, (text) => process.stdout.write(text)));
+  }
+  return cli();
+}
+
+async function cli(): Promise<number> {
+  const { runCli } = await import('../cli/main.js');
+  return runCli(process.argv.slice(2), { version: programVersion() });
+}
+
+async function serve(role: (typeof SERVICES)[number]): Promise<number> {
+  const stop = shutdownSignal();
+  try {
+    if (role === 'up') await (await import('./up.js')).runUp(process.env, stop);
+    else if (role === 'api') await (await import('./api.js')).runApi(process.env, stop);
+    else await (await import('./worker.js')).runWorker(process.env, stop);
+    return 0;
+  } catch (thrown) {
+    const error = toModosuError(thrown);
+    await tellParent({ type: 'failed', error: error.summary() });
+    if (process.stderr.isTTY) tellUser(error);
+    else createLog({ level: 'info', role }).fatal({ code: error.code, hint: error.hint, error: thrown }, error.message);
+    return 1;
+  }
+}
+
+async function orTellUser(action: () => Promise<number>): Promise<number> {
+  try {
+    return await action();
+  } catch (thrown) {
+    tellUser(toModosuError(thrown));
+    return 1;
+  }
+}
+
+const tellUser = (error: ModosuError): void => void process.stderr.write(`error ${error.code}: ${error.message}\n  hint: ${error.hint}\n`);
+
+function usage(command: string, rest: readonly string[]): number {
+  process.stderr.write(`error USAGE: \`modosu ${command}\` does not know ${rest.join(' ')}.\n  hint: See \`modosu ${command} --help\`.\n`);
+  return 2;
+}
+
+main(process.argv.slice(2)).then(
+  // Exit explicitly: a pool or channel that somebody forgot must not keep a stopped service alive.
+  (exitCode) => process.exit(exitCode),
+  (thrown: unknown) => {
+    tellUser(toModosuError(thrown));
+    process.exit(1);
+  },
+);

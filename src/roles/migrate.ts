@@ -1,0 +1,40 @@
+import { loadConfigOfInstallation, type Config } from '../config/config';
+import { ModosuError } from '../contracts/errors';
+import { revertMigrations, runMigrations } from '../catalog/migrate';
+import { ensureNamespace } from '../temporal/namespace';
+import { openTemporal } from './wiring';
+
+const NAMESPACE_DEADLINE_MS = 90_000;
+
+/**
+ * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `down`: undoes the newest migration, with all data in what it had made. Idempotent.
+ */
+export async function runMigrate(env: NodeJS.ProcessEnv, { down, say }: { readonly down: boolean; readonly say: (line: string) => void }): Promise<void> {
+  const config = loadConfigOfInstallation(env);
+  const { databaseOwnerUrl } = config;
+  if (databaseOwnerUrl === null) {
+    throw new ModosuError('CONFIG_INVALID', 'Migrations need the connection of the database owner: MODOSU_DATABASE_OWNER_URL is not set.', {
+      context: { variable: 'MODOSU_DATABASE_OWNER_URL' },
+    });
+  }
+  if (down) {
+    const reverted = await revertMigrations(databaseOwnerUrl, 1);
+    say(reverted.length === 0 ? 'Nothing to undo.' : `Undone: ${reverted.join(', ')}`);
+    return;
+  }
+  const executed = await runMigrations(databaseOwnerUrl, config.appRole);
+  say(executed.length === 0 ? 'The database is up to date.' : `Done: ${executed.join(', ')}`);
+  await migrateTemporal(config, say);
+}
+
+async function migrateTemporal(config: Config, say: (line: string) => void): Promise<void> {
+  const { temporalAddress } = config;
+  if (temporalAddress === null) return;
+  const client = openTemporal({ ...config, temporalAddress });
+  try {
+    await ensureNamespace(client, { retentionDays: config.retentionDays, deadlineMs: NAMESPACE_DEADLINE_MS, onWarning: say });
+    say(`Temporal's namespace "${config.temporalNamespace}" is ready.`);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,196 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runMigrations } from '../../catalog/migrate';
+import { ensureDatabase } from '../../catalog/ensure-database';
+import type { Config } from '../../config/config';
+import type { Log } from '../../config/log';
+import type { Endpoints } from '../../config/state-layout';
+import { ModosuError } from '../../contracts/errors';
+import { initialiseCluster, postgresUrl, SUPERUSER } from '../../system/embedded-postgres';
+import type { TemporalClient } from '../../temporal/client';
+import { ensureNamespace } from '../../temporal/namespace';
+import { ensurePayloadKeys } from '../../temporal/payload-keys';
+import { openCatalog, openTemporal } from '../wiring';
+import { ensureAdminToken } from './admin-token';
+import { endLeftovers } from './leftovers';
+import { Part, type PartDefinition } from './part';
+import { choosePorts, type PortWish } from './ports';
+import { postgresPart } from './postgres-part';
+import { rolePart } from './role-part';
+import { processesDirectory, readOrMakeSecret, writePrivateFile, writePublicFile } from './state-directory';
+import { findTemporalCli, temporalPart } from './temporal-part';
+
+const DATABASE = 'modosu';
+const OWNER_ROLE = 'modosu_owner';
+const LOOPBACK = '127.0.0.1';
+/** On a cluster with caches a new search attribute takes up to a minute. */
+const NAMESPACE_DEADLINE_MS = 90_000;
+
+interface Ports {
+  readonly api: number;
+  readonly postgres: number;
+  readonly temporal: number;
+}
+
+/** The parts of one installation, in their order. */
+export class Installation {
+  private readonly parts: Part[] = [];
+  private stopped = false;
+  /** Kept while the parts live: a Temporal server that was started again is asked whether it serves. */
+  private temporal: TemporalClient | null = null;
+
+  constructor(
+    private readonly config: Config,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly log: Log,
+  ) {}
+
+  /** Resolves when the API answers and a worker polls. */
+  async start(): Promise<Endpoints> {
+    const { config, log } = this;
+    const { layout } = config;
+    const processes = processesDirectory(layout);
+    await endLeftovers(processes, log);
+    await rm(layout.endpointsFile, { force: true });
+    if (config.payloadKeysFile === layout.payloadKeysFile) ensurePayloadKeys(layout.payloadKeysFile, new Date());
+    const ports = await this.choosePorts();
+
+    const temporalAddress = config.temporalAddress ?? `${LOOPBACK}:${ports.temporal}`;
+    this.temporal = openTemporal({ ...config, temporalAddress });
+    const { temporal } = this;
+    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, ports.temporal)]);
+
+    const childEnv = this.childEnvironment(temporalAddress, ports.api);
+    await this.together([() => this.startPart(rolePart('worker', childEnv)), () => this.startPart(rolePart('api', childEnv))]);
+    const endpoints: Endpoints = {
+      apiUrl: `http://${reachable(config.apiHost)}:${ports.api}`,
+      temporalAddress,
+      temporalNamespace: config.temporalNamespace,
+      tokenFile: layout.adminTokenFile,
+      supervisorPid: process.pid,
+      startedAt: new Date().toISOString(),
+    };
+    await writePublicFile(layout.endpointsFile, `${JSON.stringify(endpoints, null, 2)}\n`);
+    return endpoints;
+  }
+
+  /** Ends what was started: API, then worker, then the parts both need. Also in the middle of a start. Idempotent. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await rm(this.config.layout.endpointsFile, { force: true });
+    for (const name of ['api', 'worker', 'temporal', 'postgres']) {
+      await this.parts.find((part) => part.name === name)?.stop();
+    }
+    await this.temporal?.close();
+  }
+
+  private async startDatabase(port: number): Promise<void> {
+    const { config, log } = this;
+    const { layout } = config;
+    const databaseUrl = config.databaseUrl ?? (await this.startEmbeddedDatabase(port));
+    const ownerUrl = config.databaseUrl === null ? await this.embeddedUrl(port, OWNER_ROLE, 'database-owner-password') : config.databaseOwnerUrl;
+    await writePrivateFile(layout.databaseUrlFile, `${databaseUrl}\n`);
+    if (config.databaseUrl === null && ownerUrl !== null) await writePrivateFile(layout.databaseOwnerUrlFile, `${ownerUrl}\n`);
+    else await rm(layout.databaseOwnerUrlFile, { force: true }); // an external owner's password is not ours to keep
+
+    if (ownerUrl !== null) {
+      const executed = await runMigrations(ownerUrl, config.appRole);
+      if (executed.length > 0) log.info({ migrations: executed }, 'database schema was brought up to date');
+    }
+    const catalog = openCatalog(databaseUrl, log);
+    try {
+      await catalog.check();
+      await ensureAdminToken(catalog, layout.adminTokenFile);
+    } finally {
+      await catalog.close();
+    }
+  }
+
+  private async startEmbeddedDatabase(port: number): Promise<string> {
+    const { config, log } = this;
+    const { layout } = config;
+    const superuserPassword = await this.secret('postgres-password');
+    const prepared = await initialiseCluster({ dataDirectory: layout.postgres, superuserPassword, cacheDirectory: config.cacheDirectory });
+    await this.startPart(postgresPart({ prepared, dataDirectory: layout.postgres, port, superuserPassword, log }));
+    await ensureDatabase({
+      superuserUrl: postgresUrl(SUPERUSER, superuserPassword, port, 'postgres'),
+      database: DATABASE,
+      ownerRole: OWNER_ROLE,
+      ownerPassword: await this.secret('database-owner-password'),
+      appRole: config.appRole,
+      appPassword: await this.secret('database-app-password'),
+    });
+    return this.embeddedUrl(port, config.appRole, 'database-app-password');
+  }
+
+  private async startTemporal(client: TemporalClient, port: number): Promise<void> {
+    const { config, log } = this;
+    const ensure = (): Promise<void> =>
+      ensureNamespace(client, {
+        retentionDays: config.retentionDays,
+        deadlineMs: NAMESPACE_DEADLINE_MS,
+        onWarning: (message) => log.warn({ part: 'temporal' }, message),
+      });
+    if (config.temporalAddress !== null) {
+      await client.call(({ workflowService }) => workflowService.getSystemInfo({}));
+      return ensure();
+    }
+    const databaseFile = config.layout.temporalDatabase;
+    await this.startPart(temporalPart({ cli: findTemporalCli(config), databaseFile, port, uiPort: config.temporalUiPort, client, ensureNamespace: ensure }));
+  }
+
+  private async startPart(definition: PartDefinition): Promise<void> {
+    if (this.stopped) throw new ModosuError('INTERNAL', `${definition.name} is not started: Modosu is stopping.`);
+    const { log, config } = this;
+    const part = new Part(definition, { log, logs: config.layout.logs, processes: processesDirectory(config.layout) });
+    this.parts.push(part);
+    await part.start();
+  }
+
+  /** Both to their end, so that nothing is still being started when the first error is thrown. */
+  private async together(starts: readonly (() => Promise<void>)[]): Promise<void> {
+    const outcomes = await Promise.allSettled(starts.map((start) => start()));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  private async choosePorts(): Promise<Ports> {
+    const { config } = this;
+    const optional: readonly PortWish[] = [
+      ...(config.databaseUrl === null ? [{ name: 'postgres', variable: 'MODOSU_POSTGRES_PORT', host: LOOPBACK, port: config.postgresPort }] : []),
+      ...(config.temporalAddress === null ? [{ name: 'temporal', variable: 'MODOSU_TEMPORAL_PORT', host: LOOPBACK, port: config.temporalPort }] : []),
+      ...(config.temporalAddress === null && config.temporalUiPort !== null
+        ? [{ name: 'temporal-ui', variable: 'MODOSU_TEMPORAL_UI_PORT', host: LOOPBACK, port: config.temporalUiPort }]
+        : []),
+    ];
+    const chosen = await choosePorts(config.layout.portsFile, [{ name: 'api', variable: 'MODOSU_API_PORT', host: config.apiHost, port: config.apiPort }, ...optional]);
+    return { api: chosen.api ?? 0, postgres: chosen.postgres ?? 0, temporal: chosen.temporal ?? 0 };
+  }
+
+  /** The children read the connection from a file: an environment can be read in /proc, and ends up in crash reports. */
+  private childEnvironment(temporalAddress: string, apiPort: number): NodeJS.ProcessEnv {
+    const { MODOSU_DATABASE_URL, MODOSU_DATABASE_URL_FILE, MODOSU_DATABASE_OWNER_URL, MODOSU_DATABASE_OWNER_URL_FILE, ...rest } = this.env;
+    return {
+      ...rest,
+      MODOSU_STATE_DIR: this.config.stateDirectory,
+      MODOSU_DATABASE_URL_FILE: this.config.layout.databaseUrlFile,
+      MODOSU_TEMPORAL_ADDRESS: temporalAddress,
+      MODOSU_API_PORT: String(apiPort),
+    };
+  }
+
+  private secret(name: string): Promise<string> {
+    return readOrMakeSecret(join(this.config.layout.secrets, name));
+  }
+
+  private async embeddedUrl(port: number, role: string, passwordName: string): Promise<string> {
+    return postgresUrl(role, await this.secret(passwordName), port, DATABASE);
+  }
+}
+
+/** An address a client on this machine can use, for one that means "all addresses". */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return LOOPBACK;
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

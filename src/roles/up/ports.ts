@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { ModosuError } from '../../contracts/errors';
+import { writePublicFile } from './state-directory';
+
+export interface PortWish {
+  /** Key in the ports file. */
+  readonly name: string;
+  readonly variable: string;
+  readonly host: string;
+  /** 0: any, kept over restarts. */
+  readonly port: number;
+}
+
+/**
+ * Decides the port of each part. A configured one must be free (`PORT_TAKEN` names the variable); for 0 the one remembered from the last start is taken again, or, when somebody else
+ * took it meanwhile, a new one.
+ */
+export async function choosePorts(portsFile: string, wishes: readonly PortWish[]): Promise<Readonly<Record<string, number>>> {
+  const remembered = await readRemembered(portsFile);
+  const chosen = new Map<string, number>();
+  for (const wish of wishes) {
+    if (wish.port !== 0) {
+      await requireFree(wish);
+      chosen.set(wish.name, wish.port);
+      continue;
+    }
+    const last = remembered[wish.name];
+    const usable = last !== undefined && ![...chosen.values()].includes(last) && (await isFree(wish.host, last));
+    chosen.set(wish.name, usable ? last : await anyFreePort(wish.host, chosen));
+  }
+  const result = Object.fromEntries(chosen);
+  await writePublicFile(portsFile, `${JSON.stringify({ ...remembered, ...result }, null, 2)}\n`);
+  return result;
+}
+
+async function requireFree({ variable, host, port }: PortWish): Promise<void> {
+  const problem = await tryListen(host, port);
+  if (problem === null) return;
+  if (problem.code === 'EADDRINUSE') {
+    throw new ModosuError('PORT_TAKEN', `Port ${port} on ${host} is taken by another program.`, {
+      hint: `Free it (\`ss -ltnp 'sport = :${port}'\` shows who listens), or set ${variable} to another port.`,
+      context: { port, host, variable },
+    });
+  }
+  throw new ModosuError('CONFIG_INVALID', `Nothing can listen on ${host}:${port} (${problem.code ?? problem.message}): correct ${variable} or MODOSU_API_HOST.`, { context: { port, host, variable } });
+}
+
+const isFree = async (host: string, port: number): Promise<boolean> => (await tryListen(host, port)) === null;
+
+function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', resolve);
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)));
+  });
+}
+
+async function anyFreePort(host: string, taken: ReadonlyMap<string, number>): Promise<number> {
+  const port = await new Promise<number>((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host, port: 0, exclusive: true }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+  return [...taken.values()].includes(port) ? anyFreePort(host, taken) : port;
+}
+
+async function readRemembered(portsFile: string): Promise<Record<string, number>> {
+  try {
+    const value: unknown = JSON.parse(await readFile(portsFile, 'utf8'));
+    if (typeof value !== 'object' || value === null) return {};
+    return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, number] => Number.isInteger(entry[1]) && entry[1] > 0 && entry[1] <= 65_535));
+  } catch {
+    return {}; // not there, or torn: choose anew
+  }
+}

@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import type { ActivityDependencies } from '../../activities/dependencies';
+import type { Catalog } from '../catalog/catalog';
+import { createDataSource } from '../catalog/data-source';
+import { createTypeormCatalog } from '../catalog/typeorm-catalog';
+import type { Config, ServiceConfig } from '../config/config';
+import type { Log } from '../config/log';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import { ModosuError } from '../contracts/errors';
+import type { Hypervisor } from '../hypervisors/hypervisor';
+import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
+import { createDirectoryImageRepository } from '../repositories/image/directory-image-repository';
+import type { ImageRepository } from '../repositories/image/image-repository';
+import { TemporalClient } from '../temporal/client';
+import { createDataConverter } from '../temporal/data-converter';
+import { loadPayloadKeys } from '../temporal/payload-keys';
+
+/** What the roles have in common: which adapter stands behind which port. */
+
+export function openCatalog(databaseUrl: string, log: Log): Catalog {
+  return createTypeormCatalog(createDataSource({ url: databaseUrl, onConnectionLost: (error) => log.warn({ error }, 'a connection to PostgreSQL was lost') }));
+}
+
+export function openTemporal(config: Pick<ServiceConfig, 'temporalAddress' | 'temporalNamespace' | 'payloadKeysFile'>): TemporalClient {
+  return new TemporalClient({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+    dataConverter: createDataConverter(loadPayloadKeys(config.payloadKeysFile)),
+  });
+}
+
+/** Adapters by declaration; made once for each. A changed declaration gives a new one. */
+export class Adapters {
+  private readonly hypervisors = new Map<string, Hypervisor>();
+  private readonly repositories = new Map<string, ImageRepository>();
+
+  constructor(private readonly config: Pick<Config, 'stallTimeoutMs' | 'imageDirectories' | 'layout'>) {}
+
+  readonly hypervisor = (declaration: HypervisorDeclaration): Hypervisor =>
+    once(this.hypervisors, declaration, () => {
+      const { stallTimeoutMs, imageDirectories, layout } = this.config;
+      return createLibvirtHypervisor({ name: declaration.name, uri: declaration.uri, stateDirectory: join(layout.hypervisors, declaration.name), stallTimeoutMs, imageDirectories });
+    });
+
+  readonly repository = (declaration: RepositoryDeclaration): ImageRepository => once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
+
+  /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
+  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository'> {
+    return {
+      hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
+      imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
+    };
+  }
+}
+
+function once<T>(made: Map<string, T>, declaration: object, make: () => T): T {
+  const key = JSON.stringify(declaration);
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const fresh = make();
+  made.set(key, fresh);
+  return fresh;
+}
+
+function find<T extends { readonly name: string }>(declared: readonly T[], name: string, code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED', what: string): T {
+  const found = declared.find((declaration) => declaration.name === name);
+  if (found !== undefined) return found;
+  throw new ModosuError(code, `No ${what} named "${name}" is declared.`, { context: { name } });
+}

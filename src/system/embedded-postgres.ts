@@ -1,0 +1,233 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { ModosuError } from '../contracts/errors';
+import { runCommand } from './child-process';
+import { asIdentity, firstClosedDirectory, postgresBinDirectory, postgresIdentity, type OsIdentity } from './postgres-binaries';
+
+/** PostgreSQL brought along by Modosu: for one machine, on 127.0.0.1 only, with passwords (scram-sha-256) for everybody. */
+
+export const SUPERUSER = 'postgres';
+const MAJOR_VERSION = '18';
+const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 40;
+const LOG_TAIL_CHARACTERS = 8192;
+
+export interface ClusterOptions {
+  /** Kept over restarts. Its parents must let the OS user `postgres` pass. */
+  readonly dataDirectory: string;
+  readonly superuserPassword: string;
+  /** Where PostgreSQL's programs are copied to when the installation is closed to the OS user. Default `/var/cache/modosu`. */
+  readonly cacheDirectory?: string;
+  /** False only for data that nobody needs after a crash of the machine (tests). Default true. */
+  readonly fsync?: boolean;
+}
+
+/** What is needed to run a cluster: found or made by `initialiseCluster`. */
+export interface PreparedCluster {
+  readonly binDirectory: string;
+  readonly identity: OsIdentity;
+}
+
+export interface EmbeddedPostgresOptions extends ClusterOptions {
+  readonly port: number;
+}
+
+export interface EmbeddedPostgres {
+  readonly pid: number;
+  /** Connection URL of the superuser, with the password. */
+  url(database: string): string;
+  /** Fast shutdown; harder after 20 s. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes the cluster on first use; idempotent, and an interrupted first use is begun again. Throws `STATE_DIRECTORY_UNUSABLE`,
+ * `PROGRAM_MISSING`.
+ */
+export async function initialiseCluster(options: ClusterOptions): Promise<PreparedCluster> {
+  const { dataDirectory } = options;
+  const parent = dirname(dataDirectory);
+  await mkdir(parent, { recursive: true, mode: 0o711 });
+  const identity = await postgresIdentity();
+  const closed = await firstClosedDirectory(parent, identity);
+  if (closed !== null) {
+    throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The OS user of PostgreSQL cannot reach ${dataDirectory}: ${closed} is closed to others.`, { context: { directory: closed } });
+  }
+  const prepared = { binDirectory: await postgresBinDirectory(identity, options.cacheDirectory ?? '/var/cache/modosu'), identity };
+  const version = await readFile(join(dataDirectory, 'PG_VERSION'), 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  );
+  if (version === null) await makeCluster(options, prepared);
+  else if (version !== MAJOR_VERSION) {
+    throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `${dataDirectory} holds data of PostgreSQL ${version}; this program brings PostgreSQL ${MAJOR_VERSION}.`, {
+      hint: 'Move the data over with pg_dump and pg_restore of the old version, or point MODOSU_DATABASE_URL to a server of that version.',
+    });
+  }
+  return prepared;
+}
+
+/** initdb beside the place, then one rename: a directory with a PG_VERSION is always whole. */
+async function makeCluster({ dataDirectory, superuserPassword, fsync }: ClusterOptions, { binDirectory, identity }: PreparedCluster): Promise<void> {
+  const unfinished = `${dataDirectory}.initialising`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { mode: 0o700 });
+  await chmod(unfinished, 0o700);
+  const passwordFile = join(unfinished, 'password');
+  const cluster = join(unfinished, 'data');
+  try {
+    await writeFile(passwordFile, `${superuserPassword}\n`, { mode: 0o600 });
+    for (const path of [unfinished, passwordFile]) await chown(path, identity.uid, identity.gid);
+    const outcome = await runCommand(
+      [
+        ...asIdentity(identity, 'KILL'),
+        join(binDirectory, 'initdb'),
+        `--pgdata=${cluster}`,
+        `--username=${SUPERUSER}`,
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        // The builtin provider: an upgrade of the machine's C library cannot change the order of indexed texts.
+        '--locale-provider=builtin',
+        '--locale=C.UTF-8',
+        '--no-instructions',
+        ...(fsync === false ? ['--no-sync'] : []),
+      ] as [string, ...string[]],
+      { timeoutMs: 120_000, cwd: '/' },
+    );
+    if (outcome.exitCode !== 0) {
+      throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `PostgreSQL could not make its data directory ${dataDirectory}: ${(outcome.stderr || outcome.stdout).trim().slice(-2000)}`);
+    }
+    await rename(cluster, dataDirectory);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The command that runs the server in the foreground. A fast shutdown (SIGINT) ends it; it gets one, too, when the process that started it dies. No password in it.
+ */
+export function embeddedPostgresArgv(prepared: PreparedCluster, { dataDirectory, port, fsync }: Pick<EmbeddedPostgresOptions, 'dataDirectory' | 'port' | 'fsync'>): readonly [string, ...string[]] {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    // TCP on the loopback alone: one way in, guarded by a password.
+    unix_socket_directories: '',
+    password_encryption: 'scram-sha-256',
+    log_destination: 'stderr',
+    logging_collector: 'off',
+    ...(fsync === false ? { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' } : {}),
+  };
+  const parameters = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  return [...asIdentity(prepared.identity, 'INT'), join(prepared.binDirectory, 'postgres'), '-D', dataDirectory, ...parameters];
+}
+
+/** Connection URL on 127.0.0.1. */
+export const postgresUrl = (user: string, password: string, port: number, database: string): string =>
+  `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+
+/**
+ * Resolves when the server accepts this login. Throws `DATABASE_UNAVAILABLE` with the server's last words at the deadline, or as soon as
+ * `hasEnded` says that nothing will answer any more.
+ */
+export async function waitForPostgres(url: string, options: { readonly timeoutMs?: number; readonly hasEnded?: () => boolean } = {}): Promise<void> {
+  const giveUpAt = performance.now() + (options.timeoutMs ?? READY_TIMEOUT_MS);
+  for (;;) {
+    const error = await tryConnect(url);
+    if (error === null) return;
+    if (options.hasEnded?.() === true || performance.now() > giveUpAt) {
+      throw new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL does not accept connections: ${error.message}`, { cause: error });
+    }
+    await delay(POLL_MS);
+  }
+}
+
+async function tryConnect(url: string): Promise<Error | null> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/**
+ * Starts a server as a child of this process and waits until it answers; the data directory is made on first use and kept. Adopts nothing: throws
+ * `ALREADY_RUNNING` when another server uses the directory, `PORT_TAKEN`, `DATABASE_UNAVAILABLE`, and what `initialiseCluster` throws.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const prepared = await initialiseCluster(options);
+  const [program, ...parameters] = embeddedPostgresArgv(prepared, options);
+  const child = spawn(program, parameters, { cwd: '/', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'], shell: false });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    log = (log + piece).slice(-LOG_TAIL_CHARACTERS);
+  });
+  let ended = false;
+  child.once('error', (error) => {
+    log += error.message;
+    ended = true;
+  });
+  child.once('close', () => {
+    ended = true;
+  });
+  const url = (database: string): string => postgresUrl(SUPERUSER, options.superuserPassword, options.port, database);
+  try {
+    await waitForPostgres(url('postgres'), { hasEnded: () => ended });
+  } catch (error) {
+    await stop(child);
+    throw startError(log, options, error);
+  }
+  // A server of an earlier life, with the same password, may have answered while ours fails to take the port.
+  if (child.pid === undefined || (await serverPid(url('postgres'), options.dataDirectory)) !== child.pid) {
+    await stop(child);
+    throw startError(log, options, undefined);
+  }
+  return { pid: child.pid, url, stop: () => stop(child) };
+}
+
+/** Process id in the directory's lock file, which only the running server writes; null when the server that answers uses another directory. */
+async function serverPid(url: string, dataDirectory: string): Promise<number | null> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ directory: string }>("SELECT current_setting('data_directory') AS directory");
+    if (rows[0]?.directory !== dataDirectory) return null;
+    return Number((await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  } catch {
+    return null;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function startError(log: string, { dataDirectory, port }: EmbeddedPostgresOptions, cause: unknown): ModosuError {
+  const lastWords = log.trim().slice(-1500);
+  if (/lock file "[^"]*postmaster\.pid" already exists/.test(log)) {
+    return new ModosuError('ALREADY_RUNNING', `Another PostgreSQL server uses ${dataDirectory}. ${lastWords}`, { cause });
+  }
+  if (/Address already in use/.test(log)) return new ModosuError('PORT_TAKEN', `Port ${port} on 127.0.0.1 is taken; PostgreSQL cannot listen on it.`, { context: { port }, cause });
+  const reason = lastWords !== '' ? lastWords : cause instanceof Error ? cause.message : 'it said nothing';
+  return new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL in ${dataDirectory} did not start: ${reason}`, { cause });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  for (const [signal, graceMs] of [['SIGINT', 20_000], ['SIGQUIT', 5000], ['SIGKILL', 5000]] as const) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    const ended = new Promise<true>((resolve) => child.once('exit', () => resolve(true)));
+    child.kill(signal);
+    const deadline = new AbortController();
+    const inTime = await Promise.race([ended, delay(graceMs, false, { signal: deadline.signal }).catch(() => false)]);
+    deadline.abort();
+    if (inTime) return;
+  }
+}

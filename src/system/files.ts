@@ -1,0 +1,145 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { types } from 'node:util';
+import { ModosuError } from '../contracts/errors';
+
+/**
+ * Files that must survive a power cut, and files that others have written. Unless said otherwise these functions throw Node's own errors
+ * (`errorCode` reads their code): only the caller knows what a missing file means.
+ *
+ * A failed fsync means that the file is garbage: the kernel may have dropped the pages and the next fsync would succeed.
+ * Delete the file and write it again; never repeat the fsync.
+ */
+
+/** `ENOENT`, `EIO` …; undefined for what is not a system error. Not `instanceof`: errors of Node's core come from another realm under Jest. */
+export const errorCode = (thrown: unknown): string | undefined =>
+  types.isNativeError(thrown) && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+
+/** The message of any thrown value. */
+export const errorMessage = (thrown: unknown): string => (types.isNativeError(thrown) ? thrown.message : String(thrown));
+
+/** Returns when the content of the file is on stable storage. */
+export async function fsyncFile(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes entries that were created, renamed or removed in the directory durable. */
+export async function fsyncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a whole file so that after a crash at any moment either the old or the new content is there. Replaces an existing file.
+ * When it throws, the old content is still there and no temporary file is left.
+ */
+export async function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const handle = await open(temporary, 'wx', mode);
+    try {
+      await handle.chmod(mode);
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await fsyncDirectory(dirname(path));
+}
+
+/** Bytes an ordinary user may still write below `directory`. */
+export async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/**
+ * Path jail: the absolute path of `relative` below `root`. Purely textual: symbolic links are the caller's business.
+ * @throws PATH_NOT_ALLOWED for absolute paths, `.` and `..`, empty parts, control characters
+ */
+export function insideDirectory(root: string, relative: string): string {
+  const parts = relative.split('/');
+  const hostile = parts.some((part) => part === '' || part === '.' || part === '..') || /[\u0000-\u001f\u007f]/.test(relative);
+  if (hostile) {
+    throw new ModosuError('PATH_NOT_ALLOWED', `The path ${JSON.stringify(relative.slice(0, 200))} does not stay inside ${root}`, {
+      hint: `Only plain relative paths below ${root} are possible here.`,
+      context: { root },
+    });
+  }
+  return join(root, ...parts);
+}
+
+export interface FileStart {
+  readonly bytes: Uint8Array;
+  /** Of the whole file. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * The first `maxBytes` of a file (fewer when it is shorter). Never blocks on a FIFO and never opens a device.
+ * @param options.followLinks true for disks of servers, whose paths may be links; false inside a repository
+ * @throws IMAGE_HEADER_REFUSED for anything that is not a regular file; Node's error (`ENOENT` …) when it cannot be opened
+ */
+export async function readStart(path: string, maxBytes: number, options: { readonly followLinks?: boolean } = {}): Promise<FileStart> {
+  const followLinks = options.followLinks ?? true;
+  // Looked at before it is opened, because opening a device may do something; and again afterwards, because it may have been exchanged.
+  refuseUnlessRegular(path, followLinks ? await stat(path) : await lstat(path));
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (followLinks ? 0 : constants.O_NOFOLLOW));
+  try {
+    const stats = await handle.stat();
+    refuseUnlessRegular(path, stats);
+    const buffer = new Uint8Array(Math.min(maxBytes, stats.size));
+    let filled = 0;
+    while (filled < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return { bytes: buffer.subarray(0, filled), sizeBytes: stats.size };
+  } finally {
+    await handle.close();
+  }
+}
+
+function refuseUnlessRegular(path: string, stats: Stats): void {
+  if (stats.isFile()) return;
+  const kind = stats.isDirectory() ? 'a directory' : stats.isFIFO() ? 'a FIFO' : stats.isSymbolicLink() ? 'a symbolic link' : stats.isSocket() ? 'a socket' : 'a device';
+  throw new ModosuError('IMAGE_HEADER_REFUSED', `${path} is ${kind}, not a regular file; it was not opened`, { context: { path, field: 'file_type' } });
+}
+
+/** True when something stands at `path` (links are not followed). Throws for anything but "not there". */
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+/** SHA-256 of a small file (definition, NVRAM), lower-case hex. Images are hashed by `segment-hash.ts`, off the event loop. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const hash = createHash('sha256');
+  // The stream closes the handle, also when it fails.
+  await pipeline(handle.createReadStream(), hash);
+  return hash.digest('hex');
+}

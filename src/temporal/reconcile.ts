@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Catalog } from '../catalog/catalog';
+import type { Log } from '../config/log';
+import { toModosuError } from '../contracts/errors';
+import { isFinal } from '../contracts/run';
+import type { RunDispatcher } from './run-starter';
+
+/** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
+
+export interface ReconcileDependencies {
+  readonly catalog: Pick<Catalog, 'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'getRun' | 'finishRun' | 'failPlan'>;
+  readonly runs: Pick<RunDispatcher, 'startRun' | 'startPlan' | 'cancelRun' | 'describeRun' | 'describePlan'>;
+  readonly log: Log;
+  readonly now: () => Date;
+}
+
+/** Ids of what one pass has done. */
+export interface ReconcileReport {
+  readonly started: readonly string[];
+  readonly cancelled: readonly string[];
+  readonly ended: readonly string[];
+}
+
+/** The API starts a workflow within milliseconds after writing the run down; only what is older needs help. */
+const UNDISPATCHED_AFTER_MS = 5_000;
+const INTERVAL_MS = 3_000;
+
+/**
+ * One pass. Idempotent, and safe beside the API and beside other workers' passes. Throws `TEMPORAL_UNAVAILABLE` and `DATABASE_UNAVAILABLE` as soon as either does not answer: what cannot be seen
+ * is not judged.
+ */
+export async function reconcile({ catalog, runs, log, now }: ReconcileDependencies): Promise<ReconcileReport> {
+  const report = { started: [] as string[], cancelled: [] as string[], ended: [] as string[] };
+  const olderThan = new Date(now().getTime() - UNDISPATCHED_AFTER_MS);
+
+  for (const run of await catalog.listUndispatched(olderThan)) {
+    const { runId, serverId } = run.input;
+    if ((await runs.describeRun(runId, serverId)) !== 'absent') continue;
+    await unlessBusy(log, { runId, serverId }, async () => {
+      await runs.startRun(run);
+      report.started.push(runId);
+      log.warn({ runId, serverId }, 'accepted run had no workflow; started it');
+    });
+  }
+
+  for (const { runId, serverId } of await catalog.listOpenRuns()) {
+    const execution = await runs.describeRun(runId, serverId);
+    // Read after Temporal was asked: a workflow writes its end to PostgreSQL before it closes, so that a run still open now was not ended by its workflow.
+    const run = await catalog.getRun(runId);
+    if (isFinal(run.state)) continue;
+    if (execution === 'running') {
+      if (!run.cancelRequested) continue;
+      await runs.cancelRun(runId, serverId);
+      report.cancelled.push(runId);
+    } else if (execution === 'closed' || run.state !== 'accepted') {
+      await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution), recoveryPointId: null });
+      report.ended.push(runId);
+      log.error({ runId, serverId, execution }, 'run is open but its workflow is not; ended it as failed');
+    }
+  }
+
+  for (const { planId, serverId, recoveryPointId } of await catalog.listUnfinishedPlans(olderThan)) {
+    const execution = await runs.describePlan(planId);
+    if (execution === 'absent') {
+      await runs.startPlan({ planId, serverId, recoveryPointId });
+      report.started.push(planId);
+      log.warn({ planId, serverId }, 'accepted plan had no workflow; started it');
+    } else if (execution === 'closed' && (await stillUnfinished(catalog, planId, now()))) {
+      await catalog.failPlan(planId, endedOutside(planId, execution));
+      report.ended.push(planId);
+      log.error({ planId, serverId }, 'plan is unfinished but its workflow has ended; marked it as failed');
+    }
+  }
+  return report;
+}
+
+/** Passes until the signal aborts. Errors are logged once per change, not once per pass. */
+export async function reconcileUntil(signal: AbortSignal, dependencies: ReconcileDependencies, intervalMs = INTERVAL_MS): Promise<void> {
+  let problem: string | null = null;
+  while (!signal.aborted) {
+    try {
+      await reconcile(dependencies);
+      if (problem !== null) dependencies.log.info({}, 'reconciling runs works again');
+      problem = null;
+    } catch (thrown) {
+      const error = toModosuError(thrown);
+      if (error.code !== problem && !signal.aborted) dependencies.log.warn({ code: error.code, error: thrown }, 'reconciling runs failed; it is tried again');
+      problem = error.code;
+    }
+    await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+const stillUnfinished = async (catalog: ReconcileDependencies['catalog'], planId: string, now: Date): Promise<boolean> =>
+  (await catalog.listUnfinishedPlans(now)).some((plan) => plan.planId === planId);
+
+/** The server's workflow still belongs to a run that has just ended in PostgreSQL: the next pass tries again. Nothing else may stop the pass for the other runs. */
+async function unlessBusy(log: Log, ids: Readonly<Record<string, string>>, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (thrown) {
+    const error = toModosuError(thrown);
+    if (error.code !== 'SERVER_BUSY') throw thrown;
+    log.warn({ ...ids, holder: error.context.runId ?? null }, 'accepted run waits: the server\'s workflow still belongs to another run');
+  }
+}
+
+const endedOutside = (id: string, execution: 'closed' | 'absent') => ({
+  code: 'RUN_ENDED_OUTSIDE' as const,
+  message:
+    execution === 'closed'
+      ? `The workflow of ${id} was ended in Temporal before it could write down its result.`
+      : `The workflow of ${id} no longer exists in Temporal.`,
+  hint: "Nothing was undone. Check the server's state and its disks before the next run.",
+});

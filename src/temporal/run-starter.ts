@@ -1,0 +1,144 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/common';
+import { ModosuError } from '../contracts/errors';
+import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId } from '../contracts/ids';
+import type { RunStarter, StartableRun } from '../contracts/run-starter';
+import { WORKFLOW_BACKUP_IMAGE, WORKFLOW_PLAN_RESTORE, WORKFLOW_RESTORE_SERVER } from '../contracts/workflows';
+import type { TemporalClient } from './client';
+import { RUN_KEY, searchAttributesOf } from './search-attributes';
+
+/**
+ * `running`: the execution is open. `closed`: it has ended, however it ended. `absent`: the workflow id has no execution of this run or plan; it was
+ * never started, or Temporal has lost or expired it.
+ */
+export type ExecutionState = 'running' | 'closed' | 'absent';
+
+/**
+ * The port of the API, with what the worker's reconciler and `doctor` need besides. PostgreSQL has accepted runs and plans before; every method may be called again. All of
+ * them throw `TEMPORAL_UNAVAILABLE` (retry later) when Temporal does not answer: then nothing is known about the run, and nothing may be concluded.
+ *
+ * `startRun` also throws `SERVER_BUSY` (`runId` of the holder in the context) when the server's workflow still belongs to another run after a few seconds. PostgreSQL has given the
+ * lock away, so that the accepted run stays accepted; the reconciler starts it later.
+ */
+export interface RunDispatcher extends RunStarter {
+  describeRun(runId: string, serverId: string): Promise<ExecutionState>;
+  describePlan(planId: string): Promise<ExecutionState>;
+  /** True when a worker has polled the task queue in the last minutes. One that has just been killed still counts. */
+  hasWorker(taskQueue: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const WORKFLOW_TYPES = {
+  'backup-image': WORKFLOW_BACKUP_IMAGE,
+  'restore-server': WORKFLOW_RESTORE_SERVER,
+} as const satisfies Record<StartableRun['kind'], string>;
+
+/** A finished run gives its lock back a moment before its workflow closes: the next one waits that long instead of failing. */
+const HANDOVER_MS = 3000;
+const HANDOVER_POLL_MS = 100;
+
+export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOVER_MS }: { readonly handoverMs?: number } = {}): RunDispatcher {
+  const describe = (workflowId: string): Promise<WorkflowExecutionDescription | null> =>
+    temporal.call(async (client) => {
+      try {
+        return await client.workflow.getHandle(workflowId).describe();
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return null;
+        throw error;
+      }
+    });
+
+  const startOnce = (run: StartableRun): Promise<boolean> => {
+    const { input } = run;
+    return startUnlessOpen(temporal, (client) =>
+      client.workflow.start(WORKFLOW_TYPES[run.kind], {
+        workflowId: serverWorkflowId(input.serverId),
+        taskQueue: CONTROL_TASK_QUEUE,
+        args: [input],
+        typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, hypervisor: input.hypervisor, kind: run.kind, runId: input.runId }),
+        ...OPEN_ONCE,
+      }),
+    );
+  };
+
+  return {
+    async startRun(run) {
+      const { runId, serverId, serverName } = run.input;
+      const giveUpAt = Date.now() + handoverMs;
+      for (;;) {
+        if (await startOnce(run)) return;
+        const holder = await describe(serverWorkflowId(serverId));
+        if (runIdOf(holder) === runId) return;
+        if (Date.now() >= giveUpAt) {
+          const holderRunId = runIdOf(holder);
+          throw new ModosuError('SERVER_BUSY', `The workflow of the server ${serverName} still belongs to the run ${holderRunId ?? '(unknown)'}.`, {
+            context: { serverId, ...(holderRunId === null ? {} : { runId: holderRunId }) },
+          });
+        }
+        await delay(HANDOVER_POLL_MS);
+      }
+    },
+
+    async startPlan(input) {
+      await startUnlessOpen(temporal, (client) =>
+        client.workflow.start(WORKFLOW_PLAN_RESTORE, {
+          workflowId: planWorkflowId(input.planId),
+          taskQueue: CONTROL_TASK_QUEUE,
+          args: [input],
+          typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, kind: 'plan-restore', runId: input.planId }),
+          ...OPEN_ONCE,
+        }),
+      );
+    },
+
+    async cancelRun(runId, serverId) {
+      const found = await describe(serverWorkflowId(serverId));
+      if (found === null || stateFor(found, runId) !== 'running') return;
+      await temporal.call(async (client) => {
+        try {
+          // The execution's own id too: it may close, and another run's may open under the same workflow id.
+          await client.workflow.getHandle(found.workflowId, found.runId).cancel();
+        } catch (error) {
+          if (!(error instanceof WorkflowNotFoundError)) throw error; // it has ended in between
+        }
+      });
+    },
+
+    describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
+    describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),
+
+    hasWorker: (taskQueue) =>
+      temporal.call(async (client) => {
+        const answer = await client.workflowService.describeTaskQueue({ namespace: temporal.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE });
+        return (answer.pollers ?? []).length > 0;
+      }),
+
+    check: () => temporal.check(),
+    close: () => temporal.close(),
+  };
+}
+
+const ACTIVITY_QUEUE = 2;
+
+/** A second open execution is refused; a closed one under the same id is no obstacle. */
+const OPEN_ONCE = { workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL, workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE };
+
+async function startUnlessOpen(temporal: TemporalClient, start: (client: Client) => Promise<unknown>): Promise<boolean> {
+  return temporal.call(async (client) => {
+    try {
+      await start(client);
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      throw error;
+    }
+  });
+}
+
+const runIdOf = (found: WorkflowExecutionDescription | null): string | null => found?.typedSearchAttributes.get(RUN_KEY) ?? null;
+
+function stateFor(found: WorkflowExecutionDescription | null, id: string): ExecutionState {
+  if (found === null || runIdOf(found) !== id) return 'absent';
+  return found.status.name === 'RUNNING' || found.status.name === 'PAUSED' ? 'running' : 'closed';
+}

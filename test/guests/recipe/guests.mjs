@@ -1,0 +1,23 @@
+/** The guests there are. What stands here and in the other files of this folder decides the hash in an image's name. */
+export const MIB = 1024 * 1024;
+
+/** Where the boot partition begins, and how large it is: room for two kernels. */
+export const BOOT_OFFSET_BYTES = 1 * MIB;
+export const BOOT_SIZE_BYTES = 40 * MIB;
+export const ROOT_OFFSET_BYTES = BOOT_OFFSET_BYTES + BOOT_SIZE_BYTES;
+
+const COMMON_PACKAGES = ['busybox-static', 'qemu-guest-agent', 'restic', 'passwd', 'libpam-modules', 'netbase'];
+
+/** `tree` says which root file system a guest has; guests with the same one are made from the same tree. */
+export const GUESTS = {
+  minimal: { tree: 'minimal', firmware: 'bios', rootSizeBytes: 151 * MIB },
+  'minimal-uefi': { tree: 'minimal', firmware: 'uefi', rootSizeBytes: 151 * MIB },
+  postgresql: { tree: 'postgresql', firmware: 'bios', rootSizeBytes: 401 * MIB },
+};
+
+export const TREES = {
+  minimal: { packages: [...COMMON_PACKAGES, 'sqlite3'], postgresql: false },
+  postgresql: { packages: [...COMMON_PACKAGES, 'postgresql'], postgresql: true },
+};
+
+export const GUEST_NAMES = Object.keys(GUESTS);

@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { INestApplication } from '@nestjs/common';
+import { Ajv2020 } from 'ajv/dist/2020';
+import { z } from 'zod';
+import { createApiApplication, type ApiDependencies } from '../../src/api/application';
+import { makeApiDocument } from '../../src/api/documents/api-document';
+import { estateSchema } from '../../src/contracts/api/estate';
+
+/** The committed documents are the generated ones. After a wanted change: `MODOSU_WRITE_DOCS=1 npx jest test/integration/api-documents.spec.ts`. */
+const DOCS = join(__dirname, '../../docs');
+
+function compare(file: string, generated: unknown): void {
+  const text = `${JSON.stringify(generated, null, 2)}\n`;
+  const path = join(DOCS, file);
+  if (process.env['MODOSU_WRITE_DOCS'] === '1') writeFileSync(path, text);
+  expect(readFileSync(path, 'utf8')).toBe(text);
+}
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+describe('committed documents', () => {
+  let application: INestApplication;
+
+  beforeAll(async () => {
+    // Only routes and schemas are read; nothing is called.
+    application = await createApiApplication({ log: silent, config: { version: '0' } } as unknown as ApiDependencies);
+    await application.init();
+  });
+
+  afterAll(async () => application.close());
+
+  it('docs/openapi.json is what the controllers and schemas say', () => {
+    compare('openapi.json', makeApiDocument(application));
+  });
+
+  it('every operation but /healthz needs a token and names its scope', () => {
+    const { paths } = makeApiDocument(application) as unknown as { paths: Record<string, Record<string, Record<string, unknown>>> };
+    const open = Object.entries(paths).flatMap(([path, operations]) => Object.values(operations).flatMap((operation) => (operation['security'] === undefined ? [path] : [])));
+    expect(open).toEqual(['/healthz']);
+    const scopes = Object.values(paths).flatMap((operations) => Object.values(operations).map((operation) => operation['x-modosu-scope']));
+    expect(scopes.filter((scope) => scope === undefined)).toHaveLength(1);
+  });
+
+  it('every reference of the OpenAPI document leads somewhere', () => {
+    const document = makeApiDocument(application);
+    const names = Object.keys(document.components?.schemas ?? {});
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference);
+    expect(references.length).toBeGreaterThan(10);
+    const problem = document.components?.schemas?.['Problem'];
+    expect(problem).toMatchObject({ type: 'object', properties: { code: { $ref: '#/components/schemas/ErrorCode' } } });
+    for (const reference of references) expect(names.map((name) => `#/components/schemas/${name}`)).toContain(reference);
+  });
+
+  it('docs/estate.schema.json is the schema of the estate file, and judges like it', () => {
+    const schema = {
+      $id: 'urn:modosu:estate',
+      title: 'Modosu estate file',
+      description: 'What is protected, where it runs, where its recovery points go. Apply it with: modosu apply -f FILE',
+      ...z.toJSONSchema(estateSchema, { io: 'input', target: 'draft-2020-12' }),
+    };
+    compare('estate.schema.json', schema);
+    const judge = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(join(DOCS, 'estate.schema.json'), 'utf8')) as object);
+    const server = { name: '資料庫01', hypervisor: 'local', repository: 'main' };
+    expect(judge({ hypervisors: [{ name: 'local', kind: 'libvirt' }], servers: [server] })).toBe(true);
+    expect(judge({ servers: [{ ...server, name: '../db01' }] })).toBe(false);
+    expect(judge({ servers: [{ ...server, colour: 'red' }] })).toBe(false);
+  });
+});

@@ -1,0 +1,451 @@
+import { randomUUID } from 'node:crypto';
+import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
+import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
+import { storableText } from '../../src/audit/storable';
+import { backupInput, keyReused, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from '../../src/catalog/acceptance';
+import { isExpired, tokenRecord } from '../../src/catalog/access-store';
+import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
+import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
+import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
+import { compareEstate } from '../../src/catalog/estate-diff';
+import { serverNotFound } from '../../src/catalog/inventory-store';
+import { planNotFound, planText, readyDetails, requireSuitable } from '../../src/catalog/plan-store';
+import { generationTaken, noRecoveryPoint, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
+import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
+import { closeStep, isFinalStep, nextStep, type StoredStep } from '../../src/catalog/step-transition';
+import { storableError } from '../../src/catalog/storable-error';
+import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
+import { planView, recoveryPointRow, recoveryPointView, runView } from '../../src/catalog/views';
+import { ModosuError } from '../../src/contracts/errors';
+import { newId } from '../../src/contracts/ids';
+import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
+
+/**
+ * The catalogue in memory, for tests of workflows, activities and the API. It shares the rules with the real one and passes the same contract suite; each method runs
+ * to its end without a pause, which is all the locking it needs.
+ */
+export class FakeCatalog implements Catalog {
+  private readonly hypervisors = new Map<string, HypervisorRow>();
+  private readonly repositories = new Map<string, RepositoryRow>();
+  private readonly servers = new Map<string, ServerRecord>();
+  private readonly lineages = new Map<string, string>();
+  private readonly points = new Map<string, RecoveryPointRow>();
+  private readonly plans = new Map<string, RestorePlanRow>();
+  private readonly runs = new Map<string, RunRow>();
+  private readonly steps = new Map<string, Map<number, StoredStep>>();
+  private readonly locks = new Map<string, ServerLockRow>();
+  private readonly tokens = new Map<string, TokenRow>();
+  private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
+  private readonly entries: AuditEntryView[] = [];
+  private lastFencingToken = 0;
+  private failure: ModosuError | null = null;
+
+  constructor(private readonly now: () => Date = () => new Date()) {}
+
+  /** From now on every method throws this error, until called with null: PostgreSQL that is away. */
+  failWith(error: ModosuError | null): void {
+    this.failure = error;
+  }
+
+  async check(): Promise<void> {
+    this.reach();
+  }
+
+  async close(): Promise<void> {}
+
+  // --- inventory ---------------------------------------------------------------------------------------------------------
+  diffEstate: Catalog['diffEstate'] = async (estate, resolved) => compareEstate(this.inventory(), estate, resolved).changes;
+
+  applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved) => {
+    const { changes, hypervisors, repositories, servers } = compareEstate(this.inventory(), estate, resolved);
+    for (const item of hypervisors) this.hypervisors.set(item.name, item);
+    for (const item of repositories) this.repositories.set(item.name, item);
+    for (const { id, ...draft } of servers) {
+      const known = id === null ? undefined : this.servers.get(id);
+      const record = { ...draft, id: id ?? newId('srv', this.now().getTime()), lineageId: known?.lineageId ?? randomUUID() };
+      this.servers.set(record.id, record);
+    }
+    for (const { subject, name, change, fields } of changes) {
+      if (change !== 'create' && change !== 'update') continue;
+      const serverId = subject === 'server' ? (this.serverList().find((server) => server.name === name)?.id ?? null) : null;
+      this.append({ actor, action: `${subject}.${change}d`, serverId, details: { name, fields } });
+    }
+    return changes;
+  };
+
+  listHypervisors: Catalog['listHypervisors'] = async () => this.inventory().hypervisors;
+  listRepositories: Catalog['listRepositories'] = async () => this.inventory().repositories;
+  listServers: Catalog['listServers'] = async () => this.inventory().servers;
+
+  getServer: Catalog['getServer'] = async (idOrName) => {
+    this.reach();
+    const server = this.servers.get(idOrName) ?? this.serverList().find(({ name }) => name === idOrName);
+    if (server === undefined) throw serverNotFound(idOrName);
+    return server;
+  };
+
+  // --- recovery points ---------------------------------------------------------------------------------------------------
+  nextGeneration: Catalog['nextGeneration'] = async (serverId) => {
+    this.server(serverId);
+    return Math.max(0, ...this.pointsOf(serverId).map(({ generation }) => generation)) + 1;
+  };
+
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository) => {
+    const server = this.server(manifest.server.id);
+    if (!this.repositories.has(repository)) {
+      throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+    }
+    const known = this.points.get(manifest.recoveryPointId);
+    if (known !== undefined) return recoveryPointView(known);
+    const row = recoveryPointRow(manifest, repository);
+    if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
+    this.points.set(row.id, row);
+    const run = this.runs.get(row.runId);
+    if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
+    this.append({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: { recoveryPointId: row.id, generation: row.generation } });
+    return recoveryPointView(row);
+  };
+
+  listRecoveryPoints: Catalog['listRecoveryPoints'] = async ({ serverId }, page) => {
+    const rows = [...this.points.values()].filter((row) => serverId === undefined || row.serverId === serverId);
+    return this.newestFirst('recovery-points', rows, page, ({ pointInTime }) => pointInTime, recoveryPointView);
+  };
+
+  getRecoveryPoint: Catalog['getRecoveryPoint'] = async (id) => recoveryPointView(this.point(id));
+
+  newestUsable: Catalog['newestUsable'] = async (serverId) => {
+    const server = this.server(serverId);
+    const usable = this.pointsOf(serverId).filter(({ state }) => state === 'usable');
+    const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || b.generation - a.generation);
+    if (newest === undefined) throw noRecoveryPoint(server);
+    return recoveryPointView(newest);
+  };
+
+  markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
+    const row = this.point(id);
+    if (row.state === state) return;
+    this.points.set(id, { ...row, state, stateReason: storableText(why) });
+    this.append({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: { recoveryPointId: id, why } });
+  };
+
+  // --- plans -------------------------------------------------------------------------------------------------------------
+  acceptPlan: Catalog['acceptPlan'] = async (request) => {
+    this.reach();
+    const { actor, serverId, scenario, recoveryPointId } = request;
+    const planId = newId('plan');
+    const earlier = this.earlier(request, planId);
+    if (earlier !== null) return { planId: earlier, replayed: true };
+    this.server(serverId);
+    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId);
+    this.plans.set(planId, { id: planId, state: 'planning', serverId, scenario, requestedBy: actor, createdAt: this.now(), recoveryPointId, hash: null, body: null, error: null, runId: null });
+    this.claim(request, planId);
+    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId } });
+    return { planId, replayed: false };
+  };
+
+  completePlan: Catalog['completePlan'] = async (planId, body, hash) => {
+    this.reach();
+    const text = planText(planId, body, hash);
+    const plan = this.plan(planId);
+    if (plan.state !== 'planning') return;
+    this.plans.set(planId, { ...plan, state: 'ready', hash, body: text });
+    this.append({ actor: WORKER, action: 'plan.ready', serverId: plan.serverId, details: readyDetails(planId, body, hash) });
+  };
+
+  failPlan: Catalog['failPlan'] = async (planId, error) => {
+    const plan = this.plan(planId);
+    if (plan.state !== 'planning') return;
+    this.plans.set(planId, { ...plan, state: 'failed', error: storableError(error) });
+    this.append({ actor: WORKER, action: 'plan.failed', serverId: plan.serverId, details: { planId, code: error.code } });
+  };
+
+  getPlan: Catalog['getPlan'] = async (planId) => {
+    const plan = this.plan(planId);
+    return planView(plan, this.server(plan.serverId).name);
+  };
+
+  listUnfinishedPlans: Catalog['listUnfinishedPlans'] = async (olderThan) => {
+    this.reach();
+    return [...this.plans.values()]
+      .filter(({ state, createdAt }) => state === 'planning' && createdAt < olderThan)
+      .map(({ id, serverId, recoveryPointId }) => ({ planId: id, serverId, hypervisor: this.server(serverId).hypervisor, recoveryPointId }));
+  };
+
+  // --- runs, steps, lock -------------------------------------------------------------------------------------------------
+  acceptBackup: Catalog['acceptBackup'] = async (request) =>
+    this.accept('backup-image', request, (runId) => {
+      const server = this.server(request.serverId);
+      const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
+      this.addRun(request, { kind: 'backup-image', input }, null, null);
+    });
+
+  acceptRestore: Catalog['acceptRestore'] = async (request) =>
+    this.accept('restore-server', request, (runId) => {
+      const { planId, serverId, confirm } = request;
+      const server = this.server(serverId);
+      const plan = this.plan(planId);
+      if (plan.serverId !== serverId) throw planNotFound(planId);
+      const usable = requireUsablePlan(plan, server, confirm);
+      const input = restoreInput(server, request, usable, this.lock(server, runId));
+      this.addRun(request, { kind: 'restore-server', input }, planId, usable.body.recoveryPoint.id);
+      this.plans.set(planId, { ...plan, state: 'used', runId });
+    });
+
+  listUndispatched: Catalog['listUndispatched'] = async (olderThan) =>
+    this.runList()
+      .filter(({ state, requestedAt }) => state === 'accepted' && requestedAt < olderThan)
+      .map(({ kind, input }) => ({ kind, input }) as DispatchableRun);
+
+  getDispatchable: Catalog['getDispatchable'] = async (runId) => {
+    const { kind, input } = this.run(runId);
+    return { kind, input } as DispatchableRun;
+  };
+
+  listOpenRuns: Catalog['listOpenRuns'] = async () =>
+    this.runList()
+      .filter(({ state }) => !isFinal(state))
+      .map(({ id, serverId, state }) => ({ runId: id, serverId, state }));
+
+  startRun: Catalog['startRun'] = async (runId) => {
+    const run = this.run(runId);
+    if (this.locks.get(run.serverId)?.runId !== runId) throw fencedOff(run);
+    if (run.state !== 'accepted') return;
+    this.runs.set(runId, { ...run, state: 'running', startedAt: this.now() });
+    this.append({ actor: WORKER, action: 'run.started', runId, serverId: run.serverId });
+  };
+
+  recordStep: Catalog['recordStep'] = async (runId, update) => {
+    const run = this.run(runId);
+    if (isFinal(run.state)) return;
+    const steps = this.stepsOf(runId);
+    const step = nextStep(steps.get(update.seq) ?? null, update, this.now());
+    if (step === null) return;
+    steps.set(update.seq, step);
+    if (!isFinalStep(step.state)) return;
+    const { seq, key, title, state, detail, error } = step;
+    this.append({ actor: WORKER, action: `step.${state}`, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
+  };
+
+  recordProgress: Catalog['recordProgress'] = async (runId, stepKey, progress) => {
+    this.reach();
+    for (const step of this.steps.get(runId)?.values() ?? []) {
+      if (step.key === stepKey && !isFinalStep(step.state)) this.stepsOf(runId).set(step.seq, { ...step, progress: { ...progress } });
+    }
+  };
+
+  finishRun: Catalog['finishRun'] = async (runId, outcome) => {
+    const run = this.run(runId);
+    if (isFinal(run.state)) return;
+    const finishedAt = this.now();
+    const error = outcome.error === null ? null : storableError(outcome.error);
+    const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
+    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null });
+    const steps = this.stepsOf(runId);
+    if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
+    if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
+    this.append({ actor: WORKER, action: `run.${outcome.state}`, runId, serverId: run.serverId, details: { code: error?.code, message: error?.message } });
+  };
+
+  requestCancel: Catalog['requestCancel'] = async (actor, runId) => {
+    const run = this.run(runId);
+    if (isFinal(run.state)) throw runFinished(run);
+    if (run.cancelRequested) return;
+    this.runs.set(runId, { ...run, cancelRequested: true });
+    this.append({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId });
+  };
+
+  startLineage: Catalog['startLineage'] = async (runId, serverId) => {
+    if (this.run(runId).serverId !== serverId) throw runNotFound(runId);
+    const earlier = this.lineages.get(runId);
+    if (earlier !== undefined) return { lineageId: earlier };
+    const lineageId = randomUUID();
+    this.lineages.set(runId, lineageId);
+    this.servers.set(serverId, { ...this.server(serverId), lineageId });
+    this.append({ actor: WORKER, action: 'lineage.started', runId, serverId, details: { lineageId } });
+    return { lineageId };
+  };
+
+  getRun: Catalog['getRun'] = async (runId) => {
+    const run = this.run(runId);
+    const steps = [...this.stepsOf(runId).values()].sort((a, b) => a.seq - b.seq);
+    return runView(run, this.server(run.serverId).name, steps);
+  };
+
+  listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {
+    const rows = this.runList().filter((run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state);
+    return this.newestFirst('runs', rows, page, ({ requestedAt }) => requestedAt, (run) => runView(run, this.server(run.serverId).name, []));
+  };
+
+  measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId) =>
+    this.runList()
+      .filter((run) => run.serverId === serverId && run.kind === 'restore-server' && run.state === 'succeeded')
+      .sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime())
+      .flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]))
+      .slice(0, 20);
+
+  // --- tokens and audit --------------------------------------------------------------------------------------------------
+  createToken: Catalog['createToken'] = async (actor, name, scopes, expiresAt) => {
+    this.reach();
+    requireTokenRequest(name, scopes, expiresAt);
+    const secret = newTokenSecret();
+    const row: TokenRow = { id: newId('tok'), name, scopes: [...new Set(scopes)], secretSha256: tokenHash(secret), createdAt: this.now(), expiresAt };
+    this.tokens.set(row.secretSha256, row);
+    this.append({ actor, action: 'token.created', details: { tokenId: row.id, name, scopes: row.scopes, expiresAt } });
+    return { record: tokenRecord(row), secret };
+  };
+
+  authenticate: Catalog['authenticate'] = async (secret) => {
+    this.reach();
+    const row = this.tokens.get(tokenHash(secret));
+    if (row === undefined || isExpired(row, this.now())) throw tokenInvalid();
+    return tokenRecord(row);
+  };
+
+  audit: Catalog['audit'] = async (entry) => {
+    this.reach();
+    this.append(entry);
+  };
+
+  listAudit: Catalog['listAudit'] = async ({ runId }, page) => {
+    this.reach();
+    const after = readSequenceCursor('audit', page.cursor);
+    const rows = this.entries.filter((entry) => entry.seq > after && (runId === undefined || entry.runId === runId));
+    return toPage(rows.slice(0, rowsToRead(page)), page, (entry) => entry, ({ seq }) => sequenceCursor('audit', seq));
+  };
+
+  verifyAudit: Catalog['verifyAudit'] = async () => {
+    this.reach();
+    return verifyAuditChain(async (afterSeq) => this.entries.filter(({ seq }) => seq > afterSeq).slice(0, 1000));
+  };
+
+  // --- mechanics ---------------------------------------------------------------------------------------------------------
+  private reach(): void {
+    if (this.failure !== null) throw this.failure;
+  }
+
+  private append(event: AuditEvent): void {
+    const head = this.entries.at(-1);
+    this.entries.push(...sealAfter([event], { seq: head?.seq ?? 0, hash: head?.hash ?? GENESIS_HASH, at: this.now().toISOString() }));
+  }
+
+  private inventory(): { hypervisors: HypervisorRow[]; repositories: RepositoryRow[]; servers: ServerRecord[] } {
+    this.reach();
+    return { hypervisors: byName(this.hypervisors), repositories: byName(this.repositories), servers: byName(this.servers) };
+  }
+
+  private serverList(): readonly ServerRecord[] {
+    return [...this.servers.values()];
+  }
+
+  private runList(): RunRow[] {
+    this.reach();
+    return [...this.runs.values()];
+  }
+
+  private pointsOf(serverId: string): RecoveryPointRow[] {
+    return [...this.points.values()].filter((row) => row.serverId === serverId);
+  }
+
+  private stepsOf(runId: string): Map<number, StoredStep> {
+    const steps = this.steps.get(runId) ?? new Map<number, StoredStep>();
+    this.steps.set(runId, steps);
+    return steps;
+  }
+
+  private server(id: string): ServerRecord {
+    return this.found(this.servers.get(id), () => serverNotFound(id));
+  }
+
+  private point(id: string): RecoveryPointRow {
+    return this.found(this.points.get(id), () => recoveryPointNotFound(id));
+  }
+
+  private plan(id: string): RestorePlanRow {
+    return this.found(this.plans.get(id), () => planNotFound(id));
+  }
+
+  private run(id: string): RunRow {
+    return this.found(this.runs.get(id), () => runNotFound(id));
+  }
+
+  private found<T>(value: T | undefined, otherwise: () => ModosuError): T {
+    this.reach();
+    if (value === undefined) throw otherwise();
+    return value;
+  }
+
+  private accept(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, work: (runId: string) => void): AcceptedRun {
+    this.reach();
+    try {
+      const runId = newId('run');
+      const earlier = this.earlier(request, runId);
+      if (earlier !== null) return { runId: earlier, replayed: true };
+      work(runId);
+      this.claim(request, runId);
+      return { runId, replayed: false };
+    } catch (error) {
+      const event = refusalEvent(kind, request, error);
+      if (event !== null) this.append(event);
+      throw error;
+    }
+  }
+
+  private lock(server: ServerRecord, runId: string): RunGrant {
+    const holder = this.locks.get(server.id);
+    if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
+    this.lastFencingToken += 1;
+    const acceptedAt = this.now();
+    this.locks.set(server.id, { serverId: server.id, runId, fencingToken: this.lastFencingToken, acquiredAt: acceptedAt });
+    return { runId, fencingToken: this.lastFencingToken, acceptedAt };
+  }
+
+  private addRun(request: AcceptRunRequest, { kind, input }: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
+    const { runId, serverId, reason, fencingToken } = input;
+    this.runs.set(runId, {
+      id: runId,
+      kind,
+      state: 'accepted',
+      serverId,
+      reason,
+      requestedBy: request.actor,
+      requestedAt: new Date(input.acceptedAt),
+      startedAt: null,
+      finishedAt: null,
+      planId,
+      recoveryPointId,
+      cancelRequested: false,
+      error: null,
+      recoverySeconds: null,
+      input,
+    });
+    this.append({ actor: request.actor, action: 'run.requested', runId, serverId, details: { kind, reason, fencingToken, planId } });
+  }
+
+  private earlier({ actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>, newResultId: string): string | null {
+    if (idempotencyKey === null) return null;
+    const known = this.keys.get(JSON.stringify([actor, idempotencyKey]));
+    if (known === undefined) return null;
+    const sameKind = known.resultId.split('_')[0] === newResultId.split('_')[0];
+    if (known.digest !== requestDigest || !sameKind) throw keyReused(idempotencyKey);
+    return known.resultId;
+  }
+
+  private claim({ actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>, resultId: string): void {
+    if (idempotencyKey !== null) this.keys.set(JSON.stringify([actor, idempotencyKey]), { digest: requestDigest, resultId });
+  }
+
+  private newestFirst<Row extends { readonly id: string }, Item>(kind: CursorKind, rows: readonly Row[], page: PageRequest, timeOf: (row: Row) => Date, toItem: (row: Row) => Item): Page<Item> {
+    this.reach();
+    const after = readTimeCursor(kind, page.cursor);
+    const keyOf = (at: Date, id: string): string => `${at.toISOString()} ${id}`;
+    const sorted = [...rows]
+      .filter((row) => after === null || keyOf(timeOf(row), row.id) < keyOf(after.at, after.id))
+      .sort((a, b) => (keyOf(timeOf(a), a.id) < keyOf(timeOf(b), b.id) ? 1 : -1));
+    return toPage(sorted.slice(0, rowsToRead(page)), page, toItem, (row) => timeCursor(kind, { at: timeOf(row), id: row.id }));
+  }
+}
+
+const byName = <T extends { readonly name: string }>(items: ReadonlyMap<string, T>): T[] => [...items.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+
+/** @param now clock of everything that is recorded. */
+export const createFakeCatalog = (now?: () => Date): FakeCatalog => new FakeCatalog(now);

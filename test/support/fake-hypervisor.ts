@@ -1,0 +1,443 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ErrorCode } from '../../src/contracts/error-codes';
+import { ModosuError } from '../../src/contracts/errors';
+import type { PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
+import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
+import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
+import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
+import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
+import { planTargets, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes';
+import { errorCode, fileExists, readStart } from '../../src/system/files';
+import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
+
+export interface FakeDisk {
+  readonly target: string;
+  readonly path: string;
+  readonly format: DiskFormat;
+  readonly backingChain: DiskInspection['backingChain'];
+}
+
+interface FakeDefinition {
+  readonly uuid: string;
+  readonly domainName: string;
+  readonly disks: readonly FakeDisk[];
+  readonly nvramPath: string | null;
+  readonly generationId: string | null;
+  readonly cdrom: boolean;
+}
+
+interface FakeServer {
+  definition: FakeDefinition;
+  powerState: PowerState;
+  fence: Fence | null;
+}
+
+/** Failures a test can switch on. Methods are named as in the port. */
+export interface FakeFaults {
+  /** The next call of each method listed here rejects with this code, once; `times` for more. */
+  readonly failures: Map<FaultyMethod, { readonly code: ErrorCode; times: number }>;
+  /** Copies of these kinds make half of their way and then hang until they are aborted. */
+  readonly hangCopies: Set<'exportDisk' | 'importDisk'>;
+  /** `shutDown` waits in vain until its deadline. */
+  stopNeverEnds: boolean;
+  /** A started server whose OS has not come up. */
+  agentSilent: boolean;
+  /** Time a copy takes, spread over ten reports of progress. Default 0. */
+  copyMs: number;
+}
+
+export type FaultyMethod = Exclude<keyof Hypervisor, 'name' | 'guestAgent'>;
+
+/**
+ * A hypervisor without a hypervisor: servers in memory, disks as small files in a directory. Passes the same contract
+ * suite as the libvirt adapter. For tests of workflows and activities.
+ */
+export class FakeHypervisor implements Hypervisor {
+  readonly faults: FakeFaults = { failures: new Map(), hangCopies: new Set(), stopNeverEnds: false, agentSilent: false, copyMs: 0 };
+  /** Names of the methods called, in order, with the server's name where there is one. */
+  readonly calls: string[] = [];
+  private readonly servers = new Map<string, FakeServer>();
+  private readonly waysBack = new Map<string, FakeServer | null>();
+
+  constructor(
+    readonly name: string,
+    readonly directory: string,
+  ) {}
+
+  // What tests do from outside, behind the port's back.
+
+  /** Makes a stopped server. Content is padded to whole sectors. */
+  async createServer(options: {
+    readonly domainName: string;
+    readonly disks: readonly { readonly target: string; readonly format: DiskFormat; readonly content: Uint8Array; readonly fileName?: string; readonly overlay?: boolean }[];
+    readonly nvram?: Uint8Array;
+    readonly genid?: boolean;
+    readonly cdrom?: boolean;
+    readonly running?: boolean;
+  }): Promise<ServerRef> {
+    await mkdir(this.directory, { recursive: true });
+    const uuid = randomUUID();
+    const disks: FakeDisk[] = [];
+    for (const disk of options.disks) {
+      const path = join(this.directory, disk.fileName ?? `${uuid}-${disk.target}.${disk.format}`);
+      await writeImage(path, disk.format, padded(disk.content));
+      const base = `${path}.base`;
+      if (disk.overlay === true) await writeImage(base, 'qcow2', padded(disk.content));
+      disks.push({ target: disk.target, path, format: disk.format, backingChain: disk.overlay === true ? [{ path: base, format: 'qcow2' }] : [] });
+    }
+    let nvramPath: string | null = null;
+    if (options.nvram !== undefined) {
+      nvramPath = join(this.directory, `${uuid}_VARS.fd`);
+      await writeFile(nvramPath, options.nvram);
+    }
+    this.servers.set(uuid, {
+      definition: { uuid, domainName: options.domainName, disks, nvramPath, generationId: options.genid === true ? randomUUID() : null, cdrom: options.cdrom === true },
+      powerState: options.running === true ? 'running' : 'off',
+      fence: null,
+    });
+    return { uuid, name: options.domainName };
+  }
+
+  /** The server disappears from the hypervisor; its files stay. */
+  vanish(server: ServerRef): void {
+    this.servers.delete(server.uuid);
+  }
+
+  /** Somebody edits the definition. */
+  renameDisk(server: ServerRef, from: string, to: string): void {
+    const held = this.held(server);
+    held.definition = { ...held.definition, disks: held.definition.disks.map((disk) => (disk.target === from ? { ...disk, target: to } : disk)) };
+  }
+
+  setPowerState(server: ServerRef, powerState: PowerState): void {
+    this.held(server).powerState = powerState;
+  }
+
+  fenceOf(server: ServerRef): Fence | null {
+    return this.held(server).fence;
+  }
+
+  failNext(method: FaultyMethod, code: ErrorCode, times = 1): void {
+    this.faults.failures.set(method, { code, times });
+  }
+
+  // The port.
+
+  async probe(): Promise<HypervisorInfo> {
+    this.enter('probe');
+    return { name: this.name, versions: { libvirt: '0.0.0', qemu: '0.0.0' }, domainTypes: ['qemu'] };
+  }
+
+  async listServers(): Promise<readonly ServerOnHypervisor[]> {
+    this.enter('listServers');
+    return [...this.servers.values()].map(({ definition, powerState }) => ({ uuid: definition.uuid, domainName: definition.domainName, powerState }));
+  }
+
+  async inspect(server: ServerRef): Promise<ServerInspection> {
+    this.enter('inspect', server);
+    const { definition, powerState } = this.held(server);
+    const refusals: ModosuError[] = [];
+    const disks: DiskInspection[] = [];
+    for (const disk of definition.disks) {
+      if (!(await fileExists(disk.path))) {
+        refusals.push(new ModosuError('DISK_FILE_MISSING', `The disk file ${disk.path} does not exist.`));
+        disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: 0, allocatedBytes: 0 });
+        continue;
+      }
+      const content = await readImage(disk.path, disk.format);
+      disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: content.length, allocatedBytes: content.length });
+    }
+    if (definition.disks.length === 0) refusals.push(new ModosuError('SERVER_HAS_NO_DISKS', `${definition.domainName} has no disk.`));
+    const nvramSize = definition.nvramPath === null ? 0 : (await stat(definition.nvramPath)).size;
+    return {
+      uuid: definition.uuid,
+      domainName: definition.domainName,
+      powerState,
+      domainType: 'qemu',
+      definitionFingerprint: createHash('sha256').update(JSON.stringify(definition)).digest('hex'),
+      disks,
+      removableMedia: definition.cdrom ? [{ target: 'sda', source: null }] : [],
+      firmware: definition.nvramPath === null ? 'bios' : 'uefi',
+      nvram: definition.nvramPath === null ? null : { path: definition.nvramPath, format: 'raw', sizeBytes: nvramSize },
+      nics: [{ mac: '52:54:00:00:00:01', type: 'network', source: 'default' }],
+      generationId: definition.generationId,
+      agent: this.agentAnswers(server) ? { state: 'answering', version: '0', commands: ['guest-exec', 'guest-ping'] } : { state: 'silent' satisfies AgentState, version: null, commands: [] },
+      refusals: refusals.map((refusal) => refusal.summary()),
+      memoryBytes: 64 * 1024 ** 2,
+      vcpus: 1,
+    };
+  }
+
+  async powerState(server: ServerRef): Promise<PowerState> {
+    this.enter('powerState', server);
+    return this.held(server).powerState;
+  }
+
+  guestAgent(server: ServerRef): GuestAgent {
+    return new FakeGuestAgent(server, () => this.agentAnswers(server));
+  }
+
+  async takeFence(server: ServerRef, fence: Fence): Promise<boolean> {
+    this.enter('takeFence', server);
+    const held = this.servers.get(server.uuid);
+    if (held === undefined) return false;
+    const { fence: present } = held;
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && present.runId !== fence.runId))) throw fencedOff(server);
+    held.fence = fence;
+    return true;
+  }
+
+  async releaseFence(server: ServerRef, fence: Fence): Promise<void> {
+    this.enter('releaseFence', server);
+    const held = this.servers.get(server.uuid);
+    if (held !== undefined && isSame(held.fence, fence)) held.fence = null;
+  }
+
+  async start(server: ServerRef, fence: Fence): Promise<void> {
+    this.enter('start', server);
+    const held = this.fenced(server, fence);
+    for (const disk of held.definition.disks) {
+      if (!(await fileExists(disk.path))) throw new ModosuError('START_FAILED', `The disk file ${disk.path} does not exist.`);
+    }
+    if (held.powerState === 'paused') throw new ModosuError('START_FAILED', `${server.name} is paused.`);
+    held.powerState = 'running';
+  }
+
+  async shutDown(server: ServerRef, fence: Fence, options: Parameters<Hypervisor['shutDown']>[2]): Promise<void> {
+    this.enter('shutDown', server);
+    options.signal.throwIfAborted();
+    const held = this.fenced(server, fence);
+    if (held.powerState === 'off') return;
+    options.onWaiting?.();
+    if (this.faults.stopNeverEnds) {
+      await delay(options.deadlineMs, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+      throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still running after its deadline.`);
+    }
+    held.powerState = 'off';
+  }
+
+  async powerOff(server: ServerRef, fence: Fence): Promise<void> {
+    this.enter('powerOff', server);
+    const held = this.servers.get(server.uuid);
+    if (held === undefined || held.powerState === 'off') return;
+    this.fenced(server, fence).powerState = 'off';
+  }
+
+  async exportDisk(request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string }, context: TransferContext): Promise<{ readonly virtualSizeBytes: number }> {
+    this.enter('exportDisk', request.server);
+    const held = this.held(request.server);
+    const disk = held.definition.disks.find((candidate) => candidate.target === request.target);
+    if (disk === undefined) throw new ModosuError('DISK_NOT_SUPPORTED', `${request.server.name} has no disk ${request.target}.`);
+    this.requireStopped(request.server);
+    await this.requireFile(disk.path);
+    const content = await readImage(disk.path, disk.format);
+    await this.copy('exportDisk', fakeQcow2(content), request.targetPath, content.length, 'REPOSITORY_UNREACHABLE', context);
+    return { virtualSizeBytes: content.length };
+  }
+
+  async exportDefinition(server: ServerRef, targetPath: string): Promise<void> {
+    this.enter('exportDefinition', server);
+    await this.write(targetPath, Buffer.from(JSON.stringify(this.held(server).definition)), 'REPOSITORY_UNREACHABLE');
+  }
+
+  async exportNvram(server: ServerRef, targetPath: string): Promise<void> {
+    this.enter('exportNvram', server);
+    const { nvramPath } = this.held(server).definition;
+    if (nvramPath === null) throw new ModosuError('DISK_FILE_MISSING', `${server.name} has no NVRAM.`);
+    await this.write(targetPath, await readFile(nvramPath), 'REPOSITORY_UNREACHABLE');
+  }
+
+  async restoreTargets(request: Parameters<Hypervisor['restoreTargets']>[0]): Promise<RestoreTargets> {
+    this.enter('restoreTargets');
+    return planTargets(request);
+  }
+
+  async importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void> {
+    this.enter('importDisk');
+    const { imagePath, volume, runId } = request;
+    requireRunsOwnPath(volume.newPath, runId);
+    const { bytes, sizeBytes } = await readStart(imagePath, QCOW2_START_BYTES);
+    judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path: imagePath });
+    this.requireUnused([volume.newPath]);
+    const content = fakeQcow2Content(await readFile(imagePath));
+    await this.copy('importDisk', volume.format === 'qcow2' ? fakeQcow2(content) : content, volume.newPath, content.length, 'TARGET_UNREACHABLE', context);
+  }
+
+  async importNvram(request: { readonly sourcePath: string; readonly newPath: string; readonly replacesPath: string | null; readonly runId: string }): Promise<void> {
+    this.enter('importNvram');
+    requireRunsOwnPath(request.newPath, request.runId);
+    this.requireUnused([request.newPath]);
+    await this.write(request.newPath, await readFile(request.sourcePath), 'TARGET_UNREACHABLE');
+  }
+
+  async swap(request: SwapRequest): Promise<{ readonly generationId: string | null }> {
+    this.enter('swap', request.server);
+    const { server, fence, volumes } = request;
+    for (const volume of volumes) requireRunsOwnPath(volume.newPath, fence.runId);
+    const present = this.servers.get(server.uuid);
+    if (present !== undefined) {
+      this.fenced(server, fence);
+      if (volumes.every((volume) => present.definition.disks.some((disk) => disk.path === volume.newPath))) return { generationId: present.definition.generationId };
+      this.requireStopped(server);
+    }
+    if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
+    for (const volume of volumes) if (!(await fileExists(volume.newPath))) throw new ModosuError('SWAP_REFUSED', `The restored volume ${volume.newPath} is not there.`);
+    const basis = request.definition.from === 'present' && present !== undefined ? present.definition : await readDefinition(request);
+    if (basis.disks.length !== volumes.length || !basis.disks.every((disk) => volumes.some((volume) => volume.target === disk.target))) {
+      throw new ModosuError('SWAP_REFUSED', 'The disks of the definition and the restored volumes differ.');
+    }
+    if ([...this.servers.values()].some(({ definition }) => definition.uuid !== server.uuid && definition.domainName === basis.domainName)) {
+      throw new ModosuError('SWAP_REFUSED', `Another server is called ${basis.domainName}.`);
+    }
+    this.waysBack.set(fence.runId, present === undefined ? null : { ...present });
+    const definition: FakeDefinition = {
+      ...basis,
+      disks: volumes.map((volume) => ({ target: volume.target, path: volume.newPath, format: volume.format, backingChain: [] })),
+      nvramPath: request.nvramNewPath ?? basis.nvramPath,
+      generationId: basis.generationId !== null && request.renewGenerationId ? randomUUID() : basis.generationId,
+    };
+    this.servers.set(server.uuid, { definition, powerState: 'off', fence });
+    return { generationId: definition.generationId };
+  }
+
+  async revertSwap(server: ServerRef, fence: Fence): Promise<void> {
+    this.enter('revertSwap', server);
+    const wayBack = this.waysBack.get(fence.runId);
+    const held = this.servers.get(server.uuid);
+    if (wayBack === undefined || held === undefined || !held.definition.disks.some((disk) => disk.path.endsWith(`.${fence.runId}`))) return;
+    this.fenced(server, fence);
+    this.requireStopped(server);
+    if (wayBack === null) this.servers.delete(server.uuid);
+    else held.definition = wayBack.definition;
+  }
+
+  async discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void> {
+    this.enter('discardVolumes');
+    for (const path of request.paths) requireRunsOwnPath(path, request.runId);
+    this.requireUnused(request.paths);
+    for (const path of request.paths) await rm(path, { force: true });
+  }
+
+  // Mechanics.
+
+  private enter(method: FaultyMethod, server?: ServerRef): void {
+    this.calls.push(server === undefined ? method : `${method} ${server.name}`);
+    const failure = this.faults.failures.get(method);
+    if (failure === undefined || failure.times <= 0) return;
+    failure.times -= 1;
+    throw new ModosuError(failure.code, `${method} failed on purpose.`);
+  }
+
+  private held(server: ServerRef): FakeServer {
+    const held = this.servers.get(server.uuid);
+    if (held === undefined) throw new ModosuError('SERVER_GONE', `The hypervisor ${this.name} does not know ${server.name}.`);
+    return held;
+  }
+
+  private fenced(server: ServerRef, fence: Fence): FakeServer {
+    const held = this.held(server);
+    if (!isSame(held.fence, fence)) throw fencedOff(server);
+    return held;
+  }
+
+  private requireStopped(server: ServerRef): void {
+    if (this.held(server).powerState !== 'off') throw new ModosuError('SERVER_NOT_STOPPED', `${server.name} is not stopped.`);
+  }
+
+  private requireUnused(paths: readonly string[]): void {
+    for (const { definition } of this.servers.values()) {
+      const path = paths.find((candidate) => definition.nvramPath === candidate || definition.disks.some((disk) => disk.path === candidate));
+      if (path !== undefined) throw new ModosuError('VOLUME_EXISTS', `${path} belongs to ${definition.domainName}.`);
+    }
+  }
+
+  private async requireFile(path: string): Promise<void> {
+    if (!(await fileExists(path))) throw new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`);
+  }
+
+  private agentAnswers(server: ServerRef): boolean {
+    return this.servers.get(server.uuid)?.powerState === 'running' && !this.faults.agentSilent;
+  }
+
+  private async write(path: string, content: Uint8Array, unreachableCode: ErrorCode): Promise<void> {
+    try {
+      await writeFile(path, content);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError(unreachableCode, `The directory ${dirname(path)} does not exist.`, { cause: error });
+      throw error;
+    }
+  }
+
+  private async copy(kind: 'exportDisk' | 'importDisk', bytes: Uint8Array, path: string, totalBytes: number, unreachableCode: ErrorCode, context: TransferContext): Promise<void> {
+    context.signal.throwIfAborted();
+    await this.write(path, bytes.subarray(0, bytes.length / 2), unreachableCode);
+    context.onProgress({ doneBytes: Math.floor(totalBytes / 2), totalBytes });
+    if (this.faults.hangCopies.has(kind)) {
+      await new Promise<never>((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true }));
+    }
+    for (let part = 1; part <= 10 && this.faults.copyMs > 0; part += 1) {
+      await delay(this.faults.copyMs / 10, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
+      context.onProgress({ doneBytes: Math.floor(totalBytes * (0.5 + part / 20)), totalBytes });
+    }
+    context.signal.throwIfAborted();
+    await this.write(path, bytes, unreachableCode);
+    context.onProgress({ doneBytes: totalBytes, totalBytes });
+  }
+}
+
+class FakeGuestAgent implements GuestAgent {
+  constructor(
+    private readonly server: ServerRef,
+    private readonly isAnswering: () => boolean,
+  ) {}
+
+  async answers(): Promise<boolean> {
+    return this.isAnswering();
+  }
+
+  async info(): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
+    this.requireAnswer();
+    return { version: '0', commands: ['guest-exec', 'guest-ping'] };
+  }
+
+  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void> {
+    const giveUpAt = performance.now() + options.deadlineMs;
+    while (!this.isAnswering()) {
+      options.onWaiting?.();
+      if (performance.now() >= giveUpAt) this.requireAnswer();
+      await delay(10, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    }
+  }
+
+  async exec(argv: readonly [string, ...string[]]): Promise<CommandResult> {
+    this.requireAnswer();
+    return { exitCode: 0, stdout: `${basename(argv[0])} ran\n`, stderr: '', truncated: false };
+  }
+
+  private requireAnswer(): void {
+    if (!this.isAnswering()) throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} does not answer.`);
+  }
+}
+
+const isSame = (one: Fence | null, other: Fence): boolean => one !== null && one.runId === other.runId && one.token === other.token;
+const fencedOff = (server: ServerRef): ModosuError => new ModosuError('FENCED_OFF', `${server.name} is held by another run.`);
+
+const padded = (content: Uint8Array): Buffer => Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+
+async function writeImage(path: string, format: DiskFormat, content: Uint8Array): Promise<void> {
+  await writeFile(path, format === 'qcow2' ? fakeQcow2(content) : content);
+}
+
+/** What the guest would see on a fake disk. */
+export async function readImage(path: string, format: DiskFormat): Promise<Buffer> {
+  const bytes = await readFile(path);
+  return format === 'qcow2' ? fakeQcow2Content(bytes) : bytes;
+}
+
+async function readDefinition(request: SwapRequest): Promise<FakeDefinition> {
+  if (request.definition.from !== 'recovery-point') throw new ModosuError('SERVER_GONE', 'There is no present definition.');
+  return JSON.parse(await readFile(request.definition.path, 'utf8')) as FakeDefinition;
+}

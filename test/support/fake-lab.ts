@@ -1,0 +1,29 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeHypervisor, readImage } from './fake-hypervisor';
+import { DISK_BYTES, type HypervisorLab } from './hypervisor-lab';
+
+export async function createFakeLab(): Promise<HypervisorLab & { readonly hypervisor: FakeHypervisor }> {
+  const root = await mkdtemp(join(tmpdir(), 'modosu-fake-'));
+  const diskDirectory = join(root, 'disks');
+  const exportDirectory = join(root, 'export');
+  await mkdir(diskDirectory);
+  await mkdir(exportDirectory);
+  const hypervisor = new FakeHypervisor('fake', diskDirectory);
+  return {
+    hypervisor,
+    diskDirectory,
+    exportDirectory,
+    createServer: (spec) =>
+      hypervisor.createServer({
+        domainName: spec.name ?? 'fake-server',
+        disks: spec.disks.map((disk) => ({ ...disk, content: Buffer.concat([disk.content, Buffer.alloc(DISK_BYTES - disk.content.length)]) })),
+        nvram: spec.nvram,
+        genid: spec.genid,
+      }),
+    forget: async (server) => hypervisor.vanish(server),
+    readDisk: async (path, format, lengthBytes) => (await readImage(path, format)).subarray(0, lengthBytes),
+    dispose: () => rm(root, { recursive: true, force: true }),
+  };
+}

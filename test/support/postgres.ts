@@ -1,0 +1,134 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { Client } from 'pg';
+import { ensureDatabase } from '../../src/catalog/ensure-database';
+import { runMigrations } from '../../src/catalog/migrate';
+import { isModosuError } from '../../src/contracts/errors';
+import { postgresUrl, startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/system/embedded-postgres';
+
+const PASSWORD = 'test-only';
+const DATABASE = 'modosu';
+const OWNER_ROLE = 'modosu_owner';
+const APP_ROLE = 'modosu_app';
+
+/** Outside 0700 directories: PostgreSQL runs as another OS user. */
+const BASE = process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmpdir(), 'modosu-test');
+
+export interface TestPostgres {
+  readonly pid: number;
+  readonly port: number;
+  readonly appRole: string;
+  /** Superuser, to the catalogue's database. */
+  readonly superuserUrl: string;
+  readonly ownerUrl: string;
+  readonly appUrl: string;
+  /** One statement on a connection of its own. */
+  query(url: string, sql: string, parameters?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** An empty, migrated database of its own in the same server: a fresh catalogue for one test in milliseconds. Gives the application's URL and the superuser's. */
+  freshDatabase(): Promise<{ readonly appUrl: string; readonly superuserUrl: string; readonly ownerUrl: string }>;
+  /** Ends the server (connections break) and starts it again on the same port with the same data. */
+  shutDown(): Promise<void>;
+  startAgain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * A throw-away PostgreSQL for one test file: roles, database and, unless told otherwise, the schema. It dies with the test process; directories
+ * of test processes that were killed are removed by the next start.
+ */
+export async function startTestPostgres(options: { readonly migrate?: boolean } = {}): Promise<TestPostgres> {
+  mkdirSync(BASE, { recursive: true, mode: 0o711 });
+  removeLeftovers();
+  const directory = join(BASE, `pg-${process.pid}-${Math.random().toString(36).slice(2, 8)}`);
+  mkdirSync(directory, { mode: 0o711 });
+  const dataDirectory = join(directory, 'data');
+  const start = (port: number): Promise<EmbeddedPostgres> => startEmbeddedPostgres({ dataDirectory, port, superuserPassword: PASSWORD, fsync: false });
+  let { server, port } = await startOnFreePort(start);
+  const url = (user: string, database = DATABASE): string => postgresUrl(user, PASSWORD, port, database);
+  const roles = { superuserUrl: url('postgres', 'postgres'), ownerRole: OWNER_ROLE, ownerPassword: PASSWORD, appRole: APP_ROLE, appPassword: PASSWORD };
+  await ensureDatabase({ ...roles, database: DATABASE });
+  if (options.migrate !== false) await runMigrations(url(OWNER_ROLE), APP_ROLE);
+
+  let databases = 0;
+  const freshDatabase = async (): Promise<{ appUrl: string; superuserUrl: string; ownerUrl: string }> => {
+    databases += 1;
+    const database = `fresh_${databases}`;
+    await ensureDatabase({ ...roles, database });
+    await runMigrations(url(OWNER_ROLE, database), APP_ROLE);
+    return { appUrl: url(APP_ROLE, database), superuserUrl: url('postgres', database), ownerUrl: url(OWNER_ROLE, database) };
+  };
+  return {
+    get pid() {
+      return server.pid;
+    },
+    port,
+    appRole: APP_ROLE,
+    superuserUrl: url('postgres'),
+    ownerUrl: url(OWNER_ROLE),
+    appUrl: url(APP_ROLE),
+    query,
+    freshDatabase,
+    shutDown: () => server.stop(),
+    startAgain: async () => {
+      server = await start(port);
+    },
+    stop: async () => {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function query(url: string, sql: string, parameters: readonly unknown[] = []): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql, [...parameters])).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Between choosing a port and taking it another program may be faster: then with another one. */
+async function startOnFreePort(start: (port: number) => Promise<EmbeddedPostgres>): Promise<{ server: EmbeddedPostgres; port: number }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      return { server: await start(port), port };
+    } catch (error) {
+      if (attempt === 5 || !isModosuError(error) || error.code !== 'PORT_TAKEN') throw error;
+    }
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** `pg-<pid>-…` of processes that no longer live. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(BASE)) {
+    const pid = Number(/^pg-(\d+)-/.exec(name)?.[1]);
+    if (Number.isInteger(pid) && !isAlive(pid)) rmSync(join(BASE, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,118 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { ModosuError } from '../../src/contracts/errors';
+import { toFailure } from '../../activities/failures';
+import { BACKUP, openStage, Rehearsal, type Scripted } from './harness';
+
+jest.setTimeout(60_000);
+let stage: Awaited<ReturnType<typeof openStage>>;
+beforeAll(async () => void (stage = await openStage()));
+afterAll(() => stage.close());
+
+const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+const failing = (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') => async (): Promise<never> => {
+  throw toFailure(new ModosuError(code, message));
+};
+/** Waits inside an activity until the run is cancelled, as a copy does. */
+const untilCancelled = (reached: () => void) => async (): Promise<never> => {
+  reached();
+  const timer = setInterval(() => Context.current().heartbeat(), 100);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(timer);
+  }
+};
+
+const examined = { domainName: 'db01', agent: 'silent' as const, neededBytes: 512, definitionFingerprint: 'f1', hasNvram: false, disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2', format: 'raw' as const, flattened: false, allocatedBytes: 512 }] };
+
+describe('backupImage', () => {
+  it('stops, copies every disk, starts again, and only then publishes', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual([
+      'examineForBackup', 'takeFence', 'reserveRoom', 'shutDown', 'copyDiskToRepository vda', 'copyDiskToRepository vdb', 'saveDefinition', 'start', 'publish', 'recordRecoveryPoint', 'releaseFence',
+    ]);
+    expect(rehearsal.outcome).toEqual({ state: 'succeeded', error: null, recoveryPointId: BACKUP.recoveryPointId });
+    expect([...rehearsal.steps.values()].every(({ state }) => state === 'succeeded')).toBe(true);
+  });
+
+  it('leaves a server that is off alone', async () => {
+    const rehearsal = rehearse({ examineForBackup: async () => ({ ...examined, powerState: 'off' }) });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('shutDown');
+    expect(rehearsal.calls).not.toContain('start');
+  });
+
+  it.each([
+    ['examine', 'examineForBackup', 'SERVER_HAS_NO_DISKS', []],
+    ['fence', 'takeFence', 'FENCED_OFF', ['releaseFence']],
+    ['reserve', 'reserveRoom', 'NOT_ENOUGH_SPACE', ['discardStaged', 'releaseFence']],
+    ['stop', 'shutDown', 'STOP_TIMED_OUT', ['start', 'discardStaged', 'releaseFence']],
+    ['copy:vda', 'copyDiskToRepository', 'DISK_FILE_MISSING', ['start', 'discardStaged', 'releaseFence']],
+    ['definition', 'saveDefinition', 'DEFINITION_CHANGED', ['start', 'discardStaged', 'releaseFence']],
+    ['power', 'start', 'START_FAILED', ['start', 'discardStaged', 'releaseFence']],
+    ['publish', 'publish', 'RECOVERY_POINT_CORRUPT', ['discardStaged', 'releaseFence']],
+  ] as const)('when %s fails for good, it puts everything back and says why', async (key, activity, code, undone) => {
+    let attempts = 0;
+    const rehearsal = rehearse({
+      [activity]: async () => {
+        attempts += 1;
+        if (attempts === 1) return failing(code)();
+        return undefined;
+      },
+    } as Scripted);
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code, message: 'it broke' } });
+    expect(rehearsal.outcome?.error?.hint).toMatch(/\S/);
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    const failedAt = rehearsal.calls.findIndex((call) => call.split(' ')[0] === activity);
+    expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+    expect([...rehearsal.steps.values()].map(({ state }) => state)).not.toContain('pending');
+  });
+
+  it('tries again when the cause may pass', async () => {
+    let attempts = 0;
+    const rehearsal = rehearse({
+      reserveRoom: async () => {
+        attempts += 1;
+        if (attempts < 3) await failing('REPOSITORY_UNREACHABLE')();
+      },
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(attempts).toBe(3);
+  });
+
+  it.each(['shutDown', 'copyDiskToRepository'] as const)('cancelled during %s, it puts the power state back and removes what it wrote', async (activity) => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    const rehearsal = rehearse({ [activity]: untilCancelled(reached) } as Scripted);
+    const closed = await rehearsal.play('backupImage', BACKUP, async (handle) => {
+      await moment;
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+    expect(rehearsal.calls.slice(-3)).toEqual(['start', 'discardStaged', 'releaseFence']);
+    expect(rehearsal.calls).not.toContain('publish');
+  });
+
+  it('says what could not be undone, and goes on undoing the rest', async () => {
+    const rehearsal = rehearse({ publish: failing('RECOVERY_POINT_CORRUPT'), discardStaged: failing('PATH_NOT_ALLOWED', 'not mine') });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
+    expect(rehearsal.outcome?.error?.message).toContain('not mine (PATH_NOT_ALLOWED)');
+    expect(rehearsal.calls.at(-1)).toBe('releaseFence');
+    expect(rehearsal.steps.get('reserve')?.detail).toMatchObject({ undone: false });
+  });
+
+  it('calls a fault of its own INTERNAL instead of hiding it', async () => {
+    const rehearsal = rehearse({
+      saveDefinition: async () => {
+        throw ApplicationFailure.nonRetryable('x is not a function');
+      },
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'INTERNAL' });
+  });
+});

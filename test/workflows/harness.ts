@@ -1,0 +1,166 @@
+import { Worker } from '@temporalio/worker';
+import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
+import type { CatalogueActivities, CopiedDisk, HostActivities, PlanningActivities, RunOutcome, ServerActivities, StepRecord, TransferActivities } from '../../src/contracts/activities';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue } from '../../src/contracts/ids';
+import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
+import type { ServerInspection } from '../../src/contracts/server';
+import type { BackupImageInput, RestoreServerInput } from '../../src/contracts/workflows';
+import { planRestore } from '../../src/domain/restore-planning';
+import { createDataConverter } from '../../src/temporal/data-converter';
+import { payloadKeysOf } from '../../src/temporal/payload-keys';
+import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
+
+/** Key of the recorded histories: it protects nothing, it only lets the replay read them. */
+export const HISTORY_KEYS = payloadKeysOf('histories', { histories: Buffer.alloc(32, 7) });
+
+type AllActivities = CatalogueActivities & PlanningActivities & HostActivities & ServerActivities & TransferActivities;
+/** What an activity does instead: throw, wait, or answer something else. */
+export type Scripted = { [K in keyof AllActivities]?: (...args: Parameters<AllActivities[K]>) => Promise<Awaited<ReturnType<AllActivities[K]>>> };
+
+const HYPERVISOR = 'kvm1';
+const RUN = {
+  runId: 'run_01aaaaaaaaaaaaaaaaaaaaaaaa',
+  serverId: 'srv_01aaaaaaaaaaaaaaaaaaaaaaaa',
+  serverName: 'db01',
+  uuid: '3f0c9c1e-1111-4222-8333-444455556666',
+  hypervisor: HYPERVISOR,
+  repository: 'main',
+  fencingToken: 7,
+  acceptedAt: '2026-03-02T11:59:00.000Z',
+  stopTimeoutSeconds: 60,
+  agentTimeoutSeconds: 60,
+};
+export const BACKUP: BackupImageInput = { ...RUN, recoveryPointId: 'rp_01aaaaaaaaaaaaaaaaaaaaaaaa', mode: 'offline', reason: 'baseline' };
+export const RESTORE: RestoreServerInput = { ...RUN, planId: 'plan_01aaaaaaaaaaaaaaaaaaaaaaaa', planHash: 'h', reason: 'it no longer starts' };
+
+const inspection: ServerInspection = {
+  uuid: RUN.uuid, domainName: 'db01', powerState: 'running', domainType: 'qemu', definitionFingerprint: 'f1',
+  disks: ['vda', 'vdb'].map((target) => ({ target, bus: 'virtio', path: `/srv/vm/${target}.qcow2`, format: 'qcow2', virtualSizeBytes: 1024, allocatedBytes: 512, backingChain: [] })),
+  removableMedia: [], firmware: 'uefi', nvram: { path: '/srv/vm/db01.fd', format: 'raw', sizeBytes: 64 }, nics: [], generationId: 'g1',
+  agent: { state: 'silent', version: null, commands: [] }, refusals: [], memoryBytes: 1, vcpus: 1,
+};
+
+export const SURVEY: RestoreSurvey = {
+  present: inspection,
+  manifestSha256: 'a'.repeat(64),
+  manifest: {
+    format: 'modosu-image-recovery-point', version: 1, recoveryPointId: BACKUP.recoveryPointId, server: { id: RUN.serverId, name: 'db01', uuid: RUN.uuid }, generation: 1, lineageId: 'l1', parentId: null,
+    runId: 'run_0', reason: 'baseline', consistency: 'offline', pointInTime: '2026-03-02T09:00:00.000Z', publishedAt: '2026-03-02T09:01:00.000Z',
+    disks: ['vda', 'vdb'].map((target) => ({ target, virtualSizeBytes: 1024, image: { path: `disks/${target}.qcow2`, format: 'qcow2', sizeBytes: 512, sha256: 'b'.repeat(64), segmentsPath: `disks/${target}.segments`, segmentSizeBytes: 16 }, origin: { path: `/srv/vm/${target}.qcow2`, format: 'qcow2', flattened: false } })),
+    definition: { path: 'domain.xml', sizeBytes: 1, sha256: 'c'.repeat(64) }, definitionFingerprint: 'f1', nvram: { path: 'nvram.fd', sizeBytes: 64, sha256: 'd'.repeat(64), origin: { path: '/srv/vm/db01.fd', format: 'raw' } },
+    removableMedia: [], nics: [], generationId: 'g1', firmware: 'uefi', domainType: 'qemu', powerStateBefore: 'running', agentBefore: 'answering', software: { modosu: 'test' },
+  },
+  targets: {
+    volumes: ['vda', 'vdb'].map((target) => ({ target, replacesPath: `/srv/vm/${target}.qcow2`, newPath: `/srv/vm/${target}.qcow2.${RUN.runId}`, format: 'qcow2', virtualSizeBytes: 1024, flattened: false })),
+    nvramNewPath: `/srv/vm/db01.fd.${RUN.runId}`,
+    space: [{ directory: '/srv/vm', neededBytes: 1024, freeBytes: 1e12 }],
+  },
+};
+
+export const PLAN: RestorePlanBody = planRestore(
+  { planId: RESTORE.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [] },
+  SURVEY,
+  new Date('2026-03-02T12:00:00.000Z'),
+);
+
+/** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
+export class Rehearsal {
+  /** Calls of host, server and transfer activities, such as `copyDiskToVolume vda`. */
+  readonly calls: string[] = [];
+  readonly steps = new Map<string, StepRecord>();
+  outcome: RunOutcome | null = null;
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly scripted: Scripted,
+  ) {}
+
+  /** Starts it, lets `meanwhile` interfere, and waits until the workflow has closed. Returns how it closed. */
+  async play(type: 'backupImage' | 'restoreServer' | 'planRestore', input: unknown, meanwhile?: (handle: WorkflowHandle) => Promise<void>): Promise<string> {
+    const { temporal, bundle } = this.stage;
+    const { environment, namespace } = temporal;
+    const dataConverter = createDataConverter(HISTORY_KEYS);
+    const common = { connection: environment.nativeConnection, namespace, dataConverter };
+    const activities = this.activities();
+    const workers = await Promise.all([
+      Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle: bundle, activities }),
+      Worker.create({ ...common, taskQueue: hostTaskQueue(HYPERVISOR), activities }),
+      Worker.create({ ...common, taskQueue: transferTaskQueue(HYPERVISOR), activities }),
+    ]);
+    const client = new WorkflowClient({ connection: environment.connection, namespace, dataConverter });
+    const running = workers.map((worker) => worker.run());
+    try {
+      this.handle = await client.start(type, { workflowId: `${serverWorkflowId(RUN.serverId)}/${Math.random()}`, taskQueue: CONTROL_TASK_QUEUE, args: [input] });
+      await meanwhile?.(this.handle);
+      await this.handle.result().catch(() => undefined);
+      return (await this.handle.describe()).status.name;
+    } finally {
+      for (const worker of workers) worker.shutdown();
+      await Promise.all(running);
+    }
+  }
+
+  handle: WorkflowHandle | null = null;
+
+  stateOf = (key: string): string | undefined => this.steps.get(key)?.state;
+
+  private activities(): AllActivities {
+    const copied = (target: string): CopiedDisk => ({ target, virtualSizeBytes: 1024, origin: { path: `/srv/vm/${target}.qcow2`, format: 'qcow2', flattened: false }, checksums: { sizeBytes: 512, sha256: 'b'.repeat(64), segmentSizeBytes: 16 } });
+    const usual: AllActivities = {
+      startRun: async () => undefined,
+      recordSteps: async (_runId, steps) => void steps.forEach((step) => this.steps.set(step.key, step)),
+      finishRun: async (_runId, outcome) => void (this.outcome = outcome),
+      recordRecoveryPoint: async () => undefined,
+      markDamaged: async () => undefined,
+      startLineage: async () => undefined,
+      choosePlanSource: async (planId) => ({ planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [] }),
+      composePlan: async () => undefined,
+      failPlan: async () => undefined,
+      loadPlan: async () => PLAN,
+      nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
+      examineForBackup: async () => ({
+        domainName: 'db01', powerState: 'running', agent: 'answering', neededBytes: 1024, definitionFingerprint: 'f1', hasNvram: true,
+        disks: ['vda', 'vdb'].map((target) => ({ target, path: `/srv/vm/${target}.qcow2`, format: 'qcow2', flattened: false, allocatedBytes: 512 })),
+      }),
+      reserveRoom: async () => undefined,
+      discardStaged: async () => undefined,
+      saveDefinition: async () => undefined,
+      publish: async ({ input }) => ({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: 'main', sizeBytes: 1024 }),
+      surveyRestore: async () => SURVEY,
+      discardVolumes: async () => undefined,
+      restoreNvram: async () => undefined,
+      takeFence: async () => true,
+      releaseFence: async () => undefined,
+      shutDown: async () => undefined,
+      powerOff: async () => undefined,
+      start: async () => undefined,
+      waitForAgent: async () => undefined,
+      swapVolumes: async () => ({ generationId: 'g2' }),
+      revertSwap: async () => undefined,
+      copyDiskToRepository: async (_input, disk) => copied(disk.target),
+      copyDiskToVolume: async () => undefined,
+    };
+    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'loadPlan']);
+    const entries = Object.entries(usual).map(([name, activity]) => [
+      name,
+      async (...args: unknown[]) => {
+        if (!unlisted.has(name)) this.calls.push([name, ...args.filter((arg) => arg === 'vda' || arg === 'vdb'), ...args.flatMap((arg) => (isDisk(arg) ? [arg.target] : []))].join(' '));
+        const act = (this.scripted[name as keyof AllActivities] ?? activity) as (...given: unknown[]) => Promise<unknown>;
+        return act(...args);
+      },
+    ]);
+    return Object.fromEntries(entries) as AllActivities;
+  }
+}
+
+const isDisk = (arg: unknown): arg is { target: string } => typeof arg === 'object' && arg !== null && 'target' in arg && 'allocatedBytes' in arg;
+
+export interface Stage {
+  readonly temporal: TestTemporal;
+  readonly bundle: { readonly codePath: string };
+}
+
+export async function openStage(): Promise<Stage & { close(): Promise<void> }> {
+  const [temporal, bundle] = await Promise.all([startTemporalForTests(), bundleWorkflowsForTests()]);
+  return { temporal, bundle, close: () => temporal.close() };
+}

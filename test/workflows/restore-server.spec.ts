@@ -1,0 +1,123 @@
+import { Context } from '@temporalio/activity';
+import { toFailure } from '../../activities/failures';
+import { ModosuError } from '../../src/contracts/errors';
+import { BACKUP, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
+
+jest.setTimeout(60_000);
+let stage: Awaited<ReturnType<typeof openStage>>;
+beforeAll(async () => void (stage = await openStage()));
+afterAll(() => stage.close());
+
+const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+const failing = (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') => async (): Promise<never> => {
+  throw toFailure(new ModosuError(code, message));
+};
+
+describe('restoreServer', () => {
+  it('copies and checks everything beside the old volumes before it stops the server', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual([
+      'surveyRestore', 'takeFence', 'copyDiskToVolume vda', 'copyDiskToVolume vdb', 'restoreNvram', 'surveyRestore', 'powerOff', 'swapVolumes', 'start', 'waitForAgent', 'startLineage', 'releaseFence',
+    ]);
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null, recoveryPointId: BACKUP.recoveryPointId });
+    expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
+    expect([...rehearsal.steps.keys()]).toEqual(PLAN.steps.map(({ key }) => key));
+  });
+
+  it('shuts a server down properly when its agent answers', async () => {
+    const alive = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, agent: { state: 'answering' as const, version: '7', commands: [] } } };
+    const rehearsal = rehearse({ surveyRestore: async () => alive });
+    await rehearsal.play('restoreServer', RESTORE);
+    expect(rehearsal.calls).toContain('shutDown');
+    expect(rehearsal.calls).not.toContain('powerOff');
+  });
+
+  it.each([
+    ['copy:vda', 'copyDiskToVolume', 'COPY_FAILED_FOR_GOOD', ['discardVolumes', 'releaseFence']],
+    ['nvram', 'restoreNvram', 'RECOVERY_POINT_INCOMPLETE', ['discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    ['swap', 'swapVolumes', 'SWAP_REFUSED', ['revertSwap', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+  ] as const)('when %s fails for good, the old server is put back', async (key, activity, code, undone) => {
+    const known = code === 'COPY_FAILED_FOR_GOOD' ? 'NOT_ENOUGH_SPACE' : code;
+    const rehearsal = rehearse({ [activity]: failing(known) } as Scripted);
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: known } });
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    const failedAt = rehearsal.calls.findIndex((call) => call.startsWith(activity));
+    expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('marks a recovery point whose bytes differ as damaged, and leaves the server alone', async () => {
+    const rehearsal = rehearse({ copyDiskToVolume: failing('RECOVERY_POINT_CORRUPT', 'vda: segment 3 differs') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.calls).toContain('markDamaged');
+    expect(rehearsal.calls).not.toContain('powerOff');
+    expect(rehearsal.calls).not.toContain('swapVolumes');
+  });
+
+  it('refuses a plan whose world has changed before it touches anything', async () => {
+    const changed = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, definitionFingerprint: 'f2' } };
+    const rehearsal = rehearse({ surveyRestore: async () => changed });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('the definition of the server was changed') as string });
+    expect(rehearsal.calls).toEqual(['surveyRestore']);
+  });
+
+  it('refuses it also when the world changes during the copy', async () => {
+    const changed = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, definitionFingerprint: 'f2' } };
+    let surveys = 0;
+    const rehearsal = rehearse({ surveyRestore: async () => ((surveys += 1) === 1 ? SURVEY : changed) });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.stateOf('recheck')).toBe('failed');
+    expect(rehearsal.calls).not.toContain('powerOff');
+    expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
+  });
+
+  it('defines a server anew that is gone, without stopping anything', async () => {
+    const gone = { ...SURVEY, present: null };
+    const plan = { ...PLAN, basis: { ...PLAN.basis, definitionFingerprint: null, disks: [] }, steps: PLAN.steps.filter(({ key }) => key !== 'stop') };
+    const rehearsal = rehearse({ surveyRestore: async () => gone, loadPlan: async () => plan });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('powerOff');
+    expect(rehearsal.stateOf('stop')).toBeUndefined();
+  });
+
+  it.each(['copyDiskToVolume', 'powerOff', 'start', 'waitForAgent'] as const)('cancelled during %s, the old server is put back', async (activity) => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    let calls = 0;
+    const rehearsal = rehearse({
+      [activity]: async () => {
+        calls += 1;
+        if (calls > 1) return undefined;
+        reached();
+        const timer = setInterval(() => Context.current().heartbeat(), 100);
+        return Context.current().cancelled.finally(() => clearInterval(timer));
+      },
+    } as Scripted);
+    const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+      await moment;
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+    expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
+    if (activity === 'waitForAgent') expect(rehearsal.calls).toContain('revertSwap');
+  });
+});
+
+describe('planRestore', () => {
+  it('chooses, surveys, composes', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null })).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['choosePlanSource', 'surveyRestore', 'composePlan']);
+  });
+
+  it('writes down why no plan could be made', async () => {
+    let written: unknown;
+    const rehearsal = rehearse({ choosePlanSource: failing('NO_RECOVERY_POINT', 'db01 has none'), failPlan: async (_planId, error) => void (written = error) });
+    await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null });
+    expect(written).toMatchObject({ code: 'NO_RECOVERY_POINT', message: 'db01 has none' });
+  });
+});
