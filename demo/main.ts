@@ -1,7 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatDuration } from '../src/contracts/format';
-import type { RestorePlanView } from '../src/contracts/plan';
 import type { RunView } from '../src/contracts/run';
 import {
   agentAnswers,
@@ -30,6 +29,7 @@ import { Narrator } from './narrator';
 const DIRECTORY = process.env.MODOSU_DEMO_DIR ?? '/var/lib/modosu-demo';
 const DOMAIN = 'modosu-demo-db01';
 const SERVERS = join(DIRECTORY, 'servers');
+const REPOSITORY = join(DIRECTORY, 'repository');
 const DEMO_RECORD = join(DIRECTORY, 'demo.process');
 const STACK_RECORD = join(DIRECTORY, 'stack.process');
 const GUEST_RECORD = join(DIRECTORY, 'guest.json');
@@ -86,6 +86,7 @@ async function demonstrate(): Promise<void> {
   narrator.say(`Rows in orders: ${(await guestSql(uuid, 'SELECT count(*) FROM orders')).trim()}.`);
 
   const estate = join(DIRECTORY, 'estate.yaml');
+  await mkdir(REPOSITORY, { mode: 0o700 });
   await writeFile(estate, estateFile());
   succeed(await modosu.show('apply', '-f', estate), 'apply');
   succeed(await modosu.show('server', 'list'), 'server list');
@@ -136,9 +137,10 @@ async function demonstrate(): Promise<void> {
 }
 
 async function runOf(planId: string): Promise<string> {
-  const { runId } = await modosu.json<RestorePlanView>('restore', 'show', planId);
-  if (runId === null) throw new Error(`Plan ${planId} names no run.`);
-  return runId;
+  const runs = await modosu.json<readonly RunView[]>('run', 'list', '--server', 'db01');
+  const run = runs.find((candidate) => candidate.planId === planId);
+  if (run === undefined) throw new Error(`No run carries out plan ${planId}.`);
+  return run.id;
 }
 
 const estateFile = (): string => `hypervisors:
@@ -148,7 +150,7 @@ const estateFile = (): string => `hypervisors:
 repositories:
   - name: main
     kind: directory
-    path: ${join(DIRECTORY, 'repository')}
+    path: ${REPOSITORY}
 servers:
   - name: db01
     hypervisor: local

@@ -50,7 +50,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     });
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
     if (plan.steps.some(({ key }) => key === 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
-    const recoverySeconds = (Date.now() - Date.parse(input.acceptedAt)) / 1000;
+    const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
 
     await book.step('record', {
       do: async () => {

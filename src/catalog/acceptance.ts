@@ -1,10 +1,11 @@
+import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
-import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
 import type { ErrorCode } from '../contracts/error-codes';
+import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
+import { newId } from '../contracts/ids';
 import type { PlanState, RestorePlanBody } from '../contracts/plan';
 import type { RunKind } from '../contracts/run';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../contracts/workflows';
-import type { AuditEvent } from '../audit/append-audit';
 import type { AcceptBackupRequest, AcceptRestoreRequest, AcceptRunRequest, ServerRecord } from './catalog';
 import { sha256 } from './plan-hash';
 
@@ -70,6 +71,12 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
   }
   return { body, hash: plan.hash };
 }
+
+/**
+ * The id of the run that carries the plan out: chosen with the plan, because the new volumes are named after it. A plan that is not ready has none yet; its request is
+ * refused, so any id will do.
+ */
+export const plannedRunId = ({ body }: Pick<PlanForAcceptance, 'body'>): string => (body === null ? newId('run') : (JSON.parse(body) as RestorePlanBody).runId);
 
 /** Says who holds the server. `since` is when it was locked. */
 export function serverBusy(server: ServerRecord, holder: { readonly runId: string; readonly since: Date }): ModosuError {

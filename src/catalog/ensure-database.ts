@@ -14,7 +14,8 @@ export interface DatabaseRoles {
   readonly appPassword: string;
 }
 
-/** Object exists already, because another process was faster. */
+const SETUP_LOCK = 7_361_004;
+/** Object exists already, because another process was faster (one that is connected to another database has another lock). */
 const EXISTS_STATES = new Set(['42710', '42P04', '23505']);
 
 /**
@@ -26,6 +27,8 @@ export async function ensureDatabase(options: DatabaseRoles): Promise<void> {
   client.on('error', () => undefined);
   try {
     await client.connect();
+    // Two at once would meet in the catalogue of roles ("tuple concurrently updated"). Ends with the session.
+    await client.query('SELECT pg_advisory_lock($1)', [SETUP_LOCK]);
     await ensureRole(client, options.ownerRole, options.ownerPassword);
     await ensureRole(client, options.appRole, options.appPassword);
     const database = escapeIdentifier(options.database);

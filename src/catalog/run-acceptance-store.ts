@@ -3,7 +3,7 @@ import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
-import { backupInput, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from './acceptance';
+import { backupInput, plannedRunId, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from './acceptance';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
@@ -13,7 +13,7 @@ import { planNotFound } from './plan-store';
 
 type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptRestore'>;
 
-/** Locks are taken in one order everywhere: idempotency key, plan, server lock, audit. */
+/** Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. */
 export function runAcceptanceStore(database: Database, now: () => Date): AcceptanceMethods {
   return {
     acceptBackup: (request) => {
@@ -31,24 +31,23 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
       });
     },
 
-    acceptRestore: (request) => {
-      const runId = newId('run');
-      return refusalsAudited(database, 'restore-server', request, async (transaction) => {
+    acceptRestore: (request) =>
+      refusalsAudited(database, 'restore-server', request, async (transaction) => {
         const { manager } = transaction;
-        const earlier = await claimIdempotencyKey(manager, request, runId, now());
-        if (earlier !== null) return { runId: earlier, replayed: true };
         const { planId, serverId } = request;
         const server = await requireServer(manager, serverId);
         const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId, serverId }, lock: { mode: 'pessimistic_write' } });
         if (plan === null) throw planNotFound(planId);
+        const runId = plannedRunId(plan);
+        const earlier = await claimIdempotencyKey(manager, request, runId, now());
+        if (earlier !== null) return { runId: earlier, replayed: true };
         const usable = requireUsablePlan(plan, server, request.confirm);
         const grant = await lockServer(manager, server, runId, now());
         const input = restoreInput(server, request, usable, grant);
         await insertRun(transaction, request, { kind: 'restore-server', input }, { planId, recoveryPointId: usable.body.recoveryPoint.id });
         await manager.update(RestorePlanEntity, { id: planId }, { state: 'used', runId });
         return { runId, replayed: false };
-      });
-    },
+      }),
   };
 }
 

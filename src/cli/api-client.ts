@@ -3,6 +3,7 @@ import { newId } from '../contracts/ids';
 import { PROBLEM_MEDIA_TYPE, problemSchema } from '../contracts/api/common';
 import { ModosuError, type ErrorContext } from '../contracts/errors';
 import type { Connection } from './connection';
+import { causeOf, codeOf, messageOf } from './thrown';
 
 const ANSWER_TIMEOUT_MS = 60_000;
 const ATTEMPTS = 3;
@@ -74,7 +75,7 @@ export class ApiClient {
       return await fetch(url, { method, headers, body: request.body, redirect: 'error', signal: AbortSignal.any(signals) });
     } catch (error) {
       request.signal?.throwIfAborted();
-      throw this.unreachable(causeOf(error), isRefused(error));
+      throw this.unreachable(reasonOf(error), isRefused(error));
     }
   }
 
@@ -104,14 +105,11 @@ export class ApiClient {
   }
 }
 
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`;
-  const { cause } = error;
-  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
-  return cause instanceof Error ? cause.message : error.message;
+function reasonOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'TimeoutError') return `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`;
+  const cause = causeOf(error);
+  return cause === undefined ? messageOf(error) : messageOf(cause) || (codeOf(cause) ?? 'the connection failed');
 }
 
 /** Nobody listens: the request has not been sent, and sending it again at once changes nothing. */
-const isRefused = (error: unknown): boolean =>
-  error instanceof Error && error.cause instanceof Error && 'code' in error.cause && (error.cause.code === 'ECONNREFUSED' || error.cause.code === 'ENOTFOUND');
+const isRefused = (error: unknown): boolean => ['ECONNREFUSED', 'ENOTFOUND'].includes(codeOf(causeOf(error)) ?? '');

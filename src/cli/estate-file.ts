@@ -1,6 +1,7 @@
 import { isAlias, isCollection, isMap, isPair, isScalar, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { estateSchema, type Estate } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import { messageOf } from './thrown';
 
 /** Ten thousand servers fit. */
 export const MAX_ESTATE_BYTES = 2 * 1024 * 1024;
@@ -68,7 +69,7 @@ function read(name: string, text: string, lineCounter: LineCounter): Document.Pa
   try {
     return parseDocument(text, { lineCounter, version: '1.2', uniqueKeys: true, strict: true, prettyErrors: true });
   } catch (error) {
-    throw invalid(name, [`${name}: cannot be read as YAML: ${error instanceof Error ? error.message : String(error)}`]);
+    throw invalid(name, [`${name}: cannot be read as YAML: ${messageOf(error)}`]);
   }
 }
 

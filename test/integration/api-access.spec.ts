@@ -66,12 +66,11 @@ describe('access to the API', () => {
   });
 
   it('an expired token is refused', async () => {
-    const late = await api.catalog.createToken('test', 'short', ['admin'], new Date(Date.now() + 60));
+    const late = await api.catalog.createToken('test', 'short', ['admin'], new Date(Date.now() + 60_000));
     expect((await api.call('GET', '/v1/servers', { token: late.secret })).status).toBe(200);
-    const deadline = Date.now() + 5_000;
-    let answer = await api.call('GET', '/v1/servers', { token: late.secret });
-    while (answer.status === 200 && Date.now() < deadline) answer = await api.call('GET', '/v1/servers', { token: late.secret });
-    expect(answer).toMatchObject({ status: 401, body: { code: 'TOKEN_INVALID' } });
+    api.clockOffsetMs = 61_000;
+    expect(await api.call('GET', '/v1/servers', { token: late.secret })).toMatchObject({ status: 401, body: { code: 'TOKEN_INVALID' } });
+    api.clockOffsetMs = 0;
   });
 
   it('no token ever reaches the log', async () => {

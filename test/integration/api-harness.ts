@@ -81,7 +81,9 @@ export interface CallResult {
 
 /** The API on a port of its own, with everything behind it in memory: server db01 on hypervisor "local", repository "main". */
 export class ApiHarness {
-  readonly catalog: FakeCatalog = createFakeCatalog();
+  /** Moves the catalogue's clock. */
+  clockOffsetMs = 0;
+  readonly catalog: FakeCatalog = createFakeCatalog(() => new Date(Date.now() + this.clockOffsetMs));
   readonly runStarter = new FakeRunStarter();
   readonly initialised: string[] = [];
   readonly log: LogLine[] = [];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import { storableText } from '../../src/audit/storable';
-import { backupInput, keyReused, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from '../../src/catalog/acceptance';
+import { backupInput, keyReused, plannedRunId, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from '../../src/catalog/acceptance';
 import { isExpired, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
@@ -173,23 +173,24 @@ export class FakeCatalog implements Catalog {
 
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   acceptBackup: Catalog['acceptBackup'] = async (request) =>
-    this.accept('backup-image', request, (runId) => {
+    this.accept('backup-image', request, newId('run'), (runId) => {
       const server = this.server(request.serverId);
       const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
       this.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
-  acceptRestore: Catalog['acceptRestore'] = async (request) =>
-    this.accept('restore-server', request, (runId) => {
-      const { planId, serverId, confirm } = request;
-      const server = this.server(serverId);
-      const plan = this.plan(planId);
-      if (plan.serverId !== serverId) throw planNotFound(planId);
+  acceptRestore: Catalog['acceptRestore'] = async (request) => {
+    const { planId, serverId, confirm } = request;
+    const server = this.server(serverId);
+    const plan = this.plan(planId);
+    if (plan.serverId !== serverId) throw planNotFound(planId);
+    return this.accept('restore-server', request, plannedRunId(plan), (runId) => {
       const usable = requireUsablePlan(plan, server, confirm);
       const input = restoreInput(server, request, usable, this.lock(server, runId));
       this.addRun(request, { kind: 'restore-server', input }, planId, usable.body.recoveryPoint.id);
       this.plans.set(planId, { ...plan, state: 'used', runId });
     });
+  };
 
   listUndispatched: Catalog['listUndispatched'] = async (olderThan) =>
     this.runList()
@@ -374,10 +375,9 @@ export class FakeCatalog implements Catalog {
     return value;
   }
 
-  private accept(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, work: (runId: string) => void): AcceptedRun {
+  private accept(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, runId: string, work: (runId: string) => void): AcceptedRun {
     this.reach();
     try {
-      const runId = newId('run');
       const earlier = this.earlier(request, runId);
       if (earlier !== null) return { runId: earlier, replayed: true };
       work(runId);

@@ -25,7 +25,7 @@ export interface LibvirtLab extends HypervisorLab {
   writeDisk(path: string, disk: Pick<LabDisk, 'format' | 'content' | 'overlay'>): Promise<void>;
 }
 
-export const xmlText = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;').replaceAll('"', '&quot;');
+export const xmlText = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;').replaceAll('"', '&quot;').replaceAll('\n', '&#10;');
 
 export const diskXml = (target: string, path: string, format: string): string =>
   `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${xmlText(path)}'/><target dev='${target}' bus='virtio'/></disk>`;

@@ -14,6 +14,12 @@ const DATABASE = 'modosu';
 const OWNER_ROLE = 'modosu_owner';
 const APP_ROLE = 'modosu_app';
 
+/** Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. */
+const EMPTY_ALL = `
+  ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only;
+  TRUNCATE audit_entry, idempotency_key, token, restore_plan, recovery_point, lineage, server_lock, run_step, run, server, repository, hypervisor;
+  ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;`;
+
 /** Outside 0700 directories: PostgreSQL runs as another OS user. */
 const BASE = process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmpdir(), 'modosu-test');
 
@@ -27,8 +33,8 @@ export interface TestPostgres {
   readonly appUrl: string;
   /** One statement on a connection of its own. */
   query(url: string, sql: string, parameters?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  /** An empty, migrated database of its own in the same server: a fresh catalogue for one test in milliseconds. Gives the application's URL and the superuser's. */
-  freshDatabase(): Promise<{ readonly appUrl: string; readonly superuserUrl: string; readonly ownerUrl: string }>;
+  /** Empties the catalogue, the audit included: a fresh one for the next test. */
+  empty(): Promise<void>;
   /** Ends the server (connections break) and starts it again on the same port with the same data. */
   shutDown(): Promise<void>;
   startAgain(): Promise<void>;
@@ -52,14 +58,6 @@ export async function startTestPostgres(options: { readonly migrate?: boolean } 
   await ensureDatabase({ ...roles, database: DATABASE });
   if (options.migrate !== false) await runMigrations(url(OWNER_ROLE), APP_ROLE);
 
-  let databases = 0;
-  const freshDatabase = async (): Promise<{ appUrl: string; superuserUrl: string; ownerUrl: string }> => {
-    databases += 1;
-    const database = `fresh_${databases}`;
-    await ensureDatabase({ ...roles, database });
-    await runMigrations(url(OWNER_ROLE, database), APP_ROLE);
-    return { appUrl: url(APP_ROLE, database), superuserUrl: url('postgres', database), ownerUrl: url(OWNER_ROLE, database) };
-  };
   return {
     get pid() {
       return server.pid;
@@ -70,7 +68,7 @@ export async function startTestPostgres(options: { readonly migrate?: boolean } 
     ownerUrl: url(OWNER_ROLE),
     appUrl: url(APP_ROLE),
     query,
-    freshDatabase,
+    empty: async () => void (await query(url('postgres'), EMPTY_ALL)),
     shutDown: () => server.stop(),
     startAgain: async () => {
       server = await start(port);

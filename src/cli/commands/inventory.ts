@@ -6,6 +6,7 @@ import type { RecoveryPointView } from '../../contracts/recovery-point';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { parseEstateFile } from '../estate-file';
 import { changesText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
+import { messageOf } from '../thrown';
 
 export function addInventoryCommands(program: Command, context: CliContext): void {
   program
@@ -74,7 +75,7 @@ async function readEstate(context: CliContext, file: string): Promise<Buffer> {
   try {
     return await context.io.readFile(file);
   } catch (error) {
-    throw new ModosuError('ESTATE_INVALID', `The estate file ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new ModosuError('ESTATE_INVALID', `The estate file ${file} cannot be read: ${messageOf(error)}`, {
       hint: 'Correct the path after -f.',
     });
   }

@@ -41,6 +41,8 @@ export interface LibvirtHypervisorOptions {
    * `/var/lib/libvirt/images`. A backing file elsewhere is refused unless the definition itself names it.
    */
   readonly imageDirectories?: readonly string[];
+  /** Longest time libvirt may take for one short call. Default 30 s. */
+  readonly commandTimeoutMs?: number;
   /** Only for tests of "libvirtd is down". */
   readonly socketPath?: string;
 }

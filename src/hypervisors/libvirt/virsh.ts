@@ -11,12 +11,14 @@ export interface VirshOptions {
   readonly uri: string;
   /** Definitions are handed over in files of mode 0600 in here. */
   readonly stateDirectory: string;
+  /** For one call. Default 30 s. */
+  readonly commandTimeoutMs?: number;
   /** Only for tests of "libvirtd is down": the socket to talk to instead of the URI's own. */
   readonly socketPath?: string;
 }
 
 export interface VirshCall {
-  /** Default 30 s. */
+  /** Where a call takes longer than others. Default `commandTimeoutMs`. */
   readonly timeoutMs?: number;
   readonly maxOutputBytes?: number;
   readonly signal?: AbortSignal;
@@ -79,7 +81,7 @@ export class Virsh {
 
   /** For callers that judge libvirt's refusal themselves. Still throws when libvirt does not answer at all. */
   async attempt(args: readonly [string, ...string[]], call: VirshCall = {}): Promise<CommandOutcome> {
-    const timeoutMs = call.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const timeoutMs = call.timeoutMs ?? this.options.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const outcome = await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
       timeoutMs,
       signal: call.signal,

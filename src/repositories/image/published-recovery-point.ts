@@ -1,4 +1,5 @@
 import { lstat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
@@ -136,20 +137,16 @@ async function hashStored(
   }
 }
 
+/** Real directories only: a link inside the repository would lead out of it. */
 async function requireDirectory(directory: string, recoveryPointId: string): Promise<void> {
-  try {
-    if (!(await lstat(directory)).isDirectory()) throw corrupt(directory, '', 'is not a directory');
-    const disks = await lstat(insideDirectory(directory, 'disks')).catch((error: unknown) => {
+  for (const path of [dirname(directory), directory, join(directory, 'disks')]) {
+    const stats = await lstat(path).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return null;
       throw error;
     });
-    if (disks === null) throw incomplete(directory, 'disks');
-    if (!disks.isDirectory()) throw corrupt(directory, 'disks', 'is not a directory');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') {
-      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${directory}`, { context: { recoveryPointId } });
-    }
-    throw error;
+    if (stats === null && basename(path) === 'disks') throw incomplete(directory, 'disks');
+    if (stats === null) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${dirname(directory)}`, { context: { recoveryPointId } });
+    if (!stats.isDirectory()) throw corrupt(path, '', 'is not a directory');
   }
 }
 

@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+/**
+ * Makes this machine ready for Modosu's demo or tests. Node's built-in modules only: there is no node_modules yet.
+ *
+ *   node scripts/setup.mjs [--for demo|test|unit]
+ *
+ * Idempotent: says what is missing and what it is about to do, does it, and a second run costs about a second.
+ */
+import { existsSync } from 'node:fs';
+import { acceleratorIsUnknown, makeGuests, missingGuestsFor, sayHowGuestsRun, tryAccelerator } from './setup/guests.mjs';
+import { libvirtIsReady, startLibvirt } from './setup/libvirt.mjs';
+import { installNpmPackages, npmInstallNeeded } from './setup/npm.mjs';
+import { installPackages, missingPackages, packagesFor } from './setup/packages.mjs';
+import { cacheDir, makeReachableDirectory, projectRoot, stateDir } from './setup/paths.mjs';
+import { exitCleanlyOnSignals, findProgram, interruption } from './setup/programs.mjs';
+import { SetupStopped, duration, say } from './setup/progress.mjs';
+import { findTemporal, makeTemporal } from './setup/temporal.mjs';
+
+const PURPOSES = ['demo', 'test', 'unit'];
+const OLDEST_NODE = [20, 19];
+
+/** In the order in which they are done: each needs the ones before it. */
+async function missingParts(purpose) {
+  const parts = [];
+  const packages = await missingPackages(packagesFor(purpose));
+  if (packages.length > 0) {
+    parts.push({ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', needsApt: true, make: () => installPackages(packages) });
+  }
+  if (npmInstallNeeded(projectRoot)) {
+    parts.push({ what: 'npm packages', how: 'npm ci into node_modules, about 1 min', make: () => installNpmPackages(projectRoot) });
+  }
+  if (purpose === 'unit') return parts;
+  if ((await findTemporal()) === null) {
+    parts.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
+  }
+  if (packages.length > 0 || !(await libvirtIsReady())) {
+    parts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
+  }
+  const guests = missingGuestsFor(purpose);
+  if (guests.length > 0) {
+    parts.push({ what: `guest images: ${guests.join(', ')}`, how: `built into ${cacheDir}/guests, about 1 min`, make: () => makeGuests(guests) });
+  }
+  if (acceleratorIsUnknown(purpose)) {
+    parts.push({ what: 'whether KVM works here', how: 'tried with a guest, at most 30 s', make: () => tryAccelerator(purpose) });
+  }
+  return parts;
+}
+
+async function setUp(purpose) {
+  const startedAt = Date.now();
+  checkNode();
+  if (purpose !== 'unit') {
+    requireRoot(purpose);
+    requireDebian();
+    makeReachableDirectory(cacheDir);
+    makeReachableDirectory(stateDir);
+  }
+  const parts = await missingParts(purpose);
+  if (parts.length > 0) {
+    say(`Setting up for ${purpose}. Missing, and what will be done:`);
+    for (const { what, how } of parts) say(`  - ${what} (${how})`);
+    for (const { make } of parts) await make();
+  }
+  if (purpose !== 'unit') sayHowGuestsRun();
+  say(parts.length === 0 ? `Set-up for ${purpose}: everything is there.` : `Set-up for ${purpose} done in ${duration(Date.now() - startedAt)}.`);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  throw new SetupStopped(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}.\nWhat to do: install a current Node.js and start again.`);
+}
+
+/** libvirt's system connection, apt and the guests' disks all belong to root. */
+function requireRoot(purpose) {
+  if (process.getuid?.() === 0) return;
+  const script = process.env.npm_lifecycle_event;
+  const command = script !== undefined && script !== 'setup' ? `npm run ${script}` : `node scripts/setup.mjs --for ${purpose}`;
+  throw new SetupStopped(`This needs root: it installs system packages and drives libvirt.\nWhat to do: run\n\n  sudo env "PATH=$PATH" ${command}\n`);
+}
+
+function requireDebian() {
+  if (process.platform === 'linux' && process.arch === 'x64' && existsSync('/etc/debian_version') && findProgram('apt-get') !== null) return;
+  throw new SetupStopped(
+    `Set-up knows Debian 12 or newer and Ubuntu, on x86-64; this is ${process.platform} ${process.arch}${existsSync('/etc/debian_version') ? '' : ' without apt'}.\n` +
+      `What to do: use such a machine. "npm run test:unit" works everywhere.`,
+  );
+}
+
+function purposeFrom(args) {
+  if (args.length === 0) return 'test';
+  if (args.length === 2 && args[0] === '--for' && PURPOSES.includes(args[1])) return args[1];
+  throw new SetupStopped(`Usage: node scripts/setup.mjs [--for ${PURPOSES.join('|')}]`);
+}
+
+exitCleanlyOnSignals();
+try {
+  await setUp(purposeFrom(process.argv.slice(2)));
+} catch (error) {
+  if (interruption() === null) {
+    say(error instanceof SetupStopped ? `\n${error.message}` : `\nSet-up failed: ${error.stack}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,31 @@
+/** The virtual servers of demo and tests: their images, and whether they can use KVM. */
+import { chooseAccelerator, knownAccelerator } from '../../test/guests/accelerator.mjs';
+import { buildGuests, imagePath, missingGuests } from '../../test/guests/build.mjs';
+import { longPart, say } from './progress.mjs';
+
+const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [] };
+
+export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);
+
+/** True: nobody has tried yet whether KVM works here. */
+export const acceleratorIsUnknown = (purpose) => GUESTS[purpose].length > 0 && knownAccelerator() === null;
+
+export async function makeGuests(names) {
+  await longPart(
+    `Building guest images: ${names.join(', ')}`,
+    { expected: names.length > 1 ? '1 min' : '40 s', advice: 'look at the message above; "apt-get update" helps when packages cannot be found or fetched.' },
+    (onLine) => buildGuests(names, onLine),
+  );
+}
+
+export async function tryAccelerator(purpose) {
+  await longPart(
+    'Trying whether KVM can be used',
+    { expected: '5 to 30 s', advice: 'set MODOSU_ACCELERATOR=qemu (emulation) or kvm to decide by hand.' },
+    (onLine) => chooseAccelerator(imagePath(GUESTS[purpose][0]), onLine),
+  );
+}
+
+export function sayHowGuestsRun() {
+  if (knownAccelerator() === 'qemu') say('Virtual servers of demo and tests run under emulation: KVM cannot be used here. Slower, otherwise the same.');
+}

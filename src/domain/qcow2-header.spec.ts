@@ -1,0 +1,226 @@
+import { judgeQcow2Header, judgeRawStart, MAX_VIRTUAL_SIZE_BYTES, qcow2MetadataRanges, tablePointers, type Qcow2JudgeOptions } from './qcow2-header';
+
+const CLUSTER = 65_536;
+const GIB = 1024 ** 3;
+
+interface ImageFields {
+  readonly u32?: Readonly<Record<number, number>>;
+  readonly u64?: Readonly<Record<number, bigint>>;
+  readonly extensions?: readonly (readonly [type: number, data: string])[];
+  readonly backing?: string | Uint8Array;
+}
+
+/** The first cluster of an image as qemu-img 7.2 makes it (1 GiB, 64 KiB clusters), with the given fields changed last. */
+function image(changes: ImageFields = {}): Uint8Array {
+  const bytes = new Uint8Array(CLUSTER);
+  const view = new DataView(bytes.buffer);
+  const u32 = { 0: 0x514649fb, 4: 3, 20: 16, 36: 2, 56: 1, 96: 4, 100: 112 };
+  const u64 = { 24: BigInt(GIB), 40: 3n * 65_536n, 48: 65_536n };
+  for (const [at, value] of Object.entries(u32)) view.setUint32(Number(at), value);
+  for (const [at, value] of Object.entries(u64)) view.setBigUint64(Number(at), value);
+  let at = 112;
+  for (const [type, data] of changes.extensions ?? []) {
+    view.setUint32(at, type);
+    view.setUint32(at + 4, data.length);
+    bytes.set(new TextEncoder().encode(data), at + 8);
+    at += 8 + Math.ceil(data.length / 8) * 8;
+  }
+  at += 8;
+  if (changes.backing !== undefined) {
+    const name = typeof changes.backing === 'string' ? new TextEncoder().encode(changes.backing) : changes.backing;
+    bytes.set(name, at);
+    view.setBigUint64(8, BigInt(at));
+    view.setUint32(16, name.length);
+  }
+  for (const [where, value] of Object.entries(changes.u32 ?? {})) view.setUint32(Number(where), value);
+  for (const [where, value] of Object.entries(changes.u64 ?? {})) view.setBigUint64(Number(where), value);
+  return bytes;
+}
+
+const judge = (bytes: Uint8Array, options: Partial<Qcow2JudgeOptions> = {}) => judgeQcow2Header(bytes, { fileSizeBytes: 4 * CLUSTER, path: '/images/db01.qcow2', ...options });
+const refusedField = (bytes: Uint8Array, options: Partial<Qcow2JudgeOptions> = {}): unknown => {
+  try {
+    judge(bytes, options);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'IMAGE_HEADER_REFUSED', message: expect.stringContaining('/images/db01.qcow2'), context: { path: '/images/db01.qcow2' } });
+    return (error as { context: { field: string } }).context.field;
+  }
+  return 'not refused';
+};
+
+describe('judgeQcow2Header', () => {
+  it('reads an ordinary image', () => {
+    expect(judge(image())).toEqual({
+      version: 3,
+      virtualSizeBytes: GIB,
+      clusterBits: 16,
+      clusterSizeBytes: CLUSTER,
+      backingFile: null,
+      backingFormat: null,
+      dirty: false,
+      snapshotCount: 0,
+      hasBitmaps: false,
+      l1Table: { offset: 3 * CLUSTER, lengthBytes: 16 },
+      refcountTable: { offset: CLUSTER, lengthBytes: CLUSTER },
+    });
+  });
+
+  it('reads version 2, whose header ends after 72 bytes', () => {
+    expect(judge(image({ u32: { 4: 2, 72: 0, 76: 0, 96: 0, 100: 0 } }))).toMatchObject({ version: 2, virtualSizeBytes: GIB, dirty: false });
+  });
+
+  it('reports a dirty image and does not refuse it', () => {
+    expect(judge(image({ u64: { 72: 1n } })).dirty).toBe(true);
+  });
+
+  it('accepts known features: zstd compression, extended L2 entries, bitmaps, unknown compatible bits', () => {
+    const zstd = image({ u64: { 72: 1n << 3n } });
+    zstd[104] = 1;
+    expect(judge(zstd).version).toBe(3);
+    expect(judge(image({ u64: { 72: 1n << 4n }, u32: { 36: 4 } })).version).toBe(3);
+    expect(judge(image({ extensions: [[0x23852875, 'x'.repeat(24)]], u64: { 80: 0xffn } })).hasBitmaps).toBe(true);
+  });
+
+  it.each<[what: string, field: string, bytes: Uint8Array, options?: Partial<Qcow2JudgeOptions>]>([
+    ['an empty file', 'magic', new Uint8Array(0), { fileSizeBytes: 0 }],
+    ['another format', 'magic', image({ u32: { 0: 0x4b444d56 } })],
+    ['a file that ends in its header', 'file_size', image().subarray(0, 50)],
+    ['a version 3 file that ends in its header', 'file_size', image().subarray(0, 90)],
+    ['version 1', 'version', image({ u32: { 4: 1 } })],
+    ['version 4', 'version', image({ u32: { 4: 4 } })],
+    ['tiny clusters', 'cluster_bits', image({ u32: { 20: 8 } })],
+    ['giant clusters', 'cluster_bits', image({ u32: { 20: 22 } })],
+    ['cluster bits that overflow', 'cluster_bits', image({ u32: { 20: 0xffffffff } })],
+    ['a header length that is too short', 'header_length', image({ u32: { 100: 96 } })],
+    ['a header length that is no multiple of 8', 'header_length', image({ u32: { 100: 105 } })],
+    ['a header length beyond the cluster', 'header_length', image({ u32: { 100: CLUSTER + 8 } })],
+    ['an external data file by its bit', 'data_file', image({ u64: { 72: 4n } })],
+    ['an external data file by its extension', 'data_file', image({ extensions: [[0x44415441, '/etc/shadow']] })],
+    ['an external data file after other extensions', 'data_file', image({ extensions: [[0x6803f857, 'x'.repeat(48)], [0x44415441, '/etc/shadow']] })],
+    ['the corrupt bit', 'incompatible_features', image({ u64: { 72: 2n } })],
+    ['an unknown feature', 'incompatible_features', image({ u64: { 72: 1n << 5n } })],
+    ['an unknown feature in the high half', 'incompatible_features', image({ u64: { 72: 1n << 63n } })],
+    ['AES encryption', 'crypt_method', image({ u32: { 32: 1 } })],
+    ['LUKS encryption', 'crypt_method', image({ u32: { 32: 2 } })],
+    ['an encryption header', 'crypt_method', image({ extensions: [[0x0537be77, 'x'.repeat(16)]] })],
+    ['a compression type without its bit', 'compression_type', (() => { const bytes = image(); bytes[104] = 1; return bytes; })()],
+    ['an unknown compression type', 'compression_type', (() => { const bytes = image({ u64: { 72: 8n } }); bytes[104] = 2; return bytes; })()],
+    ['an absurd refcount order', 'refcount_order', image({ u32: { 96: 7 } })],
+    ['a disk of no size', 'size', image({ u64: { 24: 0n } })],
+    ['a disk beyond 64 TiB', 'size', image({ u64: { 24: BigInt(MAX_VIRTUAL_SIZE_BYTES) + 512n } })],
+    ['a disk beyond all numbers', 'size', image({ u64: { 24: 0xffffffffffffffffn } })],
+    ['an L1 table that is too small', 'l1_size', image({ u32: { 36: 1 } })],
+    ['an L1 table that is absurd', 'l1_size', image({ u32: { 36: 0x7fffffff } })],
+    ['an L1 table beyond the file', 'l1_table_offset', image(), { fileSizeBytes: 3 * CLUSTER + 8 }],
+    ['an L1 table in the header', 'l1_table_offset', image({ u64: { 40: 0n } })],
+    ['an L1 table off its cluster', 'l1_table_offset', image({ u64: { 40: 65_537n } })],
+    ['an L1 table far out', 'l1_table_offset', image({ u64: { 40: 1n << 52n } })],
+    ['no refcount table', 'refcount_table_clusters', image({ u32: { 56: 0 } })],
+    ['an absurd refcount table', 'refcount_table_clusters', image({ u32: { 56: 0xffffffff } })],
+    ['a refcount table beyond the file', 'refcount_table_offset', image({ u64: { 48: 65_536n * 4n } })],
+    ['an absurd number of snapshots', 'nb_snapshots', image({ u32: { 60: 65_537 } })],
+    ['snapshots beyond the file', 'snapshots_offset', image({ u32: { 60: 1 }, u64: { 64: 65_536n * 9n } })],
+    ['an extension longer than its room', 'header_extensions', image({ extensions: [[0x12345678, '']], u32: { 116: 0x7fffffff } })],
+    ['a backing file', 'backing_file', image({ backing: 'base.qcow2' })],
+    ['a backing file without a name', 'backing_file_size', image({ backing: 'x', u32: { 16: 0 } })],
+    ['a backing name of 2 KiB', 'backing_file_size', image({ backing: 'x'.repeat(2048) })],
+    ['a backing name outside the first cluster', 'backing_file_offset', image({ backing: 'x', u64: { 8: 65_535n }, u32: { 16: 5 } })],
+    ['a backing name in the header', 'backing_file_offset', image({ backing: 'x', u64: { 8: 8n } })],
+  ])('refuses %s', (_, field, bytes, options) => {
+    expect(refusedField(bytes, options)).toBe(field);
+  });
+
+  describe('with backing files allowed', () => {
+    const allowed = { allowBacking: true };
+
+    it('returns name and format as they stand there', () => {
+      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2']], backing: '/images/デー タ.qcow2' }), allowed)).toMatchObject({ backingFile: '/images/デー タ.qcow2', backingFormat: 'qcow2' });
+      expect(judge(image({ backing: './base:1.qcow2' }), allowed)).toMatchObject({ backingFile: './base:1.qcow2', backingFormat: null });
+    });
+
+    it.each([
+      'json:{"driver":"file","filename":"/etc/shadow"}',
+      'nbd://10.0.0.1:10809/disk',
+      'http://example.org/disk.qcow2',
+      'file:/etc/shadow',
+      'ssh://root@host/x',
+      'fat:rw:/etc',
+      ':x',
+      'a\nb',
+      'a\u0000b',
+    ])('refuses %j, which is no plain path', (backing) => {
+      expect(refusedField(image({ backing }), allowed)).toBe('backing_file');
+    });
+
+    it('refuses names that are no text, and odd formats', () => {
+      expect(refusedField(image({ backing: new Uint8Array([0xff, 0xfe, 0x41]) }), allowed)).toBe('backing_file');
+      expect(refusedField(image({ extensions: [[0xe2792aca, 'raw,file.locking=off']], backing: 'x' }), allowed)).toBe('backing_format');
+    });
+
+    it('never accepts an external data file beside it', () => {
+      expect(refusedField(image({ backing: 'x', u64: { 72: 4n } }), allowed)).toBe('data_file');
+    });
+  });
+
+  it('never throws anything else, whatever the bytes are', () => {
+    // A fixed pseudo-random sequence: the same bytes in every run.
+    let state = 0x2545f491;
+    const next = (): number => {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return state >>> 0;
+    };
+    let judged = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const bytes = image({ extensions: [[0xe2792aca, 'raw']], backing: 'base.raw' });
+      for (let i = 0; i < 1 + (next() % 4); i += 1) bytes[next() % 160] = next() & 0xff;
+      try {
+        judge(bytes.subarray(0, next() % 2 === 0 ? CLUSTER : next() % 200), { allowBacking: true });
+        judged += 1;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'IMAGE_HEADER_REFUSED' });
+      }
+    }
+    expect(judged).toBeGreaterThan(0);
+  });
+});
+
+describe('judgeRawStart', () => {
+  it('names the format a guessing tool would see', () => {
+    expect(judgeRawStart(image())).toEqual({ resembles: 'qcow2' });
+    expect(judgeRawStart(new TextEncoder().encode('# Disk DescriptorFile\nversion=1'))).toEqual({ resembles: 'vmdk' });
+    expect(judgeRawStart(new TextEncoder().encode('KDMV....'))).toEqual({ resembles: 'vmdk' });
+  });
+
+  it('finds nothing in a boot sector or in an empty disk', () => {
+    expect(judgeRawStart(new Uint8Array(512))).toEqual({ resembles: null });
+    expect(judgeRawStart(new Uint8Array([0xeb, 0x63, 0x90]))).toEqual({ resembles: null });
+    expect(judgeRawStart(new Uint8Array(0))).toEqual({ resembles: null });
+  });
+});
+
+describe('metadata of an image', () => {
+  const table = (...entries: bigint[]): Uint8Array => {
+    const view = new DataView(new ArrayBuffer(entries.length * 8));
+    entries.forEach((entry, i) => view.setBigUint64(i * 8, entry));
+    return new Uint8Array(view.buffer);
+  };
+
+  it('is found through L1 and refcount table, without flags and empty entries', () => {
+    const ranges = qcow2MetadataRanges(judge(image()), { l1Table: table((1n << 63n) | 0x50000n, 0n), refcountTable: table(0x20000n, 0n, 0x9000000000n) });
+    expect(ranges).toEqual([
+      { offset: 0, lengthBytes: CLUSTER },
+      { offset: 3 * CLUSTER, lengthBytes: 16 },
+      { offset: CLUSTER, lengthBytes: CLUSTER },
+      { offset: 0x50000, lengthBytes: CLUSTER },
+      { offset: 0x20000, lengthBytes: CLUSTER },
+      { offset: 0x9000000000, lengthBytes: CLUSTER },
+    ]);
+  });
+
+  it('is not believed where entries are impossible', () => {
+    expect(tablePointers(table(0x00ff_ffff_ffff_fe00n))).toBeNull();
+    expect(qcow2MetadataRanges(judge(image()), { l1Table: table(0x00ff_ffff_ffff_fe00n), refcountTable: table() })).toBeNull();
+  });
+});

@@ -1,0 +1,35 @@
+import { parseSegmentList, renderSegmentList, segmentCount } from './segment-list';
+
+const digest = (digit: string): string => digit.repeat(64);
+
+describe('segment list', () => {
+  const list = { sizeBytes: 40, segmentSizeBytes: 16, digests: [digest('a'), digest('b'), digest('c')] };
+  const text = `modosu-segments 1 size=40 segment=16\n${digest('a')}\n${digest('b')}\n${digest('c')}\n`;
+
+  it('is written as the format says and read back', () => {
+    expect(renderSegmentList(list)).toBe(text);
+    expect(parseSegmentList(text)).toEqual(list);
+    expect(parseSegmentList('modosu-segments 1 size=0 segment=16\n')).toEqual({ sizeBytes: 0, segmentSizeBytes: 16, digests: [] });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['another version', text.replace('segments 1', 'segments 2')],
+    ['too few checksums', text.replace(`${digest('c')}\n`, '')],
+    ['too many checksums', `${text}${digest('d')}\n`],
+    ['no end of the last line', text.slice(0, -1)],
+    ['an empty line', text.replace('\n', '\n\n')],
+    ['Windows lines', text.replaceAll('\n', '\r\n')],
+    ['upper case', text.replace(digest('a'), digest('A'))],
+    ['a short checksum', text.replace(digest('a'), 'a'.repeat(63))],
+    ['a segment size of zero', text.replace('segment=16', 'segment=0')],
+    ['a negative size', text.replace('size=40', 'size=-40')],
+    ['an absurd size', text.replace('size=40', 'size=99999999999999999999')],
+  ])('is refused with %s', (_, wrong) => {
+    expect(parseSegmentList(wrong)).toBeNull();
+  });
+
+  it('counts a short last segment', () => {
+    expect([0, 1, 16, 17, 32].map((size) => segmentCount(size, 16))).toEqual([0, 1, 1, 2, 2]);
+  });
+});

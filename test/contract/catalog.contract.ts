@@ -1,0 +1,45 @@
+import type { Catalog } from '../../src/catalog/catalog';
+import { accessContract } from './catalog.access.contract';
+import { inventoryContract } from './catalog.inventory.contract';
+import { planContract } from './catalog.plan.contract';
+import { runContract } from './catalog.run.contract';
+
+/** A catalogue without any content, with a clock that the test sets. */
+export interface CatalogUnderTest {
+  readonly catalog: Catalog;
+  /** Advances its clock. Starts at 2026-03-01T00:00:00Z. */
+  advance(milliseconds: number): void;
+  dispose(): Promise<void>;
+}
+
+export const CLOCK_START = Date.UTC(2026, 2, 1);
+
+/** A clock that stands until it is advanced. */
+export function testClock(): { readonly now: () => Date; readonly advance: (milliseconds: number) => void } {
+  let time = CLOCK_START;
+  return {
+    now: () => new Date(time),
+    advance: (milliseconds) => {
+      time += milliseconds;
+    },
+  };
+}
+
+/** What every implementation of the catalogue must do. */
+export function catalogContract(name: string, make: () => Promise<CatalogUnderTest>): void {
+  describe(`Catalog: ${name}`, () => {
+    let subject: CatalogUnderTest;
+    beforeEach(async () => {
+      subject = await make();
+    });
+    afterEach(() => subject.dispose());
+
+    it('answers the check', async () => {
+      await expect(subject.catalog.check()).resolves.toBeUndefined();
+    });
+    inventoryContract(() => subject);
+    planContract(() => subject);
+    runContract(() => subject);
+    accessContract(() => subject);
+  });
+}

@@ -1,0 +1,203 @@
+import { newId } from '../../src/contracts/ids';
+import type { CatalogUnderTest } from './catalog.contract';
+import { actions, codeOf, ESTATE, givenServer, manifestOf, readAll, refusal, RESOLVED } from './catalog.fixtures';
+
+export function inventoryContract(subject: () => CatalogUnderTest): void {
+  describe('inventory', () => {
+    it('applies an estate, says what it made, and audits each thing', async () => {
+      const { catalog } = subject();
+      const planned = await catalog.diffEstate(ESTATE, RESOLVED);
+      expect(await catalog.listServers()).toEqual([]);
+      const changes = await catalog.applyEstate('alice', ESTATE, RESOLVED);
+      expect(changes).toEqual(planned);
+      expect(changes.map(({ subject: kind, name, change }) => `${kind} ${name} ${change}`)).toEqual(['hypervisor hv1 create', 'repository main create', 'server db01 create', 'server web01 create']);
+      expect(await catalog.listHypervisors()).toEqual(ESTATE.hypervisors);
+      expect(await catalog.listRepositories()).toEqual(ESTATE.repositories);
+      const { items } = await catalog.listAudit({}, { limit: 10, cursor: null });
+      expect(items.map(({ actor, action, details }) => `${actor} ${action} ${String(details['name'])}`)).toEqual([
+        'alice hypervisor.created hv1',
+        'alice repository.created main',
+        'alice server.created db01',
+        'alice server.created web01',
+      ]);
+      expect(items[2]?.serverId).toBe((await catalog.getServer('db01')).id);
+    });
+
+    it('stores a server with its identity and a lineage of its own', async () => {
+      const { catalog } = subject();
+      await givenServer(catalog);
+      const [db01, web01] = await catalog.listServers();
+      expect(db01).toEqual({
+        id: expect.stringMatching(/^srv_/),
+        name: 'db01',
+        uuid: RESOLVED[0]?.uuid,
+        domainName: 'db01',
+        hypervisor: 'hv1',
+        repository: 'main',
+        stopTimeoutSeconds: 120,
+        agentTimeoutSeconds: 300,
+        lineageId: expect.any(String),
+      });
+      expect(web01?.domainName).toBe('web-domain');
+      expect(web01?.lineageId).not.toBe(db01?.lineageId);
+    });
+
+    it('finds a server by id and by name', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      expect(await catalog.getServer(server.id)).toEqual(server);
+      expect(await catalog.getServer('db01')).toEqual(server);
+      expect(await refusal(catalog.getServer('db99'))).toMatchObject({ code: 'SERVER_NOT_FOUND', message: expect.stringContaining('"db99"') });
+    });
+
+    it('changes nothing and audits nothing the second time', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const before = await actions(catalog);
+      const changes = await catalog.applyEstate('alice', ESTATE, RESOLVED);
+      expect(new Set(changes.map(({ change }) => change))).toEqual(new Set(['unchanged']));
+      expect(await catalog.getServer('db01')).toEqual(server);
+      expect(await actions(catalog)).toEqual(before);
+    });
+
+    it('updates fields, keeps ids, and keeps what the file no longer names', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const estate = {
+        hypervisors: ESTATE.hypervisors,
+        repositories: [{ name: 'second', kind: 'directory' as const, path: '/mnt/second' }],
+        servers: [{ name: 'db01', hypervisor: 'hv1', repository: 'second', stopTimeoutSeconds: 600, agentTimeoutSeconds: 300 }],
+      };
+      const changes = await catalog.applyEstate('alice', estate, RESOLVED);
+      expect(changes).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['repository: main -> second', 'stopTimeoutSeconds: 120 -> 600'] });
+      expect(changes).toContainEqual({ subject: 'server', name: 'web01', change: 'kept', fields: [] });
+      expect(changes).toContainEqual({ subject: 'repository', name: 'main', change: 'kept', fields: [] });
+      expect(await catalog.getServer('db01')).toEqual({ ...server, repository: 'second', stopTimeoutSeconds: 600 });
+      expect(await catalog.listServers()).toHaveLength(2);
+      expect((await actions(catalog)).slice(-2)).toEqual(['repository.created', 'server.updated']);
+    });
+
+    it('refuses another domain under a known name', async () => {
+      const { catalog } = subject();
+      await givenServer(catalog);
+      const other = RESOLVED.map((server) => ({ ...server, uuid: `${server.uuid}-other` }));
+      expect(await refusal(catalog.applyEstate('alice', ESTATE, other))).toMatchObject({ code: 'ESTATE_CONFLICT', context: { server: 'db01' } });
+      expect(await codeOf(catalog.diffEstate(ESTATE, other))).toBe('ESTATE_CONFLICT');
+    });
+
+    it('refuses two names for one domain, also when one is only in the catalogue, and then changes nothing', async () => {
+      const { catalog } = subject();
+      await givenServer(catalog);
+      const estate = { ...ESTATE, repositories: [...ESTATE.repositories, { name: 'new', kind: 'directory' as const, path: '/new' }], servers: [{ ...ESTATE.servers[0]!, name: 'renamed' }] };
+      const call = catalog.applyEstate('alice', estate, [{ ...RESOLVED[0]!, name: 'renamed' }]);
+      expect(await codeOf(call)).toBe('ESTATE_CONFLICT');
+      expect(await catalog.listRepositories()).toHaveLength(1);
+      expect(await catalog.listServers()).toHaveLength(2);
+    });
+
+    it('keeps a known server whose domain is gone, and refuses a new one without a domain', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      await catalog.applyEstate('alice', ESTATE, [RESOLVED[1]!]);
+      expect(await catalog.getServer('db01')).toEqual(server);
+      const withNew = { ...ESTATE, servers: [...ESTATE.servers, { ...ESTATE.servers[0]!, name: 'app01' }] };
+      expect(await refusal(catalog.applyEstate('alice', withNew, RESOLVED))).toMatchObject({ code: 'DOMAIN_NOT_FOUND', message: expect.stringContaining('app01') });
+    });
+
+    it('gives the same result when the same estate is applied many times at once', async () => {
+      const { catalog } = subject();
+      const results = await Promise.all(Array.from({ length: 8 }, () => catalog.applyEstate('alice', ESTATE, RESOLVED)));
+      expect(results.filter((changes) => changes.some(({ change }) => change === 'create'))).toHaveLength(1);
+      expect(await catalog.listServers()).toHaveLength(2);
+    });
+  });
+
+  describe('recovery points', () => {
+    it('records a published one once and shows it', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      expect(await catalog.nextGeneration(server.id)).toBe(1);
+      const manifest = manifestOf(server, 1);
+      const view = await catalog.recordRecoveryPoint(manifest, 'main');
+      expect(view).toEqual({
+        id: manifest.recoveryPointId,
+        serverId: server.id,
+        serverName: 'db01',
+        kind: 'image',
+        generation: 1,
+        lineageId: server.lineageId,
+        state: 'usable',
+        consistency: 'offline',
+        pointInTime: manifest.pointInTime,
+        publishedAt: manifest.publishedAt,
+        repository: 'main',
+        sizeBytes: 5_000_004_500,
+        disks: [{ target: 'vda', virtualSizeBytes: 10_737_418_240, storedBytes: 5_000_000_000 }],
+        reason: 'before the upgrade',
+        runId: manifest.runId,
+      });
+      expect(await catalog.recordRecoveryPoint(manifest, 'main')).toEqual(view);
+      expect(await catalog.getRecoveryPoint(view.id)).toEqual(view);
+      expect(await catalog.nextGeneration(server.id)).toBe(2);
+      expect((await actions(catalog)).filter((action) => action === 'recovery-point.published')).toHaveLength(1);
+    });
+
+    it('refuses a generation that is taken, an unknown server and an unknown repository', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      expect(await codeOf(catalog.recordRecoveryPoint(manifestOf(server, 1), 'main'))).toBe('INTERNAL');
+      expect(await codeOf(catalog.recordRecoveryPoint(manifestOf(server, 2), 'nowhere'))).toBe('REPOSITORY_NOT_CONFIGURED');
+      expect(await codeOf(catalog.recordRecoveryPoint(manifestOf({ ...server, id: newId('srv') }, 2), 'main'))).toBe('SERVER_NOT_FOUND');
+      expect(await codeOf(catalog.nextGeneration('srv_unknown'))).toBe('SERVER_NOT_FOUND');
+      expect(await codeOf(catalog.getRecoveryPoint('rp_unknown'))).toBe('RECOVERY_POINT_NOT_FOUND');
+    });
+
+    it('lists newest first, by server, in pages that stay right while new ones arrive', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const web01 = await catalog.getServer('web01');
+      for (const generation of [1, 2, 3, 4, 5]) await catalog.recordRecoveryPoint(manifestOf(server, generation), 'main');
+      await catalog.recordRecoveryPoint(manifestOf(web01, 1), 'main');
+      const first = await catalog.listRecoveryPoints({ serverId: server.id }, { limit: 2, cursor: null });
+      await catalog.recordRecoveryPoint(manifestOf(server, 6), 'main');
+      const rest = await readAll((cursor) => catalog.listRecoveryPoints({ serverId: server.id }, { limit: 2, cursor: cursor ?? first.nextCursor }));
+      expect([...first.items, ...rest].map(({ generation }) => generation)).toEqual([5, 4, 3, 2, 1]);
+      const everything = await readAll((cursor) => catalog.listRecoveryPoints({}, { limit: 3, cursor }));
+      expect(everything).toHaveLength(7);
+      expect(new Set(everything.map(({ id }) => id)).size).toBe(7);
+    });
+
+    it('gives no cursor when the last page is exactly full', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      for (const generation of [1, 2]) await catalog.recordRecoveryPoint(manifestOf(server, generation), 'main');
+      expect((await catalog.listRecoveryPoints({}, { limit: 2, cursor: null })).nextCursor).toBeNull();
+    });
+
+    it('chooses the newest usable one, never a damaged one', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      expect(await codeOf(catalog.newestUsable(server.id))).toBe('NO_RECOVERY_POINT');
+      const older = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      const newer = await catalog.recordRecoveryPoint(manifestOf(server, 2), 'main');
+      expect((await catalog.newestUsable(server.id)).id).toBe(newer.id);
+      await catalog.markRecoveryPoint(newer.id, 'damaged', 'segment 3 of vda differs');
+      await catalog.markRecoveryPoint(newer.id, 'damaged', 'again');
+      expect((await catalog.newestUsable(server.id)).id).toBe(older.id);
+      expect((await catalog.getRecoveryPoint(newer.id)).state).toBe('damaged');
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      const marks = items.filter(({ action }) => action === 'recovery-point.damaged');
+      expect(marks.map(({ details }) => details['why'])).toEqual(['segment 3 of vda differs']);
+      expect(await codeOf(catalog.markRecoveryPoint('rp_unknown', 'damaged', 'x'))).toBe('RECOVERY_POINT_NOT_FOUND');
+    });
+
+    it('never gives a generation twice, also after damage', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const point = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      await catalog.markRecoveryPoint(point.id, 'damaged', 'bit flip');
+      expect(await catalog.nextGeneration(server.id)).toBe(2);
+    });
+  });
+}
