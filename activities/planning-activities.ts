@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { PlanningActivities, PlanSource } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
 import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
-import { canonicalJson } from '../src/domain/canonical-json';
+import { planHash } from '../src/catalog/plan-hash';
 import { planRestore } from '../src/domain/restore-planning';
 import type { ActivityDependencies } from './dependencies';
-
-/** SHA-256 of the canonical JSON of a plan: what confirmation and run are bound to. */
-export const hashPlan = (body: RestorePlanBody): string => createHash('sha256').update(canonicalJson(body)).digest('hex');
 
 /** Judgements that need the catalogue; see `PlanningActivities`. */
 export class PlanningJudgements implements PlanningActivities {
@@ -39,7 +35,7 @@ export class PlanningJudgements implements PlanningActivities {
     // A second attempt after the answer was lost must not make a second plan: its moment, and so its hash, would differ.
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
     const body = planRestore(source, survey, new Date());
-    await this.deps.catalog.completePlan(source.planId, body, hashPlan(body));
+    await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 
   async failPlan(planId: string, error: ErrorSummary): Promise<void> {
@@ -48,7 +44,7 @@ export class PlanningJudgements implements PlanningActivities {
 
   async loadPlan(planId: string, hash: string): Promise<RestorePlanBody> {
     const plan = await this.deps.catalog.getPlan(planId);
-    if (plan.body === null || hashPlan(plan.body) !== hash) {
+    if (plan.body === null || planHash(plan.body) !== hash) {
       throw new ModosuError('PLAN_STALE', `Plan ${planId} is not the one that was accepted: its hash differs.`);
     }
     return plan.body;

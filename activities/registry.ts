@@ -28,7 +28,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
   translateFailures(
     {
       ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'surveyRestore', 'discardVolumes', 'restoreNvram']),
-      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'waitForAgent', 'swapVolumes', 'revertSwap']),
+      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap']),
     },
     deps.log,
   );

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { ServerActivities } from '../src/contracts/activities';
 import type { RestorePlanBody } from '../src/contracts/plan';
@@ -6,6 +7,10 @@ import type { RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 import { serverRef } from './host-activities';
+
+/** How long a guest that was asked to shut down may take until it is believed that it never will. */
+const SHUTDOWN_UNDER_WAY_MS = 60_000;
+const POLL_MS = 500;
 
 const fenceOf = (input: RunInput): Fence => ({ runId: input.runId, token: input.fencingToken });
 
@@ -34,6 +39,16 @@ export class ServerCalls implements ServerActivities {
 
   start(input: RunInput): Promise<void> {
     return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).start(serverRef(input), fenceOf(input)));
+  }
+
+  startAfterShutdown(input: RunInput): Promise<void> {
+    return whileAlive(async (signal) => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const giveUpAt = performance.now() + SHUTDOWN_UNDER_WAY_MS;
+      // Started while it still shuts down it would stay off: "running" here is not yet the state that lasts.
+      while ((await hypervisor.powerState(serverRef(input))) !== 'off' && performance.now() < giveUpAt) await delay(POLL_MS, undefined, { signal });
+      await hypervisor.start(serverRef(input), fenceOf(input));
+    });
   }
 
   waitForAgent(input: RunInput): Promise<void> {

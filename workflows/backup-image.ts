@@ -22,7 +22,16 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
     await book.step('reserve', { do: () => host.reserveRoom(input, subject.neededBytes), undo: () => undo.discardStaged(input) });
 
-    if (wasRunning) await book.step('stop', { do: () => server.shutDown(input), undo: () => undo.start(input) });
+    let isOff = false;
+    if (wasRunning) {
+      await book.step('stop', {
+        do: async () => {
+          await server.shutDown(input);
+          isOff = true;
+        },
+        undo: () => (isOff ? undo.start(input) : undo.startAfterShutdown(input)),
+      });
+    }
     const pointInTime = new Date().toISOString();
 
     const copied: CopiedDisk[] = [];

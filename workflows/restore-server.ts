@@ -37,10 +37,14 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
 
     await book.step('recheck', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
 
+    let isOff = false;
     if (before.present !== null) {
       await book.step('stop', {
-        do: () => (agentAnswered ? server.shutDown(input) : server.powerOff(input)),
-        ...(wasRunning ? { undo: () => undo.start(input) } : {}),
+        do: async () => {
+          await (agentAnswered ? server.shutDown(input) : server.powerOff(input));
+          isOff = true;
+        },
+        ...(wasRunning ? { undo: () => (isOff ? undo.start(input) : undo.startAfterShutdown(input)) } : {}),
       });
     }
     await book.step('swap', {

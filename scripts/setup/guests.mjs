@@ -1,6 +1,8 @@
 /** The virtual servers of demo and tests: their images, and whether they can use KVM. */
 import { chooseAccelerator, knownAccelerator } from '../../test/guests/accelerator.mjs';
 import { buildGuests, imagePath, missingGuests } from '../../test/guests/build.mjs';
+import { apt, hasPackageLists } from './packages.mjs';
+import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
 const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [] };
@@ -14,7 +16,17 @@ export async function makeGuests(names) {
   await longPart(
     `Building guest images: ${names.join(', ')}`,
     { expected: names.length > 1 ? '1 min' : '40 s', advice: 'look at the message above; "apt-get update" helps when packages cannot be found or fetched.' },
-    (onLine) => buildGuests(names, onLine),
+    async (onLine) => {
+      if (!hasPackageLists()) await apt(['update'], onLine);
+      try {
+        await buildGuests(names, onLine);
+      } catch (error) {
+        if (interruption() !== null) throw error;
+        onLine(`once more, with fresh package lists: ${error.message}`); // old lists name packages that mirrors have dropped
+        await apt(['update'], onLine);
+        await buildGuests(names, onLine);
+      }
+    },
   );
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './programs.mjs';
-import { longPart } from './progress.mjs';
+import { longPart, say } from './progress.mjs';
 
 const stampPath = (root) => join(root, 'node_modules', '.modosu-installed');
 
@@ -49,11 +49,23 @@ export async function installNpmPackages(root) {
     { expected: '1 min', advice: 'look at the message above; behind a proxy set npm\'s "registry" or "https-proxy", then start again.' },
     async (onLine) => {
       const [command, args] = npmCommand();
-      await run(command, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'], { cwd: root, onLine });
+      const npm = (...words) =>
+        run(command, [...args, ...words, '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'], { cwd: root, onLine, noise: /^npm (http|warn)/ });
+      try {
+        await npm('ci');
+      } catch (error) {
+        if (!isOutOfSync(error.output ?? '')) throw error;
+        // A lock file made against a registry that lacks the optional packages of other systems. Versions and
+        // checksums of everything it lists still hold; the file itself is not changed.
+        say('  package-lock.json does not list every package; installing what it lists with "npm install --no-save".');
+        await npm('install', '--no-save');
+      }
       writeStamp(root);
     },
   );
 }
+
+export const isOutOfSync = (output) => /can only install packages when your package\.json and package-lock\.json .*are in sync/.test(output);
 
 /** The npm that started us, else the one on PATH. */
 function npmCommand() {

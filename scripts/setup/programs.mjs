@@ -11,7 +11,7 @@ const children = new Set();
 const cleanups = new Set();
 let interruptedBy = null;
 
-/** A program ended with another exit code than 0, was killed, or could not be started. `output` is the tail of what it wrote. */
+/** A program ended with another exit code than 0, was killed, or could not be started. `output` is the beginning and the end of what it wrote. */
 export class ProgramFailed extends Error {
   constructor(message, { exitCode = null, output = '' } = {}) {
     super(message);
@@ -21,7 +21,9 @@ export class ProgramFailed extends Error {
   }
 }
 
-const TAIL_LINES = 40;
+/** Of what a program wrote: the reason of a failure stands at the beginning (npm) or at the end (apt, Go). */
+const HEAD_LINES = 12;
+const TAIL_LINES = 28;
 
 /**
  * Runs a program to its end and returns what it wrote to standard output and standard error.
@@ -29,8 +31,9 @@ const TAIL_LINES = 40;
  * `onLine` is called with each line of either. `input` goes to standard input, which is empty otherwise. `timeoutMs` kills it.
  * `patient`: at an interruption the program is asked to stop and waited for (for dpkg, which must not be
  * killed in the middle of a package); all others are killed, also when this process itself is.
+ * Lines that match `noise` go to `onLine` alone, not into an error's output.
  */
-export function run(command, args = [], { cwd, env, input, onLine, timeoutMs, patient = false, maxOutput = 32 * 1024 * 1024 } = {}) {
+export function run(command, args = [], { cwd, env, input, onLine, timeoutMs, patient = false, noise = null, maxOutput = 32 * 1024 * 1024 } = {}) {
   if (interruptedBy !== null) return Promise.reject(new ProgramFailed(`interrupted by ${interruptedBy}`));
   const tied = !patient && findProgram('setpriv') !== null;
   const argv = tied ? ['setpriv', '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
@@ -43,7 +46,9 @@ export function run(command, args = [], { cwd, env, input, onLine, timeoutMs, pa
     });
     const entry = { child, patient };
     children.add(entry);
+    const head = [];
     const tail = [];
+    let left = 0;
     const captured = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr']) {
       let rest = '';
@@ -58,9 +63,14 @@ export function run(command, args = [], { cwd, env, input, onLine, timeoutMs, pa
     }
     const take = (line) => {
       if (line.trim() === '') return;
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
       onLine?.(line);
+      if (noise?.test(line)) return;
+      if (head.length < HEAD_LINES) return void head.push(line);
+      tail.push(line);
+      if (tail.length > TAIL_LINES) {
+        tail.shift();
+        left += 1;
+      }
     };
     let timedOut = false;
     const timer = timeoutMs === undefined ? null : setTimeout(() => ((timedOut = true), killGroup(child, 'SIGKILL')), timeoutMs);
@@ -74,7 +84,7 @@ export function run(command, args = [], { cwd, env, input, onLine, timeoutMs, pa
     child.on('close', (exitCode, signal) => {
       if (timer !== null) clearTimeout(timer);
       children.delete(entry);
-      const output = tail.join('\n');
+      const output = [...head, ...(left > 0 ? [`… ${left} lines`] : []), ...tail].join('\n');
       if (exitCode === 0) return resolvePromise(captured);
       const how = timedOut ? `did not end within ${timeoutMs / 1000} s` : signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
       reject(new ProgramFailed(`${[command, ...args].join(' ')} ${how}`, { exitCode, output }));
@@ -149,7 +159,10 @@ export function exitCleanlyOnSignals() {
 
 async function endChildren() {
   // apt finishes the package it is at when it is interrupted; its dpkg must not be hit.
-  for (const { child, patient } of children) patient ? child.kill('SIGINT') : killGroup(child, 'SIGTERM');
+  for (const { child, patient } of children) {
+    if (patient) child.kill('SIGINT');
+    else killGroup(child, 'SIGTERM');
+  }
   await Promise.all([...children].map(endChild));
 }
 

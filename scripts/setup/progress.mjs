@@ -49,6 +49,6 @@ export const indent = (text) =>
 
 /** Output of programs is shown without control characters, cut to one line. */
 function printable(line) {
-  const plain = line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replace(/[\u0000-\u001f\u007f]/g, ' ').trim();
+  const plain = line.replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, '').replace(/\p{Cc}/gu, ' ').trim();
   return plain.length > LINE_WIDTH ? `${plain.slice(0, LINE_WIDTH - 1)}…` : plain;
 }

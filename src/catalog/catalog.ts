@@ -102,7 +102,9 @@ export interface Page<T> {
 }
 
 export interface PageRequest {
+  /** 1 to 500; `REQUEST_INVALID` otherwise. */
   readonly limit: number;
+  /** From `nextCursor` of the same list; anything else is `REQUEST_INVALID`. */
   readonly cursor: string | null;
 }
 
@@ -114,7 +116,10 @@ export interface Catalog {
   // --- inventory ---------------------------------------------------------------------------------------------------------
   /** What the estate would change. Read-only. Nothing is ever removed without prune (later); absent things are listed as `kept`. */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
-  /** Applies it in one transaction; idempotent. A server keeps its id when its name stays; another UUID under the same name is `ESTATE_CONFLICT`. */
+  /**
+   * Applies it in one transaction; idempotent. A server keeps its id when its name stays. `ESTATE_CONFLICT`: another UUID under a known name, or two names for one domain.
+   * A server that is not in `resolved` (its domain is gone) keeps the identity it has; `DOMAIN_NOT_FOUND` when it is new or gets another domain.
+   */
   applyEstate(actor: Actor, estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
   listHypervisors(): Promise<readonly HypervisorDeclaration[]>;
   listRepositories(): Promise<readonly RepositoryDeclaration[]>;
@@ -125,7 +130,7 @@ export interface Catalog {
   // --- recovery points ---------------------------------------------------------------------------------------------------
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<number>;
-  /** Makes a published recovery point visible as `usable`. Idempotent by id. Audited as `recovery-point.published`. */
+  /** Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws `REPOSITORY_NOT_CONFIGURED`. */
   recordRecoveryPoint(manifest: ImageManifest, repository: string): Promise<RecoveryPointView>;
   /** Newest first. */
   listRecoveryPoints(filter: { readonly serverId?: string }, page: PageRequest): Promise<Page<RecoveryPointView>>;
@@ -137,9 +142,9 @@ export interface Catalog {
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
 
   // --- plans -------------------------------------------------------------------------------------------------------------
-  /** Writes the plan down as `planning`; the caller starts the workflow `plan/<id>` afterwards. */
+  /** Writes the plan down as `planning`; the caller starts the workflow `plan/<id>` afterwards. Also throws `RECOVERY_POINT_NOT_USABLE`. */
   acceptPlan(request: AcceptPlanRequest): Promise<{ readonly planId: string; readonly replayed: boolean }>;
-  /** Stores the immutable body and its hash. Idempotent for the same hash; audited as `plan.ready`. */
+  /** Stores the immutable body and its hash (`INTERNAL` when they do not fit). The first body stays: for a plan that is not `planning` any more nothing happens. Audited as `plan.ready`. */
   completePlan(planId: string, body: RestorePlanBody, hash: string): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Throws `PLAN_NOT_FOUND`. */
@@ -154,7 +159,8 @@ export interface Catalog {
    */
   acceptBackup(request: AcceptBackupRequest): Promise<AcceptedRun>;
   /**
-   * The same for a restore. The run gets the id that the plan reserved (`body.runId`). Also throws `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`; marks the plan `used`.
+   * The same for a restore. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws `PLAN_NOT_FOUND` (also for a plan of another server),
+   * `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
    */
   acceptRestore(request: AcceptRestoreRequest): Promise<AcceptedRun>;
   /** Runs still `accepted` since before `olderThan`: their workflow may not have been started. */
@@ -165,11 +171,17 @@ export interface Catalog {
   listOpenRuns(): Promise<readonly { readonly runId: string; readonly serverId: string; readonly state: RunState }[]>;
   /** `accepted` becomes `running`. Idempotent. Throws `FENCED_OFF` when the server's lock is not this run's. Audited as `run.started`. */
   startRun(runId: string): Promise<void>;
-  /** Insert or update by (run, seq). Idempotent; a final state never goes back to an earlier one except to `undone`. Sets startedAt/finishedAt. Audited as `step.<state>` for final states. */
+  /**
+   * Insert or update by (run, seq). Idempotent; a final state never goes back to an earlier one except to `undone`; detail is added to. Sets startedAt/finishedAt. For a
+   * run that has ended nothing happens. Audited as `step.<state>` for final states.
+   */
   recordStep(runId: string, update: RunStepUpdate): Promise<void>;
   /** Progress of the step with this key; not audited. Unknown step: nothing. */
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
-  /** Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. */
+  /**
+   * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run succeeded, its open
+   * steps are closed: what was running has failed, what was pending is skipped.
+   */
   finishRun(runId: string, outcome: { readonly state: Extract<RunState, 'succeeded' | 'failed' | 'cancelled'>; readonly error: ErrorSummary | null; readonly recoveryPointId?: string | null; readonly recoverySeconds?: number | null }): Promise<void>;
   /** Written first; the caller then cancels the workflow. Throws `RUN_NOT_FOUND`, `RUN_FINISHED`. Idempotent; audited. */
   requestCancel(actor: Actor, runId: string): Promise<void>;
@@ -179,7 +191,7 @@ export interface Catalog {
   getRun(runId: string): Promise<RunView>;
   /** Newest first; without steps. */
   listRuns(filter: { readonly serverId?: string; readonly kind?: RunKind; readonly state?: RunState }, page: PageRequest): Promise<Page<RunView>>;
-  /** Seconds of the last measured restores of a server (at most 20), for estimates. */
+  /** Seconds of the last measured restores of a server that succeeded (at most 20, newest first), for estimates. */
   measuredRecoverySeconds(serverId: string): Promise<readonly number[]>;
 
   // --- tokens ------------------------------------------------------------------------------------------------------------

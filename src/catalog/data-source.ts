@@ -33,8 +33,8 @@ export function createDataSource({ url, poolSize = 10, statementTimeoutMs = 30_0
     poolSize,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     applicationName: 'modosu',
-    // Without a handler the first lost connection would end the process.
-    poolErrorHandler: (error: Error) => onConnectionLost?.(error),
+    // Without a handler the first lost connection would end the process. pg hangs the client, with its settings, onto the error: that must not reach a log.
+    poolErrorHandler: (error: Error) => onConnectionLost?.(new Error(error.message)),
     extra: {
       keepAlive: true,
       statement_timeout: statementTimeoutMs,

@@ -12,8 +12,8 @@ const UNAVAILABLE_STATES = new Set(['28P01', '28000', '3D000', '25006', '55P03',
 const OUTDATED_STATES = new Set(['42P01', '42703', '3F000', '42883', '42501']);
 const RETRYABLE_STATES = new Set(['40001', '40P01']);
 
-/** Texts of pg and its pool, which give no code. */
-const LOST_CONNECTION = /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|timeout expired|after calling end on the pool|Client was closed|Driver not Connected|Query read timeout/i;
+/** Texts of pg, its pool and TypeORM (whose query runner is "released" when its connection breaks in mid-transaction); they give no code. */
+const LOST_CONNECTION = /Query runner (?:was )?already released|Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|timeout expired|after calling end on the pool|Client was closed|Driver not Connected|Query read timeout/i;
 
 /** SQLSTATE or system error code of a thrown value, looking through TypeORM's wrapper and Node's aggregate of addresses tried. */
 export function databaseCode(thrown: unknown): string | null {

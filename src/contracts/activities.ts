@@ -127,6 +127,11 @@ export interface ServerActivities {
   shutDown(input: RunInput): Promise<void>;
   powerOff(input: RunInput): Promise<void>;
   start(input: RunInput): Promise<void>;
+  /**
+   * Undoes a shutdown that may still be under way: waits (a minute at most) until the guest is off, then starts it. A guest that does not go off
+   * is left running.
+   */
+  startAfterShutdown(input: RunInput): Promise<void>;
   waitForAgent(input: RunInput): Promise<void>;
   swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ readonly generationId: string | null }>;
   revertSwap(input: RestoreServerInput): Promise<void>;

@@ -81,7 +81,7 @@ export const ERROR_CODES = {
   DEVICE_PASSTHROUGH: entry('precondition', 'never', 'Host devices tie the server to this host; remove them from the domain first.'),
   DEFINITION_CHANGED: entry('conflict', 'never', 'Find out who edits this server, then take the backup again.'),
   SERVER_PAUSED: entry('precondition', 'never', 'Find out who paused the server and why (`virsh domstate --reason`), resume it, then try again.'),
-  STOP_TIMED_OUT: entry('precondition', 'never', 'The guest did not shut down in time; look at its console, or raise stopTimeoutSeconds in the estate file.'),
+  STOP_TIMED_OUT: entry('precondition', 'never', 'Look at the console of the server, or raise stopTimeoutSeconds in the estate file. libvirt may not reach its guest agent again until the guest has stopped.'),
   AGENT_ABSENT: entry('precondition', 'never', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.'),
   AGENT_SILENT: entry('timeout', 'later', 'libvirt may say "running" while the OS has not started; look at the console of the server.'),
   AGENT_COMMAND_FAILED: entry('precondition', 'never', 'See the guest agent\'s message in the detail.'),

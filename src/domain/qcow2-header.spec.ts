@@ -126,7 +126,7 @@ describe('judgeQcow2Header', () => {
     ['a backing name of 2 KiB', 'backing_file_size', image({ backing: 'x'.repeat(2048) })],
     ['a backing name outside the first cluster', 'backing_file_offset', image({ backing: 'x', u64: { 8: 65_535n }, u32: { 16: 5 } })],
     ['a backing name in the header', 'backing_file_offset', image({ backing: 'x', u64: { 8: 8n } })],
-  ])('refuses %s', (_, field, bytes, options) => {
+  ])('refuses %s', (_, field, bytes, options = {}) => {
     expect(refusedField(bytes, options)).toBe(field);
   });
 

@@ -56,7 +56,8 @@ export interface Hypervisor {
 
   /**
    * Everything a backup or a plan needs to know. Read-only; image headers are judged before any QEMU tool opens a file.
-   * Throws `SERVER_GONE` when the host knows no server of this UUID. Problems that only forbid an image go into `refusals`.
+   * Throws `SERVER_GONE` when the host knows no server of this UUID. Problems that only forbid an image go into `refusals`. A disk whose
+   * file is missing or was refused is listed all the same, with sizes of 0: a restore has to put a volume in its place.
    */
   inspect(server: ServerRef): Promise<ServerInspection>;
 
@@ -80,7 +81,7 @@ export interface Hypervisor {
 
   /**
    * Shuts the guest down through its agent (ACPI where no agent answers) and waits until it is off. Already off: nothing.
-   * Throws `STOP_TIMED_OUT` after `deadlineMs`; the guest may still stop later. `onWaiting` is called at least every 5 s.
+   * Throws `STOP_TIMED_OUT` after `deadlineMs` (the guest may still stop later), `SERVER_PAUSED` for one that cannot act. `onWaiting` is called at least every 5 s.
    */
   shutDown(server: ServerRef, fence: Fence, options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void>;
 
@@ -90,11 +91,12 @@ export interface Hypervisor {
   /**
    * Copies one disk of a *stopped* server into a new qcow2 file (flattened; fsynced). Starts from scratch: a half-made `targetPath` of an
    * earlier attempt is replaced, a copy left running by a dead worker is ended first. The source is never opened for writing.
-   * Throws `COPY_FAILED`, `COPY_STALLED` (no progress for `stallTimeoutMs` of the adapter), `DISK_FILE_MISSING`, `REPOSITORY_UNREACHABLE`, `NOT_ENOUGH_SPACE`.
+   * Throws `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`, `COPY_FAILED`, `COPY_STALLED` (no progress for `stallTimeoutMs` of the adapter),
+   * `DISK_FILE_MISSING`, `DISK_NOT_SUPPORTED`, `IMAGE_HEADER_REFUSED`, `REPOSITORY_UNREACHABLE`, `NOT_ENOUGH_SPACE`.
    */
   exportDisk(request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string }, context: TransferContext): Promise<{ readonly virtualSizeBytes: number }>;
 
-  /** Writes the stored definition (with what the host hides by default, such as console passwords: mode 0600) to a new file, fsynced. Replaces a file of an earlier attempt. */
+  /** Writes the stored definition (with what the host hides by default, such as console passwords: mode 0600; without any fence) to a new file, fsynced. Replaces a file of an earlier attempt. */
   exportDefinition(server: ServerRef, targetPath: string): Promise<void>;
 
   /** Copies the NVRAM file, fsynced. Replaces a file of an earlier attempt. */
@@ -102,13 +104,14 @@ export interface Hypervisor {
 
   /**
    * Where a restore would put the new volumes: beside the old ones as `<file>.<runId>` (an earlier run's suffix is replaced, not added to), same format and directory.
-   * `present` null: the server is gone, origin paths of the manifest are used. Throws `TARGET_UNREACHABLE` when a directory is missing. Read-only.
+   * `present` null: the server is gone, origin paths of the manifest are used. Throws `TARGET_UNREACHABLE` when a directory is missing,
+   * `PATH_NOT_ALLOWED` for origins that are no plain absolute paths. `space` has one entry per file system, named by the first directory on it. Read-only.
    */
   restoreTargets(request: { readonly manifest: ImageManifest; readonly present: ServerInspection | null; readonly runId: string }): Promise<RestoreTargets>;
 
   /**
    * Copies a stored qcow2 image into the new volume, fsynced, owned as the disk it replaces. The header is judged first. Starts from scratch after
-   * an interrupted attempt. Throws `VOLUME_EXISTS` for a file that is not this run's, `COPY_FAILED`, `COPY_STALLED`, `NOT_ENOUGH_SPACE`, `TARGET_UNREACHABLE`, `IMAGE_HEADER_REFUSED`.
+   * an interrupted attempt. Throws `PATH_NOT_ALLOWED` for a name that is not this run's, `VOLUME_EXISTS` for a file that a server uses already, `RECOVERY_POINT_INCOMPLETE`, `COPY_FAILED`, `COPY_STALLED`, `NOT_ENOUGH_SPACE`, `TARGET_UNREACHABLE`, `IMAGE_HEADER_REFUSED`.
    */
   importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void>;
 
@@ -117,13 +120,14 @@ export interface Hypervisor {
 
   /**
    * Puts the new volumes in place by one define of a stopped server (a gone one is defined anew). The old definition is kept first, per run, for
-   * `revertSwap`. Idempotent: already swapped by this run: nothing. Throws `SWAP_REFUSED` with the old definition still in place.
+   * `revertSwap`. Idempotent: already swapped by this run: nothing. Throws `SWAP_REFUSED` with the old definition still in place (also when volumes and
+   * disks of the definition are not the same set, or a volume is not there), `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`.
    */
   swap(request: SwapRequest): Promise<{ readonly generationId: string | null }>;
 
-  /** Defines the kept old definition again (undefines a server that was gone). Not swapped by this run: nothing. Idempotent. The server must be off. */
+  /** Defines the kept old definition again (undefines a server that was gone). Not swapped by this run: nothing. Idempotent. The server must be off (`SERVER_NOT_STOPPED`). No file is deleted. */
   revertSwap(server: ServerRef, fence: Fence): Promise<void>;
 
-  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`). Missing ones are fine. */
+  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`). Missing ones are fine. */
   discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void>;
 }

@@ -29,7 +29,7 @@ export async function runApi(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise
       config: { version: programVersion() },
     });
     await listen(() => application.listen(config.apiPort, config.apiHost), config);
-    log.info({ host: config.apiHost, port: config.apiPort }, 'API is listening');
+    log.info({ url: await application.getUrl() }, 'API is listening');
     await tellParent({ type: 'ready' });
     await aborted(stop);
     log.info({}, 'API is stopping');

@@ -51,8 +51,9 @@ async function orTellUser(action: () => Promise<number>): Promise<number> {
   try {
     return await action();
   } catch (thrown) {
-    tellUser(toModosuError(thrown));
-    return 1;
+    const error = toModosuError(thrown);
+    tellUser(error);
+    return error.code === 'USAGE' ? 2 : 1;
   }
 }
 

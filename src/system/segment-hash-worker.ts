@@ -1,3 +1,5 @@
+/* istanbul ignore file -- a coverage run would put counters into the source below, and they live outside of it */
+
 /**
  * What runs inside the hashing thread.
  *

@@ -6,7 +6,8 @@ export interface TemporalClientOptions {
   /** HOST:PORT. */
   readonly address: string;
   readonly namespace: string;
-  readonly dataConverter: DataConverter;
+  /** Absent: only for calls without payloads, such as making the namespace. */
+  readonly dataConverter?: DataConverter;
   /** Bound on each call, connecting included. Default 5000. */
   readonly deadlineMs?: number;
 }

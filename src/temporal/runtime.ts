@@ -15,7 +15,7 @@ export function installRuntime(log: Log): void {
 /** The SDK's own messages, and those of workflows and activities, as lines of our log. */
 export function sdkLogger(log: Log): Logger {
   const write = (level: LogLevel, message: string, meta: Record<string | symbol, unknown> = {}): void => {
-    log[PINO_LEVELS[level]]({ ...meta }, message);
+    log[EXPECTED.test(message) ? 'debug' : PINO_LEVELS[level]]({ ...meta }, message);
   };
   return {
     log: write,
@@ -26,5 +26,8 @@ export function sdkLogger(log: Log): Logger {
     error: (message, meta) => write('ERROR', message, meta),
   };
 }
+
+/** What the SDK finds odd about our workers is meant: each serves one kind of task. */
+const EXPECTED = /^No (workflows|activities|Nexus services) registered/;
 
 const PINO_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const satisfies Record<LogLevel, string>;

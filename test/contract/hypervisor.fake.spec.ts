@@ -1,4 +1,42 @@
+import { join } from 'node:path';
 import { createFakeLab } from '../support/fake-lab';
-import { describeHypervisor } from './hypervisor.contract';
+import { pattern, transferContext } from '../support/hypervisor-lab';
+import { describeHypervisor, newFence, refusedWith } from './hypervisor.contract';
 
 describeHypervisor('fake', createFakeLab);
+
+describe('faults of the fake hypervisor', () => {
+  it('fail as often as asked, hang until aborted, keep silent, never stop, and vanish', async () => {
+    const lab = await createFakeLab();
+    const { hypervisor } = lab;
+    try {
+      const server = await lab.createServer({ disks: [{ target: 'vda', format: 'qcow2', content: pattern(1) }] });
+      const fence = newFence();
+      await hypervisor.takeFence(server, fence);
+
+      hypervisor.failNext('start', 'START_FAILED');
+      await expect(hypervisor.start(server, fence)).rejects.toEqual(refusedWith('START_FAILED'));
+      await hypervisor.start(server, fence);
+      const agent = hypervisor.guestAgent(server);
+      expect(await agent.answers(100)).toBe(true);
+      hypervisor.faults.agentSilent = true;
+      await expect(agent.waitUntilAnswering({ deadlineMs: 50, signal: new AbortController().signal })).rejects.toEqual(refusedWith('AGENT_SILENT'));
+
+      hypervisor.faults.stopNeverEnds = true;
+      await expect(hypervisor.shutDown(server, fence, { deadlineMs: 50, signal: new AbortController().signal })).rejects.toEqual(refusedWith('STOP_TIMED_OUT'));
+      await hypervisor.powerOff(server, fence);
+
+      hypervisor.faults.hangCopies.add('exportDisk');
+      const stop = new AbortController();
+      const context = transferContext(stop.signal);
+      const copy = hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'vda.qcow2') }, { ...context, onProgress: () => stop.abort(new Error('enough')) });
+      await expect(copy).rejects.toThrow('enough');
+
+      hypervisor.vanish(server);
+      await expect(hypervisor.powerState(server)).rejects.toEqual(refusedWith('SERVER_GONE'));
+      expect(hypervisor.calls.filter((call) => call.startsWith('start'))).toHaveLength(2);
+    } finally {
+      await lab.dispose();
+    }
+  });
+});

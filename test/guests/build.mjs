@@ -7,12 +7,12 @@
  * Progress goes to standard error. `--json` prints `{"images": {NAME: PATH}, "accelerator": "kvm"|"qemu"}` at the end.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDir, makeReachableDirectory } from '../../scripts/setup/paths.mjs';
 import { duration, say } from '../../scripts/setup/progress.mjs';
-import { exitCleanlyOnSignals, run, withCleanup } from '../../scripts/setup/programs.mjs';
+import { exitCleanlyOnSignals, withCleanup } from '../../scripts/setup/programs.mjs';
 import { chooseAccelerator } from './accelerator.mjs';
 import { buildDisk } from './recipe/disk.mjs';
 import { GUESTS, GUEST_NAMES, TREES } from './recipe/guests.mjs';
@@ -23,6 +23,7 @@ import { finishRootTree, recipeFiles } from './recipe/root-tree.mjs';
 
 const recipeDir = join(dirname(fileURLToPath(import.meta.url)), 'recipe');
 const imagesDir = join(cacheDir, 'guests');
+const KEEP_OLD_MS = 30 * 24 * 3600_000;
 
 /** The SHA-256 over every file of the recipe: a changed recipe is another image. */
 export function recipeHash() {
@@ -57,11 +58,21 @@ export async function buildGuests(names = GUEST_NAMES, onLine = () => {}) {
         const unfinished = join(workDir, `${name}.qcow2`);
         await buildDisk({ ...shared, guest: GUESTS[name], tree: treeDir, target: unfinished, workDir });
         renameSync(unfinished, imagePath(name));
+        removeOldImages(name);
         onLine(`${name}: ${imagePath(name)}`);
       }
       rmSync(treeDir, { recursive: true, force: true });
     }
   });
+}
+
+/** Images of other recipes may belong to another checkout that is in use: only those of a month ago go. */
+function removeOldImages(name) {
+  for (const file of readdirSync(imagesDir)) {
+    const path = join(imagesDir, file);
+    const sameGuest = file.startsWith(`${name}-`) && /^[0-9a-f]{16}\.qcow2$/.test(file.slice(name.length + 1));
+    if (sameGuest && path !== imagePath(name) && Date.now() - statSync(path).mtimeMs > KEEP_OLD_MS) rmSync(path, { force: true });
+  }
 }
 
 /** Kernel, initial ram disk and boot loaders, the same for all guests. */

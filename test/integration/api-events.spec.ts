@@ -133,6 +133,21 @@ describe('the events of a run', () => {
     expect(asked - withOne).toBeLessThan(5);
   });
 
+  it('do not keep the API from shutting down when the client does not read', async () => {
+    const getRun = api.catalog.getRun;
+    api.catalog.getRun = async (id) => ({ ...(await getRun(id)), reason: 'x'.repeat(16 * 1024 * 1024) });
+    const request = get(`${api.url}/v1/runs/${runId}/events`, { agent: false, headers: { Authorization: `Bearer ${api.tokens.read}` } });
+    request.on('error', () => undefined);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.on('error', () => undefined);
+    const gone = once(response.socket, 'close');
+    const started = performance.now();
+    await api.restart();
+    expect(performance.now() - started).toBeLessThan(4_000);
+    response.resume();
+    await gone;
+  });
+
   it('end with the token', async () => {
     const short = await api.catalog.createToken('test', 'short', ['read'], new Date(Date.now() + 1500));
     const stream = await Stream.open(api, runId, { Authorization: `Bearer ${short.secret}` });

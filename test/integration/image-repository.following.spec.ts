@@ -117,6 +117,20 @@ describe('hashing an image while qemu-img writes it', () => {
     expect(result.list.digests).toEqual(fromScratch(target));
   });
 
+  it('does not trust a sound image of an earlier attempt that does not grow', async () => {
+    rawDisk(source, 20, [[0, 20]]);
+    await run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', source, target]);
+    const overwrite = async (): Promise<void> => {
+      // Long enough for several looks at the file as it is.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const fd = openSync(target, 'r+');
+      writeSync(fd, randomBytes(MIB), 0, MIB, 5 * MIB);
+      closeSync(fd);
+    };
+    const result = await follow(overwrite(), { segmentSizeBytes: MIB, lagBytes: 0, pollMs: 2 });
+    expect(result).toMatchObject({ early: 0, list: { digests: fromScratch(target, MIB) } });
+  });
+
   it('hashes everything at the end when the file is not qcow2', async () => {
     writeFileSync(target, randomBytes(3 * MIB));
     const grow = async (): Promise<void> => {

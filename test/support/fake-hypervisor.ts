@@ -376,6 +376,7 @@ export class FakeHypervisor implements Hypervisor {
     await this.write(path, bytes.subarray(0, bytes.length / 2), unreachableCode);
     context.onProgress({ doneBytes: Math.floor(totalBytes / 2), totalBytes });
     if (this.faults.hangCopies.has(kind)) {
+      context.signal.throwIfAborted();
       await new Promise<never>((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true }));
     }
     for (let part = 1; part <= 10 && this.faults.copyMs > 0; part += 1) {

@@ -52,7 +52,9 @@ export async function startTestPostgres(options: { readonly migrate?: boolean } 
   mkdirSync(directory, { mode: 0o711 });
   const dataDirectory = join(directory, 'data');
   const start = (port: number): Promise<EmbeddedPostgres> => startEmbeddedPostgres({ dataDirectory, port, superuserPassword: PASSWORD, fsync: false });
-  let { server, port } = await startOnFreePort(start);
+  const started = await startOnFreePort(start);
+  const { port } = started;
+  let { server } = started;
   const url = (user: string, database = DATABASE): string => postgresUrl(user, PASSWORD, port, database);
   const roles = { superuserUrl: url('postgres', 'postgres'), ownerRole: OWNER_ROLE, ownerPassword: PASSWORD, appRole: APP_ROLE, appPassword: PASSWORD };
   await ensureDatabase({ ...roles, database: DATABASE });

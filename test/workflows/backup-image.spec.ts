@@ -48,7 +48,7 @@ describe('backupImage', () => {
     ['examine', 'examineForBackup', 'SERVER_HAS_NO_DISKS', []],
     ['fence', 'takeFence', 'FENCED_OFF', ['releaseFence']],
     ['reserve', 'reserveRoom', 'NOT_ENOUGH_SPACE', ['discardStaged', 'releaseFence']],
-    ['stop', 'shutDown', 'STOP_TIMED_OUT', ['start', 'discardStaged', 'releaseFence']],
+    ['stop', 'shutDown', 'STOP_TIMED_OUT', ['startAfterShutdown', 'discardStaged', 'releaseFence']],
     ['copy:vda', 'copyDiskToRepository', 'DISK_FILE_MISSING', ['start', 'discardStaged', 'releaseFence']],
     ['definition', 'saveDefinition', 'DEFINITION_CHANGED', ['start', 'discardStaged', 'releaseFence']],
     ['power', 'start', 'START_FAILED', ['start', 'discardStaged', 'releaseFence']],
@@ -93,7 +93,7 @@ describe('backupImage', () => {
     });
     expect(closed).toBe('CANCELLED');
     expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
-    expect(rehearsal.calls.slice(-3)).toEqual(['start', 'discardStaged', 'releaseFence']);
+    expect(rehearsal.calls.slice(-3)).toEqual([activity === 'shutDown' ? 'startAfterShutdown' : 'start', 'discardStaged', 'releaseFence']);
     expect(rehearsal.calls).not.toContain('publish');
   });
 

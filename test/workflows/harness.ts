@@ -134,6 +134,7 @@ export class Rehearsal {
       shutDown: async () => undefined,
       powerOff: async () => undefined,
       start: async () => undefined,
+      startAfterShutdown: async () => undefined,
       waitForAgent: async () => undefined,
       swapVolumes: async () => ({ generationId: 'g2' }),
       revertSwap: async () => undefined,

@@ -11,6 +11,7 @@ const HEARTBEAT_MS = 15_000;
 const POLL_MS = 500;
 /** How long a browser waits before it connects again. */
 const RECONNECT_MS = 2_000;
+const CLOSING_GRACE_MS = 1_000;
 
 export interface StreamOptions {
   readonly lastEventId: string | null;
@@ -48,6 +49,8 @@ export class RunEvents implements BeforeApplicationShutdown {
     } finally {
       clearInterval(heartbeat);
       response.end();
+      // A client that no longer reads would keep the shutdown waiting for ever.
+      if (this.closing.signal.aborted) setTimeout(() => response.destroy(), CLOSING_GRACE_MS).unref();
     }
   }
 

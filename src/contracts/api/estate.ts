@@ -7,9 +7,8 @@ import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } fro
  */
 const partName = z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE);
 const serverName = z.string().regex(SERVER_NAME_PATTERN, NAME_RULE);
-const oneLine = z.string().min(1).max(255).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'must not contain control characters');
-const absoluteDirectory = oneLine
-  .max(1024)
+const oneLine = (maxLength: number) => z.string().min(1).max(maxLength).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'must not contain control characters');
+const absoluteDirectory = oneLine(1024)
   .refine((value) => value.startsWith('/'), 'must be an absolute path')
   .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
 
@@ -29,7 +28,7 @@ export const serverDeclarationSchema = z.strictObject({
   name: serverName,
   hypervisor: partName,
   /** Name of the domain on the hypervisor; the server's own name where absent. */
-  domain: oneLine.optional(),
+  domain: oneLine(255).optional(),
   repository: partName,
   /** How long the guest may take to shut down for an offline backup. */
   stopTimeoutSeconds: z.int().min(1).max(3600).default(120),

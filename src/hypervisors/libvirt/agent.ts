@@ -3,6 +3,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ServerRef } from '../../contracts/server';
 import type { CommandResult, GuestAgent } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
+import { keepSaying } from './waiting';
 
 /** virsh itself needs a moment beside the agent's time. */
 const VIRSH_EXTRA_MS = 10_000;
@@ -20,7 +21,7 @@ const SILENT = /guest agent is not responding|agent is not connected|domain is n
 /** The QEMU guest agent through libvirt. */
 export class LibvirtGuestAgent implements GuestAgent {
   constructor(
-    private readonly virsh: Virsh,
+    private readonly virsh: Pick<Virsh, 'attemptOn'>,
     private readonly server: ServerRef,
   ) {}
 
@@ -52,7 +53,7 @@ export class LibvirtGuestAgent implements GuestAgent {
       options.signal.throwIfAborted();
       const left = giveUpAt - performance.now();
       try {
-        await this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), options.signal);
+        await keepSaying(options.onWaiting, this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), options.signal));
         return;
       } catch (error) {
         options.signal.throwIfAborted();
@@ -65,7 +66,6 @@ export class LibvirtGuestAgent implements GuestAgent {
           });
         }
       }
-      options.onWaiting?.();
       await delay(Math.min(WAIT_POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
     }
   }

@@ -74,8 +74,12 @@ export class Copier {
     watch.start();
     try {
       await this.convert(request, context, recordPath, watch, signal);
+      await watch.requireTarget();
+      if (request.owner !== null) await applyOwnership(request.targetPath, request.owner);
       await watch.flush(signal);
-      await this.finish(request, watch);
+      // Whatever stands there now is durable; that it is still our file is asked last.
+      await watch.requireTarget();
+      await this.withDeadline(fsyncDirectory(dirname(request.targetPath)), `writing the directory of ${request.targetPath}`);
     } finally {
       await watch.stop();
     }
@@ -116,14 +120,6 @@ export class Copier {
       await forgetProcess(recordPath, pid);
     });
     if (outcome.exitCode !== 0) throw copyError(request, outcome.stderr, outcome.signal);
-  }
-
-  /** Owner, mode, and the directory entry; the content is on disk already. */
-  private async finish(request: CopyRequest, watch: CopyWatch): Promise<void> {
-    const { targetPath, owner } = request;
-    await watch.requireTarget();
-    if (owner !== null) await applyOwnership(targetPath, owner);
-    await this.withDeadline(fsyncDirectory(dirname(targetPath)), `writing the directory of ${targetPath}`);
   }
 
   /** Storage that hangs must not hang us: the call is left behind, the promise settles. */
@@ -209,7 +205,7 @@ function copyError(request: CopyRequest, stderr: string, signal: NodeJS.Signals 
   if (/No space left on device|Disk quota exceeded/.test(stderr)) {
     return new ModosuError('NOT_ENOUGH_SPACE', `The copy to ${request.targetPath} filled the storage: ${message}`, { context });
   }
-  if (/Failed to get .*lock/.test(stderr)) {
+  if (/Failed to get .*lock/.test(stderr) && !stderr.includes(request.targetPath)) {
     return new ModosuError('SERVER_NOT_STOPPED', `The disk ${request.source[0]?.path ?? ''} is in use by another process: ${message}`, { context });
   }
   return new ModosuError('COPY_FAILED', signal === null ? `qemu-img failed to copy to ${request.targetPath}: ${message}` : `The copy to ${request.targetPath} was ended by ${signal}.`, { context });

@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { Fence, ServerRef } from '../../contracts/server';
 import type { Hypervisor } from '../hypervisor';
 import type { Domains } from './domains';
 import type { Fences } from './fence';
 import { libvirtMessage, type Virsh } from './virsh';
+import { keepSaying } from './waiting';
 
 const POLL_MS = 500;
 /** A guest may miss the first request, for example while it still boots. */
 const ASK_AGAIN_MS = 30_000;
+const MIN_ASK_MS = 1_000;
 const START_TIMEOUT_MS = 120_000;
 
 /** Starts and stops servers. */
@@ -56,20 +58,29 @@ export class Power {
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
         askedAt = now;
-        answer = await this.ask(server);
+        answer = await keepSaying(options.onWaiting, this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal));
       }
       options.onWaiting?.();
       await delay(Math.min(POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
     }
   }
 
-  /** Through the agent, which needs no ACPI in the guest; ACPI where no agent answers. Returns what to add to the error when it was in vain. */
-  private async ask(server: ServerRef): Promise<string> {
-    const agent = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'agent']);
-    if (agent.exitCode === 0) return ' (the guest agent had accepted)';
-    const acpi = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'acpi']);
-    if (acpi.exitCode === 0) return ` (through ACPI; its guest agent said: ${libvirtMessage(agent.stderr)})`;
-    return ` (neither agent nor ACPI worked: ${libvirtMessage(acpi.stderr)})`;
+  /**
+   * Through the agent, which needs no ACPI in the guest; ACPI where no agent answers. Returns what to add to the error when it was in vain:
+   * a request that fails is no reason to give up before the deadline.
+   */
+  private async ask(server: ServerRef, timeoutMs: number, signal: AbortSignal): Promise<string> {
+    try {
+      const agent = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'agent'], { timeoutMs, signal });
+      if (agent.exitCode === 0) return ' (the guest agent had accepted)';
+      const acpi = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'acpi'], { timeoutMs, signal });
+      if (acpi.exitCode === 0) return ` (through ACPI; its guest agent said: ${libvirtMessage(agent.stderr)})`;
+      return ` (neither agent nor ACPI worked: ${libvirtMessage(acpi.stderr)})`;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isModosuError(error) && error.code === 'HYPERVISOR_COMMAND_TIMED_OUT') return ' (the request itself was not answered)';
+      throw error;
+    }
   }
 
   async powerOff(server: ServerRef, fence: Fence): Promise<void> {

@@ -66,9 +66,9 @@ async function completeManifest(staged: string, draft: ManifestDraft, now: Date)
   for (const disk of draft.disks) disks.push(await storedDisk(staged, disk));
   const { nvramOrigin, ...rest } = draft;
   const manifest: ImageManifest = {
-    ...rest,
     format: MANIFEST_FORMAT,
     version: MANIFEST_VERSION,
+    ...rest,
     publishedAt: now.toISOString(),
     disks,
     definition: { path: DEFINITION_FILE, ...(await smallFile(staged, DEFINITION_FILE)) },

@@ -53,12 +53,13 @@ export class Installation {
     await endLeftovers(processes, log);
     await rm(layout.endpointsFile, { force: true });
     if (config.payloadKeysFile === layout.payloadKeysFile) ensurePayloadKeys(layout.payloadKeysFile, new Date());
+    const temporalCli = config.temporalAddress === null ? findTemporalCli(config) : null;
     const ports = await this.choosePorts();
 
     const temporalAddress = config.temporalAddress ?? `${LOOPBACK}:${ports.temporal}`;
     this.temporal = openTemporal({ ...config, temporalAddress });
     const { temporal } = this;
-    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, ports.temporal)]);
+    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, temporalCli, ports.temporal)]);
 
     const childEnv = this.childEnvironment(temporalAddress, ports.api);
     await this.together([() => this.startPart(rolePart('worker', childEnv)), () => this.startPart(rolePart('api', childEnv))]);
@@ -123,7 +124,7 @@ export class Installation {
     return this.embeddedUrl(port, config.appRole, 'database-app-password');
   }
 
-  private async startTemporal(client: TemporalClient, port: number): Promise<void> {
+  private async startTemporal(client: TemporalClient, cli: string | null, port: number): Promise<void> {
     const { config, log } = this;
     const ensure = (): Promise<void> =>
       ensureNamespace(client, {
@@ -131,12 +132,12 @@ export class Installation {
         deadlineMs: NAMESPACE_DEADLINE_MS,
         onWarning: (message) => log.warn({ part: 'temporal' }, message),
       });
-    if (config.temporalAddress !== null) {
+    if (cli === null) {
       await client.call(({ workflowService }) => workflowService.getSystemInfo({}));
       return ensure();
     }
     const databaseFile = config.layout.temporalDatabase;
-    await this.startPart(temporalPart({ cli: findTemporalCli(config), databaseFile, port, uiPort: config.temporalUiPort, client, ensureNamespace: ensure }));
+    await this.startPart(temporalPart({ cli, databaseFile, port, uiPort: config.temporalUiPort, client, ensureNamespace: ensure }));
   }
 
   private async startPart(definition: PartDefinition): Promise<void> {

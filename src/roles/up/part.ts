@@ -53,7 +53,6 @@ const KILL_GRACE_MS = 10_000;
 export class Part {
   private readonly stopping = new AbortController();
   private supervision: Promise<void> = Promise.resolve();
-  private child: ChildProcess | null = null;
   private reported: ErrorSummary | null = null;
 
   constructor(
@@ -101,36 +100,38 @@ export class Part {
 
   /** One life, from start to end; returns why it ended. */
   private async live(onReady: () => void): Promise<ModosuError> {
-    const { name, definition } = { name: this.name, definition: this.definition };
+    const { name, definition } = this;
     const ended = new AbortController();
     try {
       await definition.prepare?.();
-      const child = this.spawnChild(ended);
+      const { child, saidReady } = this.spawnChild(ended);
+      let letGo: () => void = () => undefined;
       const exit = new Promise<string>((resolve) => {
+        letGo = () => resolve('it does not end: it waits for storage that does not answer');
         child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal));
         child.once('error', (error) => resolve(error.message));
       }).finally(() => ended.abort());
       if (child.pid === undefined) return new ModosuError('INTERNAL', `${name} could not be started: ${await exit}.`);
       await recordProcess(this.recordPath, child.pid, `modosu ${name}`);
 
-      const onStop = (): void => void this.endChild(child);
+      const onStop = (): void => void this.endChild(child).then(letGo);
       this.stopping.signal.addEventListener('abort', onStop, { once: true });
       if (this.stopping.signal.aborted) onStop();
-      const notReady = await this.waitUntilReady(child, child.pid, ended.signal, onReady);
-      if (notReady !== null && !ended.signal.aborted) await this.endChild(child);
+      const notReady = await this.waitUntilReady({ pid: child.pid, ended: ended.signal, saidReady }, onReady);
+      if (notReady !== null && !ended.signal.aborted) await this.endChild(child).then(letGo);
       const how = await exit;
       this.stopping.signal.removeEventListener('abort', onStop);
-      await forgetProcess(this.recordPath, child.pid);
+      // One that does not end is still in the way of the next start.
+      if (child.exitCode !== null || child.signalCode !== null) await forgetProcess(this.recordPath, child.pid);
       return this.explain(how, notReady);
     } catch (error) {
       return toModosuError(error);
     } finally {
       ended.abort();
-      this.child = null;
     }
   }
 
-  private spawnChild(ended: AbortController): ChildProcess {
+  private spawnChild(ended: AbortController): { readonly child: ChildProcess; readonly saidReady: Promise<void> } {
     const logFile = this.logFile;
     rotate(logFile);
     const output = openSync(logFile, 'a', 0o640);
@@ -145,20 +146,24 @@ export class Part {
         shell: false,
       });
       this.reported = null;
-      this.child = child;
-      child.on('message', (message: unknown) => {
-        if (isChildMessage(message) && message.type === 'failed') this.reported = message.error;
+      // Listen from the first moment: a message that finds no listener is lost.
+      const saidReady = new Promise<void>((resolve) => {
+        child.on('message', (message: unknown) => {
+          if (!isChildMessage(message)) return;
+          if (message.type === 'ready') resolve();
+          else this.reported = message.error;
+        });
       });
       child.once('error', () => ended.abort());
-      return child;
+      return { child, saidReady };
     } finally {
       closeSync(output);
     }
   }
 
   /** Null when it served; otherwise why not. */
-  private async waitUntilReady(child: ChildProcess, pid: number, ended: AbortSignal, onReady: () => void): Promise<ModosuError | null> {
-    const saidReady = new Promise<void>((resolve) => child.on('message', (message: unknown) => isChildMessage(message) && message.type === 'ready' && resolve()));
+  private async waitUntilReady(life: Life, onReady: () => void): Promise<ModosuError | null> {
+    const { ended } = life;
     const deadline = new AbortController();
     const timeout = delay(this.definition.readyTimeoutMs, undefined, { signal: deadline.signal, ref: false }).then(
       () => new ModosuError('NOT_READY', `${this.name} was started but did not serve within ${this.definition.readyTimeoutMs / 1000} s.`, { context: { log: this.logFile } }),
@@ -169,7 +174,7 @@ export class Part {
       if (ended.aborted) tell();
       ended.addEventListener('abort', tell, { once: true });
     });
-    const ready = this.definition.becomesReady({ pid, ended, saidReady }).then(
+    const ready = this.definition.becomesReady(life).then(
       () => null,
       (error: unknown) => toModosuError(error),
     );

@@ -19,7 +19,7 @@ const WAIT_SECONDS = 2;
  */
 export async function acquireStateLock(lockFile: string): Promise<StateLock> {
   const child = spawn(findProgram('flock'), ['--no-fork', '--wait', String(WAIT_SECONDS), '--conflict-exit-code', String(CONFLICT_EXIT_CODE), lockFile, findProgram('cat')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     detached: true, // Ctrl-C must not take the lock away while parts are being stopped
     shell: false,
   });

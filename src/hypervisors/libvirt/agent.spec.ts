@@ -1,0 +1,92 @@
+import type { CommandOutcome } from '../../system/child-process';
+import { LibvirtGuestAgent } from './agent';
+
+/** An agent behind scripted answers: each is the JSON of one reply, or virsh's error. */
+function agentThat(...answers: (string | { readonly error: string })[]): { agent: LibvirtGuestAgent; asked: unknown[] } {
+  const asked: unknown[] = [];
+  const virsh = {
+    attemptOn: async (_uuid: string, _command: string, args: readonly string[] = []): Promise<CommandOutcome> => {
+      asked.push(JSON.parse(args.at(-1) ?? ''));
+      const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? '';
+      const common = { signal: null, truncated: false, timedOut: false };
+      return typeof answer === 'string' ? { ...common, exitCode: 0, stdout: answer, stderr: '' } : { ...common, exitCode: 1, stdout: '', stderr: answer.error };
+    },
+  };
+  return { agent: new LibvirtGuestAgent(virsh, { uuid: '3f0c9c1e-1111-4222-8333-444455556666', name: 'db01' }), asked };
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const returns = (value: unknown): string => JSON.stringify({ return: value });
+const SILENT = { error: 'error: Guest agent is not responding: QEMU guest agent is not connected' };
+const ABSENT = { error: 'error: argument unsupported: QEMU guest agent is not configured' };
+
+describe('LibvirtGuestAgent', () => {
+  it('runs a program and waits for its end', async () => {
+    const { agent, asked } = agentThat(
+      returns({ pid: 42 }),
+      returns({ exited: false }),
+      returns({ exited: true, exitcode: 3, 'out-data': base64('out'), 'err-data': base64('戻す') }),
+    );
+    expect(await agent.exec(['/bin/x', '$(id)'], { timeoutMs: 5_000 })).toEqual({ exitCode: 3, stdout: 'out', stderr: '戻す', truncated: false });
+    expect(asked[0]).toEqual({ execute: 'guest-exec', arguments: { path: '/bin/x', arg: ['$(id)'], 'capture-output': true } });
+    expect(asked[1]).toEqual({ execute: 'guest-exec-status', arguments: { pid: 42 } });
+  });
+
+  it('counts a program ended by a signal as shells do', async () => {
+    expect((await agentThat(returns({ pid: 1 }), returns({ exited: true, signal: 9 })).agent.exec(['x'], { timeoutMs: 1_000 })).exitCode).toBe(137);
+  });
+
+  it('cuts a flood', async () => {
+    const { agent } = agentThat(returns({ pid: 1 }), returns({ exited: true, exitcode: 0, 'out-data': base64('x'.repeat(10_000)) }));
+    const result = await agent.exec(['x'], { timeoutMs: 1_000, maxOutputBytes: 100 });
+    expect(result.stdout).toHaveLength(100);
+    expect(result.truncated).toBe(true);
+  });
+
+  it('gives up on a program that does not end', async () => {
+    const { agent } = agentThat(returns({ pid: 1 }), returns({ exited: false }));
+    await expect(agent.exec(['/bin/hang'], { timeoutMs: 300 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED', context: { pid: 1 } });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '<html>'],
+    ['no return', '{"pid":1}'],
+    ['a list', '[]'],
+    ['no process id', returns({})],
+    ['a process id that is none', returns({ pid: '1; rm' })],
+  ])('does not believe %s', async (_what, answer) => {
+    await expect(agentThat(answer).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+  });
+
+  it.each([
+    ['no exit code', { exited: true }],
+    ['an exit code that is none', { exited: true, exitcode: 'zero' }],
+    ['output that is no base64', { exited: true, exitcode: 0, 'out-data': '<<<' }],
+    ['output that is no text', { exited: true, exitcode: 0, 'out-data': 7 }],
+  ])('never takes %s for a success', async (_what, status) => {
+    await expect(agentThat(returns({ pid: 1 }), returns(status)).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+  });
+
+  it('reads version and enabled commands, and drops what is none', async () => {
+    const commands = [{ name: 'guest-exec', enabled: true }, { name: 'guest-shutdown', enabled: false }, { name: '<b>', enabled: true }, 'x', null];
+    expect(await agentThat(returns({ version: '7.2.1', supported_commands: commands })).agent.info(1_000)).toEqual({ version: '7.2.1', commands: ['guest-exec'] });
+    expect(await agentThat(returns({ version: { evil: 1 } })).agent.info(1_000)).toEqual({ version: 'unknown', commands: [] });
+  });
+
+  it('waits through silence until it answers', async () => {
+    const { agent, asked } = agentThat(SILENT, returns({}));
+    let waited = 0;
+    await agent.waitUntilAnswering({ deadlineMs: 10_000, signal: new AbortController().signal, onWaiting: () => (waited += 1) });
+    expect([asked.length, waited]).toEqual([2, 2]);
+  });
+
+  it('tells absence from silence and from refusal', async () => {
+    expect(await agentThat(SILENT).agent.answers(1_000)).toBe(false);
+    expect(await agentThat(returns({})).agent.answers(1_000)).toBe(true);
+    await expect(agentThat(ABSENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_ABSENT' });
+    await expect(agentThat(SILENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
+    const refused = { error: "error: internal error: unable to execute QEMU agent command 'guest-exec': Command guest-exec has been disabled" };
+    await expect(agentThat(refused).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED', message: expect.stringContaining('has been disabled') });
+  });
+});

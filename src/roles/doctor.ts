@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util';
+import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
+import { createLog } from '../config/log';
+import { ModosuError, toModosuError } from '../contracts/errors';
+import { createRunStarter } from '../temporal/run-starter';
+import { fail, failed, look, ok, type Check } from './doctor/check';
+import { checkEstate } from './doctor/estate';
+import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
+import { checkApi, checkControlWorker, checkDatabase, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
+import { Adapters, openCatalog, openTemporal } from './wiring';
+
+/**
+ * Looks at each thing a run needs and says what is wrong and what to do. Changes nothing. Returns the exit code: 0 only when nothing failed. Throws `USAGE`.
+ */
+export async function runDoctor(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void): Promise<number> {
+  const format = formatOf(args);
+  const report = reportOf(await examine(env));
+  write(render(report, format));
+  return report.failed === 0 ? 0 : 1;
+}
+
+async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
+  let config: Config;
+  try {
+    config = loadConfigOfInstallation(env);
+  } catch (error) {
+    return [failed('configuration', error)];
+  }
+  return [...checkInstallation(config), ...checkPrograms(), ...(await checkPayloadKeys(config)), ...(await checkServices(config)), ...(await checkApi(config))];
+}
+
+function checkInstallation(config: Config): readonly Check[] {
+  const endpoints = readEndpoints(config.layout);
+  if (endpoints !== null) return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
+  if (config.databaseUrl !== null && config.temporalAddress !== null) return [ok('installation', 'PostgreSQL and Temporal by address')];
+  return [
+    fail('installation', `\`modosu up\` does not run on ${config.stateDirectory}.`, 'Start it, set MODOSU_STATE_DIR to its state directory, or set MODOSU_DATABASE_URL and MODOSU_TEMPORAL_ADDRESS.'),
+  ];
+}
+
+/** Without the catalogue nobody knows what else to look at. */
+async function checkServices(config: Config): Promise<readonly Check[]> {
+  const log = createLog({ level: 'silent', role: 'doctor' });
+  const { databaseUrl } = config;
+  if (databaseUrl === null) return [fail('database', 'No address is known.', 'Start `modosu up`, or set MODOSU_DATABASE_URL.', 'CONFIG_INVALID'), ...(await checkRuns(config, null))];
+  const catalog = openCatalog(databaseUrl, log);
+  try {
+    const database = await checkDatabase(catalog);
+    const answers = database.every(({ state }) => state === 'ok');
+    return [...database, ...(await checkRuns(config, answers ? catalog : null))];
+  } finally {
+    await catalog.close();
+  }
+}
+
+async function checkRuns(config: Config, catalog: ReturnType<typeof openCatalog> | null): Promise<readonly Check[]> {
+  const { temporalAddress } = config;
+  const estate = async (runs: Parameters<typeof checkEstate>[0]['runs']): Promise<readonly Check[]> =>
+    catalog === null
+      ? [fail('estate', 'Not looked at: the catalogue does not answer.', 'Mend the database first.')]
+      : look('estate', () => checkEstate({ catalog, adapters: new Adapters(config), runs }), 300_000);
+  if (temporalAddress === null) {
+    return [fail('temporal', 'No address is known.', 'Start `modosu up`, or set MODOSU_TEMPORAL_ADDRESS.', 'CONFIG_INVALID'), ...(await estate(null))];
+  }
+  let temporal: ReturnType<typeof openTemporal>;
+  try {
+    temporal = openTemporal({ ...config, temporalAddress });
+  } catch (error) {
+    // Only the payload keys can be at fault, and their own line says so.
+    return [fail('temporal', `Not looked at: ${toModosuError(error).message}`, 'Mend the payload keys first.'), ...(await estate(null))];
+  }
+  try {
+    const server = await checkTemporal(temporal, config);
+    const answers = server.every(({ state }) => state !== 'fail');
+    const runs = createRunStarter(temporal);
+    return [...server, ...(answers ? await checkControlWorker(runs) : []), ...(await estate(answers ? runs : null))];
+  } finally {
+    await temporal.close();
+  }
+}
+
+function formatOf(args: readonly string[]): ReportFormat {
+  try {
+    const { values } = parseArgs({ args: [...args], options: { output: { type: 'string', short: 'o', default: 'table' } }, allowPositionals: false });
+    const format = REPORT_FORMATS.find((known) => known === values.output);
+    if (format !== undefined) return format;
+    throw new Error(`--output must be one of ${REPORT_FORMATS.join(', ')}`);
+  } catch (error) {
+    throw new ModosuError('USAGE', `\`modosu doctor\`: ${(error as Error).message}.`, { hint: 'Use `modosu doctor [--output table|json|yaml]`.' });
+  }
+}

@@ -1,0 +1,99 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Catalog, ServerRecord } from '../../catalog/catalog';
+import { formatBytes } from '../../contracts/format';
+import { hostTaskQueue, transferTaskQueue } from '../../contracts/ids';
+import type { Hypervisor } from '../../hypervisors/hypervisor';
+import { freeBytes } from '../../system/files';
+import type { RunDispatcher } from '../../temporal/run-starter';
+import type { Adapters } from '../wiring';
+import { fail, look, ok, warn, type Check } from './check';
+import { checkWorker } from './services';
+
+/** A restore needs about as much as the disks take; below this it is time to look. */
+const LOW_BYTES = 1024 ** 3;
+const SERVERS_AT_ONCE = 4;
+
+export interface EstateCheckDependencies {
+  readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listServers'>;
+  readonly adapters: Pick<Adapters, 'hypervisor' | 'repository'>;
+  /** Null when Temporal does not answer: workers cannot be looked for. */
+  readonly runs: RunDispatcher | null;
+}
+
+/** Every hypervisor, repository and server of the catalogue. */
+export async function checkEstate({ catalog, adapters, runs }: EstateCheckDependencies): Promise<readonly Check[]> {
+  const [hypervisors, repositories, servers] = await Promise.all([catalog.listHypervisors(), catalog.listRepositories(), catalog.listServers()]);
+  if (hypervisors.length + repositories.length + servers.length === 0) {
+    return [warn('estate', 'Nothing is declared yet.', 'Declare hypervisors, repositories and servers with `modosu apply -f estate.yaml`.')];
+  }
+  const byName = new Map(hypervisors.map((declaration) => [declaration.name, adapters.hypervisor(declaration)]));
+  const checks: Check[] = [];
+  for (const [name, hypervisor] of byName) {
+    checks.push(...(await checkHypervisor(name, hypervisor)));
+    if (runs !== null) checks.push(...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name)])));
+  }
+  for (const declaration of repositories) {
+    const subject = `repository ${declaration.name}`;
+    checks.push(
+      ...(await look(subject, async () => {
+        const { freeBytes: free, recoveryPoints } = await adapters.repository(declaration).check();
+        return withRoom(subject, `${declaration.path}, ${recoveryPoints} recovery point${recoveryPoints === 1 ? '' : 's'}`, free);
+      })),
+    );
+  }
+  return [...checks, ...(await inTurn(servers, SERVERS_AT_ONCE, (server) => checkServer(server, byName.get(server.hypervisor))))];
+}
+
+const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly Check[]> =>
+  look(`hypervisor ${name}`, async () => {
+    const { versions, domainTypes } = await hypervisor.probe();
+    const software = Object.entries(versions).map(([program, version]) => `${program} ${version}`);
+    const emulation = domainTypes.includes('kvm') ? [] : ['emulation only (no KVM)'];
+    return ok(`hypervisor ${name}`, [...software, ...emulation].join(', '));
+  });
+
+/** Whether an image of it can be taken, and whether a restore finds its directories writable. */
+async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefined): Promise<readonly Check[]> {
+  const subject = `server ${server.name}`;
+  if (hypervisor === undefined) {
+    return [fail(subject, `Its hypervisor "${server.hypervisor}" is not declared.`, 'Declare the hypervisor in the estate file and apply it.', 'HYPERVISOR_NOT_CONFIGURED')];
+  }
+  return look(subject, async () => {
+    const { disks, refusals, agent } = await hypervisor.inspect({ uuid: server.uuid, name: server.name });
+    const refused = refusals.map(({ message, hint, code }) => fail(subject, message, hint, code));
+    const silent =
+      agent.state === 'absent'
+        ? [warn(subject, 'It has no guest agent channel: a restore cannot tell whether the system has started.', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.', 'AGENT_ABSENT')]
+        : [];
+    const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
+    return [...refused, ...silent, ...directories];
+  });
+}
+
+async function checkDirectory(subject: string, directory: string): Promise<Check> {
+  try {
+    await access(directory, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const problem = (error as NodeJS.ErrnoException).code ?? String(error);
+    return fail(subject, `The directory of its disks, ${directory}, cannot be written (${problem}): no restore is possible.`, 'Mount it, or mend its rights.', 'TARGET_UNREACHABLE');
+  }
+  return withRoom(subject, `disks in ${directory}`, await freeBytes(directory));
+}
+
+const withRoom = (subject: string, detail: string, free: number): Check =>
+  free < LOW_BYTES
+    ? warn(subject, `${detail}, only ${formatBytes(free)} free`, 'Make room before the next backup or restore; both are refused when it does not suffice.', 'NOT_ENOUGH_SPACE')
+    : ok(subject, `${detail}, ${formatBytes(free)} free`);
+
+/** Results in the order of the items, at most `width` at a time. */
+async function inTurn<T, R>(items: readonly T[], width: number, action: (item: T) => Promise<readonly R[]>): Promise<readonly R[]> {
+  const results: (readonly R[])[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) results[index] = await action(items[index] as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  return results.flat();
+}

@@ -1,0 +1,88 @@
+import { createServer } from 'node:net';
+import type { Catalog } from '../../catalog/catalog';
+import type { Config } from '../../config/config';
+import { readEndpoints } from '../../config/config';
+import { CONTROL_TASK_QUEUE } from '../../contracts/ids';
+import { findProgram } from '../../system/child-process';
+import type { TemporalClient } from '../../temporal/client';
+import { inspectNamespace } from '../../temporal/namespace';
+import { loadPayloadKeys } from '../../temporal/payload-keys';
+import type { RunDispatcher } from '../../temporal/run-starter';
+import { fail, failed, look, ok, warn, type Check } from './check';
+
+/** Programs that copies and calls of a hypervisor on this machine need. */
+const PROGRAMS = ['virsh', 'qemu-img', 'setpriv'] as const;
+
+export const checkPrograms = (): readonly Check[] =>
+  PROGRAMS.map((program) => {
+    try {
+      return ok(`program ${program}`, findProgram(program));
+    } catch (error) {
+      return failed(`program ${program}`, error);
+    }
+  });
+
+export const checkPayloadKeys = (config: Config): Promise<readonly Check[]> =>
+  look('payload keys', () => {
+    const keys = loadPayloadKeys(config.payloadKeysFile);
+    return Promise.resolve(ok('payload keys', `${config.payloadKeysFile}, current key "${keys.current.id}", ${keys.byId.size} in all`));
+  });
+
+export const checkDatabase = (catalog: Catalog): Promise<readonly Check[]> =>
+  look('database', async () => {
+    await catalog.check();
+    return ok('database', 'PostgreSQL answers; its schema fits this program');
+  });
+
+export const checkTemporal = (temporal: TemporalClient, config: Config): Promise<readonly Check[]> =>
+  look('temporal', async () => {
+    const { retentionDays, missingSearchAttributes } = await inspectNamespace(temporal);
+    const where = `${temporal.address}, namespace "${temporal.namespace}"`;
+    if (missingSearchAttributes.length > 0) {
+      return fail('temporal', `${where} lacks the search attributes ${missingSearchAttributes.join(', ')}.`, 'Run `modosu migrate`.', 'TEMPORAL_UNAVAILABLE');
+    }
+    if (retentionDays < config.retentionDays) {
+      return warn('temporal', `${where} keeps closed runs for ${retentionDays} days, not ${config.retentionDays}.`, 'Run `modosu migrate`, or lower MODOSU_RETENTION_DAYS.');
+    }
+    return ok('temporal', `${where}, ${retentionDays} days of history`);
+  });
+
+/** One line for each queue: without a worker its runs wait for ever. */
+export const checkWorker = (runs: RunDispatcher, subject: string, queues: readonly string[]): Promise<readonly Check[]> =>
+  look(subject, async () => {
+    const polled = await Promise.all(queues.map((queue) => runs.hasWorker(queue)));
+    const idle = queues.filter((_, index) => polled[index] !== true);
+    if (idle.length === 0) return ok(subject, `polls ${queues.join(', ')}`);
+    return fail(subject, `No worker polls ${idle.join(', ')}: runs wait there for ever.`, 'Start one with `modosu up` or `modosu worker`; a new hypervisor is picked up within seconds.', 'NO_WORKER');
+  });
+
+export const checkControlWorker = (runs: RunDispatcher): Promise<readonly Check[]> => checkWorker(runs, 'worker', [CONTROL_TASK_QUEUE]);
+
+/** Answers, is stopped (its port free), or is another program. */
+export const checkApi = (config: Config): Promise<readonly Check[]> =>
+  look('api', async () => {
+    const url = readEndpoints(config.layout)?.apiUrl ?? `http://${config.apiHost}:${config.apiPort}`;
+    const version = await healthOf(url);
+    if (version !== null) return ok('api', `${url} answers, version ${version}`);
+    if (await isFree(config.apiHost, config.apiPort)) {
+      return fail('api', `Nothing answers at ${url}; the port is free.`, 'Start Modosu with `modosu up`, or the API alone with `modosu api`.', 'API_UNREACHABLE');
+    }
+    return fail('api', `Something other than Modosu's API listens at ${url}.`, `Find it with \`ss -ltnp 'sport = :${config.apiPort}'\`, or set MODOSU_API_PORT to another port.`, 'PORT_TAKEN');
+  });
+
+async function healthOf(url: string): Promise<string | null> {
+  try {
+    const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(3000) });
+    const body: unknown = await answer.json();
+    return answer.ok && typeof body === 'object' && body !== null && 'version' in body ? String(body.version) : null;
+  } catch {
+    return null;
+  }
+}
+
+const isFree = (host: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+  });

@@ -1,0 +1,84 @@
+import { ModosuError } from '../../src/contracts/errors';
+import { ApiHarness, ESTATE } from './api-harness';
+
+describe('the estate', () => {
+  let api: ApiHarness;
+
+  beforeEach(async () => {
+    api = await ApiHarness.start();
+    await api.createServer();
+  });
+
+  afterEach(async () => api.close());
+
+  it('is compared, applied, and then the same', async () => {
+    const difference = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
+    expect(difference).toMatchObject({ status: 200, body: { changes: [{ subject: 'hypervisor', change: 'create' }, { subject: 'repository', change: 'create' }, { subject: 'server', name: 'db01', change: 'create' }] } });
+    expect(await api.catalog.listServers()).toEqual([]);
+    expect(api.initialised).toEqual([]);
+    const applied = await api.call('POST', '/v1/estate', { body: { estate: ESTATE }, headers: { 'If-Match': difference.headers.get('etag') ?? '' } });
+    expect(applied.status).toBe(200);
+    expect(api.initialised).toEqual(['main']);
+    const [present] = await api.hypervisor.listServers();
+    expect(await api.catalog.listServers()).toMatchObject([{ name: 'db01', uuid: present?.uuid }]);
+    const again = await api.call('POST', '/v1/estate', { body: { estate: ESTATE } });
+    expect(again.body).toMatchObject({ changes: [{ change: 'unchanged' }, { change: 'unchanged' }, { change: 'unchanged' }] });
+    expect(api.initialised).toEqual(['main']);
+  });
+
+  it('is not applied when it has changed since the difference was shown', async () => {
+    const { headers } = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
+    await api.applyEstate();
+    const answer = await api.call('POST', '/v1/estate', { body: { estate: ESTATE }, headers: { 'If-Match': headers.get('etag') ?? '' } });
+    expect(answer).toMatchObject({ status: 412, body: { code: 'IF_MATCH_FAILED' } });
+  });
+
+  it('lets only one of two applications with the same difference through', async () => {
+    const { headers } = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
+    const apply = () => api.call('POST', '/v1/estate', { body: { estate: ESTATE }, headers: { 'If-Match': headers.get('etag') ?? '' } });
+    const answers = await Promise.all([apply(), apply()]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 412]);
+  });
+
+  it('names every domain the hypervisor does not know', async () => {
+    const servers = ['db01', 'web01', 'web02'].map((name) => ({ name, hypervisor: 'local', repository: 'main' }));
+    for (const path of ['/v1/estate/diff', '/v1/estate']) {
+      const answer = await api.call('POST', path, { body: { estate: { ...ESTATE, servers } } });
+      expect(answer).toMatchObject({ status: 404, body: { code: 'DOMAIN_NOT_FOUND', context: { domains: ['web01 on local', 'web02 on local'] } } });
+    }
+    expect(await api.catalog.listServers()).toEqual([]);
+  });
+
+  it('keeps the identity of a known server whose domain is gone', async () => {
+    await api.applyEstate();
+    const [present] = await api.hypervisor.listServers();
+    if (present === undefined) throw new Error('no server');
+    api.hypervisor.vanish({ uuid: present.uuid, name: 'db01' });
+    const answer = await api.call('POST', '/v1/estate', { body: { estate: ESTATE } });
+    expect(answer).toMatchObject({ status: 200, body: { changes: expect.arrayContaining([expect.objectContaining({ name: 'db01', change: 'unchanged' })]) as unknown } });
+  });
+
+  it('refuses another domain under the name of a known server', async () => {
+    await api.applyEstate();
+    const [present] = await api.hypervisor.listServers();
+    if (present === undefined) throw new Error('no server');
+    api.hypervisor.vanish({ uuid: present.uuid, name: 'db01' });
+    await api.createServer();
+    expect(await api.call('POST', '/v1/estate', { body: { estate: ESTATE } })).toMatchObject({ status: 409, body: { code: 'ESTATE_CONFLICT' } });
+  });
+
+  it('changes nothing when the repository refuses its directory, or the hypervisor is away', async () => {
+    api.refuseRepository = new ModosuError('REPOSITORY_FORMAT_UNKNOWN', '/srv/modosu holds other files.');
+    expect(await api.call('POST', '/v1/estate', { body: { estate: ESTATE } })).toMatchObject({ status: 409, body: { code: 'REPOSITORY_FORMAT_UNKNOWN' } });
+    api.hypervisor.failNext('listServers', 'HYPERVISOR_UNREACHABLE');
+    expect(await api.call('POST', '/v1/estate', { body: { estate: ESTATE } })).toMatchObject({ status: 503, body: { code: 'HYPERVISOR_UNREACHABLE' } });
+    expect(await api.catalog.listServers()).toEqual([]);
+  });
+
+  it('names every wrong field', async () => {
+    const estate = { ...ESTATE, servers: [{ name: '../x', hypervisor: 'local', repository: 'other' }] };
+    const answer = await api.call('POST', '/v1/estate', { body: { estate } });
+    expect(answer).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].name' }, { path: 'estate.servers[0].repository' }] } });
+    expect(await api.call('POST', '/v1/estate', { body: {} })).toMatchObject({ status: 422, body: { errors: [{ path: 'estate' }] } });
+  });
+});

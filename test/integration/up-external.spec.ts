@@ -1,0 +1,122 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startTestPostgres, type TestPostgres } from '../support/postgres';
+import { startTemporalForTests, type TestTemporal } from '../support/temporal';
+import { TestState, type UpProcess } from '../support/up-process';
+
+jest.setTimeout(120_000);
+
+interface DoctorReport {
+  readonly failed: number;
+  readonly checks: readonly { readonly subject: string; readonly state: string; readonly detail: string; readonly hint: string | null; readonly code: string | null }[];
+}
+
+describe('modosu with PostgreSQL and Temporal by address', () => {
+  let postgres: TestPostgres;
+  let temporal: TestTemporal;
+  let state: TestState;
+  let up: UpProcess | null = null;
+  let addresses: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    [postgres, temporal] = await Promise.all([startTestPostgres({ migrate: false }), startTemporalForTests()]);
+    state = new TestState();
+    addresses = { MODOSU_DATABASE_URL: postgres.appUrl, MODOSU_APP_ROLE: postgres.appRole, MODOSU_TEMPORAL_ADDRESS: temporal.address, MODOSU_TEMPORAL_NAMESPACE: 'modosu-external' };
+  }, 60_000);
+  afterAll(async () => {
+    await state.remove();
+    await Promise.all([postgres.stop(), temporal.close()]);
+  }, 60_000);
+
+  const doctor = async (): Promise<{ readonly exitCode: number | null; readonly report: DoctorReport }> => {
+    const { exitCode, stdout } = await state.run(['doctor', '--output', 'json'], addresses);
+    return { exitCode, report: JSON.parse(stdout) as DoctorReport };
+  };
+  const line = ({ checks }: DoctorReport, subject: string): DoctorReport['checks'][number] | undefined => checks.find((check) => check.subject === subject);
+
+  it('does not start on a database without its schema, and does not migrate without the owner', async () => {
+    const { exitCode, stderr } = await state.up(addresses).exit();
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({ code: 'DATABASE_SCHEMA_OUTDATED', hint: expect.stringContaining('modosu migrate') as string });
+  });
+
+  it('`modosu migrate` says that it needs the owner', async () => {
+    const { exitCode, stderr } = await state.run(['migrate'], addresses);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^error CONFIG_INVALID: .*MODOSU_DATABASE_OWNER_URL/);
+  });
+
+  it('`modosu migrate` brings database and namespace up to date, and can be run again', async () => {
+    const env = { ...addresses, MODOSU_DATABASE_OWNER_URL: postgres.ownerUrl };
+    const first = await state.run(['migrate'], env);
+    expect(first).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Done: InitialCatalog/) as string });
+    expect(first.stdout).toContain('"modosu-external" is ready');
+    const second = await state.run(['migrate'], env);
+    expect(second).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^The database is up to date\./) as string });
+  });
+
+  it('`modosu doctor` says that nothing serves yet', async () => {
+    const { exitCode, report } = await doctor();
+    expect(exitCode).toBe(1);
+    expect(line(report, 'database')).toMatchObject({ state: 'ok' });
+    expect(line(report, 'temporal')).toMatchObject({ state: 'ok', detail: expect.stringContaining('90 days') as string });
+    expect(line(report, 'worker')).toMatchObject({ state: 'fail', code: 'NO_WORKER' });
+    expect(line(report, 'api')).toMatchObject({ state: 'fail', code: 'API_UNREACHABLE', hint: expect.stringContaining('modosu up') as string });
+  });
+
+  it('starts only API and worker', async () => {
+    up = state.up(addresses);
+    await up.ready();
+    await expect(state.request('/v1/servers')).resolves.toBe(200);
+    expect([state.pidOf('postgres'), state.pidOf('temporal')]).toEqual([null, null]);
+    expect(state.endpoints().temporalAddress).toBe(temporal.address);
+    expect(readdirSync(state.directory)).not.toContain('postgres');
+  });
+
+  it('`modosu doctor` finds everything in order, and reads the addresses from the state directory alone', async () => {
+    await expect(doctor()).resolves.toMatchObject({ exitCode: 0, report: { failed: 0 } });
+    const { exitCode, stdout } = await state.run(['doctor', '-o', 'table'], { MODOSU_TEMPORAL_NAMESPACE: 'modosu-external' });
+    expect(stdout).toMatch(/^ok {4}api +http:\/\/127\.0\.0\.1:\d+ answers/m);
+    expect(stdout).toMatch(/^warn {2}estate +Nothing is declared yet/m);
+    expect(exitCode).toBe(0);
+  });
+
+  it('keeps the passwords of the database in no log and no argument', () => {
+    const password = new URL(postgres.appUrl).password;
+    const logs = readdirSync(join(state.directory, 'logs')).map((name) => readFileSync(join(state.directory, 'logs', name), 'utf8'));
+    const argv = state.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+    expect([...logs, ...argv, up?.stderr ?? '', up?.stdout ?? ''].join('\n')).not.toContain(password);
+  });
+
+  it('goes on when PostgreSQL was away for a while', async () => {
+    await postgres.shutDown();
+    const away = await doctor();
+    expect(line(away.report, 'database')).toMatchObject({ state: 'fail', code: 'DATABASE_UNAVAILABLE' });
+    expect(line(away.report, 'estate')).toMatchObject({ state: 'fail' });
+    expect(away.exitCode).toBe(1);
+    await postgres.startAgain();
+    const giveUpAt = Date.now() + 60_000;
+    while ((await doctor()).exitCode !== 0) if (Date.now() > giveUpAt) throw new Error(`not well again: ${up?.stderr}`);
+    await expect(state.request('/v1/servers')).resolves.toBe(200);
+  });
+
+  it('leaves PostgreSQL and Temporal running when it ends', async () => {
+    up?.kill('SIGTERM');
+    await expect(up?.exit()).resolves.toMatchObject({ exitCode: 0 });
+    expect(state.processes()).toEqual([]);
+    await expect(postgres.query(postgres.appUrl, 'SELECT 1 AS one')).resolves.toEqual([{ one: 1 }]);
+    await expect(temporal.client.check()).resolves.toBeUndefined();
+  });
+
+  it('`modosu migrate --down` undoes the newest migration, and doctor says that the schema is outdated', async () => {
+    const { exitCode, stdout } = await state.run(['migrate', '--down'], { ...addresses, MODOSU_DATABASE_OWNER_URL: postgres.ownerUrl });
+    expect({ exitCode, stdout }).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Undone: /) as string });
+    expect(line((await doctor()).report, 'database')).toMatchObject({ state: 'fail', code: 'DATABASE_SCHEMA_OUTDATED' });
+  });
+
+  it.each([['doctor', '--output', 'xml'], ['doctor', '--loud'], ['migrate', '--sideways']])('does not know `modosu %s %s`', async (...args) => {
+    const { exitCode, stdout, stderr } = await state.run(args.filter((argument) => argument !== undefined));
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toContain('error USAGE');
+  });
+});
