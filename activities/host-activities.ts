@@ -59,6 +59,9 @@ export class HostCalls implements HostActivities {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const repository = await this.deps.imageRepository(input.repository);
       const inspection = await hypervisor.inspect(serverRef(input));
+      if (subject.hasNvram && inspection.nvram === null) {
+        throw new ModosuError('DEFINITION_CHANGED', `${input.serverName} had firmware variables when its backup began and has none now.`);
+      }
       const manifest = await repository.publish(
         {
           recoveryPointId: input.recoveryPointId,
@@ -72,7 +75,7 @@ export class HostCalls implements HostActivities {
           pointInTime: request.pointInTime,
           disks: copied,
           definitionFingerprint: subject.definitionFingerprint,
-          nvramOrigin: subject.hasNvram && inspection.nvram !== null ? { path: inspection.nvram.path, format: inspection.nvram.format } : null,
+          nvramOrigin: inspection.nvram !== null && subject.hasNvram ? { path: inspection.nvram.path, format: inspection.nvram.format } : null,
           removableMedia: inspection.removableMedia,
           nics: inspection.nics,
           generationId: inspection.generationId,

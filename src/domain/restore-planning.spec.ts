@@ -142,6 +142,10 @@ describe('planRestore', () => {
     expect(planRestore(source(), flattened, NOW).findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'DISK_FILE_MISSING']);
   });
 
+  it('blocks while memory is saved that belongs to the old disks', () => {
+    expect(codes({ present: { powerState: 'off', refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'saved', hint: 'remove it' }] } })).toContain('block SERVER_HAS_SAVED_STATE');
+  });
+
   it('estimates from three measured restores on, never from fewer', () => {
     expect(planRestore(source([10, 20]), survey(), NOW).estimate).toBeNull();
     expect(planRestore(source([30, 10, 20]), survey(), NOW).estimate).toEqual({ p50Seconds: 20, p90Seconds: 30, basedOnRuns: 3 });

@@ -170,7 +170,14 @@ function volumeFindings({ present, manifest, targets }: RestoreSurvey): readonly
             evidence: manifest.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`),
           },
         ]),
-    ...(present?.refusals ?? []).map((refusal) => ({ code: refusal.code, severity: 'warn' as const, message: `The server as it stands: ${refusal.message}`, evidence: [] })),
+    ...(present?.refusals ?? []).map((refusal) => ({
+      code: refusal.code,
+      // Most of what forbids a backup is what a restore mends; saved memory belongs to the old disks and must not meet the new ones.
+      severity: refusal.code === 'SERVER_HAS_SAVED_STATE' ? ('block' as const) : ('warn' as const),
+      message: `The server as it stands: ${refusal.message}`,
+      remedy: refusal.hint,
+      evidence: [],
+    })),
   ];
 }
 

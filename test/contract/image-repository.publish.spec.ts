@@ -3,13 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
-import * as files from '../../src/system/files';
+import type * as files from '../../src/system/files';
 import { makeImages, NOW, stageOne, verifyAll, type Taken } from './image-repository.fixtures';
 
 jest.setTimeout(120_000);
 
 /** Which call of a durable operation goes wrong, and how: the process is killed in it (the call never returns), or the storage fails. */
-const fault: { countdown: number; kind: 'none' | 'kill' | 'fail'; reached: string | null; notify: () => void } = { countdown: 0, kind: 'none', reached: null, notify: () => undefined };
+const fault: { countdown: number; kind: 'none' | 'kill' | 'fail'; code: string; reached: string | null; notify: () => void } = {
+  countdown: 0,
+  kind: 'none',
+  code: 'EIO',
+  reached: null,
+  notify: () => undefined,
+};
 
 jest.mock('../../src/system/files', () => {
   const actual = jest.requireActual<typeof files>('../../src/system/files');
@@ -21,7 +27,7 @@ jest.mock('../../src/system/files', () => {
         if (fault.countdown === 0) {
           fault.reached = name;
           fault.notify();
-          if (fault.kind === 'fail') throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+          if (fault.kind === 'fail') throw Object.assign(new Error(`${fault.code}: the storage says no`), { code: fault.code });
           return await new Promise<never>(() => undefined);
         }
         if (fault.countdown < 0 && fault.kind === 'kill') return await new Promise<never>(() => undefined);
@@ -45,7 +51,7 @@ describe('image repository: publication that is interrupted', () => {
   });
   afterAll(() => rmSync(images.directory, { recursive: true, force: true }));
   beforeEach(async () => {
-    fault.kind = 'none';
+    Object.assign(fault, { kind: 'none', code: 'EIO' });
     path = mkdtempSync(join(tmpdir(), 'modosu-publish-'));
     await fresh().initialise();
   });
@@ -101,6 +107,16 @@ describe('image repository: publication that is interrupted', () => {
     // Four files, manifest, checksums, two directories, the server's directory, two parents.
     expect(seen).toEqual([...Array<string>(4).fill('fsyncFile'), 'writeFileDurably', 'writeFileDurably', ...Array<string>(5).fill('fsyncDirectory')]);
     expect(visible).toEqual([...Array<boolean>(9).fill(false), ...Array<boolean>(2).fill(kind === 'kill'), true]);
+  });
+
+  it('says that the repository is full when it is, and nothing is visible', async () => {
+    const taken = await stageOne(fresh(), images.image);
+    fault.code = 'ENOSPC';
+    const result = await publishWithFault('fail', 4, taken);
+    expect(result).toEqual({ at: 'writeFileDurably', error: expect.objectContaining({ code: 'NOT_ENOUGH_SPACE', message: expect.stringMatching(/is full \(\d.* free\)/) }) });
+    expect(await fresh().list()).toEqual({ manifests: [], unreadable: [] });
+    // What was copied is still there: once there is room, publishing again is enough.
+    await expect(fresh().publish(taken.draft, NOW)).resolves.toMatchObject({ recoveryPointId: taken.recoveryPointId });
   });
 
   it('makes an earlier rename durable when it is repeated', async () => {

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, renameSync } from 'node:fs';
-import { open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { open, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { mustRun, virsh } from '../guests/run-program';
-import { E2eStack } from '../support/e2e-stack';
+import { E2eStack, type Problem } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 /**
@@ -168,6 +168,8 @@ describe('a restore', () => {
       const refused = await stack.post<{ code: string }>(`/v1/restore-plans/${plan.id}/run`, { reason: 'try', confirm: 'e2e-small' });
       expect(refused).toMatchObject({ status: 409, body: { code: 'PLAN_BLOCKED' } });
       expect(readdirSync(mount)).toEqual(['disk.qcow2']);
+      await writeFile(file, xml.replace(target, small.systemDisk.path));
+      await virsh(['define', file]);
     } finally {
       await mustRun('COPY_FAILED', 'umount', [mount]);
     }
@@ -175,15 +177,6 @@ describe('a restore', () => {
 });
 
 describe('a recovery point that was damaged on its repository', () => {
-  const image = (): string => join(stack.repository, 'servers', point.serverId, point.id, 'disks', 'vda.qcow2');
-  let original: Buffer;
-  beforeAll(async () => void (original = await readFile(image())));
-  afterEach(async () => {
-    const file = await open(image(), 'w');
-    await file.writeFile(original);
-    await file.close();
-  });
-
   it('by one flipped bit: the restore fails, names the place and leaves the server alone; nobody can choose it again', async () => {
     const second = await stack.backup(NAME, 'to be damaged');
     const path = join(stack.repository, 'servers', second.serverId, second.id, 'disks', 'vda.qcow2');
@@ -205,15 +198,17 @@ describe('a recovery point that was damaged on its repository', () => {
     await expectSameGuest();
     await stack.expectOrder(run);
     expect((await stack.recoveryPoints(NAME)).find(({ id }) => id === second.id)?.state).toBe('damaged');
-    expect(await stack.plan(NAME, second.id)).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_NOT_USABLE' } });
+    const again = await stack.post<Problem>(`/v1/servers/${NAME}/restore-plans`, { scenario: 'server', recoveryPointId: second.id });
+    expect(again).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE' } });
   });
 
   it.each([
-    ['truncated', () => truncate(image(), 4096 * 100), 'RECOVERY_POINT_CORRUPT'],
-    ['missing', () => rm(image()), 'RECOVERY_POINT_INCOMPLETE'],
-  ])('by a %s file: there is no plan', async (_how, damage, code) => {
-    await damage();
-    const plan = await stack.plan(NAME, point.id);
-    expect(plan).toMatchObject({ state: 'failed', error: { code } });
+    ['truncated', (image: string) => truncate(image, 4096 * 100), 'RECOVERY_POINT_CORRUPT'],
+    ['missing', (image: string) => rm(image), 'RECOVERY_POINT_INCOMPLETE'],
+  ])('by a %s file: there is no plan, and nobody can choose it again', async (how, damage, code) => {
+    const { id, serverId } = await stack.backup('e2e-small', `${how} later`);
+    await damage(join(stack.repository, 'servers', serverId, id, 'disks', 'vda.qcow2'));
+    expect(await stack.plan('e2e-small', id)).toMatchObject({ state: 'failed', error: { code } });
+    expect((await stack.recoveryPoints('e2e-small')).find((found) => found.id === id)?.state).toBe('damaged');
   });
 });

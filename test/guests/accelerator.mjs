@@ -59,8 +59,16 @@ async function bootsWithKvm(image) {
     const disk = join(directory, 'disk.qcow2');
     await run('cp', ['--reflink=auto', image, disk]);
     const definition = join(directory, 'domain.xml');
-    writeFileSync(definition, probeXml(name, disk));
-    if ((await ask('virsh', [...connection, 'create', definition], { timeoutMs: 20_000 })) === null) return false;
+    const create = (type) => {
+      writeFileSync(definition, probeXml(type, name, disk));
+      return run('virsh', [...connection, 'create', definition], { timeoutMs: 20_000 });
+    };
+    try {
+      await create('kvm');
+    } catch {
+      await create('qemu'); // when this fails too, the fault is not KVM's: let libvirt say it
+      return false;
+    }
     for (const endAt = Date.now() + TRY_FOR_MS; Date.now() < endAt; ) {
       const answer = await ask('virsh', [...connection, 'qemu-agent-command', name, '--timeout', '2', '{"execute":"guest-ping"}'], { timeoutMs: 10_000 });
       if (answer !== null) return true;
@@ -70,7 +78,7 @@ async function bootsWithKvm(image) {
   });
 }
 
-const probeXml = (name, disk) => `<domain type="kvm"><name>${name}</name><memory unit="MiB">256</memory>
+const probeXml = (type, name, disk) => `<domain type="${type}"><name>${name}</name><memory unit="MiB">256</memory>
 <os><type arch="x86_64" machine="q35">hvm</type><boot dev="hd"/></os><features><acpi/></features><on_crash>destroy</on_crash>
 <devices><disk type="file" device="disk"><driver name="qemu" type="qcow2"/><source file="${disk}"/><target dev="vda" bus="virtio"/></disk>
 <controller type="usb" model="none"/><memballoon model="none"/><video><model type="none"/></video>

@@ -129,7 +129,7 @@ export class E2eStack {
   copyUnderWay = async (runId: string, target: string): Promise<RunView> => {
     const run = await eventually(
       () => this.run(runId),
-      ({ steps }) => steps.some(({ key, state, progress }) => key === `copy:${target}` && (state !== 'running' || (progress !== null && progress.doneBytes > 0))),
+      ({ state: runState, steps }) => isFinal(runState) || steps.some(({ key, state, progress }) => key === `copy:${target}` && state !== 'pending' && (state !== 'running' || (progress !== null && progress.doneBytes > 0))),
       90_000,
     );
     const step = run.steps.find(({ key }) => key === `copy:${target}`);

@@ -57,7 +57,8 @@ export interface ImageRepository {
   /**
    * Hashes an image in a worker thread, following the writer: call it when the copy starts, resolve `written` when the file is complete and fsynced (reject it
    * when the copy failed: hashing stops and rejects with the same error). Bytes the writer changed behind us (image metadata) are hashed again at the end. Writes the
-   * segment list beside the image.
+   * segment list beside the image. Made for `qemu-img convert` without `-W` into a new file; a copy that an earlier attempt left running must have been ended before.
+   * Rejects with the signal's reason, `RECOVERY_POINT_INCOMPLETE` (no file although written), `COPY_FAILED` (changed although written).
    */
   hashWhileWritten(recoveryPointId: string, target: string, written: Promise<void>, context: ChecksumContext): Promise<ImageChecksums>;
 

@@ -7,7 +7,7 @@ import { errorCode, insideDirectory, readStart, sha256OfFile } from '../../syste
 import { SegmentHasher } from '../../system/segment-hash';
 import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
-import { parseSegmentList, segmentCount, sha256OfText, type SegmentList } from './segment-list';
+import { parseSegmentList, sha256OfText, type SegmentList } from './segment-list';
 
 export const MANIFEST_FILE = 'manifest.json';
 /** `sha256sum -c` reads it: checksums of every small file, the manifest's included. */
@@ -102,7 +102,7 @@ export class PublishedRecoveryPoint {
   }
 }
 
-/** Judges the header of an image that has to stand alone. Returns its virtual size. Throws IMAGE_HEADER_REFUSED, RECOVERY_POINT_INCOMPLETE. */
+/** Judges the header of an image that has to stand alone. Returns its virtual size. Throws IMAGE_HEADER_REFUSED, or Node's error when it cannot be read. */
 export async function judgeStoredImage(path: string): Promise<number> {
   const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
   const header = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path });
@@ -114,7 +114,7 @@ export async function judgeStoredImage(path: string): Promise<number> {
   return header.virtualSizeBytes;
 }
 
-/** Names of what may be missing or damaged, for `SHA256SUMS` and for people. */
+/** Every file but the manifest and the images, with its checksum: what `SHA256SUMS` holds besides the manifest. */
 export const smallFilesOf = (manifest: ImageManifest): readonly { readonly path: string; readonly sha256: string }[] => [
   { path: DEFINITION_FILE, sha256: manifest.definition.sha256 },
   ...(manifest.nvram === null ? [] : [{ path: NVRAM_FILE, sha256: manifest.nvram.sha256 }]),

@@ -1,0 +1,145 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ServerRecord } from '../../catalog/catalog';
+import { ModosuError } from '../../contracts/errors';
+import type { ServerInspection } from '../../contracts/server';
+import type { Hypervisor } from '../../hypervisors/hypervisor';
+import type { ImageRepository } from '../../repositories/image/image-repository';
+import type { RunDispatcher } from '../../temporal/run-starter';
+import { fail, look, ok, warn } from './check';
+import { checkEstate, type EstateCheckDependencies } from './estate';
+import { render, reportOf } from './report';
+
+describe('doctor: estate', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'modosu-doctor-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const server: ServerRecord = { id: 'srv_1', name: 'db01', uuid: 'u1', domainName: 'db01', hypervisor: 'h1', repository: 'main', stopTimeoutSeconds: 1, agentTimeoutSeconds: 1, lineageId: 'l' };
+  const inspection = (changes: Partial<ServerInspection> = {}): ServerInspection => ({
+    uuid: 'u1',
+    domainName: 'db01',
+    powerState: 'running',
+    domainType: 'qemu',
+    definitionFingerprint: '',
+    disks: [{ target: 'vda', bus: 'virtio', path: join(directory, 'vda.qcow2'), format: 'qcow2', virtualSizeBytes: 1, allocatedBytes: 1, backingChain: [] }],
+    removableMedia: [],
+    firmware: 'bios',
+    nvram: null,
+    nics: [],
+    generationId: null,
+    agent: { state: 'answering', version: '7', commands: [] },
+    refusals: [],
+    memoryBytes: 1,
+    vcpus: 1,
+    ...changes,
+  });
+
+  const dependencies = (overrides: {
+    readonly probe?: Hypervisor['probe'];
+    readonly inspect?: Hypervisor['inspect'];
+    readonly check?: ImageRepository['check'];
+    readonly polled?: boolean;
+    readonly servers?: readonly ServerRecord[];
+  }): EstateCheckDependencies => {
+    const hypervisor: Partial<Hypervisor> = {
+      probe: overrides.probe ?? (() => Promise.resolve({ name: 'h1', versions: { libvirt: '9.0.0' }, domainTypes: ['qemu'] })),
+      inspect: overrides.inspect ?? (() => Promise.resolve(inspection())),
+    };
+    const repository: Partial<ImageRepository> = { check: overrides.check ?? (() => Promise.resolve({ freeBytes: 5 * 1024 ** 3, recoveryPoints: 1 })) };
+    const runs: Partial<RunDispatcher> = { hasWorker: () => Promise.resolve(overrides.polled ?? true) };
+    return {
+      catalog: {
+        listHypervisors: () => Promise.resolve([{ name: 'h1', kind: 'libvirt', uri: 'qemu:///system' }]),
+        listRepositories: () => Promise.resolve([{ name: 'main', kind: 'directory', path: '/srv/main' }]),
+        listServers: () => Promise.resolve(overrides.servers ?? [server]),
+      },
+      adapters: { hypervisor: () => hypervisor as Hypervisor, repository: () => repository as ImageRepository },
+      runs: runs as RunDispatcher,
+    };
+  };
+
+  const states = async (overrides: Parameters<typeof dependencies>[0]): Promise<readonly string[]> =>
+    (await checkEstate(dependencies(overrides))).map(({ subject, state, code }) => `${subject}: ${state}${code === null ? '' : ` ${code}`}`);
+
+  it('says of each part that it is there', async () => {
+    const checks = await checkEstate(dependencies({}));
+    expect(checks.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(checks.map(({ detail }) => detail)).toEqual([
+      'libvirt 9.0.0, emulation only (no KVM)',
+      'polls host.h1, host.h1.transfer',
+      '/srv/main, 1 recovery point, 5 GiB free',
+      expect.stringMatching(new RegExp(`^disks in ${directory}, .* free$`)) as string,
+    ]);
+  });
+
+  it('names a hypervisor that does not answer, and still looks at the rest', async () => {
+    const away = (): Promise<never> => Promise.reject(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is down'));
+    await expect(states({ probe: away, inspect: away })).resolves.toEqual([
+      'hypervisor h1: fail HYPERVISOR_UNREACHABLE',
+      'worker of h1: ok',
+      'repository main: ok',
+      'server db01: fail HYPERVISOR_UNREACHABLE',
+    ]);
+  });
+
+  it('names queues that nobody polls', async () => {
+    await expect(states({ polled: false })).resolves.toContain('worker of h1: fail NO_WORKER');
+  });
+
+  it('names a repository that is away, and one that is nearly full', async () => {
+    await expect(states({ check: () => Promise.reject(new ModosuError('REPOSITORY_UNREACHABLE', 'gone')) })).resolves.toContain('repository main: fail REPOSITORY_UNREACHABLE');
+    await expect(states({ check: () => Promise.resolve({ freeBytes: 1000, recoveryPoints: 0 }) })).resolves.toContain('repository main: warn NOT_ENOUGH_SPACE');
+  });
+
+  it('names why no image of a server can be taken, a missing agent and a missing directory', async () => {
+    const refusal = new ModosuError('DISK_FILE_MISSING', 'vda is missing').summary();
+    const found = inspection({
+      refusals: [refusal],
+      agent: { state: 'absent', version: null, commands: [] },
+      disks: [{ target: 'vda', bus: 'virtio', path: join(directory, 'absent', 'vda'), format: 'raw', virtualSizeBytes: 0, allocatedBytes: 0, backingChain: [] }],
+    });
+    await expect(states({ inspect: () => Promise.resolve(found) })).resolves.toEqual(
+      expect.arrayContaining(['server db01: fail DISK_FILE_MISSING', 'server db01: warn AGENT_ABSENT', 'server db01: fail TARGET_UNREACHABLE']),
+    );
+  });
+
+  it('names a server on a hypervisor nobody has declared, and looks at every one of many servers', async () => {
+    const servers = Array.from({ length: 11 }, (_, index) => ({ ...server, name: `s${index}`, hypervisor: index === 7 ? 'elsewhere' : 'h1' }));
+    const found = (await states({ servers })).filter((line) => line.startsWith('server '));
+    expect(found).toEqual(servers.map(({ name }) => (name === 's7' ? 'server s7: fail HYPERVISOR_NOT_CONFIGURED' : `server ${name}: ok`)));
+  });
+});
+
+describe('doctor: report', () => {
+  it('takes silence and unknown errors for failures', async () => {
+    await expect(look('a', () => new Promise(() => undefined), 20)).resolves.toMatchObject([{ state: 'fail', detail: expect.stringContaining('No answer') as string }]);
+    await expect(look('a', () => Promise.reject(new Error('boom')))).resolves.toMatchObject([{ state: 'fail', code: 'INTERNAL', detail: 'boom' }]);
+  });
+
+  it('is a line for each check, with what to do below it, and no control characters', () => {
+    const text = render(reportOf([ok('database', 'fine'), fail('hypervisor h1', 'bad\u001b[31m\nthing', 'mend it', 'HYPERVISOR_UNREACHABLE'), warn('estate', 'empty', 'fill it')]), 'table');
+    expect(text).toBe(
+      [
+        'ok    database       fine',
+        'fail  hypervisor h1  HYPERVISOR_UNREACHABLE: bad [31m thing',
+        '                     -> mend it',
+        'warn  estate         empty',
+        '                     -> fill it',
+        '',
+        '1 check failed: runs that need them will not work.',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('counts', () => {
+    expect(reportOf([ok('a', 'b'), warn('a', 'b', 'c'), warn('a', 'b', 'c')])).toMatchObject({ failed: 0, warnings: 2 });
+    expect(render(reportOf([warn('a', 'b', 'c')]), 'table')).toContain('1 thing to look at');
+    expect(render(reportOf([ok('a', 'b')]), 'table')).toContain('Everything a run needs is there.\n');
+    expect(JSON.parse(render(reportOf([ok('a', 'b')]), 'json'))).toEqual({ failed: 0, warnings: 0, checks: [{ subject: 'a', state: 'ok', detail: 'b', hint: null, code: null }] });
+  });
+});
