@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { type ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { ModosuError } from '../src/contracts/errors';
 import { CatalogueWrites } from './catalogue-activities';
 import type { ActivityDependencies } from './dependencies';
