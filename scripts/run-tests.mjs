@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 const TIERS = [
-  { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/'], jestArgs: ['--maxWorkers=2'] },
+  { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
   { name: 'contract', paths: ['test/contract/'], jestArgs: ['--runInBand'] },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--runInBand'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--runInBand'], needsBuild: true },

@@ -107,6 +107,7 @@ export const ERROR_CODES = {
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
   TARGET_UNREACHABLE: entry('unavailable', 'later', 'The directory of the server\'s disks cannot be written; mount it, then try again.'),
+  VOLUME_LEFT_BEHIND: entry('precondition', 'never', 'The file named belongs to a run that has ended; delete it when its directory is back.'),
 
   // Modosu's own parts
   DATABASE_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),

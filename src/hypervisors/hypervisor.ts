@@ -128,6 +128,6 @@ export interface Hypervisor {
   /** Defines the kept old definition again (undefines a server that was gone). Not swapped by this run: nothing. Idempotent. The server must be off (`SERVER_NOT_STOPPED`). No file is deleted. */
   revertSwap(server: ServerRef, fence: Fence): Promise<void>;
 
-  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`). Missing ones are fine. */
+  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`). Missing ones are fine; where the directory is missing too, a file may lie in it that comes back with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). */
   discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void>;
 }

@@ -215,7 +215,11 @@ class LibvirtHypervisor implements Hypervisor {
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     for (const path of request.paths) await this.copier.endLeftover(path);
     await this.usage.requireUnused(request.paths);
-    for (const path of request.paths) await removeFile(path);
+    const leftBehind: string[] = [];
+    for (const path of request.paths) {
+      if (!(await removeFile(path))) leftBehind.push(path);
+    }
+    requireNoneLeftBehind(leftBehind);
   }
 
   private async judgeImage(path: string): Promise<{ readonly virtualSizeBytes: number; readonly sizeBytes: number }> {
@@ -237,19 +241,21 @@ class LibvirtHypervisor implements Hypervisor {
       throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} cannot be reached (${errorCode(error) ?? 'unknown error'}).`, { context: { directory }, cause: error });
     }
     if (free < neededBytes) {
-      throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${free} bytes free, and the volume needs ${neededBytes}.`, { context: { directory, freeBytes: free, neededBytes } });
+      throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the volume needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes: free, neededBytes } });
     }
   }
 }
 
-/** A missing file, or a directory that is gone with it, is fine. */
-async function removeFile(path: string): Promise<void> {
+/** A missing file is fine. False: its directory is missing too, so that nobody can know whether the file is gone. */
+async function removeFile(path: string): Promise<boolean> {
   try {
     const found = await lstat(path);
     if (found.isDirectory()) throw new ModosuError('PATH_NOT_ALLOWED', `${path} is a directory.`, { context: { path } });
     await unlink(path);
     await fsyncDirectory(dirname(path));
+    return true;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error;
+    return await fileExists(dirname(path));
   }
 }
