@@ -1,4 +1,4 @@
-import type { CatalogueActivities, PublishedRecoveryPoint, RunOutcome, StepRecord } from '../src/contracts/activities';
+import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
 import type { ActivityDependencies } from './dependencies';
 
 /** Short writes to PostgreSQL; see `CatalogueActivities`. */
@@ -19,13 +19,6 @@ export class CatalogueWrites implements CatalogueActivities {
   async finishRun(runId: string, outcome: RunOutcome): Promise<void> {
     await this.deps.catalog.finishRun(runId, outcome);
     this.deps.log.info({ runId, state: outcome.state, code: outcome.error?.code }, `run ${outcome.state}`);
-  }
-
-  /** Reads the manifest from the repository: what stands there is the truth. */
-  async recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {
-    const repository = await this.deps.imageRepository(published.repository);
-    const { manifest } = await repository.open(published.serverId, published.recoveryPointId);
-    await this.deps.catalog.recordRecoveryPoint(manifest, published.repository);
   }
 
   async markDamaged(recoveryPointId: string, why: string): Promise<void> {

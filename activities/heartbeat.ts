@@ -4,7 +4,7 @@ const TICK_MS = 5_000;
 
 /**
  * For calls that wait on something bounded by its own deadline (a guest that shuts down, a libvirt call): tells Temporal every few seconds that
- * this worker lives. Not for copies: those heartbeat on observed progress only, so that a hung one is noticed.
+ * this worker lives. Not for copies: their adapters report as long as bytes move or may still move, so that a hung one is noticed.
  */
 export async function whileAlive<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const context = Context.current();

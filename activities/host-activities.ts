@@ -91,6 +91,14 @@ export class HostCalls implements HostActivities {
     });
   }
 
+  recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {
+    return whileAlive(async () => {
+      const repository = await this.deps.imageRepository(published.repository);
+      const { manifest } = await repository.open(published.serverId, published.recoveryPointId);
+      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository);
+    });
+  }
+
   surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(source.hypervisor);

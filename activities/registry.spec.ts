@@ -22,7 +22,7 @@ describe('the registry', () => {
     const host = createHostActivities(deps);
     const transfer = createTransferActivities(deps);
     expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements)].sort());
-    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls)].sort());
+    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition'])].sort());
     expect(Object.keys(transfer).sort()).toEqual(methods(Transfers, ['transfer']));
     const all = [control, host, transfer].flatMap((group) => Object.keys(group));
     expect(new Set(all).size).toBe(all.length);

@@ -16,7 +16,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
   const judgements = new PlanningJudgements(deps);
   return translateFailures(
     {
-      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'recordRecoveryPoint', 'markDamaged', 'startLineage']),
+      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'markDamaged', 'startLineage']),
       ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'failPlan', 'loadPlan', 'nextGeneration']),
     },
     deps.log,
@@ -27,7 +27,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
 export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities> =>
   translateFailures(
     {
-      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'surveyRestore', 'discardVolumes', 'restoreNvram']),
+      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'discardVolumes', 'restoreNvram']),
       ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap']),
     },
     deps.log,

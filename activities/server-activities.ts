@@ -8,8 +8,9 @@ import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 import { serverRef } from './host-activities';
 
-/** How long a guest that was asked to shut down may take until it is believed that it never will. */
-const SHUTDOWN_UNDER_WAY_MS = 60_000;
+/** How long a guest that was asked to shut down is waited for at least, and at most, before it is believed that it goes on running. */
+const SHUTDOWN_AT_LEAST_MS = 30_000;
+const SHUTDOWN_AT_MOST_MS = 20 * 60_000;
 const POLL_MS = 500;
 
 const fenceOf = (input: RunInput): Fence => ({ runId: input.runId, token: input.fencingToken });
@@ -41,13 +42,18 @@ export class ServerCalls implements ServerActivities {
     return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).start(serverRef(input), fenceOf(input)));
   }
 
-  startAfterShutdown(input: RunInput): Promise<void> {
+  startAfterShutdown(input: RunInput): Promise<{ mayStillStop: boolean }> {
     return whileAlive(async (signal) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      const giveUpAt = performance.now() + SHUTDOWN_UNDER_WAY_MS;
+      const giveUpAt = performance.now() + Math.min(SHUTDOWN_AT_MOST_MS, Math.max(SHUTDOWN_AT_LEAST_MS, input.stopTimeoutSeconds * 1000));
       // Started while it still shuts down it would stay off: "running" here is not yet the state that lasts.
-      while ((await hypervisor.powerState(serverRef(input))) !== 'off' && performance.now() < giveUpAt) await delay(POLL_MS, undefined, { signal });
+      let isOff = (await hypervisor.powerState(serverRef(input))) === 'off';
+      while (!isOff && performance.now() < giveUpAt) {
+        await delay(POLL_MS, undefined, { signal });
+        isOff = (await hypervisor.powerState(serverRef(input))) === 'off';
+      }
       await hypervisor.start(serverRef(input), fenceOf(input));
+      return { mayStillStop: !isOff };
     });
   }
 
@@ -64,18 +70,22 @@ export class ServerCalls implements ServerActivities {
   swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ generationId: string | null }> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      const repository = await this.deps.imageRepository(plan.recoveryPoint.repository);
-      if (plan.definitionFrom === 'recovery-point') await repository.verifySmallFiles(input.serverId, plan.recoveryPoint.id);
-      const { definitionPath } = await repository.open(input.serverId, plan.recoveryPoint.id);
       return hypervisor.swap({
         server: serverRef(input),
         fence: fenceOf(input),
-        definition: plan.definitionFrom === 'present' ? { from: 'present' } : { from: 'recovery-point', path: definitionPath },
+        definition: plan.definitionFrom === 'present' ? { from: 'present' } : { from: 'recovery-point', path: await this.verifiedDefinition(input, plan) },
         volumes: plan.volumes,
         nvramNewPath: plan.nvramNewPath,
         renewGenerationId: plan.renewsGenerationId,
       });
     });
+  }
+
+  /** Only where the definition comes from the recovery point: a repository that is away must not stop a swap that needs nothing from it. */
+  private async verifiedDefinition(input: RestoreServerInput, plan: RestorePlanBody): Promise<string> {
+    const repository = await this.deps.imageRepository(plan.recoveryPoint.repository);
+    await repository.verifySmallFiles(input.serverId, plan.recoveryPoint.id);
+    return (await repository.open(input.serverId, plan.recoveryPoint.id)).definitionPath;
   }
 
   revertSwap(input: RestoreServerInput): Promise<void> {

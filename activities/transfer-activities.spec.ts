@@ -52,6 +52,24 @@ describe('copyDiskToRepository', () => {
     expect(rows.at(-1)).toMatchObject({ doneBytes: 10, totalBytes: 10 });
   });
 
+  it('says since when nothing has moved, although the adapter goes on reporting', async () => {
+    const rows: { doneBytes: number; updatedAt: string }[] = [];
+    const copy = transfers(
+      async ({ onProgress }) => {
+        onProgress({ doneBytes: 10, totalBytes: 10 });
+        const movedAt = Date.now();
+        while (Date.now() < movedAt + 20) await new Promise((resolve) => setImmediate(resolve));
+        onProgress({ doneBytes: 10, totalBytes: 10 });
+        return { virtualSizeBytes: 100 };
+      },
+      async (written) => written.then(() => CHECKSUMS),
+      rows,
+    );
+    await new MockActivityEnvironment().run(() => copy.copyDiskToRepository(INPUT, DISK));
+    expect(rows).toHaveLength(2);
+    expect(rows[1]?.updatedAt).toBe(rows[0]?.updatedAt);
+  });
+
   it('stops hashing when the copy fails, waits for it, and reports the error of the copy', async () => {
     let hashingEnded = false;
     const copy = transfers(

@@ -8,7 +8,7 @@ import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
 import { serverRef } from './host-activities';
 
-/** At most one progress row per copy and this time goes to PostgreSQL; heartbeats go to Temporal with every observation. */
+/** At most one progress row per copy and this time goes to PostgreSQL; heartbeats go to Temporal with every report of the adapter. */
 const PROGRESS_EVERY_MS = 1_000;
 
 interface StoppableTransfer extends TransferContext {
@@ -55,7 +55,7 @@ export class Transfers implements TransferActivities {
   }
 
   /**
-   * Runs a copy with an abort signal of its own, heartbeats on observed progress, and rows for people. When one half fails the other is stopped and
+   * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people. When one half fails the other is stopped and
    * waited for: nothing may still write when the activity has ended.
    */
   private async transfer<T>(runId: string, stepKey: string, work: (context: StoppableTransfer) => Promise<T>): Promise<T> {
@@ -63,15 +63,22 @@ export class Transfers implements TransferActivities {
     const stop = new AbortController();
     const signal = AbortSignal.any([activity.cancellationSignal, stop.signal]);
     let lastRowAtMs = 0;
+    let movedAtMs = Date.now();
+    let movedBytes = 0;
     let row: Promise<void> = Promise.resolve();
 
     const onProgress: TransferContext['onProgress'] = (progress) => {
       activity.heartbeat(progress);
       const nowMs = Date.now();
+      // Adapters repeat their numbers while they do not take the copy for stalled; only bytes that moved make it "not stalled" for people.
+      if (progress.doneBytes > movedBytes) {
+        movedBytes = progress.doneBytes;
+        movedAtMs = nowMs;
+      }
       if (nowMs - lastRowAtMs < PROGRESS_EVERY_MS && progress.doneBytes < progress.totalBytes) return;
       lastRowAtMs = nowMs;
       // Progress is for people: a database that is away for a moment must not stop a copy.
-      row = row.then(() => this.deps.catalog.recordProgress(runId, stepKey, { ...progress, updatedAt: new Date(nowMs).toISOString() })).catch((error: unknown) => {
+      row = row.then(() => this.deps.catalog.recordProgress(runId, stepKey, { ...progress, updatedAt: new Date(movedAtMs).toISOString() })).catch((error: unknown) => {
         this.deps.log.warn({ runId, step: stepKey, error: String(error) }, 'progress not recorded');
       });
     };

@@ -1,7 +1,8 @@
+import { isCancellation } from '@temporalio/workflow';
 import type { BackupSubject, CopiedDisk } from '../src/contracts/activities';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/backup-steps';
-import { catalogue, hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { carryOut } from './runbook/runbook';
 
 /**
@@ -41,22 +42,32 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
     }
     await book.step('definition', { do: () => host.saveDefinition(input, subject) });
 
-    // The service comes back before anything else is done: publishing needs only the copies.
+    // The service comes back before anything else is done: publishing needs only the copies. And a server that refuses to start is no
+    // reason to throw its image away: it may be the best there is.
+    let startProblem: unknown = null;
     if (wasRunning) {
-      await book.step('power', { do: () => server.start(input) });
-      book.settle('stop');
+      try {
+        await book.step('power', { do: () => server.start(input) });
+        book.settle('stop');
+      } catch (thrown) {
+        if (isCancellation(thrown)) throw thrown;
+        startProblem = thrown;
+      }
     }
 
-    const position = await planning.nextGeneration(input.serverId);
-    const published = await book.step('publish', {
-      do: () => host.publish({ input, subject, copied, pointInTime, ...position }),
-      detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, sizeBytes }),
+    await book.uninterrupted(async () => {
+      const position = await planning.nextGeneration(input.serverId);
+      const published = await book.step('publish', {
+        do: () => host.publish({ input, subject, copied, pointInTime, ...position }),
+        detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, sizeBytes }),
+      });
+      book.settle('reserve');
+      await book.step('catalogue', { do: () => host.recordRecoveryPoint(published) });
+      book.result({ recoveryPointId: published.recoveryPointId });
+      if (startProblem !== null) throw startProblem;
+      await book.step('release', { do: () => server.releaseFence(input) });
+      book.settle('fence');
     });
-    book.settle('reserve');
-    await book.step('catalogue', { do: () => catalogue.recordRecoveryPoint(published) });
-    await book.step('release', { do: () => server.releaseFence(input) });
-    book.settle('fence');
-    book.result({ recoveryPointId: published.recoveryPointId });
   });
 }
 

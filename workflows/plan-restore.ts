@@ -1,6 +1,6 @@
 import type { PlanSource } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
-import { catalogue, hostCalls, planning } from './runbook/activities';
+import { catalogue, hostLooks, planning } from './runbook/activities';
 import { summarise } from './runbook/errors';
 
 /** What says that stored bytes are not what was written. */
@@ -11,7 +11,7 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
     source = await planning.choosePlanSource(input.planId, input.serverId, input.recoveryPointId);
-    const survey = await hostCalls(source.hypervisor).surveyRestore(source);
+    const survey = await hostLooks(source.hypervisor).surveyRestore(source);
     await planning.composePlan(source, survey);
   } catch (thrown) {
     const error = summarise(thrown);

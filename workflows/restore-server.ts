@@ -1,7 +1,7 @@
 import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
-import { planBasis, staleness } from '../src/domain/restore-planning';
+import { staleness } from '../src/domain/restore-planning';
 import { catalogue, hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
 import { carryOut } from './runbook/runbook';
@@ -20,9 +20,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
   return carryOut(input, async (book) => {
     const plan = await planning.loadPlan(input.planId, input.planHash);
     await book.announce(plan.steps);
-    const before = await book.step('check', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
-    const wasRunning = before.present !== null && before.present.powerState !== 'off';
-    const agentAnswered = before.present?.agent.state === 'answering';
+    await book.step('check', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
 
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
 
@@ -35,13 +33,16 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     }
     if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
 
-    await book.step('recheck', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
+    // Copying may have taken hours: how the server is stopped depends on how it is now.
+    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
+    const wasRunning = present !== null && present.powerState !== 'off';
+    const agentAnswers = present?.agent.state === 'answering';
 
     let isOff = false;
-    if (before.present !== null) {
+    if (present !== null) {
       await book.step('stop', {
         do: async () => {
-          await (agentAnswered ? server.shutDown(input) : server.powerOff(input));
+          await (agentAnswers ? server.shutDown(input) : server.powerOff(input));
           isOff = true;
         },
         ...(wasRunning ? { undo: () => (isOff ? undo.start(input) : undo.startAfterShutdown(input)) } : {}),
@@ -56,14 +57,28 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (plan.steps.some(({ key }) => key === 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
 
-    await book.step('record', {
-      do: async () => {
-        await catalogue.startLineage(input.runId, input.serverId);
-        await server.releaseFence(input);
-      },
-      detail: () => ({ recoverySeconds }),
-    });
+    // The restored server is proven: from here on it stays, whatever happens, and a cancel comes too late.
+    book.settleAll();
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds });
+    await book.uninterrupted(() =>
+      book.step('record', {
+        do: async () => {
+          await catalogue.startLineage(input.runId, input.serverId);
+          return releaseFence();
+        },
+        detail: (fenceProblem) => ({ recoverySeconds, ...(fenceProblem === null ? {} : { fenceProblem }) }),
+      }),
+    );
+
+    /** A fence that stays is no harm: the next run's is higher. */
+    async function releaseFence(): Promise<string | null> {
+      try {
+        await server.releaseFence(input);
+        return null;
+      } catch (thrown) {
+        return summarise(thrown).message;
+      }
+    }
   });
 }
 
@@ -78,7 +93,7 @@ async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof ho
     recoveryPointId: plan.recoveryPoint.id,
     runId: plan.runId,
   });
-  const changes = staleness(plan.basis, planBasis(survey));
+  const changes = staleness(plan, survey);
   if (changes.length > 0) {
     throw new ModosuError('PLAN_STALE', `The plan no longer holds: ${changes.join('; ')}. Nothing was replaced.`, { context: { changes } });
   }

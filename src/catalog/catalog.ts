@@ -172,8 +172,9 @@ export interface Catalog {
   /** `accepted` becomes `running`. Idempotent. Throws `FENCED_OFF` when the server's lock is not this run's. Audited as `run.started`. */
   startRun(runId: string): Promise<void>;
   /**
-   * Insert or update by (run, seq). Idempotent; a final state never goes back to an earlier one except to `undone`; detail is added to. Sets startedAt/finishedAt. For a
-   * run that has ended nothing happens. Audited as `step.<state>` for final states.
+   * Insert or update by (run, seq). Idempotent; a final state never goes back to an earlier one except to `undone`; detail is added to, also to a step that has
+   * ended when its state is given again. Sets startedAt/finishedAt. For a run that has ended nothing happens. Audited as `step.<state>` for final
+   * states, as `step.detail` for what is added to one later.
    */
   recordStep(runId: string, update: RunStepUpdate): Promise<void>;
   /** Progress of the step with this key; not audited. Unknown step: nothing. */

@@ -8,7 +8,7 @@ import type { Database } from './database';
 import { LineageEntity, RunEntity, RunStepEntity, ServerEntity, ServerLockEntity, type RunRow } from './entities';
 import { requireServer } from './inventory-store';
 import { WORKER } from './recovery-point-store';
-import { closeStep, isFinalStep, nextStep } from './step-transition';
+import { closeStep, nextStep, stepAction } from './step-transition';
 import { storableError } from './storable-error';
 import { runView } from './views';
 
@@ -55,12 +55,14 @@ export function runStore(database: Database, now: () => Date): RunMethods {
       database.transaction(async ({ manager, audit }) => {
         const run = await lockRun(manager, runId);
         if (isFinal(run.state)) return;
-        const step = nextStep(await manager.findOneBy(RunStepEntity, { runId, seq: update.seq }), update, now());
+        const before = await manager.findOneBy(RunStepEntity, { runId, seq: update.seq });
+        const step = nextStep(before, update, now());
         if (step === null) return;
         await manager.upsert(RunStepEntity, { runId, ...step }, ['runId', 'seq']);
-        if (!isFinalStep(step.state)) return;
-        const { seq, key, title, state, detail, error } = step;
-        audit({ actor: WORKER, action: `step.${state}`, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
+        const action = stepAction(before, step);
+        if (action === null) return;
+        const { seq, key, title, detail, error } = step;
+        audit({ actor: WORKER, action, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
       }),
 
     recordProgress: (runId, stepKey, { doneBytes, totalBytes, updatedAt }) =>

@@ -1,5 +1,5 @@
 import type { StepState } from '../contracts/run';
-import { closeStep, nextStep, type StoredStep } from './step-transition';
+import { closeStep, nextStep, stepAction, type StoredStep } from './step-transition';
 
 const now = new Date('2026-03-01T00:00:05.000Z');
 const earlier = new Date('2026-03-01T00:00:00.000Z');
@@ -43,6 +43,31 @@ describe('nextStep', () => {
     const failed = nextStep(stored('running'), { ...update('failed'), detail: { b: 2 }, error }, now);
     const undone = nextStep(failed, { ...update('undone'), detail: { removed: true }, error: null }, now);
     expect(undone).toMatchObject({ state: 'undone', detail: { a: 1, b: 2, removed: true }, error, startedAt: earlier });
+  });
+});
+
+describe('evidence for a step that has ended', () => {
+  const later = new Date('2026-03-01T00:10:00.000Z');
+  const error = { code: 'COPY_FAILED', message: 'ended', hint: 'look' } as const;
+  const failed: StoredStep = { ...stored('failed'), finishedAt: now, error };
+
+  it('is added and changes nothing else', () => {
+    const undone = nextStep(failed, { ...update('failed'), title: 'Other', detail: { undone: false, undoProblem: 'libvirt is away' }, error: { ...error, message: 'other' } }, later);
+    expect(undone).toEqual({ ...failed, detail: { a: 1, undone: false, undoProblem: 'libvirt is away' } });
+    expect(stepAction(failed, undone as StoredStep)).toBe('step.detail');
+  });
+
+  it('counts once, and only in the same state', () => {
+    expect(nextStep(failed, { ...update('failed'), detail: { a: 1 } }, later)).toBeNull();
+    for (const state of ['running', 'succeeded', 'skipped'] as const) expect(nextStep(failed, { ...update(state), detail: { b: 2 } }, later)).toBeNull();
+    expect(nextStep({ ...failed, state: 'undone' }, { ...update('undone'), detail: { b: 2 } }, later)?.detail).toEqual({ a: 1, b: 2 });
+  });
+});
+
+describe('stepAction', () => {
+  it('names ends, and nothing before', () => {
+    expect(STATES.map((state) => stepAction(null, stored(state)))).toEqual([null, null, null, 'step.succeeded', 'step.failed', 'step.skipped', 'step.undone']);
+    expect(stepAction(stored('failed'), stored('undone'))).toBe('step.undone');
   });
 });
 

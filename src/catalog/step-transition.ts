@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { storableObject, storableText } from '../audit/storable';
 import type { RunStepView, StepState } from '../contracts/run';
 import type { RunStepUpdate } from './catalog';
@@ -13,9 +14,11 @@ export const isFinalStep = (state: StepState): boolean => FINAL.has(state);
 
 /**
  * The step after an update, or null when the update comes late or twice and changes nothing. A final state only ever becomes `undone`; nothing
- * goes back to an earlier state. Evidence is added to, never taken away.
+ * goes back to an earlier state. Evidence is added to, never taken away: also to a step that has ended, because whether a failed step could be
+ * undone is known only afterwards.
  */
 export function nextStep(current: StoredStep | null, update: RunStepUpdate, now: Date): StoredStep | null {
+  if (current !== null && current.state === update.state && isFinalStep(current.state)) return withEvidence(current, update);
   if (current !== null && !mayFollow(current.state, update.state)) return null;
   const started = update.state === 'running' || update.state === 'waiting' || update.state === 'succeeded' || update.state === 'failed';
   return {
@@ -26,10 +29,26 @@ export function nextStep(current: StoredStep | null, update: RunStepUpdate, now:
     startedAt: current?.startedAt ?? (started ? now : null),
     finishedAt: current?.finishedAt ?? (isFinalStep(update.state) ? now : null),
     progress: current?.progress ?? null,
-    detail: { ...current?.detail, ...(storableObject(update.detail ?? {}) as RunStepView['detail']) },
+    detail: { ...current?.detail, ...evidenceOf(update) },
     error: update.error === undefined || update.error === null ? (current?.error ?? null) : storableError(update.error),
   };
 }
+
+/** What the audit calls the change from one stored step to the next; null for a step that is still open, which is not audited. */
+export function stepAction(before: StoredStep | null, after: StoredStep): string | null {
+  if (!isFinalStep(after.state)) return null;
+  // Not the state again: whoever counts what failed must not count it twice.
+  return before?.state === after.state ? 'step.detail' : `step.${after.state}`;
+}
+
+/** An ended step with evidence that came later; null when it brings nothing new. Everything else of it stays as it was. */
+function withEvidence(current: StoredStep, update: RunStepUpdate): StoredStep | null {
+  const added = evidenceOf(update);
+  const isNews = Object.entries(added).some(([name, value]) => !isDeepStrictEqual(current.detail[name], value));
+  return isNews ? { ...current, detail: { ...current.detail, ...added } } : null;
+}
+
+const evidenceOf = (update: RunStepUpdate): RunStepView['detail'] => storableObject(update.detail ?? {}) as RunStepView['detail'];
 
 function mayFollow(from: StepState, to: StepState): boolean {
   if (from === 'undone') return false;

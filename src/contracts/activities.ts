@@ -30,8 +30,6 @@ export interface CatalogueActivities {
   startRun(runId: string): Promise<void>;
   recordSteps(runId: string, steps: readonly StepRecord[]): Promise<void>;
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
-  /** Makes the published recovery point visible as usable. */
-  recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void>;
   /** A verification found stored bytes changed: nobody may restore from it again. */
   markDamaged(recoveryPointId: string, why: string): Promise<void>;
   startLineage(runId: string, serverId: string): Promise<void>;
@@ -113,6 +111,8 @@ export interface HostActivities {
   discardStaged(input: BackupImageInput): Promise<void>;
   saveDefinition(input: BackupImageInput, subject: BackupSubject): Promise<void>;
   publish(request: PublishRequest): Promise<PublishedRecoveryPoint>;
+  /** Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. */
+  recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void>;
 
   surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
@@ -128,16 +128,16 @@ export interface ServerActivities {
   powerOff(input: RunInput): Promise<void>;
   start(input: RunInput): Promise<void>;
   /**
-   * Undoes a shutdown that may still be under way: waits (a minute at most) until the guest is off, then starts it. A guest that does not go off
-   * is left running.
+   * Undoes a shutdown that may still be under way: waits until the guest is off, at least as long as it was given to stop, then starts it. A guest that does
+   * not go off is left running; `mayStillStop` then says that it was asked to and may still do so.
    */
-  startAfterShutdown(input: RunInput): Promise<void>;
+  startAfterShutdown(input: RunInput): Promise<{ readonly mayStillStop: boolean }>;
   waitForAgent(input: RunInput): Promise<void>;
   swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ readonly generationId: string | null }>;
   revertSwap(input: RestoreServerInput): Promise<void>;
 }
 
-/** Long copies; queue `host.<hypervisor>.transfer`. They heartbeat on observed progress only. */
+/** Long copies; queue `host.<hypervisor>.transfer`. They heartbeat as long as the adapter does not take them for stalled. */
 export interface TransferActivities {
   copyDiskToRepository(input: BackupImageInput, disk: BackupDisk): Promise<CopiedDisk>;
   /** Copies one image into its new volume and checks every stored byte on the way. */

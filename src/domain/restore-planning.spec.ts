@@ -1,7 +1,7 @@
 import type { PlanSource } from '../contracts/activities';
 import type { RestoreSurvey } from '../contracts/plan';
 import type { DiskInspection, ServerInspection } from '../contracts/server';
-import { planBasis, planRestore, SPACE_RESERVE_BYTES, staleness } from './restore-planning';
+import { planRestore, SPACE_RESERVE_BYTES, staleness } from './restore-planning';
 
 const GIB = 1024 ** 3;
 const NOW = new Date('2026-03-02T12:00:00.000Z');
@@ -124,8 +124,8 @@ describe('planRestore', () => {
     expect(planRestore(source(), survey({ present: null, manifest: { generationId: 'g' } }), NOW).renewsGenerationId).toBe(true);
   });
 
-  it('does not wait for an agent the server never had, and says what that means', () => {
-    const plan = planRestore(source(), survey({ manifest: { agentBefore: 'absent' } }), NOW);
+  it.each(['absent', 'silent'] as const)('does not wait for an agent that was %s, and says what that means', (agentBefore) => {
+    const plan = planRestore(source(), survey({ manifest: { agentBefore } }), NOW);
     expect(plan.steps.map(({ key }) => key)).not.toContain('agent');
     expect(plan.findings.map(({ code }) => code)).toContain('START_CANNOT_BE_PROVEN');
   });
@@ -153,17 +153,23 @@ describe('planRestore', () => {
 });
 
 describe('staleness', () => {
-  const planned = planBasis(survey());
-  it('is empty while nothing changed', () => expect(staleness(planned, planBasis(survey()))).toEqual([]));
+  const planned = planRestore(source(), survey(), NOW);
+  const answering = { agent: { state: 'answering' as const, version: '7.2', commands: [] } };
+  it('is empty while nothing changed', () => expect(staleness(planned, survey())).toEqual([]));
   it.each([
     ['an edited definition', survey({ present: { definitionFingerprint: 'f2' } }), 'the definition of the server was changed'],
     ['a vanished server', survey({ present: null }), 'the server is gone from the hypervisor'],
     ['another recovery point', { ...survey(), manifestSha256: 'b' }, 'the recovery point was changed'],
     ['another disk', survey({ present: { disks: [disk('vdb')] } }), 'the disks were [vda /srv/vm/vda.qcow2] and are now [vdb /srv/vm/vdb.qcow2]'],
+    ['a server that somebody has repaired', survey({ present: answering }), 'the guest agent did not answer and answers now: the server is alive'],
+    ['memory saved meanwhile', survey({ present: { refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'memory was saved', hint: '' }] } }), 'The server as it stands: memory was saved'],
   ])('names %s', (_what, now, sentence) => {
-    expect(staleness(planned, planBasis(now))).toContain(sentence);
+    expect(staleness(planned, now)).toContain(sentence);
   });
   it('names a server that has come back', () => {
-    expect(staleness(planBasis(survey({ present: null })), planned)).toContain('the server exists on the hypervisor again');
+    expect(staleness(planRestore(source(), survey({ present: null }), NOW), survey())).toContain('the server exists on the hypervisor again');
+  });
+  it('does not mind that a server known to be alive still is, nor that the copies have taken their room', () => {
+    expect(staleness(planRestore(source(), survey({ present: answering }), NOW), survey({ present: answering, freeBytes: 0 }))).toEqual([]);
   });
 });

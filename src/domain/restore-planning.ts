@@ -16,7 +16,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const { present, manifest, targets } = survey;
   const diskSet = compareDiskSets(survey);
   const definitionFrom = present === null || diskSet.length > 0 ? 'recovery-point' : 'present';
-  const waitsForAgent = manifest.agentBefore !== 'absent';
+  const waitsForAgent = agentWasSeen(survey);
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
   return {
@@ -54,6 +54,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...presenceFindings(survey),
       ...definitionFindings(survey, diskSet),
       ...volumeFindings(survey),
+      ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...targets.space.flatMap(spaceFindings),
     ],
@@ -75,8 +76,13 @@ export function planBasis(survey: RestoreSurvey): PlanBasis {
   };
 }
 
-/** What has changed since the plan was made, one sentence each; empty when it still holds. */
-export function staleness(planned: PlanBasis, now: PlanBasis): readonly string[] {
+/**
+ * What has changed since the plan was made, one sentence each; empty when it still holds. Room is not judged again: the copies
+ * themselves have taken some of it.
+ */
+export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings'>, survey: RestoreSurvey): readonly string[] {
+  const planned = plan.basis;
+  const now = planBasis(survey);
   const changes: string[] = [];
   if (planned.definitionFingerprint === null && now.definitionFingerprint !== null) changes.push('the server exists on the hypervisor again');
   else if (planned.definitionFingerprint !== null && now.definitionFingerprint === null) changes.push('the server is gone from the hypervisor');
@@ -84,8 +90,15 @@ export function staleness(planned: PlanBasis, now: PlanBasis): readonly string[]
   const list = (basis: PlanBasis): string => basis.disks.map(({ target, path }) => `${target} ${path}`).sort().join(', ');
   if (list(planned) !== list(now)) changes.push(`the disks were [${list(planned)}] and are now [${list(now)}]`);
   if (planned.recoveryPointId !== now.recoveryPointId || planned.manifestSha256 !== now.manifestSha256) changes.push('the recovery point was changed');
-  return changes;
+  // Somebody may have repaired it meanwhile: a server that has come back to life must not be overwritten on the word of an old plan.
+  const wasAlive = plan.findings.some(({ code }) => code === 'SERVER_ALIVE');
+  if (!wasAlive && survey.present?.agent.state === 'answering') changes.push('the guest agent did not answer and answers now: the server is alive');
+  const blocked = stateFindings(survey).filter(({ severity, code }) => severity === 'block' && !plan.findings.some((known) => known.code === code));
+  return [...changes, ...blocked.map(({ message }) => message)];
 }
+
+/** Whether anybody has ever seen the agent of this server answer: only then its answer can be waited for. */
+const agentWasSeen = ({ present, manifest }: RestoreSurvey): boolean => manifest.agentBefore === 'answering' || present?.agent.state === 'answering';
 
 function compareDiskSets({ present, manifest }: RestoreSurvey): readonly string[] {
   if (present === null) return [];
@@ -147,7 +160,19 @@ function definitionFindings({ present, manifest }: RestoreSurvey, diskSet: reado
   ];
 }
 
-function volumeFindings({ present, manifest, targets }: RestoreSurvey): readonly Finding[] {
+/** Problems of the server as it stands. */
+function stateFindings({ present }: RestoreSurvey): readonly Finding[] {
+  return (present?.refusals ?? []).map((refusal) => ({
+    code: refusal.code,
+    // Most of what forbids a backup is what a restore mends; saved memory belongs to the old disks and must not meet the new ones.
+    severity: refusal.code === 'SERVER_HAS_SAVED_STATE' ? ('block' as const) : ('warn' as const),
+    message: `The server as it stands: ${refusal.message}`,
+    remedy: refusal.hint,
+    evidence: [],
+  }));
+}
+
+function volumeFindings({ manifest, targets }: RestoreSurvey): readonly Finding[] {
   const flattened = targets.volumes.filter(({ flattened: isFlat }) => isFlat);
   return [
     ...(flattened.length === 0
@@ -170,26 +195,19 @@ function volumeFindings({ present, manifest, targets }: RestoreSurvey): readonly
             evidence: manifest.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`),
           },
         ]),
-    ...(present?.refusals ?? []).map((refusal) => ({
-      code: refusal.code,
-      // Most of what forbids a backup is what a restore mends; saved memory belongs to the old disks and must not meet the new ones.
-      severity: refusal.code === 'SERVER_HAS_SAVED_STATE' ? ('block' as const) : ('warn' as const),
-      message: `The server as it stands: ${refusal.message}`,
-      remedy: refusal.hint,
-      evidence: [],
-    })),
   ];
 }
 
-function startFindings({ manifest }: RestoreSurvey, renewsGenerationId: boolean): readonly Finding[] {
+function startFindings(survey: RestoreSurvey, renewsGenerationId: boolean): readonly Finding[] {
   const findings: Finding[] = [];
-  if (manifest.agentBefore === 'absent') {
+  if (!agentWasSeen(survey)) {
+    const { agentBefore, powerStateBefore } = survey.manifest;
     findings.push({
       code: 'START_CANNOT_BE_PROVEN',
       severity: 'warn',
-      message: 'The server has no guest agent: the restore ends when libvirt says "running", which does not prove that the OS has started.',
+      message: 'No guest agent of this server has been seen: the restore ends when libvirt says "running", which does not prove that the OS has started.',
       remedy: 'Look at the console after the restore, and install qemu-guest-agent.',
-      evidence: [],
+      evidence: [`agent ${agentBefore} when the recovery point was taken`, `power state ${powerStateBefore} then`],
     });
   }
   if (renewsGenerationId) {

@@ -7,7 +7,11 @@ import type { GuestAgent } from '../guests/guest-agent';
 export interface TransferContext {
   /** Abort: the child process is killed, what was written is left for `discard…`, the promise rejects with the reason. */
   readonly signal: AbortSignal;
-  /** Called on observed progress only: a hung copy calls it no more. */
+  /**
+   * Called at least every 5 s while the copy is not considered stalled; `doneBytes` grows only with observed movement. Whoever implements a copy judges
+   * whether it is stalled: long stretches of zeros and the last flush to stable storage show nothing for minutes and are no fault. When nothing has moved for the
+   * adapter's stall time-out, the copy is ended with `COPY_STALLED`.
+   */
   readonly onProgress: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
   /** Upper bound for the copy; absent: none. */
   readonly rateLimitBytesPerSecond?: number;
@@ -111,7 +115,8 @@ export interface Hypervisor {
 
   /**
    * Copies a stored qcow2 image into the new volume, fsynced, owned as the disk it replaces. The header is judged first. Starts from scratch after
-   * an interrupted attempt. Throws `PATH_NOT_ALLOWED` for a name that is not this run's, `VOLUME_EXISTS` for a file that a server uses already, `RECOVERY_POINT_INCOMPLETE`, `COPY_FAILED`, `COPY_STALLED`, `NOT_ENOUGH_SPACE`, `TARGET_UNREACHABLE`, `IMAGE_HEADER_REFUSED`.
+   * an interrupted attempt. Throws `PATH_NOT_ALLOWED` for a name that is not this run's, `VOLUME_EXISTS` for a file that a server uses already, `RECOVERY_POINT_INCOMPLETE` (the image is missing from a directory that is there), `REPOSITORY_UNREACHABLE` (it cannot be read now), `COPY_FAILED`, `COPY_STALLED`,
+   * `NOT_ENOUGH_SPACE`, `TARGET_UNREACHABLE`, `IMAGE_HEADER_REFUSED`.
    */
   importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void>;
 

@@ -19,6 +19,11 @@ const CONTROL_GRACE_MS = 10_000;
 const TRANSFER_GRACE_MS = 2_000;
 /** Beyond the grace: for a cancelled activity to end its child process. After that the worker ends anyway. */
 const FORCE_AFTER_GRACE_MS = 10_000;
+/**
+ * A cancellation reaches an activity with the answer to a heartbeat. The SDK holds heartbeats back for 80 % of the heartbeat time-out (24 s of 30 s):
+ * so long a person would wait for a copy to stop.
+ */
+const HEARTBEATS = { maxHeartbeatThrottleInterval: '5s', defaultHeartbeatThrottleInterval: '5s' } as const;
 
 /** Makes the Temporal workers of one process. A worker polls from `run()` on; `shutdown()` lets `run()` end. */
 export class WorkerFactory {
@@ -42,6 +47,7 @@ export class WorkerFactory {
   host(hypervisor: string, activities: ActivityMap): Promise<Worker> {
     return Worker.create({
       ...this.common(hostTaskQueue(hypervisor), activities, CONTROL_GRACE_MS),
+      ...HEARTBEATS,
       maxConcurrentActivityTaskExecutions: 20,
       maxConcurrentActivityTaskPolls: 2,
     });
@@ -51,6 +57,7 @@ export class WorkerFactory {
   transfer(hypervisor: string, slots: number, activities: ActivityMap): Promise<Worker> {
     return Worker.create({
       ...this.common(transferTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
+      ...HEARTBEATS,
       maxConcurrentActivityTaskExecutions: slots,
       maxConcurrentActivityTaskPolls: 1,
     });

@@ -309,6 +309,23 @@ export function runContract(subject: () => CatalogUnderTest): void {
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.succeeded', 'step.undone']);
     });
 
+    it('adds what is learnt about a step after its end, once, and audits it', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      await catalog.recordStep(runId, { ...step, state: 'running', detail: { source: '/a' } });
+      await catalog.recordStep(runId, { ...step, state: 'failed', error: FAILED });
+      const [failed] = (await catalog.getRun(runId)).steps;
+      advance(60_000);
+      const undo = { undone: false, undoProblem: 'the directory is not there' };
+      for (let times = 0; times < 2; times += 1) await catalog.recordStep(runId, { ...step, state: 'failed', detail: { source: '/a', ...undo }, error: FAILED });
+      expect((await catalog.getRun(runId)).steps).toEqual([{ ...failed, detail: { source: '/a', ...undo } }]);
+      expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.failed', 'step.detail']);
+      const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
+      expect(items.find(({ action }) => action === 'step.detail')?.details).toMatchObject({ key: step.key, detail: undo });
+      expect(await catalog.verifyAudit()).toMatchObject({ intact: true });
+    });
+
     it('keeps the error of a failed step, bounded and without NUL bytes', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

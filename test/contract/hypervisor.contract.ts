@@ -423,10 +423,21 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
           await expect(lab.hypervisor.discardVolumes({ runId, paths: [own, path] })).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
         }
         expect((await stat(own)).size).toBe(3);
-        await lab.hypervisor.discardVolumes({ runId, paths: [own, join(lab.diskDirectory, 'gone', `x.${runId}`)] });
+        await lab.hypervisor.discardVolumes({ runId, paths: [own, join(lab.diskDirectory, `gone.${runId}`)] });
         await lab.hypervisor.discardVolumes({ runId, paths: [own] });
         expect(await fileExists(own)).toBe(false);
         expect(await fileExists(foreign)).toBe(true);
+      });
+
+      it('names what may come back with a directory that is not there, and deletes the rest all the same', async () => {
+        const runId = newId('run');
+        const own = join(lab.diskDirectory, `kept.qcow2.${runId}`);
+        const away = join(lab.diskDirectory, 'unmounted', `disk.qcow2.${runId}`);
+        await writeFile(own, 'own');
+        const error: unknown = await lab.hypervisor.discardVolumes({ runId, paths: [away, own] }).catch((thrown: unknown) => thrown);
+        expect(error).toEqual(refusedWith('VOLUME_LEFT_BEHIND'));
+        expect(error).toMatchObject({ message: expect.stringContaining(away) as string, context: { paths: [away] } });
+        expect(await fileExists(own)).toBe(false);
       });
 
       it('accepts only the id of a run', async () => {

@@ -184,7 +184,7 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       await truncate(huge, 15 * 1024 ** 4);
       const error: unknown = await lab.hypervisor.importDisk({ imagePath: huge, volume, runId }, transferContext()).catch((thrown: unknown) => thrown);
       expect(error).toEqual(refusedWith('NOT_ENOUGH_SPACE'));
-      expect((error as { context: unknown }).context).toMatchObject({ neededBytes: 15 * 1024 ** 4, freeBytes: expect.any(Number) });
+      expect(error).toMatchObject({ message: expect.stringMatching(/ has \d[\d.]* [GT]iB free, and the volume needs 15 TiB\.$/) as string, context: { neededBytes: 15 * 1024 ** 4, freeBytes: expect.any(Number) as number } });
       expect(await fileExists(volume.newPath)).toBe(false);
     });
 
@@ -194,6 +194,15 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       await expect(lab.hypervisor.importDisk({ imagePath: hostile, volume, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
       await expect(lab.hypervisor.importDisk({ imagePath, volume: { ...volume, virtualSizeBytes: 2 * DISK_BYTES }, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
       await expect(lab.hypervisor.importDisk({ imagePath: join(lab.exportDirectory, 'missing'), volume, runId }, transferContext())).rejects.toEqual(refusedWith('RECOVERY_POINT_INCOMPLETE'));
+      expect(await fileExists(volume.newPath)).toBe(false);
+    });
+
+    it('are not made from a repository that is not there, and its recovery points are not called incomplete', async () => {
+      const away = join(lab.exportDirectory, 'not-mounted');
+      await expect(lab.hypervisor.importDisk({ imagePath: join(away, 'vda.qcow2'), volume, runId }, transferContext())).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
+      const nvram = { newPath: join(lab.diskDirectory, `nvram.fd.${runId}`), replacesPath: null, runId };
+      await expect(lab.hypervisor.importNvram({ ...nvram, sourcePath: join(away, 'nvram.fd') })).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
+      await expect(lab.hypervisor.importNvram({ ...nvram, sourcePath: join(lab.exportDirectory, 'missing.fd') })).rejects.toEqual(refusedWith('RECOVERY_POINT_INCOMPLETE'));
       expect(await fileExists(volume.newPath)).toBe(false);
     });
 

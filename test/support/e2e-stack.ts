@@ -6,7 +6,7 @@ import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import { isFinal, type AuditEntryView, type AuditVerification, type RunView } from '../../src/contracts/run';
 import { createGuestServer, domainState, type GuestServer, type GuestServerOptions } from '../guests/guest-server';
 import { processesWith } from './processes';
-import { eventually, TestState, type UpProcess } from './up-process';
+import { eventually, TestState, type Outcome, type UpProcess } from './up-process';
 
 const BASE = '/var/lib/modosu-test';
 /** Long enough for a worker's death to be noticed (heartbeat 30 s) and a throttled copy to be done again. */
@@ -175,13 +175,27 @@ export class E2eStack {
 
   verifyAudit = async (): Promise<AuditVerification> => (await this.get<AuditVerification>('/v1/audit/verify')).body;
 
-  /** Log files in which the administrator's token or a database password stands. */
+  /** Runs the program as a person at this machine does. */
+  cli = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> => this.state.run(args, env);
+
+  /** Everything that runs for this installation. */
+  processes = (): readonly number[] => this.state.processes();
+
+  get stateDirectory(): string {
+    return this.state.directory;
+  }
+
+  /** Everything this installation must keep to itself, by name of its file: token, passwords, keys. */
+  secrets(): ReadonlyMap<string, string> {
+    const files = ['admin-token', 'postgres-password', 'database-owner-password', 'database-app-password'].map((name) => [name, this.state.read(`secrets/${name}`).trim()] as const);
+    const { keys } = JSON.parse(this.state.read('secrets/payload-keys.json')) as { readonly keys: Readonly<Record<string, unknown>> };
+    return new Map([...files, ...Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)] as const)]);
+  }
+
+  /** Log files in which a secret stands. */
   private secretsSeen(): readonly string[] {
-    const secrets = ['admin-token', 'postgres-password', 'owner-password', 'app-password']
-      .map((name) => join(this.state.directory, 'secrets', name))
-      .filter((path) => existsSync(path))
-      .map((path) => readFileSync(path, 'utf8').trim());
     const logs = join(this.state.directory, 'logs');
+    const secrets = [...this.secrets().values()];
     return readdirSync(logs).filter((file) => secrets.some((secret) => readFileSync(join(logs, file), 'utf8').includes(secret)));
   }
 

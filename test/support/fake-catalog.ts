@@ -12,7 +12,7 @@ import { serverNotFound } from '../../src/catalog/inventory-store';
 import { planNotFound, planText, readyDetails, requireSuitable } from '../../src/catalog/plan-store';
 import { generationTaken, noRecoveryPoint, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
-import { closeStep, isFinalStep, nextStep, type StoredStep } from '../../src/catalog/step-transition';
+import { closeStep, isFinalStep, nextStep, stepAction, type StoredStep } from '../../src/catalog/step-transition';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
 import { planView, recoveryPointRow, recoveryPointView, runView } from '../../src/catalog/views';
@@ -219,12 +219,14 @@ export class FakeCatalog implements Catalog {
     const run = this.run(runId);
     if (isFinal(run.state)) return;
     const steps = this.stepsOf(runId);
-    const step = nextStep(steps.get(update.seq) ?? null, update, this.now());
+    const before = steps.get(update.seq) ?? null;
+    const step = nextStep(before, update, this.now());
     if (step === null) return;
     steps.set(update.seq, step);
-    if (!isFinalStep(step.state)) return;
-    const { seq, key, title, state, detail, error } = step;
-    this.append({ actor: WORKER, action: `step.${state}`, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
+    const action = stepAction(before, step);
+    if (action === null) return;
+    const { seq, key, title, detail, error } = step;
+    this.append({ actor: WORKER, action, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
   };
 
   recordProgress: Catalog['recordProgress'] = async (runId, stepKey, progress) => {

@@ -9,7 +9,7 @@ import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerI
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
 import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
-import { planTargets, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes';
+import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes';
 import { errorCode, fileExists, readStart } from '../../src/system/files';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
 
@@ -318,7 +318,12 @@ export class FakeHypervisor implements Hypervisor {
     this.enter('discardVolumes');
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     this.requireUnused(request.paths);
-    for (const path of request.paths) await rm(path, { force: true });
+    const leftBehind: string[] = [];
+    for (const path of request.paths) {
+      await rm(path, { force: true });
+      if (!(await fileExists(dirname(path)))) leftBehind.push(path);
+    }
+    requireNoneLeftBehind(leftBehind);
   }
 
   // Mechanics.

@@ -51,8 +51,9 @@ describe('backupImage', () => {
     ['stop', 'shutDown', 'STOP_TIMED_OUT', ['startAfterShutdown', 'discardStaged', 'releaseFence']],
     ['copy:vda', 'copyDiskToRepository', 'DISK_FILE_MISSING', ['start', 'discardStaged', 'releaseFence']],
     ['definition', 'saveDefinition', 'DEFINITION_CHANGED', ['start', 'discardStaged', 'releaseFence']],
-    ['power', 'start', 'START_FAILED', ['start', 'discardStaged', 'releaseFence']],
+    ['power', 'start', 'START_FAILED', ['publish', 'recordRecoveryPoint', 'start', 'releaseFence']],
     ['publish', 'publish', 'RECOVERY_POINT_CORRUPT', ['discardStaged', 'releaseFence']],
+    ['catalogue', 'recordRecoveryPoint', 'RECOVERY_POINT_CORRUPT', ['releaseFence']],
   ] as const)('when %s fails for good, it puts everything back and says why', async (key, activity, code, undone) => {
     let attempts = 0;
     const rehearsal = rehearse({
@@ -104,6 +105,66 @@ describe('backupImage', () => {
     expect(rehearsal.outcome?.error?.message).toContain('not mine (PATH_NOT_ALLOWED)');
     expect(rehearsal.calls.at(-1)).toBe('releaseFence');
     expect(rehearsal.steps.get('reserve')?.detail).toMatchObject({ undone: false });
+  });
+
+  it('keeps the image of a server that refuses to start, and goes on trying to start it', async () => {
+    let attempts = 0;
+    const rehearsal = rehearse({
+      start: async () => {
+        attempts += 1;
+        if (attempts <= 2) await failing('START_FAILED', 'no memory')();
+      },
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
+    expect(attempts).toBe(3);
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', recoveryPointId: BACKUP.recoveryPointId, error: { code: 'START_FAILED', message: 'no memory' } });
+    expect(rehearsal.stateOf('catalogue')).toBe('succeeded');
+  });
+
+  it('does not let a cancel come between publishing and the catalogue', async () => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    let goOn!: () => void;
+    const cancelled = new Promise<void>((resolve) => (goOn = resolve));
+    const rehearsal = rehearse({
+      publish: async ({ input }) => {
+        reached();
+        await cancelled;
+        return { recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: 'main', sizeBytes: 1 };
+      },
+    });
+    await rehearsal.play('backupImage', BACKUP, async (handle) => {
+      await moment;
+      await handle.cancel();
+      goOn();
+    });
+    expect(rehearsal.calls.slice(-3)).toEqual(['publish', 'recordRecoveryPoint', 'releaseFence']);
+    expect(rehearsal.calls).not.toContain('discardStaged');
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('starts the server again although its steps cannot be written down, and writes them before the outcome', async () => {
+    let away = true;
+    const written: string[] = [];
+    const rehearsal = rehearse({
+      start: async () => {
+        away = false;
+      },
+      recordSteps: async (_runId, steps) => {
+        if (away) await failing('DATABASE_UNAVAILABLE')();
+        written.push(...steps.map(({ key, state }) => `${key} ${state}`));
+      },
+      examineForBackup: async () => ({ ...examined, powerState: 'running' }),
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(rehearsal.calls).toContain('start');
+    expect(written).toEqual(expect.arrayContaining(['stop succeeded', 'copy:vda succeeded', 'publish succeeded']));
+  }, 300_000);
+
+  it('says when a guest that was asked to shut down may still do so', async () => {
+    const rehearsal = rehearse({ shutDown: failing('STOP_TIMED_OUT'), startAfterShutdown: async () => ({ mayStillStop: true }) });
+    await rehearsal.play('backupImage', BACKUP);
+    expect(rehearsal.steps.get('stop')?.detail).toMatchObject({ mayStillStop: true, undone: true });
   });
 
   it('calls a fault of its own INTERNAL instead of hiding it', async () => {

@@ -134,7 +134,7 @@ export class Rehearsal {
       shutDown: async () => undefined,
       powerOff: async () => undefined,
       start: async () => undefined,
-      startAfterShutdown: async () => undefined,
+      startAfterShutdown: async () => ({ mayStillStop: false }),
       waitForAgent: async () => undefined,
       swapVolumes: async () => ({ generationId: 'g2' }),
       revertSwap: async () => undefined,

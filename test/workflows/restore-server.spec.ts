@@ -27,7 +27,7 @@ describe('restoreServer', () => {
 
   it('shuts a server down properly when its agent answers', async () => {
     const alive = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, agent: { state: 'answering' as const, version: '7', commands: [] } } };
-    const rehearsal = rehearse({ surveyRestore: async () => alive });
+    const rehearsal = rehearse({ surveyRestore: async () => alive, loadPlan: async () => ({ ...PLAN, findings: [{ code: 'SERVER_ALIVE', severity: 'warn', message: 'alive', evidence: [] }] }) });
     await rehearsal.play('restoreServer', RESTORE);
     expect(rehearsal.calls).toContain('shutDown');
     expect(rehearsal.calls).not.toContain('powerOff');
@@ -107,6 +107,44 @@ describe('restoreServer', () => {
   });
 });
 
+describe('a restored server that answers', () => {
+  it('stays although the fence cannot be released', async () => {
+    const rehearsal = rehearse({ releaseFence: failing('FENCED_OFF', 'somebody else has it') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('revertSwap');
+    expect(rehearsal.steps.get('record')?.detail).toMatchObject({ fenceProblem: 'somebody else has it' });
+  });
+
+  it('stays when the cancel comes too late', async () => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    let goOn!: () => void;
+    const cancelled = new Promise<void>((resolve) => (goOn = resolve));
+    const rehearsal = rehearse({
+      releaseFence: async () => {
+        reached();
+        await cancelled;
+      },
+    });
+    await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+      await moment;
+      await handle.cancel();
+      goOn();
+    });
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded' });
+    expect(rehearsal.calls).not.toContain('revertSwap');
+  });
+
+  it('is not overwritten when somebody repaired it during the copy', async () => {
+    const alive = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, agent: { state: 'answering' as const, version: '7', commands: [] } } };
+    let surveys = 0;
+    const rehearsal = rehearse({ surveyRestore: async () => ((surveys += 1) === 1 ? SURVEY : alive) });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('the server is alive') as string });
+    expect(rehearsal.calls).not.toContain('powerOff');
+  });
+});
+
 describe('planRestore', () => {
   it('chooses, surveys, composes', async () => {
     const rehearsal = rehearse();
@@ -119,5 +157,19 @@ describe('planRestore', () => {
     const rehearsal = rehearse({ choosePlanSource: failing('NO_RECOVERY_POINT', 'db01 has none'), failPlan: async (_planId, error) => void (written = error) });
     await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null });
     expect(written).toMatchObject({ code: 'NO_RECOVERY_POINT', message: 'db01 has none' });
+  });
+
+  it.each(['HYPERVISOR_UNREACHABLE', 'REPOSITORY_UNREACHABLE', 'TARGET_UNREACHABLE'] as const)('says within seconds that a part stays away, after trying again: %s', async (code) => {
+    let attempts = 0;
+    let written: unknown;
+    const surveyRestore = async (): Promise<never> => {
+      attempts += 1;
+      return failing(code, 'it is away')();
+    };
+    const startedAt = performance.now();
+    await rehearse({ surveyRestore, failPlan: async (_planId, error) => void (written = error) }).play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null });
+    expect(written).toMatchObject({ code, message: 'it is away' });
+    expect(attempts).toBe(5);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 });

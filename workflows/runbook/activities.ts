@@ -7,11 +7,21 @@ import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../../src/
  * errors marked "never" end at once whatever the group says.
  */
 
-/** Short, keyed writes to PostgreSQL. Tried until the database is back: a run must not lose its own history. */
+/** Start and end of a run, in PostgreSQL. Tried until the database is back: a run must not lose its own history. */
 export const catalogue = proxyLocalActivities<CatalogueActivities>({
   startToCloseTimeout: '15 s',
   localRetryThreshold: '30 s',
   retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '10 s' },
+});
+
+/**
+ * What people see of the steps. Bounded: a database that is away must not keep a stopped server off; what could not be written is written before the run
+ * ends.
+ */
+export const display = proxyLocalActivities<Pick<CatalogueActivities, 'recordSteps'>>({
+  startToCloseTimeout: '5 s',
+  // By attempts: local activities go on being retried past a schedule-to-close time-out. Six take about 6 s.
+  retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '5 s', maximumAttempts: 6 },
 });
 
 /** Reads and judgements with the catalogue. */
@@ -21,32 +31,41 @@ export const planning = proxyActivities<PlanningActivities>({
   retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
 });
 
-/** Looks at a server or a repository, makes and removes what belongs to the run. Gives up after half an hour. */
+/** Looks at a server or a repository, makes and removes what belongs to the run. Gives up after ten tries, that is after more than a minute. */
 export const hostCalls = (hypervisor: string): HostActivities =>
   proxyActivities<HostActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '10 min',
     heartbeatTimeout: '30 s',
-    scheduleToCloseTimeout: '30 min',
-    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** The same looks for a plan. A person waits for it: what stays away for some seconds is the answer, and asking for another plan costs nothing. */
+export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyRestore'> =>
+  proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '30 min',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 5 },
   });
 
 /**
  * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The
- * heartbeat is what notices a worker that died while it waited for a guest.
+ * heartbeat is what notices a worker that died while it waited for a guest. Patient (about ten minutes): a libvirtd that is being updated must not undo a restore.
  */
 export const serverCalls = (hypervisor: string): ServerActivities =>
   proxyActivities<ServerActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '3 h',
     heartbeatTimeout: '30 s',
-    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 40 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 
 /**
- * Copies: hours, with heartbeats from observed progress only. A worker's death shows after the heartbeat time-out and the copy starts again; a
+ * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy starts again; a
  * copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what is then removed.
  */
 export const transfers = (hypervisor: string): TransferActivities =>

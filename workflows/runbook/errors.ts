@@ -1,3 +1,4 @@
+import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
 import { isErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError, isModosuError, type ErrorSummary } from '../../src/contracts/errors';
@@ -12,12 +13,26 @@ export function summarise(thrown: unknown): ErrorSummary {
     return isSummary(detail) ? detail : new ModosuError(thrown.type, thrown.message).summary();
   }
   if (thrown instanceof TimeoutFailure) {
+    const last = lastAttempt(thrown);
+    if (last !== null) return summarise(last);
+    if (thrown.timeoutType === 'HEARTBEAT') {
+      return new ModosuError('NO_WORKER', 'The worker stopped reporting in the middle of this step, and so did those that tried it again.', {
+        hint: 'Look at the log of `modosu worker` and at the storage it works on, then start again.',
+      }).summary();
+    }
     return new ModosuError('NO_WORKER', `No answer from the worker in time (${thrown.timeoutType ?? 'time-out'}).`, {
       hint: 'Check that `modosu worker` runs for this hypervisor and look at its log, then start again.',
     }).summary();
   }
   return new ModosuError('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown)).summary();
 }
+
+/** The time may have been used up by attempts that failed: then what the last one met is the reason. The SDK drops this cause; it stands in the recorded failure. */
+function lastAttempt({ failure }: TimeoutFailure): Error | null {
+  return failure?.cause ? failures.failureToError(failure.cause, defaultPayloadConverter) : null;
+}
+
+const failures = new DefaultFailureConverter();
 
 const isSummary = (value: unknown): value is ErrorSummary =>
   typeof value === 'object' && value !== null && 'code' in value && isErrorCode(value.code) && 'message' in value && 'hint' in value;

@@ -1,10 +1,10 @@
-import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation, log, setHandler, defineQuery } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation, log, setHandler, defineQuery, sleep } from '@temporalio/workflow';
 import type { RunOutcome, StepRecord } from '../../src/contracts/activities';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { PlannedStep } from '../../src/contracts/plan';
 import type { StepState } from '../../src/contracts/run';
 import { QUERY_STEPS, type RunInput, type RunResult } from '../../src/contracts/workflows';
-import { catalogue } from './activities';
+import { catalogue, display } from './activities';
 import { summarise } from './errors';
 
 type Detail = NonNullable<StepRecord['detail']>;
@@ -14,9 +14,9 @@ export interface StepBody<T> {
   readonly do: () => Promise<T>;
   /**
    * Registered before `do` starts, so that a half-done step is undone too. Must be idempotent and may find nothing to undo. Runs outside
-   * cancellation, in reverse order of the steps.
+   * cancellation, in reverse order of the steps, and is tried again for a while whatever it fails with. What it returns is shown with the step.
    */
-  readonly undo?: () => Promise<unknown>;
+  readonly undo?: () => Promise<Detail | void>;
   /** Small evidence shown with the step when it has succeeded. */
   readonly detail?: (result: T) => Detail;
 }
@@ -28,7 +28,11 @@ export interface Runbook {
   step<T>(key: string, body: StepBody<T>, title?: string): Promise<T>;
   /** From now on the effect of this step is wanted (or was already put back): it is not undone any more. */
   settle(key: string): void;
-  /** Added to the outcome of a run that succeeds. */
+  /** The result stands: nothing that was done so far is undone any more. */
+  settleAll(): void;
+  /** Work that a cancel must not cut in two: it comes before, or too late. */
+  uninterrupted<T>(work: () => Promise<T>): Promise<T>;
+  /** Added to the outcome of the run. */
   result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void;
 }
 
@@ -40,8 +44,16 @@ interface VisibleStep extends StepRecord {
 
 interface Compensation {
   readonly step: VisibleStep;
-  readonly undo: () => Promise<unknown>;
+  readonly undo: () => Promise<Detail | void>;
 }
+
+/** A database that is away is not waited for at every step. */
+const WRITE_AGAIN_AFTER_MS = 60_000;
+/** For so long undoing goes on in all when something in it fails; a production server may be off meanwhile. What matters most is undone first. */
+const UNDO_FOR_MS = 15 * 60_000;
+const UNDO_AGAIN_AFTER_MS = 10_000;
+/** Trying again cannot help: the server belongs to a newer run, is gone, or the file is not ours. */
+const UNDO_IN_VAIN: ReadonlySet<string> = new Set(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED']);
 
 export const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
 
@@ -64,13 +76,17 @@ export async function carryOut(input: RunInput, runbook: (book: Runbook) => Prom
     await CancellationScope.nonCancellable(async () => {
       const undoProblems = await recorder.undoAll();
       const error = undoProblems.length === 0 ? cause : withUndoProblems(cause, undoProblems);
-      await catalogue.finishRun(input.runId, { state, error });
+      await recorder.recordWhatIsMissing();
+      await catalogue.finishRun(input.runId, { state, error, ...recorder.facts });
     });
     if (state === 'cancelled') throw thrown instanceof CancelledFailure ? thrown : new CancelledFailure(cause.message);
     throw ApplicationFailure.create({ type: cause.code, message: cause.message, nonRetryable: true, details: [cause] });
   }
 
-  await CancellationScope.nonCancellable(() => catalogue.finishRun(input.runId, { state: 'succeeded', error: null, ...recorder.facts }));
+  await CancellationScope.nonCancellable(async () => {
+    await recorder.recordWhatIsMissing();
+    await catalogue.finishRun(input.runId, { state: 'succeeded', error: null, ...recorder.facts });
+  });
   return { state: 'succeeded' };
 }
 
@@ -82,14 +98,16 @@ const withUndoProblems = (cause: ErrorSummary, problems: readonly string[]): Err
 
 class RunRecorder implements Runbook {
   readonly steps: VisibleStep[] = [];
-  readonly compensations: Compensation[] = [];
+  private readonly compensations: Compensation[] = [];
+  private readonly unwritten = new Set<string>();
+  private writeAgainAtMs = 0;
   facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'> = {};
 
   constructor(private readonly runId: string) {}
 
   async announce(planned: readonly PlannedStep[]): Promise<void> {
     const added = planned.filter(({ key }) => !this.steps.some((step) => step.key === key)).map((step) => this.add(step));
-    if (added.length > 0) await catalogue.recordSteps(this.runId, added.map(snapshot));
+    if (added.length > 0) await this.show(added);
   }
 
   async step<T>(key: string, body: StepBody<T>, title: string = key): Promise<T> {
@@ -114,6 +132,14 @@ class RunRecorder implements Runbook {
     if (index >= 0) this.compensations.splice(index, 1);
   }
 
+  settleAll(): void {
+    this.compensations.length = 0;
+  }
+
+  uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+    return CancellationScope.nonCancellable(work);
+  }
+
   result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void {
     this.facts = { ...this.facts, ...facts };
   }
@@ -121,11 +147,12 @@ class RunRecorder implements Runbook {
   /** Undoes in reverse order; one that fails for good does not keep the others from being tried. Returns what could not be undone. */
   async undoAll(): Promise<readonly string[]> {
     const problems: string[] = [];
-    for (const { step, undo } of this.compensations.reverse()) {
+    const giveUpAtMs = Date.now() + UNDO_FOR_MS;
+    for (const { step, undo } of [...this.compensations].reverse()) {
       try {
-        await undo();
+        const note = await persistently(undo, giveUpAtMs);
         // A failed step stays "failed": that is what people look for. Its undo shows in the detail.
-        if (step.state === 'failed') step.detail = { ...step.detail, undone: true };
+        step.detail = { ...step.detail, ...note, ...(step.state === 'failed' ? { undone: true } : {}) };
         await this.record(step, step.state === 'failed' ? 'failed' : 'undone');
       } catch (thrown) {
         const { code, message } = summarise(thrown);
@@ -144,9 +171,45 @@ class RunRecorder implements Runbook {
     return step;
   }
 
+  /** Steps that could not be written while the database was away. Waits for it: the history comes before the outcome. */
+  async recordWhatIsMissing(): Promise<void> {
+    if (this.unwritten.size === 0) return;
+    await catalogue.recordSteps(this.runId, this.unwrittenSteps());
+    this.unwritten.clear();
+  }
+
+  private unwrittenSteps(): readonly StepRecord[] {
+    return this.steps.filter(({ key }) => this.unwritten.has(key)).map(snapshot);
+  }
+
   private async record(step: VisibleStep, state: StepState): Promise<void> {
     step.state = state;
-    await catalogue.recordSteps(this.runId, [snapshot(step)]);
+    await this.show([step]);
+  }
+
+  private async show(steps: readonly VisibleStep[]): Promise<void> {
+    for (const { key } of steps) this.unwritten.add(key);
+    if (Date.now() < this.writeAgainAtMs) return;
+    try {
+      await display.recordSteps(this.runId, this.unwrittenSteps());
+      this.unwritten.clear();
+    } catch (thrown) {
+      if (isCancellation(thrown)) throw thrown;
+      this.writeAgainAtMs = Date.now() + WRITE_AGAIN_AFTER_MS;
+      log.warn('steps not written, the run goes on', { runId: this.runId, code: summarise(thrown).code });
+    }
+  }
+}
+
+/** An undo that failed for a reason that may pass, as a hypervisor short of memory, is tried again for a while: it stands between a server and its users. */
+async function persistently<T>(undo: () => Promise<T>, giveUpAtMs: number): Promise<T> {
+  for (;;) {
+    try {
+      return await undo();
+    } catch (thrown) {
+      if (UNDO_IN_VAIN.has(summarise(thrown).code) || Date.now() >= giveUpAtMs) throw thrown;
+      await sleep(UNDO_AGAIN_AFTER_MS);
+    }
   }
 }
 

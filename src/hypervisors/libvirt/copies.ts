@@ -6,10 +6,10 @@ import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 import type { DiskFormat } from '../../contracts/server';
 import { runCommand } from '../../system/child-process';
-import { errorCode, fsyncDirectory } from '../../system/files';
+import { errorCode, errorMessage, fsyncDirectory } from '../../system/files';
 import { endOrphan, forgetProcess, recordProcess } from '../../system/process-record';
 import type { TransferContext } from '../hypervisor';
-import { CopyWatch } from './copy-watch';
+import { CopyWatch, reportWhile } from './copy-watch';
 import { imageOptions, type ImageFile } from './disk-images';
 import { libvirtMessage } from './virsh';
 
@@ -29,6 +29,8 @@ export interface CopyRequest {
   readonly totalBytes: number;
   /** Null: root's, readable by nobody else. */
   readonly owner: Ownership | null;
+  /** Code for a source file that cannot be looked at (any more). */
+  readonly sourceCode: Extract<ErrorCode, 'DISK_FILE_MISSING' | 'REPOSITORY_UNREACHABLE'>;
   /** Code for a target directory that is not there (any more). */
   readonly unreachableCode: Extract<ErrorCode, 'REPOSITORY_UNREACHABLE' | 'TARGET_UNREACHABLE'>;
 }
@@ -53,14 +55,16 @@ export class Copier {
    * Copies an image into a new file and makes it durable. Always from scratch: what an earlier attempt left running is ended first, what it
    * left on disk is deleted. On failure or abort the half-made file stays for the caller to discard.
    * Throws `COPY_FAILED`, `COPY_STALLED`, `NOT_ENOUGH_SPACE`, `SERVER_NOT_STOPPED` (the source is in use), `VOLUME_EXISTS`, the request's
-   * `unreachableCode`, or the abort reason.
+   * `sourceCode` or `unreachableCode`, or the abort reason. Calls `onProgress` as the port says from the first moment on: deleting a large half-made file
+   * and the last flush take their time too.
    */
   async copy(request: CopyRequest, context: TransferContext): Promise<void> {
     context.signal.throwIfAborted();
     const recordPath = copyRecordPath(this.options.stateDirectory, request.targetPath);
-    await endOrphan(recordPath);
-    const made = await this.withDeadline(createEmpty(request), `preparing ${request.targetPath}`);
-    const before = await fileTimes(request.source);
+    const nothingYet = (): void => context.onProgress({ doneBytes: 0, totalBytes: request.totalBytes });
+    await reportWhile(nothingYet, endOrphan(recordPath));
+    const made = await reportWhile(nothingYet, this.withDeadline(createEmpty(request), `preparing ${request.targetPath}`));
+    const before = await reportWhile(nothingYet, this.sourceTimes(request));
 
     const watch = new CopyWatch({
       path: request.targetPath,
@@ -80,11 +84,11 @@ export class Copier {
       // Whatever stands there now is durable; that it is still our file is asked last.
       await watch.requireTarget();
       await this.withDeadline(fsyncDirectory(dirname(request.targetPath)), `writing the directory of ${request.targetPath}`);
+      if ((await this.sourceTimes(request)) !== before) {
+        throw new ModosuError('COPY_FAILED', `The source of ${request.targetPath} was written to while it was copied; the copy is worthless.`, { context: { path: request.targetPath } });
+      }
     } finally {
       await watch.stop();
-    }
-    if ((await fileTimes(request.source)) !== before) {
-      throw new ModosuError('COPY_FAILED', `The source of ${request.targetPath} was written to while it was copied; the copy is worthless.`, { context: { path: request.targetPath } });
     }
     watch.complete();
   }
@@ -120,6 +124,10 @@ export class Copier {
       await forgetProcess(recordPath, pid);
     });
     if (outcome.exitCode !== 0) throw copyError(request, outcome.stderr, outcome.signal);
+  }
+
+  private sourceTimes(request: CopyRequest): Promise<string> {
+    return this.withDeadline(fileTimes(request), `looking at the source of ${request.targetPath}`);
   }
 
   /** Storage that hangs must not hang us: the call is left behind, the promise settles. */
@@ -185,15 +193,14 @@ export async function ownershipOf(path: string): Promise<Ownership | null> {
 }
 
 /** Changes when anybody writes to one of the files. */
-async function fileTimes(files: readonly ImageFile[]): Promise<string> {
+async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
   const facts: string[] = [];
-  for (const { path } of files) {
+  for (const { path } of source) {
     try {
       const { mtimeNs, size, ino } = await stat(path, { bigint: true });
       facts.push(`${ino}:${size}:${mtimeNs}`);
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new ModosuError('DISK_FILE_MISSING', `The file ${path} does not exist.`, { context: { path }, cause: error });
+      throw new ModosuError(sourceCode, `The file ${path} cannot be looked at (${errorCode(error) ?? errorMessage(error)}).`, { context: { path }, cause: error });
     }
   }
   return facts.join(' ');

@@ -18,14 +18,27 @@ export interface CopyWatchOptions {
 }
 
 const OBSERVE_MS = 500;
+/** The port allows 5 s between two reports. */
+const REPORT_MS = 3_000;
 const BLOCK_BYTES = 512;
 /** Written pages are sent to the storage in pieces of this size, so that the last fsync is short and the progress is true. */
 const FLUSH_BYTES = 256 * 1024 * 1024;
 const PERCENT = /\((\d+(?:\.\d+)?)\/100%\)/g;
 
+/** Calls `report` every few seconds as long as `work` goes on. */
+export async function reportWhile<T>(report: () => void, work: Promise<T>): Promise<T> {
+  const timer = setInterval(report, REPORT_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /**
- * Watches one copy from outside: qemu-img's own percentage (steps of one percent) and the room the target takes (finer). Aborts its
- * `signal` when nothing moves for too long, or when the target is no longer where it was made.
+ * Watches one copy from outside: qemu-img's own percentage (steps of one percent) and the room the target takes (finer). It alone judges whether
+ * the copy is stalled: as long as it is not, progress is reported every few seconds with the last known numbers, so that nobody else takes silence
+ * for death. Aborts its `signal` when nothing moves for too long, or when the target is no longer where it was made.
  */
 export class CopyWatch {
   private readonly controller = new AbortController();
@@ -34,12 +47,19 @@ export class CopyWatch {
   private flushing: Promise<void> | null = null;
   private percent = 0;
   private allocatedBytes = 0;
+  /** Handed to a flush, and known to be on stable storage. */
   private flushedBytes = 0;
+  private durableBytes = 0;
   private lastMovedAt = performance.now();
+  private lastReportedAt = performance.now();
+  /** How long nothing may move. Longer during the last flush, of which nothing can be observed until it is over. */
+  private patienceMs: number;
   /** A percentage may arrive in two pieces. */
   private tail = '';
 
-  constructor(private readonly options: CopyWatchOptions) {}
+  constructor(private readonly options: CopyWatchOptions) {
+    this.patienceMs = options.stallTimeoutMs;
+  }
 
   get signal(): AbortSignal {
     return this.controller.signal;
@@ -47,6 +67,7 @@ export class CopyWatch {
 
   start(): void {
     this.lastMovedAt = performance.now();
+    this.report();
     this.timer = setInterval(() => this.tick(), OBSERVE_MS);
   }
 
@@ -73,11 +94,18 @@ export class CopyWatch {
     }
   }
 
-  /** Everything is on stable storage when this returns. A failed flush means that the file is garbage. */
+  /**
+   * Everything is on stable storage when this returns. A failed flush means that the file is garbage. Each piece that may still lie in memory is allowed the
+   * stall time-out: slow storage under load needs minutes for what the page cache has taken in seconds.
+   */
   async flush(signal: AbortSignal): Promise<void> {
+    // No further piece is begun beside it.
+    this.flushedBytes = Infinity;
+    this.allowForFlush();
     await this.flushing;
-    this.lastMovedAt = performance.now();
+    this.allowForFlush();
     await this.syncTarget(signal);
+    this.patienceMs = this.options.stallTimeoutMs;
     this.moved();
   }
 
@@ -106,10 +134,11 @@ export class CopyWatch {
 
   private tick(): void {
     const silentMs = performance.now() - this.lastMovedAt;
-    if (silentMs > this.options.stallTimeoutMs) {
+    if (silentMs > this.patienceMs) {
       this.fail(new ModosuError('COPY_STALLED', `Nothing was copied to ${this.options.path} for ${Math.round(silentMs / 1000)} s.`, { context: { path: this.options.path } }));
       return;
     }
+    if (performance.now() - this.lastReportedAt >= REPORT_MS) this.report();
     // Dead storage does not answer: the question stays open, and the clock above goes on.
     this.observing ??= this.requireTarget()
       .then(() => this.startFlush())
@@ -119,12 +148,20 @@ export class CopyWatch {
       });
   }
 
+  private allowForFlush(): void {
+    const pieces = Math.ceil((this.allocatedBytes - this.durableBytes) / FLUSH_BYTES);
+    this.patienceMs = this.options.stallTimeoutMs * Math.max(1, pieces);
+    this.lastMovedAt = performance.now();
+  }
+
   private startFlush(): void {
     if (this.flushing !== null || this.allocatedBytes - this.flushedBytes < FLUSH_BYTES || this.signal.aborted) return;
-    this.flushedBytes = this.allocatedBytes;
+    const handed = this.allocatedBytes;
+    this.flushedBytes = handed;
     this.flushing = this.syncTarget(this.signal).then(
       () => {
         this.flushing = null;
+        this.durableBytes = handed;
         this.moved();
       },
       (error: unknown) => this.fail(error),
@@ -141,6 +178,11 @@ export class CopyWatch {
 
   private moved(): void {
     this.lastMovedAt = performance.now();
+    this.report();
+  }
+
+  private report(): void {
+    this.lastReportedAt = performance.now();
     const { totalBytes, onProgress } = this.options;
     // All of it is only done after the last fsync and the checks that follow.
     const doneBytes = Math.min(Math.max((this.percent / 100) * totalBytes, this.allocatedBytes), Math.max(0, totalBytes - 1));

@@ -1,24 +1,27 @@
 import { lstat, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
 import type { PlannedVolume, RestoreTargets } from '../../contracts/plan';
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contracts/server';
 import type { GuestAgent } from '../../guests/guest-agent';
 import { runCommand } from '../../system/child-process';
-import { errorCode, freeBytes, fsyncDirectory } from '../../system/files';
+import { errorCode, fileExists, freeBytes, fsyncDirectory } from '../../system/files';
 import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
 import { LibvirtGuestAgent } from './agent';
 import { Copier, ownershipOf, type Ownership } from './copies';
+import { reportWhile } from './copy-watch';
 import { judgeStandaloneQcow2 } from './disk-images';
 import { withFence } from './domain-rewrite';
 import { Domains, powerStateOf } from './domains';
 import { Fences } from './fence';
 import { Inspector } from './inspect';
 import { Power } from './power';
-import { readNvram, writeNew } from './small-files';
+import { readNvram, readPresentNvram, writeNew } from './small-files';
+import { readingStored } from './stored-files';
 import { Swaps } from './swap';
 import { Usage } from './usage';
-import { planTargets, requireRunsOwnPath } from './volumes';
+import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from './volumes';
 import { Virsh } from './virsh';
 import { attribute, children, parseXml, type Element } from './xml';
 
@@ -154,7 +157,7 @@ class LibvirtHypervisor implements Hypervisor {
     await this.domains.requireStopped(server, `copying disk ${target}`);
     const chain = await this.inspector.chainOf(disk);
     await this.copier.copy(
-      { source: chain.files, targetPath, targetFormat: 'qcow2', totalBytes: chain.allocatedBytes, owner: null, unreachableCode: 'REPOSITORY_UNREACHABLE' },
+      { source: chain.files, targetPath, targetFormat: 'qcow2', totalBytes: chain.allocatedBytes, owner: null, sourceCode: 'DISK_FILE_MISSING', unreachableCode: 'REPOSITORY_UNREACHABLE' },
       context,
     );
     // Started behind our back, where locks do not reach: what was copied is no point in time.
@@ -171,7 +174,7 @@ class LibvirtHypervisor implements Hypervisor {
     const [stored, state] = await Promise.all([this.domains.stored(server), this.domains.state(server)]);
     const path = await this.inspector.nvramPath(server, stored, state);
     if (path === null) throw new ModosuError('DISK_FILE_MISSING', `${server.name} has no NVRAM.`, { context: { uuid: server.uuid } });
-    await writeNew(targetPath, await readNvram(path, 'DISK_FILE_MISSING'), null, 'REPOSITORY_UNREACHABLE');
+    await writeNew(targetPath, await readPresentNvram(path), null, 'REPOSITORY_UNREACHABLE');
   }
 
   async restoreTargets(request: Parameters<Hypervisor['restoreTargets']>[0]): Promise<RestoreTargets> {
@@ -181,16 +184,17 @@ class LibvirtHypervisor implements Hypervisor {
   async importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void> {
     const { imagePath, volume, runId } = request;
     requireRunsOwnPath(volume.newPath, runId);
-    const { virtualSizeBytes, sizeBytes } = await this.judgeImage(imagePath);
+    const { virtualSizeBytes, sizeBytes } = await readingStored(imagePath, () => judgeStandaloneQcow2(imagePath));
     if (virtualSizeBytes !== volume.virtualSizeBytes) {
       throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${imagePath} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`, { context: { path: imagePath, field: 'size' } });
     }
-    await this.usage.requireUnused([volume.newPath]);
+    // One question per server of the host: on a large one that takes a while.
+    await reportWhile(() => context.onProgress({ doneBytes: 0, totalBytes: sizeBytes }), this.usage.requireUnused([volume.newPath]));
     await this.copier.endLeftover(volume.newPath);
     await this.requireSpace(volume.newPath, sizeBytes);
     const owner = (volume.replacesPath === null ? null : await ownershipOf(volume.replacesPath)) ?? ROOT_ONLY;
     await this.copier.copy(
-      { source: [{ path: imagePath, format: 'qcow2' }], targetPath: volume.newPath, targetFormat: volume.format, totalBytes: sizeBytes, owner, unreachableCode: 'TARGET_UNREACHABLE' },
+      { source: [{ path: imagePath, format: 'qcow2' }], targetPath: volume.newPath, targetFormat: volume.format, totalBytes: sizeBytes, owner, sourceCode: 'REPOSITORY_UNREACHABLE', unreachableCode: 'TARGET_UNREACHABLE' },
       context,
     );
   }
@@ -198,7 +202,7 @@ class LibvirtHypervisor implements Hypervisor {
   async importNvram(request: { readonly sourcePath: string; readonly newPath: string; readonly replacesPath: string | null; readonly runId: string }): Promise<void> {
     requireRunsOwnPath(request.newPath, request.runId);
     await this.usage.requireUnused([request.newPath]);
-    const content = await readNvram(request.sourcePath, 'RECOVERY_POINT_INCOMPLETE');
+    const content = await readingStored(request.sourcePath, () => readNvram(request.sourcePath));
     const owner = (request.replacesPath === null ? null : await ownershipOf(request.replacesPath)) ?? ROOT_ONLY;
     await writeNew(request.newPath, content, owner, 'TARGET_UNREACHABLE');
   }
@@ -220,15 +224,6 @@ class LibvirtHypervisor implements Hypervisor {
       if (!(await removeFile(path))) leftBehind.push(path);
     }
     requireNoneLeftBehind(leftBehind);
-  }
-
-  private async judgeImage(path: string): Promise<{ readonly virtualSizeBytes: number; readonly sizeBytes: number }> {
-    try {
-      return await judgeStandaloneQcow2(path);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The stored image ${path} does not exist.`, { context: { path }, cause: error });
-      throw error;
-    }
   }
 
   private async requireSpace(path: string, neededBytes: number): Promise<void> {

@@ -9,14 +9,19 @@ import { applyOwnership, type Ownership } from './copies';
 /** NVRAM files are 64 KiB to 4 MiB; more is no NVRAM. */
 const MAX_NVRAM_BYTES = 64 * 1024 * 1024;
 
-/** Whole content of an NVRAM file. Throws `missingCode`. */
-export async function readNvram(path: string, missingCode: ErrorCode): Promise<Buffer> {
+/** Whole content of an NVRAM file. Throws `IMAGE_HEADER_REFUSED`, or Node's error when it cannot be read. */
+export async function readNvram(path: string): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > MAX_NVRAM_BYTES) throw new ModosuError('IMAGE_HEADER_REFUSED', `${path} is too large for an NVRAM file (${size} bytes).`, { context: { path } });
+  return await readFile(path);
+}
+
+/** The NVRAM a server uses now. Throws `DISK_FILE_MISSING` when it is not there. */
+export async function readPresentNvram(path: string): Promise<Buffer> {
   try {
-    const { size } = await stat(path);
-    if (size > MAX_NVRAM_BYTES) throw new ModosuError('IMAGE_HEADER_REFUSED', `${path} is too large for an NVRAM file (${size} bytes).`, { context: { path } });
-    return await readFile(path);
+    return await readNvram(path);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError(missingCode, `The NVRAM file ${path} does not exist.`, { context: { path }, cause: error });
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} does not exist.`, { context: { path }, cause: error });
     throw error;
   }
 }

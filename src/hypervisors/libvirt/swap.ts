@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { isId } from '../../contracts/ids';
 import { ModosuError } from '../../contracts/errors';
 import type { Fence, ServerRef } from '../../contracts/server';
+import type { CommandOutcome } from '../../system/child-process';
 import { errorCode, writeFileDurably } from '../../system/files';
 import type { SwapRequest } from '../hypervisor';
 import type { Domains, StoredDefinition } from './domains';
 import { rewriteForSwap, withFence } from './domain-rewrite';
 import { describeDomain, parseDomain, type DomainDescription } from './domain-xml';
 import type { Fences } from './fence';
+import { readingStored } from './stored-files';
 import { requireRunsOwnPath } from './volumes';
 import { libvirtMessage, requireUuid, type Virsh } from './virsh';
 import { MAX_XML_BYTES } from './xml';
@@ -60,7 +62,7 @@ export class Swaps {
 
     // A definition that already uses this run's files is not what stood there before: the kept one stays.
     if (present === null || !usesFilesOf(present.description, fence.runId)) await this.keepWayBack(server, fence, present);
-    await this.define(next, `the restored definition of ${server.name}`);
+    await this.define(next, `the restored definition of ${server.name}`, () => this.requireStillOurs(server, fence, present === null));
     const after = await this.domains.stored(server);
     if (!isSwapped(after.description, request)) {
       await this.restoreWayBack(server, fence);
@@ -89,12 +91,25 @@ export class Swaps {
   private async restoreWayBack(server: ServerRef, fence: Fence): Promise<void> {
     const wayBack = await this.readWayBack(server, fence.runId);
     if (wayBack === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.directoryOf(fence.runId)}.`);
-    if (wayBack.wasGone) await this.undefine(server);
-    else await this.define(withFence(wayBack.definition, fence), `the old definition of ${server.name}`);
+    if (wayBack.wasGone) await this.undefine(server, fence);
+    else await this.define(withFence(wayBack.definition, fence), `the old definition of ${server.name}`, () => this.requireStillOurs(server, fence, false));
   }
 
-  private async define(xml: string, what: string): Promise<void> {
-    const outcome = await this.virsh.withFile(xml, (path) => this.virsh.attempt(['define', '--file', path]));
+  /**
+   * Asked right before a call that cannot be taken back: between the first check and that call lie other questions to libvirt and fsyncs, which
+   * take seconds on slow storage. Throws `FENCED_OFF`, `SERVER_GONE`.
+   */
+  private async requireStillOurs(server: ServerRef, fence: Fence, wasGone: boolean): Promise<void> {
+    // One that was gone and has come back was defined by somebody: by us, or it is not ours to replace.
+    if (wasGone && (await this.domains.storedOrNull(server)) === null) return;
+    await this.fences.require(server, fence);
+  }
+
+  private async define(xml: string, what: string, requireStillOurs: () => Promise<void>): Promise<void> {
+    const outcome = await this.virsh.withFile(xml, async (path) => {
+      await requireStillOurs();
+      return this.virsh.attempt(['define', '--file', path]);
+    });
     if (outcome.exitCode === 0) return;
     const message = libvirtMessage(outcome.stderr);
     throw new ModosuError('SWAP_REFUSED', `libvirt refused ${what}: ${message}`, {
@@ -103,11 +118,13 @@ export class Swaps {
   }
 
   /** Forgets the definition and nothing else: no volume, no NVRAM, no TPM state is deleted. */
-  private async undefine(server: ServerRef): Promise<void> {
-    const { description } = await this.domains.stored(server);
-    const keep = ['--keep-nvram', ...(description.hasTpm ? ['--keep-tpm'] : [])];
-    let outcome = await this.virsh.attemptOn(server.uuid, 'undefine', keep);
-    if (outcome.exitCode !== 0 && /checkpoint/i.test(outcome.stderr)) outcome = await this.virsh.attemptOn(server.uuid, 'undefine', [...keep, '--checkpoints-metadata']);
+  private async undefine(server: ServerRef, fence: Fence): Promise<void> {
+    const attempt = async (more: readonly string[]): Promise<CommandOutcome> => {
+      const { description } = await this.fences.require(server, fence);
+      return this.virsh.attemptOn(server.uuid, 'undefine', ['--keep-nvram', ...(description.hasTpm ? ['--keep-tpm'] : []), ...more]);
+    };
+    let outcome = await attempt([]);
+    if (outcome.exitCode !== 0 && /checkpoint/i.test(outcome.stderr)) outcome = await attempt(['--checkpoints-metadata']);
     if (outcome.exitCode !== 0) throw this.virsh.failure('undefine', outcome, 'HYPERVISOR_COMMAND_FAILED');
   }
 
@@ -162,9 +179,9 @@ async function requireFiles(request: SwapRequest): Promise<void> {
 async function readDefinition(request: SwapRequest): Promise<string> {
   if (request.definition.from !== 'recovery-point') throw new ModosuError('INTERNAL', 'no definition to read');
   const { path } = request.definition;
-  const { size } = await stat(path).catch((error: unknown) => {
-    throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The definition ${path} cannot be read.`, { cause: error });
+  return readingStored(path, async () => {
+    const { size } = await stat(path);
+    if (size > MAX_XML_BYTES) throw new ModosuError('SWAP_REFUSED', `The definition ${path} is larger than ${MAX_XML_BYTES} bytes.`);
+    return await readFile(path, 'utf8');
   });
-  if (size > MAX_XML_BYTES) throw new ModosuError('SWAP_REFUSED', `The definition ${path} is larger than ${MAX_XML_BYTES} bytes.`);
-  return readFile(path, 'utf8');
 }

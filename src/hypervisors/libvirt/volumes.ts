@@ -31,6 +31,13 @@ export function requireRunsOwnPath(path: string, runId: string): void {
   }
 }
 
+/** Throws `VOLUME_LEFT_BEHIND` for files of a run that could not be looked for: waiting for their directory would keep the server locked, saying nothing would leave them for ever. */
+export function requireNoneLeftBehind(paths: readonly string[]): void {
+  const [first] = paths;
+  if (first === undefined) return;
+  throw new ModosuError('VOLUME_LEFT_BEHIND', `The directory ${dirname(first)} is not there; when it comes back, ${paths.join(', ')} may lie in it, half-made and used by nothing.`, { context: { paths } });
+}
+
 function requireRunId(runId: string): void {
   if (!isId('run', runId)) throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(runId)} is not the id of a run.`);
 }

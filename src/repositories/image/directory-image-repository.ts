@@ -12,6 +12,7 @@ import { publishStaged } from './publish';
 import { PublishedRecoveryPoint } from './published-recovery-point';
 import { makeDirectory, RepositoryDirectory } from './repository-directory';
 import { renderSegmentList, sha256OfText } from './segment-list';
+import { watched } from './watched';
 
 export interface DirectoryImageRepositoryOptions {
   readonly name: string;
@@ -74,18 +75,27 @@ class DirectoryImageRepository implements ImageRepository {
 
   async hashWhileWritten(recoveryPointId: string, target: string, written: Promise<void>, context: ChecksumContext): Promise<ImageChecksums> {
     let writerFailure: { readonly error: unknown } | undefined;
+    let writing = true;
     // Before the first await: a copy that fails early must not count as unhandled.
-    written.catch((error: unknown) => {
-      writerFailure = { error };
-    });
+    written.then(
+      () => {
+        writing = false;
+      },
+      (error: unknown) => {
+        writing = false;
+        writerFailure = { error };
+      },
+    );
     try {
       return await this.ready(async () => {
         const directory = this.directory.stagingPath(recoveryPointId);
         const image = join(directory, imagePath(requireTarget(target)));
-        const { list } = await followImage(image, written, { ...context, onMissing: () => this.directory.requireReady() });
-        const text = renderSegmentList(list);
-        await writeFileDurably(join(directory, segmentsPath(target)), text);
-        return { sizeBytes: list.sizeBytes, sha256: sha256OfText(text), segmentSizeBytes: list.segmentSizeBytes };
+        return await watched({ ...context, path: image, isWaiting: () => writing }, async (watchedContext) => {
+          const { list } = await followImage(image, written, { ...watchedContext, onMissing: () => this.directory.requireReady() });
+          const text = renderSegmentList(list);
+          await writeFileDurably(join(directory, segmentsPath(target)), text);
+          return { sizeBytes: list.sizeBytes, sha256: sha256OfText(text), segmentSizeBytes: list.segmentSizeBytes };
+        });
       });
     } catch (error) {
       // The writer's own error comes through as it is, even when it looks like one of our storage.
@@ -129,7 +139,11 @@ class DirectoryImageRepository implements ImageRepository {
   }
 
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void> {
-    return this.ready(async () => (await this.read(serverId, recoveryPointId)).verifyImage(image, context));
+    return this.ready(() =>
+      watched({ ...context, path: join(this.directory.publishedPath(serverId, recoveryPointId), image.path) }, async (watchedContext) =>
+        (await this.read(serverId, recoveryPointId)).verifyImage(image, watchedContext),
+      ),
+    );
   }
 
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void> {
@@ -146,6 +160,8 @@ class DirectoryImageRepository implements ImageRepository {
           manifests.push((await this.read(serverId, recoveryPointId)).manifest);
         } catch (error) {
           if (!isModosuError(error)) throw error;
+          // One file that cannot be read is reported; a repository that has gone away in between is not a list of damaged recovery points.
+          await this.directory.requireReady();
           unreadable.push({ path: `servers/${serverId}/${recoveryPointId}`, problem: error.message });
         }
       }
@@ -154,7 +170,7 @@ class DirectoryImageRepository implements ImageRepository {
   }
 
   private read(serverId: string, recoveryPointId: string): Promise<PublishedRecoveryPoint> {
-    return PublishedRecoveryPoint.read(this.directory.publishedPath(serverId, recoveryPointId), serverId, recoveryPointId);
+    return this.directory.guard(() => PublishedRecoveryPoint.read(this.directory.publishedPath(serverId, recoveryPointId), serverId, recoveryPointId));
   }
 
   private ready<T>(work: () => Promise<T>): Promise<T> {

@@ -23,6 +23,10 @@ export interface ImageChecksums {
 
 export interface ChecksumContext {
   readonly signal: AbortSignal;
+  /**
+   * Called at least every 5 s while a finished image is read and the storage is not considered dead; `doneBytes` grows only with what was read. While a
+   * writer is followed it may be silent: the copy reports for both. When nothing has moved for 5 minutes the work ends with `REPOSITORY_UNREACHABLE`.
+   */
   readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
 }
 
@@ -36,7 +40,9 @@ export interface RestorablePaths {
 
 /**
  * A place where image recovery points are stored; the truth about them. Implemented by a directory (`directory-image-repository.ts`).
- * All methods throw `REPOSITORY_UNREACHABLE` (retry later) when the place has vanished and `REPOSITORY_FORMAT_UNKNOWN` when it is not ours.
+ * All methods throw `REPOSITORY_UNREACHABLE` (retry later) when the place has vanished or cannot be read now, and `REPOSITORY_FORMAT_UNKNOWN` when it is not ours.
+ * `RECOVERY_POINT_CORRUPT` is said only of bytes that were read and are not what was written, `RECOVERY_POINT_INCOMPLETE` only of files missing from a
+ * repository that is there: both are believed for good.
  * Idempotent unless said otherwise: a caller that died half-way calls again.
  */
 export interface ImageRepository {

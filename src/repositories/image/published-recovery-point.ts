@@ -3,10 +3,11 @@ import { basename, dirname, join } from 'node:path';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
-import { errorCode, insideDirectory, readStart, sha256OfFile } from '../../system/files';
+import { errorCode, errorMessage, insideDirectory, readStart, sha256OfFile } from '../../system/files';
 import { SegmentHasher } from '../../system/segment-hash';
 import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
+import { systemErrorCode } from './repository-directory';
 import { parseSegmentList, sha256OfText, type SegmentList } from './segment-list';
 
 export const MANIFEST_FILE = 'manifest.json';
@@ -53,7 +54,7 @@ export class PublishedRecoveryPoint {
     for (const disk of manifest.disks) {
       await requireSize(this.directory, disk.image);
       await this.segmentList(disk.image);
-      const virtualSizeBytes = await judgeStoredImage(this.path(disk.image.path));
+      const virtualSizeBytes = await reading(this.directory, disk.image.path, () => judgeStoredImage(this.path(disk.image.path)));
       if (virtualSizeBytes !== disk.virtualSizeBytes) {
         throw corrupt(this.directory, disk.image.path, `has a virtual size of ${virtualSizeBytes} bytes; the manifest says ${disk.virtualSizeBytes}`);
       }
@@ -63,7 +64,8 @@ export class PublishedRecoveryPoint {
   async verifySmallFiles(): Promise<void> {
     for (const file of [this.manifest.definition, ...(this.manifest.nvram === null ? [] : [this.manifest.nvram])]) {
       await requireSize(this.directory, file);
-      if ((await sha256OfFile(this.path(file.path))) !== file.sha256) throw corrupt(this.directory, file.path, 'differs from its checksum');
+      const sha256 = await reading(this.directory, file.path, () => sha256OfFile(this.path(file.path)));
+      if (sha256 !== file.sha256) throw corrupt(this.directory, file.path, 'differs from its checksum');
     }
   }
 
@@ -82,8 +84,10 @@ export class PublishedRecoveryPoint {
       for (const [index, expected] of list.digests.entries()) {
         const offset = index * list.segmentSizeBytes;
         const lengthBytes = Math.min(list.segmentSizeBytes, list.sizeBytes - offset);
-        const digest = await hashStored(hasher, this.directory, stored.path, { path, offset, lengthBytes, index });
-        if (digest !== expected) throw corruptSegment(this.directory, stored.path, { index, offset, lengthBytes }, 'differs from its checksum');
+        const segment = { index, offset, lengthBytes };
+        const digest = await reading(this.directory, stored.path, () => hasher.hash({ path, offset, lengthBytes, emptyUnitBytes: 0 }), segment);
+        if (digest.bytesRead !== lengthBytes) throw corruptSegment(this.directory, stored.path, segment, 'ends too early');
+        if (digest.sha256 !== expected) throw corruptSegment(this.directory, stored.path, segment, 'differs from its checksum');
         context.onProgress?.({ doneBytes: offset + lengthBytes, totalBytes: list.sizeBytes });
       }
     } finally {
@@ -121,22 +125,6 @@ export const smallFilesOf = (manifest: ImageManifest): readonly { readonly path:
   ...manifest.disks.map(({ image }) => ({ path: image.segmentsPath, sha256: image.sha256 })),
 ];
 
-async function hashStored(
-  hasher: SegmentHasher,
-  directory: string,
-  relative: string,
-  segment: { readonly path: string; readonly offset: number; readonly lengthBytes: number; readonly index: number },
-): Promise<string> {
-  try {
-    const digest = await hasher.hash({ path: segment.path, offset: segment.offset, lengthBytes: segment.lengthBytes, emptyUnitBytes: 0 });
-    if (digest.bytesRead !== segment.lengthBytes) throw corruptSegment(directory, relative, segment, 'ends too early');
-    return digest.sha256;
-  } catch (error) {
-    if (errorCode(error) === 'EIO') throw corruptSegment(directory, relative, segment, 'cannot be read from the storage (EIO)');
-    throw error;
-  }
-}
-
 /** Real directories only: a link inside the repository would lead out of it. */
 async function requireDirectory(directory: string, recoveryPointId: string): Promise<void> {
   for (const path of [dirname(directory), directory, join(directory, 'disks')]) {
@@ -160,23 +148,50 @@ async function requireSize(directory: string, file: StoredFile): Promise<void> {
 }
 
 async function readSmallFile(directory: string, relative: string, maxBytes: number): Promise<Uint8Array> {
+  const path = insideDirectory(directory, relative);
   try {
-    const { bytes, sizeBytes } = await readStart(insideDirectory(directory, relative), maxBytes, { followLinks: false });
+    const { bytes, sizeBytes } = await reading(directory, relative, () => readStart(path, maxBytes, { followLinks: false }));
     if (sizeBytes > maxBytes) throw corrupt(directory, relative, `is absurdly large: ${sizeBytes} bytes`);
     return bytes;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') throw incomplete(directory, relative);
-    if (errorCode(error) === 'EIO') throw corrupt(directory, relative, 'cannot be read from the storage (EIO)');
     if (isModosuError(error) && error.code === 'IMAGE_HEADER_REFUSED') throw corrupt(directory, relative, 'is not a regular file');
     throw error;
   }
 }
 
+/**
+ * Runs `work`, which reads one stored file, and says what its system errors mean. Only a missing file is damage (and only when the repository is there, see
+ * `RepositoryDirectory.guard`). Bytes that cannot be read are not bytes that differ: EIO comes from a bad sector, but also from a soft NFS time-out, a
+ * device that went offline and a file system that was shut down, and what is reported as corrupt is never tried again.
+ */
+async function reading<T>(directory: string, relative: string, work: () => Promise<T>, segment?: Segment): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === undefined) throw error;
+    if (code === 'ENOENT') throw incomplete(directory, relative);
+    throw new ModosuError('REPOSITORY_UNREACHABLE', `${directory}/${relative}${segment === undefined ? '' : `: ${nameOf(segment)}`} cannot be read from the storage now: ${errorMessage(error)}`, {
+      hint: 'Look at the kernel log and the storage under the repository. If only this file cannot be read while others can, its place on the disk is bad: choose another recovery point.',
+      context: { directory, file: relative, errorCode: code, ...(segment === undefined ? {} : { segment: segment.index, offset: segment.offset }) },
+      cause: error,
+    });
+  }
+}
+
+interface Segment {
+  readonly index: number;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+const nameOf = ({ index, offset, lengthBytes }: Segment): string => `segment ${index} (bytes ${offset} to ${offset + lengthBytes - 1})`;
+
 const corrupt = (directory: string, relative: string, problem: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}${relative === '' ? '' : `/${relative}`} ${problem}`, { context: { directory, file: relative } });
 
-const corruptSegment = (directory: string, relative: string, segment: { readonly index: number; readonly offset: number; readonly lengthBytes: number }, problem: string): ModosuError =>
-  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}/${relative}: segment ${segment.index} (bytes ${segment.offset} to ${segment.offset + segment.lengthBytes - 1}) ${problem}`, {
+const corruptSegment = (directory: string, relative: string, segment: Segment, problem: string): ModosuError =>
+  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}/${relative}: ${nameOf(segment)} ${problem}`, {
     context: { directory, file: relative, segment: segment.index, offset: segment.offset },
   });
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ErrorCode } from '../../contracts/error-codes';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
@@ -15,6 +16,8 @@ const MAX_MARKER_BYTES = 4096;
 const HARMLESS = /^(lost\+found|staging|servers|\.modosu-repository\.json\.[0-9a-f]{12}\.tmp)$/;
 
 const markerSchema = z.strictObject({ format: z.literal(MARKER_FORMAT), version: z.literal(MARKER_VERSION), id: z.uuid(), createdAt: z.iso.datetime() });
+/** What a missing file looks like to those who read it. */
+const ABSENCES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['RECOVERY_POINT_INCOMPLETE', 'RECOVERY_POINT_NOT_FOUND']);
 const STORAGE_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** The directory itself: what proves that it is ours, where things lie in it, and what a failing file system means. */
@@ -69,7 +72,10 @@ export class RepositoryDirectory {
     return freeBytes(this.path);
   }
 
-  /** Runs `work` and says what its system errors mean for a caller. Other errors pass unchanged. */
+  /**
+   * Runs `work` and says what its system errors mean for a caller. A file that was found missing counts only when the repository is still there
+   * afterwards: a recovery point that is reported incomplete is marked damaged for good. Other errors pass unchanged.
+   */
   async guard<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -79,8 +85,9 @@ export class RepositoryDirectory {
   }
 
   private async explain(error: unknown): Promise<unknown> {
-    const code = errorCode(error);
-    if (isModosuError(error) || code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
+    if (isModosuError(error)) return ABSENCES.has(error.code) ? ((await this.absence()) ?? error) : error;
+    const code = systemErrorCode(error);
+    if (code === undefined) return error;
     const message = errorMessage(error);
     const context = { repository: this.name, path: this.path };
     if (STORAGE_FULL.has(code)) {
@@ -88,9 +95,20 @@ export class RepositoryDirectory {
       return new ModosuError('NOT_ENOUGH_SPACE', `The repository ${this.name} is full${free === null ? '' : ` (${formatBytes(free)} free)`}: ${message}`, { context, cause: error });
     }
     // What looks like a missing file may be a missing repository: that is the message that helps.
-    const absence = await this.requireReady().then(() => null, (problem: unknown) => problem);
-    if (isModosuError(absence)) return absence;
+    const absence = await this.absence();
+    if (absence !== null) return absence;
     return new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${this.name} does not work: ${message}`, { context, cause: error });
+  }
+
+  /** What keeps the repository from being used now; null: it is there. */
+  private async absence(): Promise<ModosuError | null> {
+    try {
+      await this.requireReady();
+      return null;
+    } catch (problem) {
+      if (isModosuError(problem)) return problem;
+      throw problem;
+    }
   }
 
   /** True: it is a repository of this version. False: it has no marker. */
@@ -145,6 +163,12 @@ export async function makeDirectory(path: string): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
   }
+}
+
+/** `EIO` and the like, of what the operating system has refused; undefined for everything else. */
+export function systemErrorCode(error: unknown): string | undefined {
+  const code = isModosuError(error) ? undefined : errorCode(error);
+  return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
 export function requireId(prefix: IdPrefix, value: string): string {
