@@ -1,5 +1,6 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
 import type { ActivityDependencies } from './dependencies';
+import { serverOfRun } from './log-fields';
 
 /** Short writes to PostgreSQL; see `CatalogueActivities`. */
 export class CatalogueWrites implements CatalogueActivities {
@@ -12,13 +13,13 @@ export class CatalogueWrites implements CatalogueActivities {
   async recordSteps(runId: string, steps: readonly StepRecord[]): Promise<void> {
     for (const step of steps) {
       await this.deps.catalog.recordStep(runId, step);
-      this.deps.log.info({ runId, step: step.key, state: step.state, code: step.error?.code }, `${step.title}: ${step.state}`);
+      this.deps.log.info({ runId, ...serverOfRun(), step: step.key, state: step.state, code: step.error?.code }, `${step.title}: ${step.state}`);
     }
   }
 
   async finishRun(runId: string, outcome: RunOutcome): Promise<void> {
     await this.deps.catalog.finishRun(runId, outcome);
-    this.deps.log.info({ runId, state: outcome.state, code: outcome.error?.code }, `run ${outcome.state}`);
+    this.deps.log.info({ runId, ...serverOfRun(), state: outcome.state, code: outcome.error?.code }, `run ${outcome.state}`);
   }
 
   async markDamaged(recoveryPointId: string, why: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { activityInfo, asyncLocalStorage } from '@temporalio/activity';
 import { isModosuError, toModosuError } from '../src/contracts/errors';
 import type { ActivityLog } from './dependencies';
+import { attempt, runOf, serverOfRun } from './log-fields';
 
 type Activity = (...args: never[]) => Promise<unknown>;
 
@@ -32,8 +32,7 @@ export function translateFailures<T extends object>(group: T, log: ActivityLog):
         const failure = toFailure(thrown);
         if (!(failure instanceof CancelledFailure)) {
           const cause = thrown instanceof Error ? thrown.cause : undefined;
-          const where = asyncLocalStorage.getStore() ? { workflowId: activityInfo().workflowExecution?.workflowId, attempt: activityInfo().attempt } : {};
-          log.warn({ activity: name, ...where, code: failure instanceof ApplicationFailure ? failure.type : undefined, error: failure.message, cause: cause instanceof Error ? cause.message : undefined }, 'activity failed');
+          log.warn({ activity: name, ...serverOfRun(), ...runOf(args), ...attempt(), code: failure instanceof ApplicationFailure ? failure.type : undefined, error: failure.message, cause: cause instanceof Error ? cause.message : undefined }, 'activity failed');
         }
         throw failure;
       }

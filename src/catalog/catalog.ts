@@ -1,7 +1,8 @@
+import type { RunOutcome, StepRecord } from '../contracts/activities';
 import type { ErrorSummary } from '../contracts/errors';
 import type { RestorePlanBody, RestorePlanView, RestoreScenario } from '../contracts/plan';
 import type { ImageManifest, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
-import type { AuditEntryView, AuditVerification, RunKind, RunState, RunStepView, RunView, StepProgress } from '../contracts/run';
+import type { AuditEntryView, AuditVerification, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { BackupImageInput, RestoreServerInput } from '../contracts/workflows';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 
@@ -86,15 +87,6 @@ export type DispatchableRun =
   | { readonly kind: 'backup-image'; readonly input: BackupImageInput }
   | { readonly kind: 'restore-server'; readonly input: RestoreServerInput };
 
-export interface RunStepUpdate {
-  readonly seq: number;
-  readonly key: string;
-  readonly title: string;
-  readonly state: RunStepView['state'];
-  readonly detail?: RunStepView['detail'];
-  readonly error?: ErrorSummary | null;
-}
-
 export interface Page<T> {
   readonly items: readonly T[];
   /** Opaque; null on the last page. */
@@ -176,14 +168,14 @@ export interface Catalog {
    * ended when its state is given again. Sets startedAt/finishedAt. For a run that has ended nothing happens. Audited as `step.<state>` for final
    * states, as `step.detail` for what is added to one later.
    */
-  recordStep(runId: string, update: RunStepUpdate): Promise<void>;
+  recordStep(runId: string, update: StepRecord): Promise<void>;
   /** Progress of the step with this key; not audited. Unknown step: nothing. */
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
   /**
    * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run succeeded, its open
    * steps are closed: what was running has failed, what was pending is skipped.
    */
-  finishRun(runId: string, outcome: { readonly state: Extract<RunState, 'succeeded' | 'failed' | 'cancelled'>; readonly error: ErrorSummary | null; readonly recoveryPointId?: string | null; readonly recoverySeconds?: number | null }): Promise<void>;
+  finishRun(runId: string, outcome: RunOutcome): Promise<void>;
   /** Written first; the caller then cancels the workflow. Throws `RUN_NOT_FOUND`, `RUN_FINISHED`. Idempotent; audited. */
   requestCancel(actor: Actor, runId: string): Promise<void>;
   /** The volumes were swapped: the server is on a new line of disk states. Idempotent by run. Audited. */

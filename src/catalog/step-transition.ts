@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { storableObject, storableText } from '../audit/storable';
 import type { RunStepView, StepState } from '../contracts/run';
-import type { RunStepUpdate } from './catalog';
+import type { StepRecord } from '../contracts/activities';
 import { storableError } from './storable-error';
 
 /** A step as it is stored. */
@@ -17,7 +17,7 @@ export const isFinalStep = (state: StepState): boolean => FINAL.has(state);
  * goes back to an earlier state. Evidence is added to, never taken away: also to a step that has ended, because whether a failed step could be
  * undone is known only afterwards.
  */
-export function nextStep(current: StoredStep | null, update: RunStepUpdate, now: Date): StoredStep | null {
+export function nextStep(current: StoredStep | null, update: StepRecord, now: Date): StoredStep | null {
   if (current !== null && current.state === update.state && isFinalStep(current.state)) return withEvidence(current, update);
   if (current !== null && !mayFollow(current.state, update.state)) return null;
   const started = update.state === 'running' || update.state === 'waiting' || update.state === 'succeeded' || update.state === 'failed';
@@ -42,13 +42,13 @@ export function stepAction(before: StoredStep | null, after: StoredStep): string
 }
 
 /** An ended step with evidence that came later; null when it brings nothing new. Everything else of it stays as it was. */
-function withEvidence(current: StoredStep, update: RunStepUpdate): StoredStep | null {
+function withEvidence(current: StoredStep, update: StepRecord): StoredStep | null {
   const added = evidenceOf(update);
   const isNews = Object.entries(added).some(([name, value]) => !isDeepStrictEqual(current.detail[name], value));
   return isNews ? { ...current, detail: { ...current.detail, ...added } } : null;
 }
 
-const evidenceOf = (update: RunStepUpdate): RunStepView['detail'] => storableObject(update.detail ?? {}) as RunStepView['detail'];
+const evidenceOf = (update: StepRecord): RunStepView['detail'] => storableObject(update.detail ?? {}) as RunStepView['detail'];
 
 function mayFollow(from: StepState, to: StepState): boolean {
   if (from === 'undone') return false;

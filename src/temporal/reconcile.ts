@@ -53,7 +53,7 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       await runs.cancelRun(runId, serverId);
       report.cancelled.push(runId);
     } else if (execution === 'closed' || run.state !== 'accepted') {
-      await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution), recoveryPointId: null });
+      await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution) });
       report.ended.push(runId);
       log.error({ runId, serverId, execution }, 'run is open but its workflow is not; ended it as failed');
     }

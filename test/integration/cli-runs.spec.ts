@@ -30,7 +30,7 @@ describe('modosu, runs', () => {
     await api.catalog.recordProgress(runId, 'copy:vda', { doneBytes: 71 * MIB, totalBytes: 165 * MIB, updatedAt: new Date().toISOString() });
     const error = outcome === 'failed' ? new ModosuError('COPY_FAILED', 'qemu-img: \u001b[31mbroken').summary() : null;
     await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: outcome === 'succeeded' ? 'succeeded' : 'failed', error, detail: { storedBytes: 165 * MIB } });
-    await api.catalog.finishRun(runId, { state: outcome, error, recoverySeconds: null });
+    await api.catalog.finishRun(runId, { state: outcome, error });
   }
 
   describe('backup image', () => {

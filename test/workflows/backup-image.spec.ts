@@ -1,8 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import { ModosuError } from '../../src/contracts/errors';
-import { toFailure } from '../../activities/failures';
-import { BACKUP, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -10,9 +8,6 @@ beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
 
 const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
-const failing = (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') => async (): Promise<never> => {
-  throw toFailure(new ModosuError(code, message));
-};
 /** Waits inside an activity until the run is cancelled, as a copy does. */
 const untilCancelled = (reached: () => void) => async (): Promise<never> => {
   reached();

@@ -1,6 +1,8 @@
 import { Worker } from '@temporalio/worker';
 import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
 import type { CatalogueActivities, CopiedDisk, HostActivities, PlanningActivities, RunOutcome, ServerActivities, StepRecord, TransferActivities } from '../../src/contracts/activities';
+import { ModosuError } from '../../src/contracts/errors';
+import { toFailure } from '../../activities/failures';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue } from '../../src/contracts/ids';
 import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
 import type { ServerInspection } from '../../src/contracts/server';
@@ -12,6 +14,11 @@ import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } fro
 
 /** Key of the recorded histories: it protects nothing, it only lets the replay read them. */
 export const HISTORY_KEYS = payloadKeysOf('histories', { histories: Buffer.alloc(32, 7) });
+
+/** An activity that fails with this code, as the real ones do. */
+export const failing = (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') => async (): Promise<never> => {
+  throw toFailure(new ModosuError(code, message));
+};
 
 type AllActivities = CatalogueActivities & PlanningActivities & HostActivities & ServerActivities & TransferActivities;
 /** What an activity does instead: throw, wait, or answer something else. */

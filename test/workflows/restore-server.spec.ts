@@ -1,7 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { toFailure } from '../../activities/failures';
-import { ModosuError } from '../../src/contracts/errors';
-import { BACKUP, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
+import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -9,9 +7,6 @@ beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
 
 const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
-const failing = (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') => async (): Promise<never> => {
-  throw toFailure(new ModosuError(code, message));
-};
 
 describe('restoreServer', () => {
   it('copies and checks everything beside the old volumes before it stops the server', async () => {
