@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 
 const TIERS = [
   { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
@@ -16,6 +17,9 @@ const TIERS = [
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--runInBand'], needsBuild: true },
   { name: 'e2e', paths: ['test/e2e/'], jestArgs: ['--runInBand'], needsBuild: true },
 ];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 const args = process.argv.slice(2);
 const wanted = args.flatMap((arg, index) => (arg === '--tier' ? [args[index + 1]] : []));
@@ -62,7 +66,7 @@ try {
   for (const tier of broken ? [] : tiers) {
     await stage(tier.name, async () => {
       const report = join(reports, `${tier.name}.json`);
-      const code = await run(process.execPath, ['node_modules/jest/bin/jest.js', ...tier.jestArgs, '--json', `--outputFile=${report}`, '--testPathPatterns', ...tier.paths.map((path) => `<rootDir>/${path}`)]);
+      const code = await run(process.execPath, ['node_modules/jest/bin/jest.js', ...tier.jestArgs, '--json', `--outputFile=${report}`, '--testPathPatterns', ...tier.paths.map((path) => `^${escaped(join(root, path))}`)]);
       try {
         const result = JSON.parse(readFileSync(report, 'utf8'));
         total.passed += result.numPassedTests;
