@@ -1,5 +1,5 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import { formatDuration } from '../src/contracts/format';
 import type { RunView } from '../src/contracts/run';
 import {
@@ -27,7 +27,7 @@ import { Narrator } from './narrator';
  * name; `--exit` ends it and its exit code is 0 only if every comparison held.
  */
 const DIRECTORY = process.env.MODOSU_DEMO_DIR ?? '/var/lib/modosu-demo';
-const DOMAIN = 'modosu-demo-db01';
+const DOMAIN = process.env.MODOSU_DEMO_DOMAIN ?? 'modosu-demo-db01';
 const SERVERS = join(DIRECTORY, 'servers');
 const REPOSITORY = join(DIRECTORY, 'repository');
 const DEMO_RECORD = join(DIRECTORY, 'demo.process');
@@ -37,20 +37,18 @@ const GUEST_FILES = '/etc';
 /** How long a healthy guest would need at most; a silent agent after that is a server that has not started. */
 const SILENCE_MS = 25_000;
 
+/** Nothing of a real installation on this machine may reach the demo: not its database, not its Temporal, not its token. */
+const PASSED_ON = new Set(['MODOSU_CACHE_DIR', 'MODOSU_TEMPORAL_CLI', 'MODOSU_LOG_LEVEL']);
 const env: NodeJS.ProcessEnv = {
-  ...process.env,
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MODOSU_') || PASSED_ON.has(name))),
   MODOSU_STATE_DIR: join(DIRECTORY, 'state'),
   MODOSU_API_PORT: process.env.MODOSU_DEMO_PORT ?? '7410',
-  MODOSU_DATABASE_URL: undefined,
-  MODOSU_TEMPORAL_ADDRESS: undefined,
-  MODOSU_API_URL: undefined,
-  MODOSU_TOKEN: undefined,
-  MODOSU_TOKEN_FILE: undefined,
 };
 
 const narrator = new Narrator();
 const modosu = new ModosuProgram(narrator, env);
-let server: GuestServer | null = null;
+/** A promise, so that cleaning up also finds a server that is just being made. */
+let making: Promise<GuestServer> | null = null;
 let held = true;
 /** Until the place is taken nothing in it may be removed: it may be another demo's. */
 let ours = false;
@@ -77,8 +75,10 @@ async function demonstrate(): Promise<void> {
   narrator.say(`The API answers at ${address}.`);
 
   narrator.begin('A server "db01" with a PostgreSQL database');
-  server = await createGuestServer({ name: DOMAIN, guest: 'postgresql', directory: SERVERS });
-  await writeFile(GUEST_RECORD, JSON.stringify({ uuid: server.uuid, name: DOMAIN, directory: SERVERS }));
+  // Written first, by name: a demo that is killed while it makes the server must not block the next one.
+  await writeFile(GUEST_RECORD, JSON.stringify({ uuid: DOMAIN, name: DOMAIN, directory: SERVERS }));
+  making = createGuestServer({ name: DOMAIN, guest: 'postgresql', directory: SERVERS });
+  const server = await making;
   const { uuid } = server;
   if (server.domainType === 'qemu') narrator.say('KVM cannot be used here: this guest is emulated, which is slower but the same otherwise.');
   narrator.say(`It boots; its guest agent answered after ${formatDuration((await waitForAgent(uuid, 180_000)) / 1000)}.`);
@@ -172,8 +172,9 @@ async function staysSilent(uuid: string, forMs: number): Promise<boolean> {
  * it is removed.
  */
 async function takeThePlace(): Promise<void> {
+  await refuseForeignDirectory();
   const other = await readRecord(DEMO_RECORD);
-  if (other !== null && (await isAlive(other))) throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR and MODOSU_DEMO_PORT.`);
+  if (other !== null && (await isAlive(other))) throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR, MODOSU_DEMO_PORT and MODOSU_DEMO_DOMAIN.`);
   const stack = await readRecord(STACK_RECORD);
   const until = performance.now() + 90_000;
   while (stack !== null && (await isAlive(stack))) {
@@ -188,13 +189,22 @@ async function takeThePlace(): Promise<void> {
   ours = true;
 }
 
+/** What stands in it is removed at the start and at the end: it must be the demo's own. */
+async function refuseForeignDirectory(): Promise<void> {
+  if (!isAbsolute(DIRECTORY)) throw new Error(`MODOSU_DEMO_DIR must be an absolute path, not "${DIRECTORY}".`);
+  const entries = await readdir(DIRECTORY).catch(() => []);
+  if (entries.length > 0 && !entries.some((entry) => join(DIRECTORY, entry) === DEMO_RECORD)) {
+    throw new Error(`${DIRECTORY} holds files that are not the demo's (${entries.slice(0, 3).join(', ')}). Name an empty or new directory with MODOSU_DEMO_DIR.`);
+  }
+}
+
 let cleaned: Promise<void> | null = null;
 const cleanUp = (): Promise<void> =>
   (cleaned ??= (async () => {
     if (!ours) return;
     narrator.say('Cleaning up: the stack stops, the server and its files are removed.');
     await modosu.stop();
-    await server?.destroy();
+    await (await making?.catch(() => null))?.destroy();
     await rm(DIRECTORY, { recursive: true, force: true });
   })());
 

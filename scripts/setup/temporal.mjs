@@ -87,7 +87,7 @@ async function downloadAfter(error, scratch) {
 async function download(scratch) {
   const script =
     "const { TestWorkflowEnvironment } = require('@temporalio/testing');" +
-    "TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', downloadDir: process.argv[1] } } })" +
+    "TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', version: process.argv[2], downloadDir: process.argv[1] } } })" +
     '.then((env) => env.teardown()).then(() => process.exit(0), (error) => { console.error(String(error)); process.exit(1); });';
   await longPart(
     'Downloading the Temporal CLI through its SDK',
@@ -97,7 +97,7 @@ async function download(scratch) {
         'install Go 1.25 or newer and start again, so that the CLI can be built;\n' +
         'or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
     },
-    (onLine) => run(process.execPath, ['-e', script, scratch], { cwd: projectRoot, onLine, timeoutMs: 5 * 60_000 }),
+    (onLine) => run(process.execPath, ['-e', script, scratch, `v${temporalVersion}`], { cwd: projectRoot, onLine, timeoutMs: 5 * 60_000 }),
   );
   const file = readdirSync(scratch).find((name) => name.startsWith('temporal'));
   if (file === undefined || !existsSync(join(scratch, file))) throw new SetupStopped('The SDK left no Temporal CLI.\nWhat to do: install it and set MODOSU_TEMPORAL_CLI to its path.');

@@ -23,7 +23,7 @@ describe('log', () => {
 
   it('removes passwords of URLs and bearer tokens from messages and errors', () => {
     const { log, text } = capture();
-    log.error({ error: new Error('connect postgres://app:hunter2@db:5432/modosu failed') }, 'sent Bearer mod_12345 to http://u:hunter3@h/');
+    log.error({ error: new Error('connect postgres://app:hunter2@db:5432/modosu failed') }, 'sent Bearer mod_12345 to http://u:hunter3@h/ and postgres://u:hun@hunter4@h/db');
     expect(text()).not.toMatch(/hunter|mod_12345/);
     expect(text()).toContain('postgres://app:[redacted]@db:5432/modosu');
   });

@@ -38,7 +38,7 @@ export function createLog({ level, role, destination }: LogOptions): Log {
 /** Removes passwords in URLs and bearer tokens wherever they stand. */
 export function redactLine(line: string): string {
   return line
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s@"\\]+@/gi, `$1:${REDACTED}@`)
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
     .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`);
 }
 

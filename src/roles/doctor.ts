@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
 import { createLog } from '../config/log';
@@ -31,6 +32,10 @@ async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
 
 function checkInstallation(config: Config): readonly Check[] {
   const endpoints = readEndpoints(config.layout);
+  if (endpoints !== null && !existsSync(`/proc/${endpoints.supervisorPid}`)) {
+    const problem = `\`modosu up\` on ${config.stateDirectory} was not stopped cleanly: its process ${endpoints.supervisorPid} is gone.`;
+    return [fail('installation', problem, 'Start `modosu up` again: it brings everything back.')];
+  }
   if (endpoints !== null) return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
   if (config.databaseUrl !== null && config.temporalAddress !== null) return [ok('installation', 'PostgreSQL and Temporal by address')];
   return [

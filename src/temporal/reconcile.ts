@@ -35,41 +35,46 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
 
   for (const run of await catalog.listUndispatched(olderThan)) {
     const { runId, serverId } = run.input;
-    if ((await runs.describeRun(runId, serverId)) !== 'absent') continue;
-    await unlessBusy(log, { runId, serverId }, async () => {
+    await judged(log, { runId, serverId }, async () => {
+      if ((await runs.describeRun(runId, serverId)) !== 'absent') return;
       await runs.startRun(run);
       report.started.push(runId);
       log.warn({ runId, serverId }, 'accepted run had no workflow; started it');
     });
   }
 
-  for (const { runId, serverId } of await catalog.listOpenRuns()) {
-    const execution = await runs.describeRun(runId, serverId);
-    // Read after Temporal was asked: a workflow writes its end to PostgreSQL before it closes, so that a run still open now was not ended by its workflow.
-    const run = await catalog.getRun(runId);
-    if (isFinal(run.state)) continue;
-    if (execution === 'running') {
-      if (!run.cancelRequested) continue;
-      await runs.cancelRun(runId, serverId);
-      report.cancelled.push(runId);
-    } else if (execution === 'closed' || run.state !== 'accepted') {
-      await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution) });
-      report.ended.push(runId);
-      log.error({ runId, serverId, execution }, 'run is open but its workflow is not; ended it as failed');
-    }
+  for (const { runId, serverId, state } of await catalog.listOpenRuns()) {
+    await judged(log, { runId, serverId }, async () => {
+      const execution = await runs.describeRun(runId, serverId);
+      // Read after Temporal was asked: a workflow writes its end to PostgreSQL before it closes, so that a run still open now was not ended by its workflow.
+      const run = await catalog.getRun(runId);
+      if (isFinal(run.state)) return;
+      if (execution === 'running') {
+        if (!run.cancelRequested) return;
+        await runs.cancelRun(runId, serverId);
+        report.cancelled.push(runId);
+        // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well.
+      } else if (execution === 'closed' || state !== 'accepted') {
+        await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution) });
+        report.ended.push(runId);
+        log.error({ runId, serverId, execution }, 'run is open but its workflow is not; ended it as failed');
+      }
+    });
   }
 
   for (const { planId, serverId, recoveryPointId } of await catalog.listUnfinishedPlans(olderThan)) {
-    const execution = await runs.describePlan(planId);
-    if (execution === 'absent') {
-      await runs.startPlan({ planId, serverId, recoveryPointId });
-      report.started.push(planId);
-      log.warn({ planId, serverId }, 'accepted plan had no workflow; started it');
-    } else if (execution === 'closed' && (await stillUnfinished(catalog, planId, now()))) {
-      await catalog.failPlan(planId, endedOutside(planId, execution));
-      report.ended.push(planId);
-      log.error({ planId, serverId }, 'plan is unfinished but its workflow has ended; marked it as failed');
-    }
+    await judged(log, { planId, serverId }, async () => {
+      const execution = await runs.describePlan(planId);
+      if (execution === 'absent') {
+        await runs.startPlan({ planId, serverId, recoveryPointId });
+        report.started.push(planId);
+        log.warn({ planId, serverId }, 'accepted plan had no workflow; started it');
+      } else if (execution === 'closed' && (await stillUnfinished(catalog, planId, now()))) {
+        await catalog.failPlan(planId, endedOutside(planId, execution));
+        report.ended.push(planId);
+        log.error({ planId, serverId }, 'plan is unfinished but its workflow has ended; marked it as failed');
+      }
+    });
   }
   return report;
 }
@@ -94,14 +99,18 @@ export async function reconcileUntil(signal: AbortSignal, dependencies: Reconcil
 const stillUnfinished = async (catalog: ReconcileDependencies['catalog'], planId: string, now: Date): Promise<boolean> =>
   (await catalog.listUnfinishedPlans(now)).some((plan) => plan.planId === planId);
 
-/** The server's workflow still belongs to a run that has just ended in PostgreSQL: the next pass tries again. Nothing else may stop the pass for the other runs. */
-async function unlessBusy(log: Log, ids: Readonly<Record<string, string>>, start: () => Promise<void>): Promise<void> {
+/**
+ * One run or plan must not stop the pass for the others. Only a service that does not answer ends it. A server whose workflow still belongs to a run that has
+ * just ended in PostgreSQL gets its turn in the next pass.
+ */
+async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: () => Promise<void>): Promise<void> {
   try {
-    await start();
+    await judge();
   } catch (thrown) {
     const error = toModosuError(thrown);
-    if (error.code !== 'SERVER_BUSY') throw thrown;
-    log.warn({ ...ids, holder: error.context.runId ?? null }, 'accepted run waits: the server\'s workflow still belongs to another run');
+    if (error.code === 'TEMPORAL_UNAVAILABLE' || error.code === 'DATABASE_UNAVAILABLE') throw thrown;
+    if (error.code === 'SERVER_BUSY') log.warn({ ...ids, holder: error.context.runId ?? null }, 'accepted run waits: the server\'s workflow still belongs to another run');
+    else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
   }
 }
 

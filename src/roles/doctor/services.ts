@@ -11,7 +11,7 @@ import type { RunDispatcher } from '../../temporal/run-starter';
 import { fail, failed, look, ok, warn, type Check } from './check';
 
 /** Programs that copies and calls of a hypervisor on this machine need. */
-const PROGRAMS = ['virsh', 'qemu-img', 'setpriv'] as const;
+const PROGRAMS = ['virsh', 'qemu-img', 'setpriv', 'flock'] as const;
 
 export const checkPrograms = (): readonly Check[] =>
   PROGRAMS.map((program) => {
