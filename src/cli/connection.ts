@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { DEFAULT_API_URL, DEFAULT_STATE_DIRECTORY, ENDPOINTS_FILE, endpointsSchema, type Endpoints } from '../contracts/api/endpoints';
@@ -39,9 +40,16 @@ async function readEndpoints(io: CliIo): Promise<Endpoints | null> {
   const text = await readOrNull(io, path);
   if (text === null) return null;
   const parsed = endpointsSchema.safeParse(jsonOrNull(text));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withoutTokenOfTheDead(io, parsed.data);
   line(io.stderr, `warning: ${path} is not readable as an endpoints file; it is ignored`);
   return null;
+}
+
+/** After a crash the file stays, and anybody may listen on that port meanwhile: the token goes only to a stack that lives. */
+function withoutTokenOfTheDead(io: CliIo, endpoints: Endpoints): Endpoints {
+  if (endpoints.supervisorPid === undefined || existsSync(`/proc/${endpoints.supervisorPid}`)) return endpoints;
+  line(io.stderr, `warning: the \`modosu up\` that listened on ${endpoints.apiUrl} is gone (process ${endpoints.supervisorPid}); start it again`);
+  return { ...endpoints, tokenFile: undefined };
 }
 
 async function findToken(io: CliIo, ownTokenFile: string | null): Promise<string | null> {

@@ -106,6 +106,19 @@ describe('modosu, the CLI', () => {
       expect(tokens).toEqual([undefined]);
     });
 
+    it('keeps the token to itself when the stack of the endpoints file is gone, and says so', async () => {
+      const tokenFile = join(api.directory, 'token');
+      await writeFile(tokenFile, api.tokens.read, { mode: 0o600 });
+      await mkdir(join(api.directory, 'run'));
+      const write = (supervisorPid: number) => writeFile(join(api.directory, 'run/endpoints.json'), JSON.stringify({ apiUrl: api.url, tokenFile, supervisorPid }));
+      await write(process.pid);
+      expect(await new CliRun(['run', 'list'], { MODOSU_STATE_DIR: api.directory }).end()).toMatchObject({ code: 0, stderr: '' });
+      await write(2 ** 31 - 2); // above the kernel's highest process id
+      const run = await new CliRun(['run', 'list'], { MODOSU_STATE_DIR: api.directory }).end();
+      expect(run.code).toBe(4);
+      expect(run.stderr).toMatch(/is gone \(process 2147483646\); start it again[\s\S]*TOKEN_MISSING/);
+    });
+
     it('a broken endpoints file is said and ignored; a wrong address is refused', async () => {
       await mkdir(join(api.directory, 'run'));
       await writeFile(join(api.directory, 'run/endpoints.json'), '{"apiUrl": "ftp://x"}');
