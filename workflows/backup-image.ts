@@ -3,6 +3,7 @@ import type { BackupSubject, CopiedDisk } from '../src/contracts/activities';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/backup-steps';
 import { hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { giveServerBack } from './runbook/fence';
 import { carryOut } from './runbook/runbook';
 
 /**
@@ -65,8 +66,8 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
       await book.step('catalogue', { do: () => host.recordRecoveryPoint(published) });
       book.result({ recoveryPointId: published.recoveryPointId });
       if (startProblem !== null) throw startProblem;
-      await book.step('release', { do: () => server.releaseFence(input) });
       book.settle('fence');
+      await book.step('release', { do: () => giveServerBack(server, input), detail: (returned) => returned });
     });
   });
 }

@@ -4,6 +4,7 @@ import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { staleness } from '../src/domain/restore-planning';
 import { catalogue, hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
+import { giveServerBack } from './runbook/fence';
 import { carryOut } from './runbook/runbook';
 
 /**
@@ -64,21 +65,11 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       book.step('record', {
         do: async () => {
           await catalogue.startLineage(input.runId, input.serverId);
-          return releaseFence();
+          return giveServerBack(server, input);
         },
-        detail: (fenceProblem) => ({ recoverySeconds, ...(fenceProblem === null ? {} : { fenceProblem }) }),
+        detail: (returned) => ({ recoverySeconds, ...returned }),
       }),
     );
-
-    /** A fence that stays is no harm: the next run's is higher. */
-    async function releaseFence(): Promise<string | null> {
-      try {
-        await server.releaseFence(input);
-        return null;
-      } catch (thrown) {
-        return summarise(thrown).message;
-      }
-    }
   });
 }
 

@@ -13,7 +13,7 @@ export async function dispatchRun(dependencies: ApiDependencies, accepted: Accep
   try {
     await runStarter.startRun(await catalog.getDispatchable(accepted.runId));
   } catch (error) {
-    log.warn({ runId: accepted.runId, code: toModosuError(error).code, error: String(error) }, 'run accepted but not started yet; the dispatcher will start it');
+    log.warn({ runId: accepted.runId, code: toModosuError(error).code, error: String(error) }, 'run accepted but not started yet; a worker will start it');
   }
 }
 
@@ -22,6 +22,6 @@ export async function dispatchPlan(dependencies: ApiDependencies, input: PlanRes
   try {
     await runStarter.startPlan(input);
   } catch (error) {
-    log.warn({ planId: input.planId, code: toModosuError(error).code, error: String(error) }, 'plan accepted but not started yet; the dispatcher will start it');
+    log.warn({ planId: input.planId, code: toModosuError(error).code, error: String(error) }, 'plan accepted but not started yet; a worker will start it');
   }
 }

@@ -55,7 +55,7 @@ export interface ImageManifest {
   readonly firmware: 'bios' | 'uefi';
   readonly domainType: string;
   readonly powerStateBefore: PowerState;
-  /** Whether the guest agent answered before the backup: the restore waits for it only then… and warns otherwise. */
+  /** Whether the guest agent answered before the backup: only an agent that has been seen can be waited for after a restore. */
   readonly agentBefore: AgentState;
   readonly software: { readonly modosu: string };
 }

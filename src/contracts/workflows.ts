@@ -1,4 +1,4 @@
-import type { RunState, RunStepView } from './run';
+import type { RunState } from './run';
 
 /** Workflow types by name: the API starts them without importing their code. */
 export const WORKFLOW_BACKUP_IMAGE = 'backupImage';
@@ -45,7 +45,6 @@ export interface RunResult {
 
 /** Query: the steps as the workflow sees them. */
 export const QUERY_STEPS = 'steps';
-export type StepsQueryResult = readonly RunStepView[];
 
 /** Typed search attributes, registered at start. */
 export const SEARCH_ATTRIBUTES = {

@@ -67,7 +67,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
 }
 
 /** What must still be so when the plan is carried out. */
-export function planBasis(survey: RestoreSurvey): PlanBasis {
+function planBasis(survey: RestoreSurvey): PlanBasis {
   return {
     definitionFingerprint: survey.present?.definitionFingerprint ?? null,
     disks: (survey.present?.disks ?? []).map(({ target, path }) => ({ target, path })),

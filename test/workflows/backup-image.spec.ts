@@ -79,10 +79,12 @@ describe('backupImage', () => {
     expect(attempts).toBe(3);
   });
 
-  it.each(['shutDown', 'copyDiskToRepository'] as const)('cancelled during %s, it puts the power state back and removes what it wrote', async (activity) => {
+  it.each(['shutDown', 'copyDiskToRepository', 'saveDefinition', 'start'] as const)('cancelled during %s, it puts the power state back and removes what it wrote', async (activity) => {
     let reached!: () => void;
     const moment = new Promise<void>((resolve) => (reached = resolve));
-    const rehearsal = rehearse({ [activity]: untilCancelled(reached) } as Scripted);
+    let calls = 0;
+    // Only the first call waits: undoing may call the same activity again.
+    const rehearsal = rehearse({ [activity]: async () => ((calls += 1) === 1 ? untilCancelled(reached)() : undefined) } as Scripted);
     const closed = await rehearsal.play('backupImage', BACKUP, async (handle) => {
       await moment;
       await handle.cancel();
@@ -155,6 +157,12 @@ describe('backupImage', () => {
     expect(rehearsal.calls).toContain('start');
     expect(written).toEqual(expect.arrayContaining(['stop succeeded', 'copy:vda succeeded', 'publish succeeded']));
   }, 300_000);
+
+  it('succeeds although the fence cannot be released: the next one is higher', async () => {
+    const rehearsal = rehearse({ releaseFence: failing('FENCED_OFF', 'somebody else has it') });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('release')?.detail).toMatchObject({ fenceProblem: 'somebody else has it' });
+  });
 
   it('says when a guest that was asked to shut down may still do so', async () => {
     const rehearsal = rehearse({ shutDown: failing('STOP_TIMED_OUT'), startAfterShutdown: async () => ({ mayStillStop: true }) });

@@ -78,7 +78,7 @@ describe('restoreServer', () => {
     expect(rehearsal.stateOf('stop')).toBeUndefined();
   });
 
-  it.each(['copyDiskToVolume', 'powerOff', 'start', 'waitForAgent'] as const)('cancelled during %s, the old server is put back', async (activity) => {
+  it.each(['copyDiskToVolume', 'restoreNvram', 'powerOff', 'swapVolumes', 'start', 'waitForAgent'] as const)('cancelled during %s, the old server is put back', async (activity) => {
     let reached!: () => void;
     const moment = new Promise<void>((resolve) => (reached = resolve));
     let calls = 0;
@@ -98,7 +98,7 @@ describe('restoreServer', () => {
     expect(closed).toBe('CANCELLED');
     expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
     expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
-    if (activity === 'waitForAgent') expect(rehearsal.calls).toContain('revertSwap');
+    if (['swapVolumes', 'start', 'waitForAgent'].includes(activity)) expect(rehearsal.calls).toContain('revertSwap');
   });
 });
 

@@ -55,7 +55,7 @@ const UNDO_AGAIN_AFTER_MS = 10_000;
 /** Trying again cannot help: the server belongs to a newer run, is gone, or the file is not ours. */
 const UNDO_IN_VAIN: ReadonlySet<string> = new Set(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED']);
 
-export const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
+const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
 
 /**
  * The mechanics of every run, once: marks the run as started, makes each step visible, undoes in reverse what was done when a

@@ -72,7 +72,7 @@ export class RunsController {
       try {
         await runStarter.cancelRun(id, run.serverId);
       } catch (error) {
-        log.warn({ runId: id, error: String(error) }, 'cancel written down but not delivered yet; the dispatcher will deliver it');
+        log.warn({ runId: id, error: String(error) }, 'cancel written down but not delivered yet; a worker will deliver it');
       }
     }
     response.setHeader('Location', `/v1/runs/${id}`);
