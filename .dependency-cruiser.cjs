@@ -5,7 +5,7 @@ const room = (name, from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: from, pathNot: spec },
-  to: { path: '^(src|workflows|activities|migrations|demo|test)/', pathNot: [from, ...allowed] },
+  to: { path: '^(src|workflows|activities|migrations|demo|bench|test)/', pathNot: [from, ...allowed] },
 });
 
 module.exports = {
@@ -29,7 +29,7 @@ module.exports = {
     room('api', '^src/api/', ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/hypervisors/hypervisor\\.ts$', '^src/guests/', '^src/repositories/image/image-repository\\.ts$', '^src/temporal/run-starter\\.ts$', '^src/config/'], 'The API starts workflows by type name and calls ports.'),
     room('cli', '^src/cli/', ['^src/contracts/'], 'A client over HTTP.'),
     { name: 'roles-are-the-only-composition-roots', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: ['^src/roles/', spec] }, to: { path: '^src/roles/' } },
-    { name: 'no-test-code-in-the-product', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec }, to: { path: '^(test|demo)/' } },
+    { name: 'no-test-code-in-the-product', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec }, to: { path: '^(test|demo|bench)/' } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     { name: 'no-dev-dependency-in-the-product', severity: 'error', from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec }, to: { dependencyTypes: ['npm-dev'] } },
   ],

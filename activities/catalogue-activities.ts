@@ -1,6 +1,9 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
+import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
 import type { ActivityDependencies } from './dependencies';
 import { serverOfRun } from './log-fields';
+
+const inDays = (days: number): Date => new Date(Date.now() + days * 86_400_000);
 
 /** Short writes to PostgreSQL; see `CatalogueActivities`. */
 export class CatalogueWrites implements CatalogueActivities {
@@ -26,7 +29,23 @@ export class CatalogueWrites implements CatalogueActivities {
     await this.deps.catalog.markRecoveryPoint(recoveryPointId, 'damaged', why);
   }
 
-  async startLineage(runId: string, serverId: string): Promise<void> {
-    await this.deps.catalog.startLineage(runId, serverId);
+  async openWayBack(runId: string, facts: WayBackFacts, before: StateBefore): Promise<void> {
+    await this.deps.catalog.openWayBack(runId, facts, before, inDays(this.deps.wayBackDays));
+  }
+
+  async takeWayBack(runId: string, ofRunId: string, facts: WayBackFacts, before: StateBefore): Promise<void> {
+    await this.deps.catalog.takeWayBack(runId, ofRunId, facts, before, inDays(this.deps.wayBackDays));
+  }
+
+  async revertWayBack(runId: string): Promise<void> {
+    await this.deps.catalog.revertWayBack(runId);
+  }
+
+  async closeWayBack(runId: string, ofRunId: string): Promise<void> {
+    await this.deps.catalog.closeWayBack(runId, ofRunId);
+  }
+
+  async recordGoLive(runId: string): Promise<void> {
+    await this.deps.catalog.recordGoLive(runId);
   }
 }

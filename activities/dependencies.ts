@@ -19,6 +19,8 @@ export interface ActivityDependencies {
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */
   readonly version: string;
+  /** How long the volumes a restore has replaced are kept. */
+  readonly wayBackDays: number;
   /** Upper bound of each copy; absent: none. */
   readonly copyRateLimitBytesPerSecond?: number;
 }

@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ErrorCode } from '../src/contracts/error-codes';
 import { isModosuError, toModosuError } from '../src/contracts/errors';
 import type { ActivityLog } from './dependencies';
 import { attempt, runOf, serverOfRun } from './log-fields';
@@ -19,6 +20,18 @@ export function toFailure(thrown: unknown): Error {
     details: [error.summary()],
     // No cause: causes may hold command lines and outputs, which belong into the log, not into the history.
   });
+}
+
+/**
+ * For calls that have waited themselves: a code that may pass "later" as a rule has had its time here, and a run must not stand still for minutes of further attempts before it is undone.
+ */
+export async function finalWhen<T>(code: ErrorCode, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (!isModosuError(thrown) || thrown.code !== code) throw thrown;
+    throw ApplicationFailure.create({ type: thrown.code, message: thrown.message, nonRetryable: true, details: [thrown.summary()] });
+  }
 }
 
 /** Wraps every activity of a group: translates its errors and logs them with run and attempt. */

@@ -1,25 +1,29 @@
-import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest } from '../src/contracts/activities';
+import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest, UndoSource } from '../src/contracts/activities';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
-import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { ImageManifest } from '../src/contracts/recovery-point';
-import type { ServerInspection, ServerRef } from '../src/contracts/server';
+import type { Fence, ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 
+export const fenceOf = (input: Pick<RunInput, 'runId' | 'fencingToken'>): Fence => ({ runId: input.runId, token: input.fencingToken });
 export const serverRef = (input: Pick<RunInput, 'uuid' | 'serverName'>): ServerRef => ({ uuid: input.uuid, name: input.serverName });
 
 /** Calls to one hypervisor and its image repositories that change no server; see `HostActivities`. */
 export class HostCalls implements HostActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  examineForBackup(input: RunInput): Promise<BackupSubject> {
+  examineForBackup(input: BackupImageInput): Promise<BackupSubject> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const inspection = await hypervisor.inspect(serverRef(input));
       refuseUnsuitable(inspection, input.serverName);
+      const mode = input.mode === 'online' && inspection.powerState === 'running' ? 'online' : 'offline';
+      if (mode === 'online' && !input.allowCrashConsistent) refuseUnfreezable(inspection, input.serverName);
       return {
+        mode,
         domainName: inspection.domainName,
         powerState: inspection.powerState,
         agent: inspection.agent.state,
@@ -58,6 +62,7 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const repository = await this.deps.imageRepository(input.repository);
+      await hypervisor.requireFence(serverRef(input), fenceOf(input));
       const inspection = await hypervisor.inspect(serverRef(input));
       if (subject.hasNvram && inspection.nvram === null) {
         throw new ModosuError('DEFINITION_CHANGED', `${input.serverName} had firmware variables when its backup began and has none now.`);
@@ -71,13 +76,13 @@ export class HostCalls implements HostActivities {
           parentId: null,
           runId: input.runId,
           reason: input.reason,
-          consistency: 'offline',
+          consistency: request.consistency,
           pointInTime: request.pointInTime,
           disks: copied,
           definitionFingerprint: subject.definitionFingerprint,
           nvramOrigin: inspection.nvram !== null && subject.hasNvram ? { path: inspection.nvram.path, format: inspection.nvram.format } : null,
           removableMedia: inspection.removableMedia,
-          nics: inspection.nics,
+          nics: inspection.nics.map(({ mac, type, source }) => ({ mac, type, source })),
           generationId: inspection.generationId,
           firmware: inspection.firmware,
           domainType: inspection.domainType,
@@ -107,6 +112,15 @@ export class HostCalls implements HostActivities {
       const present = await inspectIfPresent(hypervisor, serverRef(source));
       const targets = await hypervisor.restoreTargets({ manifest, present, runId: source.runId });
       return { present, manifest, manifestSha256, targets };
+    });
+  }
+
+  surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(source.hypervisor);
+      const server = serverRef(source);
+      const present = await inspectIfPresent(hypervisor, server);
+      return { present, wayBack: await hypervisor.keptBy(server, ofRunId), writtenBytes: present === null ? {} : await hypervisor.writtenBytes(server) };
     });
   }
 
@@ -156,7 +170,23 @@ function refuseUnsuitable(inspection: ServerInspection, name: string): void {
   if (first) {
     throw new ModosuError(first.code, first.message, { hint: first.hint, context: { ...first.context, allRefusals: inspection.refusals.map(({ code }) => code) } });
   }
-  if (inspection.powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest cannot be shut down.`);
+  if (inspection.powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest can neither be shut down nor frozen.`);
+}
+
+const WITHOUT_FREEZE = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
+
+/** Said before anything is done: an online backup freezes the file systems through the agent. */
+function refuseUnfreezable({ agent }: ServerInspection, name: string): void {
+  if (agent.state === 'absent') {
+    const { hint } = new ModosuError('AGENT_ABSENT', '');
+    throw new ModosuError('AGENT_ABSENT', `${name} has no channel for a guest agent: its file systems cannot be frozen for an online backup.`, { hint: `${hint} ${WITHOUT_FREEZE}` });
+  }
+  if (agent.state === 'silent') {
+    throw new ModosuError('QUIESCE_FAILED', `The guest agent of ${name} does not answer: its file systems cannot be frozen for an online backup.`, { hint: `Start qemu-guest-agent in the guest. ${WITHOUT_FREEZE}` });
+  }
+  if (!agent.commands.includes('guest-fsfreeze-freeze')) {
+    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${name} forbids guest-fsfreeze-freeze.`, { hint: `Allow it in the agent's configuration. ${WITHOUT_FREEZE}` });
+  }
 }
 
 export const storedBytes = (manifest: ImageManifest): number =>

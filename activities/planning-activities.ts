@@ -1,9 +1,13 @@
-import type { PlanningActivities, PlanSource } from '../src/contracts/activities';
+import type { Decision, PlanningActivities, PlanSource, RunTrace, UndoSource } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
-import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import type { PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DecisionKind } from '../src/contracts/run';
+import type { WayBackView } from '../src/contracts/way-back';
 import { planHash } from '../src/catalog/plan-hash';
 import { planRestore } from '../src/domain/restore-planning';
+import { planUndo } from '../src/domain/undo-planning';
+import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import type { ActivityDependencies } from './dependencies';
 
 /** Judgements that need the catalogue; see `PlanningActivities`. */
@@ -28,6 +32,8 @@ export class PlanningJudgements implements PlanningActivities {
       repository: point.repository,
       recoveryPointId: point.id,
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId),
+      protection: server.protection,
+      openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),
     };
   }
 
@@ -38,11 +44,49 @@ export class PlanningJudgements implements PlanningActivities {
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 
+  async chooseUndoSource(planId: string, serverId: string, ofRunId: string): Promise<UndoSource> {
+    const { catalog } = this.deps;
+    const [server, wayBack, run, open] = await Promise.all([catalog.getServer(serverId), catalog.getWayBack(ofRunId), catalog.getRun(ofRunId), catalog.listWayBacks({ serverId, state: 'open' })]);
+    requireUndoable(wayBack, open);
+    return {
+      planId,
+      runId: newId('run'),
+      serverId,
+      serverName: server.name,
+      uuid: server.uuid,
+      hypervisor: server.hypervisor,
+      lineageId: server.lineageId,
+      wayBack,
+      undoneRun: { kind: run.kind, reason: run.reason },
+    };
+  }
+
+  async composeUndoPlan(source: UndoSource, survey: UndoSurvey): Promise<void> {
+    if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
+    const body = planUndo(source, survey, new Date());
+    await this.deps.catalog.completePlan(source.planId, body, planHash(body));
+  }
+
+  readDecision(runId: string, kind: DecisionKind): Promise<Decision | null> {
+    return this.deps.catalog.getDecision(runId, kind);
+  }
+
+  async traceOfRun(runId: string): Promise<RunTrace> {
+    const { steps, wayBack, cancelRequested } = await this.deps.catalog.getRun(runId);
+    return { steps: steps.map(({ seq, key, title, state, detail, error }) => ({ seq, key, title, state, detail, error })), wayBack, cancelRequested };
+  }
+
+  async requireConfirmable(ofRunId: string): Promise<WayBackView> {
+    const wayBack = await this.deps.catalog.getWayBack(ofRunId);
+    requireConfirmable(wayBack);
+    return wayBack;
+  }
+
   async failPlan(planId: string, error: ErrorSummary): Promise<void> {
     await this.deps.catalog.failPlan(planId, error);
   }
 
-  async loadPlan(planId: string, hash: string): Promise<RestorePlanBody> {
+  async loadPlan(planId: string, hash: string): Promise<PlanBody> {
     const plan = await this.deps.catalog.getPlan(planId);
     if (plan.body === null || planHash(plan.body) !== hash) {
       throw new ModosuError('PLAN_STALE', `Plan ${planId} is not the one that was accepted: its hash differs.`);

@@ -16,8 +16,8 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
   const judgements = new PlanningJudgements(deps);
   return translateFailures(
     {
-      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'markDamaged', 'startLineage']),
-      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'failPlan', 'loadPlan', 'nextGeneration']),
+      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'markDamaged', 'openWayBack', 'takeWayBack', 'revertWayBack', 'closeWayBack', 'recordGoLive']),
+      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'chooseUndoSource', 'composeUndoPlan', 'failPlan', 'loadPlan', 'readDecision', 'traceOfRun', 'requireConfirmable', 'nextGeneration']),
     },
     deps.log,
   );
@@ -27,15 +27,15 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
 export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities> =>
   translateFailures(
     {
-      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'discardVolumes', 'restoreNvram']),
-      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap']),
+      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'surveyUndo', 'discardVolumes', 'restoreNvram']),
+      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
     },
     deps.log,
   );
 
 /** Queue `host.<hypervisor>.transfer`: long copies. */
 export const createTransferActivities = (deps: ActivityDependencies): Bound<TransferActivities> =>
-  translateFailures(bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'copyDiskToVolume']), deps.log);
+  translateFailures(bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'copyDiskToVolume']), deps.log);
 
 /**
  * Temporal reads own properties only, so the methods of a class are bound by name. A name that is missing shows in the registry's spec, which

@@ -1,19 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { ServerActivities } from '../src/contracts/activities';
+import type { BackupSubject, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
 import type { RestorePlanBody } from '../src/contracts/plan';
-import type { Fence } from '../src/contracts/server';
-import type { RestoreServerInput, RunInput } from '../src/contracts/workflows';
+import type { HealthCheck } from '../src/contracts/protection';
+import type { WayBackFacts } from '../src/contracts/way-back';
+import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
+import { checkHealth } from '../src/guests/health-checks';
 import type { ActivityDependencies } from './dependencies';
+import { finalWhen } from './failures';
 import { whileAlive } from './heartbeat';
-import { serverRef } from './host-activities';
+import { fenceOf, serverRef } from './host-activities';
 
 /** How long a guest that was asked to shut down is waited for at least, and at most, before it is believed that it goes on running. */
 const SHUTDOWN_AT_LEAST_MS = 30_000;
 const SHUTDOWN_AT_MOST_MS = 20 * 60_000;
 const POLL_MS = 500;
-
-const fenceOf = (input: RunInput): Fence => ({ runId: input.runId, token: input.fencingToken });
 
 /** Calls that change a server, each under the run's fence; see `ServerActivities`. */
 export class ServerCalls implements ServerActivities {
@@ -60,14 +61,11 @@ export class ServerCalls implements ServerActivities {
   waitForAgent(input: RunInput): Promise<void> {
     return whileAlive(async (signal) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      // A second attempt goes on with the deadline of the first: a guest that never starts must not be waited for again and again.
-      const sinceFirstAttemptMs = Date.now() - Context.current().info.scheduledTimestampMs;
-      const deadlineMs = Math.max(1_000, input.agentTimeoutSeconds * 1000 - sinceFirstAttemptMs);
-      await hypervisor.guestAgent(serverRef(input)).waitUntilAnswering({ deadlineMs, signal });
+      await finalWhen('AGENT_SILENT', hypervisor.guestAgent(serverRef(input)).waitUntilAnswering({ deadlineMs: sinceFirstAttempt(input.agentTimeoutSeconds * 1000), signal }));
     });
   }
 
-  swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ generationId: string | null }> {
+  swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       return hypervisor.swap({
@@ -77,6 +75,7 @@ export class ServerCalls implements ServerActivities {
         volumes: plan.volumes,
         nvramNewPath: plan.nvramNewPath,
         renewGenerationId: plan.renewsGenerationId,
+        quarantinedMacs: plan.quarantinedMacs,
       });
     });
   }
@@ -88,7 +87,59 @@ export class ServerCalls implements ServerActivities {
     return (await repository.open(input.serverId, plan.recoveryPoint.id)).definitionPath;
   }
 
-  revertSwap(input: RestoreServerInput): Promise<void> {
+  revertSwap(input: RunInput): Promise<void> {
     return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).revertSwap(serverRef(input), fenceOf(input)));
   }
+
+  returnVolumes(input: UndoInput): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).returnVolumes(serverRef(input), fenceOf(input), input.ofRunId));
+  }
+
+  discardKept(input: ConfirmInput): Promise<{ readonly deleted: readonly string[] }> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).discardKept(serverRef(input), fenceOf(input), input.ofRunId));
+  }
+
+  goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).goLive(serverRef(input), fenceOf(input)));
+  }
+
+  checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }> {
+    return whileAlive(async (signal) => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      return checkHealth(hypervisor.guestAgent(serverRef(input)), check, { signal, deadlineMs: sinceFirstAttempt(check.timeoutSeconds * 1000) });
+    });
+  }
+
+  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<OnlineBackupStart> {
+    return whileAlive(async (signal) => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+      const begun = hypervisor.beginOnlineBackup(
+        {
+          server: serverRef(input),
+          fence: fenceOf(input),
+          disks: subject.disks.map(({ target, path }) => ({ target, path, targetPath: staged.diskPath(target) })),
+          definitionFingerprint: subject.definitionFingerprint,
+          quiesce: input.quiesce,
+          allowCrashConsistent: input.allowCrashConsistent,
+          limits: { ...input.onlineBackup, rateLimitBytesPerSecond: lowest(input.onlineBackup.rateLimitBytesPerSecond, this.deps.copyRateLimitBytesPerSecond) },
+        },
+        { signal },
+      );
+      return finalWhen('AGENT_SILENT', begun);
+    });
+  }
+
+  cancelOnlineBackup(input: RunInput): Promise<void> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).cancelOnlineBackup(serverRef(input), input.runId));
+  }
+}
+
+/** A second attempt goes on with the deadline of the first: a guest that never starts must not be waited for again and again. */
+const sinceFirstAttempt = (deadlineMs: number): number => Math.max(1_000, deadlineMs - (Date.now() - Context.current().info.scheduledTimestampMs));
+
+/** The lower of two limits, null when there is none. */
+function lowest(one: number | null, other: number | undefined): number | null {
+  if (one === null) return other ?? null;
+  return other === undefined ? one : Math.min(one, other);
 }

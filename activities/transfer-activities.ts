@@ -1,19 +1,21 @@
 import { Context } from '@temporalio/activity';
-import type { BackupDisk, CopiedDisk, TransferActivities } from '../src/contracts/activities';
+import type { BackupDisk, BackupSubject, CopiedDisk, TransferActivities } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody } from '../src/contracts/plan';
-import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
+import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import type { TransferContext } from '../src/hypervisors/hypervisor';
+import { CopyProgress } from './copy-progress';
 import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
-import { serverRef } from './host-activities';
+import { fenceOf, serverRef } from './host-activities';
 
-/** At most one progress row per copy and this time goes to PostgreSQL; heartbeats go to Temporal with every report of the adapter. */
-const PROGRESS_EVERY_MS = 1_000;
-
-interface StoppableTransfer extends TransferContext {
+interface Transfer {
+  readonly signal: AbortSignal;
   /** Ends both halves of a copy. */
   readonly stop: AbortController;
+  readonly rateLimitBytesPerSecond?: number;
+  /** Reports one disk's bytes: a heartbeat for Temporal, a row for people. */
+  onProgress(target: string, progress: { readonly doneBytes: number; readonly totalBytes: number }): void;
 }
 
 /** Copies between servers and image repositories; see `TransferActivities`. */
@@ -21,87 +23,103 @@ export class Transfers implements TransferActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
   copyDiskToRepository(input: BackupImageInput, disk: BackupDisk): Promise<CopiedDisk> {
-    return this.transfer(input.runId, `copy:${disk.target}`, async (context) => {
+    return this.transfer(input, 'copy', async (transfer) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const repository = await this.deps.imageRepository(input.repository);
+      await hypervisor.requireFence(serverRef(input), fenceOf(input));
       const staged = await repository.stage(input.recoveryPointId);
 
-      const exported = hypervisor.exportDisk({ server: serverRef(input), target: disk.target, targetPath: staged.diskPath(disk.target) }, context);
+      const exported = hypervisor.exportDisk({ server: serverRef(input), target: disk.target, targetPath: staged.diskPath(disk.target) }, contextOf(transfer, disk.target));
       const written = exported.then(() => undefined);
       // Whoever hashes may have stopped listening when the copy fails; its error is reported through `exported`.
       written.catch(() => undefined);
-      const hashed = repository.hashWhileWritten(input.recoveryPointId, disk.target, written, { signal: context.signal, onProgress: () => Context.current().heartbeat() });
-      const [{ virtualSizeBytes }, checksums] = await together(context.stop, exported, hashed);
+      const hashed = repository.hashWhileWritten(input.recoveryPointId, disk.target, written, { signal: transfer.signal, onProgress: () => Context.current().heartbeat() });
+      const [{ virtualSizeBytes }, checksums] = await stoppingBoth(transfer.stop, exported, hashed);
+      return copiedDisk(disk, virtualSizeBytes, checksums);
+    });
+  }
 
-      const { target, path, format, flattened } = disk;
-      return { target, virtualSizeBytes, origin: { path, format, flattened }, checksums };
+  followOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }> {
+    return this.transfer(input, 'copy', async ({ signal, onProgress }) => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+      const disks = subject.disks.map(({ target, path }) => ({ target, path, targetPath: staged.diskPath(target) }));
+      return hypervisor.followOnlineBackup({ server: serverRef(input), runId: input.runId, disks }, { signal, onProgress });
+    });
+  }
+
+  hashStagedDisk(input: BackupImageInput, disk: BackupDisk, virtualSizeBytes: number): Promise<CopiedDisk> {
+    return this.transfer(input, 'checksum', async ({ signal, onProgress }) => {
+      const repository = await this.deps.imageRepository(input.repository);
+      const checksums = await repository.hashWhileWritten(input.recoveryPointId, disk.target, Promise.resolve(), { signal, onProgress: (progress) => onProgress(disk.target, progress) });
+      return copiedDisk(disk, virtualSizeBytes, checksums);
     });
   }
 
   copyDiskToVolume(input: RestoreServerInput, plan: RestorePlanBody, target: string): Promise<void> {
-    return this.transfer(input.runId, `copy:${target}`, async (context) => {
+    return this.transfer(input, 'copy', async (transfer) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const repository = await this.deps.imageRepository(plan.recoveryPoint.repository);
+      await hypervisor.requireFence(serverRef(input), fenceOf(input));
       const { manifest, diskPath } = await repository.open(input.serverId, plan.recoveryPoint.id);
       const volume = plan.volumes.find((planned) => planned.target === target);
       const disk = manifest.disks.find((stored) => stored.target === target);
       if (!volume || !disk) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${plan.recoveryPoint.id} has no disk ${target}.`);
 
       // Checked while it is copied: the swap comes only after both have ended well.
-      const verified = repository.verifyImage(input.serverId, plan.recoveryPoint.id, disk.image, { signal: context.signal, onProgress: () => Context.current().heartbeat() });
-      const imported = hypervisor.importDisk({ imagePath: diskPath(target), volume, runId: input.runId }, context);
-      await together(context.stop, verified, imported);
+      const verified = repository.verifyImage(input.serverId, plan.recoveryPoint.id, disk.image, { signal: transfer.signal, onProgress: () => Context.current().heartbeat() });
+      const imported = hypervisor.importDisk({ imagePath: diskPath(target), volume, runId: input.runId }, contextOf(transfer, target));
+      await stoppingBoth(transfer.stop, verified, imported);
     });
   }
 
   /**
-   * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people. When one half fails the other is stopped and
+   * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people (`<step>:<target>`). When one half fails the other is stopped and
    * waited for: nothing may still write when the activity has ended.
    */
-  private async transfer<T>(runId: string, stepKey: string, work: (context: StoppableTransfer) => Promise<T>): Promise<T> {
+  private async transfer<T>({ runId }: RunInput, step: 'copy' | 'checksum', work: (transfer: Transfer) => Promise<T>): Promise<T> {
     const activity = Context.current();
     const stop = new AbortController();
-    const signal = AbortSignal.any([activity.cancellationSignal, stop.signal]);
-    let lastRowAtMs = 0;
-    let movedAtMs = Date.now();
-    let movedBytes = 0;
-    let row: Promise<void> = Promise.resolve();
-
-    const onProgress: TransferContext['onProgress'] = (progress) => {
-      activity.heartbeat(progress);
-      const nowMs = Date.now();
-      // Adapters repeat their numbers while they do not take the copy for stalled; only bytes that moved make it "not stalled" for people.
-      if (progress.doneBytes > movedBytes) {
-        movedBytes = progress.doneBytes;
-        movedAtMs = nowMs;
-      }
-      if (nowMs - lastRowAtMs < PROGRESS_EVERY_MS && progress.doneBytes < progress.totalBytes) return;
-      lastRowAtMs = nowMs;
-      // Progress is for people: a database that is away for a moment must not stop a copy.
-      row = row.then(() => this.deps.catalog.recordProgress(runId, stepKey, { ...progress, updatedAt: new Date(movedAtMs).toISOString() })).catch((error: unknown) => {
-        this.deps.log.warn({ runId, step: stepKey, error: String(error) }, 'progress not recorded');
-      });
-    };
-
+    const progress = new CopyProgress(this.deps, runId);
+    const rateLimitBytesPerSecond = this.deps.copyRateLimitBytesPerSecond;
     try {
       activity.heartbeat();
-      const rateLimitBytesPerSecond = this.deps.copyRateLimitBytesPerSecond;
-      const context: StoppableTransfer = { signal, stop, onProgress, ...(rateLimitBytesPerSecond === undefined ? {} : { rateLimitBytesPerSecond }) };
-      return await work(context);
+      return await work({
+        signal: AbortSignal.any([activity.cancellationSignal, stop.signal]),
+        stop,
+        ...(rateLimitBytesPerSecond === undefined ? {} : { rateLimitBytesPerSecond }),
+        onProgress: (target, seen) => {
+          activity.heartbeat();
+          progress.see(`${step}:${target}`, seen, Date.now());
+        },
+      });
     } catch (thrown) {
       if (activity.cancellationSignal.aborted) throw cancellation(activity);
       throw thrown;
     } finally {
-      await row;
+      await progress.written();
     }
   }
 }
+
+const contextOf = ({ signal, rateLimitBytesPerSecond, onProgress }: Transfer, target: string): TransferContext => ({
+  signal,
+  onProgress: (progress) => onProgress(target, progress),
+  ...(rateLimitBytesPerSecond === undefined ? {} : { rateLimitBytesPerSecond }),
+});
+
+const copiedDisk = ({ target, path, format, flattened }: BackupDisk, virtualSizeBytes: number, checksums: CopiedDisk['checksums']): CopiedDisk => ({
+  target,
+  virtualSizeBytes,
+  origin: { path, format, flattened },
+  checksums,
+});
 
 /**
  * Both results. The first that fails stops the other through the shared signal; its error is thrown after both have ended, so that
  * nothing writes any more.
  */
-async function together<A, B>(stop: AbortController, first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+async function stoppingBoth<A, B>(stop: AbortController, first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   try {
     return await Promise.all([first, second]);
   } catch (thrown) {

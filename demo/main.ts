@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { formatDuration } from '../src/contracts/format';
 import type { RunView } from '../src/contracts/run';
@@ -23,7 +23,7 @@ import { ModosuProgram } from './modosu';
 import { Narrator } from './narrator';
 
 /**
- * `npm run demo`: a real server is backed up, broken so that it no longer starts, and brought back. Own state directory, ports and domain
+ * `npm run demo`: a real server is backed up while it runs, broken so that it no longer starts, brought back although the worker is killed in the middle, undone and redone. Own state directory, ports and domain
  * name; `--exit` ends it and its exit code is 0 only if every comparison held.
  */
 const DIRECTORY = process.env.MODOSU_DEMO_DIR ?? '/var/lib/modosu-demo';
@@ -43,6 +43,8 @@ const env: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MODOSU_') || PASSED_ON.has(name))),
   MODOSU_STATE_DIR: join(DIRECTORY, 'state'),
   MODOSU_API_PORT: process.env.MODOSU_DEMO_PORT ?? '7410',
+  // So slow that a copy has a middle in which a worker can be killed.
+  MODOSU_COPY_RATE_LIMIT: String(24 * 1024 * 1024),
 };
 
 const narrator = new Narrator();
@@ -86,20 +88,20 @@ async function demonstrate(): Promise<void> {
   narrator.say(`Rows in orders: ${(await guestSql(uuid, 'SELECT count(*) FROM orders')).trim()}.`);
 
   const estate = join(DIRECTORY, 'estate.yaml');
-  await mkdir(REPOSITORY, { mode: 0o700 });
+  // QEMU writes online images itself, as its own user: it must be able to pass through.
+  await mkdir(REPOSITORY, { mode: 0o711 });
+  await chmod(REPOSITORY, 0o711);
   await writeFile(estate, estateFile());
   succeed(await modosu.show('apply', '-f', estate), 'apply');
   succeed(await modosu.show('server', 'list'), 'server list');
 
-  narrator.begin('An image recovery point: the server stops, every disk is copied, it starts again');
+  narrator.begin('An image recovery point of the running server: frozen for a moment, then QEMU copies while it works on');
   await guestOutput(uuid, ['sync']);
   const rows = await checksumRows(uuid);
   const files = await checksumFiles(uuid, GUEST_FILES);
-  succeed(await modosu.show('backup', 'image', 'db01', '--mode', 'offline', '--reason', 'baseline after set-up', '--wait'), 'the backup');
-  await waitForAgent(uuid, 180_000);
-  await waitForPostgresql(uuid, 120_000);
+  succeed(await modosu.show('backup', 'image', 'db01', '--mode', 'online', '--reason', 'baseline after set-up', '--wait'), 'the backup');
   succeed(await modosu.show('recovery-point', 'list', '--server', 'db01'), 'recovery-point list');
-  compare('The server answers again; checksum of all rows', await checksumRows(uuid), rows);
+  compare('The server was never stopped; checksum of all rows', await checksumRows(uuid), rows);
   await guestSql(uuid, "UPDATE customers SET name = 'written after the recovery point' WHERE id = 1");
   narrator.say('One more row is written now: it is not in the recovery point.');
 
@@ -117,8 +119,12 @@ async function demonstrate(): Promise<void> {
   const planId = /\bplan_[0-9a-hjkmnp-tv-z]{26}\b/.exec(planned.stdout)?.[0];
   if (planId === undefined) throw new Error('The plan printed no id.');
 
-  narrator.begin('The restore');
-  succeed(await modosu.show('restore', 'run', planId, '--reason', 'db01 no longer starts', '--confirm', 'db01', '--wait'), 'the restore');
+  narrator.begin('The restore, and in the middle of its copy the worker is killed');
+  const restored = modosu.show('restore', 'run', planId, '--reason', 'db01 no longer starts', '--confirm', 'db01', '--wait');
+  const runId = await runOf(planId);
+  const killed = await killWorkerInMidCopy(runId);
+  expectThat(killed !== null, `The worker (process ${killed ?? '-'}) is killed with SIGKILL while it copies; the run goes on when it is noticed, within half a minute`);
+  succeed(await restored, 'the restore');
   await waitForPostgresql(uuid, 120_000);
 
   narrator.begin('Is it the server that the recovery point holds?');
@@ -127,20 +133,65 @@ async function demonstrate(): Promise<void> {
   expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the recovery point'")).trim() === '0', 'The row written later is gone, as the plan had said; the old volume still holds it');
 
   narrator.begin('What happened, for the record');
-  const runId = await runOf(planId);
   succeed(await modosu.show('run', 'show', runId), 'run show');
   const run = await modosu.json<RunView>('run', 'show', runId);
-  expectThat(run.recoverySeconds !== null, `Measured recovery time: ${formatDuration(run.recoverySeconds ?? 0)} from the accepted request to the answering guest agent`);
+  expectThat(run.recoverySeconds !== null, `Measured recovery time: ${formatDuration(run.recoverySeconds ?? 0)} from the accepted request to green health checks, the death of the worker included`);
+
+  narrator.begin('The way back: undo returns to the broken server, redo brings the restored one back');
+  await guestSql(uuid, "UPDATE customers SET name = 'written after the restore' WHERE id = 2");
+  const undoRun = await undo(runId, 'look at the broken disks once more');
+  expectThat(await staysSilent(uuid, SILENCE_MS), 'The server is the broken one again: its old volumes, its old definition');
+  const redoRun = await undo(undoRun, 'and back to the restored server');
+  await waitForAgent(uuid, 180_000);
+  await waitForPostgresql(uuid, 120_000);
+  expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the restore'")).trim() === '1', 'Redo: the restored server is back, with what was written to it since');
+  succeed(await modosu.show('way-back', 'list', '--server', 'db01'), 'way-back list');
+  succeed(await modosu.show('run', 'confirm', redoRun, '--reason', 'the restored server is the right one', '--wait'), 'the confirmation');
+
+  narrator.begin('For the record');
   succeed(await modosu.show('audit', 'list', '--run', runId), 'audit list');
   const verified = await modosu.show('audit', 'verify');
   expectThat(verified.exitCode === 0, 'The audit trail is intact');
 }
 
+/** The run that carries a plan out, as soon as it is there. */
 async function runOf(planId: string): Promise<string> {
-  const runs = await modosu.json<readonly RunView[]>('run', 'list', '--server', 'db01');
-  const run = runs.find((candidate) => candidate.planId === planId);
-  if (run === undefined) throw new Error(`No run carries out plan ${planId}.`);
-  return run.id;
+  const until = performance.now() + 30_000;
+  for (;;) {
+    const runs = await modosu.json<readonly RunView[]>('run', 'list', '--server', 'db01');
+    const run = runs.find((candidate) => candidate.planId === planId);
+    if (run !== undefined) return run.id;
+    if (performance.now() > until) throw new Error(`No run carries out plan ${planId}.`);
+    await pause(250);
+  }
+}
+
+/** Waits until bytes have moved, then kills the worker as an operator or the OOM killer would. Null: the copy was over before. */
+async function killWorkerInMidCopy(runId: string): Promise<number | null> {
+  const until = performance.now() + 60_000;
+  while (performance.now() < until) {
+    const { steps } = await modosu.json<RunView>('run', 'show', runId);
+    const copy = steps.find(({ key }) => key === 'copy:vda');
+    if (copy?.state === 'running' && (copy.progress?.doneBytes ?? 0) > 0) {
+      const worker = await readRecord(join(env.MODOSU_STATE_DIR ?? '', 'run', 'processes', 'worker.json'));
+      if (worker === null) return null;
+      process.kill(worker.pid, 'SIGKILL');
+      return worker.pid;
+    }
+    if (copy !== undefined && copy.state !== 'running' && copy.state !== 'pending') return null;
+    await pause(100);
+  }
+  return null;
+}
+
+/** Makes the plan of an undo, shows it, and carries it out. Returns the run. */
+async function undo(ofRunId: string, reason: string): Promise<string> {
+  const planned = await modosu.show('run', 'undo', ofRunId);
+  succeed(planned, 'the plan of the undo');
+  const planId = /\bplan_[0-9a-hjkmnp-tv-z]{26}\b/.exec(planned.stdout)?.[0];
+  if (planId === undefined) throw new Error('The plan of the undo printed no id.');
+  succeed(await modosu.show('run', 'undo', ofRunId, '--plan', planId, '--confirm', 'db01', '--reason', reason, '--wait'), 'the undo');
+  return runOf(planId);
 }
 
 const estateFile = (): string => `hypervisors:
@@ -156,6 +207,13 @@ servers:
     hypervisor: local
     domain: ${DOMAIN}
     repository: main
+    healthChecks:
+      - name: orders
+        kind: sql
+        database: shop
+        socketDirectory: /run/postgresql
+        query: SELECT count(*) > 0 FROM orders
+        expect: t
 `;
 
 async function staysSilent(uuid: string, forMs: number): Promise<boolean> {

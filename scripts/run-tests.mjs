@@ -6,12 +6,12 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const TIERS = [
-  { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
+  { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'bench/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
   { name: 'contract', paths: ['test/contract/'], jestArgs: ['--runInBand'] },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--runInBand'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--runInBand'], needsBuild: true },
@@ -29,7 +29,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const tiers = TIERS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-const env = { ...process.env, FORCE_COLOR: '0', MODOSU_TEST_FULL: args.includes('--full') ? '1' : '' };
+// The seed chooses which deaths the e2e tier causes (test/e2e/deaths.spec.ts); the same seed chooses the same.
+const env = { ...process.env, FORCE_COLOR: '0', MODOSU_TEST_FULL: args.includes('--full') ? '1' : '', MODOSU_TEST_SEED: process.env.MODOSU_TEST_SEED ?? '1' };
 
 let child = null;
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -47,7 +48,21 @@ const run = (command, commandArgs) =>
     child.on('close', (code, signal) => resolve(signal ? 130 : code));
   });
 
+if (tiers.some(({ name }) => name === 'e2e')) console.log(`MODOSU_TEST_SEED=${env.MODOSU_TEST_SEED}${env.MODOSU_TEST_FULL ? ', all cases' : ''}`);
+
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** A line for each failed test, printed once more at the end: what a tier has printed about it may be thousands of lines above. */
+const failures = [];
+const collectFailures = (result) => {
+  for (const { name, message, status, assertionResults } of result.testResults) {
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    for (const { fullName, failureMessages } of failed) failures.push(`${relative(root, name)}: ${fullName}\n    ${firstLines(failureMessages[0])}`);
+    // It could not be loaded, or what comes before or after its tests has failed.
+    if (status === 'failed' && failed.length === 0) failures.push(`${relative(root, name)}\n    ${firstLines(message)}`);
+  }
+};
+const firstLines = (text) => (text ?? '').split('\n').filter((line) => line.trim() !== '').slice(0, 4).map((line) => line.trim().slice(0, 300)).join('\n    ');
+
 let broken = false;
 
 const stage = async (title, work) => {
@@ -72,6 +87,7 @@ try {
         total.passed += result.numPassedTests;
         total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
         total.skipped += result.numPendingTests + result.numTodoTests;
+        collectFailures(result);
         return code === 0 && result.numTotalTests > 0;
       } catch {
         total.failed += 1;
@@ -85,5 +101,6 @@ try {
 }
 
 if (broken && total.failed === 0) total.failed = 1;
+if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(broken || total.failed > 0 ? 1 : (process.exitCode ?? 0));

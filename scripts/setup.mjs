@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /**
- * Makes this machine ready for Modosu's demo or tests. Node's built-in modules only: there is no node_modules yet.
+ * Makes this machine ready for Modosu's demo, tests or benchmark. Node's built-in modules only: there is no node_modules yet.
  *
- *   node scripts/setup.mjs [--for demo|test|unit]
+ *   node scripts/setup.mjs [--for demo|test|unit|bench]
  *
  * Idempotent: says what is missing and what it is about to do, does it, and a second run costs about a second.
  */
 import { existsSync } from 'node:fs';
 import { acceleratorIsUnknown, makeGuests, missingGuestsFor, sayHowGuestsRun, tryAccelerator } from './setup/guests.mjs';
-import { libvirtIsReady, startLibvirt } from './setup/libvirt.mjs';
+import { giveKvmDeviceToItsGroup, kvmDeviceIsRootOnly, libvirtIsReady, startLibvirt } from './setup/libvirt.mjs';
 import { installNpmPackages, npmInstallNeeded } from './setup/npm.mjs';
 import { installPackages, missingPackages, packagesFor } from './setup/packages.mjs';
 import { cacheDir, makeReachableDirectory, projectRoot, stateDir } from './setup/paths.mjs';
@@ -16,7 +16,7 @@ import { exitCleanlyOnSignals, findProgram, interruption } from './setup/program
 import { SetupStopped, duration, say } from './setup/progress.mjs';
 import { findTemporal, makeTemporal } from './setup/temporal.mjs';
 
-const PURPOSES = ['demo', 'test', 'unit'];
+const PURPOSES = ['demo', 'test', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /** In the order in which they are done: each needs the ones before it. */
@@ -32,6 +32,10 @@ async function missingParts(purpose) {
   if (purpose === 'unit') return parts;
   if ((await findTemporal()) === null) {
     parts.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
+  }
+  // The group comes with the packages.
+  if (kvmDeviceIsRootOnly() || packages.length > 0) {
+    parts.push({ what: '/dev/kvm for the group kvm', how: 'where it belongs to root alone', make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined) });
   }
   if (packages.length > 0 || !(await libvirtIsReady())) {
     parts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });

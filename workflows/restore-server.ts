@@ -1,16 +1,17 @@
 import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
-import { staleness } from '../src/domain/restore-planning';
-import { catalogue, hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { stateNow, staleness } from '../src/domain/restore-planning';
+import { catalogue, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
 import { giveServerBack } from './runbook/fence';
+import { loadPlanOf } from './runbook/plan';
 import { carryOut } from './runbook/runbook';
 
 /**
- * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone;
- * only then is it stopped, its volumes swapped by one define, and started. Until the guest agent answers, every step can be undone:
- * the old volumes and the old definition stay.
+ * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
+ * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer and to pass its health checks. Then it goes live. Until that moment every step can be
+ * undone, and nothing is lost by it; afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
   const host = hostCalls(input.hypervisor);
@@ -19,7 +20,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
   const undo = undoCalls(input.hypervisor);
 
   return carryOut(input, async (book) => {
-    const plan = await planning.loadPlan(input.planId, input.planHash);
+    const plan = await loadPlanOf('server', input);
     await book.announce(plan.steps);
     await book.step('check', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
 
@@ -50,26 +51,44 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       });
     }
     await book.step('swap', {
-      do: () => server.swapVolumes(input, plan),
-      undo: () => undo.revertSwap(input),
-      detail: ({ generationId }) => ({ generationId }),
+      do: async () => {
+        const swapped = await server.swapVolumes(input, plan);
+        await catalogue.openWayBack(input.runId, swapped.kept, stateNow(present));
+        return swapped;
+      },
+      undo: async () => {
+        await undo.revertSwap(input);
+        await catalogue.revertWayBack(input.runId);
+      },
+      detail: ({ generationId }) => ({ generationId, linksDown: plan.quarantinedMacs.length }),
     });
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
-    if (plan.steps.some(({ key }) => key === 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
+    const waitsForAgent = plan.steps.some(({ key }) => key === 'agent');
+    if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
+    for (const check of plan.healthChecks) {
+      await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
+    }
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
-
-    // The restored server is proven: from here on it stays, whatever happens, and a cancel comes too late.
-    book.settleAll();
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds });
-    await book.uninterrupted(() =>
-      book.step('record', {
+
+    // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
+    const approval = input.hold ? await book.decision('go-live') : null;
+    if (approval !== null) {
+      // Hours may have passed: whoever has approved means a server that runs and answers.
+      await server.start(input);
+      if (waitsForAgent) await server.waitForAgent(input);
+    }
+    book.settleAll();
+    await book.uninterrupted(async () => {
+      await book.step('go-live', {
         do: async () => {
-          await catalogue.startLineage(input.runId, input.serverId);
-          return giveServerBack(server, input);
+          await catalogue.recordGoLive(input.runId);
+          return server.goLive(input);
         },
-        detail: (returned) => ({ recoverySeconds, ...returned }),
-      }),
-    );
+        detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
+      });
+      await book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
+    });
   });
 }
 

@@ -5,7 +5,7 @@ import { apt, hasPackageLists } from './packages.mjs';
 import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
-const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [] };
+const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [], bench: ['minimal'] };
 
 export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);
 
@@ -39,5 +39,5 @@ export async function tryAccelerator(purpose) {
 }
 
 export function sayHowGuestsRun() {
-  if (knownAccelerator() === 'qemu') say('Virtual servers of demo and tests run under emulation: KVM cannot be used here. Slower, otherwise the same.');
+  if (knownAccelerator() === 'qemu') say('Virtual servers of demo, tests and benchmark run under emulation: KVM cannot be used here. Slower, otherwise the same.');
 }

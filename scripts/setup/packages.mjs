@@ -6,8 +6,10 @@ import { SetupStopped, duration, longPart, say } from './progress.mjs';
 /** What the hypervisor and its backups need, then what building the test guests needs. Kernel and boot loaders of guests are only unpacked, see test/guests. */
 const HOST_PACKAGES = ['qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'ovmf', 'restic', 'rclone'];
 const GUEST_BUILD_PACKAGES = ['mtools', 'dosfstools', 'e2fsprogs', 'kmod', 'xz-utils', 'zstd'];
+/** What the benchmark compares with. */
+const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];
 
-export const packagesFor = (purpose) => (purpose === 'unit' ? [] : [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES]);
+export const packagesFor = (purpose) => (purpose === 'unit' ? [] : [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...(purpose === 'bench' ? BENCH_PACKAGES : [])]);
 
 const LOCK_WAIT_MS = 15 * 60_000;
 const LOCK_RETRY_MS = 5_000;

@@ -17,6 +17,7 @@ import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
 import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
+import { WayBacksModule } from './way-backs/way-backs.module';
 
 export type { ApiConfig, ApiDependencies, ApiLog } from './dependencies';
 
@@ -35,6 +36,7 @@ class ApiModule {
         RecoveryPointsModule,
         RestorePlansModule,
         RunsModule,
+        WayBacksModule,
         AuditModule,
         HealthModule,
         DocumentsModule,

@@ -1,6 +1,5 @@
 import type { AcceptedRun } from '../catalog/catalog';
 import { toModosuError } from '../contracts/errors';
-import type { PlanRestoreInput } from '../contracts/workflows';
 import type { ApiDependencies } from './dependencies';
 
 /**
@@ -17,11 +16,12 @@ export async function dispatchRun(dependencies: ApiDependencies, accepted: Accep
   }
 }
 
-export async function dispatchPlan(dependencies: ApiDependencies, input: PlanRestoreInput): Promise<void> {
-  const { runStarter, log } = dependencies;
+/** The same for a plan. */
+export async function dispatchPlan(dependencies: ApiDependencies, planId: string): Promise<void> {
+  const { catalog, runStarter, log } = dependencies;
   try {
-    await runStarter.startPlan(input);
+    await runStarter.startPlan(await catalog.getDispatchablePlan(planId));
   } catch (error) {
-    log.warn({ planId: input.planId, code: toModosuError(error).code, error: String(error) }, 'plan accepted but not started yet; a worker will start it');
+    log.warn({ planId, code: toModosuError(error).code, error: String(error) }, 'plan accepted but not started yet; a worker will start it');
   }
 }

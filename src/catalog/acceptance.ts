@@ -3,10 +3,10 @@ import { storableText } from '../audit/storable';
 import type { ErrorCode } from '../contracts/error-codes';
 import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
 import { newId } from '../contracts/ids';
-import type { PlanState, RestorePlanBody } from '../contracts/plan';
+import type { PlanBody, PlanScenario, PlanState } from '../contracts/plan';
 import type { RunKind } from '../contracts/run';
-import type { BackupImageInput, RestoreServerInput, RunInput } from '../contracts/workflows';
-import type { AcceptBackupRequest, AcceptRestoreRequest, AcceptRunRequest, ServerRecord } from './catalog';
+import type { BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
+import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
 import { sha256 } from './plan-hash';
 
 /** The rules by which a run is accepted or refused, and the workflow input an accepted one gets. Pure: the stores add the locking. */
@@ -21,22 +21,32 @@ const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PLAN_ALREADY_USED',
   'PLAN_BLOCKED',
   'PLAN_STALE',
+  'WAY_BACK_NOT_FOUND',
+  'WAY_BACK_CLOSED',
+  'WAY_BACK_NOT_NEWEST',
+  'WAY_BACK_EMPTY',
+  'RUN_NOT_LIVE',
 ]);
 
+export type RefusableRequest = AcceptRunRequest & { readonly planId?: string; readonly ofRunId?: string };
+
 /** The audit's entry for a refusal, or null when the error is not one. */
-export function refusalEvent(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, error: unknown): AuditEvent | null {
+export function refusalEvent(kind: RunKind, request: RefusableRequest, error: unknown): AuditEvent | null {
   if (!isModosuError(error) || !AUDITED_REFUSALS.has(error.code)) return null;
+  const { planId, ofRunId, reason } = request;
   return {
     actor: request.actor,
     action: 'run.refused',
     serverId: request.serverId,
-    details: { kind, code: error.code, message: error.message, reason: request.reason, planId: request.planId, holder: error.context['runId'] },
+    details: { kind, code: error.code, message: error.message, reason, planId, ofRunId, holder: error.code === 'SERVER_BUSY' ? error.context['runId'] : undefined },
   };
 }
 
 export interface PlanForAcceptance {
   readonly id: string;
   readonly state: PlanState;
+  readonly scenario: PlanScenario;
+  readonly undoesRunId: string | null;
   readonly hash: string | null;
   /** Canonical JSON. */
   readonly body: string | null;
@@ -44,12 +54,22 @@ export interface PlanForAcceptance {
   readonly runId: string | null;
 }
 
+export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'undo' => (scenario === 'undo' ? 'undo' : 'restore-server');
+
+export interface UsablePlan {
+  readonly body: PlanBody;
+  readonly hash: string;
+}
+
 /**
- * The body of a plan that may be carried out. Throws `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was
- * edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
+ * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan
+ * was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
  */
-export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, confirm: string): { readonly body: RestorePlanBody; readonly hash: string } {
+export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>): UsablePlan {
   const context = { planId: plan.id };
+  if (hold && plan.scenario === 'undo') {
+    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} is an undo: the server starts with the network it had, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
+  }
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
   if (plan.state === 'failed') throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
   if (plan.state === 'used') {
@@ -59,7 +79,8 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
   if (plan.body === null || plan.hash === null || sha256(plan.body) !== plan.hash) {
     throw new ModosuError('PLAN_STALE', `Plan ${plan.id} no longer has the hash it was given: it was changed in the database after it was made.`, { context });
   }
-  const body = JSON.parse(plan.body) as RestorePlanBody;
+  const body = JSON.parse(plan.body) as PlanBody;
+  if (!isBodyOf(plan, body)) throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
   const blocking = body.findings.filter(({ severity }) => severity === 'block');
   if (blocking.length > 0) {
     throw new ModosuError('PLAN_BLOCKED', `Plan ${plan.id} must not be carried out: ${blocking.map(({ code, message }) => `${code}: ${message}`).join('; ')}`, {
@@ -67,7 +88,7 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
     });
   }
   if (confirm !== server.name) {
-    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan overwrites server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
+    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan replaces the disks of server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
   }
   return { body, hash: plan.hash };
 }
@@ -76,7 +97,11 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
  * The id of the run that carries the plan out: chosen with the plan, because the new volumes are named after it. A plan that is not ready has none yet; its request is
  * refused, so any id will do.
  */
-export const plannedRunId = ({ body }: Pick<PlanForAcceptance, 'body'>): string => (body === null ? newId('run') : (JSON.parse(body) as RestorePlanBody).runId);
+export const plannedRunId = ({ body }: Pick<PlanForAcceptance, 'body'>): string => (body === null ? newId('run') : (JSON.parse(body) as PlanBody).runId);
+
+/** Whether a plan's content is of the kind, and about the run, that its row says. */
+export const isBodyOf = ({ id, scenario, undoesRunId }: Pick<PlanForAcceptance, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody): boolean =>
+  body.planId === id && body.scenario === scenario && (body.scenario !== 'undo' || body.undoes.runId === undoesRunId);
 
 /** Says who holds the server. `since` is when it was locked. */
 export function serverBusy(server: ServerRecord, holder: { readonly runId: string; readonly since: Date }): ModosuError {
@@ -113,19 +138,37 @@ export const backupInput = (server: ServerRecord, request: AcceptBackupRequest, 
   ...runInput(server, grant),
   recoveryPointId,
   mode: request.mode,
+  allowCrashConsistent: request.allowCrashConsistent,
+  quiesce: server.protection.quiesce,
+  onlineBackup: server.protection.onlineBackup,
   reason: storableText(request.reason),
 });
 
-/** The repository is the one that holds the plan's recovery point, which need not be the one new backups go to. */
-export const restoreInput = (
-  server: ServerRecord,
-  request: AcceptRestoreRequest,
-  plan: { readonly body: RestorePlanBody; readonly hash: string },
-  grant: RunGrant,
-): RestoreServerInput => ({
+/** What carries a plan out. */
+export function plannedRun(server: ServerRecord, request: AcceptPlannedRequest, plan: UsablePlan, grant: RunGrant): Extract<StartableRun, { readonly kind: 'restore-server' | 'undo' }> {
+  const planned = { ...runInput(server, grant), planId: request.planId, planHash: plan.hash, reason: storableText(request.reason) };
+  const { body } = plan;
+  if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ofRunId: body.undoes.runId } };
+  // The repository that holds the plan's recovery point need not be the one new backups go to.
+  return { kind: 'restore-server', input: { ...planned, repository: body.recoveryPoint.repository, hold: request.hold } };
+}
+
+export const confirmInput = (server: ServerRecord, request: AcceptConfirmRequest, grant: RunGrant): ConfirmInput => ({
   ...runInput(server, grant),
-  repository: plan.body.recoveryPoint.repository,
-  planId: request.planId,
-  planHash: plan.hash,
+  ofRunId: request.ofRunId,
   reason: storableText(request.reason),
 });
+
+/** What the audit says about an accepted run besides who, why and on which server. */
+export function requestDetails({ kind, input }: StartableRun, recoveryPointId: string | null): Readonly<Record<string, unknown>> {
+  switch (kind) {
+    case 'backup-image':
+      return { mode: input.mode, allowCrashConsistent: input.allowCrashConsistent, recoveryPointId: input.recoveryPointId };
+    case 'restore-server':
+      return { planId: input.planId, planHash: input.planHash, recoveryPointId, hold: input.hold };
+    case 'undo':
+      return { planId: input.planId, planHash: input.planHash, ofRunId: input.ofRunId };
+    case 'confirm':
+      return { ofRunId: input.ofRunId };
+  }
+}

@@ -1,9 +1,11 @@
-import type { RunOutcome, StepRecord } from '../contracts/activities';
+import type { Decision, RunOutcome, StepRecord } from '../contracts/activities';
 import type { ErrorSummary } from '../contracts/errors';
-import type { RestorePlanBody, RestorePlanView, RestoreScenario } from '../contracts/plan';
+import type { PlanBody, RestorePlanView } from '../contracts/plan';
+import type { Protection } from '../contracts/protection';
 import type { ImageManifest, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
-import type { AuditEntryView, AuditVerification, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
-import type { BackupImageInput, RestoreServerInput } from '../contracts/workflows';
+import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
+import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
+import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 
 /**
@@ -26,6 +28,7 @@ export interface ServerRecord {
   readonly repository: string;
   readonly stopTimeoutSeconds: number;
   readonly agentTimeoutSeconds: number;
+  readonly protection: Protection;
   /** The line of disk states the server is on now. A swap of volumes starts a new one. */
   readonly lineageId: string;
 }
@@ -63,13 +66,36 @@ export interface AcceptRunRequest {
 }
 
 export interface AcceptBackupRequest extends AcceptRunRequest {
-  readonly mode: 'offline';
+  readonly mode: BackupMode;
+  readonly allowCrashConsistent: boolean;
 }
 
-export interface AcceptRestoreRequest extends AcceptRunRequest {
+/** Carries out a plan, of a restore or of an undo. */
+export interface AcceptPlannedRequest extends AcceptRunRequest {
   readonly planId: string;
   /** What the person typed; must be the server's name (`CONFIRMATION_MISMATCH`). */
   readonly confirm: string;
+  /** Restores only: stop before go-live. */
+  readonly hold: boolean;
+}
+
+export interface AcceptConfirmRequest extends AcceptRunRequest {
+  readonly ofRunId: string;
+}
+
+/** A request for the plan of an undo. */
+export interface AcceptUndoPlanRequest {
+  readonly actor: Actor;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: string;
+  readonly ofRunId: string;
+}
+
+export interface DecisionRequest {
+  readonly actor: Actor;
+  readonly runId: string;
+  readonly kind: DecisionKind;
+  readonly reason: string;
 }
 
 export interface AcceptPlanRequest {
@@ -77,15 +103,13 @@ export interface AcceptPlanRequest {
   readonly idempotencyKey: string | null;
   readonly requestDigest: string;
   readonly serverId: string;
-  readonly scenario: RestoreScenario;
+  readonly scenario: 'server';
   /** Null: the newest usable one. Unknown, or of another server: `RECOVERY_POINT_NOT_FOUND`. */
   readonly recoveryPointId: string | null;
 }
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */
-export type DispatchableRun =
-  | { readonly kind: 'backup-image'; readonly input: BackupImageInput }
-  | { readonly kind: 'restore-server'; readonly input: RestoreServerInput };
+export type DispatchableRun = StartableRun;
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -136,13 +160,20 @@ export interface Catalog {
   // --- plans -------------------------------------------------------------------------------------------------------------
   /** Writes the plan down as `planning`; the caller starts the workflow `plan/<id>` afterwards. Also throws `RECOVERY_POINT_NOT_USABLE`. */
   acceptPlan(request: AcceptPlanRequest): Promise<{ readonly planId: string; readonly replayed: boolean }>;
+  /**
+   * The same for the plan of an undo. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND` (the run has swapped nothing, or has put it back), `WAY_BACK_CLOSED` (undone or confirmed: says by which run and when), `WAY_BACK_NOT_NEWEST`
+   * (a later swap of the same server is still open; its run id in the context), `WAY_BACK_EMPTY`.
+   */
+  acceptUndoPlan(request: AcceptUndoPlanRequest): Promise<{ readonly planId: string; readonly serverId: string; readonly replayed: boolean }>;
+  /** What the workflow of a plan is started with. Throws `PLAN_NOT_FOUND`. */
+  getDispatchablePlan(planId: string): Promise<StartablePlan>;
   /** Stores the immutable body and its hash (`INTERNAL` when they do not fit). The first body stays: for a plan that is not `planning` any more nothing happens. Audited as `plan.ready`. */
-  completePlan(planId: string, body: RestorePlanBody, hash: string): Promise<void>;
+  completePlan(planId: string, body: PlanBody, hash: string): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Throws `PLAN_NOT_FOUND`. */
   getPlan(planId: string): Promise<RestorePlanView>;
   /** Plans in `planning` older than `olderThan`, for the dispatcher. */
-  listUnfinishedPlans(olderThan: Date): Promise<readonly { readonly planId: string; readonly serverId: string; readonly hypervisor: string; readonly recoveryPointId: string | null }[]>;
+  listUnfinishedPlans(olderThan: Date): Promise<readonly StartablePlan[]>;
 
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   /**
@@ -151,10 +182,21 @@ export interface Catalog {
    */
   acceptBackup(request: AcceptBackupRequest): Promise<AcceptedRun>;
   /**
-   * The same for a restore. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws `PLAN_NOT_FOUND` (also for a plan of another server),
+   * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws `PLAN_NOT_FOUND` (also for a plan of another server),
    * `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
    */
-  acceptRestore(request: AcceptRestoreRequest): Promise<AcceptedRun>;
+  acceptPlanned(request: AcceptPlannedRequest): Promise<AcceptedRun>;
+  /** The same for the deletion of kept volumes. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE` (never went live), `SERVER_BUSY`. */
+  acceptConfirm(request: AcceptConfirmRequest): Promise<AcceptedRun>;
+  /**
+   * Writes a person's decision down, once: asking twice changes nothing. Only for a run that waits for it: `RUN_FINISHED`, `RUN_NOT_WAITING`. Audited as `run.decided`; refusals as `run.decision-refused`.
+   * The caller then tells the workflow.
+   */
+  decide(request: DecisionRequest): Promise<void>;
+  /** Null: nobody has decided. Throws `RUN_NOT_FOUND`. */
+  getDecision(runId: string, kind: DecisionKind): Promise<Decision | null>;
+  /** Open runs that wait although the decision stands: their workflow may not have been told. */
+  listDecidedButWaiting(): Promise<readonly { readonly runId: string; readonly serverId: string }[]>;
   /** Runs still `accepted` since before `olderThan`: their workflow may not have been started. */
   listUndispatched(olderThan: Date): Promise<readonly DispatchableRun[]>;
   /** The workflow input of a run. Throws `RUN_NOT_FOUND`. */
@@ -178,8 +220,29 @@ export interface Catalog {
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
   /** Written first; the caller then cancels the workflow. Throws `RUN_NOT_FOUND`, `RUN_FINISHED`. Idempotent; audited. */
   requestCancel(actor: Actor, runId: string): Promise<void>;
-  /** The volumes were swapped: the server is on a new line of disk states. Idempotent by run. Audited. */
-  startLineage(runId: string, serverId: string): Promise<{ readonly lineageId: string }>;
+
+  // --- the way back ------------------------------------------------------------------------------------------------------
+  /**
+   * The run has swapped the volumes: what stood there is kept until `expiresAt`, and the server is on a new line of disk states. One transaction. Idempotent by run. Audited as `lineage.started`.
+   */
+  openWayBack(runId: string, facts: WayBackFacts, before: StateBefore, expiresAt: Date): Promise<WayBackView>;
+  /**
+   * The run has returned to the volumes of `ofRunId`: that way back becomes `undone`, this run gets an open one, and the server is on the line it had before. One transaction. Idempotent by run. Audited as
+   * `lineage.returned`. Throws `WAY_BACK_CLOSED`.
+   */
+  takeWayBack(runId: string, ofRunId: string, facts: WayBackFacts, before: StateBefore, expiresAt: Date): Promise<WayBackView>;
+  /** The run has put back what it swapped: its way back becomes `reverted`, the server returns to the line before, and a way back that it had taken is open again. No open way back of this run: nothing. Audited. */
+  revertWayBack(runId: string): Promise<void>;
+  /** The volumes kept by `ofRunId` are deleted: `confirmed`, by `runId`. Idempotent by run. Audited as `way-back.confirmed`. */
+  closeWayBack(runId: string, ofRunId: string): Promise<void>;
+  /** Sets `wentLiveAt` of the run's way back, once. Audited as `run.went-live`. */
+  recordGoLive(runId: string): Promise<void>;
+  /** Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`. */
+  getWayBack(runId: string): Promise<WayBackView>;
+  /** Newest first. */
+  listWayBacks(filter: { readonly serverId?: string; readonly state?: WayBackState }): Promise<readonly WayBackView[]>;
+  /** Open, gone live and beyond their time: to be confirmed by the system. */
+  listExpiredWayBacks(now: Date): Promise<readonly WayBackView[]>;
   /** Throws `RUN_NOT_FOUND`. */
   getRun(runId: string): Promise<RunView>;
   /** Newest first; without steps. */

@@ -1,6 +1,8 @@
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration, ServerDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import { NO_PROTECTION, type Protection } from '../contracts/protection';
 import type { ResolvedServer, ServerRecord } from './catalog';
+import { changedLines, createdLines, placeFields, protectionFields, type Field } from './estate-fields';
 
 /** What the catalogue holds now. */
 export interface Inventory {
@@ -36,9 +38,9 @@ type Comparable = { readonly name: string };
 export function compareEstate(inventory: Inventory, estate: Estate, resolved: readonly ResolvedServer[]): EstateDifference {
   const drafts = estate.servers.map((declaration) => draftOf(declaration, inventory.servers, resolved));
   refuseSharedDomains(drafts, inventory.servers);
-  const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ['kind', 'uri']);
-  const repositories = compare('repository', inventory.repositories, estate.repositories, ['kind', 'path']);
-  const servers = compare('server', inventory.servers, drafts, ['hypervisor', 'domainName', 'repository', 'stopTimeoutSeconds', 'agentTimeoutSeconds']);
+  const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ({ kind, uri }) => placeFields({ kind, uri }));
+  const repositories = compare('repository', inventory.repositories, estate.repositories, ({ kind, path }) => placeFields({ kind, path }));
+  const servers = compare<ServerFacts, ServerDraft>('server', inventory.servers, drafts, serverFields);
   return {
     changes: [...hypervisors.changes, ...repositories.changes, ...servers.changes],
     hypervisors: hypervisors.toWrite,
@@ -57,8 +59,26 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
     });
   }
   const { name, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds } = declaration;
-  return { id: current?.id ?? null, name, uuid, domainName, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds };
+  return { id: current?.id ?? null, name, uuid, domainName, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds, protection: protectionOf(declaration) };
 }
+
+/** What a declaration that was made without the schema leaves out counts as not declared. */
+function protectionOf(declaration: Partial<Protection>): Protection {
+  const { nics, healthChecks, quiesce, onlineBackup } = declaration;
+  return {
+    nics: nics ?? NO_PROTECTION.nics,
+    healthChecks: healthChecks ?? NO_PROTECTION.healthChecks,
+    quiesce: quiesce ?? NO_PROTECTION.quiesce,
+    onlineBackup: onlineBackup ?? NO_PROTECTION.onlineBackup,
+  };
+}
+
+type ServerFacts = Omit<ServerRecord, 'id' | 'uuid' | 'lineageId'>;
+
+const serverFields = ({ hypervisor, domainName, repository, stopTimeoutSeconds, agentTimeoutSeconds, protection }: ServerFacts): readonly Field[] => [
+  ...placeFields({ hypervisor, domain: domainName, repository, stopTimeoutSeconds, agentTimeoutSeconds }),
+  ...protectionFields(protection),
+];
 
 function identityOf(declaration: ServerDeclaration, current: ServerRecord | undefined, resolved: readonly ResolvedServer[]): { readonly uuid: string; readonly domainName: string } {
   const found = resolved.find(({ name }) => name === declaration.name);
@@ -86,18 +106,18 @@ function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly Ser
   }
 }
 
-function compare<Current extends Comparable, Wanted extends Comparable>(
+function compare<Facts extends Comparable, Wanted extends Facts>(
   subject: Subject,
-  current: readonly Current[],
+  current: readonly Facts[],
   wanted: readonly Wanted[],
-  keys: readonly (keyof Current & keyof Wanted & string)[],
+  fieldsOf: (item: Facts) => readonly Field[],
 ): { readonly changes: readonly EstateChange[]; readonly toWrite: readonly Wanted[] } {
   const before = new Map(current.map((item) => [item.name, item]));
   const names = new Set(wanted.map(({ name }) => name));
   const toWrite: Wanted[] = [];
   const changes = wanted.map((item): EstateChange => {
     const old = before.get(item.name);
-    const fields = keys.filter((key) => old === undefined || String(old[key]) !== String(item[key])).map((key) => fieldLine(key, old?.[key], item[key]));
+    const fields = old === undefined ? createdLines(fieldsOf(item)) : changedLines(fieldsOf(old), fieldsOf(item));
     const change = old === undefined ? 'create' : fields.length > 0 ? 'update' : 'unchanged';
     if (change !== 'unchanged') toWrite.push(item);
     return { subject, name: item.name, change, fields };
@@ -105,8 +125,3 @@ function compare<Current extends Comparable, Wanted extends Comparable>(
   const kept = current.filter(({ name }) => !names.has(name)).map(({ name }): EstateChange => ({ subject, name, change: 'kept', fields: [] }));
   return { changes: [...changes, ...kept], toWrite };
 }
-
-const fieldLine = (key: string, before: unknown, after: unknown): string => {
-  const label = key === 'domainName' ? 'domain' : key;
-  return before === undefined ? `${label}: ${String(after)}` : `${label}: ${String(before)} -> ${String(after)}`;
-};

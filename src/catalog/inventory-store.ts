@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EntityManager } from 'typeorm';
+import { In, type EntityManager } from 'typeorm';
 import type { EstateChange } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
@@ -52,6 +52,13 @@ export async function requireServer(manager: EntityManager, serverId: string): P
   const row = await manager.findOneBy(ServerEntity, { id: serverId });
   if (row === null) throw serverNotFound(serverId);
   return serverRecord(row);
+}
+
+/** Names by id. */
+export async function serverNames(manager: EntityManager, serverIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(serverIds)];
+  if (ids.length === 0) return new Map();
+  return new Map((await manager.findBy(ServerEntity, { id: In(ids) })).map(({ id, name }) => [id, name]));
 }
 
 export const serverNotFound = (idOrName: string): ModosuError =>

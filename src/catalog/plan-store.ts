@@ -1,20 +1,24 @@
-import { LessThan } from 'typeorm';
+import { LessThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
-import type { RestorePlanBody } from '../contracts/plan';
+import type { PlanBody, PlanScenario } from '../contracts/plan';
+import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
-import type { Catalog } from './catalog';
+import { isBodyOf } from './acceptance';
+import type { Actor, Catalog } from './catalog';
 import type { Database } from './database';
-import { RestorePlanEntity, type RecoveryPointRow } from './entities';
+import { RestorePlanEntity, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
 import { sha256 } from './plan-hash';
 import { recoveryPointNotFound, requireRecoveryPoint, WORKER } from './recovery-point-store';
+import { requireRun } from './run-store';
 import { storableError } from './storable-error';
 import { planView } from './views';
+import { requireUndoableRun } from './way-back-checks';
 
-type PlanMethods = Pick<Catalog, 'acceptPlan' | 'completePlan' | 'failPlan' | 'getPlan' | 'listUnfinishedPlans'>;
+type PlanMethods = Pick<Catalog, 'acceptPlan' | 'acceptUndoPlan' | 'getDispatchablePlan' | 'completePlan' | 'failPlan' | 'getPlan' | 'listUnfinishedPlans'>;
 
 export function planStore(database: Database, now: () => Date): PlanMethods {
   return {
@@ -26,29 +30,34 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const { actor, serverId, scenario, recoveryPointId } = request;
         const server = await requireServer(manager, serverId);
         if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId);
-        await manager.insert(RestorePlanEntity, {
-          id: planId,
-          state: 'planning',
-          serverId,
-          scenario,
-          requestedBy: storableText(actor, 256),
-          createdAt: now(),
-          recoveryPointId,
-          hash: null,
-          body: null,
-          error: null,
-          runId: null,
-        });
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, undoesRunId: null }, now()));
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId } });
         return { planId, replayed: false };
       });
     },
 
+    acceptUndoPlan: (request) => {
+      const planId = newId('plan');
+      return database.transaction(async ({ manager, audit }) => {
+        const { actor, ofRunId } = request;
+        const earlier = await claimIdempotencyKey(manager, request, planId, now());
+        if (earlier !== null) return { planId: earlier, serverId: (await requirePlan(manager, earlier)).serverId, replayed: true };
+        const { serverId } = await requireRun(manager, ofRunId);
+        const server = await requireServer(manager, serverId);
+        await requireUndoableRun(manager, ofRunId, server);
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, undoesRunId: ofRunId }, now()));
+        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
+        return { planId, serverId, replayed: false };
+      });
+    },
+
+    getDispatchablePlan: (planId) => database.read(async (manager) => startablePlan(await requirePlan(manager, planId))),
+
     completePlan: (planId, body, hash) =>
       database.transaction(async ({ manager, audit }) => {
-        const text = planText(planId, body, hash);
         const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId }, lock: { mode: 'pessimistic_write' } });
         if (plan === null) throw planNotFound(planId);
+        const text = planText(plan, body, hash);
         if (plan.state !== 'planning') return;
         await manager.update(RestorePlanEntity, { id: planId }, { state: 'ready', hash, body: text });
         audit({ actor: WORKER, action: 'plan.ready', serverId: plan.serverId, details: readyDetails(planId, body, hash) });
@@ -66,17 +75,14 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
 
     getPlan: (planId) =>
       database.read(async (manager) => {
-        const plan = await manager.findOneBy(RestorePlanEntity, { id: planId });
-        if (plan === null) throw planNotFound(planId);
+        const plan = await requirePlan(manager, planId);
         return planView(plan, (await requireServer(manager, plan.serverId)).name);
       }),
 
     listUnfinishedPlans: (olderThan) =>
       database.read(async (manager) => {
         const plans = await manager.find(RestorePlanEntity, { where: { state: 'planning', createdAt: LessThan(olderThan) }, order: { createdAt: 'ASC' } });
-        return Promise.all(
-          plans.map(async ({ id, serverId, recoveryPointId }) => ({ planId: id, serverId, hypervisor: (await requireServer(manager, serverId)).hypervisor, recoveryPointId })),
-        );
+        return plans.map(startablePlan);
       }),
   };
 }
@@ -89,19 +95,50 @@ export function requireSuitable(point: Pick<RecoveryPointRow, 'id' | 'serverId' 
   }
 }
 
-/** The text that is stored and hashed. Throws `INTERNAL` when id or hash belong to another plan: that would be a fault of the caller. */
-export function planText(planId: string, body: RestorePlanBody, hash: string): string {
+/** The text that is stored and hashed. Throws `INTERNAL` when content or hash belong to another plan: that would be a fault of the caller. */
+export function planText(plan: Pick<RestorePlanRow, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody, hash: string): string {
   const text = canonicalJson(body);
-  if (body.planId !== planId || sha256(text) !== hash) {
-    throw new ModosuError('INTERNAL', `The content given for plan ${planId} does not have the hash ${hash}.`, { context: { planId } });
+  if (!isBodyOf(plan, body) || sha256(text) !== hash) {
+    throw new ModosuError('INTERNAL', `The content given for plan ${plan.id} is not its own, or does not have the hash ${hash}.`, { context: { planId: plan.id } });
   }
   return text;
 }
 
-export const readyDetails = (planId: string, body: RestorePlanBody, hash: string): Readonly<Record<string, unknown>> => ({
+export interface PlanDraft {
+  readonly id: string;
+  readonly serverId: string;
+  readonly scenario: PlanScenario;
+  readonly actor: Actor;
+  readonly recoveryPointId: string | null;
+  readonly undoesRunId: string | null;
+}
+
+/** A plan that is yet to be made. */
+export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanRow => ({
+  ...draft,
+  state: 'planning',
+  requestedBy: storableText(actor, 256),
+  createdAt: now,
+  hash: null,
+  body: null,
+  error: null,
+  runId: null,
+});
+
+/** What the workflow of a plan is started with. The database holds that an undo names its run. */
+export const startablePlan = ({ id: planId, serverId, recoveryPointId, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'undoesRunId'>): StartablePlan =>
+  undoesRunId === null ? { scenario: 'server', input: { planId, serverId, recoveryPointId } } : { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
+
+async function requirePlan(manager: EntityManager, planId: string): Promise<RestorePlanRow> {
+  const plan = await manager.findOneBy(RestorePlanEntity, { id: planId });
+  if (plan === null) throw planNotFound(planId);
+  return plan;
+}
+
+export const readyDetails = (planId: string, body: PlanBody, hash: string): Readonly<Record<string, unknown>> => ({
   planId,
   hash,
-  recoveryPointId: body.recoveryPoint.id,
+  ...(body.scenario === 'undo' ? { ofRunId: body.undoes.runId } : { recoveryPointId: body.recoveryPoint.id }),
   blocking: body.findings.filter(({ severity }) => severity === 'block').map(({ code }) => code),
 });
 

@@ -3,17 +3,21 @@ import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
-import { backupInput, plannedRunId, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from './acceptance';
+import { backupInput, confirmInput, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from './acceptance';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
 import { planNotFound } from './plan-store';
+import { requireConfirmableRun, requireUndoableRun } from './way-back-checks';
 
-type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptRestore'>;
+type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptPlanned' | 'acceptConfirm'>;
 
-/** Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. */
+/**
+ * Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. Ways back change only under the server's lock; so what is read of them after it was
+ * taken stays true until the run that now holds it changes it.
+ */
 export function runAcceptanceStore(database: Database, now: () => Date): AcceptanceMethods {
   return {
     acceptBackup: (request) => {
@@ -26,33 +30,62 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         const server = await requireServer(manager, request.serverId);
         const grant = await lockServer(manager, server, runId, now());
         const input = backupInput(server, request, grant, recoveryPointId);
-        await insertRun(transaction, request, { kind: 'backup-image', input }, { planId: null, recoveryPointId: null });
+        await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
         return { runId, replayed: false };
       });
     },
 
-    acceptRestore: (request) =>
-      refusalsAudited(database, 'restore-server', request, async (transaction) => {
+    acceptPlanned: async (request) => {
+      const { planId, serverId } = request;
+      const kind = await database.read((manager) => kindOfPlan(manager, planId, serverId));
+      return refusalsAudited(database, kind, request, async (transaction) => {
         const { manager } = transaction;
-        const { planId, serverId } = request;
         const server = await requireServer(manager, serverId);
         const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId, serverId }, lock: { mode: 'pessimistic_write' } });
         if (plan === null) throw planNotFound(planId);
         const runId = plannedRunId(plan);
         const earlier = await claimIdempotencyKey(manager, request, runId, now());
         if (earlier !== null) return { runId: earlier, replayed: true };
-        const usable = requireUsablePlan(plan, server, request.confirm);
+        const usable = requireUsablePlan(plan, server, request);
+        const { body } = usable;
+        // First without the lock: that a way back is closed says more than that the server is busy.
+        if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
         const grant = await lockServer(manager, server, runId, now());
-        const input = restoreInput(server, request, usable, grant);
-        await insertRun(transaction, request, { kind: 'restore-server', input }, { planId, recoveryPointId: usable.body.recoveryPoint.id });
+        if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
+        const recoveryPointId = body.scenario === 'undo' ? null : body.recoveryPoint.id;
+        await insertRun(transaction, request, plannedRun(server, request, usable, grant), { planId, recoveryPointId });
         await manager.update(RestorePlanEntity, { id: planId }, { state: 'used', runId });
         return { runId, replayed: false };
-      }),
+      });
+    },
+
+    acceptConfirm: (request) => {
+      const runId = newId('run');
+      return refusalsAudited(database, 'confirm', request, async (transaction) => {
+        const { manager } = transaction;
+        const earlier = await claimIdempotencyKey(manager, request, runId, now());
+        if (earlier !== null) return { runId: earlier, replayed: true };
+        const server = await requireServer(manager, request.serverId);
+        await requireConfirmableRun(manager, request.ofRunId, server);
+        const grant = await lockServer(manager, server, runId, now());
+        await requireConfirmableRun(manager, request.ofRunId, server);
+        await insertRun(transaction, request, { kind: 'confirm', input: confirmInput(server, request, grant) }, NOTHING_REFERRED_TO);
+        return { runId, replayed: false };
+      });
+    },
   };
 }
 
+/** A plan never becomes one of another scenario. Throws `PLAN_NOT_FOUND`. */
+async function kindOfPlan(manager: EntityManager, planId: string, serverId: string): Promise<RunKind> {
+  await requireServer(manager, serverId);
+  const plan = await manager.findOneBy(RestorePlanEntity, { id: planId, serverId });
+  if (plan === null) throw planNotFound(planId);
+  return runKindOf(plan);
+}
+
 /** A refusal undoes the transaction; its audit entry is written in one of its own. */
-async function refusalsAudited(database: Database, kind: RunKind, request: AcceptRunRequest, work: (transaction: Transaction) => Promise<AcceptedRun>): Promise<AcceptedRun> {
+async function refusalsAudited(database: Database, kind: RunKind, request: RefusableRequest, work: (transaction: Transaction) => Promise<AcceptedRun>): Promise<AcceptedRun> {
   try {
     return await database.transaction(work);
   } catch (error) {
@@ -88,12 +121,15 @@ async function lockServer(manager: EntityManager, server: ServerRecord, runId: s
   throw new ModosuError('DATABASE_UNAVAILABLE', `The lock of server "${server.name}" changes hands too fast; try again.`, { context: { serverId: server.id } });
 }
 
-async function insertRun(
-  { manager, audit }: Transaction,
-  request: AcceptRunRequest,
-  { kind, input }: DispatchableRun,
-  refersTo: { readonly planId: string | null; readonly recoveryPointId: string | null },
-): Promise<void> {
+interface References {
+  readonly planId: string | null;
+  readonly recoveryPointId: string | null;
+}
+
+const NOTHING_REFERRED_TO: References = { planId: null, recoveryPointId: null };
+
+async function insertRun({ manager, audit }: Transaction, request: AcceptRunRequest, run: DispatchableRun, refersTo: References): Promise<void> {
+  const { kind, input } = run;
   await manager.insert(RunEntity, {
     id: input.runId,
     kind,
@@ -106,6 +142,7 @@ async function insertRun(
     finishedAt: null,
     ...refersTo,
     cancelRequested: false,
+    waitingFor: null,
     error: null,
     recoverySeconds: null,
     input,
@@ -115,9 +152,6 @@ async function insertRun(
     action: 'run.requested',
     runId: input.runId,
     serverId: input.serverId,
-    details: { kind, server: input.serverName, reason: input.reason, fencingToken: input.fencingToken, ...requestDetails(input, refersTo) },
+    details: { kind, server: input.serverName, reason: input.reason, fencingToken: input.fencingToken, ...requestDetails(run, refersTo.recoveryPointId) },
   });
 }
-
-const requestDetails = (input: DispatchableRun['input'], { planId, recoveryPointId }: { readonly planId: string | null; readonly recoveryPointId: string | null }): Readonly<Record<string, unknown>> =>
-  'planHash' in input ? { planId, planHash: input.planHash, recoveryPointId } : { mode: input.mode, recoveryPointId: input.recoveryPointId };

@@ -1,16 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import { In, IsNull, LessThan, Not, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { ModosuError } from '../contracts/errors';
 import { isFinal } from '../contracts/run';
 import type { Catalog, DispatchableRun } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
-import { LineageEntity, RunEntity, RunStepEntity, ServerEntity, ServerLockEntity, type RunRow } from './entities';
-import { requireServer } from './inventory-store';
+import { RunEntity, RunStepEntity, ServerLockEntity, type RunRow, type ServerLockRow } from './entities';
 import { WORKER } from './recovery-point-store';
-import { closeStep, nextStep, stepAction } from './step-transition';
+import { readRunContexts } from './run-context';
+import { closeStep, nextStep, stepAction, waitingAfter } from './step-transition';
 import { storableError } from './storable-error';
-import { runView } from './views';
+import { runView, storedProgress } from './views';
 
 type RunMethods = Pick<
   Catalog,
@@ -22,7 +21,6 @@ type RunMethods = Pick<
   | 'recordProgress'
   | 'finishRun'
   | 'requestCancel'
-  | 'startLineage'
   | 'getRun'
   | 'listRuns'
   | 'measuredRecoverySeconds'
@@ -44,8 +42,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
     startRun: (runId) =>
       database.transaction(async ({ manager, audit }) => {
         const run = await lockRun(manager, runId);
-        const lock = await manager.findOneBy(ServerLockEntity, { runId });
-        if (lock === null) throw fencedOff(run);
+        const lock = await requireHold(manager, run);
         if (run.state !== 'accepted') return;
         await manager.update(RunEntity, { id: runId }, { state: 'running', startedAt: now() });
         audit({ actor: WORKER, action: 'run.started', runId, serverId: run.serverId, details: { kind: run.kind, fencingToken: lock.fencingToken } });
@@ -59,15 +56,17 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         const step = nextStep(before, update, now());
         if (step === null) return;
         await manager.upsert(RunStepEntity, { runId, ...step }, ['runId', 'seq']);
+        const waitingFor = waitingAfter(run.waitingFor, step);
+        if (waitingFor !== run.waitingFor) await manager.update(RunEntity, { id: runId }, { waitingFor });
         const action = stepAction(before, step);
         if (action === null) return;
         const { seq, key, title, detail, error } = step;
         audit({ actor: WORKER, action, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
       }),
 
-    recordProgress: (runId, stepKey, { doneBytes, totalBytes, updatedAt }) =>
+    recordProgress: (runId, stepKey, progress) =>
       database.read(async (manager) => {
-        await manager.update(RunStepEntity, { runId, key: stepKey, state: In(['pending', 'running', 'waiting']) }, { progress: { doneBytes, totalBytes, updatedAt } });
+        await manager.update(RunStepEntity, { runId, key: stepKey, state: In(['pending', 'running', 'waiting']) }, { progress: storedProgress(progress) });
       }),
 
     finishRun: (runId, outcome) =>
@@ -78,7 +77,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         const error = outcome.error === null ? null : storableError(outcome.error);
         const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
         const recoverySeconds = outcome.recoverySeconds ?? null;
-        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds });
+        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds, waitingFor: null });
         if (outcome.state !== 'succeeded') {
           const open = await manager.findBy(RunStepEntity, { runId, state: In(['pending', 'running', 'waiting']) });
           if (open.length > 0) await manager.upsert(RunStepEntity, open.map((step) => ({ runId, ...closeStep(step, finishedAt) })), ['runId', 'seq']);
@@ -102,25 +101,12 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         audit({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind } });
       }),
 
-    startLineage: (runId, serverId) =>
-      database.transaction(async ({ manager, audit }) => {
-        const run = await lockRun(manager, runId);
-        if (run.serverId !== serverId) throw runNotFound(runId);
-        const earlier = await manager.findOneBy(LineageEntity, { runId });
-        if (earlier !== null) return { lineageId: earlier.id };
-        const lineageId = randomUUID();
-        const { lineageId: before } = await requireServer(manager, serverId);
-        await manager.insert(LineageEntity, { id: lineageId, serverId, runId, startedAt: now() });
-        await manager.update(ServerEntity, { id: serverId }, { lineageId });
-        audit({ actor: WORKER, action: 'lineage.started', runId, serverId, details: { lineageId, before } });
-        return { lineageId };
-      }),
-
     getRun: (runId) =>
       database.read(async (manager) => {
         const run = await requireRun(manager, runId);
         const steps = await manager.find(RunStepEntity, { where: { runId }, order: { seq: 'ASC' } });
-        return runView(run, (await requireServer(manager, run.serverId)).name, steps);
+        const contextOf = await readRunContexts(manager, [run]);
+        return runView(run, contextOf(run), steps, now());
       }),
 
     listRuns: (filter, page) =>
@@ -132,8 +118,8 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         }
         if (after !== null) query.andWhere('(run.requestedAt, run.id) < (:at, :id)', after);
         const runs = await query.getMany();
-        const names = await serverNames(manager, runs);
-        return toPage(runs, page, (run) => runView(run, names.get(run.serverId) ?? run.serverId, []), ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }));
+        const contextOf = await readRunContexts(manager, runs);
+        return toPage(runs, page, (run) => runView(run, contextOf(run), [], now()), ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }));
       }),
 
     measuredRecoverySeconds: (serverId) =>
@@ -147,23 +133,25 @@ export function runStore(database: Database, now: () => Date): RunMethods {
 
 const dispatchable = ({ kind, input }: RunRow): DispatchableRun => ({ kind, input }) as DispatchableRun;
 
-async function requireRun(manager: EntityManager, runId: string): Promise<RunRow> {
+/** Throws `RUN_NOT_FOUND`. */
+export async function requireRun(manager: EntityManager, runId: string): Promise<RunRow> {
   const run = await manager.findOneBy(RunEntity, { id: runId });
   if (run === null) throw runNotFound(runId);
   return run;
 }
 
 /** Everything that changes a run or its steps goes one after another. */
-async function lockRun(manager: EntityManager, runId: string): Promise<RunRow> {
+export async function lockRun(manager: EntityManager, runId: string): Promise<RunRow> {
   const run = await manager.findOne(RunEntity, { where: { id: runId }, lock: { mode: 'pessimistic_write' } });
   if (run === null) throw runNotFound(runId);
   return run;
 }
 
-async function serverNames(manager: EntityManager, runs: readonly RunRow[]): Promise<ReadonlyMap<string, string>> {
-  const ids = [...new Set(runs.map(({ serverId }) => serverId))];
-  if (ids.length === 0) return new Map();
-  return new Map((await manager.findBy(ServerEntity, { id: In(ids) })).map(({ id, name }) => [id, name]));
+/** The lock of the server, when this run holds it; it keeps it as long as the run's row is held. Throws `FENCED_OFF`. */
+export async function requireHold(manager: EntityManager, run: Pick<RunRow, 'id' | 'state' | 'serverId'>): Promise<ServerLockRow> {
+  const lock = await manager.findOneBy(ServerLockEntity, { runId: run.id });
+  if (lock === null) throw fencedOff(run);
+  return lock;
 }
 
 export const runNotFound = (runId: string): ModosuError =>

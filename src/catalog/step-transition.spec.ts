@@ -1,5 +1,5 @@
 import type { StepState } from '../contracts/run';
-import { closeStep, nextStep, stepAction, type StoredStep } from './step-transition';
+import { closeStep, nextStep, stepAction, waitingAfter, type StoredStep } from './step-transition';
 
 const now = new Date('2026-03-01T00:00:05.000Z');
 const earlier = new Date('2026-03-01T00:00:00.000Z');
@@ -68,6 +68,15 @@ describe('stepAction', () => {
   it('names ends, and nothing before', () => {
     expect(STATES.map((state) => stepAction(null, stored(state)))).toEqual([null, null, null, 'step.succeeded', 'step.failed', 'step.skipped', 'step.undone']);
     expect(stepAction(stored('failed'), stored('undone'))).toBe('step.undone');
+  });
+});
+
+describe('waitingAfter', () => {
+  it('follows the step that waits for a person, and no other', () => {
+    expect(STATES.filter((state) => waitingAfter(null, { key: 'go-live', state }) === 'go-live')).toEqual(['waiting']);
+    expect(STATES.filter((state) => waitingAfter('go-live', { key: 'go-live', state }) === 'go-live')).toEqual(['waiting']);
+    expect(STATES.every((state) => waitingAfter('go-live', { key: 'copy:vda', state }) === 'go-live')).toBe(true);
+    expect(STATES.every((state) => waitingAfter(null, { key: 'copy:vda', state }) === null)).toBe(true);
   });
 });
 

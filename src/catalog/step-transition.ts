@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { storableObject, storableText } from '../audit/storable';
-import type { RunStepView, StepState } from '../contracts/run';
+import type { DecisionKind, RunStepView, StepState } from '../contracts/run';
 import type { StepRecord } from '../contracts/activities';
 import { storableError } from './storable-error';
 
@@ -39,6 +39,12 @@ export function stepAction(before: StoredStep | null, after: StoredStep): string
   if (!isFinalStep(after.state)) return null;
   // Not the state again: whoever counts what failed must not count it twice.
   return before?.state === after.state ? 'step.detail' : `step.${after.state}`;
+}
+
+/** What a run waits for after a step was recorded: the step `go-live` waits for the decision of that name. */
+export function waitingAfter(current: DecisionKind | null, { key, state }: Pick<StoredStep, 'key' | 'state'>): DecisionKind | null {
+  if (key !== 'go-live') return current;
+  return state === 'waiting' ? 'go-live' : null;
 }
 
 /** An ended step with evidence that came later; null when it brings nothing new. Everything else of it stays as it was. */

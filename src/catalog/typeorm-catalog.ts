@@ -3,12 +3,14 @@ import { ModosuError } from '../contracts/errors';
 import { auditStore, tokenStore } from './access-store';
 import type { Catalog } from './catalog';
 import { Database } from './database';
+import { decisionStore } from './decision-store';
 import { inventoryStore } from './inventory-store';
 import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
 import { recoveryPointStore } from './recovery-point-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
+import { wayBackStore } from './way-back-store';
 
 /**
  * The catalogue in PostgreSQL. Connects with the first call and again after PostgreSQL was away, so it can be made before PostgreSQL answers.
@@ -30,6 +32,8 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),
+    ...decisionStore(database, now),
+    ...wayBackStore(database, now),
     ...tokenStore(database, now),
     ...auditStore(database),
   };

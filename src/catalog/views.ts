@@ -1,9 +1,12 @@
-import type { AuditEntryView, RunStepView, RunView } from '../contracts/run';
-import type { RestorePlanBody, RestorePlanView } from '../contracts/plan';
+import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
+import type { PlanBody, RestorePlanView } from '../contracts/plan';
 import type { ImageManifest, RecoveryPointView } from '../contracts/recovery-point';
+import { STALLED_AFTER_MS } from '../domain/progress-meter';
+import { allowedRunActions } from '../domain/run-actions';
 import type { ServerRecord } from './catalog';
-import type { AuditEntryRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerRow } from './entities';
-import type { StoredStep } from './step-transition';
+import type { AuditEntryRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerRow, WayBackRow } from './entities';
+import { isFinalStep, type StoredStep } from './step-transition';
+import { wayBackView } from './way-back-transition';
 
 /** Rows as the contracts show them. */
 
@@ -49,30 +52,68 @@ export const planView = (row: RestorePlanRow, serverName: string): RestorePlanVi
   requestedBy: row.requestedBy,
   createdAt: row.createdAt.toISOString(),
   hash: row.hash,
-  body: row.body === null ? null : (JSON.parse(row.body) as RestorePlanBody),
+  body: row.body === null ? null : (JSON.parse(row.body) as PlanBody),
   error: row.error,
   runId: row.runId,
 });
 
-export const stepView = ({ seq, key, title, state, startedAt, finishedAt, progress, detail, error }: StoredStep): RunStepView => ({
+/** Exactly what is stored; an observation of an earlier version lacks the last three. */
+export const storedProgress = ({ doneBytes, totalBytes, updatedAt, bytesPerSecond, secondsLeft, stalledSince }: StepProgress): StepProgress => ({
+  doneBytes,
+  totalBytes,
+  updatedAt,
+  bytesPerSecond: bytesPerSecond ?? null,
+  secondsLeft: secondsLeft ?? null,
+  stalledSince: stalledSince ?? null,
+});
+
+/**
+ * Progress as it is true now. Who copied may have died since it was recorded: when nothing was seen to move for ten seconds, the step stands still, whatever was said
+ * then. A step that is not being carried out has no speed.
+ */
+export function progressView({ state, progress }: Pick<StoredStep, 'state' | 'progress'>, now: Date): StepProgress | null {
+  if (progress === null) return null;
+  const stored = storedProgress(progress);
+  if (isFinalStep(state)) return { ...stored, bytesPerSecond: null, secondsLeft: null, stalledSince: null };
+  if (state !== 'running' || now.getTime() - Date.parse(stored.updatedAt) <= STALLED_AFTER_MS) return stored;
+  return { ...stored, bytesPerSecond: null, secondsLeft: null, stalledSince: stored.updatedAt };
+}
+
+export const stepView = ({ seq, key, title, state, startedAt, finishedAt, progress, detail, error }: StoredStep, now: Date): RunStepView => ({
   seq,
   key,
   title,
   state,
   startedAt: iso(startedAt),
   finishedAt: iso(finishedAt),
-  progress,
+  progress: progressView({ state, progress }, now),
   detail,
   error,
 });
 
-export const runView = ({ input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow, serverName: string, steps: readonly StoredStep[]): RunView => ({
-  ...row,
-  serverName,
-  requestedAt: requestedAt.toISOString(),
-  startedAt: iso(startedAt),
-  finishedAt: iso(finishedAt),
-  steps: steps.map(stepView),
-});
+/** What a run's view shows of other rows. */
+export interface RunContext {
+  readonly serverName: string;
+  readonly wayBack: WayBackRow | null;
+  /** Run with the newest open way back of the server. */
+  readonly newestOpenRunId: string | null;
+  /** The decision the run waits for has been written down. */
+  readonly decided: boolean;
+}
+
+export function runView({ input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow, context: RunContext, steps: readonly StoredStep[], now: Date): RunView {
+  const { serverName, decided } = context;
+  const wayBack = context.wayBack === null ? null : wayBackView(context.wayBack, serverName);
+  return {
+    ...row,
+    serverName,
+    requestedAt: requestedAt.toISOString(),
+    startedAt: iso(startedAt),
+    finishedAt: iso(finishedAt),
+    allowedActions: allowedRunActions({ ...row, decided, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
+    wayBack,
+    steps: steps.map((step) => stepView(step, now)),
+  };
+}
 
 export const auditEntryView = ({ at, ...row }: AuditEntryRow): AuditEntryView => ({ ...row, at: at.toISOString() });

@@ -1,14 +1,14 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { MAX_PAGE, type PageOf } from '../contracts/api/common';
 import { ModosuError } from '../contracts/errors';
-import { isFinal, type RunView } from '../contracts/run';
+import { isFinal, type RunState, type RunView } from '../contracts/run';
 import { idSelector, serverSelector, type SelectablePrefix } from '../contracts/selectors';
 import { ApiClient } from './api-client';
 import { findConnection } from './connection';
 import { EXIT } from './exit-codes';
 import { line, type CliIo } from './io';
 import { Printer, type OutputFormat } from './output/printer';
-import { runText } from './output/runs';
+import { runText, waitingText, waitsForPerson } from './output/runs';
 import { waitForRun, type WaitOptions } from './watch/waiting';
 
 /** What every command is given. */
@@ -40,27 +40,36 @@ export class CliContext {
     return items;
   }
 
-  /** Prints an accepted run, or waits for its end and prints that. A run that did not succeed ends the command with its code. */
+  /** Prints an accepted run, or waits for its end and prints that. A run that did not succeed, or that waits for a person, ends the command with its code. */
   async finish(printer: Printer, client: ApiClient, run: RunView, wait: boolean, options: WaitOptions): Promise<void> {
     if (!wait) {
       printer.data(run, () => runText(run, printer, this.io.now()));
       return;
     }
     printer.note(`Run ${run.id} is accepted. Safe to close: it goes on by itself.`);
-    const ended = await waitForRun(this.io, client, run.id, (text) => printer.note(text), (text) => printer.note(text), options);
-    this.conclude(printer, ended);
+    this.conclude(printer, await this.waitFor(printer, client, run.id, options));
+  }
+
+  /** Waits with the steps on standard error. */
+  async waitFor(printer: Printer, client: ApiClient, runId: string, options: WaitOptions): Promise<RunView> {
+    return waitForRun(this.io, client, runId, (text) => printer.note(text), (text) => printer.note(text), { stopsAt: waitsForPerson, ...options });
   }
 
   /** Watching prints the steps as data. */
   async watch(printer: Printer, client: ApiClient, runId: string, options: WaitOptions): Promise<void> {
     const print = (text: string): void => line(printer.format === 'table' ? this.io.stdout : this.io.stderr, text);
-    const ended = await waitForRun(this.io, client, runId, print, (text) => printer.note(text), options);
+    const ended = await waitForRun(this.io, client, runId, print, (text) => printer.note(text), { stopsAt: waitsForPerson, ...options });
     this.conclude(printer, ended);
   }
 
-  private conclude(printer: Printer, run: RunView): void {
+  /** Prints how a run stands. One that has not ended as hoped for ends the command with its code. */
+  conclude(printer: Printer, run: RunView, hopedFor: RunState = 'succeeded'): void {
     printer.data(run, () => runText(run, printer, this.io.now()));
-    if (run.state === 'succeeded' || !isFinal(run.state)) return;
+    if (waitsForPerson(run)) {
+      printer.note(waitingText(run));
+      this.exitCode = EXIT.waitingForPerson;
+    }
+    if (run.state === hopedFor || !isFinal(run.state)) return;
     const why = run.error === null ? '' : `: ${run.error.code}: ${run.error.message}`;
     throw new ModosuError(run.state === 'cancelled' ? 'RUN_CANCELLED' : 'RUN_FAILED', `Run ${run.id} ${run.state === 'cancelled' ? 'was cancelled' : 'failed'}${why}`, {
       hint: run.error?.hint ?? `See \`modosu run show ${run.id}\`.`,

@@ -1,4 +1,6 @@
+import { estateSchema } from '../contracts/api/estate';
 import { isModosuError } from '../contracts/errors';
+import { NO_PROTECTION } from '../contracts/protection';
 import { MAX_ESTATE_BYTES, parseEstateFile } from './estate-file';
 
 const parse = (text: string) => parseEstateFile('estate.yaml', Buffer.from(text));
@@ -32,7 +34,7 @@ describe('the estate file', () => {
     expect(parse(GOOD)).toEqual({
       hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
       repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }],
-      servers: [{ name: 'db01', hypervisor: 'local', repository: 'main', stopTimeoutSeconds: 120, agentTimeoutSeconds: 300 }],
+      servers: [{ name: 'db01', hypervisor: 'local', repository: 'main', stopTimeoutSeconds: 120, agentTimeoutSeconds: 300, ...NO_PROTECTION }],
     });
   });
 
@@ -76,6 +78,91 @@ describe('the estate file', () => {
     ['__proto__ as a field', `${GOOD}    __proto__: {a: 1}\n`, /this field is not known/],
   ])('refuses %s', (_what, text, expected) => {
     expect(errorsOf(text)[0]).toMatch(expected);
+  });
+
+  describe('what a server is protected by', () => {
+    /** Declared under db01, from line 12 on. */
+    const withField = (text: string): string => `${GOOD}${text.replace(/^(?=.)/gm, '    ')}`;
+    const PROTECTED = withField(`nics:
+  - { mac: "52:54:00:AA:bb:0C", role: backup }
+healthChecks:
+  - { name: web, kind: tcp, host: 10.0.0.5, port: 443 }
+  - { name: v6, kind: tcp, host: "fe80::1", port: 1, timeoutSeconds: 5 }
+  - { name: app-up, kind: command, argv: [/usr/bin/systemctl, is-active, "my app", ""] }
+  - { name: rows, kind: sql, database: shop, query: select count(*) from orders, expect: "3" }
+  - { name: up, kind: sql, database: 資料, user: reader, socketDirectory: /run/pg, query: select 1 }
+quiesce:
+  before: [/usr/local/bin/flush]
+onlineBackup:
+  rateLimitBytesPerSecond: 104857600
+  maxGuestLatencyMs: 50
+`);
+
+    it('is read, with defaults, and MAC addresses in lower case', () => {
+      expect(parse(PROTECTED).servers[0]).toMatchObject({
+        nics: [{ mac: '52:54:00:aa:bb:0c', role: 'backup' }],
+        healthChecks: [
+          { name: 'web', kind: 'tcp', host: '10.0.0.5', port: 443, timeoutSeconds: 60 },
+          { name: 'v6', kind: 'tcp', host: 'fe80::1', port: 1, timeoutSeconds: 5 },
+          { name: 'app-up', kind: 'command', argv: ['/usr/bin/systemctl', 'is-active', 'my app', ''], timeoutSeconds: 60 },
+          { name: 'rows', kind: 'sql', engine: 'postgresql', database: 'shop', user: 'postgres', socketDirectory: null, query: 'select count(*) from orders', expect: '3' },
+          { name: 'up', kind: 'sql', database: '資料', user: 'reader', socketDirectory: '/run/pg', expect: null },
+        ],
+        quiesce: { before: ['/usr/local/bin/flush'], after: null },
+        onlineBackup: { rateLimitBytesPerSecond: 104_857_600, maxGuestLatencyMs: 50 },
+      });
+    });
+
+    it('goes through the API unchanged', () => {
+      const once = parse(PROTECTED);
+      expect(estateSchema.parse(JSON.parse(JSON.stringify(once)))).toEqual(once);
+    });
+
+    const check = (fields: string): string => withField(`healthChecks:\n  - { name: a, ${fields} }\n`);
+    const sql = (fields: string): string => check(`kind: sql, ${fields}`);
+
+    it.each([
+      ['a MAC address that is none', withField('nics:\n  - { mac: "52:54:00:aa:bb", role: backup }\n'), /^estate\.yaml:13:16: servers\[0\]\.nics\[0\]\.mac: must be a MAC address/],
+      ['a MAC address twice, in other letters', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: backup }\n  - { mac: "52:54:00:AA:BB:CC", role: production }\n'), /^estate\.yaml:12:5: servers\[0\]\.nics: MAC addresses must be unique/],
+      ['an unknown role', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: dmz }\n'), /servers\[0\]\.nics\[0\]\.role: /],
+      ['too many NICs', withField(`nics:\n${Array.from({ length: 33 }, (_, i) => `  - { mac: "52:54:00:00:00:${(i + 16).toString(16)}", role: backup }\n`).join('')}`), /servers\[0\]\.nics: /],
+      ['an unknown kind of check', check('kind: http, url: x'), /^estate\.yaml:13:26: servers\[0\]\.healthChecks\[0\]\.kind: must be command, tcp or sql/],
+      ['a check without a kind', check('port: 1'), /servers\[0\]\.healthChecks\[0\]\.kind: must be command, tcp or sql/],
+      ['two checks of one name', withField('healthChecks:\n  - { name: a, kind: tcp, host: h, port: 1 }\n  - { name: a, kind: tcp, host: h, port: 2 }\n'), /^estate\.yaml:12:5: servers\[0\]\.healthChecks: names must be unique/],
+      ['too many checks', withField(`healthChecks:\n${Array.from({ length: 21 }, (_, i) => `  - { name: c${i}, kind: tcp, host: h, port: 1 }\n`).join('')}`), /servers\[0\]\.healthChecks: /],
+      ['a check with a path as its name', withField('healthChecks:\n  - { name: ../x, kind: tcp, host: h, port: 1 }\n'), /^estate\.yaml:13:17: servers\[0\]\.healthChecks\[0\]\.name: /],
+      ['a field of another kind', check('kind: tcp, host: h, port: 1, query: x'), /^estate\.yaml:13:\d+: servers\[0\]\.healthChecks\[0\]\.query: this field is not known/],
+      ['__proto__ in a check', check('kind: tcp, host: h, port: 1, __proto__: {a: 1}'), /this field is not known/],
+      ['a host that is an option', check('kind: tcp, host: "-x", port: 1'), /host: must be an IP address or the name of a host/],
+      ['a host with a newline', check('kind: tcp, host: "a\\nb", port: 1'), /host: must be an IP address/],
+      ['a host with a space', check('kind: tcp, host: "a b", port: 1'), /host: must be an IP address/],
+      ['port 0', check('kind: tcp, host: h, port: 0'), /port: /],
+      ['port 65536', check('kind: tcp, host: h, port: 65536'), /port: /],
+      ['no program', check('kind: command, argv: []'), /argv\[0\]: the program is missing/],
+      ['an empty program', check('kind: command, argv: [""]'), /argv\[0\]: /],
+      ['a command line instead of a list', check('kind: command, argv: "rm -rf /"'), /argv: must be a list: the program, then its arguments/],
+      ['a number as an argument', check('kind: command, argv: [sleep, 1]'), /argv\[1\]: /],
+      ['an argument with a NUL', check('kind: command, argv: [a, "b\\0c"]'), /argv\[1\]: must not contain control characters/],
+      ['too many arguments', check(`kind: command, argv: [${Array(65).fill('x').join(', ')}]`), /argv: must not have more than 64 parts/],
+      ['a time-out of 0', check('kind: tcp, host: h, port: 1, timeoutSeconds: 0'), /timeoutSeconds: /],
+      ['a connection string as a database', sql('database: "host=evil dbname=x", query: select 1'), /database: must be the plain name of a database/],
+      ['a URI as a database', sql('database: "postgresql://evil/x", query: select 1'), /database: must be the plain name/],
+      ['a database that is an option', sql('database: "--file=/etc/passwd", query: select 1'), /database: must be the plain name/],
+      ['a user that is an option', sql('database: a, user: "-x", query: select 1'), /user: must not begin with "-"/],
+      ['a command of psql', sql('database: a, query: "\\\\! id"'), /query: must be a query/],
+      ['a query of two lines', sql('database: a, query: "select 1\\nselect 2"'), /query: must not contain control characters/],
+      ['a query without end', sql(`database: a, query: "${'x'.repeat(2001)}"`), /query: /],
+      ['another engine', sql('engine: mysql, database: a, query: x'), /engine: /],
+      ['a relative socket directory', sql('database: a, socketDirectory: run, query: x'), /socketDirectory: must be an absolute path/],
+      ['a socket directory with ..', sql('database: a, socketDirectory: /run/../etc, query: x'), /socketDirectory: must not contain "\.\."/],
+      ['an expectation that is no text', sql('database: a, query: x, expect: 3'), /expect: /],
+      ['a hook that is a command line', withField('quiesce:\n  before: sync\n'), /^estate\.yaml:13:15: servers\[0\]\.quiesce\.before: must be a list/],
+      ['an unknown hook', withField('quiesce:\n  during: [x]\n'), /^estate\.yaml:13:7: servers\[0\]\.quiesce\.during: this field is not known/],
+      ['a rate that looks like standing still', withField('onlineBackup: { rateLimitBytesPerSecond: 1 }\n'), /rateLimitBytesPerSecond: /],
+      ['a latency of 0', withField('onlineBackup: { maxGuestLatencyMs: 0 }\n'), /maxGuestLatencyMs: /],
+    ])('refuses %s', (_what, text, expected) => {
+      expect(errorsOf(text)[0]).toMatch(expected);
+    });
   });
 
   it('takes a Japanese name', () => {

@@ -2,7 +2,9 @@ import { Command, CommanderError, Option } from 'commander';
 import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
 import { addInventoryCommands } from './commands/inventory';
-import { addRunCommands } from './commands/runs';
+import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
+import { addRestoreCommands } from './commands/restores';
+import { addBackupCommands, addRunCommands } from './commands/runs';
 import { CliContext } from './context';
 import { EXIT, exitCodeOf } from './exit-codes';
 import { line, processIo, type CliIo } from './io';
@@ -61,7 +63,10 @@ function buildProgram(context: CliContext, version: string | undefined): Command
       });
   }
   addInventoryCommands(program, context);
-  addRunCommands(program, context);
+  addBackupCommands(program, context);
+  addRestoreCommands(program, context);
+  addDecisionCommands(addRunCommands(program, context), context);
+  addWayBackCommands(program, context);
   addAuditCommands(program, context);
   return program;
 }

@@ -24,6 +24,7 @@ export interface Config {
   readonly temporalUiPort: number | null;
   readonly copyRateLimitBytesPerSecond: number | null;
   readonly stallTimeoutMs: number;
+  readonly wayBackDays: number;
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
   readonly logLevel: Environment['MODOSU_LOG_LEVEL'];
@@ -110,6 +111,7 @@ function toConfig(environment: Environment): Config {
     temporalUiPort: environment.MODOSU_TEMPORAL_UI_PORT ?? null,
     copyRateLimitBytesPerSecond: environment.MODOSU_COPY_RATE_LIMIT ?? null,
     stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
+    wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
     logLevel: environment.MODOSU_LOG_LEVEL,

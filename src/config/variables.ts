@@ -76,6 +76,7 @@ export const environmentSchema = z.object({
   MODOSU_TEMPORAL_UI_PORT: integer(1, 65_535).optional().describe("Port of the local Temporal server's web UI, on loopback. Not set: no UI."),
   MODOSU_COPY_RATE_LIMIT: integer(1024, 1e15).optional().describe('Upper bound for one copy of a disk, in bytes per second. Not set: none.'),
   MODOSU_STALL_TIMEOUT_SECONDS: integer(1, 86_400).default(300).describe('A copy that moves no byte for this long is given up.'),
+  MODOSU_WAY_BACK_DAYS: integer(1, 3650).default(7).describe('Days for which the volumes that a restore has replaced are kept as its way back; then they are deleted as `modosu run confirm` would.'),
   MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')

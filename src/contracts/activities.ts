@@ -1,8 +1,11 @@
 import type { ErrorSummary } from './errors';
-import type { RestorePlanBody, RestoreSurvey } from './plan';
+import type { PlanBody, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
-import type { RunState, RunStepView } from './run';
-import type { BackupImageInput, RestoreServerInput, RunInput } from './workflows';
+import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
+import type { Consistency } from './recovery-point';
+import type { StateBefore, WayBackFacts, WayBackView } from './way-back';
+import type { BackupImageInput, BackupMode, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
 
 /**
  * Activity interfaces, shared by workflows (which call them) and `activities/` (which implement them). Arguments and results travel through
@@ -32,7 +35,16 @@ export interface CatalogueActivities {
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
   /** A verification found stored bytes changed: nobody may restore from it again. */
   markDamaged(recoveryPointId: string, why: string): Promise<void>;
-  startLineage(runId: string, serverId: string): Promise<void>;
+  /** The volumes were swapped: what stood there is kept, and the server is on a new line of disk states. */
+  openWayBack(runId: string, facts: WayBackFacts, before: StateBefore): Promise<void>;
+  /** The volumes of `ofRunId` were returned to: its way back is used up, this run has one of its own, the server is on its old line again. */
+  takeWayBack(runId: string, ofRunId: string, facts: WayBackFacts, before: StateBefore): Promise<void>;
+  /** The run has put back what it swapped. No way back of this run: nothing. */
+  revertWayBack(runId: string): Promise<void>;
+  /** The old volumes that `ofRunId` has kept are deleted. */
+  closeWayBack(runId: string, ofRunId: string): Promise<void>;
+  /** The production network of the swapped server is up. */
+  recordGoLive(runId: string): Promise<void>;
 }
 
 /** Reads and judgements that need the catalogue; queue `control`. */
@@ -42,8 +54,17 @@ export interface PlanningActivities {
   /** Makes the plan from the survey, hashes and stores it. Idempotent. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
+  /** Finds the way back and what the catalogue knows about it. Throws `WAY_BACK_…`. */
+  chooseUndoSource(planId: string, serverId: string, ofRunId: string): Promise<UndoSource>;
+  composeUndoPlan(source: UndoSource, survey: UndoSurvey): Promise<void>;
   /** The stored plan, if it has this hash (`PLAN_STALE` otherwise). */
-  loadPlan(planId: string, hash: string): Promise<RestorePlanBody>;
+  loadPlan(planId: string, hash: string): Promise<PlanBody>;
+  /** Whether a person has decided, and who. Workers believe decisions only from PostgreSQL. */
+  readDecision(runId: string, kind: DecisionKind): Promise<Decision | null>;
+  /** What the catalogue knows of a run that was ended from outside. */
+  traceOfRun(runId: string): Promise<RunTrace>;
+  /** The way back of `ofRunId`, if it may be confirmed now. Throws `WAY_BACK_…`, `RUN_NOT_LIVE`. */
+  requireConfirmable(ofRunId: string): Promise<WayBackView>;
   /** Generation and lineage the recovery point of this run gets. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<{ readonly generation: number; readonly lineageId: string }>;
 }
@@ -58,6 +79,33 @@ export interface PlanSource {
   readonly repository: string;
   readonly recoveryPointId: string;
   readonly measuredRecoverySeconds: readonly number[];
+  readonly protection: Protection;
+  /** Volumes that earlier restores have kept and nobody has confirmed. */
+  readonly openWayBacks: readonly WayBackView[];
+}
+
+export interface UndoSource {
+  readonly planId: string;
+  readonly runId: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly uuid: string;
+  readonly hypervisor: string;
+  readonly lineageId: string;
+  readonly wayBack: WayBackView;
+  readonly undoneRun: { readonly kind: RunKind; readonly reason: string };
+}
+
+export interface Decision {
+  readonly actor: string;
+  readonly reason: string;
+  readonly at: string;
+}
+
+export interface RunTrace {
+  readonly steps: readonly StepRecord[];
+  readonly wayBack: WayBackView | null;
+  readonly cancelRequested: boolean;
 }
 
 export interface BackupDisk {
@@ -77,6 +125,18 @@ export interface BackupSubject {
   readonly neededBytes: number;
   readonly definitionFingerprint: string;
   readonly hasNvram: boolean;
+  /** `online` only for a server that runs: one that is off is imaged as it lies. */
+  readonly mode: BackupMode;
+}
+
+/** How the point in time of an online backup was taken. */
+export interface OnlineBackupStart {
+  readonly pointInTime: string;
+  readonly consistency: Consistency;
+  /** How long the guest's file systems were frozen; null: they were not. */
+  readonly frozenMs: number | null;
+  /** Why nothing was frozen, or what else people should know. */
+  readonly note: string | null;
 }
 
 export interface CopiedDisk {
@@ -91,6 +151,7 @@ export interface PublishRequest {
   readonly subject: BackupSubject;
   readonly copied: readonly CopiedDisk[];
   readonly pointInTime: string;
+  readonly consistency: Consistency;
   readonly generation: number;
   readonly lineageId: string;
 }
@@ -105,7 +166,7 @@ export interface PublishedRecoveryPoint {
 /** Short calls to one hypervisor and its image repositories; queue `host.<hypervisor>`. */
 export interface HostActivities {
   /** Throws the first reason why no image of this server can be taken. */
-  examineForBackup(input: RunInput): Promise<BackupSubject>;
+  examineForBackup(input: BackupImageInput): Promise<BackupSubject>;
   /** Refuses for lack of room, then makes the staging directory. */
   reserveRoom(input: BackupImageInput, neededBytes: number): Promise<void>;
   discardStaged(input: BackupImageInput): Promise<void>;
@@ -114,6 +175,8 @@ export interface HostActivities {
   /** Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. */
   recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void>;
 
+  /** Everything the plan of an undo is made from. Read-only. */
+  surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
   surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
@@ -133,13 +196,30 @@ export interface ServerActivities {
    */
   startAfterShutdown(input: RunInput): Promise<{ readonly mayStillStop: boolean }>;
   waitForAgent(input: RunInput): Promise<void>;
-  swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ readonly generationId: string | null }>;
-  revertSwap(input: RestoreServerInput): Promise<void>;
+  /** The restored server gets its volumes; its production links are down. Says what was replaced and kept. */
+  swapVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
+  revertSwap(input: RunInput): Promise<void>;
+  /** Puts the definition back that `ofRunId` had replaced, and keeps the present one. */
+  returnVolumes(input: UndoInput): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
+  /** Deletes the volumes and the definition that `ofRunId` has kept. */
+  discardKept(input: ConfirmInput): Promise<{ readonly deleted: readonly string[] }>;
+  /** Raises the links that the swap of this run left down. */
+  goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }>;
+  /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */
+  checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }>;
+  /** Arms the guard, freezes, begins the push job of all disks, thaws. */
+  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<OnlineBackupStart>;
+  /** Cancels the job, thaws, resumes a guest the job has paused, ends the guard. Nothing of it there: nothing. */
+  cancelOnlineBackup(input: RunInput): Promise<void>;
 }
 
 /** Long copies; queue `host.<hypervisor>.transfer`. They heartbeat as long as the adapter does not take them for stalled. */
 export interface TransferActivities {
   copyDiskToRepository(input: BackupImageInput, disk: BackupDisk): Promise<CopiedDisk>;
+  /** Waits until QEMU's job has written all disks; adopts a job that an earlier attempt had begun to follow. */
+  followOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }>;
+  /** Hashes an image that QEMU has written completely. */
+  hashStagedDisk(input: BackupImageInput, disk: BackupDisk, virtualSizeBytes: number): Promise<CopiedDisk>;
   /** Copies one image into its new volume and checks every stored byte on the way. */
   copyDiskToVolume(input: RestoreServerInput, plan: RestorePlanBody, target: string): Promise<void>;
 }

@@ -54,7 +54,7 @@ export const ERROR_CODES = {
   PLAN_NOT_FOUND: entry('not-found', 'never', 'Make a plan with `modosu restore plan NAME --scenario server`.'),
   RUN_NOT_FOUND: entry('not-found', 'never', 'List the runs with `modosu run list`.'),
   ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
-  NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode offline --reason TEXT`.'),
+  NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
   DOMAIN_NOT_FOUND: entry('not-found', 'never', 'Check the domain name in the estate file against `virsh list --all` on the hypervisor.'),
@@ -94,6 +94,26 @@ export const ERROR_CODES = {
   SERVER_HAS_SAVED_STATE: entry('precondition', 'never', 'Start the server, or drop its saved memory with `virsh managedsave-remove DOMAIN`.'),
   SERVER_DEFINITION_DIFFERS: entry('precondition', 'never', 'The running server uses other disk files than its stored definition; make both agree, or restart the server.'),
   DISK_SHARED: entry('precondition', 'never', 'A disk that several servers write to has no state of its own; remove it from the definition or unshare it.'),
+
+  QUIESCE_FAILED: entry('precondition', 'never', 'Look at the guest agent and its freeze hooks, or go on without: --allow-crash-consistent labels the recovery point "crash".'),
+  SERVER_FROZEN: entry('precondition', 'later', 'The file systems of the guest may still be frozen: look at it, then thaw them with `virsh domfsthaw DOMAIN`.'),
+  GUEST_COMMAND_FORBIDDEN: entry('precondition', 'never', 'The guest agent forbids this command (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga); allow it, or leave out what needs it.'),
+  HEALTH_CHECK_FAILED: entry('precondition', 'never', 'The check\'s own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.'),
+  GUEST_TOO_SLOW: entry('precondition', 'never', 'The guest\'s writes became slower than maxGuestLatencyMs allows; lower the rate limit, or take the backup at a quieter time.'),
+  BACKUP_JOB_LOST: entry('precondition', 'never', 'The backup job ended without a word, most likely with the server\'s QEMU process. Look at the server, then take the backup again.'),
+  BACKUP_JOB_FAILED: entry('precondition', 'never', 'QEMU\'s own message is in the detail. Nothing was published; take the backup again.'),
+  BACKUP_JOB_FOREIGN: entry('conflict', 'never', 'Another program is taking a backup of this server (`virsh domjobinfo DOMAIN`); wait for it, or end it with `virsh domjobabort DOMAIN`.'),
+  SERVER_PAUSED_BY_STORAGE: entry('precondition', 'never', 'The server was paused because its own storage failed; mend it, then `virsh resume DOMAIN`.'),
+  REPOSITORY_NOT_TRAVERSABLE: entry('precondition', 'never', 'QEMU runs as another user and must be able to pass through the directory named: chmod o+x it. Nobody can list it with that.'),
+
+  // the way back
+  WAY_BACK_NOT_FOUND: entry('not-found', 'never', 'Only a run that has replaced the volumes of a server has a way back; see `modosu run list --server NAME`.'),
+  WAY_BACK_CLOSED: entry('conflict', 'never', 'The old volumes are no longer kept; restore from a recovery point instead.'),
+  WAY_BACK_NOT_NEWEST: entry('conflict', 'never', 'Undo the newer run first.'),
+  WAY_BACK_INCOMPLETE: entry('precondition', 'never', 'A kept volume is missing or was exchanged; nothing was changed. Restore from a recovery point instead.'),
+  WAY_BACK_EMPTY: entry('conflict', 'never', 'The hypervisor did not know the server before the restore: there is nothing to go back to.'),
+  RUN_NOT_LIVE: entry('conflict', 'never', 'Let it go live first (`modosu run go-live ID`), or undo it.'),
+  RUN_NOT_WAITING: entry('conflict', 'never', 'Only a run that waits before go-live can be told to; see `modosu run show ID`.'),
 
   // images and repositories
   IMAGE_HEADER_REFUSED: entry('precondition', 'never', 'The disk image\'s header is unusual or hostile; nothing was opened. See the detail for the field.'),

@@ -1,8 +1,12 @@
 import type { ErrorSummary } from './errors';
+import type { HealthCheck } from './protection';
 import type { ImageManifest } from './recovery-point';
+import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
+import type { StateBefore, WayBackFacts } from './way-back';
 
 export type RestoreScenario = 'server';
+export type PlanScenario = RestoreScenario | 'undo';
 export type FindingSeverity = 'ok' | 'warn' | 'step' | 'block' | 'unknown';
 
 /** What a rule or a pre-flight check says in a plan. `block` stops the run. */
@@ -98,6 +102,11 @@ export interface RestorePlanBody {
   readonly volumes: readonly PlannedVolume[];
   readonly nvramNewPath: string | null;
   readonly renewsGenerationId: boolean;
+  /** MACs whose links are down until go-live. */
+  readonly quarantinedMacs: readonly string[];
+  readonly healthChecks: readonly HealthCheck[];
+  /** How the server was when the plan was made. */
+  readonly before: StateBefore;
   readonly steps: readonly PlannedStep[];
   readonly findings: readonly Finding[];
   /** What goes back in time or is lost, in sentences. */
@@ -109,6 +118,57 @@ export interface RestorePlanBody {
   readonly createdAt: string;
 }
 
+/** One disk's way from the present volume to the kept one. */
+export interface ReturnedVolume {
+  readonly target: string;
+  /** Kept, so that undoing the undo brings it back. Null: the server has no such disk now. */
+  readonly presentPath: string | null;
+  /** Null: the kept definition has no such disk. */
+  readonly returnsToPath: string | null;
+  /** Bytes QEMU has written to the present volume since the server was started; null when it is off. */
+  readonly writtenBytes: number | null;
+}
+
+/** What stands on the hypervisor now, and what would be returned to. */
+export interface UndoSurvey {
+  /** Null: the hypervisor no longer knows the server. */
+  readonly present: ServerInspection | null;
+  /** Null: the hypervisor's host has kept nothing of this run. */
+  readonly wayBack: WayBackFacts | null;
+  /** By target; empty for a server that is off. */
+  readonly writtenBytes: Readonly<Record<string, number>>;
+}
+
+/** The immutable content of the plan of an undo. */
+export interface UndoPlanBody {
+  readonly planId: string;
+  readonly runId: string;
+  readonly scenario: 'undo';
+  readonly server: ServerIdentity;
+  readonly undoes: {
+    readonly runId: string;
+    readonly kind: RunKind;
+    readonly swappedAt: string;
+    /** Null: it has never had its production network, and nothing is lost. */
+    readonly wentLiveAt: string | null;
+    readonly reason: string;
+  };
+  readonly volumes: readonly ReturnedVolume[];
+  readonly generationId: { readonly now: string | null; readonly then: string | null };
+  readonly lineage: { readonly now: string; readonly then: string };
+  /** How the server was before the swap that is undone. */
+  readonly returnsTo: StateBefore;
+  /** How it was when this plan was made: the way back of the undo itself. */
+  readonly before: StateBefore;
+  readonly steps: readonly PlannedStep[];
+  readonly findings: readonly Finding[];
+  readonly losses: readonly string[];
+  readonly basis: Pick<PlanBasis, 'definitionFingerprint' | 'disks'>;
+  readonly createdAt: string;
+}
+
+export type PlanBody = RestorePlanBody | UndoPlanBody;
+
 export type PlanState = 'planning' | 'ready' | 'failed' | 'used';
 
 export interface RestorePlanView {
@@ -116,12 +176,12 @@ export interface RestorePlanView {
   readonly state: PlanState;
   readonly serverId: string;
   readonly serverName: string;
-  readonly scenario: RestoreScenario;
+  readonly scenario: PlanScenario;
   readonly requestedBy: string;
   readonly createdAt: string;
   /** SHA-256 of the canonical JSON of `body`; null until ready. */
   readonly hash: string | null;
-  readonly body: RestorePlanBody | null;
+  readonly body: PlanBody | null;
   readonly error: ErrorSummary | null;
   /** The run that carried it out. */
   readonly runId: string | null;

@@ -50,7 +50,8 @@ export interface ImageManifest {
   readonly definitionFingerprint: string;
   readonly nvram: (StoredFile & { readonly origin: { readonly path: string; readonly format: DiskFormat } }) | null;
   readonly removableMedia: readonly { readonly target: string; readonly source: string | null }[];
-  readonly nics: readonly NicInspection[];
+  /** Without the state of the link, which is no property of the server. */
+  readonly nics: readonly Omit<NicInspection, 'linkUp'>[];
   readonly generationId: string | null;
   readonly firmware: 'bios' | 'uefi';
   readonly domainType: string;

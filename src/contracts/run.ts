@@ -1,6 +1,13 @@
 import type { ErrorSummary } from './errors';
+import type { WayBackView } from './way-back';
 
-export type RunKind = 'backup-image' | 'restore-server';
+export type RunKind = 'backup-image' | 'restore-server' | 'undo' | 'confirm';
+
+/** What a person may do with a run now; computed by the server, so that no button lies. */
+export type RunAction = 'cancel' | 'go-live' | 'undo' | 'confirm';
+
+/** A decision of a person that a run waits for. */
+export type DecisionKind = 'go-live';
 /** `accepted`: written down, the workflow is not running yet. A run's end state is that of its worst step. */
 export type RunState = 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 export type StepState = 'pending' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone';
@@ -11,7 +18,14 @@ export const isFinal = (state: RunState): boolean => state === 'succeeded' || st
 export interface StepProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
+  /** When bytes were last seen to move. */
   readonly updatedAt: string;
+  /** Over the last twenty seconds; null before two observations. */
+  readonly bytesPerSecond: number | null;
+  /** At that rate; null when nobody can say. */
+  readonly secondsLeft: number | null;
+  /** Set when no byte has moved for ten seconds: the moment of the last movement. */
+  readonly stalledSince: string | null;
 }
 
 export interface RunStepView {
@@ -42,6 +56,11 @@ export interface RunView {
   readonly planId: string | null;
   readonly recoveryPointId: string | null;
   readonly cancelRequested: boolean;
+  /** The decision the run waits for; null: none. */
+  readonly waitingFor: DecisionKind | null;
+  readonly allowedActions: readonly RunAction[];
+  /** What the run has kept of the server it replaced; null when it has replaced nothing. */
+  readonly wayBack: WayBackView | null;
   readonly error: ErrorSummary | null;
   /** Restores only: from the accepted request to the answering guest agent. */
   readonly recoverySeconds: number | null;

@@ -37,6 +37,8 @@ export interface NicInspection {
   /** libvirt's interface type: network, bridge, user … */
   readonly type: string;
   readonly source: string | null;
+  /** False: the cable is unplugged in the definition (`<link state='down'/>`). */
+  readonly linkUp: boolean;
 }
 
 export type AgentState = 'answering' | 'silent' | 'absent';

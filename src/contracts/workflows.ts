@@ -1,9 +1,17 @@
+import type { OnlineBackupLimits, QuiesceHooks } from './protection';
 import type { RunState } from './run';
+
+export type BackupMode = 'offline' | 'online';
 
 /** Workflow types by name: the API starts them without importing their code. */
 export const WORKFLOW_BACKUP_IMAGE = 'backupImage';
 export const WORKFLOW_PLAN_RESTORE = 'planRestore';
 export const WORKFLOW_RESTORE_SERVER = 'restoreServer';
+export const WORKFLOW_PLAN_UNDO = 'planUndo';
+export const WORKFLOW_UNDO = 'undoRestore';
+export const WORKFLOW_CONFIRM = 'confirmRestore';
+/** Puts in order what a run left behind that was ended outside Modosu. Takes the input of that run. */
+export const WORKFLOW_CLEAN_UP = 'cleanUpRun';
 
 /** What every run of a server knows. Ids and small values only: never bytes, never secrets. */
 export interface RunInput {
@@ -22,15 +30,57 @@ export interface RunInput {
 
 export interface BackupImageInput extends RunInput {
   readonly recoveryPointId: string;
-  readonly mode: 'offline';
+  readonly mode: BackupMode;
+  /** Online only: go on without a frozen file system, and label the recovery point `crash`. */
+  readonly allowCrashConsistent: boolean;
+  readonly quiesce: QuiesceHooks;
+  readonly onlineBackup: OnlineBackupLimits;
   readonly reason: string;
 }
 
 export interface RestoreServerInput extends RunInput {
   readonly planId: string;
   readonly planHash: string;
+  /** Stop before go-live and wait for a person. */
+  readonly hold: boolean;
   readonly reason: string;
 }
+
+/** Returns to the volumes that another run has replaced. */
+export interface UndoInput extends RunInput {
+  readonly planId: string;
+  readonly planHash: string;
+  /** The run whose way back is taken. */
+  readonly ofRunId: string;
+  readonly reason: string;
+}
+
+/** Deletes the volumes that another run has replaced. */
+export interface ConfirmInput extends RunInput {
+  readonly ofRunId: string;
+  readonly reason: string;
+}
+
+export interface PlanUndoInput {
+  readonly planId: string;
+  readonly serverId: string;
+  readonly ofRunId: string;
+}
+
+/** Input of `cleanUpRun`: the run as it was accepted, and its kind. */
+export type CleanUpInput = StartableRun;
+
+/** A run that has been written down and whose workflow is to be started. */
+export type StartableRun =
+  | { readonly kind: 'backup-image'; readonly input: BackupImageInput }
+  | { readonly kind: 'restore-server'; readonly input: RestoreServerInput }
+  | { readonly kind: 'undo'; readonly input: UndoInput }
+  | { readonly kind: 'confirm'; readonly input: ConfirmInput };
+
+/** A plan that has been written down and is to be made. */
+export type StartablePlan =
+  | { readonly scenario: 'server'; readonly input: PlanRestoreInput }
+  | { readonly scenario: 'undo'; readonly input: PlanUndoInput };
 
 export interface PlanRestoreInput {
   readonly planId: string;
@@ -42,6 +92,9 @@ export interface PlanRestoreInput {
 export interface RunResult {
   readonly state: Extract<RunState, 'succeeded' | 'failed' | 'cancelled'>;
 }
+
+/** Signal: a person has decided; the decision itself is read from PostgreSQL. */
+export const SIGNAL_DECIDED = 'decided';
 
 /** Query: the steps as the workflow sees them. */
 export const QUERY_STEPS = 'steps';

@@ -1,6 +1,8 @@
 import type { PlanSource } from '../contracts/activities';
 import type { RestoreSurvey } from '../contracts/plan';
+import { NO_PROTECTION, type HealthCheck } from '../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../contracts/server';
+import type { WayBackView } from '../contracts/way-back';
 import { planRestore, SPACE_RESERVE_BYTES, staleness } from './restore-planning';
 
 const GIB = 1024 ** 3;
@@ -19,7 +21,7 @@ const present: ServerInspection = {
   removableMedia: [],
   firmware: 'bios',
   nvram: null,
-  nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }],
+  nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null, linkUp: true }],
   generationId: null,
   agent: { state: 'silent', version: null, commands: [] },
   refusals: [],
@@ -47,7 +49,7 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
     definitionFingerprint: 'f1',
     nvram: null,
     removableMedia: [],
-    nics: present.nics,
+    nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }],
     generationId: null,
     firmware: 'bios',
     domainType: 'qemu',
@@ -66,6 +68,13 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
 
 const source = (measured: readonly number[] = []): PlanSource => ({
   planId: 'plan_1', runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: present.uuid, hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1', measuredRecoverySeconds: measured,
+  protection: { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'production' }], healthChecks: [CHECK] }, openWayBacks: [],
+});
+const CHECK: HealthCheck = { name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 };
+
+const wayBack = (runId: string, createdAt: string, allocatedBytes: number): WayBackView => ({
+  runId, serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [{ target: 'vda', path: '/srv/vm/vda.old', allocatedBytes }], nvramPath: null,
+  before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1', createdAt, expiresAt: '2026-03-09T00:00:00.000Z', wentLiveAt: createdAt, closedBy: null, closedAt: null,
 });
 
 const codes = (changes: Parameters<typeof survey>[0]) => planRestore(source(), survey(changes), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
@@ -76,7 +85,34 @@ describe('planRestore', () => {
     expect(plan.definitionFrom).toBe('present');
     expect(plan.findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING']);
     expect(plan.findings[0]?.message).toContain('libvirt says "running"');
-    expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'copy:vda', 'recheck', 'stop', 'swap', 'start', 'agent', 'record']);
+    expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'copy:vda', 'recheck', 'stop', 'swap', 'start', 'agent', 'health:database', 'go-live', 'record']);
+    expect(plan.before).toEqual({ powerState: 'running', agent: 'silent' });
+  });
+
+  it('keeps every NIC down until go-live that is not declared as one of the backup network', () => {
+    const nics = ['01', '02', '03'].map((last) => ({ mac: `52:54:00:AA:00:${last}`, type: 'user', source: null, linkUp: true }));
+    const protection = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:aa:00:02', role: 'backup' as const }, { mac: '52:54:00:aa:00:03', role: 'production' as const }] };
+    const plan = planRestore({ ...source(), protection }, survey({ present: { nics } }), NOW);
+    expect(plan.quarantinedMacs).toEqual(['52:54:00:AA:00:01', '52:54:00:AA:00:03']);
+    expect(plan.findings.find(({ code }) => code === 'NIC_NOT_DECLARED')).toMatchObject({ severity: 'ok', evidence: ['52:54:00:AA:00:01'] });
+    expect(plan.findings.map(({ code }) => code)).toContain('NO_HEALTH_CHECKS');
+  });
+
+  it('warns of a declared production NIC that is not there', () => {
+    const protection = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:99', role: 'production' as const }], healthChecks: [CHECK] };
+    expect(planRestore({ ...source(), protection }, survey(), NOW).findings.find(({ code }) => code === 'NIC_NOT_PRESENT')).toMatchObject({ severity: 'warn', evidence: ['52:54:00:00:00:99'] });
+  });
+
+  it('warns when health checks need an agent that nobody has seen', () => {
+    const changes = { manifest: { agentBefore: 'absent' as const }, present: { agent: { state: 'absent' as const, version: null, commands: [] } } };
+    expect(codes(changes)).toContain('warn HEALTH_CHECK_NEEDS_AGENT');
+  });
+
+  it('counts what earlier restores have kept, and names the run that can give room back', () => {
+    const openWayBacks = [wayBack('run_2', '2026-03-02T00:00:00.000Z', 2 * GIB), wayBack('run_1', '2026-03-01T00:00:00.000Z', GIB)];
+    const plan = planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW);
+    expect(plan.findings.find(({ code }) => code === 'WAY_BACKS_KEPT')?.message).toContain('3 GiB');
+    expect(plan.findings.find(({ code }) => code === 'NOT_ENOUGH_SPACE')?.remedy).toContain('modosu run confirm run_1 deletes them');
   });
 
   it('warns when the server is alive', () => {

@@ -1,6 +1,7 @@
 import type { PlanSource } from '../contracts/activities';
 import type { Finding, PlanBasis, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
-import type { ServerInspection } from '../contracts/server';
+import type { NicInspection, ServerInspection } from '../contracts/server';
+import { keptBytes, type StateBefore } from '../contracts/way-back';
 import { estimateDuration } from './estimate';
 import { describeAge, formatBytes } from '../contracts/format';
 import { restoreSteps } from './restore-steps';
@@ -17,6 +18,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const diskSet = compareDiskSets(survey);
   const definitionFrom = present === null || diskSet.length > 0 ? 'recovery-point' : 'present';
   const waitsForAgent = agentWasSeen(survey);
+  const quarantinedMacs = productionMacs(definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, source);
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
   return {
@@ -44,11 +46,15 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     volumes: targets.volumes,
     nvramNewPath: targets.nvramNewPath,
     renewsGenerationId,
+    quarantinedMacs,
+    healthChecks: source.protection.healthChecks,
+    before: stateNow(present),
     steps: restoreSteps({
       diskTargets: targets.volumes.map(({ target }) => target),
       hasNvram: targets.nvramNewPath !== null,
       present: present !== null,
       waitsForAgent,
+      healthChecks: source.protection.healthChecks.map(({ name }) => name),
     }),
     findings: [
       ...presenceFindings(survey),
@@ -56,7 +62,9 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...volumeFindings(survey),
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
-      ...targets.space.flatMap(spaceFindings),
+      ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
+      ...wayBackFindings(source),
+      ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
     losses: describeLosses(survey, now),
     space: targets.space,
@@ -64,6 +72,15 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     basis: planBasis(survey),
     createdAt: now.toISOString(),
   };
+}
+
+/** How a server is, for whoever wants to put it back into this state. A server that is gone is off. */
+export const stateNow = (present: ServerInspection | null): StateBefore => ({ powerState: present?.powerState ?? 'off', agent: present?.agent.state ?? 'absent' });
+
+/** Every NIC that is not declared as one of the backup network: an undeclared one must not talk to anybody by mistake. */
+function productionMacs(nics: readonly Pick<NicInspection, 'mac'>[], { protection }: PlanSource): readonly string[] {
+  const backup = new Set(protection.nics.filter(({ role }) => role === 'backup').map(({ mac }) => mac.toLowerCase()));
+  return nics.map(({ mac }) => mac).filter((mac) => mac !== '' && !backup.has(mac.toLowerCase()));
 }
 
 /** What must still be so when the plan is carried out. */
@@ -216,7 +233,53 @@ function startFindings(survey: RestoreSurvey, renewsGenerationId: boolean): read
   return findings;
 }
 
-function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed): readonly Finding[] {
+function quarantineFindings({ protection }: PlanSource, quarantinedMacs: readonly string[], waitsForAgent: boolean): readonly Finding[] {
+  const findings: Finding[] = [];
+  const undeclared = quarantinedMacs.filter((mac) => !protection.nics.some((nic) => nic.mac.toLowerCase() === mac.toLowerCase()));
+  if (undeclared.length > 0) {
+    findings.push({
+      code: 'NIC_NOT_DECLARED',
+      severity: 'ok',
+      message: 'NICs that are not declared count as production: their links are down until go-live.',
+      remedy: 'Declare them under "nics" of the server, with role production or backup.',
+      evidence: undeclared,
+    });
+  }
+  const gone = protection.nics.filter(({ mac, role }) => role === 'production' && !quarantinedMacs.some((known) => known.toLowerCase() === mac.toLowerCase()));
+  if (gone.length > 0) {
+    findings.push({ code: 'NIC_NOT_PRESENT', severity: 'warn', message: 'Declared production NICs are not in the definition that is used.', remedy: 'Correct "nics" of the server in the estate file.', evidence: gone.map(({ mac }) => mac) });
+  }
+  const { healthChecks } = protection;
+  if (healthChecks.length === 0) {
+    findings.push({ code: 'NO_HEALTH_CHECKS', severity: 'ok', message: 'No health check is declared: the server goes live when it has started.', remedy: 'Declare "healthChecks" of the server.', evidence: [] });
+  }
+  const needAgent = healthChecks.filter(({ kind }) => kind !== 'tcp');
+  if (needAgent.length > 0 && !waitsForAgent) {
+    findings.push({
+      code: 'HEALTH_CHECK_NEEDS_AGENT',
+      severity: 'warn',
+      message: 'Health checks run in the guest through its agent, and nobody has seen that agent: they will most likely fail, and the restore is undone then.',
+      remedy: 'Install qemu-guest-agent, or use TCP checks over the backup network.',
+      evidence: needAgent.map(({ name, kind }) => `${name} (${kind})`),
+    });
+  }
+  return findings;
+}
+
+/** Kept volumes take room that nobody sees otherwise. */
+function wayBackFindings({ openWayBacks }: PlanSource): readonly Finding[] {
+  if (openWayBacks.length === 0) return [];
+  return [
+    {
+      code: 'WAY_BACKS_KEPT',
+      severity: 'ok',
+      message: `Volumes of ${openWayBacks.length === 1 ? 'an earlier run' : `${openWayBacks.length} earlier runs`} are still kept: ${formatBytes(openWayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0))}. This restore keeps the present ones as well.`,
+      evidence: openWayBacks.map((wayBack) => `run ${wayBack.runId}: ${formatBytes(keptBytes(wayBack))} until ${wayBack.expiresAt}`),
+    },
+  ];
+}
+
+function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed, { openWayBacks }: PlanSource): readonly Finding[] {
   if (neededBytes + SPACE_RESERVE_BYTES <= freeBytes) return [];
   const missingBytes = neededBytes + SPACE_RESERVE_BYTES - freeBytes;
   return [
@@ -224,10 +287,16 @@ function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed): readon
       code: 'NOT_ENOUGH_SPACE',
       severity: 'block',
       message: `${directory} has too little room for the new volumes.`,
-      remedy: `Free at least ${formatBytes(missingBytes)} in ${directory}.`,
+      remedy: `Free at least ${formatBytes(missingBytes)} in ${directory}.${confirmable(openWayBacks)}`,
       evidence: [`needed ${neededBytes} bytes and a reserve of ${SPACE_RESERVE_BYTES}`, `free ${freeBytes} bytes`],
     },
   ];
+}
+
+/** What a responder can give up at once. */
+function confirmable(openWayBacks: PlanSource['openWayBacks']): string {
+  const [oldest] = openWayBacks.filter(({ wentLiveAt }) => wentLiveAt !== null).toReversed();
+  return oldest === undefined ? '' : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: modosu run confirm ${oldest.runId} deletes them.`;
 }
 
 function describeLosses({ present, manifest, targets }: RestoreSurvey, now: Date): readonly string[] {

@@ -2,6 +2,9 @@ import type { Fence, PowerState, ServerInspection, ServerRef } from '../contract
 import type { ImageManifest } from '../contracts/recovery-point';
 import type { PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
+import type { OnlineBackupStart } from '../contracts/activities';
+import type { OnlineBackupLimits, QuiesceHooks } from '../contracts/protection';
+import type { WayBackFacts } from '../contracts/way-back';
 
 /** Passed to every long operation. */
 export interface TransferContext {
@@ -38,6 +41,27 @@ export interface SwapRequest {
   readonly volumes: readonly PlannedVolume[];
   readonly nvramNewPath: string | null;
   readonly renewGenerationId: boolean;
+  /** MACs whose links are put down in the new definition; those that are down already stay as they are and are not raised by `goLive`. */
+  readonly quarantinedMacs: readonly string[];
+}
+
+export interface OnlineBackupDisk {
+  readonly target: string;
+  /** The active file, as it was when the backup was examined: another one now is `DEFINITION_CHANGED`. */
+  readonly path: string;
+  /** Where QEMU writes a flat qcow2 image. Directories must be passable for QEMU's user (`REPOSITORY_NOT_TRAVERSABLE`). */
+  readonly targetPath: string;
+}
+
+export interface OnlineBackupRequest {
+  readonly server: ServerRef;
+  readonly fence: Fence;
+  readonly disks: readonly OnlineBackupDisk[];
+  readonly definitionFingerprint: string;
+  readonly quiesce: QuiesceHooks;
+  /** True: an agent that is absent, silent or refuses to freeze is no reason to give up. */
+  readonly allowCrashConsistent: boolean;
+  readonly limits: OnlineBackupLimits;
 }
 
 /**
@@ -72,12 +96,15 @@ export interface Hypervisor {
   guestAgent(server: ServerRef): GuestAgent;
 
   /**
-   * Writes our fence into the domain's metadata (stored and live). Idempotent for the same fence. Throws `FENCED_OFF` when a higher token
+   * Writes our fence into the domain's metadata (stored and live). Idempotent for the same fence. Throws `FENCED_OFF` when a higher token, or this one given back,
    * stands there. For a server that is gone: returns `false`, and the fence is written with the swap.
    */
   takeFence(server: ServerRef, fence: Fence): Promise<boolean>;
 
-  /** Removes the fence if it is ours; otherwise nothing. Idempotent; a gone server is fine. */
+  /**
+   * Gives the server back: the fence stays as a mark that its token is used up, so that a resurrected run of this or an older token never gets in again. Not ours: nothing. Idempotent; a
+   * gone server is fine.
+   */
   releaseFence(server: ServerRef, fence: Fence): Promise<void>;
 
   /** Starts a server. Already running: nothing. Throws `START_FAILED` with the host's message. */
@@ -128,11 +155,66 @@ export interface Hypervisor {
    * `revertSwap`. Idempotent: already swapped by this run: nothing. Throws `SWAP_REFUSED` with the old definition still in place (also when volumes and
    * disks of the definition are not the same set, or a volume is not there), `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`.
    */
-  swap(request: SwapRequest): Promise<{ readonly generationId: string | null }>;
+  swap(request: SwapRequest): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
 
   /** Defines the kept old definition again (undefines a server that was gone). Not swapped by this run: nothing. Idempotent. The server must be off (`SERVER_NOT_STOPPED`). No file is deleted. */
   revertSwap(server: ServerRef, fence: Fence): Promise<void>;
 
-  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`). Missing ones are fine; where the directory is missing too, a file may lie in it that comes back with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). */
+  /** Throws `FENCED_OFF` unless exactly this fence stands in the definition. A server that is gone: nothing. Read-only. */
+  requireFence(server: ServerRef, fence: Fence): Promise<void>;
+
+  /**
+   * Takes the point in time of all disks of a *running* server in one transaction: reserves room for the targets, arms a guard process that outlives this one,
+   * freezes the guest's file systems, begins a push job for all disks, thaws at once (window of ten seconds at most). Called again after its caller died: a job that is
+   * known to have begun inside the freeze is adopted; with any doubt it is cancelled and begun anew. Bound to `fence.runId`.
+   * Throws `FENCED_OFF`, `DEFINITION_CHANGED` (disks or definition are not those examined), `BACKUP_JOB_LOST` (the server is off), `AGENT_ABSENT`, `AGENT_SILENT`, `QUIESCE_FAILED`,
+   * `NOT_ENOUGH_SPACE`, `REPOSITORY_NOT_TRAVERSABLE`, `REPOSITORY_UNREACHABLE`, `BACKUP_JOB_FOREIGN`, `BACKUP_JOB_FAILED`, `SERVER_GONE`, and what `exportDisk` throws for image headers. After each of them nothing is frozen and no job of ours
+   * runs; only `SERVER_FROZEN` says that a freeze could not be taken back yet, and the guard goes on trying.
+   */
+  beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): Promise<OnlineBackupStart>;
+
+  /**
+   * Waits for the job of `runId` and reports each disk's progress. Adopts: may be called by another process than the one that began. Ends with the images complete and fsynced, their reserved room
+   * given back. Throws `NOT_ENOUGH_SPACE` (the repository filled up; the guard has cancelled the job and resumed the guest, and the message says for how long it was paused), `GUEST_TOO_SLOW`, `COPY_STALLED`,
+   * `SERVER_PAUSED_BY_STORAGE` (the guest's own disks, not the repository), `BACKUP_JOB_FAILED`, `BACKUP_JOB_LOST`. Aborting the signal only ends the waiting: the job goes on.
+   */
+  followOnlineBackup(
+    request: { readonly server: ServerRef; readonly runId: string; readonly disks: readonly OnlineBackupDisk[] },
+    context: { readonly signal: AbortSignal; readonly onProgress: (target: string, progress: { readonly doneBytes: number; readonly totalBytes: number }) => void },
+  ): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }>;
+
+  /**
+   * Cancels the job of this run, *then* resumes a guest that it has paused, thaws what is frozen, ends the guard and forgets it. Idempotent; nothing there or a gone server: nothing. Needs no fence:
+   * it only takes back what this run has begun. Throws `SERVER_FROZEN` when the guest could not be thawed.
+   */
+  cancelOnlineBackup(server: ServerRef, runId: string): Promise<void>;
+
+  /**
+   * For the janitor: thaws and resumes for guards that have died, and forgets those whose run is not in `openRunIds`. Returns what was done, in words.
+   */
+  sweepGuards(openRunIds: ReadonlySet<string>): Promise<readonly string[]>;
+
+  /** Raises the links that the swap of `fence.runId` left down, in the stored and in the running definition. Idempotent. No swap of this run: nothing. */
+  goLive(server: ServerRef, fence: Fence): Promise<{ readonly raised: readonly string[] }>;
+
+  /** What the swap of a run has kept; null when there is nothing. Read-only. */
+  keptBy(server: ServerRef, runId: string): Promise<WayBackFacts | null>;
+
+  /** Bytes QEMU has written to each disk since it was started; empty for a server that is off. Read-only. */
+  writtenBytes(server: ServerRef): Promise<Readonly<Record<string, number>>>;
+
+  /**
+   * Defines what the swap of `ofRunId` had replaced, with its own generation id, and keeps the present definition under `fence.runId`, so that this can be undone in turn. A swap like any other:
+   * `revertSwap` takes it back. The server must be off. Idempotent. Throws `WAY_BACK_NOT_FOUND`, `WAY_BACK_INCOMPLETE` (a kept file is missing or another one), `WAY_BACK_EMPTY`, `SERVER_NOT_STOPPED`, `SWAP_REFUSED`.
+   */
+  returnVolumes(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
+
+  /**
+   * Deletes the volumes and the NVRAM that the swap of `ofRunId` has kept (not their backing files, which others may share), and the record of it. None that any server uses, directly or as a backing file, or
+   * that another run would still return to (`VOLUME_EXISTS`), and none that was exchanged since (`WAY_BACK_INCOMPLETE`). A directory that is away: `TARGET_UNREACHABLE`, and nothing is forgotten. Idempotent: nothing kept (any more): nothing.
+   */
+  discardKept(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly deleted: readonly string[] }>;
+
+  /** Deletes files this run has made, after ending a copy a dead worker left running. Only paths that end with `.<runId>` are accepted (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`), or that the run has put into a server which is gone now (`SERVER_GONE`). Missing ones are fine; where the directory is missing too, a file may lie in it that comes back with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). */
   discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void>;
 }

@@ -16,6 +16,7 @@ import { connectWorkers, WorkerFactory } from '../temporal/worker-factory';
 import { builtWorkflowBundle } from '../temporal/workflow-bundle';
 import { tellParent } from './parent';
 import { aborted } from './shutdown';
+import { sweepUntil } from './worker/janitor';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
 /** How soon a newly applied hypervisor gets its workers. */
@@ -48,6 +49,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
         await Promise.all([
           reconcileUntil(ending, { catalog, runs, log: log.child({ part: 'reconciler' }), now: () => new Date() }),
           followHypervisors(ending, crew, catalog, log),
+          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date() }),
           aborted(ending),
         ]);
       } finally {
@@ -69,6 +71,7 @@ const activityDependencies = (config: ServiceConfig, catalog: Catalog, log: Log)
   ...new Adapters(config).byName(catalog),
   log,
   version: programVersion(),
+  wayBackDays: config.wayBackDays,
   ...(config.copyRateLimitBytesPerSecond === null ? {} : { copyRateLimitBytesPerSecond: config.copyRateLimitBytesPerSecond }),
 });
 

@@ -52,7 +52,8 @@ export function findProgram(program: string): string {
   throw new ModosuError('PROGRAM_MISSING', `The program ${program} is not installed.`, { context: { program } });
 }
 
-function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+/** PATH, HOME and the like, and nothing that could be a secret. */
+export function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const environment: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const name of PASSED_ON) {
     const value = process.env[name];

@@ -7,17 +7,23 @@ import type { ExecutionState, RunDispatcher } from './run-starter';
 const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof reconcile>[0]['log'];
 
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
-function world(runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>) {
-  const finished: string[] = [];
+function world(runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>, decided: readonly { runId: string; serverId: string }[] = []) {
+  const cleanedUp: string[] = [];
+  const told: string[] = [];
   const catalog = {
     listUndispatched: async () => [],
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
     getRun: async (runId: string) => ({ ...runs[runId], cancelRequested: false }),
-    finishRun: async (runId: string) => void finished.push(runId),
+    getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
+    listDecidedButWaiting: async () => decided,
     listUnfinishedPlans: async () => [],
   } as unknown as Catalog;
-  const dispatcher = { describeRun: async (runId: string) => runs[runId]?.execution() } as unknown as RunDispatcher;
-  return { finished, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
+  const dispatcher = {
+    describeRun: async (runId: string) => runs[runId]?.execution(),
+    startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
+    tellDecided: async (runId: string) => void told.push(runId),
+  } as unknown as RunDispatcher;
+  return { cleanedUp, told, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
 }
 
 it('does not end a run that is started while Temporal is asked about it', async () => {
@@ -28,15 +34,21 @@ it('does not end a run that is started while Temporal is asked about it', async 
       return 'absent';
     },
   };
-  const { finished, pass } = world({ run_1: run });
+  const { cleanedUp, pass } = world({ run_1: run });
   await pass();
-  expect(finished).toEqual([]);
+  expect(cleanedUp).toEqual([]);
 });
 
-it('ends a running run that Temporal does not know', async () => {
-  const { finished, pass } = world({ run_1: { state: 'running', execution: () => 'absent' } });
+it('tells a waiting workflow that a decision stands', async () => {
+  const { told, pass } = world({}, [{ runId: 'run_1', serverId: 'srv_1' }]);
+  await expect(pass()).resolves.toMatchObject({ told: ['run_1'] });
+  expect(told).toEqual(['run_1']);
+});
+
+it('has what an ended workflow left behind put in order, under the lock of its run', async () => {
+  const { cleanedUp, pass } = world({ run_1: { state: 'running', execution: () => 'absent' } });
   await expect(pass()).resolves.toMatchObject({ ended: ['run_1'] });
-  expect(finished).toEqual(['run_1']);
+  expect(cleanedUp).toEqual(['run_1']);
 });
 
 const failing = (code: 'INTERNAL' | 'TEMPORAL_UNAVAILABLE') => (): never => {
@@ -44,13 +56,13 @@ const failing = (code: 'INTERNAL' | 'TEMPORAL_UNAVAILABLE') => (): never => {
 };
 
 it('judges the others although one of them cannot be judged', async () => {
-  const { finished, pass } = world({ run_1: { state: 'running', execution: failing('INTERNAL') }, run_2: { state: 'running', execution: () => 'closed' } });
+  const { cleanedUp, pass } = world({ run_1: { state: 'running', execution: failing('INTERNAL') }, run_2: { state: 'running', execution: () => 'closed' } });
   await pass();
-  expect(finished).toEqual(['run_2']);
+  expect(cleanedUp).toEqual(['run_2']);
 });
 
 it('judges nothing more when Temporal does not answer', async () => {
-  const { finished, pass } = world({ run_1: { state: 'running', execution: failing('TEMPORAL_UNAVAILABLE') }, run_2: { state: 'running', execution: () => 'closed' } });
+  const { cleanedUp, pass } = world({ run_1: { state: 'running', execution: failing('TEMPORAL_UNAVAILABLE') }, run_2: { state: 'running', execution: () => 'closed' } });
   await expect(pass()).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE' });
-  expect(finished).toEqual([]);
+  expect(cleanedUp).toEqual([]);
 });

@@ -8,8 +8,8 @@ import type { RunDispatcher } from './run-starter';
 /** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
 
 export interface ReconcileDependencies {
-  readonly catalog: Pick<Catalog, 'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'getRun' | 'finishRun' | 'failPlan'>;
-  readonly runs: Pick<RunDispatcher, 'startRun' | 'startPlan' | 'cancelRun' | 'describeRun' | 'describePlan'>;
+  readonly catalog: Pick<Catalog, 'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'listDecidedButWaiting' | 'getRun' | 'getDispatchable' | 'failPlan'>;
+  readonly runs: Pick<RunDispatcher, 'startRun' | 'startPlan' | 'startCleanUp' | 'tellDecided' | 'cancelRun' | 'describeRun' | 'describePlan'>;
   readonly log: Log;
   readonly now: () => Date;
 }
@@ -18,6 +18,9 @@ export interface ReconcileDependencies {
 export interface ReconcileReport {
   readonly started: readonly string[];
   readonly cancelled: readonly string[];
+  /** Told that a person has decided. */
+  readonly told: readonly string[];
+  /** Ended outside Modosu: their clean-up was started, or the plan marked as failed. */
   readonly ended: readonly string[];
 }
 
@@ -30,7 +33,7 @@ const INTERVAL_MS = 3_000;
  * is not judged.
  */
 export async function reconcile({ catalog, runs, log, now }: ReconcileDependencies): Promise<ReconcileReport> {
-  const report = { started: [] as string[], cancelled: [] as string[], ended: [] as string[] };
+  const report = { started: [] as string[], cancelled: [] as string[], told: [] as string[], ended: [] as string[] };
   const olderThan = new Date(now().getTime() - UNDISPATCHED_AFTER_MS);
 
   for (const run of await catalog.listUndispatched(olderThan)) {
@@ -53,24 +56,32 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
         if (!run.cancelRequested) return;
         await runs.cancelRun(runId, serverId);
         report.cancelled.push(runId);
-        // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well.
+        // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was undone, and it still holds the server.
       } else if (execution === 'closed' || state !== 'accepted') {
-        await catalog.finishRun(runId, { state: 'failed', error: endedOutside(runId, execution) });
+        await runs.startCleanUp(await catalog.getDispatchable(runId));
         report.ended.push(runId);
-        log.error({ runId, serverId, execution }, 'run is open but its workflow is not; ended it as failed');
+        log.error({ runId, serverId, execution }, 'run is open but its workflow is not; what it left behind is put in order');
       }
     });
   }
 
-  for (const { planId, serverId, recoveryPointId } of await catalog.listUnfinishedPlans(olderThan)) {
+  for (const { runId, serverId } of await catalog.listDecidedButWaiting()) {
+    await judged(log, { runId, serverId }, async () => {
+      await runs.tellDecided(runId, serverId);
+      report.told.push(runId);
+    });
+  }
+
+  for (const plan of await catalog.listUnfinishedPlans(olderThan)) {
+    const { planId, serverId } = plan.input;
     await judged(log, { planId, serverId }, async () => {
       const execution = await runs.describePlan(planId);
       if (execution === 'absent') {
-        await runs.startPlan({ planId, serverId, recoveryPointId });
+        await runs.startPlan(plan);
         report.started.push(planId);
         log.warn({ planId, serverId }, 'accepted plan had no workflow; started it');
       } else if (execution === 'closed' && (await stillUnfinished(catalog, planId, now()))) {
-        await catalog.failPlan(planId, endedOutside(planId, execution));
+        await catalog.failPlan(planId, endedOutside(planId));
         report.ended.push(planId);
         log.error({ planId, serverId }, 'plan is unfinished but its workflow has ended; marked it as failed');
       }
@@ -97,7 +108,7 @@ export async function reconcileUntil(signal: AbortSignal, dependencies: Reconcil
 }
 
 const stillUnfinished = async (catalog: ReconcileDependencies['catalog'], planId: string, now: Date): Promise<boolean> =>
-  (await catalog.listUnfinishedPlans(now)).some((plan) => plan.planId === planId);
+  (await catalog.listUnfinishedPlans(now)).some((plan) => plan.input.planId === planId);
 
 /**
  * One run or plan must not stop the pass for the others. Only a service that does not answer ends it. A server whose workflow still belongs to a run that has
@@ -114,11 +125,8 @@ async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: ()
   }
 }
 
-const endedOutside = (id: string, execution: 'closed' | 'absent') => ({
+const endedOutside = (planId: string) => ({
   code: 'RUN_ENDED_OUTSIDE' as const,
-  message:
-    execution === 'closed'
-      ? `The workflow of ${id} was ended in Temporal before it could write down its result.`
-      : `The workflow of ${id} no longer exists in Temporal.`,
-  hint: "Nothing was undone. Check the server's state and its disks before the next run.",
+  message: `The workflow of ${planId} was ended in Temporal before it could write down its result.`,
+  hint: 'Planning changes nothing on the server: plan again.',
 });

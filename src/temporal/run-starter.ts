@@ -4,7 +4,17 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, Workflo
 import { ModosuError } from '../contracts/errors';
 import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId } from '../contracts/ids';
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
-import { WORKFLOW_BACKUP_IMAGE, WORKFLOW_PLAN_RESTORE, WORKFLOW_RESTORE_SERVER } from '../contracts/workflows';
+import {
+  SIGNAL_DECIDED,
+  WORKFLOW_BACKUP_IMAGE,
+  WORKFLOW_CLEAN_UP,
+  WORKFLOW_CONFIRM,
+  WORKFLOW_PLAN_RESTORE,
+  WORKFLOW_PLAN_UNDO,
+  WORKFLOW_RESTORE_SERVER,
+  WORKFLOW_UNDO,
+  type StartablePlan,
+} from '../contracts/workflows';
 import type { TemporalClient } from './client';
 import { RUN_KEY, searchAttributesOf } from './search-attributes';
 
@@ -22,6 +32,8 @@ export type ExecutionState = 'running' | 'closed' | 'absent';
  * lock away, so that the accepted run stays accepted; the reconciler starts it later.
  */
 export interface RunDispatcher extends RunStarter {
+  /** Starts the workflow that puts in order what a run left behind whose own workflow was ended from outside. It runs under the same workflow id and counts as that run's. Already running: nothing. */
+  startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
   describePlan(planId: string): Promise<ExecutionState>;
   /** True when a worker has polled the task queue in the last minutes. One that has just been killed still counts. */
@@ -32,7 +44,11 @@ export interface RunDispatcher extends RunStarter {
 const WORKFLOW_TYPES = {
   'backup-image': WORKFLOW_BACKUP_IMAGE,
   'restore-server': WORKFLOW_RESTORE_SERVER,
+  undo: WORKFLOW_UNDO,
+  confirm: WORKFLOW_CONFIRM,
 } as const satisfies Record<StartableRun['kind'], string>;
+
+const PLAN_WORKFLOW_TYPES = { server: WORKFLOW_PLAN_RESTORE, undo: WORKFLOW_PLAN_UNDO } as const satisfies Record<StartablePlan['scenario'], string>;
 
 /** A finished run gives its lock back a moment before its workflow closes: the next one waits that long instead of failing. */
 const HANDOVER_MS = 3000;
@@ -49,13 +65,13 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
       }
     });
 
-  const startOnce = (run: StartableRun): Promise<boolean> => {
+  const startOnce = (run: StartableRun, as: 'run' | 'clean-up'): Promise<boolean> => {
     const { input } = run;
     return startUnlessOpen(temporal, (client) =>
-      client.workflow.start(WORKFLOW_TYPES[run.kind], {
+      client.workflow.start(as === 'run' ? WORKFLOW_TYPES[run.kind] : WORKFLOW_CLEAN_UP, {
         workflowId: serverWorkflowId(input.serverId),
         taskQueue: CONTROL_TASK_QUEUE,
-        args: [input],
+        args: [as === 'run' ? input : run],
         typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, hypervisor: input.hypervisor, kind: run.kind, runId: input.runId }),
         ...OPEN_ONCE,
       }),
@@ -67,7 +83,7 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
       const { runId, serverId, serverName } = run.input;
       const giveUpAt = Date.now() + handoverMs;
       for (;;) {
-        if (await startOnce(run)) return;
+        if (await startOnce(run, 'run')) return;
         const holder = await describe(serverWorkflowId(serverId));
         if (runIdOf(holder) === runId) return;
         if (Date.now() >= giveUpAt) {
@@ -80,13 +96,29 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
       }
     },
 
-    async startPlan(input) {
+    async startCleanUp(run) {
+      await startOnce(run, 'clean-up');
+    },
+
+    async tellDecided(runId, serverId) {
+      const found = await describe(serverWorkflowId(serverId));
+      if (found === null || stateFor(found, runId) !== 'running') return;
+      await temporal.call(async (client) => {
+        try {
+          await client.workflow.getHandle(found.workflowId, found.runId).signal(SIGNAL_DECIDED);
+        } catch (error) {
+          if (!(error instanceof WorkflowNotFoundError)) throw error; // it has ended in between
+        }
+      });
+    },
+
+    async startPlan({ scenario, input }) {
       await startUnlessOpen(temporal, (client) =>
-        client.workflow.start(WORKFLOW_PLAN_RESTORE, {
+        client.workflow.start(PLAN_WORKFLOW_TYPES[scenario], {
           workflowId: planWorkflowId(input.planId),
           taskQueue: CONTROL_TASK_QUEUE,
           args: [input],
-          typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, kind: 'plan-restore', runId: input.planId }),
+          typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, kind: scenario === 'undo' ? 'plan-undo' : 'plan-restore', runId: input.planId }),
           ...OPEN_ONCE,
         }),
       );

@@ -1,8 +1,11 @@
 import type { Catalog } from '../../src/catalog/catalog';
 import { accessContract } from './catalog.access.contract';
+import { decisionContract } from './catalog.decision.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
+import { wayBackContract } from './catalog.way-back.contract';
+import { wayBackRequestsContract } from './catalog.way-back-requests.contract';
 
 /** A catalogue without any content, with a clock that the test sets. */
 export interface CatalogUnderTest {
@@ -40,6 +43,9 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     inventoryContract(() => subject);
     planContract(() => subject);
     runContract(() => subject);
+    wayBackContract(() => subject);
+    wayBackRequestsContract(() => subject);
+    decisionContract(() => subject);
     accessContract(() => subject);
   });
 }

@@ -1,10 +1,12 @@
 import { planHash } from '../../src/catalog/plan-hash';
-import type { AcceptBackupRequest, AcceptRestoreRequest, Catalog, ResolvedServer, ServerRecord } from '../../src/catalog/catalog';
+import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptPlannedRequest, Catalog, ResolvedServer, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema, type Estate } from '../../src/contracts/api/estate';
 import { isModosuError, type ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
+import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
+import type { StepProgress } from '../../src/contracts/run';
+import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
 
 /** Things a test of the catalogue needs: an estate, recovery points, plans, requests. */
 
@@ -35,10 +37,11 @@ export const backupRequest = (serverId: string, changes: Partial<AcceptBackupReq
   serverId,
   reason: 'before the upgrade',
   mode: 'offline',
+  allowCrashConsistent: false,
   ...changes,
 });
 
-export const restoreRequest = (serverId: string, planId: string, changes: Partial<AcceptRestoreRequest> = {}): AcceptRestoreRequest => ({
+export const restoreRequest = (serverId: string, planId: string, changes: Partial<AcceptPlannedRequest> = {}): AcceptPlannedRequest => ({
   actor: 'alice',
   idempotencyKey: null,
   requestDigest: 'd1',
@@ -46,6 +49,17 @@ export const restoreRequest = (serverId: string, planId: string, changes: Partia
   reason: 'the OS no longer starts',
   planId,
   confirm: 'db01',
+  hold: false,
+  ...changes,
+});
+
+export const confirmRequest = (serverId: string, ofRunId: string, changes: Partial<AcceptConfirmRequest> = {}): AcceptConfirmRequest => ({
+  actor: 'alice',
+  idempotencyKey: null,
+  requestDigest: 'd1',
+  serverId,
+  reason: 'the restore has proven itself',
+  ofRunId,
   ...changes,
 });
 
@@ -88,6 +102,18 @@ export function manifestOf(server: ServerRecord, generation: number, changes: Pa
   };
 }
 
+export const BEFORE: StateBefore = { powerState: 'running', agent: 'answering' };
+
+/** What a run keeps; the paths tell runs apart. */
+export const factsOf = (runId: string, changes: Partial<WayBackFacts> = {}): WayBackFacts => ({
+  wasGone: false,
+  volumes: [{ target: 'vda', path: `/images/kept-by-${runId}.qcow2`, allocatedBytes: 5_000_000_000 }],
+  nvramPath: '/nvram/db01.fd',
+  generationId: null,
+  complete: true,
+  ...changes,
+});
+
 export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId: string, findings: readonly Finding[] = []): RestorePlanBody {
   return {
     planId,
@@ -99,6 +125,9 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
     volumes: [{ target: 'vda', replacesPath: '/images/db01.qcow2', newPath: '/images/db01.qcow2.run', format: 'qcow2', virtualSizeBytes: 10, flattened: false }],
     nvramNewPath: null,
     renewsGenerationId: false,
+    quarantinedMacs: ['52:54:00:00:00:01'],
+    healthChecks: [],
+    before: BEFORE,
     steps: [{ key: 'check', title: 'Check the plan' }],
     findings,
     losses: ['What was written since 2026-01-01.'],
@@ -121,6 +150,89 @@ export async function givenReadyPlan(catalog: Catalog, server: ServerRecord, fin
   await catalog.completePlan(planId, body, hash);
   return { planId, hash, recoveryPointId: manifest.recoveryPointId };
 }
+
+export function undoBodyOf(planId: string, server: ServerRecord, ofRunId: string, findings: readonly Finding[] = []): UndoPlanBody {
+  return {
+    planId,
+    runId: newId('run'),
+    scenario: 'undo',
+    server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: server.hypervisor, domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
+    undoes: { runId: ofRunId, kind: 'restore-server', swappedAt: '2026-03-01T00:00:00.000Z', wentLiveAt: null, reason: 'the OS no longer starts' },
+    volumes: [{ target: 'vda', presentPath: '/images/new.qcow2', returnsToPath: `/images/kept-by-${ofRunId}.qcow2`, writtenBytes: null }],
+    generationId: { now: null, then: null },
+    lineage: { now: server.lineageId, then: 'the one before' },
+    returnsTo: BEFORE,
+    before: BEFORE,
+    steps: [{ key: 'check', title: 'Check the plan' }],
+    findings,
+    losses: [],
+    basis: { definitionFingerprint: HASH, disks: [{ target: 'vda', path: '/images/new.qcow2' }] },
+    createdAt: '2026-03-01T00:00:00.000Z',
+  };
+}
+
+/** The plan of an undo that is ready. */
+export async function givenReadyUndoPlan(catalog: Catalog, server: ServerRecord, ofRunId: string, findings: readonly Finding[] = []): Promise<{ readonly planId: string; readonly hash: string }> {
+  const { planId } = await catalog.acceptUndoPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'u', ofRunId });
+  const body = undoBodyOf(planId, server, ofRunId, findings);
+  const hash = planHash(body);
+  await catalog.completePlan(planId, body, hash);
+  return { planId, hash };
+}
+
+export const EXPIRY = new Date(Date.UTC(2026, 2, 8));
+
+/** A restore whose volumes are swapped and that waits in quarantine, holding the server. */
+export async function swappedRestore(catalog: Catalog, server: ServerRecord, facts: Partial<WayBackFacts> = {}): Promise<string> {
+  const { planId } = await givenReadyPlan(catalog, server);
+  const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
+  await catalog.startRun(runId);
+  await catalog.openWayBack(runId, factsOf(runId, facts), BEFORE, EXPIRY);
+  return runId;
+}
+
+/** A restore that has gone live and ended. */
+export async function finishedRestore(catalog: Catalog, server: ServerRecord, facts: Partial<WayBackFacts> = {}): Promise<string> {
+  const runId = await swappedRestore(catalog, server, facts);
+  await catalog.recordGoLive(runId);
+  await catalog.finishRun(runId, succeeded);
+  return runId;
+}
+
+/** Accepts the undo of a run and lets it swap; it holds the server. */
+export async function swappedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string): Promise<string> {
+  const { planId } = await givenReadyUndoPlan(catalog, server, ofRunId);
+  const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId, { reason: 'back' }));
+  await catalog.startRun(runId);
+  await catalog.takeWayBack(runId, ofRunId, factsOf(runId), BEFORE, EXPIRY);
+  return runId;
+}
+
+export async function finishedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string): Promise<string> {
+  const runId = await swappedUndo(catalog, server, ofRunId);
+  await catalog.finishRun(runId, succeeded);
+  return runId;
+}
+
+/** A confirm from request to end. */
+export async function finishedConfirm(catalog: Catalog, server: ServerRecord, ofRunId: string): Promise<string> {
+  const { runId } = await catalog.acceptConfirm(confirmRequest(server.id, ofRunId));
+  await catalog.startRun(runId);
+  await catalog.closeWayBack(runId, ofRunId);
+  await catalog.finishRun(runId, succeeded);
+  return runId;
+}
+
+/** Progress as a copy at 1 MB/s reports it. */
+export const progressOf = (changes: Partial<StepProgress> = {}): StepProgress => ({
+  doneBytes: 5,
+  totalBytes: 10,
+  updatedAt: '2026-03-01T00:00:00.500Z',
+  bytesPerSecond: 1_000_000,
+  secondsLeft: 1,
+  stalledSince: null,
+  ...changes,
+});
 
 export const succeeded = { state: 'succeeded', error: null } as const;
 

@@ -1,4 +1,6 @@
 import { newId } from '../../src/contracts/ids';
+import { NO_PROTECTION, type Protection } from '../../src/contracts/protection';
+import { estateSchema, type Estate } from '../../src/contracts/api/estate';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, codeOf, ESTATE, givenServer, manifestOf, readAll, refusal, RESOLVED } from './catalog.fixtures';
 
@@ -36,6 +38,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         repository: 'main',
         stopTimeoutSeconds: 120,
         agentTimeoutSeconds: 300,
+        protection: NO_PROTECTION,
         lineageId: expect.any(String),
       });
       expect(web01?.domainName).toBe('web-domain');
@@ -66,7 +69,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const estate = {
         hypervisors: ESTATE.hypervisors,
         repositories: [{ name: 'second', kind: 'directory' as const, path: '/mnt/second' }],
-        servers: [{ name: 'db01', hypervisor: 'hv1', repository: 'second', stopTimeoutSeconds: 600, agentTimeoutSeconds: 300 }],
+        servers: [{ ...ESTATE.servers[0]!, repository: 'second', stopTimeoutSeconds: 600 }],
       };
       const changes = await catalog.applyEstate('alice', estate, RESOLVED);
       expect(changes).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['repository: main -> second', 'stopTimeoutSeconds: 120 -> 600'] });
@@ -75,6 +78,34 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.getServer('db01')).toEqual({ ...server, repository: 'second', stopTimeoutSeconds: 600 });
       expect(await catalog.listServers()).toHaveLength(2);
       expect((await actions(catalog)).slice(-2)).toEqual(['repository.created', 'server.updated']);
+    });
+
+    it('stores what is declared about a server, and shows shortly what changes', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const declare = (protection: Partial<Protection>): Estate => estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, ...protection }] });
+      const protection: Protection = {
+        nics: [{ mac: '52:54:00:00:00:02', role: 'backup' }],
+        healthChecks: [
+          { kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/usr/bin/shop-check', '--all'] },
+          { kind: 'tcp', name: 'web', timeoutSeconds: 30, host: '192.0.2.7', port: 443 },
+        ],
+        quiesce: { before: ['/usr/bin/pause', 'shop'], after: null },
+        onlineBackup: { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: null },
+      };
+      const changes = await catalog.applyEstate('alice', declare(protection), RESOLVED);
+      expect(changes).toContainEqual({
+        subject: 'server',
+        name: 'db01',
+        change: 'update',
+        fields: ['nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}'],
+      });
+      expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
+      expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });
+      const mended = { ...protection, healthChecks: protection.healthChecks.map((check) => ({ ...check, timeoutSeconds: 90 })) };
+      expect(await catalog.applyEstate('alice', declare(mended), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['healthChecks: shop, web -> shop, web (changed)'] });
+      await catalog.applyEstate('alice', declare({}), RESOLVED);
+      expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
     });
 
     it('refuses another domain under a known name', async () => {

@@ -72,7 +72,7 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const body = planBodyOf(planId, server, 'rp_1');
       await catalog.completePlan(planId, body, planHash(body));
       expect((await catalog.getPlan(planId)).state).toBe('failed');
-      expect(await codeOf(catalog.acceptRestore(restoreRequest(server.id, planId)))).toBe('PLAN_FAILED');
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toBe('PLAN_FAILED');
     });
 
     it('accepts only usable recovery points of the same server', async () => {
@@ -110,7 +110,7 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1)))).toEqual([]);
       advance(60_000);
       await catalog.acceptPlan(planRequest(server.id));
-      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([{ planId, serverId: server.id, hypervisor: 'hv1', recoveryPointId: null }]);
+      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([{ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null } }]);
     });
 
     it('says what is not there', async () => {
@@ -128,7 +128,7 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const { planId, hash, recoveryPointId } = await givenReadyPlan(catalog, server);
-      const { runId, replayed } = await catalog.acceptRestore(restoreRequest(server.id, planId));
+      const { runId, replayed } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
       expect(replayed).toBe(false);
       expect(runId).toBe((await catalog.getPlan(planId)).body?.runId);
       expect(await catalog.getDispatchable(runId)).toEqual({
@@ -146,6 +146,7 @@ export function planContract(subject: () => CatalogUnderTest): void {
           agentTimeoutSeconds: 300,
           planId,
           planHash: hash,
+          hold: false,
           reason: 'the OS no longer starts',
         },
       });
@@ -161,12 +162,12 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const ready = await givenReadyPlan(catalog, server);
       const blocked = await givenReadyPlan(catalog, server, [BLOCKING]);
       const planning = await catalog.acceptPlan(planRequest(server.id));
-      expect(await codeOf(catalog.acceptRestore(restoreRequest(server.id, 'plan_unknown')))).toBe('PLAN_NOT_FOUND');
-      expect(await codeOf(catalog.acceptRestore(restoreRequest(web01.id, ready.planId, { confirm: 'web01' })))).toBe('PLAN_NOT_FOUND');
-      expect(await codeOf(catalog.acceptRestore(restoreRequest(server.id, planning.planId)))).toBe('PLAN_NOT_READY');
-      expect(await refusal(catalog.acceptRestore(restoreRequest(server.id, blocked.planId)))).toMatchObject({ code: 'PLAN_BLOCKED', message: expect.stringContaining('Disk vdb is missing.') });
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, 'plan_unknown')))).toBe('PLAN_NOT_FOUND');
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(web01.id, ready.planId, { confirm: 'web01' })))).toBe('PLAN_NOT_FOUND');
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, planning.planId)))).toBe('PLAN_NOT_READY');
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, blocked.planId)))).toMatchObject({ code: 'PLAN_BLOCKED', message: expect.stringContaining('Disk vdb is missing.') });
       for (const confirm of ['', 'DB01', 'db01 ', server.id]) {
-        expect(await codeOf(catalog.acceptRestore(restoreRequest(server.id, ready.planId, { confirm })))).toBe('CONFIRMATION_MISMATCH');
+        expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, ready.planId, { confirm })))).toBe('CONFIRMATION_MISMATCH');
       }
       expect(await catalog.listOpenRuns()).toEqual([]);
       const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
@@ -180,14 +181,14 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const { planId } = await givenReadyPlan(catalog, server);
-      const calls = Array.from({ length: 20 }, (_, index) => catalog.acceptRestore(restoreRequest(server.id, planId, { idempotencyKey: `k${index}` })));
+      const calls = Array.from({ length: 20 }, (_, index) => catalog.acceptPlanned(restoreRequest(server.id, planId, { idempotencyKey: `k${index}` })));
       const results = await Promise.allSettled(calls);
       const accepted = results.filter((result) => result.status === 'fulfilled');
       expect(accepted).toHaveLength(1);
       const codes = results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { readonly code: string }).code] : []));
       expect(new Set(codes)).toEqual(new Set(['PLAN_ALREADY_USED']));
       await catalog.finishRun(accepted[0]!.value.runId, succeeded);
-      expect(await refusal(catalog.acceptRestore(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_ALREADY_USED', context: { runId: accepted[0]!.value.runId } });
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_ALREADY_USED', context: { runId: accepted[0]!.value.runId } });
     });
 
     it('answers the same request with the same run', async () => {
@@ -195,10 +196,10 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const { planId } = await givenReadyPlan(catalog, server);
       const request = restoreRequest(server.id, planId, { idempotencyKey: 'k' });
-      const answers = await Promise.all(Array.from({ length: 10 }, () => catalog.acceptRestore(request)));
+      const answers = await Promise.all(Array.from({ length: 10 }, () => catalog.acceptPlanned(request)));
       expect(new Set(answers.map(({ runId }) => runId)).size).toBe(1);
       expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
-      expect(await codeOf(catalog.acceptRestore({ ...request, requestDigest: 'other' }))).toBe('IDEMPOTENCY_KEY_REUSED');
+      expect(await codeOf(catalog.acceptPlanned({ ...request, requestDigest: 'other' }))).toBe('IDEMPOTENCY_KEY_REUSED');
     });
 
     it('leaves the plan ready when the server is busy', async () => {
@@ -206,9 +207,9 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const { planId } = await givenReadyPlan(catalog, server);
       const { runId } = await catalog.acceptBackup(backupRequest(server.id));
-      expect(await refusal(catalog.acceptRestore(restoreRequest(server.id, planId)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId } });
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId } });
       await catalog.finishRun(runId, succeeded);
-      await expect(catalog.acceptRestore(restoreRequest(server.id, planId))).resolves.toMatchObject({ replayed: false });
+      await expect(catalog.acceptPlanned(restoreRequest(server.id, planId))).resolves.toMatchObject({ replayed: false });
     });
   });
 }

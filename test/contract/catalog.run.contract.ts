@@ -1,7 +1,9 @@
+import { estateSchema } from '../../src/contracts/api/estate';
 import { isId } from '../../src/contracts/ids';
 import type { ErrorSummary } from '../../src/contracts/errors';
+import type { StepProgress } from '../../src/contracts/run';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, codeOf, finishedRun, givenReadyPlan, givenServer, manifestOf, readAll, refusal, restoreRequest, succeeded } from './catalog.fixtures';
+import { actions, backupRequest, BEFORE, codeOf, ESTATE, EXPIRY, factsOf, finishedRun, givenReadyPlan, givenServer, manifestOf, progressOf, readAll, refusal, RESOLVED, restoreRequest, succeeded } from './catalog.fixtures';
 
 const FAILED: ErrorSummary = { code: 'COPY_FAILED', message: 'the copy ended', hint: 'look at the disk', context: { disk: 'vda' } };
 
@@ -29,6 +31,9 @@ export function runContract(subject: () => CatalogUnderTest): void {
           agentTimeoutSeconds: 300,
           recoveryPointId: expect.stringMatching(/^rp_/),
           mode: 'offline',
+          allowCrashConsistent: false,
+          quiesce: { before: null, after: null },
+          onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
           reason: 'before the upgrade',
         },
       });
@@ -46,12 +51,27 @@ export function runContract(subject: () => CatalogUnderTest): void {
         planId: null,
         recoveryPointId: null,
         cancelRequested: false,
+        waitingFor: null,
+        allowedActions: ['cancel'],
+        wayBack: null,
         error: null,
         recoverySeconds: null,
         steps: [],
       });
       const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
       expect(items).toMatchObject([{ actor: 'alice', action: 'run.requested', serverId: server.id, details: { reason: 'before the upgrade' } }]);
+    });
+
+    it('carries the limits of the server and the wishes of the person', async () => {
+      const { catalog } = subject();
+      const quiesce = { before: ['/usr/bin/pause'], after: ['/usr/bin/go-on'] };
+      const onlineBackup = { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: 200 };
+      await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, quiesce, onlineBackup }] }), RESOLVED);
+      const server = await catalog.getServer('db01');
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id, { mode: 'online', allowCrashConsistent: true }));
+      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'online', allowCrashConsistent: true, quiesce, onlineBackup });
+      const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
+      expect(items[0]?.details).toMatchObject({ mode: 'online', allowCrashConsistent: true });
     });
 
     it('lets one of fifty at once hold the server and tells the others who does', async () => {
@@ -186,18 +206,6 @@ export function runContract(subject: () => CatalogUnderTest): void {
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'run.cancel-requested', 'run.cancelled']);
     });
 
-    it('starts a new lineage once per run', async () => {
-      const { catalog } = subject();
-      const server = await givenServer(catalog);
-      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
-      const { lineageId } = await catalog.startLineage(runId, server.id);
-      expect(await catalog.startLineage(runId, server.id)).toEqual({ lineageId });
-      expect(lineageId).not.toBe(server.lineageId);
-      expect((await catalog.getServer(server.id)).lineageId).toBe(lineageId);
-      expect(await codeOf(catalog.startLineage(runId, (await catalog.getServer('web01')).id))).toBe('RUN_NOT_FOUND');
-      expect((await actions(catalog, runId)).filter((action) => action === 'lineage.started')).toHaveLength(1);
-    });
-
     it('lists runs whose workflow may not have been started', async () => {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);
@@ -221,7 +229,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
       }
       const { planId } = await givenReadyPlan(catalog, server);
       advance(1000);
-      const restore = await catalog.acceptRestore(restoreRequest(server.id, planId));
+      const restore = await catalog.acceptPlanned(restoreRequest(server.id, planId));
       await finishedRun(catalog, web01);
       const backups = await readAll((cursor) => catalog.listRuns({ serverId: server.id, kind: 'backup-image' }, { limit: 2, cursor }));
       expect(backups.map(({ id }) => id).sort()).toEqual([...ids].sort());
@@ -238,7 +246,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       for (let index = 1; index <= 22; index += 1) {
         const { planId } = await givenReadyPlan(catalog, server);
-        const { runId } = await catalog.acceptRestore(restoreRequest(server.id, planId));
+        const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
         await catalog.finishRun(runId, index === 5 ? { state: 'failed', error: FAILED, recoverySeconds: 999 } : { ...succeeded, recoverySeconds: index + 0.5 });
         advance(1000);
       }
@@ -257,10 +265,18 @@ export function runContract(subject: () => CatalogUnderTest): void {
         catalog.finishRun('run_x', succeeded),
         catalog.requestCancel('bob', 'run_x'),
         catalog.recordStep('run_x', { seq: 1, key: 'a', title: 'A', state: 'running' }),
-        catalog.startLineage('run_x', 'srv_x'),
+        catalog.decide({ actor: 'bob', runId: 'run_x', kind: 'go-live', reason: 'x' }),
+        catalog.getDecision('run_x', 'go-live'),
+        catalog.openWayBack('run_x', factsOf('run_x'), BEFORE, EXPIRY),
+        catalog.takeWayBack('run_x', 'run_y', factsOf('run_x'), BEFORE, EXPIRY),
+        catalog.revertWayBack('run_x'),
+        catalog.closeWayBack('run_x', 'run_y'),
+        catalog.recordGoLive('run_x'),
+        catalog.getWayBack('run_x'),
+        catalog.acceptUndoPlan({ actor: 'bob', idempotencyKey: null, requestDigest: 'u', ofRunId: 'run_x' }),
       ];
       expect(await Promise.all(calls.map(codeOf))).toEqual(Array(calls.length).fill('RUN_NOT_FOUND'));
-      await expect(catalog.recordProgress('run_x', 'copy', { doneBytes: 1, totalBytes: 2, updatedAt: '2026-01-01T00:00:00.000Z' })).resolves.toBeUndefined();
+      await expect(catalog.recordProgress('run_x', 'copy', progressOf())).resolves.toBeUndefined();
     });
   });
 
@@ -273,16 +289,35 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const { runId } = await catalog.acceptBackup(backupRequest(server.id));
       await catalog.recordStep(runId, { seq: 2, key: 'publish', title: 'Publish', state: 'pending' });
       await catalog.recordStep(runId, { ...step, state: 'running', detail: { source: '/a' } });
-      const progress = { doneBytes: 5, totalBytes: 10, updatedAt: '2026-03-01T00:00:00.500Z' };
+      const progress = progressOf();
       await catalog.recordProgress(runId, 'copy:vda', progress);
       advance(2000);
       await catalog.recordStep(runId, { ...step, state: 'succeeded', detail: { bytes: 10 } });
       await catalog.recordProgress(runId, 'copy:vda', { ...progress, doneBytes: 1 });
       expect((await catalog.getRun(runId)).steps).toEqual([
-        { ...step, state: 'succeeded', startedAt: '2026-03-01T00:00:00.000Z', finishedAt: '2026-03-01T00:00:02.000Z', progress, detail: { source: '/a', bytes: 10 }, error: null },
+        { ...step, state: 'succeeded', startedAt: '2026-03-01T00:00:00.000Z', finishedAt: '2026-03-01T00:00:02.000Z', progress: { ...progress, bytesPerSecond: null, secondsLeft: null }, detail: { source: '/a', bytes: 10 }, error: null },
         { seq: 2, key: 'publish', title: 'Publish', state: 'pending', startedAt: null, finishedAt: null, progress: null, detail: {}, error: null },
       ]);
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.succeeded']);
+    });
+
+    it('says since when a copy stands still that nobody reports about any more', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      const shown = async (): Promise<StepProgress | null | undefined> => (await catalog.getRun(runId)).steps[0]?.progress;
+      await catalog.recordStep(runId, { ...step, state: 'running' });
+      const progress = progressOf({ updatedAt: '2026-03-01T00:00:01.000Z' });
+      await catalog.recordProgress(runId, 'copy:vda', progress);
+      advance(10_500);
+      expect(await shown()).toEqual(progress);
+      advance(1_000);
+      expect(await shown()).toEqual({ ...progress, bytesPerSecond: null, secondsLeft: null, stalledSince: progress.updatedAt });
+      await catalog.recordProgress(runId, 'copy:vda', { ...progress, doneBytes: 6, updatedAt: '2026-03-01T00:00:11.500Z' });
+      expect(await shown()).toMatchObject({ doneBytes: 6, bytesPerSecond: 1_000_000, stalledSince: null });
+      await catalog.recordStep(runId, { ...step, state: 'failed' });
+      advance(60_000);
+      expect(await shown()).toMatchObject({ doneBytes: 6, bytesPerSecond: null, secondsLeft: null, stalledSince: null });
     });
 
     it('ignores updates that come twice or late; only undone follows an end', async () => {

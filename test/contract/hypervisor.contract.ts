@@ -278,7 +278,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const fence = { runId, token: 1 };
         await lab.hypervisor.takeFence(server, fence);
         const { volumes, nvramNewPath } = await copyThrough(server, runId);
-        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath, renewGenerationId: true });
+        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath, renewGenerationId: true, quarantinedMacs: [] });
         const volume = volumes[0] as PlannedVolume;
         const imagePath = join(lab.exportDirectory, 'vda.qcow2');
         const sum = await sha256(volume.newPath);
@@ -297,7 +297,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.takeFence(server, fence);
         const before = await lab.hypervisor.inspect(server);
         const made = await copyThrough(server, fence.runId);
-        const request = { server, fence, definition: { from: 'present' as const }, ...made, renewGenerationId: true };
+        const request = { server, fence, definition: { from: 'present' as const }, ...made, renewGenerationId: true, quarantinedMacs: [] };
         const first = await lab.hypervisor.swap(request);
         const second = await lab.hypervisor.swap(request);
         const after = await lab.hypervisor.inspect(server);
@@ -317,7 +317,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.takeFence(server, fence);
         const { generationId } = await lab.hypervisor.inspect(server);
         const made = await copyThrough(server, fence.runId);
-        expect(await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: false })).toEqual({ generationId });
+        expect(await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: false, quarantinedMacs: [] })).toMatchObject({ generationId });
       });
 
       it('is undone to exactly what stood there, as often as one likes', async () => {
@@ -327,7 +327,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const before = await lab.hypervisor.inspect(server);
         await lab.hypervisor.revertSwap(server, fence); // nothing swapped yet
         const made = await copyThrough(server, fence.runId);
-        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true });
+        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });
         await lab.hypervisor.revertSwap(server, fence);
         await lab.hypervisor.revertSwap(server, fence);
         const after = await lab.hypervisor.inspect(server);
@@ -343,7 +343,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.takeFence(server, fence);
         const before = await lab.hypervisor.inspect(server);
         const made = await copyThrough(server, fence.runId);
-        const request = { server, fence, definition: { from: 'present' as const }, ...made, renewGenerationId: true };
+        const request = { server, fence, definition: { from: 'present' as const }, ...made, renewGenerationId: true, quarantinedMacs: [] };
         await expect(lab.hypervisor.swap({ ...request, fence: { ...never, runId: fence.runId } })).rejects.toEqual(refusedWith('FENCED_OFF'));
         await expect(lab.hypervisor.swap({ ...request, volumes: made.volumes.slice(0, 1) })).rejects.toEqual(refusedWith('SWAP_REFUSED'));
         const volume = made.volumes[0] as PlannedVolume;
@@ -366,8 +366,8 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.exportDefinition(server, definitionPath);
         const made = await copyThrough(server, fence.runId);
         await lab.forget(server);
-        await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true })).rejects.toEqual(refusedWith('SERVER_GONE'));
-        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true };
+        await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] })).rejects.toEqual(refusedWith('SERVER_GONE'));
+        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true, quarantinedMacs: [] };
         const { generationId } = await lab.hypervisor.swap(request);
         const after = await lab.hypervisor.inspect(server);
         expect(after).toMatchObject({ uuid: server.uuid, domainName: before.domainName, generationId, refusals: [] });
@@ -389,7 +389,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const made = await copyThrough(server, fence.runId);
         await lab.forget(server);
         const other = await lab.createServer({ name: server.name, disks: [{ target: 'vda', format: 'qcow2', content: pattern(9) }] });
-        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true };
+        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true, quarantinedMacs: [] };
         await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
         expect((await lab.hypervisor.inspect(other)).refusals).toEqual([]);
         await expect(lab.hypervisor.inspect(server)).rejects.toEqual(refusedWith('SERVER_GONE'));

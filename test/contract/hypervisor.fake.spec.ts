@@ -1,9 +1,18 @@
 import { join } from 'node:path';
+import type { FakeHypervisor } from '../support/fake-hypervisor';
 import { createFakeLab } from '../support/fake-lab';
 import { pattern, transferContext } from '../support/hypervisor-lab';
 import { describeHypervisor, newFence, refusedWith } from './hypervisor.contract';
+import { describeOnlineBackup } from './hypervisor.online-backup.contract';
+import { describeDiscardKept } from './hypervisor.discard-kept.contract';
+import { describeWayBack } from './hypervisor.way-back.contract';
 
 describeHypervisor('fake', createFakeLab);
+describeOnlineBackup('fake', createFakeLab, (lab) => {
+  (lab.hypervisor as FakeHypervisor).faults.agentSilent = true;
+});
+describeWayBack('fake', createFakeLab);
+describeDiscardKept('fake', createFakeLab);
 
 describe('faults of the fake hypervisor', () => {
   it('fail as often as asked, hang until aborted, keep silent, never stop, and vanish', async () => {

@@ -88,7 +88,7 @@ describe('servers of the libvirt adapter', () => {
       await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
       const volume = volumes[0]!;
       await lab.hypervisor.importDisk({ imagePath, volume, runId: fence.runId }, transferContext());
-      await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true });
+      await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
       expect((await lab.hypervisor.inspect(server)).disks[0]?.path).toBe(volume.newPath);
       expect((await lab.readDisk(volume.newPath, 'qcow2', 1024 * 1024)).equals(pattern(7))).toBe(true);
       await lab.hypervisor.start(server, fence);
@@ -148,7 +148,7 @@ describe('servers of the libvirt adapter', () => {
       const newPath = diskPath(`saved.qcow2.${fence.runId}`);
       await writeFile(newPath, '');
       const volumes = [{ target: 'vda', replacesPath: diskPath('saved.qcow2'), newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false }];
-      await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true })).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
+      await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] })).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
     });
 
     it('a running server whose stored definition names other disks', async () => {
@@ -377,7 +377,7 @@ describe('servers of the libvirt adapter', () => {
       const newPath = diskPath(`whole.qcow2.${fence.runId}`);
       await lab.writeDisk(newPath, { format: 'qcow2', content: pattern(2) });
       const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false }];
-      await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true });
+      await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
       const swapped = await lab.virsh('dumpxml', '--inactive', '--security-info', '--domain', server.uuid);
       expect(swapped).toContain('geheim7');
       expect(swapped).toContain('kept');
@@ -385,6 +385,8 @@ describe('servers of the libvirt adapter', () => {
       for (const file of await readdir(wayBack)) expect((await stat(join(wayBack, file))).mode & 0o777).toBe(0o600);
       await lab.hypervisor.revertSwap(server, fence);
       await lab.hypervisor.releaseFence(server, fence);
+      // All that stays is the mark that the token of the run is used up.
+      await lab.virsh('metadata', '--domain', server.uuid, '--uri', 'https://modosu.dev/fence/1', '--config', '--remove');
       expect(await lab.virsh('dumpxml', '--inactive', '--security-info', '--domain', server.uuid)).toBe(before);
       expect(await readdir(join(lab.stateDirectory, 'tmp'))).toEqual([]);
     });
@@ -399,7 +401,7 @@ describe('servers of the libvirt adapter', () => {
       const newPath = diskPath(`renamed.qcow2.${fence.runId}`);
       await lab.writeDisk(newPath, { format: 'qcow2', content: pattern(2) });
       const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false }];
-      await lab.hypervisor.swap({ server, fence, definition: { from: 'recovery-point', path: definitionPath }, volumes, nvramNewPath: null, renewGenerationId: true });
+      await lab.hypervisor.swap({ server, fence, definition: { from: 'recovery-point', path: definitionPath }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
       expect(await lab.hypervisor.inspect(server)).toMatchObject({ domainName: `${server.name}-renamed`, disks: [{ path: newPath }] });
       const foreign = join(lab.exportDirectory, 'foreign.xml');
       await lab.hypervisor.exportDefinition(await lab.define({ devices: await plainDisk('foreign.qcow2') }), foreign);
@@ -407,7 +409,7 @@ describe('servers of the libvirt adapter', () => {
       await lab.hypervisor.takeFence(server, next);
       const nextPath = diskPath(`renamed.qcow2.${next.runId}`);
       await lab.writeDisk(nextPath, { format: 'qcow2', content: pattern(3) });
-      const request = { server, fence: next, definition: { from: 'recovery-point' as const, path: foreign }, volumes: [{ ...volumes[0]!, newPath: nextPath }], nvramNewPath: null, renewGenerationId: true };
+      const request = { server, fence: next, definition: { from: 'recovery-point' as const, path: foreign }, volumes: [{ ...volumes[0]!, newPath: nextPath }], nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] };
       await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
       await writeFile(foreign, '<!DOCTYPE domain [<!ENTITY x SYSTEM "file:///etc/passwd">]><domain>&x;</domain>');
       await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
@@ -447,7 +449,7 @@ describe('servers of the libvirt adapter', () => {
         const nvramNewPath = diskPath(`auto-uefi.fd.${fence.runId}`);
         await lab.hypervisor.importNvram({ sourcePath, newPath: nvramNewPath, replacesPath: oldPath, runId: fence.runId });
         expect((await stat(nvramNewPath)).uid).toBe((await stat(oldPath)).uid);
-        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath, renewGenerationId: true });
+        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath, renewGenerationId: true, quarantinedMacs: [] });
         await lab.hypervisor.start(server, fence);
         expect((await lab.hypervisor.inspect(server)).nvram?.path).toBe(nvramNewPath);
         await lab.hypervisor.powerOff(server, fence);

@@ -165,7 +165,8 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         const again = await repository.stage(recoveryPointId);
         expect(again.directory).toBe(staged.directory);
         expect(readFileSync(again.definitionPath, 'utf8')).toBe(DEFINITION);
-        expect(statSync(again.directory).mode & 0o777).toBe(0o700);
+        expect(statSync(again.directory).mode & 0o777).toBe(0o711);
+        expect(statSync(dirname(again.diskPath('vda'))).mode & 0o777).toBe(0o711);
       });
 
       it('is discarded as often as one likes, and never what is published', async () => {

@@ -130,7 +130,7 @@ describe('image repository: a directory with hostile or damaged content', () => 
       Object.fromEntries(readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, (lstatSync(join(directory, entry.name)).mode & 0o777).toString(8)]));
     expect(modes(placeOf(taken))).toEqual({ SHA256SUMS: '600', disks: '700', 'domain.xml': '600', 'manifest.json': '600', 'nvram.fd': '600' });
     expect(modes(join(placeOf(taken), 'disks'))).toEqual({ 'vda.qcow2': '600', 'vda.segments': '600' });
-    expect(modes(path)).toEqual({ [MARKER]: '600', servers: '700', staging: '700' });
+    expect(modes(path)).toEqual({ [MARKER]: '600', servers: '700', staging: '711' });
   });
 
   it('can be checked with coreutils alone', async () => {

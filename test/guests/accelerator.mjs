@@ -11,6 +11,8 @@ import { ask, findProgram, run, withCleanup } from '../../scripts/setup/programs
 
 /** With KVM a guest answers in 3 s or less. */
 const TRY_FOR_MS = 25_000;
+/** libvirt examines QEMU before it makes the first server: on a busy machine that takes longer than the boot. */
+const CREATE_WITHIN_MS = 90_000;
 const KEEP_FOR_MS = 7 * 24 * 3600_000;
 const answerFile = join(cacheDir, 'accelerator.json');
 
@@ -61,7 +63,7 @@ async function bootsWithKvm(image) {
     const definition = join(directory, 'domain.xml');
     const create = (type) => {
       writeFileSync(definition, probeXml(type, name, disk));
-      return run('virsh', [...connection, 'create', definition], { timeoutMs: 20_000 });
+      return run('virsh', [...connection, 'create', definition], { timeoutMs: CREATE_WITHIN_MS });
     };
     try {
       await create('kvm');

@@ -22,7 +22,7 @@ describe('access to the API', () => {
   afterAll(async () => api.close());
 
   it('knows all routes', () => {
-    expect(GUARDED).toHaveLength(17);
+    expect(GUARDED).toHaveLength(21);
   });
 
   it('/healthz answers without a token', async () => {

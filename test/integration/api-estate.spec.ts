@@ -26,6 +26,31 @@ describe('the estate', () => {
     expect(api.initialised).toEqual(['main']);
   });
 
+  it('declares networks, health checks, hooks and limits of a server; a change of them is a change of the estate', async () => {
+    const protection = {
+      nics: [{ mac: '52:54:00:AA:BB:CC', role: 'backup' }],
+      healthChecks: [{ name: 'db', kind: 'sql', database: 'shop', query: 'select 1', expect: '1' }],
+      quiesce: { before: ['/usr/local/bin/flush', '--all'] },
+      onlineBackup: { maxGuestLatencyMs: 50 },
+    };
+    const send = (changes: object) => api.call('POST', '/v1/estate', { body: { estate: { ...ESTATE, servers: [{ ...ESTATE.servers[0], ...protection, ...changes }] } } });
+    await api.applyEstate();
+    const before = (await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } })).headers.get('etag');
+    expect((await send({})).body).toMatchObject({ changes: [{}, {}, { name: 'db01', change: 'update' }] });
+    expect((await send({})).body).toMatchObject({ changes: [{}, {}, { name: 'db01', change: 'unchanged' }] });
+    expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({
+      protection: {
+        nics: [{ mac: '52:54:00:aa:bb:cc', role: 'backup' }],
+        healthChecks: [{ name: 'db', kind: 'sql', engine: 'postgresql', user: 'postgres', socketDirectory: null, timeoutSeconds: 60 }],
+        quiesce: { before: ['/usr/local/bin/flush', '--all'], after: null },
+        onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: 50 },
+      },
+    });
+    expect((await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } })).headers.get('etag')).not.toBe(before);
+    expect(await send({ healthChecks: [{ name: 'db', kind: 'http' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].healthChecks[0].kind' }] } });
+    expect(await send({ nics: [...protection.nics, { mac: '52:54:00:aa:bb:cc', role: 'production' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].nics' }] } });
+  });
+
   it('is not applied when it has changed since the difference was shown', async () => {
     const { headers } = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
     await api.applyEstate();

@@ -10,10 +10,11 @@ import { planHash } from '../../src/catalog/plan-hash';
 import { estateSchema, type Estate, type RepositoryDeclaration } from '../../src/contracts/api/estate';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
+import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
 import type { ImageManifest, RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunStarter, StartableRun } from '../../src/contracts/run-starter';
-import type { PlanRestoreInput } from '../../src/contracts/workflows';
+import type { StartablePlan } from '../../src/contracts/workflows';
+import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { createFakeCatalog, type FakeCatalog } from '../support/fake-catalog';
 import { FakeHypervisor } from '../support/fake-hypervisor';
@@ -21,15 +22,17 @@ import { FakeHypervisor } from '../support/fake-hypervisor';
 /** Temporal as the API sees it. */
 export class FakeRunStarter implements RunStarter {
   readonly runs: StartableRun[] = [];
-  readonly plans: PlanRestoreInput[] = [];
+  readonly plans: StartablePlan[] = [];
   readonly cancelled: string[] = [];
+  readonly told: string[] = [];
   /** Nothing answers. */
   down = false;
   /** It answers when asked, and is gone when it matters. */
   failsToStart = false;
-  onPlan: (input: PlanRestoreInput) => Promise<void> = async () => undefined;
+  onPlan: (plan: StartablePlan) => Promise<void> = async () => undefined;
   onRun: (run: StartableRun) => Promise<void> = async () => undefined;
   onCancel: (runId: string) => Promise<void> = async () => undefined;
+  onDecided: (runId: string) => Promise<void> = async () => undefined;
 
   async check(): Promise<void> {
     if (this.down) throw this.unavailable();
@@ -41,10 +44,16 @@ export class FakeRunStarter implements RunStarter {
     await this.onRun(run);
   }
 
-  async startPlan(input: PlanRestoreInput): Promise<void> {
+  async startPlan(plan: StartablePlan): Promise<void> {
     if (this.down || this.failsToStart) throw this.unavailable();
-    this.plans.push(input);
-    await this.onPlan(input);
+    this.plans.push(plan);
+    await this.onPlan(plan);
+  }
+
+  async tellDecided(runId: string): Promise<void> {
+    if (this.down || this.failsToStart) throw this.unavailable();
+    this.told.push(runId);
+    await this.onDecided(runId);
   }
 
   async cancelRun(runId: string): Promise<void> {
@@ -153,6 +162,47 @@ export class ApiHarness {
     await this.catalog.completePlan(planId, body, planHash(body));
   }
 
+  /** A restore that has swapped the volumes and waits before go-live, as after `--hold`. */
+  async waitingRestore(server: ServerRecord, point: RecoveryPointView): Promise<string> {
+    const planId = await this.readyPlan(server, point);
+    const { runId } = await this.catalog.acceptPlanned({
+      actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'disk died', planId, confirm: server.name, hold: true,
+    });
+    await this.catalog.startRun(runId);
+    await this.catalog.openWayBack(runId, KEPT, BEFORE, new Date(Date.now() + 7 * 86_400_000));
+    await this.catalog.recordStep(runId, { seq: 1, key: 'go-live', title: 'Wait for go-live', state: 'waiting' });
+    return runId;
+  }
+
+  /** The worker's part of a waiting restore that has been told to go on. */
+  async endRestore(runId: string): Promise<void> {
+    await this.catalog.recordGoLive(runId);
+    await this.catalog.recordStep(runId, { seq: 1, key: 'go-live', title: 'Wait for go-live', state: 'succeeded' });
+    await this.catalog.finishRun(runId, { state: 'succeeded', error: null, recoverySeconds: 42 });
+  }
+
+  /** A restore that has succeeded and keeps the old volumes. */
+  async doneRestore(server: ServerRecord, point: RecoveryPointView): Promise<string> {
+    const runId = await this.waitingRestore(server, point);
+    await this.endRestore(runId);
+    return runId;
+  }
+
+  /** The worker's part of the plan of an undo. */
+  async completeUndoPlan(planId: string, findings: readonly Finding[] = []): Promise<void> {
+    const { scenario, input } = await this.catalog.getDispatchablePlan(planId);
+    if (scenario !== 'undo') throw new Error(`plan ${planId} is none of an undo`);
+    const body = undoPlanBodyOf(planId, await this.catalog.getServer(input.serverId), input.ofRunId, findings);
+    await this.catalog.completePlan(planId, body, planHash(body));
+  }
+
+  /** The worker's part of a run that deletes what another has kept. */
+  async endConfirm(runId: string, ofRunId: string): Promise<void> {
+    await this.catalog.startRun(runId);
+    await this.catalog.closeWayBack(runId, ofRunId);
+    await this.catalog.finishRun(runId, { state: 'succeeded', error: null });
+  }
+
   /** Sends a request; the answer is held against the committed OpenAPI document. */
   async call(method: string, path: string, { token = this.tokens.admin, body, rawBody, headers = {} }: CallOptions = {}): Promise<CallResult> {
     const response = await fetch(`${this.url}${path}`, {
@@ -203,6 +253,16 @@ export const ESTATE: Estate = estateSchema.parse({
 
 const SHA = 'a'.repeat(64);
 
+const BEFORE: StateBefore = { powerState: 'running', agent: 'answering' };
+
+const KEPT: WayBackFacts = {
+  wasGone: false,
+  volumes: [{ target: 'vda', path: '/disks/vda.qcow2', allocatedBytes: 165 * 1024 * 1024 }],
+  nvramPath: null,
+  generationId: null,
+  complete: true,
+};
+
 export function manifestOf(server: ServerRecord, generation = 1): ImageManifest {
   const at = new Date(Date.now() - 3_600_000 + generation * 1000).toISOString();
   return {
@@ -250,6 +310,9 @@ export const planBodyOf = (planId: string, server: ServerRecord, point: Recovery
   volumes: [{ target: 'vda', replacesPath: '/disks/vda.qcow2', newPath: '/disks/vda.qcow2.run_x', format: 'qcow2', virtualSizeBytes: 442 * 1024 * 1024, flattened: false }],
   nvramNewPath: null,
   renewsGenerationId: true,
+  quarantinedMacs: ['52:54:00:00:00:01'],
+  healthChecks: [{ name: 'web', kind: 'command', argv: ['/usr/bin/true'], timeoutSeconds: 60 }],
+  before: BEFORE,
   steps: [
     { key: 'verify', title: 'Check the recovery point' },
     { key: 'copy:vda', title: 'Copy vda to its new volume' },
@@ -259,6 +322,27 @@ export const planBodyOf = (planId: string, server: ServerRecord, point: Recovery
   space: [{ directory: '/disks', neededBytes: 165 * 1024 * 1024, freeBytes: 20 * 1024 ** 3 }],
   estimate: null,
   basis: { definitionFingerprint: SHA, disks: [{ target: 'vda', path: '/disks/vda.qcow2' }], recoveryPointId: point.id, manifestSha256: SHA },
+  createdAt: new Date().toISOString(),
+});
+
+export const undoPlanBodyOf = (planId: string, server: ServerRecord, ofRunId: string, findings: readonly Finding[]): UndoPlanBody => ({
+  planId,
+  runId: newId('run'),
+  scenario: 'undo',
+  server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: 'local', domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
+  undoes: { runId: ofRunId, kind: 'restore-server', swappedAt: '2026-01-31T12:00:00.000Z', wentLiveAt: '2026-01-31T12:03:00.000Z', reason: 'disk died' },
+  volumes: [{ target: 'vda', presentPath: '/disks/vda.qcow2.run_x', returnsToPath: '/disks/vda.qcow2', writtenBytes: 12 * 1024 * 1024 }],
+  generationId: { now: 'cccccccc-0000-4000-8000-000000000002', then: 'cccccccc-0000-4000-8000-000000000001' },
+  lineage: { now: server.lineageId, then: 'dddddddd-0000-4000-8000-000000000001' },
+  returnsTo: { powerState: 'running', agent: 'silent' },
+  before: BEFORE,
+  steps: [
+    { key: 'check', title: 'Check that the plan still holds' },
+    { key: 'swap', title: 'Put the kept volumes in place' },
+  ],
+  findings,
+  losses: ['Everything written since it went live is not in the server after the undo.'],
+  basis: { definitionFingerprint: SHA, disks: [{ target: 'vda', path: '/disks/vda.qcow2.run_x' }] },
   createdAt: new Date().toISOString(),
 });
 

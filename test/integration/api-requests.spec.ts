@@ -127,7 +127,7 @@ describe('the API', () => {
         ['no body', undefined, ''],
         ['an unknown field', { ...BACKUP, speed: 'fast' }, ''],
         ['another kind', { ...BACKUP, kind: 'data' }, 'kind'],
-        ['another mode', { ...BACKUP, mode: 'online' }, 'mode'],
+        ['another mode', { ...BACKUP, mode: 'sideways' }, 'mode'],
         ['no reason', { kind: 'image', mode: 'offline' }, 'reason'],
         ['an empty reason', { ...BACKUP, reason: '   ' }, 'reason'],
         ['a reason with a newline', { ...BACKUP, reason: 'a\nb' }, 'reason'],
@@ -145,7 +145,7 @@ describe('the API', () => {
         expect(status).toBe(202);
         expect(headers.get('location')).toBe(`/v1/restore-plans/${String(body['id'])}`);
         expect(body).toMatchObject({ state: 'planning', hash: null, serverName: 'db01' });
-        expect(api.runStarter.plans).toEqual([{ planId: body['id'], serverId: server.id, recoveryPointId: null }]);
+        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null } }]);
         await api.completePlan(String(body['id']), server, point);
         const shown = await api.call('GET', `/v1/restore-plans/${String(body['id'])}`);
         expect(shown.body).toMatchObject({ state: 'ready', body: { losses: [expect.stringMatching(/lost/)] } });
@@ -154,7 +154,7 @@ describe('the API', () => {
 
       it('may name the recovery point; an unknown one is refused', async () => {
         await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', recoveryPointId: point.id } });
-        expect(api.runStarter.plans).toMatchObject([{ recoveryPointId: point.id }]);
+        expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: point.id } }]);
         for (const recoveryPointId of [newId('rp'), '../x', "' OR 1=1"]) {
           const answer = await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', recoveryPointId } });
           expect(answer).toMatchObject({ status: 404, body: { code: 'RECOVERY_POINT_NOT_FOUND' } });
@@ -281,6 +281,7 @@ describe('the API', () => {
       ['/v1/servers/NAME/restore-plans', 'POST'],
       ['/v1/runs?server=NAME', 'GET'],
       ['/v1/recovery-points?server=NAME', 'GET'],
+      ['/v1/way-backs?server=NAME', 'GET'],
     ])('%s never fails on a name, whatever it is', async (path, method) => {
       const body = path.endsWith('backups') ? BACKUP : { scenario: 'server' };
       for (const name of HOSTILE_NAMES) {

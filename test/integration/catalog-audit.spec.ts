@@ -46,6 +46,10 @@ describe('the audit', () => {
     `UPDATE schema_migration SET name = 'x'`,
     'DELETE FROM run',
     'DELETE FROM recovery_point',
+    'DELETE FROM way_back',
+    'DELETE FROM run_decision',
+    `UPDATE run_decision SET actor = 'mallory'`,
+    'DELETE FROM lineage',
     `UPDATE token SET expires_at = NULL`,
   ])('leaves the application no right to: %s', async (statement) => {
     await writeEntries(1);

@@ -3,7 +3,7 @@ import type { Catalog } from '../../src/catalog/catalog';
 import { createDataSource } from '../../src/catalog/data-source';
 import { Database } from '../../src/catalog/database';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
-import { actions, backupRequest, codeOf, givenReadyPlan, givenServer, refusal, restoreRequest } from '../contract/catalog.fixtures';
+import { actions, backupRequest, codeOf, finishedRestore, givenReadyPlan, givenReadyUndoPlan, givenServer, refusal, restoreRequest } from '../contract/catalog.fixtures';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
@@ -156,8 +156,23 @@ describe('a plan that was edited in the database', () => {
     const server = await givenServer(catalog);
     const { planId } = await givenReadyPlan(catalog, server);
     await postgres.query(postgres.superuserUrl, `UPDATE restore_plan SET body = replace(body, '/images/db01.qcow2.run', '/images/other') WHERE id = $1`, [planId]);
-    expect(await refusal(catalog.acceptRestore(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('was changed') });
+    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('was changed') });
     expect((await actions(catalog)).at(-1)).toBe('run.refused');
+    expect(await catalog.listOpenRuns()).toEqual([]);
+  });
+});
+
+describe('the plan of an undo that was edited in the database', () => {
+  it.each([
+    ['its run', `UPDATE restore_plan SET undoes_run_id = $2 WHERE id = $1`],
+    ['its scenario', `UPDATE restore_plan SET scenario = 'server', undoes_run_id = NULL WHERE id = $1 AND $2 <> ''`],
+  ])('is not carried out: %s', async (_what, statement) => {
+    const server = await givenServer(catalog);
+    const older = await finishedRestore(catalog, server);
+    const newer = await finishedRestore(catalog, server);
+    const { planId } = await givenReadyUndoPlan(catalog, server, newer);
+    await postgres.query(postgres.superuserUrl, statement, [planId, older]);
+    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('was changed') });
     expect(await catalog.listOpenRuns()).toEqual([]);
   });
 });

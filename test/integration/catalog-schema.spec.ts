@@ -2,6 +2,7 @@ import { createDataSource } from '../../src/catalog/data-source';
 import { ensureDatabase } from '../../src/catalog/ensure-database';
 import { revertMigrations, runMigrations } from '../../src/catalog/migrate';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
+import { NO_PROTECTION } from '../../src/contracts/protection';
 import { MIGRATIONS } from '../../migrations';
 import { codeOf, refusal } from '../contract/catalog.fixtures';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
@@ -14,6 +15,20 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => postgres?.stop());
+
+/** A server with a backup that is being made, a restore that has ended, and two plans. */
+const ROWS_OF_THE_FIRST_VERSION = `
+  INSERT INTO hypervisor VALUES ('hv1', 'libvirt', 'qemu:///system');
+  INSERT INTO repository VALUES ('main', 'directory', '/srv/modosu');
+  INSERT INTO server VALUES ('srv_1', 'db01', 'uuid-1', 'db01', 'hv1', 'main', 120, 300, 'l1', now());
+  INSERT INTO lineage VALUES ('l1', 'srv_1', null, now());
+  INSERT INTO run VALUES
+    ('run_backup', 'backup-image', 'running', 'srv_1', 'r', 'alice', now(), now(), null, null, null, false, null, null, '{"runId":"run_backup","mode":"offline"}'),
+    ('run_restore', 'restore-server', 'succeeded', 'srv_1', 'r', 'alice', now(), now(), now(), null, null, false, null, 12.5, '{"runId":"run_restore"}');
+  INSERT INTO run_step VALUES ('run_restore', 1, 'copy:vda', 'Copy', 'succeeded', now(), now(), '{"doneBytes":5,"totalBytes":10,"updatedAt":"2026-01-01T00:00:00.000Z"}', '{}', null);
+  INSERT INTO restore_plan VALUES
+    ('plan_ready', 'ready', 'srv_1', 'server', 'alice', now(), null, 'hash', '{"planId":"plan_ready"}', null, null),
+    ('plan_planning', 'planning', 'srv_1', 'server', 'alice', now(), null, null, null, null, null);`;
 
 /** What TypeORM would change to make the tables fit the entities. */
 async function drift(): Promise<readonly string[]> {
@@ -70,6 +85,54 @@ describe('migrations', () => {
     expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(ALL);
     expect(await tables()).toEqual(before);
     expect(await drift()).toEqual([]);
+  });
+
+  it('bring what the version before has written into the new form', async () => {
+    await revertMigrations(postgres.ownerUrl, 1);
+    await postgres.query(postgres.ownerUrl, ROWS_OF_THE_FIRST_VERSION);
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual([ALL.at(-1)]);
+    const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
+    try {
+      expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
+      const nothingDeclared = { quiesce: NO_PROTECTION.quiesce, onlineBackup: NO_PROTECTION.onlineBackup };
+      expect(await catalog.getDispatchable('run_backup')).toEqual({ kind: 'backup-image', input: { runId: 'run_backup', mode: 'offline', allowCrashConsistent: false, ...nothingDeclared } });
+      expect(await catalog.getDispatchable('run_restore')).toEqual({ kind: 'restore-server', input: { runId: 'run_restore', hold: false } });
+      const { wayBack, allowedActions, waitingFor, steps } = await catalog.getRun('run_restore');
+      expect({ wayBack, allowedActions, waitingFor }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null });
+      expect(steps[0]?.progress).toEqual({ doneBytes: 5, totalBytes: 10, updatedAt: '2026-01-01T00:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
+      expect(await catalog.getPlan('plan_ready')).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') } });
+      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null } });
+    } finally {
+      await catalog.close();
+    }
+  });
+
+  it.each([
+    ['a kept volume', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, null)`],
+    ['an undo', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_undo', 'undo', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
+    ['the plan of an undo', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_undo', 'planning', 'srv_1', 'undo', 'alice', now(), 'run_restore')`],
+  ])('are not taken back where the version before would forget %s', async (_what, statement) => {
+    await postgres.query(postgres.ownerUrl, statement);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, 1))).toMatchObject({ message: expect.stringContaining('would forget them') });
+    expect(await drift()).toEqual([]);
+    await postgres.query(postgres.ownerUrl, `DELETE FROM way_back; DELETE FROM restore_plan WHERE scenario = 'undo'; DELETE FROM run WHERE kind = 'undo'`);
+    expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual([ALL.at(-1)]);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+  });
+
+  it.each([
+    ['an undo without a run', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'undo', 'alice', now())`, 'restore_plan_undo_check'],
+    ['a restore that undoes', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_x', 'planning', 'srv_1', 'server', 'alice', now(), 'run_restore')`, 'restore_plan_undo_check'],
+    ['another scenario', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'data', 'alice', now())`, 'restore_plan_scenario_check'],
+    ['a run that has ended and waits', `UPDATE run SET waiting_for = 'go-live' WHERE id = 'run_restore'`, 'run_waiting_check'],
+    ['an unknown kind of run', `UPDATE run SET kind = 'other'`, 'run_kind_check'],
+    ['a way back that is closed by nobody', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'undone', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, now())`, 'way_back_closed_check'],
+    ['a way back that is closed at no time', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'confirmed', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', null)`, 'way_back_closed_check'],
+    ['an open way back that was closed', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', now())`, 'way_back_closed_check'],
+    ['a way back to an unknown lineage', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l9', 'l1', now(), now(), null, null, null)`, 'way_back_lineage_before_fkey'],
+    ['an unknown decision', `INSERT INTO run_decision VALUES ('run_restore', 'go-home', 'alice', '', now())`, 'run_decision_kind_check'],
+  ])('leave no room for %s', async (_what, statement, constraint) => {
+    await expect(postgres.query(postgres.ownerUrl, statement)).rejects.toMatchObject({ constraint });
   });
 
   it('refuse an application role that could change the audit', async () => {

@@ -232,6 +232,10 @@ describe('modosu, the CLI', () => {
         [['run', 'show', newId('run')], 'RUN_NOT_FOUND'],
         [['run', 'watch', newId('run')], 'RUN_NOT_FOUND'],
         [['run', 'cancel', 'x/y'], 'RUN_NOT_FOUND'],
+        [['run', 'go-live', newId('run'), '--reason', 'x'], 'RUN_NOT_FOUND'],
+        [['run', 'undo', '../x'], 'RUN_NOT_FOUND'],
+        [['run', 'confirm', 'x', '--reason', 'x'], 'RUN_NOT_FOUND'],
+        [['restore', 'show', newId('plan')], 'PLAN_NOT_FOUND'],
         [['audit', 'list', '--run', newId('run')], 'RUN_NOT_FOUND'],
       ] as const) {
         expect(await cli(api, argv)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(`error: ${code}: `) as string });
@@ -244,6 +248,7 @@ describe('modosu, the CLI', () => {
         ['backup', 'image', name, '--mode', 'offline', '--reason', 'x'],
         ['restore', 'plan', name, '--scenario', 'server'],
         ['run', 'list', '--server', name],
+        ['way-back', 'list', '--server', name],
       ]) {
         expect(await cli(api, argv)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('error: NAME_INVALID: ') as string });
       }
@@ -262,7 +267,7 @@ describe('modosu, the CLI', () => {
     });
 
     it('lists runs and shows the audit, verified', async () => {
-      const { runId } = await api.catalog.acceptBackup({ actor: 'me\u001b[2J', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'why\u0007', mode: 'offline' });
+      const { runId } = await api.catalog.acceptBackup({ actor: 'me\u001b[2J', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'why\u0007', mode: 'offline', allowCrashConsistent: false });
       const runs = await cli(api, ['run', 'list']);
       expect(runs.stdout).toContain(runId);
       const audit = await cli(api, ['audit', 'list', '--run', runId]);

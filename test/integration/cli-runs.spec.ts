@@ -27,7 +27,7 @@ describe('modosu, runs', () => {
   async function carryOut(runId: string, outcome: 'succeeded' | 'failed' | 'cancelled'): Promise<void> {
     await api.catalog.startRun(runId);
     await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: 'running' });
-    await api.catalog.recordProgress(runId, 'copy:vda', { doneBytes: 71 * MIB, totalBytes: 165 * MIB, updatedAt: new Date().toISOString() });
+    await api.catalog.recordProgress(runId, 'copy:vda', { doneBytes: 71 * MIB, totalBytes: 165 * MIB, updatedAt: new Date().toISOString(), bytesPerSecond: null, secondsLeft: null, stalledSince: null });
     const error = outcome === 'failed' ? new ModosuError('COPY_FAILED', 'qemu-img: \u001b[31mbroken').summary() : null;
     await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: outcome === 'succeeded' ? 'succeeded' : 'failed', error, detail: { storedBytes: 165 * MIB } });
     await api.catalog.finishRun(runId, { state: outcome, error });
@@ -152,7 +152,7 @@ describe('modosu, runs', () => {
 
   describe('restore plan', () => {
     const planWith = (findings: readonly Finding[]): void => {
-      api.runStarter.onPlan = async ({ planId }) => void setTimeout(() => void api.completePlan(planId, server, point, findings), 30);
+      api.runStarter.onPlan = async ({ input: { planId } }) => void setTimeout(() => void api.completePlan(planId, server, point, findings), 30);
     };
 
     it('waits for the plan and prints what a responder reads before typing the name', async () => {
@@ -162,7 +162,7 @@ describe('modosu, runs', () => {
       ]);
       const { code, stdout, stderr } = await cli(api, PLAN);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      const planId = api.runStarter.plans[0]?.planId ?? '';
+      const planId = api.runStarter.plans[0]?.input.planId ?? '';
       const { hash } = await api.catalog.getPlan(planId);
       expect(stdout).toMatch(/This server is restored; compare before you go on\n {2}name +db01\n {2}UUID +[0-9a-f-]{36}\n/);
       expect(stdout).toMatch(/generation +1\n {2}point in time +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, (59 min|60 min|1 h).* ago/);
@@ -183,12 +183,12 @@ describe('modosu, runs', () => {
       expect(stdout).toMatch(/BLOCKS {2}NOT_ENOUGH_SPACE: needs 165 MiB/);
       expect(stdout).not.toContain('modosu restore run');
       expect(stderr).toMatch(/blocking findings/);
-      const planId = api.runStarter.plans[0]?.planId ?? '';
+      const planId = api.runStarter.plans[0]?.input.planId ?? '';
       expect((await cli(api, ['restore', 'run', planId, '--reason', 'x', '--confirm', 'db01'])).code).toBe(9);
     });
 
     it('that could not be made: its error', async () => {
-      api.runStarter.onPlan = async ({ planId }) => api.catalog.failPlan(planId, new ModosuError('RECOVERY_POINT_CORRUPT', 'vda.qcow2, segment 3').summary());
+      api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, new ModosuError('RECOVERY_POINT_CORRUPT', 'vda.qcow2, segment 3').summary());
       expect(await cli(api, PLAN)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/RECOVERY_POINT_CORRUPT: vda\.qcow2, segment 3/) as string });
     });
 
@@ -208,7 +208,7 @@ describe('modosu, runs', () => {
     it('prints the plan as it is stored, for machines', async () => {
       planWith([]);
       expect(JSON.parse((await cli(api, [...PLAN, '--image', point.id, '-o', 'json'])).stdout)).toMatchObject({ state: 'ready', body: { recoveryPoint: { id: point.id } } });
-      expect(api.runStarter.plans).toMatchObject([{ recoveryPointId: point.id }]);
+      expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: point.id } }]);
     });
   });
 

@@ -8,10 +8,25 @@ describe('modosu, usage', () => {
     const { code, stdout, stderr } = await cli(['--help']);
     expect(code).toBe(0);
     expect(stderr).toBe('');
-    for (const command of ['up', 'api', 'worker', 'migrate', 'doctor', 'apply', 'server', 'backup', 'recovery-point', 'restore', 'run', 'audit', 'explain']) {
+    for (const command of ['up', 'api', 'worker', 'migrate', 'doctor', 'apply', 'server', 'backup', 'recovery-point', 'restore', 'run', 'way-back', 'audit', 'explain']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     expect(stdout).toContain('130 interrupted (the run goes on)');
+  });
+
+  it.each([
+    [['backup', 'image'], /modosu backup image db01 --mode online --reason/],
+    [['restore', 'run'], /--hold --wait +# exit code 7 when it waits for you/],
+    [['restore', 'show'], /modosu restore show plan_/],
+    [['run', 'go-live'], /modosu run go-live run_/],
+    [['run', 'undo'], /modosu run undo run_\S+ +# .*changes nothing/],
+    [['run', 'confirm'], /modosu run confirm run_/],
+    [['way-back', 'list'], /modosu way-back list --state open/],
+  ])('%j has an example in its help', async (argv, expected) => {
+    const { code, stdout } = await cli([...argv, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nExamples?:\n/);
+    expect(stdout).toMatch(expected);
   });
 
   it('shows the version', async () => {
@@ -28,7 +43,7 @@ describe('modosu, usage', () => {
     [['server', 'show', 'a', 'b']],
     [['apply']],
     [['backup', 'image', 'db01', '--reason', 'x']],
-    [['backup', 'image', 'db01', '--mode', 'online', '--reason', 'x']],
+    [['backup', 'image', 'db01', '--mode', 'sideways', '--reason', 'x']],
     [['backup', 'image', 'db01', '--mode', 'offline']],
     [['backup', 'image', 'db01', '--mode', 'offline', '--reason', 'x', '--timeout', 'soon']],
     [['backup', 'image', '-rf', '--mode', 'offline', '--reason', 'x']],
@@ -37,6 +52,12 @@ describe('modosu, usage', () => {
     [['restore', 'run', 'plan_x', '--reason', 'x']],
     [['restore', 'run', 'plan_x', '--confirm', 'x']],
     [['run', 'list', '--limit', '0']],
+    [['run', 'go-live', 'run_x']],
+    [['run', 'undo']],
+    [['run', 'confirm', 'run_x']],
+    [['restore', 'show']],
+    [['way-back']],
+    [['way-back', 'list', '--state', 'odd']],
     [['up']],
     [['explain', 'NO_SUCH_CODE']],
   ])('%j is a wrong usage: exit code 2, nothing on standard output', async (argv) => {

@@ -27,6 +27,9 @@ const input = (reason: string): BackupImageInput => ({
   agentTimeoutSeconds: 60,
   recoveryPointId: newId('rp'),
   mode: 'offline',
+  allowCrashConsistent: false,
+  quiesce: { before: null, after: null },
+  onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
   reason,
   acceptedAt: '2026-01-01T00:00:00.000Z',
 });

@@ -17,7 +17,7 @@ import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } fro
 jest.setTimeout(30_000);
 
 const FIXTURE = join(__dirname, '../support/fixtures/temporal-workflows.ts');
-const NOTHING: ReconcileReport = { started: [], cancelled: [], ended: [] };
+const NOTHING: ReconcileReport = { started: [], cancelled: [], told: [], ended: [] };
 
 const until = async <T>(read: () => Promise<T>, accept: (value: T) => boolean): Promise<T> => {
   const giveUpAt = Date.now() + 15_000;
@@ -73,7 +73,7 @@ describe('runs between PostgreSQL and Temporal', () => {
   };
 
   const acceptRun = async (server: ServerRecord, reason = 'test'): Promise<string> =>
-    (await catalog.acceptBackup({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, reason, mode: 'offline' })).runId;
+    (await catalog.acceptBackup({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, reason, mode: 'offline', allowCrashConsistent: false })).runId;
 
   const start = async (runId: string): Promise<void> => runs.startRun(await catalog.getDispatchable(runId));
   const workflow = (server: ServerRecord) => temporal.client.client.workflow.getHandle(serverWorkflowId(server.id));
@@ -180,7 +180,7 @@ describe('runs between PostgreSQL and Temporal', () => {
       await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'accepted' });
     });
 
-    it('ends a run whose workflow was terminated, and gives the server\'s lock back', async () => {
+    it('has what a terminated workflow left behind put in order, once, under the lock of its run', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
       await start(runId);
@@ -188,26 +188,40 @@ describe('runs between PostgreSQL and Temporal', () => {
       await expect(pass()).resolves.toEqual(NOTHING);
       await workflow(server).terminate('somebody did that');
       await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [runId] });
-      await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE' } });
+      expect((await workflow(server).describe()).type).toBe('cleanUpRun');
+      await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'running' });
+      await expect(acceptRun(server)).rejects.toMatchObject({ code: 'SERVER_BUSY' });
       await expect(pass()).resolves.toEqual(NOTHING);
-      await expect(acceptRun(server)).resolves.toMatch(/^run_/);
     });
 
-    it('ends a run whose workflow was terminated before it could say that it runs; it is not started a second time', async () => {
+    it('begins the clean-up again when that was terminated, too', async () => {
+      const server = await newServer();
+      const runId = await acceptRun(server);
+      await start(runId);
+      await catalog.startRun(runId);
+      for (let round = 0; round < 2; round += 1) {
+        await workflow(server).terminate();
+        await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [runId] });
+      }
+      expect((await workflow(server).describe()).type).toBe('cleanUpRun');
+    });
+
+    it('does not start a run a second time whose workflow was terminated before it could say that it runs', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
       await start(runId);
       await workflow(server).terminate();
       await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [runId] });
-      await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE' } });
+      expect((await workflow(server).describe()).type).toBe('cleanUpRun');
     });
 
-    it('ends a running run whose workflow Temporal no longer knows', async () => {
+    it('cleans up after a running run whose workflow Temporal no longer knows', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
       await catalog.startRun(runId);
       await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [runId] });
-      await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining('no longer exists') as string } });
+      await expect(runs.describeRun(runId, server.id)).resolves.toBe('running');
+      expect((await workflow(server).describe()).type).toBe('cleanUpRun');
     });
 
     it('does not touch a run that its workflow has ended itself', async () => {

@@ -2,23 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import { storableText } from '../../src/audit/storable';
-import { backupInput, keyReused, plannedRunId, refusalEvent, requireUsablePlan, restoreInput, serverBusy, type RunGrant } from '../../src/catalog/acceptance';
+import { backupInput, confirmInput, keyReused, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from '../../src/catalog/acceptance';
 import { isExpired, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
 import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
 import { serverNotFound } from '../../src/catalog/inventory-store';
-import { planNotFound, planText, readyDetails, requireSuitable } from '../../src/catalog/plan-store';
+import { newPlan, planNotFound, planText, readyDetails, requireSuitable, startablePlan } from '../../src/catalog/plan-store';
 import { generationTaken, noRecoveryPoint, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
-import { closeStep, isFinalStep, nextStep, stepAction, type StoredStep } from '../../src/catalog/step-transition';
+import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
-import { planView, recoveryPointRow, recoveryPointView, runView } from '../../src/catalog/views';
+import { planView, recoveryPointRow, recoveryPointView, runView, storedProgress } from '../../src/catalog/views';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
+import { FakeWayBacks } from './fake-catalog-way-back';
 
 /**
  * The catalogue in memory, for tests of workflows, activities and the API. It shares the rules with the real one and passes the same contract suite; each method runs
@@ -28,7 +29,6 @@ export class FakeCatalog implements Catalog {
   private readonly hypervisors = new Map<string, HypervisorRow>();
   private readonly repositories = new Map<string, RepositoryRow>();
   private readonly servers = new Map<string, ServerRecord>();
-  private readonly lineages = new Map<string, string>();
   private readonly points = new Map<string, RecoveryPointRow>();
   private readonly plans = new Map<string, RestorePlanRow>();
   private readonly runs = new Map<string, RunRow>();
@@ -37,10 +37,21 @@ export class FakeCatalog implements Catalog {
   private readonly tokens = new Map<string, TokenRow>();
   private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
   private readonly entries: AuditEntryView[] = [];
+  private readonly wayBacks: FakeWayBacks;
   private lastFencingToken = 0;
   private failure: ModosuError | null = null;
 
-  constructor(private readonly now: () => Date = () => new Date()) {}
+  constructor(private readonly now: () => Date = () => new Date()) {
+    this.wayBacks = new FakeWayBacks({
+      now,
+      run: (runId) => this.run(runId),
+      server: (serverId) => this.server(serverId),
+      lockOf: (serverId) => this.locks.get(serverId),
+      runs: () => this.runList(),
+      setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
+      append: (event) => this.append(event),
+    });
+  }
 
   /** From now on every method throws this error, until called with null: PostgreSQL that is away. */
   failWith(error: ModosuError | null): void {
@@ -137,16 +148,31 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, replayed: true };
     this.server(serverId);
     if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId);
-    this.plans.set(planId, { id: planId, state: 'planning', serverId, scenario, requestedBy: actor, createdAt: this.now(), recoveryPointId, hash: null, body: null, error: null, runId: null });
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, undoesRunId: null }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId } });
     return { planId, replayed: false };
   };
 
-  completePlan: Catalog['completePlan'] = async (planId, body, hash) => {
+  acceptUndoPlan: Catalog['acceptUndoPlan'] = async (request) => {
     this.reach();
-    const text = planText(planId, body, hash);
+    const { actor, ofRunId } = request;
+    const planId = newId('plan');
+    const earlier = this.earlier(request, planId);
+    if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
+    const { serverId } = this.run(ofRunId);
+    this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, undoesRunId: ofRunId }, this.now()));
+    this.claim(request, planId);
+    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
+    return { planId, serverId, replayed: false };
+  };
+
+  getDispatchablePlan: Catalog['getDispatchablePlan'] = async (planId) => startablePlan(this.plan(planId));
+
+  completePlan: Catalog['completePlan'] = async (planId, body, hash) => {
     const plan = this.plan(planId);
+    const text = planText(plan, body, hash);
     if (plan.state !== 'planning') return;
     this.plans.set(planId, { ...plan, state: 'ready', hash, body: text });
     this.append({ actor: WORKER, action: 'plan.ready', serverId: plan.serverId, details: readyDetails(planId, body, hash) });
@@ -166,9 +192,7 @@ export class FakeCatalog implements Catalog {
 
   listUnfinishedPlans: Catalog['listUnfinishedPlans'] = async (olderThan) => {
     this.reach();
-    return [...this.plans.values()]
-      .filter(({ state, createdAt }) => state === 'planning' && createdAt < olderThan)
-      .map(({ id, serverId, recoveryPointId }) => ({ planId: id, serverId, hypervisor: this.server(serverId).hypervisor, recoveryPointId }));
+    return [...this.plans.values()].filter(({ state, createdAt }) => state === 'planning' && createdAt < olderThan).map(startablePlan);
   };
 
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
@@ -179,18 +203,26 @@ export class FakeCatalog implements Catalog {
       this.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
-  acceptRestore: Catalog['acceptRestore'] = async (request) => {
-    const { planId, serverId, confirm } = request;
+  acceptPlanned: Catalog['acceptPlanned'] = async (request) => {
+    const { planId, serverId } = request;
     const server = this.server(serverId);
     const plan = this.plan(planId);
     if (plan.serverId !== serverId) throw planNotFound(planId);
-    return this.accept('restore-server', request, plannedRunId(plan), (runId) => {
-      const usable = requireUsablePlan(plan, server, confirm);
-      const input = restoreInput(server, request, usable, this.lock(server, runId));
-      this.addRun(request, { kind: 'restore-server', input }, planId, usable.body.recoveryPoint.id);
+    return this.accept(runKindOf(plan), request, plannedRunId(plan), (runId) => {
+      const usable = requireUsablePlan(plan, server, request);
+      const { body } = usable;
+      if (body.scenario === 'undo') this.wayBacks.requireUndoable(body.undoes.runId, server);
+      this.addRun(request, plannedRun(server, request, usable, this.lock(server, runId)), planId, body.scenario === 'undo' ? null : body.recoveryPoint.id);
       this.plans.set(planId, { ...plan, state: 'used', runId });
     });
   };
+
+  acceptConfirm: Catalog['acceptConfirm'] = async (request) =>
+    this.accept('confirm', request, newId('run'), (runId) => {
+      const server = this.server(request.serverId);
+      this.wayBacks.requireConfirmable(request.ofRunId, server);
+      this.addRun(request, { kind: 'confirm', input: confirmInput(server, request, this.lock(server, runId)) }, null, null);
+    });
 
   listUndispatched: Catalog['listUndispatched'] = async (olderThan) =>
     this.runList()
@@ -223,6 +255,7 @@ export class FakeCatalog implements Catalog {
     const step = nextStep(before, update, this.now());
     if (step === null) return;
     steps.set(update.seq, step);
+    this.runs.set(runId, { ...run, waitingFor: waitingAfter(run.waitingFor, step) });
     const action = stepAction(before, step);
     if (action === null) return;
     const { seq, key, title, detail, error } = step;
@@ -232,7 +265,7 @@ export class FakeCatalog implements Catalog {
   recordProgress: Catalog['recordProgress'] = async (runId, stepKey, progress) => {
     this.reach();
     for (const step of this.steps.get(runId)?.values() ?? []) {
-      if (step.key === stepKey && !isFinalStep(step.state)) this.stepsOf(runId).set(step.seq, { ...step, progress: { ...progress } });
+      if (step.key === stepKey && !isFinalStep(step.state)) this.stepsOf(runId).set(step.seq, { ...step, progress: storedProgress(progress) });
     }
   };
 
@@ -242,7 +275,7 @@ export class FakeCatalog implements Catalog {
     const finishedAt = this.now();
     const error = outcome.error === null ? null : storableError(outcome.error);
     const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
-    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null });
+    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null, waitingFor: null });
     const steps = this.stepsOf(runId);
     if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
     if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
@@ -257,26 +290,28 @@ export class FakeCatalog implements Catalog {
     this.append({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId });
   };
 
-  startLineage: Catalog['startLineage'] = async (runId, serverId) => {
-    if (this.run(runId).serverId !== serverId) throw runNotFound(runId);
-    const earlier = this.lineages.get(runId);
-    if (earlier !== undefined) return { lineageId: earlier };
-    const lineageId = randomUUID();
-    this.lineages.set(runId, lineageId);
-    this.servers.set(serverId, { ...this.server(serverId), lineageId });
-    this.append({ actor: WORKER, action: 'lineage.started', runId, serverId, details: { lineageId } });
-    return { lineageId };
-  };
+  // --- ways back and decisions --------------------------------------------------------------------------------------------
+  openWayBack: Catalog['openWayBack'] = (...args) => this.wayBacks.openWayBack(...args);
+  takeWayBack: Catalog['takeWayBack'] = (...args) => this.wayBacks.takeWayBack(...args);
+  revertWayBack: Catalog['revertWayBack'] = (...args) => this.wayBacks.revertWayBack(...args);
+  closeWayBack: Catalog['closeWayBack'] = (...args) => this.wayBacks.closeWayBack(...args);
+  recordGoLive: Catalog['recordGoLive'] = (...args) => this.wayBacks.recordGoLive(...args);
+  getWayBack: Catalog['getWayBack'] = (...args) => this.wayBacks.getWayBack(...args);
+  listWayBacks: Catalog['listWayBacks'] = (...args) => this.wayBacks.listWayBacks(...args);
+  listExpiredWayBacks: Catalog['listExpiredWayBacks'] = (...args) => this.wayBacks.listExpiredWayBacks(...args);
+  decide: Catalog['decide'] = (...args) => this.wayBacks.decide(...args);
+  getDecision: Catalog['getDecision'] = (...args) => this.wayBacks.getDecision(...args);
+  listDecidedButWaiting: Catalog['listDecidedButWaiting'] = (...args) => this.wayBacks.listDecidedButWaiting(...args);
 
   getRun: Catalog['getRun'] = async (runId) => {
     const run = this.run(runId);
     const steps = [...this.stepsOf(runId).values()].sort((a, b) => a.seq - b.seq);
-    return runView(run, this.server(run.serverId).name, steps);
+    return runView(run, this.wayBacks.contextOf(run), steps, this.now());
   };
 
   listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {
     const rows = this.runList().filter((run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state);
-    return this.newestFirst('runs', rows, page, ({ requestedAt }) => requestedAt, (run) => runView(run, this.server(run.serverId).name, []));
+    return this.newestFirst('runs', rows, page, ({ requestedAt }) => requestedAt, (run) => runView(run, this.wayBacks.contextOf(run), [], this.now()));
   };
 
   measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId) =>
@@ -377,7 +412,7 @@ export class FakeCatalog implements Catalog {
     return value;
   }
 
-  private accept(kind: RunKind, request: AcceptRunRequest & { readonly planId?: string }, runId: string, work: (runId: string) => void): AcceptedRun {
+  private accept(kind: RunKind, request: RefusableRequest, runId: string, work: (runId: string) => void): AcceptedRun {
     this.reach();
     try {
       const earlier = this.earlier(request, runId);
@@ -401,7 +436,8 @@ export class FakeCatalog implements Catalog {
     return { runId, fencingToken: this.lastFencingToken, acceptedAt };
   }
 
-  private addRun(request: AcceptRunRequest, { kind, input }: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
+  private addRun(request: AcceptRunRequest, run: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
+    const { kind, input } = run;
     const { runId, serverId, reason, fencingToken } = input;
     this.runs.set(runId, {
       id: runId,
@@ -416,11 +452,12 @@ export class FakeCatalog implements Catalog {
       planId,
       recoveryPointId,
       cancelRequested: false,
+      waitingFor: null,
       error: null,
       recoverySeconds: null,
       input,
     });
-    this.append({ actor: request.actor, action: 'run.requested', runId, serverId, details: { kind, reason, fencingToken, planId } });
+    this.append({ actor: request.actor, action: 'run.requested', runId, serverId, details: { kind, reason, fencingToken, ...requestDetails(run, recoveryPointId) } });
   }
 
   private earlier({ actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>, newResultId: string): string | null {

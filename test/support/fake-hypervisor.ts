@@ -8,32 +8,14 @@ import type { PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
 import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
-import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
+import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
+import { isHeldBy } from '../../src/hypervisors/libvirt/fence-xml';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes';
 import { errorCode, fileExists, readStart } from '../../src/system/files';
+import { FakeOnlineBackups } from './fake-online-backup';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
-
-export interface FakeDisk {
-  readonly target: string;
-  readonly path: string;
-  readonly format: DiskFormat;
-  readonly backingChain: DiskInspection['backingChain'];
-}
-
-interface FakeDefinition {
-  readonly uuid: string;
-  readonly domainName: string;
-  readonly disks: readonly FakeDisk[];
-  readonly nvramPath: string | null;
-  readonly generationId: string | null;
-  readonly cdrom: boolean;
-}
-
-interface FakeServer {
-  definition: FakeDefinition;
-  powerState: PowerState;
-  fence: Fence | null;
-}
+import { filesUsedBy, usesSameFiles, type FakeDefinition, type FakeDisk, type FakeNic, type FakeServer } from './fake-server';
+import { FakeWaysBack } from './fake-ways-back';
 
 /** Failures a test can switch on. Methods are named as in the port. */
 export interface FakeFaults {
@@ -60,7 +42,15 @@ export class FakeHypervisor implements Hypervisor {
   /** Names of the methods called, in order, with the server's name where there is one. */
   readonly calls: string[] = [];
   private readonly servers = new Map<string, FakeServer>();
-  private readonly waysBack = new Map<string, FakeServer | null>();
+  private readonly waysBack = new FakeWaysBack();
+  /** Online backups, with faults of their own. */
+  readonly online = new FakeOnlineBackups({
+    definition: (server) => this.held(server).definition,
+    fingerprint: (server) => fingerprintOf(this.held(server).definition),
+    powerState: (server) => this.servers.get(server.uuid)?.powerState ?? 'gone',
+    agentAnswers: (server) => this.agentAnswers(server),
+    readDisk: readImage,
+  });
 
   constructor(
     readonly name: string,
@@ -75,6 +65,7 @@ export class FakeHypervisor implements Hypervisor {
     readonly disks: readonly { readonly target: string; readonly format: DiskFormat; readonly content: Uint8Array; readonly fileName?: string; readonly overlay?: boolean }[];
     readonly nvram?: Uint8Array;
     readonly genid?: boolean;
+    readonly nics?: readonly { readonly mac: string; readonly linkUp?: boolean }[];
     readonly cdrom?: boolean;
     readonly running?: boolean;
   }): Promise<ServerRef> {
@@ -83,6 +74,7 @@ export class FakeHypervisor implements Hypervisor {
     const disks: FakeDisk[] = [];
     for (const disk of options.disks) {
       const path = join(this.directory, disk.fileName ?? `${uuid}-${disk.target}.${disk.format}`);
+      await mkdir(dirname(path), { recursive: true });
       await writeImage(path, disk.format, padded(disk.content));
       const base = `${path}.base`;
       if (disk.overlay === true) await writeImage(base, 'qcow2', padded(disk.content));
@@ -93,8 +85,9 @@ export class FakeHypervisor implements Hypervisor {
       nvramPath = join(this.directory, `${uuid}_VARS.fd`);
       await writeFile(nvramPath, options.nvram);
     }
+    const nics: readonly FakeNic[] = (options.nics ?? [{ mac: '52:54:00:00:00:01' }]).map(({ mac, linkUp }) => ({ mac, linkUp: linkUp ?? true }));
     this.servers.set(uuid, {
-      definition: { uuid, domainName: options.domainName, disks, nvramPath, generationId: options.genid === true ? randomUUID() : null, cdrom: options.cdrom === true },
+      definition: { uuid, domainName: options.domainName, disks, nvramPath, nics, generationId: options.genid === true ? randomUUID() : null, cdrom: options.cdrom === true },
       powerState: options.running === true ? 'running' : 'off',
       fence: null,
     });
@@ -116,8 +109,15 @@ export class FakeHypervisor implements Hypervisor {
     this.held(server).powerState = powerState;
   }
 
+  /** What QEMU's counters say of a running server. */
+  setWrittenBytes(server: ServerRef, writtenBytes: Readonly<Record<string, number>>): void {
+    this.held(server).writtenBytes = writtenBytes;
+  }
+
+  /** Who holds the server; null: nobody, or it was given back. */
   fenceOf(server: ServerRef): Fence | null {
-    return this.held(server).fence;
+    const { fence } = this.held(server);
+    return fence === null || fence.released ? null : { runId: fence.runId, token: fence.token };
   }
 
   failNext(method: FaultyMethod, code: ErrorCode, times = 1): void {
@@ -157,12 +157,12 @@ export class FakeHypervisor implements Hypervisor {
       domainName: definition.domainName,
       powerState,
       domainType: 'qemu',
-      definitionFingerprint: createHash('sha256').update(JSON.stringify(definition)).digest('hex'),
+      definitionFingerprint: fingerprintOf(definition),
       disks,
       removableMedia: definition.cdrom ? [{ target: 'sda', source: null }] : [],
       firmware: definition.nvramPath === null ? 'bios' : 'uefi',
       nvram: definition.nvramPath === null ? null : { path: definition.nvramPath, format: 'raw', sizeBytes: nvramSize },
-      nics: [{ mac: '52:54:00:00:00:01', type: 'network', source: 'default' }],
+      nics: definition.nics.map((nic) => ({ ...nic, type: 'network', source: 'default' })),
       generationId: definition.generationId,
       agent: this.agentAnswers(server) ? { state: 'answering', version: '0', commands: ['guest-exec', 'guest-ping'] } : { state: 'silent' satisfies AgentState, version: null, commands: [] },
       refusals: refusals.map((refusal) => refusal.summary()),
@@ -185,15 +185,15 @@ export class FakeHypervisor implements Hypervisor {
     const held = this.servers.get(server.uuid);
     if (held === undefined) return false;
     const { fence: present } = held;
-    if (present !== null && (present.token > fence.token || (present.token === fence.token && present.runId !== fence.runId))) throw fencedOff(server);
-    held.fence = fence;
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) throw fencedOff(server);
+    held.fence = { ...fence, released: false };
     return true;
   }
 
   async releaseFence(server: ServerRef, fence: Fence): Promise<void> {
     this.enter('releaseFence', server);
     const held = this.servers.get(server.uuid);
-    if (held !== undefined && isSame(held.fence, fence)) held.fence = null;
+    if (held !== undefined && isHeldBy(held.fence, fence)) held.fence = { ...fence, released: true };
   }
 
   async start(server: ServerRef, fence: Fence): Promise<void> {
@@ -273,14 +273,14 @@ export class FakeHypervisor implements Hypervisor {
     await this.write(request.newPath, await readFile(request.sourcePath), 'TARGET_UNREACHABLE');
   }
 
-  async swap(request: SwapRequest): Promise<{ readonly generationId: string | null }> {
+  async swap(request: SwapRequest): ReturnType<Hypervisor['swap']> {
     this.enter('swap', request.server);
     const { server, fence, volumes } = request;
     for (const volume of volumes) requireRunsOwnPath(volume.newPath, fence.runId);
     const present = this.servers.get(server.uuid);
     if (present !== undefined) {
       this.fenced(server, fence);
-      if (volumes.every((volume) => present.definition.disks.some((disk) => disk.path === volume.newPath))) return { generationId: present.definition.generationId };
+      if (volumes.every((volume) => present.definition.disks.some((disk) => disk.path === volume.newPath))) return this.swapped(server, fence);
       this.requireStopped(server);
     }
     if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
@@ -292,32 +292,114 @@ export class FakeHypervisor implements Hypervisor {
     if ([...this.servers.values()].some(({ definition }) => definition.uuid !== server.uuid && definition.domainName === basis.domainName)) {
       throw new ModosuError('SWAP_REFUSED', `Another server is called ${basis.domainName}.`);
     }
-    this.waysBack.set(fence.runId, present === undefined ? null : { ...present });
+    const inQuarantine = (nic: FakeNic): boolean => request.quarantinedMacs.some((mac) => mac.toLowerCase() === nic.mac.toLowerCase());
     const definition: FakeDefinition = {
       ...basis,
       disks: volumes.map((volume) => ({ target: volume.target, path: volume.newPath, format: volume.format, backingChain: [] })),
       nvramPath: request.nvramNewPath ?? basis.nvramPath,
+      nics: basis.nics.map((nic) => (inQuarantine(nic) ? { ...nic, linkUp: false } : nic)),
       generationId: basis.generationId !== null && request.renewGenerationId ? randomUUID() : basis.generationId,
     };
-    this.servers.set(server.uuid, { definition, powerState: 'off', fence });
-    return { generationId: definition.generationId };
+    const quarantined = basis.nics.filter((nic) => nic.linkUp && inQuarantine(nic)).map(({ mac }) => mac);
+    await this.waysBack.keep(server, fence.runId, present?.definition ?? null, definition, { ofRunId: null, quarantined });
+    this.servers.set(server.uuid, { definition, powerState: 'off', fence: { ...fence, released: false } });
+    return this.swapped(server, fence);
   }
 
   async revertSwap(server: ServerRef, fence: Fence): Promise<void> {
     this.enter('revertSwap', server);
-    const wayBack = this.waysBack.get(fence.runId);
+    const record = this.waysBack.open(server, fence.runId);
     const held = this.servers.get(server.uuid);
-    if (wayBack === undefined || held === undefined || !held.definition.disks.some((disk) => disk.path.endsWith(`.${fence.runId}`))) return;
-    this.fenced(server, fence);
+    if (record === null) return;
+    if (held === undefined && (record.before !== null || record.taken)) throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
+    if (held !== undefined && this.waysBack.isSwappedBy(record, held.definition)) {
+      this.fenced(server, fence);
+      this.requireStopped(server);
+      if (record.before === null) this.servers.delete(server.uuid);
+      else held.definition = { ...record.before, domainName: held.definition.domainName };
+    } else if (held !== undefined && !isHeldBy(held.fence, fence)) {
+      return;
+    }
+    this.waysBack.markReverted(fence.runId);
+  }
+
+  async requireFence(server: ServerRef, fence: Fence): Promise<void> {
+    this.enter('requireFence', server);
+    this.fencedUnlessGone(server, fence);
+  }
+
+  async beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['beginOnlineBackup']> {
+    this.enter('beginOnlineBackup', request.server);
+    this.fenced(request.server, request.fence);
+    return this.online.begin(request, options.signal);
+  }
+
+  async followOnlineBackup(...[request, context]: Parameters<Hypervisor['followOnlineBackup']>): ReturnType<Hypervisor['followOnlineBackup']> {
+    this.enter('followOnlineBackup', request.server);
+    return this.online.follow(request, context);
+  }
+
+  async cancelOnlineBackup(server: ServerRef, runId: string): Promise<void> {
+    this.enter('cancelOnlineBackup', server);
+    this.online.cancel(server, runId);
+  }
+
+  async sweepGuards(openRunIds: ReadonlySet<string>): Promise<readonly string[]> {
+    this.enter('sweepGuards');
+    return this.online.sweep(openRunIds);
+  }
+
+  async goLive(server: ServerRef, fence: Fence): ReturnType<Hypervisor['goLive']> {
+    this.enter('goLive', server);
+    this.fencedUnlessGone(server, fence);
+    const record = this.waysBack.open(server, fence.runId);
+    if (record === null) return { raised: [] };
+    const held = this.held(server);
+    if (!this.waysBack.isSwappedBy(record, held.definition)) return { raised: [] };
+    held.definition = { ...held.definition, nics: held.definition.nics.map((nic) => (record.quarantined.includes(nic.mac) ? { ...nic, linkUp: true } : nic)) };
+    return { raised: record.quarantined };
+  }
+
+  async keptBy(server: ServerRef, runId: string): ReturnType<Hypervisor['keptBy']> {
+    this.enter('keptBy', server);
+    const record = this.waysBack.open(server, runId);
+    return record === null ? null : this.waysBack.factsOf(record);
+  }
+
+  async writtenBytes(server: ServerRef): ReturnType<Hypervisor['writtenBytes']> {
+    this.enter('writtenBytes', server);
+    const held = this.servers.get(server.uuid);
+    if (held === undefined || held.powerState === 'off') return {};
+    return held.writtenBytes ?? Object.fromEntries(held.definition.disks.map(({ target }) => [target, 0]));
+  }
+
+  async returnVolumes(server: ServerRef, fence: Fence, ofRunId: string): ReturnType<Hypervisor['returnVolumes']> {
+    this.enter('returnVolumes', server);
+    const held = this.fenced(server, fence);
+    if (ofRunId === fence.runId) throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself.`);
+    const source = this.waysBack.source(server, ofRunId);
+    const ours = this.waysBack.open(server, fence.runId);
+    if (ours !== null && this.waysBack.isSwappedBy(ours, held.definition)) return this.swapped(server, fence);
     this.requireStopped(server);
-    if (wayBack === null) this.servers.delete(server.uuid);
-    else held.definition = wayBack.definition;
+    if (usesSameFiles(held.definition, source.before)) throw new ModosuError('SWAP_REFUSED', `${server.name} uses the kept volumes already.`);
+    await this.waysBack.requireComplete(source);
+    const definition: FakeDefinition = { ...source.before, domainName: held.definition.domainName };
+    await this.waysBack.keep(server, fence.runId, held.definition, definition, { ofRunId, quarantined: [] });
+    held.definition = definition;
+    return this.swapped(server, fence);
+  }
+
+  async discardKept(server: ServerRef, fence: Fence, ofRunId: string): ReturnType<Hypervisor['discardKept']> {
+    this.enter('discardKept', server);
+    this.fencedUnlessGone(server, fence);
+    return { deleted: await this.waysBack.discard(server, ofRunId, this.servers.values()) };
   }
 
   async discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void> {
     this.enter('discardVolumes');
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     this.requireUnused(request.paths);
+    this.waysBack.requireNotStranded(request.runId, request.paths, this.servers);
     const leftBehind: string[] = [];
     for (const path of request.paths) {
       await rm(path, { force: true });
@@ -344,8 +426,19 @@ export class FakeHypervisor implements Hypervisor {
 
   private fenced(server: ServerRef, fence: Fence): FakeServer {
     const held = this.held(server);
-    if (!isSame(held.fence, fence)) throw fencedOff(server);
+    if (!isHeldBy(held.fence, fence)) throw fencedOff(server);
     return held;
+  }
+
+  private fencedUnlessGone(server: ServerRef, fence: Fence): void {
+    if (this.servers.has(server.uuid)) this.fenced(server, fence);
+  }
+
+  private async swapped(server: ServerRef, fence: Fence): ReturnType<Hypervisor['swap']> {
+    const record = this.waysBack.open(server, fence.runId);
+    if (record === null) throw new ModosuError('WAY_BACK_NOT_FOUND', `Nothing is kept of run ${fence.runId}.`);
+    this.waysBack.markTaken(fence.runId);
+    return { generationId: this.held(server).definition.generationId, kept: await this.waysBack.factsOf(record) };
   }
 
   private requireStopped(server: ServerRef): void {
@@ -354,7 +447,7 @@ export class FakeHypervisor implements Hypervisor {
 
   private requireUnused(paths: readonly string[]): void {
     for (const { definition } of this.servers.values()) {
-      const path = paths.find((candidate) => definition.nvramPath === candidate || definition.disks.some((disk) => disk.path === candidate));
+      const path = paths.find((candidate) => filesUsedBy(definition).includes(candidate));
       if (path !== undefined) throw new ModosuError('VOLUME_EXISTS', `${path} belongs to ${definition.domainName}.`);
     }
   }
@@ -395,6 +488,8 @@ export class FakeHypervisor implements Hypervisor {
 }
 
 class FakeGuestAgent implements GuestAgent {
+  private frozen = false;
+
   constructor(
     private readonly server: ServerRef,
     private readonly isAnswering: () => boolean,
@@ -423,12 +518,32 @@ class FakeGuestAgent implements GuestAgent {
     return { exitCode: 0, stdout: `${basename(argv[0])} ran\n`, stderr: '', truncated: false };
   }
 
+  async freeze(): Promise<number> {
+    this.requireAnswer();
+    if (this.frozen) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest is frozen already.');
+    this.frozen = true;
+    return 1;
+  }
+
+  async thaw(): Promise<number> {
+    this.requireAnswer();
+    const count = this.frozen ? 1 : 0;
+    this.frozen = false;
+    return count;
+  }
+
+  async isFrozen(): Promise<boolean> {
+    this.requireAnswer();
+    return this.frozen;
+  }
+
   private requireAnswer(): void {
     if (!this.isAnswering()) throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} does not answer.`);
   }
 }
 
-const isSame = (one: Fence | null, other: Fence): boolean => one !== null && one.runId === other.runId && one.token === other.token;
+const fingerprintOf = (definition: FakeDefinition): string => createHash('sha256').update(JSON.stringify(definition)).digest('hex');
+
 const fencedOff = (server: ServerRef): ModosuError => new ModosuError('FENCED_OFF', `${server.name} is held by another run.`);
 
 const padded = (content: Uint8Array): Buffer => Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)]);

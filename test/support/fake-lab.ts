@@ -11,16 +11,18 @@ export async function createFakeLab(): Promise<HypervisorLab & { readonly hyperv
   await mkdir(diskDirectory);
   await mkdir(exportDirectory);
   const hypervisor = new FakeHypervisor('fake', diskDirectory);
+  let made = 0;
   return {
     hypervisor,
     diskDirectory,
     exportDirectory,
     createServer: (spec) =>
       hypervisor.createServer({
-        domainName: spec.name ?? 'fake-server',
+        domainName: spec.name ?? `fake-server-${(made += 1)}`,
         disks: spec.disks.map((disk) => ({ ...disk, content: Buffer.concat([disk.content, Buffer.alloc(DISK_BYTES - disk.content.length)]) })),
         nvram: spec.nvram,
         genid: spec.genid,
+        ...(spec.nics === undefined ? {} : { nics: spec.nics }),
       }),
     forget: async (server) => hypervisor.vanish(server),
     readDisk: async (path, format, lengthBytes) => (await readImage(path, format)).subarray(0, lengthBytes),

@@ -19,6 +19,8 @@ export interface LabServer {
   readonly disks: readonly LabDisk[];
   readonly nvram?: Uint8Array;
   readonly genid?: boolean;
+  /** Network cards, with user-mode networking. Default: none, or whatever the implementation gives every server. */
+  readonly nics?: readonly { readonly mac: string; readonly linkUp?: boolean }[];
 }
 
 /** One hypervisor with everything a contract test does behind its back. Implemented for libvirt and for the fake. */
@@ -83,7 +85,7 @@ export function manifestOf(server: ServerRef, inspection: ServerInspection, size
     definitionFingerprint: inspection.definitionFingerprint,
     nvram: inspection.nvram === null ? null : { path: 'nvram.fd', ...stored, origin: { path: inspection.nvram.path, format: inspection.nvram.format } },
     removableMedia: inspection.removableMedia,
-    nics: inspection.nics,
+    nics: inspection.nics.map(({ mac, type, source }) => ({ mac, type, source })),
     generationId: inspection.generationId,
     firmware: inspection.firmware,
     domainType: inspection.domainType,

@@ -5,6 +5,7 @@ import type { ServerRef } from '../../src/contracts/server';
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { createLibvirtHypervisor, type LibvirtHypervisorOptions } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { runCommand } from '../../src/system/child-process';
+import { SOURCE_GUARD } from './guard-command';
 import { DISK_BYTES, type HypervisorLab, type LabDisk, type LabServer } from './hypervisor-lab';
 
 const URI = 'qemu:///system';
@@ -30,6 +31,9 @@ export const xmlText = (text: string): string => text.replaceAll('&', '&amp;').r
 export const diskXml = (target: string, path: string, format: string): string =>
   `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${xmlText(path)}'/><target dev='${target}' bus='virtio'/></disk>`;
 
+const nicXml = ({ mac, linkUp }: { readonly mac: string; readonly linkUp?: boolean }): string =>
+  `<interface type='user'><mac address='${mac}'/><model type='virtio'/>${linkUp === false ? "<link state='down'/>" : ''}</interface>`;
+
 export async function createLibvirtLab(): Promise<LibvirtLab> {
   await mkdir(PARENT, { recursive: true });
   const root = await mkdtemp(join(PARENT, 'modosu-libvirt-'));
@@ -47,7 +51,7 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
     return outcome.stdout;
   };
   const virsh = (...args: string[]): Promise<string> => run('virsh', '--quiet', '--connect', URI, ...args);
-  const adapter = (options: Partial<LibvirtHypervisorOptions> = {}): Hypervisor => createLibvirtHypervisor({ name: 'lab', uri: URI, stateDirectory, ...options });
+  const adapter = (options: Partial<LibvirtHypervisorOptions> = {}): Hypervisor => createLibvirtHypervisor({ name: 'lab', uri: URI, stateDirectory, guardCommand: SOURCE_GUARD, ...options });
 
   const writeDisk: LibvirtLab['writeDisk'] = async (path, { format, content, overlay }) => {
     const imagePath = overlay === true ? `${path}.base` : path;
@@ -90,7 +94,7 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
       await writeFile(nvram, Buffer.concat([variables.subarray(0, variables.length - spec.nvram.length), spec.nvram]));
       os = `<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>${nvram}</nvram>`;
     }
-    return define({ name: spec.name, devices: files.join(''), os, extra: spec.genid === true ? '<genid/>' : '' });
+    return define({ name: spec.name, devices: [...files, ...(spec.nics ?? []).map(nicXml)].join(''), os, extra: spec.genid === true ? '<genid/>' : '' });
   };
 
   const forget = async (server: ServerRef): Promise<void> => {

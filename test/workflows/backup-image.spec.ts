@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -19,7 +19,7 @@ const untilCancelled = (reached: () => void) => async (): Promise<never> => {
   }
 };
 
-const examined = { domainName: 'db01', agent: 'silent' as const, neededBytes: 512, definitionFingerprint: 'f1', hasNvram: false, disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2', format: 'raw' as const, flattened: false, allocatedBytes: 512 }] };
+const examined = { mode: 'offline' as const, domainName: 'db01', agent: 'silent' as const, neededBytes: 512, definitionFingerprint: 'f1', hasNvram: false, disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2', format: 'raw' as const, flattened: false, allocatedBytes: 512 }] };
 
 describe('backupImage', () => {
   it('stops, copies every disk, starts again, and only then publishes', async () => {
@@ -178,5 +178,53 @@ describe('backupImage', () => {
     });
     expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
     expect(rehearsal.outcome?.error).toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+describe('backupImage, online', () => {
+  it('takes the point in time, lets the server run, and publishes what QEMU has written', async () => {
+    let published: unknown;
+    const rehearsal = rehearse({
+      publish: async (request) => {
+        published = request;
+        return { recoveryPointId: request.input.recoveryPointId, serverId: request.input.serverId, repository: 'main', sizeBytes: 1024 };
+      },
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual([
+      'examineForBackup', 'takeFence', 'reserveRoom', 'beginOnlineBackup', 'saveDefinition', 'followOnlineBackup', 'hashStagedDisk vda', 'hashStagedDisk vdb', 'publish', 'recordRecoveryPoint', 'cancelOnlineBackup', 'releaseFence',
+    ]);
+    expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem' });
+    expect([...rehearsal.steps.values()].map(({ key, state }) => `${key} ${state}`)).toEqual(
+      ['examine', 'fence', 'reserve', 'begin', 'definition', 'copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'].map((key) => `${key} succeeded`),
+    );
+  });
+
+  it.each([
+    ['begin', 'beginOnlineBackup', 'QUIESCE_FAILED', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+    ['definition', 'saveDefinition', 'DEFINITION_CHANGED', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+    ['copy:vda', 'followOnlineBackup', 'BACKUP_JOB_LOST', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+    ['checksum:vda', 'hashStagedDisk', 'RECOVERY_POINT_INCOMPLETE', ['discardStaged', 'releaseFence']],
+  ] as const)('when %s fails for good, the job is cancelled, and the server is never stopped or started', async (key, activity, code, undone) => {
+    const rehearsal = rehearse({ [activity]: failing(code) } as Scripted);
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code } });
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    const failedAt = rehearsal.calls.findIndex((call) => call.startsWith(activity));
+    expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+    expect(rehearsal.calls).not.toContain('shutDown');
+    expect(rehearsal.calls).not.toContain('start');
+  });
+
+  it('cancelled while QEMU copies: the job is cancelled, nothing is left', async () => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    const rehearsal = rehearse({ followOnlineBackup: untilCancelled(reached) });
+    const closed = await rehearsal.play('backupImage', ONLINE, async (handle) => {
+      await moment;
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.calls.slice(-3)).toEqual(['cancelOnlineBackup', 'discardStaged', 'releaseFence']);
   });
 });

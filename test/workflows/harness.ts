@@ -4,10 +4,13 @@ import type { CatalogueActivities, CopiedDisk, HostActivities, PlanningActivitie
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue } from '../../src/contracts/ids';
-import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
+import type { RestorePlanBody, RestoreSurvey, UndoPlanBody, UndoSurvey } from '../../src/contracts/plan';
+import { NO_PROTECTION } from '../../src/contracts/protection';
+import type { WayBackFacts, WayBackView } from '../../src/contracts/way-back';
 import type { ServerInspection } from '../../src/contracts/server';
-import type { BackupImageInput, RestoreServerInput } from '../../src/contracts/workflows';
+import type { BackupImageInput, ConfirmInput, RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
 import { planRestore } from '../../src/domain/restore-planning';
+import { planUndo } from '../../src/domain/undo-planning';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { payloadKeysOf } from '../../src/temporal/payload-keys';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
@@ -37,13 +40,17 @@ const RUN = {
   stopTimeoutSeconds: 60,
   agentTimeoutSeconds: 60,
 };
-export const BACKUP: BackupImageInput = { ...RUN, recoveryPointId: 'rp_01aaaaaaaaaaaaaaaaaaaaaaaa', mode: 'offline', reason: 'baseline' };
-export const RESTORE: RestoreServerInput = { ...RUN, planId: 'plan_01aaaaaaaaaaaaaaaaaaaaaaaa', planHash: 'h', reason: 'it no longer starts' };
+export const BACKUP: BackupImageInput = { ...RUN, recoveryPointId: 'rp_01aaaaaaaaaaaaaaaaaaaaaaaa', mode: 'offline', allowCrashConsistent: false, quiesce: NO_PROTECTION.quiesce, onlineBackup: NO_PROTECTION.onlineBackup, reason: 'baseline' };
+export const ONLINE: BackupImageInput = { ...BACKUP, mode: 'online' };
+export const RESTORE: RestoreServerInput = { ...RUN, planId: 'plan_01aaaaaaaaaaaaaaaaaaaaaaaa', planHash: 'h', hold: false, reason: 'it no longer starts' };
+const RESTORED_RUN = 'run_00aaaaaaaaaaaaaaaaaaaaaaaa';
+export const UNDO: UndoInput = { ...RUN, planId: 'plan_02aaaaaaaaaaaaaaaaaaaaaaaa', planHash: 'h', ofRunId: RESTORED_RUN, reason: 'the wrong one' };
+export const CONFIRM: ConfirmInput = { ...RUN, ofRunId: RESTORED_RUN, reason: 'all is well' };
 
 const inspection: ServerInspection = {
   uuid: RUN.uuid, domainName: 'db01', powerState: 'running', domainType: 'qemu', definitionFingerprint: 'f1',
   disks: ['vda', 'vdb'].map((target) => ({ target, bus: 'virtio', path: `/srv/vm/${target}.qcow2`, format: 'qcow2', virtualSizeBytes: 1024, allocatedBytes: 512, backingChain: [] })),
-  removableMedia: [], firmware: 'uefi', nvram: { path: '/srv/vm/db01.fd', format: 'raw', sizeBytes: 64 }, nics: [], generationId: 'g1',
+  removableMedia: [], firmware: 'uefi', nvram: { path: '/srv/vm/db01.fd', format: 'raw', sizeBytes: 64 }, nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null, linkUp: true }], generationId: 'g1',
   agent: { state: 'silent', version: null, commands: [] }, refusals: [], memoryBytes: 1, vcpus: 1,
 };
 
@@ -65,10 +72,24 @@ export const SURVEY: RestoreSurvey = {
 };
 
 export const PLAN: RestorePlanBody = planRestore(
-  { planId: RESTORE.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [] },
+  { planId: RESTORE.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [], protection: { ...NO_PROTECTION, healthChecks: [{ name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 }] }, openWayBacks: [] },
   SURVEY,
   new Date('2026-03-02T12:00:00.000Z'),
 );
+
+export const KEPT: WayBackFacts = { wasGone: false, volumes: ['vda', 'vdb'].map((target) => ({ target, path: `/srv/vm/${target}.old`, allocatedBytes: 512 })), nvramPath: '/srv/vm/db01.fd', generationId: 'g0', complete: true };
+export const WAY_BACK: WayBackView = {
+  runId: RESTORED_RUN, serverId: RUN.serverId, serverName: 'db01', state: 'open', wasGone: false, volumes: KEPT.volumes, nvramPath: KEPT.nvramPath, before: { powerState: 'running', agent: 'answering' },
+  lineageBefore: 'l0', lineageAfter: 'l1', createdAt: '2026-03-02T11:00:00.000Z', expiresAt: '2026-03-09T11:00:00.000Z', wentLiveAt: '2026-03-02T11:01:00.000Z', closedBy: null, closedAt: null,
+};
+export const UNDO_SURVEY: UndoSurvey = { present: inspection, wayBack: KEPT, writtenBytes: { vda: 1024 } };
+export const UNDO_PLAN: UndoPlanBody = planUndo(
+  { planId: UNDO.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, lineageId: 'l1', wayBack: WAY_BACK, undoneRun: { kind: 'restore-server', reason: 'it no longer starts' } },
+  UNDO_SURVEY,
+  new Date('2026-03-02T12:00:00.000Z'),
+);
+
+export type RehearsedType = 'backupImage' | 'restoreServer' | 'planRestore' | 'planUndo' | 'undoRestore' | 'confirmRestore' | 'cleanUpRun';
 
 /** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
 export class Rehearsal {
@@ -83,7 +104,7 @@ export class Rehearsal {
   ) {}
 
   /** Starts it, lets `meanwhile` interfere, and waits until the workflow has closed. Returns how it closed. */
-  async play(type: 'backupImage' | 'restoreServer' | 'planRestore', input: unknown, meanwhile?: (handle: WorkflowHandle) => Promise<void>): Promise<string> {
+  async play(type: RehearsedType, input: unknown, meanwhile?: (handle: WorkflowHandle) => Promise<void>): Promise<string> {
     const { temporal, bundle } = this.stage;
     const { environment, namespace } = temporal;
     const dataConverter = createDataConverter(HISTORY_KEYS);
@@ -119,14 +140,23 @@ export class Rehearsal {
       finishRun: async (_runId, outcome) => void (this.outcome = outcome),
       recordRecoveryPoint: async () => undefined,
       markDamaged: async () => undefined,
-      startLineage: async () => undefined,
-      choosePlanSource: async (planId) => ({ planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [] }),
+      openWayBack: async () => undefined,
+      takeWayBack: async () => undefined,
+      revertWayBack: async () => undefined,
+      closeWayBack: async () => undefined,
+      recordGoLive: async () => undefined,
+      choosePlanSource: async (planId) => ({ planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, repository: 'main', recoveryPointId: BACKUP.recoveryPointId, measuredRecoverySeconds: [], protection: NO_PROTECTION, openWayBacks: [] }),
       composePlan: async () => undefined,
+      chooseUndoSource: async (planId) => ({ planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, lineageId: 'l1', wayBack: WAY_BACK, undoneRun: { kind: 'restore-server', reason: 'it no longer starts' } }),
+      composeUndoPlan: async () => undefined,
+      readDecision: async () => null,
+      traceOfRun: async () => ({ steps: [], wayBack: null, cancelRequested: false }),
+      requireConfirmable: async () => WAY_BACK,
       failPlan: async () => undefined,
-      loadPlan: async () => PLAN,
+      loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
-      examineForBackup: async () => ({
-        domainName: 'db01', powerState: 'running', agent: 'answering', neededBytes: 1024, definitionFingerprint: 'f1', hasNvram: true,
+      examineForBackup: async ({ mode }) => ({
+        mode, domainName: 'db01', powerState: 'running', agent: 'answering', neededBytes: 1024, definitionFingerprint: 'f1', hasNvram: true,
         disks: ['vda', 'vdb'].map((target) => ({ target, path: `/srv/vm/${target}.qcow2`, format: 'qcow2', flattened: false, allocatedBytes: 512 })),
       }),
       reserveRoom: async () => undefined,
@@ -134,6 +164,7 @@ export class Rehearsal {
       saveDefinition: async () => undefined,
       publish: async ({ input }) => ({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: 'main', sizeBytes: 1024 }),
       surveyRestore: async () => SURVEY,
+      surveyUndo: async () => UNDO_SURVEY,
       discardVolumes: async () => undefined,
       restoreNvram: async () => undefined,
       takeFence: async () => true,
@@ -143,12 +174,20 @@ export class Rehearsal {
       start: async () => undefined,
       startAfterShutdown: async () => ({ mayStillStop: false }),
       waitForAgent: async () => undefined,
-      swapVolumes: async () => ({ generationId: 'g2' }),
+      swapVolumes: async () => ({ generationId: 'g2', kept: KEPT }),
+      returnVolumes: async () => ({ generationId: 'g0', kept: KEPT }),
+      discardKept: async () => ({ deleted: KEPT.volumes.map(({ path }) => path) }),
+      goLive: async () => ({ raised: ['52:54:00:00:00:01'] }),
+      checkHealth: async () => ({ evidence: 'exit code 0' }),
+      beginOnlineBackup: async () => ({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', frozenMs: 120, note: null }),
+      cancelOnlineBackup: async () => undefined,
+      followOnlineBackup: async () => ({ virtualSizeBytes: { vda: 1024, vdb: 1024 } }),
+      hashStagedDisk: async (_input, disk) => copied(disk.target),
       revertSwap: async () => undefined,
       copyDiskToRepository: async (_input, disk) => copied(disk.target),
       copyDiskToVolume: async () => undefined,
     };
-    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'loadPlan']);
+    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'loadPlan', 'traceOfRun', 'readDecision', 'requireConfirmable']);
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,
       async (...args: unknown[]) => {

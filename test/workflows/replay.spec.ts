@@ -7,7 +7,7 @@ import { toFailure } from '../../activities/failures';
 import { ModosuError } from '../../src/contracts/errors';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { bundleWorkflowsForTests } from '../support/temporal';
-import { BACKUP, HISTORY_KEYS, openStage, Rehearsal, RESTORE, type Scripted } from './harness';
+import { BACKUP, CONFIRM, HISTORY_KEYS, ONLINE, openStage, Rehearsal, RESTORE, UNDO, type RehearsedType, type Scripted } from './harness';
 
 /**
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
@@ -20,8 +20,13 @@ jest.setTimeout(120_000);
 const refused = async (): Promise<never> => {
   throw toFailure(new ModosuError('SWAP_REFUSED', 'libvirt says no'));
 };
-const SCENES: Readonly<Record<string, { readonly type: 'backupImage' | 'restoreServer' | 'planRestore'; readonly input: unknown; readonly scripted?: Scripted }>> = {
+const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly input: unknown; readonly scripted?: Scripted }>> = {
   'backup-image.succeeded': { type: 'backupImage', input: BACKUP },
+  'backup-image.online': { type: 'backupImage', input: ONLINE },
+  'undo.succeeded': { type: 'undoRestore', input: UNDO },
+  'confirm.succeeded': { type: 'confirmRestore', input: CONFIRM },
+  'clean-up.backup': { type: 'cleanUpRun', input: { kind: 'backup-image', input: ONLINE } },
+  'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },
   'restore-server.undone': { type: 'restoreServer', input: RESTORE, scripted: { swapVolumes: refused } },
   'plan-restore.ready': { type: 'planRestore', input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null } },

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
@@ -13,7 +14,8 @@ describe('restoreServer', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual([
-      'surveyRestore', 'takeFence', 'copyDiskToVolume vda', 'copyDiskToVolume vdb', 'restoreNvram', 'surveyRestore', 'powerOff', 'swapVolumes', 'start', 'waitForAgent', 'startLineage', 'releaseFence',
+      'surveyRestore', 'takeFence', 'copyDiskToVolume vda', 'copyDiskToVolume vdb', 'restoreNvram', 'surveyRestore', 'powerOff', 'swapVolumes', 'openWayBack', 'start', 'waitForAgent', 'checkHealth',
+      'recordGoLive', 'goLive', 'releaseFence',
     ]);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null, recoveryPointId: BACKUP.recoveryPointId });
     expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
@@ -31,8 +33,9 @@ describe('restoreServer', () => {
   it.each([
     ['copy:vda', 'copyDiskToVolume', 'COPY_FAILED_FOR_GOOD', ['discardVolumes', 'releaseFence']],
     ['nvram', 'restoreNvram', 'RECOVERY_POINT_INCOMPLETE', ['discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
-    ['swap', 'swapVolumes', 'SWAP_REFUSED', ['revertSwap', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
-    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    ['swap', 'swapVolumes', 'SWAP_REFUSED', ['revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    ['health:database', 'checkHealth', 'HEALTH_CHECK_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
   ] as const)('when %s fails for good, the old server is put back', async (key, activity, code, undone) => {
     const known = code === 'COPY_FAILED_FOR_GOOD' ? 'NOT_ENOUGH_SPACE' : code;
     const rehearsal = rehearse({ [activity]: failing(known) } as Scripted);
@@ -99,6 +102,66 @@ describe('restoreServer', () => {
     expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
     expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
     if (['swapVolumes', 'start', 'waitForAgent'].includes(activity)) expect(rehearsal.calls).toContain('revertSwap');
+  });
+});
+
+describe('go-live', () => {
+  /** Waits until the run holds, then lets `meanwhile` act. */
+  const holding = async (scripted: Scripted, meanwhile: (handle: WorkflowHandle, decide: () => void) => Promise<void>) => {
+    let decided = false;
+    const rehearsal = rehearse({ readDecision: async () => (decided ? { actor: 'kim', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' } : null), ...scripted });
+    const closed = await rehearsal.play('restoreServer', { ...RESTORE, hold: true }, async (handle) => {
+      const until = Date.now() + 20_000;
+      while (rehearsal.stateOf('go-live') !== 'waiting' && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(rehearsal.stateOf('go-live')).toBe('waiting');
+      await meanwhile(handle, () => (decided = true));
+    });
+    return { rehearsal, closed };
+  };
+
+  it('waits for a person with --hold, and says who has decided', async () => {
+    const { rehearsal, closed } = await holding({}, async (handle, decide) => {
+      decide();
+      await handle.signal('decided');
+    });
+    expect(closed).toBe('COMPLETED');
+    expect(rehearsal.steps.get('go-live')).toMatchObject({ state: 'succeeded', detail: { linksRaised: 1, approvedBy: 'kim', reason: 'looks good' } });
+  });
+
+  it('proves a server again that was held: one that has died meanwhile is started, one that does not answer is undone', async () => {
+    let waits = 0;
+    const { rehearsal, closed } = await holding({ waitForAgent: async () => ((waits += 1) === 1 ? undefined : failing('RUN_FAILED', 'silent')()) }, async (handle, decide) => {
+      decide();
+      await handle.signal('decided');
+    });
+    expect(closed).toBe('FAILED');
+    expect(rehearsal.calls.filter((call) => call === 'start')).toHaveLength(3);
+    expect(rehearsal.calls).not.toContain('recordGoLive');
+    expect(rehearsal.calls).toContain('revertSwap');
+  });
+
+  it('believes a decision only from PostgreSQL, whoever sends a signal', async () => {
+    const { rehearsal, closed } = await holding({}, async (handle) => {
+      await handle.signal('decided');
+      await handle.signal('decided');
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.calls).not.toContain('goLive');
+  });
+
+  it('cancelled while it waits, the old server is put back', async () => {
+    const { rehearsal, closed } = await holding({}, async (handle) => void (await handle.cancel()));
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.calls.slice(-8)).toEqual(['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']);
+  });
+
+  it('is written down before the first link is raised; when raising fails, nothing is undone any more', async () => {
+    const rehearsal = rehearse({ goLive: failing('HYPERVISOR_COMMAND_FAILED', 'no such link') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.calls.slice(-2)).toEqual(['recordGoLive', 'goLive']);
+    expect(rehearsal.calls).not.toContain('revertSwap');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'HYPERVISOR_COMMAND_FAILED' }, recoveryPointId: BACKUP.recoveryPointId });
   });
 });
 

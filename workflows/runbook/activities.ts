@@ -42,7 +42,7 @@ export const hostCalls = (hypervisor: string): HostActivities =>
   });
 
 /** The same looks for a plan. A person waits for it: what stays away for some seconds is the answer, and asking for another plan costs nothing. */
-export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyRestore'> =>
+export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyRestore' | 'surveyUndo'> =>
   proxyActivities<HostActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '10 min',

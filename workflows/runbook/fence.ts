@@ -14,3 +14,13 @@ export async function giveServerBack(server: Pick<ServerActivities, 'releaseFenc
     return { fenceProblem: summarise(thrown).message };
   }
 }
+
+/** The job has ended well: only its guard's record is left. What cannot be forgotten now is found by the janitor. */
+export async function forgetGuard(server: Pick<ServerActivities, 'cancelOnlineBackup'>, input: RunInput): Promise<{ readonly guardProblem?: string }> {
+  try {
+    await server.cancelOnlineBackup(input);
+    return {};
+  } catch (thrown) {
+    return { guardProblem: summarise(thrown).message };
+  }
+}

@@ -1,10 +1,10 @@
-import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation, log, setHandler, defineQuery, sleep } from '@temporalio/workflow';
-import type { RunOutcome, StepRecord } from '../../src/contracts/activities';
+import { ApplicationFailure, CancellationScope, CancelledFailure, condition, defineSignal, isCancellation, log, setHandler, defineQuery, sleep } from '@temporalio/workflow';
+import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activities';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { PlannedStep } from '../../src/contracts/plan';
-import type { StepState } from '../../src/contracts/run';
-import { QUERY_STEPS, type RunInput, type RunResult } from '../../src/contracts/workflows';
-import { catalogue, display } from './activities';
+import type { DecisionKind, StepState } from '../../src/contracts/run';
+import { QUERY_STEPS, SIGNAL_DECIDED, type RunInput, type RunResult } from '../../src/contracts/workflows';
+import { catalogue, display, planning } from './activities';
 import { summarise } from './errors';
 
 type Detail = NonNullable<StepRecord['detail']>;
@@ -32,6 +32,13 @@ export interface Runbook {
   settleAll(): void;
   /** Work that a cancel must not cut in two: it comes before, or too late. */
   uninterrupted<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Waits until a person has decided; the announced step of that name shows as waiting meanwhile. Cancelling ends the wait. The decision is believed only from
+   * PostgreSQL, whoever sends the signal.
+   */
+  decision(kind: DecisionKind): Promise<Decision>;
+  /** Steps that an earlier workflow of this run has shown: they stay, new ones follow. */
+  adopt(steps: readonly StepRecord[]): void;
   /** Added to the outcome of the run. */
   result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void;
 }
@@ -55,6 +62,7 @@ const UNDO_AGAIN_AFTER_MS = 10_000;
 /** Trying again cannot help: the server belongs to a newer run, is gone, or the file is not ours. */
 const UNDO_IN_VAIN: ReadonlySet<string> = new Set(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED']);
 
+const decidedSignal = defineSignal(SIGNAL_DECIDED);
 const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
 
 /**
@@ -66,6 +74,7 @@ const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
 export async function carryOut(input: RunInput, runbook: (book: Runbook) => Promise<void>): Promise<RunResult> {
   const recorder = new RunRecorder(input.runId);
   setHandler(stepsQuery, () => recorder.steps);
+  setHandler(decidedSignal, () => recorder.wasTold());
 
   try {
     await catalogue.startRun(input.runId);
@@ -101,6 +110,8 @@ class RunRecorder implements Runbook {
   private readonly compensations: Compensation[] = [];
   private readonly unwritten = new Set<string>();
   private writeAgainAtMs = 0;
+  /** A signal may come before the wait begins, and twice. */
+  private told = false;
   facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'> = {};
 
   constructor(private readonly runId: string) {}
@@ -125,6 +136,34 @@ class RunRecorder implements Runbook {
       await CancellationScope.nonCancellable(() => this.record(step, 'failed'));
       throw thrown;
     }
+  }
+
+  wasTold(): void {
+    this.told = true;
+  }
+
+  async decision(kind: DecisionKind): Promise<Decision> {
+    const step = this.steps.find(({ key }) => key === kind) ?? this.add({ key: kind, title: kind });
+    step.state = 'waiting';
+    this.unwritten.add(step.key);
+    try {
+      // Nobody can decide about a wait that is not written down: this one is not bounded as others are.
+      await this.recordWhatIsMissing();
+      for (;;) {
+        this.told = false;
+        const decision = await planning.readDecision(this.runId, kind);
+        if (decision !== null) return decision;
+        await condition(() => this.told);
+      }
+    } catch (thrown) {
+      step.error = summarise(thrown);
+      await CancellationScope.nonCancellable(() => this.record(step, 'failed'));
+      throw thrown;
+    }
+  }
+
+  adopt(steps: readonly StepRecord[]): void {
+    this.steps.push(...steps.map((step) => ({ ...step })));
   }
 
   settle(key: string): void {
@@ -166,7 +205,7 @@ class RunRecorder implements Runbook {
   }
 
   private add(planned: PlannedStep): VisibleStep {
-    const step: VisibleStep = { seq: this.steps.length + 1, key: planned.key, title: planned.title, state: 'pending' };
+    const step: VisibleStep = { seq: Math.max(0, ...this.steps.map(({ seq }) => seq)) + 1, key: planned.key, title: planned.title, state: 'pending' };
     this.steps.push(step);
     return step;
   }
@@ -202,7 +241,7 @@ class RunRecorder implements Runbook {
 }
 
 /** An undo that failed for a reason that may pass, as a hypervisor short of memory, is tried again for a while: it stands between a server and its users. */
-async function persistently<T>(undo: () => Promise<T>, giveUpAtMs: number): Promise<T> {
+export async function persistently<T>(undo: () => Promise<T>, giveUpAtMs: number = Date.now() + UNDO_FOR_MS): Promise<T> {
   for (;;) {
     try {
       return await undo();

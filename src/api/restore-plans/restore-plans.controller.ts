@@ -11,6 +11,7 @@ import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchRun } from '../dispatch';
 import { matches } from '../http/etag';
 import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
+import { RequestInvalidError } from '../http/request-invalid.error';
 import { IdPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
 
@@ -21,7 +22,7 @@ export class RestorePlansController {
 
   @Get(':id')
   @NeedsScope('read')
-  @ApiOperation({ operationId: 'showRestorePlan', summary: 'One restore plan. Immutable once it is ready; its hash is the ETag.' })
+  @ApiOperation({ operationId: 'showRestorePlan', summary: 'One plan, of a restore or of an undo. Immutable once it is ready; its hash is the ETag.' })
   @ApiResponse({ status: 200, description: 'The plan.', standardSchema: restorePlanSchema })
   async show(@Param('id', new IdPipe('plan')) id: string, @Res({ passthrough: true }) response: ServerResponse): Promise<RestorePlanView> {
     const plan = await this.dependencies.catalog.getPlan(id);
@@ -49,8 +50,11 @@ export class RestorePlansController {
     if (ifMatch !== undefined && !matches(ifMatch, `"${plan.hash ?? ''}"`)) {
       throw new ModosuError('IF_MATCH_FAILED', `Plan ${id} does not have the hash that was read.`, { hint: 'Make a new plan and read it.' });
     }
+    if (body.hold && plan.scenario !== 'server') {
+      throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'hold', message: 'is for restores only: an undo returns to a server that has been live before' }]);
+    }
     await runStarter.check();
-    const accepted = await catalog.acceptRestore({
+    const accepted = await catalog.acceptPlanned({
       actor: caller.name,
       idempotencyKey,
       requestDigest: requestDigest('POST', `/v1/restore-plans/${id}/run`, body),
@@ -58,6 +62,7 @@ export class RestorePlansController {
       reason: body.reason,
       planId: id,
       confirm: body.confirm,
+      hold: body.hold,
     });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
-import { runQuerySchema, runViewSchema, type RunQuery } from '../../contracts/api/run';
+import { cancelRequestSchema, runQuerySchema, runViewSchema, type CancelRequest, type RunQuery } from '../../contracts/api/run';
 import { isFinal, type RunView } from '../../contracts/run';
 import { serverSelector } from '../../contracts/selectors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
@@ -54,11 +54,13 @@ export class RunsController {
   @Post(':id/cancel')
   @HttpCode(202)
   @NeedsScope('operate')
+  @ApiBody({ required: false, description: 'May be left out.', schema: { $ref: '#/components/schemas/CancelRequest' } })
   @AcceptsIdempotencyKey()
   @ApiOperation({ operationId: 'cancelRun', summary: 'Asks a run to stop and undo what it has changed. Asking twice changes nothing.' })
   @ApiResponse({ status: 202, description: 'Written down; Location names the run.', standardSchema: runViewSchema })
   async cancel(
     @Param('id', new IdPipe('run')) id: string,
+    @Body({ schema: cancelRequestSchema }) body: CancelRequest,
     @IdempotencyKey() _idempotencyKey: string | null,
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
@@ -68,7 +70,11 @@ export class RunsController {
     const askedBefore = run.cancelRequested;
     if (!askedBefore || !isFinal(run.state)) {
       await runStarter.check();
-      if (!askedBefore) await catalog.requestCancel(caller.name, id);
+      if (!askedBefore) {
+        await catalog.requestCancel(caller.name, id);
+        const { reason } = body ?? {};
+        if (reason !== undefined) await catalog.audit({ actor: caller.name, action: 'run.cancel-explained', runId: id, serverId: run.serverId, details: { reason } });
+      }
       try {
         await runStarter.cancelRun(id, run.serverId);
       } catch (error) {

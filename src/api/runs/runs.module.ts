@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { RunEvents } from './run-events';
+import { RunDecisionsController } from './run-decisions.controller';
 import { RunsController } from './runs.controller';
 
-@Module({ controllers: [RunsController], providers: [RunEvents] })
+@Module({ controllers: [RunsController, RunDecisionsController], providers: [RunEvents] })
 export class RunsModule {}

@@ -3,6 +3,7 @@ import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { ModosuError, toModosuError, type ErrorSummary } from '../../contracts/errors';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
+import { keptBytes } from '../../contracts/way-back';
 import type { ApiDependencies } from '../dependencies';
 import { withinDeadline } from '../http/deadline';
 
@@ -18,19 +19,21 @@ export const serverView = (record: ServerRecord): ServerView => ({
   repository: record.repository,
   stopTimeoutSeconds: record.stopTimeoutSeconds,
   agentTimeoutSeconds: record.agentTimeoutSeconds,
+  protection: record.protection,
   lineageId: record.lineageId,
 });
 
 /** The catalogue's part is always there; what the hypervisor cannot say is reported inside, because that is when people look here. */
 export async function serverDetail(dependencies: ApiDependencies, record: ServerRecord): Promise<ServerDetailView> {
   const { catalog } = dependencies;
-  const [inspected, newestRecoveryPoint, openRuns] = await Promise.all([
+  const [inspected, newestRecoveryPoint, openRuns, wayBacks] = await Promise.all([
     inspect(dependencies, record),
     newestOrNull(dependencies, record.id),
     catalog.listOpenRuns(),
+    catalog.listWayBacks({ serverId: record.id, state: 'open' }),
   ]);
   const openRunId = openRuns.find(({ serverId }) => serverId === record.id)?.runId ?? null;
-  return { ...serverView(record), ...inspected, newestRecoveryPoint, openRunId };
+  return { ...serverView(record), ...inspected, newestRecoveryPoint, openRunId, wayBacks, keptBytes: wayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0) };
 }
 
 interface Inspected {

@@ -42,7 +42,7 @@ export class ServersController {
   @HttpCode(202)
   @NeedsScope('operate')
   @AcceptsIdempotencyKey()
-  @ApiOperation({ operationId: 'startBackup', summary: 'Takes a recovery point. Offline: the server is stopped, copied and put back into its power state.' })
+  @ApiOperation({ operationId: 'startBackup', summary: 'Takes a recovery point. Offline: the server is stopped, copied and put back into its power state. Online: it goes on, frozen for a moment.' })
   @ApiResponse({ status: 202, description: 'Accepted; Location names the run.', standardSchema: runViewSchema })
   async backUp(
     @Param('server', new ServerSelectorPipe()) selector: string,
@@ -61,6 +61,7 @@ export class ServersController {
       serverId: server.id,
       reason: body.reason,
       mode: body.mode,
+      allowCrashConsistent: body.allowCrashConsistent,
     });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);
@@ -94,7 +95,7 @@ export class ServersController {
       scenario: body.scenario,
       recoveryPointId,
     });
-    if (!replayed) await dispatchPlan(this.dependencies, { planId, serverId: server.id, recoveryPointId });
+    if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
     return catalog.getPlan(planId);

@@ -2,13 +2,15 @@ import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity } from './access';
 import { HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './inventory';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
-import { RunEntity, RunStepEntity, ServerLockEntity } from './run';
+import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
+import { WayBackEntity } from './way-back';
 
 export * from './access';
 export * from './inventory';
 export * from './recovery-point';
 export * from './restore-plan';
 export * from './run';
+export * from './way-back';
 
 /** All tables, for the data source. */
 export const ENTITIES = [
@@ -20,7 +22,9 @@ export const ENTITIES = [
   RestorePlanEntity,
   RunEntity,
   RunStepEntity,
+  RunDecisionEntity,
   ServerLockEntity,
+  WayBackEntity,
   TokenEntity,
   IdempotencyKeyEntity,
   AuditEntryEntity,

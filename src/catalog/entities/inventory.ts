@@ -1,7 +1,8 @@
 import { EntitySchema } from 'typeorm';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
+import { NO_PROTECTION } from '../../contracts/protection';
 import type { ServerRecord } from '../catalog';
-import { instant, integer, primary, text } from './columns';
+import { instant, integer, json, primary, text } from './columns';
 
 export type HypervisorRow = HypervisorDeclaration;
 
@@ -32,6 +33,7 @@ export const ServerEntity = new EntitySchema<ServerRow>({
     repository: text(),
     stopTimeoutSeconds: integer({ name: 'stop_timeout_seconds' }),
     agentTimeoutSeconds: integer({ name: 'agent_timeout_seconds' }),
+    protection: json({ default: NO_PROTECTION }),
     lineageId: text({ name: 'lineage_id' }),
     createdAt: instant({ name: 'created_at' }),
   },

@@ -1,17 +1,19 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
-import type { PlanState, RestoreScenario } from '../../contracts/plan';
+import type { PlanScenario, PlanState } from '../../contracts/plan';
 import { instant, json, nullable, primary, text } from './columns';
 
 export interface RestorePlanRow {
   readonly id: string;
   readonly state: PlanState;
   readonly serverId: string;
-  readonly scenario: RestoreScenario;
+  readonly scenario: PlanScenario;
   readonly requestedBy: string;
   readonly createdAt: Date;
   /** What was asked for; null: the newest usable one. The plan itself names the one that was chosen. */
   readonly recoveryPointId: string | null;
+  /** The run whose swap is to be undone; null for a restore. */
+  readonly undoesRunId: string | null;
   readonly hash: string | null;
   /** Canonical JSON, as text: exactly the bytes the hash was made over. */
   readonly body: string | null;
@@ -29,6 +31,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     requestedBy: text({ name: 'requested_by' }),
     createdAt: instant({ name: 'created_at' }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),
     error: json(nullable),
@@ -40,10 +43,13 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     { name: 'restore_plan_state_check', expression: `state IN ('planning', 'ready', 'failed', 'used')` },
     { name: 'restore_plan_ready_check', expression: `state NOT IN ('ready', 'used') OR (hash IS NOT NULL AND body IS NOT NULL)` },
     { name: 'restore_plan_used_check', expression: `(state = 'used') = (run_id IS NOT NULL)` },
+    { name: 'restore_plan_scenario_check', expression: `scenario IN ('server', 'undo')` },
+    { name: 'restore_plan_undo_check', expression: `(scenario = 'undo') = (undoes_run_id IS NOT NULL) AND (undoes_run_id IS NULL OR recovery_point_id IS NULL)` },
   ],
   foreignKeys: [
     { name: 'restore_plan_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
     { name: 'restore_plan_recovery_point_fkey', target: 'recovery_point', columnNames: ['recoveryPointId'], referencedColumnNames: ['id'] },
     { name: 'restore_plan_run_fkey', target: 'run', columnNames: ['runId'], referencedColumnNames: ['id'] },
+    { name: 'restore_plan_undoes_run_fkey', target: 'run', columnNames: ['undoesRunId'], referencedColumnNames: ['id'] },
   ],
 });

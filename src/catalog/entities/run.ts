@@ -1,7 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
-import type { RunKind, RunState, RunStepView, StepProgress, StepState } from '../../contracts/run';
-import type { BackupImageInput, RestoreServerInput } from '../../contracts/workflows';
+import type { DecisionKind, RunKind, RunState, RunStepView, StepProgress, StepState } from '../../contracts/run';
+import type { StartableRun } from '../../contracts/workflows';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
 export interface RunRow {
@@ -17,10 +17,12 @@ export interface RunRow {
   readonly planId: string | null;
   readonly recoveryPointId: string | null;
   readonly cancelRequested: boolean;
+  /** The decision that one of its steps waits for. */
+  readonly waitingFor: DecisionKind | null;
   readonly error: ErrorSummary | null;
   readonly recoverySeconds: number | null;
   /** What its workflow is started with: written down first, so that any process can start it again. */
-  readonly input: BackupImageInput | RestoreServerInput;
+  readonly input: StartableRun['input'];
 }
 
 export const RunEntity = new EntitySchema<RunRow>({
@@ -38,6 +40,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     planId: text({ name: 'plan_id', nullable: true }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     cancelRequested: { type: 'boolean', name: 'cancel_requested' },
+    waitingFor: text({ name: 'waiting_for', nullable: true }),
     error: json(nullable),
     recoverySeconds: { type: 'double precision', name: 'recovery_seconds', nullable: true },
     input: json(),
@@ -46,11 +49,13 @@ export const RunEntity = new EntitySchema<RunRow>({
     { name: 'run_newest_idx', columns: ['requestedAt', 'id'] },
     { name: 'run_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'run_open_idx', columns: ['requestedAt'], where: `state IN ('accepted', 'running')` },
+    { name: 'run_waiting_idx', columns: ['id'], where: 'waiting_for IS NOT NULL' },
   ],
   checks: [
-    { name: 'run_kind_check', expression: `kind IN ('backup-image', 'restore-server')` },
+    { name: 'run_kind_check', expression: `kind IN ('backup-image', 'restore-server', 'undo', 'confirm')` },
     { name: 'run_state_check', expression: `state IN ('accepted', 'running', 'succeeded', 'failed', 'cancelled')` },
     { name: 'run_finished_check', expression: `(finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'cancelled'))` },
+    { name: 'run_waiting_check', expression: `waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running'))` },
   ],
   foreignKeys: [{ name: 'run_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] }],
 });
@@ -84,6 +89,28 @@ export const RunStepEntity = new EntitySchema<RunStepRow>({
   },
   checks: [{ name: 'run_step_state_check', expression: `state IN ('pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped', 'undone')` }],
   foreignKeys: [{ name: 'run_step_run_fkey', target: 'run', columnNames: ['runId'], referencedColumnNames: ['id'] }],
+});
+
+/** What a person has decided about a run that waits; written once. */
+export interface RunDecisionRow {
+  readonly runId: string;
+  readonly kind: DecisionKind;
+  readonly actor: string;
+  readonly reason: string;
+  readonly decidedAt: Date;
+}
+
+export const RunDecisionEntity = new EntitySchema<RunDecisionRow>({
+  name: 'run_decision',
+  columns: {
+    runId: text({ name: 'run_id', primary: true }),
+    kind: text(primary),
+    actor: text(),
+    reason: text(),
+    decidedAt: instant({ name: 'decided_at' }),
+  },
+  checks: [{ name: 'run_decision_kind_check', expression: `kind IN ('go-live')` }],
+  foreignKeys: [{ name: 'run_decision_run_fkey', target: 'run', columnNames: ['runId'], referencedColumnNames: ['id'] }],
 });
 
 /** A row while a run holds the server; the primary key is the lock. */

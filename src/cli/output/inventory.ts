@@ -1,11 +1,14 @@
 import type { EstateChange } from '../../contracts/api/estate';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { describeAge, formatBytes } from '../../contracts/format';
+import type { Protection } from '../../contracts/protection';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import type { Printer } from './printer';
+import { nicRole, protectionFields } from './protection';
 import { errorText } from './runs';
 import { fields, padEnd, plain, table, utc } from './text';
+import { wayBackLine } from './way-backs';
 
 export const serverTable = (servers: readonly ServerView[]): string =>
   table(
@@ -24,17 +27,19 @@ export function serverText(server: ServerDetailView, printer: Printer, now: Date
       ['repository', server.repository],
       ['stop time-out', `${server.stopTimeoutSeconds} s`],
       ['agent time-out', `${server.agentTimeoutSeconds} s`],
+      ...protectionFields(server.protection),
       ['newest recovery point', newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`],
       ['open run', server.openRunId ?? 'none'],
+      ['kept by restores', server.wayBacks.length === 0 ? 'nothing' : [formatBytes(server.keptBytes), ...server.wayBacks.map(wayBackLine)]],
     ],
     '  ',
   );
-  const now_ = server.inspection === null ? [] : [inspectionText(server.inspection)];
+  const now_ = server.inspection === null ? [] : [inspectionText(server.inspection, server.protection)];
   const failed = server.inspectionError === null ? [] : [`The hypervisor could not say how the server is now\n${errorText(server.inspectionError, printer)}`];
   return [`Server ${plain(server.name)}\n${card}`, ...now_, ...failed].join('\n\n');
 }
 
-function inspectionText(inspection: ServerInspection): string {
+function inspectionText(inspection: ServerInspection, protection: Protection): string {
   const { agent, nvram } = inspection;
   const card = fields(
     [
@@ -44,7 +49,7 @@ function inspectionText(inspection: ServerInspection): string {
       ['memory, CPUs', `${formatBytes(inspection.memoryBytes)}, ${inspection.vcpus}`],
       ['firmware', nvram === null ? inspection.firmware : `${inspection.firmware}, NVRAM ${nvram.path}`],
       ['generation id', inspection.generationId ?? 'none'],
-      ['NIC', inspection.nics.length === 0 ? 'none' : inspection.nics.map(({ mac, type, source }) => `${mac} ${type}${source === null ? '' : ` ${source}`}`)],
+      ['NIC', inspection.nics.length === 0 ? 'none' : inspection.nics.map(({ mac, type, source, linkUp }) => `${mac} ${type}${source === null ? '' : ` ${source}`}, ${nicRole(protection, mac)}${linkUp ? '' : ', LINK DOWN'}`)],
       ['removable', inspection.removableMedia.length === 0 ? 'none' : inspection.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`)],
     ],
     '  ',

@@ -1,49 +1,56 @@
 import { formatBytes, formatDuration } from '../../contracts/format';
-import type { Finding, FindingSeverity, RestorePlanBody, RestorePlanView } from '../../contracts/plan';
+import type { PlanBody, RestorePlanBody, RestorePlanView } from '../../contracts/plan';
+import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
+import { healthCheckText } from './protection';
+import { errorText } from './runs';
 import { fields, plain, table, utc } from './text';
+import { undoPlanText } from './undo-plan';
 
-const SEVERITY: Readonly<Record<FindingSeverity, string>> = {
-  ok: 'OK',
-  warn: 'WARNING',
-  step: 'STEP ADDED',
-  block: 'BLOCKS',
-  unknown: 'UNKNOWN',
-};
+export { blocks };
 
-const ORDER: readonly FindingSeverity[] = ['block', 'unknown', 'warn', 'step', 'ok'];
+/** A plan that is ready, of a restore or of an undo. */
+export const planText = (plan: RestorePlanView, body: PlanBody, printer: Printer, now: Date): string =>
+  body.scenario === 'undo' ? undoPlanText(plan, body, printer, now) : restorePlanText(plan, body, printer, now);
 
-export const blocks = (body: RestorePlanBody): boolean => body.findings.some(({ severity }) => severity === 'block');
+/** A plan that has no content: it is being made, or could not be made. */
+export function unmadePlanText(plan: RestorePlanView, printer: Printer): string {
+  const card = fields(
+    [
+      ['state', plan.state === 'planning' ? 'planning: it is still being made' : plan.state],
+      ['server', `${plan.serverName} (${plan.serverId})`],
+      ['scenario', plan.scenario],
+      ['requested', `${utc(plan.createdAt)} by ${plan.requestedBy}`],
+    ],
+    '  ',
+  );
+  return [`Plan ${plan.id}\n${card}`, ...(plan.error === null ? [] : [errorText(plan.error, printer)])].join('\n\n');
+}
 
 /** What a responder reads before typing the server's name: who it is, what it goes back to, what is wrong, what is lost, what will happen. */
-export function planText(plan: RestorePlanView, body: RestorePlanBody, printer: Printer, now: Date): string {
+function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: Printer, now: Date): string {
+  const command = `modosu restore run ${plan.id} --reason "WHY" --confirm ${plain(body.server.name)} --wait`;
+  const mayRun = plan.state === 'ready' && !blocks(body);
   return [
     `Restore plan ${plan.id}`,
     section('This server is restored; compare before you go on', identity(body)),
     section('To this recovery point', recoveryPoint(body, now)),
-    section('Findings', findings(body, printer)),
-    section('What goes back in time or is lost', body.losses.length === 0 ? '  nothing' : body.losses.map((loss) => `  - ${plain(loss)}`).join('\n')),
+    section('Findings', findingsText(body.findings, printer)),
+    section('What goes back in time or is lost', lossesText(body.losses)),
     section('Volumes', volumes(body)),
-    section('Steps', body.steps.map(({ title }, index) => `  ${index + 1}. ${plain(title)}`).join('\n')),
+    section('Quarantine, until go-live', quarantine(body)),
+    section('Steps', stepsText(body.steps)),
     section('Space', space(body)),
     section('Time', `  ${estimate(body)}`),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
-    section('Next', next(plan, body, printer)),
+    section('Next', [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join('\n')),
   ].join('\n\n');
 }
 
-const section = (title: string, text: string): string => `${title}\n${text}`;
-
-function identity({ server, definitionFrom, nvramNewPath, renewsGenerationId }: RestorePlanBody): string {
-  const powerState = server.powerState ?? 'the hypervisor no longer knows this server';
+function identity({ server, before, definitionFrom, nvramNewPath, renewsGenerationId }: RestorePlanBody): string {
   return fields(
     [
-      ['name', server.name],
-      ['UUID', server.uuid],
-      ['hypervisor', server.hypervisor],
-      ['domain', server.domainName ?? '-'],
-      ['MAC', server.macs.length === 0 ? '-' : [...server.macs]],
-      ['state now', powerState],
+      ...identityFields(server, before),
       ['definition', definitionFrom === 'present' ? 'the present one is kept' : 'the one of the recovery point'],
       ...(nvramNewPath === null ? [] : [['NVRAM', `restored to ${nvramNewPath}`] as const]),
       ['generation id', renewsGenerationId ? 'gets a new one' : 'the server has none'],
@@ -53,12 +60,11 @@ function identity({ server, definitionFrom, nvramNewPath, renewsGenerationId }: 
 }
 
 function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): string {
-  const age = formatDuration((now.getTime() - Date.parse(point.pointInTime)) / 1000);
   return fields(
     [
       ['id', point.id],
       ['generation', String(point.generation)],
-      ['point in time', `${utc(point.pointInTime)}, ${age} ago`],
+      ['point in time', ago(point.pointInTime, now)],
       ['consistency', point.consistency],
       ['reason', point.reason],
       ['repository', point.repository],
@@ -67,18 +73,16 @@ function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): st
   );
 }
 
-function findings(body: RestorePlanBody, printer: Printer): string {
-  if (body.findings.length === 0) return '  none';
-  const sorted = [...body.findings].sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
-  return sorted.map((finding) => findingText(finding, printer)).join('\n');
-}
-
-function findingText(finding: Finding, printer: Printer): string {
-  const head = `  ${SEVERITY[finding.severity]}  ${plain(finding.code)}: ${plain(finding.message)}`;
-  const painted = finding.severity === 'block' ? printer.paint('red', head) : finding.severity === 'ok' ? head : printer.paint('yellow', head);
-  const evidence = finding.evidence.map((fact) => `      ${plain(fact)}`);
-  const remedy = finding.remedy === undefined ? [] : [`      remedy: ${plain(finding.remedy)}`];
-  return [painted, ...evidence, ...remedy].join('\n');
+function quarantine({ server, quarantinedMacs, healthChecks }: RestorePlanBody): string {
+  const up = server.macs.filter((mac) => !quarantinedMacs.includes(mac));
+  return fields(
+    [
+      ['links down', quarantinedMacs.length === 0 ? 'none: the server is on its networks at once' : [...quarantinedMacs]],
+      ['links up', up.length === 0 ? 'none' : up],
+      ['health checks', healthChecks.length === 0 ? 'none declared: only the guest agent is asked' : healthChecks.map(healthCheckText)],
+    ],
+    '  ',
+  );
 }
 
 function volumes(body: RestorePlanBody): string {
@@ -101,11 +105,3 @@ function estimate({ estimate: measured }: RestorePlanBody): string {
   if (measured === null) return 'no estimate yet: fewer than three measured restores';
   return `${formatDuration(measured.p50Seconds)} to ${formatDuration(measured.p90Seconds)}, based on ${measured.basedOnRuns} runs`;
 }
-
-function next(plan: RestorePlanView, body: RestorePlanBody, printer: Printer): string {
-  if (plan.state === 'used') return `  this plan has been carried out: modosu run show ${plan.runId ?? ''}`.trimEnd();
-  if (blocks(body)) return '  This plan cannot run: remove the causes of what BLOCKS and plan again.';
-  return printer.paint('bold', `  modosu restore run ${plan.id} --reason "WHY" --confirm ${plain(body.server.name)} --wait`);
-}
-
-const indented = (text: string): string => text.split('\n').map((row) => `  ${row}`).join('\n');

@@ -2,12 +2,17 @@ import { formatBytes, formatDuration } from '../../contracts/format';
 import type { ErrorSummary } from '../../contracts/errors';
 import { isFinal, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
+import { progressText } from './progress';
 import { fields, plain, table, utc } from './text';
+import { wayBackText } from './way-backs';
+
+/** A decision that is still open; one that was made and is about to be heard is not waited for. */
+export const waitsForPerson = (run: RunView): boolean => run.waitingFor !== null && run.allowedActions.includes(run.waitingFor);
 
 export const runTable = (runs: readonly RunView[]): string =>
   table(
     ['ID', 'KIND', 'SERVER', 'STATE', 'REQUESTED', 'BY', 'REASON'],
-    runs.map((run) => [run.id, run.kind, run.serverName, run.state, utc(run.requestedAt), run.requestedBy, run.reason]),
+    runs.map((run) => [run.id, run.kind, run.serverName, waitsForPerson(run) ? `waits: ${run.waitingFor ?? ''}` : run.state, utc(run.requestedAt), run.requestedBy, run.reason]),
   );
 
 /** One run on one screen: the state in words and the clock, what goes on now, the steps, what to type next. */
@@ -30,7 +35,8 @@ export function runText(run: RunView, printer: Printer, now: Date): string {
       ],
       '  ',
     ),
-    stepsText(run, printer),
+    stepsText(run, printer, now),
+    ...(run.wayBack === null ? [] : [wayBackText(run.wayBack, now)]),
     ...(run.error === null ? [] : [errorText(run.error, printer)]),
     nextText(run),
   ];
@@ -45,16 +51,19 @@ const STATE_WORDS: Readonly<Record<RunState, string>> = {
   cancelled: 'cancelled',
 };
 
-const stateWords = (run: RunView): string => (run.cancelRequested && !isFinal(run.state) ? `${STATE_WORDS[run.state]}, cancel requested` : STATE_WORDS[run.state]);
+function stateWords(run: RunView): string {
+  if (waitsForPerson(run)) return `waits for a person: ${run.waitingFor ?? ''}`;
+  return run.cancelRequested && !isFinal(run.state) ? `${STATE_WORDS[run.state]}, cancel requested` : STATE_WORDS[run.state];
+}
 
 function elapsed(run: RunView, now: Date): string {
   const end = run.finishedAt === null ? now.getTime() : Date.parse(run.finishedAt);
   return formatDuration((end - Date.parse(run.requestedAt)) / 1000);
 }
 
-function stepsText(run: RunView, printer: Printer): string {
+function stepsText(run: RunView, printer: Printer, now: Date): string {
   if (run.steps.length === 0) return isFinal(run.state) ? '' : 'Steps\n  none yet';
-  const rows = run.steps.map((step) => [String(step.seq), step.state, step.key, step.title, duration(step), evidence(step)]);
+  const rows = run.steps.map((step) => [String(step.seq), step.state, step.key, step.title, duration(step), evidence(step, now)]);
   const lines = table(['#', 'STATE', 'STEP', 'WHAT', 'TOOK', 'EVIDENCE'], rows).split('\n');
   const painted = lines.map((text, index) => {
     const state = run.steps[index - 1]?.state;
@@ -70,8 +79,8 @@ function duration(step: RunStepView): string {
   return formatDuration((Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000);
 }
 
-function evidence(step: RunStepView): string {
-  const progress = step.progress === null || step.state !== 'running' ? [] : [progressText(step.progress)];
+function evidence(step: RunStepView, now: Date): string {
+  const progress = step.progress === null || step.state !== 'running' ? [] : [progressText(step.progress, now)];
   const facts = Object.entries(step.detail).map(([name, value]) => `${name}=${factText(name, value)}`);
   return [...progress, ...facts].join(' ');
 }
@@ -79,13 +88,31 @@ function evidence(step: RunStepView): string {
 const factText = (name: string, value: string | number | boolean | null): string =>
   typeof value === 'number' && name.endsWith('Bytes') ? formatBytes(value) : String(value);
 
-export const progressText = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): string =>
-  totalBytes > 0 ? `${Math.floor((Math.min(doneBytes, totalBytes) / totalBytes) * 100)} % of ${formatBytes(totalBytes)}` : formatBytes(doneBytes);
-
 export const errorText = (error: ErrorSummary, printer: Printer): string =>
   `${printer.paint('red', `error: ${plain(error.code)}: ${plain(error.message)}`)}\nhint:  ${plain(error.hint)}`;
 
+/** Only what the server says may be done: no command here is refused. */
 function nextText(run: RunView): string {
-  if (!isFinal(run.state)) return `Next\n  follow  modosu run watch ${run.id}\n  stop    modosu run cancel ${run.id}`;
-  return `Next\n  audit   modosu audit list --run ${run.id}`;
+  const may = (action: RunView['allowedActions'][number]): boolean => run.allowedActions.includes(action);
+  const open = !isFinal(run.state);
+  const lines: (readonly [string, string])[] = [];
+  if (may('go-live')) lines.push(['go live', goLiveCommand(run.id)]);
+  if (may('undo')) lines.push(['undo', open ? undoOpenCommand(run.id) : `modosu run undo ${run.id}`]);
+  if (may('confirm')) lines.push(['confirm', `modosu run confirm ${run.id} --reason "WHY"`]);
+  if (open) lines.push(['follow', `modosu run watch ${run.id}`]);
+  // What waits before go-live is stopped by undoing it.
+  if (may('cancel') && !may('undo')) lines.push(['stop', `modosu run cancel ${run.id}`]);
+  if (!open) lines.push(['audit', `modosu audit list --run ${run.id}`]);
+  return `Next\n${fields(lines, '  ')}`;
 }
+
+export const goLiveCommand = (runId: string): string => `modosu run go-live ${runId} --reason "WHY" --wait`;
+export const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --reason "WHY" --wait`;
+
+/** Said when waiting ends because a person has to decide. */
+export const waitingText = (run: RunView): string =>
+  [
+    `Run ${run.id} waits for a person: ${run.waitingFor ?? ''}. The production network of ${plain(run.serverName)} is down until then; the run goes on waiting by itself.`,
+    `  go live: ${goLiveCommand(run.id)}`,
+    `  undo:    ${undoOpenCommand(run.id)}`,
+  ].join('\n');

@@ -16,14 +16,16 @@ export interface FollowOptions {
   /** The connection broke and is made again. */
   readonly onBroken: (why: string) => void;
   readonly giveUpMs?: number;
+  /** Following ends here too, before the run has ended: a person has to decide. */
+  readonly stopsAt?: (run: RunView) => boolean;
 }
 
 /**
- * Follows a run to its end. Broken connections, restarts of the API and of its database are waited out for five minutes: the run goes on meanwhile.
+ * Follows a run to its end, or to where `stopsAt` says. Broken connections, restarts of the API and of its database are waited out for five minutes: the run goes on meanwhile.
  * Throws what the API refuses with, `API_UNREACHABLE` at last, and the signal's reason.
  */
 export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<RunView> {
-  const { signal, giveUpMs = GIVE_UP_MS } = options;
+  const { signal, giveUpMs = GIVE_UP_MS, stopsAt = () => false } = options;
   let latest: RunView | null = null;
   let lastEventId: string | null = null;
   let silentSinceMs = performance.now();
@@ -45,7 +47,7 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
           latest = JSON.parse(event.data) as RunView;
           lastEventId = event.id;
           options.onRun(latest);
-          if (isFinal(latest.state)) return latest;
+          if (isFinal(latest.state) || stopsAt(latest)) return latest;
         }
       } finally {
         clearTimeout(watchdog);

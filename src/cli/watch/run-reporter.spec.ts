@@ -1,4 +1,4 @@
-import type { RunStepView, RunView } from '../../contracts/run';
+import type { RunStepView, RunView, StepProgress } from '../../contracts/run';
 import { RunReporter } from './run-reporter';
 
 const START_MS = Date.parse('2026-01-31T12:03:00.000Z');
@@ -19,10 +19,11 @@ const step = (changes: Partial<RunStepView>): RunStepView => ({
 
 const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): RunView => ({
   id: 'run_0', kind: 'backup-image', state: 'running', serverId: 'srv_0', serverName: 'db01', reason: 'test', requestedBy: 'me', requestedAt: at(0), startedAt: at(0),
-  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, error: null, recoverySeconds: null, steps, ...changes,
+  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, waitingFor: null, allowedActions: ['cancel'], wayBack: null, error: null, recoverySeconds: null, steps, ...changes,
 });
 
-const copied = (doneMib: number, seconds: number): RunStepView => step({ progress: { doneBytes: doneMib * MIB, totalBytes: 1000 * MIB, updatedAt: at(seconds) } });
+const copied = (doneMib: number, seconds: number, figures: Partial<StepProgress> = {}): RunStepView =>
+  step({ progress: { doneBytes: doneMib * MIB, totalBytes: 1000 * MIB, updatedAt: at(seconds), bytesPerSecond: null, secondsLeft: null, stalledSince: null, ...figures } });
 
 describe('progress lines', () => {
   it('say share, rate and remaining time from observed progress', () => {
@@ -65,6 +66,30 @@ describe('progress lines', () => {
     after(25);
     reporter.tick();
     expect(lines.at(-1)).toMatch(/20 %/);
+  });
+
+  it('take the figures of whoever observes the copy, when there are any', () => {
+    const { lines, reporter } = setUp();
+    reporter.see(run([copied(250, 0, { bytesPerSecond: 50 * MIB, secondsLeft: 15 })]));
+    expect(lines.at(-1)).toBe('12:03:00Z copy:vda      running   25 % of 1000 MiB, 50 MiB/s, about 15 s left');
+    const { lines: slow, reporter: other } = setUp();
+    other.see(run([copied(250, 0, { bytesPerSecond: 50 * MIB })]));
+    expect(slow.at(-1)).toBe('12:03:00Z copy:vda      running   25 % of 1000 MiB, 50 MiB/s');
+  });
+
+  it('say at once that a copy stands still which has been seen to, and since when', () => {
+    const { lines, reporter, after } = setUp();
+    after(40);
+    reporter.see(run([copied(100, 0)]));
+    reporter.see(run([copied(100, 0, { stalledSince: at(0) })]));
+    reporter.tick();
+    expect(lines.at(-1)).toBe('12:03:40Z copy:vda      running   10 % of 1000 MiB, stalled for 40 s');
+    after(41);
+    reporter.tick();
+    expect(lines).toHaveLength(3);
+    after(71);
+    reporter.tick();
+    expect(lines.at(-1)).toBe('12:04:11Z copy:vda      running   10 % of 1000 MiB, stalled for 1 min 11 s');
   });
 
   it('judge no speed across a copy that began again', () => {

@@ -1,6 +1,6 @@
-import { formatBytes, formatDuration } from '../../contracts/format';
-import type { RunStepView, RunView } from '../../contracts/run';
-import { progressText } from '../output/runs';
+import { formatDuration } from '../../contracts/format';
+import type { RunStepView, RunView, StepProgress } from '../../contracts/run';
+import { rateWords, shareText, stalledText } from '../output/progress';
 import { clock, padEnd, plain } from '../output/text';
 
 /** A line of progress at most this often. */
@@ -47,12 +47,14 @@ export class RunReporter {
       if (watched === undefined || (step.state !== 'running' && step.state !== 'waiting')) continue;
       const stillMs = nowMs - watched.changedAtMs;
       const copying = step.progress !== null && step.progress.doneBytes < step.progress.totalBytes;
-      const firstAfterMs = copying ? STALLED_AFTER_MS : REMIND_EVERY_MS;
+      // Whoever sees the copy itself knows since when it stands still; we only know since when we have been told nothing new.
+      const stalledSince = copying ? (step.progress?.stalledSince ?? null) : null;
+      const stalledMs = stalledSince === null ? stillMs : Math.max(stillMs, nowMs - Date.parse(stalledSince));
+      const firstAfterMs = stalledSince !== null ? 0 : copying ? STALLED_AFTER_MS : REMIND_EVERY_MS;
       if (stillMs < firstAfterMs || nowMs - watched.remindedAtMs < REMIND_EVERY_MS) continue;
       watched.remindedAtMs = nowMs;
-      const words = formatDuration(stillMs / 1000);
-      if (copying && step.progress !== null) this.say(step, step.state, `${progressText(step.progress)}, stalled for ${words}`);
-      else this.say(step, step.state, `for ${words}`);
+      if (copying && step.progress !== null) this.say(step, step.state, `${shareText(step.progress)}, ${stalledText(stalledMs / 1000)}`);
+      else this.say(step, step.state, `for ${formatDuration(stillMs / 1000)}`);
     }
   }
 
@@ -77,7 +79,7 @@ export class RunReporter {
     watched.samples = [...(restarted ? [] : watched.samples.filter((sample) => atMs - sample.atMs <= RATE_WINDOW_MS)), { atMs, doneBytes: step.progress.doneBytes }];
     if (nowMs - watched.printedAtMs < PROGRESS_EVERY_MS) return;
     watched.printedAtMs = nowMs;
-    this.say(step, 'running', [progressText(step.progress), ...rateWords(watched.samples, step.progress.totalBytes)].join(', '));
+    this.say(step, 'running', [shareText(step.progress), ...pace(step.progress, watched.samples)].join(', '));
   }
 
   private sayState(step: RunStepView): void {
@@ -93,12 +95,12 @@ export class RunReporter {
   }
 }
 
-function rateWords(samples: Watched['samples'], totalBytes: number): string[] {
+/** The figures of whoever observes the copy; before there are any, our own. */
+function pace({ bytesPerSecond, secondsLeft, totalBytes }: StepProgress, samples: Watched['samples']): string[] {
+  if (bytesPerSecond !== null) return rateWords(bytesPerSecond, secondsLeft);
   const first = samples[0];
   const last = samples.at(-1);
   if (first === undefined || last === undefined || last.atMs <= first.atMs) return [];
-  const bytesPerSecond = ((last.doneBytes - first.doneBytes) * 1000) / (last.atMs - first.atMs);
-  if (bytesPerSecond <= 0) return [];
-  const left = Math.max(0, totalBytes - last.doneBytes) / bytesPerSecond;
-  return [`${formatBytes(bytesPerSecond)}/s`, `about ${formatDuration(left)} left`];
+  const observed = ((last.doneBytes - first.doneBytes) * 1000) / (last.atMs - first.atMs);
+  return rateWords(observed, observed <= 0 ? null : Math.max(0, totalBytes - last.doneBytes) / observed);
 }

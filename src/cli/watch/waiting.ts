@@ -16,6 +16,8 @@ export class Interrupted extends Error {
 export interface WaitOptions {
   /** Null: as long as it takes. */
   readonly timeoutMs: number | null;
+  /** Where waiting for a run ends although the run has not. */
+  readonly stopsAt?: (run: RunView) => boolean;
 }
 
 interface WaitWords {
@@ -41,7 +43,7 @@ async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitW
 
 const waitedFor = ({ timeoutMs }: WaitOptions): string => formatDuration((timeoutMs ?? 0) / 1000);
 
-/** Follows a run to its end and prints its steps as lines. */
+/** Follows a run to its end, or to where `stopsAt` says, and prints its steps as lines. */
 export async function waitForRun(io: CliIo, client: ApiClient, runId: string, print: (text: string) => void, note: (text: string) => void, options: WaitOptions): Promise<RunView> {
   const goesOn = `The run goes on by itself; follow it with \`modosu run watch ${runId}\`.`;
   const words: WaitWords = {
@@ -52,7 +54,7 @@ export async function waitForRun(io: CliIo, client: ApiClient, runId: string, pr
   const ticking = setInterval(() => reporter.tick(), 1000);
   try {
     return await waitWithin(io, options, words, (signal) =>
-      followRun(client, runId, { signal, onRun: (run) => reporter.see(run), onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`) }),
+      followRun(client, runId, { signal, stopsAt: options.stopsAt, onRun: (run) => reporter.see(run), onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`) }),
     );
   } finally {
     clearInterval(ticking);

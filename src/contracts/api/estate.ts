@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
+import { protectionFields } from './protection';
 
 /**
  * The estate file: what is protected, where it runs, where its recovery points go. One schema validates the file, the API's
@@ -7,7 +8,7 @@ import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } fro
  */
 const partName = z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE);
 const serverName = z.string().regex(SERVER_NAME_PATTERN, NAME_RULE);
-const oneLine = (maxLength: number) => z.string().min(1).max(maxLength).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'must not contain control characters');
+const oneLine = (maxLength: number) => z.string().min(1).max(maxLength).refine((value) => !/[\u0000-\u001f\u007f]|\p{Cs}/u.test(value), 'must not contain control characters');
 const absoluteDirectory = oneLine(1024)
   .refine((value) => value.startsWith('/'), 'must be an absolute path')
   .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
@@ -34,6 +35,7 @@ export const serverDeclarationSchema = z.strictObject({
   stopTimeoutSeconds: z.int().min(1).max(3600).default(120),
   /** How long the guest agent may take to answer after a start. */
   agentTimeoutSeconds: z.int().min(1).max(7200).default(300),
+  ...protectionFields,
 });
 
 const unique = (names: readonly { readonly name: string }[]): boolean => new Set(names.map(({ name }) => name)).size === names.length;

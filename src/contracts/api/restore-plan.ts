@@ -1,22 +1,47 @@
 import { z } from 'zod';
-import type { RestorePlanBody, RestorePlanView } from '../plan';
+import type { PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp } from './common';
-import { diskFormat, powerState } from './server';
+import { healthCheckSchema } from './protection';
+import { runKind } from './run';
+import { diskFormat } from './server';
+import { powerState, stateBeforeSchema } from './way-back';
 
-export const planBodySchema = z
+const serverIdentitySchema = z.object({
+  serverId: z.string(),
+  name: z.string(),
+  uuid: z.string(),
+  hypervisor: z.string(),
+  domainName: z.string().nullable(),
+  macs: z.array(z.string()),
+  powerState: powerState.nullable(),
+});
+
+const findingSchema = z.object({
+  code: z.string(),
+  severity: z.enum(['ok', 'warn', 'step', 'block', 'unknown']),
+  message: z.string(),
+  remedy: z.string().optional(),
+  evidence: z.array(z.string()),
+});
+
+const basisDisks = z.array(z.object({ target: z.string(), path: z.string() }));
+
+/** What both kinds of plan say. */
+const commonFields = {
+  planId: z.string(),
+  runId: z.string().meta({ description: 'Id of the run that will carry this plan out.' }),
+  server: serverIdentitySchema,
+  before: stateBeforeSchema.meta({ description: 'How the server was when the plan was made.' }),
+  steps: z.array(z.object({ key: z.string(), title: z.string() })),
+  findings: z.array(findingSchema),
+  losses: z.array(z.string()).meta({ description: 'What goes back in time or is lost, in sentences.' }),
+  createdAt: timestamp,
+};
+
+export const restorePlanBodySchema = z
   .object({
-    planId: z.string(),
-    runId: z.string().meta({ description: 'Id of the run that will carry this plan out.' }),
-    scenario: z.enum(['server']),
-    server: z.object({
-      serverId: z.string(),
-      name: z.string(),
-      uuid: z.string(),
-      hypervisor: z.string(),
-      domainName: z.string().nullable(),
-      macs: z.array(z.string()),
-      powerState: powerState.nullable(),
-    }),
+    ...commonFields,
+    scenario: z.literal('server'),
     recoveryPoint: z.object({
       id: z.string(),
       generation: z.int(),
@@ -38,28 +63,46 @@ export const planBodySchema = z
     ),
     nvramNewPath: z.string().nullable(),
     renewsGenerationId: z.boolean(),
-    steps: z.array(z.object({ key: z.string(), title: z.string() })),
-    findings: z.array(
-      z.object({
-        code: z.string(),
-        severity: z.enum(['ok', 'warn', 'step', 'block', 'unknown']),
-        message: z.string(),
-        remedy: z.string().optional(),
-        evidence: z.array(z.string()),
-      }),
-    ),
-    losses: z.array(z.string()),
+    quarantinedMacs: z.array(z.string()).meta({ description: 'NICs whose links are down until go-live.' }),
+    healthChecks: z.array(healthCheckSchema).meta({ description: 'Made in quarantine, before go-live.' }),
     space: z.array(z.object({ directory: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
     estimate: z.object({ p50Seconds: z.number(), p90Seconds: z.number(), basedOnRuns: z.int() }).nullable(),
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
-      disks: z.array(z.object({ target: z.string(), path: z.string() })),
+      disks: basisDisks,
       recoveryPointId: z.string(),
       manifestSha256: z.string(),
     }),
-    createdAt: timestamp,
   })
   .meta({ id: 'RestorePlanBody' }) satisfies z.ZodType<RestorePlanBody>;
+
+export const undoPlanBodySchema = z
+  .object({
+    ...commonFields,
+    scenario: z.literal('undo'),
+    undoes: z.object({
+      runId: z.string(),
+      kind: runKind,
+      swappedAt: timestamp,
+      wentLiveAt: timestamp.nullable().meta({ description: 'null: never had its production network, and nothing is lost.' }),
+      reason: z.string(),
+    }),
+    volumes: z.array(
+      z.object({
+        target: z.string(),
+        presentPath: z.string().nullable().meta({ description: 'Kept, so that the undo can be undone.' }),
+        returnsToPath: z.string().nullable(),
+        writtenBytes: z.number().nullable().meta({ description: 'Written to the present volume since the server was started; null when it is off.' }),
+      }),
+    ),
+    generationId: z.object({ now: z.string().nullable(), then: z.string().nullable() }),
+    lineage: z.object({ now: z.string(), then: z.string() }),
+    returnsTo: stateBeforeSchema.meta({ description: 'How the server was before the swap that is undone.' }),
+    basis: z.object({ definitionFingerprint: z.string().nullable(), disks: basisDisks }),
+  })
+  .meta({ id: 'UndoPlanBody' }) satisfies z.ZodType<UndoPlanBody>;
+
+export const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
 
 export const restorePlanSchema = z
   .object({
@@ -67,7 +110,7 @@ export const restorePlanSchema = z
     state: z.enum(['planning', 'ready', 'failed', 'used']),
     serverId: z.string(),
     serverName: z.string(),
-    scenario: z.enum(['server']),
+    scenario: z.enum(['server', 'undo']),
     requestedBy: z.string(),
     createdAt: timestamp,
     hash: z.string().nullable().meta({ description: 'SHA-256 of the canonical body; null until ready. Also the ETag.' }),
@@ -89,6 +132,7 @@ export const restoreRunRequestSchema = z
   .strictObject({
     reason,
     confirm: z.string().max(255).meta({ description: "The server's name, typed again." }),
+    hold: z.boolean().default(false).meta({ description: 'Restores only: stop before go-live and wait for a person.' }),
   })
   .meta({ id: 'RestoreRunRequest' });
 export type RestoreRunRequest = z.output<typeof restoreRunRequestSchema>;

@@ -1,9 +1,19 @@
 import { z } from 'zod';
-import type { RunStepView, RunView } from '../run';
+import type { RunStepView, RunView, StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
+import { wayBackSchema } from './way-back';
 
-export const runKind = z.enum(['backup-image', 'restore-server']);
+export const runKind = z.enum(['backup-image', 'restore-server', 'undo', 'confirm']);
 export const runState = z.enum(['accepted', 'running', 'succeeded', 'failed', 'cancelled']);
+
+export const stepProgressSchema = z.object({
+  doneBytes: z.number(),
+  totalBytes: z.number(),
+  updatedAt: timestamp.meta({ description: 'When bytes were last seen to move.' }),
+  bytesPerSecond: z.number().nullable().meta({ description: 'Over the last twenty seconds.' }),
+  secondsLeft: z.number().nullable().meta({ description: 'At that rate; null when nobody can say.' }),
+  stalledSince: timestamp.nullable().meta({ description: 'Set when no byte has moved for ten seconds: when the last one did.' }),
+}) satisfies z.ZodType<StepProgress>;
 
 export const runStepSchema = z
   .object({
@@ -13,7 +23,7 @@ export const runStepSchema = z
     state: z.enum(['pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped', 'undone']),
     startedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
-    progress: z.object({ doneBytes: z.number(), totalBytes: z.number(), updatedAt: timestamp }).nullable(),
+    progress: stepProgressSchema.nullable(),
     detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     error: errorSummarySchema.nullable(),
   })
@@ -34,6 +44,9 @@ export const runViewSchema = z
     planId: z.string().nullable(),
     recoveryPointId: z.string().nullable(),
     cancelRequested: z.boolean(),
+    waitingFor: z.enum(['go-live']).nullable().meta({ description: 'The decision of a person that the run waits for.' }),
+    allowedActions: z.array(z.enum(['cancel', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
+    wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
     recoverySeconds: z.number().nullable(),
     steps: z.array(runStepSchema).meta({ description: 'Empty in lists.' }),
@@ -49,9 +62,30 @@ export const runQuerySchema = z.strictObject({
 export type RunQuery = z.output<typeof runQuerySchema>;
 
 export const backupRequestSchema = z
-  .strictObject({ kind: z.literal('image'), mode: z.literal('offline'), reason })
+  .strictObject({
+    kind: z.literal('image'),
+    mode: z.enum(['offline', 'online']).meta({ description: 'offline: the server is shut down, copied, and put back into its power state. online: it goes on; its file systems are frozen for a moment.' }),
+    allowCrashConsistent: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Online only: go on when the file systems cannot be frozen; the recovery point then says "crash".' }),
+    reason,
+  })
+  .refine(({ mode, allowCrashConsistent }) => mode === 'online' || !allowCrashConsistent, { path: ['allowCrashConsistent'], message: 'is for online backups only' })
   .meta({ id: 'BackupRequest' });
 export type BackupRequest = z.output<typeof backupRequestSchema>;
+
+/** The body may be left out. */
+export const cancelRequestSchema = z.strictObject({ reason: reason.optional() }).optional().meta({ id: 'CancelRequest' });
+export type CancelRequest = z.output<typeof cancelRequestSchema>;
+
+/** Lets a run go on that waits before go-live. */
+export const goLiveRequestSchema = z.strictObject({ reason }).meta({ id: 'GoLiveRequest' });
+export type GoLiveRequest = z.output<typeof goLiveRequestSchema>;
+
+/** Deletes the volumes that a run has replaced. */
+export const confirmRequestSchema = z.strictObject({ reason }).meta({ id: 'ConfirmRequest' });
+export type ConfirmRequest = z.output<typeof confirmRequestSchema>;
 
 /** Name of the server-sent event that carries a run. */
 export const RUN_EVENT = 'run';

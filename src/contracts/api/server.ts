@@ -1,15 +1,22 @@
 import { z } from 'zod';
 import type { ErrorSummary } from '../errors';
 import type { RecoveryPointView } from '../recovery-point';
-import type { AgentState, ServerInspection } from '../server';
+import type { Protection } from '../protection';
+import type { ServerInspection } from '../server';
+import type { WayBackView } from '../way-back';
 import { errorSummarySchema } from './common';
+import { protectionSchema } from './protection';
 import { recoveryPointViewSchema } from './recovery-point';
+import { agentState, powerState, wayBackSchema } from './way-back';
 
 const diskFormat = z.enum(['qcow2', 'raw']);
-const powerState = z.enum(['running', 'paused', 'off']);
-const agentState = z.enum(['answering', 'silent', 'absent']) satisfies z.ZodType<AgentState>;
 
-export const nicSchema = z.object({ mac: z.string(), type: z.string(), source: z.string().nullable() });
+export const nicSchema = z.object({
+  mac: z.string(),
+  type: z.string(),
+  source: z.string().nullable(),
+  linkUp: z.boolean().meta({ description: 'false: the cable is unplugged in the definition.' }),
+});
 
 export const serverInspectionSchema = z
   .object({
@@ -51,6 +58,7 @@ export interface ServerView {
   readonly repository: string;
   readonly stopTimeoutSeconds: number;
   readonly agentTimeoutSeconds: number;
+  readonly protection: Protection;
   readonly lineageId: string;
 }
 
@@ -64,6 +72,7 @@ export const serverViewSchema = z
     repository: z.string(),
     stopTimeoutSeconds: z.number(),
     agentTimeoutSeconds: z.number(),
+    protection: protectionSchema,
     lineageId: z.string(),
   })
   .meta({ id: 'Server' }) satisfies z.ZodType<ServerView>;
@@ -76,6 +85,10 @@ export interface ServerDetailView extends ServerView {
   readonly newestRecoveryPoint: RecoveryPointView | null;
   /** The run that holds the server now. */
   readonly openRunId: string | null;
+  /** Open ones, newest first: what restores have kept of the server. */
+  readonly wayBacks: readonly WayBackView[];
+  /** Room their volumes take on the hypervisor's host. */
+  readonly keptBytes: number;
 }
 
 export const serverDetailSchema = serverViewSchema
@@ -84,7 +97,9 @@ export const serverDetailSchema = serverViewSchema
     inspectionError: errorSummarySchema.nullable(),
     newestRecoveryPoint: recoveryPointViewSchema.nullable(),
     openRunId: z.string().nullable(),
+    wayBacks: z.array(wayBackSchema).meta({ description: 'Open ones, newest first: what restores have kept of the server.' }),
+    keptBytes: z.number().meta({ description: "Room their volumes take on the hypervisor's host." }),
   })
   .meta({ id: 'ServerDetail' }) satisfies z.ZodType<ServerDetailView>;
 
-export { diskFormat, powerState };
+export { diskFormat };

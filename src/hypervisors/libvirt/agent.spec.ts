@@ -1,3 +1,4 @@
+import { ModosuError } from '../../contracts/errors';
 import type { CommandOutcome } from '../../system/child-process';
 import { LibvirtGuestAgent } from './agent';
 
@@ -87,6 +88,46 @@ describe('LibvirtGuestAgent', () => {
     await expect(agentThat(ABSENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_ABSENT' });
     await expect(agentThat(SILENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
     const refused = { error: "error: internal error: unable to execute QEMU agent command 'guest-exec': Command guest-exec has been disabled" };
-    await expect(agentThat(refused).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED', message: expect.stringContaining('has been disabled') });
+    await expect(agentThat(refused).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'GUEST_COMMAND_FORBIDDEN', message: expect.stringContaining('has been disabled') as string });
+  });
+
+  it('tells an agent that others keep busy from a libvirt that does not answer', async () => {
+    const timedOut = new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', 'libvirt did not answer');
+    const behind = (libvirtAnswers: boolean): LibvirtGuestAgent =>
+      new LibvirtGuestAgent(
+        {
+          attemptOn: async (_uuid, command) => {
+            if (command === 'qemu-agent-command' || !libvirtAnswers) throw timedOut;
+            return { exitCode: 0, stdout: 'running', stderr: '', signal: null, truncated: false, timedOut: false };
+          },
+        },
+        { uuid: '3f0c9c1e-1111-4222-8333-444455556666', name: 'db01' },
+      );
+    await expect(behind(true).info(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
+    await expect(behind(false).info(1_000)).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_TIMED_OUT' });
+    // While something may be frozen nobody has time for the difference.
+    await expect(behind(false).isFrozen(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
+  });
+
+  it('freezes, thaws and says how it stands', async () => {
+    const { agent, asked } = agentThat(returns(2), returns('frozen'), returns(2), returns('thawed'));
+    expect([await agent.freeze(1_000), await agent.isFrozen(1_000), await agent.thaw(1_000), await agent.isFrozen(1_000)]).toEqual([2, true, 2, false]);
+    expect(asked.map((request) => (request as { execute: string }).execute)).toEqual(['guest-fsfreeze-freeze', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw', 'guest-fsfreeze-status']);
+  });
+
+  it('believes no count and no state that makes no sense', async () => {
+    for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)]) await expect(agentThat(nonsense).agent.freeze(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+    await expect(agentThat(returns('perhaps')).agent.isFrozen(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+  });
+
+  it('tells a forbidden command from one that a frozen agent refuses for now', async () => {
+    const refused = (text: string): { readonly error: string } => ({ error: `error: internal error: unable to execute QEMU agent command 'guest-exec': ${text}` });
+    for (const text of ['Command guest-exec has been disabled', 'Command guest-exec has been disabled: the command is not allowed', 'The command guest-exec has not been found']) {
+      await expect(agentThat(refused(text)).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'GUEST_COMMAND_FORBIDDEN' });
+    }
+    await expect(agentThat(refused('Command guest-exec has been disabled: the agent is in frozen state')).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'AGENT_COMMAND_FAILED',
+      context: { refused: true },
+    });
   });
 });

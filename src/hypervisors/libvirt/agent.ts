@@ -7,6 +7,9 @@ import { keepSaying } from './waiting';
 
 /** virsh itself needs a moment beside the agent's time. */
 const VIRSH_EXTRA_MS = 10_000;
+/** Freezing has a window to keep: libvirt's own waiting for the agent's lock and sync must not use it up. */
+const FREEZE_EXTRA_MS = 1_500;
+const LIBVIRT_ANSWERS_WITHIN_MS = 5_000;
 const WAIT_POLL_MS = 1_000;
 const WAIT_PROBE_MS = 3_000;
 const EXEC_POLL_MS = [50, 100, 200, 400, 800];
@@ -14,9 +17,14 @@ const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 /** The agent cuts captured output at 16 MiB per stream; in base64 and JSON. */
 const MAX_REPLY_BYTES = 48 * 1024 * 1024;
 const MAX_COMMANDS = 500;
+const MAX_FILE_SYSTEMS = 100_000;
 
 const ABSENT = /guest agent is not configured/i;
 const SILENT = /guest agent is not responding|agent is not connected|domain is not running|guest agent not available|agent not responding|Timed out|monitor socket|cannot acquire state change lock|guest agent command timed out/i;
+/** As agents of different ages say it. A frozen agent refuses in the same words, for a reason that passes. */
+const FORBIDDEN = /has been disabled|not allowed|has not been found|disabled for this instance/i;
+const FROZEN = /in frozen state/i;
+const REFUSED = /unable to execute QEMU agent command/i;
 
 /** The QEMU guest agent through libvirt. */
 export class LibvirtGuestAgent implements GuestAgent {
@@ -30,7 +38,7 @@ export class LibvirtGuestAgent implements GuestAgent {
       await this.call('guest-ping', {}, timeoutMs);
       return true;
     } catch (error) {
-      if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'SERVER_GONE'].includes(error.code)) return false;
+      if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN', 'SERVER_GONE'].includes(error.code)) return false;
       throw error;
     }
   }
@@ -53,7 +61,7 @@ export class LibvirtGuestAgent implements GuestAgent {
       options.signal.throwIfAborted();
       const left = giveUpAt - performance.now();
       try {
-        await keepSaying(options.onWaiting, this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), options.signal));
+        await keepSaying(options.onWaiting, this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), { signal: options.signal }));
         return;
       } catch (error) {
         options.signal.throwIfAborted();
@@ -91,6 +99,30 @@ export class LibvirtGuestAgent implements GuestAgent {
     }
   }
 
+  async freeze(timeoutMs: number): Promise<number> {
+    return this.fileSystemCount('guest-fsfreeze-freeze', timeoutMs);
+  }
+
+  async thaw(timeoutMs: number): Promise<number> {
+    return this.fileSystemCount('guest-fsfreeze-thaw', timeoutMs);
+  }
+
+  async isFrozen(timeoutMs: number): Promise<boolean> {
+    const answer = await this.callInWindow('guest-fsfreeze-status', timeoutMs);
+    if (answer !== 'frozen' && answer !== 'thawed') throw this.nonsense('guest-fsfreeze-status');
+    return answer === 'frozen';
+  }
+
+  private async fileSystemCount(command: string, timeoutMs: number): Promise<number> {
+    const count = await this.callInWindow(command, timeoutMs);
+    if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0 || count > MAX_FILE_SYSTEMS) throw this.nonsense(command);
+    return count;
+  }
+
+  private async callInWindow(command: string, timeoutMs: number): Promise<unknown> {
+    return this.call(command, {}, timeoutMs, { inWindow: true });
+  }
+
   private readResult(status: Record<string, unknown>, limit: number): CommandResult {
     const code = status['exitcode'];
     const signal = status['signal'];
@@ -109,20 +141,32 @@ export class LibvirtGuestAgent implements GuestAgent {
   }
 
   /** The `return` value of one agent command. libvirt gives up by itself after the time, so that no agent job is left behind in it. */
-  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, { signal, inWindow = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean } = {}): Promise<unknown> {
     const request = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
-    const outcome = await this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', ['--timeout', String(seconds), '--cmd', request], {
-      timeoutMs: seconds * 1000 + VIRSH_EXTRA_MS,
-      maxOutputBytes: MAX_REPLY_BYTES,
-      signal,
-    });
+    const outcome = await this.virsh
+      .attemptOn(this.server.uuid, 'qemu-agent-command', ['--timeout', String(seconds), '--cmd', request], {
+        timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS),
+        maxOutputBytes: MAX_REPLY_BYTES,
+        signal,
+      })
+      .catch(async (error: unknown) => {
+        if (!isModosuError(error) || error.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw error;
+        // libvirt holds a caller back while another one waits for the same agent. Is it that, or does libvirt itself not answer?
+        if (!inWindow) await this.virsh.attemptOn(this.server.uuid, 'domstate', [], { timeoutMs: LIBVIRT_ANSWERS_WITHIN_MS });
+        throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} has not answered ${execute} within ${seconds} s.`, { context: { uuid: this.server.uuid, command: execute }, cause: error });
+      });
     const context = { uuid: this.server.uuid, command: execute };
     if (outcome.exitCode !== 0) {
       const message = libvirtMessage(outcome.stderr);
       if (ABSENT.test(outcome.stderr)) throw new ModosuError('AGENT_ABSENT', `${this.server.name} has no channel for a guest agent.`, { context });
       if (SILENT.test(outcome.stderr)) throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} does not answer: ${message}`, { context });
-      throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, { context });
+      if (FORBIDDEN.test(outcome.stderr) && !FROZEN.test(outcome.stderr)) {
+        throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${this.server.name} does not allow ${execute}: ${message}`, { context });
+      }
+      // The agent's own answer, not silence or noise: what was asked for has not happened, and will not.
+      const refused = REFUSED.test(outcome.stderr);
+      throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, { context: { ...context, refused } });
     }
     if (outcome.truncated) throw this.nonsense(execute);
     let reply: unknown;

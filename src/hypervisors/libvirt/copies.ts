@@ -145,8 +145,8 @@ export class Copier {
   }
 }
 
-/** Makes the target before qemu-img does: with a private mode from the first byte on, and never through a link. */
-async function createEmpty(request: CopyRequest): Promise<Stats> {
+/** Makes the target before QEMU's tools do: with a private mode from the first byte on, and never through a link. */
+export async function createEmpty(request: Pick<CopyRequest, 'targetPath' | 'unreachableCode'>): Promise<Stats> {
   const { targetPath, unreachableCode } = request;
   const unreachable = (problem: string, cause: unknown): ModosuError =>
     new ModosuError(unreachableCode, `The directory ${dirname(targetPath)} ${problem}.`, { context: { path: targetPath }, cause });

@@ -1,6 +1,6 @@
 import { describeDomain, fingerprint, parseDomain } from './domain-xml';
 import { readFence } from './fence-xml';
-import { rewriteForSwap, withFence, type Rewrite } from './domain-rewrite';
+import { rewriteForSwap, withFence, type Rewrite } from './swaps/domain-rewrite';
 
 const FENCE = { runId: 'run_01aaaaaaaaaaaaaaaaaaaaaaaa', token: 7 };
 const DEFINITION = `<domain type='kvm'>
@@ -34,7 +34,7 @@ const DEFINITION = `<domain type='kvm'>
     <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
     <disk type='file' device='floppy'><source file='/srv/f.img'/><target dev='fda'/></disk>
     <interface type='network'><mac address='52:54:00:aa:bb:cc'/><source network='default'/></interface>
-    <interface type='user'><mac address='52:54:00:aa:bb:cd'/></interface>
+    <interface type='user'><mac address='52:54:00:aa:bb:cd'/><link state='down'/></interface>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
   </devices>
 </domain>`;
@@ -62,8 +62,8 @@ describe('describeDomain', () => {
       firmware: 'uefi',
       nvram: { path: '/srv/vm/db01_VARS.fd', format: 'raw' },
       nics: [
-        { mac: '52:54:00:aa:bb:cc', type: 'network', source: 'default' },
-        { mac: '52:54:00:aa:bb:cd', type: 'user', source: null },
+        { mac: '52:54:00:aa:bb:cc', type: 'network', source: 'default', linkUp: true },
+        { mac: '52:54:00:aa:bb:cd', type: 'user', source: null, linkUp: false },
       ],
       generationId: '11111111-2222-4333-8444-555555555555',
       hasAgentChannel: true,
@@ -145,7 +145,7 @@ describe('fingerprint', () => {
 
 describe('rewriteForSwap', () => {
   const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
-  const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, name: null };
+  const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
 
   it('changes disks, NVRAM, generation id and fence, and nothing else', () => {
     const result = describe_(rewriteForSwap(DEFINITION, rewrite));
@@ -164,13 +164,19 @@ describe('rewriteForSwap', () => {
     expect(text).toContain("template=\"/usr/share/OVMF/OVMF_VARS_4M.fd\"");
     expect(text).toContain('discard="unmap"');
     expect(text).not.toContain('index=');
-    expect(readFence(parseDomain(text))).toEqual(FENCE);
+    expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
   });
 
   it('replaces an older fence, and leaves generation id and NVRAM where nothing is given', () => {
     const text = rewriteForSwap(withFence(DEFINITION, { runId: 'run_old', token: 1 }), { ...rewrite, generationId: null, nvramNewPath: null });
-    expect(readFence(parseDomain(text))).toEqual(FENCE);
+    expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
     expect(describe_(text)).toMatchObject({ generationId: describe_(DEFINITION).generationId, nvram: describe_(DEFINITION).nvram });
+  });
+
+  it('puts down the links it is told to, whatever the case of the letters, and no others', () => {
+    const text = rewriteForSwap(DEFINITION, { ...rewrite, linksDown: ['52:54:00:AA:BB:CC', '52:54:00:00:00:00'] });
+    expect(describe_(text).nics).toEqual(describe_(DEFINITION).nics.map((nic) => ({ ...nic, linkUp: false })));
+    expect(describe_(rewriteForSwap(DEFINITION, rewrite)).nics).toEqual(describe_(DEFINITION).nics);
   });
 
   it.each([
@@ -192,11 +198,12 @@ describe('rewriteForSwap', () => {
 describe('readFence', () => {
   const fenced = (inner: string): string => `<domain xmlns:m="https://modosu.dev/fence/1"><metadata>${inner}</metadata></domain>`;
   it('finds ours and only ours', () => {
-    expect(readFence(parseDomain(fenced('<m:fence run="run_x" token="12"/>')))).toEqual({ runId: 'run_x', token: 12 });
+    expect(readFence(parseDomain(fenced('<m:fence run="run_x" token="12"/>')))).toEqual({ runId: 'run_x', token: 12, released: false });
+    expect(readFence(parseDomain(fenced('<m:fence run="run_x" token="12" released="yes"/>')))).toEqual({ runId: 'run_x', token: 12, released: true });
     expect(readFence(parseDomain(fenced('<fence run="run_x" token="12"/>')))).toBeNull();
     expect(readFence(parseDomain('<domain/>'))).toBeNull();
   });
-  it.each(['<m:fence run="run_x"/>', '<m:fence run="" token="1"/>', '<m:fence run="run_x" token="-1"/>', '<m:fence run="run_x" token="1"/><m:fence run="run_y" token="2"/>'])('takes %s for held by somebody', (inner) => {
+  it.each(['<m:fence run="run_x"/>', '<m:fence run="run_x" token="1" released="no"/>', '<m:fence run="" token="1"/>', '<m:fence run="run_x" token="-1"/>', '<m:fence run="run_x" token="1"/><m:fence run="run_y" token="2"/>'])('takes %s for held by somebody', (inner) => {
     expect(() => readFence(parseDomain(fenced(inner)))).toThrow(expect.objectContaining({ code: 'FENCED_OFF' }));
   });
 });

@@ -189,6 +189,7 @@ const readNic = (nic: Element): NicInspection => ({
   mac: attribute(child(nic, 'mac'), 'address') ?? '',
   type: attribute(nic, 'type') ?? '',
   source: ['network', 'bridge', 'dev', 'portgroup', 'address'].map((name) => attribute(child(nic, 'source'), name)).find((value) => value !== null) ?? null,
+  linkUp: attribute(child(nic, 'link'), 'state') !== 'down',
 });
 
 function readMemory(memory: Element | null): number {

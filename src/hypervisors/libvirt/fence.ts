@@ -1,7 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import type { Fence, ServerRef } from '../../contracts/server';
 import type { Domains, StoredDefinition } from './domains';
-import { FENCE_NAMESPACE, FENCE_PREFIX, fenceFragment, readFence, sameFence } from './fence-xml';
+import { FENCE_NAMESPACE, FENCE_PREFIX, fenceFragment, isHeldBy, readFence, type StandingFence } from './fence-xml';
 import type { Virsh } from './virsh';
 
 /** Who may write to a server, as it stands in the domain's own metadata: it holds even where Modosu's database is lost or a worker is a zombie. */
@@ -17,8 +17,8 @@ export class Fences {
     const stored = await this.domains.storedOrNull(server);
     if (stored === null) return false;
     const present = readFence(stored.document);
-    if (present !== null && (present.token > fence.token || (present.token === fence.token && present.runId !== fence.runId))) throw fencedOff(server, present, fence);
-    if (!sameFence(present, fence)) {
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) throw fencedOff(server, present, fence);
+    if (!isHeldBy(present, fence)) {
       await this.change(server, ['--key', FENCE_PREFIX, '--set', fragment]);
       // Two takers may have read the same state: what stands there now decides.
       await this.require(server, fence);
@@ -29,16 +29,29 @@ export class Fences {
   /** See `Hypervisor.releaseFence`. */
   async release(server: ServerRef, fence: Fence): Promise<void> {
     const stored = await this.domains.storedOrNull(server);
-    if (stored === null || !sameFence(readFence(stored.document), fence)) return;
-    await this.change(server, ['--remove']);
+    if (stored === null || !isHeldBy(readFence(stored.document), fence)) return;
+    await this.change(server, ['--key', FENCE_PREFIX, '--set', fenceFragment(fence, { released: true })]);
   }
 
-  /** The stored definition, in which exactly this fence stands. Throws `FENCED_OFF`, `SERVER_GONE`. */
+  /** The stored definition, in which exactly this fence stands and was not given back. Throws `FENCED_OFF`, `SERVER_GONE`. */
   async require(server: ServerRef, fence: Fence): Promise<StoredDefinition> {
     const stored = await this.domains.stored(server);
     const present = readFence(stored.document);
-    if (!sameFence(present, fence)) throw fencedOff(server, present, fence);
+    if (!isHeldBy(present, fence)) throw fencedOff(server, present, fence);
     return stored;
+  }
+
+  /** Whether exactly this fence stands in a definition that was just read. */
+  isHeld(stored: StoredDefinition, fence: Fence): boolean {
+    return isHeldBy(readFence(stored.document), fence);
+  }
+
+  /** See `Hypervisor.requireFence`. */
+  async requireUnlessGone(server: ServerRef, fence: Fence): Promise<void> {
+    const stored = await this.domains.storedOrNull(server);
+    if (stored === null) return;
+    const present = readFence(stored.document);
+    if (!isHeldBy(present, fence)) throw fencedOff(server, present, fence);
   }
 
   private async change(server: ServerRef, args: readonly string[]): Promise<void> {
@@ -51,9 +64,15 @@ export class Fences {
   }
 }
 
-function fencedOff(server: ServerRef, present: Fence | null, ours: Fence): ModosuError {
-  const holder = present === null ? 'nobody' : `run ${present.runId} (token ${present.token})`;
-  return new ModosuError('FENCED_OFF', `${server.name} is held by ${holder}, not by run ${ours.runId} (token ${ours.token}).`, {
-    context: { uuid: server.uuid, holder: present?.runId ?? null, token: ours.token },
+function fencedOff(server: ServerRef, present: StandingFence | null, ours: Fence): ModosuError {
+  const held = (run: StandingFence): string =>
+    run.released ? `${server.name} was given back by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})` : `${server.name} is held by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`;
+  const message = present === null ? `${server.name} is held by nobody, and run ${ours.runId} (token ${ours.token}) must not write without holding it.` : `${held(present)} must not write.`;
+  return new ModosuError('FENCED_OFF', message, {
+    // After a catalogue was restored from an older copy its tokens start below the marks on the hypervisors.
+    ...(present?.released === true && present.runId !== ours.runId
+      ? { hint: `If no other Modosu works on this server (was the catalogue restored from an older copy?), remove the mark: virsh metadata ${server.uuid} --uri ${FENCE_NAMESPACE} --config --remove (and --live while it runs)` }
+      : {}),
+    context: { uuid: server.uuid, holder: present === null || present.released ? null : present.runId, token: ours.token },
   });
 }

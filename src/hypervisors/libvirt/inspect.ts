@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError, type ErrorSummary } from '../../contracts/errors';
 import type { AgentInspection, DiskInspection, NvramInspection, ServerInspection, ServerRef } from '../../contracts/server';
 import { errorCode } from '../../system/files';
@@ -9,6 +10,11 @@ import { fingerprint, type DefinedDisk } from './domain-xml';
 import type { Virsh } from './virsh';
 
 const AGENT_TIMEOUT_MS = 3_000;
+const DEATH_SEEN_WITHIN_MS = 1_000;
+const POLL_MS = 200;
+const SILENT: AgentInspection = { state: 'silent', version: null, commands: [] };
+/** Of a guest that runs, as far as libvirt knows. */
+const NO_ANSWER: AgentInspection = { ...SILENT };
 
 /** Looks at a server from all sides. Read-only. */
 export class Inspector {
@@ -40,6 +46,9 @@ export class Inspector {
       refusals.push(new ModosuError('SERVER_HAS_NO_DISKS', `${description.name} has no disk${media}.`).summary());
     }
     const nvram = await this.inspectNvram(server, stored, state, refusals);
+    const agent = await this.inspectAgent(server, description.hasAgentChannel, state);
+    // A QEMU that dies in this moment looks like one whose agent is silent: callers would refuse what is right for a server that is off.
+    if (agent === NO_ANSWER && (await this.runsNoLonger(server))) return this.inspect(server);
 
     return {
       uuid: description.uuid,
@@ -53,7 +62,7 @@ export class Inspector {
       nvram,
       nics: description.nics,
       generationId: description.generationId,
-      agent: await this.inspectAgent(server, description.hasAgentChannel, state),
+      agent,
       refusals,
       memoryBytes: description.memoryBytes,
       vcpus: description.vcpus,
@@ -116,15 +125,24 @@ export class Inspector {
     }
   }
 
+  /** libvirt loses the agent of a dead QEMU a little earlier than it sees the death. */
+  private async runsNoLonger(server: ServerRef): Promise<boolean> {
+    const giveUpAt = performance.now() + DEATH_SEEN_WITHIN_MS;
+    for (;;) {
+      if ((await this.domains.state(server)).powerState !== 'running') return true;
+      if (performance.now() >= giveUpAt) return false;
+      await delay(POLL_MS);
+    }
+  }
+
   private async inspectAgent(server: ServerRef, hasChannel: boolean, state: DomainState): Promise<AgentInspection> {
-    const without = (answer: 'silent' | 'absent'): AgentInspection => ({ state: answer, version: null, commands: [] });
-    if (!hasChannel) return without('absent');
-    if (state.powerState !== 'running') return without('silent');
+    if (!hasChannel) return { ...SILENT, state: 'absent' };
+    if (state.powerState !== 'running') return SILENT;
     try {
       return { state: 'answering', ...(await new LibvirtGuestAgent(this.virsh, server).info(AGENT_TIMEOUT_MS)) };
     } catch (error) {
-      if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED'].includes(error.code)) return without('silent');
-      throw error;
+      if (!isModosuError(error) || !['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN'].includes(error.code)) throw error;
+      return error.code === 'AGENT_SILENT' ? NO_ANSWER : SILENT;
     }
   }
 }

@@ -7,20 +7,29 @@ import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contr
 import type { GuestAgent } from '../../guests/guest-agent';
 import { runCommand } from '../../system/child-process';
 import { errorCode, fileExists, freeBytes, fsyncDirectory } from '../../system/files';
-import type { Hypervisor, HypervisorInfo, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
+import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
 import { LibvirtGuestAgent } from './agent';
 import { Copier, ownershipOf, type Ownership } from './copies';
+import { KeptDiscard } from './swaps/discard-kept';
+import { followBackup } from './online/follow-backup';
+import { GUARD_COMMAND } from './online/guard-process';
+import { LATE_FREEZE_MS } from './online/guard-state';
 import { reportWhile } from './copy-watch';
 import { judgeStandaloneQcow2 } from './disk-images';
-import { withFence } from './domain-rewrite';
+import { withFence } from './swaps/domain-rewrite';
 import { Domains, powerStateOf } from './domains';
 import { Fences } from './fence';
 import { Inspector } from './inspect';
+import { Links } from './links';
+import { OnlineBackupBeginner, type OnlineBackupParts } from './online/online-backup';
 import { Power } from './power';
 import { readNvram, readPresentNvram, writeNew } from './small-files';
 import { readingStored } from './stored-files';
-import { Swaps } from './swap';
+import { cancelBackup, sweepGuards } from './online/sweep-guards';
+import { Swaps } from './swaps/swap';
 import { Usage } from './usage';
+import { WaysBack } from './swaps/way-back';
+import { writtenBytes } from './written-bytes';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from './volumes';
 import { Virsh } from './virsh';
 import { attribute, children, parseXml, type Element } from './xml';
@@ -48,6 +57,12 @@ export interface LibvirtHypervisorOptions {
   readonly commandTimeoutMs?: number;
   /** Only for tests of "libvirtd is down". */
   readonly socketPath?: string;
+  /** Only for tests, which run from the sources: how the guard of an online backup is started. */
+  readonly guardCommand?: readonly [string, ...string[]];
+  /** How long a guest is looked after whose agent did not answer a freeze: it may be carried out late. Default 60 s. */
+  readonly lateFreezeMs?: number;
+  /** False: no room is reserved for the images of an online backup. Only for tests of full storage. */
+  readonly reserveRoom?: boolean;
 }
 
 const DEFAULT_STALL_TIMEOUT_MS = 5 * 60_000;
@@ -67,8 +82,12 @@ class LibvirtHypervisor implements Hypervisor {
   private readonly power: Power;
   private readonly inspector: Inspector;
   private readonly copier: Copier;
+  private readonly waysBack: WaysBack;
   private readonly swaps: Swaps;
+  private readonly links: Links;
+  private readonly keptDiscard: KeptDiscard;
   private readonly usage: Usage;
+  private readonly onlineBackups: OnlineBackupParts;
 
   constructor(private readonly options: LibvirtHypervisorOptions) {
     this.name = options.name;
@@ -82,8 +101,26 @@ class LibvirtHypervisor implements Hypervisor {
       stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
       rateLimitBytesPerSecond: options.copyRateLimit,
     });
-    this.swaps = new Swaps(this.virsh, this.domains, this.fences, options.stateDirectory);
+    this.waysBack = new WaysBack(options.stateDirectory);
+    this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.waysBack);
+    this.links = new Links(this.virsh, this.domains, this.fences, this.waysBack);
     this.usage = new Usage(this.virsh);
+    this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.waysBack);
+    this.onlineBackups = {
+      virsh: this.virsh,
+      domains: this.domains,
+      fences: this.fences,
+      inspector: this.inspector,
+      settings: {
+        stateDirectory: options.stateDirectory,
+        connection: { name: options.name, uri: options.uri, socketPath: options.socketPath, commandTimeoutMs: options.commandTimeoutMs },
+        stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
+        rateLimitBytesPerSecond: options.copyRateLimit,
+        guardCommand: options.guardCommand ?? GUARD_COMMAND,
+        lateFreezeMs: options.lateFreezeMs ?? LATE_FREEZE_MS,
+        reserve: options.reserveRoom ?? true,
+      },
+    };
   }
 
   async probe(): Promise<HypervisorInfo> {
@@ -134,7 +171,9 @@ class LibvirtHypervisor implements Hypervisor {
   }
 
   async releaseFence(server: ServerRef, fence: Fence): Promise<void> {
-    return this.fences.release(server, fence);
+    await this.fences.release(server, fence);
+    // A run that gives the server back has no job on it any more, and nobody needs what its guard wrote down.
+    await cancelBackup(this.onlineBackups, server, fence.runId);
   }
 
   async start(server: ServerRef, fence: Fence): Promise<void> {
@@ -207,7 +246,7 @@ class LibvirtHypervisor implements Hypervisor {
     await writeNew(request.newPath, content, owner, 'TARGET_UNREACHABLE');
   }
 
-  async swap(request: SwapRequest): Promise<{ readonly generationId: string | null }> {
+  async swap(request: SwapRequest): ReturnType<Hypervisor['swap']> {
     return this.swaps.swap(request);
   }
 
@@ -215,9 +254,51 @@ class LibvirtHypervisor implements Hypervisor {
     return this.swaps.revert(server, fence);
   }
 
+  async requireFence(server: ServerRef, fence: Fence): Promise<void> {
+    return this.fences.requireUnlessGone(server, fence);
+  }
+
+  async beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['beginOnlineBackup']> {
+    return new OnlineBackupBeginner(this.onlineBackups).begin(request, options.signal);
+  }
+
+  async followOnlineBackup(...[request, context]: Parameters<Hypervisor['followOnlineBackup']>): ReturnType<Hypervisor['followOnlineBackup']> {
+    return followBackup(this.onlineBackups, request, context);
+  }
+
+  async cancelOnlineBackup(server: ServerRef, runId: string): Promise<void> {
+    return cancelBackup(this.onlineBackups, server, runId);
+  }
+
+  async sweepGuards(openRunIds: ReadonlySet<string>): Promise<readonly string[]> {
+    return sweepGuards(this.onlineBackups, openRunIds);
+  }
+
+  async goLive(server: ServerRef, fence: Fence): ReturnType<Hypervisor['goLive']> {
+    return this.links.goLive(server, fence);
+  }
+
+  async keptBy(server: ServerRef, runId: string): ReturnType<Hypervisor['keptBy']> {
+    const record = await this.waysBack.readOpen(server, runId);
+    return record === null ? null : this.waysBack.factsOf(record);
+  }
+
+  async writtenBytes(server: ServerRef): ReturnType<Hypervisor['writtenBytes']> {
+    return writtenBytes(this.virsh, this.domains, server);
+  }
+
+  async returnVolumes(server: ServerRef, fence: Fence, ofRunId: string): ReturnType<Hypervisor['returnVolumes']> {
+    return this.swaps.returnVolumes(server, fence, ofRunId);
+  }
+
+  async discardKept(server: ServerRef, fence: Fence, ofRunId: string): ReturnType<Hypervisor['discardKept']> {
+    return this.keptDiscard.discard(server, fence, ofRunId);
+  }
+
   async discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void> {
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     for (const path of request.paths) await this.copier.endLeftover(path);
+    await this.swaps.requireNotStranded(request.runId, request.paths);
     await this.usage.requireUnused(request.paths);
     const leftBehind: string[] = [];
     for (const path of request.paths) {

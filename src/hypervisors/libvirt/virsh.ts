@@ -22,6 +22,8 @@ export interface VirshCall {
   readonly timeoutMs?: number;
   readonly maxOutputBytes?: number;
   readonly signal?: AbortSignal;
+  /** Standard output as it arrives. */
+  readonly onStdout?: (piece: Buffer) => void;
   /** Code for a refusal by libvirt. Default `HYPERVISOR_COMMAND_FAILED`. */
   readonly failureCode?: ErrorCode;
 }
@@ -85,6 +87,7 @@ export class Virsh {
     const outcome = await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
       timeoutMs,
       signal: call.signal,
+      onStdout: call.onStdout,
       maxOutputBytes: call.maxOutputBytes ?? MAX_OUTPUT_BYTES,
     });
     if (outcome.timedOut) {

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
@@ -10,7 +10,7 @@ import { DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from '
 import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
 import { publishStaged } from './publish';
 import { PublishedRecoveryPoint } from './published-recovery-point';
-import { makeDirectory, RepositoryDirectory } from './repository-directory';
+import { makeDirectory, PASSABLE, RepositoryDirectory } from './repository-directory';
 import { renderSegmentList, sha256OfText } from './segment-list';
 import { watched } from './watched';
 
@@ -62,8 +62,10 @@ class DirectoryImageRepository implements ImageRepository {
   stage(recoveryPointId: string): Promise<StagedRecoveryPoint> {
     return this.ready(async () => {
       const directory = this.directory.stagingPath(recoveryPointId);
-      await makeDirectory(directory);
-      await makeDirectory(join(directory, 'disks'));
+      // A repository of an earlier version has a private one.
+      await makeDirectory(join(this.directory.path, 'staging'), PASSABLE);
+      await makeDirectory(directory, PASSABLE);
+      await makeDirectory(join(directory, 'disks'), PASSABLE);
       return {
         directory,
         diskPath: (target) => join(directory, imagePath(requireTarget(target))),
@@ -106,6 +108,19 @@ class DirectoryImageRepository implements ImageRepository {
 
   publish(draft: ManifestDraft, now: Date): Promise<ImageManifest> {
     return this.ready(() => publishStaged(this.directory, draft, now));
+  }
+
+  listStaged(): ReturnType<ImageRepository['listStaged']> {
+    return this.ready(async () => {
+      const staging = join(this.directory.path, 'staging');
+      const found: { readonly recoveryPointId: string; readonly changedAt: Date }[] = [];
+      for (const name of await readdir(staging)) {
+        // It may be published or discarded in between.
+        const stats = isId('rp', name) ? await lstat(join(staging, name)).catch(() => null) : null;
+        if (stats?.isDirectory() === true) found.push({ recoveryPointId: name, changedAt: stats.mtime });
+      }
+      return found;
+    });
   }
 
   discardStaged(recoveryPointId: string): Promise<void> {

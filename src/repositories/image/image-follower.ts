@@ -3,7 +3,8 @@ import { lstat, open } from 'node:fs/promises';
 import { ModosuError } from '../../contracts/errors';
 import { judgeQcow2Header, QCOW2_START_BYTES, qcow2MetadataRanges, type ByteRange, type Qcow2Header } from '../../domain/qcow2-header';
 import { errorCode, readStart } from '../../system/files';
-import { SegmentHasher } from '../../system/segment-hash';
+import type { SegmentHasher } from '../../system/segment-hash';
+import { HashLanes } from './hash-lanes';
 import { segmentCount, SEGMENT_SIZE_BYTES, type SegmentList } from './segment-list';
 
 export interface FollowOptions {
@@ -49,17 +50,17 @@ export async function followImage(path: string, written: Promise<void>, options:
   const stop = AbortSignal.any([options.signal, over.signal]);
   // A failed copy ends the hashing at once: nobody needs these checksums any more.
   written.catch((error: unknown) => over.abort(error));
-  const hasher = new SegmentHasher(stop);
+  const lanes = new HashLanes(stop);
   const stopped = new Promise<never>((_, reject) => {
     if (stop.aborted) reject(stop.reason);
     else stop.addEventListener('abort', () => reject(stop.reason), { once: true });
   });
   try {
     // Raced rather than only passed down: a call into storage that hangs cannot be interrupted, but it can be left behind.
-    return await Promise.race([new ImageFollower(path, hasher, stop, options).run(written), stopped]);
+    return await Promise.race([new ImageFollower(path, lanes, stop, options).run(written), stopped]);
   } finally {
     over.abort();
-    hasher.close();
+    lanes.close();
   }
 }
 
@@ -88,7 +89,8 @@ class ImageFollower {
 
   constructor(
     private readonly path: string,
-    private readonly hasher: SegmentHasher,
+    /** The first follows the writer; all of them share what is left at the end. */
+    private readonly lanes: HashLanes,
     private readonly stop: AbortSignal,
     private readonly options: FollowOptions,
   ) {
@@ -118,7 +120,7 @@ class ImageFollower {
     const offset = index * this.segmentSizeBytes;
     if (offset + this.segmentSizeBytes + this.lagBytes > state.sizeBytes) return false;
     if (this.layout === null && !(await this.readLayout())) return false;
-    const digest = await this.hasher
+    const digest = await this.lanes.first
       .hash({ path: this.path, offset, lengthBytes: this.segmentSizeBytes, emptyUnitBytes: this.clusterSizeBytes })
       .catch((error: unknown) => {
         if (errorCode(error) === 'ENOENT') return null;
@@ -172,26 +174,27 @@ class ImageFollower {
     }
     const early = this.hashedEarly.size;
     let again = 0;
-    const digests: string[] = [];
+    const count = segmentCount(state.sizeBytes, this.segmentSizeBytes);
+    const digests = new Array<string>(count);
     this.doneBytes = 0;
-    for (let index = 0; index < segmentCount(state.sizeBytes, this.segmentSizeBytes); index += 1) {
+    await this.lanes.each(count, async (hasher, index) => {
       const offset = index * this.segmentSizeBytes;
       const lengthBytes = Math.min(this.segmentSizeBytes, state.sizeBytes - offset);
       let digest = rewritten?.has(index) === true ? undefined : this.digests[index];
       if (digest === undefined) {
         if (this.hashedEarly.has(index)) again += 1;
-        digest = await this.hashFinished(state, offset, lengthBytes);
+        digest = await this.hashFinished(hasher, state, offset, lengthBytes);
       }
-      digests.push(digest);
+      digests[index] = digest;
       this.report(lengthBytes, state.sizeBytes);
-    }
+    });
     const after = await fileState(this.path);
     if (after === null || after.id !== state.id || after.sizeBytes !== state.sizeBytes || after.modifiedNs !== state.modifiedNs) throw this.changed();
     return { list: { sizeBytes: state.sizeBytes, segmentSizeBytes: this.segmentSizeBytes, digests }, early, again };
   }
 
-  private async hashFinished(state: FileState, offset: number, lengthBytes: number): Promise<string> {
-    const digest = await this.hasher.hash({ path: this.path, offset, lengthBytes, emptyUnitBytes: 0 });
+  private async hashFinished(hasher: SegmentHasher, state: FileState, offset: number, lengthBytes: number): Promise<string> {
+    const digest = await hasher.hash({ path: this.path, offset, lengthBytes, emptyUnitBytes: 0 });
     if (digest.bytesRead !== lengthBytes || digest.fileId !== state.id) throw this.changed();
     return digest.sha256;
   }

@@ -57,13 +57,13 @@ export interface ImageRepository {
   /** Throws `NOT_ENOUGH_SPACE` with numbers when fewer than `bytes` (plus a reserve of 64 MiB) are free. */
   requireSpace(bytes: number): Promise<void>;
 
-  /** Makes (or finds) the staging directory of a recovery point, mode 0700. */
+  /** Makes (or finds) the staging directory of a recovery point. QEMU, which runs as another user, can pass through it (mode 0711) until it is published. */
   stage(recoveryPointId: string): Promise<StagedRecoveryPoint>;
 
   /**
    * Hashes an image in a worker thread, following the writer: call it when the copy starts, resolve `written` when the file is complete and fsynced (reject it
    * when the copy failed: hashing stops and rejects with the same error). Bytes the writer changed behind us (image metadata) are hashed again at the end. Writes the
-   * segment list beside the image. Made for `qemu-img convert` without `-W` into a new file; a copy that an earlier attempt left running must have been ended before.
+   * segment list beside the image. With a resolved `written` the file is hashed as it lies, whoever wrote it. Made for `qemu-img convert` without `-W` into a new file; a copy that an earlier attempt left running must have been ended before.
    * Rejects with the signal's reason, `RECOVERY_POINT_INCOMPLETE` (no file although written), `COPY_FAILED` (changed although written).
    */
   hashWhileWritten(recoveryPointId: string, target: string, written: Promise<void>, context: ChecksumContext): Promise<ImageChecksums>;
@@ -72,6 +72,9 @@ export interface ImageRepository {
    * Publishes: data, fsync, manifest, fsync, rename, fsync of the directories. Nothing is visible before. Published already with the same id: returns its manifest.
    */
   publish(draft: ManifestDraft, now: Date): Promise<ImageManifest>;
+
+  /** What lies staged: of runs under way, and of runs that were ended from outside. In no order. */
+  listStaged(): Promise<readonly { readonly recoveryPointId: string; readonly changedAt: Date }[]>;
 
   /** Removes what `stage` has made. A published recovery point is never touched. */
   discardStaged(recoveryPointId: string): Promise<void>;
@@ -83,7 +86,7 @@ export interface ImageRepository {
    */
   open(serverId: string, recoveryPointId: string): Promise<RestorablePaths>;
 
-  /** Reads and hashes one image in a worker thread; throws `RECOVERY_POINT_CORRUPT` naming file and segment. Read-only. */
+  /** Reads and hashes one image in worker threads; throws `RECOVERY_POINT_CORRUPT` naming file and segment. Read-only. */
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void>;
 
   /** Checks definition and NVRAM against the manifest. Small files; throws `RECOVERY_POINT_CORRUPT`. */

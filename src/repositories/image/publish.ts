@@ -22,6 +22,7 @@ export async function publishStaged(repository: RepositoryDirectory, draft: Mani
   await removeUnlisted(staged, manifest);
   const files = filesOf(manifest).map((relative) => join(staged, relative));
   for (const file of files) await chmod(file, 0o600);
+  for (const directory of [join(staged, 'disks'), staged]) await chmod(directory, 0o700); // nobody passes through any more
   for (const file of files) await orGarbage(staged, fsyncFile(file));
   // Two steps on purpose: as long as the checksums are missing, even a directory renamed by hand is not a recovery point.
   const text = `${JSON.stringify(manifest, null, 2)}\n`;

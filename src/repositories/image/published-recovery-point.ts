@@ -4,7 +4,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
 import { errorCode, errorMessage, insideDirectory, readStart, sha256OfFile } from '../../system/files';
-import { SegmentHasher } from '../../system/segment-hash';
+import { HashLanes } from './hash-lanes';
 import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
 import { systemErrorCode } from './repository-directory';
@@ -69,7 +69,7 @@ export class PublishedRecoveryPoint {
     }
   }
 
-  /** Reads the whole image in a thread of its own and compares it segment by segment; stops at the first difference. */
+  /** Reads the whole image in threads of their own and compares it segment by segment; ends with the first difference. */
   async verifyImage(image: StoredImage, context: ChecksumContext): Promise<void> {
     context.signal.throwIfAborted();
     const stored = this.manifest.disks.find((disk) => disk.image.path === image.path)?.image;
@@ -79,19 +79,21 @@ export class PublishedRecoveryPoint {
     await requireSize(this.directory, stored);
     const list = await this.segmentList(stored);
     const path = this.path(stored.path);
-    const hasher = new SegmentHasher(context.signal);
+    const lanes = new HashLanes(context.signal);
+    let doneBytes = 0;
     try {
-      for (const [index, expected] of list.digests.entries()) {
+      await lanes.each(list.digests.length, async (hasher, index) => {
         const offset = index * list.segmentSizeBytes;
         const lengthBytes = Math.min(list.segmentSizeBytes, list.sizeBytes - offset);
         const segment = { index, offset, lengthBytes };
         const digest = await reading(this.directory, stored.path, () => hasher.hash({ path, offset, lengthBytes, emptyUnitBytes: 0 }), segment);
         if (digest.bytesRead !== lengthBytes) throw corruptSegment(this.directory, stored.path, segment, 'ends too early');
-        if (digest.sha256 !== expected) throw corruptSegment(this.directory, stored.path, segment, 'differs from its checksum');
-        context.onProgress?.({ doneBytes: offset + lengthBytes, totalBytes: list.sizeBytes });
-      }
+        if (digest.sha256 !== list.digests[index]) throw corruptSegment(this.directory, stored.path, segment, 'differs from its checksum');
+        doneBytes += lengthBytes;
+        context.onProgress?.({ doneBytes, totalBytes: list.sizeBytes });
+      });
     } finally {
-      hasher.close();
+      lanes.close();
     }
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, readdir, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ErrorCode } from '../../contracts/error-codes';
@@ -48,7 +48,7 @@ export class RepositoryDirectory {
         context: { repository: this.name, path: this.path },
       });
     }
-    await makeDirectory(join(this.path, 'staging'));
+    await makeDirectory(join(this.path, 'staging'), PASSABLE);
     await makeDirectory(join(this.path, 'servers'));
     const marker = { format: MARKER_FORMAT, version: MARKER_VERSION, id: randomUUID(), createdAt: now.toISOString() };
     // Last: only what is complete is a repository.
@@ -152,17 +152,21 @@ export class RepositoryDirectory {
   }
 }
 
+/** For staging: an image of a running server is written by QEMU, which runs as another user. It can pass through, and list nothing. */
+export const PASSABLE = 0o711;
+
 /**
- * Makes one directory, mode 0700, durable in its parent; an existing real one is fine. Never makes parents: below a mount point that has just
+ * Makes one directory (mode 0700 unless told otherwise), durable in its parent; an existing real one is fine, and gets the mode. Never makes parents: below a mount point that has just
  * lost its mount they would be made on the wrong disk.
  */
-export async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
     await fsyncDirectory(join(path, '..'));
   } catch (error) {
     if (errorCode(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
   }
+  await chmod(path, mode);
 }
 
 /** `EIO` and the like, of what the operating system has refused; undefined for everything else. */

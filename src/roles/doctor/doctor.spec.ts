@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerRecord } from '../../catalog/catalog';
 import { ModosuError } from '../../contracts/errors';
+import { NO_PROTECTION } from '../../contracts/protection';
 import type { ServerInspection } from '../../contracts/server';
 import type { Hypervisor } from '../../hypervisors/hypervisor';
 import type { ImageRepository } from '../../repositories/image/image-repository';
@@ -15,10 +16,11 @@ describe('doctor: estate', () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-doctor-'));
+    chmodSync(directory, 0o711);
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  const server: ServerRecord = { id: 'srv_1', name: 'db01', uuid: 'u1', domainName: 'db01', hypervisor: 'h1', repository: 'main', stopTimeoutSeconds: 1, agentTimeoutSeconds: 1, lineageId: 'l' };
+  const server: ServerRecord = { id: 'srv_1', name: 'db01', uuid: 'u1', domainName: 'db01', hypervisor: 'h1', repository: 'main', stopTimeoutSeconds: 1, agentTimeoutSeconds: 1, protection: NO_PROTECTION, lineageId: 'l' };
   const inspection = (changes: Partial<ServerInspection> = {}): ServerInspection => ({
     uuid: 'u1',
     domainName: 'db01',
@@ -54,7 +56,7 @@ describe('doctor: estate', () => {
     return {
       catalog: {
         listHypervisors: () => Promise.resolve([{ name: 'h1', kind: 'libvirt', uri: 'qemu:///system' }]),
-        listRepositories: () => Promise.resolve([{ name: 'main', kind: 'directory', path: '/srv/main' }]),
+        listRepositories: () => Promise.resolve([{ name: 'main', kind: 'directory', path: directory }]),
         listServers: () => Promise.resolve(overrides.servers ?? [server]),
       },
       adapters: { hypervisor: () => hypervisor as Hypervisor, repository: () => repository as ImageRepository },
@@ -71,7 +73,7 @@ describe('doctor: estate', () => {
     expect(checks.map(({ detail }) => detail)).toEqual([
       'libvirt 9.0.0, emulation only (no KVM)',
       'polls host.h1, host.h1.transfer',
-      '/srv/main, 1 recovery point, 5 GiB free',
+      `${directory}, 1 recovery point, 5 GiB free`,
       expect.stringMatching(new RegExp(`^disks in ${directory}, .* free$`)) as string,
     ]);
   });
@@ -88,6 +90,11 @@ describe('doctor: estate', () => {
 
   it('names queues that nobody polls', async () => {
     await expect(states({ polled: false })).resolves.toContain('worker of h1: fail NO_WORKER');
+  });
+
+  it('names the directory that QEMU cannot pass through to write online images', async () => {
+    chmodSync(directory, 0o700);
+    await expect(states({})).resolves.toEqual(expect.arrayContaining(['repository main: ok', 'repository main: warn REPOSITORY_NOT_TRAVERSABLE']));
   });
 
   it('names a repository that is away, and one that is nearly full', async () => {

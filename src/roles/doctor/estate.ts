@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
 import { formatBytes } from '../../contracts/format';
@@ -39,7 +39,7 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
     checks.push(
       ...(await look(subject, async () => {
         const { freeBytes: free, recoveryPoints } = await adapters.repository(declaration).check();
-        return withRoom(subject, `${declaration.path}, ${recoveryPoints} recovery point${recoveryPoints === 1 ? '' : 's'}`, free);
+        return [withRoom(subject, `${declaration.path}, ${recoveryPoints} recovery point${recoveryPoints === 1 ? '' : 's'}`, free), ...(await checkPassable(subject, declaration.path))];
       })),
     );
   }
@@ -80,6 +80,18 @@ async function checkDirectory(subject: string, directory: string): Promise<Check
     return fail(subject, `The directory of its disks, ${directory}, cannot be written (${problem}): no restore is possible.`, 'Mount it, or mend its rights.', 'TARGET_UNREACHABLE');
   }
   return withRoom(subject, `disks in ${directory}`, await freeBytes(directory));
+}
+
+/** QEMU writes online images itself, usually as a user of its own, and must be able to pass through every directory above them. */
+async function checkPassable(subject: string, path: string): Promise<readonly Check[]> {
+  for (let directory = path; ; directory = dirname(directory)) {
+    const { mode, uid } = await stat(directory);
+    if ((mode & 0o001) === 0) {
+      const problem = `QEMU may not be able to pass through ${directory} (mode ${(mode & 0o777).toString(8)}, owner ${uid}): online backups are refused then, offline ones work.`;
+      return [warn(subject, problem, `chmod o+x ${directory}: nobody can list it with that.`, 'REPOSITORY_NOT_TRAVERSABLE')];
+    }
+    if (directory === dirname(directory)) return [];
+  }
 }
 
 const withRoom = (subject: string, detail: string, free: number): Check =>

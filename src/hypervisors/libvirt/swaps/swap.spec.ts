@@ -1,42 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newId } from '../../contracts/ids';
-import type { Fence } from '../../contracts/server';
-import type { CommandOutcome } from '../../system/child-process';
-import type { SwapRequest } from '../hypervisor';
+import { ONE_UUID as UUID, OneServer } from '../../../../test/support/one-server';
+import { newId } from '../../../contracts/ids';
+import type { Fence } from '../../../contracts/server';
+import type { SwapRequest } from '../../hypervisor';
 import { withFence } from './domain-rewrite';
-import { Domains } from './domains';
-import { Fences } from './fence';
+import { Domains } from '../domains';
+import { Fences } from '../fence';
 import { Swaps } from './swap';
-import { Virsh } from './virsh';
+import { WaysBack } from './way-back';
 
-const UUID = '6f1c7a0e-4f64-4f0a-9a52-0c7e4f3b9d11';
 const server = { uuid: UUID, name: 'db01' };
-
-/** libvirt with one server that is off, and somebody who may act between two calls. */
-class OneServer extends Virsh {
-  definition: string | null = null;
-  readonly calls: string[] = [];
-  /** Runs after the answer to a call was made, before it arrives. */
-  meanwhile: (command: string) => void = () => undefined;
-
-  override async attempt(args: readonly [string, ...string[]]): Promise<CommandOutcome> {
-    const [command] = args;
-    this.calls.push(command);
-    const answer = this.answer(command, args.at(-1) ?? '');
-    this.meanwhile(command);
-    return { exitCode: answer === null ? 1 : 0, signal: null, stdout: answer ?? '', stderr: answer === null ? 'error: failed to get domain' : '', truncated: false, timedOut: false };
-  }
-
-  private answer(command: string, last: string): string | null {
-    if (command === 'define') return (this.definition = readFileSync(last, 'utf8'));
-    if (command === 'list') return this.definition === null ? '' : `${UUID}\n`;
-    const present = this.definition;
-    if (command === 'undefine') this.definition = null;
-    return command === 'dominfo' && present !== null ? 'Id:             -\nState:          shut off\nPersistent:     yes\nManaged save:   no\n' : present;
-  }
-}
 
 describe('the fence around a swap', () => {
   let directory: string;
@@ -51,7 +26,7 @@ describe('the fence around a swap', () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-swap-'));
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
     const domains = new Domains(virsh);
-    swaps = new Swaps(virsh, domains, new Fences(virsh, domains), directory);
+    swaps = new Swaps(virsh, domains, new Fences(virsh, domains), new WaysBack(directory));
     ours = { runId: newId('run'), token: 7 };
     theirs = { runId: newId('run'), token: 8 };
     const newPath = join(directory, `vda.qcow2.${ours.runId}`);
@@ -65,7 +40,7 @@ describe('the fence around a swap', () => {
       definition: { from: 'present' },
       volumes: [{ target: 'vda', replacesPath: '/images/vda.qcow2', newPath, format: 'qcow2', virtualSizeBytes: 1024, flattened: false }],
       nvramNewPath: null,
-      renewGenerationId: false,
+      renewGenerationId: false, quarantinedMacs: [],
     };
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -86,6 +61,15 @@ describe('the fence around a swap', () => {
     expect(virsh.definition).not.toContain(`vda.qcow2.${ours.runId}`);
   });
 
+  it('of an attempt that died while it kept the old definition leaves nothing behind', async () => {
+    const begun = join(directory, 'way-back', ours.runId);
+    mkdirSync(begun, { recursive: true });
+    writeFileSync(join(begun, 'definition.xml'), original);
+    await swaps.revert(server, ours);
+    expect(existsSync(begun)).toBe(false);
+    expect(virsh.calls).not.toContain('define');
+  });
+
   it('is read right before each call that changes the definition', async () => {
     await swaps.swap(request);
     await swaps.revert(server, ours);
@@ -97,6 +81,13 @@ describe('the fence around a swap', () => {
     await expect(swaps.swap(request)).rejects.toMatchObject(fencedOff);
     expect(virsh.calls).not.toContain('define');
     expect(virsh.definition).toBe(withFence(original, theirs));
+  });
+
+  it('stops a swap that was taken back meanwhile by the compensation of its own run', async () => {
+    virsh.beforeDefine = () => swaps.revert(server, ours);
+    await expect(swaps.swap(request)).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+    expect(virsh.calls).not.toContain('define');
+    expect(virsh.definition).toBe(withFence(original, ours));
   });
 
   it('stops the undoing of a swap whose server was taken over after the first check', async () => {

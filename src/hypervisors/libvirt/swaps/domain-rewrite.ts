@@ -1,9 +1,9 @@
-import { ModosuError } from '../../contracts/errors';
-import type { PlannedVolume } from '../../contracts/plan';
-import type { Fence } from '../../contracts/server';
-import { describeDomain, parseDomain } from './domain-xml';
-import { removeFence, writeFence } from './fence-xml';
-import { attribute, child, childNodes, childOrNew, children, removeChildren, serializeXml, type Document, type Element } from './xml';
+import { ModosuError } from '../../../contracts/errors';
+import type { PlannedVolume } from '../../../contracts/plan';
+import type { Fence } from '../../../contracts/server';
+import { describeDomain, parseDomain } from '../domain-xml';
+import { removeFence, writeFence } from '../fence-xml';
+import { attribute, child, childNodes, childOrNew, children, removeChildren, serializeXml, type Document, type Element } from '../xml';
 
 export interface Rewrite {
   readonly volumes: readonly PlannedVolume[];
@@ -11,12 +11,14 @@ export interface Rewrite {
   /** Put in where the definition has the element; null leaves it as it is. */
   readonly generationId: string | null;
   readonly fence: Fence;
+  /** MACs of the interfaces whose links are put down. */
+  readonly linksDown: readonly string[];
   /** Name the domain has now, where it was renamed since the definition was kept; null leaves the definition's. */
   readonly name: string | null;
 }
 
 /**
- * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id and fence. Every disk
+ * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links and fence. Every disk
  * that holds data must have a volume: a server must never start with one restored disk and one that was forgotten.
  * Throws `SWAP_REFUSED`.
  */
@@ -41,6 +43,10 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   if (planned.size > 0) throw refused(`the definition has no disk ${[...planned.keys()].join(', ')}`);
 
   if (rewrite.nvramNewPath !== null) putNvram(domain, described.firmware, rewrite.nvramNewPath);
+  const linksDown = new Set(rewrite.linksDown.map((mac) => mac.toLowerCase()));
+  for (const nic of devices === null ? [] : children(devices, 'interface')) {
+    if (linksDown.has(attribute(child(nic, 'mac'), 'address')?.toLowerCase() ?? '')) childOrNew(nic, 'link').setAttribute('state', 'down');
+  }
   if (rewrite.name !== null) childOrNew(domain, 'name').textContent = rewrite.name;
   const genid = child(domain, 'genid');
   if (genid !== null && rewrite.generationId !== null) genid.textContent = rewrite.generationId;
@@ -53,6 +59,14 @@ export function withFence(xml: string, fence: Fence | null): string {
   const document: Document = parseDomain(xml);
   if (fence === null) removeFence(document);
   else writeFence(document, fence);
+  return serializeXml(document);
+}
+
+/** A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the definition's). */
+export function rewriteForReturn(xml: string, fence: Fence, name: string | null): string {
+  const document = parseDomain(xml);
+  if (name !== null) childOrNew(document.documentElement as Element, 'name').textContent = name;
+  writeFence(document, fence);
   return serializeXml(document);
 }
 

@@ -1,0 +1,67 @@
+import type { AuditEvent } from '../audit/append-audit';
+import { storableText } from '../audit/storable';
+import { isModosuError, ModosuError } from '../contracts/errors';
+import { isFinal } from '../contracts/run';
+import type { Catalog, DecisionRequest } from './catalog';
+import type { Database } from './database';
+import { RunDecisionEntity, RunEntity, type RunRow } from './entities';
+import { lockRun, requireRun, runFinished } from './run-store';
+
+type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButWaiting'>;
+
+export function decisionStore(database: Database, now: () => Date): DecisionMethods {
+  return {
+    decide: async (request) => {
+      const { actor, runId, kind } = request;
+      try {
+        await database.transaction(async ({ manager, audit }) => {
+          // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
+          const run = await lockRun(manager, runId);
+          const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
+          if (!mustBeDecided(run, request, isDecided)) return;
+          const reason = storableText(request.reason);
+          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now() });
+          audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });
+        });
+      } catch (error) {
+        const event = decisionRefusal(request, error);
+        if (event !== null) await database.transaction(async ({ audit }) => audit(event));
+        throw error;
+      }
+    },
+
+    getDecision: (runId, kind) =>
+      database.read(async (manager) => {
+        await requireRun(manager, runId);
+        const row = await manager.findOneBy(RunDecisionEntity, { runId, kind });
+        return row === null ? null : { actor: row.actor, reason: row.reason, at: row.decidedAt.toISOString() };
+      }),
+
+    listDecidedButWaiting: () =>
+      database.read(async (manager) => {
+        const runs = await manager
+          .createQueryBuilder(RunEntity, 'run')
+          .innerJoin('run_decision', 'decision', 'decision.runId = run.id AND decision.kind = run.waitingFor')
+          .where('run.waitingFor IS NOT NULL')
+          .orderBy('run.requestedAt', 'ASC')
+          .getMany();
+        return runs.map(({ id, serverId }) => ({ runId: id, serverId }));
+      }),
+  };
+}
+
+/** Whether the decision is still to be written. Throws `RUN_FINISHED`, `RUN_NOT_WAITING`. Pure. */
+export function mustBeDecided(run: Pick<RunRow, 'id' | 'state' | 'waitingFor' | 'cancelRequested'>, { kind }: Pick<DecisionRequest, 'kind'>, isDecided: boolean): boolean {
+  if (isFinal(run.state)) throw runFinished(run);
+  if (isDecided) return false;
+  const context = { runId: run.id, state: run.state };
+  if (run.cancelRequested) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} is being cancelled: it does not go live any more.`, { context });
+  if (run.waitingFor !== kind) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} does not wait for "${kind}".`, { context });
+  return true;
+}
+
+/** The audit's entry for a refused decision, or null when the error is not a refusal. */
+export function decisionRefusal({ actor, runId, kind, reason }: DecisionRequest, error: unknown): AuditEvent | null {
+  if (!isModosuError(error) || (error.code !== 'RUN_FINISHED' && error.code !== 'RUN_NOT_WAITING')) return null;
+  return { actor, action: 'run.decision-refused', runId, details: { kind, code: error.code, message: error.message, reason } };
+}

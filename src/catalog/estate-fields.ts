@@ -1,0 +1,53 @@
+import { storableText } from '../audit/storable';
+import type { Protection } from '../contracts/protection';
+import { canonicalJson } from '../domain/canonical-json';
+
+/** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
+
+export interface Field {
+  readonly label: string;
+  /** Two declarations are the same when these are. */
+  readonly compared: string;
+  /** Short, on one line. */
+  readonly shown: string;
+  /** Declared by nobody: a new server does not show it. */
+  readonly isAbsent: boolean;
+}
+
+const MAX_SHOWN_BYTES = 160;
+
+/** Plain values. */
+export const placeFields = (values: Readonly<Record<string, string | number>>): readonly Field[] =>
+  Object.entries(values).map(([label, value]) => ({ label, compared: String(value), shown: String(value), isAbsent: false }));
+
+/** The four things a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
+export const protectionFields = ({ nics, healthChecks, quiesce, onlineBackup }: Protection): readonly Field[] => [
+  declared('nics', nics, nics.map(({ mac, role }) => `${mac} ${role}`).join(', ')),
+  declared('healthChecks', healthChecks, healthChecks.map(({ name }) => name).join(', ')),
+  declared('quiesce', quiesce, compact(quiesce)),
+  declared('onlineBackup', onlineBackup, compact(onlineBackup)),
+];
+
+export const createdLines = (fields: readonly Field[]): readonly string[] => fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);
+
+/** `before` and `after` have the same labels. */
+export function changedLines(before: readonly Field[], after: readonly Field[]): readonly string[] {
+  const old = new Map(before.map((field) => [field.label, field]));
+  return after.flatMap((field) => {
+    const was = old.get(field.label);
+    if (was?.compared === field.compared) return [];
+    const shown = was?.shown ?? 'none';
+    return [`${field.label}: ${shown} -> ${field.shown}${shown === field.shown ? ' (changed)' : ''}`];
+  });
+}
+
+function declared(label: string, value: unknown, text: string): Field {
+  const isAbsent = text === '';
+  return { label, compared: canonicalJson(value), shown: isAbsent ? 'none' : storableText(text, MAX_SHOWN_BYTES), isAbsent };
+}
+
+/** The properties that are set, as JSON; empty when none is. */
+function compact(value: object): string {
+  const set = Object.fromEntries(Object.entries(value).filter(([, property]) => property !== null));
+  return Object.keys(set).length === 0 ? '' : canonicalJson(set);
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks } from '../protection';
+
+/** What a server's owner declares beside where it runs: its networks, its health checks, how it is quiesced, and what an online backup may cost it. */
+
+const CONTROL_CHARACTERS = 'must not contain control characters';
+/** Lone surrogates too: PostgreSQL refuses them in JSON. */
+const withoutControlCharacters = (value: string): boolean => !/[\u0000-\u001f\u007f]|\p{Cs}/u.test(value);
+const oneLine = (maxLength: number, whenAbsent?: string) =>
+  z
+    .string({ error: ({ input }) => (input === undefined ? whenAbsent : undefined) })
+    .min(1)
+    .max(maxLength)
+    .refine(withoutControlCharacters, CONTROL_CHARACTERS);
+
+const uniqueBy = <T>(items: readonly T[], key: (item: T) => string): boolean => new Set(items.map(key)).size === items.length;
+
+const MAX_ARGUMENTS = 64;
+/** Program and arguments; no shell is involved. */
+const argv = z
+  .tuple([oneLine(1024, 'the program is missing')], z.string().max(4096).refine(withoutControlCharacters, CONTROL_CHARACTERS), 'must be a list: the program, then its arguments')
+  .refine((items) => items.length <= MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} parts`)
+  .meta({ description: `Program and arguments, at most ${MAX_ARGUMENTS}; no shell.` });
+
+export const nicDeclarationSchema = z.strictObject({
+  mac: z
+    .string()
+    .regex(/^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$/, 'must be a MAC address like 52:54:00:aa:bb:cc')
+    .toLowerCase(),
+  role: z.enum(['production', 'backup']).meta({ description: 'production: down until go-live. backup: up in quarantine too. A NIC that is not declared counts as production.' }),
+}) satisfies z.ZodType<NicDeclaration>;
+
+const checkFields = {
+  name: z.string().regex(/^[a-z0-9-]{1,40}$/, 'must be 1 to 40 lower-case letters, digits or "-"'),
+  timeoutSeconds: z.int().min(1).max(3600).default(60).meta({ description: 'The check is repeated until it passes or this time is over.' }),
+};
+
+/** psql reads a database name with "=" or ":" in it as a connection string, which may lead to another host. */
+const databaseName = oneLine(63).regex(/^[^-=:/\\][^=:/\\]*$/, 'must be the plain name of a database: no leading "-", no "=", ":", "/" or "\\"');
+const databaseUser = oneLine(63).regex(/^[^-]/, 'must not begin with "-"');
+const socketDirectory = oneLine(1024)
+  .refine((value) => value.startsWith('/'), 'must be an absolute path')
+  .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
+
+export const healthCheckSchema = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ ...checkFields, kind: z.literal('command'), argv }),
+    z.strictObject({
+      ...checkFields,
+      kind: z.literal('tcp'),
+      host: z
+        .string()
+        .max(253)
+        .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/, 'must be an IP address or the name of a host'),
+      port: z.int().min(1).max(65_535),
+    }),
+    z.strictObject({
+      ...checkFields,
+      kind: z.literal('sql'),
+      engine: z.literal('postgresql').default('postgresql'),
+      database: databaseName,
+      user: databaseUser.default('postgres'),
+      socketDirectory: socketDirectory.nullable().default(null),
+      query: oneLine(2000).refine((value) => !value.trimStart().startsWith('\\'), "must be a query: psql's own commands are not run"),
+      expect: z.string().max(2000).refine(withoutControlCharacters, CONTROL_CHARACTERS).nullable().default(null).meta({ description: 'What the first value has to be, as text. Absent: the query only has to end well.' }),
+    }),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? 'must be command, tcp or sql' : undefined) },
+) satisfies z.ZodType<HealthCheck>;
+
+const QUIESCE_DEFAULT = { before: null, after: null } as const;
+export const quiesceSchema = z.strictObject({ before: argv.nullable().default(null), after: argv.nullable().default(null) }) satisfies z.ZodType<QuiesceHooks>;
+
+const LIMITS_DEFAULT = { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null } as const;
+export const onlineBackupSchema = z.strictObject({
+  // Less than this would look like a copy that stands still.
+  rateLimitBytesPerSecond: z.int().min(65_536).nullable().default(null).meta({ description: 'Per disk.' }),
+  maxGuestLatencyMs: z.int().min(1).max(600_000).nullable().default(null).meta({ description: "The backup gives up when the guest's writes take longer than this on average for ten seconds." }),
+}) satisfies z.ZodType<OnlineBackupLimits>;
+
+/** Fields of a server in the estate file; all optional there. */
+export const protectionFields = {
+  nics: z
+    .array(nicDeclarationSchema)
+    .max(32)
+    .refine((nics) => uniqueBy(nics, ({ mac }) => mac), 'MAC addresses must be unique')
+    .default([]),
+  healthChecks: z
+    .array(healthCheckSchema)
+    .max(20)
+    .refine((checks) => uniqueBy(checks, ({ name }) => name), 'names must be unique')
+    .default([]),
+  quiesce: quiesceSchema.default({ ...QUIESCE_DEFAULT }).meta({ description: 'Programs run in the guest around the freeze of an online backup.' }),
+  onlineBackup: onlineBackupSchema.default({ ...LIMITS_DEFAULT }),
+};
+
+/** What the API shows of it. */
+export const protectionSchema = z.strictObject(protectionFields).meta({ id: 'Protection' }) satisfies z.ZodType<Protection>;

@@ -1,0 +1,56 @@
+import type { AgentState, PowerState } from './server';
+
+/**
+ * `open`: the old volumes are there and can be returned to. `reverted`: the run that made it has undone itself. `undone`: a later run has returned to the old volumes.
+ * `confirmed`: the old volumes were deleted, by a person or because their time was over.
+ */
+export type WayBackState = 'open' | 'reverted' | 'undone' | 'confirmed';
+
+export interface KeptVolume {
+  readonly target: string;
+  readonly path: string;
+  /** Room it takes on the host. 0 when the file was not there. */
+  readonly allocatedBytes: number;
+}
+
+/** What stood there before a run swapped the volumes of a server, and is kept. */
+export interface WayBackFacts {
+  /** The hypervisor did not know the server: there is nothing to go back to. */
+  readonly wasGone: boolean;
+  readonly volumes: readonly KeptVolume[];
+  readonly nvramPath: string | null;
+  readonly generationId: string | null;
+  /** The files named in it are all there, unchanged in identity. */
+  readonly complete: boolean;
+}
+
+/** How the server was before the swap: undo puts it back into this state, and waits only for an agent that has been seen. */
+export interface StateBefore {
+  readonly powerState: PowerState;
+  readonly agent: AgentState;
+}
+
+/** The way back of one run, as catalogue, API and CLI show it. */
+export interface WayBackView {
+  /** The run that swapped the volumes, a restore or an undo. */
+  readonly runId: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly state: WayBackState;
+  readonly wasGone: boolean;
+  readonly volumes: readonly KeptVolume[];
+  readonly nvramPath: string | null;
+  readonly before: StateBefore;
+  readonly lineageBefore: string;
+  readonly lineageAfter: string;
+  readonly createdAt: string;
+  /** When the old volumes are deleted by themselves. */
+  readonly expiresAt: string;
+  /** Null: the swapped server has never had its production network. */
+  readonly wentLiveAt: string | null;
+  /** Run that has closed it. */
+  readonly closedBy: string | null;
+  readonly closedAt: string | null;
+}
+
+export const keptBytes = (wayBack: Pick<WayBackView, 'volumes'>): number => wayBack.volumes.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);

@@ -1,0 +1,28 @@
+import type { RunAction } from '../contracts/run';
+import { allowedRunActions, type RunSituation } from './run-actions';
+
+const WAITING: RunSituation = { state: 'running', cancelRequested: false, waitingFor: 'go-live', decided: false, wayBack: { state: 'open', wasGone: false, wentLiveAt: null }, isNewestOpen: true };
+const LIVE = { state: 'open', wasGone: false, wentLiveAt: '2026-03-01T00:00:00.000Z' } as const;
+const DONE: RunSituation = { ...WAITING, state: 'succeeded', waitingFor: null, wayBack: LIVE };
+
+describe('allowedRunActions', () => {
+  it.each<[string, RunSituation, readonly RunAction[]]>([
+    ['a run that was just accepted', { ...WAITING, state: 'accepted', waitingFor: null, wayBack: null }, ['cancel']],
+    ['a run in the middle, its swap done', { ...WAITING, waitingFor: null }, ['cancel']],
+    ['a run that waits before go-live', WAITING, ['go-live', 'undo', 'cancel']],
+    ['one whose decision has not reached it yet', { ...WAITING, decided: true }, ['cancel']],
+    ['one that is being cancelled', { ...WAITING, cancelRequested: true }, []],
+    ['a restore that went live', DONE, ['undo', 'confirm']],
+    ['a restore that went live and failed afterwards', { ...DONE, state: 'failed' }, ['undo', 'confirm']],
+    ['a run whose cancel came after go-live', { ...DONE, state: 'cancelled', cancelRequested: true }, ['undo', 'confirm']],
+    ['a restore that never went live and could not be undone', { ...DONE, state: 'failed', wayBack: { ...LIVE, wentLiveAt: null } }, ['undo']],
+    ['a restore with a newer one above it', { ...DONE, isNewestOpen: false }, ['confirm']],
+    ['the restore of a server that was gone', { ...DONE, wayBack: { ...LIVE, wasGone: true } }, ['confirm']],
+    ['a restore that was undone', { ...DONE, wayBack: { ...LIVE, state: 'undone' }, isNewestOpen: false }, []],
+    ['a restore that was confirmed', { ...DONE, wayBack: { ...LIVE, state: 'confirmed' }, isNewestOpen: false }, []],
+    ['a restore that has undone itself', { ...DONE, state: 'cancelled', wayBack: { ...LIVE, state: 'reverted', wentLiveAt: null }, isNewestOpen: false }, []],
+    ['a backup that has ended', { ...DONE, wayBack: null, isNewestOpen: false }, []],
+  ])('%s', (_what, situation, expected) => {
+    expect(allowedRunActions(situation)).toEqual(expected);
+  });
+});

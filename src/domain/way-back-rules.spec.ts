@@ -1,0 +1,62 @@
+import type { WayBackView } from '../contracts/way-back';
+import { requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
+
+const wayBack = (changes: Partial<WayBackView> = {}): WayBackView => ({
+  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [], nvramPath: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
+  createdAt: '2026-03-02T10:00:00.000Z', expiresAt: '2026-03-09T10:00:00.000Z', wentLiveAt: '2026-03-02T10:01:00.000Z', closedBy: null, closedAt: null, ...changes,
+});
+const code = (work: () => void): string => {
+  try {
+    work();
+    return 'allowed';
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+};
+
+describe('the way back', () => {
+  it('may be taken while it is open, also before go-live', () => {
+    expect(code(() => requireUndoable(wayBack(), [wayBack()]))).toBe('allowed');
+    expect(code(() => requireUndoable(wayBack({ wentLiveAt: null }), []))).toBe('allowed');
+  });
+
+  it.each([
+    ['undone', 'WAY_BACK_CLOSED'],
+    ['confirmed', 'WAY_BACK_CLOSED'],
+    ['reverted', 'WAY_BACK_NOT_FOUND'],
+  ] as const)('that is %s can neither be taken nor given up', (state, expected) => {
+    const closed = wayBack({ state, closedBy: 'run_9', closedAt: '2026-03-03T00:00:00.000Z' });
+    expect(code(() => requireUndoable(closed, []))).toBe(expected);
+    expect(code(() => requireConfirmable(closed))).toBe(expected);
+  });
+
+  it('says which run has used it up, and when', () => {
+    const closed = wayBack({ state: 'confirmed', closedBy: 'run_9', closedAt: '2026-03-03T00:00:00.000Z' });
+    expect(() => requireConfirmable(closed)).toThrow('were deleted by run run_9 at 2026-03-03T00:00:00.000Z');
+  });
+
+  it('is taken in order: the newest first', () => {
+    const newer = wayBack({ runId: 'run_2', createdAt: '2026-03-02T11:00:00.000Z' });
+    expect(code(() => requireUndoable(wayBack(), [newer, wayBack()]))).toBe('WAY_BACK_NOT_NEWEST');
+    expect(code(() => requireUndoable(newer, [newer, wayBack()]))).toBe('allowed');
+  });
+
+  it('is taken in the order of the list, whatever the clocks of the workers said', () => {
+    const older = wayBack({ createdAt: '2026-03-02T12:00:00.000Z' });
+    const newer = wayBack({ runId: 'run_2', createdAt: '2026-03-02T11:00:00.000Z' });
+    expect(() => requireUndoable(older, [newer, older])).toThrow(expect.objectContaining({ code: 'WAY_BACK_NOT_NEWEST', context: { runId: 'run_2' } }));
+    expect(code(() => requireConfirmable(older))).toBe('allowed');
+  });
+
+  it('that was undone leads on to the undo of the undo', () => {
+    const undone = wayBack({ state: 'undone', closedBy: 'run_9', closedAt: '2026-03-03T00:00:00.000Z' });
+    expect(() => requireOpen(undone)).toThrow(expect.objectContaining({ hint: expect.stringContaining('modosu run undo run_9') }));
+  });
+
+  it('leads nowhere for a server that was gone', () => expect(code(() => requireUndoable(wayBack({ wasGone: true }), []))).toBe('WAY_BACK_EMPTY'));
+
+  it('is given up only after go-live', () => {
+    expect(code(() => requireConfirmable(wayBack()))).toBe('allowed');
+    expect(code(() => requireConfirmable(wayBack({ wentLiveAt: null })))).toBe('RUN_NOT_LIVE');
+  });
+});

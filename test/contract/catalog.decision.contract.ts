@@ -1,0 +1,98 @@
+import type { Catalog } from '../../src/catalog/catalog';
+import type { StepState } from '../../src/contracts/run';
+import type { CatalogUnderTest } from './catalog.contract';
+import { actions, backupRequest, codeOf, givenServer, refusal, succeeded, swappedRestore } from './catalog.fixtures';
+
+const goLiveStep = (catalog: Catalog, runId: string, state: StepState): Promise<void> => catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state });
+const decision = (runId: string, actor = 'bob') => ({ actor, runId, kind: 'go-live', reason: 'looks good' }) as const;
+
+export function decisionContract(subject: () => CatalogUnderTest): void {
+  describe('a decision', () => {
+    it('is asked for while the step waits, and only then', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      const waitingAfter = async (state: StepState): Promise<string | null> => {
+        await goLiveStep(catalog, runId, state);
+        return (await catalog.getRun(runId)).waitingFor;
+      };
+      expect(await waitingAfter('pending')).toBeNull();
+      expect(await codeOf(catalog.decide(decision(runId)))).toBe('RUN_NOT_WAITING');
+      expect(await waitingAfter('waiting')).toBe('go-live');
+      await catalog.recordStep(runId, { seq: 3, key: 'copy:vda', title: 'Copy', state: 'waiting' });
+      await catalog.recordStep(runId, { seq: 3, key: 'copy:vda', title: 'Copy', state: 'running' });
+      expect((await catalog.getRun(runId)).waitingFor).toBe('go-live');
+      expect(await waitingAfter('running')).toBeNull();
+      expect(await waitingAfter('waiting')).toBe('go-live');
+      expect((await catalog.listRuns({ kind: 'restore-server' }, { limit: 1, cursor: null })).items[0]?.waitingFor).toBe('go-live');
+      expect(await waitingAfter('succeeded')).toBeNull();
+    });
+
+    it('is written down once, with who and why', async () => {
+      const { catalog, advance } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      await goLiveStep(catalog, runId, 'waiting');
+      expect(await catalog.getDecision(runId, 'go-live')).toBeNull();
+      expect(await catalog.listDecidedButWaiting()).toEqual([]);
+      await catalog.decide({ ...decision(runId), reason: 'looks\u0000 good' });
+      advance(1000);
+      await catalog.decide({ ...decision(runId, 'carol'), reason: 'me too' });
+      expect(await catalog.getDecision(runId, 'go-live')).toEqual({ actor: 'bob', reason: 'looks good', at: '2026-03-01T00:00:00.000Z' });
+      const { serverId } = await catalog.getRun(runId);
+      expect(await catalog.listDecidedButWaiting()).toEqual([{ runId, serverId }]);
+      await goLiveStep(catalog, runId, 'running');
+      expect(await catalog.listDecidedButWaiting()).toEqual([]);
+      await catalog.decide(decision(runId));
+      expect((await actions(catalog, runId)).filter((action) => action.startsWith('run.deci'))).toEqual(['run.decided']);
+    });
+
+    it('is one, also when many decide at once', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      await goLiveStep(catalog, runId, 'waiting');
+      await Promise.all(Array.from({ length: 20 }, (_, index) => catalog.decide(decision(runId, `person ${index}`))));
+      expect((await catalog.getDecision(runId, 'go-live'))?.actor).toMatch(/^person \d+$/);
+      expect((await actions(catalog, runId)).filter((action) => action === 'run.decided')).toHaveLength(1);
+    });
+
+    it('is refused, and the refusal audited, for a run that does not wait or has ended', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const runId = await swappedRestore(catalog, server);
+      expect(await refusal(catalog.decide(decision(runId)))).toMatchObject({ code: 'RUN_NOT_WAITING', message: expect.stringContaining('go-live') });
+      await goLiveStep(catalog, runId, 'waiting');
+      await catalog.finishRun(runId, { state: 'failed', error: null });
+      expect((await catalog.getRun(runId)).waitingFor).toBeNull();
+      expect(await refusal(catalog.decide(decision(runId)))).toMatchObject({ code: 'RUN_FINISHED', message: expect.stringContaining('failed') });
+      const backup = await catalog.acceptBackup(backupRequest(server.id));
+      expect(await codeOf(catalog.decide(decision(backup.runId)))).toBe('RUN_NOT_WAITING');
+      expect(await catalog.getDecision(runId, 'go-live')).toBeNull();
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      const refused = items.filter(({ action }) => action === 'run.decision-refused');
+      expect(refused.map(({ actor, runId: of, details }) => [actor, of, details['code']])).toEqual([
+        ['bob', runId, 'RUN_NOT_WAITING'],
+        ['bob', runId, 'RUN_FINISHED'],
+        ['bob', backup.runId, 'RUN_NOT_WAITING'],
+      ]);
+    });
+
+    it('stands after the run: one that has gone live cannot be told so again', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      await goLiveStep(catalog, runId, 'waiting');
+      await catalog.decide(decision(runId));
+      await catalog.finishRun(runId, succeeded);
+      expect(await codeOf(catalog.decide(decision(runId)))).toBe('RUN_FINISHED');
+      expect(await catalog.getDecision(runId, 'go-live')).toMatchObject({ actor: 'bob' });
+      expect(await catalog.listDecidedButWaiting()).toEqual([]);
+    });
+
+    it('comes too late for a run that is being cancelled', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      await goLiveStep(catalog, runId, 'waiting');
+      await catalog.requestCancel('carol', runId);
+      expect(await refusal(catalog.decide(decision(runId)))).toMatchObject({ code: 'RUN_NOT_WAITING', message: expect.stringContaining('cancelled') });
+      expect((await catalog.getRun(runId)).allowedActions).toEqual([]);
+    });
+  });
+}

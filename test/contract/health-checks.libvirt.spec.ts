@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/protection';
+import type { GuestAgent } from '../../src/guests/guest-agent';
+import { checkHealth } from '../../src/guests/health-checks';
+import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
+import { createGuestServer, cutPower, guestExec, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+
+jest.setTimeout(300_000);
+
+const PARENT = process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp';
+
+describe('health checks in a real guest', () => {
+  let directory: string;
+  let server: GuestServer;
+  let agent: GuestAgent;
+  beforeAll(async () => {
+    await mkdir(PARENT, { recursive: true });
+    directory = await mkdtemp(join(PARENT, 'modosu-health-'));
+    await chmod(directory, 0o711);
+    server = await createGuestServer({ name: `modosu-health-${randomBytes(3).toString('hex')}`, guest: 'postgresql', directory: join(directory, 'guest') });
+    agent = createLibvirtHypervisor({ name: 'lab', uri: 'qemu:///system', stateDirectory: join(directory, 'state') }).guestAgent(server);
+    await waitForAgent(server.uuid, 120_000);
+    await waitForPostgresql(server.uuid, 120_000);
+  });
+  afterAll(async () => {
+    await server?.destroy();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const command = (...argv: [string, ...string[]]): CommandHealthCheck => ({ kind: 'command', name: 'command', timeoutSeconds: 10, argv });
+  const query = (text: string, expect: string | null, changed: Partial<SqlHealthCheck> = {}): SqlHealthCheck => ({
+    kind: 'sql', engine: 'postgresql', name: 'sql', timeoutSeconds: 10, database: 'shop', user: 'postgres', socketDirectory: '/run/postgresql', query: text, expect, ...changed,
+  });
+  const run = (check: CommandHealthCheck | SqlHealthCheck, deadlineMs = 20_000) => checkHealth(agent, check, { signal: new AbortController().signal, deadlineMs });
+  const fails = (words: RegExp) => ({ code: 'HEALTH_CHECK_FAILED', message: expect.stringMatching(words) });
+
+  it('a command passes', async () => {
+    expect(await run(command('test', '-d', '/run/postgresql'))).toEqual({ evidence: 'exit code 0' });
+  });
+
+  it('a command fails, and no shell looks at its arguments', async () => {
+    await expect(run(command('test', '-e', '/nothing; true'), 0)).rejects.toMatchObject(fails(/test ended with exit code 1/));
+    await expect(run(command('ls', '$(id)'), 0)).rejects.toMatchObject(fails(/ended with exit code \d.*\$\(id\)/));
+  });
+
+  it('a program that is not there fails', async () => {
+    await expect(run(command('/opt/no-such-check'), 0)).rejects.toMatchObject(fails(/no-such-check/));
+  });
+
+  it('a command passes as soon as what it waits for is there', async () => {
+    const waiting = run(command('test', '-e', '/tmp/ready'), 60_000);
+    await guestExec(server.uuid, ['touch', '/tmp/ready']);
+    expect(await waiting).toEqual({ evidence: 'exit code 0' });
+  });
+
+  it('a query passes, with and without an expected value', async () => {
+    const { evidence } = await run(query('SELECT count(*) FROM orders', null));
+    expect(evidence).toMatch(/^psql: [1-9][0-9]*$/);
+    expect(await run(query('SELECT count(*), 7 FROM orders', evidence.slice('psql: '.length)))).toEqual({ evidence });
+    expect(await run(query("SELECT E'a|b\\nc' UNION ALL SELECT 'd'", 'a|b\nc'))).toEqual({ evidence: 'psql: a|b c' });
+  });
+
+  it('a query fails: another value, no row, an error, a database or a server that is not there', async () => {
+    await expect(run(query('SELECT 1', '2'), 0)).rejects.toMatchObject(fails(/the query gave "1", not "2"/));
+    await expect(run(query('SELECT 1 WHERE false', ''), 0)).rejects.toMatchObject(fails(/the query gave no row/));
+    await expect(run(query('SELECT * FROM nowhere', null), 0)).rejects.toMatchObject(fails(/psql ended with exit code 1: .*"nowhere" does not exist/));
+    await expect(run(query('SELECT 1', null, { database: 'nowhere' }), 0)).rejects.toMatchObject(fails(/psql ended with exit code 2: .*"nowhere" does not exist/));
+    await expect(run(query('SELECT 1', null, { socketDirectory: '/tmp' }), 0)).rejects.toMatchObject(fails(/psql ended with exit code 2: .*No such file or directory/));
+  });
+
+  it('a server that has just been started is waited for', async () => {
+    await cutPower(server.uuid);
+    await startGuest(server.uuid);
+    expect((await run(query('SELECT count(*) > 0 FROM orders', 't'), 180_000)).evidence).toBe('psql: t');
+  });
+
+  it('a server without a running guest fails with the silence of its agent', async () => {
+    await cutPower(server.uuid);
+    await expect(run(command('true'), 3_000)).rejects.toMatchObject(fails(/did not pass within 3 s\. Its last words: The guest agent of .* does not answer/));
+  });
+});

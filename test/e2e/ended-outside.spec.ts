@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { serverWorkflowId } from '../../src/contracts/ids';
+import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { RunView } from '../../src/contracts/run';
+import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { virsh } from '../guests/run-program';
+import { E2eStack } from '../support/e2e-stack';
+import { eventually } from '../support/up-process';
+
+/** Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do it. */
+jest.setTimeout(300_000);
+const NAME = 'e2e-outside';
+const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
+let guest: GuestServer;
+let point: RecoveryPointView;
+let files: string;
+let temporal: Connection;
+let namespace: string;
+
+beforeAll(async () => {
+  await stack.start();
+  await stack.slowRepository();
+  guest = await stack.addServer({ name: NAME, guest: 'minimal' });
+  await waitForAgent(guest.uuid, 120_000);
+  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 1000000 /dev/urandom > /opt/app/random && sync']);
+  files = await checksumFiles(guest.uuid, '/opt/app');
+  const endpoints = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as { temporalAddress: string; temporalNamespace: string };
+  namespace = endpoints.temporalNamespace;
+  temporal = await Connection.connect({ address: endpoints.temporalAddress });
+});
+afterAll(async () => {
+  await temporal.close();
+  await stack.close();
+});
+
+const terminate = async ({ serverId }: RunView): Promise<void> => {
+  await temporal.workflowService.terminateWorkflowExecution({ namespace, workflowExecution: { workflowId: serverWorkflowId(serverId) }, reason: 'somebody in the web UI' });
+};
+const disk = async (): Promise<string> => /<source file='([^']+)'/.exec(await virsh(['dumpxml', '--inactive', guest.uuid]))?.[1] ?? '';
+const expectEndedOutside = async (runId: string): Promise<RunView> => {
+  const run = await stack.finished(runId);
+  expect(run).toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE' } });
+  expect(run.steps.find(({ key }) => key === 'clean-up')?.state).toBe('succeeded');
+  await waitForAgent(guest.uuid, 120_000);
+  return run;
+};
+
+it('a backup terminated while QEMU copies: the job is cancelled, nothing is left, the server has never noticed', async () => {
+  const { id } = await stack.startBackup(NAME, 'terminated', { mode: 'online' });
+  const started = await stack.copyUnderWay(id, 'vda');
+  await terminate(started);
+  const run = await expectEndedOutside(id);
+  expect(await stack.recoveryPoints(NAME)).toEqual([]);
+  await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
+});
+
+it('an offline backup terminated while the server is off: it is started again', async () => {
+  const { id } = await stack.startBackup(NAME, 'terminated');
+  const started = await stack.copyUnderWay(id, 'vda');
+  expect(await domainState(guest.uuid)).toBe('shut off');
+  await terminate(started);
+  const run = await expectEndedOutside(id);
+  expect(await domainState(guest.uuid)).toBe('running');
+  await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
+});
+
+it('a restore terminated in mid-copy: the new volumes are removed, the server is left alone', async () => {
+  point = await stack.backup(NAME, 'baseline', { mode: 'online' });
+  const before = await disk();
+  const { id } = await stack.startRestore(await stack.plan(NAME, point.id));
+  const started = await stack.copyUnderWay(id, 'vda');
+  await terminate(started);
+  const run = await expectEndedOutside(id);
+  expect(await disk()).toBe(before);
+  await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
+});
+
+it('a restore terminated while it waits for go-live: the old server is put back', async () => {
+  const before = await disk();
+  await guestOutput(guest.uuid, ['sh', '-c', 'echo later > /opt/app/later; sync']);
+  const later = await checksumFiles(guest.uuid, '/opt/app');
+  const waiting = await stack.waiting((await stack.startRestore(await stack.plan(NAME, point.id), { hold: true })).id);
+  expect(waiting.waitingFor).toBe('go-live');
+  await terminate(waiting);
+  const run = await expectEndedOutside(waiting.id);
+  expect(await disk()).toBe(before);
+  expect(readdirSync(guest.directory).filter((name) => name.includes(waiting.id))).toEqual([]);
+  await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: later }] });
+});
+
+it('a run that has ended and is reset in Temporal cannot write any more', async () => {
+  const old = await stack.restore(NAME);
+  expect(old.state).toBe('succeeded');
+  await waitForAgent(guest.uuid, 120_000);
+  await guestOutput(guest.uuid, ['sh', '-c', 'echo since > /opt/app/since; sync']);
+  const [since, path, definition] = [await checksumFiles(guest.uuid, '/opt/app'), await disk(), await virsh(['dumpxml', '--inactive', guest.uuid])];
+
+  const workflowId = serverWorkflowId(old.serverId);
+  const { history } = await temporal.workflowService.getWorkflowExecutionHistory({ namespace, execution: { workflowId } });
+  const firstTask = history?.events?.find(({ workflowTaskCompletedEventAttributes }) => workflowTaskCompletedEventAttributes != null)?.eventId;
+  const { runId } = await temporal.workflowService.resetWorkflowExecution({ namespace, workflowExecution: { workflowId }, workflowTaskFinishEventId: firstTask, reason: 'a ghost', requestId: 'ghost-1' });
+  const status = async (): Promise<number> => (await temporal.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } })).workflowExecutionInfo?.status ?? 0;
+  // 1 is "running". It ends by itself, in vain.
+  expect(await eventually(status, (found) => found !== 1, 120_000)).not.toBe(2);
+
+  expect([await disk(), await virsh(['dumpxml', '--inactive', guest.uuid])]).toEqual([path, definition]);
+  expect(await stack.run(old.id)).toMatchObject({ state: 'succeeded' });
+  await stack.expectOrder(await stack.run(old.id), { contents: [{ guest, directory: '/opt/app', sha256: since }] });
+});

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditEvent } from '../../src/audit/append-audit';
+import { storableText } from '../../src/audit/storable';
+import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
+import { decisionRefusal, mustBeDecided } from '../../src/catalog/decision-store';
+import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
+import { WORKER } from '../../src/catalog/recovery-point-store';
+import { fencedOff, runNotFound } from '../../src/catalog/run-store';
+import type { RunContext } from '../../src/catalog/views';
+import { closing, noWayBack, openedWayBack, REOPENING, requireOpenRow, swapDetails, wayBackView } from '../../src/catalog/way-back-transition';
+import type { WayBackView } from '../../src/contracts/way-back';
+import { requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
+
+/** The rest of the catalogue in memory. */
+export interface FakeWorld {
+  now(): Date;
+  /** Each throws when it is not there. */
+  run(runId: string): RunRow;
+  server(serverId: string): ServerRecord;
+  lockOf(serverId: string): ServerLockRow | undefined;
+  runs(): readonly RunRow[];
+  setLineage(serverId: string, lineageId: string): void;
+  append(event: AuditEvent): void;
+}
+
+type Methods = Pick<
+  Catalog,
+  | 'openWayBack'
+  | 'takeWayBack'
+  | 'revertWayBack'
+  | 'closeWayBack'
+  | 'recordGoLive'
+  | 'getWayBack'
+  | 'listWayBacks'
+  | 'listExpiredWayBacks'
+  | 'decide'
+  | 'getDecision'
+  | 'listDecidedButWaiting'
+>;
+
+/** Ways back and decisions of the catalogue in memory. */
+export class FakeWayBacks implements Methods {
+  private readonly rows = new Map<string, WayBackRow>();
+  private readonly decisions = new Map<string, RunDecisionRow>();
+
+  constructor(private readonly world: FakeWorld) {}
+
+  openWayBack: Catalog['openWayBack'] = async (runId, facts, before, expiresAt) => {
+    const run = this.world.run(runId);
+    const server = this.world.server(run.serverId);
+    const earlier = this.rows.get(runId);
+    if (earlier !== undefined) return wayBackView(earlier, server.name);
+    const { fencingToken } = this.requireHold(run);
+    const lineageAfter = randomUUID();
+    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: null }, this.world.now());
+    return this.swapped(row, server, { action: 'lineage.started', details: swapDetails(row) });
+  };
+
+  takeWayBack: Catalog['takeWayBack'] = async (runId, ofRunId, facts, before, expiresAt) => {
+    const run = this.world.run(runId);
+    const server = this.world.server(run.serverId);
+    const earlier = this.rows.get(runId);
+    if (earlier !== undefined) return wayBackView(earlier, server.name);
+    const { fencingToken } = this.requireHold(run);
+    const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
+    const at = this.world.now();
+    const lineageAfter = taken.lineageBefore;
+    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at }, at);
+    this.rows.set(ofRunId, { ...taken, ...closing('undone', runId, at) });
+    return this.swapped(row, server, { action: 'lineage.returned', details: { ...swapDetails(row), undoes: ofRunId } });
+  };
+
+  revertWayBack: Catalog['revertWayBack'] = async (runId) => {
+    const run = this.world.run(runId);
+    const own = this.rows.get(runId);
+    if (own?.state !== 'open') return;
+    this.requireHold(run);
+    this.rows.set(runId, { ...own, ...closing('reverted', runId, this.world.now()) });
+    const taken = [...this.rows.values()].find(({ closedBy, state }) => closedBy === runId && state === 'undone');
+    if (taken !== undefined) this.rows.set(taken.runId, { ...taken, ...REOPENING });
+    this.world.setLineage(own.serverId, own.lineageBefore);
+    const details = { lineageId: own.lineageBefore, before: own.lineageAfter, reopened: taken?.runId };
+    this.world.append({ actor: WORKER, action: 'way-back.reverted', runId, serverId: own.serverId, details });
+  };
+
+  closeWayBack: Catalog['closeWayBack'] = async (runId, ofRunId) => {
+    const run = this.world.run(runId);
+    const server = this.world.server(run.serverId);
+    const kept = this.ofServer(ofRunId, server.id);
+    if (kept?.state === 'confirmed' && kept.closedBy === runId) return;
+    const open = requireOpenRow(ofRunId, kept, server.name);
+    this.requireHold(run);
+    this.rows.set(ofRunId, { ...open, ...closing('confirmed', runId, this.world.now()) });
+    this.world.append({ actor: WORKER, action: 'way-back.confirmed', runId, serverId: server.id, details: { ofRunId, deleted: open.volumes.map(({ path }) => path) } });
+  };
+
+  recordGoLive: Catalog['recordGoLive'] = async (runId) => {
+    const run = this.world.run(runId);
+    const server = this.world.server(run.serverId);
+    const own = requireOpenRow(runId, this.rows.get(runId) ?? null, server.name);
+    if (own.wentLiveAt !== null) return;
+    this.requireHold(run);
+    this.rows.set(runId, { ...own, wentLiveAt: this.world.now() });
+    this.world.append({ actor: WORKER, action: 'run.went-live', runId, serverId: server.id, details: { kind: run.kind } });
+  };
+
+  getWayBack: Catalog['getWayBack'] = async (runId) => {
+    const { serverId } = this.world.run(runId);
+    const row = this.rows.get(runId);
+    if (row === undefined) throw noWayBack(runId);
+    return wayBackView(row, this.world.server(serverId).name);
+  };
+
+  listWayBacks: Catalog['listWayBacks'] = async ({ serverId, state }) => this.find((row) => (serverId ?? row.serverId) === row.serverId && (state ?? row.state) === row.state);
+
+  listExpiredWayBacks: Catalog['listExpiredWayBacks'] = async (at) => this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
+
+  decide: Catalog['decide'] = async (request) => {
+    const { runId, kind, actor } = request;
+    try {
+      const run = this.world.run(runId);
+      if (!mustBeDecided(run, request, this.isDecided(runId))) return;
+      const reason = storableText(request.reason);
+      this.decisions.set(runId, { runId, kind, actor, reason, decidedAt: this.world.now() });
+      this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });
+    } catch (error) {
+      const event = decisionRefusal(request, error);
+      if (event !== null) this.world.append(event);
+      throw error;
+    }
+  };
+
+  getDecision: Catalog['getDecision'] = async (runId) => {
+    this.world.run(runId);
+    const row = this.decisions.get(runId);
+    return row === undefined ? null : { actor: row.actor, reason: row.reason, at: row.decidedAt.toISOString() };
+  };
+
+  listDecidedButWaiting: Catalog['listDecidedButWaiting'] = async () =>
+    this.world
+      .runs()
+      .filter(({ id, waitingFor }) => waitingFor !== null && this.isDecided(id))
+      .map(({ id, serverId }) => ({ runId: id, serverId }));
+
+  /** Throws like the real one when the swap of a run may not be undone now. */
+  requireUndoable(runId: string, server: ServerRecord): void {
+    requireUndoable(this.existing(runId, server), this.openOf(server.id));
+  }
+
+  /** Throws like the real one when what a run has kept may not be deleted now. */
+  requireConfirmable(runId: string, server: ServerRecord): void {
+    requireConfirmable(this.existing(runId, server));
+  }
+
+  contextOf({ id, serverId }: RunRow): RunContext {
+    return {
+      serverName: this.world.server(serverId).name,
+      wayBack: this.rows.get(id) ?? null,
+      newestOpenRunId: this.openOf(serverId)[0]?.runId ?? null,
+      decided: this.isDecided(id),
+    };
+  }
+
+  private swapped(row: WayBackRow, server: ServerRecord, event: Pick<AuditEvent, 'action' | 'details'>): WayBackView {
+    this.rows.set(row.runId, row);
+    this.world.setLineage(server.id, row.lineageAfter);
+    this.world.append({ actor: WORKER, runId: row.runId, serverId: server.id, ...event });
+    return wayBackView(row, server.name);
+  }
+
+  private requireHold(run: RunRow): ServerLockRow {
+    const lock = this.world.lockOf(run.serverId);
+    if (lock?.runId !== run.id) throw fencedOff(run);
+    return lock;
+  }
+
+  private existing(runId: string, server: ServerRecord): WayBackView {
+    if (this.world.run(runId).serverId !== server.id) throw runNotFound(runId);
+    const row = this.rows.get(runId);
+    if (row === undefined) throw noWayBack(runId);
+    return wayBackView(row, server.name);
+  }
+
+  private ofServer(runId: string, serverId: string): WayBackRow | null {
+    const row = this.rows.get(runId);
+    return row?.serverId === serverId ? row : null;
+  }
+
+  private openOf(serverId: string): readonly WayBackView[] {
+    return this.find((row) => row.serverId === serverId && row.state === 'open');
+  }
+
+  private isDecided(runId: string): boolean {
+    return this.decisions.has(runId);
+  }
+
+  /** Newest first. */
+  private find(matches: (row: WayBackRow) => boolean): readonly WayBackView[] {
+    // Also when nothing is stored, PostgreSQL that is away does not answer.
+    this.world.runs();
+    return [...this.rows.values()]
+      .filter(matches)
+      .sort((a, b) => b.fencingToken - a.fencingToken)
+      .map((row) => wayBackView(row, this.world.server(row.serverId).name));
+  }
+}

@@ -1,0 +1,121 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ModosuError } from '../../src/contracts/errors';
+import type { ServerRef } from '../../src/contracts/server';
+import type { WayBackFacts } from '../../src/contracts/way-back';
+import { allocatedBytesOf, NOT_THERE, remember, stateOf, type KeptFile } from '../../src/hypervisors/libvirt/swaps/kept-files';
+import { filesNamedBy, filesUsedBy, usesSameFiles, type FakeDefinition, type FakeServer } from './fake-server';
+
+interface FakeRecord {
+  readonly runId: string;
+  readonly uuid: string;
+  readonly ofRunId: string | null;
+  /** Null: the server was gone. */
+  readonly before: FakeDefinition | null;
+  readonly files: readonly KeptFile[];
+  readonly puts: readonly string[];
+  readonly quarantined: readonly string[];
+  taken: boolean;
+  reverted: boolean;
+}
+
+/** What the swaps of the fake hypervisor have replaced. The files are real, so their identities are too. */
+export class FakeWaysBack {
+  private readonly records = new Map<string, FakeRecord>();
+
+  /** Null: nothing is kept, or the run has taken its swap back. */
+  open(server: ServerRef, runId: string): FakeRecord | null {
+    const record = this.records.get(runId);
+    if (record === undefined || record.reverted) return null;
+    if (record.uuid !== server.uuid) throw new ModosuError('SWAP_REFUSED', `The way back of run ${runId} belongs to another server.`);
+    return record;
+  }
+
+  async keep(server: ServerRef, runId: string, before: FakeDefinition | null, next: FakeDefinition, more: Pick<FakeRecord, 'ofRunId' | 'quarantined'>): Promise<FakeRecord> {
+    const earlier = this.open(server, runId);
+    if (earlier !== null && before !== null && this.isSwappedBy(earlier, before)) return earlier;
+    const files = await Promise.all((before === null ? [] : filesNamedBy(before)).map(remember));
+    const record: FakeRecord = { runId, uuid: server.uuid, before, files, puts: filesNamedBy(next), taken: false, reverted: false, ...more };
+    this.records.set(runId, record);
+    return record;
+  }
+
+  isSwappedBy(record: FakeRecord, present: FakeDefinition): boolean {
+    if (record.before !== null && usesSameFiles(record.before, present)) return false;
+    return filesUsedBy(present).some((path) => record.puts.includes(path));
+  }
+
+  /** The record to return to. */
+  source(server: ServerRef, runId: string): FakeRecord & { readonly before: FakeDefinition } {
+    const record = this.open(server, runId);
+    if (record === null) throw new ModosuError('WAY_BACK_NOT_FOUND', `Nothing is kept of run ${runId}.`);
+    if (record.before === null) throw new ModosuError('WAY_BACK_EMPTY', `${server.name} was not there before run ${runId}.`);
+    return { ...record, before: record.before };
+  }
+
+  async requireComplete(record: FakeRecord): Promise<void> {
+    for (const file of record.files) {
+      const state = await stateOf(file);
+      if (state !== 'same') throw new ModosuError('WAY_BACK_INCOMPLETE', `The kept file ${file.path} is ${state}.`, { context: { paths: [file.path] } });
+    }
+  }
+
+  async factsOf(record: FakeRecord): Promise<WayBackFacts> {
+    const { before } = record;
+    const states = await Promise.all(record.files.map(stateOf));
+    return {
+      wasGone: before === null,
+      volumes: await Promise.all((before?.disks ?? []).map(async ({ target, path }) => ({ target, path, allocatedBytes: await allocatedBytesOf(path) }))),
+      nvramPath: before === null || before.nvramPath === null || record.puts.includes(before.nvramPath) ? null : before.nvramPath,
+      generationId: before?.generationId ?? null,
+      complete: states.every((state) => state === 'same'),
+    };
+  }
+
+  requireNotStranded(runId: string, paths: readonly string[], servers: ReadonlyMap<string, FakeServer>): void {
+    const record = this.records.get(runId);
+    if (record === undefined || record.reverted || !record.taken || servers.has(record.uuid)) return;
+    if (paths.some((path) => record.puts.includes(path))) throw new ModosuError('SERVER_GONE', `The server that run ${runId} has put its volumes into is gone.`);
+  }
+
+  markTaken(runId: string): void {
+    const record = this.records.get(runId);
+    if (record !== undefined) record.taken = true;
+  }
+
+  markReverted(runId: string): void {
+    const record = this.records.get(runId);
+    if (record !== undefined) record.reverted = true;
+  }
+
+  /** See `Hypervisor.discardKept`; the fence is the caller's business. */
+  async discard(server: ServerRef, ofRunId: string, servers: Iterable<FakeServer>): Promise<readonly string[]> {
+    const record = this.open(server, ofRunId);
+    const present: KeptFile[] = [];
+    for (const file of record?.files ?? []) {
+      if (record?.puts.includes(file.path) === true || file.identity === NOT_THERE) continue;
+      const state = await stateOf(file);
+      if (state === 'unreachable') throw new ModosuError('TARGET_UNREACHABLE', `The directory ${dirname(file.path)} is not there.`);
+      if (state === 'exchanged') throw new ModosuError('WAY_BACK_INCOMPLETE', `${file.path} is another file now.`);
+      if (state === 'same') present.push(file);
+    }
+    const needed = [...[...servers].map(({ definition }) => definition), ...this.othersStillNeeded(ofRunId)];
+    const used = present.find(({ path }) => needed.some((definition) => filesUsedBy(definition).includes(path)));
+    if (used !== undefined) throw new ModosuError('VOLUME_EXISTS', `${used.path} is in use, or another run would return to it.`);
+    for (const { path } of present) await rm(path);
+    this.forget(ofRunId);
+    return present.map(({ path }) => path);
+  }
+
+  private othersStillNeeded(runId: string): readonly FakeDefinition[] {
+    const records = [...this.records.values()].filter((record) => !record.reverted);
+    const usedUp = new Set(records.map(({ ofRunId }) => ofRunId));
+    return records.filter((record) => record.runId !== runId && !usedUp.has(record.runId)).flatMap(({ before }) => (before === null ? [] : [before]));
+  }
+
+  private forget(runId: string): void {
+    const ofRunId = this.records.get(runId)?.ofRunId ?? null;
+    if (ofRunId !== null) this.forget(ofRunId);
+    this.records.delete(runId);
+  }
+}

@@ -1,0 +1,123 @@
+import type { RunTrace, StepRecord } from '../../src/contracts/activities';
+import type { CleanUpInput } from '../../src/contracts/workflows';
+import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+
+jest.setTimeout(60_000);
+let stage: Awaited<ReturnType<typeof openStage>>;
+beforeAll(async () => void (stage = await openStage()));
+afterAll(() => stage.close());
+
+const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+
+describe('undoRestore', () => {
+  it('returns to the kept volumes without copying anything', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['surveyUndo', 'takeFence', 'powerOff', 'returnVolumes', 'takeWayBack', 'start', 'waitForAgent', 'releaseFence']);
+    expect(rehearsal.outcome).toEqual({ state: 'succeeded', error: null });
+  });
+
+  it.each([
+    ['swap', 'returnVolumes', 'WAY_BACK_INCOMPLETE', ['revertSwap', 'revertWayBack', 'start', 'releaseFence']],
+    ['start', 'start', 'START_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
+    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
+  ] as const)('when %s fails for good, the server is as it was before the undo', async (key, activity, code, undone) => {
+    let attempts = 0;
+    const rehearsal = rehearse({ [activity]: async () => ((attempts += 1) === 1 ? failing(code)() : undefined) } as Scripted);
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    const failedAt = rehearsal.calls.findIndex((call) => call === activity);
+    expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('refuses a plan whose world has changed', async () => {
+    const rehearsal = rehearse({ surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('no longer kept') as string });
+    expect(rehearsal.calls).toEqual(['surveyUndo']);
+  });
+
+  it('is planned by looking at the server and at what is kept', async () => {
+    const rehearsal = rehearse();
+    await rehearsal.play('planUndo', { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId });
+    expect(rehearsal.calls).toEqual(['chooseUndoSource', 'surveyUndo', 'composeUndoPlan']);
+  });
+});
+
+describe('confirmRestore', () => {
+  it('deletes what is kept, then closes the way back', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['takeFence', 'discardKept', 'closeWayBack', 'releaseFence']);
+  });
+
+  it('keeps the way back open when a volume cannot be deleted', async () => {
+    const rehearsal = rehearse({ discardKept: failing('VOLUME_EXISTS', 'another server uses it') });
+    expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('FAILED');
+    expect(rehearsal.calls).toEqual(['takeFence', 'discardKept', 'releaseFence']);
+  });
+});
+
+describe('cleanUpRun', () => {
+  const steps = (...states: readonly (readonly [string, StepRecord['state']])[]): RunTrace => ({
+    steps: states.map(([key, state], index) => ({ seq: index + 1, key, title: key, state })),
+    wayBack: null,
+    cancelRequested: false,
+  });
+  const clean = async (ended: CleanUpInput, trace: RunTrace, scripted: Scripted = {}) => {
+    const rehearsal = rehearse({ traceOfRun: async () => trace, recordRecoveryPoint: failing('RECOVERY_POINT_NOT_FOUND'), ...scripted });
+    expect(await rehearsal.play('cleanUpRun', ended)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE' } });
+    return rehearsal;
+  };
+
+  it('starts a server again that an offline backup had stopped', async () => {
+    const { calls } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', 'succeeded'], ['fence', 'succeeded'], ['reserve', 'succeeded'], ['stop', 'succeeded'], ['copy:vda', 'running'], ['power', 'pending'], ['publish', 'pending']));
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'releaseFence']);
+  });
+
+  it('cancels the job of an online backup and never starts or stops the server', async () => {
+    const { calls } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']));
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'discardStaged', 'releaseFence']);
+  });
+
+  it('lists a recovery point that had been published', async () => {
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['checksum:vda', 'succeeded'], ['publish', 'running']), { recordRecoveryPoint: async () => undefined });
+    expect(calls).toContain('recordRecoveryPoint');
+    expect(outcome?.error?.message).toContain('is in the catalogue');
+  });
+
+  it('puts the old server back when the restored one had not gone live', async () => {
+    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(['recheck', 'succeeded'], ['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'succeeded'], ['agent', 'running']));
+    expect(calls).toEqual(['takeFence', 'powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
+  });
+
+  it('leaves a server alone that a restore had not touched yet', async () => {
+    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(['fence', 'succeeded'], ['copy:vda', 'running'], ['recheck', 'pending'], ['stop', 'pending'], ['swap', 'pending']));
+    expect(calls).toEqual(['takeFence', 'discardVolumes', 'releaseFence']);
+  });
+
+  it('lets a restored server stay that had gone live', async () => {
+    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, { ...steps(['swap', 'succeeded'], ['go-live', 'running']), wayBack: WAY_BACK });
+    expect(calls).toEqual(['takeFence', 'goLive', 'releaseFence']);
+  });
+
+  it('goes on with an undo that had swapped, and takes one back that had not', async () => {
+    const forward = await clean({ kind: 'undo', input: UNDO }, { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK });
+    expect(forward.calls).toEqual(['takeFence', 'start', 'releaseFence']);
+    const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
+    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'startAfterShutdown', 'releaseFence']);
+  });
+
+  it('ends a deletion that had begun, and begins none', async () => {
+    const ended = await clean({ kind: 'confirm', input: CONFIRM }, steps(['fence', 'succeeded'], ['remove', 'running']));
+    expect(ended.calls).toEqual(['takeFence', 'discardKept', 'closeWayBack', 'releaseFence']);
+    const none = await clean({ kind: 'confirm', input: CONFIRM }, steps(['check', 'succeeded'], ['fence', 'running'], ['remove', 'pending']));
+    expect(none.calls).toEqual(['takeFence', 'releaseFence']);
+  });
+
+  it('ends the run and gives the lock back although order could not be made', async () => {
+    const { outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['begin', 'running']), { takeFence: failing('FENCED_OFF', 'a newer run has it') });
+    expect(outcome?.error?.message).toContain('a newer run has it');
+  });
+});

@@ -1,0 +1,121 @@
+import type { RunTrace } from '../src/contracts/activities';
+import { ModosuError } from '../src/contracts/errors';
+import type { BackupImageInput, CleanUpInput, ConfirmInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
+import { catalogue, hostCalls, planning, undoCalls } from './runbook/activities';
+import { summarise } from './runbook/errors';
+import { loadPlanOf } from './runbook/plan';
+import { carryOut, persistently } from './runbook/runbook';
+
+/**
+ * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of that run, which it ends as failed. What
+ * a run does to undo itself is done here too, whether it is known to have been begun or not; all of it is idempotent. Before go-live the old server comes back; after it the new one stays.
+ */
+export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
+  return carryOut(ended.input, async (book) => {
+    const trace = await planning.traceOfRun(ended.input.runId);
+    book.adopt(trace.steps);
+    const done = await book.uninterrupted(() =>
+      book.step('clean-up', { do: () => persistently(() => cleanUp(ended, trace)), detail: (outcome) => ({ outcome }) }, 'Put in order what the ended workflow left behind').catch(
+        (thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`,
+      ),
+    );
+    throw new ModosuError('RUN_ENDED_OUTSIDE', `The workflow of this run was ended in Temporal before it had finished. ${done}`, {
+      hint: 'Look at the server and at the step "clean-up" of the run, then start again.',
+    });
+  });
+}
+
+/** What was done, in a sentence for people. */
+async function cleanUp(ended: CleanUpInput, trace: RunTrace): Promise<string> {
+  const { input } = ended;
+  const undo = undoCalls(input.hypervisor);
+  const hasServer = await undo.takeFence(input);
+  const done = await afterKind(ended, trace, hasServer);
+  await undo.releaseFence(input);
+  return done;
+}
+
+function afterKind(ended: CleanUpInput, trace: RunTrace, hasServer: boolean): Promise<string> {
+  switch (ended.kind) {
+    case 'backup-image':
+      return afterBackup(ended.input, trace);
+    case 'restore-server':
+      return afterRestore(ended.input, trace, hasServer);
+    case 'undo':
+      return afterUndo(ended.input, trace);
+    case 'confirm':
+      return afterConfirm(ended.input, trace);
+  }
+}
+
+async function afterBackup(input: BackupImageInput, trace: RunTrace): Promise<string> {
+  const undo = undoCalls(input.hypervisor);
+  await undo.cancelOnlineBackup(input);
+  const restarted = begun(trace, 'stop') && !succeeded(trace, 'power');
+  if (restarted) await undo.startAfterShutdown(input);
+  await undo.discardStaged(input);
+  const published = begun(trace, 'publish') && (await recordIfPublished(input));
+  return [
+    published ? 'Its recovery point had been published and is in the catalogue.' : 'What it had written was removed; there is no recovery point of it.',
+    ...(restarted ? ['The server was started again.'] : []),
+  ].join(' ');
+}
+
+/** Between the publication and the catalogue's row: the repository is the truth. */
+async function recordIfPublished(input: BackupImageInput): Promise<boolean> {
+  try {
+    await hostCalls(input.hypervisor).recordRecoveryPoint({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: input.repository, sizeBytes: 0 });
+    return true;
+  } catch (thrown) {
+    if (summarise(thrown).code === 'RECOVERY_POINT_NOT_FOUND') return false;
+    throw thrown;
+  }
+}
+
+async function afterRestore(input: RestoreServerInput, trace: RunTrace, hasServer: boolean): Promise<string> {
+  const undo = undoCalls(input.hypervisor);
+  if (trace.wayBack?.wentLiveAt != null) {
+    await undo.goLive(input);
+    return 'The restored server had gone live and stays; the way back is kept.';
+  }
+  const plan = await loadPlanOf('server', input);
+  const stopped = begun(trace, 'stop');
+  if (stopped || begun(trace, 'swap')) {
+    if (hasServer && begun(trace, 'start')) await undo.powerOff(input);
+    await undo.revertSwap(input);
+    await catalogue.revertWayBack(input.runId);
+    if (stopped && plan.before.powerState !== 'off') await undo.startAfterShutdown(input);
+  }
+  await undo.discardVolumes(input, plan);
+  return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
+}
+
+/** Forward once the volumes are swapped: that is what was asked for, and both states are whole. */
+async function afterUndo(input: UndoInput, trace: RunTrace): Promise<string> {
+  const undo = undoCalls(input.hypervisor);
+  const plan = await loadPlanOf('undo', input);
+  if (trace.wayBack?.state === 'open') {
+    if (plan.returnsTo.powerState !== 'off') await undo.start(input);
+    return 'The old volumes had been put back; the server uses them.';
+  }
+  await undo.revertSwap(input);
+  if (begun(trace, 'stop') && plan.before.powerState !== 'off') await undo.startAfterShutdown(input);
+  return 'The volumes had not been changed.';
+}
+
+async function afterConfirm(input: ConfirmInput, trace: RunTrace): Promise<string> {
+  if (!begun(trace, 'remove')) return 'No volume had been deleted.';
+  await undoCalls(input.hypervisor).discardKept(input);
+  await catalogue.closeWayBack(input.runId, input.ofRunId);
+  return 'The kept volumes were deleted, as it had begun to.';
+}
+
+const stateOf = (trace: RunTrace, key: string): string | undefined => trace.steps.find((step) => step.key === key)?.state;
+/** What is shown lags behind what was done: a step that had not begun for people may have. Whoever undoes must not rely on more than its predecessor. */
+const begun = (trace: RunTrace, key: string): boolean => !['pending', 'skipped', undefined].includes(stateOf(trace, key)) || predecessorEnded(trace, key);
+const succeeded = (trace: RunTrace, key: string): boolean => stateOf(trace, key) === 'succeeded';
+
+function predecessorEnded(trace: RunTrace, key: string): boolean {
+  const index = trace.steps.findIndex((step) => step.key === key);
+  return index > 0 && trace.steps[index - 1]?.state === 'succeeded' && trace.steps[index]?.state === 'pending';
+}
