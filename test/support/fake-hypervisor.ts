@@ -518,6 +518,21 @@ class FakeGuestAgent implements GuestAgent {
     return { exitCode: 0, stdout: `${basename(argv[0])} ran\n`, stderr: '', truncated: false };
   }
 
+  async start(): Promise<number> {
+    this.requireAnswer();
+    return 1;
+  }
+
+  async outcome(): Promise<CommandResult> {
+    this.requireAnswer();
+    return { exitCode: 0, stdout: '', stderr: '', truncated: false };
+  }
+
+  async readFile(): Promise<Buffer | null> {
+    this.requireAnswer();
+    return null;
+  }
+
   async freeze(): Promise<number> {
     this.requireAnswer();
     if (this.frozen) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest is frozen already.');

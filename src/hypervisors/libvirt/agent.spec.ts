@@ -5,14 +5,13 @@ import { LibvirtGuestAgent } from './agent';
 /** An agent behind scripted answers: each is the JSON of one reply, or virsh's error. */
 function agentThat(...answers: (string | { readonly error: string })[]): { agent: LibvirtGuestAgent; asked: unknown[] } {
   const asked: unknown[] = [];
-  const virsh = {
-    attemptOn: async (_uuid: string, _command: string, args: readonly string[] = []): Promise<CommandOutcome> => {
-      asked.push(JSON.parse(args.at(-1) ?? ''));
-      const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? '';
-      const common = { signal: null, truncated: false, timedOut: false };
-      return typeof answer === 'string' ? { ...common, exitCode: 0, stdout: answer, stderr: '' } : { ...common, exitCode: 1, stdout: '', stderr: answer.error };
-    },
+  const answering = async (_uuid: string, _command: string, args: readonly string[] = []): Promise<CommandOutcome> => {
+    asked.push(JSON.parse(args.at(-1) ?? ''));
+    const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? '';
+    const common = { signal: null, truncated: false, timedOut: false };
+    return typeof answer === 'string' ? { ...common, exitCode: 0, stdout: answer, stderr: '' } : { ...common, exitCode: 1, stdout: '', stderr: answer.error };
   };
+  const virsh = { attemptOn: answering, attemptInSecretOn: answering };
   return { agent: new LibvirtGuestAgent(virsh, { uuid: '3f0c9c1e-1111-4222-8333-444455556666', name: 'db01' }), asked };
 }
 
@@ -100,6 +99,7 @@ describe('LibvirtGuestAgent', () => {
             if (command === 'qemu-agent-command' || !libvirtAnswers) throw timedOut;
             return { exitCode: 0, stdout: 'running', stderr: '', signal: null, truncated: false, timedOut: false };
           },
+          attemptInSecretOn: async () => Promise.reject(timedOut),
         },
         { uuid: '3f0c9c1e-1111-4222-8333-444455556666', name: 'db01' },
       );

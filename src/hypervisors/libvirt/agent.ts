@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ServerRef } from '../../contracts/server';
-import type { CommandResult, GuestAgent } from '../../guests/guest-agent';
+import type { CommandResult, GuestAgent, GuestProgram } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
 import { keepSaying } from './waiting';
 
@@ -16,6 +16,12 @@ const EXEC_POLL_MS = [50, 100, 200, 400, 800];
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 /** The agent cuts captured output at 16 MiB per stream; in base64 and JSON. */
 const MAX_REPLY_BYTES = 48 * 1024 * 1024;
+/** A message of a megabyte keeps a real agent silent for a minute (measured). */
+const MAX_INPUT_BYTES = 128 * 1024;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const FILE_PIECE_BYTES = 1024 * 1024;
+const GUEST_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C' };
+const NO_SUCH_FILE = /No such file or directory/;
 const MAX_COMMANDS = 500;
 const MAX_FILE_SYSTEMS = 100_000;
 
@@ -29,7 +35,7 @@ const REFUSED = /unable to execute QEMU agent command/i;
 /** The QEMU guest agent through libvirt. */
 export class LibvirtGuestAgent implements GuestAgent {
   constructor(
-    private readonly virsh: Pick<Virsh, 'attemptOn'>,
+    private readonly virsh: Pick<Virsh, 'attemptOn' | 'attemptInSecretOn'>,
     private readonly server: ServerRef,
   ) {}
 
@@ -78,24 +84,78 @@ export class LibvirtGuestAgent implements GuestAgent {
     }
   }
 
-  async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult> {
+  async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number; readonly maxOutputBytes?: number } & Omit<GuestProgram, 'argv'>): Promise<CommandResult> {
     const giveUpAt = performance.now() + options.timeoutMs;
     const left = (): number => Math.max(1, giveUpAt - performance.now());
-    const [path, ...args] = argv;
-    const started = asRecord(await this.call('guest-exec', { path, arg: args, 'capture-output': true }, left()));
-    const pid = started['pid'];
-    if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) throw this.nonsense('guest-exec');
+    const { env, input, maxOutputBytes } = options;
+    const pid = await this.start({ argv, ...(env === undefined ? {} : { env }), ...(input === undefined ? {} : { input }) }, { timeoutMs: left() });
 
     for (let round = 0; ; round += 1) {
-      const status = asRecord(await this.call('guest-exec-status', { pid }, left()));
-      if (status['exited'] === true) return this.readResult(status, options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES);
+      const ended = await this.outcome(pid, { timeoutMs: left(), ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) });
+      if (ended !== null) return ended;
       if (performance.now() >= giveUpAt) {
-        throw new ModosuError('AGENT_COMMAND_FAILED', `${path} had not ended after ${options.timeoutMs / 1000} s in ${this.server.name}.`, {
+        throw new ModosuError('AGENT_COMMAND_FAILED', `${argv[0]} had not ended after ${options.timeoutMs / 1000} s in ${this.server.name}.`, {
           hint: 'The guest agent cannot end it: it may still run in the guest. Wrap long commands with `timeout`.',
           context: { uuid: this.server.uuid, pid },
         });
       }
       await delay(Math.min(EXEC_POLL_MS[Math.min(round, EXEC_POLL_MS.length - 1)] ?? 800, left()));
+    }
+  }
+
+  async start({ argv, env, input }: GuestProgram, { timeoutMs }: { readonly timeoutMs: number }): Promise<number> {
+    const [path, ...arg] = argv;
+    const stdin = input === undefined ? undefined : Buffer.from(input);
+    if (stdin !== undefined && stdin.length > MAX_INPUT_BYTES) throw new ModosuError('INTERNAL', `${stdin.length} bytes are too many for the standard input of a program in a guest.`);
+    const started = asRecord(
+      await this.call(
+        'guest-exec',
+        {
+          path,
+          arg,
+          'capture-output': true,
+          // The agent replaces its whole environment by the one that is given.
+          ...(env === undefined ? {} : { env: Object.entries({ ...GUEST_ENVIRONMENT, ...env }).map(([name, value]) => `${name}=${value}`) }),
+          ...(stdin === undefined ? {} : { 'input-data': stdin.toString('base64') }),
+        },
+        timeoutMs,
+        { secret: env !== undefined || stdin !== undefined },
+      ),
+    );
+    const pid = started['pid'];
+    if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) throw this.nonsense('guest-exec');
+    return pid;
+  }
+
+  async outcome(pid: number, { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null> {
+    const status = asRecord(await this.call('guest-exec-status', { pid }, timeoutMs));
+    return status['exited'] === true ? this.readResult(status, maxOutputBytes) : null;
+  }
+
+  async readFile(path: string, { timeoutMs, maxBytes }: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer | null> {
+    let handle: unknown;
+    try {
+      handle = await this.call('guest-file-open', { path, mode: 'r' }, timeoutMs);
+    } catch (error) {
+      if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && NO_SUCH_FILE.test(error.message)) return null;
+      throw error;
+    }
+    if (typeof handle !== 'number' || !Number.isSafeInteger(handle)) throw this.nonsense('guest-file-open');
+    try {
+      const pieces: Buffer[] = [];
+      for (let left = Math.min(maxBytes, MAX_FILE_BYTES); left > 0; ) {
+        const reply = asRecord(await this.call('guest-file-read', { handle, count: Math.min(left, FILE_PIECE_BYTES) }, timeoutMs));
+        const piece = reply['buf-b64'];
+        if (typeof piece !== 'string') throw this.nonsense('guest-file-read');
+        const bytes = Buffer.from(piece, 'base64').subarray(0, left);
+        pieces.push(bytes);
+        left -= bytes.length;
+        if (reply['eof'] === true || bytes.length === 0) break;
+      }
+      return Buffer.concat(pieces);
+    } finally {
+      // A handle that stays open costs the agent one descriptor; the file's content is here all the same.
+      await this.call('guest-file-close', { handle }, timeoutMs).catch(() => undefined);
     }
   }
 
@@ -141,15 +201,12 @@ export class LibvirtGuestAgent implements GuestAgent {
   }
 
   /** The `return` value of one agent command. libvirt gives up by itself after the time, so that no agent job is left behind in it. */
-  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, { signal, inWindow = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean } = {}): Promise<unknown> {
+  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, { signal, inWindow = false, secret = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean; readonly secret?: boolean } = {}): Promise<unknown> {
     const request = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
-    const outcome = await this.virsh
-      .attemptOn(this.server.uuid, 'qemu-agent-command', ['--timeout', String(seconds), '--cmd', request], {
-        timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS),
-        maxOutputBytes: MAX_REPLY_BYTES,
-        signal,
-      })
+    const options = { timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS), maxOutputBytes: MAX_REPLY_BYTES, signal };
+    const asked = ['--timeout', String(seconds), '--cmd', secret ? inAscii(request) : request] as const;
+    const outcome = await (secret ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options) : this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', asked, options))
       .catch(async (error: unknown) => {
         if (!isModosuError(error) || error.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw error;
         // libvirt holds a caller back while another one waits for the same agent. Is it that, or does libvirt itself not answer?
@@ -185,6 +242,9 @@ export class LibvirtGuestAgent implements GuestAgent {
     });
   }
 }
+
+/** virsh reads its standard input as somebody's typing: only ASCII arrives as it was sent. */
+const inAscii = (json: string): string => json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
 

@@ -33,6 +33,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+const PROMPT = 'virsh # ';
 const UNREACHABLE = /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
 
@@ -82,25 +83,30 @@ export class Virsh {
   }
 
   /** For callers that judge libvirt's refusal themselves. Still throws when libvirt does not answer at all. */
-  async attempt(args: readonly [string, ...string[]], call: VirshCall = {}): Promise<CommandOutcome> {
+  async attempt(args: readonly string[], call: VirshCall & { readonly input?: string } = {}, command: string = args[0] ?? ''): Promise<CommandOutcome> {
     const timeoutMs = call.timeoutMs ?? this.options.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const outcome = await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
       timeoutMs,
       signal: call.signal,
       onStdout: call.onStdout,
+      input: call.input,
       maxOutputBytes: call.maxOutputBytes ?? MAX_OUTPUT_BYTES,
     });
     if (outcome.timedOut) {
-      throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `libvirt on ${this.options.name} did not answer \`virsh ${args[0]}\` within ${timeoutMs / 1000} s.`, {
+      throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `libvirt on ${this.options.name} did not answer \`virsh ${command}\` within ${timeoutMs / 1000} s.`, {
         context: { hypervisor: this.options.name },
       });
     }
-    if (outcome.exitCode !== 0 && UNREACHABLE.test(outcome.stderr)) {
-      throw new ModosuError('HYPERVISOR_UNREACHABLE', `libvirt on ${this.options.name} does not answer: ${libvirtMessage(outcome.stderr)}`, {
-        context: { hypervisor: this.options.name },
-      });
-    }
+    if (outcome.exitCode !== 0 && UNREACHABLE.test(outcome.stderr)) throw this.unreachable(outcome);
     return outcome;
+  }
+
+  private unreachable({ stderr }: CommandOutcome): ModosuError {
+    return new ModosuError('HYPERVISOR_UNREACHABLE', `libvirt on ${this.options.name} does not answer: ${libvirtMessage(stderr)}`, { context: { hypervisor: this.options.name } });
+  }
+
+  private gone(uuid: string): ModosuError {
+    return new ModosuError('SERVER_GONE', `The hypervisor ${this.options.name} knows no server with the UUID ${uuid}.`, { context: { hypervisor: this.options.name, uuid } });
   }
 
   /** As `attempt`, for one server. */
@@ -108,10 +114,25 @@ export class Virsh {
     const server = requireUuid(uuid);
     const outcome = await this.attempt([command, '--domain', server, ...args], call);
     // virsh says "failed to get domain" for every kind of failed look-up, a refused permission included.
-    if (outcome.exitCode !== 0 && GONE.test(outcome.stderr) && !(await this.knows(server))) {
-      throw new ModosuError('SERVER_GONE', `The hypervisor ${this.options.name} knows no server with the UUID ${server}.`, { context: { hypervisor: this.options.name, uuid: server } });
-    }
+    if (outcome.exitCode !== 0 && GONE.test(outcome.stderr) && !(await this.knows(server))) throw this.gone(server);
     return outcome;
+  }
+
+  /**
+   * As `attemptOn`, for arguments with secrets in them, which have to be ASCII on one line: they reach virsh on its standard input and stand in no argument vector. virsh repeats what it reads, which is
+   * left out of the answer, and ends with 0 whatever happened: an outcome counts as refused when libvirt has said something on standard error and there is no answer.
+   */
+  async attemptInSecretOn(uuid: string, command: string, args: readonly string[], call: VirshCall = {}): Promise<CommandOutcome> {
+    const server = requireUuid(uuid);
+    const outcome = await this.attempt([], { ...call, input: `${[command, '--domain', server, ...args].map(quoted).join(' ')}\n` }, command);
+    const stdout = outcome.stdout
+      .split('\n')
+      .filter((line) => !line.startsWith(PROMPT))
+      .join('\n');
+    const judged = { ...outcome, stdout, exitCode: outcome.exitCode === 0 && outcome.stderr.trim() !== '' && stdout.trim() === '' ? 1 : outcome.exitCode };
+    if (judged.exitCode !== 0 && UNREACHABLE.test(judged.stderr)) throw this.unreachable(judged);
+    if (judged.exitCode !== 0 && GONE.test(judged.stderr) && !(await this.knows(server))) throw this.gone(server);
+    return judged;
   }
 
   async knows(uuid: string): Promise<boolean> {
@@ -138,6 +159,9 @@ export class Virsh {
     }
   }
 }
+
+/** One word for virsh's own reader, which knows no escapes inside single quotes: a quote ends them, stands in double ones, and begins them anew. */
+const quoted = (word: string): string => `'${word.replaceAll("'", `'"'"'`)}'`;
 
 /** The UUID as it may stand in an argument vector. Throws `REQUEST_INVALID`. */
 export function requireUuid(uuid: string): string {
