@@ -1,10 +1,13 @@
-import type { Decision, PlanningActivities, PlanSource, RunTrace, UndoSource } from '../src/contracts/activities';
+import type { DataChoice, DataPlanSource, Decision, PlanningActivities, PlanSource, RunTrace, UndoSource } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
-import type { PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DataSurvey, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
+import type { PlanDataInput, PlanRestoreInput } from '../src/contracts/workflows';
+import type { ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
+import { chooseData, planDataRestore, requireSelectable } from '../src/domain/data-planning';
 import { planRestore } from '../src/domain/restore-planning';
 import { planUndo } from '../src/domain/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
@@ -14,7 +17,7 @@ import type { ActivityDependencies } from './dependencies';
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null): Promise<PlanSource> {
+  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'> = { noData: false, incidentAt: null }): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const point = recoveryPointId === null ? await catalog.newestUsable(serverId) : await catalog.getRecoveryPoint(recoveryPointId);
@@ -22,6 +25,7 @@ export class PlanningJudgements implements PlanningActivities {
       throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
     }
     if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
+    if (point.kind !== 'image') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} holds data, not an image.`);
     return {
       planId,
       runId: newId('run'),
@@ -31,16 +35,61 @@ export class PlanningJudgements implements PlanningActivities {
       hypervisor: server.hypervisor,
       repository: point.repository,
       recoveryPointId: point.id,
-      measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId),
+      measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-server'),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),
+      data: await this.chooseData(server, point, request),
+      incidentAt: request.incidentAt,
     };
+  }
+
+  private async chooseData(server: ServerRecord, image: { readonly pointInTime: string }, request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<readonly DataChoice[]> {
+    const choices: DataChoice[] = [];
+    for (const dataSet of server.protection.dataSets) {
+      choices.push(...chooseData(dataSet.name, await this.deps.catalog.usableData(server.id, dataSet.name), image, request));
+    }
+    return choices;
   }
 
   async composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void> {
     // A second attempt after the answer was lost must not make a second plan: its moment, and so its hash, would differ.
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
     const body = planRestore(source, survey, new Date());
+    await this.deps.catalog.completePlan(source.planId, body, planHash(body));
+  }
+
+  async chooseDataSource({ planId, serverId, dataSet, recoveryPointId, selection, incidentAt }: PlanDataInput): Promise<DataPlanSource> {
+    const { catalog } = this.deps;
+    const server = await catalog.getServer(serverId);
+    const until = incidentAt === null ? Infinity : Date.parse(incidentAt);
+    const usable = await catalog.usableData(serverId, dataSet);
+    const point = recoveryPointId === null ? usable.find(({ pointInTime }) => Date.parse(pointInTime) <= until) : await catalog.getRecoveryPoint(recoveryPointId);
+    if (point === undefined) {
+      const why = usable.length === 0 ? 'has no usable recovery point' : `has no usable recovery point from before the incident at ${incidentAt ?? 'now'}`;
+      throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${server.name}" ${why}.`, { hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.' });
+    }
+    if (point.serverId !== serverId) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
+    if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
+    if (point.kind !== 'data' || point.dataSet !== dataSet) throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`);
+    requireSelectable(point, selection);
+    return {
+      planId,
+      runId: newId('run'),
+      serverId,
+      serverName: server.name,
+      uuid: server.uuid,
+      hypervisor: server.hypervisor,
+      point,
+      item: { dataSet: point.declared, recoveryPointId: point.id, snapshotId: point.snapshotId, content: point.content, selection },
+      selection,
+      measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-data'),
+      incidentAt,
+    };
+  }
+
+  async composeDataPlan(source: DataPlanSource, survey: DataSurvey): Promise<void> {
+    if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
+    const body = planDataRestore(source, survey, new Date());
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RestorePlanView } from '../src/contracts/plan';
-import type { RecoveryPointView } from '../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../src/contracts/recovery-point';
 import { isFinal, type RunView } from '../src/contracts/run';
 import type { BackupMode } from '../src/contracts/workflows';
 import { stateLayout } from '../src/config/state-layout';
@@ -100,7 +100,7 @@ export class Stack {
 
   /** Where the image of the recovery point lies. */
   async imageOf(recoveryPointId: string): Promise<string> {
-    const { id, serverId } = await this.get<RecoveryPointView>(`/v1/recovery-points/${recoveryPointId}`);
+    const { id, serverId } = await this.get<ImageRecoveryPointView>(`/v1/recovery-points/${recoveryPointId}`);
     return join(PLACE.repository, 'servers', serverId, id, 'disks', 'vda.qcow2');
   }
 

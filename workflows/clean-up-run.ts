@@ -1,9 +1,9 @@
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
-import type { BackupImageInput, CleanUpInput, ConfirmInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
-import { catalogue, hostCalls, planning, undoCalls } from './runbook/activities';
+import type { BackupDataInput, BackupImageInput, CleanUpInput, ConfirmInput, RestoreDataInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
+import { catalogue, dataUndoCalls, hostCalls, planning, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
-import { loadPlanOf } from './runbook/plan';
+import { itemOf, loadPlanOf } from './runbook/plan';
 import { carryOut, persistently } from './runbook/runbook';
 
 /**
@@ -39,6 +39,10 @@ function afterKind(ended: CleanUpInput, trace: RunTrace, hasServer: boolean): Pr
   switch (ended.kind) {
     case 'backup-image':
       return afterBackup(ended.input, trace);
+    case 'backup-data':
+      return afterDataBackup(ended.input);
+    case 'restore-data':
+      return afterDataRestore(ended.input, trace);
     case 'restore-server':
       return afterRestore(ended.input, trace, hasServer);
     case 'undo':
@@ -90,14 +94,34 @@ async function afterRestore(input: RestoreServerInput, trace: RunTrace, hasServe
   return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
 }
 
+async function afterDataBackup(input: BackupDataInput): Promise<string> {
+  for (const { dataSet } of input.items) await dataUndoCalls(input.hypervisor).discardSpool(input, dataSet);
+  return 'What it had spooled in the guest was removed; recovery points that it had published stay.';
+}
+
+async function afterDataRestore(input: RestoreDataInput, trace: RunTrace): Promise<string> {
+  const undo = dataUndoCalls(input.hypervisor);
+  const item = itemOf(await loadPlanOf('data', input));
+  if (trace.wayBack?.state === 'open') {
+    await undo.discardFetched(input, item);
+    return 'The data had been put in place and stays; the way back is kept.';
+  }
+  await undo.takeDataBack(input, item);
+  await catalogue.revertWayBack(input.runId);
+  await undo.discardFetched(input, item);
+  await undo.discardSpool(input, item.dataSet);
+  return 'The data in the guest is as it was before.';
+}
+
 /** Forward once the volumes are swapped: that is what was asked for, and both states are whole. */
 async function afterUndo(input: UndoInput, trace: RunTrace): Promise<string> {
   const undo = undoCalls(input.hypervisor);
   const plan = await loadPlanOf('undo', input);
   if (trace.wayBack?.state === 'open') {
-    if (plan.returnsTo.powerState !== 'off') await undo.start(input);
+    if (plan.data == null && plan.returnsTo.powerState !== 'off') await undo.start(input);
     return 'The old volumes had been put back; the server uses them.';
   }
+  if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
   await undo.revertSwap(input);
   if (begun(trace, 'stop') && plan.before.powerState !== 'off') await undo.startAfterShutdown(input);
   return 'The volumes had not been changed.';
@@ -105,7 +129,9 @@ async function afterUndo(input: UndoInput, trace: RunTrace): Promise<string> {
 
 async function afterConfirm(input: ConfirmInput, trace: RunTrace): Promise<string> {
   if (!begun(trace, 'remove')) return 'No volume had been deleted.';
-  await undoCalls(input.hypervisor).discardKept(input);
+  const { data } = await planning.requireConfirmable(input.ofRunId);
+  if (data == null) await undoCalls(input.hypervisor).discardKept(input);
+  else await dataUndoCalls(input.hypervisor).discardKeptData(input, data);
   await catalogue.closeWayBack(input.runId, input.ofRunId);
   return 'The kept volumes were deleted, as it had begun to.';
 }

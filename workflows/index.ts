@@ -1,7 +1,10 @@
+export { backupData } from './backup-data';
 export { backupImage } from './backup-image';
 export { cleanUpRun } from './clean-up-run';
 export { confirmRestore } from './confirm-restore';
+export { planDataRestore } from './plan-data';
 export { planRestore } from './plan-restore';
 export { planUndo } from './plan-undo';
+export { restoreData } from './restore-data';
 export { restoreServer } from './restore-server';
 export { undoRestore } from './undo-restore';

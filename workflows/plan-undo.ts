@@ -1,5 +1,5 @@
 import type { PlanUndoInput } from '../src/contracts/workflows';
-import { hostLooks, planning } from './runbook/activities';
+import { dataLooks, hostLooks, planning } from './runbook/activities';
 import { summarise } from './runbook/errors';
 
 /** Makes the plan of an undo. It looks at the server and the kept volumes as they are now, and changes neither. */
@@ -7,7 +7,10 @@ export async function planUndo(input: PlanUndoInput): Promise<void> {
   try {
     const source = await planning.chooseUndoSource(input.planId, input.serverId, input.ofRunId);
     const survey = await hostLooks(source.hypervisor).surveyUndo(source, input.ofRunId);
-    await planning.composeUndoPlan(source, survey);
+    // Histories of earlier versions have a way back without the field.
+    const { data } = source.wayBack;
+    const looked = data == null || survey.present?.agent.state !== 'answering' ? null : await dataLooks(source.hypervisor).surveyDataUndo(source, data);
+    await planning.composeUndoPlan(source, { ...survey, ...(looked === null ? {} : { data: looked }) });
   } catch (thrown) {
     await planning.failPlan(input.planId, summarise(thrown));
   }

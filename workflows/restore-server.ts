@@ -1,16 +1,18 @@
 import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
-import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
+import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/restore-planning';
-import { catalogue, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
-import { summarise } from './runbook/errors';
+import { itemKey } from '../src/domain/data-steps';
+import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { markIfDamaged } from './runbook/damage';
 import { giveServerBack } from './runbook/fence';
+import { placedDetail } from './runbook/placed';
 import { loadPlanOf } from './runbook/plan';
-import { carryOut } from './runbook/runbook';
+import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
- * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer and to pass its health checks. Then it goes live. Until that moment every step can be
+ * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer, gets the data that was saved after the image, and has to pass its health checks. Then it goes live. Until that moment every step can be
  * undone, and nothing is lost by it; afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
@@ -28,7 +30,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
 
     for (const { target, newPath } of plan.volumes) {
       await book.step(`copy:${target}`, {
-        do: () => transfer.copyDiskToVolume(input, plan, target).catch((thrown: unknown) => markIfDamaged(plan, thrown)),
+        do: () => transfer.copyDiskToVolume(input, plan, target).catch((thrown: unknown) => markIfDamaged(plan.recoveryPoint.id, thrown)),
         undo: () => undo.discardVolumes(input, plan),
         detail: () => ({ newPath, verified: true }),
       });
@@ -65,11 +67,13 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
     const waitsForAgent = plan.steps.some(({ key }) => key === 'agent');
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
+    // Nothing of it needs an undo: until go-live the old volumes come back as they were.
+    for (const { item } of plan.data ?? []) await restoreDataInto(book, input, item);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
-    book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds });
+    book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds, ...(plan.loss === undefined ? {} : { lostSeconds: plan.loss.seconds }) });
 
     // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
     const approval = input.hold ? await book.decision('go-live') : null;
@@ -115,9 +119,20 @@ const describeSurvey = ({ present }: RestoreSurvey) => ({
   agent: present?.agent.state ?? 'gone',
 });
 
-/** Stored bytes that differ from their checksums: nobody may choose this recovery point again. */
-async function markIfDamaged(plan: RestorePlanBody, thrown: unknown): Promise<never> {
-  const { code, message } = summarise(thrown);
-  if (code === 'RECOVERY_POINT_CORRUPT' || code === 'RECOVERY_POINT_INCOMPLETE') await catalogue.markDamaged(plan.recoveryPoint.id, message);
-  throw thrown;
+/** The second half: data that was saved after the image, into the restored server in its quarantine. What it replaces there is the image's own, older data: it is not kept. */
+async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: DataRestoreItem): Promise<void> {
+  const data = dataCalls(input.hypervisor);
+  const transfer = dataTransfers(input.hypervisor);
+  const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
+  await book.step(`data-fetch:${itemKey(item)}`, { do: () => transfer.fetchData(input, item).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  await book.step(`data-place:${itemKey(item)}`, {
+    do: async () => {
+      await transfer.loadData(input, item).catch(markDamage);
+      const record = await transfer.placeData(input, item);
+      await data.discardKeptData(input, record);
+      await data.discardFetched(input, item);
+      return record;
+    },
+    detail: placedDetail,
+  });
 }

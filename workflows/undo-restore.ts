@@ -1,12 +1,13 @@
 import type { UndoPlanBody, UndoSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
+import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { RunResult, UndoInput } from '../src/contracts/workflows';
 import { stateNow } from '../src/domain/restore-planning';
 import { undoStaleness } from '../src/domain/undo-planning';
-import { catalogue, hostCalls, serverCalls, undoCalls } from './runbook/activities';
+import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, undoCalls } from './runbook/activities';
 import { giveServerBack } from './runbook/fence';
 import { loadPlanOf } from './runbook/plan';
-import { carryOut } from './runbook/runbook';
+import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
  * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be undone:
@@ -20,6 +21,8 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
   return carryOut(input, async (book) => {
     const plan = await loadPlanOf('undo', input);
     await book.announce(plan.steps);
+    const { data } = plan;
+    if (data != null) return returnData(book, input, plan, data.record);
     const { present } = await book.step('check', { do: () => surveyAsPlanned(plan, input, host), detail: describeSurvey });
 
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
@@ -52,6 +55,26 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
 
     book.settleAll();
     await book.uninterrupted(() => book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => returned }));
+  });
+}
+
+/** The undo of a data restore: in the running server. What the data step returns is complete or has not begun; it is continued by whoever calls it again. */
+async function returnData(book: Runbook, input: UndoInput, plan: UndoPlanBody, record: KeptDataRecord): Promise<void> {
+  const server = serverCalls(input.hypervisor);
+  const undo = undoCalls(input.hypervisor);
+  await book.step('check', { do: () => dataCalls(input.hypervisor).surveyDataUndo(input, record), detail: ({ changes }) => ({ changed: changes.length }) });
+  await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
+  await book.uninterrupted(async () => {
+    await book.step('return', {
+      do: async () => {
+        const kept = await dataTransfers(input.hypervisor).returnData(input, record);
+        await catalogue.takeWayBack(input.runId, input.ofRunId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: kept }, plan.before);
+        return kept;
+      },
+      detail: ({ kept }) => ({ keptBytes: kept.keptBytes }),
+    });
+    book.settleAll();
+    await book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => returned });
   });
 }
 

@@ -5,8 +5,8 @@ import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/erro
 import { newId } from '../contracts/ids';
 import type { PlanBody, PlanScenario, PlanState } from '../contracts/plan';
 import type { RunKind } from '../contracts/run';
-import type { BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
-import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
+import type { BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
+import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
 import { sha256 } from './plan-hash';
 
 /** The rules by which a run is accepted or refused, and the workflow input an accepted one gets. Pure: the stores add the locking. */
@@ -54,7 +54,8 @@ export interface PlanForAcceptance {
   readonly runId: string | null;
 }
 
-export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'undo' => (scenario === 'undo' ? 'undo' : 'restore-server');
+const KIND_OF_SCENARIO = { server: 'restore-server', data: 'restore-data', undo: 'undo' } as const satisfies Record<PlanScenario, RunKind>;
+export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'restore-data' | 'undo' => KIND_OF_SCENARIO[scenario];
 
 export interface UsablePlan {
   readonly body: PlanBody;
@@ -67,8 +68,9 @@ export interface UsablePlan {
  */
 export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>): UsablePlan {
   const context = { planId: plan.id };
-  if (hold && plan.scenario === 'undo') {
-    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} is an undo: the server starts with the network it had, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
+  if (hold && plan.scenario !== 'server') {
+    const why = plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
+    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
   }
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
   if (plan.state === 'failed') throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
@@ -88,7 +90,7 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
     });
   }
   if (confirm !== server.name) {
-    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan replaces the disks of server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
+    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan changes server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
   }
   return { body, hash: plan.hash };
 }
@@ -145,12 +147,25 @@ export const backupInput = (server: ServerRecord, request: AcceptBackupRequest, 
 });
 
 /** What carries a plan out. */
-export function plannedRun(server: ServerRecord, request: AcceptPlannedRequest, plan: UsablePlan, grant: RunGrant): Extract<StartableRun, { readonly kind: 'restore-server' | 'undo' }> {
+export function plannedRun(server: ServerRecord, request: AcceptPlannedRequest, plan: UsablePlan, grant: RunGrant): Extract<StartableRun, { readonly kind: 'restore-server' | 'restore-data' | 'undo' }> {
   const planned = { ...runInput(server, grant), planId: request.planId, planHash: plan.hash, reason: storableText(request.reason) };
   const { body } = plan;
   if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ofRunId: body.undoes.runId } };
+  if (body.scenario === 'data') return { kind: 'restore-data', input: { ...planned, safetyRecoveryPointId: newId('rp') } };
   // The repository that holds the plan's recovery point need not be the one new backups go to.
   return { kind: 'restore-server', input: { ...planned, repository: body.recoveryPoint.repository, hold: request.hold } };
+}
+
+/** The declared data sets of these names, all where null. Throws `DATA_SET_NOT_FOUND`. */
+export function backupDataInput(server: ServerRecord, request: AcceptDataBackupRequest, grant: RunGrant): BackupDataInput {
+  const { dataSets } = server.protection;
+  const unknown = (request.dataSets ?? []).filter((name) => !dataSets.some((dataSet) => dataSet.name === name));
+  if (unknown.length > 0 || dataSets.length === 0) {
+    const declared = dataSets.length === 0 ? 'none is declared' : `declared are ${dataSets.map(({ name }) => name).join(', ')}`;
+    throw new ModosuError('DATA_SET_NOT_FOUND', `Server "${server.name}" has no data set${unknown.length === 0 ? '' : ` "${storableText(unknown[0] ?? '', 64)}"`}: ${declared}. Nothing was started.`, { context: { server: server.name } });
+  }
+  const chosen = dataSets.filter(({ name }) => request.dataSets?.includes(name) ?? true);
+  return { ...runInput(server, grant), items: chosen.map((dataSet) => ({ recoveryPointId: newId('rp'), dataSet })), reason: storableText(request.reason) };
 }
 
 export const confirmInput = (server: ServerRecord, request: AcceptConfirmRequest, grant: RunGrant): ConfirmInput => ({
@@ -164,6 +179,10 @@ export function requestDetails({ kind, input }: StartableRun, recoveryPointId: s
   switch (kind) {
     case 'backup-image':
       return { mode: input.mode, allowCrashConsistent: input.allowCrashConsistent, recoveryPointId: input.recoveryPointId };
+    case 'backup-data':
+      return { dataSets: input.items.map(({ dataSet }) => dataSet.name) };
+    case 'restore-data':
+      return { planId: input.planId, planHash: input.planHash, recoveryPointId };
     case 'restore-server':
       return { planId: input.planId, planHash: input.planHash, recoveryPointId, hold: input.hold };
     case 'undo':

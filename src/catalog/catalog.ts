@@ -2,7 +2,8 @@ import type { Decision, RunOutcome, StepRecord } from '../contracts/activities';
 import type { ErrorSummary } from '../contracts/errors';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
 import type { Protection } from '../contracts/protection';
-import type { ImageManifest, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
+import type { DataManifest, DataSelection } from '../contracts/data';
+import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
 import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
@@ -98,15 +99,25 @@ export interface DecisionRequest {
   readonly reason: string;
 }
 
-export interface AcceptPlanRequest {
+export interface AcceptDataBackupRequest extends AcceptRunRequest {
+  /** Names of declared data sets; null: all of them. */
+  readonly dataSets: readonly string[] | null;
+}
+
+interface AcceptPlanRequestBase {
   readonly actor: Actor;
   readonly idempotencyKey: string | null;
   readonly requestDigest: string;
   readonly serverId: string;
-  readonly scenario: 'server';
   /** Null: the newest usable one. Unknown, or of another server: `RECOVERY_POINT_NOT_FOUND`. */
   readonly recoveryPointId: string | null;
+  /** ISO 8601; null or absent: now. */
+  readonly incidentAt?: string | null;
 }
+
+export type AcceptPlanRequest =
+  | (AcceptPlanRequestBase & { readonly scenario: 'server'; readonly noData?: boolean })
+  | (AcceptPlanRequestBase & { readonly scenario: 'data'; readonly dataSet: string; readonly selection: DataSelection });
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */
 export type DispatchableRun = StartableRun;
@@ -147,13 +158,17 @@ export interface Catalog {
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<number>;
   /** Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws `REPOSITORY_NOT_CONFIGURED`. */
-  recordRecoveryPoint(manifest: ImageManifest, repository: string): Promise<RecoveryPointView>;
+  recordRecoveryPoint(manifest: ImageManifest, repository: string): Promise<ImageRecoveryPointView>;
+  /** The same for a data recovery point. */
+  recordDataRecoveryPoint(manifest: DataManifest): Promise<DataRecoveryPointView>;
   /** Newest first. */
   listRecoveryPoints(filter: { readonly serverId?: string }, page: PageRequest): Promise<Page<RecoveryPointView>>;
   /** Throws `RECOVERY_POINT_NOT_FOUND`. */
   getRecoveryPoint(id: string): Promise<RecoveryPointView>;
-  /** Newest `usable` one by point in time. Throws `NO_RECOVERY_POINT`. */
-  newestUsable(serverId: string): Promise<RecoveryPointView>;
+  /** Newest `usable` image by point in time. Throws `NO_RECOVERY_POINT`. */
+  newestUsable(serverId: string): Promise<ImageRecoveryPointView>;
+  /** Usable ones of a data set, newest first; at most a thousand. */
+  usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
   /** After a failed verification. Idempotent; audited. */
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
 
@@ -181,6 +196,8 @@ export interface Catalog {
    * the holder's run id in the context (`runId`); the refusal is audited too, in a transaction of its own.
    */
   acceptBackup(request: AcceptBackupRequest): Promise<AcceptedRun>;
+  /** The same for data. Throws `DATA_SET_NOT_FOUND`, also when none is declared. */
+  acceptDataBackup(request: AcceptDataBackupRequest): Promise<AcceptedRun>;
   /**
    * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws `PLAN_NOT_FOUND` (also for a plan of another server),
    * `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
@@ -223,7 +240,8 @@ export interface Catalog {
 
   // --- the way back ------------------------------------------------------------------------------------------------------
   /**
-   * The run has swapped the volumes: what stood there is kept until `expiresAt`, and the server is on a new line of disk states. One transaction. Idempotent by run. Audited as `lineage.started`.
+   * The run has swapped the volumes: what stood there is kept until `expiresAt`, and the server is on a new line of disk states. One transaction. Idempotent by run. Audited as `lineage.started`. With `facts.data`, data was
+   * put in place inside the guest: the line goes on, and nothing waits for a go-live; audited as `data.placed`.
    */
   openWayBack(runId: string, facts: WayBackFacts, before: StateBefore, expiresAt: Date): Promise<WayBackView>;
   /**
@@ -247,8 +265,8 @@ export interface Catalog {
   getRun(runId: string): Promise<RunView>;
   /** Newest first; without steps. */
   listRuns(filter: { readonly serverId?: string; readonly kind?: RunKind; readonly state?: RunState }, page: PageRequest): Promise<Page<RunView>>;
-  /** Seconds of the last measured restores of a server that succeeded (at most 20, newest first), for estimates. */
-  measuredRecoverySeconds(serverId: string): Promise<readonly number[]>;
+  /** Seconds of the last measured restores of this kind of a server that succeeded (at most 20, newest first), for estimates. */
+  measuredRecoverySeconds(serverId: string, kind: 'restore-server' | 'restore-data'): Promise<readonly number[]>;
 
   // --- tokens ------------------------------------------------------------------------------------------------------------
   /** Stores only a SHA-256 of the token. The secret is returned once. Audited (name and scopes, never the token). */

@@ -64,12 +64,13 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
 function protectionOf(declaration: Partial<Protection>): Protection {
-  const { nics, healthChecks, quiesce, onlineBackup } = declaration;
+  const { nics, healthChecks, quiesce, onlineBackup, dataSets } = declaration;
   return {
     nics: nics ?? NO_PROTECTION.nics,
     healthChecks: healthChecks ?? NO_PROTECTION.healthChecks,
     quiesce: quiesce ?? NO_PROTECTION.quiesce,
     onlineBackup: onlineBackup ?? NO_PROTECTION.onlineBackup,
+    dataSets: dataSets ?? NO_PROTECTION.dataSets,
   };
 }
 

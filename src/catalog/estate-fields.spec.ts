@@ -6,6 +6,7 @@ const declared: Protection = {
   healthChecks: [{ kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/bin/true', 'x'.repeat(4000)] }],
   quiesce: { before: null, after: ['/bin/true'] },
   onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: 200 },
+  dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: null, after: null }],
 };
 
 describe('the fields of a declaration', () => {
@@ -16,6 +17,7 @@ describe('the fields of a declaration', () => {
       'healthChecks: shop',
       'quiesce: {"after":["/bin/true"]}',
       'onlineBackup: {"maxGuestLatencyMs":200}',
+      'dataSets: uploads (files)',
     ]);
   });
 

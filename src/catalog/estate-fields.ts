@@ -20,12 +20,13 @@ const MAX_SHOWN_BYTES = 160;
 export const placeFields = (values: Readonly<Record<string, string | number>>): readonly Field[] =>
   Object.entries(values).map(([label, value]) => ({ label, compared: String(value), shown: String(value), isAbsent: false }));
 
-/** The four things a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
-export const protectionFields = ({ nics, healthChecks, quiesce, onlineBackup }: Protection): readonly Field[] => [
+/** The things a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
+export const protectionFields = ({ nics, healthChecks, quiesce, onlineBackup, dataSets }: Protection): readonly Field[] => [
   declared('nics', nics, nics.map(({ mac, role }) => `${mac} ${role}`).join(', ')),
   declared('healthChecks', healthChecks, healthChecks.map(({ name }) => name).join(', ')),
   declared('quiesce', quiesce, compact(quiesce)),
   declared('onlineBackup', onlineBackup, compact(onlineBackup)),
+  declared('dataSets', dataSets, dataSets.map(({ name, kind }) => `${name} (${kind})`).join(', ')),
 ];
 
 export const createdLines = (fields: readonly Field[]): readonly string[] => fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);

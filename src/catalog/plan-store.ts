@@ -2,13 +2,14 @@ import { LessThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
-import type { PlanBody, PlanScenario } from '../contracts/plan';
+import type { PlanBody, PlanScenario, RestoreScenario } from '../contracts/plan';
+import type { RecoveryPointKind } from '../contracts/recovery-point';
 import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
 import { isBodyOf } from './acceptance';
-import type { Actor, Catalog } from './catalog';
+import type { AcceptPlanRequest, Actor, Catalog } from './catalog';
 import type { Database } from './database';
-import { RestorePlanEntity, type RecoveryPointRow, type RestorePlanRow } from './entities';
+import { RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
 import { sha256 } from './plan-hash';
@@ -29,9 +30,10 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         if (earlier !== null) return { planId: earlier, replayed: true };
         const { actor, serverId, scenario, recoveryPointId } = request;
         const server = await requireServer(manager, serverId);
-        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, undoesRunId: null }, now()));
-        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId } });
+        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId, KIND_OF[scenario]);
+        const asked = planRequest(request);
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, request: asked, undoesRunId: null }, now()));
+        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...asked } });
         return { planId, replayed: false };
       });
     },
@@ -45,7 +47,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const { serverId } = await requireRun(manager, ofRunId);
         const server = await requireServer(manager, serverId);
         await requireUndoableRun(manager, ofRunId, server);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, undoesRunId: ofRunId }, now()));
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, request: null, undoesRunId: ofRunId }, now()));
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
         return { planId, serverId, replayed: false };
       });
@@ -87,9 +89,24 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
   };
 }
 
-/** Throws `RECOVERY_POINT_NOT_FOUND` for one of another server, `RECOVERY_POINT_NOT_USABLE` for a damaged one. */
-export function requireSuitable(point: Pick<RecoveryPointRow, 'id' | 'serverId' | 'state'>, serverId: string): void {
+/** What kind of recovery point a scenario begins with. */
+export const KIND_OF = { server: 'image', data: 'data' } as const satisfies Record<RestoreScenario, RecoveryPointKind>;
+
+/** What is stored of a request besides the recovery point. */
+export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
+  request.scenario === 'server'
+    ? { noData: request.noData ?? false, incidentAt: request.incidentAt ?? null }
+    : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null };
+
+/** Throws `RECOVERY_POINT_NOT_FOUND` for one of another server, `RECOVERY_POINT_NOT_USABLE` for a damaged one or one of another kind. */
+export function requireSuitable(point: Pick<RecoveryPointRow, 'id' | 'serverId' | 'state' | 'kind'>, serverId: string, kind: RecoveryPointKind): void {
   if (point.serverId !== serverId) throw recoveryPointNotFound(point.id);
+  if (point.kind !== kind) {
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} holds ${point.kind === 'image' ? 'an image' : 'data'}; this restore needs ${kind === 'image' ? 'an image' : 'data'}.`, {
+      hint: 'Choose one of the right kind: `modosu recovery-point list --server NAME`.',
+      context: { recoveryPointId: point.id, kind: point.kind },
+    });
+  }
   if (point.state !== 'usable') {
     throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}: it cannot be restored.`, { context: { recoveryPointId: point.id } });
   }
@@ -110,6 +127,7 @@ export interface PlanDraft {
   readonly scenario: PlanScenario;
   readonly actor: Actor;
   readonly recoveryPointId: string | null;
+  readonly request: PlanRequest | null;
   readonly undoesRunId: string | null;
 }
 
@@ -126,8 +144,11 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
 });
 
 /** What the workflow of a plan is started with. The database holds that an undo names its run. */
-export const startablePlan = ({ id: planId, serverId, recoveryPointId, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'undoesRunId'>): StartablePlan =>
-  undoesRunId === null ? { scenario: 'server', input: { planId, serverId, recoveryPointId } } : { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
+export function startablePlan({ id: planId, serverId, recoveryPointId, request, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'request' | 'undoesRunId'>): StartablePlan {
+  if (undoesRunId !== null) return { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
+  if (request !== null && 'selection' in request) return { scenario: 'data', input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt } };
+  return { scenario: 'server', input: { planId, serverId, recoveryPointId, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null } };
+}
 
 async function requirePlan(manager: EntityManager, planId: string): Promise<RestorePlanRow> {
   const plan = await manager.findOneBy(RestorePlanEntity, { id: planId });

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import { IsNull, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import type { Catalog } from './catalog';
@@ -6,9 +6,12 @@ import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { RecoveryPointEntity, RepositoryEntity, RunEntity, type RecoveryPointRow } from './entities';
 import { requireServer } from './inventory-store';
-import { recoveryPointRow, recoveryPointView } from './views';
+import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow, recoveryPointView } from './views';
 
-type RecoveryPointMethods = Pick<Catalog, 'nextGeneration' | 'recordRecoveryPoint' | 'listRecoveryPoints' | 'getRecoveryPoint' | 'newestUsable' | 'markRecoveryPoint'>;
+type RecoveryPointMethods = Pick<Catalog, 'nextGeneration' | 'recordRecoveryPoint' | 'recordDataRecoveryPoint' | 'listRecoveryPoints' | 'getRecoveryPoint' | 'newestUsable' | 'usableData' | 'markRecoveryPoint'>;
+
+/** Nobody looks further back for the newest suitable one. */
+export const USABLE_DATA_LIMIT = 1000;
 
 /** Who records what a run has done. */
 export const WORKER = 'worker';
@@ -18,7 +21,8 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     nextGeneration: (serverId) =>
       database.read(async (manager) => {
         await requireServer(manager, serverId);
-        return ((await manager.maximum(RecoveryPointEntity, 'generation', { serverId })) ?? 0) + 1;
+        const { highest } = (await manager.createQueryBuilder(RecoveryPointEntity, 'point').select('MAX(point.generation)', 'highest').where({ serverId }).getRawOne<{ readonly highest: number | null }>()) ?? { highest: null };
+        return (highest ?? 0) + 1;
       }),
 
     recordRecoveryPoint: (manifest, repository) =>
@@ -31,7 +35,7 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
         const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
         const stored = await manager.findOneBy(RecoveryPointEntity, { id: row.id });
         if (stored === null) throw generationTaken(row);
-        if ((inserted.raw as readonly unknown[]).length === 0) return recoveryPointView(stored);
+        if ((inserted.raw as readonly unknown[]).length === 0) return imageView(stored);
         await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
         audit({
           actor: WORKER,
@@ -40,7 +44,20 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
           serverId: server.id,
           details: { recoveryPointId: row.id, generation: row.generation, lineageId: row.lineageId, repository, sizeBytes: row.sizeBytes, pointInTime: row.pointInTime, definitionSha256: manifest.definition.sha256 },
         });
-        return recoveryPointView(stored);
+        return imageView(stored);
+      }),
+
+    recordDataRecoveryPoint: (manifest) =>
+      database.transaction(async ({ manager, audit }) => {
+        const server = await requireServer(manager, manifest.server.id);
+        const row = dataRecoveryPointRow(manifest);
+        const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
+        const stored = await requireRecoveryPoint(manager, row.id);
+        if ((inserted.raw as readonly unknown[]).length === 0) return dataView(stored);
+        // The first one that is saved stands for the run; the others are found by their run.
+        await manager.update(RunEntity, { id: row.runId, recoveryPointId: IsNull() }, { recoveryPointId: row.id });
+        audit({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: publishedData(row) });
+        return dataView(stored);
       }),
 
     listRecoveryPoints: ({ serverId }, page) =>
@@ -57,9 +74,16 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     newestUsable: (serverId) =>
       database.read(async (manager) => {
         const server = await requireServer(manager, serverId);
-        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, state: 'usable' }, order: { pointInTime: 'DESC', generation: 'DESC' } });
+        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, kind: 'image', state: 'usable' }, order: { pointInTime: 'DESC', generation: 'DESC' } });
         if (row === null) throw noRecoveryPoint(server);
-        return recoveryPointView(row);
+        return imageView(row);
+      }),
+
+    usableData: (serverId, dataSet) =>
+      database.read(async (manager) => {
+        await requireServer(manager, serverId);
+        const rows = await manager.find(RecoveryPointEntity, { where: { serverId, kind: 'data', dataSet, state: 'usable' }, order: { pointInTime: 'DESC', id: 'DESC' }, take: USABLE_DATA_LIMIT });
+        return rows.map(dataView);
       }),
 
     markRecoveryPoint: (id, state, why) =>
@@ -80,13 +104,16 @@ export async function requireRecoveryPoint(manager: EntityManager, id: string): 
   return row;
 }
 
+/** What the audit says about one. */
+export const publishedData = ({ id, dataSet, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({ recoveryPointId: id, dataSet, snapshotId, sizeBytes, addedBytes, pointInTime });
+
 export const recoveryPointNotFound = (id: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
 
 export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }): ModosuError =>
   new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point.`, { context: { serverId: server.id, server: server.name } });
 
-export const generationTaken = ({ id, serverName, generation }: { readonly id: string; readonly serverName: string; readonly generation: number }): ModosuError =>
+export const generationTaken = ({ id, serverName, generation }: { readonly id: string; readonly serverName: string; readonly generation: number | null }): ModosuError =>
   new ModosuError('INTERNAL', `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`, {
     context: { recoveryPointId: id, generation },
   });

@@ -3,7 +3,7 @@ import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
-import { backupInput, confirmInput, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from './acceptance';
+import { backupDataInput, backupInput, confirmInput, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from './acceptance';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
@@ -12,7 +12,7 @@ import { requireServer } from './inventory-store';
 import { planNotFound } from './plan-store';
 import { requireConfirmableRun, requireUndoableRun } from './way-back-checks';
 
-type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptPlanned' | 'acceptConfirm'>;
+type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptDataBackup' | 'acceptPlanned' | 'acceptConfirm'>;
 
 /**
  * Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. Ways back change only under the server's lock; so what is read of them after it was
@@ -31,6 +31,21 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         const grant = await lockServer(manager, server, runId, now());
         const input = backupInput(server, request, grant, recoveryPointId);
         await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
+        return { runId, replayed: false };
+      });
+    },
+
+    acceptDataBackup: (request) => {
+      const runId = newId('run');
+      return refusalsAudited(database, 'backup-data', request, async (transaction) => {
+        const { manager } = transaction;
+        const earlier = await claimIdempotencyKey(manager, request, runId, now());
+        if (earlier !== null) return { runId: earlier, replayed: true };
+        const server = await requireServer(manager, request.serverId);
+        // First without the lock: that there is no such data set says more than that the server is busy.
+        backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: now() });
+        const grant = await lockServer(manager, server, runId, now());
+        await insertRun(transaction, request, { kind: 'backup-data', input: backupDataInput(server, request, grant) }, NOTHING_REFERRED_TO);
         return { runId, replayed: false };
       });
     },
@@ -145,6 +160,7 @@ async function insertRun({ manager, audit }: Transaction, request: AcceptRunRequ
     waitingFor: null,
     error: null,
     recoverySeconds: null,
+    lostSeconds: null,
     input,
   });
   audit({

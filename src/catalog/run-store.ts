@@ -77,7 +77,8 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         const error = outcome.error === null ? null : storableError(outcome.error);
         const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
         const recoverySeconds = outcome.recoverySeconds ?? null;
-        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds, waitingFor: null });
+        const lostSeconds = outcome.lostSeconds ?? null;
+        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds, lostSeconds, waitingFor: null });
         if (outcome.state !== 'succeeded') {
           const open = await manager.findBy(RunStepEntity, { runId, state: In(['pending', 'running', 'waiting']) });
           if (open.length > 0) await manager.upsert(RunStepEntity, open.map((step) => ({ runId, ...closeStep(step, finishedAt) })), ['runId', 'seq']);
@@ -88,7 +89,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
           action: `run.${outcome.state}`,
           runId,
           serverId: run.serverId,
-          details: { kind: run.kind, code: error?.code, message: error?.message, recoveryPointId, recoverySeconds },
+          details: { kind: run.kind, code: error?.code, message: error?.message, recoveryPointId, recoverySeconds, lostSeconds },
         });
       }),
 
@@ -122,9 +123,9 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         return toPage(runs, page, (run) => runView(run, contextOf(run), [], now()), ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }));
       }),
 
-    measuredRecoverySeconds: (serverId) =>
+    measuredRecoverySeconds: (serverId, kind) =>
       database.read(async (manager) => {
-        const where: FindOptionsWhere<RunRow> = { serverId, kind: 'restore-server', state: 'succeeded', recoverySeconds: Not(IsNull()) };
+        const where: FindOptionsWhere<RunRow> = { serverId, kind, state: 'succeeded', recoverySeconds: Not(IsNull()) };
         const runs = await manager.find(RunEntity, { where, order: { requestedAt: 'DESC' }, take: 20 });
         return runs.flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]));
       }),

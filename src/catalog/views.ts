@@ -1,6 +1,8 @@
+import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
-import type { ImageManifest, RecoveryPointView } from '../contracts/recovery-point';
+import type { DataManifest } from '../contracts/data';
+import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointView } from '../contracts/recovery-point';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
 import type { ServerRecord } from './catalog';
@@ -14,11 +16,31 @@ const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => record;
 
-export const recoveryPointView = ({ stateReason: _stateReason, pointInTime, publishedAt, ...row }: RecoveryPointRow): RecoveryPointView => ({
-  ...row,
-  pointInTime: pointInTime.toISOString(),
-  publishedAt: publishedAt.toISOString(),
-});
+/** The database holds that a row has the columns of its kind. */
+export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
+  const { id, serverId, serverName, state, pointInTime, publishedAt, sizeBytes, reason, runId } = row;
+  const common = { id, serverId, serverName, state, pointInTime: pointInTime.toISOString(), publishedAt: publishedAt.toISOString(), sizeBytes, reason, runId };
+  if (row.kind === 'image') {
+    const { generation, lineageId, consistency, repository, disks } = row;
+    return { kind: 'image', ...common, generation, lineageId, consistency, repository, disks } as ImageRecoveryPointView;
+  }
+  const { dataSet, snapshotId, addedBytes, declared, content } = row;
+  return { kind: 'data', ...common, dataSet, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
+}
+
+/** For rows that were chosen by their kind. Throws `RECOVERY_POINT_NOT_USABLE` for one of data. */
+export function imageView(row: RecoveryPointRow): ImageRecoveryPointView {
+  const view = recoveryPointView(row);
+  if (view.kind === 'image') return view;
+  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${row.id} holds data, not an image.`, { context: { recoveryPointId: row.id } });
+}
+
+/** The same for data. Throws `RECOVERY_POINT_NOT_USABLE` for an image. */
+export function dataView(row: RecoveryPointRow): DataRecoveryPointView {
+  const view = recoveryPointView(row);
+  if (view.kind === 'data') return view;
+  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${row.id} is an image, not one of data.`, { context: { recoveryPointId: row.id } });
+}
 
 /** The row of a published recovery point. Its size counts the images, the definition and the NVRAM. */
 export function recoveryPointRow(manifest: ImageManifest, repository: string): RecoveryPointRow {
@@ -40,8 +62,38 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     disks: manifest.disks.map(({ target, virtualSizeBytes, image }) => ({ target, virtualSizeBytes, storedBytes: image.sizeBytes })),
     reason: manifest.reason,
     runId: manifest.runId,
+    dataSet: null,
+    snapshotId: null,
+    addedBytes: null,
+    declared: null,
+    content: null,
   };
 }
+
+/** The row of a published data recovery point. */
+export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow => ({
+  id: manifest.recoveryPointId,
+  serverId: manifest.server.id,
+  serverName: manifest.server.name,
+  kind: 'data',
+  generation: null,
+  lineageId: null,
+  state: 'usable',
+  stateReason: null,
+  consistency: null,
+  pointInTime: new Date(manifest.pointInTime),
+  publishedAt: new Date(manifest.publishedAt),
+  repository: null,
+  sizeBytes: manifest.totalBytes,
+  disks: [],
+  reason: manifest.reason,
+  runId: manifest.runId,
+  dataSet: manifest.dataSet.name,
+  snapshotId: manifest.snapshotId,
+  addedBytes: manifest.addedBytes,
+  declared: manifest.dataSet,
+  content: manifest.content,
+});
 
 export const planView = (row: RestorePlanRow, serverName: string): RestorePlanView => ({
   id: row.id,

@@ -27,12 +27,14 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
         const earlier = await manager.findOneBy(WayBackEntity, { runId });
         if (earlier !== null) return wayBackView(earlier, server.name);
         const { fencingToken } = await requireHold(manager, run);
-        const lineageAfter = randomUUID();
-        const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: null }, now());
-        await manager.insert(LineageEntity, { id: lineageAfter, serverId: server.id, runId, startedAt: now() });
+        // Data was put in place inside the guest: its disks go on as they are, and nothing waits for a network.
+        const sameLine = facts.data != null;
+        const lineageAfter = sameLine ? server.lineageId : randomUUID();
+        const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: sameLine ? now() : null }, now());
+        if (!sameLine) await manager.insert(LineageEntity, { id: lineageAfter, serverId: server.id, runId, startedAt: now() });
         await manager.insert(WayBackEntity, row);
-        await manager.update(ServerEntity, { id: server.id }, { lineageId: lineageAfter });
-        audit({ actor: WORKER, action: 'lineage.started', runId, serverId: server.id, details: swapDetails(row) });
+        if (!sameLine) await manager.update(ServerEntity, { id: server.id }, { lineageId: lineageAfter });
+        audit({ actor: WORKER, action: sameLine ? 'data.placed' : 'lineage.started', runId, serverId: server.id, details: swapDetails(row) });
         return wayBackView(row, server.name);
       }),
 
@@ -53,7 +55,7 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
         await manager.update(WayBackEntity, { runId: ofRunId }, closing('undone', runId, at));
         await manager.insert(WayBackEntity, row);
         await manager.update(ServerEntity, { id: server.id }, { lineageId: row.lineageAfter });
-        audit({ actor: WORKER, action: 'lineage.returned', runId, serverId: server.id, details: { ...swapDetails(row), undoes: ofRunId } });
+        audit({ actor: WORKER, action: row.data === null ? 'lineage.returned' : 'data.returned', runId, serverId: server.id, details: { ...swapDetails(row), undoes: ofRunId } });
         return wayBackView(row, server.name);
       }),
 

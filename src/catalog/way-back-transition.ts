@@ -24,6 +24,7 @@ export const openedWayBack = ({ facts, before, ...swap }: Swap, now: Date): WayB
   wasGone: facts.wasGone,
   volumes: facts.volumes.map(({ target, path, allocatedBytes }) => ({ target, path, allocatedBytes })),
   nvramPath: facts.nvramPath,
+  data: facts.data ?? null,
   before: { powerState: before.powerState, agent: before.agent },
   createdAt: now,
   closedBy: null,
@@ -45,10 +46,8 @@ export const wayBackView = ({ fencingToken: _fencingToken, createdAt, expiresAt,
 });
 
 /** What the audit says about a swap. */
-export const swapDetails = ({ lineageBefore, lineageAfter, volumes, expiresAt }: WayBackRow): Readonly<Record<string, unknown>> => ({
-  lineageId: lineageAfter,
-  before: lineageBefore,
-  kept: volumes.map(({ path }) => path),
+export const swapDetails = ({ lineageBefore, lineageAfter, volumes, data, expiresAt }: WayBackRow): Readonly<Record<string, unknown>> => ({
+  ...(data === null ? { lineageId: lineageAfter, before: lineageBefore, kept: volumes.map(({ path }) => path) } : { dataSet: data.dataSet.name, recoveryPointId: data.recoveryPointId, ...data.kept }),
   expiresAt,
 });
 

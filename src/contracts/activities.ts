@@ -1,11 +1,12 @@
+import type { DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
-import type { PlanBody, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { DataSurvey, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
+import type { Consistency, DataRecoveryPointView } from './recovery-point';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
-import type { Consistency } from './recovery-point';
-import type { StateBefore, WayBackFacts, WayBackView } from './way-back';
-import type { BackupImageInput, BackupMode, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
+import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
+import type { BackupDataInput, BackupImageInput, BackupMode, ConfirmInput, DataBackupItem, DataRestoreItem, PlanDataInput, PlanRestoreInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
 
 /**
  * Activity interfaces, shared by workflows (which call them) and `activities/` (which implement them). Arguments and results travel through
@@ -26,6 +27,8 @@ export interface RunOutcome {
   readonly error: ErrorSummary | null;
   readonly recoveryPointId?: string;
   readonly recoverySeconds?: number;
+  /** What was lost, in seconds. */
+  readonly lostSeconds?: number;
 }
 
 /** Short writes to PostgreSQL, run as local activities. Keyed: running one twice changes nothing. */
@@ -50,9 +53,12 @@ export interface CatalogueActivities {
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
-  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null): Promise<PlanSource>;
+  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
   /** Makes the plan from the survey, hashes and stores it. Idempotent. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
+  /** Chooses the data recovery point, and checks that it holds what is asked for. */
+  chooseDataSource(input: PlanDataInput): Promise<DataPlanSource>;
+  composeDataPlan(source: DataPlanSource, survey: DataSurvey): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Finds the way back and what the catalogue knows about it. Throws `WAY_BACK_…`. */
   chooseUndoSource(planId: string, serverId: string, ofRunId: string): Promise<UndoSource>;
@@ -82,6 +88,36 @@ export interface PlanSource {
   readonly protection: Protection;
   /** Volumes that earlier restores have kept and nobody has confirmed. */
   readonly openWayBacks: readonly WayBackView[];
+  /** The newest data of each data set that is declared, and why one is not restored. Absent in histories of earlier versions. */
+  readonly data?: readonly DataChoice[];
+  readonly incidentAt?: string | null;
+}
+
+/** What is restored of one data set after an image. */
+export interface DataChoice {
+  readonly dataSet: string;
+  /** Null: nothing. */
+  readonly planned: PlannedData | null;
+  /** `newest`: it is used. `none`: it has no usable recovery point. `older`: they are all older than the image. `left-out`: the image alone was asked for. */
+  readonly why: 'newest' | 'none' | 'older' | 'left-out';
+  /** Point in time of the newest usable one; null when there is none. */
+  readonly newestAt: string | null;
+  /** PostgreSQL: major version when the recovery point was taken, and the one that the last recovery point before the image says; null where nobody knows. */
+  readonly engine: { readonly dump: number; readonly image: number | null } | null;
+}
+
+export interface DataPlanSource {
+  readonly planId: string;
+  readonly runId: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly uuid: string;
+  readonly hypervisor: string;
+  readonly point: DataRecoveryPointView;
+  readonly item: DataRestoreItem;
+  readonly selection: DataSelection;
+  readonly measuredRecoverySeconds: readonly number[];
+  readonly incidentAt: string | null;
 }
 
 export interface UndoSource {
@@ -211,6 +247,57 @@ export interface ServerActivities {
   beginOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<OnlineBackupStart>;
   /** Cancels the job, thaws, resumes a guest the job has paused, ends the guard. Nothing of it there: nothing. */
   cancelOnlineBackup(input: RunInput): Promise<void>;
+}
+
+/** What restic has saved of one data set. */
+export interface SavedData {
+  readonly snapshotId: string;
+  /** From this moment on nothing is in it. */
+  readonly pointInTime: string;
+  readonly content: FilesContent | PostgresqlContent;
+  readonly totalBytes: number;
+  readonly addedBytes: number;
+  readonly resticVersion: string;
+}
+
+/** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts. */
+export interface DataActivities {
+  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved. */
+  examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
+  /** Runs the declared program of a data set. */
+  runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
+  /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
+  verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;
+  /** Writes the manifest into the repository, then makes the recovery point visible as usable. Idempotent. */
+  publishData(input: RunInput & { readonly reason: string }, item: DataBackupItem, saved: SavedData): Promise<void>;
+  /** Removes what the run has spooled in the guest. Idempotent. */
+  discardSpool(input: RunInput, dataSet: DataBackupItem['dataSet']): Promise<void>;
+  /** Everything the plan of a data restore is made from. Read-only. */
+  surveyData(source: DataPlanSource): Promise<DataSurvey>;
+  /** Undoes what this run has fetched and put in place for the item. Nothing of it there: nothing. */
+  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<void>;
+  /** Removes what was fetched, once it is in place. Idempotent. */
+  discardFetched(input: RunInput, item: DataRestoreItem): Promise<void>;
+  /** What an undo of this would lose. Read-only. */
+  surveyDataUndo(input: Pick<RunInput, 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>>;
+  /** Deletes what a data restore has kept in the guest. Idempotent. */
+  discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void>;
+}
+
+/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. */
+export interface DataTransferActivities {
+  /** Dumps the databases of a data set into its spool directory, and reads the dumps to their end. */
+  dumpDataSet(input: RunInput, item: DataBackupItem): Promise<PostgresqlContent>;
+  /** Saves a data set, or its dumps (`dumped`), with restic. A snapshot that an earlier attempt has finished is adopted. */
+  saveDataSet(input: RunInput, item: DataBackupItem, dumped: PostgresqlContent | null): Promise<SavedData>;
+  /** Fetches what is selected into a directory beside its place; nothing in use is touched. */
+  fetchData(input: RunInput, item: DataRestoreItem): Promise<{ readonly bytes: number }>;
+  /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
+  loadData(input: RunInput, item: DataRestoreItem): Promise<void>;
+  /** Puts it in place. Says what was kept of what stood there. */
+  placeData(input: RunInput, item: DataRestoreItem): Promise<KeptDataRecord>;
+  /** Puts back what a data restore has replaced, and keeps what stands there now. */
+  returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord>;
 }
 
 /** Long copies; queue `host.<hypervisor>.transfer`. They heartbeat as long as the adapter does not take them for stalled. */

@@ -1,11 +1,13 @@
 import type { ErrorSummary } from './errors';
+import type { DataChange, DataContent, DataSelection, DataSet } from './data';
 import type { HealthCheck } from './protection';
 import type { ImageManifest } from './recovery-point';
 import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
-import type { StateBefore, WayBackFacts } from './way-back';
+import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
+import type { DataRestoreItem } from './workflows';
 
-export type RestoreScenario = 'server';
+export type RestoreScenario = 'server' | 'data';
 export type PlanScenario = RestoreScenario | 'undo';
 export type FindingSeverity = 'ok' | 'warn' | 'step' | 'block' | 'unknown';
 
@@ -82,12 +84,28 @@ export interface PlanBasis {
   readonly manifestSha256: string;
 }
 
+/** What is lost: from the point in time of what is restored to the incident. */
+export interface RecoveryLoss {
+  readonly incidentAt: string;
+  /** Of the oldest recovery point that is used. */
+  readonly pointInTime: string;
+  readonly seconds: number;
+}
+
+/** A data recovery point that is restored into the server after its image. */
+export interface PlannedData {
+  readonly item: DataRestoreItem;
+  readonly pointInTime: string;
+}
+
+export type Estimate = { readonly p50Seconds: number; readonly p90Seconds: number; readonly basedOnRuns: number } | null;
+
 /** The immutable content of a plan; its hash binds confirmation and run to exactly this. */
 export interface RestorePlanBody {
   readonly planId: string;
   /** The id that the run which carries this plan out will have: its new volumes are named after it. */
   readonly runId: string;
-  readonly scenario: RestoreScenario;
+  readonly scenario: 'server';
   readonly server: ServerIdentity;
   readonly recoveryPoint: {
     readonly id: string;
@@ -105,6 +123,10 @@ export interface RestorePlanBody {
   /** MACs whose links are down until go-live. */
   readonly quarantinedMacs: readonly string[];
   readonly healthChecks: readonly HealthCheck[];
+  /** Restored in quarantine, after the image. Absent in plans of earlier versions. */
+  readonly data?: readonly PlannedData[];
+  /** Absent in plans of earlier versions. */
+  readonly loss?: RecoveryLoss;
   /** How the server was when the plan was made. */
   readonly before: StateBefore;
   readonly steps: readonly PlannedStep[];
@@ -113,8 +135,41 @@ export interface RestorePlanBody {
   readonly losses: readonly string[];
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
-  readonly estimate: { readonly p50Seconds: number; readonly p90Seconds: number; readonly basedOnRuns: number } | null;
+  readonly estimate: Estimate;
   readonly basis: PlanBasis;
+  readonly createdAt: string;
+}
+
+/** What stands in the guest now and in the recovery point, for the plan of a data restore. */
+export interface DataSurvey {
+  readonly present: ServerInspection;
+  readonly changes: readonly DataChange[];
+  readonly findings: readonly Finding[];
+  readonly losses: readonly string[];
+}
+
+/** The immutable content of the plan of a data restore into a running server. */
+export interface DataRestorePlanBody {
+  readonly planId: string;
+  readonly runId: string;
+  readonly scenario: 'data';
+  readonly server: ServerIdentity;
+  readonly recoveryPoint: {
+    readonly id: string;
+    readonly dataSet: DataSet;
+    readonly pointInTime: string;
+    readonly snapshotId: string;
+    readonly reason: string;
+    readonly content: DataContent;
+  };
+  readonly selection: DataSelection;
+  readonly changes: readonly DataChange[];
+  readonly before: StateBefore;
+  readonly steps: readonly PlannedStep[];
+  readonly findings: readonly Finding[];
+  readonly losses: readonly string[];
+  readonly loss: RecoveryLoss;
+  readonly estimate: Estimate;
   readonly createdAt: string;
 }
 
@@ -137,6 +192,8 @@ export interface UndoSurvey {
   readonly wayBack: WayBackFacts | null;
   /** By target; empty for a server that is off. */
   readonly writtenBytes: Readonly<Record<string, number>>;
+  /** Undo of a data restore only: what would go back. */
+  readonly data?: { readonly changes: readonly DataChange[]; readonly losses: readonly string[] } | null;
 }
 
 /** The immutable content of the plan of an undo. */
@@ -163,11 +220,13 @@ export interface UndoPlanBody {
   readonly steps: readonly PlannedStep[];
   readonly findings: readonly Finding[];
   readonly losses: readonly string[];
+  /** Undo of a data restore: the volumes stay, the server runs on. */
+  readonly data?: { readonly record: KeptDataRecord; readonly changes: readonly DataChange[] } | null;
   readonly basis: Pick<PlanBasis, 'definitionFingerprint' | 'disks'>;
   readonly createdAt: string;
 }
 
-export type PlanBody = RestorePlanBody | UndoPlanBody;
+export type PlanBody = RestorePlanBody | DataRestorePlanBody | UndoPlanBody;
 
 export type PlanState = 'planning' | 'ready' | 'failed' | 'used';
 

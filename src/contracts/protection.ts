@@ -1,3 +1,5 @@
+import type { DataSet } from './data';
+
 /** What a server's owner has declared about it besides where it runs: which network is which, how its health is judged, how it is quiesced. */
 
 /** `production`: down until go-live. `backup`: reachable in quarantine too, for the agent's peers, health checks and data restores. */
@@ -62,6 +64,8 @@ export interface Protection {
   readonly healthChecks: readonly HealthCheck[];
   readonly quiesce: QuiesceHooks;
   readonly onlineBackup: OnlineBackupLimits;
+  /** Backed up from inside the guest; each has recovery points of its own. */
+  readonly dataSets: readonly DataSet[];
 }
 
 export const NO_PROTECTION: Protection = {
@@ -69,4 +73,5 @@ export const NO_PROTECTION: Protection = {
   healthChecks: [],
   quiesce: { before: null, after: null },
   onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
+  dataSets: [],
 };

@@ -1,6 +1,7 @@
+import type { DataContent, DataSet } from './data';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
-export type RecoveryPointKind = 'image';
+export type RecoveryPointKind = 'image' | 'data';
 export type Consistency = 'offline' | 'application' | 'filesystem' | 'crash';
 /** `usable` only after everything is on disk and published; `damaged` once a verification failed. */
 export type RecoveryPointState = 'usable' | 'damaged';
@@ -61,22 +62,39 @@ export interface ImageManifest {
   readonly software: { readonly modosu: string };
 }
 
-/** What catalogue, API and CLI show of a recovery point. */
-export interface RecoveryPointView {
+interface RecoveryPointViewBase {
   readonly id: string;
   readonly serverId: string;
   readonly serverName: string;
-  readonly kind: RecoveryPointKind;
-  readonly generation: number;
-  readonly lineageId: string;
   readonly state: RecoveryPointState;
-  readonly consistency: Consistency;
   readonly pointInTime: string;
   readonly publishedAt: string;
-  readonly repository: string;
-  /** Bytes taken in the repository. */
+  /** Images: bytes taken in the repository. Data: bytes of files and dumps, before deduplication. */
   readonly sizeBytes: number;
-  readonly disks: readonly { readonly target: string; readonly virtualSizeBytes: number; readonly storedBytes: number }[];
   readonly reason: string;
   readonly runId: string;
 }
+
+export interface ImageRecoveryPointView extends RecoveryPointViewBase {
+  readonly kind: 'image';
+  readonly generation: number;
+  readonly lineageId: string;
+  readonly consistency: Consistency;
+  readonly repository: string;
+  readonly disks: readonly { readonly target: string; readonly virtualSizeBytes: number; readonly storedBytes: number }[];
+}
+
+export interface DataRecoveryPointView extends RecoveryPointViewBase {
+  readonly kind: 'data';
+  /** Name of the data set. */
+  readonly dataSet: string;
+  /** restic's full id. */
+  readonly snapshotId: string;
+  readonly addedBytes: number;
+  /** The data set as it was declared then: where the data lies in it. */
+  readonly declared: DataSet;
+  readonly content: DataContent;
+}
+
+/** What catalogue, API and CLI show of a recovery point. */
+export type RecoveryPointView = ImageRecoveryPointView | DataRecoveryPointView;

@@ -1,7 +1,7 @@
 import type { ErrorSummary } from './errors';
 import type { WayBackView } from './way-back';
 
-export type RunKind = 'backup-image' | 'restore-server' | 'undo' | 'confirm';
+export type RunKind = 'backup-image' | 'backup-data' | 'restore-server' | 'restore-data' | 'undo' | 'confirm';
 
 /** What a person may do with a run now; computed by the server, so that no button lies. */
 export type RunAction = 'cancel' | 'go-live' | 'undo' | 'confirm';
@@ -62,8 +62,10 @@ export interface RunView {
   /** What the run has kept of the server it replaced; null when it has replaced nothing. */
   readonly wayBack: WayBackView | null;
   readonly error: ErrorSummary | null;
-  /** Restores only: from the accepted request to the answering guest agent. */
+  /** Restores only: from the accepted request until the health checks had passed, or the data was in place. */
   readonly recoverySeconds: number | null;
+  /** Restores only: from the point in time of the oldest recovery point that was used to the incident: what was lost, in seconds. */
+  readonly lostSeconds: number | null;
   readonly steps: readonly RunStepView[];
 }
 

@@ -1,3 +1,4 @@
+import type { DataSet, KeptData } from './data';
 import type { AgentState, PowerState } from './server';
 
 /**
@@ -13,7 +14,14 @@ export interface KeptVolume {
   readonly allocatedBytes: number;
 }
 
-/** What stood there before a run swapped the volumes of a server, and is kept. */
+/** What a restore of data has kept inside the guest. */
+export interface KeptDataRecord {
+  readonly dataSet: DataSet;
+  readonly recoveryPointId: string;
+  readonly kept: KeptData;
+}
+
+/** What stood there before a run swapped the volumes of a server, or put data in place, and is kept. */
 export interface WayBackFacts {
   /** The hypervisor did not know the server: there is nothing to go back to. */
   readonly wasGone: boolean;
@@ -22,6 +30,8 @@ export interface WayBackFacts {
   readonly generationId: string | null;
   /** The files named in it are all there, unchanged in identity. */
   readonly complete: boolean;
+  /** Restores of data only: the volumes stayed, the line of disk states goes on. */
+  readonly data?: KeptDataRecord | null;
 }
 
 /** How the server was before the swap: undo puts it back into this state, and waits only for an agent that has been seen. */
@@ -40,6 +50,8 @@ export interface WayBackView {
   readonly wasGone: boolean;
   readonly volumes: readonly KeptVolume[];
   readonly nvramPath: string | null;
+  /** Null: volumes were swapped. */
+  readonly data: KeptDataRecord | null;
   readonly before: StateBefore;
   readonly lineageBefore: string;
   readonly lineageAfter: string;
@@ -53,4 +65,6 @@ export interface WayBackView {
   readonly closedAt: string | null;
 }
 
-export const keptBytes = (wayBack: Pick<WayBackView, 'volumes'>): number => wayBack.volumes.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+/** Room on the host, or, for data, in the guest. */
+export const keptBytes = (wayBack: Pick<WayBackView, 'volumes'> & { readonly data?: KeptDataRecord | null }): number =>
+  wayBack.volumes.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0) + (wayBack.data?.kept.keptBytes ?? 0);

@@ -1,3 +1,4 @@
+import type { DataContent, DataSelection, DataSet } from './data';
 import type { OnlineBackupLimits, QuiesceHooks } from './protection';
 import type { RunState } from './run';
 
@@ -5,8 +6,11 @@ export type BackupMode = 'offline' | 'online';
 
 /** Workflow types by name: the API starts them without importing their code. */
 export const WORKFLOW_BACKUP_IMAGE = 'backupImage';
+export const WORKFLOW_BACKUP_DATA = 'backupData';
 export const WORKFLOW_PLAN_RESTORE = 'planRestore';
+export const WORKFLOW_PLAN_DATA = 'planDataRestore';
 export const WORKFLOW_RESTORE_SERVER = 'restoreServer';
+export const WORKFLOW_RESTORE_DATA = 'restoreData';
 export const WORKFLOW_PLAN_UNDO = 'planUndo';
 export const WORKFLOW_UNDO = 'undoRestore';
 export const WORKFLOW_CONFIRM = 'confirmRestore';
@@ -35,6 +39,35 @@ export interface BackupImageInput extends RunInput {
   readonly allowCrashConsistent: boolean;
   readonly quiesce: QuiesceHooks;
   readonly onlineBackup: OnlineBackupLimits;
+  readonly reason: string;
+}
+
+/** One data set of one backup. */
+export interface DataBackupItem {
+  readonly recoveryPointId: string;
+  readonly dataSet: DataSet;
+}
+
+export interface BackupDataInput extends RunInput {
+  readonly items: readonly DataBackupItem[];
+  readonly reason: string;
+}
+
+/** What comes back from one data recovery point into one server. */
+export interface DataRestoreItem {
+  /** As it was declared when the recovery point was taken: where the data lies in it. */
+  readonly dataSet: DataSet;
+  readonly recoveryPointId: string;
+  readonly snapshotId: string;
+  readonly content: DataContent;
+  readonly selection: DataSelection;
+}
+
+export interface RestoreDataInput extends RunInput {
+  readonly planId: string;
+  readonly planHash: string;
+  /** Id of the recovery point that is taken, if it can be, before anything is changed. */
+  readonly safetyRecoveryPointId: string;
   readonly reason: string;
 }
 
@@ -73,13 +106,16 @@ export type CleanUpInput = StartableRun;
 /** A run that has been written down and whose workflow is to be started. */
 export type StartableRun =
   | { readonly kind: 'backup-image'; readonly input: BackupImageInput }
+  | { readonly kind: 'backup-data'; readonly input: BackupDataInput }
   | { readonly kind: 'restore-server'; readonly input: RestoreServerInput }
+  | { readonly kind: 'restore-data'; readonly input: RestoreDataInput }
   | { readonly kind: 'undo'; readonly input: UndoInput }
   | { readonly kind: 'confirm'; readonly input: ConfirmInput };
 
 /** A plan that has been written down and is to be made. */
 export type StartablePlan =
   | { readonly scenario: 'server'; readonly input: PlanRestoreInput }
+  | { readonly scenario: 'data'; readonly input: PlanDataInput }
   | { readonly scenario: 'undo'; readonly input: PlanUndoInput };
 
 export interface PlanRestoreInput {
@@ -87,6 +123,20 @@ export interface PlanRestoreInput {
   readonly serverId: string;
   /** Null: the newest usable one. */
   readonly recoveryPointId: string | null;
+  /** The image alone, without the data that was saved after it. */
+  readonly noData: boolean;
+  /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. */
+  readonly incidentAt: string | null;
+}
+
+export interface PlanDataInput {
+  readonly planId: string;
+  readonly serverId: string;
+  readonly dataSet: string;
+  /** Null: the newest usable one of the data set, not younger than the incident. */
+  readonly recoveryPointId: string | null;
+  readonly selection: DataSelection;
+  readonly incidentAt: string | null;
 }
 
 export interface RunResult {

@@ -73,7 +73,7 @@ const source = (measured: readonly number[] = []): PlanSource => ({
 const CHECK: HealthCheck = { name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 };
 
 const wayBack = (runId: string, createdAt: string, allocatedBytes: number): WayBackView => ({
-  runId, serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [{ target: 'vda', path: '/srv/vm/vda.old', allocatedBytes }], nvramPath: null,
+  runId, serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [{ target: 'vda', path: '/srv/vm/vda.old', allocatedBytes }], nvramPath: null, data: null,
   before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1', createdAt, expiresAt: '2026-03-09T00:00:00.000Z', wentLiveAt: createdAt, closedBy: null, closedAt: null,
 });
 

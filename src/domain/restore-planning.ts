@@ -1,9 +1,11 @@
 import type { PlanSource } from '../contracts/activities';
-import type { Finding, PlanBasis, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
+import type { Finding, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
 import type { NicInspection, ServerInspection } from '../contracts/server';
 import { keptBytes, type StateBefore } from '../contracts/way-back';
+import { dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
 import { describeAge, formatBytes } from '../contracts/format';
+import { itemKey } from './data-steps';
 import { restoreSteps } from './restore-steps';
 
 /** Room that stays free in every directory a restore writes to. */
@@ -19,6 +21,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const definitionFrom = present === null || diskSet.length > 0 ? 'recovery-point' : 'present';
   const waitsForAgent = agentWasSeen(survey);
   const quarantinedMacs = productionMacs(definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, source);
+  const choices = source.data ?? [];
+  const data = choices.flatMap(({ planned }) => (planned === null ? [] : [planned]));
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
   return {
@@ -48,6 +52,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     renewsGenerationId,
     quarantinedMacs,
     healthChecks: source.protection.healthChecks,
+    data,
+    loss: recoveryLoss(data.length === 0 ? [manifest.pointInTime] : data.map(({ pointInTime }) => pointInTime), source.incidentAt ?? null, now),
     before: stateNow(present),
     steps: restoreSteps({
       diskTargets: targets.volumes.map(({ target }) => target),
@@ -55,6 +61,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       present: present !== null,
       waitsForAgent,
       healthChecks: source.protection.healthChecks.map(({ name }) => name),
+      data: data.map(({ item }) => item),
     }),
     findings: [
       ...presenceFindings(survey),
@@ -63,10 +70,12 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
+      ...dataFindings(choices, manifest),
+      ...dataNeedsAgent(data, waitsForAgent),
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
-    losses: describeLosses(survey, now),
+    losses: describeLosses(survey, data, now),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),
@@ -299,10 +308,25 @@ function confirmable(openWayBacks: PlanSource['openWayBacks']): string {
   return oldest === undefined ? '' : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: modosu run confirm ${oldest.runId} deletes them.`;
 }
 
-function describeLosses({ present, manifest, targets }: RestoreSurvey, now: Date): readonly string[] {
+/** Data is brought back by programs that run in the guest. */
+function dataNeedsAgent(data: readonly PlannedData[], waitsForAgent: boolean): readonly Finding[] {
+  if (data.length === 0 || waitsForAgent) return [];
+  return [
+    {
+      code: 'DATA_NEEDS_AGENT',
+      severity: 'block',
+      message: 'Data sets follow the image, and nobody has seen the guest agent that has to bring them back.',
+      remedy: 'Restore the image alone (--no-data), then the data.',
+      evidence: data.map(({ item }) => item.dataSet.name),
+    },
+  ];
+}
+
+function describeLosses({ present, manifest, targets }: RestoreSurvey, data: readonly PlannedData[], now: Date): readonly string[] {
   const age = describeAge(manifest.pointInTime, now);
   const disks = targets.volumes.map(({ target }) => target).join(', ');
-  const losses = [`Everything written to ${disks} after ${manifest.pointInTime} (${age} ago) is not in the restored server; it stays readable in the old volumes.`];
+  const losses = [`Everything written to ${disks} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; it stays readable in the old volumes.`];
+  for (const { item, pointInTime } of data) losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
   const detached = addedDisks(present, manifest.disks.map(({ target }) => target));
   if (detached.length > 0) losses.push(`The restored server does not have ${detached.join(', ')} attached.`);
   losses.push('Settings, packages and passwords changed since then go back as well.');

@@ -1,4 +1,6 @@
 import type { PlannedStep } from '../contracts/plan';
+import type { DataRestoreItem } from '../contracts/workflows';
+import { dataAfterImageSteps } from './data-steps';
 
 /** What decides which steps a restore has. */
 export interface RestoreShape {
@@ -8,6 +10,8 @@ export interface RestoreShape {
   readonly present: boolean;
   readonly waitsForAgent: boolean;
   readonly healthChecks: readonly string[];
+  /** What follows the image. */
+  readonly data?: readonly Pick<DataRestoreItem, 'dataSet' | 'selection'>[];
 }
 
 /** Steps of an image restore in their order: the plan shows them, the runbook carries out exactly these. */
@@ -23,6 +27,7 @@ export function restoreSteps(shape: RestoreShape): readonly PlannedStep[] {
   steps.push({ key: 'swap', title: 'Put the new volumes in place; the old ones are kept' });
   steps.push({ key: 'start', title: 'Start the server in quarantine: its production links are down' });
   if (shape.waitsForAgent) steps.push({ key: 'agent', title: 'Wait until the guest agent answers' });
+  for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
   for (const name of shape.healthChecks) steps.push({ key: `health:${name}`, title: `Health check "${name}"` });
   steps.push({ key: 'go-live', title: 'Go live: raise the production links' });
   steps.push({ key: 'record', title: 'Release the server; the way back stays' });

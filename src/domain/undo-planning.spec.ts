@@ -9,7 +9,7 @@ const MIB = 1024 ** 2;
 
 const kept: WayBackFacts = { wasGone: false, volumes: [{ target: 'vda', path: '/srv/vm/vda.qcow2', allocatedBytes: 100 }], nvramPath: null, generationId: 'g-old', complete: true };
 const wayBack: WayBackView = {
-  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: kept.volumes, nvramPath: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
+  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: kept.volumes, nvramPath: null, data: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
   createdAt: '2026-03-02T10:00:00.000Z', expiresAt: '2026-03-09T10:00:00.000Z', wentLiveAt: '2026-03-02T10:01:00.000Z', closedBy: null, closedAt: null,
 };
 const present: ServerInspection = {

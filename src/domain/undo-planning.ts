@@ -1,6 +1,7 @@
 import type { UndoSource } from '../contracts/activities';
 import { describeAge, formatBytes } from '../contracts/format';
 import type { Finding, ReturnedVolume, UndoPlanBody, UndoSurvey } from '../contracts/plan';
+import { DATA_UNDO_STEPS } from './data-steps';
 import { stateNow } from './restore-planning';
 import { undoSteps } from './restore-steps';
 
@@ -10,9 +11,10 @@ import { undoSteps } from './restore-steps';
  */
 export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): UndoPlanBody {
   const { wayBack, undoneRun } = source;
+  const { data } = wayBack;
   const { present } = survey;
   const stopsServer = present !== null && present.powerState !== 'off';
-  const volumes = returnedVolumes(source, survey);
+  const volumes = data === null ? returnedVolumes(source, survey) : [];
   const { before } = wayBack;
   return {
     planId: source.planId,
@@ -34,9 +36,10 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): Und
     returnsTo: before,
     before: stateNow(present),
     // A server that did not answer before the restore cannot be waited for after the undo.
-    steps: undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
-    findings: [...presenceFindings(survey), ...keptFindings(source, survey), ...returnFindings(source)],
-    losses: describeLosses(source, volumes, now),
+    steps: data !== null ? DATA_UNDO_STEPS : undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
+    findings: data !== null ? dataFindings(survey) : [...presenceFindings(survey), ...keptFindings(source, survey), ...returnFindings(source)],
+    losses: data !== null ? (survey.data?.losses ?? []) : describeLosses(source, volumes, now),
+    ...(data === null ? {} : { data: { record: data, changes: survey.data?.changes ?? [] } }),
     basis: undoBasis(survey),
     createdAt: now.toISOString(),
   };
@@ -85,6 +88,12 @@ function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
       evidence: [`power state ${present.powerState}`],
     },
   ];
+}
+
+/** The server runs on: what goes back lies in its guest. */
+function dataFindings({ present }: UndoSurvey): readonly Finding[] {
+  if (present?.agent.state === 'answering') return [{ code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] }];
+  return [{ code: 'AGENT_SILENT', severity: 'block', message: 'The guest agent does not answer: what is kept lies inside the guest.', remedy: 'Start the server and its guest agent, then plan again.', evidence: [`power state ${present?.powerState ?? 'gone'}`] }];
 }
 
 function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): readonly Finding[] {

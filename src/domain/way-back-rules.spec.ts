@@ -2,7 +2,7 @@ import type { WayBackView } from '../contracts/way-back';
 import { requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
 
 const wayBack = (changes: Partial<WayBackView> = {}): WayBackView => ({
-  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [], nvramPath: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
+  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [], nvramPath: null, data: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
   createdAt: '2026-03-02T10:00:00.000Z', expiresAt: '2026-03-09T10:00:00.000Z', wentLiveAt: '2026-03-02T10:01:00.000Z', closedBy: null, closedAt: null, ...changes,
 });
 const code = (work: () => void): string => {

@@ -6,11 +6,14 @@ import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId } from '../contrac
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
 import {
   SIGNAL_DECIDED,
+  WORKFLOW_BACKUP_DATA,
   WORKFLOW_BACKUP_IMAGE,
   WORKFLOW_CLEAN_UP,
   WORKFLOW_CONFIRM,
+  WORKFLOW_PLAN_DATA,
   WORKFLOW_PLAN_RESTORE,
   WORKFLOW_PLAN_UNDO,
+  WORKFLOW_RESTORE_DATA,
   WORKFLOW_RESTORE_SERVER,
   WORKFLOW_UNDO,
   type StartablePlan,
@@ -43,12 +46,14 @@ export interface RunDispatcher extends RunStarter {
 
 const WORKFLOW_TYPES = {
   'backup-image': WORKFLOW_BACKUP_IMAGE,
+  'backup-data': WORKFLOW_BACKUP_DATA,
   'restore-server': WORKFLOW_RESTORE_SERVER,
+  'restore-data': WORKFLOW_RESTORE_DATA,
   undo: WORKFLOW_UNDO,
   confirm: WORKFLOW_CONFIRM,
 } as const satisfies Record<StartableRun['kind'], string>;
 
-const PLAN_WORKFLOW_TYPES = { server: WORKFLOW_PLAN_RESTORE, undo: WORKFLOW_PLAN_UNDO } as const satisfies Record<StartablePlan['scenario'], string>;
+const PLAN_WORKFLOW_TYPES = { server: WORKFLOW_PLAN_RESTORE, data: WORKFLOW_PLAN_DATA, undo: WORKFLOW_PLAN_UNDO } as const satisfies Record<StartablePlan['scenario'], string>;
 
 /** A finished run gives its lock back a moment before its workflow closes: the next one waits that long instead of failing. */
 const HANDOVER_MS = 3000;

@@ -92,6 +92,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         ],
         quiesce: { before: ['/usr/bin/pause', 'shop'], after: null },
         onlineBackup: { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: null },
+        dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: ['*.tmp'], before: null, after: ['/usr/bin/resume', 'shop'] }],
       };
       const changes = await catalog.applyEstate('alice', declare(protection), RESOLVED);
       expect(changes).toContainEqual({
@@ -193,7 +194,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const first = await catalog.listRecoveryPoints({ serverId: server.id }, { limit: 2, cursor: null });
       await catalog.recordRecoveryPoint(manifestOf(server, 6), 'main');
       const rest = await readAll((cursor) => catalog.listRecoveryPoints({ serverId: server.id }, { limit: 2, cursor: cursor ?? first.nextCursor }));
-      expect([...first.items, ...rest].map(({ generation }) => generation)).toEqual([5, 4, 3, 2, 1]);
+      expect([...first.items, ...rest].map((point) => (point.kind === 'image' ? point.generation : null))).toEqual([5, 4, 3, 2, 1]);
       const everything = await readAll((cursor) => catalog.listRecoveryPoints({}, { limit: 3, cursor }));
       expect(everything).toHaveLength(7);
       expect(new Set(everything.map(({ id }) => id)).size).toBe(7);

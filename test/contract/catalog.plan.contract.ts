@@ -3,7 +3,7 @@ import type { AcceptPlanRequest } from '../../src/catalog/catalog';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, backupRequest, BLOCKING, codeOf, givenReadyPlan, givenServer, manifestOf, planBodyOf, refusal, restoreRequest, succeeded } from './catalog.fixtures';
 
-const planRequest = (serverId: string, changes: Partial<AcceptPlanRequest> = {}): AcceptPlanRequest => ({
+const planRequest = (serverId: string, changes: Partial<Extract<AcceptPlanRequest, { readonly scenario: 'server' }>> = {}): AcceptPlanRequest => ({
   actor: 'alice',
   idempotencyKey: null,
   requestDigest: 'p1',

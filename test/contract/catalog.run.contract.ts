@@ -250,7 +250,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
         await catalog.finishRun(runId, index === 5 ? { state: 'failed', error: FAILED, recoverySeconds: 999 } : { ...succeeded, recoverySeconds: index + 0.5 });
         advance(1000);
       }
-      const measured = await catalog.measuredRecoverySeconds(server.id);
+      const measured = await catalog.measuredRecoverySeconds(server.id, 'restore-server');
       expect(measured).toHaveLength(20);
       expect(measured.slice(0, 3)).toEqual([22.5, 21.5, 20.5]);
       expect(measured).not.toContain(999);

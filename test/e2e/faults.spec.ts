@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { open, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { mustRun, virsh } from '../guests/run-program';
@@ -17,7 +17,7 @@ const NAME = 'e2e-faults';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
 let guest: GuestServer;
 let files: string;
-let point: RecoveryPointView;
+let point: ImageRecoveryPointView;
 
 beforeAll(async () => {
   await stack.start();
@@ -68,7 +68,7 @@ describe('an offline backup', () => {
     await eventually(() => existsSync(`/proc/${copy}`), (alive) => !alive, 5_000);
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
-    point = (await stack.recoveryPoints(NAME))[0] as RecoveryPointView;
+    point = (await stack.recoveryPoints(NAME))[0] as ImageRecoveryPointView;
     expect(point.runId).toBe(id);
     await expectSameGuest();
     await stack.expectOrder(run);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { checksumFiles, domainState, guestExec, guestOutput, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { mustRun, virsh } from '../guests/run-program';
 import { E2eStack } from '../support/e2e-stack';
@@ -36,7 +36,7 @@ const both = async (): Promise<readonly string[]> => [await checksumFiles(guest.
 const keepWriting = (): Promise<unknown> => guestExec(guest.uuid, ['sh', '-c', 'rm -f /tmp/stop; (n=0; while [ ! -e /tmp/stop ]; do n=$((n+1)); head -c 200000 /dev/urandom > /data/busy.$((n%20)); echo $n > /opt/app/busy; sync; done) >/dev/null 2>&1 &']);
 const stopWriting = (): Promise<string> => guestOutput(guest.uuid, ['sh', '-c', 'touch /tmp/stop; sleep 1; cat /opt/app/busy']);
 
-let point: RecoveryPointView;
+let point: ImageRecoveryPointView;
 let atPoint: readonly string[];
 
 it('holds both disks as they were when the file systems were frozen, although the guest goes on writing to a slow target', async () => {
@@ -53,7 +53,7 @@ it('holds both disks as they were when the file systems were frozen, although th
   expect(run.state).toBe('succeeded');
   expect(Number(await stopWriting())).toBeGreaterThan(3);
   expect(await domainState(guest.uuid)).toBe('running');
-  [point] = (await stack.recoveryPoints(NAME)) as [RecoveryPointView];
+  [point] = (await stack.recoveryPoints(NAME)) as [ImageRecoveryPointView];
   expect(point.consistency).toBe('filesystem');
   await stack.expectOrder(run);
 });

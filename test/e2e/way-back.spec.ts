@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UndoPlanBody } from '../../src/contracts/plan';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { mustRun, virsh } from '../guests/run-program';
@@ -13,7 +13,7 @@ jest.setTimeout(300_000);
 const NAME = 'e2e-wayback';
 const stack = new E2eStack();
 let guest: GuestServer;
-let point: RecoveryPointView;
+let point: ImageRecoveryPointView;
 let atPoint: string;
 
 const health = [{ name: 'app', kind: 'command' as const, argv: ['test', '-s', '/opt/app/random'] as const, timeoutSeconds: 20 }];

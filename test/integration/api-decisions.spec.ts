@@ -1,7 +1,7 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { CallOptions, CallResult } from './api-harness';
 import { ApiHarness } from './api-harness';
 
@@ -11,7 +11,7 @@ const WHY = { reason: 'checked by the DBA' };
 describe('the API, decisions', () => {
   let api: ApiHarness;
   let server: ServerRecord;
-  let point: RecoveryPointView;
+  let point: ImageRecoveryPointView;
 
   beforeEach(async () => {
     api = await ApiHarness.start();

@@ -11,7 +11,7 @@ import { estateSchema, type Estate, type RepositoryDeclaration } from '../../src
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
-import type { ImageManifest, RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunStarter, StartableRun } from '../../src/contracts/run-starter';
 import type { StartablePlan } from '../../src/contracts/workflows';
 import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
@@ -142,7 +142,7 @@ export class ApiHarness {
   }
 
   /** A server that exists, is declared, and has a recovery point. */
-  async seed(): Promise<{ readonly server: ServerRecord; readonly point: RecoveryPointView }> {
+  async seed(): Promise<{ readonly server: ServerRecord; readonly point: ImageRecoveryPointView }> {
     await this.createServer();
     await this.applyEstate();
     const server = await this.catalog.getServer('db01');
@@ -150,20 +150,20 @@ export class ApiHarness {
   }
 
   /** A plan that is ready, made behind the API's back. */
-  async readyPlan(server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = []): Promise<string> {
+  async readyPlan(server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = []): Promise<string> {
     const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id } as const;
     const { planId } = await this.catalog.acceptPlan(request);
     await this.completePlan(planId, server, point, findings);
     return planId;
   }
 
-  async completePlan(planId: string, server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = []): Promise<void> {
+  async completePlan(planId: string, server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = []): Promise<void> {
     const body = planBodyOf(planId, server, point, findings);
     await this.catalog.completePlan(planId, body, planHash(body));
   }
 
   /** A restore that has swapped the volumes and waits before go-live, as after `--hold`. */
-  async waitingRestore(server: ServerRecord, point: RecoveryPointView): Promise<string> {
+  async waitingRestore(server: ServerRecord, point: ImageRecoveryPointView): Promise<string> {
     const planId = await this.readyPlan(server, point);
     const { runId } = await this.catalog.acceptPlanned({
       actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'disk died', planId, confirm: server.name, hold: true,
@@ -182,7 +182,7 @@ export class ApiHarness {
   }
 
   /** A restore that has succeeded and keeps the old volumes. */
-  async doneRestore(server: ServerRecord, point: RecoveryPointView): Promise<string> {
+  async doneRestore(server: ServerRecord, point: ImageRecoveryPointView): Promise<string> {
     const runId = await this.waitingRestore(server, point);
     await this.endRestore(runId);
     return runId;
@@ -300,7 +300,7 @@ export function manifestOf(server: ServerRecord, generation = 1): ImageManifest 
   };
 }
 
-export const planBodyOf = (planId: string, server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[]): RestorePlanBody => ({
+export const planBodyOf = (planId: string, server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[]): RestorePlanBody => ({
   planId,
   runId: newId('run'),
   scenario: 'server',

@@ -2,7 +2,7 @@ import { get } from 'node:http';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import type { ServerRecord } from '../../src/catalog/catalog';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness, manifestOf } from './api-harness';
 
 const BACKUP = { kind: 'image', mode: 'offline', reason: 'before the service pack' };
@@ -18,7 +18,7 @@ describe('the API', () => {
 
   describe('with a server that has a recovery point', () => {
     let server: ServerRecord;
-    let point: RecoveryPointView;
+    let point: ImageRecoveryPointView;
 
     beforeEach(async () => {
       ({ server, point } = await api.seed());

@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness, manifestOf } from './api-harness';
 import { cli, CliRun } from './cli-harness';
 
@@ -179,7 +179,7 @@ describe('modosu, the CLI', () => {
 
   describe('with a protected server', () => {
     let server: ServerRecord;
-    let point: RecoveryPointView;
+    let point: ImageRecoveryPointView;
 
     beforeEach(async () => {
       ({ server, point } = await api.seed());

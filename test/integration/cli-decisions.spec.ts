@@ -1,6 +1,6 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness } from './api-harness';
 import { cli, startCli, until } from './cli-harness';
 
@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 describe('modosu, decisions', () => {
   let api: ApiHarness;
   let server: ServerRecord;
-  let point: RecoveryPointView;
+  let point: ImageRecoveryPointView;
 
   beforeEach(async () => {
     api = await ApiHarness.start();

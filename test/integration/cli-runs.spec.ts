@@ -1,7 +1,7 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding } from '../../src/contracts/plan';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness } from './api-harness';
 import { cli, CliRun, startCli, until } from './cli-harness';
 
@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 describe('modosu, runs', () => {
   let api: ApiHarness;
   let server: ServerRecord;
-  let point: RecoveryPointView;
+  let point: ImageRecoveryPointView;
 
   beforeEach(async () => {
     api = await ApiHarness.start();

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { Protection } from '../../src/contracts/protection';
-import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { isFinal, type AuditVerification, type RunView } from '../../src/contracts/run';
 import type { WayBackState, WayBackView } from '../../src/contracts/way-back';
 import type { BackupMode } from '../../src/contracts/workflows';
@@ -136,10 +136,10 @@ export class E2eStack {
     return accepted(await this.post<RunView>(`/v1/servers/${encodeURIComponent(name)}/backups`, { kind: 'image', mode: 'offline', ...options, reason }, { 'idempotency-key': randomUUID() }));
   }
 
-  async backup(name: string, reason?: string, options?: BackupOptions): Promise<RecoveryPointView> {
+  async backup(name: string, reason?: string, options?: BackupOptions): Promise<ImageRecoveryPointView> {
     const run = await this.finished((await this.startBackup(name, reason, options)).id);
     if (run.state !== 'succeeded' || run.recoveryPointId === null) throw new Error(`the backup ${run.state}: ${JSON.stringify(run.error)}`);
-    return (await this.get<RecoveryPointView>(`/v1/recovery-points/${run.recoveryPointId}`)).body;
+    return (await this.get<ImageRecoveryPointView>(`/v1/recovery-points/${run.recoveryPointId}`)).body;
   }
 
   async plan(name: string, recoveryPointId?: string): Promise<RestorePlanView> {
@@ -210,7 +210,7 @@ export class E2eStack {
     return this.finished(runId);
   }
 
-  recoveryPoints = async (name: string): Promise<readonly RecoveryPointView[]> => (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
+  recoveryPoints = async (name: string): Promise<readonly ImageRecoveryPointView[]> => (await this.get<Page<ImageRecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
 
   /** qemu-img processes that work on files of this stack. */
   copies = (): Promise<readonly number[]> => processesWith('qemu-img', this.directory);

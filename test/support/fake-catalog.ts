@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import { storableText } from '../../src/audit/storable';
-import { backupInput, confirmInput, keyReused, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from '../../src/catalog/acceptance';
+import { backupDataInput, backupInput, confirmInput, keyReused, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from '../../src/catalog/acceptance';
 import { isExpired, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
 import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
 import { serverNotFound } from '../../src/catalog/inventory-store';
-import { newPlan, planNotFound, planText, readyDetails, requireSuitable, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, noRecoveryPoint, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
+import { KIND_OF, newPlan, planNotFound, planRequest, planText, readyDetails, requireSuitable, startablePlan } from '../../src/catalog/plan-store';
+import { generationTaken, noRecoveryPoint, publishedData, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
-import { planView, recoveryPointRow, recoveryPointView, runView, storedProgress } from '../../src/catalog/views';
+import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, recoveryPointView, runView, storedProgress } from '../../src/catalog/views';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
@@ -98,7 +98,7 @@ export class FakeCatalog implements Catalog {
   // --- recovery points ---------------------------------------------------------------------------------------------------
   nextGeneration: Catalog['nextGeneration'] = async (serverId) => {
     this.server(serverId);
-    return Math.max(0, ...this.pointsOf(serverId).map(({ generation }) => generation)) + 1;
+    return Math.max(0, ...this.pointsOf(serverId).map(({ generation }) => generation ?? 0)) + 1;
   };
 
   recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository) => {
@@ -107,14 +107,32 @@ export class FakeCatalog implements Catalog {
       throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
     }
     const known = this.points.get(manifest.recoveryPointId);
-    if (known !== undefined) return recoveryPointView(known);
+    if (known !== undefined) return imageView(known);
     const row = recoveryPointRow(manifest, repository);
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
     if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
     this.append({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: { recoveryPointId: row.id, generation: row.generation } });
-    return recoveryPointView(row);
+    return imageView(row);
+  };
+
+  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) => {
+    const server = this.server(manifest.server.id);
+    const known = this.points.get(manifest.recoveryPointId);
+    if (known !== undefined) return dataView(known);
+    const row = dataRecoveryPointRow(manifest);
+    this.points.set(row.id, row);
+    const run = this.runs.get(row.runId);
+    if (run !== undefined && run.recoveryPointId === null) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
+    this.append({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: publishedData(row) });
+    return dataView(row);
+  };
+
+  usableData: Catalog['usableData'] = async (serverId, dataSet) => {
+    this.server(serverId);
+    const rows = this.pointsOf(serverId).filter((row) => row.kind === 'data' && row.dataSet === dataSet && row.state === 'usable');
+    return rows.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1)).map(dataView);
   };
 
   listRecoveryPoints: Catalog['listRecoveryPoints'] = async ({ serverId }, page) => {
@@ -126,10 +144,10 @@ export class FakeCatalog implements Catalog {
 
   newestUsable: Catalog['newestUsable'] = async (serverId) => {
     const server = this.server(serverId);
-    const usable = this.pointsOf(serverId).filter(({ state }) => state === 'usable');
-    const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || b.generation - a.generation);
+    const usable = this.pointsOf(serverId).filter(({ kind, state }) => kind === 'image' && state === 'usable');
+    const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0));
     if (newest === undefined) throw noRecoveryPoint(server);
-    return recoveryPointView(newest);
+    return imageView(newest);
   };
 
   markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
@@ -147,8 +165,8 @@ export class FakeCatalog implements Catalog {
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
     this.server(serverId);
-    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId);
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, undoesRunId: null }, this.now()));
+    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId, KIND_OF[scenario]);
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, request: planRequest(request), undoesRunId: null }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId } });
     return { planId, replayed: false };
@@ -162,7 +180,7 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
     const { serverId } = this.run(ofRunId);
     this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, undoesRunId: ofRunId }, this.now()));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, request: null, undoesRunId: ofRunId }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
     return { planId, serverId, replayed: false };
@@ -201,6 +219,13 @@ export class FakeCatalog implements Catalog {
       const server = this.server(request.serverId);
       const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
       this.addRun(request, { kind: 'backup-image', input }, null, null);
+    });
+
+  acceptDataBackup: Catalog['acceptDataBackup'] = async (request) =>
+    this.accept('backup-data', request, newId('run'), (runId) => {
+      const server = this.server(request.serverId);
+      backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: this.now() });
+      this.addRun(request, { kind: 'backup-data', input: backupDataInput(server, request, this.lock(server, runId)) }, null, null);
     });
 
   acceptPlanned: Catalog['acceptPlanned'] = async (request) => {
@@ -275,7 +300,7 @@ export class FakeCatalog implements Catalog {
     const finishedAt = this.now();
     const error = outcome.error === null ? null : storableError(outcome.error);
     const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
-    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null, waitingFor: null });
+    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null, lostSeconds: outcome.lostSeconds ?? null, waitingFor: null });
     const steps = this.stepsOf(runId);
     if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
     if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
@@ -314,9 +339,9 @@ export class FakeCatalog implements Catalog {
     return this.newestFirst('runs', rows, page, ({ requestedAt }) => requestedAt, (run) => runView(run, this.wayBacks.contextOf(run), [], this.now()));
   };
 
-  measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId) =>
+  measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId, kind) =>
     this.runList()
-      .filter((run) => run.serverId === serverId && run.kind === 'restore-server' && run.state === 'succeeded')
+      .filter((run) => run.serverId === serverId && run.kind === kind && run.state === 'succeeded')
       .sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime())
       .flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]))
       .slice(0, 20);
@@ -455,6 +480,7 @@ export class FakeCatalog implements Catalog {
       waitingFor: null,
       error: null,
       recoverySeconds: null,
+      lostSeconds: null,
       input,
     });
     this.append({ actor: request.actor, action: 'run.requested', runId, serverId, details: { kind, reason, fencingToken, ...requestDetails(run, recoveryPointId) } });

@@ -1,14 +1,17 @@
 import { Worker } from '@temporalio/worker';
 import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
-import type { CatalogueActivities, CopiedDisk, HostActivities, PlanningActivities, RunOutcome, ServerActivities, StepRecord, TransferActivities } from '../../src/contracts/activities';
+import type { CatalogueActivities, CopiedDisk, DataActivities, DataTransferActivities, HostActivities, PlanningActivities, RunOutcome, SavedData, ServerActivities, StepRecord, TransferActivities } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue } from '../../src/contracts/ids';
-import type { RestorePlanBody, RestoreSurvey, UndoPlanBody, UndoSurvey } from '../../src/contracts/plan';
+import type { DataRestorePlanBody, DataSurvey, RestorePlanBody, RestoreSurvey, UndoPlanBody, UndoSurvey } from '../../src/contracts/plan';
 import { NO_PROTECTION } from '../../src/contracts/protection';
-import type { WayBackFacts, WayBackView } from '../../src/contracts/way-back';
+import type { KeptDataRecord, WayBackFacts, WayBackView } from '../../src/contracts/way-back';
 import type { ServerInspection } from '../../src/contracts/server';
-import type { BackupImageInput, ConfirmInput, RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
+import type { BackupDataInput, BackupImageInput, ConfirmInput, DataRestoreItem, RestoreDataInput, RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
+import type { FilesDataSet, PostgresqlContent, PostgresqlDataSet } from '../../src/contracts/data';
+import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
+import { planDataRestore } from '../../src/domain/data-planning';
 import { planRestore } from '../../src/domain/restore-planning';
 import { planUndo } from '../../src/domain/undo-planning';
 import { createDataConverter } from '../../src/temporal/data-converter';
@@ -23,7 +26,7 @@ export const failing = (code: ConstructorParameters<typeof ModosuError>[0], mess
   throw toFailure(new ModosuError(code, message));
 };
 
-type AllActivities = CatalogueActivities & PlanningActivities & HostActivities & ServerActivities & TransferActivities;
+type AllActivities = CatalogueActivities & PlanningActivities & HostActivities & ServerActivities & TransferActivities & DataActivities & DataTransferActivities;
 /** What an activity does instead: throw, wait, or answer something else. */
 export type Scripted = { [K in keyof AllActivities]?: (...args: Parameters<AllActivities[K]>) => Promise<Awaited<ReturnType<AllActivities[K]>>> };
 
@@ -79,7 +82,7 @@ export const PLAN: RestorePlanBody = planRestore(
 
 export const KEPT: WayBackFacts = { wasGone: false, volumes: ['vda', 'vdb'].map((target) => ({ target, path: `/srv/vm/${target}.old`, allocatedBytes: 512 })), nvramPath: '/srv/vm/db01.fd', generationId: 'g0', complete: true };
 export const WAY_BACK: WayBackView = {
-  runId: RESTORED_RUN, serverId: RUN.serverId, serverName: 'db01', state: 'open', wasGone: false, volumes: KEPT.volumes, nvramPath: KEPT.nvramPath, before: { powerState: 'running', agent: 'answering' },
+  runId: RESTORED_RUN, serverId: RUN.serverId, serverName: 'db01', state: 'open', wasGone: false, volumes: KEPT.volumes, nvramPath: KEPT.nvramPath, data: null, before: { powerState: 'running', agent: 'answering' },
   lineageBefore: 'l0', lineageAfter: 'l1', createdAt: '2026-03-02T11:00:00.000Z', expiresAt: '2026-03-09T11:00:00.000Z', wentLiveAt: '2026-03-02T11:01:00.000Z', closedBy: null, closedAt: null,
 };
 export const UNDO_SURVEY: UndoSurvey = { present: inspection, wayBack: KEPT, writtenBytes: { vda: 1024 } };
@@ -89,7 +92,23 @@ export const UNDO_PLAN: UndoPlanBody = planUndo(
   new Date('2026-03-02T12:00:00.000Z'),
 );
 
-export type RehearsedType = 'backupImage' | 'restoreServer' | 'planRestore' | 'planUndo' | 'undoRestore' | 'confirmRestore' | 'cleanUpRun';
+export const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: ['/usr/bin/pause'], after: ['/usr/bin/resume'] };
+export const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/modosu-spool', before: null, after: null };
+const POSTGRESQL_CONTENT: PostgresqlContent = { kind: 'postgresql', engineVersion: '15.18', engineMajor: 15, directory: '/var/tmp/modosu-spool/run', factsFile: 'facts.json', globalsFile: 'globals.sql', databases: [{ name: 'shop', file: '1.dump', sizeBytes: 300, tables: 2, rows: 5500 }] };
+const SAVED: SavedData = { snapshotId: 'e'.repeat(64), pointInTime: '2026-03-02T11:00:00.000Z', content: { kind: 'files', paths: FILES.paths, files: 3, totalBytes: 300, problems: [] }, totalBytes: 300, addedBytes: 100, resticVersion: '0.14.0' };
+export const BACKUP_DATA: BackupDataInput = { ...RUN, items: [{ recoveryPointId: 'rp_02aaaaaaaaaaaaaaaaaaaaaaaa', dataSet: FILES }, { recoveryPointId: 'rp_03aaaaaaaaaaaaaaaaaaaaaaaa', dataSet: SHOP }], reason: 'daily' };
+export const DATA_ITEM: DataRestoreItem = { dataSet: SHOP, recoveryPointId: 'rp_03aaaaaaaaaaaaaaaaaaaaaaaa', snapshotId: SAVED.snapshotId, content: POSTGRESQL_CONTENT, selection: { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: true } };
+export const DATA_POINT: DataRecoveryPointView = { kind: 'data', id: DATA_ITEM.recoveryPointId, serverId: RUN.serverId, serverName: 'db01', state: 'usable', pointInTime: SAVED.pointInTime, publishedAt: SAVED.pointInTime, sizeBytes: 300, reason: 'daily', runId: 'run_0', dataSet: 'shop', snapshotId: SAVED.snapshotId, addedBytes: 100, declared: SHOP, content: POSTGRESQL_CONTENT };
+export const RESTORE_DATA: RestoreDataInput = { ...RUN, planId: 'plan_03aaaaaaaaaaaaaaaaaaaaaaaa', planHash: 'h', safetyRecoveryPointId: 'rp_04aaaaaaaaaaaaaaaaaaaaaaaa', reason: 'a table was dropped' };
+const DATA_SURVEY: DataSurvey = { present: { ...inspection, agent: { state: 'answering', version: '7.2', commands: ['guest-exec'] } }, changes: [], findings: [], losses: [] };
+export const DATA_PLAN: DataRestorePlanBody = planDataRestore(
+  { planId: RESTORE_DATA.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, point: DATA_POINT, item: DATA_ITEM, selection: DATA_ITEM.selection, measuredRecoverySeconds: [], incidentAt: null },
+  DATA_SURVEY,
+  new Date('2026-03-02T12:00:00.000Z'),
+);
+export const KEPT_DATA: KeptDataRecord = { dataSet: SHOP, recoveryPointId: DATA_POINT.id, kept: { kind: 'postgresql', database: 'shop', keptDatabase: 'replaced_x', restoredSchema: null, keptSchema: null, added: [], replaced: ['shop'], keptBytes: 300 } };
+
+export type RehearsedType = 'backupData' | 'restoreData' | 'planDataRestore' | 'backupImage' | 'restoreServer' | 'planRestore' | 'planUndo' | 'undoRestore' | 'confirmRestore' | 'cleanUpRun';
 
 /** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
 export class Rehearsal {
@@ -153,7 +172,7 @@ export class Rehearsal {
       traceOfRun: async () => ({ steps: [], wayBack: null, cancelRequested: false }),
       requireConfirmable: async () => WAY_BACK,
       failPlan: async () => undefined,
-      loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : PLAN),
+      loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
       examineForBackup: async ({ mode }) => ({
         mode, domainName: 'db01', powerState: 'running', agent: 'answering', neededBytes: 1024, definitionFingerprint: 'f1', hasNvram: true,
@@ -186,6 +205,24 @@ export class Rehearsal {
       revertSwap: async () => undefined,
       copyDiskToRepository: async (_input, disk) => copied(disk.target),
       copyDiskToVolume: async () => undefined,
+      chooseDataSource: async (input) => ({ planId: input.planId, runId: RUN.runId, serverId: RUN.serverId, serverName: 'db01', uuid: RUN.uuid, hypervisor: HYPERVISOR, point: DATA_POINT, item: DATA_ITEM, selection: DATA_ITEM.selection, measuredRecoverySeconds: [], incidentAt: null }),
+      composeDataPlan: async () => undefined,
+      examineDataSets: async () => ({ restic: '0.14.0', agentVersion: '7.2' }),
+      runDataHook: async () => ({ exitCode: 0 }),
+      verifySavedData: async () => ({ files: 3, totalBytes: 300 }),
+      publishData: async () => undefined,
+      discardSpool: async () => undefined,
+      surveyData: async () => DATA_SURVEY,
+      takeDataBack: async () => undefined,
+      discardFetched: async () => undefined,
+      surveyDataUndo: async () => ({ changes: [], losses: [] }),
+      discardKeptData: async () => undefined,
+      dumpDataSet: async () => POSTGRESQL_CONTENT,
+      saveDataSet: async (_input, _item, dumped) => ({ ...SAVED, content: dumped ?? SAVED.content }),
+      fetchData: async () => ({ bytes: 300 }),
+      loadData: async () => undefined,
+      placeData: async () => KEPT_DATA,
+      returnData: async () => KEPT_DATA,
     };
     const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'loadPlan', 'traceOfRun', 'readDecision', 'requireConfirmable']);
     const entries = Object.entries(usual).map(([name, activity]) => [

@@ -1,5 +1,5 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { CatalogueActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../../src/contracts/activities';
+import type { CatalogueActivities, DataActivities, DataTransferActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../../src/contracts/activities';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../../src/contracts/ids';
 
 /**
@@ -74,6 +74,50 @@ export const transfers = (hypervisor: string): TransferActivities =>
     startToCloseTimeout: '24 h',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** Calls about data, in a guest and in the data repository. As patient as those that look at a server; each looks before it acts. */
+export const dataCalls = (hypervisor: string): DataActivities =>
+  proxyActivities<DataActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '1 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** The looks for a plan: a person waits for it. */
+export const dataLooks = (hypervisor: string): Pick<DataActivities, 'surveyData' | 'surveyDataUndo'> =>
+  proxyActivities<DataActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '30 min',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '1 h',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 5 },
+  });
+
+/**
+ * Long work on data in a guest: hours, with heartbeats as long as the program in the guest lives. A worker's death shows after the heartbeat time-out; the next attempt ends what was left in the guest and goes on from what is there.
+ * A data repository that is away for some minutes is waited for (about ten).
+ */
+export const dataTransfers = (hypervisor: string): DataTransferActivities =>
+  proxyActivities<DataTransferActivities>({
+    taskQueue: transferTaskQueue(hypervisor),
+    startToCloseTimeout: '24 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 25 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** What takes back what a run has done to data: tried for a day. */
+export const dataUndoCalls = (hypervisor: string): DataActivities =>
+  proxyActivities<DataActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '1 h',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '24 h',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 

@@ -40,8 +40,11 @@ export interface Runbook {
   /** Steps that an earlier workflow of this run has shown: they stay, new ones follow. */
   adopt(steps: readonly StepRecord[]): void;
   /** Added to the outcome of the run. */
-  result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void;
+  result(facts: RunFacts): void;
 }
+
+/** What a run has achieved, for its outcome. */
+type RunFacts = Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds' | 'lostSeconds'>;
 
 interface VisibleStep extends StepRecord {
   state: StepState;
@@ -112,7 +115,7 @@ class RunRecorder implements Runbook {
   private writeAgainAtMs = 0;
   /** A signal may come before the wait begins, and twice. */
   private told = false;
-  facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'> = {};
+  facts: RunFacts = {};
 
   constructor(private readonly runId: string) {}
 
@@ -179,7 +182,7 @@ class RunRecorder implements Runbook {
     return CancellationScope.nonCancellable(work);
   }
 
-  result(facts: Pick<RunOutcome, 'recoveryPointId' | 'recoverySeconds'>): void {
+  result(facts: RunFacts): void {
     this.facts = { ...this.facts, ...facts };
   }
 

@@ -1,7 +1,7 @@
 import type { ServerRecord } from '../../catalog/catalog';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { ModosuError, toModosuError, type ErrorSummary } from '../../contracts/errors';
-import type { RecoveryPointView } from '../../contracts/recovery-point';
+import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import { keptBytes } from '../../contracts/way-back';
 import type { ApiDependencies } from '../dependencies';
@@ -26,14 +26,15 @@ export const serverView = (record: ServerRecord): ServerView => ({
 /** The catalogue's part is always there; what the hypervisor cannot say is reported inside, because that is when people look here. */
 export async function serverDetail(dependencies: ApiDependencies, record: ServerRecord): Promise<ServerDetailView> {
   const { catalog } = dependencies;
-  const [inspected, newestRecoveryPoint, openRuns, wayBacks] = await Promise.all([
+  const [inspected, newestRecoveryPoint, newestData, openRuns, wayBacks] = await Promise.all([
     inspect(dependencies, record),
     newestOrNull(dependencies, record.id),
+    newestOfEach(dependencies, record),
     catalog.listOpenRuns(),
     catalog.listWayBacks({ serverId: record.id, state: 'open' }),
   ]);
   const openRunId = openRuns.find(({ serverId }) => serverId === record.id)?.runId ?? null;
-  return { ...serverView(record), ...inspected, newestRecoveryPoint, openRunId, wayBacks, keptBytes: wayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0) };
+  return { ...serverView(record), ...inspected, newestRecoveryPoint, newestData, openRunId, wayBacks, keptBytes: wayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0) };
 }
 
 interface Inspected {
@@ -58,11 +59,17 @@ async function inspect({ catalog, hypervisor, config, log }: ApiDependencies, re
   }
 }
 
-async function newestOrNull({ catalog }: ApiDependencies, serverId: string): Promise<RecoveryPointView | null> {
+async function newestOrNull({ catalog }: ApiDependencies, serverId: string): Promise<ImageRecoveryPointView | null> {
   try {
     return await catalog.newestUsable(serverId);
   } catch (error) {
     if (toModosuError(error).code === 'NO_RECOVERY_POINT') return null;
     throw error;
   }
+}
+
+async function newestOfEach({ catalog }: ApiDependencies, { id, protection }: ServerRecord): Promise<readonly DataRecoveryPointView[]> {
+  const newest: DataRecoveryPointView[] = [];
+  for (const { name } of protection.dataSets) newest.push(...(await catalog.usableData(id, name)).slice(0, 1));
+  return newest;
 }

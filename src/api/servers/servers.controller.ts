@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { TokenRecord } from '../../catalog/catalog';
+import type { Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { restorePlanRequestSchema, restorePlanSchema, type RestorePlanRequest } from '../../contracts/api/restore-plan';
 import { backupRequestSchema, runViewSchema, type BackupRequest } from '../../contracts/api/run';
 import { serverDetailSchema, serverViewSchema, type ServerDetailView, type ServerView } from '../../contracts/api/server';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
+import { ModosuError } from '../../contracts/errors';
 import { idSelector } from '../../contracts/selectors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchPlan, dispatchRun } from '../dispatch';
@@ -42,7 +43,7 @@ export class ServersController {
   @HttpCode(202)
   @NeedsScope('operate')
   @AcceptsIdempotencyKey()
-  @ApiOperation({ operationId: 'startBackup', summary: 'Takes a recovery point. Offline: the server is stopped, copied and put back into its power state. Online: it goes on, frozen for a moment.' })
+  @ApiOperation({ operationId: 'startBackup', summary: 'Takes recovery points: an image (offline: the server is stopped, copied and put back into its power state; online: it goes on, frozen for a moment), or one of each data set.' })
   @ApiResponse({ status: 202, description: 'Accepted; Location names the run.', standardSchema: runViewSchema })
   async backUp(
     @Param('server', new ServerSelectorPipe()) selector: string,
@@ -54,15 +55,17 @@ export class ServersController {
     const { catalog, runStarter } = this.dependencies;
     const server = await catalog.getServer(selector);
     await runStarter.check();
-    const accepted = await catalog.acceptBackup({
+    const request = {
       actor: caller.name,
       idempotencyKey,
       requestDigest: requestDigest('POST', `/v1/servers/${server.id}/backups`, body),
       serverId: server.id,
       reason: body.reason,
-      mode: body.mode,
-      allowCrashConsistent: body.allowCrashConsistent,
-    });
+    };
+    const accepted =
+      body.kind === 'data'
+        ? await catalog.acceptDataBackup({ ...request, dataSets: body.dataSets ?? null })
+        : await catalog.acceptBackup({ ...request, mode: body.mode, allowCrashConsistent: body.allowCrashConsistent });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);
     if (accepted.replayed) response.setHeader(REPLAYED_HEADER, 'true');
@@ -85,19 +88,35 @@ export class ServersController {
     const { catalog, runStarter } = this.dependencies;
     const server = await catalog.getServer(selector);
     const recoveryPointId = body.recoveryPointId === undefined ? null : idSelector('rp', body.recoveryPointId);
-    if (recoveryPointId === null) await catalog.newestUsable(server.id);
+    if (recoveryPointId === null) await requireAny(catalog, server, body);
     await runStarter.check();
-    const { planId, replayed } = await catalog.acceptPlan({
+    const request = {
       actor: caller.name,
       idempotencyKey,
       requestDigest: requestDigest('POST', `/v1/servers/${server.id}/restore-plans`, body),
       serverId: server.id,
-      scenario: body.scenario,
       recoveryPointId,
-    });
+      incidentAt: body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString(),
+    };
+    const { planId, replayed } = await catalog.acceptPlan(
+      body.scenario === 'data' ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection } : { ...request, scenario: 'server', noData: body.noData },
+    );
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
     return catalog.getPlan(planId);
   }
+}
+
+/** Said at once rather than by a plan that fails. Throws `NO_RECOVERY_POINT`. */
+async function requireAny(catalog: Catalog, server: ServerRecord, request: RestorePlanRequest): Promise<void> {
+  if (request.scenario === 'server') {
+    await catalog.newestUsable(server.id);
+    return;
+  }
+  if ((await catalog.usableData(server.id, request.dataSet)).length > 0) return;
+  throw new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point of a data set "${request.dataSet}".`, {
+    hint: `Take one with \`modosu backup data ${server.name}\`; \`modosu recovery-point list --server ${server.name}\` shows what there is.`,
+    context: { serverId: server.id, server: server.name, dataSet: request.dataSet },
+  });
 }

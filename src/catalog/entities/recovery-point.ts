@@ -1,13 +1,34 @@
 import { EntitySchema } from 'typeorm';
-import type { RecoveryPointView } from '../../contracts/recovery-point';
-import { bigint, instant, integer, json, primary, text } from './columns';
+import type { DataContent, DataSet } from '../../contracts/data';
+import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
+import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
 /** The run that made it is not a foreign key: the catalogue can be rebuilt from a repository whose runs nobody remembers. */
-export interface RecoveryPointRow extends Omit<RecoveryPointView, 'pointInTime' | 'publishedAt'> {
-  readonly pointInTime: Date;
-  readonly publishedAt: Date;
+export interface RecoveryPointRow {
+  readonly id: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly kind: RecoveryPointKind;
+  readonly state: RecoveryPointState;
   /** Why it is in its present state, when somebody marked it. */
   readonly stateReason: string | null;
+  readonly pointInTime: Date;
+  readonly publishedAt: Date;
+  readonly sizeBytes: number;
+  readonly disks: ImageRecoveryPointView['disks'];
+  readonly reason: string;
+  readonly runId: string;
+  /** Images only, from here on. */
+  readonly generation: number | null;
+  readonly lineageId: string | null;
+  readonly consistency: Consistency | null;
+  readonly repository: string | null;
+  /** Data only, from here on. */
+  readonly dataSet: string | null;
+  readonly snapshotId: string | null;
+  readonly addedBytes: number | null;
+  readonly declared: DataSet | null;
+  readonly content: DataContent | null;
 }
 
 export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
@@ -17,25 +38,40 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     serverId: text({ name: 'server_id' }),
     serverName: text({ name: 'server_name' }),
     kind: text(),
-    generation: integer(),
-    lineageId: text({ name: 'lineage_id' }),
+    generation: integer(nullable),
+    lineageId: text({ name: 'lineage_id', nullable: true }),
     state: text(),
     stateReason: text({ name: 'state_reason', nullable: true }),
-    consistency: text(),
+    consistency: text(nullable),
     pointInTime: instant({ name: 'point_in_time' }),
     publishedAt: instant({ name: 'published_at' }),
-    repository: text(),
+    repository: text(nullable),
     sizeBytes: bigint({ name: 'size_bytes' }),
     disks: json(),
     reason: text(),
     runId: text({ name: 'run_id' }),
+    dataSet: text({ name: 'data_set', nullable: true }),
+    snapshotId: text({ name: 'snapshot_id', nullable: true }),
+    addedBytes: bigint({ name: 'added_bytes', nullable: true }),
+    declared: json(nullable),
+    content: json(nullable),
   },
   uniques: [{ name: 'recovery_point_generation_key', columns: ['serverId', 'kind', 'generation'] }],
   indices: [
     { name: 'recovery_point_newest_idx', columns: ['pointInTime', 'id'] },
     { name: 'recovery_point_server_idx', columns: ['serverId', 'pointInTime'] },
+    { name: 'recovery_point_data_set_idx', columns: ['serverId', 'dataSet', 'pointInTime'], where: `kind = 'data'` },
   ],
-  checks: [{ name: 'recovery_point_state_check', expression: `state IN ('usable', 'damaged')` }],
+  checks: [
+    { name: 'recovery_point_state_check', expression: `state IN ('usable', 'damaged')` },
+    {
+      name: 'recovery_point_kind_check',
+      expression: `CASE kind
+    WHEN 'image' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 4 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 0
+    WHEN 'data' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 0 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 5
+    ELSE false END`,
+    },
+  ],
   foreignKeys: [
     { name: 'recovery_point_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
     { name: 'recovery_point_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] },

@@ -1,7 +1,11 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
 import type { PlanScenario, PlanState } from '../../contracts/plan';
+import type { PlanDataInput, PlanRestoreInput } from '../../contracts/workflows';
 import { instant, json, nullable, primary, text } from './columns';
+
+/** By scenario. */
+export type PlanRequest = Pick<PlanRestoreInput, 'noData' | 'incidentAt'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt'>;
 
 export interface RestorePlanRow {
   readonly id: string;
@@ -12,6 +16,8 @@ export interface RestorePlanRow {
   readonly createdAt: Date;
   /** What was asked for; null: the newest usable one. The plan itself names the one that was chosen. */
   readonly recoveryPointId: string | null;
+  /** What else was asked for; null in plans of an undo, and of earlier versions. */
+  readonly request: PlanRequest | null;
   /** The run whose swap is to be undone; null for a restore. */
   readonly undoesRunId: string | null;
   readonly hash: string | null;
@@ -31,6 +37,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     requestedBy: text({ name: 'requested_by' }),
     createdAt: instant({ name: 'created_at' }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    request: json(nullable),
     undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),
@@ -43,7 +50,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     { name: 'restore_plan_state_check', expression: `state IN ('planning', 'ready', 'failed', 'used')` },
     { name: 'restore_plan_ready_check', expression: `state NOT IN ('ready', 'used') OR (hash IS NOT NULL AND body IS NOT NULL)` },
     { name: 'restore_plan_used_check', expression: `(state = 'used') = (run_id IS NOT NULL)` },
-    { name: 'restore_plan_scenario_check', expression: `scenario IN ('server', 'undo')` },
+    { name: 'restore_plan_scenario_check', expression: `scenario IN ('server', 'data', 'undo') AND (scenario <> 'data' OR request IS NOT NULL)` },
     { name: 'restore_plan_undo_check', expression: `(scenario = 'undo') = (undoes_run_id IS NOT NULL) AND (undoes_run_id IS NULL OR recovery_point_id IS NULL)` },
   ],
   foreignKeys: [

@@ -21,6 +21,7 @@ export interface RunRow {
   readonly waitingFor: DecisionKind | null;
   readonly error: ErrorSummary | null;
   readonly recoverySeconds: number | null;
+  readonly lostSeconds: number | null;
   /** What its workflow is started with: written down first, so that any process can start it again. */
   readonly input: StartableRun['input'];
 }
@@ -43,6 +44,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     waitingFor: text({ name: 'waiting_for', nullable: true }),
     error: json(nullable),
     recoverySeconds: { type: 'double precision', name: 'recovery_seconds', nullable: true },
+    lostSeconds: { type: 'double precision', name: 'lost_seconds', nullable: true },
     input: json(),
   },
   indices: [
@@ -52,7 +54,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     { name: 'run_waiting_idx', columns: ['id'], where: 'waiting_for IS NOT NULL' },
   ],
   checks: [
-    { name: 'run_kind_check', expression: `kind IN ('backup-image', 'restore-server', 'undo', 'confirm')` },
+    { name: 'run_kind_check', expression: `kind IN ('backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm')` },
     { name: 'run_state_check', expression: `state IN ('accepted', 'running', 'succeeded', 'failed', 'cancelled')` },
     { name: 'run_finished_check', expression: `(finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'cancelled'))` },
     { name: 'run_waiting_check', expression: `waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running'))` },

@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { WayBackView } from '../../contracts/way-back';
-import { bigint, instant, json, text } from './columns';
+import { bigint, instant, json, nullable, text } from './columns';
 
 /** What a run has kept of the server it replaced. */
 export interface WayBackRow extends Omit<WayBackView, 'serverName' | 'createdAt' | 'expiresAt' | 'wentLiveAt' | 'closedAt'> {
@@ -22,6 +22,7 @@ export const WayBackEntity = new EntitySchema<WayBackRow>({
     wasGone: { type: 'boolean', name: 'was_gone' },
     volumes: json(),
     nvramPath: text({ name: 'nvram_path', nullable: true }),
+    data: json(nullable),
     before: json(),
     lineageBefore: text({ name: 'lineage_before' }),
     lineageAfter: text({ name: 'lineage_after' }),

@@ -1,10 +1,50 @@
 import { Option, type Command } from 'commander';
+import type { ServerDetailView } from '../../contracts/api/server';
+import { ModosuError } from '../../contracts/errors';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
+import type { ApiClient } from '../api-client';
 import { durationOption, idSegment, serverSegment, type CliContext } from '../context';
 import { planText, unmadePlanText } from '../output/plans';
+import { selectionOf, type SelectionFlags } from './data-selection';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
+
+const PLAN_EXAMPLES = [
+  'modosu restore plan db01 --scenario server',
+  'modosu restore plan db01 --scenario data --data-set shop --table orders --incident-at 2026-03-01T02:10:00Z',
+  'modosu restore plan web01 --scenario data --data-set uploads --path /srv/uploads/2026',
+];
+
+interface RestorePlanFlags extends SelectionFlags {
+  readonly scenario: string;
+  readonly image?: string;
+  /** commander: false with --no-data. */
+  readonly data: boolean;
+  readonly dataSet?: string;
+  readonly recoveryPoint?: string;
+  readonly incidentAt?: string;
+  readonly timeout: number;
+}
+
+const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
+
+function serverPlanRequest({ image, data, incidentAt, ...others }: RestorePlanFlags): object {
+  const misplaced = (['dataSet', 'recoveryPoint', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
+  if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
+  return { scenario: 'server', recoveryPointId: image, incidentAt, noData: !data };
+}
+
+async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
+  const { dataSet, recoveryPoint, incidentAt } = options;
+  if (options.image !== undefined || !options.data) throw new ModosuError('USAGE', `--${options.data ? 'image' : 'no-data'} is for --scenario server.`);
+  if (dataSet === undefined) throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
+  const { value: server } = await client.get<ServerDetailView>(path);
+  const selection = selectionOf(options, server.protection.dataSets.find(({ name }) => name === dataSet));
+  return { scenario: 'data', dataSet, recoveryPointId: recoveryPoint, incidentAt, selection };
+}
+
+const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 interface RestoreRunFlags extends WaitFlags {
   readonly reason: string;
@@ -18,14 +58,26 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .command('plan')
     .description('make a restore plan and show it; changes nothing')
     .argument('<name>', 'name or id of the server')
-    .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image').choices(['server']).makeOptionMandatory())
-    .option('--image <id>', 'recovery point to restore; the newest usable one if not given')
+    .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image and the data saved after it; data: files or tables into the running server').choices(['server', 'data']).makeOptionMandatory())
+    .option('--image <id>', 'server: image to restore; the newest usable one if not given')
+    .option('--no-data', 'server: the image alone, without the data saved after it')
+    .option('--data-set <name>', 'data: the data set to restore from')
+    .option('--recovery-point <id>', 'data: recovery point to restore from; the newest usable one if not given')
+    .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
+    .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)
+    .option('--database <name>', 'data: the database, where the data set has several')
+    .option('--path <path>', 'data: a file or directory; may be repeated', several)
+    .option('--whole', 'data: the whole database goes back in time')
+    .option('--replace', 'data: replace what exists and differs; without it what exists stays')
+    .option('--incident-at <time>', 'when it happened, such as 2026-03-01T02:10:00Z; what is lost is counted up to it')
     .option('--timeout <time>', 'how long to wait for the plan', durationOption, PLAN_TIMEOUT_MS)
-    .action(async (name: string, options: { readonly scenario: string; readonly image?: string; readonly timeout: number }, command: Command) => {
+    .addHelpText('after', `\nExamples:\n${PLAN_EXAMPLES.map((text) => `  ${text}`).join('\n')}`)
+    .action(async (name: string, options: RestorePlanFlags, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
-      const body = { scenario: options.scenario, recoveryPointId: options.image };
-      const { value: accepted } = await client.post<RestorePlanView>(`/v1/servers/${serverSegment(name)}/restore-plans`, body);
+      const path = `/v1/servers/${serverSegment(name)}`;
+      const body = options.scenario === 'data' ? await dataPlanRequest(client, path, options) : serverPlanRequest(options);
+      const { value: accepted } = await client.post<RestorePlanView>(`${path}/restore-plans`, body);
       await showMadePlan(context, printer, client, accepted.id, options.timeout);
     });
 

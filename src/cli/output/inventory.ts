@@ -2,10 +2,10 @@ import type { EstateChange } from '../../contracts/api/estate';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { describeAge, formatBytes } from '../../contracts/format';
 import type { Protection } from '../../contracts/protection';
-import type { RecoveryPointView } from '../../contracts/recovery-point';
+import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import type { Printer } from './printer';
-import { nicRole, protectionFields } from './protection';
+import { dataSetText, nicRole, protectionFields } from './protection';
 import { errorText } from './runs';
 import { fields, padEnd, plain, table, utc } from './text';
 import { wayBackLine } from './way-backs';
@@ -28,7 +28,8 @@ export function serverText(server: ServerDetailView, printer: Printer, now: Date
       ['stop time-out', `${server.stopTimeoutSeconds} s`],
       ['agent time-out', `${server.agentTimeoutSeconds} s`],
       ...protectionFields(server.protection),
-      ['newest recovery point', newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`],
+      ['newest image', newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`],
+      ...(server.protection.dataSets.length === 0 ? [] : [['newest data', server.protection.dataSets.map(({ name }) => newestDataText(server, name, now))] as const]),
       ['open run', server.openRunId ?? 'none'],
       ['kept by restores', server.wayBacks.length === 0 ? 'nothing' : [formatBytes(server.keptBytes), ...server.wayBacks.map(wayBackLine)]],
     ],
@@ -70,15 +71,21 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
   return [`Now\n${card}`, disks.split('\n').map((row) => `  ${row}`).join('\n'), image].join('\n\n');
 }
 
+function newestDataText({ newestData }: ServerDetailView, name: string, now: Date): string {
+  const newest = newestData.find(({ dataSet }) => dataSet === name);
+  return newest === undefined ? `${name}: NONE` : `${name}: ${newest.id}, ${describeAge(newest.pointInTime, now)} old`;
+}
+
 export const recoveryPointTable = (points: readonly RecoveryPointView[]): string =>
   table(
-    ['ID', 'SERVER', 'GENERATION', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'SIZE', 'REASON'],
+    ['ID', 'SERVER', 'KIND', 'WHAT', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'SIZE', 'REASON'],
     points.map((point) => [
       point.id,
       point.serverName,
-      String(point.generation),
+      point.kind,
+      point.kind === 'image' ? `generation ${point.generation}` : `data set ${point.dataSet}`,
       utc(point.pointInTime),
-      point.consistency,
+      point.kind === 'image' ? point.consistency : '-',
       point.state,
       formatBytes(point.sizeBytes),
       point.reason,
@@ -90,21 +97,43 @@ export function recoveryPointText(point: RecoveryPointView): string {
     [
       ['server', `${point.serverName} (${point.serverId})`],
       ['kind', point.kind],
-      ['generation', String(point.generation)],
       ['state', point.state],
       ['point in time', utc(point.pointInTime)],
       ['published', utc(point.publishedAt)],
-      ['consistency', point.consistency],
-      ['repository', point.repository],
       ['size', formatBytes(point.sizeBytes)],
-      ['disks', point.disks.map((disk) => `${disk.target}: ${formatBytes(disk.virtualSizeBytes)}, ${formatBytes(disk.storedBytes)} stored`)],
-      ['lineage', point.lineageId],
+      ...(point.kind === 'image' ? imageFields(point) : dataFields(point)),
       ['reason', point.reason],
       ['run', point.runId],
     ],
     '  ',
   );
   return `Recovery point ${point.id}\n${card}`;
+}
+
+type Field = readonly [string, string | readonly string[]];
+
+const imageFields = (point: ImageRecoveryPointView): readonly Field[] => [
+  ['generation', String(point.generation)],
+  ['consistency', point.consistency],
+  ['repository', point.repository],
+  ['disks', point.disks.map((disk) => `${disk.target}: ${formatBytes(disk.virtualSizeBytes)}, ${formatBytes(disk.storedBytes)} stored`)],
+  ['lineage', point.lineageId],
+];
+
+function dataFields(point: DataRecoveryPointView): readonly Field[] {
+  const { content } = point;
+  const holds: readonly Field[] =
+    content.kind === 'files'
+      ? [
+          ['paths', content.paths],
+          ['files', String(content.files)],
+          ...(content.problems.length === 0 ? [] : [['changed while read', content.problems] as const]),
+        ]
+      : [
+          ['engine', `PostgreSQL ${content.engineVersion}`],
+          ['databases', content.databases.map(({ name, tables, rows, sizeBytes }) => `${name}: ${tables} tables, ${rows} rows, dump ${formatBytes(sizeBytes)}`)],
+        ];
+  return [['data set', dataSetText(point.declared)], ['snapshot', point.snapshotId], ['added', formatBytes(point.addedBytes)], ...holds];
 }
 
 /** The difference an estate file makes, in words. */

@@ -1,5 +1,6 @@
-import { formatBytes, formatDuration } from '../../contracts/format';
+import { formatBytes } from '../../contracts/format';
 import type { PlanBody, RestorePlanBody, RestorePlanView } from '../../contracts/plan';
+import { dataPlanText, lossAndTime, selectionText } from './data';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
 import { healthCheckText } from './protection';
@@ -11,7 +12,7 @@ export { blocks };
 
 /** A plan that is ready, of a restore or of an undo. */
 export const planText = (plan: RestorePlanView, body: PlanBody, printer: Printer, now: Date): string =>
-  body.scenario === 'undo' ? undoPlanText(plan, body, printer, now) : restorePlanText(plan, body, printer, now);
+  body.scenario === 'undo' ? undoPlanText(plan, body, printer, now) : body.scenario === 'data' ? dataPlanText(plan, body, printer, now) : restorePlanText(plan, body, printer, now);
 
 /** A plan that has no content: it is being made, or could not be made. */
 export function unmadePlanText(plan: RestorePlanView, printer: Printer): string {
@@ -38,10 +39,11 @@ function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: 
     section('Findings', findingsText(body.findings, printer)),
     section('What goes back in time or is lost', lossesText(body.losses)),
     section('Volumes', volumes(body)),
+    ...((body.data ?? []).length === 0 ? [] : [section('Data that follows the image', data(body, now))]),
     section('Quarantine, until go-live', quarantine(body)),
     section('Steps', stepsText(body.steps)),
     section('Space', space(body)),
-    section('Time', `  ${estimate(body)}`),
+    section('Loss and time', lossAndTime(body.loss, body.estimate)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
     section('Next', [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join('\n')),
   ].join('\n\n');
@@ -73,6 +75,11 @@ function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): st
   );
 }
 
+function data(body: RestorePlanBody, now: Date): string {
+  const rows = (body.data ?? []).map(({ item, pointInTime }) => [item.dataSet.name, selectionText(item.selection)[0] ?? '', ago(pointInTime, now), item.recoveryPointId]);
+  return indented(table(['DATA SET', 'WHAT', 'POINT IN TIME', 'RECOVERY POINT'], rows));
+}
+
 function quarantine({ server, quarantinedMacs, healthChecks }: RestorePlanBody): string {
   const up = server.macs.filter((mac) => !quarantinedMacs.includes(mac));
   return fields(
@@ -99,9 +106,4 @@ function space(body: RestorePlanBody): string {
   if (body.space.length === 0) return '  nothing is written';
   const rows = body.space.map(({ directory, neededBytes, freeBytes }) => [directory, formatBytes(neededBytes), formatBytes(freeBytes)]);
   return indented(table(['DIRECTORY', 'NEEDED', 'FREE'], rows));
-}
-
-function estimate({ estimate: measured }: RestorePlanBody): string {
-  if (measured === null) return 'no estimate yet: fewer than three measured restores';
-  return `${formatDuration(measured.p50Seconds)} to ${formatDuration(measured.p90Seconds)}, based on ${measured.basedOnRuns} runs`;
 }

@@ -1,7 +1,9 @@
 import { formatBytes } from '../../contracts/format';
 import type { RestorePlanView, UndoPlanBody } from '../../contracts/plan';
+import { changesText, keptDataText } from './data';
 import { ago, findingsText, identityFields, indented, lossesText, nextText, section, stateText, stepsText } from './plan-parts';
 import type { Printer } from './printer';
+import { dataSetText } from './protection';
 import { fields, plain, table } from './text';
 
 /** What a responder reads before an undo: which server, what is undone, what it returns to, what would be lost, what will happen. */
@@ -11,10 +13,10 @@ export function undoPlanText(plan: RestorePlanView, body: UndoPlanBody, printer:
     `Undo plan ${plan.id}`,
     section('This server is put back; compare before you go on', fields(identityFields(body.server, body.before), '  ')),
     section('What is undone', undone(body, now)),
-    section('What it returns to', returnsTo(body)),
+    ...(body.data == null ? [section('What it returns to', returnsTo(body))] : []),
     section('Findings', findingsText(body.findings, printer)),
     section('What would be lost', lossesText(body.losses)),
-    section('Volumes', volumes(body)),
+    body.data == null ? section('Volumes', volumes(body)) : section('Data that goes back', [fields([['data set', dataSetText(body.data.record.dataSet)], ['kept', keptDataText(body.data.record.kept)]], '  '), changesText(body.data.changes)].join('\n')),
     section('Steps', stepsText(body.steps)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
     section('Next', nextText(plan, body, command, printer)),

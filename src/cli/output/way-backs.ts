@@ -1,5 +1,6 @@
 import { describeAge, formatBytes, formatDuration } from '../../contracts/format';
 import { keptBytes, type WayBackState, type WayBackView } from '../../contracts/way-back';
+import { keptDataText } from './data';
 import { fields, table, utc } from './text';
 
 export const wayBackTable = (wayBacks: readonly WayBackView[]): string =>
@@ -10,15 +11,15 @@ export const wayBackTable = (wayBacks: readonly WayBackView[]): string =>
 
 /** What one run has kept of the server it replaced. */
 export function wayBackText(wayBack: WayBackView, now: Date): string {
-  const { state, wasGone, volumes, nvramPath, closedBy, closedAt } = wayBack;
-  const kept = [...volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`), ...(nvramPath === null ? [] : [`NVRAM ${nvramPath}`])];
+  const { state, wasGone, volumes, nvramPath, data, closedBy, closedAt } = wayBack;
+  const kept = [...(data === null ? [] : [`data set ${data.dataSet.name}, in the guest`, ...keptDataText(data.kept)]), ...volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`), ...(nvramPath === null ? [] : [`NVRAM ${nvramPath}`])];
   const open = state === 'open';
   const card = fields(
     [
-      ['state', STATE_WORDS[state]],
+      ['state', data === null ? STATE_WORDS[state] : STATE_WORDS[state].replace('volumes', 'data')],
       ...(open ? [['holds', wasGone ? 'nothing: the hypervisor did not know the server' : [holds(wayBack), ...kept]] as const] : []),
       ...(open ? [['lives until', livesWords(wayBack, now)] as const] : []),
-      ['went live', wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`],
+      ...(data !== null ? [] : [['went live', wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`] as const]),
       ...(closedBy === null ? [] : [['closed', `${utc(closedAt)} by run ${closedBy}`] as const]),
     ],
     '  ',

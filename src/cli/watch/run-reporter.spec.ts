@@ -19,7 +19,7 @@ const step = (changes: Partial<RunStepView>): RunStepView => ({
 
 const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): RunView => ({
   id: 'run_0', kind: 'backup-image', state: 'running', serverId: 'srv_0', serverName: 'db01', reason: 'test', requestedBy: 'me', requestedAt: at(0), startedAt: at(0),
-  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, waitingFor: null, allowedActions: ['cancel'], wayBack: null, error: null, recoverySeconds: null, steps, ...changes,
+  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, waitingFor: null, allowedActions: ['cancel'], wayBack: null, error: null, recoverySeconds: null, lostSeconds: null, steps, ...changes,
 });
 
 const copied = (doneMib: number, seconds: number, figures: Partial<StepProgress> = {}): RunStepView =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { DataSet } from '../data';
 import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks } from '../protection';
 
 /** What a server's owner declares beside where it runs: its networks, its health checks, how it is quiesced, and what an online backup may cost it. */
@@ -79,6 +80,53 @@ export const onlineBackupSchema = z.strictObject({
   maxGuestLatencyMs: z.int().min(1).max(600_000).nullable().default(null).meta({ description: "The backup gives up when the guest's writes take longer than this on average for ten seconds." }),
 }) satisfies z.ZodType<OnlineBackupLimits>;
 
+const guestDirectory = oneLine(1024)
+  .refine((value) => value.startsWith('/'), 'must be an absolute path')
+  .refine((value) => !value.split('/').some((part) => part === '..' || part === '.'), 'must not contain "." or ".."')
+  .refine((value) => value === '/' || (!value.endsWith('/') && !value.includes('//')), 'must not end with "/" or contain "//"');
+
+const isInside = (path: string, other: string): boolean => path === other || path.startsWith(other === '/' ? '/' : `${other}/`);
+
+const dataSetFields = {
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'must be 1 to 40 lower-case letters, digits or "-"'),
+  before: argv.nullable().default(null).meta({ description: 'Run in the guest before anything is read; its failure ends the backup of this data set.' }),
+  after: argv.nullable().default(null).meta({ description: 'Run after everything was read, also when that has failed.' }),
+};
+
+export const dataSetSchema = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      ...dataSetFields,
+      kind: z.literal('files'),
+      paths: z
+        .tuple([guestDirectory], guestDirectory, 'must be a list of absolute paths')
+        .refine((paths) => paths.length <= 100, 'must not have more than 100 parts')
+        .refine((paths) => paths.every((path, index) => paths.every((other, at) => at === index || !isInside(path, other))), 'no path may lie inside another'),
+      excludes: z.array(oneLine(1024)).max(200).default([]).meta({ description: "restic's patterns." }),
+    }),
+    z.strictObject({
+      ...dataSetFields,
+      kind: z.literal('postgresql'),
+      databases: z
+        .tuple([databaseName], databaseName, 'must be a list of databases')
+        .refine((names) => names.length <= 100, 'must not have more than 100 parts')
+        .refine((names) => uniqueBy(names, (name) => name), 'databases must be unique'),
+      user: databaseUser.default('postgres').meta({ description: 'A superuser of the database server.' }),
+      osUser: z
+        .string()
+        .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be the name of an account')
+        .nullable()
+        .default('postgres')
+        .meta({ description: "The guest's account that runs the client programs; null: the guest agent's own." }),
+      socketDirectory: socketDirectory.nullable().default(null),
+      port: z.int().min(1).max(65_535).default(5432),
+      spoolDirectory: guestDirectory.refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it').default('/var/tmp/modosu-spool').meta({ description: 'Where dumps lie while they are saved or loaded.' }),
+    }),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? 'must be files or postgresql' : undefined) },
+) satisfies z.ZodType<DataSet>;
+
 /** Fields of a server in the estate file; all optional there. */
 export const protectionFields = {
   nics: z
@@ -93,6 +141,12 @@ export const protectionFields = {
     .default([]),
   quiesce: quiesceSchema.default({ ...QUIESCE_DEFAULT }).meta({ description: 'Programs run in the guest around the freeze of an online backup.' }),
   onlineBackup: onlineBackupSchema.default({ ...LIMITS_DEFAULT }),
+  dataSets: z
+    .array(dataSetSchema)
+    .max(50)
+    .refine((sets) => uniqueBy(sets, ({ name }) => name), 'names must be unique')
+    .default([])
+    .meta({ description: 'Files and databases that are backed up from inside the guest.' }),
 };
 
 /** What the API shows of it. */

@@ -1,26 +1,38 @@
 import { z } from 'zod';
 import type { RecoveryPointView } from '../recovery-point';
+import { dataContentSchema } from './data';
+import { dataSetSchema } from './protection';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
-export const recoveryPointViewSchema = z
+const commonFields = {
+  id: z.string(),
+  serverId: z.string(),
+  serverName: z.string(),
+  state: z.enum(['usable', 'damaged']),
+  pointInTime: timestamp,
+  publishedAt: timestamp,
+  sizeBytes: z.number().meta({ description: 'Images: bytes taken in the repository. Data: bytes before deduplication.' }),
+  reason: z.string(),
+  runId: z.string(),
+};
+
+export const imageRecoveryPointSchema = z
   .object({
-    id: z.string(),
-    serverId: z.string(),
-    serverName: z.string(),
-    kind: z.enum(['image']),
+    kind: z.literal('image'),
+    ...commonFields,
     generation: z.int(),
     lineageId: z.string(),
-    state: z.enum(['usable', 'damaged']),
     consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
-    pointInTime: timestamp,
-    publishedAt: timestamp,
     repository: z.string(),
-    sizeBytes: z.number(),
     disks: z.array(z.object({ target: z.string(), virtualSizeBytes: z.number(), storedBytes: z.number() })),
-    reason: z.string(),
-    runId: z.string(),
   })
-  .meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
+  .meta({ id: 'ImageRecoveryPoint' });
+
+export const dataRecoveryPointSchema = z
+  .object({ kind: z.literal('data'), ...commonFields, dataSet: z.string(), snapshotId: z.string(), addedBytes: z.number().meta({ description: 'Bytes it has added to the data repository.' }), declared: dataSetSchema.meta({ description: 'The data set as it was declared then.' }), content: dataContentSchema })
+  .meta({ id: 'DataRecoveryPoint' });
+
+export const recoveryPointViewSchema = z.discriminatedUnion('kind', [imageRecoveryPointSchema, dataRecoveryPointSchema]).meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
 
 export const recoveryPointQuerySchema = z.strictObject({ server: serverQueryField, ...pageQueryFields });
 export type RecoveryPointQuery = z.output<typeof recoveryPointQuerySchema>;

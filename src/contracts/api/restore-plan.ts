@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
+import type { DataRestorePlanBody, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp } from './common';
-import { healthCheckSchema } from './protection';
+import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, keptDataRecordSchema } from './data';
+import { dataSetSchema, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
 import { powerState, stateBeforeSchema } from './way-back';
@@ -26,7 +27,12 @@ const findingSchema = z.object({
 
 const basisDisks = z.array(z.object({ target: z.string(), path: z.string() }));
 
-/** What both kinds of plan say. */
+const lossSchema = z
+  .object({ incidentAt: timestamp, pointInTime: timestamp, seconds: z.number() })
+  .meta({ description: 'What is lost: from the oldest point in time that is restored to the incident.' });
+const estimateSchema = z.object({ p50Seconds: z.number(), p90Seconds: z.number(), basedOnRuns: z.int() }).nullable();
+
+/** What all kinds of plan say. */
 const commonFields = {
   planId: z.string(),
   runId: z.string().meta({ description: 'Id of the run that will carry this plan out.' }),
@@ -65,8 +71,13 @@ export const restorePlanBodySchema = z
     renewsGenerationId: z.boolean(),
     quarantinedMacs: z.array(z.string()).meta({ description: 'NICs whose links are down until go-live.' }),
     healthChecks: z.array(healthCheckSchema).meta({ description: 'Made in quarantine, before go-live.' }),
+    data: z
+      .array(z.object({ item: dataRestoreItemSchema, pointInTime: timestamp }))
+      .optional()
+      .meta({ description: 'Restored in quarantine, after the image.' }),
+    loss: lossSchema.optional(),
     space: z.array(z.object({ directory: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
-    estimate: z.object({ p50Seconds: z.number(), p90Seconds: z.number(), basedOnRuns: z.int() }).nullable(),
+    estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
       disks: basisDisks,
@@ -75,6 +86,18 @@ export const restorePlanBodySchema = z
     }),
   })
   .meta({ id: 'RestorePlanBody' }) satisfies z.ZodType<RestorePlanBody>;
+
+export const dataRestorePlanBodySchema = z
+  .object({
+    ...commonFields,
+    scenario: z.literal('data'),
+    recoveryPoint: z.object({ id: z.string(), dataSet: dataSetSchema, pointInTime: timestamp, snapshotId: z.string(), reason: z.string(), content: dataContentSchema }),
+    selection: dataSelectionSchema,
+    changes: z.array(dataChangeSchema).meta({ description: 'What is added, replaced, put beside, kept, and what stays untouched.' }),
+    loss: lossSchema,
+    estimate: estimateSchema,
+  })
+  .meta({ id: 'DataRestorePlanBody' }) satisfies z.ZodType<DataRestorePlanBody>;
 
 export const undoPlanBodySchema = z
   .object({
@@ -98,11 +121,16 @@ export const undoPlanBodySchema = z
     generationId: z.object({ now: z.string().nullable(), then: z.string().nullable() }),
     lineage: z.object({ now: z.string(), then: z.string() }),
     returnsTo: stateBeforeSchema.meta({ description: 'How the server was before the swap that is undone.' }),
+    data: z
+      .object({ record: keptDataRecordSchema, changes: z.array(dataChangeSchema) })
+      .nullable()
+      .optional()
+      .meta({ description: 'Undo of a data restore: the volumes stay, the server runs on.' }),
     basis: z.object({ definitionFingerprint: z.string().nullable(), disks: basisDisks }),
   })
   .meta({ id: 'UndoPlanBody' }) satisfies z.ZodType<UndoPlanBody>;
 
-export const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
+export const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, dataRestorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
 
 export const restorePlanSchema = z
   .object({
@@ -110,7 +138,7 @@ export const restorePlanSchema = z
     state: z.enum(['planning', 'ready', 'failed', 'used']),
     serverId: z.string(),
     serverName: z.string(),
-    scenario: z.enum(['server', 'undo']),
+    scenario: z.enum(['server', 'data', 'undo']),
     requestedBy: z.string(),
     createdAt: timestamp,
     hash: z.string().nullable().meta({ description: 'SHA-256 of the canonical body; null until ready. Also the ETag.' }),
@@ -120,11 +148,26 @@ export const restorePlanSchema = z
   })
   .meta({ id: 'RestorePlan' }) satisfies z.ZodType<RestorePlanView>;
 
+const requestFields = {
+  recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent.' }),
+  incidentAt: z.iso.datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' }).optional().meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' }),
+};
+
 export const restorePlanRequestSchema = z
-  .strictObject({
-    scenario: z.literal('server'),
-    recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent.' }),
-  })
+  .discriminatedUnion(
+    'scenario',
+    [
+      z
+        .strictObject({
+          scenario: z.literal('server'),
+          ...requestFields,
+          noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
+        })
+        .meta({ id: 'ServerRestorePlanRequest' }),
+      z.strictObject({ scenario: z.literal('data'), ...requestFields, dataSet: z.string().min(1).max(64), selection: dataSelectionSchema }).meta({ id: 'DataRestorePlanRequest' }),
+    ],
+    { error: (issue) => (issue.code === 'invalid_union' ? 'must be server or data' : undefined) },
+  )
   .meta({ id: 'RestorePlanRequest' });
 export type RestorePlanRequest = z.output<typeof restorePlanRequestSchema>;
 

@@ -3,7 +3,7 @@ import type { RunStepView, RunView, StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { wayBackSchema } from './way-back';
 
-export const runKind = z.enum(['backup-image', 'restore-server', 'undo', 'confirm']);
+export const runKind = z.enum(['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']);
 export const runState = z.enum(['accepted', 'running', 'succeeded', 'failed', 'cancelled']);
 
 export const stepProgressSchema = z.object({
@@ -48,7 +48,8 @@ export const runViewSchema = z
     allowedActions: z.array(z.enum(['cancel', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
     wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
-    recoverySeconds: z.number().nullable(),
+    recoverySeconds: z.number().nullable().meta({ description: 'Restores: from the accepted request until the health checks had passed, or the data was in place.' }),
+    lostSeconds: z.number().nullable().meta({ description: 'Restores: from the point in time of what was restored to the incident.' }),
     steps: z.array(runStepSchema).meta({ description: 'Empty in lists.' }),
   })
   .meta({ id: 'Run' }) satisfies z.ZodType<RunView>;
@@ -61,7 +62,7 @@ export const runQuerySchema = z.strictObject({
 });
 export type RunQuery = z.output<typeof runQuerySchema>;
 
-export const backupRequestSchema = z
+const imageBackupRequestSchema = z
   .strictObject({
     kind: z.literal('image'),
     mode: z.enum(['offline', 'online']).meta({ description: 'offline: the server is shut down, copied, and put back into its power state. online: it goes on; its file systems are frozen for a moment.' }),
@@ -72,6 +73,18 @@ export const backupRequestSchema = z
     reason,
   })
   .refine(({ mode, allowCrashConsistent }) => mode === 'online' || !allowCrashConsistent, { path: ['allowCrashConsistent'], message: 'is for online backups only' })
+  .meta({ id: 'ImageBackupRequest' });
+
+const dataBackupRequestSchema = z
+  .strictObject({
+    kind: z.literal('data'),
+    dataSets: z.array(z.string().min(1).max(64)).min(1).max(50).optional().meta({ description: 'Names of declared data sets; all of them where absent.' }),
+    reason,
+  })
+  .meta({ id: 'DataBackupRequest' });
+
+export const backupRequestSchema = z
+  .discriminatedUnion('kind', [imageBackupRequestSchema, dataBackupRequestSchema], { error: (issue) => (issue.code === 'invalid_union' ? 'must be image or data' : undefined) })
   .meta({ id: 'BackupRequest' });
 export type BackupRequest = z.output<typeof backupRequestSchema>;
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { ErrorSummary } from '../errors';
-import type { RecoveryPointView } from '../recovery-point';
+import type { DataRecoveryPointView, ImageRecoveryPointView } from '../recovery-point';
 import type { Protection } from '../protection';
 import type { ServerInspection } from '../server';
 import type { WayBackView } from '../way-back';
 import { errorSummarySchema } from './common';
 import { protectionSchema } from './protection';
-import { recoveryPointViewSchema } from './recovery-point';
+import { dataRecoveryPointSchema, imageRecoveryPointSchema } from './recovery-point';
 import { agentState, powerState, wayBackSchema } from './way-back';
 
 const diskFormat = z.enum(['qcow2', 'raw']);
@@ -82,7 +82,9 @@ export interface ServerDetailView extends ServerView {
   /** Null when the hypervisor could not say; `inspectionError` then says why. */
   readonly inspection: ServerInspection | null;
   readonly inspectionError: ErrorSummary | null;
-  readonly newestRecoveryPoint: RecoveryPointView | null;
+  readonly newestRecoveryPoint: ImageRecoveryPointView | null;
+  /** The newest usable one of each declared data set that has any. */
+  readonly newestData: readonly DataRecoveryPointView[];
   /** The run that holds the server now. */
   readonly openRunId: string | null;
   /** Open ones, newest first: what restores have kept of the server. */
@@ -95,7 +97,8 @@ export const serverDetailSchema = serverViewSchema
   .extend({
     inspection: serverInspectionSchema.nullable(),
     inspectionError: errorSummarySchema.nullable(),
-    newestRecoveryPoint: recoveryPointViewSchema.nullable(),
+    newestRecoveryPoint: imageRecoveryPointSchema.nullable().meta({ description: 'The newest usable image.' }),
+    newestData: z.array(dataRecoveryPointSchema).meta({ description: 'The newest usable one of each declared data set that has any.' }),
     openRunId: z.string().nullable(),
     wayBacks: z.array(wayBackSchema).meta({ description: 'Open ones, newest first: what restores have kept of the server.' }),
     keptBytes: z.number().meta({ description: "Room their volumes take on the hypervisor's host." }),

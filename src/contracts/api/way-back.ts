@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AgentState, PowerState } from '../server';
 import type { StateBefore, WayBackView } from '../way-back';
+import { keptDataRecordSchema } from './data';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
 export const powerState = z.enum(['running', 'paused', 'off']) satisfies z.ZodType<PowerState>;
@@ -20,6 +21,7 @@ export const wayBackSchema = z
     wasGone: z.boolean().meta({ description: 'The hypervisor did not know the server: there is nothing to go back to.' }),
     volumes: z.array(z.object({ target: z.string(), path: z.string(), allocatedBytes: z.number() })),
     nvramPath: z.string().nullable(),
+    data: keptDataRecordSchema.nullable().meta({ description: 'What a restore of data has kept in the guest; null: volumes were swapped.' }),
     before: stateBeforeSchema,
     lineageBefore: z.string(),
     lineageAfter: z.string(),

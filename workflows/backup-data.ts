@@ -1,0 +1,71 @@
+import { isCancellation } from '@temporalio/workflow';
+import type { BackupDataInput, DataBackupItem, RunResult } from '../src/contracts/workflows';
+import { dataBackupSteps } from '../src/domain/data-steps';
+import { dataCalls, dataTransfers, dataUndoCalls, serverCalls, undoCalls } from './runbook/activities';
+import { giveServerBack } from './runbook/fence';
+import { carryOut, type Runbook } from './runbook/runbook';
+
+/**
+ * Saves the data sets of a server from inside its guest, one recovery point each. A data set that cannot be saved does not keep the others from it: the run goes on, and ends as its worst step. The
+ * server is not stopped and its disks are not touched.
+ */
+export async function backupData(input: BackupDataInput): Promise<RunResult> {
+  const data = dataCalls(input.hypervisor);
+  const server = serverCalls(input.hypervisor);
+  const undo = undoCalls(input.hypervisor);
+
+  return carryOut(input, async (book) => {
+    await book.announce(dataBackupSteps(input.items));
+    await book.step('examine', { do: () => data.examineDataSets(input), detail: ({ restic, agentVersion }) => ({ restic, agentVersion }) });
+    await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
+
+    const problems: unknown[] = [];
+    for (const item of input.items) {
+      try {
+        await saveOne(book, input, item);
+      } catch (thrown) {
+        if (isCancellation(thrown)) throw thrown;
+        problems.push(thrown);
+      }
+    }
+    if (problems.length > 0) throw problems[0];
+    await book.uninterrupted(async () => {
+      book.settle('fence');
+      await book.step('release', { do: () => giveServerBack(server, input), detail: (returned) => returned });
+    });
+  });
+}
+
+async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupItem): Promise<void> {
+  const data = dataCalls(input.hypervisor);
+  const transfer = dataTransfers(input.hypervisor);
+  const { dataSet, recoveryPointId } = item;
+  const { name } = dataSet;
+
+  if (dataSet.before !== null) await book.step(`before:${name}`, { do: () => data.runDataHook(input, item, 'before'), detail: (ended) => ended });
+  let saved;
+  try {
+    const dumped =
+      dataSet.kind === 'postgresql'
+        ? await book.step(`dump:${name}`, {
+            do: () => transfer.dumpDataSet(input, item),
+            undo: () => dataUndoCalls(input.hypervisor).discardSpool(input, dataSet),
+            detail: ({ engineVersion, databases }) => ({ engineVersion, databases: databases.length, tables: sum(databases.map(({ tables }) => tables)), rows: sum(databases.map(({ rows }) => rows)) }),
+          })
+        : null;
+    saved = await book.step(`save:${name}`, {
+      do: () => transfer.saveDataSet(input, item, dumped),
+      detail: ({ snapshotId, totalBytes, addedBytes, content }) => ({ snapshotId, totalBytes, addedBytes, ...(content.kind === 'files' ? { files: content.files, changedWhileRead: content.problems.length } : {}) }),
+    });
+  } finally {
+    // What "before" has stopped must not stay stopped, whatever became of the data.
+    if (dataSet.after !== null) await book.uninterrupted(() => book.step(`after:${name}`, { do: () => data.runDataHook(input, item, 'after'), detail: (ended) => ended }));
+    if (dataSet.kind === 'postgresql') await book.uninterrupted(() => data.discardSpool(input, dataSet)).then(() => book.settle(`dump:${name}`), () => undefined);
+  }
+  const whole = saved;
+  await book.step(`verify:${name}`, { do: () => data.verifySavedData(input, item, whole), detail: (proven) => proven });
+  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime }) }));
+  book.result({ recoveryPointId });
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
