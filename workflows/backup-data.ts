@@ -50,7 +50,7 @@ async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupIt
         ? await book.step(`dump:${name}`, {
             do: () => transfer.dumpDataSet(input, item),
             undo: () => dataUndoCalls(input.hypervisor).discardSpool(input, dataSet),
-            detail: ({ engineVersion, databases }) => ({ engineVersion, databases: databases.length, tables: sum(databases.map(({ tables }) => tables)), rows: sum(databases.map(({ rows }) => rows)) }),
+            detail: ({ content: { engineVersion, databases } }) => ({ engineVersion, databases: databases.length, tables: sum(databases.map(({ tables }) => tables)), rows: sum(databases.map(({ rows }) => rows)) }),
           })
         : null;
     saved = await book.step(`save:${name}`, {

@@ -124,11 +124,11 @@ async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: D
   const data = dataCalls(input.hypervisor);
   const transfer = dataTransfers(input.hypervisor);
   const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
-  await book.step(`data-fetch:${itemKey(item)}`, { do: () => transfer.fetchData(input, item).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  const fetched = await book.step(`data-fetch:${itemKey(item)}`, { do: () => transfer.fetchData(input, item).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
   await book.step(`data-place:${itemKey(item)}`, {
     do: async () => {
       await transfer.loadData(input, item).catch(markDamage);
-      const record = await transfer.placeData(input, item);
+      const record = await transfer.placeData(input, item, fetched);
       await data.discardKeptData(input, record);
       await data.discardFetched(input, item);
       return record;

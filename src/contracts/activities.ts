@@ -249,6 +249,20 @@ export interface ServerActivities {
   cancelOnlineBackup(input: RunInput): Promise<void>;
 }
 
+/** Dumps that lie in the guest's spool directory. */
+export interface DumpedData {
+  readonly content: PostgresqlContent;
+  /** By the clock of the worker, before the first dump began. */
+  readonly pointInTime: string;
+}
+
+/** What was fetched for one item of a restore. */
+export interface FetchedData {
+  readonly bytes: number;
+  /** Files: what was compared, as a checksum. When the guest has changed until it is put in place, it is fetched again. Null: a dump. */
+  readonly digest: string | null;
+}
+
 /** What restic has saved of one data set. */
 export interface SavedData {
   readonly snapshotId: string;
@@ -287,15 +301,15 @@ export interface DataActivities {
 /** Long work on data in the guest; queue `host.<hypervisor>.transfer`. */
 export interface DataTransferActivities {
   /** Dumps the databases of a data set into its spool directory, and reads the dumps to their end. */
-  dumpDataSet(input: RunInput, item: DataBackupItem): Promise<PostgresqlContent>;
+  dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;
   /** Saves a data set, or its dumps (`dumped`), with restic. A snapshot that an earlier attempt has finished is adopted. */
-  saveDataSet(input: RunInput, item: DataBackupItem, dumped: PostgresqlContent | null): Promise<SavedData>;
+  saveDataSet(input: RunInput, item: DataBackupItem, dumped: DumpedData | null): Promise<SavedData>;
   /** Fetches what is selected into a directory beside its place; nothing in use is touched. */
-  fetchData(input: RunInput, item: DataRestoreItem): Promise<{ readonly bytes: number }>;
+  fetchData(input: RunInput, item: DataRestoreItem): Promise<FetchedData>;
   /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
   loadData(input: RunInput, item: DataRestoreItem): Promise<void>;
   /** Puts it in place. Says what was kept of what stood there. */
-  placeData(input: RunInput, item: DataRestoreItem): Promise<KeptDataRecord>;
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData): Promise<KeptDataRecord>;
   /** Puts back what a data restore has replaced, and keeps what stands there now. */
   returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord>;
 }

@@ -1,0 +1,174 @@
+import { Context } from '@temporalio/activity';
+import { BACKUP_DATA, DATA_PLAN, failing, KEPT_DATA, openStage, Rehearsal, RESTORE, RESTORE_DATA, SHOP, UNDO, UNDO_PLAN, CONFIRM, WAY_BACK, PLAN, DATA_ITEM, DATA_POINT, type Scripted } from './harness';
+
+jest.setTimeout(60_000);
+let stage: Awaited<ReturnType<typeof openStage>>;
+beforeAll(async () => void (stage = await openStage()));
+afterAll(() => stage.close());
+
+const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+/** Waits inside an activity until the run is cancelled, as long work in a guest does. */
+const untilCancelled = (reached: () => void) => async (): Promise<never> => {
+  reached();
+  const timer = setInterval(() => Context.current().heartbeat(), 100);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(timer);
+  }
+};
+
+describe('backupData', () => {
+  it('saves each data set: hooks around it, dumps first, proof before publication', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual([
+      'examineDataSets', 'takeFence',
+      'runDataHook', 'saveDataSet', 'runDataHook', 'verifySavedData', 'publishData',
+      'dumpDataSet', 'saveDataSet', 'discardSpool', 'verifySavedData', 'publishData',
+      'releaseFence',
+    ]);
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null });
+    expect([...rehearsal.steps.values()].every(({ state }) => state === 'succeeded')).toBe(true);
+  });
+
+  it.each([
+    ['before:uploads', { runDataHook: async (_input: unknown, _item: unknown, which: string) => (which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 }) }, 'DATA_HOOK_FAILED'],
+    ['save:uploads', { saveDataSet: async (_input: unknown, { dataSet }: { dataSet: { name: string } }, dumped: { content: unknown } | null) => (dataSet.name === 'uploads' ? failing('DATA_INCOMPLETE')() : { snapshotId: 'e'.repeat(64), pointInTime: 'x', content: dumped?.content, totalBytes: 1, addedBytes: 1, resticVersion: '0.14.0' }) }, 'DATA_INCOMPLETE'],
+    ['verify:uploads', { verifySavedData: async (_input: unknown, { dataSet }: { dataSet: { name: string } }) => (dataSet.name === 'uploads' ? failing('RECOVERY_POINT_INCOMPLETE')() : { files: 1, totalBytes: 1 }) }, 'RECOVERY_POINT_INCOMPLETE'],
+  ])('goes on with the others when one fails at %s, and ends as its worst step', async (key, scripted, code) => {
+    const rehearsal = rehearse(scripted as Scripted);
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code } });
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    expect(rehearsal.stateOf('publish:uploads')).toBe('skipped');
+    expect(rehearsal.stateOf('publish:shop')).toBe('succeeded');
+    expect(rehearsal.calls.at(-1)).toBe('releaseFence');
+  });
+
+  it('runs the program after, and removes the dumps, whatever became of the data', async () => {
+    const rehearsal = rehearse({ saveDataSet: failing('DATA_REPOSITORY_KEY_WRONG') });
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
+    expect(rehearsal.stateOf('after:uploads')).toBe('succeeded');
+    expect(rehearsal.calls.filter((call) => call === 'discardSpool')).toHaveLength(1);
+    expect(rehearsal.calls).not.toContain('publishData');
+  });
+
+  it('cancelled in the middle of saving, it tidies up and gives the server back', async () => {
+    let reached = (): void => undefined;
+    const saving = new Promise<void>((resolve) => (reached = resolve));
+    const rehearsal = rehearse({ saveDataSet: untilCancelled(() => reached()) });
+    expect(await rehearsal.play('backupData', { ...BACKUP_DATA, items: [{ recoveryPointId: 'rp_03aaaaaaaaaaaaaaaaaaaaaaaa', dataSet: SHOP }] }, async (handle) => {
+      await saving;
+      await handle.cancel();
+    })).toBe('CANCELLED');
+    expect(rehearsal.calls).toEqual(['examineDataSets', 'takeFence', 'dumpDataSet', 'saveDataSet', 'discardSpool', 'releaseFence']);
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
+  });
+});
+
+describe('restoreData', () => {
+  const SAVING = ['dumpDataSet', 'saveDataSet', 'verifySavedData', 'publishData', 'discardSpool'];
+
+  it('saves what is there, loads beside, swaps, and keeps the way back', async () => {
+    const rehearsal = rehearse();
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['examineDataSets', 'takeFence', ...SAVING, 'fetchData', 'loadData', 'placeData', 'openWayBack', 'discardFetched', 'releaseFence']);
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', recoveryPointId: DATA_POINT.id, lostSeconds: 3600 });
+    expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
+    expect(rehearsal.steps.get('safety')?.detail).toEqual({ recoveryPointId: RESTORE_DATA.safetyRecoveryPointId });
+  });
+
+  it('goes on when what is damaged cannot be saved any more, and says so', async () => {
+    const rehearsal = rehearse({ dumpDataSet: failing('DUMP_FAILED', 'invalid page in block 7') });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
+    expect(rehearsal.stateOf('safety')).toBe('succeeded');
+    expect(rehearsal.steps.get('safety')?.detail).toMatchObject({ notSaved: expect.stringContaining('invalid page in block 7') as string });
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded' });
+  });
+
+  it.each([
+    ['fetch', 'fetchData', 'GUEST_DISK_FULL', ['discardFetched', 'releaseFence']],
+    ['load', 'loadData', 'DATABASE_ROLE_MISSING', ['takeDataBack', 'discardFetched', 'releaseFence']],
+    ['place', 'placeData', 'DATABASE_IN_USE', ['takeDataBack', 'revertWayBack', 'takeDataBack', 'discardFetched', 'releaseFence']],
+  ] as const)('when %s fails for good, the guest is as it was', async (key, activity, code, undone) => {
+    const rehearsal = rehearse({ [activity]: async () => failing(code)() } as Scripted);
+    // Every attempt is refused by the same fault; what may pass is tried for minutes, so the codes here are final ones.
+    expect(await rehearsal.play('restoreData', { ...RESTORE_DATA })).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code } });
+    expect(rehearsal.stateOf(key)).toBe('failed');
+    expect(rehearsal.calls.slice(-undone.length)).toEqual(undone);
+  });
+
+  it('marks a recovery point whose stored bytes are damaged', async () => {
+    const marked: string[] = [];
+    const rehearsal = rehearse({ fetchData: failing('RECOVERY_POINT_CORRUPT'), markDamaged: async (id) => void marked.push(id) });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
+    expect(marked).toEqual([DATA_POINT.id]);
+  });
+
+  it('what cannot be tidied away is said, not failed for', async () => {
+    const rehearsal = rehearse({ discardFetched: failing('AGENT_COMMAND_FAILED', 'rm said no') });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('tidy')?.detail).toEqual({ leftBehind: 'rm said no' });
+  });
+
+  it('refuses a plan of another kind', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => PLAN });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('an image restore') as string });
+    expect(rehearsal.calls).toEqual([]);
+  });
+});
+
+describe('the way back of data', () => {
+  const dataWayBack = { ...WAY_BACK, data: KEPT_DATA, volumes: [] };
+  const undoOfData = { ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } };
+
+  it('undo puts back what was replaced while the server runs on', async () => {
+    const taken: unknown[] = [];
+    const rehearsal = rehearse({ loadPlan: async () => undoOfData, takeWayBack: async (...args) => void taken.push(args) });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['surveyDataUndo', 'takeFence', 'returnData', 'takeWayBack', 'releaseFence']);
+    expect(taken).toMatchObject([[UNDO.runId, UNDO.ofRunId, { data: KEPT_DATA, volumes: [] }, UNDO_PLAN.before]]);
+  });
+
+  it('confirm deletes what is kept in the guest, and no volume', async () => {
+    const rehearsal = rehearse({ requireConfirmable: async () => dataWayBack });
+    expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('COMPLETED');
+    expect(rehearsal.calls).toEqual(['takeFence', 'discardKeptData', 'closeWayBack', 'releaseFence']);
+  });
+});
+
+describe('image, then data', () => {
+  const withData = { ...PLAN, data: [{ item: DATA_ITEM, pointInTime: DATA_POINT.pointInTime }], loss: DATA_PLAN.loss };
+
+  it('brings the data into the restored server before its health checks, in quarantine', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => withData });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    const from = rehearsal.calls.indexOf('waitForAgent');
+    expect(rehearsal.calls.slice(from)).toEqual(['waitForAgent', 'fetchData', 'loadData', 'placeData', 'discardKeptData', 'discardFetched', 'checkHealth', 'recordGoLive', 'goLive', 'releaseFence']);
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', lostSeconds: 3600 });
+  });
+
+  it('data that cannot be brought back undoes the restore: the old server comes back', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => withData, loadData: failing('DATABASE_ENGINE_TOO_OLD') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.calls).not.toContain('goLive');
+    expect(rehearsal.calls).toContain('revertSwap');
+    expect(rehearsal.outcome).toMatchObject({ error: { code: 'DATABASE_ENGINE_TOO_OLD' } });
+  });
+});
+
+describe('cleaning up after a run of data that was ended outside', () => {
+  it.each([
+    ['backup-data', { kind: 'backup-data', input: BACKUP_DATA }, null, ['takeFence', 'discardSpool', 'discardSpool', 'releaseFence'], 'recovery points that it had published stay'],
+    ['restore-data before it was in place', { kind: 'restore-data', input: RESTORE_DATA }, null, ['takeFence', 'takeDataBack', 'revertWayBack', 'discardFetched', 'discardSpool', 'releaseFence'], 'as it was before'],
+    ['restore-data afterwards', { kind: 'restore-data', input: RESTORE_DATA }, { ...WAY_BACK, data: KEPT_DATA }, ['takeFence', 'discardFetched', 'releaseFence'], 'stays; the way back is kept'],
+  ] as const)('%s', async (_what, ended, wayBack, calls, words) => {
+    const rehearsal = rehearse({ traceOfRun: async () => ({ steps: [], wayBack, cancelRequested: false }) });
+    expect(await rehearsal.play('cleanUpRun', ended)).toBe('FAILED');
+    expect(rehearsal.calls).toEqual(calls);
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining(words) as string });
+  });
+});
