@@ -135,6 +135,7 @@ export const ERROR_CODES = {
   DATA_REPOSITORY_MISSING: entry('precondition', 'never', 'The server has no data repository yet: take a data backup first (`modosu backup data NAME`).'),
   DATA_REPOSITORY_LOCKED: entry('conflict', 'later', 'Another program works in the data repository of this server (prune or check); wait for it. Locks whose owner is gone are removed by themselves.'),
   DATA_REPOSITORY_KEY_WRONG: entry('precondition', 'never', 'The password in the state directory (secrets/data) does not open the repository: put the right one back from its copy.'),
+  DATA_REPOSITORY_FAILED: entry('precondition', 'later', "restic's own words about the data repository are in the detail; nothing was changed."),
   RESTIC_MISSING: entry('precondition', 'never', 'Install restic (0.14 or newer) in the guest.'),
   RESTIC_UNSUPPORTED: entry('precondition', 'never', 'Install restic 0.14 or newer in the guest.'),
   DATA_BACKUP_FAILED: entry('precondition', 'later', "restic's own words are in the detail. Nothing was published."),

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   /** Every piece of standard output as it arrives, before the limit applies. */
   readonly onStdout?: (piece: Buffer) => void;
+  /** The same for standard error. */
+  readonly onStderr?: (piece: Buffer) => void;
   /** Called once with the process id, as soon as it is known. */
   readonly onStarted?: (pid: number) => void;
 }
@@ -142,7 +144,10 @@ export async function runCommand(argv: readonly [string, ...string[]], options: 
     stdout.add(piece);
     options.onStdout?.(piece);
   });
-  child.stderr.on('data', (piece: Buffer) => stderr.add(piece));
+  child.stderr.on('data', (piece: Buffer) => {
+    stderr.add(piece);
+    options.onStderr?.(piece);
+  });
   // The program may end before it has read everything: its exit code tells, not the broken pipe.
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input);

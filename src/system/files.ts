@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { link, lstat, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { types } from 'node:util';
@@ -46,9 +46,31 @@ export async function fsyncDirectory(path: string): Promise<void> {
  * When it throws, the old content is still there and no temporary file is left.
  */
 export async function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  await throughDraft(path, data, mode, (draft) => rename(draft, path));
+  await fsyncDirectory(dirname(path));
+}
+
+/**
+ * The same for a file that must not be there yet: exactly one of several processes writes it, whole. False: something stands at the path, and was left alone.
+ */
+export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<boolean> {
   try {
-    const handle = await open(temporary, 'wx', mode);
+    await throughDraft(path, data, mode, async (draft) => {
+      await link(draft, path);
+      await rm(draft);
+    });
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await fsyncDirectory(dirname(path));
+  return true;
+}
+
+async function throughDraft(path: string, data: string | Uint8Array, mode: number, put: (draft: string) => Promise<void>): Promise<void> {
+  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const handle = await open(draft, 'wx', mode);
     try {
       await handle.chmod(mode);
       await handle.writeFile(data);
@@ -56,12 +78,11 @@ export async function writeFileDurably(path: string, data: string | Uint8Array, 
     } finally {
       await handle.close();
     }
-    await rename(temporary, path);
+    await put(draft);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
-  await fsyncDirectory(dirname(path));
 }
 
 /** Bytes an ordinary user may still write below `directory`. */

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { runMigrations } from '../../catalog/migrate';
 import { ensureDatabase } from '../../catalog/ensure-database';
 import type { Config } from '../../config/config';
 import type { Log } from '../../config/log';
 import type { Endpoints } from '../../config/state-layout';
 import { ModosuError } from '../../contracts/errors';
+import { DirectorySecrets } from '../../secrets/directory-secrets';
 import { initialiseCluster, postgresUrl, SUPERUSER } from '../../system/embedded-postgres';
 import type { TemporalClient } from '../../temporal/client';
 import { ensureNamespace } from '../../temporal/namespace';
@@ -17,7 +17,7 @@ import { Part, type PartDefinition } from './part';
 import { choosePorts, type PortWish } from './ports';
 import { postgresPart } from './postgres-part';
 import { rolePart } from './role-part';
-import { processesDirectory, readOrMakeSecret, writePrivateFile, writePublicFile } from './state-directory';
+import { processesDirectory, writePrivateFile, writePublicFile } from './state-directory';
 import { findTemporalCli, temporalPart } from './temporal-part';
 
 const DATABASE = 'modosu';
@@ -181,7 +181,7 @@ export class Installation {
   }
 
   private secret(name: string): Promise<string> {
-    return readOrMakeSecret(join(this.config.layout.secrets, name));
+    return new DirectorySecrets(this.config.layout.secrets).getOrMake(name);
   }
 
   private async embeddedUrl(port: number, role: string, passwordName: string): Promise<string> {

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { StateLayout } from '../../config/state-layout';
@@ -55,18 +54,6 @@ async function requirePassable(root: string): Promise<void> {
 async function isOurs(root: string): Promise<boolean> {
   const entries = await readdir(root);
   return entries.length === 0 || (entries.includes('run') && entries.includes('secrets'));
-}
-
-/** The secret in this file (0600); made at the first call. */
-export async function readOrMakeSecret(path: string): Promise<string> {
-  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (known !== null && known.trim() !== '') return known.trim();
-  const made = randomBytes(24).toString('base64url');
-  await writePrivateFile(path, `${made}\n`);
-  return made;
 }
 
 /** Old content or new, never half of it; mode 0600. */

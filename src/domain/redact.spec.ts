@@ -1,0 +1,16 @@
+import { redact } from './redact';
+
+describe('redact', () => {
+  it('hides every secret, wherever and however often it stands', () => {
+    expect(redact('pw=s3cret, again s3cret', ['s3cret'])).toBe('pw=[redacted], again [redacted]');
+    expect(redact('a b%2Fc', ['b/c'])).toBe('a [redacted]');
+    expect(redact('abcdef abc', ['abc', 'abcdef'])).toBe('[redacted] [redacted]');
+  });
+  it('hides the password of a URL that nobody has named', () => {
+    expect(redact('Head "http://srv_1:pa.ss@127.0.0.1:1/srv_1/config": dial', [])).toBe('Head "http://srv_1:[redacted]@127.0.0.1:1/srv_1/config": dial');
+    expect(redact('rest:https://a:b@h/', [])).toBe('rest:https://a:[redacted]@h/');
+  });
+  it('leaves everything else alone', () => {
+    expect(redact('GET http://127.0.0.1:7400/v1/runs at 12:00:00', ['', 'absent'])).toBe('GET http://127.0.0.1:7400/v1/runs at 12:00:00');
+  });
+});

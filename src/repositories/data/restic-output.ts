@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { ModosuError } from '../../contracts/errors';
+import type { DataSnapshot, SnapshotEntry } from './data-repository';
+
+/** What restic prints as JSON. Whoever has a repository's password has written what it tells: a guest. Nothing is taken as it comes. */
+
+const MOST_LINE_BYTES = 256 * 1024;
+
+const unreadable = (what: string): ModosuError => new ModosuError('RECOVERY_POINT_CORRUPT', `restic says about ${what} what no repository of ours holds`);
+
+/** Lines of a stream, one at a time. Throws `RECOVERY_POINT_CORRUPT` for one that is longer than anything real. */
+export class Lines {
+  private rest = Buffer.alloc(0);
+
+  constructor(private readonly onLine: (line: string) => void) {}
+
+  add(piece: Buffer): void {
+    let text = this.rest.length === 0 ? piece : Buffer.concat([this.rest, piece]);
+    for (let end = text.indexOf(10); end !== -1; end = text.indexOf(10)) {
+      this.onLine(text.subarray(0, end).toString('utf8'));
+      text = text.subarray(end + 1);
+    }
+    if (text.length > MOST_LINE_BYTES) throw unreadable('a file');
+    this.rest = Buffer.from(text);
+  }
+
+  end(): void {
+    if (this.rest.length > 0) this.onLine(this.rest.toString('utf8'));
+    this.rest = Buffer.alloc(0);
+  }
+}
+
+const text = z.string().max(10_000);
+const list = z
+  .array(text)
+  .max(10_000)
+  .nullish()
+  .transform((values) => values ?? []);
+const snapshotId = z.string().regex(/^[0-9a-f]{64}$/);
+
+const snapshotsSchema = z
+  .array(z.object({ id: snapshotId, time: z.iso.datetime({ offset: true }), hostname: text.optional().default(''), tags: list, paths: list }))
+  .nullable()
+  .transform((values) => values ?? []);
+
+/** Oldest first. */
+export function parseSnapshots(json: string): readonly DataSnapshot[] {
+  const result = snapshotsSchema.safeParse(parse(json));
+  if (!result.success) throw unreadable('the snapshots');
+  return result.data.sort((a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1));
+}
+
+const integer = z.int().min(0);
+const nodeSchema = z.object({
+  path: z.string().startsWith('/').max(20_000),
+  type: z.string(),
+  size: integer.optional().default(0),
+  mtime: z.iso.datetime({ offset: true }),
+  mode: integer.max(0xffff_ffff).optional().default(0),
+  uid: integer.optional().default(0),
+  gid: integer.optional().default(0),
+});
+
+/** One line of `restic ls --json`; null: it is about the snapshot itself. */
+export function parseNode(line: string): SnapshotEntry | null {
+  const value = parse(line);
+  if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot') return null;
+  const result = nodeSchema.safeParse(value);
+  if (!result.success) throw unreadable('a file');
+  const { path, type, size, mtime, mode, uid, gid } = result.data;
+  return {
+    path,
+    type: type === 'file' || type === 'dir' || type === 'symlink' ? type : 'other',
+    sizeBytes: type === 'file' ? size : 0,
+    mtime: Math.floor(Date.parse(mtime) / 1000),
+    mode: unixMode(mode),
+    uid,
+    gid,
+  };
+}
+
+/** restic prints Go's os.FileMode: permissions as in Unix, the other three bits elsewhere. */
+function unixMode(mode: number): number {
+  const bit = (position: number): boolean => Math.floor(mode / 2 ** position) % 2 === 1;
+  return (mode & 0o777) | (bit(23) ? 0o4000 : 0) | (bit(22) ? 0o2000 : 0) | (bit(20) ? 0o1000 : 0);
+}
+
+const statsSchema = z.object({ total_size: integer });
+
+/** Bytes a restore of the whole snapshot writes: hard links count once. */
+export function parseRestoreSize(json: string): number {
+  const result = statsSchema.safeParse(parse(json));
+  if (!result.success) throw unreadable('the size of a snapshot');
+  return result.data.total_size;
+}
+
+const keysSchema = z.array(z.object({ current: z.boolean(), id: z.string().regex(/^[0-9a-f]{8,64}$/) }));
+
+/** Short id of the key that has opened the repository. */
+export function parseKeyId(json: string): string {
+  const result = keysSchema.safeParse(parse(json));
+  const current = result.success ? result.data.find((key) => key.current) : undefined;
+  if (current === undefined) throw unreadable('its keys');
+  return current.id.slice(0, 8);
+}
+
+const configSchema = z.object({ id: snapshotId });
+
+/** The id a repository has got when it was made. */
+export function parseRepositoryId(json: string): string {
+  const result = configSchema.safeParse(parse(json));
+  if (!result.success) throw unreadable('the repository');
+  return result.data.id;
+}
+
+const lockSchema = z.object({ time: z.iso.datetime({ offset: true }), hostname: text.optional().default(''), pid: integer.optional().default(0) });
+
+export interface Lock {
+  readonly time: Date;
+  readonly hostname: string;
+  readonly pid: number;
+}
+
+/** Null: nobody can say whose it is. */
+export function parseLock(json: string): Lock | null {
+  const result = lockSchema.safeParse(parse(json));
+  return result.success ? { ...result.data, time: new Date(result.data.time) } : null;
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

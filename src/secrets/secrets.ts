@@ -1,0 +1,15 @@
+/**
+ * Secrets that Modosu has made itself and must find again: passwords of its own parts, logins and passwords of data repositories. Never for arguments, logs, histories, errors.
+ *
+ * A name is a relative path such as `data/<server id>/login`: plain parts separated by `/`; anything else is `PATH_NOT_ALLOWED`.
+ */
+export interface Secrets {
+  /** The value of this name; made at the first call (by `make`, default `randomSecret`) and durable when it is returned. Of several processes that make it at once all get the same one. */
+  getOrMake(name: string, make?: () => string): Promise<string>;
+  /** Null: there is none. */
+  read(name: string): Promise<string | null>;
+  /** A new value in place of the old one, which is lost. */
+  renew(name: string): Promise<string>;
+  /** Full names of what is kept at any depth below this path, sorted; empty when there is nothing. */
+  list(below: string): Promise<readonly string[]>;
+}
