@@ -170,6 +170,11 @@ export class DatabaseServer {
   async endLeftovers(directories: readonly string[] = []): Promise<void> {
     const own = [`application_name='${this.names.application}'`, ...directories].map(escaped).join('|');
     await this.programs.kill(`^([^ ]*/)?(perl( -[^ ]*)* ([^ ]*/)?)?(psql|pg_dump|pg_dumpall|pg_restore|dd) .*(${own})`);
+    await this.endSessions();
+  }
+
+  /** Ends all sessions of the run. Idempotent. */
+  async endSessions(): Promise<void> {
     const database = await this.maintenanceDatabase();
     const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid();`;
     const giveUpAt = performance.now() + LEFTOVERS_END_WITHIN_MS;
