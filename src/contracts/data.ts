@@ -1,6 +1,7 @@
 /**
  * Data: sets of files and databases of a server that are backed up from inside the guest, by restic, into the data repository. Each data set has recovery points of its own.
  */
+import type { Finding } from './plan';
 
 /** Program and arguments, run in the guest by its agent; no shell. */
 export type GuestArgv = readonly [string, ...string[]];
@@ -71,7 +72,69 @@ export interface PostgresqlContent {
 
 export type DataContent = FilesContent | PostgresqlContent;
 
-/** What a database is besides its objects: pg_dump alone would lose it. */
+/** One privilege on a database, as PostgreSQL's aclexplode says. */
+export interface DatabasePrivilege {
+  /** Null: PUBLIC. */
+  readonly grantee: string | null;
+  readonly grantor: string;
+  /** `CONNECT`, `CREATE` or `TEMPORARY`. */
+  readonly privilege: string;
+  readonly grantable: boolean;
+}
+
+export interface TableName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface ColumnFacts {
+  readonly name: string;
+  /** As format_type says, with its schema where it is not PostgreSQL's own. */
+  readonly type: string;
+  readonly notNull: boolean;
+  /** Computed from others: never written. */
+  readonly generated: boolean;
+  readonly identity: boolean;
+}
+
+export interface TableFacts extends TableName {
+  /** pg_class.oid at the moment of the dump: how its entries are found in the table of contents of the dump. */
+  readonly oid: number;
+  readonly kind: 'table' | 'partitioned';
+  /** Exact, at the moment of the dump; of a partitioned table those of all its partitions. */
+  readonly rows: number;
+  /** With indexes and TOAST; 0 for a partitioned table. */
+  readonly bytes: number;
+  readonly owner: string;
+  /** Owner, and every role that its privileges and policies name. */
+  readonly roles: readonly string[];
+  /** In their order. */
+  readonly columns: readonly ColumnFacts[];
+  /** Tables it is a partition of, or inherits from. */
+  readonly parents: readonly TableName[];
+  /** `FOR VALUES …` of a partition. */
+  readonly bound: string | null;
+}
+
+export interface SchemaFacts {
+  readonly name: string;
+  readonly owner: string;
+  /** Every role that owns something in it or is named in privileges in it. */
+  readonly roles: readonly string[];
+}
+
+/** A foreign key: one that would not hold is left out of a partial load, and made again from this. */
+export interface ForeignKeyFacts {
+  readonly table: TableName;
+  readonly references: TableName;
+  readonly name: string;
+  /** pg_get_constraintdef, every name with its schema. */
+  readonly definition: string;
+  readonly validated: boolean;
+  readonly comment: string | null;
+}
+
+/** What a database is besides its objects, which pg_dump alone would lose, and what its objects were, to compare. */
 export interface DatabaseFacts {
   readonly name: string;
   /** File name of its dump (custom format, not compressed). */
@@ -82,12 +145,14 @@ export interface DatabaseFacts {
   readonly ctype: string;
   /** `c` (libc), `i` (ICU), `b` (builtin): pg_database.datlocprovider. */
   readonly localeProvider: string;
+  /** Of the providers `i` and `b`. */
   readonly icuLocale: string | null;
+  readonly icuRules: string | null;
   /** -1: no limit. */
   readonly connectionLimit: number;
   readonly tablespace: string;
-  /** Access privileges as aclitem texts; null: the defaults. */
-  readonly acl: readonly string[] | null;
+  /** Access privileges; null: the defaults. */
+  readonly acl: readonly DatabasePrivilege[] | null;
   readonly comment: string | null;
   /** pg_db_role_setting rows that name this database; role null: for all. */
   readonly settings: readonly { readonly role: string | null; readonly setting: string }[];
@@ -96,8 +161,10 @@ export interface DatabaseFacts {
   readonly tablespaces: readonly string[];
   /** Roles that own objects in it or are named in its privileges. */
   readonly roles: readonly string[];
-  /** Every ordinary and partitioned table, with its rows at the moment of the dump. */
-  readonly tables: readonly { readonly schema: string; readonly name: string; readonly rows: number }[];
+  readonly schemas: readonly SchemaFacts[];
+  /** Every ordinary and partitioned table that no extension owns. */
+  readonly tables: readonly TableFacts[];
+  readonly foreignKeys: readonly ForeignKeyFacts[];
   readonly sizeBytes: number;
 }
 
@@ -147,11 +214,6 @@ export interface FilesSelection {
   readonly replace: boolean;
 }
 
-export interface TableName {
-  readonly schema: string;
-  readonly name: string;
-}
-
 export interface PostgresqlSelection {
   readonly kind: 'postgresql';
   readonly database: string;
@@ -193,12 +255,41 @@ export type KeptData =
   | {
       readonly kind: 'postgresql';
       readonly database: string;
-      /** Whole database: the name the replaced one has now. Null: objects inside the database were put in place. */
+      /** Whether the whole database was exchanged, or objects inside it were put in place. */
+      readonly whole: boolean;
+      /** Whole: the name the replaced one has now. Null: there was none before. */
       readonly keptDatabase: string | null;
-      /** Schemas with what was restored beside, and with what was replaced. */
+      /** Objects: the schema with what was restored beside; what came from further schemas lies in ones named like it with `_2`, `_3` … behind. */
       readonly restoredSchema: string | null;
+      /** Objects: the schema with replaced rows and the journal of what was done. */
       readonly keptSchema: string | null;
       readonly added: readonly string[];
       readonly replaced: readonly string[];
       readonly keptBytes: number;
     };
+
+/** Room in a file system of the guest. */
+export interface GuestSpace {
+  readonly directory: string;
+  readonly freeBytes: number;
+  readonly neededBytes: number;
+}
+
+/** A read-only look at a database server, for the plan of a restore. */
+export interface PostgresqlSurvey {
+  readonly engineVersion: string;
+  readonly engineMajor: number;
+  readonly databaseExists: boolean;
+  readonly changes: readonly DataChange[];
+  readonly findings: readonly Finding[];
+  /** What goes back in time or is lost, in sentences. */
+  readonly losses: readonly string[];
+  readonly space: readonly GuestSpace[];
+}
+
+/** What undoing a restore would change and lose. */
+export interface PostgresqlUndoSurvey {
+  readonly changes: readonly DataChange[];
+  readonly findings: readonly Finding[];
+  readonly losses: readonly string[];
+}

@@ -1,0 +1,214 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PostgresqlDataSet } from '../../contracts/data';
+import type { ErrorCode } from '../../contracts/error-codes';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
+import { flag, integer, jsonLines, record, text, type Guard } from '../../domain/postgresql-guards';
+import type { RunNames } from '../../domain/postgresql-names';
+import { connectionString, literal } from '../../domain/postgresql-sql';
+import { words } from '../../domain/postgresql-words';
+import type { CommandResult } from '../guest-agent';
+import type { Argv, GuestPrograms, LongOptions } from './guest-programs';
+
+export type ClientProgram = 'psql' | 'pg_dump' | 'pg_dumpall' | 'pg_restore';
+
+export interface QueryOptions {
+  /** The program is ended in the guest after it. Default 60 s. */
+  readonly timeoutMs?: number;
+  /** How an error of a statement is called. */
+  readonly code?: ErrorCode;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface EngineFacts {
+  readonly version: string;
+  readonly major: number;
+  readonly superuser: boolean;
+}
+
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const LEFTOVERS_END_WITHIN_MS = 30_000;
+const REST_MS = 500;
+
+/** Above what is set for the database or the role: messages in English, nothing that would end or weaken a session. */
+const SESSION = ['lc_messages=C', 'standard_conforming_strings=on', 'statement_timeout=0', 'idle_in_transaction_session_timeout=0', 'default_transaction_read_only=off', 'row_security=off', 'client_min_messages=warning'];
+
+/** What one statement of a script has been told by the server. */
+export class SqlFailure extends Error {
+  constructor(
+    /** Five characters; empty: not known. */
+    readonly sqlState: string,
+    readonly words: string,
+  ) {
+    super(`${sqlState} ${words}`);
+  }
+}
+
+/** A database server in a guest, seen through its client programs. All sessions carry the run's name. */
+export class DatabaseServer {
+  private maintenance: Promise<string> | null = null;
+
+  constructor(
+    readonly programs: GuestPrograms,
+    readonly dataSet: PostgresqlDataSet,
+    readonly names: RunNames,
+  ) {}
+
+  /** A client program with the connection to `database`. */
+  argv(program: ClientProgram, database: string, ...rest: readonly string[]): Argv {
+    const { socketDirectory, port, user } = this.dataSet;
+    const host = socketDirectory === null ? [] : ['-h', socketDirectory];
+    return [program, '-w', ...host, '-p', String(port), '-U', user, '-d', connectionString({ dbname: database, application_name: this.names.application }), ...rest];
+  }
+
+  env(settings: readonly string[] = []): Readonly<Record<string, string>> {
+    return { PGCONNECT_TIMEOUT: '10', PGOPTIONS: [...SESSION, ...settings].map((setting) => `-c ${setting}`).join(' ') };
+  }
+
+  /** Rows of one statement or more, each a line of JSON. */
+  async query<T>(database: string, sql: string, guard: Guard<T>, options: QueryOptions = {}): Promise<readonly T[]> {
+    return jsonLines(await this.execute(database, sql, options), guard);
+  }
+
+  /** The first row. */
+  async queryOne<T>(database: string, sql: string, guard: Guard<T>, options: QueryOptions = {}): Promise<T> {
+    const [first] = await this.query(database, sql, guard, options);
+    if (first === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The database server in the guest gave no answer.');
+    return first;
+  }
+
+  /** Runs statements until one fails, and returns what they say. Errors are called `code`, with what the server said. */
+  async execute(database: string, sql: string, options: QueryOptions = {}): Promise<string> {
+    try {
+      return await this.attempt(database, sql, options);
+    } catch (error) {
+      if (error instanceof SqlFailure) throw new ModosuError(options.code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+      throw error;
+    }
+  }
+
+  /** Like `execute`; a statement's error is a `SqlFailure`. */
+  async attempt(database: string, sql: string, { timeoutMs, env }: QueryOptions = {}): Promise<string> {
+    const result = await this.programs.run(this.psql(database), { input: `${PREAMBLE}${sql}\n`, env: env ?? this.env(), maxOutputBytes: MAX_ANSWER_BYTES, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    return this.judged(result);
+  }
+
+  /** Like `attempt`, for statements that take long. */
+  async attemptLong(database: string, sql: string, options: Pick<LongOptions, 'signal' | 'onBeat' | 'env'>): Promise<string> {
+    return this.judged(await this.programs.runLong(this.psql(database), { env: this.env(), ...options, input: `${PREAMBLE}${sql}\n`, maxOutputBytes: MAX_ANSWER_BYTES }));
+  }
+
+  psql(database: string, ...rest: readonly string[]): Argv {
+    return this.argv('psql', database, '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', ...rest);
+  }
+
+  /** Standard output of psql. Throws `SqlFailure`, `DATABASE_SERVER_UNREACHABLE`, `GUEST_DISK_FULL`. */
+  async judged(result: CommandResult): Promise<string> {
+    if (result.exitCode === 0) {
+      if (result.truncated) throw new ModosuError('AGENT_COMMAND_FAILED', 'The database server in the guest gave an answer that is too long.');
+      return result.stdout;
+    }
+    await this.refuseKnown('psql', result);
+    const sqlState = /(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}):/.exec(result.stderr)?.[1] ?? '';
+    throw new SqlFailure(sqlState, words(firstOf(result.stderr)));
+  }
+
+  /** Throws what is known about how a client program has failed. */
+  async refuseKnown(program: ClientProgram, { stderr, exitCode }: CommandResult): Promise<void> {
+    if (/No space left on device|Disk quota exceeded|\b53100:/.test(stderr)) throw await this.full(`${program}: ${words(stderr, 200)}`);
+    const lost = /connection to server (at|on) .* failed|server closed the connection unexpectedly|terminating connection|the database system is (starting up|shutting down|in recovery mode|not yet accepting)|no connection to the server|could not connect to server/;
+    if ((program === 'psql' && exitCode === 2) || lost.test(stderr)) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections, or has ended ours: ${words(stderr)}`);
+  }
+
+  /** `GUEST_DISK_FULL` with the room that there is. */
+  async full(what: string, neededBytes?: number): Promise<ModosuError> {
+    const directories = [this.dataSet.spoolDirectory, await this.dataDirectory().catch(() => null)].filter((path): path is string => path !== null);
+    const free: string[] = [];
+    for (const directory of directories) {
+      const bytes = await this.programs.freeBytes(directory).catch(() => null);
+      if (bytes !== null) free.push(`${formatBytes(bytes)} free under ${words(directory, 100)}`);
+    }
+    return new ModosuError('GUEST_DISK_FULL', `There is not enough room in the guest: ${what}${neededBytes === undefined ? '' : `; about ${formatBytes(neededBytes)} are needed`}. Now ${free.join(', ') || 'nobody can say how much is free'}.`, {
+      context: neededBytes === undefined ? {} : { neededBytes },
+    });
+  }
+
+  async dataDirectory(): Promise<string> {
+    const found = await this.queryOne(await this.maintenanceDatabase(), "SELECT to_jsonb(current_setting('data_directory'));", text(4_096));
+    if (!found.startsWith('/')) throw new ModosuError('AGENT_COMMAND_FAILED', 'The data directory of the database server is no absolute path.');
+    return found;
+  }
+
+  async engine(): Promise<EngineFacts> {
+    const guard = record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag });
+    const sql = "SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool);";
+    // Without settings that only a superuser may make.
+    const found = await this.queryOne(await this.maintenanceDatabase(), sql, guard, { env: { PGCONNECT_TIMEOUT: '10' } });
+    const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found.version)?.[0];
+    if (version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
+    return { version, major: Math.floor(found.number / 10_000), superuser: found.superuser };
+  }
+
+  /** The database from which others are made, renamed and dropped: not `besides`. */
+  async maintenanceDatabase(besides: string | null = null): Promise<string> {
+    if (besides === 'postgres') return 'template1';
+    const asked = (this.maintenance ??= this.findMaintenance());
+    asked.catch(() => (this.maintenance = null));
+    const found = await asked;
+    return found === besides ? 'template1' : found;
+  }
+
+  private async findMaintenance(): Promise<string> {
+    const answers = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: 'SELECT 1;\n', env: { PGCONNECT_TIMEOUT: '10' } });
+    if ((await answers('postgres')).exitCode === 0) return 'postgres';
+    const second = await answers('template1');
+    if (second.exitCode === 0) return 'template1';
+    throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(second.stderr)}`);
+  }
+
+  /** Ends what an earlier attempt of the run has left running: its client programs, those that work in `directories`, and its sessions. Idempotent. */
+  async endLeftovers(directories: readonly string[] = []): Promise<void> {
+    const own = [`application_name='${this.names.application}'`, ...directories].map(escaped).join('|');
+    await this.programs.kill(`^([^ ]*/)?(perl( -[^ ]*)* ([^ ]*/)?)?(psql|pg_dump|pg_dumpall|pg_restore|dd) .*(${own})`);
+    await this.endSessions();
+  }
+
+  /** Ends all sessions of the run. Idempotent. */
+  async endSessions(): Promise<void> {
+    const database = await this.maintenanceDatabase();
+    const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid();`;
+    const giveUpAt = performance.now() + LEFTOVERS_END_WITHIN_MS;
+    while ((await this.queryOne(database, sql, integer(0))) > 0) {
+      if (performance.now() > giveUpAt) throw new ModosuError('DATABASE_IN_USE', 'Sessions of an earlier attempt of this run do not end in the database server.');
+      await delay(REST_MS);
+    }
+  }
+}
+
+const PREAMBLE = "SET search_path = '';\n";
+const escaped = (text_: string): string => text_.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+/** The first complaint: what follows is mostly its consequence. The place in the script and in PostgreSQL's own source says nobody anything. */
+function firstOf(stderr: string): string {
+  const at = stderr.search(/(?:ERROR|FATAL|PANIC):\s/);
+  if (at === -1) return stderr;
+  return stderr
+    .slice(at)
+    .split('\n')
+    .filter((line) => !/^LOCATION:|^psql:<stdin>:\d+: (NOTICE|WARNING)/.test(line))
+    .slice(0, 6)
+    .join('\n')
+    .replace(/^(ERROR|FATAL|PANIC):\s+[0-9A-Z]{5}:\s*/, '');
+}
+
+/** Runs `work`; what it throws is looked at, `cleanup` done all the same, and its own failure never hides the first. */
+export async function orUndo<T>(work: () => Promise<T>, cleanup: () => Promise<unknown>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await cleanup().catch(() => undefined);
+    throw error;
+  }
+}
+
+export const isCode = (error: unknown, ...codes: readonly ErrorCode[]): boolean => isModosuError(error) && codes.includes(error.code);

@@ -1,0 +1,186 @@
+import { posix } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import { words } from '../../domain/postgresql-words';
+import type { CommandResult, GuestAgent } from '../guest-agent';
+
+export type Argv = readonly [string, ...string[]];
+
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Standard input, at most 128 KiB. */
+  readonly input?: string;
+  readonly maxOutputBytes?: number;
+  /** As the guest agent itself, not as the data set's account. */
+  readonly asAgent?: boolean;
+}
+
+export interface LongOptions extends ProgramOptions {
+  /** Abort: the program is killed in the guest. */
+  readonly signal?: AbortSignal;
+  /** Called at least every `BEAT_MS` and once at the end; what it returns is not waited for longer than it takes. */
+  readonly onBeat?: () => Promise<void> | void;
+}
+
+/** The agent's own answer, not the program's time. */
+const ANSWER_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
+const BEAT_MS = 2_500;
+const POLL_MS = [50, 100, 200, 400, 800, 1_000];
+/** A busy guest may be silent for a while without having lost anything. */
+const SILENCE_MS = 90_000;
+/** Longer inputs make the agent slow. */
+const PIECE_BYTES = 96 * 1024;
+/** `timeout` says 124, and 137 when it had to kill. */
+const TIMED_OUT = [124, 137];
+
+/** Programs in a guest that run as one account of it: no shell, bounded in time and output. */
+export class GuestPrograms {
+  private prefix: Promise<readonly string[]> | null = null;
+
+  constructor(
+    readonly agent: GuestAgent,
+    private readonly osUser: string | null,
+  ) {}
+
+  /** Waits for the end of a short program, which ends in the guest too when its time is over. Throws `GUEST_PROGRAM_MISSING`, `AGENT_SILENT` when it had to be ended. */
+  async run(argv: Argv, options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<CommandResult> {
+    const seconds = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
+    const result = await this.starting(argv[0], () => this.runBounded(argv, options, seconds));
+    if (TIMED_OUT.includes(result.exitCode)) throw new ModosuError('AGENT_SILENT', `${argv[0]} in the guest had not ended after ${seconds} s and was ended.`);
+    return this.checked(argv[0], result);
+  }
+
+  /** Like `run`; any exit code but 0 is `AGENT_COMMAND_FAILED`. Returns standard output. */
+  async output(argv: Argv, options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<string> {
+    const result = await this.run(argv, options);
+    if (result.exitCode !== 0) throw complaintOf(argv[0], result);
+    return result.stdout;
+  }
+
+  /** Runs a program that may take hours. Its exit code is a result. */
+  async runLong(argv: Argv, { signal, onBeat, asAgent = false, maxOutputBytes, ...given }: LongOptions): Promise<CommandResult> {
+    signal?.throwIfAborted();
+    const whole: Argv = asAgent ? argv : [...(await this.asAccount()), ...argv] as unknown as Argv;
+    const pid = await this.starting(argv[0], () => this.agent.start({ argv: whole, env: given.env ?? {}, ...(given.input === undefined ? {} : { input: given.input }) }, { timeoutMs: ANSWER_MS }));
+    let silentSince: number | null = null;
+    let beatAt = 0;
+    for (let round = 0; ; round += 1) {
+      if (signal?.aborted === true) {
+        // It has not been reaped yet: the process id is still its own.
+        await this.agent.exec(['kill', '-KILL', String(pid)], { timeoutMs: ANSWER_MS }).catch(() => undefined);
+        signal.throwIfAborted();
+      }
+      try {
+        const ended = await this.agent.outcome(pid, { timeoutMs: ANSWER_MS, ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) });
+        if (ended !== null) return this.checked(argv[0], ended);
+        silentSince = null;
+      } catch (error) {
+        if (!isModosuError(error) || error.code !== 'AGENT_SILENT') throw error;
+        silentSince ??= performance.now();
+        if (performance.now() - silentSince > SILENCE_MS) throw error;
+      }
+      if (performance.now() - beatAt >= BEAT_MS) {
+        await onBeat?.();
+        beatAt = performance.now();
+      }
+      await delay(POLL_MS[Math.min(round, POLL_MS.length - 1)], undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    }
+  }
+
+  /** User and group of the account; null: the agent's own are used. */
+  async owner(): Promise<{ readonly uid: string; readonly gid: string } | null> {
+    if (this.osUser === null) return null;
+    const id = async (which: '-u' | '-g'): Promise<string> => {
+      const { exitCode, stdout, stderr } = await this.run(['id', which, '--', this.osUser ?? ''], { asAgent: true });
+      const found = /^(\d{1,10})\n$/.exec(stdout)?.[1];
+      if (exitCode !== 0 || found === undefined) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser ?? '', 64)}" (osUser of the data set): ${words(stderr, 200)}`);
+      return found;
+    };
+    return { uid: await id('-u'), gid: await id('-g') };
+  }
+
+  /** Writes a file durably, as the account; it appears whole or not at all. */
+  async write(path: string, content: string): Promise<void> {
+    const bytes = Buffer.from(content);
+    const unfinished = `${path}.part`;
+    for (let at = 0; at === 0 || at < bytes.length; at += PIECE_BYTES) {
+      const how = at === 0 ? ['conv=fsync'] : ['oflag=append', 'conv=notrunc,fsync'];
+      const { exitCode, stderr } = await this.agentInput(['dd', `of=${unfinished}`, 'status=none', ...how], bytes.subarray(at, at + PIECE_BYTES));
+      if (exitCode !== 0) throw complaintOf('dd', { exitCode, stderr });
+    }
+    await this.output(['mv', '-T', '--', unfinished, path]);
+  }
+
+  async freeBytes(path: string): Promise<number> {
+    const output = await this.output(['df', '-B1', '--output=avail', '--', path], { asAgent: true });
+    const found = /^\s*Avail\s+(\d{1,15})\s*$/.exec(output)?.[1];
+    if (found === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest gave an answer to df that cannot be read.');
+    return Number(found);
+  }
+
+  /** Null: there is no such file. */
+  async sizeOf(path: string): Promise<number | null> {
+    const { exitCode, stdout } = await this.run(['stat', '-c', '%s', '--', path], { asAgent: true });
+    return exitCode === 0 && /^\d{1,15}\n$/.test(stdout) ? Number(stdout) : null;
+  }
+
+  /** Kills programs whose whole command line matches an extended regular expression. The programs that do so do not match it themselves: it has to begin with `^`. */
+  async kill(pattern: string): Promise<void> {
+    const { exitCode, stderr } = await this.run(['pkill', '-KILL', '-f', '--', pattern], { asAgent: true });
+    if (exitCode !== 0 && exitCode !== 1) throw complaintOf('pkill', { exitCode, stderr });
+  }
+
+  private async agentInput(argv: Argv, input: Uint8Array): Promise<CommandResult> {
+    return this.starting(argv[0], async () => this.agent.exec([...(await this.asAccount()), ...argv] as unknown as Argv, { timeoutMs: ANSWER_MS, input }));
+  }
+
+  private async runBounded(argv: Argv, { env, input, maxOutputBytes, asAgent = false }: ProgramOptions, seconds: number): Promise<CommandResult> {
+    const prefix = asAgent ? [] : await this.asAccount();
+    return this.agent.exec(['timeout', '-k', '5', String(seconds), ...prefix, ...argv], {
+      timeoutMs: (seconds + 30) * 1000,
+      env: env ?? {},
+      ...(input === undefined ? {} : { input }),
+      ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }),
+    });
+  }
+
+  /** setpriv puts the program in its own place: the process id that the agent names is the program's. */
+  private async asAccount(): Promise<readonly string[]> {
+    if (this.osUser === null) return [];
+    const asked = (this.prefix ??= this.owner().then((owner) => (owner === null ? [] : ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups'])));
+    asked.catch(() => (this.prefix = null));
+    return asked;
+  }
+
+  private async starting<T>(program: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && /No such file or directory|Failed to execute child process/.test(error.message)) throw missing(program, error);
+      throw error;
+    }
+  }
+
+  private checked(program: string, result: CommandResult): CommandResult {
+    if (result.exitCode === 127 || /You must install at least one postgresql-client/.test(result.stderr)) throw missing(program);
+    return result;
+  }
+}
+
+const missing = (program: string, cause?: unknown): ModosuError => new ModosuError('GUEST_PROGRAM_MISSING', `${program}, or a program that starts it (setpriv, timeout), is not in the guest.`, { context: { program }, cause });
+
+export const complaintOf = (program: string, { exitCode, stderr }: { readonly exitCode: number; readonly stderr: string }): ModosuError =>
+  /No space left on device|Disk quota exceeded/.test(stderr)
+    ? new ModosuError('GUEST_DISK_FULL', `${program} in the guest ran out of room: ${words(stderr)}`)
+    : new ModosuError('AGENT_COMMAND_FAILED', `${program} in the guest ended with exit code ${exitCode}: ${words(stderr)}`);
+
+/** The path, when it lies below `spool` (`direct`: directly in it). Throws `INTERNAL`: whoever calls has made it up. */
+export function insideSpool(spool: string, path: string, how: 'direct' | 'anywhere'): string {
+  const inside = path.startsWith(`${posix.normalize(spool).replace(/\/$/, '')}/`) && posix.normalize(path) === path && !path.endsWith('/') && !/[\x00-\x1f\x7f]/.test(path);
+  const name = path.slice(posix.normalize(spool).replace(/\/$/, '').length + 1);
+  if (!inside || (how === 'direct' && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/.test(name))) {
+    throw new ModosuError('INTERNAL', `"${words(path, 200)}" does not lie ${how === 'direct' ? 'directly ' : ''}in the spool directory of the data set.`);
+  }
+  return path;
+}

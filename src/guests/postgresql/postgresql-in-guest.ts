@@ -1,0 +1,44 @@
+import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts } from '../../contracts/data';
+import { ModosuError } from '../../contracts/errors';
+import { runNames, type RunNames } from '../../domain/postgresql-names';
+import type { GuestAgent } from '../guest-agent';
+import { DatabaseServer } from './database-server';
+import { dumpDatabases } from './dump';
+import { GuestPrograms } from './guest-programs';
+import type { PostgresqlProbe, Waiting } from './postgresql';
+import { discardDirectory, makeDirectory } from './spool';
+
+/** `Postgresql` over a guest agent, for one run. */
+export class PostgresqlInGuest {
+  private readonly server: DatabaseServer;
+  private readonly names: RunNames;
+
+  constructor(agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string) {
+    this.names = runNames(runId);
+    this.server = new DatabaseServer(new GuestPrograms(agent, dataSet.osUser), dataSet, this.names);
+  }
+
+  async probe(): Promise<PostgresqlProbe> {
+    const version = async (program: string): Promise<string> => {
+      const said = await this.server.programs.output([program, '--version']);
+      const found = /\(PostgreSQL\) (\d{1,3}(?:\.\d{1,3}){0,2}\w{0,12})/.exec(said)?.[1];
+      if (found === undefined) throw new ModosuError('GUEST_PROGRAM_MISSING', `${program} in the guest does not say its version.`);
+      return found;
+    };
+    const programs = { psql: await version('psql'), pgDump: await version('pg_dump'), pgRestore: await version('pg_restore') };
+    const { version: engineVersion, major: engineMajor, superuser } = await this.server.engine();
+    return { engineVersion, engineMajor, superuser, programs };
+  }
+
+  makeDirectory(directory: string): Promise<void> {
+    return makeDirectory(this.server, directory);
+  }
+
+  dump(directory: string, waiting: Waiting): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
+    return dumpDatabases(this.server, directory, waiting);
+  }
+
+  discard(directory: string): Promise<void> {
+    return discardDirectory(this.server, directory);
+  }
+}
