@@ -32,8 +32,8 @@ export interface CompareOptions {
 export interface AddedRoot {
   readonly path: string;
   readonly type: SnapshotEntry['type'];
-  /** Things in it, itself included. */
-  readonly entries: number;
+  /** In it, or itself; directories do not count. */
+  readonly files: number;
   readonly bytes: number;
 }
 
@@ -205,7 +205,7 @@ function partsOf(
   };
   for (const [path, { entry, inside }] of placed) {
     const draft = draftFor(path);
-    draft.added.push({ path, type: entry?.type ?? 'dir', entries: inside.length, bytes: bytesOf(inside) });
+    draft.added.push({ path, type: entry?.type ?? 'dir', files: inside.filter(({ type }) => type !== 'dir').length, bytes: bytesOf(inside) });
     for (const one of inside) draft.expected.push(one);
   }
   for (const { entry, present: now } of replaced) {

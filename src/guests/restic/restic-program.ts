@@ -74,9 +74,3 @@ export async function bytesMoved(agent: GuestAgent, pid: number, counter: 'rchar
   const count = Number(new RegExp(`^${counter}: (\\d{1,16})$`, 'm').exec(text)?.[1] ?? Number.NaN);
   return Number.isSafeInteger(count) ? count : null;
 }
-
-/** A run's id stands in names of files and processes: nothing but letters, digits and hyphens. */
-export function checkedRunId(runId: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9-]{3,63}$/.test(runId)) throw new ModosuError('REQUEST_INVALID', `"${cleanWords(runId, 80)}" is no id of a run.`);
-  return runId;
-}

@@ -1,10 +1,11 @@
 import type { DataAccess } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { resticOutcome } from '../../domain/restic-outcome';
+import { checkedRunId } from '../files/run-ids';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
 import { cleanWords, namesOf } from '../files/guest-words';
 import type { GuestAgent } from '../guest-agent';
-import { bytesMoved, checkedRunId, placeCertificate, probe, resticError, runRestic } from './restic-program';
+import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';
 import { asPattern } from './restic-patterns';
 
 export interface ResticRestore {
