@@ -293,3 +293,28 @@ export interface PostgresqlUndoSurvey {
   readonly findings: readonly Finding[];
   readonly losses: readonly string[];
 }
+
+/** What restic in a guest needs to reach its server's repository. Secrets: only for environments of programs, never for arguments, logs, histories, errors. */
+export interface DataAccess {
+  /** RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT where the guest needs a certificate to trust. */
+  readonly env: Readonly<Record<string, string>>;
+  /** PEM of the certificate that the guest has to find at `env.RESTIC_CACERT`; null: none is needed. */
+  readonly caCertificate: string | null;
+  /** Every text that must not be shown, for redaction of what programs say. */
+  readonly secrets: readonly string[];
+  /** Id of the key, for manifests. */
+  readonly keyId: string;
+}
+
+/** One thing in a snapshot. */
+export interface SnapshotEntry {
+  readonly path: string;
+  readonly type: 'file' | 'dir' | 'symlink' | 'other';
+  readonly sizeBytes: number;
+  /** Whole seconds since 1970. */
+  readonly mtime: number;
+  /** As chmod counts: permissions with setuid, setgid and sticky, nothing about the type. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}

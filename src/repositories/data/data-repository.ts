@@ -1,16 +1,6 @@
-import type { DataManifest } from '../../contracts/data';
+import type { DataAccess, DataManifest, SnapshotEntry } from '../../contracts/data';
 
-/** What restic in a guest needs to reach its server's repository. Secrets: only for environments of programs, never for arguments, logs, histories, errors. */
-export interface DataAccess {
-  /** RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT where the guest needs a certificate to trust. */
-  readonly env: Readonly<Record<string, string>>;
-  /** PEM of the certificate that the guest has to find at `env.RESTIC_CACERT`; null: none is needed. */
-  readonly caCertificate: string | null;
-  /** Every text that must not be shown, for redaction of what programs say. */
-  readonly secrets: readonly string[];
-  /** Id of the key, for manifests. */
-  readonly keyId: string;
-}
+export type { DataAccess, SnapshotEntry } from '../../contracts/data';
 
 export interface DataSnapshot {
   /** restic's full id. */
@@ -19,17 +9,6 @@ export interface DataSnapshot {
   readonly hostname: string;
   readonly tags: readonly string[];
   readonly paths: readonly string[];
-}
-
-export interface SnapshotEntry {
-  readonly path: string;
-  readonly type: 'file' | 'dir' | 'symlink' | 'other';
-  readonly sizeBytes: number;
-  /** Whole seconds since 1970. */
-  readonly mtime: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**

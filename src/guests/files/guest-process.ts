@@ -1,0 +1,130 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
+import { cleanWords } from './guest-words';
+
+/** Bytes of a program's work that have been seen, never estimated. `totalBytes` 0: not known. */
+export interface GuestProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What each step in a guest takes along. */
+export interface GuestWork {
+  /** Abort: the program in the guest is ended, then the promise rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Called at least every 5 s while the agent answers. */
+  readonly onProgress?: (progress: GuestProgress) => void;
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** After each look at the running program, at least every 5 s. What it throws is not heard. */
+  readonly onTick?: (pid: number) => Promise<void> | void;
+  /** Default 1 MiB. */
+  readonly maxOutputBytes?: number;
+}
+
+export const AGENT_TIMEOUT_MS = 30_000;
+const POLL_MS = [50, 100, 200, 400, 800, 1_500];
+/** An agent that is busy or frozen comes back; longer than this it is gone. */
+const SILENCE_MS = 120_000;
+const KILLED_WITHIN_MS = 20_000;
+const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
+
+/**
+ * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest allows.
+ * Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no longer knows the program (it was restarted), and
+ * `AGENT_SILENT` after two minutes of silence.
+ */
+export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: RunOptions): Promise<CommandResult> {
+  options.signal.throwIfAborted();
+  const pid = await startProgram(agent, program);
+  let heardAt = performance.now();
+  for (let round = 0; ; round += 1) {
+    if (options.signal.aborted) {
+      await endProgram(agent, pid, program.argv[0]).catch(() => undefined);
+      options.signal.throwIfAborted();
+    }
+    try {
+      const ended = await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS, ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }) });
+      if (ended !== null) return ended;
+      heardAt = performance.now();
+      await Promise.resolve(options.onTick?.(pid)).catch(() => undefined);
+    } catch (error) {
+      if (!passes(error) || performance.now() - heardAt > SILENCE_MS) throw error;
+    }
+    await delay(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 1_500, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+async function startProgram(agent: GuestAgent, program: GuestProgram): Promise<number> {
+  try {
+    return await agent.start(program, { timeoutMs: AGENT_TIMEOUT_MS });
+  } catch (error) {
+    if (!isModosuError(error) || error.code !== 'AGENT_COMMAND_FAILED' || !NO_SUCH_PROGRAM.test(error.message)) throw error;
+    throw new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program.argv[0]}.`, { context: { program: program.argv[0] }, cause: error });
+  }
+}
+
+/** Silence, and the refusal of a frozen agent: both end by themselves. */
+const passes = (error: unknown): boolean => isModosuError(error) && (error.code === 'AGENT_SILENT' || (error.code === 'AGENT_COMMAND_FAILED' && /frozen/i.test(error.message)));
+
+/** Ends a process that this agent has started, and waits until it is gone. */
+async function endProgram(agent: GuestAgent, pid: number, program: string): Promise<void> {
+  await killInGuest(agent, [pid]);
+  const giveUpAt = performance.now() + KILLED_WITHIN_MS;
+  while ((await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS })) === null) {
+    if (performance.now() > giveUpAt) throw new ModosuError('AGENT_COMMAND_FAILED', `${program} could not be ended in the guest.`, { context: { program, pid } });
+    await delay(200);
+  }
+}
+
+async function killInGuest(agent: GuestAgent, pids: readonly number[]): Promise<void> {
+  await agent.exec(['kill', '-KILL', ...pids.map(String)], { timeoutMs: AGENT_TIMEOUT_MS });
+}
+
+/**
+ * Ends what an earlier attempt has left running: processes of `program` with `argument` among their arguments, exactly. Others are never touched. Idempotent; returns how many were found.
+ * Throws `AGENT_COMMAND_FAILED` when one is still there after 20 s.
+ */
+export async function endLeftovers(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number> {
+  const giveUpAt = performance.now() + KILLED_WITHIN_MS;
+  let found = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const pids = await processesWith(agent, program, argument, signal);
+    if (pids.length === 0) return found;
+    found = Math.max(found, pids.length);
+    if (performance.now() > giveUpAt) throw new ModosuError('AGENT_COMMAND_FAILED', `${program} of an earlier attempt could not be ended in the guest.`, { context: { program } });
+    await killInGuest(agent, pids);
+    await delay(200);
+  }
+}
+
+async function processesWith(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number[]> {
+  // Two programs that every Linux has; `pgrep` is not one of them.
+  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'cmdline', '-exec', 'grep', '-lF', '-e', argument, '{}', '+'] }, { signal });
+  const candidates = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/cmdline$/gm)].map(([, pid]) => Number(pid)).slice(0, 50);
+  const pids: number[] = [];
+  for (const pid of candidates) {
+    const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch(() => null);
+    const argv = (line?.toString('utf8') ?? '').split('\0');
+    if (argv[0]?.split('/').at(-1) === program && argv.includes(argument)) pids.push(pid);
+  }
+  return pids;
+}
+
+/** As `runInGuest`; any end but exit code 0 is `code`, with the program's words. */
+export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED', options: RunOptions): Promise<CommandResult> {
+  const result = await runInGuest(agent, program, options);
+  if (result.exitCode === 0) return result;
+  throw failureOf(program.argv[0], result, code);
+}
+
+/** What a failed program means for people: `GUEST_DISK_FULL` when the file system is full. */
+export function failureOf(program: string, { exitCode, stderr }: CommandResult, code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED'): ModosuError {
+  const words = cleanWords(stderr);
+  const full = /No space left on device|Disk quota exceeded/i.test(stderr);
+  return new ModosuError(full ? 'GUEST_DISK_FULL' : code, `${program} in the guest ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, { context: { program, exitCode } });
+}

@@ -1,0 +1,104 @@
+import { ModosuError } from '../../contracts/errors';
+import { isInside, STAGING_PREFIX } from '../../domain/file-comparison';
+import type { GuestAgent } from '../guest-agent';
+import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
+import { cleanWords } from './guest-words';
+
+/**
+ * `journal.json` in a staging directory: what a restore of files places and replaces there, written before anything moves. It lists intentions; what has happened is told by where things stand:
+ * an item's restored version under `new/` (not yet placed), at its path, or under `undone/<number>`; the version it has replaced under `kept/<number>`.
+ */
+export interface Journal {
+  readonly runId: string;
+  /** The staging directory's own numbers: another directory of its name is not it. */
+  readonly staging: { readonly device: string; readonly inode: string };
+  readonly anchor: string;
+  /** The anchor without symbolic links, when the journal was written. */
+  readonly realAnchor: string;
+  /** Numbered by their position. */
+  readonly items: readonly JournalItem[];
+}
+
+export interface JournalItem {
+  readonly kind: 'added' | 'replaced';
+  readonly path: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly keptBytes: number;
+}
+
+/** Which way things were moved last: tells what a half-moved item is. */
+export type Direction = 'place' | 'undo' | 'redo';
+
+const FORMAT = 'modosu-files-journal';
+/** What the agent reads of a file. */
+const MAX_BYTES = 16 * 1024 * 1024;
+const PIECE_BYTES = 96 * 1024;
+
+/** Writes the journal, whole or not at all, and on stable storage. Throws `REQUEST_INVALID` when it would be too long to be read again, `GUEST_DISK_FULL`. */
+export async function writeJournal(agent: GuestAgent, directory: string, journal: Journal, signal: AbortSignal): Promise<void> {
+  const items = journal.items.map(({ kind, path, files, bytes, keptBytes }) => [kind === 'added' ? 'a' : 'r', path, files, bytes, keptBytes]);
+  const text = Buffer.from(`${JSON.stringify({ format: FORMAT, version: 1, ...journal, items })}\n`);
+  if (text.length > MAX_BYTES) throw new ModosuError('REQUEST_INVALID', `${items.length} things are too many to be placed at once; restore fewer.`);
+  const unfinished = `${directory}/journal.part`;
+  const must = (argv: readonly [string, ...string[]], input?: Uint8Array): Promise<unknown> =>
+    mustRunInGuest(agent, { argv, ...(input === undefined ? {} : { input }) }, 'DATA_RESTORE_FAILED', { signal });
+  await must(['rm', '-f', '--', unfinished]);
+  for (let at = 0; at < text.length; at += PIECE_BYTES) await must(['tee', '-a', '--', unfinished], text.subarray(at, at + PIECE_BYTES));
+  await must(['sync', '--', unfinished]);
+  await must(['mv', '-T', '--', unfinished, `${directory}/journal.json`]);
+  await must(['sync', '-f', '--', directory]);
+}
+
+/** Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, or that names what no restore could have placed. */
+export async function readJournal(agent: GuestAgent, directory: string, runId: string): Promise<Journal | null> {
+  const bytes = await agent.readFile(`${directory}/journal.json`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: MAX_BYTES });
+  if (bytes === null) return null;
+  const journal = parseJournal(bytes.toString('utf8'));
+  if (journal !== null && journal.runId === runId) return journal;
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} cannot be read.`, { context: { directory: cleanWords(directory) } });
+}
+
+function parseJournal(text: string): Journal | null {
+  const journal = asRecord(parsed(text));
+  const staging = asRecord(journal['staging']);
+  const { runId, anchor, realAnchor, items: listed } = journal;
+  const { device, inode } = staging;
+  if (journal['format'] !== FORMAT || journal['version'] !== 1 || !Array.isArray(listed)) return null;
+  if (typeof runId !== 'string' || typeof device !== 'string' || typeof inode !== 'string' || !isPlainPath(anchor) || !isPlainPath(realAnchor)) return null;
+  const items: JournalItem[] = [];
+  for (const one of listed) {
+    const [kind, path, ...numbers] = Array.isArray(one) ? (one as readonly unknown[]) : [];
+    const [files, bytes, keptBytes] = numbers;
+    if ((kind !== 'a' && kind !== 'r') || !isPlainPath(path) || path === anchor || !isInside(path, anchor) || path.includes(`/${STAGING_PREFIX}`)) return null;
+    if (!isCount(files) || !isCount(bytes) || !isCount(keptBytes)) return null;
+    items.push({ kind: kind === 'a' ? 'added' : 'replaced', path, files, bytes, keptBytes });
+  }
+  return { runId, staging: { device, inode }, anchor, realAnchor, items };
+}
+
+/** The direction of the last move; `place` before any. */
+export async function readDirection(agent: GuestAgent, directory: string): Promise<Direction> {
+  const text = (await agent.readFile(`${directory}/direction`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 16 }))?.toString('latin1').trim();
+  return text === 'undo' || text === 'redo' ? text : 'place';
+}
+
+export async function writeDirection(agent: GuestAgent, directory: string, direction: Direction, signal: AbortSignal): Promise<void> {
+  await mustRunInGuest(agent, { argv: ['tee', '--', `${directory}/direction.part`], input: `${direction}\n` }, 'DATA_RESTORE_FAILED', { signal });
+  await mustRunInGuest(agent, { argv: ['sync', '--', `${directory}/direction.part`] }, 'DATA_RESTORE_FAILED', { signal });
+  await mustRunInGuest(agent, { argv: ['mv', '-f', '-T', '--', `${directory}/direction.part`, `${directory}/direction`] }, 'DATA_RESTORE_FAILED', { signal });
+}
+
+const isPlainPath = (value: unknown): value is string =>
+  typeof value === 'string' && value.startsWith('/') && !value.includes('\0') && (value === '/' || value.slice(1).split('/').every((part) => part !== '' && part !== '.' && part !== '..'));
+
+const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
