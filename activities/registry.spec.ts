@@ -1,6 +1,8 @@
 import { type ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { ModosuError } from '../src/contracts/errors';
 import { CatalogueWrites } from './catalogue-activities';
+import { DataCalls } from './data-activities';
+import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { toFailure, translateFailures } from './failures';
 import { HostCalls } from './host-activities';
@@ -21,9 +23,9 @@ describe('the registry', () => {
     const control = createControlActivities(deps);
     const host = createHostActivities(deps);
     const transfer = createTransferActivities(deps);
-    expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements)].sort());
-    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition'])].sort());
-    expect(Object.keys(transfer).sort()).toEqual(methods(Transfers, ['transfer']));
+    expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData'])].sort());
+    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition']), ...methods(DataCalls)].sort());
+    expect(Object.keys(transfer).sort()).toEqual([...methods(Transfers, ['transfer']), ...methods(DataTransfers, ['stage', 'placeFiles', 'fetchDump'])].sort());
     const all = [control, host, transfer].flatMap((group) => Object.keys(group));
     expect(new Set(all).size).toBe(all.length);
   });

@@ -1,5 +1,7 @@
-import type { CatalogueActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../src/contracts/activities';
+import type { CatalogueActivities, DataActivities, DataTransferActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../src/contracts/activities';
 import { CatalogueWrites } from './catalogue-activities';
+import { DataCalls } from './data-activities';
+import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { translateFailures } from './failures';
 import { HostCalls } from './host-activities';
@@ -17,25 +19,32 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
   return translateFailures(
     {
       ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'markDamaged', 'openWayBack', 'takeWayBack', 'revertWayBack', 'closeWayBack', 'recordGoLive']),
-      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'chooseUndoSource', 'composeUndoPlan', 'failPlan', 'loadPlan', 'readDecision', 'traceOfRun', 'requireConfirmable', 'nextGeneration']),
+      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'chooseUndoSource', 'composeUndoPlan', 'chooseDataSource', 'composeDataPlan', 'failPlan', 'loadPlan', 'readDecision', 'traceOfRun', 'requireConfirmable', 'nextGeneration']),
     },
     deps.log,
   );
 };
 
 /** Queue `host.<hypervisor>`: short calls. */
-export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities> =>
+export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities & DataActivities> =>
   translateFailures(
     {
       ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'surveyUndo', 'discardVolumes', 'restoreNvram']),
       ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
+      ...bind<DataActivities>(new DataCalls(deps), ['examineDataSets', 'runDataHook', 'verifySavedData', 'publishData', 'discardSpool', 'surveyData', 'takeDataBack', 'discardFetched', 'surveyDataUndo', 'discardKeptData']),
     },
     deps.log,
   );
 
 /** Queue `host.<hypervisor>.transfer`: long copies. */
-export const createTransferActivities = (deps: ActivityDependencies): Bound<TransferActivities> =>
-  translateFailures(bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'copyDiskToVolume']), deps.log);
+export const createTransferActivities = (deps: ActivityDependencies): Bound<TransferActivities & DataTransferActivities> =>
+  translateFailures(
+    {
+      ...bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'copyDiskToVolume']),
+      ...bind<DataTransferActivities>(new DataTransfers(deps), ['dumpDataSet', 'saveDataSet', 'fetchData', 'loadData', 'placeData', 'returnData']),
+    },
+    deps.log,
+  );
 
 /**
  * Temporal reads own properties only, so the methods of a class are bound by name. A name that is missing shows in the registry's spec, which

@@ -28,11 +28,11 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
     await book.step('safety', { do: () => saveAsItIs(input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
 
-    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item).catch(markDamage), undo: () => undoData.discardFetched(input, item), detail: ({ bytes }) => ({ bytes }) });
-    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item).catch(markDamage), undo: () => undoData.takeDataBack(input, item) });
+    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch').catch(markDamage), undo: () => undoData.discardFetched(input, item), detail: ({ bytes }) => ({ bytes }) });
+    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item) });
     await book.step('place', {
       do: async () => {
-        const record = await transfer.placeData(input, item, fetched);
+        const record = await transfer.placeData(input, item, fetched, 'place');
         await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: record }, plan.before);
         return record;
       },

@@ -124,11 +124,12 @@ async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: D
   const data = dataCalls(input.hypervisor);
   const transfer = dataTransfers(input.hypervisor);
   const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
-  const fetched = await book.step(`data-fetch:${itemKey(item)}`, { do: () => transfer.fetchData(input, item).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
-  await book.step(`data-place:${itemKey(item)}`, {
+  const [fetch, place] = [`data-fetch:${itemKey(item)}`, `data-place:${itemKey(item)}`];
+  const fetched = await book.step(fetch, { do: () => transfer.fetchData(input, item, fetch).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  await book.step(place, {
     do: async () => {
-      await transfer.loadData(input, item).catch(markDamage);
-      const record = await transfer.placeData(input, item, fetched);
+      await transfer.loadData(input, item, place).catch(markDamage);
+      const record = await transfer.placeData(input, item, fetched, place);
       await data.discardKeptData(input, record);
       await data.discardFetched(input, item);
       return record;

@@ -298,18 +298,18 @@ export interface DataActivities {
   discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void>;
 }
 
-/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. */
+/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. `stepKey`: the step whose progress people see. */
 export interface DataTransferActivities {
   /** Dumps the databases of a data set into its spool directory, and reads the dumps to their end. */
   dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;
   /** Saves a data set, or its dumps (`dumped`), with restic. A snapshot that an earlier attempt has finished is adopted. */
   saveDataSet(input: RunInput, item: DataBackupItem, dumped: DumpedData | null): Promise<SavedData>;
   /** Fetches what is selected into a directory beside its place; nothing in use is touched. */
-  fetchData(input: RunInput, item: DataRestoreItem): Promise<FetchedData>;
+  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<FetchedData>;
   /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
-  loadData(input: RunInput, item: DataRestoreItem): Promise<void>;
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<void>;
   /** Puts it in place. Says what was kept of what stood there. */
-  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData): Promise<KeptDataRecord>;
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<KeptDataRecord>;
   /** Puts back what a data restore has replaced, and keeps what stands there now. */
   returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord>;
 }

@@ -149,7 +149,7 @@ export const ERROR_CODES = {
   DUMP_INCOMPLETE: entry('corrupt', 'never', 'The dump cannot be read to its end. Nothing was published, or nothing was changed.'),
   DATABASE_SERVER_UNREACHABLE: entry('unavailable', 'later', 'The database server in the guest does not accept connections; look at it and at user, osUser, socketDirectory and port of the data set.'),
   DATABASE_NOT_FOUND: entry('not-found', 'never', 'Correct "databases" of the data set, or the name that was asked for.'),
-  DATABASE_IN_USE: entry('precondition', 'later', 'Prepared transactions (or sessions that cannot be ended) hold the database; finish them (COMMIT PREPARED, ROLLBACK PREPARED) and start again. The database is as it was.'),
+  DATABASE_IN_USE: entry('precondition', 'never', 'Prepared transactions (or sessions that cannot be ended) hold the database; finish them (COMMIT PREPARED, ROLLBACK PREPARED) and start again. The database is as it was.'),
   DATABASE_ROLE_MISSING: entry('precondition', 'never', 'Make the roles named, then make a new plan.'),
   DATABASE_EXTENSION_MISSING: entry('precondition', 'never', 'Install the packages of the extensions named in the guest, then make a new plan.'),
   DATABASE_TABLESPACE_MISSING: entry('precondition', 'never', 'Make the tablespaces named, then make a new plan.'),

@@ -16,6 +16,10 @@ export interface KeptVolume {
 
 /** What a restore of data has kept inside the guest. */
 export interface KeptDataRecord {
+  /** The run after which what it keeps in the guest is named. */
+  readonly runId: string;
+  /** True: what is kept is the restored state, and what had been replaced stands in its place again. */
+  readonly undone: boolean;
   readonly dataSet: DataSet;
   readonly recoveryPointId: string;
   readonly kept: KeptData;

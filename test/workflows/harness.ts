@@ -106,7 +106,7 @@ export const DATA_PLAN: DataRestorePlanBody = planDataRestore(
   DATA_SURVEY,
   new Date('2026-03-02T12:00:00.000Z'),
 );
-export const KEPT_DATA: KeptDataRecord = { dataSet: SHOP, recoveryPointId: DATA_POINT.id, kept: { kind: 'postgresql', database: 'shop', keptDatabase: 'replaced_x', restoredSchema: null, keptSchema: null, added: [], replaced: ['shop'], keptBytes: 300 } };
+export const KEPT_DATA: KeptDataRecord = { runId: RUN.runId, undone: false, dataSet: SHOP, recoveryPointId: DATA_POINT.id, kept: { kind: 'postgresql', database: 'shop', whole: true, keptDatabase: 'replaced_x', restoredSchema: null, keptSchema: null, added: [], replaced: ['shop'], keptBytes: 300 } };
 
 export type RehearsedType = 'backupData' | 'restoreData' | 'planDataRestore' | 'backupImage' | 'restoreServer' | 'planRestore' | 'planUndo' | 'undoRestore' | 'confirmRestore' | 'cleanUpRun';
 

@@ -71,6 +71,7 @@ const keptDataSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('postgresql'),
     database: z.string(),
+    whole: z.boolean().meta({ description: 'Whether the whole database was exchanged, or objects inside it were put in place.' }),
     keptDatabase: z.string().nullable(),
     restoredSchema: z.string().nullable(),
     keptSchema: z.string().nullable(),
@@ -80,6 +81,6 @@ const keptDataSchema = z.discriminatedUnion('kind', [
   }),
 ]) satisfies z.ZodType<KeptData>;
 
-export const keptDataRecordSchema = z.object({ dataSet: dataSetSchema, recoveryPointId: z.string(), kept: keptDataSchema }).meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
+export const keptDataRecordSchema = z.object({ runId: z.string(), undone: z.boolean(), dataSet: dataSetSchema, recoveryPointId: z.string(), kept: keptDataSchema }).meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
 
 export const dataRestoreItemSchema = z.object({ dataSet: dataSetSchema, recoveryPointId: z.string(), snapshotId: z.string(), content: dataContentSchema, selection: dataSelectionSchema });

@@ -28,11 +28,27 @@ export interface PlaceRequest {
 
 const MAX_LEFT = 20;
 
-/**
- * Staging directories of a run that already have a journal: there placing has begun, and nothing needs to be restored again. `paths`: those declared.
- * Reads only.
- */
-export async function findStaging(agent: GuestAgent, { paths, runId }: { readonly paths: readonly [string, ...string[]]; readonly runId: string }, { signal }: GuestWork): Promise<readonly string[]> {
+export interface StagingSearch {
+  /** Those declared. */
+  readonly paths: readonly [string, ...string[]];
+  readonly runId: string;
+}
+
+/** Staging directories of a run that already have a journal: there placing has begun, and nothing needs to be restored again. Reads only. */
+export async function findStaging(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
+  const candidates = await stagingCandidates(agent, search, work);
+  const journals = await statMany(agent, candidates.map((directory) => `${directory}/journal.json`), work);
+  return candidates.filter((directory) => journals.has(`${directory}/journal.json`));
+}
+
+/** All staging directories of a run, also those that were only fetched into. Reads only. */
+export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
+  const candidates = await stagingCandidates(agent, search, work);
+  const standing = await statMany(agent, candidates, work);
+  return candidates.filter((directory) => standing.get(directory)?.type === 'dir');
+}
+
+async function stagingCandidates(agent: GuestAgent, { paths, runId }: StagingSearch, { signal }: GuestWork): Promise<readonly string[]> {
   const name = stagingDirectory('/', checkedRunId(runId)).slice(1);
   const { stdout } = await runInGuest(agent, { argv: ['find', ...paths, '-name', name, '-type', 'd', '-print0', '-prune'] }, { signal });
   const above = paths.flatMap((path) => {
@@ -40,9 +56,7 @@ export async function findStaging(agent: GuestAgent, { paths, runId }: { readonl
     for (let at = path; at !== '/'; ) found.push(stagingDirectory((at = parentOf(at)), runId));
     return found;
   });
-  const candidates = [...new Set([...stdout.split('\0').slice(0, -1), ...above])].filter((path) => path.startsWith('/') && !path.includes('\uFFFD'));
-  const journals = await statMany(agent, candidates.map((directory) => `${directory}/journal.json`), { signal });
-  return candidates.filter((directory) => journals.has(`${directory}/journal.json`));
+  return [...new Set([...stdout.split('\0').slice(0, -1), ...above])].filter((path) => path.startsWith('/') && !path.includes('\uFFFD'));
 }
 
 /**

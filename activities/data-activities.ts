@@ -1,0 +1,266 @@
+import { basename } from 'node:path';
+import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
+import type { DataChange, DataManifest, DataSet } from '../src/contracts/data';
+import { ModosuError, isModosuError } from '../src/contracts/errors';
+import { formatBytes } from '../src/contracts/format';
+import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
+import type { KeptDataRecord } from '../src/contracts/way-back';
+import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
+import { findStaging, findStagingDirectories } from '../src/guests/files/place-files';
+import { cleanWords } from '../src/guests/files/guest-words';
+import { probe } from '../src/guests/restic/guest-restic';
+import { dataSetTag, recoveryPointTag } from '../src/repositories/data/data-repository';
+import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, MAX_ENTRIES } from './data-work';
+import type { ActivityDependencies } from './dependencies';
+import { whileAlive } from './heartbeat';
+
+const AGENT_TIMEOUT_MS = 30_000;
+/** A declared program may stop and start services. */
+const HOOK_TIMEOUT_MS = 10 * 60_000;
+
+/** Calls about data; see `DataActivities`. */
+export class DataCalls implements DataActivities {
+  constructor(private readonly deps: ActivityDependencies) {}
+
+  examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }> {
+    return whileAlive(async (signal) => {
+      const agent = await guestOf(this.deps, input);
+      const { version, commands } = await agent.info(AGENT_TIMEOUT_MS);
+      if (!commands.includes('guest-exec')) {
+        throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${input.serverName} does not run programs: restic and the databases cannot be reached.`);
+      }
+      const restic = await probe(agent, signal);
+      const repository = await this.deps.dataRepository();
+      await repository.ensure(input.serverId);
+      await repository.removeStaleLocks(input.serverId);
+      for (const { dataSet } of input.items) {
+        if (dataSet.kind !== 'postgresql') continue;
+        const { superuser } = await databaseIn(agent, dataSet, input.runId).probe();
+        if (!superuser) {
+          throw new ModosuError('DUMP_FAILED', `"${dataSet.user}" is no superuser of the database server in ${input.serverName}: roles and settings could not be saved.`, { hint: 'Name a superuser as "user" of the data set.' });
+        }
+      }
+      return { restic: restic.version, agentVersion: version };
+    });
+  }
+
+  runDataHook(input: RunInput, { dataSet }: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }> {
+    return whileAlive(async () => {
+      const argv = dataSet[which];
+      if (argv === null) return { exitCode: 0 };
+      const agent = await guestOf(this.deps, input);
+      const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: 64 * 1024 });
+      if (exitCode === 0) return { exitCode };
+      const words = cleanWords(stderr.trim() === '' ? stdout : stderr);
+      throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, {
+        context: { dataSet: dataSet.name, which, exitCode },
+      });
+    });
+  }
+
+  verifySavedData(input: RunInput, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }> {
+    return whileAlive(async (signal) => {
+      const repository = await this.deps.dataRepository();
+      const { snapshotId, content } = saved;
+      const found = await repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]);
+      if (!found.some(({ id }) => id === snapshotId)) {
+        throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The repository has no snapshot ${snapshotId.slice(0, 10)} of the data set "${dataSet.name}", although restic in the guest has reported it.`);
+      }
+      const wanted = content.kind === 'files' ? content.paths : [content.directory];
+      const entries = await repository.list(input.serverId, snapshotId, wanted, { maxEntries: MAX_ENTRIES, signal });
+      const files = entries.filter(({ type }) => type === 'file');
+      if (content.kind === 'postgresql') {
+        const sizes = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
+        const dumps = content.databases.map(({ file, sizeBytes }) => ({ path: `${content.directory}/${file}`, sizeBytes: sizeBytes as number | null }));
+        const others = [content.factsFile, content.globalsFile].map((file) => ({ path: `${content.directory}/${file}`, sizeBytes: null }));
+        const wrong = [...dumps, ...others].find(({ path, sizeBytes }) => !sizes.has(path) || (sizeBytes !== null && sizes.get(path) !== sizeBytes));
+        if (wrong !== undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot holds ${wrong.path} not, or not as it was dumped.`);
+      }
+      return { files: files.length, totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+    });
+  }
+
+  publishData(input: RunInput & { readonly reason: string }, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData): Promise<void> {
+    return whileAlive(async () => {
+      const repository = await this.deps.dataRepository();
+      const { keyId } = await repository.access(input.serverId);
+      const manifest: DataManifest = {
+        format: 'modosu-data-recovery-point',
+        version: 1,
+        recoveryPointId,
+        server: { id: input.serverId, name: input.serverName, uuid: input.uuid },
+        dataSet,
+        runId: input.runId,
+        reason: input.reason,
+        pointInTime: saved.pointInTime,
+        publishedAt: new Date().toISOString(),
+        snapshotId: saved.snapshotId,
+        keyId,
+        totalBytes: saved.totalBytes,
+        addedBytes: saved.addedBytes,
+        content: saved.content,
+        software: { modosu: this.deps.version, restic: saved.resticVersion },
+      };
+      // One that an earlier attempt has published stays as it is: the repository is the truth.
+      const published = await openedOrNull(() => repository.open(input.serverId, recoveryPointId));
+      if (published === null) await repository.publish(manifest);
+      await this.deps.catalog.recordDataRecoveryPoint(published ?? manifest);
+    });
+  }
+
+  discardSpool(input: RunInput, dataSet: DataSet): Promise<void> {
+    return whileAlive(async () => {
+      if (dataSet.kind === 'postgresql') await databaseIn(await guestOf(this.deps, input), dataSet, input.runId).discard(dumpDirectory(dataSet, input.runId));
+    });
+  }
+
+  surveyData(source: DataPlanSource): Promise<DataSurvey> {
+    return whileAlive(async (signal) => {
+      const hypervisor = await this.deps.hypervisor(source.hypervisor);
+      const server = { uuid: source.uuid, name: source.serverName };
+      const present = await hypervisor.inspect(server);
+      if (present.agent.state !== 'answering') {
+        return { present, changes: [], findings: [agentFinding(present.powerState, present.agent.state)], losses: [] };
+      }
+      const agent = hypervisor.guestAgent(server);
+      const repository = await this.deps.dataRepository();
+      return filesOrDatabase(source.item, {
+        files: async (item) => {
+          const { changes, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
+          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems })], losses: fileLosses(changes) };
+        },
+        database: async (item) => {
+          const facts = await factsOf(repository, source.serverId, item);
+          const { changes, findings, losses, space } = await databaseIn(agent, item.dataSet, source.runId).survey(facts, item.selection);
+          const tight = space.filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes && !findings.some(({ code }) => code === 'GUEST_DISK_FULL'));
+          return { present, changes, findings: [aliveFinding, ...findings, ...tight.map(spaceFinding)], losses };
+        },
+      });
+    });
+  }
+
+  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<void> {
+    return whileAlive(async (signal) => {
+      const agent = await guestOf(this.deps, input);
+      await filesOrDatabase(item, {
+        files: async ({ content }) => {
+          const [first, ...others] = content.paths;
+          if (first === undefined) return;
+          await abandonFiles(agent, input.runId, await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal }), { signal });
+        },
+        database: async ({ dataSet, selection }) => {
+          const { undoneDatabase } = await databaseIn(agent, dataSet, input.runId).abandon(selection.database);
+          if (undoneDatabase !== null) this.deps.log.warn({ runId: input.runId, database: selection.database, undoneDatabase }, 'the database that had been put in place is kept under another name');
+        },
+      });
+    });
+  }
+
+  discardFetched(input: RunInput, item: DataRestoreItem): Promise<void> {
+    return whileAlive(async (signal) => {
+      const agent = await guestOf(this.deps, input);
+      await filesOrDatabase(item, {
+        // A directory with a journal is the way back; one without was only fetched into.
+        files: async ({ content }) => {
+          const [first, ...others] = content.paths;
+          if (first === undefined) return;
+          const search = { paths: [first, ...others] as const, runId: input.runId };
+          const placed = new Set(await findStaging(agent, search, { signal }));
+          const fetched = (await findStagingDirectories(agent, search, { signal })).filter((directory) => !placed.has(directory));
+          await abandonFiles(agent, input.runId, fetched, { signal });
+        },
+        database: ({ dataSet }) => databaseIn(agent, dataSet, input.runId).discard(fetchDirectory(dataSet, input.runId)),
+      });
+    });
+  }
+
+  surveyDataUndo(input: Pick<RunInput, 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>> {
+    return whileAlive(async (signal) => {
+      const agent = await guestOf(this.deps, input);
+      const { dataSet, kept } = record;
+      if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
+        const { changes, losses } = await databaseIn(agent, dataSet, record.runId).surveyUndo(kept);
+        return { changes, losses };
+      }
+      if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');
+      const { changed, examples, atLeast } = await surveyUndoFiles(agent, kept, record.runId, { signal });
+      const changes: readonly DataChange[] = [
+        { effect: 'replaced', what: 'files that were replaced', count: kept.replaced, bytes: kept.keptBytes, examples: [] },
+        { effect: 'kept', what: 'files that were added: moved away, not deleted', count: kept.added, bytes: null, examples: [] },
+      ];
+      const written = `${atLeast ? 'At least ' : ''}${changed} restored files were written since: they are moved away with what was written to them, and come back when the undo is undone.`;
+      return { changes: [...changes, ...(changed === 0 ? [] : [{ effect: 'kept' as const, what: 'files written since', count: changed, bytes: null, examples }])], losses: changed === 0 ? [] : [written] };
+    });
+  }
+
+  discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void> {
+    return whileAlive(async (signal) => {
+      const agent = await guestOf(this.deps, input);
+      const { dataSet, kept } = record;
+      if (kept.kind === 'files') await confirmFiles(agent, kept, record.runId, { signal });
+      else if (dataSet.kind === 'postgresql') await databaseIn(agent, dataSet, record.runId).confirm(kept);
+    });
+  }
+}
+
+const aliveFinding: Finding = { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server is running and its guest agent answers: the data comes back while it runs on.', evidence: [] };
+
+const agentFinding = (powerState: string, agent: string): Finding => ({
+  code: 'AGENT_SILENT',
+  severity: 'block',
+  message: 'The guest agent does not answer: data is brought back by programs that run in the guest.',
+  remedy: 'Start the server and its guest agent, or restore the whole server (--scenario server).',
+  evidence: [`power state ${powerState}`, `agent ${agent}`],
+});
+
+const spaceFinding = ({ directory, neededBytes, freeBytes }: { readonly directory: string; readonly neededBytes: number; readonly freeBytes: number }): Finding => ({
+  code: 'GUEST_DISK_FULL',
+  severity: 'block',
+  message: `${directory} in the guest has too little room.`,
+  remedy: `Free at least ${formatBytes(neededBytes - freeBytes)} there.`,
+  evidence: [`needed ${neededBytes} bytes`, `free ${freeBytes} bytes`],
+});
+
+function fileFindings({ conflicts, unnameable, truncated, problems }: { readonly conflicts: readonly string[]; readonly unnameable: readonly string[]; readonly truncated: boolean; readonly problems: readonly string[] }): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (truncated) {
+    findings.push({ code: 'TOO_MANY_FILES', severity: 'block', message: 'There are more files in the guest than can be compared.', remedy: 'Choose a part of the data set with --path.', evidence: [] });
+  }
+  if (problems.length > 0) findings.push({ code: 'FILES_NOT_READABLE', severity: 'warn', message: 'Not everything could be looked at.', evidence: problems });
+  if (conflicts.length > 0) {
+    findings.push({
+      code: 'FILE_TYPE_DIFFERS',
+      severity: 'warn',
+      message: `${conflicts.length === 1 ? 'One file stays' : `${conflicts.length} files stay`} as ${conflicts.length === 1 ? 'it is' : 'they are'}: something of another type stands in the place.`,
+      remedy: 'Move what stands there away, then plan again.',
+      evidence: conflicts.slice(0, MAX_EVIDENCE).map((path) => cleanWords(path)),
+    });
+  }
+  if (unnameable.length > 0) {
+    findings.push({
+      code: 'FILE_NAME_NOT_UTF8',
+      severity: 'warn',
+      message: `${unnameable.length === 1 ? 'One file' : `${unnameable.length} files`} cannot be put in place: the name is no UTF-8, which a guest agent cannot be told.`,
+      remedy: 'Restore them by hand with restic in the guest.',
+      evidence: unnameable.slice(0, MAX_EVIDENCE).map((path) => cleanWords(path)),
+    });
+  }
+  return findings;
+}
+
+const MAX_EVIDENCE = 20;
+
+function fileLosses(changes: readonly DataChange[]): readonly string[] {
+  const replaced = changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0);
+  return replaced === 0 ? [] : [`${replaced === 1 ? 'One file that differs goes' : `${replaced} files that differ go`} back to the recovery point; what stands there now is kept until \`modosu run confirm\`.`];
+}
+
+async function openedOrNull(open: () => Promise<DataManifest>): Promise<DataManifest | null> {
+  try {
+    return await open();
+  } catch (error) {
+    if (isModosuError(error) && error.code === 'RECOVERY_POINT_NOT_FOUND') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,160 @@
+import type { DataTransferActivities, DumpedData, FetchedData, SavedData } from '../src/contracts/activities';
+import type { KeptDataRecord } from '../src/contracts/way-back';
+import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
+import { ModosuError } from '../src/contracts/errors';
+import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison';
+import type { GuestWork } from '../src/guests/files/guest-process';
+import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
+import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
+import type { GuestAgent } from '../src/guests/guest-agent';
+import { backup, restore } from '../src/guests/restic/guest-restic';
+import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
+import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, filesOrDatabase, guestOf, inGuest, type FilesItem, type PostgresqlItem } from './data-work';
+import type { ActivityDependencies } from './dependencies';
+
+/** Long work on data in the guest; see `DataTransferActivities`. */
+export class DataTransfers implements DataTransferActivities {
+  constructor(private readonly deps: ActivityDependencies) {}
+
+  dumpDataSet(input: RunInput, { dataSet }: DataBackupItem): Promise<DumpedData> {
+    return inGuest(this.deps, input.runId, `dump:${dataSet.name}`, async (work) => {
+      if (dataSet.kind !== 'postgresql') throw new ModosuError('INTERNAL', `The data set "${dataSet.name}" has nothing to dump.`);
+      const pointInTime = new Date().toISOString();
+      const { content } = await databaseIn(await guestOf(this.deps, input), dataSet, input.runId).dump(dumpDirectory(dataSet, input.runId), work);
+      return { content, pointInTime };
+    });
+  }
+
+  saveDataSet(input: RunInput, { recoveryPointId, dataSet }: DataBackupItem, dumped: DumpedData | null): Promise<SavedData> {
+    return inGuest(this.deps, input.runId, `save:${dataSet.name}`, async (work) => {
+      const agent = await guestOf(this.deps, input);
+      const access = await accessFor(await this.deps.dataRepository(), input.serverId);
+      const pointInTime = dumped?.pointInTime ?? new Date().toISOString();
+      const saved = await backup(
+        agent,
+        {
+          access,
+          paths: dataSet.kind === 'files' ? dataSet.paths : [dumped?.content.directory ?? dumpDirectory(dataSet, input.runId)],
+          excludes: dataSet.kind === 'files' ? dataSet.excludes : [],
+          tags: [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)],
+          host: input.serverId,
+          runId: input.runId,
+        },
+        work,
+      );
+      const { snapshotId, files, totalBytes, addedBytes, problems, restic: resticVersion } = saved;
+      const content = dumped?.content ?? { kind: 'files' as const, paths: dataSet.kind === 'files' ? dataSet.paths : [], files, totalBytes, problems };
+      return { snapshotId, pointInTime, content, totalBytes, addedBytes, resticVersion };
+    });
+  }
+
+  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<FetchedData> {
+    return inGuest(this.deps, input.runId, stepKey, async (work) => {
+      const agent = await guestOf(this.deps, input);
+      const repository = await this.deps.dataRepository();
+      return filesOrDatabase<Promise<FetchedData>>(item, {
+        files: async (files) => {
+          const { parts, bytes, digest, truncated } = await compareNow(agent, repository, input.serverId, files, work);
+          if (truncated) throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', { hint: 'Choose a part of the data set with --path.' });
+          await this.stage(agent, repository, input, files, parts, work);
+          return { bytes, digest };
+        },
+        database: async (database) => ({ bytes: await this.fetchDump(agent, repository, input, database, work), digest: null }),
+      });
+    });
+  }
+
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<void> {
+    return inGuest(this.deps, input.runId, stepKey, async (work) => {
+      const agent = await guestOf(this.deps, input);
+      const repository = await this.deps.dataRepository();
+      await filesOrDatabase(item, {
+        files: async () => undefined,
+        database: async (database) => {
+          const { dataSet, selection } = database;
+          if (!selection.whole) return;
+          await databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection.database, work);
+        },
+      });
+    });
+  }
+
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<KeptDataRecord> {
+    return inGuest(this.deps, input.runId, stepKey, async (work) => {
+      const agent = await guestOf(this.deps, input);
+      const repository = await this.deps.dataRepository();
+      const kept = await filesOrDatabase(item, {
+        files: (files) => this.placeFiles(agent, repository, input, files, fetched, work),
+        database: async (database) => {
+          const { dataSet, selection } = database;
+          const server = databaseIn(agent, dataSet, input.runId);
+          if (selection.whole) return server.swap(selection.database);
+          const { notes, ...placed } = await server.restoreObjects(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection, work);
+          for (const note of notes) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name }, note);
+          return placed;
+        },
+      });
+      return { runId: input.runId, undone: false, dataSet: item.dataSet, recoveryPointId: item.recoveryPointId, kept };
+    });
+  }
+
+  returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord> {
+    return inGuest(this.deps, input.runId, 'return', async (work) => {
+      const agent = await guestOf(this.deps, input);
+      const { dataSet, kept } = record;
+      if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
+        const { notes, ...returned } = await databaseIn(agent, dataSet, input.runId).undo(kept);
+        for (const note of notes) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name }, note);
+        return { ...record, runId: input.runId, undone: !record.undone, kept: returned };
+      }
+      if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');
+      const { leftCount, left } = record.undone ? await redoFiles(agent, kept, record.runId, work) : await undoFiles(agent, kept, record.runId, work);
+      if (leftCount > 0) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name, left }, `${leftCount} files could not be moved back; they lie in the directories that are kept`);
+      // The directories stay named after the run that placed them: their journal works in both directions.
+      return { ...record, undone: !record.undone };
+    });
+  }
+
+  /** restic brings each part into a directory of this run beside its place. */
+  private async stage(agent: GuestAgent, repository: DataRepository, input: RunInput, { snapshotId }: FilesItem, parts: readonly StagedPart[], work: GuestWork): Promise<void> {
+    const access = await accessFor(repository, input.serverId);
+    for (const part of parts) {
+      const [first, ...others] = part.include;
+      if (first === undefined) continue;
+      const target = await prepareStaging(agent, part, input.runId, work);
+      await restore(agent, { access, snapshotId, include: [first, ...others], target, runId: input.runId, expectedBytes: part.bytes }, work);
+    }
+  }
+
+  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, work: GuestWork): Promise<KeptDataRecord['kept']> {
+    const [first, ...others] = item.content.paths;
+    if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
+    const begun = await findStaging(agent, { paths: [first, ...others], runId: input.runId }, work);
+    const { parts, digest } = await compareNow(agent, repository, input.serverId, item, work);
+    // People work in the guest meanwhile: what has changed since it was fetched is compared and fetched again. Where placing has begun, its journal rules.
+    const unplaced = parts.filter((part) => !begun.includes(stagingDirectory(part.base, input.runId)));
+    if (begun.length > 0 || digest !== fetched.digest) await this.stage(agent, repository, input, item, unplaced, work);
+    const { kept, left, leftCount } = await placeFiles(agent, { runId: input.runId, parts, begun }, work);
+    if (leftCount > 0) this.deps.log.warn({ runId: input.runId, dataSet: item.dataSet.name, left }, `${leftCount} files were not put in place: something stood there by then`);
+    return kept;
+  }
+
+  /** The dump of one database with what belongs to it, readable for the account that loads it. */
+  private async fetchDump(agent: GuestAgent, repository: DataRepository, input: RunInput, item: PostgresqlItem, work: GuestWork): Promise<number> {
+    const { dataSet, content, selection, snapshotId } = item;
+    const dump = content.databases.find(({ name }) => name === selection.database);
+    if (dump === undefined) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${selection.database}".`);
+    const server = databaseIn(agent, dataSet, input.runId);
+    const target = fetchDirectory(dataSet, input.runId);
+    await server.makeDirectory(target);
+    const inDirectory = (file: string): string => `${content.directory}/${file}`;
+    await restore(
+      agent,
+      { access: await accessFor(repository, input.serverId), snapshotId, include: [inDirectory(dump.file), inDirectory(content.factsFile), inDirectory(content.globalsFile)], target, runId: input.runId, expectedBytes: dump.sizeBytes },
+      work,
+    );
+    // restic has made it anew, for root alone.
+    await server.makeDirectory(target);
+    return dump.sizeBytes;
+  }
+}
