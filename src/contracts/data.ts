@@ -296,7 +296,7 @@ export interface PostgresqlUndoSurvey {
 
 /** What restic in a guest needs to reach its server's repository. Secrets: only for environments of programs, never for arguments, logs, histories, errors. */
 export interface DataAccess {
-  /** RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT where the guest needs a certificate to trust. */
+  /** RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT with SSL_CERT_FILE (for restic before 0.17, which does not know the first) where the guest needs a certificate to trust. */
   readonly env: Readonly<Record<string, string>>;
   /** PEM of the certificate that the guest has to find at `env.RESTIC_CACERT`; null: none is needed. */
   readonly caCertificate: string | null;

@@ -14,29 +14,33 @@ export interface DataSnapshot {
 /**
  * The repository of all data recovery points, one restic repository for each server, as it is seen from outside the guests. Everything is asked of the repository's server, nothing of a guest.
  *
- * All methods throw `DATA_REPOSITORY_UNREACHABLE` (later), `DATA_REPOSITORY_LOCKED` (later), `DATA_REPOSITORY_KEY_WRONG`, `PROGRAM_MISSING` (no restic on this host), `RECOVERY_POINT_CORRUPT` for stored
- * bytes that are not what was written. Each may be called again after its caller died half-way.
+ * All methods throw `DATA_REPOSITORY_UNREACHABLE` (later), `DATA_REPOSITORY_LOCKED` (later), `DATA_REPOSITORY_KEY_WRONG`, `DATA_REPOSITORY_MISSING` before `ensure`, `DATA_REPOSITORY_FAILED` (later) for what
+ * restic says and nobody knows, `PROGRAM_MISSING` and `RESTIC_UNSUPPORTED` (restic on this host), `RECOVERY_POINT_CORRUPT` for stored bytes that are not what was written, or that no guest of ours has written.
+ * Each may be called again after its caller died half-way. Ids of servers and paths are jailed: `PATH_NOT_ALLOWED`.
  */
 export interface DataRepository {
-  /** Versions of restic here, and whether the repository's server answers. */
+  /** Version of restic here, and where the repository's server answers. Throws `CONFIG_INVALID` when it lets in whoever has no login. */
   probe(): Promise<{ readonly restic: string; readonly address: string }>;
-  /** Makes login, password and repository of a server, where they are missing. Idempotent. */
+  /** Makes login, password and repository of a server, where they are missing. Idempotent. A repository that has been there and is gone (storage that is not mounted) is `DATA_REPOSITORY_UNREACHABLE`: never made anew. */
   ensure(serverId: string): Promise<void>;
-  /** For restic in the guest. Throws `DATA_REPOSITORY_MISSING` before `ensure`. */
+  /** For restic in the guest. */
   access(serverId: string): Promise<DataAccess>;
   /** Removes locks whose owner is gone, or that are older than half an hour. A live lock stays. Idempotent. */
   removeStaleLocks(serverId: string): Promise<void>;
-  /** Snapshots with all these tags, oldest first. */
+  /** Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. Throws `REQUEST_INVALID` for a tag with a comma. */
   snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]>;
   /** What lies at and below these paths in a snapshot, sorted by path. Throws `RECOVERY_POINT_INCOMPLETE` for a path that is not in it, `REQUEST_INVALID` when there are more than `maxEntries`. */
   list(serverId: string, snapshotId: string, paths: readonly string[], options: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]>;
   /** A small file of a snapshot. Throws `RECOVERY_POINT_INCOMPLETE` when it is not there or larger. */
   read(serverId: string, snapshotId: string, path: string, options: { readonly maxBytes: number }): Promise<Buffer>;
-  /** Size and number of the files in a snapshot. */
+  /** Number of regular files in a snapshot, and the bytes a restore of all of them writes (hard links count once). */
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }>;
-  /** Writes the manifest as a snapshot of its own, reads it back and compares. Idempotent by recovery point. */
+  /**
+   * Brings what was sent to stable storage, writes the manifest as a snapshot of its own, reads it back and compares. Idempotent by recovery point: what was published first stays (`open` tells it), and one that
+   * names another snapshot is `REQUEST_INVALID`.
+   */
   publish(manifest: DataManifest): Promise<void>;
-  /** Throws `RECOVERY_POINT_NOT_FOUND`. */
+  /** Throws `RECOVERY_POINT_NOT_FOUND`; `RECOVERY_POINT_CORRUPT` when there is only one that Modosu has not written, or one that is damaged. */
   open(serverId: string, recoveryPointId: string): Promise<DataManifest>;
 }
 

@@ -193,10 +193,14 @@ class ResticDataRepository implements DataRepository {
   /** Everything at and below these paths, or only their children. `onEntry` returns false when it has seen enough. */
   private async walk(target: ResticTarget, snapshotId: string, paths: readonly string[], signal: AbortSignal | undefined, onEntry: (entry: SnapshotEntry) => boolean | void, recursive = true): Promise<void> {
     const enough = new AbortController();
+    let isThere = false;
     const lines = new Lines((line) => {
       if (enough.signal.aborted) return;
       const entry = parseNode(line);
-      if (entry === null) return;
+      if ('snapshotId' in entry) {
+        isThere ||= entry.snapshotId === snapshotId;
+        return;
+      }
       // Names in a repository may be anything, also "../../etc".
       if (!paths.some((path) => path === '/' || entry.path === path || entry.path.startsWith(`${path}/`))) {
         throw new ModosuError('RECOVERY_POINT_CORRUPT', `The snapshot ${snapshotId} holds a file that says it lies elsewhere.`, { context: { snapshotId } });
@@ -211,13 +215,15 @@ class ResticDataRepository implements DataRepository {
       }
     };
     try {
-      await this.restic.run(target, ['ls', ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths], {
+      const { stderr } = await this.restic.run(target, ['ls', ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths], {
         maxOutputBytes: 0,
         signal: signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]),
         onStdout: (piece) => guarded(() => lines.add(piece)),
       });
       guarded(() => lines.end());
       enough.signal.throwIfAborted();
+      // restic 0.14 calls it a success when the snapshot is missing, and when it is damaged.
+      if (!isThere) throw unloadable(snapshotId, stderr);
     } catch (error) {
       if (error !== SEEN_ENOUGH) throw missingSnapshot(error, snapshotId);
     }
@@ -325,10 +331,15 @@ const notThere = (snapshotId: string, paths: readonly string[]): ModosuError =>
     context: { snapshotId },
   });
 
+const unloadable = (snapshotId: string, stderr: string): ModosuError =>
+  /\bcould not load snapshot\b/.test(stderr)
+    ? new ModosuError('RECOVERY_POINT_CORRUPT', `The snapshot ${snapshotId} is damaged.`, { context: { snapshotId } })
+    : new ModosuError('RECOVERY_POINT_INCOMPLETE', `There is no snapshot ${snapshotId}.`, { context: { snapshotId } });
+
 /** restic has no exit code for what is not there. */
 function missingSnapshot(error: unknown, snapshotId: string): unknown {
   if (!isModosuError(error) || error.code !== 'DATA_REPOSITORY_FAILED') return error;
-  if (/\bno matching ID found\b/.test(error.message)) return new ModosuError('RECOVERY_POINT_INCOMPLETE', `There is no snapshot ${snapshotId}.`, { context: { snapshotId } });
+  if (/\bno matching ID found\b/.test(error.message)) return unloadable(snapshotId, '');
   if (/\bpath ".*" not found in snapshot\b|: not found in snapshot\b/.test(error.message)) return new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot ${snapshotId} does not hold the file asked for.`, { context: { snapshotId } });
   return error;
 }

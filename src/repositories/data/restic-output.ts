@@ -61,10 +61,10 @@ const nodeSchema = z.object({
   gid: integer.optional().default(0),
 });
 
-/** One line of `restic ls --json`; null: it is about the snapshot itself. */
-export function parseNode(line: string): SnapshotEntry | null {
+/** One line of `restic ls --json`: the first one is about the snapshot itself, by its id. */
+export function parseNode(line: string): SnapshotEntry | { readonly snapshotId: string } {
   const value = parse(line);
-  if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot') return null;
+  if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot' && 'id' in value) return { snapshotId: String(value.id) };
   const result = nodeSchema.safeParse(value);
   if (!result.success) throw unreadable('a file');
   const { path, type, size, mtime, mode, uid, gid } = result.data;
@@ -85,7 +85,7 @@ function unixMode(mode: number): number {
   return (mode & 0o777) | (bit(23) ? 0o4000 : 0) | (bit(22) ? 0o2000 : 0) | (bit(20) ? 0o1000 : 0);
 }
 
-const statsSchema = z.object({ total_size: integer });
+const statsSchema = z.object({ total_size: integer, snapshots_count: z.literal(1).optional() });
 
 /** Bytes a restore of the whole snapshot writes: hard links count once. */
 export function parseRestoreSize(json: string): number {

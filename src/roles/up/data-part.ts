@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ModosuError } from '../../contracts/errors';
+import { PROBE_LOGIN } from '../../repositories/data/logins';
+import type { RestServer } from '../../repositories/data/rest-server';
+import { findProgram } from '../../system/child-process';
+import type { PartDefinition } from './part';
+
+const POLL_MS = 50;
+const ANSWER_WITHIN_MS = 20_000;
+
+export interface DataServerOptions {
+  readonly rclone: string;
+  readonly directory: string;
+  readonly host: string;
+  readonly port: number;
+  /** Logins and hashes; has to be there, is read again when it has changed. */
+  readonly htpasswdFile: string;
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | null;
+}
+
+/** Throws `PROGRAM_MISSING`. */
+export function findRclone(): string {
+  try {
+    return findProgram('rclone');
+  } catch (error) {
+    throw new ModosuError('PROGRAM_MISSING', 'The program rclone, which serves the data repository, is not installed.', {
+      hint: 'Install rclone (`npm run setup` does it on Debian and Ubuntu), or point MODOSU_DATA_URL to a REST server of restic.',
+      cause: error,
+    });
+  }
+}
+
+/** `rclone serve restic`: a guest reaches its own repository alone, adds to it, and removes nothing but locks. No secret in it: the file of logins holds hashes. */
+export function dataServerArgv({ rclone, directory, host, port, htpasswdFile, tls }: DataServerOptions): readonly [string, ...string[]] {
+  return [
+    rclone,
+    ...['serve', 'restic', '--config', ''],
+    ...['--append-only', '--private-repos', '--htpasswd', htpasswdFile, '--addr', `${host.includes(':') ? `[${host}]` : host}:${port}`],
+    // Always what lies in the directory, never what lay there earlier.
+    '--cache-objects=false',
+    ...(tls === null ? [] : ['--cert', tls.certificateFile, '--key', tls.keyFile, '--min-tls-version', 'tls1.2']),
+    directory,
+  ];
+}
+
+/**
+ * The server of the data repository.
+ * @param server how this machine reaches it
+ */
+export function dataPart(options: DataServerOptions, server: RestServer): PartDefinition {
+  return {
+    name: 'data',
+    reports: false,
+    command: () => ({ argv: [findProgram('setpriv'), '--pdeathsig', 'TERM', '--', ...dataServerArgv(options)], env: { PATH: process.env.PATH, HOME: '/nonexistent' } }),
+    becomesReady: ({ ended }) => untilAnswering(server, ended),
+    stopSignals: [{ signal: 'SIGTERM', graceMs: 5_000 }],
+    readyTimeoutMs: 60_000,
+  };
+}
+
+/** A refused login is an answer too. */
+async function untilAnswering(server: RestServer, ended: AbortSignal): Promise<void> {
+  for (const giveUpAt = performance.now() + ANSWER_WITHIN_MS; ; await delay(POLL_MS)) {
+    try {
+      await server.look(null, PROBE_LOGIN);
+      return;
+    } catch (error) {
+      // The last answer says why: a certificate for another name, say.
+      if (ended.aborted || performance.now() > giveUpAt) throw error;
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import { DataLab } from '../support/data-lab';
+import { describeDataRepository } from './data-repository.contract';
+
+jest.setTimeout(60_000);
+
+describeDataRepository('restic behind rclone', async () => {
+  const lab = await DataLab.start();
+  let taken = 0;
+  return {
+    repository: lab.repository,
+    take: async (serverId, { hostname, tags, files }) => {
+      taken += 1;
+      const root = lab.files(`taken-${taken}`, files);
+      return { snapshotId: await lab.backUp(serverId, [root], { host: hostname, tags }), root };
+    },
+    dispose: () => lab.dispose(),
+  };
+});
