@@ -25,13 +25,14 @@ export const tableFacts = record<TableFacts>({
   parents: list(tableName, 1_000),
   bound: nullable(text(MAX_TEXT)),
 });
-const foreignKey = record<ForeignKeyFacts>({ table: tableName, references: tableName, name, definition: text(MAX_TEXT), validated: flag, comment: nullable(text(MAX_TEXT)) });
+export const foreignKeyFacts = record<ForeignKeyFacts>({ table: tableName, references: tableName, name, definition: text(MAX_TEXT), validated: flag, comment: nullable(text(MAX_TEXT)) });
 const privilege = record<DatabasePrivilege>({ grantee: nullable(name), grantor: name, privilege: oneOf('CONNECT', 'CREATE', 'TEMPORARY'), grantable: flag });
 const schemaFacts = record<SchemaFacts>({ name, owner: name, roles: list(name, MAX_ROLES) });
 
-const database: Guard<DatabaseFacts> = record<DatabaseFacts>({
+type DatabaseProperties = Omit<DatabaseFacts, 'file' | 'tables' | 'foreignKeys' | 'sizeBytes'>;
+
+const properties: { readonly [K in keyof DatabaseProperties]: Guard<DatabaseProperties[K]> } = {
   name,
-  file: matching(/^\d{1,4}\.dump$/),
   owner: name,
   encoding: matching(/^[A-Z0-9_]{1,32}$/),
   collate: text(255),
@@ -48,8 +49,16 @@ const database: Guard<DatabaseFacts> = record<DatabaseFacts>({
   tablespaces: list(name, 10_000),
   roles: list(name, MAX_ROLES),
   schemas: list(schemaFacts, MAX_TABLES),
+};
+
+/** What a database is beside its tables. */
+export const asDatabaseProperties: Guard<DatabaseProperties> = record<DatabaseProperties>(properties);
+
+const database: Guard<DatabaseFacts> = record<DatabaseFacts>({
+  ...properties,
+  file: matching(/^\d{1,4}\.dump$/),
   tables: list(tableFacts, MAX_TABLES),
-  foreignKeys: list(foreignKey, MAX_TABLES),
+  foreignKeys: list(foreignKeyFacts, MAX_TABLES),
   sizeBytes: integer(0),
 });
 

@@ -5,8 +5,9 @@ import type { GuestAgent } from '../guest-agent';
 import { DatabaseServer } from './database-server';
 import { dumpDatabases } from './dump';
 import { GuestPrograms } from './guest-programs';
-import type { PostgresqlProbe, Waiting } from './postgresql';
+import type { KeptPostgresql, PostgresqlProbe, Waiting } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
+import { abandonWhole, confirmWhole, restoreWholeBeside, swap, undoWhole } from './whole';
 
 /** `Postgresql` over a guest agent, for one run. */
 export class PostgresqlInGuest {
@@ -40,5 +41,27 @@ export class PostgresqlInGuest {
 
   discard(directory: string): Promise<void> {
     return discardDirectory(this.server, directory);
+  }
+
+  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
+    return restoreWholeBeside(this.server, directory, facts, database, waiting);
+  }
+
+  swap(database: string): Promise<KeptPostgresql> {
+    return swap(this.server, database);
+  }
+
+  async abandon(database: string): Promise<{ readonly undoneDatabase: string | null }> {
+    await this.server.endLeftovers();
+    return { undoneDatabase: await abandonWhole(this.server, database) };
+  }
+
+  async undo(kept: KeptPostgresql): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
+    return { ...(await undoWhole(this.server, kept)), notes: [] };
+  }
+
+  async confirm(kept: KeptPostgresql): Promise<void> {
+    await this.server.endLeftovers();
+    if (kept.whole) return confirmWhole(this.server, kept);
   }
 }

@@ -1,0 +1,214 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseFacts } from '../../contracts/data';
+import { ModosuError } from '../../contracts/errors';
+import { flag, integer, list, name, record, text } from '../../domain/postgresql-guards';
+import { isOwnName } from '../../domain/postgresql-names';
+import { identifier, literal, literals, settingClause } from '../../domain/postgresql-sql';
+import { named } from '../../domain/postgresql-words';
+import { SqlFailure, type DatabaseServer } from './database-server';
+
+export interface PresentDatabase {
+  readonly name: string;
+  readonly allowsConnections: boolean;
+  readonly bytes: number;
+  readonly sessions: number;
+  readonly prepared: readonly string[];
+  /** What runs have noted at it: `modosu.<what>`. */
+  readonly notes: readonly string[];
+}
+
+const present = record<PresentDatabase>({ name, allowsConnections: flag, bytes: integer(0), sessions: integer(0), prepared: list(text(1_000), 1_000), notes: list(text(1_000), 100) });
+
+/** A note at a database is a setting nobody reads: it lives and dies with it, and changes in the same transactions. */
+export const noteOf = (what: 'loaded' | 'placed', value: string): string => `modosu.${what}=${value}`;
+
+const SESSIONS_END_WITHIN_MS = 20_000;
+const REST_MS = 300;
+const RENAME_TRIES = 3;
+/** Dropping and creating write and flush whole directories. */
+const SLOW_MS = 600_000;
+
+/** Those of the databases that exist. */
+export async function lookAt(server: DatabaseServer, names: readonly string[], besides: string | null = null): Promise<ReadonlyMap<string, PresentDatabase>> {
+  const sql = `SELECT jsonb_build_object('name', d.datname, 'allowsConnections', d.datallowconn, 'bytes', pg_database_size(d.oid),
+  'sessions', (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'),
+  'prepared', (SELECT coalesce(jsonb_agg(left(p.gid, 200)), '[]') FROM pg_prepared_xacts p WHERE p.database = d.datname),
+  'notes', (SELECT coalesce(jsonb_agg(c), '[]') FROM pg_db_role_setting s, unnest(s.setconfig) AS c WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'modosu.%'))
+FROM pg_database d WHERE d.datname IN (${literals(names)});`;
+  const found = await server.query(await server.maintenanceDatabase(besides), sql, present);
+  return new Map(found.map((database) => [database.name, database]));
+}
+
+/** Makes a database with everything that can only be said when it is made. Nobody but superusers gets in. */
+export async function createDatabase(server: DatabaseServer, target: string, facts: DatabaseFacts, { owner, tablespace }: { readonly owner: string | null; readonly tablespace: string | null }): Promise<void> {
+  const { major } = await server.engine();
+  const provider: string[] = [];
+  if (major >= 15 && facts.localeProvider === 'i') provider.push('LOCALE_PROVIDER icu', ...(facts.icuLocale === null ? [] : [`ICU_LOCALE ${literal(facts.icuLocale)}`]));
+  if (major >= 16 && facts.localeProvider === 'i' && facts.icuRules !== null) provider.push(`ICU_RULES ${literal(facts.icuRules)}`);
+  if (major >= 17 && facts.localeProvider === 'b') provider.push('LOCALE_PROVIDER builtin', ...(facts.icuLocale === null ? [] : [`BUILTIN_LOCALE ${literal(facts.icuLocale)}`]));
+  if (major >= 15 && facts.localeProvider === 'c') provider.push('LOCALE_PROVIDER libc');
+  const options = [
+    'TEMPLATE template0',
+    ...(owner === null ? [] : [`OWNER ${identifier(owner)}`]),
+    `ENCODING ${literal(facts.encoding)}`,
+    ...provider,
+    `LC_COLLATE ${literal(facts.collate)}`,
+    `LC_CTYPE ${literal(facts.ctype)}`,
+    ...(tablespace === null ? [] : [`TABLESPACE ${identifier(tablespace)}`]),
+    'CONNECTION LIMIT 0',
+  ];
+  await server.execute(await server.maintenanceDatabase(), `CREATE DATABASE ${identifier(target)} ${options.join(' ')};`, { timeoutMs: SLOW_MS });
+  // template0 has what the database may have lost on purpose.
+  const dropped = [...(facts.schemas.some((schema) => schema.name === 'public') ? [] : ['DROP SCHEMA public;']), ...(facts.extensions.some((extension) => extension.name === 'plpgsql') ? [] : ['DROP EXTENSION IF EXISTS plpgsql;'])];
+  if (dropped.length > 0) await server.execute(target, dropped.join('\n'));
+}
+
+/** What a database has beside its objects, as SQL for the database `target`. Throws `DATA_RESTORE_FAILED` for a setting that is none. */
+export function propertiesSql(target: string, facts: DatabaseFacts): string {
+  const database = identifier(target);
+  const setting = (text_: string): string => {
+    const clause = settingClause(text_);
+    if (clause === null) throw new ModosuError('DATA_RESTORE_FAILED', `A setting of ${named(facts.name)} in the recovery point is of no known form: ${named(text_)}`);
+    return clause;
+  };
+  return [
+    `COMMENT ON DATABASE ${database} IS ${facts.comment === null ? 'NULL' : literal(facts.comment)};`,
+    ...facts.settings.map(({ role, setting: value }) => (role === null ? `ALTER DATABASE ${database} SET ${setting(value)};` : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${setting(value)};`)),
+    ...privilegesSql(database, facts),
+    `ALTER DATABASE ${database} CONNECTION LIMIT ${facts.connectionLimit};`,
+  ].join('\n');
+}
+
+/** Grants are made by who has made them, the owner's first: the others' stand on them. */
+function privilegesSql(database: string, { acl, owner }: DatabaseFacts): readonly string[] {
+  if (acl === null) return [];
+  const ordered = [...acl.filter((entry) => entry.grantor === owner), ...acl.filter((entry) => entry.grantor !== owner)];
+  return [
+    `REVOKE ALL ON DATABASE ${database} FROM PUBLIC;`,
+    `REVOKE ALL ON DATABASE ${database} FROM ${identifier(owner)};`,
+    ...ordered.flatMap(({ grantee, grantor, privilege, grantable }) => [
+      `SET SESSION AUTHORIZATION ${identifier(grantor)};`,
+      `GRANT ${privilege} ON DATABASE ${database} TO ${grantee === null ? 'PUBLIC' : identifier(grantee)}${grantable ? ' WITH GRANT OPTION' : ''};`,
+      'RESET SESSION AUTHORIZATION;',
+    ]),
+  ];
+}
+
+/** Ends the sessions of a database that accepts no new ones. False: some do not end. */
+async function endSessionsOf(server: DatabaseServer, maintenance: string, names: readonly string[]): Promise<boolean> {
+  const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE datname IN (${literals(names)}) AND pid <> pg_backend_pid();`;
+  const giveUpAt = performance.now() + SESSIONS_END_WITHIN_MS;
+  while ((await server.queryOne(maintenance, sql, integer(0))) > 0) {
+    if (performance.now() > giveUpAt) return false;
+    await delay(REST_MS);
+  }
+  return true;
+}
+
+/** Drops a database that a run has made or kept. Idempotent. Throws `DATABASE_IN_USE`. */
+export async function dropDatabase(server: DatabaseServer, database: string): Promise<void> {
+  if (!isOwnName(database)) throw new ModosuError('INTERNAL', `"${named(database)}" is no database that a run has made.`);
+  const found = (await lookAt(server, [database])).get(database);
+  if (found === undefined) return;
+  if (found.prepared.length > 0) throw inUse(database, `it has prepared transactions (${found.prepared.map(named).slice(0, 3).join(', ')})`);
+  const maintenance = await server.maintenanceDatabase();
+  await server.execute(maintenance, `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false;`);
+  await endSessionsOf(server, maintenance, [database]);
+  await server.attempt(maintenance, `DROP DATABASE IF EXISTS ${identifier(database)};`, { timeoutMs: SLOW_MS }).catch((error: unknown) => {
+    throw error instanceof SqlFailure ? inUse(database, error.words) : error;
+  });
+}
+
+export interface Exchange {
+  readonly database: string;
+  /** What takes its place; null: nothing. */
+  readonly incoming: string | null;
+  /** What the present one is called afterwards. */
+  readonly outgoing: string;
+  /** The incoming one has to have been loaded to its end by this run. */
+  readonly loadedBy?: string;
+}
+
+/**
+ * Exchanges databases by their names, in one transaction: there is always the old one or the new one, and what stands under the name accepts connections. Resumable at any
+ * point. Returns whether there was a present one. Throws `DATABASE_IN_USE`, everything is as it was; `DATABASE_NOT_FOUND` when what has to come is not there.
+ */
+export async function exchange(server: DatabaseServer, { database, incoming, outgoing, loadedBy }: Exchange): Promise<boolean> {
+  const maintenance = await server.maintenanceDatabase(database);
+  const found = await lookAt(server, [database, outgoing, ...(incoming === null ? [] : [incoming])], database);
+  const live = found.get(database);
+  const coming = incoming === null ? undefined : found.get(incoming);
+  const gone = found.has(outgoing);
+  const placedHere = live?.notes.includes(noteOf('placed', outgoing)) ?? false;
+  const done = incoming === null ? live === undefined && gone : coming === undefined && live !== undefined && (gone || placedHere);
+  if (done) {
+    await allow(server, maintenance, live);
+    return gone;
+  }
+  const lost = incoming !== null && coming === undefined ? incoming : incoming === null && live === undefined ? database : null;
+  if (lost !== null || gone) {
+    await allow(server, maintenance, live);
+    if (lost !== null) throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(lost)}, which was to be put in the place of ${named(database)}, is not there.`);
+    throw new ModosuError('DATABASE_IN_USE', `A database ${named(outgoing)} is in the way. Everything is as it was.`, { hint: `Look at it and rename it, then start again.` });
+  }
+  if (loadedBy !== undefined && coming?.notes.includes(noteOf('loaded', loadedBy)) !== true) {
+    await allow(server, maintenance, live);
+    throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(incoming ?? '')} has not been loaded to its end.`);
+  }
+  const prepared = [live, coming].flatMap((entry) => entry?.prepared ?? []);
+  if (prepared.length > 0) {
+    await allow(server, maintenance, live);
+    throw inUse(database, `prepared transactions hold it (${prepared.map(named).slice(0, 3).join(', ')})`, prepared);
+  }
+  await renameBoth(server, maintenance, { database, incoming, outgoing, hasLive: live !== undefined });
+  return live !== undefined;
+}
+
+async function renameBoth(server: DatabaseServer, maintenance: string, { database, incoming, outgoing, hasLive }: Exchange & { readonly hasLive: boolean }): Promise<void> {
+  const both = [...(hasLive ? [database] : []), ...(incoming === null ? [] : [incoming])];
+  const transaction = [
+    'BEGIN;',
+    ...(hasLive ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(outgoing)};`, `ALTER DATABASE ${identifier(outgoing)} RESET "modosu"."placed";`] : []),
+    ...(incoming === null
+      ? []
+      : [
+          `ALTER DATABASE ${identifier(incoming)} RENAME TO ${identifier(database)};`,
+          `ALTER DATABASE ${identifier(database)} RESET "modosu"."loaded";`,
+          ...(hasLive ? [] : [`ALTER DATABASE ${identifier(database)} SET "modosu"."placed" TO ${literal(outgoing)};`]),
+          `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;`,
+        ]),
+    'COMMIT;',
+  ].join('\n');
+  try {
+    await server.execute(maintenance, both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n'));
+    for (let round = 1; ; round += 1) {
+      if (!(await endSessionsOf(server, maintenance, both))) throw inUse(database, 'sessions do not end');
+      try {
+        await server.attempt(maintenance, transaction);
+        return;
+      } catch (error) {
+        if (!(error instanceof SqlFailure)) throw error;
+        // A worker of the server's own may have come in between.
+        if (error.sqlState !== '55006') throw new ModosuError('DATA_RESTORE_FAILED', `The databases could not be exchanged: ${error.words}`);
+        if (round >= RENAME_TRIES) throw inUse(database, error.words);
+      }
+    }
+  } catch (error) {
+    if (hasLive) await server.execute(maintenance, `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true;`).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A dead attempt may have closed it. */
+async function allow(server: DatabaseServer, maintenance: string, database: PresentDatabase | undefined): Promise<void> {
+  if (database === undefined || database.allowsConnections) return;
+  await server.execute(maintenance, `ALTER DATABASE ${identifier(database.name)} ALLOW_CONNECTIONS true;`);
+}
+
+/** Lets sessions in again, whatever an attempt has left. Idempotent. */
+export async function reopen(server: DatabaseServer, database: string): Promise<void> {
+  await allow(server, await server.maintenanceDatabase(database), (await lookAt(server, [database], database)).get(database));
+}
+
+const inUse = (database: string, why: string, prepared: readonly string[] = []): ModosuError =>
+  new ModosuError('DATABASE_IN_USE', `The database ${named(database)} is held: ${why}. Everything is as it was.`, { context: { database: named(database), prepared: prepared.map(named).slice(0, 10) } });

@@ -1,0 +1,153 @@
+import { posix } from 'node:path';
+import type { DatabaseFacts, PostgresqlFacts } from '../../contracts/data';
+import { ModosuError } from '../../contracts/errors';
+import { asDatabaseProperties, databaseOf } from '../../domain/postgresql-facts';
+import { identifier, literal } from '../../domain/postgresql-sql';
+import { named, some, tableNamed } from '../../domain/postgresql-words';
+import { createDatabase, dropDatabase, exchange, lookAt, noteOf, propertiesSql, reopen } from './databases';
+import type { DatabaseServer } from './database-server';
+import { countRows, proveReadable, rowsKey } from './dump';
+import { databaseQuery } from './facts-query';
+import { insideSpool } from './guest-programs';
+import { loadDump } from './load';
+import type { KeptPostgresql, Waiting } from './postgresql';
+import { refuseUnmet, requirementsOf, type Requirements } from './requirements';
+import { ensureRoles } from './roles';
+import { discardDirectory, makeDirectory } from './spool';
+
+const RESERVE_BYTES = 32 * 1024 * 1024;
+/** ANALYZE of a large database. */
+const ANALYZE = 'ANALYZE;';
+
+export const bytesOf = (facts: DatabaseFacts): number => facts.tables.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** See `Postgresql.restoreWholeBeside`. */
+export async function restoreWholeBeside(server: DatabaseServer, directory: string, all: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
+  const { restored, work, application } = server.names;
+  insideSpool(server.dataSet.spoolDirectory, directory, 'anywhere');
+  waiting.signal.throwIfAborted();
+  const facts = databaseOf(all, database);
+  const workDirectory = posix.join(server.dataSet.spoolDirectory, work);
+  await server.endLeftovers([directory, workDirectory]);
+  const present = (await lookAt(server, [restored])).get(restored);
+  if (present?.notes.includes(noteOf('loaded', application)) === true) return;
+  await dropDatabase(server, restored);
+
+  const found = await requirementsOf(server, all, facts);
+  refuseUnmet(found, all, database);
+  const neededBytes = bytesOf(facts) + RESERVE_BYTES;
+  if (facts.tablespace === 'pg_default' && (await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) throw await server.full(`${named(database)} would not fit beside the present one`, neededBytes);
+  await ensureRoles(server, directory, found);
+  await makeDirectory(server, workDirectory);
+  try {
+    await load(server, { facts, found, path: posix.join(directory, facts.file), workDirectory, waiting });
+  } catch (error) {
+    await server.endLeftovers([directory, workDirectory]).catch(() => undefined);
+    await dropDatabase(server, restored).catch(() => undefined);
+    throw error;
+  } finally {
+    await discardDirectory(server, workDirectory).catch(() => undefined);
+  }
+}
+
+interface Whole {
+  readonly facts: DatabaseFacts;
+  readonly found: Requirements;
+  readonly path: string;
+  readonly workDirectory: string;
+  readonly waiting: Waiting;
+}
+
+async function load(server: DatabaseServer, { facts, found, path, workDirectory, waiting }: Whole): Promise<void> {
+  const { restored, application } = server.names;
+  const { signal } = waiting;
+  const totalBytes = bytesOf(facts);
+  const say = (doneBytes: number): void => waiting.onProgress?.({ doneBytes, totalBytes });
+  await proveReadable(server, path, facts.name, signal, () => say(0));
+  await createDatabase(server, restored, facts, { owner: facts.owner, tablespace: facts.tablespace });
+  let doneBytes = 0;
+  const empty = (await lookAt(server, [restored])).get(restored)?.bytes ?? 0;
+  const measure = async (): Promise<void> => {
+    const bytes = (await lookAt(server, [restored]).catch(() => null))?.get(restored)?.bytes ?? 0;
+    say((doneBytes = Math.max(doneBytes, bytes - empty)));
+  };
+  await loadDump(server, { path, into: restored, workDirectory, entries: null, pinned: found.pinned, signal, onBeat: measure });
+  const beat = (): void => say(doneBytes);
+  await proveRows(server, restored, facts, { signal, onBeat: beat });
+  await server.attemptLong(restored, ANALYZE, { signal, onBeat: beat });
+  await server.execute(await server.maintenanceDatabase(), propertiesSql(restored, facts));
+  await proveProperties(server, restored, facts, found);
+  await server.execute(await server.maintenanceDatabase(), `ALTER DATABASE ${identifier(restored)} SET "modosu"."loaded" TO ${literal(application)};`);
+}
+
+/** Every table, and as many rows in it, as the recovery point says. Throws `DUMP_INCOMPLETE`. */
+async function proveRows(server: DatabaseServer, database: string, facts: DatabaseFacts, options: { readonly signal: AbortSignal; readonly onBeat: () => void }): Promise<void> {
+  const rows = await countRows(server, database, options);
+  const wrong = facts.tables.filter((table) => rows.get(rowsKey(table)) !== table.rows);
+  if (wrong.length === 0 && rows.size === facts.tables.length) return;
+  const evidence = wrong.map((table) => `${tableNamed(table)} has ${rows.get(rowsKey(table)) ?? 'no'} rows instead of ${table.rows}`);
+  throw new ModosuError('DUMP_INCOMPLETE', `What was loaded is not what was saved: ${evidence.length > 0 ? some(evidence, 3) : `there are ${rows.size} tables instead of ${facts.tables.length}`}.`);
+}
+
+/** The restored database is, beside its objects, what it was. Throws `DATA_RESTORE_FAILED`. */
+async function proveProperties(server: DatabaseServer, database: string, facts: DatabaseFacts, found: Requirements): Promise<void> {
+  const now = await server.queryOne(database, databaseQuery(found.engine.major), asDatabaseProperties);
+  const free = new Set(found.otherVersions.map(({ name }) => name));
+  const sorted = (values: readonly unknown[]): readonly string[] => values.map((value) => JSON.stringify(value)).sort();
+  const aspects = (of: typeof now): Record<string, unknown> => ({
+    owner: of.owner,
+    encoding: of.encoding,
+    collate: of.collate,
+    ctype: of.ctype,
+    localeProvider: of.localeProvider,
+    connectionLimit: of.connectionLimit,
+    tablespace: of.tablespace,
+    comment: of.comment,
+    privileges: of.acl === null ? null : sorted(of.acl.map(({ grantee, grantor, privilege, grantable }) => [grantee, grantor, privilege, grantable])),
+    settings: sorted(of.settings.map(({ role, setting }) => [role, setting])),
+    extensions: sorted(of.extensions.map(({ name, version, schema }) => [name, free.has(name) ? '' : version, schema])),
+  });
+  const [is, was] = [aspects(now), aspects(facts)];
+  const different = Object.keys(was).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
+  if (different.length > 0) throw new ModosuError('DATA_RESTORE_FAILED', `The restored database differs from the recovery point in: ${different.join(', ')}.`, { context: { different } });
+}
+
+/** See `Postgresql.swap`. */
+export async function swap(server: DatabaseServer, database: string): Promise<KeptPostgresql> {
+  const { restored, replaced, application } = server.names;
+  await server.endLeftovers();
+  const hadLive = await exchange(server, { database, incoming: restored, outgoing: replaced, loadedBy: application });
+  return keptDatabase(server, database, hadLive ? replaced : null);
+}
+
+/** See `Postgresql.undo`, for whole databases. */
+export async function undoWhole(server: DatabaseServer, kept: KeptPostgresql): Promise<KeptPostgresql> {
+  await server.endLeftovers();
+  const hadLive = await exchange(server, { database: kept.database, incoming: kept.keptDatabase, outgoing: server.names.undone });
+  return keptDatabase(server, kept.database, hadLive ? server.names.undone : null);
+}
+
+async function keptDatabase(server: DatabaseServer, database: string, kept: string | null): Promise<KeptPostgresql> {
+  const keptBytes = kept === null ? 0 : ((await lookAt(server, [kept])).get(kept)?.bytes ?? 0);
+  return { kind: 'postgresql', database, whole: true, keptDatabase: kept, restoredSchema: null, keptSchema: null, added: kept === null ? [database] : [], replaced: kept === null ? [] : [database], keptBytes };
+}
+
+/** See `Postgresql.abandon`, for whole databases. */
+export async function abandonWhole(server: DatabaseServer, database: string): Promise<string | null> {
+  const { restored, replaced, undone } = server.names;
+  const found = await lookAt(server, [database, restored, replaced, undone]);
+  const placedHere = found.get(database)?.notes.includes(noteOf('placed', replaced)) === true;
+  if (found.has(replaced)) await exchange(server, { database, incoming: replaced, outgoing: undone });
+  else if (placedHere && !found.has(undone)) await exchange(server, { database, incoming: null, outgoing: undone });
+  await reopen(server, database);
+  await dropDatabase(server, restored);
+  return found.has(undone) || found.has(replaced) || placedHere ? undone : null;
+}
+
+/** See `Postgresql.confirm`, for whole databases. */
+export async function confirmWhole(server: DatabaseServer, kept: KeptPostgresql): Promise<void> {
+  if (kept.keptDatabase !== null) return dropDatabase(server, kept.keptDatabase);
+  const live = (await lookAt(server, [kept.database], kept.database)).get(kept.database);
+  if (live?.notes.some((note) => note.startsWith(noteOf('placed', ''))) !== true) return;
+  await server.execute(await server.maintenanceDatabase(kept.database), `ALTER DATABASE ${identifier(kept.database)} RESET "modosu"."placed";`);
+}
