@@ -17,7 +17,7 @@ import { chooseAccelerator } from './accelerator.mjs';
 import { buildDisk } from './recipe/disk.mjs';
 import { GUESTS, GUEST_NAMES, TREES } from './recipe/guests.mjs';
 import { buildInitrd, inspectKernel } from './recipe/initrd.mjs';
-import { downloadPackages, isNeeded, resolveKernel, resolvePackages, unpack } from './recipe/packages.mjs';
+import { downloadPackages, isNeededFor, resolveKernel, resolvePackages, unpack } from './recipe/packages.mjs';
 import { addPostgresql } from './recipe/postgresql.mjs';
 import { finishRootTree, recipeFiles } from './recipe/root-tree.mjs';
 
@@ -97,7 +97,7 @@ async function prepareBootParts(workDir, onLine) {
 
 async function buildTree(name, workDir, onLine) {
   const tree = join(workDir, `tree-${name}`);
-  const specs = (await resolvePackages(TREES[name].packages, workDir)).filter(isNeeded).map(({ spec }) => spec);
+  const specs = (await resolvePackages(TREES[name].packages, workDir)).filter(isNeededFor(TREES[name].packages)).map(({ spec }) => spec);
   onLine(`${name}: downloading ${specs.length} packages`);
   const files = await downloadPackages(specs, join(workDir, `debs-${name}`));
   onLine(`${name}: unpacking`);

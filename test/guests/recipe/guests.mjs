@@ -6,6 +6,9 @@ export const BOOT_OFFSET_BYTES = 1 * MIB;
 export const BOOT_SIZE_BYTES = 40 * MIB;
 export const ROOT_OFFSET_BYTES = BOOT_OFFSET_BYTES + BOOT_SIZE_BYTES;
 
+/** The programs of a real server, not busybox's: what is done to databases and files in a guest relies on them. */
+const REAL_PROGRAMS = ['coreutils', 'findutils', 'util-linux', 'procps'];
+
 const COMMON_PACKAGES = ['busybox-static', 'qemu-guest-agent', 'restic', 'passwd', 'libpam-modules', 'netbase'];
 
 /** `tree` says which root file system a guest has; guests with the same one are made from the same tree. */
@@ -17,7 +20,7 @@ export const GUESTS = {
 
 export const TREES = {
   minimal: { packages: [...COMMON_PACKAGES, 'sqlite3'], postgresql: false },
-  postgresql: { packages: [...COMMON_PACKAGES, 'postgresql'], postgresql: true },
+  postgresql: { packages: [...COMMON_PACKAGES, ...REAL_PROGRAMS, 'postgresql'], postgresql: true },
 };
 
 export const GUEST_NAMES = Object.keys(GUESTS);

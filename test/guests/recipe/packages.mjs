@@ -48,6 +48,9 @@ export function parseUris(text) {
 
 export const isNeeded = ({ name }) => !NOT_NEEDED.some((pattern) => pattern.test(name));
 
+/** What is asked for by name is needed, whatever busybox has of its own. */
+export const isNeededFor = (names) => (entry) => names.includes(entry.name) || isNeeded(entry);
+
 /** Downloads packages (`name=version`) into `directory` and returns their files. apt checks signatures and hashes. */
 export async function downloadPackages(specs, directory) {
   mkdirSync(directory, { recursive: true });
