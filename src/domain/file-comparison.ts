@@ -156,13 +156,6 @@ export function compareFiles(snapshot: readonly SnapshotEntry[], live: LiveListi
   };
 }
 
-/** Permissions with setuid, setgid and sticky as chmod counts them, also from Go's numbers (which restic prints): there these three stand at bits 23, 22 and 20, above the types at 2^19 and more. */
-export function unixMode(mode: number): number {
-  const has = (bit: number): boolean => Math.floor(mode / 2 ** bit) % 2 === 1;
-  if (mode < 2 ** 19) return mode % 0o10000;
-  return (mode % 0o1000) + (has(23) ? 0o4000 : 0) + (has(22) ? 0o2000 : 0) + (has(20) ? 0o1000 : 0);
-}
-
 function inConflict(then: SnapshotEntry, now: LiveEntry): boolean {
   if (then.type === now.type) return false;
   return then.type === 'dir' || now.type === 'dir' || then.type === 'other' || now.type === 'other';
@@ -172,7 +165,7 @@ function isSame(then: SnapshotEntry, now: LiveEntry): boolean {
   if (then.type === 'other') return true; // devices and pipes hold nothing; they are put back where they are missing, that is all
   if (then.type !== now.type || then.uid !== now.uid || then.gid !== now.gid) return false;
   if (then.type === 'symlink') return then.mtime === now.mtime; // a link has no mode, and its size is that of its target's name
-  if (unixMode(then.mode) !== unixMode(now.mode)) return false;
+  if (then.mode !== now.mode) return false;
   return then.type === 'dir' || (then.sizeBytes === now.sizeBytes && then.mtime === now.mtime);
 }
 

@@ -26,7 +26,7 @@ export interface RunOptions {
 }
 
 export const AGENT_TIMEOUT_MS = 30_000;
-const POLL_MS = [50, 100, 200, 400, 800, 1_500];
+const POLL_MS = [20, 50, 100, 200, 400, 800, 1_500];
 /** An agent that is busy or frozen comes back; longer than this it is gone. */
 const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;

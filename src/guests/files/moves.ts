@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
 import { parentOf, stagingDirectory } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
@@ -54,6 +55,15 @@ export async function inDirection(agent: GuestAgent, ground: Ground, direction: 
   await mustRunInGuest(agent, { argv: ['sync', '-f', '--', ground.directory] }, 'DATA_RESTORE_FAILED', options);
 }
 
+/** The clock of a guest's files moves in steps of up to 10 ms, and later when the guest is busy: what is written after this is newer than the marker. */
+const CLOCK_STEP_MS = 100;
+
+/** Everything is in its place: what changes from now on is newer than this file, see `surveyUndoFiles`. */
+export async function markPlaced(agent: GuestAgent, { directory }: Ground, options: RunOptions): Promise<void> {
+  await mustRunInGuest(agent, { argv: ['touch', '--', `${directory}/placed`] }, 'DATA_RESTORE_FAILED', options);
+  await delay(CLOCK_STEP_MS);
+}
+
 /** Moves whole things by one rename each, to where nothing stands: never over anything. */
 export async function transfer(agent: GuestAgent, ground: Ground, moves: readonly Move[], options: RunOptions): Promise<Moved> {
   const done: Numbered[] = [];
@@ -88,7 +98,7 @@ export async function exchange(agent: GuestAgent, ground: Ground, moves: readonl
     const unlinked = occupied.filter(({ to }) => !linked.has(to));
     await onPairs(agent, tag, ['mv', '-n', '-T'], unlinked.map(({ item, to }) => [item.path, to]), options);
 
-    const saved = await look(agent, ground, group, options);
+    const saved = unlinked.length === 0 ? linked : await look(agent, ground, group, options);
     checkStill(ground, ready, saved);
     const over = ready.filter(({ item, to }) => isOne(saved.get(item.path), saved.get(to)));
     const free = ready.filter(({ item }) => !saved.has(item.path));

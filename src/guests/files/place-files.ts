@@ -6,7 +6,7 @@ import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-p
 import { namesOf } from './guest-words';
 import { readJournal, writeJournal, type Journal } from './journal';
 import { statMany } from './many-paths';
-import { checkStaging, ends, exchange, inDirection, itemsOf, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
+import { checkStaging, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
 import { checkedRunId } from './run-ids';
 
 export type KeptFiles = Extract<KeptData, { readonly kind: 'files' }>;
@@ -166,8 +166,7 @@ async function placeOne(agent: GuestAgent, ground: Ground, work: GuestWork): Pro
   await inDirection(agent, ground, 'place', work, async (options) => {
     const added = await transfer(agent, ground, itemsOf(ground, 'added').map((item) => ({ item, from: stagedPath(ground, item), to: item.path })), options);
     const replaced = await exchange(agent, ground, itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, 'place') })), { directoriesToo: false }, options);
-    // What changes from now on is newer than this file: see `surveyUndoFiles`.
-    await mustRunInGuest(agent, { argv: ['touch', '--', `${directory}/placed`] }, 'DATA_RESTORE_FAILED', options);
+    await markPlaced(agent, ground, options);
     result = { added: added.done, replaced: replaced.done, left: [...added.left, ...replaced.left] };
   });
   return result;

@@ -5,7 +5,7 @@ import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptio
 import { namesOf } from './guest-words';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
-import { checkStaging, ends, exchange, inDirection, itemsOf, keptPath, stagedPath, transfer, undonePath, type Ground, type Moved, type Numbered } from './moves';
+import { checkStaging, ends, exchange, inDirection, itemsOf, keptPath, markPlaced, stagedPath, transfer, undonePath, type Ground, type Moved, type Numbered } from './moves';
 import type { KeptFiles } from './place-files';
 import { checkedRunId } from './run-ids';
 
@@ -53,7 +53,7 @@ export async function redoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
       const away = (kind: 'added' | 'replaced'): Numbered[] => itemsOf(ground, kind).filter((item) => stands(item) === 'undone');
       const added = await transfer(agent, ground, away('added').map((item) => ({ item, from: undonePath(ground, item), to: item.path })), options);
       const replaced = await exchange(agent, ground, away('replaced').map((item) => ({ item, ...ends(ground, item, 'redo') })), { directoriesToo: false }, options);
-      await mustRunInGuest(agent, { argv: ['touch', '--', `${ground.directory}/placed`] }, 'DATA_RESTORE_FAILED', options);
+      await markPlaced(agent, ground, options);
       result = summary(itemsOf(ground, 'added').filter((item) => stands(item) === 'placed'), added, itemsOf(ground, 'replaced').filter((item) => stands(item) === 'kept'), replaced, [...added.left, ...replaced.left]);
     });
     return result;
@@ -156,7 +156,9 @@ function summary(addedBefore: readonly Numbered[], added: Moved, replacedBefore:
  */
 async function stores(agent: GuestAgent, ground: Ground, options: RunOptions): Promise<(item: Numbered) => 'staged' | 'kept' | 'undone' | 'placed'> {
   const items = ground.journal.items.map((item, number) => ({ ...item, number }));
-  const found = await statMany(agent, items.flatMap((item) => [stagedPath(ground, item), keptPath(ground, item), undonePath(ground, item)]), options);
+  const begun = `${ground.directory}/staged`;
+  const found = await statMany(agent, [begun, ...items.flatMap((item) => [stagedPath(ground, item), keptPath(ground, item), undonePath(ground, item)])], options);
+  if (!found.has(begun)) return () => 'staged'; // its caller died right after the journal was written
   return (item) => {
     if (found.has(keptPath(ground, item))) return 'kept';
     if (found.has(undonePath(ground, item))) return 'undone';
