@@ -1,4 +1,4 @@
-import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/restore-planning';
@@ -102,6 +102,7 @@ async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof ho
     repository: plan.recoveryPoint.repository,
     recoveryPointId: plan.recoveryPoint.id,
     runId: plan.runId,
+    keepDisks: keptDisksOf(plan).map(({ target }) => target),
   });
   const changes = staleness(plan, survey);
   if (changes.length > 0) {

@@ -106,6 +106,8 @@ export interface AcceptPlanRequest {
   readonly scenario: 'server';
   /** Null: the newest usable one. Unknown, or of another server: `RECOVERY_POINT_NOT_FOUND`. */
   readonly recoveryPointId: string | null;
+  /** Targets of the disks that stay as they are now. Whether they may is judged when the plan is made. */
+  readonly keepDisks: readonly string[];
 }
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */

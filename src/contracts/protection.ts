@@ -1,4 +1,6 @@
-/** What a server's owner has declared about it besides where it runs: which network is which, how its health is judged, how it is quiesced. */
+import type { DiskDeclaration, DiskRole } from './data';
+
+/** What a server's owner has declared about it besides where it runs: which disk holds what, which network is which, how its health is judged, how it is quiesced. */
 
 /** `production`: down until go-live. `backup`: reachable in quarantine too, for the agent's peers, health checks and data restores. */
 export type NicRole = 'production' | 'backup';
@@ -58,13 +60,19 @@ export interface OnlineBackupLimits {
 }
 
 export interface Protection {
+  /** A disk nobody has declared counts as `system`: it always comes back with the image. */
+  readonly disks: readonly DiskDeclaration[];
   readonly nics: readonly NicDeclaration[];
   readonly healthChecks: readonly HealthCheck[];
   readonly quiesce: QuiesceHooks;
   readonly onlineBackup: OnlineBackupLimits;
 }
 
+/** What nobody has declared is `system`. */
+export const diskRole = ({ disks }: Pick<Protection, 'disks'>, target: string): DiskRole => disks.find((disk) => disk.target === target)?.role ?? 'system';
+
 export const NO_PROTECTION: Protection = {
+  disks: [],
   nics: [],
   healthChecks: [],
   quiesce: { before: null, after: null },

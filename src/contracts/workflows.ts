@@ -87,6 +87,8 @@ export interface PlanRestoreInput {
   readonly serverId: string;
   /** Null: the newest usable one. */
   readonly recoveryPointId: string | null;
+  /** Targets of the disks that the server keeps as they are now. Absent in plans that an earlier version has started: none. */
+  readonly keepDisks?: readonly string[];
 }
 
 export interface RunResult {

@@ -151,14 +151,14 @@ export class ApiHarness {
 
   /** A plan that is ready, made behind the API's back. */
   async readyPlan(server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = []): Promise<string> {
-    const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id } as const;
+    const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id, keepDisks: [] } as const;
     const { planId } = await this.catalog.acceptPlan(request);
     await this.completePlan(planId, server, point, findings);
     return planId;
   }
 
-  async completePlan(planId: string, server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = []): Promise<void> {
-    const body = planBodyOf(planId, server, point, findings);
+  async completePlan(planId: string, server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = [], changes: Partial<RestorePlanBody> = {}): Promise<void> {
+    const body = { ...planBodyOf(planId, server, point, findings), ...changes };
     await this.catalog.completePlan(planId, body, planHash(body));
   }
 

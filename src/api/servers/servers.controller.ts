@@ -94,6 +94,7 @@ export class ServersController {
       serverId: server.id,
       scenario: body.scenario,
       recoveryPointId,
+      keepDisks: body.keepDisks,
     });
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);

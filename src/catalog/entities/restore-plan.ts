@@ -12,6 +12,8 @@ export interface RestorePlanRow {
   readonly createdAt: Date;
   /** What was asked for; null: the newest usable one. The plan itself names the one that was chosen. */
   readonly recoveryPointId: string | null;
+  /** Targets of the disks that the server is to keep as they are now; empty: none, and always for an undo. */
+  readonly keepDisks: readonly string[];
   /** The run whose swap is to be undone; null for a restore. */
   readonly undoesRunId: string | null;
   readonly hash: string | null;
@@ -31,6 +33,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     requestedBy: text({ name: 'requested_by' }),
     createdAt: instant({ name: 'created_at' }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    keepDisks: json({ name: 'keep_disks', default: [] }),
     undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),

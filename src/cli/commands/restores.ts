@@ -6,11 +6,20 @@ import { planText, unmadePlanText } from '../output/plans';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 
+interface RestorePlanFlags {
+  readonly scenario: string;
+  readonly image?: string;
+  readonly keepDisk: readonly string[];
+  readonly timeout: number;
+}
+
 interface RestoreRunFlags extends WaitFlags {
   readonly reason: string;
   readonly confirm: string;
   readonly hold?: boolean;
 }
+
+const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
 
 export function addRestoreCommands(program: Command, context: CliContext): void {
   const restore = program.command('restore').description('put servers back');
@@ -20,11 +29,12 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .argument('<name>', 'name or id of the server')
     .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image').choices(['server']).makeOptionMandatory())
     .option('--image <id>', 'recovery point to restore; the newest usable one if not given')
+    .option('--keep-disk <target>', 'disk with role data that stays as it is now, such as vdb; may be given several times', collect, [])
     .option('--timeout <time>', 'how long to wait for the plan', durationOption, PLAN_TIMEOUT_MS)
-    .action(async (name: string, options: { readonly scenario: string; readonly image?: string; readonly timeout: number }, command: Command) => {
+    .action(async (name: string, options: RestorePlanFlags, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
-      const body = { scenario: options.scenario, recoveryPointId: options.image };
+      const body = { scenario: options.scenario, recoveryPointId: options.image, keepDisks: options.keepDisk };
       const { value: accepted } = await client.post<RestorePlanView>(`/v1/servers/${serverSegment(name)}/restore-plans`, body);
       await showMadePlan(context, printer, client, accepted.id, options.timeout);
     });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp } from './common';
-import { healthCheckSchema } from './protection';
+import { diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
 import { powerState, stateBeforeSchema } from './way-back';
@@ -61,6 +61,10 @@ export const restorePlanBodySchema = z
         flattened: z.boolean(),
       }),
     ),
+    keptDisks: z
+      .array(z.object({ target: z.string(), path: z.string(), virtualSizeBytes: z.number() }))
+      .optional()
+      .meta({ description: 'Disks that stay as they are now. Absent in plans of earlier versions: none.' }),
     nvramNewPath: z.string().nullable(),
     renewsGenerationId: z.boolean(),
     quarantinedMacs: z.array(z.string()).meta({ description: 'NICs whose links are down until go-live.' }),
@@ -91,7 +95,7 @@ export const undoPlanBodySchema = z
       z.object({
         target: z.string(),
         presentPath: z.string().nullable().meta({ description: 'Kept, so that the undo can be undone.' }),
-        returnsToPath: z.string().nullable(),
+        returnsToPath: z.string().nullable().meta({ description: 'null: no such disk then. The present path: the disk stays as it is.' }),
         writtenBytes: z.number().nullable().meta({ description: 'Written to the present volume since the server was started; null when it is off.' }),
       }),
     ),
@@ -124,6 +128,12 @@ export const restorePlanRequestSchema = z
   .strictObject({
     scenario: z.literal('server'),
     recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent.' }),
+    keepDisks: z
+      .array(diskTarget)
+      .max(64)
+      .refine((targets) => new Set(targets).size === targets.length, 'targets must be unique')
+      .default([])
+      .meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
   })
   .meta({ id: 'RestorePlanRequest' });
 export type RestorePlanRequest = z.output<typeof restorePlanRequestSchema>;
