@@ -11,7 +11,7 @@ import { carryOut } from './runbook/runbook';
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
  * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer and to pass its health checks. Then it goes live. Until that moment every step can be
- * undone, and nothing is lost by it; afterwards the old volumes and the old definition stay as the way back.
+ * undone, and nothing is lost by it (a data disk that the plan keeps is the same file throughout); afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
   const host = hostCalls(input.hypervisor);

@@ -116,6 +116,7 @@ describe('a plan that keeps a data disk', () => {
     expect(body.losses).toEqual([
       `Everything written to vda after ${POINT} (2 h 30 min ago) is not in the restored server; it stays readable in the old volumes.`,
       'vdb stays as now: nothing written to it is lost.',
+      'From its start in quarantine on the restored server writes to vdb: neither a restore that fails there nor an undo takes that back.',
       'Settings, packages and passwords changed since then go back as well.',
     ]);
     expect(finding(body, 'SALVAGE_POSSIBLE')).toBeUndefined();

@@ -149,7 +149,12 @@ export function salvageFindings({ protection }: Pick<PlanSource, 'protection'>, 
 
 /** What keeping means for the data, in sentences. */
 export const keptLosses = (kept: readonly KeptDisk[]): readonly string[] =>
-  kept.length === 0 ? [] : [`${listed(kept)} ${stays(kept)} as now: nothing written to ${kept.length === 1 ? 'it' : 'them'} is lost.`];
+  kept.length === 0
+    ? []
+    : [
+        `${listed(kept)} ${stays(kept)} as now: nothing written to ${it(kept)} is lost.`,
+        `From its start in quarantine on the restored server writes to ${listed(kept)}: neither a restore that fails there nor an undo takes that back.`,
+      ];
 
 /** What has happened to kept disks since the plan was made; that their files are the same is the basis of every plan. */
 export function keptChanges(plan: Pick<RestorePlanBody, 'keptDisks'>, { present }: RestoreSurvey): readonly string[] {
@@ -166,4 +171,5 @@ type Named = readonly { readonly target: string }[];
 const listed = (disks: Named): string => disks.map(({ target }) => target).join(', ');
 const options = (disks: Named): string => disks.map(({ target }) => `--keep-disk ${target}`).join(' ');
 const stays = ({ length }: Named): string => (length === 1 ? 'stays' : 'stay');
+const it = ({ length }: Named): string => (length === 1 ? 'it' : 'them');
 const are = ({ length }: Named): string => (length === 1 ? 'is' : 'are');

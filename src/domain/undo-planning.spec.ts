@@ -76,6 +76,7 @@ describe('planUndo of a run that has kept a disk', () => {
       code: 'DISKS_KEPT', severity: 'ok', message: 'vdb was kept by that run and stays as now: what was written there is not undone.', evidence: ['vdb /srv/vm/vdb.qcow2'],
     });
     expect(plan.losses[0]).toMatch(/^Everything written to vda since it went live at .* QEMU counts 5 MiB to vda since the server was started\.$/);
+    expect(planUndo(source({ wentLiveAt: null }), keeping(), NOW).losses).toEqual(['What was written to vdb is NOT undone and not lost: that disk stays as now, before and after.']);
     expect(plan.losses).toContain('What was written to vdb is NOT undone and not lost: that disk stays as now, before and after.');
   });
 

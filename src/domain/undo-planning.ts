@@ -161,15 +161,16 @@ function returnFindings({ wayBack: { before } }: UndoSource): readonly Finding[]
 
 function describeLosses({ wayBack }: UndoSource, volumes: readonly ReturnedVolume[], now: Date): readonly string[] {
   const { wentLiveAt } = wayBack;
-  if (wentLiveAt === null) return [];
   const returned = volumes.filter((volume) => !stays(volume));
   const staying = volumes.filter(stays).map(({ target }) => target);
+  const notUndone = staying.length === 0 ? [] : [`What was written to ${staying.join(', ')} is NOT undone and not lost: ${staying.length === 1 ? 'that disk stays' : 'those disks stay'} as now, before and after.`];
+  if (wentLiveAt === null) return notUndone;
   const written = returned.filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0).map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
   const counted = written.length === 0 ? '' : ` QEMU counts ${written.join(', ')} since the server was started.`;
   return [
     `Everything written${staying.length === 0 ? '' : ` to ${returned.map(({ target }) => target).join(', ')}`} since it went live at ${wentLiveAt} (${describeAge(wentLiveAt, now)} ago) is not in the server after the undo.${counted}`,
     'It stays in the present volumes, which are kept: undoing the undo brings it back.',
-    ...(staying.length === 0 ? [] : [`What was written to ${staying.join(', ')} is NOT undone and not lost: ${staying.length === 1 ? 'that disk stays' : 'those disks stay'} as now, before and after.`]),
+    ...notUndone,
     'Changes of the definition made since then (memory, network, devices) go back as well.',
   ];
 }
