@@ -104,13 +104,14 @@ export class HostCalls implements HostActivities {
     });
   }
 
-  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey> {
+  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>): Promise<RestoreSurvey> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(source.hypervisor);
       const repository = await this.deps.imageRepository(source.repository);
       const { manifest, manifestSha256 } = await repository.open(source.serverId, source.recoveryPointId);
       const present = await inspectIfPresent(hypervisor, serverRef(source));
-      const targets = await hypervisor.restoreTargets({ manifest, present, runId: source.runId });
+      const restored = { ...manifest, disks: manifest.disks.filter(({ target }) => source.keepDisks?.includes(target) !== true) };
+      const targets = await hypervisor.restoreTargets({ manifest: restored, present, runId: source.runId });
       return { present, manifest, manifestSha256, targets };
     });
   }

@@ -17,7 +17,13 @@ import type { ActivityDependencies } from './dependencies';
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'> = { noData: false, incidentAt: null }): Promise<PlanSource> {
+  async choosePlanSource(
+    planId: string,
+    serverId: string,
+    recoveryPointId: string | null,
+    keepDisks: readonly string[] = [],
+    request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'> = { noData: false, incidentAt: null },
+  ): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const point = recoveryPointId === null ? await catalog.newestUsable(serverId) : await catalog.getRecoveryPoint(recoveryPointId);
@@ -35,6 +41,7 @@ export class PlanningJudgements implements PlanningActivities {
       hypervisor: server.hypervisor,
       repository: point.repository,
       recoveryPointId: point.id,
+      keepDisks,
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-server'),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),

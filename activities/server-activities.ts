@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { BackupSubject, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
-import type { RestorePlanBody } from '../src/contracts/plan';
+import { keptDisksOf, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
@@ -73,6 +73,7 @@ export class ServerCalls implements ServerActivities {
         fence: fenceOf(input),
         definition: plan.definitionFrom === 'present' ? { from: 'present' } : { from: 'recovery-point', path: await this.verifiedDefinition(input, plan) },
         volumes: plan.volumes,
+        keptDisks: keptDisksOf(plan),
         nvramNewPath: plan.nvramNewPath,
         renewGenerationId: plan.renewsGenerationId,
         quarantinedMacs: plan.quarantinedMacs,

@@ -1,4 +1,4 @@
-import type { RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
+import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/restore-planning';
@@ -12,8 +12,8 @@ import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
- * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer, gets the data that was saved after the image, and has to pass its health checks. Then it goes live. Until that moment every step can be
- * undone, and nothing is lost by it; afterwards the old volumes and the old definition stay as the way back.
+ * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer, gets the data that was saved after the image, and has to pass its health checks. Then it goes live. Until that moment every
+ * step can be undone, and nothing is lost by it (a data disk that the plan keeps is the same file throughout); afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
   const host = hostCalls(input.hypervisor);
@@ -106,6 +106,7 @@ async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof ho
     repository: plan.recoveryPoint.repository,
     recoveryPointId: plan.recoveryPoint.id,
     runId: plan.runId,
+    keepDisks: keptDisksOf(plan).map(({ target }) => target),
   });
   const changes = staleness(plan, survey);
   if (changes.length > 0) {

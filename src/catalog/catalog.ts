@@ -116,7 +116,7 @@ interface AcceptPlanRequestBase {
 }
 
 export type AcceptPlanRequest =
-  | (AcceptPlanRequestBase & { readonly scenario: 'server'; readonly noData?: boolean })
+  | (AcceptPlanRequestBase & { readonly scenario: 'server'; readonly noData?: boolean; /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */ readonly keepDisks?: readonly string[] })
   | (AcceptPlanRequestBase & { readonly scenario: 'data'; readonly dataSet: string; readonly selection: DataSelection });
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */

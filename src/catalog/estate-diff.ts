@@ -64,8 +64,9 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
 function protectionOf(declaration: Partial<Protection>): Protection {
-  const { nics, healthChecks, quiesce, onlineBackup, dataSets } = declaration;
+  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets } = declaration;
   return {
+    disks: disks ?? NO_PROTECTION.disks,
     nics: nics ?? NO_PROTECTION.nics,
     healthChecks: healthChecks ?? NO_PROTECTION.healthChecks,
     quiesce: quiesce ?? NO_PROTECTION.quiesce,

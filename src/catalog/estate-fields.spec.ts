@@ -2,6 +2,7 @@ import { NO_PROTECTION, type Protection } from '../contracts/protection';
 import { changedLines, createdLines, placeFields, protectionFields } from './estate-fields';
 
 const declared: Protection = {
+  disks: [{ target: 'vdb', role: 'data' }],
   nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }],
   healthChecks: [{ kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/bin/true', 'x'.repeat(4000)] }],
   quiesce: { before: null, after: ['/bin/true'] },
@@ -13,6 +14,7 @@ describe('the fields of a declaration', () => {
   it('show of a new server only what is declared', () => {
     expect(createdLines([...placeFields({ repository: 'main', stopTimeoutSeconds: 120 }), ...protectionFields(NO_PROTECTION)])).toEqual(['repository: main', 'stopTimeoutSeconds: 120']);
     expect(createdLines(protectionFields(declared))).toEqual([
+      'disks: vdb data',
       'nics: 52:54:00:00:00:01 backup',
       'healthChecks: shop',
       'quiesce: {"after":["/bin/true"]}',
@@ -28,13 +30,13 @@ describe('the fields of a declaration', () => {
   });
 
   it('say that something changed also where the short form is the same', () => {
-    const changed = { ...declared, healthChecks: declared.healthChecks.map((check) => ({ ...check, timeoutSeconds: 61 })), nics: [] };
-    expect(changedLines(protectionFields(declared), protectionFields(changed))).toEqual(['nics: 52:54:00:00:00:01 backup -> none', 'healthChecks: shop -> shop (changed)']);
+    const changed = { ...declared, healthChecks: declared.healthChecks.map((check) => ({ ...check, timeoutSeconds: 61 })), nics: [], disks: [] };
+    expect(changedLines(protectionFields(declared), protectionFields(changed))).toEqual(['disks: vdb data -> none', 'nics: 52:54:00:00:00:01 backup -> none', 'healthChecks: shop -> shop (changed)']);
   });
 
   it('stay on one short line', () => {
     const nics = Array.from({ length: 32 }, (_, index) => ({ mac: `52:54:00:00:01:${index.toString(16).padStart(2, '0')}`, role: 'production' as const }));
-    const [line] = createdLines(protectionFields({ ...declared, nics }));
+    const [line] = createdLines(protectionFields({ ...declared, disks: [], nics }));
     expect(Buffer.byteLength(line ?? '')).toBeLessThan(200);
     expect(line).toMatch(/\(cut\)$/);
   });

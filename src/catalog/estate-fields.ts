@@ -20,8 +20,9 @@ const MAX_SHOWN_BYTES = 160;
 export const placeFields = (values: Readonly<Record<string, string | number>>): readonly Field[] =>
   Object.entries(values).map(([label, value]) => ({ label, compared: String(value), shown: String(value), isAbsent: false }));
 
-/** The things a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
-export const protectionFields = ({ nics, healthChecks, quiesce, onlineBackup, dataSets }: Protection): readonly Field[] => [
+/** What a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
+export const protectionFields = ({ disks, nics, healthChecks, quiesce, onlineBackup, dataSets }: Protection): readonly Field[] => [
+  declared('disks', disks, disks.map(({ target, role }) => `${target} ${role}`).join(', ')),
   declared('nics', nics, nics.map(({ mac, role }) => `${mac} ${role}`).join(', ')),
   declared('healthChecks', healthChecks, healthChecks.map(({ name }) => name).join(', ')),
   declared('quiesce', quiesce, compact(quiesce)),

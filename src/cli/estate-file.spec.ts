@@ -83,7 +83,10 @@ describe('the estate file', () => {
   describe('what a server is protected by', () => {
     /** Declared under db01, from line 12 on. */
     const withField = (text: string): string => `${GOOD}${text.replace(/^(?=.)/gm, '    ')}`;
-    const PROTECTED = withField(`nics:
+    const PROTECTED = withField(`disks:
+  - { target: vdb, role: data }
+  - { target: sda, role: system }
+nics:
   - { mac: "52:54:00:AA:bb:0C", role: backup }
 healthChecks:
   - { name: web, kind: tcp, host: 10.0.0.5, port: 443 }
@@ -100,6 +103,7 @@ onlineBackup:
 
     it('is read, with defaults, and MAC addresses in lower case', () => {
       expect(parse(PROTECTED).servers[0]).toMatchObject({
+        disks: [{ target: 'vdb', role: 'data' }, { target: 'sda', role: 'system' }],
         nics: [{ mac: '52:54:00:aa:bb:0c', role: 'backup' }],
         healthChecks: [
           { name: 'web', kind: 'tcp', host: '10.0.0.5', port: 443, timeoutSeconds: 60 },
@@ -122,6 +126,10 @@ onlineBackup:
     const sql = (fields: string): string => check(`kind: sql, ${fields}`);
 
     it.each([
+      ['a disk that is none', withField('disks:\n  - { target: /dev/vdb, role: data }\n'), /^estate\.yaml:13:19: servers\[0\]\.disks\[0\]\.target: must be the target of a disk, like vda or sdb/],
+      ['a disk twice', withField('disks:\n  - { target: vdb, role: data }\n  - { target: vdb, role: system }\n'), /^estate\.yaml:12:5: servers\[0\]\.disks: targets must be unique/],
+      ['an unknown role of a disk', withField('disks:\n  - { target: vdb, role: swap }\n'), /servers\[0\]\.disks\[0\]\.role: /],
+      ['too many disks', withField(`disks:\n${Array.from({ length: 65 }, (_, i) => `  - { target: vd${i}, role: data }\n`).join('')}`), /servers\[0\]\.disks: /],
       ['a MAC address that is none', withField('nics:\n  - { mac: "52:54:00:aa:bb", role: backup }\n'), /^estate\.yaml:13:16: servers\[0\]\.nics\[0\]\.mac: must be a MAC address/],
       ['a MAC address twice, in other letters', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: backup }\n  - { mac: "52:54:00:AA:BB:CC", role: production }\n'), /^estate\.yaml:12:5: servers\[0\]\.nics: MAC addresses must be unique/],
       ['an unknown role', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: dmz }\n'), /servers\[0\]\.nics\[0\]\.role: /],

@@ -53,8 +53,8 @@ export interface CatalogueActivities {
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
-  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
-  /** Makes the plan from the survey, hashes and stores it. Idempotent. */
+  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
+  /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE` for disks that cannot be kept as they are. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   /** Chooses the data recovery point, and checks that it holds what is asked for. */
   chooseDataSource(input: PlanDataInput): Promise<DataPlanSource>;
@@ -84,6 +84,8 @@ export interface PlanSource {
   readonly hypervisor: string;
   readonly repository: string;
   readonly recoveryPointId: string;
+  /** Targets of the disks that the server is to keep as they are now. Absent: none. */
+  readonly keepDisks?: readonly string[];
   readonly measuredRecoverySeconds: readonly number[];
   readonly protection: Protection;
   /** Volumes that earlier restores have kept and nobody has confirmed. */
@@ -213,7 +215,7 @@ export interface HostActivities {
 
   /** Everything the plan of an undo is made from. Read-only. */
   surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
-  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId'>): Promise<RestoreSurvey>;
+  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>): Promise<RestoreSurvey>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
 }

@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   // things that are not there
   SERVER_NOT_FOUND: entry('not-found', 'never', 'List the servers with `modosu server list`; add one with `modosu apply`.'),
   RECOVERY_POINT_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu recovery-point list --server NAME`.'),
+  DISK_NOT_FOUND: entry('not-found', 'never', 'Name disks by their targets, as `modosu server show NAME` lists them.'),
   PLAN_NOT_FOUND: entry('not-found', 'never', 'Make a plan with `modosu restore plan NAME --scenario server`.'),
   RUN_NOT_FOUND: entry('not-found', 'never', 'List the runs with `modosu run list`.'),
   ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
@@ -77,6 +78,7 @@ export const ERROR_CODES = {
   SERVER_TRANSIENT: entry('precondition', 'never', 'The domain has no stored definition; make it persistent with `virsh define`.'),
   DISK_FILE_MISSING: entry('precondition', 'never', 'Put the disk file back, or correct the domain definition.'),
   DISK_NOT_SUPPORTED: entry('precondition', 'never', 'Only qcow2 and raw disks in files are supported so far.'),
+  DISK_NOT_KEEPABLE: entry('precondition', 'never', 'Plan again without --keep-disk for the disk named: it comes back from the recovery point then.'),
   DISK_PASSTHROUGH: entry('precondition', 'never', 'A device of the host cannot be imaged; remove it from the domain, or protect its data with a data set.'),
   DEVICE_PASSTHROUGH: entry('precondition', 'never', 'Host devices tie the server to this host; remove them from the domain first.'),
   DEFINITION_CHANGED: entry('conflict', 'never', 'Find out who edits this server, then take the backup again.'),

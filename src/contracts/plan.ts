@@ -31,7 +31,7 @@ export interface SpaceNeed {
   readonly freeBytes: number;
 }
 
-/** Where a restore would put its volumes, as its hypervisor says. */
+/** Where a restore would put its volumes, as its hypervisor says. Without those of the disks that are kept. */
 export interface RestoreTargets {
   readonly volumes: readonly PlannedVolume[];
   readonly nvramNewPath: string | null;
@@ -56,6 +56,14 @@ export interface PlannedVolume {
   readonly format: DiskFormat;
   readonly virtualSizeBytes: number;
   readonly flattened: boolean;
+}
+
+/** A disk that stays as it is now: the same file, with everything that is written to it. */
+export interface KeptDisk {
+  readonly target: string;
+  readonly path: string;
+  /** What the guest sees. */
+  readonly virtualSizeBytes: number;
 }
 
 export interface PlannedStep {
@@ -118,6 +126,8 @@ export interface RestorePlanBody {
   /** Which definition the restored server gets. */
   readonly definitionFrom: 'present' | 'recovery-point';
   readonly volumes: readonly PlannedVolume[];
+  /** Absent in plans of earlier versions: none. See `keptDisksOf`. */
+  readonly keptDisks?: readonly KeptDisk[];
   readonly nvramNewPath: string | null;
   readonly renewsGenerationId: boolean;
   /** MACs whose links are down until go-live. */
@@ -139,6 +149,8 @@ export interface RestorePlanBody {
   readonly basis: PlanBasis;
   readonly createdAt: string;
 }
+
+export const keptDisksOf = ({ keptDisks }: Pick<RestorePlanBody, 'keptDisks'>): readonly KeptDisk[] => keptDisks ?? [];
 
 /** What stands in the guest now and in the recovery point, for the plan of a data restore. */
 export interface DataSurvey {
@@ -178,7 +190,7 @@ export interface ReturnedVolume {
   readonly target: string;
   /** Kept, so that undoing the undo brings it back. Null: the server has no such disk now. */
   readonly presentPath: string | null;
-  /** Null: the kept definition has no such disk. */
+  /** Null: the kept definition has no such disk. The present path: the swap that is undone has left this disk as it was, and the undo does too. */
   readonly returnsToPath: string | null;
   /** Bytes QEMU has written to the present volume since the server was started; null when it is off. */
   readonly writtenBytes: number | null;

@@ -1,6 +1,6 @@
-import type { DataSet } from './data';
+import type { DataSet, DiskDeclaration, DiskRole } from './data';
 
-/** What a server's owner has declared about it besides where it runs: which network is which, how its health is judged, how it is quiesced. */
+/** What a server's owner has declared about it besides where it runs: which disk holds what, which network is which, how its health is judged, how it is quiesced, which data it has. */
 
 /** `production`: down until go-live. `backup`: reachable in quarantine too, for the agent's peers, health checks and data restores. */
 export type NicRole = 'production' | 'backup';
@@ -60,6 +60,8 @@ export interface OnlineBackupLimits {
 }
 
 export interface Protection {
+  /** A disk nobody has declared counts as `system`: it always comes back with the image. */
+  readonly disks: readonly DiskDeclaration[];
   readonly nics: readonly NicDeclaration[];
   readonly healthChecks: readonly HealthCheck[];
   readonly quiesce: QuiesceHooks;
@@ -68,7 +70,11 @@ export interface Protection {
   readonly dataSets: readonly DataSet[];
 }
 
+/** What nobody has declared is `system`. */
+export const diskRole = ({ disks }: Pick<Protection, 'disks'>, target: string): DiskRole => disks.find((disk) => disk.target === target)?.role ?? 'system';
+
 export const NO_PROTECTION: Protection = {
+  disks: [],
   nics: [],
   healthChecks: [],
   quiesce: { before: null, after: null },

@@ -29,7 +29,10 @@ export interface KeptDataRecord {
 export interface WayBackFacts {
   /** The hypervisor did not know the server: there is nothing to go back to. */
   readonly wasGone: boolean;
+  /** Those that were replaced. */
   readonly volumes: readonly KeptVolume[];
+  /** Disks the swap has left as they were: the same files before and after, so that returning neither undoes what is written to them nor deleting the kept ones frees them. Absent: none. */
+  readonly unchanged?: readonly { readonly target: string; readonly path: string }[];
   readonly nvramPath: string | null;
   readonly generationId: string | null;
   /** The files named in it are all there, unchanged in identity. */

@@ -123,6 +123,8 @@ export interface PlanRestoreInput {
   readonly serverId: string;
   /** Null: the newest usable one. */
   readonly recoveryPointId: string | null;
+  /** Targets of the disks that the server keeps as they are now. Absent in plans that an earlier version has started: none. */
+  readonly keepDisks?: readonly string[];
   /** The image alone, without the data that was saved after it. */
   readonly noData: boolean;
   /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. */

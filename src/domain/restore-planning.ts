@@ -1,5 +1,5 @@
 import type { PlanSource } from '../contracts/activities';
-import type { Finding, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
+import type { Finding, KeptDisk, PlanBasis, PlannedData, PlannedVolume, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
 import type { NicInspection, ServerInspection } from '../contracts/server';
 import { keptBytes, type StateBefore } from '../contracts/way-back';
 import { dataFindings, recoveryLoss } from './data-planning';
@@ -7,18 +7,25 @@ import { estimateDuration } from './estimate';
 import { describeAge, formatBytes } from '../contracts/format';
 import { itemKey } from './data-steps';
 import { restoreSteps } from './restore-steps';
+import { addedSince, compareDiskSets, keptChanges, keptFindings, keptLosses, keptSetFindings, requireKeepable, salvageFindings } from './salvage';
 
 /** Room that stays free in every directory a restore writes to. */
 export const SPACE_RESERVE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Makes the plan of an image restore. Pure: the same survey and moment give the same plan.
- * The present definition is kept unless the server is gone or its disk set differs; then the recovery point's is used and a finding says so.
+ * The present definition is kept unless the server is gone or its disk set differs; then the recovery point's is used and a finding says so. With kept disks it is always the present one.
+ * Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE` for disks that are to be kept and cannot be.
  */
 export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date): RestorePlanBody {
   const { present, manifest, targets } = survey;
-  const diskSet = compareDiskSets(survey);
-  const definitionFrom = present === null || diskSet.length > 0 ? 'recovery-point' : 'present';
+  const keptDisks = requireKeepable(source, survey);
+  const keptTargets = keptDisks.map(({ target }) => target);
+  // A worker near the hypervisor of an earlier version plans volumes for them all the same.
+  const volumes = targets.volumes.filter(({ target }) => !keptTargets.includes(target));
+  const restored = volumes.map(({ target }) => target);
+  const diskSet = compareDiskSets(survey, keptTargets);
+  const definitionFrom = keptDisks.length === 0 && (present === null || diskSet.length > 0) ? 'recovery-point' : 'present';
   const waitsForAgent = agentWasSeen(survey);
   const quarantinedMacs = productionMacs(definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, source);
   const choices = source.data ?? [];
@@ -47,7 +54,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       repository: source.repository,
     },
     definitionFrom,
-    volumes: targets.volumes,
+    volumes,
+    keptDisks,
     nvramNewPath: targets.nvramNewPath,
     renewsGenerationId,
     quarantinedMacs,
@@ -56,7 +64,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     loss: recoveryLoss(data.length === 0 ? [manifest.pointInTime] : data.map(({ pointInTime }) => pointInTime), source.incidentAt ?? null, now),
     before: stateNow(present),
     steps: restoreSteps({
-      diskTargets: targets.volumes.map(({ target }) => target),
+      diskTargets: restored,
       hasNvram: targets.nvramNewPath !== null,
       present: present !== null,
       waitsForAgent,
@@ -65,8 +73,10 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     }),
     findings: [
       ...presenceFindings(survey),
-      ...definitionFindings(survey, diskSet),
-      ...volumeFindings(survey),
+      ...(keptDisks.length > 0 && diskSet.length > 0 ? keptSetFindings(source, survey, keptTargets, diskSet) : definitionFindings(survey, diskSet)),
+      ...keptFindings(keptDisks, restored, survey),
+      ...salvageFindings(source, survey, keptDisks),
+      ...volumeFindings(survey, volumes),
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
@@ -75,7 +85,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
-    losses: describeLosses(survey, data, now),
+    losses: describeLosses(survey, restored, keptDisks, data, now),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),
@@ -106,7 +116,7 @@ function planBasis(survey: RestoreSurvey): PlanBasis {
  * What has changed since the plan was made, one sentence each; empty when it still holds. Room is not judged again: the copies
  * themselves have taken some of it.
  */
-export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings'>, survey: RestoreSurvey): readonly string[] {
+export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings' | 'keptDisks'>, survey: RestoreSurvey): readonly string[] {
   const planned = plan.basis;
   const now = planBasis(survey);
   const changes: string[] = [];
@@ -120,21 +130,11 @@ export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings'>, sur
   const wasAlive = plan.findings.some(({ code }) => code === 'SERVER_ALIVE');
   if (!wasAlive && survey.present?.agent.state === 'answering') changes.push('the guest agent did not answer and answers now: the server is alive');
   const blocked = stateFindings(survey).filter(({ severity, code }) => severity === 'block' && !plan.findings.some((known) => known.code === code));
-  return [...changes, ...blocked.map(({ message }) => message)];
+  return [...changes, ...keptChanges(plan, survey), ...blocked.map(({ message }) => message)];
 }
 
 /** Whether anybody has ever seen the agent of this server answer: only then its answer can be waited for. */
 const agentWasSeen = ({ present, manifest }: RestoreSurvey): boolean => manifest.agentBefore === 'answering' || present?.agent.state === 'answering';
-
-function compareDiskSets({ present, manifest }: RestoreSurvey): readonly string[] {
-  if (present === null) return [];
-  const now = new Map(present.disks.map((disk) => [disk.target, disk]));
-  const then = new Map(manifest.disks.map((disk) => [disk.target, disk]));
-  return [
-    ...[...then.values()].filter(({ target }) => !now.has(target)).map(({ target, virtualSizeBytes }) => `- ${target} (${formatBytes(virtualSizeBytes)}) is in the recovery point, the server has it no more`),
-    ...[...now.values()].filter(({ target }) => !then.has(target)).map(({ target, path }) => `+ ${target} (${path}) was added since and is not in the recovery point`),
-  ];
-}
 
 function presenceFindings({ present, manifest }: RestoreSurvey): readonly Finding[] {
   if (present === null) {
@@ -198,8 +198,8 @@ function stateFindings({ present }: RestoreSurvey): readonly Finding[] {
   }));
 }
 
-function volumeFindings({ manifest, targets }: RestoreSurvey): readonly Finding[] {
-  const flattened = targets.volumes.filter(({ flattened: isFlat }) => isFlat);
+function volumeFindings({ manifest }: RestoreSurvey, volumes: readonly PlannedVolume[]): readonly Finding[] {
+  const flattened = volumes.filter(({ flattened: isFlat }) => isFlat);
   return [
     ...(flattened.length === 0
       ? []
@@ -322,16 +322,12 @@ function dataNeedsAgent(data: readonly PlannedData[], waitsForAgent: boolean): r
   ];
 }
 
-function describeLosses({ present, manifest, targets }: RestoreSurvey, data: readonly PlannedData[], now: Date): readonly string[] {
+function describeLosses({ present, manifest }: RestoreSurvey, restored: readonly string[], kept: readonly KeptDisk[], data: readonly PlannedData[], now: Date): readonly string[] {
   const age = describeAge(manifest.pointInTime, now);
-  const disks = targets.volumes.map(({ target }) => target).join(', ');
-  const losses = [`Everything written to ${disks} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; it stays readable in the old volumes.`];
+  const losses = [`Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; it stays readable in the old volumes.`, ...keptLosses(kept)];
   for (const { item, pointInTime } of data) losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
-  const detached = addedDisks(present, manifest.disks.map(({ target }) => target));
-  if (detached.length > 0) losses.push(`The restored server does not have ${detached.join(', ')} attached.`);
+  const detached = present === null || kept.length > 0 ? [] : addedSince(present, manifest.disks, []);
+  if (detached.length > 0) losses.push(`The restored server does not have ${detached.map(({ target }) => target).join(', ')} attached.`);
   losses.push('Settings, packages and passwords changed since then go back as well.');
   return losses;
 }
-
-const addedDisks = (present: ServerInspection | null, known: readonly string[]): readonly string[] =>
-  (present?.disks ?? []).map(({ target }) => target).filter((target) => !known.includes(target));

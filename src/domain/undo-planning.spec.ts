@@ -61,6 +61,35 @@ describe('planUndo', () => {
   ])('is blocked when %s', (_what, found, expected) => expect(codes(planUndo(source(), found, NOW))).toContain(expected));
 });
 
+describe('planUndo of a run that has kept a disk', () => {
+  const vdb = { ...present.disks[0]!, target: 'vdb', path: '/srv/vm/vdb.qcow2' };
+  const keeping = (changes: Partial<UndoSurvey> = {}): UndoSurvey =>
+    survey({ present: { ...present, disks: [...present.disks, vdb] }, wayBack: { ...kept, unchanged: [{ target: 'vdb', path: vdb.path }] }, writtenBytes: { vda: 5 * MIB, vdb: 7 * MIB }, ...changes });
+
+  it('says that the disk stays as it is now: what was written to it is not undone', () => {
+    const plan = planUndo(source(), keeping(), NOW);
+    expect(plan.volumes).toEqual([
+      { target: 'vda', presentPath: '/srv/vm/vda.qcow2.run_1', returnsToPath: '/srv/vm/vda.qcow2', writtenBytes: 5 * MIB },
+      { target: 'vdb', presentPath: vdb.path, returnsToPath: vdb.path, writtenBytes: 7 * MIB },
+    ]);
+    expect(plan.findings.find(({ code }) => code === 'DISKS_KEPT')).toEqual({
+      code: 'DISKS_KEPT', severity: 'ok', message: 'vdb was kept by that run and stays as now: what was written there is not undone.', evidence: ['vdb /srv/vm/vdb.qcow2'],
+    });
+    expect(plan.losses[0]).toMatch(/^Everything written to vda since it went live at .* QEMU counts 5 MiB to vda since the server was started\.$/);
+    expect(planUndo(source({ wentLiveAt: null }), keeping(), NOW).losses).toEqual(['What was written to vdb is NOT undone and not lost: that disk stays as now, before and after.']);
+    expect(plan.losses).toContain('What was written to vdb is NOT undone and not lost: that disk stays as now, before and after.');
+  });
+
+  it('keeps the file it has now, also when that is a snapshot somebody has taken since', () => {
+    const overlay = { ...vdb, path: '/srv/vm/vdb.since' };
+    expect(planUndo(source(), keeping({ present: { ...present, disks: [...present.disks, overlay] } }), NOW).volumes[1]).toMatchObject({ presentPath: overlay.path, returnsToPath: overlay.path });
+  });
+
+  it('is blocked when the server has the disk no more', () => {
+    expect(codes(planUndo(source(), keeping({ present }), NOW))).toContain('block KEPT_DISK_DETACHED');
+  });
+});
+
 describe('undoStaleness', () => {
   const plan = planUndo(source(), survey(), NOW);
 

@@ -7,7 +7,7 @@ import { undoSteps } from './restore-steps';
 
 /**
  * Makes the plan of an undo: back to the volumes that a run has replaced. Pure. Before go-live nothing is lost; after it, what was written since is not in the server any
- * more, and stays in the volumes that are kept for a redo.
+ * more, and stays in the volumes that are kept for a redo. Disks that the run has left as they were stay as they are now.
  */
 export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): UndoPlanBody {
   const { wayBack, undoneRun } = source;
@@ -37,7 +37,7 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): Und
     before: stateNow(present),
     // A server that did not answer before the restore cannot be waited for after the undo.
     steps: data !== null ? DATA_UNDO_STEPS : undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
-    findings: data !== null ? dataFindings(survey) : [...presenceFindings(survey), ...keptFindings(source, survey), ...returnFindings(source)],
+    findings: data !== null ? dataFindings(survey) : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source)],
     losses: data !== null ? (survey.data?.losses ?? []) : describeLosses(source, volumes, now),
     ...(data === null ? {} : { data: { record: data, changes: survey.data?.changes ?? [] } }),
     basis: undoBasis(survey),
@@ -63,14 +63,54 @@ export function undoStaleness(plan: Pick<UndoPlanBody, 'basis'>, survey: UndoSur
   return changes;
 }
 
-function returnedVolumes({ wayBack }: UndoSource, { present, writtenBytes }: UndoSurvey): readonly ReturnedVolume[] {
+function returnedVolumes({ wayBack }: UndoSource, survey: UndoSurvey): readonly ReturnedVolume[] {
+  const { present, writtenBytes } = survey;
+  const staying = unchangedTargets(survey);
   const targets = new Set([...(present?.disks ?? []).map(({ target }) => target), ...wayBack.volumes.map(({ target }) => target)]);
-  return [...targets].sort().map((target) => ({
-    target,
-    presentPath: present?.disks.find((disk) => disk.target === target)?.path ?? null,
-    returnsToPath: wayBack.volumes.find((volume) => volume.target === target)?.path ?? null,
-    writtenBytes: writtenBytes[target] ?? null,
-  }));
+  return [...targets].sort().map((target) => {
+    const presentPath = present?.disks.find((disk) => disk.target === target)?.path ?? null;
+    return {
+      target,
+      presentPath,
+      returnsToPath: staying.includes(target) ? presentPath : (wayBack.volumes.find((volume) => volume.target === target)?.path ?? null),
+      writtenBytes: writtenBytes[target] ?? null,
+    };
+  });
+}
+
+/** Disks that the run has left as they were. */
+const unchangedTargets = ({ wayBack }: UndoSurvey): readonly string[] => (wayBack?.unchanged ?? []).map(({ target }) => target);
+
+const stays = ({ presentPath, returnsToPath }: ReturnedVolume): boolean => presentPath !== null && presentPath === returnsToPath;
+
+function unchangedFindings(survey: UndoSurvey): readonly Finding[] {
+  const { present } = survey;
+  if (present === null) return [];
+  const staying = unchangedTargets(survey);
+  const detached = staying.filter((target) => !present.disks.some((disk) => disk.target === target));
+  return [
+    ...(staying.length === 0
+      ? []
+      : [
+          {
+            code: 'DISKS_KEPT',
+            severity: 'ok' as const,
+            message: `${staying.join(', ')} ${staying.length === 1 ? 'was' : 'were'} kept by that run and stay${staying.length === 1 ? 's' : ''} as now: what was written there is not undone.`,
+            evidence: present.disks.filter(({ target }) => staying.includes(target)).map(({ target, path }) => `${target} ${path}`),
+          },
+        ]),
+    ...(detached.length === 0
+      ? []
+      : [
+          {
+            code: 'KEPT_DISK_DETACHED',
+            severity: 'block' as const,
+            message: `${detached.join(', ')} ${detached.length === 1 ? 'was' : 'were'} kept by that run, and the server has ${detached.length === 1 ? 'it' : 'them'} no more: another server may use the file.`,
+            remedy: 'Attach it again under the same target, then plan again.',
+            evidence: (survey.wayBack?.unchanged ?? []).filter(({ target }) => detached.includes(target)).map(({ target, path }) => `${target} ${path}`),
+          },
+        ]),
+  ];
 }
 
 function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
@@ -130,12 +170,16 @@ function returnFindings({ wayBack: { before } }: UndoSource): readonly Finding[]
 
 function describeLosses({ wayBack }: UndoSource, volumes: readonly ReturnedVolume[], now: Date): readonly string[] {
   const { wentLiveAt } = wayBack;
-  if (wentLiveAt === null) return [];
-  const written = volumes.filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0).map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
+  const returned = volumes.filter((volume) => !stays(volume));
+  const staying = volumes.filter(stays).map(({ target }) => target);
+  const notUndone = staying.length === 0 ? [] : [`What was written to ${staying.join(', ')} is NOT undone and not lost: ${staying.length === 1 ? 'that disk stays' : 'those disks stay'} as now, before and after.`];
+  if (wentLiveAt === null) return notUndone;
+  const written = returned.filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0).map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
   const counted = written.length === 0 ? '' : ` QEMU counts ${written.join(', ')} since the server was started.`;
   return [
-    `Everything written since it went live at ${wentLiveAt} (${describeAge(wentLiveAt, now)} ago) is not in the server after the undo.${counted}`,
+    `Everything written${staying.length === 0 ? '' : ` to ${returned.map(({ target }) => target).join(', ')}`} since it went live at ${wentLiveAt} (${describeAge(wentLiveAt, now)} ago) is not in the server after the undo.${counted}`,
     'It stays in the present volumes, which are kept: undoing the undo brings it back.',
+    ...notUndone,
     'Changes of the definition made since then (memory, network, devices) go back as well.',
   ];
 }

@@ -1,6 +1,6 @@
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../contracts/server';
 import type { ImageManifest } from '../contracts/recovery-point';
-import type { PlannedVolume, RestoreTargets } from '../contracts/plan';
+import type { KeptDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
 import type { OnlineBackupStart } from '../contracts/activities';
 import type { OnlineBackupLimits, QuiesceHooks } from '../contracts/protection';
@@ -39,6 +39,8 @@ export interface SwapRequest {
   /** `present`: the stored definition with only the disks, NVRAM and generation id replaced. Else the file of the recovery point. */
   readonly definition: { readonly from: 'present' } | { readonly from: 'recovery-point'; readonly path: string };
   readonly volumes: readonly PlannedVolume[];
+  /** Disks that keep exactly the file they have in the present definition; only with that definition. Absent: none. */
+  readonly keptDisks?: readonly Pick<KeptDisk, 'target' | 'path'>[];
   readonly nvramNewPath: string | null;
   readonly renewGenerationId: boolean;
   /** MACs whose links are put down in the new definition; those that are down already stay as they are and are not raised by `goLive`. */
@@ -152,12 +154,12 @@ export interface Hypervisor {
 
   /**
    * Puts the new volumes in place by one define of a stopped server (a gone one is defined anew). The old definition is kept first, per run, for
-   * `revertSwap`. Idempotent: already swapped by this run: nothing. Throws `SWAP_REFUSED` with the old definition still in place (also when volumes and
-   * disks of the definition are not the same set, or a volume is not there), `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`.
+   * `revertSwap`. Idempotent: already swapped by this run: nothing. Throws `SWAP_REFUSED` with the old definition still in place (also when volumes with kept disks and
+   * disks of the definition are not the same set, when a kept disk has another file than the one named, or a file is not there), `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`.
    */
   swap(request: SwapRequest): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
 
-  /** Defines the kept old definition again (undefines a server that was gone). Not swapped by this run: nothing. Idempotent. The server must be off (`SERVER_NOT_STOPPED`). No file is deleted. */
+  /** Defines the kept old definition again (undefines a server that was gone). A disk that the swap has left as it was keeps its present file. Not swapped by this run: nothing. Idempotent. The server must be off (`SERVER_NOT_STOPPED`). No file is deleted. */
   revertSwap(server: ServerRef, fence: Fence): Promise<void>;
 
   /** Throws `FENCED_OFF` unless exactly this fence stands in the definition. A server that is gone: nothing. Read-only. */
@@ -204,13 +206,14 @@ export interface Hypervisor {
   writtenBytes(server: ServerRef): Promise<Readonly<Record<string, number>>>;
 
   /**
-   * Defines what the swap of `ofRunId` had replaced, with its own generation id, and keeps the present definition under `fence.runId`, so that this can be undone in turn. A swap like any other:
+   * Defines what the swap of `ofRunId` had replaced, with its own generation id, and keeps the present definition under `fence.runId`, so that this can be undone in turn. A disk that that swap has left as it was
+   * keeps its present file, whatever was written to it (`SWAP_REFUSED` when the server has it no more). A swap like any other:
    * `revertSwap` takes it back. The server must be off. Idempotent. Throws `WAY_BACK_NOT_FOUND`, `WAY_BACK_INCOMPLETE` (a kept file is missing or another one), `WAY_BACK_EMPTY`, `SERVER_NOT_STOPPED`, `SWAP_REFUSED`.
    */
   returnVolumes(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
 
   /**
-   * Deletes the volumes and the NVRAM that the swap of `ofRunId` has kept (not their backing files, which others may share), and the record of it. None that any server uses, directly or as a backing file, or
+   * Deletes the volumes and the NVRAM that the swap of `ofRunId` has kept (not their backing files, which others may share, nor disks it has left as they were), and the record of it. None that any server uses, directly or as a backing file, or
    * that another run would still return to (`VOLUME_EXISTS`), and none that was exchanged since (`WAY_BACK_INCOMPLETE`). A directory that is away: `TARGET_UNREACHABLE`, and nothing is forgotten. Idempotent: nothing kept (any more): nothing.
    */
   discardKept(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly deleted: readonly string[] }>;

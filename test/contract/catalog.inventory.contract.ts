@@ -85,6 +85,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const declare = (protection: Partial<Protection>): Estate => estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, ...protection }] });
       const protection: Protection = {
+        disks: [{ target: 'vda', role: 'system' }, { target: 'vdb', role: 'data' }],
         nics: [{ mac: '52:54:00:00:00:02', role: 'backup' }],
         healthChecks: [
           { kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/usr/bin/shop-check', '--all'] },
@@ -99,7 +100,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         subject: 'server',
         name: 'db01',
         change: 'update',
-        fields: ['nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}'],
+        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}'],
       });
       expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
       expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });

@@ -5,6 +5,7 @@ import { pattern, transferContext } from '../support/hypervisor-lab';
 import { describeHypervisor, newFence, refusedWith } from './hypervisor.contract';
 import { describeOnlineBackup } from './hypervisor.online-backup.contract';
 import { describeDiscardKept } from './hypervisor.discard-kept.contract';
+import { describeSalvage } from './hypervisor.salvage.contract';
 import { describeWayBack } from './hypervisor.way-back.contract';
 
 describeHypervisor('fake', createFakeLab);
@@ -13,6 +14,7 @@ describeOnlineBackup('fake', createFakeLab, (lab) => {
 });
 describeWayBack('fake', createFakeLab);
 describeDiscardKept('fake', createFakeLab);
+describeSalvage('fake', createFakeLab);
 
 describe('faults of the fake hypervisor', () => {
   it('fail as often as asked, hang until aborted, keep silent, never stop, and vanish', async () => {

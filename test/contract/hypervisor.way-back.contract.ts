@@ -96,6 +96,7 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
             { target: 'vda', path: oldPaths[0], allocatedBytes: expect.any(Number) },
             { target: 'vdb', path: oldPaths[1], allocatedBytes: expect.any(Number) },
           ],
+          unchanged: [],
           nvramPath: oldNvram,
           generationId: oldGenerationId,
           complete: true,
@@ -117,7 +118,7 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
 
       it('of a server that was gone is nothing', async () => {
         const { server, run, kept } = await servers.revived();
-        expect(kept).toEqual({ wasGone: true, volumes: [], nvramPath: null, generationId: null, complete: true });
+        expect(kept).toEqual({ wasGone: true, volumes: [], unchanged: [], nvramPath: null, generationId: null, complete: true });
         expect(await servers.links(server)).toMatchObject({ [PRODUCTION]: false });
         const undo = await servers.take(server);
         await expect(lab.hypervisor.returnVolumes(server, undo, run.runId)).rejects.toEqual(refusedWith('WAY_BACK_EMPTY'));
@@ -134,7 +135,7 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const first = await lab.hypervisor.returnVolumes(server, undo, run.runId);
         expect(first).toEqual({
           generationId: oldGenerationId,
-          kept: { wasGone: false, volumes: newPaths.map((path, index) => ({ target: ['vda', 'vdb'][index], path, allocatedBytes: expect.any(Number) })), nvramPath: newNvram, generationId: newGenerationId, complete: true },
+          kept: { wasGone: false, volumes: newPaths.map((path, index) => ({ target: ['vda', 'vdb'][index], path, allocatedBytes: expect.any(Number) })), unchanged: [], nvramPath: newNvram, generationId: newGenerationId, complete: true },
         });
         expect(await lab.hypervisor.returnVolumes(server, undo, run.runId)).toEqual(first);
         expect(await servers.contents(server)).toEqual(patterns(1, 2));

@@ -66,8 +66,8 @@ describe('committed documents', () => {
     expect(judge({ servers: [{ ...server, name: '../db01' }] })).toBe(false);
     expect(judge({ servers: [{ ...server, colour: 'red' }] })).toBe(false);
     const check = { name: 'web', kind: 'tcp', host: '10.0.0.5', port: 443 };
-    expect(judge({ servers: [{ ...server, nics: [{ mac: '52:54:00:AA:bb:cc', role: 'backup' }], healthChecks: [check], quiesce: { before: ['sync'] }, onlineBackup: {} }] })).toBe(true);
-    for (const wrong of [{ healthChecks: [{ ...check, kind: 'http' }] }, { healthChecks: [{ ...check, port: 0 }] }, { nics: [{ mac: 'x', role: 'backup' }] }, { quiesce: { before: [] } }]) {
+    expect(judge({ servers: [{ ...server, disks: [{ target: 'vdb', role: 'data' }], nics: [{ mac: '52:54:00:AA:bb:cc', role: 'backup' }], healthChecks: [check], quiesce: { before: ['sync'] }, onlineBackup: {} }] })).toBe(true);
+    for (const wrong of [{ disks: [{ target: '../vdb', role: 'data' }] }, { disks: [{ target: 'vdb', role: 'swap' }] }, { healthChecks: [{ ...check, kind: 'http' }] }, { healthChecks: [{ ...check, port: 0 }] }, { nics: [{ mac: 'x', role: 'backup' }] }, { quiesce: { before: [] } }]) {
       expect(judge({ servers: [{ ...server, ...wrong }] })).toBe(false);
     }
   });

@@ -26,8 +26,9 @@ describe('the estate', () => {
     expect(api.initialised).toEqual(['main']);
   });
 
-  it('declares networks, health checks, hooks and limits of a server; a change of them is a change of the estate', async () => {
+  it('declares disks, networks, health checks, hooks and limits of a server; a change of them is a change of the estate', async () => {
     const protection = {
+      disks: [{ target: 'vdb', role: 'data' }],
       nics: [{ mac: '52:54:00:AA:BB:CC', role: 'backup' }],
       healthChecks: [{ name: 'db', kind: 'sql', database: 'shop', query: 'select 1', expect: '1' }],
       quiesce: { before: ['/usr/local/bin/flush', '--all'] },
@@ -40,6 +41,7 @@ describe('the estate', () => {
     expect((await send({})).body).toMatchObject({ changes: [{}, {}, { name: 'db01', change: 'unchanged' }] });
     expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({
       protection: {
+        disks: [{ target: 'vdb', role: 'data' }],
         nics: [{ mac: '52:54:00:aa:bb:cc', role: 'backup' }],
         healthChecks: [{ name: 'db', kind: 'sql', engine: 'postgresql', user: 'postgres', socketDirectory: null, timeoutSeconds: 60 }],
         quiesce: { before: ['/usr/local/bin/flush', '--all'], after: null },
@@ -48,6 +50,8 @@ describe('the estate', () => {
     });
     expect((await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } })).headers.get('etag')).not.toBe(before);
     expect(await send({ healthChecks: [{ name: 'db', kind: 'http' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].healthChecks[0].kind' }] } });
+    expect(await send({ disks: [...protection.disks, { target: 'vdb', role: 'system' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks' }] } });
+    expect(await send({ disks: [{ target: 'vdb; rm -rf /', role: 'data' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks[0].target' }] } });
     expect(await send({ nics: [...protection.nics, { mac: '52:54:00:aa:bb:cc', role: 'production' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].nics' }] } });
   });
 

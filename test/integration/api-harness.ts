@@ -157,8 +157,8 @@ export class ApiHarness {
     return planId;
   }
 
-  async completePlan(planId: string, server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = []): Promise<void> {
-    const body = planBodyOf(planId, server, point, findings);
+  async completePlan(planId: string, server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = [], changes: Partial<RestorePlanBody> = {}): Promise<void> {
+    const body = { ...planBodyOf(planId, server, point, findings), ...changes };
     await this.catalog.completePlan(planId, body, planHash(body));
   }
 

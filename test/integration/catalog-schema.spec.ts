@@ -9,6 +9,9 @@ import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
 const ALL = MIGRATIONS.map(({ name }) => name);
+/** Everything after the first version, and after the one that had ways back. */
+const SINCE_FIRST = ALL.slice(1);
+const SINCE_WAY_BACK = ALL.slice(2);
 
 beforeAll(async () => {
   postgres = await startTestPostgres({ migrate: false });
@@ -88,9 +91,9 @@ describe('migrations', () => {
   });
 
   it('bring what the version before has written into the new form', async () => {
-    await revertMigrations(postgres.ownerUrl, 1);
+    await revertMigrations(postgres.ownerUrl, SINCE_FIRST.length);
     await postgres.query(postgres.ownerUrl, ROWS_OF_THE_FIRST_VERSION);
-    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual([ALL.at(-1)]);
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_FIRST);
     const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
     try {
       expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
@@ -101,7 +104,7 @@ describe('migrations', () => {
       expect({ wayBack, allowedActions, waitingFor }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null });
       expect(steps[0]?.progress).toEqual({ doneBytes: 5, totalBytes: 10, updatedAt: '2026-01-01T00:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
       expect(await catalog.getPlan('plan_ready')).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') } });
-      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null } });
+      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [] } });
     } finally {
       await catalog.close();
     }
@@ -113,11 +116,33 @@ describe('migrations', () => {
     ['the plan of an undo', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_undo', 'planning', 'srv_1', 'undo', 'alice', now(), 'run_restore')`],
   ])('are not taken back where the version before would forget %s', async (_what, statement) => {
     await postgres.query(postgres.ownerUrl, statement);
-    expect(await refusal(revertMigrations(postgres.ownerUrl, 1))).toMatchObject({ message: expect.stringContaining('would forget them') });
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_FIRST.length))).toMatchObject({ message: expect.stringContaining('would forget them') });
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_WAY_BACK);
     expect(await drift()).toEqual([]);
     await postgres.query(postgres.ownerUrl, `DELETE FROM way_back; DELETE FROM restore_plan WHERE scenario = 'undo'; DELETE FROM run WHERE kind = 'undo'`);
-    expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual([ALL.at(-1)]);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_FIRST.length)).toEqual([...SINCE_FIRST].reverse());
     await runMigrations(postgres.ownerUrl, postgres.appRole);
+  });
+
+  it('declare no disk for a server that an earlier version has written, and forget the roles of disks on the way back', async () => {
+    const protection = async (): Promise<unknown> => (await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_1'`))[0]?.['protection'];
+    await postgres.query(postgres.ownerUrl, `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`);
+    await revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length);
+    const { disks, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
+    expect(await protection()).toEqual(earlier);
+    await postgres.query(postgres.ownerUrl, `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await protection()).toEqual({ ...earlier, disks });
+    expect((await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_2'`))[0]).toEqual({ protection: NO_PROTECTION });
+    await postgres.query(postgres.ownerUrl, `DELETE FROM server WHERE id = 'srv_2'`);
+  });
+
+  it('are not taken back where the version before would carry out a plan without the disks it keeps', async () => {
+    await postgres.query(postgres.ownerUrl, `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, keep_disks) VALUES ('plan_keep', 'planning', 'srv_1', 'server', 'alice', now(), '["vdb"]')`);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length))).toMatchObject({ message: expect.stringContaining('plans that keep disks') });
+    await postgres.query(postgres.ownerUrl, `DELETE FROM restore_plan WHERE id = 'plan_keep'`);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await drift()).toEqual([]);
   });
 
   it.each([

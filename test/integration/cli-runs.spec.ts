@@ -176,6 +176,29 @@ describe('modosu, runs', () => {
       expect(stdout).toContain(`modosu restore run ${planId} --reason "WHY" --confirm db01 --wait`);
     });
 
+    it('--keep-disk asks for disks that stay, once or several times, and the plan says which do', async () => {
+      api.runStarter.onPlan = async ({ input: { planId } }) =>
+        void setTimeout(() => void api.completePlan(planId, server, point, [], { keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }] }), 30);
+      const { code, stdout } = await cli(api, [...PLAN, '--keep-disk', 'vdb', '--keep-disk', 'vdc']);
+      expect(code).toBe(0);
+      expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'] } }]);
+      expect(stdout).toMatch(/vdb +2 MiB +\/disks\/vdb\.raw +nothing: it stays as it is\n/);
+    });
+
+    it.each([['/dev/vdb'], ['vdb,vdc'], ['../vdb'], ['']])('--keep-disk %j is no disk: exit code 2, nothing is started', async (target) => {
+      expect(await cli(api, [...PLAN, '--keep-disk', target])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/REQUEST_INVALID: .*\n[^]*keepDisks\[0\]/) as string });
+      expect(api.runStarter.plans).toEqual([]);
+    });
+
+    it.each([
+      ['a disk the server does not have: exit code 3', 'DISK_NOT_FOUND', 3],
+      ['a disk that cannot be kept: exit code 1', 'DISK_NOT_KEEPABLE', 1],
+    ] as const)('--keep-disk of %s, with what to do', async (_what, code, exitCode) => {
+      const error = new ModosuError(code, 'not this one', { hint: 'name another' }).summary();
+      api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, error);
+      expect(await cli(api, [...PLAN, '--keep-disk', 'vdz'])).toMatchObject({ code: exitCode, stdout: '', stderr: expect.stringMatching(new RegExp(`^error: ${code}: not this one\nhint: +name another`)) as string });
+    });
+
     it('with blocking findings: exit code 9, the plan is still printed', async () => {
       planWith([{ code: 'NOT_ENOUGH_SPACE', severity: 'block', message: 'needs 165 MiB, 3 MiB are free', evidence: [] }]);
       const { code, stdout, stderr } = await cli(api, PLAN);

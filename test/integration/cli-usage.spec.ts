@@ -49,6 +49,7 @@ describe('modosu, usage', () => {
     [['backup', 'image', '-rf', '--mode', 'offline', '--reason', 'x']],
     [['restore', 'plan', 'db01']],
     [['restore', 'plan', 'db01', '--scenario', 'planet']],
+    [['restore', 'plan', 'db01', '--scenario', 'server', '--keep-disk']],
     [['restore', 'run', 'plan_x', '--reason', 'x']],
     [['restore', 'run', 'plan_x', '--confirm', 'x']],
     [['run', 'list', '--limit', '0']],

@@ -99,6 +99,12 @@ export class FakeHypervisor implements Hypervisor {
     this.servers.delete(server.uuid);
   }
 
+  /** Somebody gives a disk another file. */
+  moveDisk(server: ServerRef, target: string, path: string): void {
+    const held = this.held(server);
+    held.definition = { ...held.definition, disks: held.definition.disks.map((disk) => (disk.target === target ? { ...disk, path } : disk)) };
+  }
+
   /** Somebody edits the definition. */
   renameDisk(server: ServerRef, from: string, to: string): void {
     const held = this.held(server);
@@ -275,7 +281,7 @@ export class FakeHypervisor implements Hypervisor {
 
   async swap(request: SwapRequest): ReturnType<Hypervisor['swap']> {
     this.enter('swap', request.server);
-    const { server, fence, volumes } = request;
+    const { server, fence, volumes, keptDisks = [] } = request;
     for (const volume of volumes) requireRunsOwnPath(volume.newPath, fence.runId);
     const present = this.servers.get(server.uuid);
     if (present !== undefined) {
@@ -284,10 +290,14 @@ export class FakeHypervisor implements Hypervisor {
       this.requireStopped(server);
     }
     if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
-    for (const volume of volumes) if (!(await fileExists(volume.newPath))) throw new ModosuError('SWAP_REFUSED', `The restored volume ${volume.newPath} is not there.`);
+    if (keptDisks.length > 0 && request.definition.from !== 'present') throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
+    for (const path of [...volumes.map(({ newPath }) => newPath), ...keptDisks.map((disk) => disk.path)]) {
+      if (!(await fileExists(path))) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there.`);
+    }
     const basis = request.definition.from === 'present' && present !== undefined ? present.definition : await readDefinition(request);
-    if (basis.disks.length !== volumes.length || !basis.disks.every((disk) => volumes.some((volume) => volume.target === disk.target))) {
-      throw new ModosuError('SWAP_REFUSED', 'The disks of the definition and the restored volumes differ.');
+    const isKept = ({ target, path }: Pick<FakeDisk, 'target' | 'path'>): boolean => keptDisks.some((disk) => disk.target === target && disk.path === path);
+    if (basis.disks.length !== volumes.length + keptDisks.length || !basis.disks.every((disk) => isKept(disk) !== volumes.some((volume) => volume.target === disk.target))) {
+      throw new ModosuError('SWAP_REFUSED', 'The disks of the definition and the volumes, restored and kept, differ.');
     }
     if ([...this.servers.values()].some(({ definition }) => definition.uuid !== server.uuid && definition.domainName === basis.domainName)) {
       throw new ModosuError('SWAP_REFUSED', `Another server is called ${basis.domainName}.`);
@@ -295,7 +305,10 @@ export class FakeHypervisor implements Hypervisor {
     const inQuarantine = (nic: FakeNic): boolean => request.quarantinedMacs.some((mac) => mac.toLowerCase() === nic.mac.toLowerCase());
     const definition: FakeDefinition = {
       ...basis,
-      disks: volumes.map((volume) => ({ target: volume.target, path: volume.newPath, format: volume.format, backingChain: [] })),
+      disks: basis.disks.map((disk) => {
+        const volume = volumes.find(({ target }) => target === disk.target);
+        return volume === undefined ? disk : { target: volume.target, path: volume.newPath, format: volume.format, backingChain: [] };
+      }),
       nvramPath: request.nvramNewPath ?? basis.nvramPath,
       nics: basis.nics.map((nic) => (inQuarantine(nic) ? { ...nic, linkUp: false } : nic)),
       generationId: basis.generationId !== null && request.renewGenerationId ? randomUUID() : basis.generationId,
@@ -316,7 +329,7 @@ export class FakeHypervisor implements Hypervisor {
       this.fenced(server, fence);
       this.requireStopped(server);
       if (record.before === null) this.servers.delete(server.uuid);
-      else held.definition = { ...record.before, domainName: held.definition.domainName };
+      else held.definition = { ...this.waysBack.returned(record, record.before, held.definition), domainName: held.definition.domainName };
     } else if (held !== undefined && !isHeldBy(held.fence, fence)) {
       return;
     }
@@ -381,9 +394,10 @@ export class FakeHypervisor implements Hypervisor {
     const ours = this.waysBack.open(server, fence.runId);
     if (ours !== null && this.waysBack.isSwappedBy(ours, held.definition)) return this.swapped(server, fence);
     this.requireStopped(server);
-    if (usesSameFiles(held.definition, source.before)) throw new ModosuError('SWAP_REFUSED', `${server.name} uses the kept volumes already.`);
+    this.waysBack.requireStaying(source, held.definition);
+    const definition: FakeDefinition = { ...this.waysBack.returned(source, source.before, held.definition), domainName: held.definition.domainName };
+    if (usesSameFiles(held.definition, definition)) throw new ModosuError('SWAP_REFUSED', `${server.name} uses the kept volumes already.`);
     await this.waysBack.requireComplete(source);
-    const definition: FakeDefinition = { ...source.before, domainName: held.definition.domainName };
     await this.waysBack.keep(server, fence.runId, held.definition, definition, { ofRunId, quarantined: [] });
     held.definition = definition;
     return this.swapped(server, fence);

@@ -42,7 +42,8 @@ export class FakeWaysBack {
 
   isSwappedBy(record: FakeRecord, present: FakeDefinition): boolean {
     if (record.before !== null && usesSameFiles(record.before, present)) return false;
-    return filesUsedBy(present).some((path) => record.puts.includes(path));
+    const before = new Set(record.before === null ? [] : filesNamedBy(record.before));
+    return filesUsedBy(present).some((path) => record.puts.includes(path) && !before.has(path));
   }
 
   /** The record to return to. */
@@ -53,8 +54,18 @@ export class FakeWaysBack {
     return { ...record, before: record.before };
   }
 
+  /** What a swap has replaced, as it is defined again: disks that it has left as they were keep the file they have now. */
+  returned(record: FakeRecord, before: FakeDefinition, present: FakeDefinition): FakeDefinition {
+    return { ...before, disks: before.disks.map((disk) => (record.puts.includes(disk.path) ? (present.disks.find(({ target }) => target === disk.target) ?? disk) : disk)) };
+  }
+
+  requireStaying(record: FakeRecord & { readonly before: FakeDefinition }, present: FakeDefinition): void {
+    const gone = record.before.disks.find((disk) => record.puts.includes(disk.path) && !present.disks.some(({ target }) => target === disk.target));
+    if (gone !== undefined) throw new ModosuError('SWAP_REFUSED', `${gone.target} was kept as it was, and the server has it no more.`);
+  }
+
   async requireComplete(record: FakeRecord): Promise<void> {
-    for (const file of record.files) {
+    for (const file of replacedFiles(record)) {
       const state = await stateOf(file);
       if (state !== 'same') throw new ModosuError('WAY_BACK_INCOMPLETE', `The kept file ${file.path} is ${state}.`, { context: { paths: [file.path] } });
     }
@@ -62,10 +73,12 @@ export class FakeWaysBack {
 
   async factsOf(record: FakeRecord): Promise<WayBackFacts> {
     const { before } = record;
-    const states = await Promise.all(record.files.map(stateOf));
+    const replaced = (before?.disks ?? []).filter(({ path }) => !record.puts.includes(path));
+    const states = await Promise.all(replacedFiles(record).map(stateOf));
     return {
       wasGone: before === null,
-      volumes: await Promise.all((before?.disks ?? []).map(async ({ target, path }) => ({ target, path, allocatedBytes: await allocatedBytesOf(path) }))),
+      volumes: await Promise.all(replaced.map(async ({ target, path }) => ({ target, path, allocatedBytes: await allocatedBytesOf(path) }))),
+      unchanged: (before?.disks ?? []).filter(({ path }) => record.puts.includes(path)).map(({ target, path }) => ({ target, path })),
       nvramPath: before === null || before.nvramPath === null || record.puts.includes(before.nvramPath) ? null : before.nvramPath,
       generationId: before?.generationId ?? null,
       complete: states.every((state) => state === 'same'),
@@ -119,3 +132,6 @@ export class FakeWaysBack {
     this.records.delete(runId);
   }
 }
+
+/** An NVRAM that goes on being used is looked at all the same. */
+const replacedFiles = ({ files, puts, before }: FakeRecord): readonly KeptFile[] => files.filter(({ path }) => !puts.includes(path) || path === before?.nvramPath);

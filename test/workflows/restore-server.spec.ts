@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
+import { NO_PROTECTION } from '../../src/contracts/protection';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
@@ -203,7 +204,71 @@ describe('a restored server that answers', () => {
   });
 });
 
+describe('a restore that keeps a disk', () => {
+  const KEPT_DISK = { target: 'vdb', path: '/srv/vm/vdb.qcow2', virtualSizeBytes: 1024 };
+  const plan: typeof PLAN = {
+    ...PLAN,
+    volumes: PLAN.volumes.filter(({ target }) => target !== 'vdb'),
+    keptDisks: [KEPT_DISK],
+    steps: PLAN.steps.filter(({ key }) => key !== 'copy:vdb'),
+  };
+  const keeping = (scripted: Scripted = {}) => rehearse({ loadPlan: async () => plan, ...scripted });
+
+  it('copies only the others, asks for no volume in its place, and names it in the swap', async () => {
+    const asked: unknown[] = [];
+    const swapped: unknown[] = [];
+    const rehearsal = keeping({
+      surveyRestore: async (source) => {
+        asked.push(source.keepDisks);
+        return SURVEY;
+      },
+      swapVolumes: async (_input, carriedOut) => {
+        swapped.push(carriedOut.keptDisks);
+        return { generationId: null, kept: { wasGone: false, volumes: [], unchanged: [KEPT_DISK], nvramPath: null, generationId: null, complete: true } };
+      },
+    });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls).toContain('copyDiskToVolume vda');
+    expect(rehearsal.calls).not.toContain('copyDiskToVolume vdb');
+    expect({ asked, swapped }).toEqual({ asked: [['vdb'], ['vdb']], swapped: [[KEPT_DISK]] });
+    expect([...rehearsal.steps.keys()]).toEqual(plan.steps.map(({ key }) => key));
+  });
+
+  it.each([
+    ['has another path', { path: '/srv/vm/snapshot.qcow2' }, 'vdb /srv/vm/snapshot.qcow2'],
+    ['cannot be read any more', { virtualSizeBytes: 0 }, 'vdb can no longer be kept'],
+  ])('is stale when the disk %s, and touches nothing', async (_what, change, sentence) => {
+    const { present } = SURVEY;
+    const changed = { ...SURVEY, present: present && { ...present, disks: present.disks.map((disk) => (disk.target === 'vdb' ? { ...disk, ...change } : disk)) } };
+    const rehearsal = keeping({ surveyRestore: async () => changed });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining(sentence) as string });
+    expect(rehearsal.calls).toEqual(['surveyRestore']);
+  });
+});
+
 describe('planRestore', () => {
+  it('passes on which disks are to be kept, and writes down why one cannot be', async () => {
+    let written: unknown;
+    const asked: unknown[] = [];
+    const rehearsal = rehearse({
+      choosePlanSource: async (planId, serverId, recoveryPointId, keepDisks) => {
+        asked.push(keepDisks);
+        return { planId, runId: RESTORE.runId, serverId, serverName: 'db01', uuid: RESTORE.uuid, hypervisor: 'kvm1', repository: 'main', recoveryPointId: recoveryPointId ?? 'rp', keepDisks, measuredRecoverySeconds: [], protection: NO_PROTECTION, openWayBacks: [] };
+      },
+      surveyRestore: async (source) => {
+        asked.push(source.keepDisks);
+        return SURVEY;
+      },
+      composePlan: failing('DISK_NOT_KEEPABLE', 'vda counts as a system disk'),
+      failPlan: async (_planId, error) => void (written = error),
+    });
+    await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null, keepDisks: ['vda'] });
+    expect(asked).toEqual([['vda'], ['vda']]);
+    expect(written).toMatchObject({ code: 'DISK_NOT_KEEPABLE', message: 'vda counts as a system disk' });
+    expect(rehearsal.calls.filter((call) => call === 'composePlan')).toHaveLength(1);
+  });
+
   it('chooses, surveys, composes', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null })).toBe('COMPLETED');

@@ -18,6 +18,8 @@ export interface RestorePlanRow {
   readonly recoveryPointId: string | null;
   /** What else was asked for; null in plans of an undo, and of earlier versions. */
   readonly request: PlanRequest | null;
+  /** Targets of the disks that the server is to keep as they are now; empty: none, and always for an undo. */
+  readonly keepDisks: readonly string[];
   /** The run whose swap is to be undone; null for a restore. */
   readonly undoesRunId: string | null;
   readonly hash: string | null;
@@ -38,6 +40,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     createdAt: instant({ name: 'created_at' }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     request: json(nullable),
+    keepDisks: json({ name: 'keep_disks', default: [] }),
     undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),

@@ -1,7 +1,7 @@
 import type { EstateChange } from '../../contracts/api/estate';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { describeAge, formatBytes } from '../../contracts/format';
-import type { Protection } from '../../contracts/protection';
+import { diskRole, type Protection } from '../../contracts/protection';
 import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import type { Printer } from './printer';
@@ -56,9 +56,10 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
     '  ',
   );
   const disks = table(
-    ['DISK', 'FORMAT', 'SIZE', 'ALLOCATED', 'FILE', 'BELOW IT'],
+    ['DISK', 'ROLE', 'FORMAT', 'SIZE', 'ALLOCATED', 'FILE', 'BELOW IT'],
     inspection.disks.map((disk) => [
       disk.target,
+      diskRole(protection, disk.target),
       disk.format,
       formatBytes(disk.virtualSizeBytes),
       formatBytes(disk.allocatedBytes),

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../contracts/format';
-import type { PlanBody, RestorePlanBody, RestorePlanView } from '../../contracts/plan';
+import { keptDisksOf, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
 import { dataPlanText, lossAndTime, selectionText } from './data';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
@@ -99,6 +99,7 @@ function volumes(body: RestorePlanBody): string {
     volume.newPath,
     volume.replacesPath ?? 'nothing',
   ]);
+  for (const { target, path, virtualSizeBytes } of keptDisksOf(body)) rows.push([target, formatBytes(virtualSizeBytes), path, 'nothing: it stays as it is']);
   return indented(table(['DISK', 'SIZE', 'NEW VOLUME', 'REPLACES (KEPT)'], rows));
 }
 

@@ -52,7 +52,7 @@ function volumes(body: UndoPlanBody): string {
     target,
     writtenBytes === null ? '-' : formatBytes(writtenBytes),
     presentPath ?? 'none',
-    returnsToPath ?? 'no such disk then',
+    returnsToPath === null ? 'no such disk then' : returnsToPath === presentPath ? 'stays as it is' : returnsToPath,
   ]);
   return indented(table(['DISK', 'WRITTEN SINCE START', 'NOW (KEPT FOR A REDO)', 'RETURNS TO'], rows));
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { DataSet } from '../data';
+import type { DataSet, DiskDeclaration } from '../data';
 import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks } from '../protection';
 
-/** What a server's owner declares beside where it runs: its networks, its health checks, how it is quiesced, and what an online backup may cost it. */
+/** What a server's owner declares beside where it runs: its disks and networks, its health checks, how it is quiesced, and what an online backup may cost it. */
 
 const CONTROL_CHARACTERS = 'must not contain control characters';
 /** Lone surrogates too: PostgreSQL refuses them in JSON. */
@@ -22,6 +22,14 @@ const argv = z
   .tuple([oneLine(1024, 'the program is missing')], z.string().max(4096).refine(withoutControlCharacters, CONTROL_CHARACTERS), 'must be a list: the program, then its arguments')
   .refine((items) => items.length <= MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} parts`)
   .meta({ description: `Program and arguments, at most ${MAX_ARGUMENTS}; no shell.` });
+
+/** Name of a disk in its domain, as libvirt takes it (`diskTarget` of its basictypes.rng), of bounded length. */
+export const diskTarget = z.string().regex(/^(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]{1,12}$/, 'must be the target of a disk, like vda or sdb');
+
+export const diskDeclarationSchema = z.strictObject({
+  target: diskTarget,
+  role: z.enum(['system', 'data']).meta({ description: 'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.' }),
+}) satisfies z.ZodType<DiskDeclaration>;
 
 export const nicDeclarationSchema = z.strictObject({
   mac: z
@@ -129,6 +137,11 @@ export const dataSetSchema = z.discriminatedUnion(
 
 /** Fields of a server in the estate file; all optional there. */
 export const protectionFields = {
+  disks: z
+    .array(diskDeclarationSchema)
+    .max(64)
+    .refine((disks) => uniqueBy(disks, ({ target }) => target), 'targets must be unique')
+    .default([]),
   nics: z
     .array(nicDeclarationSchema)
     .max(32)

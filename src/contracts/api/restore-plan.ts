@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DataRestorePlanBody, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp } from './common';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, keptDataRecordSchema } from './data';
-import { dataSetSchema, healthCheckSchema } from './protection';
+import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
 import { powerState, stateBeforeSchema } from './way-back';
@@ -67,6 +67,10 @@ export const restorePlanBodySchema = z
         flattened: z.boolean(),
       }),
     ),
+    keptDisks: z
+      .array(z.object({ target: z.string(), path: z.string(), virtualSizeBytes: z.number() }))
+      .optional()
+      .meta({ description: 'Disks that stay as they are now. Absent in plans of earlier versions: none.' }),
     nvramNewPath: z.string().nullable(),
     renewsGenerationId: z.boolean(),
     quarantinedMacs: z.array(z.string()).meta({ description: 'NICs whose links are down until go-live.' }),
@@ -114,7 +118,7 @@ export const undoPlanBodySchema = z
       z.object({
         target: z.string(),
         presentPath: z.string().nullable().meta({ description: 'Kept, so that the undo can be undone.' }),
-        returnsToPath: z.string().nullable(),
+        returnsToPath: z.string().nullable().meta({ description: 'null: no such disk then. The present path: the disk stays as it is.' }),
         writtenBytes: z.number().nullable().meta({ description: 'Written to the present volume since the server was started; null when it is off.' }),
       }),
     ),
@@ -161,6 +165,12 @@ export const restorePlanRequestSchema = z
         .strictObject({
           scenario: z.literal('server'),
           ...requestFields,
+          keepDisks: z
+            .array(diskTarget)
+            .max(64)
+            .refine((targets) => new Set(targets).size === targets.length, 'targets must be unique')
+            .default([])
+            .meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),

@@ -1,6 +1,6 @@
 import { describeDomain, fingerprint, parseDomain } from './domain-xml';
 import { readFence } from './fence-xml';
-import { rewriteForSwap, withFence, type Rewrite } from './swaps/domain-rewrite';
+import { rewriteForReturn, rewriteForSwap, withFence, type Rewrite } from './swaps/domain-rewrite';
 
 const FENCE = { runId: 'run_01aaaaaaaaaaaaaaaaaaaaaaaa', token: 7 };
 const DEFINITION = `<domain type='kvm'>
@@ -143,9 +143,11 @@ describe('fingerprint', () => {
   });
 });
 
+const KEPT = { target: 'vdb', path: '/srv/vm/data & more.raw' };
+
 describe('rewriteForSwap', () => {
   const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
-  const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
+  const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
 
   it('changes disks, NVRAM, generation id and fence, and nothing else', () => {
     const result = describe_(rewriteForSwap(DEFINITION, rewrite));
@@ -183,15 +185,36 @@ describe('rewriteForSwap', () => {
     ['a disk too few', DEFINITION, { volumes: [volume('vda', 'qcow2')] }],
     ['a disk too many', DEFINITION, { volumes: [...rewrite.volumes, volume('vdc', 'raw')] }],
     ['a disk twice', DEFINITION, { volumes: [volume('vda', 'qcow2'), volume('vda', 'qcow2')] }],
+    ['a kept disk with another file', DEFINITION, { volumes: [volume('vda', 'qcow2')], keptDisks: [{ target: 'vdb', path: '/srv/vm/other.raw' }] }],
+    ['a kept disk that is not there', DEFINITION, { keptDisks: [{ target: 'vdc', path: '/srv/vm/vdc.raw' }] }],
+    ['a disk that is kept and restored', DEFINITION, { keptDisks: [KEPT] }],
+    ['a disk that is kept twice', DEFINITION, { volumes: [volume('vda', 'qcow2')], keptDisks: [KEPT, KEPT] }],
+    ['a disk that is neither kept nor restored', DEFINITION, { volumes: [], keptDisks: [KEPT] }],
     ['NVRAM without UEFI', DEFINITION.replace(/<loader[^]*<\/nvram>/, ''), {}],
     ['a disk that cannot be restored', DEFINITION.replace("type='raw' cache", "type='vmdk' cache"), {}],
   ])('refuses %s', (_what, xml, change) => {
     expect(() => rewriteForSwap(xml, { ...rewrite, ...change })).toThrow(expect.objectContaining({ code: 'SWAP_REFUSED' }));
   });
 
+  it('leaves a kept disk exactly as it is', () => {
+    const text = rewriteForSwap(DEFINITION, { ...rewrite, volumes: [volume('vda', 'qcow2')], keptDisks: [KEPT] });
+    expect(describe_(text).disks).toEqual([{ ...describe_(DEFINITION).disks[0], path: '/new/vda & "x"', backing: null }, describe_(DEFINITION).disks[1]]);
+    expect(text).toMatch(/<driver name="qemu" type="raw" cache="none"\/>\s*<source file="\/srv\/vm\/data &amp; more\.raw"><seclabel model="dac" relabel="no"\/><\/source>/);
+  });
+
   it('adds no generation id to a server that has none', () => {
     const xml = DEFINITION.replace(/<genid>.*<\/genid>/, '');
     expect(describe_(rewriteForSwap(xml, rewrite)).generationId).toBeNull();
+  });
+});
+
+describe('rewriteForReturn', () => {
+  it('brings everything back but the files of disks that were left as they were', () => {
+    const same = describe_(DEFINITION).disks[1]!;
+    expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [same])).disks).toEqual(describe_(DEFINITION).disks);
+    const text = rewriteForReturn(DEFINITION, FENCE, 'db02', [{ target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2' }]);
+    expect(describe_(text)).toMatchObject({ name: 'db02', disks: [describe_(DEFINITION).disks[0], { target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2', backing: null }] });
+    expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
   });
 });
 

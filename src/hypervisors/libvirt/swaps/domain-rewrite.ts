@@ -1,12 +1,14 @@
 import { ModosuError } from '../../../contracts/errors';
-import type { PlannedVolume } from '../../../contracts/plan';
+import type { KeptDisk, PlannedVolume } from '../../../contracts/plan';
 import type { Fence } from '../../../contracts/server';
-import { describeDomain, parseDomain } from '../domain-xml';
+import { describeDomain, parseDomain, type DefinedDisk } from '../domain-xml';
 import { removeFence, writeFence } from '../fence-xml';
 import { attribute, child, childNodes, childOrNew, children, removeChildren, serializeXml, type Document, type Element } from '../xml';
 
 export interface Rewrite {
   readonly volumes: readonly PlannedVolume[];
+  /** Disks whose source stays exactly as it is; each has to be this file. */
+  readonly keptDisks: readonly Pick<KeptDisk, 'target' | 'path'>[];
   readonly nvramNewPath: string | null;
   /** Put in where the definition has the element; null leaves it as it is. */
   readonly generationId: string | null;
@@ -19,7 +21,7 @@ export interface Rewrite {
 
 /**
  * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links and fence. Every disk
- * that holds data must have a volume: a server must never start with one restored disk and one that was forgotten.
+ * that holds data must have a volume or be kept: a server must never start with one restored disk and one that was forgotten.
  * Throws `SWAP_REFUSED`.
  */
 export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
@@ -27,7 +29,9 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   const domain = document.documentElement as Element;
   const described = describeDomain(document);
   const planned = new Map(rewrite.volumes.map((volume) => [volume.target, volume]));
+  const kept = new Map(rewrite.keptDisks.map(({ target, path }) => [target, path]));
   if (planned.size !== rewrite.volumes.length) throw refused('two volumes are planned for one disk');
+  if (kept.size !== rewrite.keptDisks.length || [...kept.keys()].some((target) => planned.has(target))) throw refused('a disk is to be kept and restored, or kept twice');
   if (described.unsupportedDisks.length > 0) throw refused(`the definition has disks that cannot be restored: ${described.unsupportedDisks.join(', ')}`);
 
   const devices = child(domain, 'devices');
@@ -35,12 +39,20 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
     const device = attribute(disk, 'device') ?? 'disk';
     if (device !== 'disk') continue;
     const target = attribute(child(disk, 'target'), 'dev') ?? '';
+    const keptPath = kept.get(target);
+    if (keptPath !== undefined) {
+      const path = described.disks.find((candidate) => candidate.target === target)?.path;
+      if (path !== keptPath) throw refused(`disk ${target}, which is to be kept, is ${path ?? 'no file'} and not ${keptPath}`);
+      kept.delete(target);
+      continue;
+    }
     const volume = planned.get(target);
     if (volume === undefined) throw refused(`disk ${target} of the definition has no restored volume`);
     planned.delete(target);
     putVolume(disk, volume);
   }
-  if (planned.size > 0) throw refused(`the definition has no disk ${[...planned.keys()].join(', ')}`);
+  const missing = [...planned.keys(), ...kept.keys()];
+  if (missing.length > 0) throw refused(`the definition has no disk ${missing.join(', ')}`);
 
   if (rewrite.nvramNewPath !== null) putNvram(domain, described.firmware, rewrite.nvramNewPath);
   const linksDown = new Set(rewrite.linksDown.map((mac) => mac.toLowerCase()));
@@ -62,15 +74,24 @@ export function withFence(xml: string, fence: Fence | null): string {
   return serializeXml(document);
 }
 
-/** A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the definition's). */
-export function rewriteForReturn(xml: string, fence: Fence, name: string | null): string {
+/**
+ * A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the definition's). Disks that the swap had left as
+ * they were (`unchanged`) keep the file they have now: somebody may have taken a snapshot of them since, and the newest data would stay behind in it.
+ */
+export function rewriteForReturn(xml: string, fence: Fence, name: string | null, unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[]): string {
   const document = parseDomain(xml);
+  const staying = new Map(unchanged.map((disk) => [disk.target, disk]));
+  const devices = child(document.documentElement as Element, 'devices');
+  for (const disk of devices === null ? [] : children(devices, 'disk')) {
+    const now = staying.get(attribute(child(disk, 'target'), 'dev') ?? '');
+    if (now !== undefined && attribute(child(disk, 'source'), 'file') !== now.path) putVolume(disk, { newPath: now.path, format: now.format });
+  }
   if (name !== null) childOrNew(document.documentElement as Element, 'name').textContent = name;
   writeFence(document, fence);
   return serializeXml(document);
 }
 
-function putVolume(disk: Element, volume: PlannedVolume): void {
+function putVolume(disk: Element, volume: Pick<PlannedVolume, 'newPath' | 'format'>): void {
   disk.setAttribute('type', 'file');
   // The old chain and a mirror of it belong to the files that are replaced.
   removeChildren(disk, 'backingStore');

@@ -1,6 +1,6 @@
 import type { DomainDescription } from '../domain-xml';
 import { filesOf } from '../usage';
-import type { WayBackRecord } from './way-back';
+import { unchangedDisks, type WayBackRecord } from './way-back';
 
 interface Files {
   readonly disks: readonly { readonly target: string; readonly path: string }[];
@@ -18,10 +18,11 @@ export const usesFilesOf = (one: DomainDescription, other: DomainDescription): b
 
 /**
  * Whether the swap of this record stands in the present definition: not while it names exactly what was kept, else when any file of the swap is used, also
- * below a snapshot that somebody has taken since.
+ * below a snapshot that somebody has taken since. A file that the swap has left in place says nothing: it was used before, too.
  */
 export async function isSwappedBy(record: WayBackRecord, present: DomainDescription): Promise<boolean> {
   if (!record.wasGone && sameFiles({ disks: record.volumes, nvramPath: record.nvram?.path ?? null }, filesIn(present))) return false;
-  const puts = new Set(record.puts);
+  const before = new Set([...unchangedDisks(record).map(({ path }) => path), ...(record.nvram === null ? [] : [record.nvram.path])]);
+  const puts = new Set(record.puts.filter((path) => !before.has(path)));
   return [...(await filesOf(present))].some((path) => puts.has(path) || path.endsWith(`.${record.runId}`));
 }

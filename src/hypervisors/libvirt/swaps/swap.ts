@@ -8,7 +8,7 @@ import type { SwapRequest } from '../../hypervisor';
 import { Definitions } from './definitions';
 import type { Domains, StoredDefinition } from '../domains';
 import { rewriteForReturn, rewriteForSwap, withFence } from './domain-rewrite';
-import { describeDomain, parseDomain, type DomainDescription } from '../domain-xml';
+import { describeDomain, parseDomain, type DefinedDisk, type DomainDescription } from '../domain-xml';
 import type { Fences } from '../fence';
 import { NOT_THERE, stateOf } from './kept-files';
 import { isDown, upAmong } from '../links';
@@ -17,7 +17,7 @@ import { isSwappedBy, usesFilesOf } from './swap-state';
 import { filesOf } from '../usage';
 import { requireRunsOwnPath } from '../volumes';
 import { requireUuid, type Virsh } from '../virsh';
-import { namedFiles, type WayBackIntent, type WayBackRecord, type WaysBack } from './way-back';
+import { namedFiles, replacedVolumes, unchangedDisks, type WayBackIntent, type WayBackRecord, type WaysBack } from './way-back';
 import { MAX_XML_BYTES } from '../xml';
 
 interface Swapped {
@@ -52,6 +52,9 @@ export class Swaps {
     } else if (request.definition.from === 'present') {
       throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}; its present definition cannot be used.`, { context: { uuid: server.uuid } });
     }
+    if (keptOf(request).length > 0 && request.definition.from !== 'present') {
+      throw new ModosuError('SWAP_REFUSED', `Disks of ${server.name} are kept only with its present definition: that of a recovery point may mean another disk by the same target. Nothing was changed.`, { context: { uuid: server.uuid } });
+    }
     await requireFiles(request);
 
     const basis = request.definition.from === 'present' && present !== null ? present.xml : await readDefinition(request);
@@ -59,6 +62,7 @@ export class Swaps {
     const quarantined = upAmong(described.nics, request.quarantinedMacs);
     const next = rewriteForSwap(basis, {
       volumes: request.volumes,
+      keptDisks: keptOf(request),
       nvramNewPath: request.nvramNewPath,
       generationId: request.renewGenerationId ? randomUUID() : null,
       fence,
@@ -91,14 +95,16 @@ export class Swaps {
     await this.domains.requireStopped(server, 'the return to its old disks');
 
     const kept = await this.waysBack.definitionOf(ofRunId);
-    const described = requireDefinitionOf(server, kept);
+    requireDefinitionOf(server, kept);
+    const next = rewriteForReturn(kept, fence, present.description.name, requireStaying(source, present.description));
+    const described = describeDomain(parseDomain(next));
     if (usesFilesOf(present.description, described)) {
       throw new ModosuError('SWAP_REFUSED', `${server.name} uses the volumes already that run ${ofRunId} has replaced; somebody else has put them back.`, { context: { uuid: server.uuid } });
     }
     await requireComplete(source);
 
     await this.keep(server, fence, present, { ofRunId, puts: namedFiles(described), quarantined: [] });
-    await this.defineKept(rewriteForReturn(kept, fence, present.description.name), `the kept definition of ${server.name}`, server, fence, false);
+    await this.defineKept(next, `the kept definition of ${server.name}`, server, fence, false);
     return this.requireTaken(server, fence, 'the kept definition', (after) => usesFilesOf(after, described));
   }
 
@@ -194,7 +200,8 @@ export class Swaps {
       await this.definitions.undefine(server, fence);
     } else {
       const { description } = await this.domains.stored(server);
-      const xml = rewriteForReturn(await this.waysBack.definitionOf(fence.runId), fence, description.name);
+      // Here a disk that is there no more is no reason to stop: the old definition brings it back as it was.
+      const xml = rewriteForReturn(await this.waysBack.definitionOf(fence.runId), fence, description.name, stayingNow(record, description));
       await this.definitions.define(xml, `the old definition of ${server.name}`, () => this.definitions.requireStillOurs(server, fence, false));
     }
     await this.waysBack.markReverted(fence.runId);
@@ -212,10 +219,31 @@ export class Swaps {
 
 /** Disks and NVRAM of the request stand in the definition. */
 function isInPlace(present: DomainDescription, request: SwapRequest): boolean {
+  const kept = keptOf(request);
   const disksSwapped =
-    present.disks.length === request.volumes.length &&
-    request.volumes.every((volume) => present.disks.some((disk) => disk.target === volume.target && disk.path === volume.newPath && disk.format === volume.format));
+    present.disks.length === request.volumes.length + kept.length &&
+    request.volumes.every((volume) => present.disks.some((disk) => disk.target === volume.target && disk.path === volume.newPath && disk.format === volume.format)) &&
+    kept.every(({ target, path }) => present.disks.some((disk) => disk.target === target && disk.path === path));
   return disksSwapped && (request.nvramNewPath === null || present.nvram?.path === request.nvramNewPath);
+}
+
+const keptOf = ({ keptDisks = [] }: SwapRequest): NonNullable<SwapRequest['keptDisks']> => keptDisks;
+
+/** The disks that a swap has left as they were, as they are in the present definition. */
+const stayingNow = (record: WayBackRecord, present: DomainDescription): readonly DefinedDisk[] => {
+  const targets = new Set(unchangedDisks(record).map(({ target }) => target));
+  return present.disks.filter(({ target }) => targets.has(target));
+};
+
+/** All of them have to be there still: another server may use by now what this one has no more. */
+function requireStaying(record: WayBackRecord, present: DomainDescription): readonly DefinedDisk[] {
+  const staying = stayingNow(record, present);
+  const gone = unchangedDisks(record).filter(({ target }) => !staying.some((disk) => disk.target === target));
+  if (gone.length === 0) return staying;
+  throw new ModosuError('SWAP_REFUSED', `Run ${record.runId} has kept ${gone.map(({ target, path }) => `${target} (${path})`).join(', ')} as it was, and the server has it no more. Nothing was changed.`, {
+    hint: 'Attach it again under the same target, then try again.',
+    context: { paths: gone.map(({ path }) => path) },
+  });
 }
 
 function requireDefinitionOf(server: ServerRef, xml: string): DomainDescription {
@@ -228,7 +256,7 @@ function requireDefinitionOf(server: ServerRef, xml: string): DomainDescription 
 async function requireComplete(record: WayBackRecord): Promise<void> {
   const words = { same: '', missing: 'is missing', exchanged: 'is another file now', unreachable: 'cannot be reached' };
   const problems: string[] = [];
-  for (const file of [...record.volumes, ...(record.nvram === null ? [] : [record.nvram])]) {
+  for (const file of [...replacedVolumes(record), ...(record.nvram === null ? [] : [record.nvram])]) {
     const state = await stateOf(file);
     if (file.identity === NOT_THERE) problems.push(`${file.path} was not there even before run ${record.runId}`);
     else if (state !== 'same') problems.push(`${file.path} ${words[state]}`);
@@ -238,13 +266,13 @@ async function requireComplete(record: WayBackRecord): Promise<void> {
 
 /** A definition must never name a file that is not there: the server would not start, and its old disks would be out of use. */
 async function requireFiles(request: SwapRequest): Promise<void> {
-  const paths = [...request.volumes.map((volume) => volume.newPath), ...(request.nvramNewPath === null ? [] : [request.nvramNewPath])];
+  const paths = [...request.volumes.map((volume) => volume.newPath), ...keptOf(request).map(({ path }) => path), ...(request.nvramNewPath === null ? [] : [request.nvramNewPath])];
   for (const path of paths) {
     const found = await stat(path).catch((error: unknown) => {
       if (errorCode(error) !== undefined) return null;
       throw error;
     });
-    if (found === null || !found.isFile()) throw new ModosuError('SWAP_REFUSED', `The restored volume ${path} is not there; nothing was changed.`, { context: { path } });
+    if (found === null || !found.isFile()) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there; nothing was changed.`, { context: { path } });
   }
 }
 

@@ -187,6 +187,43 @@ describe('the records of what swaps have replaced', () => {
     expect(existsSync(path('vda.raw'))).toBe(true);
   });
 
+  describe('of a swap that keeps a disk', () => {
+    const withData = (): string => definition('vda.raw').replace('</devices>', `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${path('vdb.raw')}'/><target dev='vdb' bus='virtio'/></disk></devices>`);
+    const swapKeeping = async (fence: Fence): Promise<void> => {
+      const newPath = path(`vda.raw.${fence.runId}`);
+      writeFileSync(newPath, 'new');
+      const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
+      await swaps.swap({ server, fence, definition: { from: 'present' }, volumes, keptDisks: [{ target: 'vdb', path: path('vdb.raw') }], nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] });
+    };
+    beforeEach(() => {
+      start();
+      writeFileSync(path('vdb.raw'), 'data');
+      virsh.definition = withData();
+    });
+
+    it('do not take it for done before it is, although the disk is in use before and after it', async () => {
+      const fence = run();
+      virsh.beforeDefine = async () => Promise.reject(new Error('it died here'));
+      await expect(swapKeeping(fence)).rejects.toThrow('it died here');
+      // Somebody takes a snapshot: the definition is neither the old one nor the new one.
+      virsh.definition = (virsh.definition ?? '').replace(path('vda.raw'), path('vda.snapshot'));
+      await swaps.revert(server, fence);
+      expect(virsh.calls).not.toContain('define');
+      expect(virsh.definition).toContain(path('vda.snapshot'));
+      expect(await waysBack.readOpen(server, fence.runId)).toBeNull();
+    });
+
+    it('name it as unchanged, and never have it deleted', async () => {
+      const fence = run();
+      await swapKeeping(fence);
+      expect(await waysBack.factsOf((await waysBack.readOpen(server, fence.runId))!)).toMatchObject({ volumes: [{ target: 'vda', path: path('vda.raw') }], unchanged: [{ target: 'vdb', path: path('vdb.raw') }], complete: true });
+      // Also when the server has let go of it, and nothing else stands between the file and its deletion.
+      virsh.definition = null;
+      expect(await discard.discard(server, fence, fence.runId)).toEqual({ deleted: [path('vda.raw')] });
+      expect(readFileSync(path('vdb.raw'), 'utf8')).toBe('data');
+    });
+  });
+
   it('of swaps that were taken back are swept when the server is swapped again', async () => {
     start();
     const cancelled = await swap();

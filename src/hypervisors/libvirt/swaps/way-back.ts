@@ -179,11 +179,13 @@ export class WaysBack {
 
   /** What is kept, as it is now. */
   async factsOf(record: WayBackRecord): Promise<WayBackFacts> {
-    const files = [...record.volumes, ...(record.nvram === null ? [] : [record.nvram])];
+    const replaced = replacedVolumes(record);
+    const files = [...replaced, ...(record.nvram === null ? [] : [record.nvram])];
     const states = await Promise.all(files.map(stateOf));
     return {
       wasGone: record.wasGone,
-      volumes: await Promise.all(record.volumes.map(async ({ target, path }) => ({ target, path, allocatedBytes: await allocatedBytesOf(path) }))),
+      volumes: await Promise.all(replaced.map(async ({ target, path }) => ({ target, path, allocatedBytes: await allocatedBytesOf(path) }))),
+      unchanged: unchangedDisks(record).map(({ target, path }) => ({ target, path })),
       nvramPath: record.nvram === null || record.puts.includes(record.nvram.path) ? null : record.nvram.path,
       generationId: record.generationId,
       complete: states.every((state) => state === 'same'),
@@ -235,10 +237,15 @@ export class WaysBack {
   }
 }
 
-/** Files that the definition before the swap names and the one after it does not: an NVRAM that was not restored is still in use. */
+/** Files that the definition before the swap names and the one after it does not: a disk that was kept, or an NVRAM that was not restored, is still in use. */
 export function replacedFiles(record: WayBackRecord): readonly KeptFile[] {
   return [...record.volumes, ...(record.nvram === null ? [] : [record.nvram])].filter(({ path }) => !record.puts.includes(path));
 }
+
+/** Disks that the swap has left as they were: named before and after it. They belong to the server all the time, and to nobody's way back. */
+export const unchangedDisks = (record: WayBackRecord): WayBackRecord['volumes'] => record.volumes.filter(({ path }) => record.puts.includes(path));
+
+export const replacedVolumes = (record: WayBackRecord): WayBackRecord['volumes'] => record.volumes.filter(({ path }) => !record.puts.includes(path));
 
 /** Files a definition names itself. */
 export const namedFiles = (described: DomainDescription): readonly string[] => [...described.disks.map(({ path }) => path), ...(described.nvram?.path ? [described.nvram.path] : [])];
