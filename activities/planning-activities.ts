@@ -45,12 +45,12 @@ export class PlanningJudgements implements PlanningActivities {
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-server'),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),
-      data: await this.chooseData(server, point, request),
+      data: await this.chooseData(server, point, { ...request, keepsDisks: keepDisks.length > 0 }),
       incidentAt: request.incidentAt,
     };
   }
 
-  private async chooseData(server: ServerRecord, image: { readonly pointInTime: string }, request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<readonly DataChoice[]> {
+  private async chooseData(server: ServerRecord, image: { readonly pointInTime: string }, request: Parameters<typeof chooseData>[3]): Promise<readonly DataChoice[]> {
     const choices: DataChoice[] = [];
     for (const dataSet of server.protection.dataSets) {
       choices.push(...chooseData(dataSet.name, await this.deps.catalog.usableData(server.id, dataSet.name), image, request));

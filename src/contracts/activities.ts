@@ -100,8 +100,11 @@ export interface DataChoice {
   readonly dataSet: string;
   /** Null: nothing. */
   readonly planned: PlannedData | null;
-  /** `newest`: it is used. `none`: it has no usable recovery point. `older`: they are all older than the image. `left-out`: the image alone was asked for. */
-  readonly why: 'newest' | 'none' | 'older' | 'left-out';
+  /**
+   * `newest`: it is used. `none`: it has no usable recovery point. `older`: they are all older than the image. `left-out`: the image alone was asked for. `disks-kept`: disks stay as they are, and what lies on them is newer than any
+   * recovery point.
+   */
+  readonly why: 'newest' | 'none' | 'older' | 'left-out' | 'disks-kept';
   /** Point in time of the newest usable one; null when there is none. */
   readonly newestAt: string | null;
   /** PostgreSQL: major version when the recovery point was taken, and the one that the last recovery point before the image says; null where nobody knows. */

@@ -48,10 +48,11 @@ export function wholeItems(point: DataRecoveryPointView): readonly DataRestoreIt
  *
  * @param usable newest first
  */
-export function chooseData(name: string, usable: readonly DataRecoveryPointView[], image: { readonly pointInTime: string }, request: { readonly noData: boolean; readonly incidentAt: string | null }): readonly DataChoice[] {
+export function chooseData(name: string, usable: readonly DataRecoveryPointView[], image: { readonly pointInTime: string }, request: { readonly noData: boolean; readonly incidentAt: string | null; readonly keepsDisks: boolean }): readonly DataChoice[] {
   const newestAt = usable[0]?.pointInTime ?? null;
   const nothing = (why: DataChoice['why']): readonly DataChoice[] => [{ dataSet: name, planned: null, why, newestAt, engine: null }];
   if (request.noData) return nothing('left-out');
+  if (request.keepsDisks) return nothing('disks-kept');
   if (usable.length === 0) return nothing('none');
   const until = request.incidentAt === null ? Infinity : Date.parse(request.incidentAt);
   const chosen = usable.find(({ pointInTime }) => Date.parse(pointInTime) <= until && Date.parse(pointInTime) >= Date.parse(image.pointInTime));
@@ -80,6 +81,17 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
       return [{ code: 'DATA_FOLLOWS', severity: 'ok', message: `Data set "${dataSet}" follows the image, as it was at ${planned.pointInTime}.`, evidence: [`recovery point ${planned.item.recoveryPointId}`] }];
     }
     if (why === 'left-out') return [{ code: 'DATA_LEFT_OUT', severity: 'warn', message: `Data set "${dataSet}" stays as the image holds it: --no-data.`, evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`] }];
+    if (why === 'disks-kept') {
+      return [
+        {
+          code: 'DATA_DISKS_KEPT',
+          severity: 'warn',
+          message: `Data set "${dataSet}" is not restored: disks are kept, and what lies on them is newer than any recovery point. What lies on the disks that go back is as old as the image.`,
+          remedy: `If it lies on a disk that goes back, restore it afterwards: modosu restore plan NAME --scenario data --data-set ${dataSet}.`,
+          evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`],
+        },
+      ];
+    }
     return [
       {
         code: why === 'none' ? 'DATA_NONE' : 'DATA_OLDER_THAN_IMAGE',
