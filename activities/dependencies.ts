@@ -1,5 +1,6 @@
 import type { Catalog } from '../src/catalog/catalog';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { DataRepository } from '../src/repositories/data/data-repository';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
 
 /** The part of a logger that activities use. */
@@ -16,6 +17,8 @@ export interface ActivityDependencies {
   hypervisor(name: string): Promise<Hypervisor>;
   /** Throws `REPOSITORY_NOT_CONFIGURED`. */
   imageRepository(name: string): Promise<ImageRepository>;
+  /** The one data repository. Throws `CONFIG_INVALID` while its server is not known. */
+  dataRepository(): Promise<DataRepository>;
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */
   readonly version: string;
