@@ -17,7 +17,7 @@ export interface ActivityDependencies {
   hypervisor(name: string): Promise<Hypervisor>;
   /** Throws `REPOSITORY_NOT_CONFIGURED`. */
   imageRepository(name: string): Promise<ImageRepository>;
-  /** Throws `DATA_REPOSITORY_UNREACHABLE` where none is configured. */
+  /** The one data repository. Throws `CONFIG_INVALID` while its server is not known. */
   dataRepository(): Promise<DataRepository>;
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */

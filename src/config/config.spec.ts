@@ -2,7 +2,8 @@ import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isModosuError } from '../contracts/errors';
-import { loadConfig, loadConfigOfInstallation, requireServices } from './config';
+import { loadConfig, loadConfigOfInstallation, requireDataAddresses, requireServices } from './config';
+import { dataAddresses } from './data-server';
 import { configurationTable } from './documentation';
 
 const thrownBy = (action: () => unknown): Error & { code: string } => {
@@ -101,6 +102,51 @@ describe('configuration', () => {
     expect(error.code).toBe('CONFIG_INVALID');
     expect(error.message).toContain('MODOSU_DATABASE_URL');
     expect(error.message).toContain('MODOSU_TEMPORAL_ADDRESS');
+  });
+
+  describe('the server of the data repository', () => {
+    const addressesOf = (env: Readonly<Record<string, string>>) => dataAddresses(loadConfig(env).dataServer);
+    const TLS = { MODOSU_DATA_TLS_CERT_FILE: '/tls/cert.pem', MODOSU_DATA_TLS_KEY_FILE: '/tls/key.pem' };
+    const PORT = { MODOSU_DATA_PORT: '8000' };
+
+    it('is on loopback, where guests on user-mode networking reach it', () => {
+      expect(loadConfig({}).dataServer).toEqual({ directory: '/var/lib/modosu/data-repository', host: '127.0.0.1', port: 0, guestHost: null, certificateFile: null, keyFile: null, externalUrl: null });
+      expect(addressesOf({})).toBeNull();
+      expect(addressesOf(PORT)).toEqual({ url: 'http://127.0.0.1:8000', guestUrl: 'http://10.0.2.2:8000' });
+      expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_GUEST_HOST: 'backup.internal' })).toEqual({ url: 'https://127.0.0.1:8000', guestUrl: 'https://backup.internal:8000' });
+    });
+
+    it('can be on the network, with TLS only', () => {
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_HOST: '10.0.0.5' })).message).toContain('MODOSU_DATA_TLS_CERT_FILE');
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_HOST: '10.0.0.5', MODOSU_DATA_TLS_CERT_FILE: '/c' })).message).toContain('MODOSU_DATA_TLS_KEY_FILE');
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_TLS_KEY_FILE: '/k' })).message).toContain('MODOSU_DATA_TLS_CERT_FILE');
+      expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_HOST: 'fd00::5' })).toEqual({ url: 'https://[fd00::5]:8000', guestUrl: 'https://[fd00::5]:8000' });
+      for (const MODOSU_DATA_HOST of ['0.0.0.0', '::', '::1']) expect(thrownBy(() => loadConfig({ ...TLS, MODOSU_DATA_HOST })).message).toContain('MODOSU_DATA_GUEST_HOST');
+      const everywhere = { ...PORT, ...TLS, MODOSU_DATA_HOST: '0.0.0.0', MODOSU_DATA_GUEST_HOST: 'backup.internal' };
+      expect(addressesOf(everywhere)).toEqual({ url: 'https://backup.internal:8000', guestUrl: 'https://backup.internal:8000' });
+    });
+
+    it('can be an external one, with TLS only unless it is on loopback', () => {
+      expect(addressesOf({ MODOSU_DATA_URL: 'https://backup.internal/' })).toEqual({ url: 'https://backup.internal', guestUrl: 'https://backup.internal' });
+      expect(addressesOf({ MODOSU_DATA_URL: 'http://127.0.0.1:8000', MODOSU_DATA_GUEST_HOST: '10.0.2.2' })).toEqual({ url: 'http://127.0.0.1:8000', guestUrl: 'http://10.0.2.2:8000' });
+      expect(loadConfig({ MODOSU_DATA_URL: 'https://backup.internal', MODOSU_DATA_TLS_CERT_FILE: '/c' }).dataServer.certificateFile).toBe('/c');
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_URL: 'http://backup.internal' })).message).toContain('MODOSU_DATA_URL');
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_URL: 'https://backup.internal', ...TLS })).message).toContain('MODOSU_DATA_TLS_KEY_FILE');
+      for (const value of ['https://a:hunter2@b', 'https://b/path', 'rest:https://b/', 'ftp://b', 'b:8000']) {
+        const { message } = thrownBy(() => loadConfig({ MODOSU_DATA_URL: value }));
+        expect(message).toContain('MODOSU_DATA_URL');
+        expect(message).not.toContain('hunter2');
+      }
+    });
+
+    it('is found in the state directory of a running installation, and asked for when there is none', () => {
+      const env = { MODOSU_STATE_DIR: directory };
+      expect(thrownBy(() => requireDataAddresses(loadConfigOfInstallation(env)))).toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('modosu up') as string });
+      mkdirSync(join(directory, 'run'));
+      writeFileSync(join(directory, 'run', 'endpoints.json'), JSON.stringify({ apiUrl: 'http://127.0.0.1:7499', temporalAddress: '127.0.0.1:7498', dataUrl: 'http://127.0.0.1:7497' }));
+      expect(requireDataAddresses(loadConfigOfInstallation(env))).toEqual({ url: 'http://127.0.0.1:7497', guestUrl: 'http://10.0.2.2:7497' });
+      expect(requireDataAddresses(loadConfigOfInstallation({ ...env, MODOSU_DATA_PORT: '1' })).url).toBe('http://127.0.0.1:1');
+    });
   });
 
   it('is what docs/CONFIGURATION.md says', () => {

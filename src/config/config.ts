@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { ModosuError } from '../contracts/errors';
+import { dataAddresses, dataServerProblems, type DataAddresses, type DataServerConfig } from './data-server';
 import { stateLayout, type Endpoints, type StateLayout } from './state-layout';
 import { environmentSchema, SECRET_VARIABLES, type Environment } from './variables';
 
@@ -22,6 +23,7 @@ export interface Config {
   readonly postgresPort: number;
   readonly temporalPort: number;
   readonly temporalUiPort: number | null;
+  readonly dataServer: DataServerConfig;
   readonly copyRateLimitBytesPerSecond: number | null;
   readonly stallTimeoutMs: number;
   readonly wayBackDays: number;
@@ -45,7 +47,10 @@ export function loadConfig(env: Env = process.env): Config {
   const result = environmentSchema.safeParse(values);
   if (!result.success) problems.push(...result.error.issues.map(describeIssue));
   if (problems.length > 0 || !result.success) throw invalid(problems);
-  return toConfig(result.data);
+  const config = toConfig(result.data);
+  const contradictions = dataServerProblems(config.dataServer);
+  if (contradictions.length > 0) throw invalid(contradictions);
+  return config;
 }
 
 /**
@@ -62,6 +67,7 @@ export function loadConfigOfInstallation(env: Env = process.env): Config {
     databaseUrl: config.databaseUrl ?? readIfPresent(layout.databaseUrlFile),
     databaseOwnerUrl: config.databaseOwnerUrl ?? (embedded ? readIfPresent(layout.databaseOwnerUrlFile) : null),
     temporalAddress: config.temporalAddress ?? endpoints?.temporalAddress ?? null,
+    dataServer: { ...config.dataServer, port: config.dataServer.port === 0 ? portOf(endpoints?.dataUrl) : config.dataServer.port },
     apiPort: env.MODOSU_API_PORT === undefined && endpoints !== null ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
   };
 }
@@ -77,6 +83,13 @@ export function requireServices(config: Config): ServiceConfig {
     );
   }
   return { ...config, databaseUrl, temporalAddress };
+}
+
+/** Throws `CONFIG_INVALID` when nobody knows yet where the data repository's server is. */
+export function requireDataAddresses(config: Config): DataAddresses {
+  const addresses = dataAddresses(config.dataServer);
+  if (addresses !== null) return addresses;
+  throw invalid([`MODOSU_DATA_URL: must be set, or \`modosu up\` must run on ${config.stateDirectory}`], 'Start `modosu up`, which runs the server of the data repository, or set MODOSU_DATA_URL or MODOSU_DATA_PORT.');
 }
 
 /** Addresses of the installation that runs on this state directory, or null. */
@@ -109,6 +122,15 @@ function toConfig(environment: Environment): Config {
     postgresPort: environment.MODOSU_POSTGRES_PORT,
     temporalPort: environment.MODOSU_TEMPORAL_PORT,
     temporalUiPort: environment.MODOSU_TEMPORAL_UI_PORT ?? null,
+    dataServer: {
+      directory: environment.MODOSU_DATA_DIR ?? layout.dataRepository,
+      host: environment.MODOSU_DATA_HOST,
+      port: environment.MODOSU_DATA_PORT,
+      guestHost: environment.MODOSU_DATA_GUEST_HOST ?? null,
+      certificateFile: environment.MODOSU_DATA_TLS_CERT_FILE ?? null,
+      keyFile: environment.MODOSU_DATA_TLS_KEY_FILE ?? null,
+      externalUrl: environment.MODOSU_DATA_URL ?? null,
+    },
     copyRateLimitBytesPerSecond: environment.MODOSU_COPY_RATE_LIMIT ?? null,
     stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
@@ -147,6 +169,13 @@ const invalid = (problems: readonly string[], hint?: string): ModosuError =>
   new ModosuError('CONFIG_INVALID', `The configuration is not valid. ${problems.join('; ')}.`, { hint, context: { problems } });
 
 const readIfPresent = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8').trim() : null);
+
+/** 0: not known. */
+function portOf(url: string | undefined): number {
+  if (url === undefined || !URL.canParse(url)) return 0;
+  const { port, protocol } = new URL(url);
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+}
 
 const errorCode = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error';

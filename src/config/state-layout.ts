@@ -11,6 +11,10 @@ export interface StateLayout {
   readonly postgres: string;
   readonly temporal: string;
   readonly temporalDatabase: string;
+  /** Where the embedded server of the data repository stores, unless MODOSU_DATA_DIR says otherwise. */
+  readonly dataRepository: string;
+  /** Logins of the data repository and hashes of their passwords, for its server. The passwords lie in `secrets/data`. */
+  readonly dataLoginsFile: string;
   /** One directory for each hypervisor: records of running copies, and the definitions a restore has replaced (the way back). */
   readonly hypervisors: string;
   /** Connection URLs of the embedded PostgreSQL, written at each start of `modosu up`. */
@@ -34,6 +38,8 @@ export function stateLayout(stateDirectory: string): StateLayout {
     postgres: under('postgres'),
     temporal: under('temporal'),
     temporalDatabase: under('temporal', 'temporal.db'),
+    dataRepository: under('data-repository'),
+    dataLoginsFile: under('secrets', 'data-logins.htpasswd'),
     hypervisors: under('hypervisors'),
     databaseUrlFile: under('secrets', 'database-url'),
     databaseOwnerUrlFile: under('secrets', 'database-owner-url'),
@@ -51,6 +57,8 @@ export interface Endpoints {
   readonly apiUrl: string;
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
+  /** Server of the data repository, as this machine reaches it. */
+  readonly dataUrl: string;
   /** File with the first administrator's token. */
   readonly tokenFile: string;
   readonly supervisorPid: number;

@@ -7,8 +7,8 @@ import { createRunStarter } from '../temporal/run-starter';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
-import { checkApi, checkControlWorker, checkDatabase, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
-import { Adapters, openCatalog, openTemporal } from './wiring';
+import { checkApi, checkControlWorker, checkDatabase, checkDataRepository, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
+import { Adapters, openCatalog, openDataRepository, openTemporal } from './wiring';
 
 /**
  * Looks at each thing a run needs and says what is wrong and what to do. Changes nothing. Returns the exit code: 0 only when nothing failed. Throws `USAGE`.
@@ -27,7 +27,15 @@ async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
   } catch (error) {
     return [failed('configuration', error)];
   }
-  return [...checkInstallation(config), ...checkPrograms(), ...(await checkPayloadKeys(config)), ...(await checkServices(config)), ...(await checkApi(config))];
+  const { externalUrl, directory } = config.dataServer;
+  return [
+    ...checkInstallation(config),
+    ...checkPrograms(),
+    ...(await checkPayloadKeys(config)),
+    ...(await checkServices(config)),
+    ...(await checkDataRepository(() => openDataRepository(config), externalUrl === null ? directory : null)),
+    ...(await checkApi(config)),
+  ];
 }
 
 function checkInstallation(config: Config): readonly Check[] {

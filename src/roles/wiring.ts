@@ -1,16 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import type { Catalog } from '../catalog/catalog';
 import { createDataSource } from '../catalog/data-source';
 import { createTypeormCatalog } from '../catalog/typeorm-catalog';
-import type { Config, ServiceConfig } from '../config/config';
+import { requireDataAddresses, type Config, type ServiceConfig } from '../config/config';
 import type { Log } from '../config/log';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
+import type { DataRepository } from '../repositories/data/data-repository';
+import { createResticDataRepository } from '../repositories/data/restic-data-repository';
 import { createDirectoryImageRepository } from '../repositories/image/directory-image-repository';
 import type { ImageRepository } from '../repositories/image/image-repository';
+import { DirectorySecrets } from '../secrets/directory-secrets';
 import { TemporalClient } from '../temporal/client';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
@@ -29,12 +33,40 @@ export function openTemporal(config: Pick<ServiceConfig, 'temporalAddress' | 'te
   });
 }
 
+/** The one data repository of the installation. Throws `CONFIG_INVALID` when its server is not known, or its certificate cannot be read. */
+export function openDataRepository(config: Config): DataRepository {
+  const { dataServer, layout } = config;
+  const { certificateFile, externalUrl, directory } = dataServer;
+  return createResticDataRepository({
+    ...requireDataAddresses(config),
+    caCertificate: certificateFile === null ? null : { file: certificateFile, pem: certificatesIn(certificateFile) },
+    secrets: new DirectorySecrets(layout.secrets),
+    htpasswdFile: layout.dataLoginsFile,
+    directory: externalUrl === null ? directory : null,
+  });
+}
+
+/** The certificates alone, as guests get them: a key may lie in the same file. */
+function certificatesIn(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ModosuError('CONFIG_INVALID', `MODOSU_DATA_TLS_CERT_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`, { cause: error });
+  }
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g);
+  if (certificates === null) throw new ModosuError('CONFIG_INVALID', `MODOSU_DATA_TLS_CERT_FILE: ${file} holds no certificate.`);
+  return `${certificates.join('\n')}\n`;
+}
+
 /** Adapters by declaration; made once for each. A changed declaration gives a new one. */
 export class Adapters {
   private readonly hypervisors = new Map<string, Hypervisor>();
   private readonly repositories = new Map<string, ImageRepository>();
 
-  constructor(private readonly config: Pick<Config, 'stallTimeoutMs' | 'imageDirectories' | 'layout'>) {}
+  private data: DataRepository | null = null;
+
+  constructor(private readonly config: Config) {}
 
   readonly hypervisor = (declaration: HypervisorDeclaration): Hypervisor =>
     once(this.hypervisors, declaration, () => {
@@ -44,11 +76,14 @@ export class Adapters {
 
   readonly repository = (declaration: RepositoryDeclaration): ImageRepository => once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
 
+  readonly dataRepository = (): DataRepository => (this.data ??= openDataRepository(this.config));
+
   /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
-  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository'> {
+  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository'> {
     return {
       hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
       imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
+      dataRepository: async () => this.dataRepository(),
     };
   }
 }

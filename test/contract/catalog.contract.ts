@@ -1,6 +1,7 @@
 import type { Catalog } from '../../src/catalog/catalog';
 import { accessContract } from './catalog.access.contract';
 import { decisionContract } from './catalog.decision.contract';
+import { dataContract } from './catalog.data.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
@@ -46,6 +47,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     wayBackContract(() => subject);
     wayBackRequestsContract(() => subject);
     decisionContract(() => subject);
+    dataContract(() => subject);
     accessContract(() => subject);
   });
 }

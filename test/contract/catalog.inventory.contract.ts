@@ -100,7 +100,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         subject: 'server',
         name: 'db01',
         change: 'update',
-        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}'],
+        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)'],
       });
       expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
       expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });

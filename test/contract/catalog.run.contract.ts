@@ -56,6 +56,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
         wayBack: null,
         error: null,
         recoverySeconds: null,
+        lostSeconds: null,
         steps: [],
       });
       const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });

@@ -41,6 +41,7 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
         wasGone: false,
         volumes: factsOf(runId).volumes,
         nvramPath: '/nvram/db01.fd',
+        data: null,
         before: BEFORE,
         lineageBefore: server.lineageId,
         lineageAfter: await lineageOf(catalog),

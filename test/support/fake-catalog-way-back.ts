@@ -51,9 +51,11 @@ export class FakeWayBacks implements Methods {
     const earlier = this.rows.get(runId);
     if (earlier !== undefined) return wayBackView(earlier, server.name);
     const { fencingToken } = this.requireHold(run);
-    const lineageAfter = randomUUID();
-    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: null }, this.world.now());
-    return this.swapped(row, server, { action: 'lineage.started', details: swapDetails(row) });
+    const sameLine = facts.data != null;
+    const lineageAfter = sameLine ? server.lineageId : randomUUID();
+    const wentLiveAt = sameLine ? this.world.now() : null;
+    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt }, this.world.now());
+    return this.swapped(row, server, { action: sameLine ? 'data.placed' : 'lineage.started', details: swapDetails(row) });
   };
 
   takeWayBack: Catalog['takeWayBack'] = async (runId, ofRunId, facts, before, expiresAt) => {
@@ -67,7 +69,7 @@ export class FakeWayBacks implements Methods {
     const lineageAfter = taken.lineageBefore;
     const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at }, at);
     this.rows.set(ofRunId, { ...taken, ...closing('undone', runId, at) });
-    return this.swapped(row, server, { action: 'lineage.returned', details: { ...swapDetails(row), undoes: ofRunId } });
+    return this.swapped(row, server, { action: row.data === null ? 'lineage.returned' : 'data.returned', details: { ...swapDetails(row), undoes: ofRunId } });
   };
 
   revertWayBack: Catalog['revertWayBack'] = async (runId) => {

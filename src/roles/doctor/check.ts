@@ -1,4 +1,5 @@
 import { toModosuError } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
 
 /** One line of `modosu doctor`. */
 export interface Check {
@@ -21,6 +22,15 @@ export function failed(subject: string, thrown: unknown): Check {
   const { message, hint, code } = toModosuError(thrown);
   return fail(subject, message, hint, code);
 }
+
+/** A restore needs about as much as the disks take; below this it is time to look. */
+const LOW_BYTES = 1024 ** 3;
+
+/** All is well, as long as there is room. */
+export const withRoom = (subject: string, detail: string, free: number): Check =>
+  free < LOW_BYTES
+    ? warn(subject, `${detail}, only ${formatBytes(free)} free`, 'Make room before the next backup or restore; both are refused when it does not suffice.', 'NOT_ENOUGH_SPACE')
+    : ok(subject, `${detail}, ${formatBytes(free)} free`);
 
 const DEADLINE_MS = 20_000;
 

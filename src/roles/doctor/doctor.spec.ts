@@ -11,6 +11,8 @@ import type { RunDispatcher } from '../../temporal/run-starter';
 import { fail, look, ok, warn } from './check';
 import { checkEstate, type EstateCheckDependencies } from './estate';
 import { render, reportOf } from './report';
+import { checkDataRepository } from './services';
+import { FakeDataRepository } from '../../../test/support/fake-data-repository';
 
 describe('doctor: estate', () => {
   let directory: string;
@@ -118,6 +120,26 @@ describe('doctor: estate', () => {
     const servers = Array.from({ length: 11 }, (_, index) => ({ ...server, name: `s${index}`, hypervisor: index === 7 ? 'elsewhere' : 'h1' }));
     const found = (await states({ servers })).filter((line) => line.startsWith('server '));
     expect(found).toEqual(servers.map(({ name }) => (name === 's7' ? 'server s7: fail HYPERVISOR_NOT_CONFIGURED' : `server ${name}: ok`)));
+  });
+});
+
+describe('doctor: data repository', () => {
+  it('says where it is, and how much room there is', async () => {
+    const repository = new FakeDataRepository();
+    await expect(checkDataRepository(() => repository, null)).resolves.toEqual([ok('data repository', 'memory answers and knows its logins, restic 0.14.0')]);
+    await expect(checkDataRepository(() => repository, tmpdir())).resolves.toMatchObject([{ detail: expect.stringMatching(new RegExp(`restic 0.14.0, ${tmpdir()}, .* free$`)) as string }]);
+  });
+
+  it('names one that does not answer, one that nobody knows of, and a missing restic', async () => {
+    const repository = new FakeDataRepository();
+    for (const code of ['DATA_REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_KEY_WRONG', 'PROGRAM_MISSING'] as const) {
+      repository.failWith = new ModosuError(code, 'why');
+      await expect(checkDataRepository(() => repository, null)).resolves.toMatchObject([{ state: 'fail', code, detail: 'why' }]);
+    }
+    const unknown = (): never => {
+      throw new ModosuError('CONFIG_INVALID', 'no address');
+    };
+    await expect(checkDataRepository(unknown, null)).resolves.toMatchObject([{ state: 'fail', code: 'CONFIG_INVALID' }]);
   });
 });
 

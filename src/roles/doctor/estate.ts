@@ -2,17 +2,14 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
-import { formatBytes } from '../../contracts/format';
 import { hostTaskQueue, transferTaskQueue } from '../../contracts/ids';
 import type { Hypervisor } from '../../hypervisors/hypervisor';
 import { freeBytes } from '../../system/files';
 import type { RunDispatcher } from '../../temporal/run-starter';
 import type { Adapters } from '../wiring';
-import { fail, look, ok, warn, type Check } from './check';
+import { fail, look, ok, warn, withRoom, type Check } from './check';
 import { checkWorker } from './services';
 
-/** A restore needs about as much as the disks take; below this it is time to look. */
-const LOW_BYTES = 1024 ** 3;
 const SERVERS_AT_ONCE = 4;
 
 export interface EstateCheckDependencies {
@@ -93,11 +90,6 @@ async function checkPassable(subject: string, path: string): Promise<readonly Ch
     if (directory === dirname(directory)) return [];
   }
 }
-
-const withRoom = (subject: string, detail: string, free: number): Check =>
-  free < LOW_BYTES
-    ? warn(subject, `${detail}, only ${formatBytes(free)} free`, 'Make room before the next backup or restore; both are refused when it does not suffice.', 'NOT_ENOUGH_SPACE')
-    : ok(subject, `${detail}, ${formatBytes(free)} free`);
 
 /** Results in the order of the items, at most `width` at a time. */
 async function inTurn<T, R>(items: readonly T[], width: number, action: (item: T) => Promise<readonly R[]>): Promise<readonly R[]> {

@@ -3,12 +3,14 @@ import type { Catalog } from '../../catalog/catalog';
 import type { Config } from '../../config/config';
 import { readEndpoints } from '../../config/config';
 import { CONTROL_TASK_QUEUE } from '../../contracts/ids';
+import type { DataRepository } from '../../repositories/data/data-repository';
 import { findProgram } from '../../system/child-process';
+import { freeBytes } from '../../system/files';
 import type { TemporalClient } from '../../temporal/client';
 import { inspectNamespace } from '../../temporal/namespace';
 import { loadPayloadKeys } from '../../temporal/payload-keys';
 import type { RunDispatcher } from '../../temporal/run-starter';
-import { fail, failed, look, ok, warn, type Check } from './check';
+import { fail, failed, look, ok, warn, withRoom, type Check } from './check';
 
 /** Programs that copies and calls of a hypervisor on this machine need. */
 const PROGRAMS = ['virsh', 'qemu-img', 'setpriv', 'flock'] as const;
@@ -57,6 +59,17 @@ export const checkWorker = (runs: RunDispatcher, subject: string, queues: readon
   });
 
 export const checkControlWorker = (runs: RunDispatcher): Promise<readonly Check[]> => checkWorker(runs, 'worker', [CONTROL_TASK_QUEUE]);
+
+/**
+ * restic on this machine, and a server that answers, knows logins and takes nobody without one.
+ * @param directory where the server stores, when that is on this machine
+ */
+export const checkDataRepository = (open: () => DataRepository, directory: string | null): Promise<readonly Check[]> =>
+  look('data repository', async () => {
+    const { restic, address } = await open().probe();
+    const detail = `${address} answers and knows its logins, restic ${restic}`;
+    return directory === null ? ok('data repository', detail) : withRoom('data repository', `${detail}, ${directory}`, await freeBytes(directory));
+  });
 
 /** Answers, is stopped (its port free), or is another program. */
 export const checkApi = (config: Config): Promise<readonly Check[]> =>

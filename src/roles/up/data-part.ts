@@ -1,4 +1,6 @@
+import { mkdir, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StateLayout } from '../../config/state-layout';
 import { ModosuError } from '../../contracts/errors';
 import { PROBE_LOGIN } from '../../repositories/data/logins';
 import type { RestServer } from '../../repositories/data/rest-server';
@@ -28,6 +30,14 @@ export function findRclone(): string {
       cause: error,
     });
   }
+}
+
+/** The one in the state directory is made (0700). Another one has to be there: it may be the mount point of storage that is not mounted. Throws `CONFIG_INVALID`. */
+export async function prepareDataDirectory(directory: string, layout: StateLayout): Promise<void> {
+  if (directory === layout.dataRepository) await mkdir(directory, { recursive: true, mode: 0o700 });
+  const found = await stat(directory).catch(() => null);
+  if (found?.isDirectory() === true) return;
+  throw new ModosuError('CONFIG_INVALID', `The directory of the data repository, ${directory}, is not there.`, { hint: 'Make or mount it, or correct MODOSU_DATA_DIR.', context: { directory } });
 }
 
 /** `rclone serve restic`: a guest reaches its own repository alone, adds to it, and removes nothing but locks. No secret in it: the file of logins holds hashes. */

@@ -2,9 +2,12 @@ import { rm } from 'node:fs/promises';
 import { runMigrations } from '../../catalog/migrate';
 import { ensureDatabase } from '../../catalog/ensure-database';
 import type { Config } from '../../config/config';
+import { dataAddresses, type DataAddresses } from '../../config/data-server';
 import type { Log } from '../../config/log';
 import type { Endpoints } from '../../config/state-layout';
 import { ModosuError } from '../../contracts/errors';
+import { writeLogins } from '../../repositories/data/logins';
+import { RestServer } from '../../repositories/data/rest-server';
 import { DirectorySecrets } from '../../secrets/directory-secrets';
 import { initialiseCluster, postgresUrl, SUPERUSER } from '../../system/embedded-postgres';
 import type { TemporalClient } from '../../temporal/client';
@@ -12,6 +15,7 @@ import { ensureNamespace } from '../../temporal/namespace';
 import { ensurePayloadKeys } from '../../temporal/payload-keys';
 import { openCatalog, openTemporal } from '../wiring';
 import { ensureAdminToken } from './admin-token';
+import { dataPart, findRclone, prepareDataDirectory } from './data-part';
 import { endLeftovers } from './leftovers';
 import { Part, type PartDefinition } from './part';
 import { choosePorts, type PortWish } from './ports';
@@ -30,12 +34,14 @@ interface Ports {
   readonly api: number;
   readonly postgres: number;
   readonly temporal: number;
+  readonly data: number;
 }
 
 /** The parts of one installation, in their order. */
 export class Installation {
   private readonly parts: Part[] = [];
   private stopped = false;
+  private readonly secrets: DirectorySecrets;
   /** Kept while the parts live: a Temporal server that was started again is asked whether it serves. */
   private temporal: TemporalClient | null = null;
 
@@ -43,7 +49,9 @@ export class Installation {
     private readonly config: Config,
     private readonly env: NodeJS.ProcessEnv,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.secrets = new DirectorySecrets(config.layout.secrets);
+  }
 
   /** Resolves when the API answers and a worker polls. */
   async start(): Promise<Endpoints> {
@@ -54,19 +62,24 @@ export class Installation {
     await rm(layout.endpointsFile, { force: true });
     if (config.payloadKeysFile === layout.payloadKeysFile) ensurePayloadKeys(layout.payloadKeysFile, new Date());
     const temporalCli = config.temporalAddress === null ? findTemporalCli(config) : null;
+    const rclone = config.dataServer.externalUrl === null ? findRclone() : null;
+    if (rclone !== null) await prepareDataDirectory(config.dataServer.directory, config.layout);
     const ports = await this.choosePorts();
+    const data = dataAddresses({ ...config.dataServer, port: ports.data });
+    if (data === null) throw new ModosuError('INTERNAL', 'The server of the data repository was given no port.');
 
     const temporalAddress = config.temporalAddress ?? `${LOOPBACK}:${ports.temporal}`;
     this.temporal = openTemporal({ ...config, temporalAddress });
     const { temporal } = this;
-    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, temporalCli, ports.temporal)]);
+    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, temporalCli, ports.temporal), () => this.startDataServer(rclone, ports.data, data)]);
 
-    const childEnv = this.childEnvironment(temporalAddress, ports.api);
+    const childEnv = this.childEnvironment(temporalAddress, ports);
     await this.together([() => this.startPart(rolePart('worker', childEnv)), () => this.startPart(rolePart('api', childEnv))]);
     const endpoints: Endpoints = {
       apiUrl: `http://${reachable(config.apiHost)}:${ports.api}`,
       temporalAddress,
       temporalNamespace: config.temporalNamespace,
+      dataUrl: data.url,
       tokenFile: layout.adminTokenFile,
       supervisorPid: process.pid,
       startedAt: new Date().toISOString(),
@@ -79,7 +92,7 @@ export class Installation {
   async stop(): Promise<void> {
     this.stopped = true;
     await rm(this.config.layout.endpointsFile, { force: true });
-    for (const name of ['api', 'worker', 'temporal', 'postgres']) {
+    for (const name of ['api', 'worker', 'data', 'temporal', 'postgres']) {
       await this.parts.find((part) => part.name === name)?.stop();
     }
     await this.temporal?.close();
@@ -140,6 +153,16 @@ export class Installation {
     await this.startPart(temporalPart({ cli, databaseFile, port, uiPort: config.temporalUiPort, client, ensureNamespace: ensure }));
   }
 
+  /** Logins are written for an external server too: it reads this file, or a copy of it. */
+  private async startDataServer(rclone: string | null, port: number, addresses: DataAddresses): Promise<void> {
+    const { layout, dataServer } = this.config;
+    const { directory, host, certificateFile, keyFile } = dataServer;
+    await writeLogins(this.secrets, layout.dataLoginsFile);
+    if (rclone === null) return;
+    const tls = certificateFile === null || keyFile === null ? null : { certificateFile, keyFile };
+    await this.startPart(dataPart({ rclone, directory, host, port, htpasswdFile: layout.dataLoginsFile, tls }, new RestServer(addresses.url, certificateFile)));
+  }
+
   private async startPart(definition: PartDefinition): Promise<void> {
     if (this.stopped) throw new ModosuError('INTERNAL', `${definition.name} is not started: Modosu is stopping.`);
     const { log, config } = this;
@@ -163,25 +186,27 @@ export class Installation {
       ...(config.temporalAddress === null && config.temporalUiPort !== null
         ? [{ name: 'temporal-ui', variable: 'MODOSU_TEMPORAL_UI_PORT', host: LOOPBACK, port: config.temporalUiPort }]
         : []),
+      ...(config.dataServer.externalUrl === null ? [{ name: 'data', variable: 'MODOSU_DATA_PORT', host: config.dataServer.host, port: config.dataServer.port }] : []),
     ];
     const chosen = await choosePorts(config.layout.portsFile, [{ name: 'api', variable: 'MODOSU_API_PORT', host: config.apiHost, port: config.apiPort }, ...optional]);
-    return { api: chosen.api ?? 0, postgres: chosen.postgres ?? 0, temporal: chosen.temporal ?? 0 };
+    return { api: chosen.api ?? 0, postgres: chosen.postgres ?? 0, temporal: chosen.temporal ?? 0, data: chosen.data ?? 0 };
   }
 
   /** The children read the connection from a file: an environment can be read in /proc, and ends up in crash reports. */
-  private childEnvironment(temporalAddress: string, apiPort: number): NodeJS.ProcessEnv {
+  private childEnvironment(temporalAddress: string, ports: Ports): NodeJS.ProcessEnv {
     const { MODOSU_DATABASE_URL, MODOSU_DATABASE_URL_FILE, MODOSU_DATABASE_OWNER_URL, MODOSU_DATABASE_OWNER_URL_FILE, ...rest } = this.env;
     return {
       ...rest,
       MODOSU_STATE_DIR: this.config.stateDirectory,
       MODOSU_DATABASE_URL_FILE: this.config.layout.databaseUrlFile,
       MODOSU_TEMPORAL_ADDRESS: temporalAddress,
-      MODOSU_API_PORT: String(apiPort),
+      MODOSU_API_PORT: String(ports.api),
+      MODOSU_DATA_PORT: String(ports.data),
     };
   }
 
   private secret(name: string): Promise<string> {
-    return new DirectorySecrets(this.config.layout.secrets).getOrMake(name);
+    return this.secrets.getOrMake(name);
   }
 
   private async embeddedUrl(port: number, role: string, passwordName: string): Promise<string> {
