@@ -12,6 +12,7 @@ const MAX_TEXT = 100_000;
 
 const tableName = record<TableName>({ schema: name, name });
 const column = record<ColumnFacts>({ name, type: text(1_000), notNull: flag, generated: flag, identity: flag });
+export const columnsGuard = list(column, 2_000);
 export const tableFacts = record<TableFacts>({
   schema: name,
   name,
@@ -21,11 +22,11 @@ export const tableFacts = record<TableFacts>({
   bytes: integer(0),
   owner: name,
   roles: list(name, MAX_ROLES),
-  columns: list(column, 2_000),
+  columns: columnsGuard,
   parents: list(tableName, 1_000),
-  bound: nullable(text(MAX_TEXT)),
+  bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)),
 });
-export const foreignKeyFacts = record<ForeignKeyFacts>({ table: tableName, references: tableName, name, definition: text(MAX_TEXT), validated: flag, comment: nullable(text(MAX_TEXT)) });
+export const foreignKeyFacts = record<ForeignKeyFacts>({ table: tableName, references: tableName, name, definition: matching(/^FOREIGN KEY \(/), validated: flag, comment: nullable(text(MAX_TEXT)) });
 const privilege = record<DatabasePrivilege>({ grantee: nullable(name), grantor: name, privilege: oneOf('CONNECT', 'CREATE', 'TEMPORARY'), grantable: flag });
 const schemaFacts = record<SchemaFacts>({ name, owner: name, roles: list(name, MAX_ROLES) });
 

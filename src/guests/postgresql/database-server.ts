@@ -98,6 +98,12 @@ export class DatabaseServer {
     return this.judged(await this.programs.runLong(this.psql(database), { env: this.env(), ...options, input: `${PREAMBLE}${sql}\n`, maxOutputBytes: MAX_ANSWER_BYTES }));
   }
 
+  /** Like `attemptLong`, for statements of any length: they are written to `file` in the guest first. */
+  async attemptScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat'>): Promise<string> {
+    await this.programs.write(file, `${PREAMBLE}${sql}\n`);
+    return this.judged(await this.programs.runLong(this.psql(database, '-f', file), { env: this.env(), ...options, maxOutputBytes: MAX_ANSWER_BYTES }));
+  }
+
   psql(database: string, ...rest: readonly string[]): Argv {
     return this.argv('psql', database, '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', ...rest);
   }
@@ -195,7 +201,7 @@ function firstOf(stderr: string): string {
   return stderr
     .slice(at)
     .split('\n')
-    .filter((line) => !/^LOCATION:|^psql:<stdin>:\d+: (NOTICE|WARNING)/.test(line))
+    .filter((line) => !/^LOCATION:|^psql:.*:\d+: (NOTICE|WARNING)/.test(line))
     .slice(0, 6)
     .join('\n')
     .replace(/^(ERROR|FATAL|PANIC):\s+[0-9A-Z]{5}:\s*/, '');

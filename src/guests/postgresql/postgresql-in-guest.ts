@@ -1,12 +1,14 @@
-import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts } from '../../contracts/data';
+import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { runNames, type RunNames } from '../../domain/postgresql-names';
 import type { GuestAgent } from '../guest-agent';
 import { DatabaseServer } from './database-server';
 import { dumpDatabases } from './dump';
 import { GuestPrograms } from './guest-programs';
+import { abandonObjects, restoreObjects, type KeptObjects } from './objects';
 import type { KeptPostgresql, PostgresqlProbe, Waiting } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
+import { confirmObjects, undoObjects } from './undo-objects';
 import { abandonWhole, confirmWhole, restoreWholeBeside, swap, undoWhole } from './whole';
 
 /** `Postgresql` over a guest agent, for one run. */
@@ -43,6 +45,10 @@ export class PostgresqlInGuest {
     return discardDirectory(this.server, directory);
   }
 
+  restoreObjects(directory: string, facts: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptObjects> {
+    return restoreObjects(this.server, directory, facts, selection, waiting);
+  }
+
   restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
     return restoreWholeBeside(this.server, directory, facts, database, waiting);
   }
@@ -53,15 +59,17 @@ export class PostgresqlInGuest {
 
   async abandon(database: string): Promise<{ readonly undoneDatabase: string | null }> {
     await this.server.endLeftovers();
-    return { undoneDatabase: await abandonWhole(this.server, database) };
+    const undoneDatabase = await abandonWhole(this.server, database);
+    await abandonObjects(this.server, database);
+    return { undoneDatabase };
   }
 
   async undo(kept: KeptPostgresql): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
-    return { ...(await undoWhole(this.server, kept)), notes: [] };
+    return kept.whole ? { ...(await undoWhole(this.server, kept)), notes: [] } : undoObjects(this.server, kept);
   }
 
   async confirm(kept: KeptPostgresql): Promise<void> {
     await this.server.endLeftovers();
-    if (kept.whole) return confirmWhole(this.server, kept);
+    return kept.whole ? confirmWhole(this.server, kept) : confirmObjects(this.server, kept);
   }
 }
