@@ -6,7 +6,6 @@ import type { DataRecoveryPointView } from '../contracts/recovery-point';
 import type { DataRestoreItem } from '../contracts/workflows';
 import { dataRestoreSteps } from './data-steps';
 import { estimateDuration } from './estimate';
-import { stateNow } from './restore-planning';
 
 /** What a restore of data will do, and which data follows an image. Pure: the same input and moment give the same. */
 
@@ -124,7 +123,7 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
     recoveryPoint: { id: point.id, dataSet: item.dataSet, pointInTime: point.pointInTime, snapshotId: point.snapshotId, reason: point.reason, content: point.content },
     selection,
     changes: survey.changes,
-    before: stateNow(present),
+    before: { powerState: present.powerState, agent: present.agent.state },
     steps: dataRestoreSteps(item),
     findings: [...problemFindings(point), ...survey.findings],
     losses: survey.losses,

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { Protection } from '../../src/contracts/protection';
-import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
+import type { DataSelection } from '../../src/contracts/data';
+import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../src/contracts/recovery-point';
 import { isFinal, type AuditVerification, type RunView } from '../../src/contracts/run';
 import type { WayBackState, WayBackView } from '../../src/contracts/way-back';
 import type { BackupMode } from '../../src/contracts/workflows';
@@ -175,6 +176,34 @@ export class E2eStack {
 
   /** Starts the deletion of what a run has kept. */
   confirm = async (runId: string, reason = 'it stays'): Promise<RunView> => accepted(await this.post<RunView>(`/v1/runs/${runId}/confirm`, { reason }));
+
+  /** Saves the data sets of a server, all of them where none is named. */
+  async startDataBackup(name: string, dataSets?: readonly string[]): Promise<RunView> {
+    return accepted(await this.post<RunView>(`/v1/servers/${encodeURIComponent(name)}/backups`, { kind: 'data', dataSets, reason: 'daily' }));
+  }
+
+  /** Newest recovery point of each data set that was saved, by data set. */
+  async backupData(name: string, dataSets?: readonly string[]): Promise<ReadonlyMap<string, DataRecoveryPointView>> {
+    const run = await this.finished((await this.startDataBackup(name, dataSets)).id);
+    if (run.state !== 'succeeded') throw new Error(`the data backup ${run.state}: ${JSON.stringify(run.error)}`);
+    return new Map((await this.dataPoints(name)).filter(({ runId }) => runId === run.id).map((point) => [point.dataSet, point]));
+  }
+
+  /** Newest first. */
+  dataPoints = async (name: string): Promise<readonly DataRecoveryPointView[]> =>
+    (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items.filter((point): point is DataRecoveryPointView => point.kind === 'data');
+
+  async planData(name: string, dataSet: string, selection: DataSelection, more: { readonly recoveryPointId?: string; readonly incidentAt?: string } = {}): Promise<RestorePlanView> {
+    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'data', dataSet, selection, ...more }));
+    return this.planned(id);
+  }
+
+  /** Plans and carries out; the run has ended. */
+  async restoreData(name: string, dataSet: string, selection: DataSelection): Promise<RunView> {
+    const plan = await this.planData(name, dataSet, selection);
+    if (plan.state !== 'ready') throw new Error(`no plan: ${JSON.stringify(plan.error)}`);
+    return this.finished((await this.startRestore(plan)).id);
+  }
 
   wayBacks = async (name: string, state?: WayBackState): Promise<readonly WayBackView[]> =>
     (await this.get<Page<WayBackView>>(`/v1/way-backs?server=${encodeURIComponent(name)}${state === undefined ? '' : `&state=${state}`}`)).body.items;

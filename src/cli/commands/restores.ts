@@ -55,8 +55,6 @@ interface RestoreRunFlags extends WaitFlags {
   readonly hold?: boolean;
 }
 
-const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
-
 export function addRestoreCommands(program: Command, context: CliContext): void {
   const restore = program.command('restore').description('put servers back');
   restore
