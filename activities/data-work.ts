@@ -36,7 +36,7 @@ export function filesOrDatabase<T>(item: DataRestoreItem, take: { readonly files
 export const guestOf = async (deps: ActivityDependencies, input: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName'>): Promise<GuestAgent> =>
   (await deps.hypervisor(input.hypervisor)).guestAgent({ uuid: input.uuid, name: input.serverName });
 
-export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId) as unknown as Postgresql;
+export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId);
 
 /** Where the dumps of a backup lie, in the guest. */
 export const dumpDirectory = ({ spoolDirectory }: PostgresqlDataSet, runId: string): string => `${spoolDirectory}/${runId}`;

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isModosuError } from '../contracts/errors';
 import { loadConfig, loadConfigOfInstallation, requireDataAddresses, requireServices } from './config';
-import { dataAddresses } from './data-server';
 import { configurationTable } from './documentation';
 
 const thrownBy = (action: () => unknown): Error & { code: string } => {
@@ -105,12 +104,12 @@ describe('configuration', () => {
   });
 
   describe('the server of the data repository', () => {
-    const addressesOf = (env: Readonly<Record<string, string>>) => dataAddresses(loadConfig(env).dataServer);
+    const addressesOf = (env: Readonly<Record<string, string>>) => loadConfig(env).dataServer.addresses;
     const TLS = { MODOSU_DATA_TLS_CERT_FILE: '/tls/cert.pem', MODOSU_DATA_TLS_KEY_FILE: '/tls/key.pem' };
     const PORT = { MODOSU_DATA_PORT: '8000' };
 
     it('is on loopback, where guests on user-mode networking reach it', () => {
-      expect(loadConfig({}).dataServer).toEqual({ directory: '/var/lib/modosu/data-repository', host: '127.0.0.1', port: 0, guestHost: null, certificateFile: null, keyFile: null, externalUrl: null });
+      expect(loadConfig({}).dataServer).toEqual({ directory: '/var/lib/modosu/data-repository', host: '127.0.0.1', port: 0, guestHost: null, certificateFile: null, keyFile: null, externalUrl: null, addresses: null });
       expect(addressesOf({})).toBeNull();
       expect(addressesOf(PORT)).toEqual({ url: 'http://127.0.0.1:8000', guestUrl: 'http://10.0.2.2:8000' });
       expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_GUEST_HOST: 'backup.internal' })).toEqual({ url: 'https://127.0.0.1:8000', guestUrl: 'https://backup.internal:8000' });
@@ -143,9 +142,14 @@ describe('configuration', () => {
       const env = { MODOSU_STATE_DIR: directory };
       expect(thrownBy(() => requireDataAddresses(loadConfigOfInstallation(env)))).toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('modosu up') as string });
       mkdirSync(join(directory, 'run'));
-      writeFileSync(join(directory, 'run', 'endpoints.json'), JSON.stringify({ apiUrl: 'http://127.0.0.1:7499', temporalAddress: '127.0.0.1:7498', dataUrl: 'http://127.0.0.1:7497' }));
-      expect(requireDataAddresses(loadConfigOfInstallation(env))).toEqual({ url: 'http://127.0.0.1:7497', guestUrl: 'http://10.0.2.2:7497' });
+      const started = (data: object): void => writeFileSync(join(directory, 'run', 'endpoints.json'), JSON.stringify({ apiUrl: 'http://127.0.0.1:7499', temporalAddress: '127.0.0.1:7498', ...data }));
+      started({ dataUrl: 'https://127.0.0.1:7497', dataGuestUrl: 'https://backup:7497', dataCertificateFile: '/c', dataDirectory: '/srv/data' });
+      expect(loadConfigOfInstallation(env).dataServer).toMatchObject({ addresses: { url: 'https://127.0.0.1:7497', guestUrl: 'https://backup:7497' }, certificateFile: '/c', directory: '/srv/data' });
       expect(requireDataAddresses(loadConfigOfInstallation({ ...env, MODOSU_DATA_PORT: '1' })).url).toBe('http://127.0.0.1:1');
+      started({ dataUrl: 'https://elsewhere', dataGuestUrl: 'https://elsewhere', dataCertificateFile: null, dataDirectory: null });
+      expect(loadConfigOfInstallation(env).dataServer).toMatchObject({ addresses: { url: 'https://elsewhere' }, directory: null });
+      started({});
+      expect(loadConfigOfInstallation(env).dataServer.addresses).toBeNull();
     });
   });
 

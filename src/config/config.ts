@@ -67,7 +67,7 @@ export function loadConfigOfInstallation(env: Env = process.env): Config {
     databaseUrl: config.databaseUrl ?? readIfPresent(layout.databaseUrlFile),
     databaseOwnerUrl: config.databaseOwnerUrl ?? (embedded ? readIfPresent(layout.databaseOwnerUrlFile) : null),
     temporalAddress: config.temporalAddress ?? endpoints?.temporalAddress ?? null,
-    dataServer: { ...config.dataServer, port: config.dataServer.port === 0 ? portOf(endpoints?.dataUrl) : config.dataServer.port },
+    dataServer: config.dataServer.addresses === null && endpoints !== null ? dataServerOf(config.dataServer, endpoints) : config.dataServer,
     apiPort: env.MODOSU_API_PORT === undefined && endpoints !== null ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
   };
 }
@@ -87,7 +87,7 @@ export function requireServices(config: Config): ServiceConfig {
 
 /** Throws `CONFIG_INVALID` when nobody knows yet where the data repository's server is. */
 export function requireDataAddresses(config: Config): DataAddresses {
-  const addresses = dataAddresses(config.dataServer);
+  const { addresses } = config.dataServer;
   if (addresses !== null) return addresses;
   throw invalid([`MODOSU_DATA_URL: must be set, or \`modosu up\` must run on ${config.stateDirectory}`], 'Start `modosu up`, which runs the server of the data repository, or set MODOSU_DATA_URL or MODOSU_DATA_PORT.');
 }
@@ -122,15 +122,7 @@ function toConfig(environment: Environment): Config {
     postgresPort: environment.MODOSU_POSTGRES_PORT,
     temporalPort: environment.MODOSU_TEMPORAL_PORT,
     temporalUiPort: environment.MODOSU_TEMPORAL_UI_PORT ?? null,
-    dataServer: {
-      directory: environment.MODOSU_DATA_DIR ?? layout.dataRepository,
-      host: environment.MODOSU_DATA_HOST,
-      port: environment.MODOSU_DATA_PORT,
-      guestHost: environment.MODOSU_DATA_GUEST_HOST ?? null,
-      certificateFile: environment.MODOSU_DATA_TLS_CERT_FILE ?? null,
-      keyFile: environment.MODOSU_DATA_TLS_KEY_FILE ?? null,
-      externalUrl: environment.MODOSU_DATA_URL ?? null,
-    },
+    dataServer: toDataServer(environment, layout),
     copyRateLimitBytesPerSecond: environment.MODOSU_COPY_RATE_LIMIT ?? null,
     stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
@@ -139,6 +131,25 @@ function toConfig(environment: Environment): Config {
     logLevel: environment.MODOSU_LOG_LEVEL,
   };
 }
+
+function toDataServer(environment: Environment, layout: StateLayout): DataServerConfig {
+  const given = {
+    host: environment.MODOSU_DATA_HOST,
+    port: environment.MODOSU_DATA_PORT,
+    guestHost: environment.MODOSU_DATA_GUEST_HOST ?? null,
+    certificateFile: environment.MODOSU_DATA_TLS_CERT_FILE ?? null,
+    keyFile: environment.MODOSU_DATA_TLS_KEY_FILE ?? null,
+    externalUrl: environment.MODOSU_DATA_URL ?? null,
+  };
+  const directory = given.externalUrl === null ? (environment.MODOSU_DATA_DIR ?? layout.dataRepository) : null;
+  return { ...given, directory, addresses: dataServerProblems(given).length === 0 ? dataAddresses(given) : null };
+}
+
+/** As `up` has started it. */
+const dataServerOf = (config: DataServerConfig, { dataUrl, dataGuestUrl, dataCertificateFile, dataDirectory }: Partial<Endpoints>): DataServerConfig =>
+  dataUrl === undefined || dataGuestUrl === undefined
+    ? config // of an earlier version
+    : { ...config, addresses: { url: dataUrl, guestUrl: dataGuestUrl }, certificateFile: dataCertificateFile ?? null, directory: dataDirectory ?? null };
 
 /** Empty counts as unset: compose files and unit files write `NAME=` for "not given". */
 function withSecretFiles(env: Env, problems: string[]): Record<string, string> {
@@ -169,13 +180,6 @@ const invalid = (problems: readonly string[], hint?: string): ModosuError =>
   new ModosuError('CONFIG_INVALID', `The configuration is not valid. ${problems.join('; ')}.`, { hint, context: { problems } });
 
 const readIfPresent = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8').trim() : null);
-
-/** 0: not known. */
-function portOf(url: string | undefined): number {
-  if (url === undefined || !URL.canParse(url)) return 0;
-  const { port, protocol } = new URL(url);
-  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
-}
 
 const errorCode = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error';

@@ -1,7 +1,7 @@
 /** Where the data repository's server is, here and for guests. */
 export interface DataServerConfig {
-  /** Of the server that `modosu up` runs: where it stores. */
-  readonly directory: string;
+  /** Where it stores, when `modosu up` runs it on this machine; null: an external one. */
+  readonly directory: string | null;
   readonly host: string;
   /** 0: not known yet. */
   readonly port: number;
@@ -11,7 +11,11 @@ export interface DataServerConfig {
   readonly keyFile: string | null;
   /** An external server instead. */
   readonly externalUrl: string | null;
+  /** Null: not known yet. */
+  readonly addresses: DataAddresses | null;
 }
+
+type Given = Omit<DataServerConfig, 'addresses' | 'directory'>;
 
 export interface DataAddresses {
   /** As this machine reaches it; without a slash at its end. */
@@ -27,7 +31,7 @@ const isLoopback = (host: string): boolean => isIpv4Loopback(host) || host === '
 const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
 /** What contradicts itself, each beginning with the variable to correct. */
-export function dataServerProblems({ host, guestHost, certificateFile, keyFile, externalUrl }: DataServerConfig): readonly string[] {
+export function dataServerProblems({ host, guestHost, certificateFile, keyFile, externalUrl }: Given): readonly string[] {
   if (externalUrl !== null) {
     const { protocol, hostname } = new URL(externalUrl);
     return [
@@ -42,8 +46,8 @@ export function dataServerProblems({ host, guestHost, certificateFile, keyFile, 
   return problems;
 }
 
-/** Null: its port is chosen at the first start of `modosu up`, and that has not been. */
-export function dataAddresses({ host, port, guestHost, certificateFile, externalUrl }: DataServerConfig): DataAddresses | null {
+/** Null: its port is chosen by `modosu up`. */
+export function dataAddresses({ host, port, guestHost, certificateFile, externalUrl }: Given): DataAddresses | null {
   if (externalUrl !== null) {
     const url = new URL(externalUrl);
     const guests = new URL(externalUrl);

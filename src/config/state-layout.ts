@@ -59,6 +59,11 @@ export interface Endpoints {
   readonly temporalNamespace: string;
   /** Server of the data repository, as this machine reaches it. */
   readonly dataUrl: string;
+  readonly dataGuestUrl: string;
+  /** The certificate to trust there. */
+  readonly dataCertificateFile: string | null;
+  /** Where it stores; null: an external server. */
+  readonly dataDirectory: string | null;
   /** File with the first administrator's token. */
   readonly tokenFile: string;
   readonly supervisorPid: number;

@@ -27,13 +27,12 @@ async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
   } catch (error) {
     return [failed('configuration', error)];
   }
-  const { externalUrl, directory } = config.dataServer;
   return [
     ...checkInstallation(config),
     ...checkPrograms(),
     ...(await checkPayloadKeys(config)),
     ...(await checkServices(config)),
-    ...(await checkDataRepository(() => openDataRepository(config), externalUrl === null ? directory : null)),
+    ...(await checkDataRepository(() => openDataRepository(config), config.dataServer.directory)),
     ...(await checkApi(config)),
   ];
 }

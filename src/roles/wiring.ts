@@ -36,13 +36,13 @@ export function openTemporal(config: Pick<ServiceConfig, 'temporalAddress' | 'te
 /** The one data repository of the installation. Throws `CONFIG_INVALID` when its server is not known, or its certificate cannot be read. */
 export function openDataRepository(config: Config): DataRepository {
   const { dataServer, layout } = config;
-  const { certificateFile, externalUrl, directory } = dataServer;
+  const { certificateFile, directory } = dataServer;
   return createResticDataRepository({
     ...requireDataAddresses(config),
     caCertificate: certificateFile === null ? null : { file: certificateFile, pem: certificatesIn(certificateFile) },
     secrets: new DirectorySecrets(layout.secrets),
     htpasswdFile: layout.dataLoginsFile,
-    directory: externalUrl === null ? directory : null,
+    directory,
   });
 }
 

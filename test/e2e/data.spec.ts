@@ -2,7 +2,7 @@ import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { DataRestorePlanBody, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { breakBoot, checksumFiles, checksumRows, guestExec, guestOutput, guestSql, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 
 jest.setTimeout(600_000);
@@ -120,7 +120,9 @@ describe('data of a server', () => {
     const saved = await checksumRows(guest.uuid);
     const files = await checksumFiles(guest.uuid, '/data/uploads');
     await sql("INSERT INTO customers VALUES (700, 'Lost', 'Nagoya')");
-    await breakBoot(guest);
+    await cutPower(guest.uuid);
+    await breakBoot(guest.systemDisk.path);
+    await startGuest(guest.uuid);
 
     const plan = await stack.plan(NAME);
     const body = plan.body as RestorePlanBody;

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataLab } from '../support/data-lab';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { startTemporalForTests, type TestTemporal } from '../support/temporal';
 import { TestState, type UpProcess } from '../support/up-process';
@@ -11,21 +12,22 @@ interface DoctorReport {
   readonly checks: readonly { readonly subject: string; readonly state: string; readonly detail: string; readonly hint: string | null; readonly code: string | null }[];
 }
 
-describe('modosu with PostgreSQL and Temporal by address', () => {
+describe('modosu with PostgreSQL, Temporal and the data repository by address', () => {
   let postgres: TestPostgres;
   let temporal: TestTemporal;
+  let data: DataLab;
   let state: TestState;
   let up: UpProcess | null = null;
   let addresses: Readonly<Record<string, string>>;
 
   beforeAll(async () => {
-    [postgres, temporal] = await Promise.all([startTestPostgres({ migrate: false }), startTemporalForTests()]);
+    [postgres, temporal, data] = await Promise.all([startTestPostgres({ migrate: false }), startTemporalForTests(), DataLab.start()]);
     state = new TestState();
-    addresses = { MODOSU_DATABASE_URL: postgres.appUrl, MODOSU_APP_ROLE: postgres.appRole, MODOSU_TEMPORAL_ADDRESS: temporal.address, MODOSU_TEMPORAL_NAMESPACE: 'modosu-external' };
+    addresses = { MODOSU_DATABASE_URL: postgres.appUrl, MODOSU_APP_ROLE: postgres.appRole, MODOSU_TEMPORAL_ADDRESS: temporal.address, MODOSU_TEMPORAL_NAMESPACE: 'modosu-external', MODOSU_DATA_URL: data.server.url };
   }, 60_000);
   afterAll(async () => {
     await state.remove();
-    await Promise.all([postgres.stop(), temporal.close()]);
+    await Promise.all([postgres.stop(), temporal.close(), data.dispose()]);
   }, 60_000);
 
   const doctor = async (): Promise<{ readonly exitCode: number | null; readonly report: DoctorReport }> => {
@@ -68,9 +70,16 @@ describe('modosu with PostgreSQL and Temporal by address', () => {
     up = state.up(addresses);
     await up.ready();
     await expect(state.request('/v1/servers')).resolves.toBe(200);
-    expect([state.pidOf('postgres'), state.pidOf('temporal')]).toEqual([null, null]);
-    expect(state.endpoints().temporalAddress).toBe(temporal.address);
-    expect(readdirSync(state.directory)).not.toContain('postgres');
+    expect([state.pidOf('postgres'), state.pidOf('temporal'), state.pidOf('data')]).toEqual([null, null, null]);
+    expect(state.endpoints()).toMatchObject({ temporalAddress: temporal.address, dataUrl: data.server.url });
+    for (const absent of ['postgres', 'data-repository']) expect(readdirSync(state.directory)).not.toContain(absent);
+  });
+
+  it('`modosu doctor` says that the server of the data repository does not know our logins, until it has a copy of them', async () => {
+    const logins = join(state.directory, 'secrets', 'data-logins.htpasswd');
+    expect(line((await doctor()).report, 'data repository')).toMatchObject({ state: 'fail', code: 'DATA_REPOSITORY_KEY_WRONG', hint: expect.stringContaining(logins) as string });
+    copyFileSync(logins, data.htpasswdFile);
+    expect(line((await doctor()).report, 'data repository')).toMatchObject({ state: 'ok', detail: expect.stringContaining(data.server.url) as string });
   });
 
   it('`modosu doctor` finds everything in order, and reads the addresses from the state directory alone', async () => {

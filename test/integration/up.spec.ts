@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
+import { findProgram } from '../../src/system/child-process';
 import { TemporalClient } from '../../src/temporal/client';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { inspectNamespace } from '../../src/temporal/namespace';
 import { loadPayloadKeys } from '../../src/temporal/payload-keys';
+import { makeCertificate } from '../support/data-lab';
 import { eventually, PARTS, TestState, type Outcome } from '../support/up-process';
 
 jest.setTimeout(120_000);
@@ -42,6 +44,7 @@ describe('modosu up: one life after the other on one state directory', () => {
     await expect(state.request('/v1/servers')).resolves.toBe(200);
     await expect(state.request('/v1/servers', null)).resolves.toBe(401);
     expect(PARTS.map((part) => state.pidOf(part))).not.toContain(null);
+    expect((await fetch(`${state.endpoints().dataUrl}/probe/config`)).status).toBe(401);
     await withTemporal(async (client) => {
       await expect(inspectNamespace(client)).resolves.toEqual({ retentionDays: 90, missingSearchAttributes: [] });
       await client.client.workflow.start('anything', { workflowId: marker, taskQueue: 'nobody', args: [] });
@@ -51,7 +54,8 @@ describe('modosu up: one life after the other on one state directory', () => {
   it('keeps secrets to itself', () => {
     expect(modeOf(state.directory)).toBe('711');
     expect(modeOf(join(state.directory, 'secrets'))).toBe('700');
-    for (const name of ['admin-token', 'payload-keys.json', 'database-url', 'database-owner-url', 'postgres-password']) expect(modeOf(join(state.directory, 'secrets', name))).toBe('600');
+    for (const name of ['admin-token', 'payload-keys.json', 'database-url', 'database-owner-url', 'postgres-password', 'data-logins.htpasswd', 'data/probe/login']) expect(modeOf(join(state.directory, 'secrets', name))).toBe('600');
+    expect(modeOf(join(state.directory, 'data-repository'))).toBe('700');
     const token = state.read('secrets/admin-token').trim();
     const password = state.read('secrets/database-app-password').trim();
     const written = [up.stdout, up.stderr, state.read('run/endpoints.json'), ...PARTS.map((part) => state.read(`logs/${part}.log`))].join('\n');
@@ -152,7 +156,7 @@ describe('modosu up: what keeps it from starting', () => {
     });
     afterEach(() => new Promise((resolve) => other.close(resolve)));
 
-    it.each(['MODOSU_API_PORT', 'MODOSU_POSTGRES_PORT', 'MODOSU_TEMPORAL_PORT'])('names port and variable: %s', async (variable) => {
+    it.each(['MODOSU_API_PORT', 'MODOSU_POSTGRES_PORT', 'MODOSU_TEMPORAL_PORT', 'MODOSU_DATA_PORT'])('names port and variable: %s', async (variable) => {
       const error = await fails({ [variable]: String(port) });
       expect(error).toMatchObject({ code: 'PORT_TAKEN', msg: expect.stringContaining(String(port)) as string, hint: expect.stringContaining(variable) as string });
     });
@@ -173,6 +177,31 @@ describe('modosu up: what keeps it from starting', () => {
   it('a missing Temporal program', async () => {
     const error = await fails({ MODOSU_TEMPORAL_CLI: join(state.directory, 'absent') });
     expect(error).toMatchObject({ code: 'PROGRAM_MISSING', hint: expect.stringContaining('MODOSU_TEMPORAL_CLI') as string });
+  });
+
+  it('a missing rclone, unless another server is named', async () => {
+    const programs = join(state.directory, 'programs');
+    mkdirSync(programs);
+    for (const program of ['setpriv', 'flock', 'cat']) symlinkSync(findProgram(program), join(programs, program));
+    const env = { PATH: programs, MODOSU_TEMPORAL_CLI: process.execPath };
+    await expect(fails(env)).resolves.toMatchObject({ code: 'PROGRAM_MISSING', msg: expect.stringContaining('rclone') as string, hint: expect.stringContaining('MODOSU_DATA_URL') as string });
+    await expect(fails({ ...env, MODOSU_DATA_URL: 'http://127.0.0.1:1', MODOSU_TEMPORAL_CLI: join(programs, 'absent') })).resolves.toMatchObject({ code: 'PROGRAM_MISSING', hint: expect.stringContaining('MODOSU_TEMPORAL_CLI') as string });
+  });
+
+  it('a directory for the data repository that is not there: nothing is made in its place', async () => {
+    const absent = join(state.directory, 'not-mounted');
+    await expect(fails({ MODOSU_DATA_DIR: absent })).resolves.toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringContaining(absent) as string });
+    expect(existsSync(absent)).toBe(false);
+  });
+
+  it('a certificate of the data repository for another name', async () => {
+    const { certificateFile, keyFile } = await makeCertificate('DNS:elsewhere.example');
+    try {
+      const error = await fails({ MODOSU_DATA_TLS_CERT_FILE: certificateFile, MODOSU_DATA_TLS_KEY_FILE: keyFile });
+      expect(error).toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringMatching(/MODOSU_DATA_TLS_CERT_FILE.*127\.0\.0\.1/) as string });
+    } finally {
+      rmSync(join(certificateFile, '..'), { recursive: true, force: true });
+    }
   });
 
   it('a wrong variable', async () => {

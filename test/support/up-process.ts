@@ -10,7 +10,7 @@ const PROGRAM = join(ROOT, 'bin', 'modosu');
 /** Outside 0700 directories: PostgreSQL runs as another OS user. */
 const BASE = process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmpdir(), 'modosu-test');
 
-export const PARTS = ['postgres', 'temporal', 'worker', 'api'] as const;
+export const PARTS = ['postgres', 'temporal', 'data', 'worker', 'api'] as const;
 export type PartName = (typeof PARTS)[number];
 
 /** A state directory of its own; removed by `remove`, after everything that was started on it has ended. */

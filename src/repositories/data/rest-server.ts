@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ModosuError } from '../../contracts/errors';
 import { redact } from '../../domain/redact';
-import { errorMessage } from '../../system/files';
+import { errorCode, errorMessage } from '../../system/files';
 
 export interface Login {
   readonly name: string;
@@ -25,7 +25,7 @@ const FILE_ID = /^[0-9a-f]{64}$/;
 /**
  * The few questions Modosu asks the repository's server itself: they are answered within milliseconds, where restic would try again for a quarter of an hour. restic's REST protocol, nothing else.
  *
- * All methods throw `DATA_REPOSITORY_UNREACHABLE` when the server does not answer, or answers with an error of its own.
+ * All methods throw `DATA_REPOSITORY_UNREACHABLE` when the server does not answer (the context names Node's code as `problem`), or answers with an error of its own.
  */
 export class RestServer {
   /**
@@ -76,7 +76,7 @@ export class RestServer {
   private ask(method: 'HEAD' | 'GET' | 'DELETE', path: string, login: Login | null, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const secrets = login === null ? [] : [login.password];
     const failed = (error: unknown): ModosuError =>
-      new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`, { context: { address: this.url } });
+      new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`, { context: { address: this.url, problem: errorCode(error) ?? null } });
     return new Promise<Answer>((resolve, reject) => {
       const target = new URL(`${this.url}${path}`);
       const ca = this.caCertificateFile === null ? undefined : readFileSync(this.caCertificateFile);

@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StateLayout } from '../../config/state-layout';
-import { ModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import { PROBE_LOGIN } from '../../repositories/data/logins';
 import type { RestServer } from '../../repositories/data/rest-server';
 import { findProgram } from '../../system/child-process';
@@ -75,8 +75,13 @@ async function untilAnswering(server: RestServer, ended: AbortSignal): Promise<v
       await server.look(null, PROBE_LOGIN);
       return;
     } catch (error) {
-      // The last answer says why: a certificate for another name, say.
+      if (isCertificateProblem(error)) {
+        throw new ModosuError('CONFIG_INVALID', `The certificate in MODOSU_DATA_TLS_CERT_FILE does not serve: ${error.message}`, { hint: 'It has to be valid now, and for the name or address in the message (subjectAltName).', context: error.context });
+      }
       if (ended.aborted || performance.now() > giveUpAt) throw error;
     }
   }
 }
+
+const isCertificateProblem = (error: unknown): error is ModosuError =>
+  isModosuError(error) && typeof error.context.problem === 'string' && /^(?:ERR_TLS_CERT|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(error.context.problem);

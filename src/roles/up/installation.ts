@@ -62,8 +62,8 @@ export class Installation {
     await rm(layout.endpointsFile, { force: true });
     if (config.payloadKeysFile === layout.payloadKeysFile) ensurePayloadKeys(layout.payloadKeysFile, new Date());
     const temporalCli = config.temporalAddress === null ? findTemporalCli(config) : null;
-    const rclone = config.dataServer.externalUrl === null ? findRclone() : null;
-    if (rclone !== null) await prepareDataDirectory(config.dataServer.directory, config.layout);
+    const rclone = config.dataServer.directory === null ? null : findRclone();
+    if (config.dataServer.directory !== null) await prepareDataDirectory(config.dataServer.directory, config.layout);
     const ports = await this.choosePorts();
     const data = dataAddresses({ ...config.dataServer, port: ports.data });
     if (data === null) throw new ModosuError('INTERNAL', 'The server of the data repository was given no port.');
@@ -80,6 +80,9 @@ export class Installation {
       temporalAddress,
       temporalNamespace: config.temporalNamespace,
       dataUrl: data.url,
+      dataGuestUrl: data.guestUrl,
+      dataCertificateFile: config.dataServer.certificateFile,
+      dataDirectory: config.dataServer.directory,
       tokenFile: layout.adminTokenFile,
       supervisorPid: process.pid,
       startedAt: new Date().toISOString(),
@@ -158,7 +161,7 @@ export class Installation {
     const { layout, dataServer } = this.config;
     const { directory, host, certificateFile, keyFile } = dataServer;
     await writeLogins(this.secrets, layout.dataLoginsFile);
-    if (rclone === null) return;
+    if (rclone === null || directory === null) return;
     const tls = certificateFile === null || keyFile === null ? null : { certificateFile, keyFile };
     await this.startPart(dataPart({ rclone, directory, host, port, htpasswdFile: layout.dataLoginsFile, tls }, new RestServer(addresses.url, certificateFile)));
   }
