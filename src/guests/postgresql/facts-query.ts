@@ -21,6 +21,11 @@ export const rowsQuery = (condition = 'true'): string =>
   `SELECT format('SELECT jsonb_build_array(%L::text, %L::text, count(*)) FROM %s%I.%I', n.nspname, c.relname, CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, n.nspname, c.relname)
 FROM ${TABLES} AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
 
+/** `[schema, name, rows, new rows]` of every ordinary table; new ones were written by transactions that are younger than `moment`, a query for an age. */
+export const newRowsQuery = (condition: string, moment: string): string =>
+  `SELECT format('SELECT jsonb_build_array(%L::text, %L::text, count(*), count(*) FILTER (WHERE age(t.xmin) < (%s))) FROM ONLY %I.%I AS t', n.nspname, c.relname, '${moment.replaceAll("'", "''")}', n.nspname, c.relname)
+FROM ${TABLES} AND c.relkind = 'r' AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
+
 /** How many bytes the tables of a database hold, about what a dump of it needs. */
 export const DUMP_SIZE_QUERY = "SELECT to_jsonb(coalesce(sum(pg_table_size(oid)), 0)::bigint) FROM pg_class WHERE relkind IN ('r', 'm') AND (oid >= 16384 OR relname = 'pg_largeobject');";
 

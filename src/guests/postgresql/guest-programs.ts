@@ -119,6 +119,11 @@ export class GuestPrograms {
     return Number(found);
   }
 
+  /** Tells file systems apart. */
+  async deviceOf(path: string): Promise<string> {
+    return (await this.output(['stat', '-c', '%d', '--', path], { asAgent: true })).trim().slice(0, 40);
+  }
+
   /** Null: there is no such file. */
   async sizeOf(path: string): Promise<number | null> {
     const { exitCode, stdout } = await this.run(['stat', '-c', '%s', '--', path], { asAgent: true });

@@ -1,18 +1,20 @@
-import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection } from '../../contracts/data';
+import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection, PostgresqlSurvey, PostgresqlUndoSurvey } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { runNames, type RunNames } from '../../domain/postgresql-names';
 import type { GuestAgent } from '../guest-agent';
 import { DatabaseServer } from './database-server';
 import { dumpDatabases } from './dump';
-import { GuestPrograms } from './guest-programs';
+import { GuestPrograms, insideSpool } from './guest-programs';
 import { abandonObjects, restoreObjects, type KeptObjects } from './objects';
-import type { KeptPostgresql, PostgresqlProbe, Waiting } from './postgresql';
+import type { KeptPostgresql, Postgresql, PostgresqlProbe, Waiting } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
+import { surveyDatabase } from './survey';
+import { surveyUndo } from './survey-undo';
 import { confirmObjects, undoObjects } from './undo-objects';
 import { abandonWhole, confirmWhole, restoreWholeBeside, swap, undoWhole } from './whole';
 
 /** `Postgresql` over a guest agent, for one run. */
-export class PostgresqlInGuest {
+export class PostgresqlInGuest implements Postgresql {
   private readonly server: DatabaseServer;
   private readonly names: RunNames;
 
@@ -41,8 +43,19 @@ export class PostgresqlInGuest {
     return dumpDatabases(this.server, directory, waiting);
   }
 
-  discard(directory: string): Promise<void> {
-    return discardDirectory(this.server, directory);
+  async discard(directory: string): Promise<void> {
+    insideSpool(this.server.dataSet.spoolDirectory, directory, 'direct');
+    // What still writes into it would make it again. The database server may be down by now.
+    await this.server.endLeftovers([directory]).catch(() => undefined);
+    await discardDirectory(this.server, directory);
+  }
+
+  survey(facts: PostgresqlFacts, selection: PostgresqlSelection): Promise<PostgresqlSurvey> {
+    return surveyDatabase(this.server, facts, selection);
+  }
+
+  surveyUndo(kept: KeptPostgresql): Promise<PostgresqlUndoSurvey> {
+    return surveyUndo(this.server, kept);
   }
 
   restoreObjects(directory: string, facts: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptObjects> {

@@ -1,6 +1,5 @@
-import type { DataSelection, KeptData, PostgresqlContent, PostgresqlFacts, PostgresqlSurvey, PostgresqlUndoSurvey } from '../../contracts/data';
+import type { KeptData, PostgresqlContent, PostgresqlFacts, PostgresqlSelection, PostgresqlSurvey, PostgresqlUndoSurvey } from '../../contracts/data';
 
-export type PostgresqlSelection = Extract<DataSelection, { kind: 'postgresql' }>;
 export type KeptPostgresql = Extract<KeptData, { kind: 'postgresql' }>;
 
 export interface PostgresqlProbe {
@@ -60,7 +59,7 @@ export interface Postgresql {
   swap(database: string): Promise<KeptPostgresql>;
   /**
    * Puts everything back to before the run's first change in the guest, whatever has been reached; the live database accepts connections. After `swap` the exchanged database is kept as `undoneDatabase`,
-   * because others may have written to it; null otherwise.
+   * because others may have written to it; null otherwise. Of a restore of objects only what nobody sees is removed: a transaction that has been committed is taken back by `undo`. Roles that were made stay.
    */
   abandon(database: string): Promise<{ readonly undoneDatabase: string | null }>;
 

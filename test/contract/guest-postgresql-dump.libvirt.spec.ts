@@ -1,0 +1,141 @@
+import { posix } from 'node:path';
+import { newId } from '../../src/contracts/ids';
+import { parseFacts } from '../../src/domain/postgresql-facts';
+import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
+import { createPostgresqlLab, QUOTED, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+
+jest.setTimeout(180_000);
+
+describe('dumps of databases in a guest', () => {
+  let lab: PostgresqlLab;
+  let directory: string;
+  const contents = (): Promise<string> => lab.run('find', lab.spool, '-mindepth', '1', '-printf', '%P %m %u\\n');
+  beforeAll(async () => {
+    lab = await createPostgresqlLab();
+    directory = posix.join(lab.spool, 'point');
+    await lab.sql(SHOP, 'postgres');
+  });
+  afterAll(() => lab?.destroy());
+
+  it('says what answers, and what does not', async () => {
+    expect(await lab.postgresql().probe()).toEqual({
+      engineVersion: expect.stringMatching(/^15\./), engineMajor: 15, superuser: true,
+      programs: { psql: expect.stringMatching(/^15\./), pgDump: expect.stringMatching(/^15\./), pgRestore: expect.stringMatching(/^15\./) },
+    });
+    await expect(lab.postgresql(undefined, undefined, { socketDirectory: '/tmp/nowhere' }).probe()).rejects.toMatchObject({ code: 'DATABASE_SERVER_UNREACHABLE' });
+    await expect(lab.postgresql(undefined, undefined, { osUser: 'nobody-here' }).probe()).rejects.toMatchObject({ code: 'DATABASE_SERVER_UNREACHABLE', message: expect.stringContaining('nobody-here') });
+    const without = faultAgent(lab.agent, {});
+    without.exec = (argv, options) => lab.agent.exec(argv.map((part) => (part === 'pg_restore' ? 'pg_restore-not-there' : part)) as unknown as typeof argv, options);
+    await expect(lab.postgresql(undefined, without).probe()).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'pg_restore' } });
+  });
+
+  it('holds everything, in one moment: rows written meanwhile are in neither dump nor facts', async () => {
+    const progress: number[] = [];
+    // Rows come in after the snapshot was taken, before pg_dump reads.
+    const meddling = faultAgent(lab.agent, {
+      before: async (argv) => {
+        if (argv.includes('pg_dump')) await lab.sql("INSERT INTO customers VALUES (9001, 'late', 'Kobe'); CREATE TABLE late (id integer);");
+      },
+    });
+    const { content, facts } = await lab.postgresql(undefined, meddling).dump(directory, { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
+    await lab.sql('DELETE FROM customers WHERE id = 9001; DROP TABLE late;');
+
+    expect(content).toMatchObject({ kind: 'postgresql', engineMajor: 15, directory, factsFile: 'facts.json', globalsFile: 'globals.sql', databases: [{ name: 'shop', file: '0.dump', tables: 6, rows: 2602 }] });
+    expect(progress.length).toBeGreaterThan(1);
+    expect(await contents()).toMatch(/^point 700 postgres$/m);
+    expect((await contents()).split('\n').filter(Boolean).map((line) => line.split(' ')[0]).sort()).toEqual(['point', 'point/0.dump', 'point/facts.json', 'point/globals.sql']);
+    const written = await lab.agent.readFile(posix.join(directory, 'facts.json'), { timeoutMs: 30_000, maxBytes: 1_000_000 });
+    expect(parseFacts(written ?? Buffer.alloc(0))).toEqual(facts);
+    const [shop] = facts.databases;
+    expect(shop).toMatchObject({
+      owner: 'shop_owner', encoding: 'UTF8', collate: 'C', ctype: 'C', localeProvider: 'c', connectionLimit: 17, tablespace: 'pg_default', comment: 'The "shop"\'s data',
+      settings: [{ role: null, setting: 'search_path="$user", public, "Mixed Case"' }, { role: null, setting: 'work_mem=5MB' }, { role: 'shop_app', setting: 'statement_timeout=7s' }],
+    });
+    expect(shop?.acl).toContainEqual({ grantee: 'shop_app', grantor: 'shop_owner', privilege: 'CONNECT', grantable: true });
+    expect(shop?.extensions).toContainEqual({ name: 'hstore', version: '1.6', schema: 'public' });
+    expect(shop?.tables.map(({ schema, name, rows }) => [schema, name, rows])).toEqual([
+      ['Mixed Case', QUOTED.name, 2], ['public', 'customers', 200], ['public', 'orders', 2000], ['public', 'part', 400], ['public', 'part_2024', 213], ['public', 'part_2025', 187],
+    ]);
+    expect(shop?.tables.find(({ name }) => name === 'orders')?.roles).toEqual(['App 注文 "x"', 'shop_app', 'shop_owner']);
+    expect(shop?.foreignKeys).toEqual([expect.objectContaining({ name: 'orders_customer_id_fkey', definition: 'FOREIGN KEY (customer_id) REFERENCES public.customers(id)', comment: 'who ordered' })]);
+    const dumped = await lab.run('pg_restore', '-f', '-', '-a', '-t', 'customers', posix.join(directory, '0.dump'));
+    expect(dumped).not.toContain('late');
+    expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('0');
+  });
+
+  it('is discarded, twice, and nothing outside the spool directory is', async () => {
+    await lab.postgresql().discard(directory);
+    await lab.postgresql().discard(directory);
+    expect(await contents()).toBe('');
+    for (const path of ['/etc', `${lab.spool}/../etc`, lab.spool, `${lab.spool}/a/b`, `${lab.spool}/.`]) await expect(lab.postgresql().discard(path)).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
+  it('a database that is not there is said, and nothing is left', async () => {
+    await expect(lab.postgresql(undefined, undefined, { databases: ['shop', 'no "such" one'] }).dump(directory, waiting)).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND', message: expect.stringContaining('no "such" one') });
+    expect(await contents()).toBe('');
+  });
+
+  it('a dump that ends early is a failure, and nothing is left', async () => {
+    const killing = faultAgent(lab.agent, {
+      after: async (argv, _call, pid) => {
+        if (argv.includes('pg_dump') && pid !== null) await lab.run('kill', '-KILL', String(pid));
+      },
+    });
+    await expect(lab.postgresql(undefined, killing).dump(directory, waiting)).rejects.toMatchObject({ code: 'DUMP_FAILED', message: expect.stringContaining('ended early') });
+    expect(await contents()).toBe('');
+    expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('0');
+  });
+
+  it('a dump that cannot be read to its end is a failure', async () => {
+    const cutting = faultAgent(lab.agent, {
+      before: async (argv) => {
+        if (argv.includes('/dev/null')) await lab.run('truncate', '-s', '-20000', posix.join(directory, '0.dump'));
+      },
+    });
+    await expect(lab.postgresql(undefined, cutting).dump(directory, waiting)).rejects.toMatchObject({ code: 'DUMP_INCOMPLETE' });
+    expect(await contents()).toBe('');
+  });
+
+  it('an abort ends the programs in the guest', async () => {
+    const abort = new AbortController();
+    const aborting = faultAgent(lab.agent, {
+      after: (argv, _call, pid) => {
+        if (argv.includes('pg_dump') && pid !== null) abort.abort(new Error('cancelled'));
+      },
+    });
+    await expect(lab.postgresql(undefined, aborting).dump(directory, { signal: abort.signal })).rejects.toThrow('cancelled');
+    expect(await contents()).toBe('');
+    expect(await lab.processes('^(/.*/)?pg_dump ')).toEqual([]);
+    expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('0');
+  });
+
+  it('a caller that dies leaves programs behind: its next attempt ends them, and nobody else\'s', async () => {
+    const run = newId('run');
+    const foreign = await lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', "dbname=shop application_name='modosu-run_of_another'"], input: 'SELECT pg_sleep(600);' }, { timeoutMs: 30_000 });
+    let started = 0;
+    const counting = faultAgent(lab.agent, { before: (argv, call) => void (argv.includes('pg_dump') && (started = call)) });
+    await lab.postgresql(run, counting).dump(directory, waiting);
+    await expect(lab.postgresql(run, dyingAgent(lab.agent, started)).dump(directory, waiting)).rejects.toThrow(CallerDied);
+    expect(Number(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'"))).toBeGreaterThan(1);
+    expect((await lab.postgresql(run).dump(directory, waiting)).content.databases).toHaveLength(1);
+    expect(await lab.sql("SELECT string_agg(application_name, ',') FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('modosu-run_of_another');
+    await lab.run('kill', '-KILL', String(foreign));
+    await lab.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'modosu-run_of_another'");
+    await lab.postgresql().discard(directory);
+  });
+
+  it('room: too little is said with numbers before anything is written, and when it runs out in the middle', async () => {
+    if (lab.local) return;
+    await lab.run('mkdir', '-p', '/mnt/small');
+    await lab.run('mount', '-t', 'tmpfs', '-o', 'size=20m,mode=1777', 'tmpfs', '/mnt/small');
+    const small = lab.postgresql(undefined, undefined, { spoolDirectory: '/mnt/small' });
+    await lab.run('dd', 'if=/dev/zero', 'of=/mnt/small/other', 'bs=1M', 'count=10');
+    await expect(small.dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/about 1[67](\.\d)? MiB are needed.*10 MiB free under \/mnt\/small/) });
+    await lab.run('rm', '/mnt/small/other');
+    // What is compressed in the tables is not in the dump.
+    await lab.sql("CREATE TABLE large AS SELECT repeat('x', 1000000) AS t FROM generate_series(1, 30)");
+    await expect(small.dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/No space left on device.*free under \/mnt\/small/) });
+    expect(await lab.run('find', '/mnt/small', '-mindepth', '1')).toBe('');
+    await lab.sql('DROP TABLE large');
+  });
+});

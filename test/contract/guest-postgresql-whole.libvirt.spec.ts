@@ -1,0 +1,257 @@
+import { posix } from 'node:path';
+import type { PostgresqlFacts } from '../../src/contracts/data';
+import { newId } from '../../src/contracts/ids';
+import { runNames } from '../../src/domain/postgresql-names';
+import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
+import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
+import { createPostgresqlLab, QUOTED_SQL, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+
+jest.setTimeout(300_000);
+
+const WHOLE = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: false } as const;
+
+describe('a whole database of a guest goes back in time', () => {
+  let lab: PostgresqlLab;
+  let directory: string;
+  let facts: PostgresqlFacts;
+  let before: Awaited<ReturnType<typeof everything>>;
+
+  const databases = (): Promise<string> => lab.sql("SELECT string_agg(datname || CASE WHEN datallowconn THEN '' ELSE ' closed' END, ', ' ORDER BY datname) FROM pg_database WHERE datname !~ '^(template|postgres)'", 'postgres');
+  /** Rows of all tables, and all that a dump alone would lose. */
+  const everything = async (database = 'shop'): Promise<Record<string, string>> => ({
+    customers: await lab.checksum('customers', database),
+    orders: await lab.checksum('orders', database),
+    quoted: await lab.checksum(QUOTED_SQL, database),
+    part: await lab.checksum('part', database),
+    properties: await lab.sql(
+      `SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit, datacl, shobj_description(oid, 'pg_database'),
+        (SELECT string_agg(setrole::regrole || ' ' || setconfig::text, ';' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid) FROM pg_database d WHERE datname = current_database();
+       SELECT string_agg(extname || extversion || extnamespace::regnamespace, ';' ORDER BY extname) FROM pg_extension;
+       SELECT string_agg(relname || coalesce(relacl::text, '') || relowner::regrole || relrowsecurity, ';' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace;
+       SELECT string_agg(attname || attacl::text, ';') FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid = 'orders'::regclass;
+       SELECT string_agg(conname || pg_get_constraintdef(oid) || coalesce(obj_description(oid, 'pg_constraint'), ''), ';' ORDER BY conname) FROM pg_constraint WHERE connamespace = 'public'::regnamespace;
+       SELECT nextval('"Mixed Case"."it''s ""quoted"" 注文_id_seq"') > 2;`,
+      database,
+    ),
+  });
+
+  beforeAll(async () => {
+    lab = await createPostgresqlLab({ dataDiskBytes: 24 * 1024 * 1024 });
+    directory = posix.join(lab.spool, 'point');
+    await lab.sql('ALTER SYSTEM SET max_prepared_transactions = 5', 'postgres');
+    // Whoever runs the server starts it again.
+    if (!lab.local) await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');
+    await untilItWorks(() => lab.sql(SHOP, 'postgres'));
+    ({ facts } = await lab.postgresql().dump(directory, waiting));
+    before = await everything();
+  });
+  afterAll(() => lab?.destroy());
+
+  describe('there and back', () => {
+    const run = newId('run');
+    const names = runNames(run);
+    let kept: KeptPostgresql;
+    let changed: Record<string, string>;
+
+    it('a plan says what would be lost', async () => {
+      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (7, 'since'), (8, 'since'); UPDATE customers SET name = 'nobody'; CREATE TABLE newer (id integer)");
+      changed = await everything();
+      const survey = await lab.postgresql(run).survey(facts, WHOLE);
+      expect(survey.changes).toContainEqual(expect.objectContaining({ effect: 'replaced', what: 'table public.orders', rows: { now: 2002, then: 2000 } }));
+      expect(survey.losses).toEqual([expect.stringContaining(facts.takenAt), 'Table public.orders has 2 rows more now than in the recovery point: they are not in the restored database.', 'Tables that were made since are not in the restored database: public.newer.']);
+      expect(survey.findings.filter(({ severity }) => severity === 'block')).toEqual([]);
+    });
+
+    it('is loaded beside with roles that are missing, also after a SIGKILL of pg_restore', async () => {
+      await lab.sql('DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; REASSIGN OWNED BY shop_app TO postgres; DROP OWNED BY shop_app; DROP ROLE shop_app; ALTER ROLE shop_owner CREATEDB');
+      const killing = faultAgent(lab.agent, {
+        after: async (argv, _call, pid) => {
+          if (argv.includes('--exit-on-error') && pid !== null) await lab.run('kill', '-KILL', String(pid));
+        },
+      });
+      await expect(lab.postgresql(run, killing).restoreWholeBeside(directory, facts, 'shop', waiting)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringContaining('137') });
+      expect(await databases()).toBe('shop');
+      const progress: number[] = [];
+      await lab.postgresql(run).restoreWholeBeside(directory, facts, 'shop', { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
+      expect(progress.at(-1)).toBeGreaterThan(0);
+      expect(await databases()).toBe(`${names.restored}, shop`);
+      expect(await lab.sql("SELECT rolcanlogin, rolconnlimit, rolpassword LIKE 'SCRAM-SHA-256$%', pg_has_role('shop_app', 'shop_group', 'MEMBER') FROM pg_authid WHERE rolname = 'shop_app'")).toBe('t|9|t|t');
+      expect(await lab.sql("SELECT rolinherit FROM pg_roles WHERE rolname = 'App 注文 \"x\"'")).toBe('f');
+      // One that exists is not touched.
+      expect(await lab.sql("SELECT rolcreatedb FROM pg_roles WHERE rolname = 'shop_owner'")).toBe('t');
+      expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%SCRAM%' AND pid <> pg_backend_pid()")).toBe('0');
+    });
+
+    it('loaded once, a second call adopts it', async () => {
+      const watching = faultAgent(lab.agent, {});
+      await lab.postgresql(run, watching).restoreWholeBeside(directory, facts, 'shop', waiting);
+      expect(watching.calls.flat()).not.toContain('pg_restore');
+      expect(await lab.sql("SELECT count(*) FROM pg_stat_user_tables WHERE last_analyze IS NOT NULL AND relname = 'orders'", names.restored)).toBe('1');
+    });
+
+    it('takes the place of the live one, whose sessions end, and is what it was', async () => {
+      const session = await lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input: 'BEGIN; SELECT count(*) FROM orders; SELECT pg_sleep(600);' }, { timeoutMs: 30_000 });
+      await untilItWorks(async () => expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()", 'postgres')).toBe('1'));
+      kept = await lab.postgresql(run).swap('shop');
+      expect(kept).toMatchObject({ database: 'shop', whole: true, keptDatabase: names.replaced, replaced: ['shop'], added: [] });
+      expect(kept.keptBytes).toBeGreaterThan(1_000_000);
+      expect(await lab.postgresql(run).swap('shop')).toEqual(kept);
+      expect(await databases()).toBe(`${names.replaced} closed, shop`);
+      const ended = await untilItWorks(async () => (await lab.agent.outcome(session, { timeoutMs: 30_000 })) ?? Promise.reject(new Error('runs')));
+      expect(ended.stderr).toContain('terminating connection');
+      expect(await everything()).toEqual(before);
+    });
+
+    it('the plan of an undo counts what was written since', async () => {
+      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (9, 'after the restore'); UPDATE orders SET note = 'changed' WHERE id IN (1, 2)");
+      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['3 rows of public.orders were written since the restore and would be lost; the undone database is kept until the undo is confirmed.']);
+    });
+
+    it('is undone, the undo is undone, and confirmed', async () => {
+      const present = await everything();
+      const undo = newId('run');
+      const undone = await lab.postgresql(undo).undo(kept);
+      expect(undone).toMatchObject({ keptDatabase: runNames(undo).undone, whole: true });
+      expect(await lab.postgresql(undo).undo(kept)).toEqual(undone);
+      const { properties: _, ...rows } = await everything();
+      expect(rows).toEqual({ customers: changed['customers'], orders: changed['orders'], quoted: changed['quoted'], part: changed['part'] });
+      const again = await lab.postgresql().undo(undone);
+      expect(await everything()).toEqual(present);
+      await lab.postgresql().confirm(again);
+      await lab.postgresql().confirm(again);
+      expect(await databases()).toBe('shop');
+      await expect(lab.postgresql().undo(again)).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
+      expect(await databases()).toBe('shop');
+    });
+  });
+
+  describe('the exchange', () => {
+    /** A database as `restoreWholeBeside` leaves it, in a second. */
+    async function loaded(run: string): Promise<void> {
+      const { restored, application } = runNames(run);
+      await lab.sql(`CREATE DATABASE ${restored}; ALTER DATABASE ${restored} SET modosu.loaded TO '${application}';`, 'postgres');
+      await lab.sql("CREATE TABLE which AS SELECT 'new' AS it", restored);
+    }
+    const which = (): Promise<string> => lab.sql("SELECT CASE WHEN to_regclass('public.which') IS NULL THEN 'old' ELSE 'new' END");
+    const cleanUp = async (): Promise<void> => {
+      await lab.sql(`SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname ~ '^(restored|replaced|undone)_' \\gexec`, 'postgres');
+    };
+
+    it('killed between any two of its steps there is one database, old or new, and a second call or giving up ends well', async () => {
+      const run = newId('run');
+      await loaded(run);
+      const counting = faultAgent(lab.agent, {});
+      await lab.postgresql(run, counting).swap('shop');
+      const steps = counting.calls.length;
+      const first = counting.calls.findIndex((argv) => argv.includes('psql')) + 1;
+      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: runNames(run).undone });
+      await cleanUp();
+      expect(await which()).toBe('old');
+      const seen: string[] = [];
+      for (let last = first + 2; last <= steps; last += 1) {
+        const died = newId('run');
+        await loaded(died);
+        await expect(lab.postgresql(died, dyingAgent(lab.agent, last)).swap('shop')).rejects.toThrow(last === steps ? /./ : CallerDied).catch((error: unknown) => (last === steps ? undefined : Promise.reject(error as Error)));
+        seen.push(await databases());
+        if (last % 2 === 0) {
+          await lab.postgresql(died).swap('shop');
+          expect(await which()).toBe('new');
+          await lab.postgresql(died).abandon('shop');
+        } else await lab.postgresql(died).abandon('shop');
+        expect(await which()).toBe('old');
+        expect(await databases()).toMatch(/^(shop|shop, undone_\w+ closed)$/);
+        await cleanUp();
+      }
+      // The whole way has been seen: open, closed, exchanged.
+      expect(seen.some((state) => /restored_\w+, shop$/.test(state))).toBe(true);
+      expect(seen.some((state) => /shop closed/.test(state))).toBe(true);
+      expect(seen.some((state) => /^replaced_\w+ closed, shop$/.test(state))).toBe(true);
+    });
+
+    it('prepared transactions hold it: everything is as it was', async () => {
+      const run = newId('run');
+      await loaded(run);
+      await lab.sql("BEGIN; UPDATE customers SET city = 'Nara' WHERE id = 1; PREPARE TRANSACTION 'of somebody';");
+      await expect(lab.postgresql(run).swap('shop')).rejects.toMatchObject({ code: 'DATABASE_IN_USE', message: expect.stringContaining('of somebody') });
+      expect((await lab.postgresql(run).survey(facts, WHOLE)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_IN_USE', severity: 'block', evidence: ['of somebody'] }));
+      expect(await databases()).toBe(`${runNames(run).restored}, shop`);
+      await lab.sql("ROLLBACK PREPARED 'of somebody'");
+      await lab.postgresql(run).swap('shop');
+      expect(await which()).toBe('new');
+      await lab.postgresql(run).abandon('shop');
+      await cleanUp();
+    });
+
+    it('what was not loaded to its end is not put in place', async () => {
+      const run = newId('run');
+      await loaded(run);
+      await lab.sql(`ALTER DATABASE ${runNames(run).restored} RESET modosu.loaded`, 'postgres');
+      await expect(lab.postgresql(run).swap('shop')).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
+      await expect(lab.postgresql().swap('shop')).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
+      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: null });
+      expect(await databases()).toBe('shop');
+    });
+
+    it('a database that is gone is only put in place; undone it goes away, and comes again', async () => {
+      const run = newId('run');
+      await loaded(run);
+      await lab.sql('ALTER DATABASE shop RENAME TO aside', 'postgres');
+      const kept = await lab.postgresql(run).swap('shop');
+      expect(kept).toMatchObject({ keptDatabase: null, added: ['shop'], replaced: [] });
+      expect(await lab.postgresql(run).swap('shop')).toEqual(kept);
+      const undo = newId('run');
+      const undone = await lab.postgresql(undo).undo(kept);
+      expect(undone).toMatchObject({ keptDatabase: runNames(undo).undone });
+      expect(await lab.postgresql(undo).undo(kept)).toEqual(undone);
+      expect(await databases()).toBe(`aside, ${runNames(undo).undone} closed`);
+      const again = await lab.postgresql().undo(undone);
+      expect(await databases()).toBe('aside, shop');
+      await lab.postgresql().confirm(again);
+      expect(await lab.sql("SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%modosu%'")).toBe('0');
+      await lab.sql('DROP DATABASE shop; ALTER DATABASE aside RENAME TO shop', 'postgres');
+    });
+  });
+
+  describe('what stands against it', () => {
+    it('a newer dump, a missing extension, a missing tablespace, a role nobody knows how to make', async () => {
+      const [shop] = facts.databases;
+      if (shop === undefined) throw new Error('no facts');
+      const altered = (changes: Partial<typeof shop>): PostgresqlFacts => ({ ...facts, databases: [{ ...shop, ...changes }] });
+      const cases = [
+        [{ ...facts, engineMajor: 16, engineVersion: '16.4' }, 'DATABASE_ENGINE_TOO_OLD'],
+        [altered({ extensions: [...shop.extensions, { name: 'no_such', version: '1', schema: 'public' }] }), 'DATABASE_EXTENSION_MISSING'],
+        [altered({ tablespaces: ['no such'] }), 'DATABASE_TABLESPACE_MISSING'],
+      ] as const;
+      for (const [hostile, code] of cases) {
+        await expect(lab.postgresql().restoreWholeBeside(directory, hostile, 'shop', waiting)).rejects.toMatchObject({ code });
+        expect((await lab.postgresql().survey(hostile, WHOLE)).findings).toContainEqual(expect.objectContaining({ code, severity: 'block' }));
+      }
+      await expect(lab.postgresql().restoreWholeBeside(directory, altered({ roles: [...shop.roles, 'unknown'] }), 'shop', waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING', context: { roles: ['unknown'] } });
+      await expect(lab.postgresql().restoreWholeBeside(directory, facts, 'shopp', waiting)).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT' });
+      expect(await databases()).toBe('shop');
+    });
+
+    it('rows that are not what was saved', async () => {
+      const [shop] = facts.databases;
+      if (shop === undefined) throw new Error('no facts');
+      const tables = shop.tables.map((table) => (table.name === 'customers' ? { ...table, rows: 201 } : table));
+      const changed = { ...facts, databases: [{ ...shop, tables }] };
+      await expect(lab.postgresql().restoreWholeBeside(directory, changed, 'shop', waiting)).rejects.toMatchObject({ code: 'DUMP_INCOMPLETE', message: expect.stringContaining('public.customers has 200 rows instead of 201') });
+      expect(await databases()).toBe('shop');
+    });
+
+    it('a disk that fills while it is loaded', async () => {
+      if (lab.local) return;
+      await lab.run('mkdir', '/data/space');
+      await lab.run('chown', 'postgres', '/data/space');
+      await lab.sql("CREATE TABLESPACE small LOCATION '/data/space'", 'postgres');
+      await lab.sql("CREATE TABLE large (t text COMPRESSION pglz) TABLESPACE small; ALTER TABLE large ALTER t SET STORAGE EXTERNAL; INSERT INTO large SELECT repeat('x', 900000) FROM generate_series(1, 12)");
+      const own = posix.join(lab.spool, 'large');
+      const large = (await lab.postgresql().dump(own, waiting)).facts;
+      // Beside the present one there is no room for it there.
+      await expect(lab.postgresql().restoreWholeBeside(own, large, 'shop', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/No space left on device.*free/) });
+      expect(await databases()).toBe('shop');
+      expect(await lab.sql('SELECT count(*), sum(length(t)) FROM large')).toBe('12|10800000');
+    });
+  });
+});
