@@ -2,7 +2,7 @@ import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { DataRestorePlanBody, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, macOf, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 
 jest.setTimeout(600_000);
@@ -34,6 +34,8 @@ describe('data of a server', () => {
     guest = await stack.addServer({ name: NAME, guest: 'postgresql', dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [FILES, SHOP] } });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);
+    // Its only NIC: restored in quarantine, it reaches the data repository over it.
+    await stack.declare(NAME, { nics: [{ mac: await macOf(guest.uuid), role: 'backup' }] });
     await sh('mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done && echo first > note && echo junk > x.tmp && ln -s note link && chmod 640 note && chown 1000:1000 2026');
   });
   afterAll(() => stack.close());
