@@ -65,7 +65,7 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       await expect(repository.removeStaleLocks(serverId)).rejects.toMatchObject(missing);
       await expect(repository.open(serverId, newId('rp'))).rejects.toMatchObject(missing);
       await expect(repository.publish(makeManifest(serverId, ABSENT))).rejects.toMatchObject(missing);
-      await repository.ensure(serverId);
+      await Promise.all([repository.ensure(serverId), repository.ensure(serverId)]);
       const first = await repository.access(serverId);
       await repository.ensure(serverId);
       await expect(repository.access(serverId)).resolves.toEqual(first);
