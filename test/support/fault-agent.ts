@@ -35,13 +35,16 @@ export function faultAgent(agent: GuestAgent, { before, after }: Faults): GuestA
   return wrapped;
 }
 
-/** An agent whose caller dies after its `last`th program: nothing gets through any more, as when a worker is killed. What it has started goes on in the guest. */
-export function dyingAgent(agent: GuestAgent, last: number): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
+/** An agent whose caller dies after its `last`th program, or the first that is like `last`: nothing gets through any more, as when a worker is killed. What it has started goes on in the guest. */
+export function dyingAgent(agent: GuestAgent, last: number | ((argv: readonly string[]) => boolean)): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
   let dead = false;
   const wrapped = faultAgent(agent, {
     before: (_argv, call) => {
-      dead ||= call > last;
+      dead ||= typeof last === 'number' && call > last;
       if (dead) throw new CallerDied();
+    },
+    after: (argv) => {
+      dead ||= typeof last !== 'number' && last(argv);
     },
   });
   for (const method of ['outcome', 'readFile'] as const) {
