@@ -38,7 +38,7 @@ describe('restic in a guest', () => {
   const checksums = (directory: string): Promise<string> => lab.sh('cd "$1"; find . -type f -not -path "*/.modosu-*" -print0 | sort -z | xargs -0 sha256sum', directory);
   const resticsRunning = async (): Promise<string> => lab.sh('pgrep -x restic || true');
   /** Begins to save the large file, slowly, and comes back when restic has sent some of it and has ten seconds to go. */
-  async function inTheMiddle<T>(begin: () => Promise<T>): Promise<Promise<T>[]> {
+  async function inTheMiddle<T>(begin: () => Promise<T>): Promise<{ readonly saving: Promise<T> }> {
     await lab.server.kill();
     await lab.server.start({ slow: true });
     const stored = lab.server.storedBytes();
@@ -46,7 +46,7 @@ describe('restic in a guest', () => {
     saving.catch(() => undefined);
     await eventually('some of it has arrived', async () => lab.server.storedBytes() > stored, 120_000);
     expect(await resticsRunning()).not.toBe('');
-    return [saving];
+    return { saving };
   }
   const atFullSpeed = async (): Promise<void> => {
     await lab.server.kill();
@@ -140,7 +140,7 @@ describe('restic in a guest', () => {
 
   it('ends restic in the guest when it is aborted', async () => {
     const stopping = new AbortController();
-    const [saving] = await inTheMiddle(() => save({ paths: ['/data/large'] }, undefined, stopping.signal));
+    const { saving } = await inTheMiddle(() => save({ paths: ['/data/large'] }, undefined, stopping.signal));
     stopping.abort(new Error('enough'));
     await expect(saving).rejects.toThrow('enough');
     expect(await resticsRunning()).toBe('');
@@ -148,7 +148,7 @@ describe('restic in a guest', () => {
 
   it('survives a restic that is killed in the middle: the next call saves everything', async () => {
     const runId = randomUUID();
-    const [saving] = await inTheMiddle(() => save({ paths: ['/data/large'], runId }));
+    const { saving } = await inTheMiddle(() => save({ paths: ['/data/large'], runId }));
     await lab.sh('pkill -KILL -x restic');
     await expect(saving).rejects.toMatchObject({ code: 'DATA_BACKUP_FAILED' });
     await atFullSpeed();
@@ -196,12 +196,12 @@ describe('restic in a guest', () => {
 
   it('waits for a repository server that goes away in the middle and comes back', async () => {
     await lab.sh(`/usr/bin/head -c ${LARGE_BYTES} /dev/urandom > /data/large/blob`);
-    const [saving] = await inTheMiddle(() => save({ paths: ['/data/large'] }));
+    const { saving } = await inTheMiddle(() => save({ paths: ['/data/large'] }));
     await lab.server.kill();
     await delay(1_000);
     expect(await resticsRunning()).not.toBe('');
     await lab.server.start();
-    const { snapshotId } = await (saving ?? Promise.reject(new Error('never begun'))).catch(() => save({ paths: ['/data/large'] }));
+    const { snapshotId } = await saving.catch(() => save({ paths: ['/data/large'] }));
     expect(await lab.server.restic(['ls', '-l', snapshotId, '/data/large'])).toContain(String(LARGE_BYTES));
     await lab.server.restic(['check', '--no-lock']);
   });
