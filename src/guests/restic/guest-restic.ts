@@ -71,7 +71,9 @@ export async function backup(agent: GuestAgent, request: ResticBackup, { signal,
       onProgress?.({ doneBytes, totalBytes });
     };
     const summary = await saveWhole(agent, request, tag, version, { signal, onTick });
-    onProgress?.({ doneBytes: summary.totalBytes, totalBytes: summary.totalBytes });
+    // What was measured counts directories too: never back from what people have seen.
+    doneBytes = Math.max(doneBytes, summary.totalBytes);
+    onProgress?.({ doneBytes, totalBytes: doneBytes });
     const problems = await changedSince(agent, marker, request, signal);
     const snapshotId = await fullIdOf(agent, request, summary.snapshotId, tag, version, signal);
     return { snapshotId, files: summary.files, totalBytes: summary.totalBytes, addedBytes: summary.addedBytes, problems, restic: version };
