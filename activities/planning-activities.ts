@@ -14,7 +14,7 @@ import type { ActivityDependencies } from './dependencies';
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks: readonly string[] = []): Promise<PlanSource> {
+  async choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks: readonly string[] = [], attachOldDisks: readonly string[] = []): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const point = recoveryPointId === null ? await catalog.newestUsable(serverId) : await catalog.getRecoveryPoint(recoveryPointId);
@@ -32,6 +32,7 @@ export class PlanningJudgements implements PlanningActivities {
       repository: point.repository,
       recoveryPointId: point.id,
       keepDisks,
+      attachOldDisks,
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),

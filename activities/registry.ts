@@ -28,7 +28,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
   translateFailures(
     {
       ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'surveyUndo', 'discardVolumes', 'restoreNvram']),
-      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
+      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'attachOldDisk', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
     },
     deps.log,
   );

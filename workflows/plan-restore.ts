@@ -10,7 +10,7 @@ const DAMAGE: ReadonlySet<string> = new Set(['RECOVERY_POINT_CORRUPT', 'RECOVERY
 export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
-    source = await planning.choosePlanSource(input.planId, input.serverId, input.recoveryPointId, input.keepDisks ?? []);
+    source = await planning.choosePlanSource(input.planId, input.serverId, input.recoveryPointId, input.keepDisks ?? [], input.attachOldDisks ?? []);
     const survey = await hostLooks(source.hypervisor).surveyRestore(source);
     await planning.composePlan(source, survey);
   } catch (thrown) {

@@ -5,6 +5,7 @@ import { stateNow, staleness } from '../src/domain/restore-planning';
 import { catalogue, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
 import { giveServerBack } from './runbook/fence';
+import { attachOldDisk } from './runbook/old-disks';
 import { loadPlanOf } from './runbook/plan';
 import { carryOut } from './runbook/runbook';
 
@@ -67,6 +68,9 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
+    }
+    for (const disk of plan.oldDisks ?? []) {
+      await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(server, input, disk), detail: (attached) => attached });
     }
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds });

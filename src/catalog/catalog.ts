@@ -108,6 +108,8 @@ export interface AcceptPlanRequest {
   readonly recoveryPointId: string | null;
   /** Targets of the disks that stay as they are now. Whether they may is judged when the plan is made. */
   readonly keepDisks: readonly string[];
+  /** Targets of the disks whose old volumes are attached read-only to the restored server. */
+  readonly attachOldDisks: readonly string[];
 }
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */

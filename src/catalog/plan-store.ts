@@ -27,11 +27,11 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
       return database.transaction(async ({ manager, audit }) => {
         const earlier = await claimIdempotencyKey(manager, request, planId, now());
         if (earlier !== null) return { planId: earlier, replayed: true };
-        const { actor, serverId, scenario, recoveryPointId, keepDisks } = request;
+        const { actor, serverId, scenario, recoveryPointId, keepDisks, attachOldDisks } = request;
         const server = await requireServer(manager, serverId);
         if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, undoesRunId: null }, now()));
-        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }) } });
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, undoesRunId: null }, now()));
+        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }) } });
         return { planId, replayed: false };
       });
     },
@@ -45,7 +45,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const { serverId } = await requireRun(manager, ofRunId);
         const server = await requireServer(manager, serverId);
         await requireUndoableRun(manager, ofRunId, server);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], undoesRunId: ofRunId }, now()));
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], undoesRunId: ofRunId }, now()));
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
         return { planId, serverId, replayed: false };
       });
@@ -111,6 +111,7 @@ export interface PlanDraft {
   readonly actor: Actor;
   readonly recoveryPointId: string | null;
   readonly keepDisks: readonly string[];
+  readonly attachOldDisks: readonly string[];
   readonly undoesRunId: string | null;
 }
 
@@ -127,8 +128,8 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
 });
 
 /** What the workflow of a plan is started with. The database holds that an undo names its run. */
-export const startablePlan = ({ id: planId, serverId, recoveryPointId, keepDisks, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'undoesRunId'>): StartablePlan =>
-  undoesRunId === null ? { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks } } : { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
+export const startablePlan = ({ id: planId, serverId, recoveryPointId, keepDisks, attachOldDisks, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'attachOldDisks' | 'undoesRunId'>): StartablePlan =>
+  undoesRunId === null ? { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks } } : { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
 
 async function requirePlan(manager: EntityManager, planId: string): Promise<RestorePlanRow> {
   const plan = await manager.findOneBy(RestorePlanEntity, { id: planId });

@@ -85,8 +85,8 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const restore = await finishedRestore(catalog, server);
-      const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [] });
-      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [] } });
+      const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [], attachOldDisks: [] });
+      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [] } });
       const body = undoBodyOf(planId, server, restore);
       expect(await codeOf(catalog.completePlan(planId, body, planHash(body)))).toBe('INTERNAL');
     });

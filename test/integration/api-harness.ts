@@ -151,7 +151,7 @@ export class ApiHarness {
 
   /** A plan that is ready, made behind the API's back. */
   async readyPlan(server: ServerRecord, point: RecoveryPointView, findings: readonly Finding[] = []): Promise<string> {
-    const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id, keepDisks: [] } as const;
+    const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id, keepDisks: [], attachOldDisks: [] } as const;
     const { planId } = await this.catalog.acceptPlan(request);
     await this.completePlan(planId, server, point, findings);
     return planId;

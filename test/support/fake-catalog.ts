@@ -142,15 +142,15 @@ export class FakeCatalog implements Catalog {
   // --- plans -------------------------------------------------------------------------------------------------------------
   acceptPlan: Catalog['acceptPlan'] = async (request) => {
     this.reach();
-    const { actor, serverId, scenario, recoveryPointId, keepDisks } = request;
+    const { actor, serverId, scenario, recoveryPointId, keepDisks, attachOldDisks } = request;
     const planId = newId('plan');
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
     this.server(serverId);
     if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId);
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, undoesRunId: null }, this.now()));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, undoesRunId: null }, this.now()));
     this.claim(request, planId);
-    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }) } });
+    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }) } });
     return { planId, replayed: false };
   };
 
@@ -162,7 +162,7 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
     const { serverId } = this.run(ofRunId);
     this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], undoesRunId: ofRunId }, this.now()));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], undoesRunId: ofRunId }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
     return { planId, serverId, replayed: false };

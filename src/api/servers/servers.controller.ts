@@ -95,6 +95,7 @@ export class ServersController {
       scenario: body.scenario,
       recoveryPointId,
       keepDisks: body.keepDisks,
+      attachOldDisks: body.attachOldDisks,
     });
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);

@@ -14,6 +14,8 @@ export interface RestorePlanRow {
   readonly recoveryPointId: string | null;
   /** Targets of the disks that the server is to keep as they are now; empty: none, and always for an undo. */
   readonly keepDisks: readonly string[];
+  /** Targets of the disks whose old volumes are to be attached read-only. */
+  readonly attachOldDisks: readonly string[];
   /** The run whose swap is to be undone; null for a restore. */
   readonly undoesRunId: string | null;
   readonly hash: string | null;
@@ -34,6 +36,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     createdAt: instant({ name: 'created_at' }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     keepDisks: json({ name: 'keep_disks', default: [] }),
+    attachOldDisks: json({ name: 'attach_old_disks', default: [] }),
     undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),

@@ -10,6 +10,7 @@ interface RestorePlanFlags {
   readonly scenario: string;
   readonly image?: string;
   readonly keepDisk: readonly string[];
+  readonly attachOldDisk: readonly string[];
   readonly timeout: number;
 }
 
@@ -30,11 +31,12 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image').choices(['server']).makeOptionMandatory())
     .option('--image <id>', 'recovery point to restore; the newest usable one if not given')
     .option('--keep-disk <target>', 'disk with role data that stays as it is now, such as vdb; may be given several times', collect, [])
+    .option('--attach-old-disk <target>', 'data disk whose old volume is attached read-only to the restored server, to copy from it; may be given several times', collect, [])
     .option('--timeout <time>', 'how long to wait for the plan', durationOption, PLAN_TIMEOUT_MS)
     .action(async (name: string, options: RestorePlanFlags, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
-      const body = { scenario: options.scenario, recoveryPointId: options.image, keepDisks: options.keepDisk };
+      const body = { scenario: options.scenario, recoveryPointId: options.image, keepDisks: options.keepDisk, attachOldDisks: options.attachOldDisk };
       const { value: accepted } = await client.post<RestorePlanView>(`/v1/servers/${serverSegment(name)}/restore-plans`, body);
       await showMadePlan(context, printer, client, accepted.id, options.timeout);
     });
