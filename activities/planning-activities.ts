@@ -22,6 +22,7 @@ export class PlanningJudgements implements PlanningActivities {
     serverId: string,
     recoveryPointId: string | null,
     keepDisks: readonly string[] = [],
+    attachOldDisks: readonly string[] = [],
     request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'> = { noData: false, incidentAt: null },
   ): Promise<PlanSource> {
     const { catalog } = this.deps;
@@ -42,6 +43,7 @@ export class PlanningJudgements implements PlanningActivities {
       repository: point.repository,
       recoveryPointId: point.id,
       keepDisks,
+      attachOldDisks,
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-server'),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { BackupSubject, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
-import { keptDisksOf, type RestorePlanBody } from '../src/contracts/plan';
+import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
@@ -98,6 +98,10 @@ export class ServerCalls implements ServerActivities {
 
   discardKept(input: ConfirmInput): Promise<{ readonly deleted: readonly string[] }> {
     return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).discardKept(serverRef(input), fenceOf(input), input.ofRunId));
+  }
+
+  attachOldDisk(input: RunInput, disk: OldDisk): Promise<{ readonly target: string }> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).attachOldDisk(serverRef(input), fenceOf(input), disk));
   }
 
   goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }> {

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Which disks of a server hold data, and which of them a restore is to keep as they are. */
+/** Which disks of a server hold data, and what a restore is to do with them: keep them as they are, or attach their old volumes. */
 export class DiskRoles1764050000000 implements MigrationInterface {
   readonly name = 'DiskRoles1764050000000';
 
@@ -20,6 +20,7 @@ const UP = [
     SET DEFAULT '{"disks":[],"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null}}'`,
   `UPDATE server SET protection = '{"disks":[]}'::jsonb || protection`,
   `ALTER TABLE restore_plan ADD COLUMN keep_disks jsonb NOT NULL DEFAULT '[]'`,
+  `ALTER TABLE restore_plan ADD COLUMN attach_old_disks jsonb NOT NULL DEFAULT '[]'`,
 ];
 
 /** The version before would carry such a plan out without the disks it keeps, and its swap would be refused only after all copies were made. */
@@ -32,6 +33,7 @@ const REFUSE_LOSS = `DO $$
 $$`;
 
 const DOWN = [
+  'ALTER TABLE restore_plan DROP COLUMN attach_old_disks',
   'ALTER TABLE restore_plan DROP COLUMN keep_disks',
   `UPDATE server SET protection = protection - 'disks'`,
   `ALTER TABLE server ALTER COLUMN protection

@@ -6,6 +6,7 @@ import { itemKey } from '../src/domain/data-steps';
 import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
 import { giveServerBack } from './runbook/fence';
+import { attachOldDisk } from './runbook/old-disks';
 import { placedDetail } from './runbook/placed';
 import { loadPlanOf } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
@@ -71,6 +72,9 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     for (const { item } of plan.data ?? []) await restoreDataInto(book, input, item);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
+    }
+    for (const disk of plan.oldDisks ?? []) {
+      await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(server, input, disk), detail: (attached) => attached });
     }
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds, ...(plan.loss === undefined ? {} : { lostSeconds: plan.loss.seconds }) });

@@ -116,7 +116,14 @@ interface AcceptPlanRequestBase {
 }
 
 export type AcceptPlanRequest =
-  | (AcceptPlanRequestBase & { readonly scenario: 'server'; readonly noData?: boolean; /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */ readonly keepDisks?: readonly string[] })
+  | (AcceptPlanRequestBase & {
+      readonly scenario: 'server';
+      readonly noData?: boolean;
+      /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */
+      readonly keepDisks?: readonly string[];
+      /** Targets of the disks whose old volumes are attached read-only to the restored server; absent: none. */
+      readonly attachOldDisks?: readonly string[];
+    })
   | (AcceptPlanRequestBase & { readonly scenario: 'data'; readonly dataSet: string; readonly selection: DataSelection });
 
 /** A run as the dispatcher needs it: everything to start its workflow again under the same id. */

@@ -30,11 +30,12 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         if (earlier !== null) return { planId: earlier, replayed: true };
         const { actor, serverId, scenario, recoveryPointId } = request;
         const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
+        const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
         const server = await requireServer(manager, serverId);
         if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId, KIND_OF[scenario]);
         const asked = planRequest(request);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, request: asked, undoesRunId: null }, now()));
-        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...asked } });
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: asked, undoesRunId: null }, now()));
+        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }), ...asked } });
         return { planId, replayed: false };
       });
     },
@@ -48,7 +49,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const { serverId } = await requireRun(manager, ofRunId);
         const server = await requireServer(manager, serverId);
         await requireUndoableRun(manager, ofRunId, server);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], request: null, undoesRunId: ofRunId }, now()));
+        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, now()));
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
         return { planId, serverId, replayed: false };
       });
@@ -130,6 +131,7 @@ export interface PlanDraft {
   readonly recoveryPointId: string | null;
   readonly request: PlanRequest | null;
   readonly keepDisks: readonly string[];
+  readonly attachOldDisks: readonly string[];
   readonly undoesRunId: string | null;
 }
 
@@ -146,10 +148,10 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
 });
 
 /** What the workflow of a plan is started with. The database holds that an undo names its run. */
-export function startablePlan({ id: planId, serverId, recoveryPointId, keepDisks, request, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'request' | 'undoesRunId'>): StartablePlan {
+export function startablePlan({ id: planId, serverId, recoveryPointId, keepDisks, attachOldDisks, request, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'attachOldDisks' | 'request' | 'undoesRunId'>): StartablePlan {
   if (undoesRunId !== null) return { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
   if (request !== null && 'selection' in request) return { scenario: 'data', input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt } };
-  return { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null } };
+  return { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null } };
 }
 
 async function requirePlan(manager: EntityManager, planId: string): Promise<RestorePlanRow> {

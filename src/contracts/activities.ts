@@ -1,6 +1,6 @@
 import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
-import type { DataSurvey, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { DataSurvey, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView } from './recovery-point';
@@ -53,8 +53,8 @@ export interface CatalogueActivities {
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
-  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
-  /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE` for disks that cannot be kept as they are. */
+  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], attachOldDisks?: readonly string[], request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
+  /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   /** Chooses the data recovery point, and checks that it holds what is asked for. */
   chooseDataSource(input: PlanDataInput): Promise<DataPlanSource>;
@@ -86,6 +86,8 @@ export interface PlanSource {
   readonly recoveryPointId: string;
   /** Targets of the disks that the server is to keep as they are now. Absent: none. */
   readonly keepDisks?: readonly string[];
+  /** Targets of the disks whose old volumes are to be attached read-only. Absent: none. */
+  readonly attachOldDisks?: readonly string[];
   readonly measuredRecoverySeconds: readonly number[];
   readonly protection: Protection;
   /** Volumes that earlier restores have kept and nobody has confirmed. */
@@ -244,6 +246,8 @@ export interface ServerActivities {
   returnVolumes(input: UndoInput): Promise<{ readonly generationId: string | null; readonly kept: WayBackFacts }>;
   /** Deletes the volumes and the definition that `ofRunId` has kept. */
   discardKept(input: ConfirmInput): Promise<{ readonly deleted: readonly string[] }>;
+  /** Attaches one volume that the swap of this run has replaced, read-only, until the power goes off. */
+  attachOldDisk(input: RunInput, disk: OldDisk): Promise<{ readonly target: string }>;
   /** Raises the links that the swap of this run left down. */
   goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }>;
   /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */

@@ -79,6 +79,8 @@ export const ERROR_CODES = {
   DISK_FILE_MISSING: entry('precondition', 'never', 'Put the disk file back, or correct the domain definition.'),
   DISK_NOT_SUPPORTED: entry('precondition', 'never', 'Only qcow2 and raw disks in files are supported so far.'),
   DISK_NOT_KEEPABLE: entry('precondition', 'never', 'Plan again without --keep-disk for the disk named: it comes back from the recovery point then.'),
+  OLD_DISK_NOT_ATTACHABLE: entry('precondition', 'never', 'Plan again without --attach-old-disk for the disk named; its old volume is kept in any case.'),
+  OLD_DISK_IN_USE: entry('precondition', 'never', 'Unmount it in the guest, then confirm again; or restart the server: it is not attached after that.'),
   DISK_PASSTHROUGH: entry('precondition', 'never', 'A device of the host cannot be imaged; remove it from the domain, or protect its data with a data set.'),
   DEVICE_PASSTHROUGH: entry('precondition', 'never', 'Host devices tie the server to this host; remove them from the domain first.'),
   DEFINITION_CHANGED: entry('conflict', 'never', 'Find out who edits this server, then take the backup again.'),

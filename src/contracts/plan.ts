@@ -66,6 +66,13 @@ export interface KeptDisk {
   readonly virtualSizeBytes: number;
 }
 
+/** The present volume of a disk that is restored, attached read-only to the restored server while it runs, so that people can copy from it what is missing. It is the way back's file all the time. */
+export interface OldDisk {
+  readonly target: string;
+  readonly path: string;
+  readonly format: DiskFormat;
+}
+
 export interface PlannedStep {
   readonly key: string;
   readonly title: string;
@@ -128,6 +135,8 @@ export interface RestorePlanBody {
   readonly volumes: readonly PlannedVolume[];
   /** Absent in plans of earlier versions: none. See `keptDisksOf`. */
   readonly keptDisks?: readonly KeptDisk[];
+  /** Absent in plans of earlier versions: none. */
+  readonly oldDisks?: readonly OldDisk[];
   readonly nvramNewPath: string | null;
   readonly renewsGenerationId: boolean;
   /** MACs whose links are down until go-live. */

@@ -125,6 +125,8 @@ export interface PlanRestoreInput {
   readonly recoveryPointId: string | null;
   /** Targets of the disks that the server keeps as they are now. Absent in plans that an earlier version has started: none. */
   readonly keepDisks?: readonly string[];
+  /** Targets of the disks whose old volumes are attached read-only to the restored server. Absent: none. */
+  readonly attachOldDisks?: readonly string[];
   /** The image alone, without the data that was saved after it. */
   readonly noData: boolean;
   /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. */

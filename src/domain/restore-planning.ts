@@ -4,6 +4,7 @@ import type { NicInspection, ServerInspection } from '../contracts/server';
 import { keptBytes, type StateBefore } from '../contracts/way-back';
 import { dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
+import { oldDiskFindings, requireAttachable } from './old-disks';
 import { describeAge, formatBytes } from '../contracts/format';
 import { itemKey } from './data-steps';
 import { restoreSteps } from './restore-steps';
@@ -15,11 +16,12 @@ export const SPACE_RESERVE_BYTES = 64 * 1024 * 1024;
 /**
  * Makes the plan of an image restore. Pure: the same survey and moment give the same plan.
  * The present definition is kept unless the server is gone or its disk set differs; then the recovery point's is used and a finding says so. With kept disks it is always the present one.
- * Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE` for disks that are to be kept and cannot be.
+ * Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done.
  */
 export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date): RestorePlanBody {
   const { present, manifest, targets } = survey;
   const keptDisks = requireKeepable(source, survey);
+  const oldDisks = requireAttachable(source, survey, keptDisks);
   const keptTargets = keptDisks.map(({ target }) => target);
   // A worker near the hypervisor of an earlier version plans volumes for them all the same.
   const volumes = targets.volumes.filter(({ target }) => !keptTargets.includes(target));
@@ -56,6 +58,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     definitionFrom,
     volumes,
     keptDisks,
+    oldDisks,
     nvramNewPath: targets.nvramNewPath,
     renewsGenerationId,
     quarantinedMacs,
@@ -70,12 +73,14 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       waitsForAgent,
       healthChecks: source.protection.healthChecks.map(({ name }) => name),
       data: data.map(({ item }) => item),
+      oldDisks: oldDisks.map(({ target }) => target),
     }),
     findings: [
       ...presenceFindings(survey),
       ...(keptDisks.length > 0 && diskSet.length > 0 ? keptSetFindings(source, survey, keptTargets, diskSet) : definitionFindings(survey, diskSet)),
       ...keptFindings(keptDisks, restored, survey),
       ...salvageFindings(source, survey, keptDisks),
+      ...oldDiskFindings(oldDisks),
       ...volumeFindings(survey, volumes),
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),

@@ -12,6 +12,8 @@ export interface RestoreShape {
   readonly healthChecks: readonly string[];
   /** What follows the image. */
   readonly data?: readonly Pick<DataRestoreItem, 'dataSet' | 'selection'>[];
+  /** Targets whose old volumes are attached. */
+  readonly oldDisks: readonly string[];
 }
 
 /** Steps of an image restore in their order: the plan shows them, the runbook carries out exactly these. */
@@ -29,6 +31,7 @@ export function restoreSteps(shape: RestoreShape): readonly PlannedStep[] {
   if (shape.waitsForAgent) steps.push({ key: 'agent', title: 'Wait until the guest agent answers' });
   for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
   for (const name of shape.healthChecks) steps.push({ key: `health:${name}`, title: `Health check "${name}"` });
+  for (const target of shape.oldDisks) steps.push({ key: `attach:${target}`, title: `Attach the old ${target} read-only, so that people can copy from it` });
   steps.push({ key: 'go-live', title: 'Go live: raise the production links' });
   steps.push({ key: 'record', title: 'Release the server; the way back stays' });
   return steps;

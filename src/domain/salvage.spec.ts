@@ -23,6 +23,7 @@ interface World {
   readonly thenBytes?: number;
   readonly declared?: Protection['disks'];
   readonly keep?: readonly string[];
+  readonly attach?: readonly string[];
   readonly powerState?: ServerInspection['powerState'];
   readonly agent?: ServerInspection['agent'];
   readonly refusals?: readonly ErrorSummary[];
@@ -55,7 +56,7 @@ function surveyOf({ disks = [disk('vda'), disk('vdb')], then = ['vda', 'vdb'], t
 
 const plan = (world: World = {}): RestorePlanBody => {
   const source: PlanSource = {
-    planId: 'plan_1', runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: 'u', hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1', keepDisks: world.keep ?? [], measuredRecoverySeconds: [],
+    planId: 'plan_1', runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: 'u', hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1', keepDisks: world.keep ?? [], attachOldDisks: world.attach ?? [], measuredRecoverySeconds: [],
     protection: { ...NO_PROTECTION, disks: world.declared ?? DATA }, openWayBacks: [],
   };
   return planRestore(source, surveyOf(world), NOW);
@@ -160,7 +161,18 @@ describe('a plan that keeps a data disk', () => {
   });
 });
 
-describe('a disk that cannot be kept is refused', () => {
+describe('a plan that attaches an old data disk', () => {
+  it('restores all disks, and names the old volume and what to beware of', () => {
+    const body = plan({ attach: ['vdb'] });
+    expect(body.volumes.map(({ target }) => target)).toEqual(['vda', 'vdb']);
+    expect(body.oldDisks).toEqual([{ target: 'vdb', path: '/srv/vm/vdb.qcow2', format: 'qcow2' }]);
+    expect(body.steps.map(({ key }) => key).slice(-3)).toEqual(['attach:vdb', 'go-live', 'record']);
+    expect(finding(body, 'OLD_DISKS_ATTACHED')).toMatchObject({ severity: 'warn', evidence: ['vdb: serial modosu-old-vdb, /srv/vm/vdb.qcow2'], remedy: expect.stringContaining('before the guest restarts') as string });
+    expect(plan().oldDisks).toEqual([]);
+  });
+});
+
+describe('a disk that cannot be kept, or whose old volume cannot be attached, is refused', () => {
   const refused = (world: World): { code: string; message: string; hint: string } => {
     try {
       plan(world);
@@ -181,6 +193,12 @@ describe('a disk that cannot be kept is refused', () => {
     ['one whose header was refused', { keep: ['vdb'], disks: [disk('vda'), disk('vdb', { virtualSizeBytes: 0 })], refusals: [refusal('IMAGE_HEADER_REFUSED', 'The header of /srv/vm/vdb.qcow2 names another file.')] }, 'DISK_NOT_KEEPABLE', 'The header of /srv/vm/vdb.qcow2 names another file.', 'without --keep-disk'],
     ['one that is empty', { keep: ['vdb'], disks: [disk('vda'), disk('vdb', { virtualSizeBytes: 0 })] }, 'DISK_NOT_KEEPABLE', 'its file /srv/vm/vdb.qcow2 is empty or cannot be read.', 'without --keep-disk'],
     ['one that is the same file as another', { keep: ['vdb'], disks: [disk('vda'), disk('vdb', { path: '/srv/vm/vda.qcow2' })] }, 'DISK_NOT_KEEPABLE', 'it is the same file as vda.', 'without --keep-disk'],
+    ['to attach one the server does not have', { attach: ['vdc'] }, 'DISK_NOT_FOUND', 'db01 has no disk vdc.', 'It has vda, vdb'],
+    ['to attach one that is kept', { attach: ['vdb'], keep: ['vdb'] }, 'OLD_DISK_NOT_ATTACHABLE', 'it is kept as it is', 'not both'],
+    ['to attach a system disk', { attach: ['vda'] }, 'OLD_DISK_NOT_ATTACHABLE', 'it counts as a system disk', 'disks: [{ target: vda, role: data }]'],
+    ['to attach one that is not replaced', { attach: ['vdb'], then: ['vda'] }, 'OLD_DISK_NOT_ATTACHABLE', 'the recovery point has no such disk', '--keep-disk vdb'],
+    ['to attach one whose file is missing', { attach: ['vdb'], disks: [disk('vda'), disk('vdb', { virtualSizeBytes: 0 })] }, 'OLD_DISK_NOT_ATTACHABLE', 'its file /srv/vm/vdb.qcow2 is empty or cannot be read.', 'without --attach-old-disk'],
+    ['to attach one of a server that is gone', { attach: ['vdb'], disks: null }, 'OLD_DISK_NOT_ATTACHABLE', 'the hypervisor no longer knows the server', 'without --attach-old-disk'],
     ['one that is another file in the running server', { keep: ['vdb'], refusals: [refusal('SERVER_DEFINITION_DIFFERS', 'db01 runs with other disks than its definition says: vdb.')] }, 'DISK_NOT_KEEPABLE', 'Nobody can say which file holds its newest data.', 'without --keep-disk'],
   ])('%s', (_what, world, code, message, hint) => {
     expect(refused(world)).toMatchObject({ code, message: expect.stringContaining(message) as string, hint: expect.stringContaining(hint) as string });

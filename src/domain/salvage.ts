@@ -41,7 +41,7 @@ export function requireKeepable(source: Pick<PlanSource, 'serverName' | 'protect
 const notKeepable = (target: string, message: string): ModosuError => new ModosuError('DISK_NOT_KEEPABLE', message, { hint: WITHOUT, context: { target } });
 
 /** As far as the host can see it: what the file systems on it say is the guest's to find out. A sentence, or null. */
-function whyNotIntact(present: ServerInspection, disk: DiskInspection): string | null {
+export function whyNotIntact(present: ServerInspection, disk: DiskInspection): string | null {
   const differs = present.refusals.find(({ code }) => code === 'SERVER_DEFINITION_DIFFERS');
   if (differs !== undefined) return `${differs.message} Nobody can say which file holds its newest data.`;
   if (disk.virtualSizeBytes === 0) return present.refusals.find(({ message }) => message.includes(disk.path))?.message ?? `its file ${disk.path} is empty or cannot be read.`;

@@ -1,6 +1,6 @@
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../contracts/server';
 import type { ImageManifest } from '../contracts/recovery-point';
-import type { KeptDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
+import type { KeptDisk, OldDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
 import type { OnlineBackupStart } from '../contracts/activities';
 import type { OnlineBackupLimits, QuiesceHooks } from '../contracts/protection';
@@ -199,6 +199,12 @@ export interface Hypervisor {
   /** Raises the links that the swap of `fence.runId` left down, in the stored and in the running definition. Idempotent. No swap of this run: nothing. */
   goLive(server: ServerRef, fence: Fence): Promise<{ readonly raised: readonly string[] }>;
 
+  /**
+   * Attaches what the swap of `fence.runId` has replaced, read-only and only while the server runs: cutting its power ends it, and `discardKept` detaches it. Returns the target it got. Idempotent. Throws
+   * `PATH_NOT_ALLOWED` for a file that this run has not replaced, `HYPERVISOR_COMMAND_FAILED` for a server that is off, or without a free slot for one more disk; what `exportDisk` throws for image headers.
+   */
+  attachOldDisk(server: ServerRef, fence: Fence, disk: OldDisk): Promise<{ readonly target: string }>;
+
   /** What the swap of a run has kept; null when there is nothing. Read-only. */
   keptBy(server: ServerRef, runId: string): Promise<WayBackFacts | null>;
 
@@ -214,7 +220,7 @@ export interface Hypervisor {
 
   /**
    * Deletes the volumes and the NVRAM that the swap of `ofRunId` has kept (not their backing files, which others may share, nor disks it has left as they were), and the record of it. None that any server uses, directly or as a backing file, or
-   * that another run would still return to (`VOLUME_EXISTS`), and none that was exchanged since (`WAY_BACK_INCOMPLETE`). A directory that is away: `TARGET_UNREACHABLE`, and nothing is forgotten. Idempotent: nothing kept (any more): nothing.
+   * that another run would still return to (`VOLUME_EXISTS`), and none that was exchanged since (`WAY_BACK_INCOMPLETE`). One that is attached to the server itself as an old disk is detached first (`OLD_DISK_IN_USE`: the guest does not let go of it, and nothing was deleted). A directory that is away: `TARGET_UNREACHABLE`, and nothing is forgotten. Idempotent: nothing kept (any more): nothing.
    */
   discardKept(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly deleted: readonly string[] }>;
 

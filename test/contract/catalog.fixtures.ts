@@ -144,7 +144,7 @@ export const BLOCKING: Finding = { code: 'DISK_SET_DIFFERS', severity: 'block', 
 export async function givenReadyPlan(catalog: Catalog, server: ServerRecord, findings: readonly Finding[] = []): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
   const manifest = manifestOf(server, await catalog.nextGeneration(server.id));
   await catalog.recordRecoveryPoint(manifest, 'main');
-  const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [] });
+  const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [], attachOldDisks: [] });
   const body = planBodyOf(planId, server, manifest.recoveryPointId, findings);
   const hash = planHash(body);
   await catalog.completePlan(planId, body, hash);

@@ -11,6 +11,7 @@ const planRequest = (serverId: string, changes: Partial<Extract<AcceptPlanReques
   scenario: 'server',
   recoveryPointId: null,
   keepDisks: [],
+  attachOldDisks: [],
   ...changes,
 });
 
@@ -111,16 +112,16 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1)))).toEqual([]);
       advance(60_000);
       await catalog.acceptPlan(planRequest(server.id));
-      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([{ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], noData: false, incidentAt: null } }]);
+      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([{ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } }]);
     });
 
     it('starts with the disks that are to be kept, and says so in the audit', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);
-      const { planId } = await catalog.acceptPlan(planRequest(server.id, { keepDisks: ['vdb', 'vdc'] }));
-      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: ['vdb', 'vdc'], noData: false, incidentAt: null } });
+      const { planId } = await catalog.acceptPlan(planRequest(server.id, { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] }));
+      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'], noData: false, incidentAt: null } });
       const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
-      expect(items.find(({ action }) => action === 'plan.requested')?.details).toMatchObject({ planId, keepDisks: ['vdb', 'vdc'] });
+      expect(items.find(({ action }) => action === 'plan.requested')?.details).toMatchObject({ planId, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] });
     });
 
     it('says what is not there', async () => {

@@ -86,7 +86,7 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const restore = await finishedRestore(catalog, server);
       const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [] });
-      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], noData: false, incidentAt: null } });
+      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } });
       const body = undoBodyOf(planId, server, restore);
       expect(await codeOf(catalog.completePlan(planId, body, planHash(body)))).toBe('INTERNAL');
     });

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileExists } from '../../src/system/files';
 import { createLibvirtLab, type LibvirtLab } from '../support/libvirt-lab';
 import { refusedWith } from './hypervisor.contract';
 import { describeSalvage } from './hypervisor.salvage.contract';
@@ -58,6 +59,22 @@ describe('disks that are kept in libvirt', () => {
     const confirm = await servers.take(server);
     expect(await lab.hypervisor.discardKept(server, confirm, run.runId)).toEqual({ deleted: [oldSystem] });
     expect(await servers.contents(server)).toEqual(patterns(1, 2));
+  });
+
+  it('an old volume that the guest does not let go of is not deleted, nor anything else; read-only in QEMU, too', async () => {
+    const { server, run, oldPaths } = await servers.restored({ release: false, spec: { nvram: undefined } });
+    await lab.hypervisor.start(server, run);
+    await lab.hypervisor.attachOldDisk(server, run, { target: 'vdb', path: oldPaths[1]!, format: 'raw' });
+    const live = await lab.virsh('dumpxml', server.uuid);
+    expect(live).toMatch(/<target dev='vdc' bus='virtio'\/>\s*<readonly\/>\s*<serial>modosu-old-vdb<\/serial>/);
+    expect(await lab.virsh('dumpxml', '--inactive', server.uuid)).not.toContain('modosu-old-');
+    const blocks = JSON.parse(await lab.virsh('qemu-monitor-command', '--domain', server.uuid, '{"execute":"query-block"}')) as { return: { inserted?: { ro: boolean; file: string; image: { filename: string } } }[] };
+    expect(blocks.return.filter(({ inserted }) => inserted?.image.filename === oldPaths[1]).map(({ inserted }) => inserted?.ro)).toEqual([true]);
+    // No OS is there that would let go.
+    await expect(lab.adapter({ detachTimeoutMs: 1_000 }).discardKept(server, run, run.runId)).rejects.toEqual(refusedWith('OLD_DISK_IN_USE'));
+    for (const path of oldPaths) expect(await fileExists(path)).toBe(true);
+    await lab.hypervisor.powerOff(server, run);
+    expect(await lab.hypervisor.discardKept(server, run, run.runId)).toEqual({ deleted: oldPaths });
   });
 
   it('that were detached since are not attached again by an undo: another server may use them', async () => {

@@ -152,6 +152,56 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
       });
     });
 
+    describe('an old volume that is attached to look at', () => {
+      const OLD = (path: string) => ({ target: 'vdb', path, format: 'raw' as const });
+
+      it('is attached to the running server, once, as no disk of it, and gone when its power is cut', async () => {
+        const { server, run, oldPaths } = await servers.restored({ release: false, spec: { nvram: undefined } });
+        const before = await lab.hypervisor.inspect(server);
+        await lab.hypervisor.start(server, run);
+        expect(await lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).toEqual({ target: 'vdc' });
+        expect(await lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).toEqual({ target: 'vdc' });
+        expect(await lab.hypervisor.inspect(server)).toMatchObject({ disks: before.disks.map(({ target, path }) => ({ target, path })), definitionFingerprint: before.definitionFingerprint, refusals: [] });
+        await lab.hypervisor.powerOff(server, run);
+        expect(await lab.hypervisor.inspect(server)).toEqual(before);
+        expect(await lab.hypervisor.keptBy(server, run.runId)).toMatchObject({ complete: true });
+        expect((await lab.readDisk(oldPaths[1]!, 'raw', CONTENT_BYTES)).equals(pattern(2, CONTENT_BYTES))).toBe(true);
+        expect(await lab.hypervisor.discardKept(server, run, run.runId)).toEqual({ deleted: oldPaths });
+      });
+
+      it('does not stand in the way of an undo', async () => {
+        const { server, run, oldPaths } = await servers.restored({ release: false, spec: { nvram: undefined } });
+        await lab.hypervisor.start(server, run);
+        await lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!));
+        await lab.hypervisor.releaseFence(server, run);
+        const undo = await servers.take(server);
+        await lab.hypervisor.powerOff(server, undo);
+        await lab.hypervisor.returnVolumes(server, undo, run.runId);
+        expect(await servers.contents(server)).toEqual(patterns(1, 2));
+      });
+
+      it('is refused for a server that is off, for files this run has not replaced, and for another run', async () => {
+        const { server, run, oldPaths, newPaths } = await servers.restored({ release: false, spec: { nvram: undefined } });
+        const stranger = await servers.make({ nvram: undefined });
+        const [foreign = ''] = await servers.diskPaths(stranger);
+        await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
+        await lab.hypervisor.start(server, run);
+        for (const path of [newPaths[1]!, foreign, '/etc/passwd', oldPaths[0]!]) await expect(lab.hypervisor.attachOldDisk(server, run, OLD(path))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        await lab.hypervisor.releaseFence(server, run);
+        await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('FENCED_OFF'));
+        const other = await servers.take(server);
+        await expect(lab.hypervisor.attachOldDisk(server, other, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        await lab.hypervisor.powerOff(server, other);
+      });
+
+      it('never is a disk that was kept', async () => {
+        const { server, run, data } = await salvaged();
+        await lab.hypervisor.start(server, run);
+        await expect(lab.hypervisor.attachOldDisk(server, run, OLD(data))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        await lab.hypervisor.powerOff(server, run);
+      });
+    });
+
     describe('giving kept volumes up', () => {
       it('never deletes the disk that was kept', async () => {
         const { server, run, oldSystem, data } = await salvaged();

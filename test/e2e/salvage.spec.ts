@@ -5,7 +5,7 @@ import type { RunView } from '../../src/contracts/run';
 import { breakBoot, checksumFiles, domainState, guestOutput, shutDownGuest, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
-import { storedDisks } from '../support/oracle';
+import { sha256OfFile, storedDisks } from '../support/oracle';
 
 /** The OS of a server no longer starts and its data disk is intact: only the system disk goes back in time. One guest with two disks throughout; each test says in which state it leaves it. */
 jest.setTimeout(300_000);
@@ -161,6 +161,45 @@ describe('restored with its data disk kept', () => {
     expect(run).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining(snapshot) as string } });
     expect((await keep()).keptDisks).toEqual([{ target: 'vdb', path: snapshot, virtualSizeBytes: 96 * MIB }]);
     await stack.expectOrder(run, { contents: now(), disks: [{ guest, paths: [newSystem, snapshot] }] });
+  });
+});
+
+describe('restored with all disks, the old data disk attached', () => {
+  let run: RunView;
+  let oldFile: string;
+  let oldSum: string;
+
+  it('the restored server can read what the recovery point does not have, and cannot write it', async () => {
+    oldFile = (await storedDisks(guest.uuid))[1] ?? '';
+    const missing = data;
+    const plan = await stack.plan(NAME, point.id, [], ['vdb']);
+    expect(plan.body?.findings.map(({ code }) => code)).toContain('OLD_DISKS_ATTACHED');
+    run = await stack.finished((await stack.startRestore(plan)).id);
+    expect(run).toMatchObject({ state: 'succeeded' });
+    expect(run.steps.find(({ key }) => key === 'attach:vdb')).toMatchObject({ state: 'succeeded', detail: { attachedAs: 'vdc' } });
+    oldSum = await sha256OfFile(oldFile);
+    await guestOutput(guest.uuid, ['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vdc ] && break; sleep 1; done; [ "$(cat /sys/block/vdc/serial)" = modosu-old-vdb ] && [ "$(cat /sys/block/vdc/ro)" = 1 ]']);
+    await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /old && mount -t ext4 -o ro,noload /dev/vdc /old']);
+    expect(await checksumFiles(guest.uuid, '/old/files')).toBe(missing);
+    await expect(guestOutput(guest.uuid, ['sh', '-c', 'dd if=/dev/zero of=/dev/vdc bs=512 count=1 conv=fsync'])).rejects.toThrow();
+    await guestOutput(guest.uuid, ['sh', '-c', 'cp -a /old/files/newer /data/files/newer && sync && umount /old']);
+    data = await checksumFiles(guest.uuid, '/data/files');
+    expect(data).not.toBe(missing);
+    await stack.expectOrder(run, { contents: now(), unchanged: new Map([[oldFile, oldSum]]) });
+  });
+
+  it('is backed up online without the old disk, which is none of its own', async () => {
+    const taken = await stack.backup(NAME, 'with the old disk attached', { mode: 'online' });
+    expect(taken.disks.map(({ target }) => target)).toEqual(['vda', 'vdb']);
+    await stack.expectOrder(await stack.run(taken.runId), { contents: now(), unchanged: new Map([[oldFile, oldSum]]) });
+  });
+
+  it('is confirmed: the old volume is detached from the running server, then deleted', async () => {
+    const confirmed = await stack.finished((await stack.confirm(run.id)).id);
+    expect(confirmed).toMatchObject({ state: 'succeeded' });
+    expect(existsSync(oldFile)).toBe(false);
+    expect(await virsh(['dumpxml', guest.uuid])).not.toContain('modosu-old-');
+    await stack.expectOrder(confirmed, { contents: now() });
   });
 });
 

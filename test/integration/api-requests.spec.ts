@@ -145,7 +145,7 @@ describe('the API', () => {
         expect(status).toBe(202);
         expect(headers.get('location')).toBe(`/v1/restore-plans/${String(body['id'])}`);
         expect(body).toMatchObject({ state: 'planning', hash: null, serverName: 'db01' });
-        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [] } }]);
+        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [] } }]);
         await api.completePlan(String(body['id']), server, point);
         const shown = await api.call('GET', `/v1/restore-plans/${String(body['id'])}`);
         expect(shown.body).toMatchObject({ state: 'ready', body: { losses: [expect.stringMatching(/lost/)] } });
@@ -163,7 +163,8 @@ describe('the API', () => {
 
       it('may keep disks; what cannot be the target of one, or is named twice, is refused and starts nothing', async () => {
         await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', keepDisks: ['vdb', 'sdc'] } });
-        expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'sdc'] } }]);
+        expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'sdc'], attachOldDisks: [] } }]);
+        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', attachOldDisks: ['../vdb'] } })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: [{ path: 'attachOldDisks[0]' }] } });
         for (const [keepDisks, path] of [[['/dev/vdb'], 'keepDisks[0]'], [['vda', ''], 'keepDisks[1]'], [['vdb', 'vdb'], 'keepDisks'], ['vdb', 'keepDisks'], [[1], 'keepDisks[0]'], [Array(65).fill('vdb'), 'keepDisks']] as const) {
           const answer = await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', keepDisks } });
           expect(answer).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: expect.arrayContaining([expect.objectContaining({ path })]) as unknown } });

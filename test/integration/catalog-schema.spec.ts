@@ -104,7 +104,7 @@ describe('migrations', () => {
       expect({ wayBack, allowedActions, waitingFor }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null });
       expect(steps[0]?.progress).toEqual({ doneBytes: 5, totalBytes: 10, updatedAt: '2026-01-01T00:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
       expect(await catalog.getPlan('plan_ready')).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') } });
-      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [] } });
+      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [] } });
     } finally {
       await catalog.close();
     }

@@ -192,7 +192,7 @@ describe('modosu, the CLI', () => {
       expect(stdout).toMatch(/^ {2}power +running$/m);
       expect(stdout).toMatch(/newest recovery point +rp_\w+, generation 1, (1 h|59 min|60 min)/);
       expect(stdout).toMatch(/An image of it can be taken\./);
-      expect(stdout).toMatch(/^ {2}vda +qcow2 /m);
+      expect(stdout).toMatch(/^ {2}vda +system +qcow2 /m);
     });
 
     it('shows a server whose hypervisor is away', async () => {

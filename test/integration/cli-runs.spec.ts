@@ -179,9 +179,9 @@ describe('modosu, runs', () => {
     it('--keep-disk asks for disks that stay, once or several times, and the plan says which do', async () => {
       api.runStarter.onPlan = async ({ input: { planId } }) =>
         void setTimeout(() => void api.completePlan(planId, server, point, [], { keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }] }), 30);
-      const { code, stdout } = await cli(api, [...PLAN, '--keep-disk', 'vdb', '--keep-disk', 'vdc']);
+      const { code, stdout } = await cli(api, [...PLAN, '--keep-disk', 'vdb', '--keep-disk', 'vdc', '--attach-old-disk', 'vdd']);
       expect(code).toBe(0);
-      expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'] } }]);
+      expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] } }]);
       expect(stdout).toMatch(/vdb +2 MiB +\/disks\/vdb\.raw +nothing: it stays as it is\n/);
     });
 
@@ -193,6 +193,7 @@ describe('modosu, runs', () => {
     it.each([
       ['a disk the server does not have: exit code 3', 'DISK_NOT_FOUND', 3],
       ['a disk that cannot be kept: exit code 1', 'DISK_NOT_KEEPABLE', 1],
+      ['a disk whose old volume cannot be attached: exit code 1', 'OLD_DISK_NOT_ATTACHABLE', 1],
     ] as const)('--keep-disk of %s, with what to do', async (_what, code, exitCode) => {
       const error = new ModosuError(code, 'not this one', { hint: 'name another' }).summary();
       api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, error);

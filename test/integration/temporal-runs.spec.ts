@@ -262,7 +262,7 @@ describe('runs between PostgreSQL and Temporal', () => {
     it('starts a plan again that was accepted but not started, and fails one whose workflow has ended without a result', async () => {
       const server = await newServer();
       await catalog.recordRecoveryPoint(manifestOf(server), 'main');
-      const { planId } = await catalog.acceptPlan({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [] });
+      const { planId } = await catalog.acceptPlan({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [], attachOldDisks: [] });
       await expect(pass()).resolves.toEqual({ ...NOTHING, started: [planId] });
       await temporal.client.client.workflow.getHandle(planWorkflowId(planId)).result();
       await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [planId] });

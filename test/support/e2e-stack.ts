@@ -143,9 +143,9 @@ export class E2eStack {
     return (await this.get<ImageRecoveryPointView>(`/v1/recovery-points/${run.recoveryPointId}`)).body;
   }
 
-  /** `keepDisks`: targets of data disks that stay as they are. */
-  async plan(name: string, recoveryPointId?: string, keepDisks: readonly string[] = []): Promise<RestorePlanView> {
-    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'server', keepDisks, ...(recoveryPointId === undefined ? {} : { recoveryPointId }) }));
+  /** `keepDisks`: targets of data disks that stay as they are; `attachOldDisks`: of those whose old volumes are attached. */
+  async plan(name: string, recoveryPointId?: string, keepDisks: readonly string[] = [], attachOldDisks: readonly string[] = []): Promise<RestorePlanView> {
+    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'server', keepDisks, attachOldDisks, ...(recoveryPointId === undefined ? {} : { recoveryPointId }) }));
     return this.planned(id);
   }
 

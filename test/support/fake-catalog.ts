@@ -161,15 +161,16 @@ export class FakeCatalog implements Catalog {
   acceptPlan: Catalog['acceptPlan'] = async (request) => {
     this.reach();
     const { actor, serverId, scenario, recoveryPointId } = request;
-        const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
+    const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
+    const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
     const planId = newId('plan');
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
     this.server(serverId);
     if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId, KIND_OF[scenario]);
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, request: planRequest(request), undoesRunId: null }, this.now()));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: planRequest(request), undoesRunId: null }, this.now()));
     this.claim(request, planId);
-    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }) } });
+    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }) } });
     return { planId, replayed: false };
   };
 
@@ -181,7 +182,7 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
     const { serverId } = this.run(ofRunId);
     this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], request: null, undoesRunId: ofRunId }, this.now()));
+    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
     return { planId, serverId, replayed: false };

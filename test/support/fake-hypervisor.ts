@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
-import type { PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
+import type { OldDisk, PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
 import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
@@ -209,6 +209,7 @@ export class FakeHypervisor implements Hypervisor {
       if (!(await fileExists(disk.path))) throw new ModosuError('START_FAILED', `The disk file ${disk.path} does not exist.`);
     }
     if (held.powerState === 'paused') throw new ModosuError('START_FAILED', `${server.name} is paused.`);
+    if (held.powerState === 'off') held.oldDisks = [];
     held.powerState = 'running';
   }
 
@@ -336,6 +337,20 @@ export class FakeHypervisor implements Hypervisor {
     this.waysBack.markReverted(fence.runId);
   }
 
+  async attachOldDisk(server: ServerRef, fence: Fence, disk: OldDisk): ReturnType<Hypervisor['attachOldDisk']> {
+    this.enter('attachOldDisk', server);
+    const held = this.fenced(server, fence);
+    const before = this.waysBack.open(server, fence.runId)?.before ?? null;
+    const isReplaced = before?.disks.some(({ target, path }) => target === disk.target && path === disk.path) === true && !filesUsedBy(held.definition).includes(disk.path);
+    if (!isReplaced) throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced.`);
+    if (held.powerState === 'off') throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `${server.name} is off.`);
+    const present = (held.oldDisks ?? []).find(({ path }) => path === disk.path);
+    if (present !== undefined) return { target: present.target };
+    const target = `vd${'abcdefghij'.charAt(held.definition.disks.length + (held.oldDisks ?? []).length)}`;
+    held.oldDisks = [...(held.oldDisks ?? []), { target, path: disk.path }];
+    return { target };
+  }
+
   async requireFence(server: ServerRef, fence: Fence): Promise<void> {
     this.enter('requireFence', server);
     this.fencedUnlessGone(server, fence);
@@ -406,6 +421,8 @@ export class FakeHypervisor implements Hypervisor {
   async discardKept(server: ServerRef, fence: Fence, ofRunId: string): ReturnType<Hypervisor['discardKept']> {
     this.enter('discardKept', server);
     this.fencedUnlessGone(server, fence);
+    const held = this.servers.get(server.uuid);
+    if (held !== undefined) held.oldDisks = [];
     return { deleted: await this.waysBack.discard(server, ofRunId, this.servers.values()) };
   }
 

@@ -29,6 +29,8 @@ export interface FakeServer {
   fence: StandingFence | null;
   /** What QEMU's counters would say, by target. */
   writtenBytes?: Readonly<Record<string, number>>;
+  /** Old volumes it has only to look at, until its power goes off. */
+  oldDisks?: readonly { readonly target: string; readonly path: string }[];
 }
 
 export const filesNamedBy = ({ disks, nvramPath }: FakeDefinition): readonly string[] => [...disks.map(({ path }) => path), ...(nvramPath === null ? [] : [nvramPath])];

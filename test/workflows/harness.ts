@@ -196,6 +196,7 @@ export class Rehearsal {
       swapVolumes: async () => ({ generationId: 'g2', kept: KEPT }),
       returnVolumes: async () => ({ generationId: 'g0', kept: KEPT }),
       discardKept: async () => ({ deleted: KEPT.volumes.map(({ path }) => path) }),
+      attachOldDisk: async () => ({ target: 'vdc' }),
       goLive: async () => ({ raised: ['52:54:00:00:00:01'] }),
       checkHealth: async () => ({ evidence: 'exit code 0' }),
       beginOnlineBackup: async () => ({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', frozenMs: 120, note: null }),

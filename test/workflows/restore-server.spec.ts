@@ -204,6 +204,34 @@ describe('a restored server that answers', () => {
   });
 });
 
+describe('a restore that attaches an old disk', () => {
+  const OLD = { target: 'vdb', path: '/srv/vm/vdb.qcow2', format: 'qcow2' as const };
+  const [goLive, record] = PLAN.steps.slice(-2);
+  const plan: typeof PLAN = { ...PLAN, oldDisks: [OLD], steps: [...PLAN.steps.slice(0, -2), { key: 'attach:vdb', title: 'Attach the old vdb read-only' }, goLive!, record!] };
+
+  it('does so once the restored server has been proven, before go-live', async () => {
+    const asked: unknown[] = [];
+    const rehearsal = rehearse({
+      loadPlan: async () => plan,
+      attachOldDisk: async (_input, disk) => {
+        asked.push(disk);
+        return { target: 'vdc' };
+      },
+    });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls.slice(-5)).toEqual(['checkHealth', 'attachOldDisk', 'recordGoLive', 'goLive', 'releaseFence']);
+    expect(asked).toEqual([OLD]);
+    expect(rehearsal.steps.get('attach:vdb')).toMatchObject({ state: 'succeeded', detail: { attachedAs: 'vdc' } });
+  });
+
+  it('goes live all the same when it cannot be attached, and says so', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => plan, attachOldDisk: failing('HYPERVISOR_COMMAND_FAILED', 'No more available PCI slots') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('attach:vdb')).toMatchObject({ state: 'succeeded', detail: { notAttached: 'No more available PCI slots' } });
+    expect(rehearsal.calls).toContain('goLive');
+  });
+});
+
 describe('a restore that keeps a disk', () => {
   const KEPT_DISK = { target: 'vdb', path: '/srv/vm/vdb.qcow2', virtualSizeBytes: 1024 };
   const plan: typeof PLAN = {

@@ -99,7 +99,7 @@ export class ServersController {
       incidentAt: body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString(),
     };
     const { planId, replayed } = await catalog.acceptPlan(
-      body.scenario === 'data' ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection } : { ...request, scenario: 'server', noData: body.noData, keepDisks: body.keepDisks },
+      body.scenario === 'data' ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection } : { ...request, scenario: 'server', noData: body.noData, keepDisks: body.keepDisks, attachOldDisks: body.attachOldDisks },
     );
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);

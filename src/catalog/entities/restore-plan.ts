@@ -20,6 +20,8 @@ export interface RestorePlanRow {
   readonly request: PlanRequest | null;
   /** Targets of the disks that the server is to keep as they are now; empty: none, and always for an undo. */
   readonly keepDisks: readonly string[];
+  /** Targets of the disks whose old volumes are to be attached read-only. */
+  readonly attachOldDisks: readonly string[];
   /** The run whose swap is to be undone; null for a restore. */
   readonly undoesRunId: string | null;
   readonly hash: string | null;
@@ -41,6 +43,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     request: json(nullable),
     keepDisks: json({ name: 'keep_disks', default: [] }),
+    attachOldDisks: json({ name: 'attach_old_disks', default: [] }),
     undoesRunId: text({ name: 'undoes_run_id', nullable: true }),
     hash: text(nullable),
     body: text(nullable),

@@ -13,6 +13,7 @@ import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
   'modosu restore plan db01 --scenario server --keep-disk vdb',
+  'modosu restore plan db01 --scenario server --attach-old-disk vdb',
   'modosu restore plan db01 --scenario data --data-set shop --table orders --incident-at 2026-03-01T02:10:00Z',
   'modosu restore plan web01 --scenario data --data-set uploads --path /srv/uploads/2026',
 ];
@@ -21,6 +22,7 @@ interface RestorePlanFlags extends SelectionFlags {
   readonly scenario: string;
   readonly image?: string;
   readonly keepDisk?: readonly string[];
+  readonly attachOldDisk?: readonly string[];
   /** commander: false with --no-data. */
   readonly data: boolean;
   readonly dataSet?: string;
@@ -31,16 +33,16 @@ interface RestorePlanFlags extends SelectionFlags {
 
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
-function serverPlanRequest({ image, data, incidentAt, keepDisk, ...others }: RestorePlanFlags): object {
+function serverPlanRequest({ image, data, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
   const misplaced = (['dataSet', 'recoveryPoint', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
-  return { scenario: 'server', recoveryPointId: image, incidentAt, noData: !data, keepDisks: keepDisk };
+  return { scenario: 'server', recoveryPointId: image, incidentAt, noData: !data, keepDisks: keepDisk, attachOldDisks: attachOldDisk };
 }
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
   const { dataSet, recoveryPoint, incidentAt } = options;
-  const misplaced = options.image !== undefined ? 'image' : options.keepDisk !== undefined ? 'keep-disk' : options.data ? null : 'no-data';
-  if (misplaced !== null) throw new ModosuError('USAGE', `--${misplaced} is for --scenario server.`);
+  const misplaced = (['image', 'keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
+  if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
   const { value: server } = await client.get<ServerDetailView>(path);
   const selection = selectionOf(options, server.protection.dataSets.find(({ name }) => name === dataSet));
@@ -64,6 +66,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image and the data saved after it; data: files or tables into the running server').choices(['server', 'data']).makeOptionMandatory())
     .option('--image <id>', 'server: image to restore; the newest usable one if not given')
     .option('--keep-disk <target>', 'server: disk with role data that stays as it is now, such as vdb; may be repeated', several)
+    .option('--attach-old-disk <target>', 'server: disk with role data whose old volume is attached read-only to the restored server, to copy from it; may be repeated', several)
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--data-set <name>', 'data: the data set to restore from')
     .option('--recovery-point <id>', 'data: recovery point to restore from; the newest usable one if not given')

@@ -71,6 +71,10 @@ export const restorePlanBodySchema = z
       .array(z.object({ target: z.string(), path: z.string(), virtualSizeBytes: z.number() }))
       .optional()
       .meta({ description: 'Disks that stay as they are now. Absent in plans of earlier versions: none.' }),
+    oldDisks: z
+      .array(z.object({ target: z.string(), path: z.string(), format: diskFormat }))
+      .optional()
+      .meta({ description: 'Old volumes attached read-only to the restored server while it runs. Absent in plans of earlier versions: none.' }),
     nvramNewPath: z.string().nullable(),
     renewsGenerationId: z.boolean(),
     quarantinedMacs: z.array(z.string()).meta({ description: 'NICs whose links are down until go-live.' }),
@@ -152,6 +156,12 @@ export const restorePlanSchema = z
   })
   .meta({ id: 'RestorePlan' }) satisfies z.ZodType<RestorePlanView>;
 
+const diskTargets = z
+  .array(diskTarget)
+  .max(64)
+  .refine((targets) => new Set(targets).size === targets.length, 'targets must be unique')
+  .default([]);
+
 const requestFields = {
   recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent.' }),
   incidentAt: z.iso.datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' }).optional().meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' }),
@@ -165,12 +175,8 @@ export const restorePlanRequestSchema = z
         .strictObject({
           scenario: z.literal('server'),
           ...requestFields,
-          keepDisks: z
-            .array(diskTarget)
-            .max(64)
-            .refine((targets) => new Set(targets).size === targets.length, 'targets must be unique')
-            .default([])
-            .meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
+          keepDisks: diskTargets.meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
+          attachOldDisks: diskTargets.meta({ description: 'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.' }),
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),

@@ -1,4 +1,4 @@
-import { describeDomain, fingerprint, parseDomain } from './domain-xml';
+import { describeDomain, fingerprint, oldDisksOf, parseDomain } from './domain-xml';
 import { readFence } from './fence-xml';
 import { rewriteForReturn, rewriteForSwap, withFence, type Rewrite } from './swaps/domain-rewrite';
 
@@ -145,10 +145,10 @@ describe('fingerprint', () => {
 
 const KEPT = { target: 'vdb', path: '/srv/vm/data & more.raw' };
 
-describe('rewriteForSwap', () => {
-  const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
-  const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
+const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
+const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
 
+describe('rewriteForSwap', () => {
   it('changes disks, NVRAM, generation id and fence, and nothing else', () => {
     const result = describe_(rewriteForSwap(DEFINITION, rewrite));
     const before = describe_(DEFINITION);
@@ -205,6 +205,23 @@ describe('rewriteForSwap', () => {
   it('adds no generation id to a server that has none', () => {
     const xml = DEFINITION.replace(/<genid>.*<\/genid>/, '');
     expect(describe_(rewriteForSwap(xml, rewrite)).generationId).toBeNull();
+  });
+});
+
+describe('an old volume that is attached read-only', () => {
+  const old = (more: string): string => `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/vm/old.qcow2'/><target dev='vdc' bus='virtio'/>${more}</disk>`;
+  const withDisk = (more: string): string => DEFINITION.replace("<disk type='file' device='cdrom'>", `${old(more)}<disk type='file' device='cdrom'>`);
+
+  it('is no disk of the server: neither imaged nor replaced, and left where it is', () => {
+    const xml = withDisk('<readonly/><serial>modosu-old-vdb</serial>');
+    expect(describe_(xml)).toMatchObject({ disks: describe_(DEFINITION).disks, removableMedia: [{ target: 'vdc', source: '/srv/vm/old.qcow2' }, {}, {}], refusals: [] });
+    expect(oldDisksOf(parseDomain(xml))).toEqual([{ target: 'vdc', path: '/srv/vm/old.qcow2' }]);
+    expect(rewriteForSwap(xml, rewrite)).toContain('/srv/vm/old.qcow2');
+  });
+
+  it.each([['<serial>modosu-old-vdb</serial>'], ['<readonly/>'], ['<readonly/><serial>other</serial>']])('is nothing else: %s is a disk like any other', (more) => {
+    expect(describe_(withDisk(more)).disks.map(({ target }) => target)).toContain('vdc');
+    expect(oldDisksOf(parseDomain(withDisk(more)))).toEqual([]);
   });
 });
 

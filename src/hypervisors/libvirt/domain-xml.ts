@@ -41,6 +41,9 @@ export interface DomainDescription {
   readonly refusals: readonly ErrorSummary[];
 }
 
+/** Serial numbers of old volumes that are attached read-only begin with this (see `old-disks.ts`). Like CD-ROMs they are no disks of the server: neither imaged nor restored. */
+export const OLD_DISK_SERIAL = 'modosu-old-';
+
 export const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
@@ -63,7 +66,7 @@ export function describeDomain(document: Document): DomainDescription {
   for (const disk of devices === null ? [] : children(devices, 'disk')) {
     const target = attribute(child(disk, 'target'), 'dev') ?? 'unnamed';
     const device = attribute(disk, 'device') ?? 'disk';
-    if (device === 'cdrom' || device === 'floppy') {
+    if (device === 'cdrom' || device === 'floppy' || isOldDisk(disk)) {
       removableMedia.push({ target, source: sourceName(child(disk, 'source')) });
       continue;
     }
@@ -100,6 +103,16 @@ export function describeDomain(document: Document): DomainDescription {
     hasTpm: devices !== null && child(devices, 'tpm') !== null,
     refusals,
   };
+}
+
+export const isOldDisk = (disk: Element): boolean => child(disk, 'readonly') !== null && textOf(child(disk, 'serial'))?.startsWith(OLD_DISK_SERIAL) === true;
+
+/** Old volumes that are attached. */
+export function oldDisksOf(document: Document): readonly { readonly target: string; readonly path: string }[] {
+  const devices = child(document.documentElement as Element, 'devices');
+  return (devices === null ? [] : children(devices, 'disk'))
+    .filter(isOldDisk)
+    .map((disk) => ({ target: attribute(child(disk, 'target'), 'dev') ?? '', path: attribute(child(disk, 'source'), 'file') ?? '' }));
 }
 
 function judgeDisk(disk: Element, target: string, device: string): DefinedDisk | ErrorSummary {

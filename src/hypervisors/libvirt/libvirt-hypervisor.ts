@@ -2,7 +2,7 @@ import { lstat, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
-import type { PlannedVolume, RestoreTargets } from '../../contracts/plan';
+import type { OldDisk, PlannedVolume, RestoreTargets } from '../../contracts/plan';
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contracts/server';
 import type { GuestAgent } from '../../guests/guest-agent';
 import { runCommand } from '../../system/child-process';
@@ -21,6 +21,7 @@ import { Domains, powerStateOf } from './domains';
 import { Fences } from './fence';
 import { Inspector } from './inspect';
 import { Links } from './links';
+import { OldDisks } from './old-disks';
 import { OnlineBackupBeginner, type OnlineBackupParts } from './online/online-backup';
 import { Power } from './power';
 import { readNvram, readPresentNvram, writeNew } from './small-files';
@@ -59,6 +60,8 @@ export interface LibvirtHypervisorOptions {
   readonly socketPath?: string;
   /** Only for tests, which run from the sources: how the guard of an online backup is started. */
   readonly guardCommand?: readonly [string, ...string[]];
+  /** How long a guest may take to let go of an old disk. Default 30 s. */
+  readonly detachTimeoutMs?: number;
   /** How long a guest is looked after whose agent did not answer a freeze: it may be carried out late. Default 60 s. */
   readonly lateFreezeMs?: number;
   /** False: no room is reserved for the images of an online backup. Only for tests of full storage. */
@@ -85,6 +88,7 @@ class LibvirtHypervisor implements Hypervisor {
   private readonly waysBack: WaysBack;
   private readonly swaps: Swaps;
   private readonly links: Links;
+  private readonly oldDisks: OldDisks;
   private readonly keptDiscard: KeptDiscard;
   private readonly usage: Usage;
   private readonly onlineBackups: OnlineBackupParts;
@@ -105,7 +109,8 @@ class LibvirtHypervisor implements Hypervisor {
     this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.waysBack);
     this.links = new Links(this.virsh, this.domains, this.fences, this.waysBack);
     this.usage = new Usage(this.virsh);
-    this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.waysBack);
+    this.oldDisks = new OldDisks(this.virsh, this.domains, this.fences, this.inspector, this.waysBack, options.detachTimeoutMs);
+    this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.waysBack, this.oldDisks);
     this.onlineBackups = {
       virsh: this.virsh,
       domains: this.domains,
@@ -252,6 +257,10 @@ class LibvirtHypervisor implements Hypervisor {
 
   async revertSwap(server: ServerRef, fence: Fence): Promise<void> {
     return this.swaps.revert(server, fence);
+  }
+
+  async attachOldDisk(server: ServerRef, fence: Fence, disk: OldDisk): ReturnType<Hypervisor['attachOldDisk']> {
+    return this.oldDisks.attach(server, fence, disk);
   }
 
   async requireFence(server: ServerRef, fence: Fence): Promise<void> {

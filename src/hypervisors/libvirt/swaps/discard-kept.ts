@@ -6,6 +6,7 @@ import { errorCode, fsyncDirectory } from '../../../system/files';
 import { describeDomain, parseDomain } from '../domain-xml';
 import type { Fences } from '../fence';
 import { NOT_THERE, stateOf, type KeptFile } from './kept-files';
+import type { OldDisks } from '../old-disks';
 import { filesOf, type Usage } from '../usage';
 import { replacedFiles, type WayBackRecord, type WaysBack } from './way-back';
 
@@ -15,6 +16,7 @@ export class KeptDiscard {
     private readonly fences: Fences,
     private readonly usage: Usage,
     private readonly waysBack: WaysBack,
+    private readonly oldDisks: Pick<OldDisks, 'detach'>,
   ) {}
 
   /**
@@ -29,8 +31,10 @@ export class KeptDiscard {
     const files = record === null || record.wasGone ? [] : replacedFiles(record).filter(({ identity }) => identity !== NOT_THERE);
     const present: KeptFile[] = [];
     for (const file of files) if (await requireOurs(file)) present.push(file);
-    await this.usage.requireUnused(present.map(({ path }) => path));
     await this.requireNotNeeded(ofRunId, present);
+    // What the server has only to look at is taken from it; what it uses is not.
+    await this.oldDisks.detach(server, fence, present.map(({ path }) => path));
+    await this.usage.requireUnused(present.map(({ path }) => path));
 
     const deleted: string[] = [];
     for (const file of present) {

@@ -1,7 +1,7 @@
 import { ModosuError } from '../../../contracts/errors';
 import type { KeptDisk, PlannedVolume } from '../../../contracts/plan';
 import type { Fence } from '../../../contracts/server';
-import { describeDomain, parseDomain, type DefinedDisk } from '../domain-xml';
+import { describeDomain, isOldDisk, parseDomain, type DefinedDisk } from '../domain-xml';
 import { removeFence, writeFence } from '../fence-xml';
 import { attribute, child, childNodes, childOrNew, children, removeChildren, serializeXml, type Document, type Element } from '../xml';
 
@@ -37,7 +37,7 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   const devices = child(domain, 'devices');
   for (const disk of devices === null ? [] : children(devices, 'disk')) {
     const device = attribute(disk, 'device') ?? 'disk';
-    if (device !== 'disk') continue;
+    if (device !== 'disk' || isOldDisk(disk)) continue;
     const target = attribute(child(disk, 'target'), 'dev') ?? '';
     const keptPath = kept.get(target);
     if (keptPath !== undefined) {

@@ -30,7 +30,7 @@ describe('the records of what swaps have replaced', () => {
     const fences = new Fences(virsh, domains);
     waysBack = new WaysBack(directory);
     swaps = new Swaps(virsh, domains, fences, waysBack);
-    discard = new KeptDiscard(fences, new Usage(virsh), waysBack);
+    discard = new KeptDiscard(fences, new Usage(virsh), waysBack, { detach: async () => undefined });
     token = 0;
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
