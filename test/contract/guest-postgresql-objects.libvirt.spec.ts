@@ -191,7 +191,6 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const chosen = select({ tables: [ORDERS] });
     const points = {
       'into scratch': (argv: readonly string[]) => argv.includes('--exit-on-error') && !argv.includes('--single-transaction'),
-      'into the live one': (argv: readonly string[]) => argv.includes('--single-transaction'),
       'the transaction': (argv: readonly string[]) => argv.some((part) => part.endsWith('place.sql')) && argv.includes('psql'),
     };
     for (const [what, last] of Object.entries(points)) {

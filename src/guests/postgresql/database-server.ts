@@ -37,6 +37,8 @@ interface Hello {
   readonly database: string;
   readonly engine: EngineFacts;
   readonly dataDirectory: string | null;
+  /** How many sessions were asked to end with it. */
+  readonly ended: number;
 }
 
 /** What one statement of a script has been told by the server. */
@@ -163,38 +165,40 @@ export class DatabaseServer {
   }
 
   /** Asked once: an engine that is exchanged under a run ends its sessions, and with them what the run does. */
-  private hello(): Promise<Hello> {
-    const asked = (this.asked ??= this.sayHello());
+  private hello(ended = '0'): Promise<Hello> {
+    const asked = (this.asked ??= this.sayHello(ended));
     asked.catch(() => (this.asked = null));
     return asked;
   }
 
-  private async sayHello(): Promise<Hello> {
+  private async sayHello(ended: string): Promise<Hello> {
     const sql = `SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool,
-  'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END);`;
+  'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END, 'ended', ${ended});`;
     // Without settings that only a superuser may make.
     const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: `${sql}\n`, env: { PGCONNECT_TIMEOUT: '10' } });
     let database = 'postgres';
     let answer = await say(database);
     if (answer.exitCode !== 0) answer = await say((database = 'template1'));
     if (answer.exitCode !== 0) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
-    const [found] = jsonLines(answer.stdout, record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)) }));
+    const [found] = jsonLines(answer.stdout, record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }));
     const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found?.version ?? '')?.[0];
     if (found === undefined || version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
-    return { database, dataDirectory: found.dataDirectory, engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser } };
+    return { database, dataDirectory: found.dataDirectory, ended: found.ended, engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser } };
   }
 
   /** Ends what an earlier attempt of the run has left running: its client programs, those that work in `directories`, and its sessions. Idempotent. */
   async endLeftovers(directories: readonly string[] = []): Promise<void> {
-    const own = [`application_name='${this.names.application}'`, ...directories].map(escaped).join('|');
+    const own = [`application_name='${this.names.application}'`, ...directories.map((directory) => `${directory}/`)].map(escaped).join('|');
     await this.programs.kill(`^([^ ]*/)?(perl( -[^ ]*)* ([^ ]*/)?)?(psql|pg_dump|pg_dumpall|pg_restore|dd) .*(${own})`);
     await this.endSessions();
   }
 
   /** Asks all sessions of the run to end. */
   async askSessionsToEnd(): Promise<number> {
-    const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid();`;
-    return this.queryOne(await this.maintenanceDatabase(), sql, integer(0));
+    const ended = `(SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid())`;
+    // The first question to the server asks for this too: everything in a guest takes its time.
+    if (this.asked === null) return (await this.hello(ended)).ended;
+    return this.queryOne(await this.maintenanceDatabase(), `SELECT to_jsonb(${ended});`, integer(0));
   }
 
   private async endSessions(): Promise<void> {

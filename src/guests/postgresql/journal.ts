@@ -6,6 +6,9 @@ import { named, tableNamed, words } from '../../domain/postgresql-words';
 import type { DatabaseServer } from './database-server';
 import type { KeptObjects } from './objects';
 
+/** What is told travels through histories and answers; the journal itself is whole. */
+const MAX_NAMES = 500;
+
 /** What a transaction has noted in its schema; null: there is none, and so it has not happened. */
 export async function readJournal(server: DatabaseServer, database: string, schema: string): Promise<readonly JournalEntry[] | null> {
   const table = `${identifier(schema)}.${identifier(JOURNAL_TABLE)}`;
@@ -27,9 +30,9 @@ export async function keptByJournal(server: DatabaseServer, database: string, sc
     keptDatabase: null,
     restoredSchema: beside[0] ?? null,
     keptSchema: schema,
-    added,
-    replaced: journal.flatMap((entry) => (entry.op === 'rows' ? [tableNamed(entry.table)] : [])),
+    added: added.slice(0, MAX_NAMES),
+    replaced: journal.flatMap((entry) => (entry.op === 'rows' ? [tableNamed(entry.table)] : [])).slice(0, MAX_NAMES),
     keptBytes,
-    notes: journal.flatMap((entry) => (entry.op === 'note' ? [words(entry.text)] : [])),
+    notes: journal.flatMap((entry) => (entry.op === 'note' ? [words(entry.text)] : [])).slice(0, MAX_NAMES),
   };
 }
