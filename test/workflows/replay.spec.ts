@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
@@ -7,12 +7,12 @@ import { toFailure } from '../../activities/failures';
 import { ModosuError } from '../../src/contracts/errors';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { bundleWorkflowsForTests } from '../support/temporal';
-import { BACKUP, CONFIRM, HISTORY_KEYS, ONLINE, openStage, Rehearsal, RESTORE, UNDO, type RehearsedType, type Scripted } from './harness';
+import { BACKUP, BACKUP_DATA, CONFIRM, DATA_ITEM, DATA_PLAN, DATA_POINT, HISTORY_KEYS, KEPT_DATA, ONLINE, openStage, PLAN, Rehearsal, RESTORE, RESTORE_DATA, UNDO, UNDO_PLAN, WAY_BACK, type RehearsedType, type Scripted } from './harness';
 
 /**
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
- * stuck after a deploy fails here. Record new ones with `MODOSU_RECORD_HISTORIES=1 npx jest test/workflows/replay.spec.ts`; never record over
- * those of a release.
+ * stuck after a deploy fails here. Record those that are missing with `MODOSU_RECORD_HISTORIES=1 npx jest test/workflows/replay.spec.ts`; those of a release
+ * are never recorded anew.
  */
 const HISTORIES = join(__dirname, 'histories');
 jest.setTimeout(120_000);
@@ -29,6 +29,13 @@ const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly i
   'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },
   'restore-server.undone': { type: 'restoreServer', input: RESTORE, scripted: { swapVolumes: refused } },
+  'backup-data.succeeded': { type: 'backupData', input: BACKUP_DATA },
+  'plan-data.ready': { type: 'planDataRestore', input: { planId: RESTORE_DATA.planId, serverId: RESTORE_DATA.serverId, dataSet: 'shop', recoveryPointId: null, selection: DATA_ITEM.selection, incidentAt: null } },
+  'restore-data.succeeded': { type: 'restoreData', input: RESTORE_DATA },
+  'restore-data.undone': { type: 'restoreData', input: RESTORE_DATA, scripted: { placeData: refused } },
+  'restore-server.with-data': { type: 'restoreServer', input: RESTORE, scripted: { loadPlan: async () => ({ ...PLAN, data: [{ item: DATA_ITEM, pointInTime: DATA_POINT.pointInTime }], loss: DATA_PLAN.loss }) } },
+  'undo.data': { type: 'undoRestore', input: UNDO, scripted: { loadPlan: async () => ({ ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } }) } },
+  'confirm.data': { type: 'confirmRestore', input: CONFIRM, scripted: { requireConfirmable: async () => ({ ...WAY_BACK, data: KEPT_DATA, volumes: [] }) } },
   'plan-restore.ready': { type: 'planRestore', input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null } },
 };
 
@@ -45,6 +52,7 @@ if (process.env.MODOSU_RECORD_HISTORIES === '1') {
     mkdirSync(HISTORIES, { recursive: true });
     try {
       for (const [name, { type, input, scripted }] of Object.entries(SCENES)) {
+        if (existsSync(join(HISTORIES, `${name}.history`))) continue;
         const rehearsal = new Rehearsal(stage, scripted ?? {});
         await rehearsal.play(type, input);
         const history = await rehearsal.handle?.fetchHistory();
