@@ -37,7 +37,7 @@ describe('restic in a guest', () => {
   const save = (change: Partial<ResticBackup> = {}, onProgress?: (progress: GuestProgress) => void, signal = never): Promise<ResticBackupResult> => backup(lab.agent, request(change), { signal, onProgress });
   const checksums = (directory: string): Promise<string> => lab.sh('cd "$1"; find . -type f -not -path "*/.modosu-*" -print0 | sort -z | xargs -0 sha256sum', directory);
   const resticsRunning = async (): Promise<string> => lab.sh('pgrep -x restic || true');
-  /** Begins to save the large file, slowly, and comes back when restic has sent some of it and has ten seconds to go. */
+  /** Begins to save the large file, slowly, and comes back when restic has sent some of it and has most of a minute to go. */
   async function inTheMiddle<T>(begin: () => Promise<T>): Promise<{ readonly saving: Promise<T> }> {
     await lab.server.kill();
     await lab.server.start({ slow: true });

@@ -23,7 +23,7 @@ export interface GuestDataLab {
 export interface RestServer {
   readonly directory: string;
   readonly password: string;
-  /** Again with other options: kill first. `slow`: a megabyte a second, so that work has a middle. */
+  /** Again with other options: kill first. `slow`: a quarter of a megabyte a second, so that work has a middle. */
   start(options?: { readonly slow: boolean }): Promise<void>;
   kill(): Promise<void>;
   /** From the guest. */
@@ -81,7 +81,7 @@ async function openRestServer(directory: string): Promise<RestServer> {
     directory: repository,
     password,
     async start({ slow } = { slow: false }) {
-      const running = spawn('rclone', ['serve', 'restic', '--addr', `127.0.0.1:${port}`, '--append-only', '--private-repos', '--htpasswd', logins, ...(slow ? ['--bwlimit', '1M'] : []), directory], { stdio: 'ignore' });
+      const running = spawn('rclone', ['serve', 'restic', '--addr', `127.0.0.1:${port}`, '--append-only', '--private-repos', '--htpasswd', logins, ...(slow ? ['--bwlimit', '256k'] : []), directory], { stdio: 'ignore' });
       child = running;
       await eventually('the REST server answers', () => fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false));
     },
