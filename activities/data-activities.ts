@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
-import type { DataChange, DataManifest, DataSet } from '../src/contracts/data';
+import type { DataChange, DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
 import { formatBytes } from '../src/contracts/format';
 import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
@@ -81,7 +81,7 @@ export class DataCalls implements DataActivities {
     });
   }
 
-  publishData(input: RunInput & { readonly reason: string }, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData): Promise<void> {
+  publishData(input: RunInput & { readonly reason: string }, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData, purpose: DataPurpose): Promise<void> {
     return whileAlive(async () => {
       const repository = await this.deps.dataRepository();
       const { keyId } = await repository.access(input.serverId);
@@ -92,6 +92,7 @@ export class DataCalls implements DataActivities {
         server: { id: input.serverId, name: input.serverName, uuid: input.uuid },
         dataSet,
         runId: input.runId,
+        purpose,
         reason: input.reason,
         pointInTime: saved.pointInTime,
         publishedAt: new Date().toISOString(),

@@ -3,13 +3,13 @@ import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { ModosuError } from '../src/contracts/errors';
 import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison';
-import type { GuestWork } from '../src/guests/files/guest-process';
+import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
 import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { backup, restore } from '../src/guests/restic/guest-restic';
 import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, filesOrDatabase, guestOf, inGuest, type FilesItem, type PostgresqlItem } from './data-work';
+import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, fetchTarget, filesOrDatabase, guestOf, inGuest, type FilesItem, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 
 /** Long work on data in the guest; see `DataTransferActivities`. */
@@ -145,16 +145,16 @@ export class DataTransfers implements DataTransferActivities {
     const dump = content.databases.find(({ name }) => name === selection.database);
     if (dump === undefined) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${selection.database}".`);
     const server = databaseIn(agent, dataSet, input.runId);
-    const target = fetchDirectory(dataSet, input.runId);
-    await server.makeDirectory(target);
+    await server.makeDirectory(fetchDirectory(dataSet, input.runId));
+    const target = fetchTarget(dataSet, input.runId);
     const inDirectory = (file: string): string => `${content.directory}/${file}`;
     await restore(
       agent,
       { access: await accessFor(repository, input.serverId), snapshotId, include: [inDirectory(dump.file), inDirectory(content.factsFile), inDirectory(content.globalsFile)], target, runId: input.runId, expectedBytes: dump.sizeBytes },
       work,
     );
-    // restic has made it anew, for root alone.
-    await server.makeDirectory(target);
+    // restic's directory is root's alone: the account of the database programs passes through it to its own files. The one above is that account's alone.
+    await mustRunInGuest(agent, { argv: ['chmod', '0711', '--', target] }, 'DATA_RESTORE_FAILED', work);
     return dump.sizeBytes;
   }
 }

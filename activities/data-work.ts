@@ -40,10 +40,12 @@ export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId:
 
 /** Where the dumps of a backup lie, in the guest. */
 export const dumpDirectory = ({ spoolDirectory }: PostgresqlDataSet, runId: string): string => `${spoolDirectory}/${runId}`;
-/** Where restic brings dumps for a restore; below it stand their full paths. */
+/** Where dumps lie for a restore: the database programs' own. */
 export const fetchDirectory = ({ spoolDirectory }: PostgresqlDataSet, runId: string): string => `${spoolDirectory}/restore-${runId}`;
+/** In it, where restic brings them; below it stand their full paths. */
+export const fetchTarget = (dataSet: PostgresqlDataSet, runId: string): string => `${fetchDirectory(dataSet, runId)}/${runId}`;
 /** Where the dumps of a recovery point lie after they were fetched. */
-export const fetchedDumps = ({ dataSet, content }: PostgresqlItem, runId: string): string => `${fetchDirectory(dataSet, runId)}${content.directory}`;
+export const fetchedDumps = ({ dataSet, content }: PostgresqlItem, runId: string): string => `${fetchTarget(dataSet, runId)}${content.directory}`;
 
 /** The facts that were saved with the dumps. Written in a guest: checked. */
 export async function factsOf(repository: DataRepository, serverId: string, { snapshotId, content }: PostgresqlItem): Promise<PostgresqlFacts> {

@@ -23,10 +23,10 @@ const SERVER = [
 
 const RECOVERY_POINTS = [
   'ALTER TABLE recovery_point ALTER COLUMN generation DROP NOT NULL, ALTER COLUMN lineage_id DROP NOT NULL, ALTER COLUMN consistency DROP NOT NULL, ALTER COLUMN repository DROP NOT NULL',
-  'ALTER TABLE recovery_point ADD COLUMN data_set text, ADD COLUMN snapshot_id text, ADD COLUMN added_bytes bigint, ADD COLUMN declared jsonb, ADD COLUMN content jsonb',
+  `ALTER TABLE recovery_point ADD COLUMN data_set text, ADD COLUMN purpose text CONSTRAINT recovery_point_purpose_check CHECK (purpose IN ('backup', 'safety')), ADD COLUMN snapshot_id text, ADD COLUMN added_bytes bigint, ADD COLUMN declared jsonb, ADD COLUMN content jsonb`,
   `ALTER TABLE recovery_point ADD CONSTRAINT recovery_point_kind_check CHECK (CASE kind
-    WHEN 'image' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 4 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 0
-    WHEN 'data' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 0 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 5
+    WHEN 'image' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 4 AND num_nonnulls(data_set, purpose, snapshot_id, added_bytes, declared, content) = 0
+    WHEN 'data' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 0 AND num_nonnulls(data_set, purpose, snapshot_id, added_bytes, declared, content) = 6
     ELSE false END)`,
   `CREATE INDEX recovery_point_data_set_idx ON recovery_point (server_id, data_set, point_in_time) WHERE kind = 'data'`,
 ];
@@ -63,7 +63,7 @@ const BACK = [
   `ALTER TABLE run ADD CONSTRAINT run_kind_check CHECK (kind IN ('backup-image', 'restore-server', 'undo', 'confirm'))`,
   'DROP INDEX recovery_point_data_set_idx',
   'ALTER TABLE recovery_point DROP CONSTRAINT recovery_point_kind_check',
-  'ALTER TABLE recovery_point DROP COLUMN data_set, DROP COLUMN snapshot_id, DROP COLUMN added_bytes, DROP COLUMN declared, DROP COLUMN content',
+  'ALTER TABLE recovery_point DROP COLUMN data_set, DROP COLUMN purpose, DROP COLUMN snapshot_id, DROP COLUMN added_bytes, DROP COLUMN declared, DROP COLUMN content',
   'ALTER TABLE recovery_point ALTER COLUMN generation SET NOT NULL, ALTER COLUMN lineage_id SET NOT NULL, ALTER COLUMN consistency SET NOT NULL, ALTER COLUMN repository SET NOT NULL',
   `ALTER TABLE server ALTER COLUMN protection
     SET DEFAULT '{"disks":[],"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null}}'`,

@@ -64,7 +64,7 @@ async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupIt
   }
   const whole = saved;
   await book.step(`verify:${name}`, { do: () => data.verifySavedData(input, item, whole), detail: (proven) => proven });
-  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime }) }));
+  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole, 'backup'), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime }) }));
   book.result({ recoveryPointId });
 }
 

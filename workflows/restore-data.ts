@@ -61,7 +61,7 @@ async function saveAsItIs(input: RestoreDataInput, item: DataBackupItem): Promis
     const dumped = item.dataSet.kind === 'postgresql' ? await transfer.dumpDataSet(input, item) : null;
     const saved = await transfer.saveDataSet(input, item, dumped);
     await data.verifySavedData(input, item, saved);
-    await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved);
+    await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved, 'safety');
     return { recoveryPointId: item.recoveryPointId };
   } catch (thrown) {
     if (isCancellation(thrown)) throw thrown;

@@ -174,7 +174,7 @@ export interface Catalog {
   getRecoveryPoint(id: string): Promise<RecoveryPointView>;
   /** Newest `usable` image by point in time. Throws `NO_RECOVERY_POINT`. */
   newestUsable(serverId: string): Promise<ImageRecoveryPointView>;
-  /** Usable ones of a data set, newest first; at most a thousand. */
+  /** Usable ones of a data set that were taken as backups, newest first; at most a thousand. */
   usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
   /** After a failed verification. Idempotent; audited. */
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;

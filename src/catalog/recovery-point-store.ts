@@ -82,7 +82,7 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     usableData: (serverId, dataSet) =>
       database.read(async (manager) => {
         await requireServer(manager, serverId);
-        const rows = await manager.find(RecoveryPointEntity, { where: { serverId, kind: 'data', dataSet, state: 'usable' }, order: { pointInTime: 'DESC', id: 'DESC' }, take: USABLE_DATA_LIMIT });
+        const rows = await manager.find(RecoveryPointEntity, { where: { serverId, kind: 'data', dataSet, purpose: 'backup', state: 'usable' }, order: { pointInTime: 'DESC', id: 'DESC' }, take: USABLE_DATA_LIMIT });
         return rows.map(dataView);
       }),
 
@@ -105,7 +105,7 @@ export async function requireRecoveryPoint(manager: EntityManager, id: string): 
 }
 
 /** What the audit says about one. */
-export const publishedData = ({ id, dataSet, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({ recoveryPointId: id, dataSet, snapshotId, sizeBytes, addedBytes, pointInTime });
+export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({ recoveryPointId: id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime });
 
 export const recoveryPointNotFound = (id: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });

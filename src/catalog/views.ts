@@ -24,8 +24,8 @@ export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
     const { generation, lineageId, consistency, repository, disks } = row;
     return { kind: 'image', ...common, generation, lineageId, consistency, repository, disks } as ImageRecoveryPointView;
   }
-  const { dataSet, snapshotId, addedBytes, declared, content } = row;
-  return { kind: 'data', ...common, dataSet, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
+  const { dataSet, purpose, snapshotId, addedBytes, declared, content } = row;
+  return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
 }
 
 /** For rows that were chosen by their kind. Throws `RECOVERY_POINT_NOT_USABLE` for one of data. */
@@ -63,6 +63,7 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     reason: manifest.reason,
     runId: manifest.runId,
     dataSet: null,
+    purpose: null,
     snapshotId: null,
     addedBytes: null,
     declared: null,
@@ -89,6 +90,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   reason: manifest.reason,
   runId: manifest.runId,
   dataSet: manifest.dataSet.name,
+  purpose: manifest.purpose,
   snapshotId: manifest.snapshotId,
   addedBytes: manifest.addedBytes,
   declared: manifest.dataSet,

@@ -1,4 +1,4 @@
-import type { DataSelection, FilesContent, PostgresqlContent } from './data';
+import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
 import type { DataSurvey, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
@@ -292,7 +292,7 @@ export interface DataActivities {
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
   verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;
   /** Writes the manifest into the repository, then makes the recovery point visible as usable. Idempotent. */
-  publishData(input: RunInput & { readonly reason: string }, item: DataBackupItem, saved: SavedData): Promise<void>;
+  publishData(input: RunInput & { readonly reason: string }, item: DataBackupItem, saved: SavedData, purpose: DataPurpose): Promise<void>;
   /** Removes what the run has spooled in the guest. Idempotent. */
   discardSpool(input: RunInput, dataSet: DataBackupItem['dataSet']): Promise<void>;
   /** Everything the plan of a data restore is made from. Read-only. */

@@ -180,6 +180,8 @@ export interface PostgresqlFacts {
   readonly roles: readonly string[];
 }
 
+export type DataPurpose = 'backup' | 'safety';
+
 /** The truth about a data recovery point: kept in the data repository, as a snapshot of its own that was written from outside the guest. */
 export interface DataManifest {
   readonly format: 'modosu-data-recovery-point';
@@ -189,6 +191,8 @@ export interface DataManifest {
   /** As it was declared. */
   readonly dataSet: DataSet;
   readonly runId: string;
+  /** `safety`: taken of what was there before a restore. Never chosen by itself, only by its id: it may be what the restore was to mend. */
+  readonly purpose: DataPurpose;
   readonly reason: string;
   /** The moment from which on nothing is in it: the beginning of the dump, or of reading the files. */
   readonly pointInTime: string;

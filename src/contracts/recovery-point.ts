@@ -1,4 +1,4 @@
-import type { DataContent, DataSet } from './data';
+import type { DataContent, DataPurpose, DataSet } from './data';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
 export type RecoveryPointKind = 'image' | 'data';
@@ -88,6 +88,8 @@ export interface DataRecoveryPointView extends RecoveryPointViewBase {
   readonly kind: 'data';
   /** Name of the data set. */
   readonly dataSet: string;
+  /** `safety`: taken of what was there before a restore; never chosen by itself, only by its id. */
+  readonly purpose: DataPurpose;
   /** restic's full id. */
   readonly snapshotId: string;
   readonly addedBytes: number;

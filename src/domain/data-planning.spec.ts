@@ -7,7 +7,7 @@ const uploads: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/srv/up
 const shop: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop', 'crm'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/spool', before: null, after: null };
 
 const filesPoint = (id: string, pointInTime: string): DataRecoveryPointView => ({
-  kind: 'data', id, serverId: 'srv_1', serverName: 'db01', state: 'usable', pointInTime, publishedAt: pointInTime, sizeBytes: 1, reason: 'daily', runId: 'run_1', dataSet: 'uploads', snapshotId: `s-${id}`, addedBytes: 1, declared: uploads,
+  kind: 'data', id, serverId: 'srv_1', serverName: 'db01', state: 'usable', pointInTime, publishedAt: pointInTime, sizeBytes: 1, reason: 'daily', runId: 'run_1', dataSet: 'uploads', purpose: 'backup', snapshotId: `s-${id}`, addedBytes: 1, declared: uploads,
   content: { kind: 'files', paths: ['/srv/uploads'], files: 1, totalBytes: 1, problems: [] },
 });
 const dumpPoint = (id: string, pointInTime: string, engineMajor = 15): DataRecoveryPointView => ({

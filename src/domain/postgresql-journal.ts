@@ -12,7 +12,7 @@ export type JournalEntry =
   /** The rows of a table were exchanged; its rows before are in `kept`. */
   | { readonly op: 'rows'; readonly table: TableName; readonly kept: TableName }
   /** A foreign key was taken away, because its tables do not stand in the same world any more. */
-  | { readonly op: 'foreign-key'; readonly table: TableName; readonly name: string; readonly definition: string; readonly references: TableName }
+  | { readonly op: 'foreign-key'; readonly table: TableName; readonly name: string; readonly definition: string; readonly comment: string | null; readonly references: TableName }
   /** A table was taken out of its parent; `bound` null: plain inheritance. */
   | { readonly op: 'detached'; readonly table: TableName; readonly parent: TableName; readonly bound: string | null }
   /** For people. */
@@ -30,7 +30,7 @@ const GUARDS: { readonly [K in JournalEntry['op']]: Guard<JournalEntry> } = {
   table: record({ op: op('table'), now: tableNameGuard, back: nullable(tableNameGuard) }),
   schema: record({ op: op('schema'), now: name, back: nullable(name) }),
   rows: record({ op: op('rows'), table: tableNameGuard, kept: tableNameGuard }),
-  'foreign-key': record({ op: op('foreign-key'), table: tableNameGuard, name, definition: matching(/^FOREIGN KEY \(/), references: tableNameGuard }),
+  'foreign-key': record({ op: op('foreign-key'), table: tableNameGuard, name, definition: matching(/^FOREIGN KEY \(/), comment: nullable(text(100_000)), references: tableNameGuard }),
   detached: record({ op: op('detached'), table: tableNameGuard, parent: tableNameGuard, bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)) }),
   note: record({ op: op('note'), text: text(10_000) }),
 };

@@ -87,6 +87,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
+      ...dataNeedsNetwork(data, definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, quarantinedMacs),
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
@@ -323,6 +324,20 @@ function dataNeedsAgent(data: readonly PlannedData[], waitsForAgent: boolean): r
       message: 'Data sets follow the image, and nobody has seen the guest agent that has to bring them back.',
       remedy: 'Restore the image alone (--no-data), then the data.',
       evidence: data.map(({ item }) => item.dataSet.name),
+    },
+  ];
+}
+
+/** In quarantine the guest reaches the data repository over the backup network, or not at all. */
+function dataNeedsNetwork(data: readonly PlannedData[], nics: readonly Pick<NicInspection, 'mac'>[], quarantinedMacs: readonly string[]): readonly Finding[] {
+  if (data.length === 0 || nics.some(({ mac }) => !quarantinedMacs.includes(mac))) return [];
+  return [
+    {
+      code: 'DATA_NEEDS_BACKUP_NETWORK',
+      severity: 'block',
+      message: 'Data sets follow the image, and every NIC of the server is down in quarantine: its guest could not reach the data repository.',
+      remedy: 'Declare the NIC of the backup network under "nics" of the server (role: backup), or restore the image alone (--no-data), then the data.',
+      evidence: nics.map(({ mac }) => mac),
     },
   ];
 }

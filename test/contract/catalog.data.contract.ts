@@ -26,6 +26,7 @@ const dataManifest = (server: ServerRecord, hour: number, changes: Partial<DataM
   server: { id: server.id, name: server.name, uuid: server.uuid },
   dataSet: SHOP,
   runId: newId('run'),
+  purpose: 'backup',
   reason: 'daily',
   pointInTime: new Date(Date.UTC(2026, 1, 1, hour)).toISOString(),
   publishedAt: new Date(Date.UTC(2026, 1, 1, hour, 5)).toISOString(),
@@ -110,7 +111,7 @@ export function dataContract(subject: () => CatalogUnderTest): void {
       const view = await catalog.recordDataRecoveryPoint(older);
       expect(view).toEqual({
         kind: 'data', id: older.recoveryPointId, serverId: server.id, serverName: 'db01', state: 'usable', pointInTime: older.pointInTime, publishedAt: older.publishedAt, sizeBytes: 5_000_000_000, reason: 'daily',
-        runId: older.runId, dataSet: 'shop', snapshotId: older.snapshotId, addedBytes: 100, declared: SHOP, content: older.content,
+        runId: older.runId, dataSet: 'shop', purpose: 'backup', snapshotId: older.snapshotId, addedBytes: 100, declared: SHOP, content: older.content,
       });
       expect(await catalog.recordDataRecoveryPoint(older)).toEqual(view);
       await catalog.recordDataRecoveryPoint(newer);
@@ -130,6 +131,14 @@ export function dataContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.nextGeneration(server.id)).toBe(2);
       expect(await codeOf(catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: data.id }))).toBe('RECOVERY_POINT_NOT_USABLE');
       expect(await codeOf(catalog.acceptPlan(planRequest(server.id, image.id)))).toBe('RECOVERY_POINT_NOT_USABLE');
+    });
+
+    it('what was saved before a restore is never chosen by itself, only by its id', async () => {
+      const { catalog } = subject();
+      const server = await givenServerWithData(catalog);
+      const safety = await catalog.recordDataRecoveryPoint(dataManifest(server, 11, { purpose: 'safety' }));
+      expect(await catalog.usableData(server.id, 'shop')).toEqual([]);
+      await expect(catalog.acceptPlan(planRequest(server.id, safety.id))).resolves.toMatchObject({ replayed: false });
     });
 
     it('a damaged one is not chosen any more', async () => {

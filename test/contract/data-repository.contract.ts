@@ -29,6 +29,7 @@ export function makeManifest(serverId: string, snapshotId: string, changes: Part
     server: { id: serverId, name: 'db01', uuid: '6f1c2f5e-4a3b-4c1d-8e9f-0a1b2c3d4e5f' },
     dataSet: filesDataSet('/srv'),
     runId: newId('run'),
+    purpose: 'backup',
     reason: 'daily — 毎日',
     pointInTime: '2026-01-02T03:04:05.678Z',
     publishedAt: '2026-01-02T03:05:00Z',
@@ -65,7 +66,7 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       await expect(repository.removeStaleLocks(serverId)).rejects.toMatchObject(missing);
       await expect(repository.open(serverId, newId('rp'))).rejects.toMatchObject(missing);
       await expect(repository.publish(makeManifest(serverId, ABSENT))).rejects.toMatchObject(missing);
-      await repository.ensure(serverId);
+      await Promise.all([repository.ensure(serverId), repository.ensure(serverId)]);
       const first = await repository.access(serverId);
       await repository.ensure(serverId);
       await expect(repository.access(serverId)).resolves.toEqual(first);

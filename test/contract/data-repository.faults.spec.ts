@@ -7,7 +7,7 @@ import { newId } from '../../src/contracts/ids';
 import { resticOutcome } from '../../src/domain/restic-outcome';
 import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../src/repositories/data/data-repository';
 import { secretName } from '../../src/repositories/data/logins';
-import { childEnvironment, findProgram, type CommandOutcome } from '../../src/system/child-process';
+import { childEnvironment, findProgram, runCommand, type CommandOutcome } from '../../src/system/child-process';
 import { DataLab, flipByte, freePort, pause } from '../support/data-lab';
 import { makeManifest } from './data-repository.contract';
 
@@ -69,6 +69,10 @@ describe('data repository: what can go wrong', () => {
       for (const attempt of [repository.probe(), repository.snapshots(serverId, []), repository.ensure(serverId), repository.access(serverId), repository.open(serverId, newId('rp'))]) {
         await expect(failureOf(attempt)).resolves.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE', retry: 'later' });
       }
+      // By hand, from the directory alone.
+      const byHand = { RESTIC_REPOSITORY: join(lab.stored, serverId), RESTIC_PASSWORD_FILE: join(lab.directory, 'secrets', secretName(serverId, 'repository')) };
+      const { exitCode, stdout } = await runCommand(['restic', '--no-cache', '--no-lock', 'dump', snapshotId, `${root}/sub/other`], { env: byHand });
+      expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'other' });
       await lab.startServer();
       await expect(repository.snapshots(serverId, [])).resolves.toHaveLength(1);
     });

@@ -33,7 +33,7 @@ it('holds an activity before it begins, also when it is tried again by another p
   const second = await gate.reached('publish.before', 90_000);
   expect(second).toMatchObject({ runId: id });
   expect(second.pid).not.toBe(first.pid);
-  expect(await stack.recoveryPoints(NAME)).toEqual([]);
+  expect(await stack.images(NAME)).toEqual([]);
 
   gate.open('publish.before');
   const run = await stack.finished(id);

@@ -149,7 +149,7 @@ describe("a guest whose shutdown never ends", () => {
     expect(await domainState(guest.uuid)).toBe('running');
     const stop = run.steps.find(({ key }) => key === 'stop');
     expect(Date.parse(stop?.finishedAt ?? '') - Date.parse(stop?.startedAt ?? '')).toBeGreaterThanOrEqual(8_000);
-    expect(await stack.recoveryPoints('e2e-stubborn')).toEqual([]);
+    expect(await stack.images('e2e-stubborn')).toEqual([]);
     await stack.expectOrder(run);
   });
 });

@@ -93,7 +93,7 @@ describe('a server of which no image can be taken', () => {
     expect(run.steps.map(({ key, state }) => [key, state])).toEqual([['examine', 'failed']]);
     expect(await definition(uuid)).toBe(before);
     expect(await domainState(uuid)).toBe('shut off');
-    expect(await stack.recoveryPoints(name)).toEqual([]);
+    expect(await stack.images(name)).toEqual([]);
     await stack.expectOrder(run);
     // A second request is let in: the failed run holds nothing.
     expect((await stack.get<{ readonly openRunId: string | null }>(`/v1/servers/${name}`)).body.openRunId).toBeNull();
@@ -156,7 +156,7 @@ describe('room and directories', () => {
     expect(statSync(main.systemDisk.path)).toMatchObject({ ino: disk.ino, size: disk.size, mtimeMs: disk.mtimeMs });
     expect(existsSync(halfMade)).toBe(false);
     await stack.expectOrder(run);
-    expect((await stack.recoveryPoints(MAIN)).map(({ state }) => state)).toEqual(['usable']);
+    expect((await stack.images(MAIN)).map(({ state }) => state)).toEqual(['usable']);
   });
 
   it('a plan while the repository is away says so within seconds, and can be made when it is back', async () => {
@@ -170,7 +170,7 @@ describe('room and directories', () => {
       renameSync(aside, stack.repository);
     }
     expect((await stack.plan(MAIN)).state).toBe('ready');
-    expect((await stack.recoveryPoints(MAIN)).map(({ state }) => state)).toEqual(['usable']);
+    expect((await stack.images(MAIN)).map(({ state }) => state)).toEqual(['usable']);
   });
 
   it('a missing disk file forbids a backup, not the restore that brings it back', async () => {
@@ -186,7 +186,7 @@ describe('room and directories', () => {
     } finally {
       renameSync(aside, main.systemDisk.path);
     }
-    expect(await stack.recoveryPoints(MAIN)).toHaveLength(1);
+    expect(await stack.images(MAIN)).toHaveLength(1);
   });
 });
 
@@ -256,7 +256,7 @@ describe('requests that meet a run', () => {
 
     const run = await stack.finished(first.body.id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
-    expect((await stack.recoveryPoints(MAIN)).map(({ generation }) => generation)).toEqual([2, 1]);
+    expect((await stack.images(MAIN)).map(({ generation }) => generation)).toEqual([2, 1]);
     await stack.expectOrder(run);
   });
 });

@@ -2,7 +2,7 @@ import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { DataRestorePlanBody, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, macOf, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 
 jest.setTimeout(600_000);
@@ -34,6 +34,8 @@ describe('data of a server', () => {
     guest = await stack.addServer({ name: NAME, guest: 'postgresql', dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [FILES, SHOP] } });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);
+    // Its only NIC: restored in quarantine, it reaches the data repository over it.
+    await stack.declare(NAME, { nics: [{ mac: await macOf(guest.uuid), role: 'backup' }] });
     await sh('mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done && echo first > note && echo junk > x.tmp && ln -s note link && chmod 640 note && chown 1000:1000 2026');
   });
   afterAll(() => stack.close());
@@ -100,10 +102,12 @@ describe('data of a server', () => {
   });
 
   it('a whole database goes back in time, by explicit choice; undo brings the newer rows back', async () => {
+    await sql("INSERT INTO customers SELECT n, 'Newer ' || n, 'Kobe' FROM generate_series(801, 820) AS n");
+    const rows = Number(await sql('SELECT count(*) FROM customers'));
     const now = await checksumRows(guest.uuid);
     const selection = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: true } as const;
     const plan = await stack.planData(NAME, 'shop', selection);
-    expect(bodyOf(plan).changes).toContainEqual(expect.objectContaining({ what: expect.stringContaining('customers') as string, rows: { now: 520, then: 500 } }));
+    expect(bodyOf(plan).changes).toContainEqual(expect.objectContaining({ what: expect.stringContaining('customers') as string, rows: { now: rows, then: 500 } }));
     const run = succeeded(await stack.finished((await stack.startRestore(plan)).id));
     expect(await sql('SELECT count(*) FROM customers')).toBe('500\n');
     const undo = await undone(run.id);

@@ -52,7 +52,7 @@ it('a backup terminated while QEMU copies: the job is cancelled, nothing is left
   const started = await stack.copyUnderWay(id, 'vda');
   await terminate(started);
   const run = await expectEndedOutside(id);
-  expect(await stack.recoveryPoints(NAME)).toEqual([]);
+  expect(await stack.images(NAME)).toEqual([]);
   await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
 });
 

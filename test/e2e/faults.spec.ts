@@ -54,7 +54,7 @@ describe('an offline backup', () => {
     expect(run.state).toBe('cancelled');
     expect(attempts(run, 'power')).toBe('skipped');
     expect(await domainState(guest.uuid)).toBe('running');
-    expect(await stack.recoveryPoints(NAME)).toEqual([]);
+    expect(await stack.images(NAME)).toEqual([]);
     await expectSameGuest();
     await stack.expectOrder(run);
   });
@@ -68,7 +68,7 @@ describe('an offline backup', () => {
     await eventually(() => existsSync(`/proc/${copy}`), (alive) => !alive, 5_000);
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
-    point = (await stack.recoveryPoints(NAME))[0] as ImageRecoveryPointView;
+    point = (await stack.images(NAME))[0] as ImageRecoveryPointView;
     expect(point.runId).toBe(id);
     await expectSameGuest();
     await stack.expectOrder(run);
@@ -197,7 +197,7 @@ describe('a recovery point that was damaged on its repository', () => {
     expect(await domainState(guest.uuid)).toBe('running');
     await expectSameGuest();
     await stack.expectOrder(run);
-    expect((await stack.recoveryPoints(NAME)).find(({ id }) => id === second.id)?.state).toBe('damaged');
+    expect((await stack.images(NAME)).find(({ id }) => id === second.id)?.state).toBe('damaged');
     const again = await stack.post<Problem>(`/v1/servers/${NAME}/restore-plans`, { scenario: 'server', recoveryPointId: second.id });
     expect(again).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE' } });
   });
@@ -209,6 +209,6 @@ describe('a recovery point that was damaged on its repository', () => {
     const { id, serverId } = await stack.backup('e2e-small', `${how} later`);
     await damage(join(stack.repository, 'servers', serverId, id, 'disks', 'vda.qcow2'));
     expect(await stack.plan('e2e-small', id)).toMatchObject({ state: 'failed', error: { code } });
-    expect((await stack.recoveryPoints('e2e-small')).find((found) => found.id === id)?.state).toBe('damaged');
+    expect((await stack.images('e2e-small')).find((found) => found.id === id)?.state).toBe('damaged');
   });
 });

@@ -53,7 +53,7 @@ it('holds both disks as they were when the file systems were frozen, although th
   expect(run.state).toBe('succeeded');
   expect(Number(await stopWriting())).toBeGreaterThan(3);
   expect(await domainState(guest.uuid)).toBe('running');
-  [point] = (await stack.recoveryPoints(NAME)) as [ImageRecoveryPointView];
+  [point] = (await stack.images(NAME)) as [ImageRecoveryPointView];
   expect(point.consistency).toBe('filesystem');
   await stack.expectOrder(run);
 });
@@ -76,7 +76,7 @@ it('a disk added in mid-copy is not in it, and does no harm', async () => {
   const run = await stack.finished(id);
   await virsh(['detach-disk', guest.uuid, 'vdz', '--persistent']);
   expect(run.state).toBe('succeeded');
-  expect((await stack.recoveryPoints(NAME))[0]?.disks.map(({ target }) => target)).toEqual(['vda', 'vdb']);
+  expect((await stack.images(NAME))[0]?.disks.map(({ target }) => target)).toEqual(['vda', 'vdb']);
   await mustRun('COPY_FAILED', 'rm', [added]);
   await stack.expectOrder(run);
 });
@@ -134,7 +134,7 @@ describe('without an agent that answers', () => {
   it('goes on with --allow-crash-consistent and says so in the recovery point', async () => {
     const run = await stack.finished((await stack.startBackup(NAME, 'crash', { mode: 'online', allowCrashConsistent: true })).id);
     expect(run.state).toBe('succeeded');
-    expect((await stack.recoveryPoints(NAME))[0]?.consistency).toBe('crash');
+    expect((await stack.images(NAME))[0]?.consistency).toBe('crash');
     await stack.expectOrder(run);
   });
 });

@@ -204,6 +204,13 @@ export async function domainState(uuid: string): Promise<string | null> {
   throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `virsh domstate ${uuid}: ${result.stderr.trim()}`);
 }
 
+/** The MAC address of the guest's only NIC. */
+export async function macOf(uuid: string): Promise<string> {
+  const mac = /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(await virsh(['domiflist', uuid]))?.[0];
+  if (mac === undefined) throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `The domain ${uuid} has no NIC.`);
+  return mac;
+}
+
 /** Starts a stopped guest. Throws `START_FAILED` with libvirt's message. */
 export async function startGuest(uuid: string): Promise<void> {
   await virsh(['start', uuid], { code: 'START_FAILED', timeoutMs: 60_000 });

@@ -191,7 +191,7 @@ export class E2eStack {
 
   /** Newest first. */
   dataPoints = async (name: string): Promise<readonly DataRecoveryPointView[]> =>
-    (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items.filter((point): point is DataRecoveryPointView => point.kind === 'data');
+    (await this.recoveryPoints(name)).filter((point): point is DataRecoveryPointView => point.kind === 'data');
 
   async planData(name: string, dataSet: string, selection: DataSelection, more: { readonly recoveryPointId?: string; readonly incidentAt?: string } = {}): Promise<RestorePlanView> {
     const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'data', dataSet, selection, ...more }));
@@ -240,7 +240,10 @@ export class E2eStack {
     return this.finished(runId);
   }
 
-  recoveryPoints = async (name: string): Promise<readonly ImageRecoveryPointView[]> => (await this.get<Page<ImageRecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
+  /** Images and data. */
+  recoveryPoints = async (name: string): Promise<readonly RecoveryPointView[]> => (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
+
+  images = async (name: string): Promise<readonly ImageRecoveryPointView[]> => (await this.recoveryPoints(name)).filter((point): point is ImageRecoveryPointView => point.kind === 'image');
 
   /** qemu-img processes that work on files of this stack. */
   copies = (): Promise<readonly number[]> => processesWith('qemu-img', this.directory);

@@ -131,7 +131,7 @@ export class FakeCatalog implements Catalog {
 
   usableData: Catalog['usableData'] = async (serverId, dataSet) => {
     this.server(serverId);
-    const rows = this.pointsOf(serverId).filter((row) => row.kind === 'data' && row.dataSet === dataSet && row.state === 'usable');
+    const rows = this.pointsOf(serverId).filter((row) => row.kind === 'data' && row.dataSet === dataSet && row.purpose === 'backup' && row.state === 'usable');
     return rows.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1)).map(dataView);
   };
 

@@ -8,9 +8,9 @@ export class CallerDied extends Error {
 
 export interface Faults {
   /** Before a program starts; what it throws is thrown. `call` counts from 1. */
-  readonly before?: (argv: readonly string[], call: number) => Promise<void> | void;
+  readonly before?: (argv: readonly string[], call: number, input: GuestProgram['input']) => Promise<void> | void;
   /** After a program has started, or, for short ones, ended. */
-  readonly after?: (argv: readonly string[], call: number, pid: number | null) => Promise<void> | void;
+  readonly after?: (argv: readonly string[], call: number, pid: number | null, input: GuestProgram['input']) => Promise<void> | void;
 }
 
 /** Wraps a guest agent so that a test can step in between its calls. */
@@ -20,28 +20,31 @@ export function faultAgent(agent: GuestAgent, { before, after }: Faults): GuestA
   wrapped.calls = calls;
   wrapped.exec = async (argv, options): Promise<CommandResult> => {
     const call = calls.push(argv);
-    await before?.(argv, call);
+    await before?.(argv, call, options.input);
     const result = await agent.exec(argv, options);
-    await after?.(argv, call, null);
+    await after?.(argv, call, null, options.input);
     return result;
   };
   wrapped.start = async (program: GuestProgram, options): Promise<number> => {
     const call = calls.push(program.argv);
-    await before?.(program.argv, call);
+    await before?.(program.argv, call, program.input);
     const pid = await agent.start(program, options);
-    await after?.(program.argv, call, pid);
+    await after?.(program.argv, call, pid, program.input);
     return pid;
   };
   return wrapped;
 }
 
-/** An agent whose caller dies after its `last`th program: nothing gets through any more, as when a worker is killed. What it has started goes on in the guest. */
-export function dyingAgent(agent: GuestAgent, last: number): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
+/** An agent whose caller dies after its `last`th program, or the first that is like `last`: nothing gets through any more, as when a worker is killed. What it has started goes on in the guest. */
+export function dyingAgent(agent: GuestAgent, last: number | ((argv: readonly string[], input: string) => boolean)): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
   let dead = false;
   const wrapped = faultAgent(agent, {
     before: (_argv, call) => {
-      dead ||= call > last;
+      dead ||= typeof last === 'number' && call > last;
       if (dead) throw new CallerDied();
+    },
+    after: (argv, _call, _pid, input) => {
+      dead ||= typeof last !== 'number' && last(argv, String(input ?? ''));
     },
   });
   for (const method of ['outcome', 'readFile'] as const) {

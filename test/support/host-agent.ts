@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CommandResult, GuestAgent, GuestProgram } from '../../src/guests/guest-agent';
 
@@ -58,7 +59,7 @@ export class HostAgent implements GuestAgent {
         this.ends.set(pid, new Promise((resolveEnd) => (over = resolveEnd)));
         child.on('close', (code, signal) => {
           over();
-          this.ended.set(pid, { exitCode: code ?? (signal === 'SIGKILL' ? 137 : 143), stdout: Buffer.concat(pieces.stdout).toString('latin1'), stderr: Buffer.concat(pieces.stderr).toString('latin1'), truncated: false });
+          this.ended.set(pid, { exitCode: code ?? 128 + constants.signals[signal ?? 'SIGTERM'], stdout: Buffer.concat(pieces.stdout).toString('latin1'), stderr: Buffer.concat(pieces.stderr).toString('latin1'), truncated: false });
         });
         resolve(pid);
       });

@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm';
-import type { DataContent, DataSet } from '../../contracts/data';
+import type { DataContent, DataPurpose, DataSet } from '../../contracts/data';
 import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
@@ -25,6 +25,7 @@ export interface RecoveryPointRow {
   readonly repository: string | null;
   /** Data only, from here on. */
   readonly dataSet: string | null;
+  readonly purpose: DataPurpose | null;
   readonly snapshotId: string | null;
   readonly addedBytes: number | null;
   readonly declared: DataSet | null;
@@ -51,6 +52,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     reason: text(),
     runId: text({ name: 'run_id' }),
     dataSet: text({ name: 'data_set', nullable: true }),
+    purpose: text(nullable),
     snapshotId: text({ name: 'snapshot_id', nullable: true }),
     addedBytes: bigint({ name: 'added_bytes', nullable: true }),
     declared: json(nullable),
@@ -63,12 +65,13 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     { name: 'recovery_point_data_set_idx', columns: ['serverId', 'dataSet', 'pointInTime'], where: `kind = 'data'` },
   ],
   checks: [
+    { name: 'recovery_point_purpose_check', expression: `purpose IN ('backup', 'safety')` },
     { name: 'recovery_point_state_check', expression: `state IN ('usable', 'damaged')` },
     {
       name: 'recovery_point_kind_check',
       expression: `CASE kind
-    WHEN 'image' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 4 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 0
-    WHEN 'data' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 0 AND num_nonnulls(data_set, snapshot_id, added_bytes, declared, content) = 5
+    WHEN 'image' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 4 AND num_nonnulls(data_set, purpose, snapshot_id, added_bytes, declared, content) = 0
+    WHEN 'data' THEN num_nonnulls(generation, lineage_id, consistency, repository) = 0 AND num_nonnulls(data_set, purpose, snapshot_id, added_bytes, declared, content) = 6
     ELSE false END`,
     },
   ],

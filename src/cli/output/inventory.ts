@@ -84,7 +84,7 @@ export const recoveryPointTable = (points: readonly RecoveryPointView[]): string
       point.id,
       point.serverName,
       point.kind,
-      point.kind === 'image' ? `generation ${point.generation}` : `data set ${point.dataSet}`,
+      point.kind === 'image' ? `generation ${point.generation}` : `data set ${point.dataSet}${point.purpose === 'safety' ? ', before a restore' : ''}`,
       utc(point.pointInTime),
       point.kind === 'image' ? point.consistency : '-',
       point.state,

@@ -279,13 +279,17 @@ asRoot('files of a guest', () => {
 });
 
 asRoot('files of a guest whose mover dies', () => {
-  /** Dies before the n-th program that changes something. */
+  /** Dies before the n-th program that changes something; of one that moves many things half is done. */
   const dying = (at: number): HostAgent => {
     let count = 0;
     return new HostAgent({
-      beforeStart: ({ argv }: GuestProgram) => {
+      beforeStart: async ({ argv, input }: GuestProgram) => {
         if (!['mv', 'ln', 'rm', 'tee', 'touch', 'mkdir', 'sync'].some((program) => argv.includes(program))) return;
         count += 1;
+        if (count === at + 1 && argv[0] === 'xargs' && argv.includes('-n')) {
+          const paths = String(input).split('\0').slice(0, -1);
+          await agent.exec(argv, { timeoutMs: 10_000, input: paths.slice(0, Math.floor(paths.length / 4) * 2).map((path) => `${path}\0`).join('') });
+        }
         if (count > at) throw new Error('dead');
       },
     });

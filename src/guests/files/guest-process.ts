@@ -30,6 +30,7 @@ const POLL_MS = [20, 50, 100, 200, 400, 800, 1_500];
 /** An agent that is busy or frozen comes back; longer than this it is gone. */
 const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;
+const MAX_CANDIDATES = 200;
 const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
 
 /**
@@ -103,9 +104,9 @@ export async function endLeftovers(agent: GuestAgent, program: string, argument:
 }
 
 async function processesWith(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number[]> {
-  // Two programs that every Linux has; `pgrep` is not one of them.
-  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'cmdline', '-exec', 'grep', '-lF', '-e', argument, '{}', '+'] }, { signal });
-  const candidates = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/cmdline$/gm)].map(([, pid]) => Number(pid)).slice(0, 50);
+  // Programs that every Linux has, `pgrep` is not one of them; by their names first, because not every `grep` reads past the zero bytes between arguments.
+  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lxF', '-e', program, '{}', '+'] }, { signal });
+  const candidates = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/comm$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
   const pids: number[] = [];
   for (const pid of candidates) {
     const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch(() => null);

@@ -27,15 +27,12 @@ export interface JournalItem {
   readonly keptBytes: number;
 }
 
-/** Which way things were moved last: tells what a half-moved item is. */
-export type Direction = 'place' | 'undo' | 'redo';
-
 const FORMAT = 'modosu-files-journal';
 /** What the agent reads of a file. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const PIECE_BYTES = 96 * 1024;
 
-/** Writes the journal, whole or not at all, and on stable storage. Throws `REQUEST_INVALID` when it would be too long to be read again, `GUEST_DISK_FULL`. */
+/** Writes the journal, whole or not at all; its content is on stable storage before it gets its name. Throws `REQUEST_INVALID` when it would be too long to be read again, `GUEST_DISK_FULL`. */
 export async function writeJournal(agent: GuestAgent, directory: string, journal: Journal, signal: AbortSignal): Promise<void> {
   const items = journal.items.map(({ kind, path, files, bytes, keptBytes }) => [kind === 'added' ? 'a' : 'r', path, files, bytes, keptBytes]);
   const text = Buffer.from(`${JSON.stringify({ format: FORMAT, version: 1, ...journal, items })}\n`);
@@ -43,11 +40,9 @@ export async function writeJournal(agent: GuestAgent, directory: string, journal
   const unfinished = `${directory}/journal.part`;
   const must = (argv: readonly [string, ...string[]], input?: Uint8Array): Promise<unknown> =>
     mustRunInGuest(agent, { argv, ...(input === undefined ? {} : { input }) }, 'DATA_RESTORE_FAILED', { signal });
-  await must(['rm', '-f', '--', unfinished]);
-  for (let at = 0; at < text.length; at += PIECE_BYTES) await must(['tee', '-a', '--', unfinished], text.subarray(at, at + PIECE_BYTES));
+  for (let at = 0; at < text.length; at += PIECE_BYTES) await must(['tee', ...(at === 0 ? [] : ['-a']), '--', unfinished], text.subarray(at, at + PIECE_BYTES));
   await must(['sync', '--', unfinished]);
   await must(['mv', '-T', '--', unfinished, `${directory}/journal.json`]);
-  await must(['sync', '-f', '--', directory]);
 }
 
 /** Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, or that names what no restore could have placed. */
@@ -75,18 +70,6 @@ function parseJournal(text: string): Journal | null {
     items.push({ kind: kind === 'a' ? 'added' : 'replaced', path, files, bytes, keptBytes });
   }
   return { runId, staging: { device, inode }, anchor, realAnchor, items };
-}
-
-/** The direction of the last move; `place` before any. */
-export async function readDirection(agent: GuestAgent, directory: string): Promise<Direction> {
-  const text = (await agent.readFile(`${directory}/direction`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 16 }))?.toString('latin1').trim();
-  return text === 'undo' || text === 'redo' ? text : 'place';
-}
-
-export async function writeDirection(agent: GuestAgent, directory: string, direction: Direction, signal: AbortSignal): Promise<void> {
-  await mustRunInGuest(agent, { argv: ['tee', '--', `${directory}/direction.part`], input: `${direction}\n` }, 'DATA_RESTORE_FAILED', { signal });
-  await mustRunInGuest(agent, { argv: ['sync', '--', `${directory}/direction.part`] }, 'DATA_RESTORE_FAILED', { signal });
-  await mustRunInGuest(agent, { argv: ['mv', '-f', '-T', '--', `${directory}/direction.part`, `${directory}/direction`] }, 'DATA_RESTORE_FAILED', { signal });
 }
 
 const isPlainPath = (value: unknown): value is string =>

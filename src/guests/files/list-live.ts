@@ -1,8 +1,9 @@
 import { ModosuError } from '../../contracts/errors';
 import type { SnapshotEntry } from '../../contracts/data';
 import { parentOf, STAGING_PREFIX, type LiveEntry, type LiveListing } from '../../domain/file-comparison';
-import type { CommandResult, GuestAgent } from '../guest-agent';
-import { runInGuest, type GuestWork } from './guest-process';
+import type { GuestAgent } from '../guest-agent';
+import { findFiles, type Found } from './find-files';
+import type { GuestWork } from './guest-process';
 import { cleanWords } from './guest-words';
 
 export interface ListRequest {
@@ -12,7 +13,7 @@ export interface ListRequest {
   readonly maxBytes?: number;
 }
 
-/** The agent keeps 16 MiB. */
+/** Of a file the agent reads 16 MiB. */
 const MAX_BYTES = 12 * 1024 * 1024;
 const MAX_PROBLEMS = 5;
 /** Type, size, seconds, mode, owner, group, file system, path: each ends with a zero byte, the one that cannot stand in a name. */
@@ -25,18 +26,18 @@ const FIELDS = 8;
  */
 export async function listLive(agent: GuestAgent, { paths, maxBytes = MAX_BYTES }: ListRequest, { signal, onProgress }: GuestWork): Promise<LiveListing> {
   const onTick = (): void => onProgress?.({ doneBytes: 0, totalBytes: 0 });
-  const find = async (starts: readonly string[], tests: readonly string[]): Promise<CommandResult> => {
-    const result = await runInGuest(agent, { argv: ['find', ...starts, ...tests, '-printf', FORMAT] }, { signal, onTick, maxOutputBytes: maxBytes });
-    if (!/unrecognized|unknown predicate/.test(result.stderr.slice(0, 1_000))) return result;
+  const find = async (starts: readonly string[], tests: readonly string[]): Promise<Found> => {
+    const found = await findFiles(agent, starts, tests, ['-fprintf', FORMAT], maxBytes, { signal, onTick });
+    if (!/unrecognized|unknown predicate/.test(found.stderr.slice(0, 1_000))) return found;
     throw new ModosuError('GUEST_PROGRAM_MISSING', 'The guest has no GNU find: another one cannot list files with their attributes.', { hint: 'Install findutils in the guest.', context: { program: 'find' } });
   };
   const above = [...new Set(paths.flatMap(ancestorsOf))];
-  const around = parseListing((await find([...above, ...paths], ['-maxdepth', '0'])).stdout);
+  const around = parseListing((await find([...above, ...paths], ['-maxdepth', '0'])).text);
   const there = new Map(around.map((entry) => [entry.path, entry]));
   const present = paths.filter((path) => there.has(path));
   const listed = present.length === 0 ? null : await find(present, ['-name', `${STAGING_PREFIX}*`, '-prune', '-o']);
   return {
-    entries: listed === null ? [] : parseListing(listed.stdout),
+    entries: listed === null ? [] : parseListing(listed.text),
     above: above.flatMap((path) => there.get(path) ?? []),
     missing: paths.filter((path) => !there.has(path)),
     truncated: listed?.truncated ?? false,

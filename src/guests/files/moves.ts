@@ -4,15 +4,15 @@ import { parentOf, stagingDirectory } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
 import { namesOf } from './guest-words';
-import { readDirection, writeDirection, type Direction, type Journal, type JournalItem } from './journal';
+import type { Journal, JournalItem } from './journal';
 import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './many-paths';
 
 /**
  * How things move between their places and a staging directory. Every step looks where things stand, and moves what can be moved: each can be called again after its caller died.
  *
- * Nothing outside the declared paths is touched: right before and right after each group of at most 200 moves every directory between the anchor and a path has to be a directory itself, on the staging
- * directory's file system, the anchor has to lead where it led when the journal was written, and the staging directory has to be the same one. What remains: who may write in one of those directories can
- * exchange it by a symbolic link within that moment; it is then seen, and said, but the group has moved.
+ * Nothing outside the declared paths is touched: right before and right after each group of at most 200 moves every directory between the anchor and a path has to be a directory itself, the last one on the
+ * staging directory's file system, and the staging directory has to be the same one; before the first and after the last group the anchor has to lead where it led when the journal was written. What
+ * remains: who may write in one of those directories can exchange it by a symbolic link within that moment; it is then seen, and said, but the group has moved.
  */
 export interface Ground {
   readonly directory: string;
@@ -45,14 +45,27 @@ export const undonePath = ({ directory }: Ground, { number }: Numbered): string 
 
 export const itemsOf = ({ journal }: Ground, kind: JournalItem['kind']): Numbered[] => journal.items.map((item, number) => ({ ...item, number })).filter((item) => item.kind === kind);
 
+/** Which way things were moved last: tells what a half-moved item is. */
+export type Direction = 'place' | 'undo' | 'redo';
+const DIRECTIONS: readonly Direction[] = ['place', 'undo', 'redo'];
+
+/** An empty directory whose name is the direction: changed by one rename, which needs no data to reach the disk before it. */
+export const directionMark = (directory: string, direction: Direction): string => `${directory}/direction-${direction}`;
+
 /** Work on one staging directory, from the end of what an earlier attempt has left half-done to stable storage. */
 export async function inDirection(agent: GuestAgent, ground: Ground, direction: Direction, work: GuestWork, move: (options: RunOptions) => Promise<void>): Promise<void> {
+  const { directory } = ground;
   const options: RunOptions = { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) };
   await endLeftovers(agent, 'xargs', moveTag(ground.journal.runId), work.signal);
-  await settle(agent, ground, await readDirection(agent, ground.directory), options);
-  await writeDirection(agent, ground.directory, direction, work.signal);
+  await checkAnchor(agent, ground, options);
+  const marks = await statMany(agent, DIRECTIONS.map((one) => directionMark(directory, one)), options);
+  const last = DIRECTIONS.find((one) => marks.has(directionMark(directory, one)));
+  if (last === undefined) throw new ModosuError('WAY_BACK_INCOMPLETE', `What ${namesOf([directory])} holds is not what a restore has left there.`, { context: { directory } });
+  await settle(agent, ground, last, options);
+  if (last !== direction) await mustRunInGuest(agent, { argv: ['mv', '-T', '--', directionMark(directory, last), directionMark(directory, direction)] }, 'DATA_RESTORE_FAILED', options);
   await move(options);
-  await mustRunInGuest(agent, { argv: ['sync', '-f', '--', ground.directory] }, 'DATA_RESTORE_FAILED', options);
+  await checkAnchor(agent, ground, options);
+  await mustRunInGuest(agent, { argv: ['sync', '-f', '--', directory] }, 'DATA_RESTORE_FAILED', options);
 }
 
 /** The clock of a guest's files moves in steps of up to 10 ms, and later when the guest is busy: what is written after this is newer than the marker. */
@@ -137,7 +150,6 @@ const isOne = (a: Standing | undefined, b: Standing | undefined): boolean => a !
 
 /** Where everything that a group is about stands, and what leads to it. */
 async function look(agent: GuestAgent, ground: Ground, group: readonly Move[], options: RunOptions): Promise<ReadonlyMap<string, Standing>> {
-  await checkAnchor(agent, ground, options);
   const paths = group.flatMap(({ item, from, to }) => [item.path, from, to, ...leading(ground, item.path)]);
   const found = await statMany(agent, [ground.directory, ...paths], options);
   const staging = found.get(ground.directory);
@@ -166,7 +178,7 @@ function checkStill(ground: Ground, moves: readonly Move[], found: ReadonlyMap<s
 /** The anchor itself may be reached through symbolic links (they are the administrator's), but always the same ones. */
 async function checkAnchor(agent: GuestAgent, { journal, directory }: Ground, options: RunOptions): Promise<void> {
   if ((await realPath(agent, journal.anchor, options)) === journal.realAnchor) return;
-  throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([journal.anchor])} leads elsewhere than when this restore was made; nothing was moved.`, { context: { directory } });
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([journal.anchor])} leads elsewhere than when this restore was made.`, { context: { directory } });
 }
 
 export async function realPath(agent: GuestAgent, path: string, options: RunOptions): Promise<string> {

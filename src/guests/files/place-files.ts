@@ -6,7 +6,7 @@ import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-p
 import { namesOf } from './guest-words';
 import { readJournal, writeJournal, type Journal } from './journal';
 import { statMany } from './many-paths';
-import { checkStaging, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
+import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
 import { checkedRunId } from './run-ids';
 
 export type KeptFiles = Extract<KeptData, { readonly kind: 'files' }>;
@@ -126,7 +126,7 @@ async function beginJournal(agent: GuestAgent, directory: string, part: StagedPa
       ...part.replaced.map(({ path, bytes, keptBytes }) => ({ kind: 'replaced' as const, path, files: 1, bytes, keptBytes })),
     ],
   };
-  const stores = ['kept', 'undone', 'spare'].map((name) => `${directory}/${name}`);
+  const stores = [...['kept', 'undone', 'spare'].map((name) => `${directory}/${name}`), directionMark(directory, 'place')];
   await mustRunInGuest(agent, { argv: ['mkdir', '-p', '-m', '0700', '--', ...stores] }, 'DATA_RESTORE_FAILED', { signal });
   await writeJournal(agent, directory, journal, signal);
   return journal;

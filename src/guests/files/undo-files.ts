@@ -1,6 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import { STAGED } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
+import { findFiles } from './find-files';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
 import { namesOf } from './guest-words';
 import { readJournal } from './journal';
@@ -79,8 +80,8 @@ export async function surveyUndoFiles(
     // A run that did not come to its end has no marker, and moving itself touches the times of names: only those of contents count then.
     const newer = (await statMany(agent, [marker], work)).has(marker) ? ['-cnewer', marker] : ['-newer', `${ground.directory}/journal.json`];
     for (const paths of argumentBatches(roots.map(({ path }) => path))) {
-      const { stdout, truncated } = await runInGuest(agent, { argv: ['find', ...paths, '!', '-type', 'd', ...newer, '-print0'] }, { signal: work.signal, maxOutputBytes: MAX_LIST_BYTES });
-      for (const name of stdout.split('\0').slice(0, -1)) names.push(name);
+      const { text, truncated } = await findFiles(agent, paths, ['!', '-type', 'd', ...newer], ['-fprint0'], MAX_LIST_BYTES, { signal: work.signal });
+      for (const name of text.split('\0').slice(0, -1)) names.push(name);
       atLeast ||= truncated;
     }
   }

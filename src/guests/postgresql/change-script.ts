@@ -6,7 +6,7 @@ import { tableNamed } from '../../domain/postgresql-words';
 /** Longer waits for a table that others hold would hold up them in turn. */
 const LOCK_TIMEOUT = '30s';
 
-export type ForeignKey = Pick<ForeignKeyFacts, 'table' | 'references' | 'name' | 'definition'>;
+export type ForeignKey = Pick<ForeignKeyFacts, 'table' | 'references' | 'name' | 'definition' | 'comment'>;
 
 /**
  * One transaction that changes objects of a database and keeps a journal of it, in a schema that it makes: where that schema is, the transaction has happened. Triggers do not fire in it, of tables as of
@@ -77,13 +77,13 @@ export class ChangeScript {
     }
   }
 
-  dropForeignKey({ table, references, name, definition }: ForeignKey): void {
+  dropForeignKey({ table, references, name, definition, comment }: ForeignKey): void {
     this.add(`ALTER TABLE ${qualified(table)} DROP CONSTRAINT IF EXISTS ${identifier(name)};`);
-    this.journal({ op: 'foreign-key', table: bare(table), name, definition, references: bare(references) });
+    this.journal({ op: 'foreign-key', table: bare(table), name, definition, comment, references: bare(references) });
   }
 
   /** Makes a foreign key again where both tables are and it is not; for new rows only when the present ones contradict it. */
-  addForeignKey({ table, references, name, definition }: ForeignKey): void {
+  addForeignKey({ table, references, name, definition, comment }: ForeignKey): void {
     const words = `foreign key ${name} of ${tableNamed(table)}`;
     const make = `ALTER TABLE ${qualified(table)} ADD CONSTRAINT ${identifier(name)} ${definition}`;
     const both = `to_regclass(${literal(qualified(table))}) IS NOT NULL AND to_regclass(${literal(qualified(references))}) IS NOT NULL`;
@@ -96,7 +96,7 @@ export class ChangeScript {
     EXCEPTION WHEN foreign_key_violation THEN
       EXECUTE ${literal(`${make} NOT VALID`)};
       ${this.noteSql(`The ${words} does not hold for all rows: it was made for new rows only (NOT VALID).`)};
-    END;
+    END;${comment === null ? '' : `\n    EXECUTE ${literal(`COMMENT ON CONSTRAINT ${identifier(name)} ON ${qualified(table)} IS ${literal(comment)}`)};`}
   END IF;
 EXCEPTION WHEN ${NOT_POSSIBLE.join(' OR ')} THEN
   ${this.noteSql(`The ${words} could not be made again: `, true)};

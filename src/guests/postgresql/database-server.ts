@@ -3,7 +3,7 @@ import type { PostgresqlDataSet } from '../../contracts/data';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
-import { flag, integer, jsonLines, record, text, type Guard } from '../../domain/postgresql-guards';
+import { flag, integer, jsonLines, nullable, record, text, type Guard } from '../../domain/postgresql-guards';
 import type { RunNames } from '../../domain/postgresql-names';
 import { connectionString, literal } from '../../domain/postgresql-sql';
 import { words } from '../../domain/postgresql-words';
@@ -33,6 +33,14 @@ const REST_MS = 500;
 /** Above what is set for the database or the role: messages in English, nothing that would end or weaken a session. */
 const SESSION = ['lc_messages=C', 'standard_conforming_strings=on', 'statement_timeout=0', 'idle_in_transaction_session_timeout=0', 'default_transaction_read_only=off', 'row_security=off', 'client_min_messages=warning'];
 
+interface Hello {
+  readonly database: string;
+  readonly engine: EngineFacts;
+  readonly dataDirectory: string | null;
+  /** How many sessions were asked to end with it. */
+  readonly ended: number;
+}
+
 /** What one statement of a script has been told by the server. */
 export class SqlFailure extends Error {
   constructor(
@@ -46,7 +54,7 @@ export class SqlFailure extends Error {
 
 /** A database server in a guest, seen through its client programs. All sessions carry the run's name. */
 export class DatabaseServer {
-  private maintenance: Promise<string> | null = null;
+  private asked: Promise<Hello> | null = null;
 
   constructor(
     readonly programs: GuestPrograms,
@@ -100,7 +108,7 @@ export class DatabaseServer {
 
   /** Like `attemptLong`, for statements of any length: they are written to `file` in the guest first. */
   async attemptScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat'>): Promise<string> {
-    await this.programs.write(file, `${PREAMBLE}${sql}\n`);
+    await this.programs.writePieces(file, `${PREAMBLE}${sql}\n`);
     return this.judged(await this.programs.runLong(this.psql(database, '-f', file), { env: this.env(), ...options, maxOutputBytes: MAX_ANSWER_BYTES }));
   }
 
@@ -140,51 +148,62 @@ export class DatabaseServer {
   }
 
   async dataDirectory(): Promise<string> {
-    const found = await this.queryOne(await this.maintenanceDatabase(), "SELECT to_jsonb(current_setting('data_directory'));", text(4_096));
-    if (!found.startsWith('/')) throw new ModosuError('AGENT_COMMAND_FAILED', 'The data directory of the database server is no absolute path.');
+    const found = (await this.hello()).dataDirectory;
+    if (found?.startsWith('/') !== true) throw new ModosuError('AGENT_COMMAND_FAILED', 'The data directory of the database server is no absolute path.');
     return found;
   }
 
   async engine(): Promise<EngineFacts> {
-    const guard = record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag });
-    const sql = "SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool);";
-    // Without settings that only a superuser may make.
-    const found = await this.queryOne(await this.maintenanceDatabase(), sql, guard, { env: { PGCONNECT_TIMEOUT: '10' } });
-    const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found.version)?.[0];
-    if (version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
-    return { version, major: Math.floor(found.number / 10_000), superuser: found.superuser };
+    return (await this.hello()).engine;
   }
 
   /** The database from which others are made, renamed and dropped: not `besides`. */
   async maintenanceDatabase(besides: string | null = null): Promise<string> {
     if (besides === 'postgres') return 'template1';
-    const asked = (this.maintenance ??= this.findMaintenance());
-    asked.catch(() => (this.maintenance = null));
-    const found = await asked;
+    const found = (await this.hello()).database;
     return found === besides ? 'template1' : found;
   }
 
-  private async findMaintenance(): Promise<string> {
-    const answers = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: 'SELECT 1;\n', env: { PGCONNECT_TIMEOUT: '10' } });
-    if ((await answers('postgres')).exitCode === 0) return 'postgres';
-    const second = await answers('template1');
-    if (second.exitCode === 0) return 'template1';
-    throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(second.stderr)}`);
+  /** Asked once: an engine that is exchanged under a run ends its sessions, and with them what the run does. */
+  private hello(ended = '0'): Promise<Hello> {
+    const asked = (this.asked ??= this.sayHello(ended));
+    asked.catch(() => (this.asked = null));
+    return asked;
+  }
+
+  private async sayHello(ended: string): Promise<Hello> {
+    const sql = `SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool,
+  'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END, 'ended', ${ended});`;
+    // Without settings that only a superuser may make.
+    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: `${sql}\n`, env: { PGCONNECT_TIMEOUT: '10' } });
+    let database = 'postgres';
+    let answer = await say(database);
+    if (answer.exitCode !== 0) answer = await say((database = 'template1'));
+    if (answer.exitCode !== 0) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
+    const [found] = jsonLines(answer.stdout, record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }));
+    const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found?.version ?? '')?.[0];
+    if (found === undefined || version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
+    return { database, dataDirectory: found.dataDirectory, ended: found.ended, engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser } };
   }
 
   /** Ends what an earlier attempt of the run has left running: its client programs, those that work in `directories`, and its sessions. Idempotent. */
   async endLeftovers(directories: readonly string[] = []): Promise<void> {
-    const own = [`application_name='${this.names.application}'`, ...directories].map(escaped).join('|');
+    const own = [`application_name='${this.names.application}'`, ...directories.map((directory) => `${directory}/`)].map(escaped).join('|');
     await this.programs.kill(`^([^ ]*/)?(perl( -[^ ]*)* ([^ ]*/)?)?(psql|pg_dump|pg_dumpall|pg_restore|dd) .*(${own})`);
     await this.endSessions();
   }
 
-  /** Ends all sessions of the run. Idempotent. */
-  async endSessions(): Promise<void> {
-    const database = await this.maintenanceDatabase();
-    const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid();`;
+  /** Asks all sessions of the run to end. */
+  async askSessionsToEnd(): Promise<number> {
+    const ended = `(SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = ${literal(this.names.application)} AND pid <> pg_backend_pid())`;
+    // The first question to the server asks for this too: everything in a guest takes its time.
+    if (this.asked === null) return (await this.hello(ended)).ended;
+    return this.queryOne(await this.maintenanceDatabase(), `SELECT to_jsonb(${ended});`, integer(0));
+  }
+
+  private async endSessions(): Promise<void> {
     const giveUpAt = performance.now() + LEFTOVERS_END_WITHIN_MS;
-    while ((await this.queryOne(database, sql, integer(0))) > 0) {
+    while ((await this.askSessionsToEnd()) > 0) {
       if (performance.now() > giveUpAt) throw new ModosuError('DATABASE_IN_USE', 'Sessions of an earlier attempt of this run do not end in the database server.');
       await delay(REST_MS);
     }

@@ -94,11 +94,12 @@ function privilegesSql(database: string, { acl, owner }: DatabaseFacts): readonl
   ];
 }
 
+const terminateSql = (names: readonly string[]): string => `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE datname IN (${literals(names)}) AND pid <> pg_backend_pid();`;
+
 /** Ends the sessions of a database that accepts no new ones. False: some do not end. */
 async function endSessionsOf(server: DatabaseServer, maintenance: string, names: readonly string[]): Promise<boolean> {
-  const sql = `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE datname IN (${literals(names)}) AND pid <> pg_backend_pid();`;
   const giveUpAt = performance.now() + SESSIONS_END_WITHIN_MS;
-  while ((await server.queryOne(maintenance, sql, integer(0))) > 0) {
+  while ((await server.queryOne(maintenance, terminateSql(names), integer(0))) > 0) {
     if (performance.now() > giveUpAt) return false;
     await delay(REST_MS);
   }
@@ -112,8 +113,8 @@ export async function dropDatabase(server: DatabaseServer, database: string): Pr
   if (found === undefined) return;
   if (found.prepared.length > 0) throw inUse(database, `it has prepared transactions (${found.prepared.map(named).slice(0, 3).join(', ')})`);
   const maintenance = await server.maintenanceDatabase();
-  await server.execute(maintenance, `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false;`);
-  await endSessionsOf(server, maintenance, [database]);
+  await server.execute(maintenance, `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false;\n${terminateSql([database])}`);
+  if (found.sessions > 0) await endSessionsOf(server, maintenance, [database]);
   await server.attempt(maintenance, `DROP DATABASE IF EXISTS ${identifier(database)};`, { timeoutMs: SLOW_MS }).catch((error: unknown) => {
     throw error instanceof SqlFailure ? inUse(database, error.words) : error;
   });
@@ -180,7 +181,7 @@ async function renameBoth(server: DatabaseServer, maintenance: string, { databas
     'COMMIT;',
   ].join('\n');
   try {
-    await server.execute(maintenance, both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n'));
+    await server.execute(maintenance, `${both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n')}\n${terminateSql(both)}`);
     for (let round = 1; ; round += 1) {
       if (!(await endSessionsOf(server, maintenance, both))) throw inUse(database, 'sessions do not end');
       try {

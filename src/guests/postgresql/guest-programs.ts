@@ -34,9 +34,14 @@ const PIECE_BYTES = 96 * 1024;
 /** `timeout` says 124, and 137 when it had to kill. */
 const TIMED_OUT = [124, 137];
 
+interface Owner {
+  readonly uid: string;
+  readonly gid: string;
+}
+
 /** Programs in a guest that run as one account of it: no shell, bounded in time and output. */
 export class GuestPrograms {
-  private prefix: Promise<readonly string[]> | null = null;
+  private account: Promise<Owner | null> | null = null;
 
   constructor(
     readonly agent: GuestAgent,
@@ -64,7 +69,7 @@ export class GuestPrograms {
     const whole: Argv = asAgent ? argv : [...(await this.asAccount()), ...argv] as unknown as Argv;
     const pid = await this.starting(argv[0], () => this.agent.start({ argv: whole, env: given.env ?? {}, ...(given.input === undefined ? {} : { input: given.input }) }, { timeoutMs: ANSWER_MS }));
     let silentSince: number | null = null;
-    let beatAt = 0;
+    let beatAt = performance.now();
     for (let round = 0; ; round += 1) {
       if (signal?.aborted === true) {
         // It has not been reaped yet: the process id is still its own.
@@ -89,27 +94,35 @@ export class GuestPrograms {
   }
 
   /** User and group of the account; null: the agent's own are used. */
-  async owner(): Promise<{ readonly uid: string; readonly gid: string } | null> {
+  owner(): Promise<Owner | null> {
+    const asked = (this.account ??= this.askOwner());
+    asked.catch(() => (this.account = null));
+    return asked;
+  }
+
+  private async askOwner(): Promise<Owner | null> {
     if (this.osUser === null) return null;
-    const id = async (which: '-u' | '-g'): Promise<string> => {
-      const { exitCode, stdout, stderr } = await this.run(['id', which, '--', this.osUser ?? ''], { asAgent: true });
-      const found = /^(\d{1,10})\n$/.exec(stdout)?.[1];
-      if (exitCode !== 0 || found === undefined) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser ?? '', 64)}" (osUser of the data set): ${words(stderr, 200)}`);
-      return found;
-    };
-    return { uid: await id('-u'), gid: await id('-g') };
+    const { stdout, stderr } = await this.run(['id', '--', this.osUser], { asAgent: true });
+    const [, uid, gid] = /^uid=(\d{1,10})(?:\([^)]*\))? gid=(\d{1,10})\b/.exec(stdout) ?? [];
+    if (uid === undefined || gid === undefined) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser, 64)}" (osUser of the data set): ${words(stderr, 200)}`);
+    return { uid, gid };
   }
 
   /** Writes a file durably, as the account; it appears whole or not at all. */
   async write(path: string, content: string): Promise<void> {
-    const bytes = Buffer.from(content);
     const unfinished = `${path}.part`;
+    await this.writePieces(unfinished, content);
+    await this.output(['mv', '-T', '--', unfinished, path]);
+  }
+
+  /** Writes a file that nobody reads before this has ended, as the account. */
+  async writePieces(path: string, content: string): Promise<void> {
+    const bytes = Buffer.from(content);
     for (let at = 0; at === 0 || at < bytes.length; at += PIECE_BYTES) {
       const how = at === 0 ? ['conv=fsync'] : ['oflag=append', 'conv=notrunc,fsync'];
-      const { exitCode, stderr } = await this.agentInput(['dd', `of=${unfinished}`, 'status=none', ...how], bytes.subarray(at, at + PIECE_BYTES));
+      const { exitCode, stderr } = await this.agentInput(['dd', `of=${path}`, 'status=none', ...how], bytes.subarray(at, at + PIECE_BYTES));
       if (exitCode !== 0) throw complaintOf('dd', { exitCode, stderr });
     }
-    await this.output(['mv', '-T', '--', unfinished, path]);
   }
 
   async freeBytes(path: string): Promise<number> {
@@ -152,10 +165,8 @@ export class GuestPrograms {
 
   /** setpriv puts the program in its own place: the process id that the agent names is the program's. */
   private async asAccount(): Promise<readonly string[]> {
-    if (this.osUser === null) return [];
-    const asked = (this.prefix ??= this.owner().then((owner) => (owner === null ? [] : ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups'])));
-    asked.catch(() => (this.prefix = null));
-    return asked;
+    const owner = await this.owner();
+    return owner === null ? [] : ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups'];
   }
 
   private async starting<T>(program: string, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { flag, integer } from '../../domain/postgresql-guards';
+import { integer, nullable } from '../../domain/postgresql-guards';
 import { JOURNAL_TABLE, journalEntry, type JournalEntry } from '../../domain/postgresql-journal';
 import { isOwnName } from '../../domain/postgresql-names';
 import { identifier, literal } from '../../domain/postgresql-sql';
@@ -6,11 +6,15 @@ import { named, tableNamed, words } from '../../domain/postgresql-words';
 import type { DatabaseServer } from './database-server';
 import type { KeptObjects } from './objects';
 
+/** What is told travels through histories and answers; the journal itself is whole. */
+const MAX_NAMES = 500;
+
 /** What a transaction has noted in its schema; null: there is none, and so it has not happened. */
 export async function readJournal(server: DatabaseServer, database: string, schema: string): Promise<readonly JournalEntry[] | null> {
   const table = `${identifier(schema)}.${identifier(JOURNAL_TABLE)}`;
-  const exists = await server.queryOne(database, `SELECT to_jsonb(to_regclass(${literal(table)}) IS NOT NULL);`, flag);
-  return exists ? server.query(database, `SELECT entry FROM ${table} ORDER BY position;`, journalEntry) : null;
+  const sql = `SELECT to_regclass(${literal(table)}) IS NOT NULL AS there \\gset\n\\if :there\nSELECT entry FROM ${table} ORDER BY position;\n\\else\nSELECT 'null';\n\\endif`;
+  const found = await server.query(database, sql, nullable(journalEntry));
+  return found.some((entry) => entry === null) ? null : found.filter((entry) => entry !== null);
 }
 
 /** What is told about a transaction, from its journal. */
@@ -26,9 +30,9 @@ export async function keptByJournal(server: DatabaseServer, database: string, sc
     keptDatabase: null,
     restoredSchema: beside[0] ?? null,
     keptSchema: schema,
-    added,
-    replaced: journal.flatMap((entry) => (entry.op === 'rows' ? [tableNamed(entry.table)] : [])),
+    added: added.slice(0, MAX_NAMES),
+    replaced: journal.flatMap((entry) => (entry.op === 'rows' ? [tableNamed(entry.table)] : [])).slice(0, MAX_NAMES),
     keptBytes,
-    notes: journal.flatMap((entry) => (entry.op === 'note' ? [words(entry.text)] : [])),
+    notes: journal.flatMap((entry) => (entry.op === 'note' ? [words(entry.text)] : [])).slice(0, MAX_NAMES),
   };
 }

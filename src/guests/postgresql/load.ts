@@ -47,7 +47,7 @@ export async function loadDump(server: DatabaseServer, load: Load): Promise<void
 async function restore(server: DatabaseServer, { path, into, workDirectory, signal, onBeat, options = [], settings }: Load, entries: readonly TocEntry[] | null, part: number): Promise<void> {
   if (entries?.length === 0) return;
   const list = posix.join(workDirectory, numbered('list', part));
-  if (entries !== null) await server.programs.write(list, tocList(entries));
+  if (entries !== null) await server.programs.writePieces(list, tocList(entries));
   const argv = server.argv('pg_restore', into, '--exit-on-error', ...options, ...(entries === null ? [] : ['-L', list]), path);
   const result = await server.programs.runLong(argv, { env: server.env(settings), signal, onBeat });
   if (result.exitCode === 0) return;

@@ -31,6 +31,7 @@ export type KeptObjects = KeptPostgresql & { readonly notes: readonly string[] }
 export async function restoreObjects(server: DatabaseServer, directory: string, all: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptObjects> {
   insideSpool(server.dataSet.spoolDirectory, directory, 'anywhere');
   waiting.signal.throwIfAborted();
+  if (selection.whole) throw new ModosuError('INTERNAL', 'A whole database is restored beside the present one and exchanged.');
   const facts = databaseOf(all, selection.database);
   const workDirectory = posix.join(server.dataSet.spoolDirectory, server.names.work);
   await server.endLeftovers([directory, workDirectory]);

@@ -40,7 +40,7 @@ export class PostgresqlInGuest implements Postgresql {
   }
 
   dump(directory: string, waiting: Waiting): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
-    return dumpDatabases(this.server, directory, waiting);
+    return telling(waiting, (told) => dumpDatabases(this.server, directory, told));
   }
 
   async discard(directory: string): Promise<void> {
@@ -59,11 +59,11 @@ export class PostgresqlInGuest implements Postgresql {
   }
 
   restoreObjects(directory: string, facts: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptObjects> {
-    return restoreObjects(this.server, directory, facts, selection, waiting);
+    return telling(waiting, (told) => restoreObjects(this.server, directory, facts, selection, told));
   }
 
   restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
-    return restoreWholeBeside(this.server, directory, facts, database, waiting);
+    return telling(waiting, (told) => restoreWholeBeside(this.server, directory, facts, database, told));
   }
 
   swap(database: string): Promise<KeptPostgresql> {
@@ -77,12 +77,31 @@ export class PostgresqlInGuest implements Postgresql {
     return { undoneDatabase };
   }
 
-  async undo(kept: KeptPostgresql): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
-    return kept.whole ? { ...(await undoWhole(this.server, kept)), notes: [] } : undoObjects(this.server, kept);
+  async undo(kept: KeptPostgresql, waiting: Waiting = PATIENT): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
+    return telling(waiting, async (told) => (kept.whole ? { ...(await undoWhole(this.server, kept)), notes: [] } : undoObjects(this.server, kept, told)));
   }
 
   async confirm(kept: KeptPostgresql): Promise<void> {
     await this.server.endLeftovers();
     return kept.whole ? confirmWhole(this.server, kept) : confirmObjects(this.server, kept);
+  }
+}
+
+const TELL_MS = 2_500;
+const PATIENT: Waiting = { signal: new AbortController().signal };
+
+/** Says the last known progress again and again: whoever waits knows that we live, whatever is being done. */
+async function telling<T>(waiting: Waiting, work: (told: Waiting) => Promise<T>): Promise<T> {
+  let last = { doneBytes: 0, totalBytes: 0 };
+  const onProgress: Waiting['onProgress'] = (progress) => {
+    last = progress;
+    waiting.onProgress?.(progress);
+  };
+  const timer = setInterval(() => waiting.onProgress?.(last), TELL_MS);
+  try {
+    onProgress(last);
+    return await work({ ...waiting, onProgress });
+  } finally {
+    clearInterval(timer);
   }
 }

@@ -67,9 +67,9 @@ export interface Postgresql {
   surveyUndo(kept: KeptPostgresql): Promise<PostgresqlUndoSurvey>;
   /**
    * Takes back what another run has restored. The state that is undone is kept, and what is returned undoes the undo. Throws `DATABASE_IN_USE`, `DATABASE_ROWS_CONFLICT`, `DATABASE_STRUCTURE_DIFFERS`,
-   * `DATABASE_NOT_FOUND` (what was kept is gone): everything is as it was.
+   * `DATABASE_NOT_FOUND` (what was kept is gone): everything is as it was. Rows of large tables take a while.
    */
-  undo(kept: KeptPostgresql): Promise<KeptPostgresql & { readonly notes: readonly string[] }>;
+  undo(kept: KeptPostgresql, waiting?: Waiting): Promise<KeptPostgresql & { readonly notes: readonly string[] }>;
   /** Drops what is kept. What was restored beside stays. Idempotent. Throws `DATABASE_IN_USE`. */
   confirm(kept: KeptPostgresql): Promise<void>;
 }

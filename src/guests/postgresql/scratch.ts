@@ -40,7 +40,6 @@ export interface Scratch {
 export async function stageFromScratch(server: DatabaseServer, scratch: Scratch): Promise<string> {
   const { facts, found, path, workDirectory, stages, signal, onBeat } = scratch;
   const database = server.names.scratch;
-  await dropScratch(server);
   await makePlaceholders(server, found.missingRoles);
   await createDatabase(server, database, facts, { owner: null, tablespace: null });
   const wanted = stages.flatMap(({ tables }) => tables);

@@ -5,6 +5,7 @@ import { words } from '../../domain/postgresql-words';
 import type { DatabaseServer } from './database-server';
 
 const APPEARS_WITHIN_MS = 120_000;
+const ENDS_WITHIN_MS = 10_000;
 const POLL_MS = 300;
 const SNAPSHOT = /^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{8}-\d{1,10}\s*$/;
 
@@ -29,7 +30,9 @@ export async function withSnapshot<T>(server: DatabaseServer, database: string, 
       await delay(POLL_MS);
     }
   } finally {
-    await server.endSessions().catch(() => undefined);
+    await server.askSessionsToEnd().catch(() => undefined);
+    // A client whose session has ended goes by itself.
+    await Promise.race([holding, delay(ENDS_WITHIN_MS, undefined, { signal: AbortSignal.any([signal, stop.signal]) }).catch(() => undefined)]);
     stop.abort();
     await holding;
   }

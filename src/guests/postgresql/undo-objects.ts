@@ -15,13 +15,13 @@ import { foreignKeyFacts } from '../../domain/postgresql-facts';
 import { keptByJournal, readJournal } from './journal';
 import { carryOut, type KeptObjects } from './objects';
 import { foreignKeysAt, liveRelation, relationsQuery } from './objects-look';
-import type { KeptPostgresql } from './postgresql';
+import type { KeptPostgresql, Waiting } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
 
 const parents = record<{ table: TableName; parent: TableName; bound: string | null }>({ table: tableNameGuard, parent: tableNameGuard, bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)) });
 
 /** See `Postgresql.undo`, for objects inside a database: the reverse of a journal, with a journal of its own. */
-export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql): Promise<KeptObjects> {
+export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql, { signal }: Waiting): Promise<KeptObjects> {
   const { database, keptSchema } = kept;
   const { undone, work } = server.names;
   const workDirectory = posix.join(server.dataSet.spoolDirectory, work);
@@ -33,7 +33,7 @@ export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql):
     const script = await reverse(server, database, keptSchema, journal);
     await makeDirectory(server, workDirectory);
     try {
-      await carryOut(server, database, script, posix.join(workDirectory, 'undo.sql'), { signal: new AbortController().signal, onBeat: () => undefined });
+      await carryOut(server, database, script, posix.join(workDirectory, 'undo.sql'), { signal, onBeat: () => undefined });
     } finally {
       await discardDirectory(server, workDirectory).catch(() => undefined);
     }

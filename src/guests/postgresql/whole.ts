@@ -72,6 +72,7 @@ async function load(server: DatabaseServer, { facts, found, path, workDirectory,
     say((doneBytes = Math.max(doneBytes, bytes - empty)));
   };
   await loadDump(server, { path, into: restored, workDirectory, entries: null, pinned: found.pinned, signal, onBeat: measure });
+  await measure();
   const beat = (): void => say(doneBytes);
   await proveRows(server, restored, facts, { signal, onBeat: beat });
   await server.attemptLong(restored, ANALYZE, { signal, onBeat: beat });

@@ -3,6 +3,7 @@ import type { DataAccess } from '../../contracts/data';
 import { resticOutcome } from '../../domain/restic-outcome';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 import { checkedRunId } from '../files/run-ids';
+import { findFiles } from '../files/find-files';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
 import { cleanWords, namesOf } from '../files/guest-words';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';
@@ -71,7 +72,9 @@ export async function backup(agent: GuestAgent, request: ResticBackup, { signal,
       onProgress?.({ doneBytes, totalBytes });
     };
     const summary = await saveWhole(agent, request, tag, version, { signal, onTick });
-    onProgress?.({ doneBytes: summary.totalBytes, totalBytes: summary.totalBytes });
+    // What was measured counts directories too: never back from what people have seen.
+    doneBytes = Math.max(doneBytes, summary.totalBytes);
+    onProgress?.({ doneBytes, totalBytes: doneBytes });
     const problems = await changedSince(agent, marker, request, signal);
     const snapshotId = await fullIdOf(agent, request, summary.snapshotId, tag, version, signal);
     return { snapshotId, files: summary.files, totalBytes: summary.totalBytes, addedBytes: summary.addedBytes, problems, restic: version };
@@ -142,16 +145,21 @@ function incomplete(result: CommandResult, access: DataAccess): ModosuError {
 
 /** Names of files that were written after the marker. That a file was read before or after its change cannot be told: it may hold both. */
 async function changedSince(agent: GuestAgent, marker: string, { paths, excludes }: ResticBackup, signal: AbortSignal): Promise<string[]> {
-  const prune = ['-name', ALWAYS_EXCLUDED, '-prune', '-o'];
-  const search = (test: '-cnewer' | '-newer'): Promise<CommandResult> =>
-    runInGuest(agent, { argv: ['find', ...paths, ...prune, '-type', 'f', test, marker, '-print0'] }, { signal, maxOutputBytes: MAX_LIST_BYTES });
-  let found = await search('-cnewer');
-  // The find of busybox knows only times of contents.
-  if (found.exitCode !== 0 && /unrecognized/.test(found.stderr)) found = await search('-newer');
-  const names = found.stdout.split('\0').slice(0, -1).filter((path) => !isExcluded(path, excludes));
+  const tests = (newer: string): string[] => ['-name', ALWAYS_EXCLUDED, '-prune', '-o', '-type', 'f', newer, marker];
+  let found = await findFiles(agent, paths, tests('-cnewer'), ['-fprint0'], MAX_LIST_BYTES, { signal }).catch((error: unknown) => {
+    if (isModosuError(error) && error.code === 'GUEST_PROGRAM_MISSING') return null;
+    throw error;
+  });
+  if (found === null || /unrecognized/.test(found.stderr)) {
+    // The find of busybox knows only times of contents, and writes no files.
+    const result = await runInGuest(agent, { argv: ['find', ...paths, ...tests('-newer'), '-print0'] }, { signal, maxOutputBytes: MAX_LIST_BYTES });
+    found = { ...result, text: result.stdout };
+  }
+  const { truncated } = found;
+  const names = found.text.split('\0').slice(0, -1).filter((path) => !isExcluded(path, excludes));
   const shown = names.slice(0, MAX_PROBLEMS).map((path) => `${cleanWords(path, 200)} changed while it was saved`);
   const more = names.length - shown.length;
-  return more > 0 || found.truncated ? [...shown, `${found.truncated ? 'more than ' : ''}${more} other files changed as well`] : shown;
+  return more > 0 || truncated ? [...shown, `${truncated ? 'more than ' : ''}${more} other files changed as well`] : shown;
 }
 
 /** restic 0.14 to 0.16 tell the beginning of the id alone. */

@@ -36,7 +36,10 @@ async function orMissing<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs restic in the guest, with its secrets in the environment alone. */
+/**
+ * Runs restic in the guest, with its secrets in the environment alone. What remains: libvirt gives an agent up whose one answer is larger than 10 MiB, and nothing bounds what restic complains about:
+ * some 25,000 files that cannot be read (or written) one by one would cost the guest its agent until it is started again.
+ */
 export const runRestic = (agent: GuestAgent, access: DataAccess, args: readonly string[], options: RunOptions): Promise<CommandResult> =>
   orMissing(() => runInGuest(agent, { argv: ['restic', '--no-cache', ...args], env: { ...access.env, ...QUIET } }, { maxOutputBytes: MAX_OUTPUT_BYTES, ...options }));
 

@@ -4,6 +4,7 @@ import { resticOutcome } from '../../domain/restic-outcome';
 import { checkedRunId } from '../files/run-ids';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
 import { cleanWords, namesOf } from '../files/guest-words';
+import { inBatches } from '../files/many-paths';
 import type { GuestAgent } from '../guest-agent';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';
 import { asPattern } from './restic-patterns';
@@ -62,9 +63,12 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
 /** restic ends well when it finds nothing that it should restore. */
 async function checkArrived(agent: GuestAgent, target: string, include: readonly string[], signal: AbortSignal): Promise<void> {
   const missing: string[] = [];
-  const staged = include.map((path) => `${target}${path}`);
-  const { stdout } = await runInGuest(agent, { argv: ['xargs', '-0', 'stat', '-c', '%F', '--'], input: staged.map((path) => `${path}\0`).join('') }, { signal });
-  if (stdout.split('\n').length - 1 === staged.length) return;
+  let arrived = 0;
+  for (const batch of inBatches(include, (path) => [`${target}${path}`])) {
+    const { stdout } = await runInGuest(agent, { argv: ['xargs', '-0', 'stat', '-c', '%F', '--'], input: batch.map((path) => `${target}${path}\0`).join('') }, { signal });
+    arrived += stdout.split('\n').length - 1;
+  }
+  if (arrived === include.length) return;
   for (const path of include.slice(0, MAX_LOOKED_AT)) {
     const { exitCode } = await runInGuest(agent, { argv: ['stat', '-c', '%F', '--', `${target}${path}`] }, { signal });
     if (exitCode !== 0) missing.push(path);

@@ -64,6 +64,7 @@ export const dataManifestSchema = z
     server: z.strictObject({ id: id('srv'), name: line, uuid: z.string().regex(/^[0-9a-f-]{36}$/i, 'is not a UUID') }),
     dataSet: dataSetSchema,
     runId: id('run'),
+    purpose: z.enum(['backup', 'safety']),
     reason: z.string().max(10_000),
     pointInTime: moment,
     publishedAt: moment,

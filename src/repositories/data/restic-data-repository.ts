@@ -45,6 +45,7 @@ export const createResticDataRepository = (options: ResticDataRepositoryOptions)
 class ResticDataRepository implements DataRepository {
   private readonly restic: ResticCommand;
   private readonly server: RestServer;
+  private readonly ensuring = new Map<string, Promise<void>>();
   /** By repository password: a renewed one is asked about again. */
   private readonly keyIds = new Map<string, string>();
 
@@ -67,7 +68,17 @@ class ResticDataRepository implements DataRepository {
     return { restic, address };
   }
 
-  async ensure(serverId: string): Promise<void> {
+  /** One after the other for each server: of two `restic init` at once the slower one leaves a key that opens nothing, and restic may pick it. Other processes are kept out by the server's lock. */
+  ensure(serverId: string): Promise<void> {
+    const next = (this.ensuring.get(serverId) ?? Promise.resolve()).then(() => this.makeWhatIsMissing(serverId));
+    const settled = next.catch(() => undefined).finally(() => {
+      if (this.ensuring.get(serverId) === settled) this.ensuring.delete(serverId);
+    });
+    this.ensuring.set(serverId, settled);
+    return next;
+  }
+
+  private async makeWhatIsMissing(serverId: string): Promise<void> {
     const { secrets, htpasswdFile } = this.options;
     const login: Login = { name: requireServerId(serverId), password: await secrets.getOrMake(secretName(serverId, 'login')) };
     await secrets.getOrMake(secretName(serverId, 'repository'));

@@ -9,6 +9,7 @@ import type { Hypervisor } from '../../hypervisors/hypervisor';
 import type { ImageRepository } from '../../repositories/image/image-repository';
 import type { RunDispatcher } from '../../temporal/run-starter';
 import { fail, look, ok, warn } from './check';
+import type { GuestAgent } from '../../guests/guest-agent';
 import { checkEstate, type EstateCheckDependencies } from './estate';
 import { render, reportOf } from './report';
 import { checkDataRepository } from './services';
@@ -48,10 +49,12 @@ describe('doctor: estate', () => {
     readonly check?: ImageRepository['check'];
     readonly polled?: boolean;
     readonly servers?: readonly ServerRecord[];
+    readonly agent?: Partial<GuestAgent>;
   }): EstateCheckDependencies => {
     const hypervisor: Partial<Hypervisor> = {
       probe: overrides.probe ?? (() => Promise.resolve({ name: 'h1', versions: { libvirt: '9.0.0' }, domainTypes: ['qemu'] })),
       inspect: overrides.inspect ?? (() => Promise.resolve(inspection())),
+      guestAgent: () => overrides.agent as GuestAgent,
     };
     const repository: Partial<ImageRepository> = { check: overrides.check ?? (() => Promise.resolve({ freeBytes: 5 * 1024 ** 3, recoveryPoints: 1 })) };
     const runs: Partial<RunDispatcher> = { hasWorker: () => Promise.resolve(overrides.polled ?? true) };
@@ -92,6 +95,30 @@ describe('doctor: estate', () => {
 
   it('names queues that nobody polls', async () => {
     await expect(states({ polled: false })).resolves.toContain('worker of h1: fail NO_WORKER');
+  });
+
+  describe('data sets', () => {
+    const withData: ServerRecord = { ...server, protection: { ...NO_PROTECTION, dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }] } };
+    const allowing = (commands: readonly string[]) => ({ servers: [withData], inspect: () => Promise.resolve(inspection({ agent: { state: 'answering', version: '7', commands } })) });
+    const COMMANDS = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'];
+    const saying = (stdout: string): Partial<GuestAgent> => ({ start: () => Promise.resolve(7), outcome: () => Promise.resolve({ exitCode: 0, stdout, stderr: '', truncated: false }) });
+
+    it('can be saved where the agent runs programs and restic is there', async () => {
+      const checks = await checkEstate(dependencies({ ...allowing(COMMANDS), agent: saying('restic 0.16.4 compiled with go1.21') }));
+      expect(checks.at(-1)).toMatchObject({ subject: 'server db01', state: 'ok', detail: 'data sets can be saved: restic 0.16.4 in the guest' });
+    });
+
+    it.each([
+      ['an agent that must not run programs', { ...allowing(['guest-ping']) }, 'GUEST_COMMAND_FORBIDDEN'],
+      ['a restic that is too old', { ...allowing(COMMANDS), agent: saying('restic 0.9.6 compiled with go1.13') }, 'RESTIC_UNSUPPORTED'],
+      ['no restic', { ...allowing(COMMANDS), agent: { start: () => Promise.reject(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process “restic” (No such file or directory)')) } }, 'RESTIC_MISSING'],
+    ] as const)('names %s', async (_what, overrides, code) => {
+      await expect(states(overrides)).resolves.toContain(`server db01: fail ${code}`);
+    });
+
+    it('are not asked about while the agent is silent', async () => {
+      await expect(states({ servers: [withData], inspect: () => Promise.resolve(inspection({ agent: { state: 'silent', version: null, commands: [] } })) })).resolves.toEqual(expect.not.arrayContaining([expect.stringContaining('fail')]));
+    });
   });
 
   it('names the directory that QEMU cannot pass through to write online images', async () => {

@@ -3,6 +3,7 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
 import { hostTaskQueue, transferTaskQueue } from '../../contracts/ids';
+import { probe } from '../../guests/restic/guest-restic';
 import type { Hypervisor } from '../../hypervisors/hypervisor';
 import { freeBytes } from '../../system/files';
 import type { RunDispatcher } from '../../temporal/run-starter';
@@ -11,6 +12,7 @@ import { fail, look, ok, warn, withRoom, type Check } from './check';
 import { checkWorker } from './services';
 
 const SERVERS_AT_ONCE = 4;
+const RESTIC_DEADLINE_MS = 30_000;
 
 export interface EstateCheckDependencies {
   readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listServers'>;
@@ -65,8 +67,19 @@ async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefi
         ? [warn(subject, 'It has no guest agent channel: a restore cannot tell whether the system has started.', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.', 'AGENT_ABSENT')]
         : [];
     const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
-    return [...refused, ...silent, ...directories];
+    const data = server.protection.dataSets.length === 0 || agent.state !== 'answering' ? [] : await checkData(subject, server, agent.commands, hypervisor);
+    return [...refused, ...silent, ...directories, ...data];
   });
+}
+
+/** Whether its data sets can be saved from inside the guest. Asked only of an agent that answers. */
+async function checkData(subject: string, { uuid, name }: ServerRecord, commands: readonly string[], hypervisor: Hypervisor): Promise<readonly Check[]> {
+  const missing = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'].filter((command) => !commands.includes(command));
+  if (missing.length > 0) {
+    return [fail(subject, `It has data sets, and its guest agent forbids ${missing.join(', ')}: no data can be saved.`, 'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga).', 'GUEST_COMMAND_FORBIDDEN')];
+  }
+  const { version } = await probe(hypervisor.guestAgent({ uuid, name }), AbortSignal.timeout(RESTIC_DEADLINE_MS));
+  return [ok(subject, `data sets can be saved: restic ${version} in the guest`)];
 }
 
 async function checkDirectory(subject: string, directory: string): Promise<Check> {

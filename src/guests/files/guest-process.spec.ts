@@ -1,0 +1,66 @@
+import { HostAgent } from '../../../test/support/host-agent';
+import { ModosuError } from '../../contracts/errors';
+import { endLeftovers, runInGuest } from './guest-process';
+import { cleanWords, namesOf } from './guest-words';
+import { inBatches, statMany } from './many-paths';
+
+const never = new AbortController().signal;
+
+it('says which program is not there', async () => {
+  await expect(runInGuest(new HostAgent(), { argv: ['no-such-program'] }, { signal: never })).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'no-such-program' } });
+});
+
+it('ends the program when it is aborted, and tells of its life until then', async () => {
+  const stopping = new AbortController();
+  const agent = new HostAgent();
+  let pid = 0;
+  const running = runInGuest(agent, { argv: ['sleep', '60'] }, { signal: stopping.signal, onTick: (one) => void (pid = one) });
+  setTimeout(() => stopping.abort(new Error('enough')), 300);
+  await expect(running).rejects.toThrow('enough');
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
+it('waits for an agent that is silent or frozen for a while', async () => {
+  const agent = new HostAgent();
+  const answer = agent.outcome.bind(agent);
+  const silences = [new ModosuError('AGENT_SILENT', 'no answer'), new ModosuError('AGENT_COMMAND_FAILED', 'refused guest-exec-status: Command guest-exec-status has been disabled: the agent is in frozen state')];
+  agent.outcome = (pid, options) => {
+    const silence = silences.shift();
+    return silence === undefined ? answer(pid, options) : Promise.reject(silence);
+  };
+  expect(await runInGuest(agent, { argv: ['echo', 'back'] }, { signal: never })).toMatchObject({ exitCode: 0, stdout: 'back\n' });
+  agent.outcome = () => Promise.reject(new ModosuError('AGENT_COMMAND_FAILED', 'PID 7 does not exist'));
+  await expect(runInGuest(agent, { argv: ['true'] }, { signal: never })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+});
+
+it('ends what has the argument exactly, and nothing else', async () => {
+  const agent = new HostAgent();
+  const mine = `3${process.pid}`;
+  const [ours, others] = [await agent.start({ argv: ['sleep', '1', mine] }), await agent.start({ argv: ['sleep', '1', `${mine}1`] })];
+  expect(await endLeftovers(agent, 'sleep', mine, never)).toBe(1);
+  expect(await endLeftovers(agent, 'sleep', mine, never)).toBe(0);
+  expect(() => process.kill(others, 0)).not.toThrow();
+  expect(() => process.kill(ours, 0)).toThrow('ESRCH');
+  process.kill(others);
+});
+
+it('makes groups that fit on one standard input', () => {
+  const paths = Array.from({ length: 3_000 }, (_, number) => `/${'x'.repeat(99)}${number}`);
+  const batches = inBatches(paths, (path) => [path]);
+  expect(batches.flat()).toEqual(paths);
+  for (const batch of batches) expect(Buffer.byteLength(batch.map((path) => `${path}\0`).join(''))).toBeLessThanOrEqual(100 * 1024);
+  expect(inBatches([1, 2, 3], () => ['/a'], 2)).toEqual([[1, 2], [3]]);
+  expect(() => inBatches(['/'.repeat(200_000)], (path) => [path])).toThrow('too long');
+});
+
+it('believes no answer of stat about what was not asked', async () => {
+  const agent = new HostAgent();
+  agent.outcome = () => Promise.resolve({ exitCode: 0, stdout: '1\x002\x0081a4\x000\x005\x00/etc/shadow\x00', stderr: '', truncated: false });
+  await expect(statMany(agent, ['/etc/passwd'], { signal: never })).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED' });
+});
+
+it('shows words of a guest as one short line', () => {
+  expect(cleanWords('a\n\u001b[31mb\u202e  c\u0000')).toBe('a [31mb c');
+  expect(Array.from(cleanWords('🗻'.repeat(1_000), 10))).toHaveLength(10);
+  expect(namesOf(['a\nb', 'c'], 1)).toBe('"a b" and 1 more');
+});

@@ -1,0 +1,212 @@
+import { posix } from 'node:path';
+import type { PostgresqlFacts, PostgresqlSelection, TableName } from '../../src/contracts/data';
+import { newId } from '../../src/contracts/ids';
+import { runNames } from '../../src/domain/postgresql-names';
+import { CallerDied, dyingAgent } from '../support/fault-agent';
+import { createPostgresqlLab, QUOTED, QUOTED_SQL, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+
+jest.setTimeout(300_000);
+
+const CUSTOMERS: TableName = { schema: 'public', name: 'customers' };
+const ORDERS: TableName = { schema: 'public', name: 'orders' };
+const PART: TableName = { schema: 'public', name: 'part' };
+const select = (what: Partial<PostgresqlSelection>): PostgresqlSelection => ({ kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: false, replace: false, ...what });
+
+describe('tables and schemas of a guest\'s database come back', () => {
+  let lab: PostgresqlLab;
+  let directory: string;
+  let facts: PostgresqlFacts;
+
+  /** Everything that a table is, with its rows. */
+  const table = (name: string): Promise<string> =>
+    lab.sql(`SELECT '${name.replaceAll("'", "''")}'::regclass AS t \\gset
+SELECT relkind, relowner::regrole, relacl, relrowsecurity, obj_description(oid) FROM pg_class WHERE oid = :'t'::regclass;
+SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, attacl, pg_get_expr(adbin, adrelid) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = :'t'::regclass AND attnum > 0 ORDER BY attnum;
+SELECT conname, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = :'t'::regclass OR confrelid = :'t'::regclass ORDER BY conname;
+SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = :'t'::regclass ORDER BY 1;
+SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = :'t'::regclass AND NOT tgisinternal;
+SELECT polname, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = :'t'::regclass;
+SELECT stxnamespace::regnamespace, stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = :'t'::regclass;
+SELECT inhparent::regclass, pg_get_expr(relpartbound, c.oid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhrelid = :'t'::regclass OR inhparent = :'t'::regclass;
+SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY md5(r::text))), '') FROM ${name} AS r;`);
+  const schemas = (): Promise<string> => lab.sql("SELECT string_agg(regexp_replace(nspname, '_[0-9a-z]{26}', ''), ', ' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'");
+  const nothingLeft = async (): Promise<void> => {
+    expect(await lab.sql("SELECT count(*) FROM pg_database WHERE datname ~ '^modosu'", 'postgres')).toBe('0');
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE shobj_description(oid, 'pg_authid') ~ '^modosu'")).toBe('0');
+    expect(await lab.run('find', lab.spool, '-mindepth', '1', '-maxdepth', '1', '-printf', '%f ')).toBe('point ');
+  };
+  const fresh = async (): Promise<void> => {
+    await lab.sql(SHOP, 'postgres');
+  };
+
+  beforeAll(async () => {
+    lab = await createPostgresqlLab();
+    directory = posix.join(lab.spool, 'point');
+    await fresh();
+    ({ facts } = await lab.postgresql().dump(directory, waiting));
+  });
+  afterAll(() => lab?.destroy());
+
+  it('a name that is not in the recovery point is answered with one that is', async () => {
+    await expect(lab.postgresql().survey(facts, select({ tables: [{ schema: 'public', name: 'order' }] }))).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' });
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['mixed case'] }), waiting)).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds Mixed Case.' });
+  });
+
+  it('a dropped table is put in place as it was, with its foreign keys; other tables keep their newer rows; undone and done again', async () => {
+    const [orders, customers] = [await table('orders'), await table('customers')];
+    await lab.sql("DROP TABLE orders; INSERT INTO customers VALUES (5000, 'since', 'Kobe');");
+    const newer = await lab.checksum('customers');
+    const chosen = select({ tables: [ORDERS] });
+    const { changes, findings } = await lab.postgresql().survey(facts, chosen);
+    expect(changes[0]).toMatchObject({ effect: 'added', what: 'table public.orders', rows: { now: null, then: 2000 } });
+    expect(findings.filter(({ severity }) => severity === 'block')).toEqual([]);
+
+    const run = newId('run');
+    const kept = await lab.postgresql(run).restoreObjects(directory, facts, chosen, waiting);
+    expect(kept).toMatchObject({ whole: false, added: ['public.orders'], replaced: [], restoredSchema: null, keptSchema: runNames(run).replaced, notes: [] });
+    expect(await table('orders')).toBe(orders);
+    expect(await lab.checksum('customers')).toBe(newer);
+    expect(await schemas()).toBe('Mixed Case, public, replaced');
+    expect(await lab.postgresql(run).restoreObjects(directory, facts, chosen, waiting)).toEqual(kept);
+    await nothingLeft();
+
+    await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
+    expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.']);
+    const undo = newId('run');
+    const undone = await lab.postgresql(undo).undo(kept);
+    expect(await lab.postgresql(undo).undo(kept)).toEqual(undone);
+    expect(await lab.sql("SELECT to_regclass('public.orders') IS NULL")).toBe('t');
+    // Nothing ties what stays to what was taken away.
+    await lab.sql('DELETE FROM customers WHERE id = 5');
+    await lab.sql("INSERT INTO customers VALUES (5, 'Customer 5', 'Osaka')");
+    const again = await lab.postgresql().undo(undone);
+    expect(await lab.sql('SELECT count(*) FROM orders')).toBe('2001');
+    await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses; DELETE FROM customers WHERE id = 5000');
+    expect([await table('orders'), await table('customers')]).toEqual([orders, customers]);
+    await lab.postgresql().confirm(again);
+    expect(await schemas()).toBe('Mixed Case, public');
+  });
+
+  it('a dropped table to which others point: foreign keys that do not hold any more are made for new rows only, and said', async () => {
+    const rows = await lab.checksum('customers');
+    await lab.sql("DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, 'orphan')");
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
+    expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
+    expect(await lab.checksum('customers')).toBe(rows);
+    expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe('f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID');
+    await lab.postgresql().confirm(kept);
+    await fresh();
+  });
+
+  it('existing tables come beside, whatever they are called, and the live ones are not touched', async () => {
+    const [orders, quoted] = [await lab.checksum('orders'), await lab.checksum(QUOTED_SQL)];
+    await lab.sql(`UPDATE orders SET note = 'broken' WHERE id < 100; DELETE FROM ${QUOTED_SQL}; ALTER TABLE ${QUOTED_SQL} ADD more text`);
+    const changed = [await table('orders'), await table(QUOTED_SQL)];
+    const survey = await lab.postgresql().survey(facts, select({ tables: [ORDERS, QUOTED] }));
+    expect(survey.findings).toContainEqual(expect.objectContaining({ code: 'COLUMNS_DIFFER', severity: 'ok', evidence: ['+ more text'] }));
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS, QUOTED] }), waiting);
+    expect(await lab.checksum(`${kept.restoredSchema}.orders`)).toBe(orders);
+    expect(await lab.checksum(`${kept.restoredSchema}_2."it's ""quoted"" 注文"`)).toBe(quoted);
+    expect([await table('orders'), await table(QUOTED_SQL)]).toEqual(changed);
+
+    // Its columns have changed: its rows cannot take their place again.
+    const conflicting = select({ tables: [QUOTED], replace: true });
+    expect((await lab.postgresql().survey(facts, conflicting)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_STRUCTURE_DIFFERS', severity: 'block' }));
+    await expect(lab.postgresql().restoreObjects(directory, facts, conflicting, waiting)).rejects.toMatchObject({ code: 'DATABASE_STRUCTURE_DIFFERS', context: { tables: [`${QUOTED.schema}.${QUOTED.name}`] } });
+    const undone = await lab.postgresql().undo(kept);
+    expect(await schemas()).toBe('Mixed Case, public, undone, undone_2, undone_3');
+    await lab.postgresql().confirm(undone);
+    expect(await schemas()).toBe('Mixed Case, public');
+    await nothingLeft();
+    await fresh();
+  });
+
+  it('the rows of existing tables are replaced in place: structure, grants, dependents stay; undone and done again', async () => {
+    const [orders, part] = [await table('orders'), await table('part')];
+    await lab.sql("CREATE VIEW dependent AS SELECT id FROM orders; UPDATE orders SET note = 'broken' WHERE id < 500; INSERT INTO orders (customer_id, note) VALUES (1, 'new'); UPDATE part SET id = -1; GRANT DELETE ON orders TO shop_app");
+    const changed = [await table('orders'), await table('part')];
+    const run = newId('run');
+    const kept = await lab.postgresql(run).restoreObjects(directory, facts, select({ tables: [ORDERS, PART], replace: true }), waiting);
+    expect(kept).toMatchObject({ replaced: ['public.orders', 'public.part'], added: [], restoredSchema: null, notes: [] });
+    expect(await table('orders')).toBe(orders.replace('shop_app=r/', 'shop_app=rd/'));
+    expect(await table('part')).toBe(part);
+    expect(await lab.sql('SELECT count(*) FROM dependent')).toBe('2000');
+    // Numbers that were given away once are not given away again.
+    expect(await lab.sql("SELECT nextval('orders_id_seq')")).toBe('2002');
+    const undone = await lab.postgresql().undo(kept);
+    expect([await table('orders'), await table('part')]).toEqual(changed);
+    const again = await lab.postgresql().undo(undone);
+    expect(await table('part')).toBe(part);
+    await lab.postgresql().confirm(again);
+    expect(await schemas()).toBe('Mixed Case, public');
+    await nothingLeft();
+    await fresh();
+  });
+
+  it('rows that contradict others are refused, and everything is as it was', async () => {
+    await lab.sql("INSERT INTO customers VALUES (6000, 'since', 'Kobe'); INSERT INTO orders (customer_id, note) VALUES (6000, 'of a new customer');");
+    const changed = [await table('orders'), await table('customers')];
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS], replace: true }), waiting)).rejects.toMatchObject({ code: 'DATABASE_ROWS_CONFLICT', context: { sqlState: '23503' } });
+    expect([await table('orders'), await table('customers')]).toEqual(changed);
+    expect(await schemas()).toBe('Mixed Case, public');
+    await nothingLeft();
+    await fresh();
+  });
+
+  it('a dropped schema is put in place; a role that only others need is not made, one that it needs is asked for', async () => {
+    const quoted = await table(QUOTED_SQL);
+    await lab.sql('DROP SCHEMA "Mixed Case" CASCADE; DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; ALTER ROLE shop_app CREATEDB');
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
+    expect(kept).toMatchObject({ added: ['Mixed Case'], notes: [] });
+    expect(await table(QUOTED_SQL)).toBe(quoted);
+    expect(await lab.sql(`INSERT INTO ${QUOTED_SQL} ("the value") VALUES ('c') RETURNING id`)).toBe('3');
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
+    await lab.sql('DROP TABLE orders');
+    const chosen = select({ tables: [ORDERS] });
+    expect((await lab.postgresql().survey(facts, chosen)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }));
+    await expect(lab.postgresql().restoreObjects(directory, facts, chosen, waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING' });
+    const undone = await lab.postgresql().undo(kept);
+    expect(await lab.sql('SELECT to_regnamespace(\'"Mixed Case"\') IS NULL')).toBe('t');
+    await lab.postgresql().confirm(undone);
+    await nothingLeft();
+    await fresh();
+  });
+
+  it('a dropped partition is attached again', async () => {
+    const part = await table('part');
+    await lab.sql('DROP TABLE part_2024');
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [{ schema: 'public', name: 'part_2024' }] }), waiting);
+    expect(kept.notes).toEqual([]);
+    expect((await table('part')).split('\n').sort()).toEqual(part.split('\n').sort());
+    const undone = await lab.postgresql().undo(kept);
+    expect(await lab.sql('SELECT count(*) FROM part')).toBe('187');
+    await lab.postgresql().undo(undone);
+    expect((await table('part')).split('\n').sort()).toEqual(part.split('\n').sort());
+    await fresh();
+  });
+
+  it('killed on its way, a second call ends it; given up, nothing of it is left', async () => {
+    const orders = await table('orders');
+    await lab.sql("DELETE FROM customers WHERE id NOT IN (SELECT customer_id FROM orders); DROP TABLE orders");
+    const chosen = select({ tables: [ORDERS] });
+    const points = {
+      'into scratch': (argv: readonly string[]) => argv.includes('--exit-on-error') && !argv.includes('--single-transaction'),
+      'the transaction': (argv: readonly string[]) => argv.some((part) => part.endsWith('place.sql')) && argv.includes('psql'),
+    };
+    for (const [what, last] of Object.entries(points)) {
+      const died = newId('run');
+      await expect(lab.postgresql(died, dyingAgent(lab.agent, last)).restoreObjects(directory, facts, chosen, waiting)).rejects.toThrow(CallerDied);
+      if (what === 'into scratch') {
+        await lab.postgresql(died).abandon('shop');
+        expect(await schemas()).toBe('Mixed Case, public');
+        await nothingLeft();
+        continue;
+      }
+      const kept = await lab.postgresql(died).restoreObjects(directory, facts, chosen, waiting);
+      expect(await table('orders')).toBe(orders);
+      await nothingLeft();
+      await lab.postgresql().confirm(await lab.postgresql().undo(kept));
+    }
+    expect(await schemas()).toBe('Mixed Case, public');
+  });
+});
