@@ -23,7 +23,7 @@ export class PlanningJudgements implements PlanningActivities {
     recoveryPointId: string | null,
     keepDisks: readonly string[] = [],
     attachOldDisks: readonly string[] = [],
-    request: Pick<PlanRestoreInput, 'noData' | 'incidentAt'> = { noData: false, incidentAt: null },
+    request: Required<Pick<PlanRestoreInput, 'noData' | 'incidentAt'>> = { noData: false, incidentAt: null },
   ): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);

@@ -18,7 +18,7 @@ export class Data1764100000000 implements MigrationInterface {
 const SERVER = [
   `UPDATE server SET protection = '{"dataSets":[]}'::jsonb || protection`,
   `ALTER TABLE server ALTER COLUMN protection
-    SET DEFAULT '{"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null},"disks":[],"dataSets":[]}'`,
+    SET DEFAULT '{"disks":[],"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null},"dataSets":[]}'`,
 ];
 
 const RECOVERY_POINTS = [
@@ -66,6 +66,6 @@ const BACK = [
   'ALTER TABLE recovery_point DROP COLUMN data_set, DROP COLUMN purpose, DROP COLUMN snapshot_id, DROP COLUMN added_bytes, DROP COLUMN declared, DROP COLUMN content',
   'ALTER TABLE recovery_point ALTER COLUMN generation SET NOT NULL, ALTER COLUMN lineage_id SET NOT NULL, ALTER COLUMN consistency SET NOT NULL, ALTER COLUMN repository SET NOT NULL',
   `ALTER TABLE server ALTER COLUMN protection
-    SET DEFAULT '{"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null},"disks":[]}'`,
+    SET DEFAULT '{"disks":[],"nics":[],"healthChecks":[],"quiesce":{"before":null,"after":null},"onlineBackup":{"rateLimitBytesPerSecond":null,"maxGuestLatencyMs":null}}'`,
   `UPDATE server SET protection = protection - 'dataSets'`,
 ];

@@ -117,6 +117,24 @@ onlineBackup:
       });
     });
 
+    const DATA = withField(`dataSets:
+  - { name: uploads, kind: files, paths: [/srv/uploads, /srv/uploads-old, /etc/app], excludes: ["*.tmp", "!keep me"], after: [/usr/bin/logger, "saved it"] }
+  - { name: root, kind: files, paths: [/] }
+  - { name: shop, kind: postgresql, databases: [shop, データ], before: [/usr/local/bin/flush] }
+  - { name: crm-2, kind: postgresql, databases: ["my db"], user: reader, osUser: null, socketDirectory: /run/pg, port: 5433, spoolDirectory: /srv/spool }
+`);
+
+    it('has data sets, with defaults', () => {
+      const plain = { before: null, after: null };
+      expect(parse(DATA).servers[0]?.dataSets).toEqual([
+        { ...plain, kind: 'files', name: 'uploads', paths: ['/srv/uploads', '/srv/uploads-old', '/etc/app'], excludes: ['*.tmp', '!keep me'], after: ['/usr/bin/logger', 'saved it'] },
+        { ...plain, kind: 'files', name: 'root', paths: ['/'], excludes: [] },
+        { ...plain, kind: 'postgresql', name: 'shop', databases: ['shop', 'データ'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/modosu-spool', before: ['/usr/local/bin/flush'] },
+        { ...plain, kind: 'postgresql', name: 'crm-2', databases: ['my db'], user: 'reader', osUser: null, socketDirectory: '/run/pg', port: 5433, spoolDirectory: '/srv/spool' },
+      ]);
+      expect(estateSchema.parse(JSON.parse(JSON.stringify(parse(DATA))))).toEqual(parse(DATA));
+    });
+
     it('goes through the API unchanged', () => {
       const once = parse(PROTECTED);
       expect(estateSchema.parse(JSON.parse(JSON.stringify(once)))).toEqual(once);
@@ -124,6 +142,10 @@ onlineBackup:
 
     const check = (fields: string): string => withField(`healthChecks:\n  - { name: a, ${fields} }\n`);
     const sql = (fields: string): string => check(`kind: sql, ${fields}`);
+    const dataSet = (fields: string): string => withField(`dataSets:\n  - { name: a, ${fields} }\n`);
+    const files = (paths: string): string => dataSet(`kind: files, paths: ${paths}`);
+    const database = (fields: string): string => dataSet(`kind: postgresql, ${fields}`);
+    const databases = (names: string): string => database(`databases: ${names}`);
 
     it.each([
       ['a disk that is none', withField('disks:\n  - { target: /dev/vdb, role: data }\n'), /^estate\.yaml:13:19: servers\[0\]\.disks\[0\]\.target: must be the target of a disk, like vda or sdb/],
@@ -168,6 +190,52 @@ onlineBackup:
       ['an unknown hook', withField('quiesce:\n  during: [x]\n'), /^estate\.yaml:13:7: servers\[0\]\.quiesce\.during: this field is not known/],
       ['a rate that looks like standing still', withField('onlineBackup: { rateLimitBytesPerSecond: 1 }\n'), /rateLimitBytesPerSecond: /],
       ['a latency of 0', withField('onlineBackup: { maxGuestLatencyMs: 0 }\n'), /maxGuestLatencyMs: /],
+      ['an unknown kind of data set', dataSet('kind: mysql, databases: [a]'), /^estate\.yaml:13:26: servers\[0\]\.dataSets\[0\]\.kind: must be files or postgresql/],
+      ['a data set without a kind', dataSet('paths: [/srv]'), /dataSets\[0\]\.kind: must be files or postgresql/],
+      ['two data sets of one name', withField('dataSets:\n  - { name: a, kind: files, paths: [/srv] }\n  - { name: a, kind: postgresql, databases: [b] }\n'), /^estate\.yaml:12:5: servers\[0\]\.dataSets: names must be unique/],
+      ['too many data sets', withField(`dataSets:\n${Array.from({ length: 51 }, (_, i) => `  - { name: d${i}, kind: files, paths: [/srv] }\n`).join('')}`), /servers\[0\]\.dataSets: /],
+      ['a data set without a name', withField('dataSets:\n  - { kind: files, paths: [/srv] }\n'), /^estate\.yaml:13:9: servers\[0\]\.dataSets\[0\]\.name: /],
+      ['a data set with a path as its name', withField('dataSets:\n  - { name: ../x, kind: files, paths: [/srv] }\n'), /^estate\.yaml:13:17: servers\[0\]\.dataSets\[0\]\.name: must be 1 to 40 lower-case letters/],
+      ['a data set that is an option', withField('dataSets:\n  - { name: "-a", kind: files, paths: [/srv] }\n'), /dataSets\[0\]\.name: must be 1 to 40/],
+      ['a data set in capitals', withField('dataSets:\n  - { name: Shop, kind: files, paths: [/srv] }\n'), /dataSets\[0\]\.name: must be 1 to 40/],
+      ['databases of files', dataSet('kind: files, paths: [/srv], databases: [a]'), /dataSets\[0\]\.databases: this field is not known/],
+      ['paths of databases', dataSet('kind: postgresql, databases: [a], paths: [/srv]'), /dataSets\[0\]\.paths: this field is not known/],
+      ['files without paths', dataSet('kind: files'), /dataSets\[0\]\.paths: must be a list of absolute paths/],
+      ['no path', files('[]'), /dataSets\[0\]\.paths/],
+      ['a path instead of a list', files('/srv'), /dataSets\[0\]\.paths: must be a list of absolute paths/],
+      ['a path inside another', files('[/srv, /srv/uploads]'), /^estate\.yaml:13:\d+: servers\[0\]\.dataSets\[0\]\.paths: no path may lie inside another/],
+      ['a path inside another, the other way round', files('[/srv/uploads, /srv]'), /paths: no path may lie inside another/],
+      ['a path twice', files('[/srv, /srv]'), /paths: no path may lie inside another/],
+      ['a path beside the root', files('[/, /srv]'), /paths: no path may lie inside another/],
+      ['a relative path', files('[srv]'), /^estate\.yaml:13:\d+: servers\[0\]\.dataSets\[0\]\.paths\[0\]: must be an absolute path/],
+      ['a relative path behind an absolute one', files('[/srv, ./x]'), /paths\[1\]: must be an absolute path/],
+      ['a path with ..', files('[/srv/../etc]'), /paths\[0\]: must not contain "\." or "\.\."/],
+      ['a path with .', files('[/srv/./x]'), /paths\[0\]: must not contain "\."/],
+      ['a path that ends with /', files('[/srv/]'), /paths\[0\]: must not end with "\/"/],
+      ['a path with //', files('[/srv//x]'), /paths\[0\]: must not end with "\/" or contain "\/\/"/],
+      ['a path with a newline', files('["/srv/a\\nb"]'), /paths\[0\]: must not contain control characters/],
+      ['too many paths', files(`[${Array.from({ length: 101 }, (_, i) => `/p${i}`).join(', ')}]`), /paths: must not have more than 100 parts/],
+      ['a pattern with a NUL', dataSet('kind: files, paths: [/srv], excludes: ["a\\0"]'), /excludes\[0\]: must not contain control characters/],
+      ['an empty pattern', dataSet('kind: files, paths: [/srv], excludes: [""]'), /excludes\[0\]: /],
+      ['no database', databases('[]'), /dataSets\[0\]\.databases/],
+      ['a database instead of a list', databases('shop'), /databases: must be a list of databases/],
+      ['a database twice', databases('[shop, shop]'), /databases: databases must be unique/],
+      ['a connection string as a database to save', databases('["host=evil dbname=x"]'), /databases\[0\]: must be the plain name of a database/],
+      ['a URI as a database to save', databases('["postgresql://evil/x"]'), /databases\[0\]: must be the plain name/],
+      ['a database to save that is an option', databases('[shop, "--file=/etc/passwd"]'), /databases\[1\]: must be the plain name/],
+      ['a database to save with a newline', databases('["a\\nb"]'), /databases\[0\]: must not contain control characters/],
+      ['a database whose name is too long', databases(`[${'x'.repeat(64)}]`), /databases\[0\]: /],
+      ['an empty database', databases('[""]'), /databases\[0\]: /],
+      ['an account that is an option', database('databases: [a], osUser: "-x"'), /osUser: must be the name of an account/],
+      ['an account with a space', database('databases: [a], osUser: "a b"'), /osUser: must be the name of an account/],
+      ['a superuser that is an option', database('databases: [a], user: "-x"'), /user: must not begin with "-"/],
+      ['a relative spool', database('databases: [a], spoolDirectory: spool'), /spoolDirectory: must be an absolute path/],
+      ['the root as spool', database('databases: [a], spoolDirectory: /'), /spoolDirectory: must not be "\/" or a directory directly below it/],
+      ['/tmp as spool', database('databases: [a], spoolDirectory: /tmp'), /spoolDirectory: must not be "\/"/],
+      ['a spool with ..', database('databases: [a], spoolDirectory: /var/tmp/../..'), /spoolDirectory: must not contain/],
+      ['port 0 of a database', database('databases: [a], port: 0'), /port: /],
+      ['a program before that is a command line', database('databases: [a], before: "sync; sync"'), /before: must be a list: the program, then its arguments/],
+      ['__proto__ in a data set', database('databases: [a], __proto__: {a: 1}'), /this field is not known/],
     ])('refuses %s', (_what, text, expected) => {
       expect(errorsOf(text)[0]).toMatch(expected);
     });

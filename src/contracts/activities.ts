@@ -53,7 +53,7 @@ export interface CatalogueActivities {
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
-  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], attachOldDisks?: readonly string[], request?: Pick<PlanRestoreInput, 'noData' | 'incidentAt'>): Promise<PlanSource>;
+  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], attachOldDisks?: readonly string[], request?: Required<Pick<PlanRestoreInput, 'noData' | 'incidentAt'>>): Promise<PlanSource>;
   /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   /** Chooses the data recovery point, and checks that it holds what is asked for. */

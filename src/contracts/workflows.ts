@@ -128,9 +128,9 @@ export interface PlanRestoreInput {
   /** Targets of the disks whose old volumes are attached read-only to the restored server. Absent: none. */
   readonly attachOldDisks?: readonly string[];
   /** The image alone, without the data that was saved after it. */
-  readonly noData: boolean;
-  /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. */
-  readonly incidentAt: string | null;
+  readonly noData?: boolean;
+  /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. Absent in plans that an earlier version has started, as is the one above. */
+  readonly incidentAt?: string | null;
 }
 
 export interface PlanDataInput {

@@ -126,7 +126,7 @@ describe('the API', () => {
       it.each([
         ['no body', undefined, ''],
         ['an unknown field', { ...BACKUP, speed: 'fast' }, ''],
-        ['another kind', { ...BACKUP, kind: 'data' }, 'kind'],
+        ['another kind', { ...BACKUP, kind: 'tape' }, 'kind'],
         ['another mode', { ...BACKUP, mode: 'sideways' }, 'mode'],
         ['no reason', { kind: 'image', mode: 'offline' }, 'reason'],
         ['an empty reason', { ...BACKUP, reason: '   ' }, 'reason'],
@@ -145,7 +145,7 @@ describe('the API', () => {
         expect(status).toBe(202);
         expect(headers.get('location')).toBe(`/v1/restore-plans/${String(body['id'])}`);
         expect(body).toMatchObject({ state: 'planning', hash: null, serverName: 'db01' });
-        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [] } }]);
+        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } }]);
         await api.completePlan(String(body['id']), server, point);
         const shown = await api.call('GET', `/v1/restore-plans/${String(body['id'])}`);
         expect(shown.body).toMatchObject({ state: 'ready', body: { losses: [expect.stringMatching(/lost/)] } });

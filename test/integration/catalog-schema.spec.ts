@@ -9,9 +9,10 @@ import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
 const ALL = MIGRATIONS.map(({ name }) => name);
-/** Everything after the first version, and after the one that had ways back. */
+/** Everything after the first version, after the one that had ways back, and after the one that had roles of disks. */
 const SINCE_FIRST = ALL.slice(1);
 const SINCE_WAY_BACK = ALL.slice(2);
+const SINCE_DISK_ROLES = ALL.slice(3);
 
 beforeAll(async () => {
   postgres = await startTestPostgres({ migrate: false });
@@ -19,12 +20,13 @@ beforeAll(async () => {
 
 afterAll(() => postgres?.stop());
 
-/** A server with a backup that is being made, a restore that has ended, and two plans. */
+/** A server with a recovery point, a backup that is being made, a restore that has ended, and two plans. */
 const ROWS_OF_THE_FIRST_VERSION = `
   INSERT INTO hypervisor VALUES ('hv1', 'libvirt', 'qemu:///system');
   INSERT INTO repository VALUES ('main', 'directory', '/srv/modosu');
   INSERT INTO server VALUES ('srv_1', 'db01', 'uuid-1', 'db01', 'hv1', 'main', 120, 300, 'l1', now());
   INSERT INTO lineage VALUES ('l1', 'srv_1', null, now());
+  INSERT INTO recovery_point VALUES ('rp_1', 'srv_1', 'db01', 'image', 1, 'l1', 'usable', null, 'offline', now(), now(), 'main', 5, '[]', 'r', 'run_0');
   INSERT INTO run VALUES
     ('run_backup', 'backup-image', 'running', 'srv_1', 'r', 'alice', now(), now(), null, null, null, false, null, null, '{"runId":"run_backup","mode":"offline"}'),
     ('run_restore', 'restore-server', 'succeeded', 'srv_1', 'r', 'alice', now(), now(), now(), null, null, false, null, 12.5, '{"runId":"run_restore"}');
@@ -97,14 +99,15 @@ describe('migrations', () => {
     const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
     try {
       expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
+      expect(await catalog.newestUsable('srv_1')).toMatchObject({ id: 'rp_1', kind: 'image', generation: 1 });
       const nothingDeclared = { quiesce: NO_PROTECTION.quiesce, onlineBackup: NO_PROTECTION.onlineBackup };
       expect(await catalog.getDispatchable('run_backup')).toEqual({ kind: 'backup-image', input: { runId: 'run_backup', mode: 'offline', allowCrashConsistent: false, ...nothingDeclared } });
       expect(await catalog.getDispatchable('run_restore')).toEqual({ kind: 'restore-server', input: { runId: 'run_restore', hold: false } });
-      const { wayBack, allowedActions, waitingFor, steps } = await catalog.getRun('run_restore');
-      expect({ wayBack, allowedActions, waitingFor }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null });
+      const { wayBack, allowedActions, waitingFor, lostSeconds, steps } = await catalog.getRun('run_restore');
+      expect({ wayBack, allowedActions, waitingFor, lostSeconds }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null, lostSeconds: null });
       expect(steps[0]?.progress).toEqual({ doneBytes: 5, totalBytes: 10, updatedAt: '2026-01-01T00:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
       expect(await catalog.getPlan('plan_ready')).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') } });
-      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [] } });
+      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } });
     } finally {
       await catalog.close();
     }
@@ -124,21 +127,52 @@ describe('migrations', () => {
     await runMigrations(postgres.ownerUrl, postgres.appRole);
   });
 
-  it('declare no disk for a server that an earlier version has written, and forget the roles of disks on the way back', async () => {
+  it('declare no disk and no data set for a server that an earlier version has written, and forget both on the way back', async () => {
     const protection = async (): Promise<unknown> => (await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_1'`))[0]?.['protection'];
-    await postgres.query(postgres.ownerUrl, `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`);
+    await postgres.query(postgres.ownerUrl, `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"dataSets":[{"name":"etc","kind":"files","paths":["/etc"]}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`);
     await revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length);
-    const { disks, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
+    const { disks, dataSets, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
     expect(await protection()).toEqual(earlier);
     await postgres.query(postgres.ownerUrl, `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`);
     await runMigrations(postgres.ownerUrl, postgres.appRole);
-    expect(await protection()).toEqual({ ...earlier, disks });
+    expect(await protection()).toEqual({ ...earlier, disks, dataSets });
     expect((await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_2'`))[0]).toEqual({ protection: NO_PROTECTION });
     await postgres.query(postgres.ownerUrl, `DELETE FROM server WHERE id = 'srv_2'`);
   });
 
-  it('are not taken back where the version before would carry out a plan without the disks it keeps', async () => {
-    await postgres.query(postgres.ownerUrl, `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, keep_disks) VALUES ('plan_keep', 'planning', 'srv_1', 'server', 'alice', now(), '["vdb"]')`);
+  it('give a server that the version before writes meanwhile what it does not know, and take it back again', async () => {
+    const insert = `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`;
+    const written = async (): Promise<unknown> => {
+      await postgres.query(postgres.ownerUrl, insert);
+      const [row] = await postgres.query(postgres.ownerUrl, `DELETE FROM server WHERE id = 'srv_2' RETURNING protection`);
+      return row?.['protection'];
+    };
+    expect(await written()).toEqual(NO_PROTECTION);
+    await revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length);
+    const { dataSets, ...earlier } = NO_PROTECTION;
+    expect(await written()).toEqual(earlier);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await written()).toEqual({ ...earlier, dataSets });
+    expect(await drift()).toEqual([]);
+  });
+
+  it.each([
+    ['a data recovery point', `INSERT INTO recovery_point (id, server_id, server_name, kind, state, point_in_time, published_at, size_bytes, disks, reason, run_id, data_set, snapshot_id, added_bytes, declared, content) VALUES ('rp_data', 'srv_1', 'db01', 'data', 'usable', now(), now(), 1, '[]', 'r', 'run_0', 'shop', 'e', 1, '{}', '{}')`],
+    ['a backup of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'backup-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
+    ['a restore of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'restore-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
+    ['a plan of data', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, request) VALUES ('plan_data', 'planning', 'srv_1', 'data', 'alice', now(), '{}')`],
+  ])('are not taken back where the version before could not read %s', async (_what, statement) => {
+    await postgres.query(postgres.ownerUrl, statement);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, 1))).toMatchObject({ message: expect.stringContaining('could not read them') });
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual([]);
+    expect(await drift()).toEqual([]);
+    await postgres.query(postgres.ownerUrl, `DELETE FROM recovery_point WHERE kind = 'data'; DELETE FROM restore_plan WHERE scenario = 'data'; DELETE FROM run WHERE id = 'run_data'`);
+    expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual(SINCE_DISK_ROLES);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+  });
+
+  it.each(['keep_disks', 'attach_old_disks'])('are not taken back where the version before would carry out a plan without its %s', async (column) => {
+    await postgres.query(postgres.ownerUrl, `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, ${column}) VALUES ('plan_keep', 'planning', 'srv_1', 'server', 'alice', now(), '["vdb"]')`);
     expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length))).toMatchObject({ message: expect.stringContaining('plans that keep disks') });
     await postgres.query(postgres.ownerUrl, `DELETE FROM restore_plan WHERE id = 'plan_keep'`);
     await runMigrations(postgres.ownerUrl, postgres.appRole);
@@ -148,7 +182,12 @@ describe('migrations', () => {
   it.each([
     ['an undo without a run', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'undo', 'alice', now())`, 'restore_plan_undo_check'],
     ['a restore that undoes', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_x', 'planning', 'srv_1', 'server', 'alice', now(), 'run_restore')`, 'restore_plan_undo_check'],
-    ['another scenario', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'data', 'alice', now())`, 'restore_plan_scenario_check'],
+    ['a plan of data without a request', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'data', 'alice', now())`, 'restore_plan_scenario_check'],
+    ['a scenario nobody knows', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'planet', 'alice', now())`, 'restore_plan_scenario_check'],
+    ['an image without a generation', `UPDATE recovery_point SET generation = null WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
+    ['an image that is of a data set', `UPDATE recovery_point SET data_set = 'shop' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
+    ['data that is half an image', `UPDATE recovery_point SET kind = 'data' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
+    ['a recovery point of another kind', `UPDATE recovery_point SET kind = 'tape' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a run that has ended and waits', `UPDATE run SET waiting_for = 'go-live' WHERE id = 'run_restore'`, 'run_waiting_check'],
     ['an unknown kind of run', `UPDATE run SET kind = 'other'`, 'run_kind_check'],
     ['a way back that is closed by nobody', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'undone', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, now())`, 'way_back_closed_check'],

@@ -190,7 +190,7 @@ describe('modosu, the CLI', () => {
       const { code, stdout } = await cli(api, ['server', 'show', 'db01']);
       expect(code).toBe(0);
       expect(stdout).toMatch(/^ {2}power +running$/m);
-      expect(stdout).toMatch(/newest recovery point +rp_\w+, generation 1, (1 h|59 min|60 min)/);
+      expect(stdout).toMatch(/newest image +rp_\w+, generation 1, (1 h|59 min|60 min)/);
       expect(stdout).toMatch(/An image of it can be taken\./);
       expect(stdout).toMatch(/^ {2}vda +system +qcow2 /m);
     });

@@ -297,6 +297,24 @@ describe('planRestore', () => {
     expect(rehearsal.calls.filter((call) => call === 'composePlan')).toHaveLength(1);
   });
 
+  it('passes on everything that was asked for; of a plan that an earlier version has started what it could not ask', async () => {
+    const asked: unknown[] = [];
+    const rehearsal = rehearse({
+      choosePlanSource: async (...request) => {
+        asked.push(request.slice(2));
+        throw new Error('asked');
+      },
+    });
+    const input = { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null };
+    const incidentAt = '2026-03-01T02:10:00.000Z';
+    await rehearsal.play('planRestore', { ...input, keepDisks: ['vdb'], attachOldDisks: ['vdc'], noData: true, incidentAt });
+    await rehearsal.play('planRestore', input);
+    expect(asked.filter((request, index) => JSON.stringify(request) !== JSON.stringify(asked[index - 1]))).toEqual([
+      [null, ['vdb'], ['vdc'], { noData: true, incidentAt }],
+      [null, [], [], { noData: false, incidentAt: null }],
+    ]);
+  });
+
   it('chooses, surveys, composes', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null })).toBe('COMPLETED');

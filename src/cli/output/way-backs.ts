@@ -16,9 +16,9 @@ export function wayBackText(wayBack: WayBackView, now: Date): string {
   const open = state === 'open';
   const card = fields(
     [
-      ['state', data === null ? STATE_WORDS[state] : STATE_WORDS[state].replace('volumes', 'data')],
+      ['state', aboutData(wayBack, STATE_WORDS[state])],
       ...(open ? [['holds', wasGone ? 'nothing: the hypervisor did not know the server' : [holds(wayBack), ...kept]] as const] : []),
-      ...(open ? [['lives until', livesWords(wayBack, now)] as const] : []),
+      ...(open ? [['lives until', aboutData(wayBack, livesWords(wayBack, now))] as const] : []),
       ...(data !== null ? [] : [['went live', wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`] as const]),
       ...(closedBy === null ? [] : [['closed', `${utc(closedAt)} by run ${closedBy}`] as const]),
     ],
@@ -36,6 +36,10 @@ const STATE_WORDS: Readonly<Record<WayBackState, string>> = {
   undone: 'undone: a later run has returned to the old volumes',
   confirmed: 'confirmed: the old volumes were deleted',
 };
+
+/** The same words, for what a restore of data keeps. */
+const aboutData = ({ data }: WayBackView, words: string): string =>
+  data === null ? words : words.replace('volumes are', 'data is').replace('volumes were', 'data was').replace('volumes', 'data');
 
 const holds = (wayBack: WayBackView): string => (wayBack.state === 'open' ? formatBytes(keptBytes(wayBack)) : '-');
 

@@ -29,9 +29,13 @@ const guestPath = z
   .string()
   .min(1)
   .max(4096)
-  .refine((value) => value.startsWith('/') && !value.includes('\0'), 'must be an absolute path')
+  .refine((value) => value.startsWith('/'), 'must be an absolute path')
+  .refine((value) => !/\0|\p{Cs}/u.test(value), 'must not contain NUL or half a character')
   .refine((value) => !value.split('/').some((part) => part === '..' || part === '.'), 'must not contain "." or ".."')
   .refine((value) => value === '/' || (!value.endsWith('/') && !value.includes('//')), 'must not end with "/" or contain "//"');
+
+/** Of one that may be declared no more: whatever PostgreSQL can store. */
+export const dataSetName = oneLine(64);
 
 /** Identifiers of PostgreSQL hold at most 63 bytes. */
 const identifier = oneLine(63);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DataRestorePlanBody, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp } from './common';
-import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, keptDataRecordSchema } from './data';
+import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
@@ -180,7 +180,7 @@ export const restorePlanRequestSchema = z
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
-      z.strictObject({ scenario: z.literal('data'), ...requestFields, dataSet: z.string().min(1).max(64), selection: dataSelectionSchema }).meta({ id: 'DataRestorePlanRequest' }),
+      z.strictObject({ scenario: z.literal('data'), ...requestFields, dataSet: dataSetName, selection: dataSelectionSchema }).meta({ id: 'DataRestorePlanRequest' }),
     ],
     { error: (issue) => (issue.code === 'invalid_union' ? 'must be server or data' : undefined) },
   )
@@ -191,7 +191,7 @@ export const restoreRunRequestSchema = z
   .strictObject({
     reason,
     confirm: z.string().max(255).meta({ description: "The server's name, typed again." }),
-    hold: z.boolean().default(false).meta({ description: 'Restores only: stop before go-live and wait for a person.' }),
+    hold: z.boolean().default(false).meta({ description: 'Restores of a server only: stop before go-live and wait for a person.' }),
   })
   .meta({ id: 'RestoreRunRequest' });
 export type RestoreRunRequest = z.output<typeof restoreRunRequestSchema>;

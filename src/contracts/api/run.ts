@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RunStepView, RunView, StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
+import { dataSetName } from './data';
 import { wayBackSchema } from './way-back';
 
 export const runKind = z.enum(['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']);
@@ -78,7 +79,7 @@ const imageBackupRequestSchema = z
 const dataBackupRequestSchema = z
   .strictObject({
     kind: z.literal('data'),
-    dataSets: z.array(z.string().min(1).max(64)).min(1).max(50).optional().meta({ description: 'Names of declared data sets; all of them where absent.' }),
+    dataSets: z.array(dataSetName).min(1).max(50).optional().meta({ description: 'Names of declared data sets; all of them where absent.' }),
     reason,
   })
   .meta({ id: 'DataBackupRequest' });
