@@ -12,19 +12,18 @@ const IDLE_SHARE = 0.15;
 const IDLE_WINDOW_MS = 1_000;
 const IDLE_WAIT_MS = 45_000;
 
-/** Lines that say on what the figures were taken. */
-export async function describeMachine(domainType: string, signal: AbortSignal): Promise<readonly string[]> {
+/** Lines that say on what the figures were taken. `peers`: versions of what is compared with. */
+export async function describeMachine(domainType: string, peers: string, signal: AbortSignal): Promise<readonly string[]> {
   const [processor] = cpus();
   const fileSystem = (await run(signal, 'findmnt', '--noheadings', '--output', 'FSTYPE', '--target', DIRECTORY)).trim();
   const name = /^PRETTY_NAME="?([^"\n]*)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
   const versions = await virsh(signal, 'version');
   const version = (pattern: RegExp): string => pattern.exec(versions)?.[1] ?? '?';
-  const nbd = (await run(signal, 'virtnbdbackup', '--version')).trim();
   return [
     `${cpus().length} x ${processor?.model.trim() ?? 'unknown processor'}, ${formatBytes(totalmem())} of memory, ${name}, kernel ${release()}`,
     `one ${fileSystem} file system for the server's disk, the repository and everything the others write`,
-    `libvirt ${version(/library: libvirt ([\d.]+)/)}, QEMU ${version(/hypervisor: QEMU ([\d.]+)/)}, Node.js ${process.versions.node}, virtnbdbackup ${nbd}`,
-    domainType === 'kvm' ? 'the server runs with KVM' : 'the server runs under emulation (KVM cannot be used on this machine), which makes booting slow and copying no slower',
+    `libvirt ${version(/library: libvirt ([\d.]+)/)}, QEMU ${version(/hypervisor: QEMU ([\d.]+)/)}, Node.js ${process.versions.node}, ${peers}`,
+    domainType === 'kvm' ? 'the server runs with KVM' : 'the server runs under emulation (KVM cannot be used on this machine), which makes what is computed in it slow and copying by the host no slower',
   ];
 }
 
@@ -36,7 +35,12 @@ export async function calm(sources: readonly string[], signal: AbortSignal): Pro
   await run(signal, 'sync');
   for (const path of sources) await run(signal, 'dd', `if=${path}`, 'iflag=nocache', 'count=0', 'status=none');
   await fetchMemory(signal);
-  const until = performance.now() + IDLE_WAIT_MS;
+  return becomesIdle(signal);
+}
+
+/** False: it does not, within the time that is waited for it. */
+export async function becomesIdle(signal: AbortSignal, waitMs = IDLE_WAIT_MS): Promise<boolean> {
+  const until = performance.now() + waitMs;
   for (;;) {
     const before = await processorTicks();
     await delay(IDLE_WINDOW_MS, undefined, { signal });

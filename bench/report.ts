@@ -3,9 +3,6 @@ import type { Round } from './rounds';
 import { DISK_BYTES, RANDOM_BYTES } from './server';
 import { isWork, overheadSeconds, summarise, type Summary } from './statistics';
 
-/** Below this line people write; the benchmark keeps it. */
-export const BY_HAND = '<!-- Below: written by people, kept by `npm run bench`. -->';
-
 const FLAT_BYTES = 64 * 1024 * 1024;
 
 interface Target {
@@ -15,12 +12,12 @@ interface Target {
   readonly met: boolean;
 }
 
-const seconds = (value: number): string => value.toFixed(2);
-const times = (value: number): string => `${value.toFixed(2)} x`;
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+export const seconds = (value: number): string => value.toFixed(2);
+export const times = (value: number): string => `${value.toFixed(2)} x`;
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map((_, column) => (column === 0 ? '---' : '--:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** The whole document, from the rounds alone. */
+/** The section about images, from the rounds alone. */
 export function report(rounds: readonly Round[], about: { readonly machine: readonly string[]; readonly date: string; readonly mode: string }): string {
   const of = (pick: (round: Round) => number): Summary => summarise(rounds.map(pick));
   const backup = { modosu: of((r) => r.backup.modosu.wallSeconds), push: of((r) => r.backup.push), nbd: of((r) => r.backup.nbd) };
@@ -89,9 +86,9 @@ ${table(
 Medians. "Own" is what Modosu itself needs; the rest is copying, booting or checking. What lies between the steps is in neither list: it is in the overhead above. QEMU copies from the
 point in time on, which is taken in the step \`begin\`: what runs beside it does not count as overhead.
 
-${stepTable('step of a backup', rounds.map((r) => r.backup.modosu.run.steps))}
+${stepTable('step of a backup', rounds.map((r) => r.backup.modosu.run.steps), whose)}
 
-${stepTable('step of a restore', rounds.map((r) => r.restore.modosu.run.steps))}
+${stepTable('step of a restore', rounds.map((r) => r.restore.modosu.run.steps), whose)}
 
 Memory of the worker, before and at most in each round: ${rounds.map((r) => `${memory(r.backup.modosu.memory)} in the backup, ${memory(r.restore.modosu.memory)} in the restore`).join('; ')}.
 `;
@@ -103,13 +100,16 @@ const atMost = (what: string, value: number, limit: number): Target => ({ what, 
 const atLeast = (what: string, value: number, limit: number): Target => ({ what, aim: `at least ${limit} x faster`, measured: times(value), met: value >= limit });
 const under = (what: string, value: number, limit: number): Target => ({ what, aim: `under ${limit} s`, measured: `${seconds(value)} s`, met: value < limit });
 
-function stepTable(title: string, runs: readonly (readonly { readonly key: string; readonly startedAt: string | null; readonly finishedAt: string | null }[])[]): string {
+const whose = (key: string): string => (isWork(key) ? '' : 'own');
+
+/** Medians of what each step took; `about` says more of a step, by its key. */
+export function stepTable(title: string, runs: readonly (readonly { readonly key: string; readonly startedAt: string | null; readonly finishedAt: string | null }[])[], about: ((key: string) => string) | null): string {
   const rows = (runs[0] ?? []).map(({ key }) => {
     const took = runs.flatMap((steps) => {
       const step = steps.find((candidate) => candidate.key === key);
       return step === undefined || step.startedAt === null || step.finishedAt === null ? [] : [(Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000];
     });
-    return [`\`${key}\``, took.length === 0 ? '–' : seconds(summarise(took).median), isWork(key) ? '' : 'own'];
+    return [`\`${key}\``, took.length === 0 ? '–' : seconds(summarise(took).median), ...(about === null ? [] : [about(key)])];
   });
-  return table([title, 'seconds', ''], rows);
+  return table([title, 'seconds', ...(about === null ? [] : [''])], rows);
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { DataSelection, DataSet } from '../src/contracts/data';
 import type { RestorePlanView } from '../src/contracts/plan';
 import type { ImageRecoveryPointView } from '../src/contracts/recovery-point';
 import { isFinal, type RunView } from '../src/contracts/run';
@@ -67,12 +68,12 @@ export class Stack {
     await this.ended;
   }
 
-  async declareServer(): Promise<void> {
+  async declareServer(dataSets: readonly DataSet[] = []): Promise<void> {
     await this.post('/v1/estate', {
       estate: {
         hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
         repositories: [{ name: 'main', kind: 'directory', path: PLACE.repository }],
-        servers: [{ name: SERVER, domain: DOMAIN, hypervisor: 'local', repository: 'main' }],
+        servers: [{ name: SERVER, domain: DOMAIN, hypervisor: 'local', repository: 'main', dataSets }],
       },
     });
   }
@@ -82,8 +83,22 @@ export class Stack {
     return this.carried(() => this.post<RunView>(`/v1/servers/${SERVER}/backups`, { kind: 'image', mode, reason: 'benchmark' }));
   }
 
-  async plan(recoveryPointId: string): Promise<RestorePlanView> {
-    const { id } = await this.post<RestorePlanView>(`/v1/servers/${SERVER}/restore-plans`, { scenario: 'server', recoveryPointId });
+  /** One data set, in its first recovery point or a later one. */
+  backupData(dataSet: string): Promise<Carried> {
+    return this.carried(() => this.post<RunView>(`/v1/servers/${SERVER}/backups`, { kind: 'data', dataSets: [dataSet], reason: 'benchmark' }));
+  }
+
+  plan(recoveryPointId: string): Promise<RestorePlanView> {
+    return this.planned({ scenario: 'server', recoveryPointId });
+  }
+
+  /** From the newest recovery point of the data set. */
+  planData(dataSet: string, selection: DataSelection): Promise<RestorePlanView> {
+    return this.planned({ scenario: 'data', dataSet, selection });
+  }
+
+  private async planned(request: object): Promise<RestorePlanView> {
+    const { id } = await this.post<RestorePlanView>(`/v1/servers/${SERVER}/restore-plans`, request);
     const plan = await this.until(() => this.get<RestorePlanView>(`/v1/restore-plans/${id}`), ({ state }) => state !== 'planning');
     if (plan.state !== 'ready') throw new Error(`The restore plan ${plan.state}: ${plan.error?.message ?? 'no reason'}`);
     return plan;
@@ -93,7 +108,7 @@ export class Stack {
     return this.carried(() => this.post<RunView>(`/v1/restore-plans/${plan.id}/run`, { reason: 'benchmark', confirm: plan.serverName }));
   }
 
-  /** Deletes the volumes that a restore has replaced. */
+  /** Deletes what a restore has replaced. */
   async confirm(runId: string): Promise<void> {
     await this.carried(() => this.post<RunView>(`/v1/runs/${runId}/confirm`, { reason: 'benchmark' }));
   }

@@ -5,7 +5,7 @@ import { apt, hasPackageLists } from './packages.mjs';
 import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
-const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [], bench: ['minimal'] };
+const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [], bench: ['minimal', 'postgresql'] };
 
 export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);
 
