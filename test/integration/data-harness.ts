@@ -38,6 +38,7 @@ export function dataManifestOf(server: ServerRecord, dataSet: DataSet, pointInTi
     server: { id: server.id, name: server.name, uuid: server.uuid },
     dataSet,
     runId: newId('run'),
+    purpose: 'backup',
     reason: 'nightly',
     pointInTime,
     publishedAt: pointInTime,
