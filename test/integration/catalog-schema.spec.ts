@@ -35,7 +35,7 @@ const ROWS_OF_THE_FIRST_VERSION = `
     ('plan_ready', 'ready', 'srv_1', 'server', 'alice', now(), null, 'hash', '{"planId":"plan_ready"}', null, null),
     ('plan_planning', 'planning', 'srv_1', 'server', 'alice', now(), null, null, null, null, null);`;
 
-const DATA_RECOVERY_POINT = `INSERT INTO recovery_point 
+const DATA_RECOVERY_POINT = `INSERT INTO recovery_point
   (id, server_id, server_name, kind, state, point_in_time, published_at, size_bytes, disks, reason, run_id, data_set, purpose, snapshot_id, added_bytes, declared, content)
   VALUES ('rp_data', 'srv_1', 'db01', 'data', 'usable', now(), now(), 1, '[]', 'r', 'run_0', 'shop', 'backup', 'e', 1, '{}', '{}')`;
 
