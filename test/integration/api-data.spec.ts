@@ -162,6 +162,14 @@ describe('the API, data', () => {
       expect((await madePlan(TABLES)).body).toMatchObject({ body: { recoveryPoint: { id: seeded.olderDump.id } } });
     });
 
+    it('never choose by themselves what was saved before a restore; named, it is taken', async () => {
+      const { id } = await api.catalog.recordDataRecoveryPoint(dataManifestOf(seeded.server, SHOP, hoursAgo(0.1), { purpose: 'safety' }));
+      expect((await madePlan(TABLES)).body).toMatchObject({ body: { recoveryPoint: { id: seeded.dump.id } } });
+      expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({ newestData: [{}, { id: seeded.dump.id }] });
+      expect((await madePlan({ ...TABLES, recoveryPointId: id })).body).toMatchObject({ state: 'ready', body: { recoveryPoint: { id } } });
+      expect((await api.call('GET', `/v1/recovery-points/${id}`)).body).toMatchObject({ purpose: 'safety' });
+    });
+
     it('of a recovery point of another data set cannot be made', async () => {
       expect((await madePlan({ ...TABLES, recoveryPointId: seeded.files.id })).body).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_NOT_USABLE', message: expect.stringContaining('not one of the data set "shop"') as string } });
     });

@@ -35,6 +35,10 @@ const ROWS_OF_THE_FIRST_VERSION = `
     ('plan_ready', 'ready', 'srv_1', 'server', 'alice', now(), null, 'hash', '{"planId":"plan_ready"}', null, null),
     ('plan_planning', 'planning', 'srv_1', 'server', 'alice', now(), null, null, null, null, null);`;
 
+const DATA_RECOVERY_POINT = `INSERT INTO recovery_point
+  (id, server_id, server_name, kind, state, point_in_time, published_at, size_bytes, disks, reason, run_id, data_set, purpose, snapshot_id, added_bytes, declared, content)
+  VALUES ('rp_data', 'srv_1', 'db01', 'data', 'usable', now(), now(), 1, '[]', 'r', 'run_0', 'shop', 'backup', 'e', 1, '{}', '{}')`;
+
 /** What TypeORM would change to make the tables fit the entities. */
 async function drift(): Promise<readonly string[]> {
   const dataSource = await createDataSource({ url: postgres.ownerUrl }).initialize();
@@ -157,7 +161,7 @@ describe('migrations', () => {
   });
 
   it.each([
-    ['a data recovery point', `INSERT INTO recovery_point (id, server_id, server_name, kind, state, point_in_time, published_at, size_bytes, disks, reason, run_id, data_set, snapshot_id, added_bytes, declared, content) VALUES ('rp_data', 'srv_1', 'db01', 'data', 'usable', now(), now(), 1, '[]', 'r', 'run_0', 'shop', 'e', 1, '{}', '{}')`],
+    ['a data recovery point', DATA_RECOVERY_POINT],
     ['a backup of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'backup-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
     ['a restore of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'restore-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
     ['a plan of data', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, request) VALUES ('plan_data', 'planning', 'srv_1', 'data', 'alice', now(), '{}')`],
@@ -187,6 +191,8 @@ describe('migrations', () => {
     ['an image without a generation', `UPDATE recovery_point SET generation = null WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['an image that is of a data set', `UPDATE recovery_point SET data_set = 'shop' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['data that is half an image', `UPDATE recovery_point SET kind = 'data' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
+    ['data for another purpose', DATA_RECOVERY_POINT.replace(`'backup'`, `'fun'`), 'recovery_point_purpose_check'],
+    ['an image for a purpose', `UPDATE recovery_point SET purpose = 'backup' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a recovery point of another kind', `UPDATE recovery_point SET kind = 'tape' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a run that has ended and waits', `UPDATE run SET waiting_for = 'go-live' WHERE id = 'run_restore'`, 'run_waiting_check'],
     ['an unknown kind of run', `UPDATE run SET kind = 'other'`, 'run_kind_check'],

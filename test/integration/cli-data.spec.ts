@@ -265,6 +265,13 @@ describe('modosu, data', () => {
       expect(stdout).toMatch(new RegExp(`^${seeded.dump.id} +db01 +data +data set shop +\\S+ \\S+ +- +usable +300 MiB +nightly$`, 'm'));
     });
 
+    it('recovery-point list and show say what was saved before a restore', async () => {
+      const { id } = await api.catalog.recordDataRecoveryPoint(dataManifestOf(seeded.server, SHOP, hoursAgo(0.1), { purpose: 'safety' }));
+      expect((await cli(api, ['recovery-point', 'list'])).stdout).toMatch(new RegExp(`^${id} +db01 +data +data set shop, before a restore `, 'm'));
+      expect((await cli(api, ['recovery-point', 'show', id])).stdout).toMatch(/saved +before a restore: never chosen by itself, only by its id\n/);
+      expect((await cli(api, ['recovery-point', 'show', seeded.dump.id])).stdout).not.toContain('before a restore');
+    });
+
     it('recovery-point show says what a dump and what files hold', async () => {
       expect((await cli(api, ['recovery-point', 'show', seeded.dump.id])).stdout).toMatch(/kind +data\n[\s\S]*data set +shop: .*\n {2}snapshot +e{64}\n {2}added +7 MiB\n {2}engine +PostgreSQL 15\.18\n {2}databases +shop: 2 tables, 5500 rows, dump 300 MiB\n/);
       expect((await cli(api, ['recovery-point', 'show', seeded.files.id])).stdout).toMatch(/paths +\/srv\/uploads\n +\/etc\/app\n {2}files +1234\n {2}changed while read +\/srv\/uploads\/a\.log: changed while it was read\n/);

@@ -134,7 +134,8 @@ function dataFields(point: DataRecoveryPointView): readonly Field[] {
           ['engine', `PostgreSQL ${content.engineVersion}`],
           ['databases', content.databases.map(({ name, tables, rows, sizeBytes }) => `${name}: ${tables} tables, ${rows} rows, dump ${formatBytes(sizeBytes)}`)],
         ];
-  return [['data set', dataSetText(point.declared)], ['snapshot', point.snapshotId], ['added', formatBytes(point.addedBytes)], ...holds];
+  const saved: readonly Field[] = point.purpose === 'safety' ? [['saved', 'before a restore: never chosen by itself, only by its id']] : [];
+  return [['data set', dataSetText(point.declared)], ...saved, ['snapshot', point.snapshotId], ['added', formatBytes(point.addedBytes)], ...holds];
 }
 
 /** The difference an estate file makes, in words. */
