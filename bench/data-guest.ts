@@ -69,9 +69,9 @@ export class DataGuest {
     await this.sh('/usr/bin/find "$1" -mindepth 1 -delete', AT.uploads);
   }
 
-  /** Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. */
+  /** Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. What a restore keeps beside does not count. */
   async requireFiles(directory: string): Promise<void> {
-    const [files, bytes] = (await this.sh(`/usr/bin/find "$1" -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`, directory)).split(' ').map(Number);
+    const [files, bytes] = (await this.sh(`/usr/bin/find "$1" -name '.modosu-restore-*' -prune -o -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`, directory)).split(' ').map(Number);
     const { files: wanted, bytes: wantedBytes } = this.written();
     if (files !== wanted || bytes !== wantedBytes) throw new Error(`${directory} holds ${files} files of ${bytes} bytes, not ${wanted} of ${wantedBytes}: it does not count.`);
   }
