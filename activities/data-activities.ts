@@ -11,7 +11,6 @@ import { findStaging, findStagingDirectories } from '../src/guests/files/place-f
 import { cleanWords } from '../src/guests/files/guest-words';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag } from '../src/repositories/data/data-repository';
-import { together } from '../src/system/together';
 import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, MAX_ENTRIES } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
@@ -65,10 +64,10 @@ export class DataCalls implements DataActivities {
       const repository = await this.deps.dataRepository();
       const { snapshotId, content } = saved;
       const wanted = content.kind === 'files' ? content.paths : [content.directory];
-      const [found, entries] = await together(
+      const [found, entries] = await Promise.all([
         repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]),
         repository.list(input.serverId, snapshotId, wanted, { maxEntries: MAX_ENTRIES, signal }),
-      );
+      ]);
       if (!found.some(({ id }) => id === snapshotId)) {
         throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The repository has no snapshot ${snapshotId.slice(0, 10)} of the data set "${dataSet.name}", although restic in the guest has reported it.`);
       }
