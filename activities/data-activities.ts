@@ -63,12 +63,14 @@ export class DataCalls implements DataActivities {
     return whileAlive(async (signal) => {
       const repository = await this.deps.dataRepository();
       const { snapshotId, content } = saved;
-      const found = await repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]);
+      const wanted = content.kind === 'files' ? content.paths : [content.directory];
+      const [found, entries] = await Promise.all([
+        repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]),
+        repository.list(input.serverId, snapshotId, wanted, { maxEntries: MAX_ENTRIES, signal }),
+      ]);
       if (!found.some(({ id }) => id === snapshotId)) {
         throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The repository has no snapshot ${snapshotId.slice(0, 10)} of the data set "${dataSet.name}", although restic in the guest has reported it.`);
       }
-      const wanted = content.kind === 'files' ? content.paths : [content.directory];
-      const entries = await repository.list(input.serverId, snapshotId, wanted, { maxEntries: MAX_ENTRIES, signal });
       const files = entries.filter(({ type }) => type === 'file');
       if (content.kind === 'postgresql') {
         const sizes = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
@@ -104,9 +106,11 @@ export class DataCalls implements DataActivities {
         software: { modosu: this.deps.version, restic: saved.resticVersion },
       };
       // One that an earlier attempt has published stays as it is: the repository is the truth.
-      const published = await openedOrNull(() => repository.open(input.serverId, recoveryPointId));
-      if (published === null) await repository.publish(manifest);
-      await this.deps.catalog.recordDataRecoveryPoint(published ?? manifest);
+      const published = await repository.publish(manifest).catch((error: unknown) => {
+        if (!isModosuError(error) || error.code !== 'REQUEST_INVALID') throw error;
+        return repository.open(input.serverId, recoveryPointId);
+      });
+      await this.deps.catalog.recordDataRecoveryPoint(published);
     });
   }
 
@@ -255,13 +259,4 @@ const MAX_EVIDENCE = 20;
 function fileLosses(changes: readonly DataChange[]): readonly string[] {
   const replaced = changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0);
   return replaced === 0 ? [] : [`${replaced === 1 ? 'One file that differs goes' : `${replaced} files that differ go`} back to the recovery point; what stands there now is kept until \`modosu run confirm\`.`];
-}
-
-async function openedOrNull(open: () => Promise<DataManifest>): Promise<DataManifest | null> {
-  try {
-    return await open();
-  } catch (error) {
-    if (isModosuError(error) && error.code === 'RECOVERY_POINT_NOT_FOUND') return null;
-    throw error;
-  }
 }

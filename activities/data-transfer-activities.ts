@@ -28,7 +28,9 @@ export class DataTransfers implements DataTransferActivities {
   saveDataSet(input: RunInput, { recoveryPointId, dataSet }: DataBackupItem, dumped: DumpedData | null): Promise<SavedData> {
     return inGuest(this.deps, input.runId, `save:${dataSet.name}`, async (work) => {
       const agent = await guestOf(this.deps, input);
-      const access = await accessFor(await this.deps.dataRepository(), input.serverId);
+      const repository = await this.deps.dataRepository();
+      const access = await accessFor(repository, input.serverId);
+      const tags = [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)];
       const pointInTime = dumped?.pointInTime ?? new Date().toISOString();
       const saved = await backup(
         agent,
@@ -36,9 +38,13 @@ export class DataTransfers implements DataTransferActivities {
           access,
           paths: dataSet.kind === 'files' ? dataSet.paths : [dumped?.content.directory ?? dumpDirectory(dataSet, input.runId)],
           excludes: dataSet.kind === 'files' ? dataSet.excludes : [],
-          tags: [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)],
+          tags,
           host: input.serverId,
           runId: input.runId,
+          fullId: async (beginning) => {
+            const [found, ...more] = (await repository.snapshots(input.serverId, tags)).filter(({ id }) => id.startsWith(beginning));
+            return found === undefined || more.length > 0 ? null : found.id;
+          },
         },
         work,
       );

@@ -14,6 +14,8 @@ const MIB = 1024 * 1024;
 const MEMORY_MIB = 512;
 const FILES_IN_A_DIRECTORY = 100;
 const ROW_BYTES = 400;
+/** Of an emulated guest on a busy machine. */
+const BOOT_MS = 10 * 60_000;
 const SCRIPT_TIMEOUT_MS = 30 * 60_000;
 
 /** Where everything lies in the guest: the system's own disk is small. */
@@ -38,8 +40,8 @@ export class DataGuest {
     const sizeBytes = Math.ceil((3 * sizes.fileBytes + 10 * sizes.databaseBytes) / MIB + 768) * MIB;
     const server = await createGuestServer({ name: DOMAIN, guest: 'postgresql', directory: PLACE.servers, dataDisk: { sizeBytes, format: 'qcow2' }, memoryMiB: MEMORY_MIB });
     try {
-      await waitForAgent(server.uuid, 180_000);
-      await waitForPostgresql(server.uuid, 180_000);
+      await waitForAgent(server.uuid, BOOT_MS);
+      await waitForPostgresql(server.uuid, BOOT_MS);
       const guest = new DataGuest(server, sizes, signal);
       await guest.moveDatabaseServer();
       await guest.writeFiles();
@@ -69,9 +71,9 @@ export class DataGuest {
     await this.sh('/usr/bin/find "$1" -mindepth 1 -delete', AT.uploads);
   }
 
-  /** Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. */
+  /** Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. What a restore keeps beside does not count. */
   async requireFiles(directory: string): Promise<void> {
-    const [files, bytes] = (await this.sh(`/usr/bin/find "$1" -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`, directory)).split(' ').map(Number);
+    const [files, bytes] = (await this.sh(`/usr/bin/find "$1" -name '.modosu-restore-*' -prune -o -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`, directory)).split(' ').map(Number);
     const { files: wanted, bytes: wantedBytes } = this.written();
     if (files !== wanted || bytes !== wantedBytes) throw new Error(`${directory} holds ${files} files of ${bytes} bytes, not ${wanted} of ${wantedBytes}: it does not count.`);
   }
@@ -107,7 +109,7 @@ END
 chmod 755 /etc/init.d/postgresql.new
 mv /etc/init.d/postgresql.new /etc/init.d/postgresql
 $as_postgres pg_ctl -D /var/lib/postgresql/data stop -m fast -w -t 60`);
-    await waitForPostgresql(this.server.uuid, 120_000);
+    await waitForPostgresql(this.server.uuid, BOOT_MS);
   }
 
   private async writeFiles(): Promise<void> {

@@ -6,6 +6,7 @@ import { becomesIdle } from './machine';
 import { PLACE } from './place';
 import { run } from './programs';
 import { Stack, type Carried } from './stack';
+import { busySeconds } from './statistics';
 
 /** The same work by Modosu and by hand. */
 export interface Pair {
@@ -87,7 +88,11 @@ async function measureHalf(half: Half, { guest, round, idleWaitMs, signal, say, 
     return result;
   };
   const pair = async (what: string, modosu: () => Promise<Carried>, byHand: () => Promise<number>): Promise<Pair> => {
-    const ours = (): Promise<Carried> => side(`${what}, Modosu`, modosu, ({ wallSeconds }) => wallSeconds);
+    const ours = async (): Promise<Carried> => {
+      const carried = await side(`${what}, Modosu`, modosu, ({ wallSeconds }) => wallSeconds);
+      say(`  ${carried.run.steps.map((step) => `${step.key} ${busySeconds([step]).toFixed(2)}`).join(', ')}`);
+      return carried;
+    };
     const theirs = async (): Promise<number> => {
       const seconds = await side(`${what}, bare`, byHand, (took) => took);
       await bare.tidy();

@@ -186,9 +186,9 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       it('comes back as it was published, once, whoever tries again; with another snapshot it is another one', async () => {
         const manifest = makeManifest(serverId, snapshotId);
         await expect(repository.open(serverId, manifest.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
-        await repository.publish(manifest);
+        await expect(repository.publish(manifest)).resolves.toEqual(manifest);
         await expect(repository.open(serverId, manifest.recoveryPointId)).resolves.toEqual(manifest);
-        await repository.publish({ ...manifest, publishedAt: '2026-01-02T04:00:00Z' });
+        await expect(repository.publish({ ...manifest, publishedAt: '2026-01-02T04:00:00Z' })).resolves.toEqual(manifest);
         await expect(repository.publish({ ...manifest, snapshotId: 'cd'.repeat(32) })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
         await expect(repository.open(serverId, manifest.recoveryPointId)).resolves.toEqual(manifest);
         const [stored, ...more] = await repository.snapshots(serverId, [MANIFEST_TAG, recoveryPointTag(manifest.recoveryPointId), dataSetTag('documents')]);

@@ -71,6 +71,17 @@ describe('restic in a guest', () => {
     expect(await checksums(`${target}/data/site`)).toBe(await checksums('/data/site'));
   });
 
+  it('takes the full id of a snapshot from who asks the repository from outside', async () => {
+    const asked: string[] = [];
+    const answering = (id: string | null) => async (beginning: string): Promise<string | null> => {
+      asked.push(beginning);
+      return id;
+    };
+    await expect(save({ fullId: answering('a'.repeat(64)) })).resolves.toMatchObject({ snapshotId: 'a'.repeat(64) });
+    await expect(save({ fullId: answering(null) })).rejects.toMatchObject({ code: 'DATA_BACKUP_FAILED' });
+    expect(asked).toEqual([expect.stringMatching(/^[0-9a-f]{8}$/), expect.stringMatching(/^[0-9a-f]{8}$/)]);
+  });
+
   it('refuses a path that is not there, and one that is a link', async () => {
     await expect(save({ paths: ['/data/site', '/data/no such "thing"'] })).rejects.toMatchObject({ code: 'DATA_PATH_MISSING', message: expect.stringContaining('no such') as string });
     await expect(save({ paths: ['/data/site/link'] })).rejects.toMatchObject({ code: 'DATA_PATH_MISSING', message: expect.stringContaining('symbolic link') as string });

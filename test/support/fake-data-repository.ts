@@ -90,17 +90,19 @@ export class FakeDataRepository implements DataRepository {
     return { files: files.length, totalBytes: files.reduce((sum, content) => sum + content.length, 0) };
   }
 
-  async publish(manifest: DataManifest): Promise<void> {
+  async publish(manifest: DataManifest): Promise<DataManifest> {
     this.mayFail();
     const bytes = renderDataManifest(manifest);
     const { manifests } = this.server(manifest.server.id);
     const earlier = manifests.get(manifest.recoveryPointId);
     if (earlier !== undefined) {
-      if (parseDataManifest(earlier, manifest.recoveryPointId).snapshotId === manifest.snapshotId) return;
+      const published = parseDataManifest(earlier, manifest.recoveryPointId);
+      if (published.snapshotId === manifest.snapshotId) return published;
       throw new ModosuError('REQUEST_INVALID', `The recovery point ${manifest.recoveryPointId} is published already.`);
     }
     manifests.set(manifest.recoveryPointId, bytes);
     this.take(manifest.server.id, { hostname: 'modosu', tags: [MANIFEST_TAG, recoveryPointTag(manifest.recoveryPointId), dataSetTag(manifest.dataSet.name)], paths: ['/manifest.json'], files: { '/manifest.json': bytes } });
+    return manifest;
   }
 
   async open(serverId: string, recoveryPointId: string): Promise<DataManifest> {

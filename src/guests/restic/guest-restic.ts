@@ -24,6 +24,11 @@ export interface ResticBackup {
   /** What restic takes for the host's name: the server's id, whatever the guest calls itself. */
   readonly host: string;
   readonly runId: string;
+  /**
+   * Tells the full id of a snapshot of this run from its beginning, which is all that restic before 0.17 says; null: it is not found. Without it restic in the guest is asked once more, which costs a
+   * derivation of its key there.
+   */
+  readonly fullId?: (beginning: string) => Promise<string | null>;
 }
 
 export interface ResticBackupResult {
@@ -163,11 +168,17 @@ async function changedSince(agent: GuestAgent, marker: string, { paths, excludes
 }
 
 /** restic 0.14 to 0.16 tell the beginning of the id alone. */
-async function fullIdOf(agent: GuestAgent, { access }: ResticBackup, id: string, tag: string, version: string, signal: AbortSignal): Promise<string> {
+async function fullIdOf(agent: GuestAgent, { access, fullId }: ResticBackup, id: string, tag: string, version: string, signal: AbortSignal): Promise<string> {
   if (id.length === 64) return id;
+  const notFound = (): ModosuError => new ModosuError('DATA_BACKUP_FAILED', `restic in the guest has made a snapshot ${id}, but it is not found.`, { context: { restic: version } });
+  if (fullId !== undefined) {
+    const told = await fullId(id);
+    if (told === null) throw notFound();
+    return told;
+  }
   const result = await runRestic(agent, access, ['snapshots', '--json', '--no-lock', id], { signal });
   if (resticOutcome({ version, ...result }) !== 'ok') throw resticError('look up the snapshot', version, result, access, 'DATA_BACKUP_FAILED');
   const found = readSnapshotId(result.stdout, id, tag);
-  if (found === null) throw new ModosuError('DATA_BACKUP_FAILED', `restic in the guest has made a snapshot ${id}, but does not find it.`, { context: { restic: version } });
+  if (found === null) throw notFound();
   return found;
 }

@@ -36,10 +36,10 @@ export interface DataRepository {
   /** Number of regular files in a snapshot, and the bytes a restore of all of them writes (hard links count once). */
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }>;
   /**
-   * Brings what was sent to stable storage, writes the manifest as a snapshot of its own, reads it back and compares. Idempotent by recovery point: what was published first stays (`open` tells it), and one that
+   * Brings what was sent to stable storage, writes the manifest as a snapshot of its own, reads it back and compares. Idempotent by recovery point: what was published first stays, and is returned; one that
    * names another snapshot is `REQUEST_INVALID`.
    */
-  publish(manifest: DataManifest): Promise<void>;
+  publish(manifest: DataManifest): Promise<DataManifest>;
   /** Throws `RECOVERY_POINT_NOT_FOUND`; `RECOVERY_POINT_CORRUPT` when there is only one that Modosu has not written, or one that is damaged. */
   open(serverId: string, recoveryPointId: string): Promise<DataManifest>;
 }

@@ -31,13 +31,13 @@ const MOST_CANDIDATES = 32;
 export class ManifestShelf {
   constructor(private readonly options: ManifestShelfOptions) {}
 
-  async publish(manifest: DataManifest): Promise<void> {
+  async publish(manifest: DataManifest): Promise<DataManifest> {
     const { write, settle, serverId } = this.options;
     const { recoveryPointId } = manifest;
     const bytes = renderDataManifest(manifest);
     if (manifest.server.id !== serverId) throw new ModosuError('INTERNAL', `The manifest of ${manifest.server.id} does not belong to ${serverId}.`);
     const { stored: earlier } = await this.find(recoveryPointId);
-    if (earlier !== null) return requireSame(earlier.manifest, manifest);
+    if (earlier !== null) return theSame(earlier.manifest, manifest);
     await settle();
     const tags = [MANIFEST_TAG, recoveryPointTag(recoveryPointId), dataSetTag(manifest.dataSet.name), `${MAC_TAG}${this.mac(bytes)}`];
     await write(['backup', '--host', HOST, '--tag', tags.join(','), '--stdin', '--stdin-filename', MANIFEST_PATH], bytes);
@@ -46,6 +46,7 @@ export class ManifestShelf {
     if (stored === null || !stored.bytes.equals(bytes)) {
       throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of ${recoveryPointId} was written and reads differently.`, { context: { recoveryPointId } });
     }
+    return stored.manifest;
   }
 
   async open(recoveryPointId: string): Promise<DataManifest> {
@@ -90,8 +91,8 @@ export class ManifestShelf {
 }
 
 /** What was published first stays: a second attempt that has measured other times is the same recovery point. */
-function requireSame(stored: DataManifest, wanted: DataManifest): void {
-  if (stored.snapshotId === wanted.snapshotId) return;
+function theSame(stored: DataManifest, wanted: DataManifest): DataManifest {
+  if (stored.snapshotId === wanted.snapshotId) return stored;
   throw new ModosuError('REQUEST_INVALID', `The recovery point ${stored.recoveryPointId} is published already, with another snapshot: ${stored.snapshotId}.`, { context: { recoveryPointId: stored.recoveryPointId } });
 }
 

@@ -174,8 +174,8 @@ class ResticDataRepository implements DataRepository {
     return { files, totalBytes: parseRestoreSize(stdout) };
   }
 
-  async publish(manifest: DataManifest): Promise<void> {
-    await (await this.shelf(manifest.server.id)).publish(manifest);
+  async publish(manifest: DataManifest): Promise<DataManifest> {
+    return (await this.shelf(manifest.server.id)).publish(manifest);
   }
 
   async open(serverId: string, recoveryPointId: string): Promise<DataManifest> {
