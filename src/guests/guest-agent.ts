@@ -34,7 +34,7 @@ export interface GuestAgent {
   start(program: GuestProgram, options: { readonly timeoutMs: number }): Promise<number>;
   /**
    * What became of a program that `start` began; null while it runs. The agent tells an end only once: a process id it does not know (any more) is `AGENT_COMMAND_FAILED`.
-   * Output is kept in the agent's memory, at most 16 MiB per stream.
+   * Output is kept in the agent's memory. An answer of more than some 7 MiB costs the server its agent until the guest is started anew (measured): what may be longer goes through a file.
    */
   outcome(pid: number, options: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null>;
   /** The first `maxBytes` (at most 16 MiB) of a file in the guest, also of files without a size as in /proc. Null: it is not there. `AGENT_COMMAND_FAILED` for anything else that goes wrong. */

@@ -137,7 +137,7 @@ describe('data of a server', () => {
     expect(await checksumFiles(guest.uuid, '/data/uploads')).toBe(files);
     expect(run.lostSeconds).toBe(body.loss?.seconds);
     expect(await sql("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database WHERE NOT datistemplate")).toBe('postgres,shop\n');
-    expect(await sh('ls -d /data/spool/* /data/.modosu* /data/uploads/.modosu* 2>/dev/null || true')).toBe('');
+    expect(await sh(`ls -d /data/spool/* 2>/dev/null; find /data -name '.modosu-restore-${run.id}'`)).toBe('');
     await stack.expectOrder(run);
   });
 });
