@@ -302,7 +302,7 @@ describe('planRestore', () => {
     const rehearsal = rehearse({
       choosePlanSource: async (...request) => {
         asked.push(request.slice(2));
-        throw new Error('asked');
+        return failing('NO_RECOVERY_POINT', 'asked')();
       },
     });
     const input = { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null };
