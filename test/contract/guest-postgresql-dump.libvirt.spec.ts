@@ -4,7 +4,7 @@ import { parseFacts } from '../../src/domain/postgresql-facts';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 
-jest.setTimeout(180_000);
+jest.setTimeout(600_000);
 
 describe('dumps of databases in a guest', () => {
   let lab: PostgresqlLab;

@@ -5,7 +5,7 @@ import { runNames } from '../../src/domain/postgresql-names';
 import { CallerDied, dyingAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, QUOTED_SQL, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const CUSTOMERS: TableName = { schema: 'public', name: 'customers' };
 const ORDERS: TableName = { schema: 'public', name: 'orders' };
@@ -52,49 +52,80 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await expect(lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['mixed case'] }), waiting)).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds Mixed Case.' });
   });
 
-  it('a dropped table is put in place as it was, with its foreign keys; other tables keep their newer rows; undone and done again', async () => {
-    const [orders, customers] = [await table('orders'), await table('customers')];
-    await lab.sql("DROP TABLE orders; INSERT INTO customers VALUES (5000, 'since', 'Kobe');");
-    const newer = await lab.checksum('customers');
-    const chosen = select({ tables: [ORDERS] });
-    const { changes, findings } = await lab.postgresql().survey(facts, chosen);
-    expect(changes[0]).toMatchObject({ effect: 'added', what: 'table public.orders', rows: { now: null, then: 2000 } });
-    expect(findings.filter(({ severity }) => severity === 'block')).toEqual([]);
+  describe('what was dropped', () => {
+    const DROPPED = select({ tables: [ORDERS, { schema: 'public', name: 'part_2024' }], schemas: ['Mixed Case'] });
+    const tables = ['orders', 'part', 'part_2024', QUOTED_SQL];
+    let then: readonly string[];
+    let customers: string;
+    const now = (): Promise<readonly string[]> => Promise.all(tables.map(async (name) => (await table(name)).split('\n').sort().join('\n')));
+    beforeAll(async () => {
+      then = await now();
+      await lab.sql(`DROP TABLE orders, part_2024; DROP SCHEMA "Mixed Case" CASCADE; INSERT INTO customers VALUES (5000, 'since', 'Kobe');`);
+      customers = await table('customers');
+    });
+    afterAll(fresh);
 
-    const run = newId('run');
-    const kept = await lab.postgresql(run).restoreObjects(directory, facts, chosen, waiting);
-    expect(kept).toMatchObject({ whole: false, added: ['public.orders'], replaced: [], restoredSchema: null, keptSchema: runNames(run).replaced, notes: [] });
-    expect(await table('orders')).toBe(orders);
-    expect(await lab.checksum('customers')).toBe(newer);
-    expect(await schemas()).toBe('Mixed Case, public, replaced');
-    expect(await lab.postgresql(run).restoreObjects(directory, facts, chosen, waiting)).toEqual(kept);
-    await nothingLeft();
+    it('is planned', async () => {
+      const { changes, findings } = await lab.postgresql().survey(facts, DROPPED);
+      expect(changes).toEqual([
+        expect.objectContaining({ effect: 'added', what: 'schema Mixed Case', count: 1 }),
+        expect.objectContaining({ effect: 'added', what: 'table public.orders', rows: { now: null, then: 2000 } }),
+        expect.objectContaining({ effect: 'added', what: 'table public.part_2024', rows: { now: null, then: 213 } }),
+        expect.objectContaining({ effect: 'untouched', count: 3 }),
+      ]);
+      expect(findings.filter(({ severity }) => severity === 'block')).toEqual([]);
+    });
 
-    await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
-    expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.']);
-    const undo = newId('run');
-    const undone = await lab.postgresql(undo).undo(kept);
-    expect(await lab.postgresql(undo).undo(kept)).toEqual(undone);
-    expect(await lab.sql("SELECT to_regclass('public.orders') IS NULL")).toBe('t');
-    // Nothing ties what stays to what was taken away.
-    await lab.sql('DELETE FROM customers WHERE id = 5');
-    await lab.sql("INSERT INTO customers VALUES (5, 'Customer 5', 'Osaka')");
-    const again = await lab.postgresql().undo(undone);
-    expect(await lab.sql('SELECT count(*) FROM orders')).toBe('2001');
-    await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses; DELETE FROM customers WHERE id = 5000');
-    expect([await table('orders'), await table('customers')]).toEqual([orders, customers]);
-    await lab.postgresql().confirm(again);
-    expect(await schemas()).toBe('Mixed Case, public');
+    it('given up on its way, nothing of it is left', async () => {
+      const died = newId('run');
+      const intoScratch = (argv: readonly string[]): boolean => argv.includes('--exit-on-error') && !argv.includes('--single-transaction');
+      await expect(lab.postgresql(died, dyingAgent(lab.agent, intoScratch)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
+      await lab.postgresql(died).abandon('shop');
+      expect(await schemas()).toBe('public');
+      await nothingLeft();
+    });
+
+    it('comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again', async () => {
+      const run = newId('run');
+      const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
+      await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
+      const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
+      expect(kept).toMatchObject({ whole: false, added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']), replaced: [], restoredSchema: null, keptSchema: runNames(run).replaced, notes: [] });
+      expect(await now()).toEqual(then);
+      expect(await table('customers')).toBe(customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'));
+      expect(await schemas()).toBe('Mixed Case, public, replaced');
+      expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(kept);
+      await nothingLeft();
+
+      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
+      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.']);
+      const undo = newId('run');
+      const undone = await lab.postgresql(undo).undo(kept);
+      expect(await lab.postgresql(undo).undo(kept)).toEqual(undone);
+      expect(await lab.sql("SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)")).toBe('t|t|t|187');
+      // Nothing ties what stays to what was taken away.
+      expect(await table('customers')).toBe(customers);
+      const again = await lab.postgresql().undo(undone);
+      expect(again.notes).toEqual([]);
+      await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses');
+      expect(await now()).toEqual(then);
+      await lab.postgresql().confirm(again);
+      await lab.postgresql().confirm(again);
+      expect(await schemas()).toBe('Mixed Case, public');
+    });
   });
 
-  it('a dropped table to which others point: foreign keys that do not hold any more are made for new rows only, and said', async () => {
+  it('a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for', async () => {
     const rows = await lab.checksum('customers');
-    await lab.sql("DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, 'orphan')");
+    await lab.sql('DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""');
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
     expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
     expect(await lab.checksum('customers')).toBe(rows);
     expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe('f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID');
-    await lab.postgresql().confirm(kept);
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
+    expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }));
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING' });
+    await nothingLeft();
     await fresh();
   });
 
@@ -125,8 +156,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const [orders, part] = [await table('orders'), await table('part')];
     await lab.sql("CREATE VIEW dependent AS SELECT id FROM orders; UPDATE orders SET note = 'broken' WHERE id < 500; INSERT INTO orders (customer_id, note) VALUES (1, 'new'); UPDATE part SET id = -1; GRANT DELETE ON orders TO shop_app");
     const changed = [await table('orders'), await table('part')];
-    const run = newId('run');
-    const kept = await lab.postgresql(run).restoreObjects(directory, facts, select({ tables: [ORDERS, PART], replace: true }), waiting);
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS, PART], replace: true }), waiting);
     expect(kept).toMatchObject({ replaced: ['public.orders', 'public.part'], added: [], restoredSchema: null, notes: [] });
     expect(await table('orders')).toBe(orders.replace('shop_app=r/', 'shop_app=rd/'));
     expect(await table('part')).toBe(part);
@@ -150,63 +180,5 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     expect([await table('orders'), await table('customers')]).toEqual(changed);
     expect(await schemas()).toBe('Mixed Case, public');
     await nothingLeft();
-    await fresh();
-  });
-
-  it('a dropped schema is put in place; a role that only others need is not made, one that it needs is asked for', async () => {
-    const quoted = await table(QUOTED_SQL);
-    await lab.sql('DROP SCHEMA "Mixed Case" CASCADE; DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; ALTER ROLE shop_app CREATEDB');
-    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
-    expect(kept).toMatchObject({ added: ['Mixed Case'], notes: [] });
-    expect(await table(QUOTED_SQL)).toBe(quoted);
-    expect(await lab.sql(`INSERT INTO ${QUOTED_SQL} ("the value") VALUES ('c') RETURNING id`)).toBe('3');
-    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
-    await lab.sql('DROP TABLE orders');
-    const chosen = select({ tables: [ORDERS] });
-    expect((await lab.postgresql().survey(facts, chosen)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }));
-    await expect(lab.postgresql().restoreObjects(directory, facts, chosen, waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING' });
-    const undone = await lab.postgresql().undo(kept);
-    expect(await lab.sql('SELECT to_regnamespace(\'"Mixed Case"\') IS NULL')).toBe('t');
-    await lab.postgresql().confirm(undone);
-    await nothingLeft();
-    await fresh();
-  });
-
-  it('a dropped partition is attached again', async () => {
-    const part = await table('part');
-    await lab.sql('DROP TABLE part_2024');
-    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [{ schema: 'public', name: 'part_2024' }] }), waiting);
-    expect(kept.notes).toEqual([]);
-    expect((await table('part')).split('\n').sort()).toEqual(part.split('\n').sort());
-    const undone = await lab.postgresql().undo(kept);
-    expect(await lab.sql('SELECT count(*) FROM part')).toBe('187');
-    await lab.postgresql().undo(undone);
-    expect((await table('part')).split('\n').sort()).toEqual(part.split('\n').sort());
-    await fresh();
-  });
-
-  it('killed on its way, a second call ends it; given up, nothing of it is left', async () => {
-    const orders = await table('orders');
-    await lab.sql("DELETE FROM customers WHERE id NOT IN (SELECT customer_id FROM orders); DROP TABLE orders");
-    const chosen = select({ tables: [ORDERS] });
-    const points = {
-      'into scratch': (argv: readonly string[]) => argv.includes('--exit-on-error') && !argv.includes('--single-transaction'),
-      'the transaction': (argv: readonly string[]) => argv.some((part) => part.endsWith('place.sql')) && argv.includes('psql'),
-    };
-    for (const [what, last] of Object.entries(points)) {
-      const died = newId('run');
-      await expect(lab.postgresql(died, dyingAgent(lab.agent, last)).restoreObjects(directory, facts, chosen, waiting)).rejects.toThrow(CallerDied);
-      if (what === 'into scratch') {
-        await lab.postgresql(died).abandon('shop');
-        expect(await schemas()).toBe('Mixed Case, public');
-        await nothingLeft();
-        continue;
-      }
-      const kept = await lab.postgresql(died).restoreObjects(directory, facts, chosen, waiting);
-      expect(await table('orders')).toBe(orders);
-      await nothingLeft();
-      await lab.postgresql().confirm(await lab.postgresql().undo(kept));
-    }
-    expect(await schemas()).toBe('Mixed Case, public');
   });
 });

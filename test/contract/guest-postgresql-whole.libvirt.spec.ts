@@ -6,7 +6,7 @@ import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED_SQL, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const WHOLE = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: false } as const;
 

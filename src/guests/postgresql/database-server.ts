@@ -226,14 +226,4 @@ function firstOf(stderr: string): string {
     .replace(/^(ERROR|FATAL|PANIC):\s+[0-9A-Z]{5}:\s*/, '');
 }
 
-/** Runs `work`; what it throws is looked at, `cleanup` done all the same, and its own failure never hides the first. */
-export async function orUndo<T>(work: () => Promise<T>, cleanup: () => Promise<unknown>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    await cleanup().catch(() => undefined);
-    throw error;
-  }
-}
-
 export const isCode = (error: unknown, ...codes: readonly ErrorCode[]): boolean => isModosuError(error) && codes.includes(error.code);
