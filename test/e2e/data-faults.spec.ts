@@ -8,14 +8,14 @@ import type { RunView } from '../../src/contracts/run';
 import { checksumRows, cutPower, domainState, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { Gate } from '../support/activity-gate';
 import { E2eStack } from '../support/e2e-stack';
-import { GuestHold, type Held } from '../support/guest-hold';
+import { GuestHold, type Held, type HoldAt } from '../support/guest-hold';
 import { eventually } from '../support/up-process';
 
 /**
  * Faults in the middle of work on data. The program that works in the guest is stopped there first (`GuestHold`), or the worker at the end of a step (`Gate`): the moment is known, and nothing can come to its end
  * before the fault. After each of them the order of `expectOrder`, and nothing of Modosu left in the guest but the way back.
  */
-jest.setTimeout(600_000);
+jest.setTimeout(900_000);
 const FULL = process.env['MODOSU_TEST_FULL'] === '1';
 const slow = FULL ? it : it.skip;
 
@@ -32,7 +32,7 @@ const SAVE = { program: 'restic', argument: ' backup ', counter: 'rchar', leastB
 const FETCH = { program: 'restic', argument: ' restore ', counter: 'wchar', leastBytes: MIDDLE_BYTES } as const;
 
 const gate = new Gate();
-const stack = new E2eStack(gate.env);
+const stack = new E2eStack(gate.env, 480_000);
 let guest: GuestServer;
 let hold: GuestHold;
 
@@ -59,14 +59,21 @@ afterAll(async () => {
   gate.close();
 });
 
+/** Waits for the step, and until the program stands in the middle of it. */
+async function heldIn(runId: string, step: string, at: HoldAt): Promise<Held> {
+  await eventually(() => stateOf(runId, step), (state) => state !== undefined && state !== 'pending', 240_000);
+  await hold.watch(at);
+  const held = await hold.held();
+  expect(await stateOf(runId, step)).toBe('running');
+  return held;
+}
+
 /** Starts to save the files, and comes back when restic stands in the middle of it. */
 async function savingIsHeld(): Promise<{ readonly id: string; readonly held: Held }> {
   await newBlob();
-  await hold.holdInGuest(SAVE);
   const { id } = await stack.startDataBackup(NAME, ['uploads']);
-  const held = await hold.held();
+  const held = await heldIn(id, 'save:uploads', SAVE);
   expect(held.bytes).toBeLessThan(BLOB_BYTES);
-  expect(await stateOf(id, 'save:uploads')).toBe('running');
   return { id, held };
 }
 
@@ -81,11 +88,9 @@ async function fetchingIsHeld(): Promise<{ readonly id: string; readonly held: H
   const whole = await uploads();
   await sh('rm /data/uploads/blob');
   const without = await uploads();
-  await hold.holdInGuest(FETCH);
   const { id } = await stack.startRestore(await stack.planData(NAME, 'uploads', { kind: 'files', paths: [], replace: false }));
-  const held = await hold.held();
+  const held = await heldIn(id, 'fetch', FETCH);
   expect(held.bytes).toBeLessThan(BLOB_BYTES);
-  expect(await stateOf(id, 'fetch')).toBe('running');
   return { id, held, whole, without };
 }
 
@@ -110,7 +115,7 @@ async function expectTidy(run: RunView): Promise<void> {
   expect(await sh('ps -eo comm,args | grep -E "^(restic|pg_dump|pg_restore|xargs) " || true')).toBe('');
   expect(await sh('ls -A /data/spool 2>/dev/null || true')).toBe('');
   const kept = (await stack.wayBacks(NAME, 'open')).map(({ runId }) => `.modosu-restore-${runId}`);
-  const staging = (await sh('find /data -name ".modosu-restore-*" -printf "%f\\n"')).split('\n').filter((name) => name !== '');
+  const staging = (await sh('find /data -name ".modosu-restore-*" | sed "s,.*/,,"')).split('\n').filter((name) => name !== '');
   expect(staging.filter((name) => !kept.includes(name))).toEqual([]);
   await stack.expectOrder(run);
 }
@@ -216,10 +221,8 @@ describe('while files are put in place', () => {
     const then = await uploads();
     await sh(`cd /data/uploads/many; n=0; while [ $n -lt ${ADDED} ]; do rm $n; n=$((n+1)); done; while [ $n -lt ${ADDED + REPLACED} ]; do echo spoilt > $n; n=$((n+1)); done`);
     const now = await uploads();
-    await hold.holdInGuest({ program: 'xargs', argument: '--process-slot-var=MODOSU_RUN_' });
     const { id } = await stack.startRestore(await stack.planData(NAME, 'uploads', { kind: 'files', paths: [], replace: true }));
-    const held = await hold.held();
-    expect(await stateOf(id, 'place')).toBe('running');
+    const held = await heldIn(id, 'place', { program: 'xargs', argument: '--process-slot-var=MODOSU_RUN_' });
     const placed = Number(await sh('ls /data/uploads/many | wc -l')) - (SMALL_FILES - ADDED);
     expect(placed).toBeLessThan(ADDED);
     await killWorker();
@@ -278,10 +281,8 @@ describe('of a whole database', () => {
 
   slow('SIGKILL of the worker while the dump is loaded: it is loaded again, the live database is in use all the time', async () => {
     await prepare();
-    await hold.holdInGuest({ program: 'pg_restore', argument: 'dbname' });
     const { id } = await stack.startRestore(await stack.planData(NAME, 'shop', selection));
-    const held = await hold.held();
-    expect(await stateOf(id, 'load')).toBe('running');
+    const held = await heldIn(id, 'load', { program: 'pg_restore', argument: 'dbname' });
     expect(await databases()).toMatch(/^postgres,restored_\w+,shop\n$/);
     await killWorker();
     expect(await checksumRows(guest.uuid)).toBe(now);

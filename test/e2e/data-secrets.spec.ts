@@ -14,7 +14,7 @@ const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-
 const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
 const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
 
-const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' });
+const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' }, 480_000);
 const printed: string[] = [];
 const answers: string[] = [];
 let guest: GuestServer;
@@ -52,8 +52,8 @@ beforeAll(async () => {
   await sh('rm /data/uploads/one');
   await guestSql(guest.uuid, 'DROP TABLE orders');
   const files = succeeded(await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: true }));
-  succeeded(await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false }));
-  succeeded(await stack.finished((await stack.undo(files.id)).id));
+  const orders = succeeded(await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false }));
+  succeeded(await stack.finished((await stack.undo(orders.id)).id));
   runId = files.id;
 
   await sh(`mv /usr/bin/restic /usr/bin/restic.real

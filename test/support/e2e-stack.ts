@@ -59,7 +59,11 @@ export class E2eStack {
   private readonly state: TestState;
   private up: UpProcess | null = null;
 
-  constructor(private readonly env: Readonly<Record<string, string>> = {}) {
+  /** `runDeadlineMs`: for runs that consist of many small programs in an emulated guest. */
+  constructor(
+    private readonly env: Readonly<Record<string, string>> = {},
+    private readonly runDeadlineMs = RUN_DEADLINE_MS,
+  ) {
     mkdirSync(BASE, { recursive: true, mode: 0o711 });
     this.directory = mkdtempSync(join(BASE, 'e2e-'));
     chmodSync(this.directory, 0o755);
@@ -154,7 +158,7 @@ export class E2eStack {
   }
 
   private planned = (id: string): Promise<RestorePlanView> =>
-    eventually(async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body, ({ state }) => state !== 'planning', 60_000);
+    eventually(async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body, ({ state }) => state !== 'planning', this.runDeadlineMs / 4);
 
   /** Carries a plan out, of a restore or of an undo. `hold`: the restore waits before go-live. */
   async startRestore(plan: RestorePlanView, { hold = false }: { readonly hold?: boolean } = {}): Promise<RunView> {
@@ -220,7 +224,7 @@ export class E2eStack {
 
   run = async (id: string): Promise<RunView> => (await this.get<RunView>(`/v1/runs/${id}`)).body;
 
-  finished = (id: string): Promise<RunView> => eventually(() => this.run(id), (run) => isFinal(run.state), RUN_DEADLINE_MS);
+  finished = (id: string): Promise<RunView> => eventually(() => this.run(id), (run) => isFinal(run.state), this.runDeadlineMs);
 
   /** Waits until the step is in this state. */
   stepIs = (runId: string, key: string, state: string): Promise<RunView> =>

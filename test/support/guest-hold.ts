@@ -20,31 +20,34 @@ export interface Held {
 
 const DIRECTORY = '/run/modosu-test-hold';
 const HELD_WITHIN_MS = 240_000;
-/** Endless until it has held something, or was told to stop. One `pgrep` for each look: a guest under emulation has no time for more. */
+/** Endless until it has held something, or was told to stop. The shell's own commands alone while there is nothing to see: a guest under emulation has one processor, and the work that is waited for needs it. */
 const WATCH = `
   while [ -e ${DIRECTORY}/watching ]; do
-    for pid in $(pgrep -x "$1"); do
-      tr '\\0' ' ' < /proc/$pid/cmdline 2>/dev/null | grep -qF -e "$2" || continue
+    for comm in /proc/[0-9]*/comm; do
+      read -r name < $comm || continue
+      [ "$name" = "$1" ] || continue
+      pid=\${comm#/proc/}; pid=\${pid%/comm}
+      tr '\\0' ' ' < /proc/$pid/cmdline | grep -qF -e "$2" || continue
       bytes=0
-      [ "$3" = none ] || bytes=$(sed -n "s/^$3: //p" /proc/$pid/io 2>/dev/null)
+      [ "$3" = none ] || bytes=$(sed -n "s/^$3: //p" /proc/$pid/io)
       [ "\${bytes:-0}" -ge "$4" ] || continue
       kill -STOP $pid || continue
       [ "$3" = none ] || bytes=$(sed -n "s/^$3: //p" /proc/$pid/io)
       rm ${DIRECTORY}/watching
       echo "$pid $bytes" > ${DIRECTORY}/held.part && mv ${DIRECTORY}/held.part ${DIRECTORY}/held
       exit
-    done
-    [ "$4" = 0 ] || sleep 0.1
+    done 2>/dev/null
+    sleep 0.1
   done`;
 
 /**
- * Stops a program of a guest (SIGSTOP) in the middle of its work, so that a fault hits it at a moment that is known and proven. Works from inside the guest: nobody outside is quick enough. Call `holdInGuest`
- * before the program begins; a later call lets go of the earlier one.
+ * Stops a program of a guest (SIGSTOP) in the middle of its work, so that a fault hits it at a moment that is known and proven. Works from inside the guest: nobody outside is quick enough. Call `watch` shortly
+ * before the program begins; a later call ends the earlier one.
  */
 export class GuestHold {
   constructor(private readonly uuid: string) {}
 
-  async holdInGuest({ program, argument, counter, leastBytes = 0 }: HoldAt): Promise<void> {
+  async watch({ program, argument, counter, leastBytes = 0 }: HoldAt): Promise<void> {
     const script = `rm -rf ${DIRECTORY}; mkdir ${DIRECTORY}; touch ${DIRECTORY}/watching; setsid sh -c "$5" sh "$1" "$2" "$3" "$4" </dev/null >/dev/null 2>&1 &`;
     await guestOutput(this.uuid, ['sh', '-c', script, 'sh', program, argument, counter ?? 'none', String(leastBytes), WATCH]);
   }
