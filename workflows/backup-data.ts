@@ -1,8 +1,9 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { BackupDataInput, DataBackupItem, RunResult } from '../src/contracts/workflows';
 import { dataBackupSteps } from '../src/domain/data-steps';
-import { dataCalls, dataTransfers, dataUndoCalls, serverCalls, undoCalls } from './runbook/activities';
+import { dataCalls, dataTransfers, serverCalls, undoCalls } from './runbook/activities';
 import { giveServerBack } from './runbook/fence';
+import { leftBehind } from './runbook/left-behind';
 import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
@@ -49,7 +50,7 @@ async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupIt
       dataSet.kind === 'postgresql'
         ? await book.step(`dump:${name}`, {
             do: () => transfer.dumpDataSet(input, item),
-            undo: () => dataUndoCalls(input.hypervisor).discardSpool(input, dataSet),
+            undo: () => leftBehind(data.discardSpool(input, dataSet)),
             detail: ({ content: { engineVersion, databases } }) => ({ engineVersion, databases: databases.length, tables: sum(databases.map(({ tables }) => tables)), rows: sum(databases.map(({ rows }) => rows)) }),
           })
         : null;

@@ -1,8 +1,10 @@
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { BackupDataInput, BackupImageInput, CleanUpInput, ConfirmInput, RestoreDataInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
-import { catalogue, dataUndoCalls, hostCalls, planning, undoCalls } from './runbook/activities';
+import { dataSetSteps } from '../src/domain/data-steps';
+import { catalogue, dataCalls, dataUndoCalls, hostCalls, planning, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
+import { leftBehind } from './runbook/left-behind';
 import { itemOf, loadPlanOf } from './runbook/plan';
 import { carryOut, persistently } from './runbook/runbook';
 
@@ -40,7 +42,7 @@ function afterKind(ended: CleanUpInput, trace: RunTrace, hasServer: boolean): Pr
     case 'backup-image':
       return afterBackup(ended.input, trace);
     case 'backup-data':
-      return afterDataBackup(ended.input);
+      return afterDataBackup(ended.input, trace);
     case 'restore-data':
       return afterDataRestore(ended.input, trace);
     case 'restore-server':
@@ -94,9 +96,19 @@ async function afterRestore(input: RestoreServerInput, trace: RunTrace, hasServe
   return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
 }
 
-async function afterDataBackup(input: BackupDataInput): Promise<string> {
-  for (const { dataSet } of input.items) await dataUndoCalls(input.hypervisor).discardSpool(input, dataSet);
-  return 'What it had spooled in the guest was removed; recovery points that it had published stay.';
+async function afterDataBackup(input: BackupDataInput, trace: RunTrace): Promise<string> {
+  const data = dataCalls(input.hypervisor);
+  const problems: string[] = [];
+  for (const item of input.items) {
+    const { dataSet } = item;
+    const [first] = dataSetSteps(dataSet);
+    // What "before" has stopped must not stay stopped.
+    const isOwed = dataSet.after !== null && first !== undefined && begun(trace, first.key) && !succeeded(trace, `after:${dataSet.name}`);
+    if (isOwed) await data.runDataHook(input, item, 'after').catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
+    const { leftBehind: left } = await leftBehind(data.discardSpool(input, dataSet));
+    if (left !== undefined) problems.push(`What it had spooled for "${dataSet.name}" is still in the guest: ${left}`);
+  }
+  return ['Recovery points that it had published stay.', ...(problems.length === 0 ? ['What it had spooled in the guest was removed.'] : problems)].join(' ');
 }
 
 async function afterDataRestore(input: RestoreDataInput, trace: RunTrace): Promise<string> {

@@ -4,6 +4,7 @@ import { catalogue, dataCalls, dataTransfers, dataUndoCalls, serverCalls, undoCa
 import { markIfDamaged } from './runbook/damage';
 import { summarise } from './runbook/errors';
 import { giveServerBack } from './runbook/fence';
+import { leftBehind } from './runbook/left-behind';
 import { itemOf, loadPlanOf } from './runbook/plan';
 import { placedDetail } from './runbook/placed';
 import { carryOut } from './runbook/runbook';
@@ -28,7 +29,7 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
     await book.step('safety', { do: () => saveAsItIs(input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
 
-    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch').catch(markDamage), undo: () => undoData.discardFetched(input, item), detail: ({ bytes }) => ({ bytes }) });
+    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch').catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
     if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item) });
     await book.step('place', {
       do: async () => {
@@ -69,15 +70,5 @@ async function saveAsItIs(input: RestoreDataInput, item: DataBackupItem): Promis
     return { notSaved: `${code}: ${message}` };
   } finally {
     if (item.dataSet.kind === 'postgresql') await data.discardSpool(input, item.dataSet).catch(() => undefined);
-  }
-}
-
-/** What cannot be removed now costs room, nothing else: said, not failed for. */
-async function leftBehind(work: Promise<void>): Promise<Readonly<Record<string, string>>> {
-  try {
-    await work;
-    return {};
-  } catch (thrown) {
-    return { leftBehind: summarise(thrown).message };
   }
 }

@@ -148,6 +148,7 @@ export const ERROR_CODES = {
   DATA_INCOMPLETE: entry('precondition', 'never', 'Some files could not be read, whatever was tried; exclude them in the data set or stop what writes them with its "before" program. Nothing was published.'),
   DATA_HOOK_FAILED: entry('precondition', 'never', 'The words of the declared program are in the detail; nothing was read before it ended well.'),
   GUEST_DISK_FULL: entry('capacity', 'never', 'Free the room named in the guest, or set another spoolDirectory; what was half-written has been removed.'),
+  GUEST_PROGRAM_LOST: entry('precondition', 'later', "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed."),
   GUEST_PROGRAM_MISSING: entry('precondition', 'never', 'Install the program named in the guest.'),
   DUMP_FAILED: entry('precondition', 'never', "The database's own words are in the detail. Nothing was published."),
   DUMP_INCOMPLETE: entry('corrupt', 'never', 'The dump cannot be read to its end. Nothing was published, or nothing was changed.'),

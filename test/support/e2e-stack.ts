@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, chmodSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { Protection } from '../../src/contracts/protection';
 import type { DataSelection } from '../../src/contracts/data';
@@ -12,7 +12,7 @@ import { createGuestServer, type GuestServer, type GuestServerOptions } from '..
 import { runProgram } from '../guests/run-program';
 import { expectOrder, type Expected } from './oracle';
 import { processesWith } from './processes';
-import { eventually, TestState, type Outcome, type UpProcess } from './up-process';
+import { eventually, TestState, type Outcome, type PartName, type UpProcess } from './up-process';
 
 const BASE = '/var/lib/modosu-test';
 /** Long enough for a worker's death to be noticed (heartbeat 30 s) and a throttled copy to be done again. */
@@ -59,7 +59,11 @@ export class E2eStack {
   private readonly state: TestState;
   private up: UpProcess | null = null;
 
-  constructor(private readonly env: Readonly<Record<string, string>> = {}) {
+  /** `runDeadlineMs`: for runs that consist of many small programs in an emulated guest. */
+  constructor(
+    private readonly env: Readonly<Record<string, string>> = {},
+    private readonly runDeadlineMs = RUN_DEADLINE_MS,
+  ) {
     mkdirSync(BASE, { recursive: true, mode: 0o711 });
     this.directory = mkdtempSync(join(BASE, 'e2e-'));
     chmodSync(this.directory, 0o755);
@@ -91,12 +95,16 @@ export class E2eStack {
   }
 
   /** As `kill -9` by an operator or the OOM killer; the supervisor starts it again. Returns the pid that was killed. */
-  killPart(part: 'worker' | 'api' | 'temporal' | 'postgres'): number {
+  killPart(part: PartName): number {
     const pid = this.state.pidOf(part);
     if (pid === null) throw new Error(`${part} is not running`);
     process.kill(pid, 'SIGKILL');
     return pid;
   }
+
+  /** Waits until the supervisor has started another one of this part. */
+  partCameBack = async (part: PartName, killedPid: number): Promise<void> =>
+    void (await eventually(() => this.state.pidOf(part), (pid) => pid !== null && pid !== killedPid, 60_000));
 
   async close(): Promise<void> {
     for (const guest of this.guests) await guest.destroy();
@@ -150,7 +158,7 @@ export class E2eStack {
   }
 
   private planned = (id: string): Promise<RestorePlanView> =>
-    eventually(async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body, ({ state }) => state !== 'planning', 60_000);
+    eventually(async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body, ({ state }) => state !== 'planning', this.runDeadlineMs / 4);
 
   /** Carries a plan out, of a restore or of an undo. `hold`: the restore waits before go-live. */
   async startRestore(plan: RestorePlanView, { hold = false }: { readonly hold?: boolean } = {}): Promise<RunView> {
@@ -216,7 +224,7 @@ export class E2eStack {
 
   run = async (id: string): Promise<RunView> => (await this.get<RunView>(`/v1/runs/${id}`)).body;
 
-  finished = (id: string): Promise<RunView> => eventually(() => this.run(id), (run) => isFinal(run.state), RUN_DEADLINE_MS);
+  finished = (id: string): Promise<RunView> => eventually(() => this.run(id), (run) => isFinal(run.state), this.runDeadlineMs);
 
   /** Waits until the step is in this state. */
   stepIs = (runId: string, key: string, state: string): Promise<RunView> =>
@@ -263,11 +271,16 @@ export class E2eStack {
     return this.state.directory;
   }
 
-  /** Everything this installation must keep to itself, by name of its file: token, passwords, keys. */
+  /** What `modosu up` has printed. */
+  get printed(): string {
+    return `${this.up?.stdout ?? ''}\n${this.up?.stderr ?? ''}`;
+  }
+
+  /** Everything this installation must keep to itself, by name of its file: token, passwords, keys, logins and passwords of data repositories, hashes of logins. */
   secrets(): ReadonlyMap<string, string> {
-    const files = ['admin-token', 'postgres-password', 'database-owner-password', 'database-app-password'].map((name) => [name, this.state.read(`secrets/${name}`).trim()] as const);
-    const { keys } = JSON.parse(this.state.read('secrets/payload-keys.json')) as { readonly keys: Readonly<Record<string, unknown>> };
-    return new Map([...files, ...Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)] as const)]);
+    const directory = join(this.state.directory, 'secrets');
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
+    return new Map(files.flatMap((entry) => secretsOf(relative(directory, join(entry.parentPath, entry.name)), readFileSync(join(entry.parentPath, entry.name), 'utf8').trim())));
   }
 
   private async request<T>(method: string, path: string, body?: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
@@ -281,6 +294,17 @@ export class E2eStack {
     const text = await answer.text();
     return { status: answer.status, body: (text === '' ? null : JSON.parse(text)) as T, location: answer.headers.get('location') };
   }
+}
+
+/** By name: a file may hold several. The URLs of the database hold a password that has a file of its own. */
+function secretsOf(file: string, text: string): readonly (readonly [string, string])[] {
+  if (text === '' || /^database-(?:owner-)?url$/.test(file)) return [];
+  if (file === 'payload-keys.json') {
+    const { keys } = JSON.parse(text) as { readonly keys: Readonly<Record<string, unknown>> };
+    return Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)]);
+  }
+  if (file === 'data-logins.htpasswd') return text.split('\n').map((line) => [`hash of ${line.slice(0, line.indexOf(':'))}`, line.slice(line.indexOf(':') + 1)]);
+  return [[file, text]];
 }
 
 function accepted<T>(answer: Answer<T>): T {

@@ -54,6 +54,14 @@ describe('backupData', () => {
     expect(rehearsal.calls).not.toContain('publishData');
   });
 
+  it('dumps that cannot be removed, as in a guest that is off, do not keep the server from anybody: they are said', async () => {
+    const rehearsal = rehearse({ saveDataSet: failing('DATA_REPOSITORY_KEY_WRONG'), discardSpool: failing('AGENT_ABSENT', 'nobody there') });
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.not.stringContaining('could not be undone') as string } });
+    expect(rehearsal.steps.get('dump:shop')?.detail).toMatchObject({ leftBehind: 'nobody there' });
+    expect(rehearsal.calls.at(-1)).toBe('releaseFence');
+  });
+
   it('cancelled in the middle of saving, it tidies up and gives the server back', async () => {
     let reached = (): void => undefined;
     const saving = new Promise<void>((resolve) => (reached = resolve));
@@ -98,6 +106,14 @@ describe('restoreData', () => {
     expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code } });
     expect(rehearsal.stateOf(key)).toBe('failed');
     expect(rehearsal.calls.slice(-undone.length)).toEqual(undone);
+  });
+
+  it('what was fetched and cannot be removed, as from a guest that is off, does not keep the server from anybody', async () => {
+    const rehearsal = rehearse({ fetchData: failing('AGENT_COMMAND_FAILED'), discardFetched: failing('AGENT_ABSENT', 'nobody there') });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ error: { code: 'AGENT_COMMAND_FAILED', message: expect.not.stringContaining('could not be undone') as string } });
+    expect(rehearsal.steps.get('fetch')?.detail).toMatchObject({ leftBehind: 'nobody there' });
+    expect(rehearsal.calls.at(-1)).toBe('releaseFence');
   });
 
   it('marks a recovery point whose stored bytes are damaged', async () => {
@@ -162,7 +178,7 @@ describe('image, then data', () => {
 
 describe('cleaning up after a run of data that was ended outside', () => {
   it.each([
-    ['backup-data', { kind: 'backup-data', input: BACKUP_DATA }, null, ['takeFence', 'discardSpool', 'discardSpool', 'releaseFence'], 'recovery points that it had published stay'],
+    ['backup-data', { kind: 'backup-data', input: BACKUP_DATA }, null, ['takeFence', 'discardSpool', 'discardSpool', 'releaseFence'], 'Recovery points that it had published stay'],
     ['restore-data before it was in place', { kind: 'restore-data', input: RESTORE_DATA }, null, ['takeFence', 'takeDataBack', 'revertWayBack', 'discardFetched', 'discardSpool', 'releaseFence'], 'as it was before'],
     ['restore-data afterwards', { kind: 'restore-data', input: RESTORE_DATA }, { ...WAY_BACK, data: KEPT_DATA }, ['takeFence', 'discardFetched', 'releaseFence'], 'stays; the way back is kept'],
   ] as const)('%s', async (_what, ended, wayBack, calls, words) => {
@@ -170,5 +186,13 @@ describe('cleaning up after a run of data that was ended outside', () => {
     expect(await rehearsal.play('cleanUpRun', ended)).toBe('FAILED');
     expect(rehearsal.calls).toEqual(calls);
     expect(rehearsal.outcome?.error).toMatchObject({ code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining(words) as string });
+  });
+
+  it('runs the program after, which the ended workflow owes, and says what stays in a guest that is off', async () => {
+    const steps = [{ seq: 1, key: 'before:uploads', title: 'before', state: 'succeeded' as const }, { seq: 2, key: 'save:uploads', title: 'save', state: 'running' as const }];
+    const rehearsal = rehearse({ traceOfRun: async () => ({ steps, wayBack: null, cancelRequested: false }), discardSpool: failing('AGENT_ABSENT', 'nobody there') });
+    expect(await rehearsal.play('cleanUpRun', { kind: 'backup-data', input: BACKUP_DATA })).toBe('FAILED');
+    expect(rehearsal.calls).toEqual(['takeFence', 'runDataHook', 'discardSpool', 'discardSpool', 'releaseFence']);
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining('still in the guest: nobody there') as string });
   });
 });

@@ -1,5 +1,5 @@
 import type { DataAccess } from '../../contracts/data';
-import { ModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import { resticOutcome } from '../../domain/restic-outcome';
 import { checkedRunId } from '../files/run-ids';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
@@ -25,10 +25,12 @@ export interface ResticRestore {
 const VERIFY_UP_TO_BYTES = 1024 ** 3;
 const REMOVE_WITHIN_MS = 10 * 60_000;
 const MAX_LOOKED_AT = 50;
+/** As shells count: 128 and the signal's number. */
+const ENDED_BY_SIGNAL = 128;
 
 /**
  * Brings files of a snapshot into a directory of the guest, beside everything else. Idempotent: what an earlier attempt of the run has left is ended and removed first. After a failure or an abort
- * nothing stays. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `GUEST_DISK_FULL`, `RECOVERY_POINT_CORRUPT`, the errors of the repository as `backup` does, `PATH_NOT_ALLOWED` for a target that is not the
+ * nothing stays. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `GUEST_DISK_FULL`, `RECOVERY_POINT_CORRUPT`, the errors of the repository as `backup` does, `GUEST_PROGRAM_LOST` when it was ended from outside, `PATH_NOT_ALLOWED` for a target that is not the
  * run's, and `DATA_RESTORE_FAILED` with restic's words, or when something that was asked for has not arrived.
  */
 export async function restore(agent: GuestAgent, request: ResticRestore, { signal, onProgress }: GuestWork): Promise<void> {
@@ -49,7 +51,8 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
     };
     const verify = totalBytes <= VERIFY_UP_TO_BYTES ? ['--verify'] : [];
     const args = ['restore', request.snapshotId, '--target', target, ...verify, ...include.flatMap((path) => ['--include', asPattern(path)])];
-    const result = await runRestic(agent, access, args, { signal, onTick });
+    const result = await runRestic(agent, access, args, { signal, onTick }).catch(lost);
+    if (result.exitCode > ENDED_BY_SIGNAL) throw new ModosuError('GUEST_PROGRAM_LOST', `restic in the guest was ended by signal ${result.exitCode - ENDED_BY_SIGNAL} while it restored the files.`);
     if (resticOutcome({ version, ...result }) !== 'ok') throw resticError('restore the files', version, result, access, 'DATA_RESTORE_FAILED');
     await checkArrived(agent, target, include, signal);
     onProgress?.({ doneBytes: totalBytes, totalBytes });
@@ -58,6 +61,12 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
     await remove(agent, target, AbortSignal.timeout(REMOVE_WITHIN_MS)).catch(() => undefined);
     throw error;
   }
+}
+
+/** An agent that was restarted has forgotten the program: nobody knows how it ended. */
+function lost(error: unknown): never {
+  if (!isModosuError(error) || error.code !== 'AGENT_COMMAND_FAILED') throw error;
+  throw new ModosuError('GUEST_PROGRAM_LOST', `The guest agent lost sight of restic: ${cleanWords(error.message)}`, { cause: error });
 }
 
 /** restic ends well when it finds nothing that it should restore. */
