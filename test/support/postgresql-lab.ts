@@ -82,8 +82,8 @@ async function startGuest(root: string, dataDiskBytes?: number): Promise<GuestSe
     directory: join(root, 'disks'),
     ...(dataDiskBytes === undefined ? {} : { dataDisk: { sizeBytes: dataDiskBytes, format: 'qcow2' as const } }),
   });
-  await waitForAgent(guest.uuid, 120_000);
-  await waitForPostgresql(guest.uuid, 120_000);
+  await waitForAgent(guest.uuid, 300_000);
+  await waitForPostgresql(guest.uuid, 300_000);
   return guest;
 }
 
