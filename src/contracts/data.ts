@@ -269,6 +269,7 @@ export type KeptData =
       readonly keptSchema: string | null;
       readonly added: readonly string[];
       readonly replaced: readonly string[];
+      /** As large as it was when this was said: the server's own workers go on tidying it. */
       readonly keptBytes: number;
     };
 
