@@ -128,7 +128,7 @@ export class DataCalls implements DataActivities {
       if (present.agent.state !== 'answering') {
         return { present, changes: [], findings: [agentFinding(present.powerState, present.agent.state)], losses: [] };
       }
-      const agent = hypervisor.guestAgent(server);
+      const agent = await guestOf(this.deps, source);
       const repository = await this.deps.dataRepository();
       return filesOrDatabase(source.item, {
         files: async (item) => {
@@ -180,7 +180,7 @@ export class DataCalls implements DataActivities {
     });
   }
 
-  surveyDataUndo(input: Pick<RunInput, 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>> {
+  surveyDataUndo(input: Pick<RunInput, 'serverId' | 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>> {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;

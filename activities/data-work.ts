@@ -32,9 +32,13 @@ export function filesOrDatabase<T>(item: DataRestoreItem, take: { readonly files
   throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `Recovery point ${item.recoveryPointId} does not hold what the plan wants from it.`);
 }
 
-/** The guest agent of a run's server. */
-export const guestOf = async (deps: ActivityDependencies, input: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName'>): Promise<GuestAgent> =>
-  (await deps.hypervisor(input.hypervisor)).guestAgent({ uuid: input.uuid, name: input.serverName });
+/** Whoever runs programs in the guest of a server: its agent, or SSH where that is declared. */
+export async function guestOf(deps: ActivityDependencies, { hypervisor, uuid, serverName, serverId }: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName' | 'serverId'>): Promise<GuestAgent> {
+  const server = { uuid, name: serverName };
+  const agent = (await deps.hypervisor(hypervisor)).guestAgent(server);
+  const { ssh } = (await deps.catalog.getServer(serverId)).protection;
+  return ssh === null ? agent : deps.overSsh(agent, server, ssh);
+}
 
 export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId);
 

@@ -1,4 +1,7 @@
 import type { Catalog } from '../src/catalog/catalog';
+import type { SshAccess } from '../src/contracts/protection';
+import type { ServerRef } from '../src/contracts/server';
+import type { GuestAgent } from '../src/guests/guest-agent';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { DataRepository } from '../src/repositories/data/data-repository';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
@@ -15,6 +18,8 @@ export interface ActivityDependencies {
   readonly catalog: Catalog;
   /** Throws `HYPERVISOR_NOT_CONFIGURED`. */
   hypervisor(name: string): Promise<Hypervisor>;
+  /** The same guest, with its programs run over SSH. */
+  overSsh(agent: GuestAgent, server: ServerRef, access: SshAccess): GuestAgent;
   /** Throws `REPOSITORY_NOT_CONFIGURED`. */
   imageRepository(name: string): Promise<ImageRepository>;
   /** The one data repository. Throws `CONFIG_INVALID` while its server is not known. */

@@ -6,6 +6,7 @@ import type { HealthCheck } from '../src/contracts/protection';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
 import { checkHealth } from '../src/guests/health-checks';
+import { guestOf } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { finalWhen } from './failures';
 import { whileAlive } from './heartbeat';
@@ -110,8 +111,7 @@ export class ServerCalls implements ServerActivities {
 
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }> {
     return whileAlive(async (signal) => {
-      const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      return checkHealth(hypervisor.guestAgent(serverRef(input)), check, { signal, deadlineMs: sinceFirstAttempt(check.timeoutSeconds * 1000) });
+      return checkHealth(await guestOf(this.deps, input), check, { signal, deadlineMs: sinceFirstAttempt(check.timeoutSeconds * 1000) });
     });
   }
 

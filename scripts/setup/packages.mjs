@@ -4,7 +4,7 @@ import { ask, run } from './programs.mjs';
 import { SetupStopped, duration, longPart, say } from './progress.mjs';
 
 /** What the hypervisor and its backups need, then what building the test guests needs. Kernel and boot loaders of guests are only unpacked, see test/guests. */
-const HOST_PACKAGES = ['qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'ovmf', 'restic', 'rclone'];
+const HOST_PACKAGES = ['qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'ovmf', 'restic', 'rclone', 'openssh-client'];
 const GUEST_BUILD_PACKAGES = ['mtools', 'dosfstools', 'e2fsprogs', 'kmod', 'xz-utils', 'zstd'];
 /** What the benchmark compares with. */
 const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];

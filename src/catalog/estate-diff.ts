@@ -64,7 +64,7 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
 function protectionOf(declaration: Partial<Protection>): Protection {
-  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets } = declaration;
+  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh } = declaration;
   return {
     disks: disks ?? NO_PROTECTION.disks,
     nics: nics ?? NO_PROTECTION.nics,
@@ -72,6 +72,7 @@ function protectionOf(declaration: Partial<Protection>): Protection {
     quiesce: quiesce ?? NO_PROTECTION.quiesce,
     onlineBackup: onlineBackup ?? NO_PROTECTION.onlineBackup,
     dataSets: dataSets ?? NO_PROTECTION.dataSets,
+    ssh: ssh ?? NO_PROTECTION.ssh,
   };
 }
 

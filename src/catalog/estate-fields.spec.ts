@@ -8,6 +8,7 @@ const declared: Protection = {
   quiesce: { before: null, after: ['/bin/true'] },
   onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: 200 },
   dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: null, after: null }],
+  ssh: { host: '192.0.2.10', port: 22, user: 'modosu', sudo: true, hostKey: `ssh-ed25519 ${'A'.repeat(68)}` },
 };
 
 describe('the fields of a declaration', () => {
@@ -20,6 +21,7 @@ describe('the fields of a declaration', () => {
       'quiesce: {"after":["/bin/true"]}',
       'onlineBackup: {"maxGuestLatencyMs":200}',
       'dataSets: uploads (files)',
+      'ssh: modosu@192.0.2.10:22 with sudo',
     ]);
   });
 

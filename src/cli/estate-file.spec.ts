@@ -135,6 +135,14 @@ onlineBackup:
       expect(estateSchema.parse(JSON.parse(JSON.stringify(parse(DATA))))).toEqual(parse(DATA));
     });
 
+    const KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
+    const ssh = (fields: string): string => withField(`ssh: { ${fields} }\n`);
+
+    it('may name SSH for programs in the guest, with defaults', () => {
+      expect(parse(ssh(`host: 10.20.0.15, hostKey: ${KEY}`)).servers[0]?.ssh).toEqual({ host: '10.20.0.15', port: 22, user: 'root', sudo: false, hostKey: KEY });
+      expect(parse(GOOD).servers[0]?.ssh).toBeNull();
+    });
+
     it('goes through the API unchanged', () => {
       const once = parse(PROTECTED);
       expect(estateSchema.parse(JSON.parse(JSON.stringify(once)))).toEqual(once);
@@ -190,6 +198,12 @@ onlineBackup:
       ['an unknown hook', withField('quiesce:\n  during: [x]\n'), /^estate\.yaml:13:7: servers\[0\]\.quiesce\.during: this field is not known/],
       ['a rate that looks like standing still', withField('onlineBackup: { rateLimitBytesPerSecond: 1 }\n'), /rateLimitBytesPerSecond: /],
       ['a latency of 0', withField('onlineBackup: { maxGuestLatencyMs: 0 }\n'), /maxGuestLatencyMs: /],
+      ['SSH without a host key', ssh('host: db01'), /^estate\.yaml:12:5: servers\[0\]\.ssh\.hostKey: /],
+      ['a host key with a comment', ssh(`host: db01, hostKey: "${KEY} root@db01"`), /ssh\.hostKey: must be a public host key/],
+      ['a private key as host key', ssh('host: db01, hostKey: "-----BEGIN OPENSSH PRIVATE KEY-----"'), /ssh\.hostKey: must be a public host key/],
+      ['an SSH host that is an option', ssh(`host: "-oProxyCommand=id", hostKey: ${KEY}`), /ssh\.host: must be an IP address or the name of a host/],
+      ['an SSH user that is an option', ssh(`host: db01, user: "-oProxyCommand=id", hostKey: ${KEY}`), /ssh\.user: must be the name of an account/],
+      ['a password for SSH', ssh(`host: db01, password: x, hostKey: ${KEY}`), /ssh\.password: this field is not known/],
       ['an unknown kind of data set', dataSet('kind: mysql, databases: [a]'), /^estate\.yaml:13:26: servers\[0\]\.dataSets\[0\]\.kind: must be files or postgresql/],
       ['a data set without a kind', dataSet('paths: [/srv]'), /dataSets\[0\]\.kind: must be files or postgresql/],
       ['two data sets of one name', withField('dataSets:\n  - { name: a, kind: files, paths: [/srv] }\n  - { name: a, kind: postgresql, databases: [b] }\n'), /^estate\.yaml:12:5: servers\[0\]\.dataSets: names must be unique/],

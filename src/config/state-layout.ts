@@ -15,6 +15,8 @@ export interface StateLayout {
   readonly dataRepository: string;
   /** Logins of the data repository and hashes of their passwords, for its server. The passwords lie in `secrets/data`. */
   readonly dataLoginsFile: string;
+  /** Host keys of guests whose programs are run over SSH, as ssh reads them. */
+  readonly guestSsh: string;
   /** One directory for each hypervisor: records of running copies, and the definitions a restore has replaced (the way back). */
   readonly hypervisors: string;
   /** Connection URLs of the embedded PostgreSQL, written at each start of `modosu up`. */
@@ -40,6 +42,7 @@ export function stateLayout(stateDirectory: string): StateLayout {
     temporalDatabase: under('temporal', 'temporal.db'),
     dataRepository: under('data-repository'),
     dataLoginsFile: under('secrets', 'data-logins.htpasswd'),
+    guestSsh: under('guest-ssh'),
     hypervisors: under('hypervisors'),
     databaseUrlFile: under('secrets', 'database-url'),
     databaseOwnerUrlFile: under('secrets', 'database-owner-url'),

@@ -302,7 +302,7 @@ export interface DataActivities {
   /** Removes what was fetched, once it is in place. Idempotent. */
   discardFetched(input: RunInput, item: DataRestoreItem): Promise<void>;
   /** What an undo of this would lose. Read-only. */
-  surveyDataUndo(input: Pick<RunInput, 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>>;
+  surveyDataUndo(input: Pick<RunInput, 'serverId' | 'uuid' | 'serverName' | 'hypervisor'>, record: KeptDataRecord): Promise<NonNullable<UndoSurvey['data']>>;
   /** Deletes what a data restore has kept in the guest. Idempotent. */
   discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void>;
 }

@@ -59,6 +59,19 @@ export interface OnlineBackupLimits {
   readonly maxGuestLatencyMs: number | null;
 }
 
+/** Programs in the guest are run over SSH, where its agent must not run any. The agent goes on doing all else. */
+export interface SshAccess {
+  /** IP address or name, as the worker reaches it; in quarantine on the backup network. */
+  readonly host: string;
+  readonly port: number;
+  /** May read and write what is saved and restored, and become the accounts of databases: mostly root. */
+  readonly user: string;
+  /** Through `sudo -n`. */
+  readonly sudo: boolean;
+  /** The only host key that is accepted: type and key in base64, as in the guest's /etc/ssh/ssh_host_*_key.pub. */
+  readonly hostKey: string;
+}
+
 export interface Protection {
   /** A disk nobody has declared counts as `system`: it always comes back with the image. */
   readonly disks: readonly DiskDeclaration[];
@@ -68,6 +81,8 @@ export interface Protection {
   readonly onlineBackup: OnlineBackupLimits;
   /** Backed up from inside the guest; each has recovery points of its own. */
   readonly dataSets: readonly DataSet[];
+  /** Null: the guest agent runs programs. */
+  readonly ssh: SshAccess | null;
 }
 
 /** What nobody has declared is `system`. */
@@ -80,4 +95,5 @@ export const NO_PROTECTION: Protection = {
   quiesce: { before: null, after: null },
   onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
   dataSets: [],
+  ssh: null,
 };

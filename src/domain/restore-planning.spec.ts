@@ -108,6 +108,14 @@ describe('planRestore', () => {
     expect(codes(changes)).toContain('warn HEALTH_CHECK_NEEDS_AGENT');
   });
 
+  it('is blocked when health checks run over SSH and every NIC is down in quarantine', () => {
+    const ssh = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' };
+    const found = (changes: Partial<PlanSource['protection']>): readonly string[] => planRestore({ ...source(), protection: { ...source().protection, ssh, ...changes } }, survey(), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+    expect(found({})).toContain('block HEALTH_CHECK_NEEDS_BACKUP_NETWORK');
+    const allowed = [{ ssh: null }, { nics: [{ mac: '52:54:00:00:00:01', role: 'backup' as const }] }, { healthChecks: [{ name: 'port', kind: 'tcp' as const, host: 'db01', port: 5432, timeoutSeconds: 60 }] }];
+    for (const changes of allowed) expect(found(changes)).not.toContain('block HEALTH_CHECK_NEEDS_BACKUP_NETWORK');
+  });
+
   it('counts what earlier restores have kept, and names the run that can give room back', () => {
     const openWayBacks = [wayBack('run_2', '2026-03-02T00:00:00.000Z', 2 * GIB), wayBack('run_1', '2026-03-01T00:00:00.000Z', GIB)];
     const plan = planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW);

@@ -88,6 +88,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
       ...dataNeedsNetwork(data, definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, quarantinedMacs),
+      ...checksNeedNetwork(source.protection, definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, quarantinedMacs),
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
@@ -338,6 +339,21 @@ function dataNeedsNetwork(data: readonly PlannedData[], nics: readonly Pick<NicI
       message: 'Data sets follow the image, and every NIC of the server is down in quarantine: its guest could not reach the data repository.',
       remedy: 'Declare the NIC of the backup network under "nics" of the server (role: backup), or restore the image alone (--no-data), then the data.',
       evidence: nics.map(({ mac }) => mac),
+    },
+  ];
+}
+
+/** Programs that are run over SSH too. */
+function checksNeedNetwork({ ssh, healthChecks }: PlanSource['protection'], nics: readonly Pick<NicInspection, 'mac'>[], quarantinedMacs: readonly string[]): readonly Finding[] {
+  const inGuest = healthChecks.filter(({ kind }) => kind !== 'tcp');
+  if (ssh == null || inGuest.length === 0 || nics.some(({ mac }) => !quarantinedMacs.includes(mac))) return [];
+  return [
+    {
+      code: 'HEALTH_CHECK_NEEDS_BACKUP_NETWORK',
+      severity: 'block',
+      message: 'Health checks are run in the guest over SSH, and every NIC of the server is down in quarantine: they would fail, and the restore would be undone.',
+      remedy: 'Declare the NIC of the backup network under "nics" of the server (role: backup), with its address as the host of "ssh".',
+      evidence: inGuest.map(({ name, kind }) => `${name} (${kind})`),
     },
   ];
 }

@@ -29,7 +29,7 @@ async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
   }
   return [
     ...checkInstallation(config),
-    ...checkPrograms(),
+    ...checkPrograms(config.dataServer.directory !== null),
     ...(await checkPayloadKeys(config)),
     ...(await checkServices(config)),
     ...(await checkDataRepository(() => openDataRepository(config), config.dataServer.directory)),

@@ -8,6 +8,7 @@ import { requireDataAddresses, type Config, type ServiceConfig } from '../config
 import type { Log } from '../config/log';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import { SshGuestAgent, type SshIdentity } from '../guests/ssh/ssh-guest-agent';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
 import type { DataRepository } from '../repositories/data/data-repository';
@@ -15,6 +16,7 @@ import { createResticDataRepository } from '../repositories/data/restic-data-rep
 import { createDirectoryImageRepository } from '../repositories/image/directory-image-repository';
 import type { ImageRepository } from '../repositories/image/image-repository';
 import { DirectorySecrets } from '../secrets/directory-secrets';
+import { sshKey } from '../secrets/ssh-key';
 import { TemporalClient } from '../temporal/client';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
@@ -65,6 +67,7 @@ export class Adapters {
   private readonly repositories = new Map<string, ImageRepository>();
 
   private data: DataRepository | null = null;
+  private identity: Promise<SshIdentity> | null = null;
 
   constructor(private readonly config: Config) {}
 
@@ -78,12 +81,22 @@ export class Adapters {
 
   readonly dataRepository = (): DataRepository => (this.data ??= openDataRepository(this.config));
 
+  readonly overSsh: ActivityDependencies['overSsh'] = (agent, server, access) => new SshGuestAgent({ agent, server, access, identity: this.sshIdentity, directory: this.config.layout.guestSsh });
+
+  /** Asked once: a key that could not be made or read is tried again. */
+  readonly sshIdentity = (): Promise<SshIdentity> => {
+    const asked = (this.identity ??= sshKey(new DirectorySecrets(this.config.layout.secrets)));
+    asked.catch(() => (this.identity = null));
+    return asked;
+  };
+
   /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
-  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository'> {
+  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'overSsh'> {
     return {
       hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
       imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
       dataRepository: async () => this.dataRepository(),
+      overSsh: this.overSsh,
     };
   }
 }

@@ -53,6 +53,10 @@ export class DirectorySecrets implements Secrets {
     return names.sort();
   }
 
+  fileOf(name: string): string {
+    return insideDirectory(this.root, name);
+  }
+
   private async entries(name: string): Promise<readonly Dirent[]> {
     try {
       return await readdir(insideDirectory(this.root, name), { withFileTypes: true });

@@ -12,4 +12,6 @@ export interface Secrets {
   renew(name: string): Promise<string>;
   /** Full names of what is kept at any depth below this path, sorted; empty when there is nothing. */
   list(below: string): Promise<readonly string[]>;
+  /** Absolute path of the file that holds it, for programs that read it themselves and show it to nobody. */
+  fileOf(name: string): string;
 }

@@ -94,13 +94,14 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         quiesce: { before: ['/usr/bin/pause', 'shop'], after: null },
         onlineBackup: { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: null },
         dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: ['*.tmp'], before: null, after: ['/usr/bin/resume', 'shop'] }],
+        ssh: { host: '192.0.2.10', port: 2222, user: 'root', sudo: false, hostKey: `ssh-ed25519 ${'A'.repeat(68)}` },
       };
       const changes = await catalog.applyEstate('alice', declare(protection), RESOLVED);
       expect(changes).toContainEqual({
         subject: 'server',
         name: 'db01',
         change: 'update',
-        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)'],
+        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)', 'ssh: none -> root@192.0.2.10:2222'],
       });
       expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
       expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });

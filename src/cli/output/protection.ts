@@ -29,7 +29,7 @@ export const argvText = (argv: readonly string[]): string => argv.map((part) => 
 export const nicRole = ({ nics }: Protection, mac: string): NicRole => nics.find((nic) => nic.mac === mac.toLowerCase())?.role ?? 'production';
 
 /** What a server's owner has declared, as fields of its card. */
-export function protectionFields({ healthChecks, quiesce, onlineBackup, dataSets }: Protection): readonly (readonly [string, string | readonly string[]])[] {
+export function protectionFields({ healthChecks, quiesce, onlineBackup, dataSets, ssh }: Protection): readonly (readonly [string, string | readonly string[]])[] {
   const hooks = [...(quiesce.before === null ? [] : [`before: ${argvText(quiesce.before)}`]), ...(quiesce.after === null ? [] : [`after: ${argvText(quiesce.after)}`])];
   const { rateLimitBytesPerSecond: rate, maxGuestLatencyMs: latency } = onlineBackup;
   const limits = [...(rate === null ? [] : [`${formatBytes(rate)}/s per disk`]), ...(latency === null ? [] : [`gives up when the guest's writes take longer than ${latency} ms`])];
@@ -37,6 +37,7 @@ export function protectionFields({ healthChecks, quiesce, onlineBackup, dataSets
     ['health checks', healthChecks.length === 0 ? 'none' : healthChecks.map(healthCheckText)],
     ['quiesce', hooks.length === 0 ? 'file systems only' : hooks],
     ['data sets', dataSets.length === 0 ? 'none' : dataSets.map(dataSetText)],
+    ['programs in the guest', ssh === null ? 'run by its agent' : `over SSH: ${ssh.user}@${ssh.host}, port ${ssh.port}${ssh.sudo ? ', with sudo' : ''}`],
     ['online backup', limits.length === 0 ? 'no limits of its own' : limits.join(', ')],
   ];
 }

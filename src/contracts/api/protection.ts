@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DataSet, DiskDeclaration } from '../data';
-import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks } from '../protection';
+import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks, SshAccess } from '../protection';
 
 /** What a server's owner declares beside where it runs: its disks and networks, its health checks, how it is quiesced, and what an online backup may cost it. */
 
@@ -51,6 +51,12 @@ const socketDirectory = oneLine(1024)
   .refine((value) => value.startsWith('/'), 'must be an absolute path')
   .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
 
+const hostAddress = z
+  .string()
+  .max(253)
+  .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/, 'must be an IP address or the name of a host');
+const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be the name of an account');
+
 export const healthCheckSchema = z.discriminatedUnion(
   'kind',
   [
@@ -58,10 +64,7 @@ export const healthCheckSchema = z.discriminatedUnion(
     z.strictObject({
       ...checkFields,
       kind: z.literal('tcp'),
-      host: z
-        .string()
-        .max(253)
-        .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/, 'must be an IP address or the name of a host'),
+      host: hostAddress,
       port: z.int().min(1).max(65_535),
     }),
     z.strictObject({
@@ -121,9 +124,7 @@ export const dataSetSchema = z.discriminatedUnion(
         .refine((names) => names.length <= 100, 'must not have more than 100 parts')
         .refine((names) => uniqueBy(names, (name) => name), 'databases must be unique'),
       user: databaseUser.default('postgres').meta({ description: 'A superuser of the database server.' }),
-      osUser: z
-        .string()
-        .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be the name of an account')
+      osUser: accountName
         .nullable()
         .default('postgres')
         .meta({ description: "The guest's account that runs the client programs; null: the guest agent's own." }),
@@ -134,6 +135,17 @@ export const dataSetSchema = z.discriminatedUnion(
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be files or postgresql' : undefined) },
 ) satisfies z.ZodType<DataSet>;
+
+export const sshAccessSchema = z.strictObject({
+  host: hostAddress,
+  port: z.int().min(1).max(65_535).default(22),
+  user: accountName.default('root'),
+  sudo: z.boolean().default(false).meta({ description: 'Through "sudo -n".' }),
+  hostKey: z
+    .string()
+    .regex(/^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}$/, 'must be a public host key: its type and the key in base64, without a comment')
+    .meta({ description: 'The only host key that is accepted, as in /etc/ssh/ssh_host_ed25519_key.pub of the guest, without the comment.' }),
+}) satisfies z.ZodType<SshAccess>;
 
 /** Fields of a server in the estate file; all optional there. */
 export const protectionFields = {
@@ -160,6 +172,7 @@ export const protectionFields = {
     .refine((sets) => uniqueBy(sets, ({ name }) => name), 'names must be unique')
     .default([])
     .meta({ description: 'Files and databases that are backed up from inside the guest.' }),
+  ssh: sshAccessSchema.nullable().default(null).meta({ description: 'How programs are run in the guest where its agent must not run any. null: by the guest agent.' }),
 };
 
 /** What the API shows of it. */

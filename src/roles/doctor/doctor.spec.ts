@@ -50,12 +50,14 @@ describe('doctor: estate', () => {
     readonly polled?: boolean;
     readonly servers?: readonly ServerRecord[];
     readonly agent?: Partial<GuestAgent>;
+    readonly overSsh?: Partial<GuestAgent>;
   }): EstateCheckDependencies => {
     const hypervisor: Partial<Hypervisor> = {
       probe: overrides.probe ?? (() => Promise.resolve({ name: 'h1', versions: { libvirt: '9.0.0' }, domainTypes: ['qemu'] })),
       inspect: overrides.inspect ?? (() => Promise.resolve(inspection())),
       guestAgent: () => overrides.agent as GuestAgent,
     };
+    const overSsh = (): GuestAgent => overrides.overSsh as GuestAgent;
     const repository: Partial<ImageRepository> = { check: overrides.check ?? (() => Promise.resolve({ freeBytes: 5 * 1024 ** 3, recoveryPoints: 1 })) };
     const runs: Partial<RunDispatcher> = { hasWorker: () => Promise.resolve(overrides.polled ?? true) };
     return {
@@ -64,7 +66,7 @@ describe('doctor: estate', () => {
         listRepositories: () => Promise.resolve([{ name: 'main', kind: 'directory', path: directory }]),
         listServers: () => Promise.resolve(overrides.servers ?? [server]),
       },
-      adapters: { hypervisor: () => hypervisor as Hypervisor, repository: () => repository as ImageRepository },
+      adapters: { hypervisor: () => hypervisor as Hypervisor, repository: () => repository as ImageRepository, overSsh },
       runs: runs as RunDispatcher,
     };
   };
@@ -114,6 +116,16 @@ describe('doctor: estate', () => {
       ['no restic', { ...allowing(COMMANDS), agent: { start: () => Promise.reject(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process “restic” (No such file or directory)')) } }, 'RESTIC_MISSING'],
     ] as const)('names %s', async (_what, overrides, code) => {
       await expect(states(overrides)).resolves.toContain(`server db01: fail ${code}`);
+    });
+
+    it('can be saved over SSH where that is declared, whatever the agent allows', async () => {
+      const ssh = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' };
+      const declared = { ...allowing(['guest-ping']), servers: [{ ...withData, protection: { ...withData.protection, ssh } }] };
+      const checks = await checkEstate(dependencies({ ...declared, overSsh: saying('restic 0.16.4 compiled with go1.21') }));
+      expect(checks.at(-1)).toMatchObject({ state: 'ok', detail: 'data sets can be saved: restic 0.16.4 in the guest, over SSH (root@192.0.2.10, port 22)' });
+      const refusing = { start: () => Promise.reject(new ModosuError('GUEST_SSH_REFUSED', 'no', { hint: 'Put this line into authorized_keys: ssh-ed25519 KEY' })) };
+      const refused = await checkEstate(dependencies({ ...declared, overSsh: refusing }));
+      expect(refused.at(-1)).toMatchObject({ state: 'fail', code: 'GUEST_SSH_REFUSED', hint: expect.stringContaining('ssh-ed25519 KEY') as string });
     });
 
     it('are not asked about while the agent is silent', async () => {

@@ -16,7 +16,7 @@ const RESTIC_DEADLINE_MS = 30_000;
 
 export interface EstateCheckDependencies {
   readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listServers'>;
-  readonly adapters: Pick<Adapters, 'hypervisor' | 'repository'>;
+  readonly adapters: Pick<Adapters, 'hypervisor' | 'repository' | 'overSsh'>;
   /** Null when Temporal does not answer: workers cannot be looked for. */
   readonly runs: RunDispatcher | null;
 }
@@ -42,7 +42,7 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
       })),
     );
   }
-  return [...checks, ...(await inTurn(servers, SERVERS_AT_ONCE, (server) => checkServer(server, byName.get(server.hypervisor))))];
+  return [...checks, ...(await inTurn(servers, SERVERS_AT_ONCE, (server) => checkServer(server, byName.get(server.hypervisor), adapters.overSsh)))];
 }
 
 const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly Check[]> =>
@@ -54,7 +54,7 @@ const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly
   });
 
 /** Whether an image of it can be taken, and whether a restore finds its directories writable. */
-async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefined): Promise<readonly Check[]> {
+async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefined, overSsh: Adapters['overSsh']): Promise<readonly Check[]> {
   const subject = `server ${server.name}`;
   if (hypervisor === undefined) {
     return [fail(subject, `Its hypervisor "${server.hypervisor}" is not declared.`, 'Declare the hypervisor in the estate file and apply it.', 'HYPERVISOR_NOT_CONFIGURED')];
@@ -67,18 +67,27 @@ async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefi
         ? [warn(subject, 'It has no guest agent channel: a restore cannot tell whether the system has started.', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.', 'AGENT_ABSENT')]
         : [];
     const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
-    const data = server.protection.dataSets.length === 0 || agent.state !== 'answering' ? [] : await checkData(subject, server, agent.commands, hypervisor);
+    const data = server.protection.dataSets.length === 0 || agent.state !== 'answering' ? [] : await checkData(subject, server, agent.commands, { hypervisor, overSsh });
     return [...refused, ...silent, ...directories, ...data];
   });
 }
 
 /** Whether its data sets can be saved from inside the guest. Asked only of an agent that answers. */
-async function checkData(subject: string, { uuid, name }: ServerRecord, commands: readonly string[], hypervisor: Hypervisor): Promise<readonly Check[]> {
+async function checkData(subject: string, { uuid, name, protection: { ssh } }: ServerRecord, commands: readonly string[], through: { readonly hypervisor: Hypervisor; readonly overSsh: Adapters['overSsh'] }): Promise<readonly Check[]> {
+  const agent = through.hypervisor.guestAgent({ uuid, name });
+  if (ssh !== null) {
+    // What is refused comes with the line for authorized_keys.
+    return look(subject, async () => {
+      const { version } = await probe(through.overSsh(agent, { uuid, name }, ssh), AbortSignal.timeout(RESTIC_DEADLINE_MS));
+      return ok(subject, `data sets can be saved: restic ${version} in the guest, over SSH (${ssh.user}@${ssh.host}, port ${ssh.port})`);
+    });
+  }
   const missing = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'].filter((command) => !commands.includes(command));
   if (missing.length > 0) {
-    return [fail(subject, `It has data sets, and its guest agent forbids ${missing.join(', ')}: no data can be saved.`, 'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga).', 'GUEST_COMMAND_FORBIDDEN')];
+    const hint = 'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or declare "ssh" of the server: programs are run over SSH then.';
+    return [fail(subject, `It has data sets, and its guest agent forbids ${missing.join(', ')}: no data can be saved.`, hint, 'GUEST_COMMAND_FORBIDDEN')];
   }
-  const { version } = await probe(hypervisor.guestAgent({ uuid, name }), AbortSignal.timeout(RESTIC_DEADLINE_MS));
+  const { version } = await probe(agent, AbortSignal.timeout(RESTIC_DEADLINE_MS));
   return [ok(subject, `data sets can be saved: restic ${version} in the guest`)];
 }
 

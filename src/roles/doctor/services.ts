@@ -13,10 +13,11 @@ import type { RunDispatcher } from '../../temporal/run-starter';
 import { fail, failed, look, ok, warn, withRoom, type Check } from './check';
 
 /** Programs that copies and calls of a hypervisor on this machine need. */
-const PROGRAMS = ['virsh', 'qemu-img', 'setpriv', 'flock'] as const;
+const PROGRAMS = ['virsh', 'qemu-img', 'setpriv', 'flock', 'restic'];
 
-export const checkPrograms = (): readonly Check[] =>
-  PROGRAMS.map((program) => {
+/** @param servesData whether `modosu up` on this machine serves the data repository itself */
+export const checkPrograms = (servesData: boolean): readonly Check[] =>
+  [...PROGRAMS, ...(servesData ? ['rclone'] : [])].map((program) => {
     try {
       return ok(`program ${program}`, findProgram(program));
     } catch (error) {

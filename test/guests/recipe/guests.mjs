@@ -9,7 +9,8 @@ export const ROOT_OFFSET_BYTES = BOOT_OFFSET_BYTES + BOOT_SIZE_BYTES;
 /** The programs of a real server, not busybox's: what is done to databases and files in a guest relies on them. */
 const REAL_PROGRAMS = ['coreutils', 'findutils', 'util-linux', 'procps'];
 
-const COMMON_PACKAGES = ['busybox-static', 'qemu-guest-agent', 'restic', 'passwd', 'libpam-modules', 'netbase'];
+/** dropbear: an SSH server, which nobody starts but the tests of SSH. */
+const COMMON_PACKAGES = ['busybox-static', 'qemu-guest-agent', 'restic', 'dropbear-bin', 'passwd', 'libpam-modules', 'netbase'];
 
 /** `tree` says which root file system a guest has; guests with the same one are made from the same tree. */
 export const GUESTS = {
