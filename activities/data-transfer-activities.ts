@@ -47,7 +47,11 @@ export class DataTransfers implements DataTransferActivities {
           },
         },
         work,
-      );
+      ).catch(async (error: unknown) => {
+        // A server whose storage is full does not say so to the guest.
+        if (!work.signal.aborted) await repository.requireRoom();
+        throw error;
+      });
       const { snapshotId, files, totalBytes, addedBytes, problems, restic: resticVersion } = saved;
       const content = dumped?.content ?? { kind: 'files' as const, paths: dataSet.kind === 'files' ? dataSet.paths : [], files, totalBytes, problems };
       return { snapshotId, pointInTime, content, totalBytes, addedBytes, resticVersion };

@@ -27,7 +27,7 @@ export class PlanningJudgements implements PlanningActivities {
   ): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
-    const point = recoveryPointId === null ? await catalog.newestUsable(serverId) : await catalog.getRecoveryPoint(recoveryPointId);
+    const point = recoveryPointId === null ? await catalog.newestUsable(serverId, request.incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
     if (point.serverId !== serverId) {
       throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
     }

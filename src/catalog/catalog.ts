@@ -172,8 +172,8 @@ export interface Catalog {
   listRecoveryPoints(filter: { readonly serverId?: string }, page: PageRequest): Promise<Page<RecoveryPointView>>;
   /** Throws `RECOVERY_POINT_NOT_FOUND`. */
   getRecoveryPoint(id: string): Promise<RecoveryPointView>;
-  /** Newest `usable` image by point in time. Throws `NO_RECOVERY_POINT`. */
-  newestUsable(serverId: string): Promise<ImageRecoveryPointView>;
+  /** Newest `usable` image by point in time, of those not younger than `until` (ISO 8601; null: of all). Throws `NO_RECOVERY_POINT`. */
+  newestUsable(serverId: string, until?: string | null): Promise<ImageRecoveryPointView>;
   /** Usable ones of a data set that were taken as backups, newest first; at most a thousand. */
   usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
   /** After a failed verification. Idempotent; audited. */

@@ -1,4 +1,4 @@
-import { IsNull, type EntityManager } from 'typeorm';
+import { IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import type { Catalog } from './catalog';
@@ -71,11 +71,11 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
 
     getRecoveryPoint: (id) => database.read(async (manager) => recoveryPointView(await requireRecoveryPoint(manager, id))),
 
-    newestUsable: (serverId) =>
+    newestUsable: (serverId, until = null) =>
       database.read(async (manager) => {
         const server = await requireServer(manager, serverId);
-        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, kind: 'image', state: 'usable' }, order: { pointInTime: 'DESC', generation: 'DESC' } });
-        if (row === null) throw noRecoveryPoint(server);
+        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, kind: 'image', state: 'usable', ...(until === null ? {} : { pointInTime: LessThanOrEqual(new Date(until)) }) }, order: { pointInTime: 'DESC', generation: 'DESC' } });
+        if (row === null) throw noRecoveryPoint(server, until);
         return imageView(row);
       }),
 
@@ -110,8 +110,12 @@ export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, add
 export const recoveryPointNotFound = (id: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
 
-export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }): ModosuError =>
-  new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point.`, { context: { serverId: server.id, server: server.name } });
+/** @param until nothing younger was asked for; null: anything */
+export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }, until: string | null = null): ModosuError =>
+  new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point${until === null ? '' : ` from before the incident at ${until}`}.`, {
+    ...(until === null ? {} : { hint: 'Choose one by its id (--image): `modosu recovery-point list --server NAME`.' }),
+    context: { serverId: server.id, server: server.name },
+  });
 
 export const generationTaken = ({ id, serverName, generation }: { readonly id: string; readonly serverName: string; readonly generation: number | null }): ModosuError =>
   new ModosuError('INTERNAL', `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`, {

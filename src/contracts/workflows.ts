@@ -121,7 +121,7 @@ export type StartablePlan =
 export interface PlanRestoreInput {
   readonly planId: string;
   readonly serverId: string;
-  /** Null: the newest usable one. */
+  /** Null: the newest usable one, not younger than the incident. */
   readonly recoveryPointId: string | null;
   /** Targets of the disks that the server keeps as they are now. Absent in plans that an earlier version has started: none. */
   readonly keepDisks?: readonly string[];

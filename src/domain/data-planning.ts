@@ -125,12 +125,26 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
     changes: survey.changes,
     before: { powerState: present.powerState, agent: present.agent.state },
     steps: dataRestoreSteps(item),
-    findings: [...problemFindings(point), ...survey.findings],
+    findings: [...afterIncident(point.pointInTime, source.incidentAt), ...problemFindings(point), ...survey.findings],
     losses: survey.losses,
     loss: recoveryLoss([point.pointInTime], source.incidentAt, now),
     estimate: estimateDuration(source.measuredRecoverySeconds),
     createdAt: now.toISOString(),
   };
+}
+
+/** Chosen by people; by itself nothing is taken that may hold what is to be mended. */
+export function afterIncident(pointInTime: string, incidentAt: string | null): readonly Finding[] {
+  if (incidentAt === null || Date.parse(pointInTime) <= Date.parse(incidentAt)) return [];
+  return [
+    {
+      code: 'RECOVERY_POINT_AFTER_INCIDENT',
+      severity: 'warn',
+      message: `The recovery point is from ${pointInTime}, after the incident at ${incidentAt}: it may hold what is to be mended.`,
+      remedy: 'Choose one from before the incident, or leave the choice to Modosu.',
+      evidence: [],
+    },
+  ];
 }
 
 /** Files that changed while they were read may be torn. */

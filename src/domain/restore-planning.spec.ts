@@ -116,6 +116,12 @@ describe('planRestore', () => {
     for (const changes of allowed) expect(found(changes)).not.toContain('block HEALTH_CHECK_NEEDS_BACKUP_NETWORK');
   });
 
+  it('warns of a recovery point from after the incident', () => {
+    const found = (incidentAt: string | null): readonly string[] => planRestore({ ...source(), incidentAt }, survey(), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+    expect(found('2026-03-02T09:29:59.000Z')).toContain('warn RECOVERY_POINT_AFTER_INCIDENT');
+    for (const incidentAt of [null, '2026-03-02T09:30:00.000Z']) expect(found(incidentAt)).not.toContain('warn RECOVERY_POINT_AFTER_INCIDENT');
+  });
+
   it('counts what earlier restores have kept, and names the run that can give room back', () => {
     const openWayBacks = [wayBack('run_2', '2026-03-02T00:00:00.000Z', 2 * GIB), wayBack('run_1', '2026-03-01T00:00:00.000Z', GIB)];
     const plan = planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW);

@@ -2,7 +2,7 @@ import type { PlanSource } from '../contracts/activities';
 import type { Finding, KeptDisk, PlanBasis, PlannedData, PlannedVolume, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
 import type { NicInspection, ServerInspection } from '../contracts/server';
 import { keptBytes, type StateBefore } from '../contracts/way-back';
-import { dataFindings, recoveryLoss } from './data-planning';
+import { afterIncident, dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
 import { oldDiskFindings, requireAttachable } from './old-disks';
 import { describeAge, formatBytes } from '../contracts/format';
@@ -76,6 +76,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       oldDisks: oldDisks.map(({ target }) => target),
     }),
     findings: [
+      ...afterIncident(manifest.pointInTime, source.incidentAt ?? null),
       ...presenceFindings(survey),
       ...(keptDisks.length > 0 && diskSet.length > 0 ? keptSetFindings(source, survey, keptTargets, diskSet) : definitionFindings(survey, diskSet)),
       ...keptFindings(keptDisks, restored, survey),

@@ -216,6 +216,9 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const older = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
       const newer = await catalog.recordRecoveryPoint(manifestOf(server, 2), 'main');
       expect((await catalog.newestUsable(server.id)).id).toBe(newer.id);
+      expect((await catalog.newestUsable(server.id, newer.pointInTime)).id).toBe(newer.id);
+      expect((await catalog.newestUsable(server.id, new Date(Date.parse(newer.pointInTime) - 1).toISOString())).id).toBe(older.id);
+      await expect(catalog.newestUsable(server.id, '2001-01-01T00:00:00.000Z')).rejects.toMatchObject({ code: 'NO_RECOVERY_POINT', message: expect.stringContaining('before the incident at 2001') as string });
       await catalog.markRecoveryPoint(newer.id, 'damaged', 'segment 3 of vda differs');
       await catalog.markRecoveryPoint(newer.id, 'damaged', 'again');
       expect((await catalog.newestUsable(server.id)).id).toBe(older.id);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
@@ -40,6 +40,19 @@ describe('data repository: what can go wrong', () => {
     await repository.ensure(serverId);
     return serverId;
   };
+  it('wants room on its storage before anything is saved, when that is on this machine', async () => {
+    await expect(repository.requireRoom()).resolves.toBeUndefined();
+    await expect(lab.repositoryAt('http://127.0.0.1:1', { directory: null }).requireRoom()).resolves.toBeUndefined();
+    const small = join(lab.directory, 'small');
+    mkdirSync(small);
+    expect((await runCommand(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'small', small])).exitCode).toBe(0);
+    try {
+      await expect(lab.repositoryAt('http://127.0.0.1:1', { directory: small }).requireRoom()).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE', message: expect.stringContaining('16 MiB free') as string });
+    } finally {
+      await runCommand(['umount', small]);
+    }
+  });
+
   /** Cannot be compressed: its pack is larger than that of the directories. */
   const content = randomBytes(300_000);
 

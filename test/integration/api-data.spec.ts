@@ -235,6 +235,7 @@ describe('the API, data', () => {
       ['a data set with a NUL', { ...FILES, dataSet: 'a\u0000' }, 'dataSet'],
       ['replace that is no truth value', table({ replace: 'yes' }), 'selection.replace'],
       ['an incident yesterday', { ...TABLES, incidentAt: 'yesterday' }, 'incidentAt'],
+      ['an incident in the future', { ...TABLES, incidentAt: '2999-03-01T00:00:00Z' }, 'incidentAt'],
       ['an incident on a day', { ...TABLES, incidentAt: '2026-03-01' }, 'incidentAt'],
       ['an incident in no time zone', { ...TABLES, incidentAt: '2026-03-01T02:10:00' }, 'incidentAt'],
       ['an incident in the thirteenth month', { ...TABLES, incidentAt: '2026-13-01T02:10:00Z' }, 'incidentAt'],
@@ -262,8 +263,14 @@ describe('the API, data', () => {
     });
 
     it('of a server: the data that follows can be left out, and the incident be told', async () => {
-      await plan({ scenario: 'server', noData: true, incidentAt: '2026-03-01T02:10:00Z' });
-      expect(api.runStarter.plans).toMatchObject([{ scenario: 'server', input: { noData: true, incidentAt: '2026-03-01T02:10:00.000Z' } }]);
+      const incidentAt = seeded.image.pointInTime;
+      await plan({ scenario: 'server', noData: true, incidentAt: incidentAt.replace('Z', '+00:00') });
+      expect(api.runStarter.plans).toMatchObject([{ scenario: 'server', input: { noData: true, incidentAt } }]);
+    });
+
+    it('of a server with an incident before every image are refused at once', async () => {
+      expect(await plan({ scenario: 'server', incidentAt: '2001-03-01T02:10:00Z' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string, hint: expect.stringContaining('--image') as string } });
+      expect(api.runStarter.plans).toEqual([]);
     });
   });
 

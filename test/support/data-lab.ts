@@ -38,7 +38,7 @@ export class DataLab {
     return lab;
   }
 
-  repositoryAt(url: string, changes: { readonly program?: string; readonly secrets?: DirectorySecrets } = {}): DataRepository {
+  repositoryAt(url: string, changes: { readonly program?: string; readonly secrets?: DirectorySecrets; readonly directory?: string | null } = {}): DataRepository {
     const { secrets, htpasswdFile, stored, tls } = this;
     const caCertificate = tls === null ? null : { file: tls.certificateFile, pem: readFileSync(tls.certificateFile, 'utf8') };
     return createResticDataRepository({ url, guestUrl: url, caCertificate, secrets, htpasswdFile, directory: stored, ...changes });

@@ -142,11 +142,11 @@ export class FakeCatalog implements Catalog {
 
   getRecoveryPoint: Catalog['getRecoveryPoint'] = async (id) => recoveryPointView(this.point(id));
 
-  newestUsable: Catalog['newestUsable'] = async (serverId) => {
+  newestUsable: Catalog['newestUsable'] = async (serverId, until = null) => {
     const server = this.server(serverId);
-    const usable = this.pointsOf(serverId).filter(({ kind, state }) => kind === 'image' && state === 'usable');
+    const usable = this.pointsOf(serverId).filter(({ kind, state, pointInTime }) => kind === 'image' && state === 'usable' && (until === null || pointInTime <= new Date(until)));
     const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0));
-    if (newest === undefined) throw noRecoveryPoint(server);
+    if (newest === undefined) throw noRecoveryPoint(server, until);
     return imageView(newest);
   };
 

@@ -42,6 +42,10 @@ export class FakeDataRepository implements DataRepository {
     if (!this.servers.has(requireServerId(serverId))) this.servers.set(serverId, { snapshots: [], manifests: new Map() });
   }
 
+  async requireRoom(): Promise<void> {
+    this.mayFail();
+  }
+
   async access(serverId: string): Promise<DataAccess> {
     this.mayFail();
     this.server(serverId);

@@ -111,7 +111,7 @@ export class ServersController {
 /** Said at once rather than by a plan that fails. Throws `NO_RECOVERY_POINT`. */
 async function requireAny(catalog: Catalog, server: ServerRecord, request: RestorePlanRequest): Promise<void> {
   if (request.scenario === 'server') {
-    await catalog.newestUsable(server.id);
+    await catalog.newestUsable(server.id, request.incidentAt === undefined ? null : new Date(request.incidentAt).toISOString());
     return;
   }
   if ((await catalog.usableData(server.id, request.dataSet)).length > 0) return;

@@ -162,9 +162,16 @@ const diskTargets = z
   .refine((targets) => new Set(targets).size === targets.length, 'targets must be unique')
   .default([]);
 
+/** Between whoever asks and this machine. */
+const CLOCKS_DIFFER_MS = 60_000;
+
 const requestFields = {
-  recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent.' }),
-  incidentAt: z.iso.datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' }).optional().meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' }),
+  recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent; of those from before the incident, where one is given.' }),
+  incidentAt: z.iso
+    .datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' })
+    .refine((time) => Date.parse(time) <= Date.now() + CLOCKS_DIFFER_MS, 'must not lie in the future')
+    .optional()
+    .meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' }),
 };
 
 export const restorePlanRequestSchema = z

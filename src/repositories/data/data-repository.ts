@@ -23,6 +23,8 @@ export interface DataRepository {
   probe(): Promise<{ readonly restic: string; readonly address: string }>;
   /** Makes login, password and repository of a server, where they are missing. Idempotent. A repository that has been there and is gone (storage that is not mounted) is `DATA_REPOSITORY_UNREACHABLE`: never made anew. */
   ensure(serverId: string): Promise<void>;
+  /** Throws `NOT_ENOUGH_SPACE`, with numbers, when its storage is on this machine and nearly full. What a server elsewhere has left nobody says: it then shows in the backup. */
+  requireRoom(): Promise<void>;
   /** For restic in the guest. */
   access(serverId: string): Promise<DataAccess>;
   /** Removes locks whose owner is gone, or that are older than half an hour. A live lock stays. Idempotent. */

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { DataManifest } from '../../contracts/data';
+import { formatBytes } from '../../contracts/format';
 import { isId } from '../../contracts/ids';
 import type { Secrets } from '../../secrets/secrets';
 import { runCommand } from '../../system/child-process';
+import { freeBytes } from '../../system/files';
 import type { DataAccess, DataRepository, DataSnapshot, SnapshotEntry } from './data-repository';
 import { PROBE_LOGIN, secretName, writeLogins } from './logins';
 import { removeStaleLocks } from './locks';
@@ -34,6 +36,8 @@ export const GUEST_CA_CERTIFICATE_FILE = '/var/lib/modosu/data-repository-ca.pem
 /** The server reads its list of logins again when it has changed: at once, or within seconds when it is rest-server. */
 const LOGIN_DEADLINE_MS = 10_000;
 const LOGIN_POLL_MS = 100;
+/** Less is nearly full: packs, an index, and what restores read by. */
+const RESERVE_BYTES = 256 * 1024 * 1024;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
 /** Of one command, far below what Linux takes. */
 const MOST_ARGUMENT_BYTES = 64 * 1024;
@@ -76,6 +80,17 @@ class ResticDataRepository implements DataRepository {
     });
     this.ensuring.set(serverId, settled);
     return next;
+  }
+
+  async requireRoom(): Promise<void> {
+    const { directory } = this.options;
+    if (directory === null) return;
+    const free = await freeBytes(directory);
+    if (free >= RESERVE_BYTES) return;
+    throw new ModosuError('NOT_ENOUGH_SPACE', `The data repository has ${formatBytes(free)} free in ${directory}; a backup wants at least ${formatBytes(RESERVE_BYTES)}.`, {
+      hint: 'Make room on the storage of the data repository; recovery points that are there stay usable.',
+      context: { directory, freeBytes: free, neededBytes: RESERVE_BYTES },
+    });
   }
 
   private async makeWhatIsMissing(serverId: string): Promise<void> {
