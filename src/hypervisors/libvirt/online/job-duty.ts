@@ -16,6 +16,8 @@ const LATENCY_EVERY_MS = 1_000;
 const EVENT_GRACE_MS = 1_500;
 /** A guest whose write failed together with the job may be stopped a moment later. */
 const PAUSE_GRACE_MS = 500;
+/** From the end of a job to the end of the QEMU that takes it along, on a busy host. */
+const DYING_MS = 10_000;
 /** The announcement tells at once; this is for the case that it is missed. */
 const LOOK_EVERY_MS = 2_000;
 const AGAIN_MS = 500;
@@ -94,18 +96,32 @@ export class JobDuty {
   }
 
   private async decide(state: RunState): Promise<void> {
-    const { book, control } = this.tools;
+    const { book } = this.tools;
     let outcome = await this.outcome(state);
     if (outcome === null) return;
     if (outcome.result === 'failed' && state !== 'off') {
-      await delay(PAUSE_GRACE_MS);
-      if (this.isOurPause() && (await control.runState()) === 'storage') {
+      const later = await this.stateAfterFailure();
+      if (later === 'off') {
+        outcome = (await this.outcome(later)) ?? outcome;
+      } else if (later === 'storage' && this.isOurPause()) {
         await this.freeGuest();
-        outcome = (await this.outcome(state)) ?? outcome;
+        outcome = (await this.outcome(later)) ?? outcome;
       }
     }
     await book.change({ outcome });
     await book.log(outcome.result === 'completed' ? 'the job has completed' : `the job has failed: ${outcome.message}`);
+  }
+
+  /** What has ended the job may only now show at the server: it stops, or is gone. A failure without a word is that of a QEMU that is dying. */
+  private async stateAfterFailure(): Promise<RunState> {
+    const { book, control } = this.tools;
+    const isWordless = book.state.cancelled === null && (this.announced?.end.errorText ?? '') === '';
+    const giveUpAt = monotonicMs() + (isWordless ? DYING_MS : 0);
+    for (;;) {
+      await delay(PAUSE_GRACE_MS);
+      const state = await control.runState();
+      if (state !== 'running' || monotonicMs() >= giveUpAt) return state;
+    }
   }
 
   /** Null: not known yet. */
