@@ -48,7 +48,7 @@ export class Journey {
   }
 
   static async begin(stack: E2eStack, kind: Kind): Promise<Journey> {
-    const name = `e2e-deaths-${kind}`;
+    const name = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'e2e-'}deaths-${kind}`;
     const isBackup = kind === 'backup-online';
     const guest = await stack.addServer({
       name,

@@ -145,21 +145,23 @@ export interface Choice {
   /** Upper bound for the number of cases; null: the sample's own, or all. */
   readonly limit: number | null;
   readonly shard: { readonly index: number; readonly of: number };
+  /** Null: all. Executions without `libvirtd`, which they would share, may go on beside each other. */
+  readonly victims: readonly string[] | null;
 }
 
 /** Each victim once. */
 const SAMPLE_CASES = 8;
 
-/** `MODOSU_TEST_SEED`, `MODOSU_TEST_FULL=1`, `MODOSU_TEST_CASES=n`, `MODOSU_TEST_SHARD=i/n` with i from 1. */
+/** `MODOSU_TEST_SEED`, `MODOSU_TEST_FULL=1`, `MODOSU_TEST_CASES=n`, `MODOSU_TEST_SHARD=i/n` with i from 1, `MODOSU_TEST_VICTIMS=worker,api`. */
 export function choiceOf(env: Readonly<Record<string, string | undefined>>): Choice {
   const [index = 1, of = 1] = (env['MODOSU_TEST_SHARD'] ?? '1/1').split('/').map(Number);
   const limit = env['MODOSU_TEST_CASES'];
-  return { seed: Number(env['MODOSU_TEST_SEED'] ?? 1), full: env['MODOSU_TEST_FULL'] === '1', limit: limit === undefined ? null : Number(limit), shard: { index, of } };
+  return { seed: Number(env['MODOSU_TEST_SEED'] ?? 1), full: env['MODOSU_TEST_FULL'] === '1', limit: limit === undefined ? null : Number(limit), shard: { index, of }, victims: env['MODOSU_TEST_VICTIMS']?.split(',') ?? null };
 }
 
 /** The cases of one execution, those of a kind together. A limit never leaves out a victim or a kind while there is room for it. */
-export function chosenCases({ seed, full, limit, shard }: Choice): readonly DeathCase[] {
-  const ordered = balanced(shuffled(allCases(), seed));
+export function chosenCases({ seed, full, limit, shard, victims }: Choice): readonly DeathCase[] {
+  const ordered = balanced(shuffled(allCases(), seed)).filter(({ victim }) => victims?.includes(victim) ?? true);
   const mine = ordered.slice(0, limit ?? (full ? ordered.length : SAMPLE_CASES)).filter((_, position) => position % shard.of === shard.index - 1);
   return KINDS.flatMap((kind) => mine.filter((chosen) => chosen.kind === kind));
 }
