@@ -178,11 +178,12 @@ describe('modosu, runs', () => {
 
     it('--keep-disk asks for disks that stay, once or several times, and the plan says which do', async () => {
       api.runStarter.onPlan = async ({ input: { planId } }) =>
-        void setTimeout(() => void api.completePlan(planId, server, point, [], { keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }] }), 30);
+        void setTimeout(() => void api.completePlan(planId, server, point, [], { keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }], oldDisks: [{ target: 'vdc', path: '/disks/vdc.qcow2', format: 'qcow2' }] }), 30);
       const { code, stdout } = await cli(api, [...PLAN, '--keep-disk', 'vdb', '--keep-disk', 'vdc', '--attach-old-disk', 'vdd']);
       expect(code).toBe(0);
       expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] } }]);
       expect(stdout).toMatch(/vdb +2 MiB +\/disks\/vdb\.raw +nothing: it stays as it is\n/);
+      expect(stdout).toMatch(/vdc, old +qcow2 +\/disks\/vdc\.qcow2 +nothing: attached read-only, to copy from\n/);
     });
 
     it.each([['/dev/vdb'], ['vdb,vdc'], ['../vdb'], ['']])('--keep-disk %j is no disk: exit code 2, nothing is started', async (target) => {

@@ -92,6 +92,6 @@ export class GuestArgvWatch {
 
 /** Files of a guest in which one of the texts stands. */
 export async function guestFilesWith(uuid: string, texts: readonly string[], directories: readonly string[]): Promise<readonly string[]> {
-  const { stdout } = await guestExec(uuid, ['grep', '-rlF', '-f', '/dev/stdin', ...directories], { input: `${texts.join('\n')}\n`, timeoutMs: 120_000 });
+  const { stdout } = await guestExec(uuid, ['grep', '-rlF', '-f', '/proc/self/fd/0', ...directories], { input: `${texts.join('\n')}\n`, timeoutMs: 120_000 });
   return stdout.split('\n').filter((path) => path !== '');
 }

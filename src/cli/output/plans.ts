@@ -100,6 +100,7 @@ function volumes(body: RestorePlanBody): string {
     volume.replacesPath ?? 'nothing',
   ]);
   for (const { target, path, virtualSizeBytes } of keptDisksOf(body)) rows.push([target, formatBytes(virtualSizeBytes), path, 'nothing: it stays as it is']);
+  for (const { target, format, path } of body.oldDisks ?? []) rows.push([`${target}, old`, format, path, 'nothing: attached read-only, to copy from']);
   return indented(table(['DISK', 'SIZE', 'NEW VOLUME', 'REPLACES (KEPT)'], rows));
 }
 
