@@ -1,7 +1,7 @@
 import type { DataTransferActivities, DumpedData, FetchedData, SavedData } from '../src/contracts/activities';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
-import { ModosuError } from '../src/contracts/errors';
+import { isModosuError, ModosuError } from '../src/contracts/errors';
 import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
@@ -49,8 +49,9 @@ export class DataTransfers implements DataTransferActivities {
         work,
       ).catch(async (error: unknown) => {
         // A server whose storage is full does not say so to the guest.
-        if (!work.signal.aborted) await repository.requireRoom();
-        throw error;
+        const mayBeFull = isModosuError(error) && ['DATA_REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_FAILED', 'DATA_BACKUP_FAILED'].includes(error.code);
+        const full = mayBeFull && !work.signal.aborted ? await repository.requireRoom().then(() => null, (found: unknown) => found) : null;
+        throw isModosuError(full) && full.code === 'NOT_ENOUGH_SPACE' ? full : error;
       });
       const { snapshotId, files, totalBytes, addedBytes, problems, restic: resticVersion } = saved;
       const content = dumped?.content ?? { kind: 'files' as const, paths: dataSet.kind === 'files' ? dataSet.paths : [], files, totalBytes, problems };

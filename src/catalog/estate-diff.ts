@@ -38,6 +38,7 @@ type Comparable = { readonly name: string };
 export function compareEstate(inventory: Inventory, estate: Estate, resolved: readonly ResolvedServer[]): EstateDifference {
   const drafts = estate.servers.map((declaration) => draftOf(declaration, inventory.servers, resolved));
   refuseSharedDomains(drafts, inventory.servers);
+  refuseSharedGuests(drafts, inventory.servers);
   const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ({ kind, uri }) => placeFields({ kind, uri }));
   const repositories = compare('repository', inventory.repositories, estate.repositories, ({ kind, path }) => placeFields({ kind, path }));
   const servers = compare<ServerFacts, ServerDraft>('server', inventory.servers, drafts, serverFields);
@@ -106,6 +107,26 @@ function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly Ser
       });
     }
     owners.set(domain, server.name);
+  }
+}
+
+/** A copied declaration of SSH would save and restore the data of another server. */
+function refuseSharedGuests(drafts: readonly ServerDraft[], known: readonly ServerRecord[]): void {
+  const declared = new Set(drafts.map(({ name }) => name));
+  const owners = new Map<string, string>();
+  for (const { name, protection } of [...known.filter((server) => !declared.has(server.name)), ...drafts]) {
+    const { ssh } = protection;
+    if (ssh === null) continue;
+    for (const key of [ssh.hostKey, JSON.stringify([ssh.host.toLowerCase(), ssh.port])]) {
+      const owner = owners.get(key);
+      if (owner !== undefined) {
+        throw new ModosuError('ESTATE_CONFLICT', `Servers "${owner}" and "${name}" have the same SSH address or host key: programs for one would run in the other.`, {
+          hint: 'Declare under "ssh" of each server its own address and host key; servers made from one template need new host keys. Nothing was changed.',
+          context: { servers: [owner, name] },
+        });
+      }
+      owners.set(key, name);
+    }
   }
 }
 

@@ -21,7 +21,7 @@ describe('the fields of a declaration', () => {
       'quiesce: {"after":["/bin/true"]}',
       'onlineBackup: {"maxGuestLatencyMs":200}',
       'dataSets: uploads (files)',
-      'ssh: modosu@192.0.2.10:22 with sudo',
+      'ssh: modosu@192.0.2.10:22 with sudo, host key …AAAAAAAAAAAA',
     ]);
   });
 

@@ -28,7 +28,7 @@ export const protectionFields = ({ disks, nics, healthChecks, quiesce, onlineBac
   declared('quiesce', quiesce, compact(quiesce)),
   declared('onlineBackup', onlineBackup, compact(onlineBackup)),
   declared('dataSets', dataSets, dataSets.map(({ name, kind }) => `${name} (${kind})`).join(', ')),
-  declared('ssh', ssh, ssh === null ? '' : `${ssh.user}@${ssh.host}:${ssh.port}${ssh.sudo ? ' with sudo' : ''}`),
+  declared('ssh', ssh, ssh === null ? '' : `${ssh.user}@${ssh.host}:${ssh.port}${ssh.sudo ? ' with sudo' : ''}, host key …${ssh.hostKey.slice(-12)}`),
 ];
 
 export const createdLines = (fields: readonly Field[]): readonly string[] => fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);

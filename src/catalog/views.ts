@@ -1,3 +1,4 @@
+import { NO_PROTECTION } from '../contracts/protection';
 import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
@@ -14,7 +15,8 @@ import { wayBackView } from './way-back-transition';
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
-export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => record;
+/** What a program of an earlier version has written lacks what was not known then. */
+export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => ({ ...record, protection: { ...NO_PROTECTION, ...record.protection } });
 
 /** The database holds that a row has the columns of its kind. */
 export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {

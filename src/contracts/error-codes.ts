@@ -101,8 +101,8 @@ export const ERROR_CODES = {
 
   QUIESCE_FAILED: entry('precondition', 'never', 'Look at the guest agent and its freeze hooks, or go on without: --allow-crash-consistent labels the recovery point "crash".'),
   SERVER_FROZEN: entry('precondition', 'later', 'The file systems of the guest may still be frozen: look at it, then thaw them with `virsh domfsthaw DOMAIN`.'),
-  GUEST_COMMAND_FORBIDDEN: entry('precondition', 'never', 'The guest agent forbids this command (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga); allow it, declare "ssh" for the server, or leave out what needs it.'),
-  GUEST_SSH_REFUSED: entry('precondition', 'never', 'Compare the host key declared under "ssh" of the server with the guest\'s own, and put Modosu\'s public key (`modosu doctor` shows it) into authorized_keys there.'),
+  GUEST_COMMAND_FORBIDDEN: entry('precondition', 'never', 'The guest agent forbids this command (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga); allow it, or leave out what needs it. Programs for data and health checks can go over SSH: declare "ssh" of the server.'),
+  GUEST_SSH_REFUSED: entry('precondition', 'never', 'Compare the host key declared under "ssh" of the server with the guest\'s own, and put Modosu\'s public key (`modosu doctor` shows it) into authorized_keys there. An image from before that does not have it.'),
   HEALTH_CHECK_FAILED: entry('precondition', 'never', 'The check\'s own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.'),
   GUEST_TOO_SLOW: entry('precondition', 'never', 'The guest\'s writes became slower than maxGuestLatencyMs allows; lower the rate limit, or take the backup at a quieter time.'),
   BACKUP_JOB_LOST: entry('precondition', 'never', 'The backup job ended without a word, most likely with the server\'s QEMU process. Look at the server, then take the backup again.'),

@@ -271,7 +271,7 @@ function quarantineFindings({ protection }: PlanSource, quarantinedMacs: readonl
     findings.push({ code: 'NO_HEALTH_CHECKS', severity: 'ok', message: 'No health check is declared: the server goes live when it has started.', remedy: 'Declare "healthChecks" of the server.', evidence: [] });
   }
   const needAgent = healthChecks.filter(({ kind }) => kind !== 'tcp');
-  if (needAgent.length > 0 && !waitsForAgent) {
+  if (needAgent.length > 0 && !waitsForAgent && protection.ssh == null) {
     findings.push({
       code: 'HEALTH_CHECK_NEEDS_AGENT',
       severity: 'warn',

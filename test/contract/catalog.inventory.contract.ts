@@ -101,7 +101,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         subject: 'server',
         name: 'db01',
         change: 'update',
-        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)', 'ssh: none -> root@192.0.2.10:2222'],
+        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)', 'ssh: none -> root@192.0.2.10:2222, host key …AAAAAAAAAAAA'],
       });
       expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
       expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });
@@ -109,6 +109,20 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.applyEstate('alice', declare(mended), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['healthChecks: shop, web -> shop, web (changed)'] });
       await catalog.applyEstate('alice', declare({}), RESOLVED);
       expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
+    });
+
+    it('refuses two servers with one SSH host key or address', async () => {
+      const { catalog } = subject();
+      await givenServer(catalog);
+      const KEY = (letter: string): string => `ssh-ed25519 ${letter.repeat(68)}`;
+      const access = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: KEY('A') };
+      const second = { name: 'db02', uuid: '5e2f1f0a-3333-4444-8555-666677778888', domainName: 'db02' };
+      const declare = (ssh: typeof access): Estate => estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, ssh: access }, { ...ESTATE.servers[0]!, name: 'db02', domain: 'db02', ssh }] });
+      for (const ssh of [access, { ...access, host: '192.0.2.11' }, { ...access, hostKey: KEY('B') }]) {
+        expect(await codeOf(catalog.applyEstate('alice', declare(ssh), [...RESOLVED, second]))).toBe('ESTATE_CONFLICT');
+      }
+      await catalog.applyEstate('alice', declare({ ...access, host: '192.0.2.11', hostKey: KEY('B') }), [...RESOLVED, second]);
+      expect((await catalog.getServer('db02')).protection.ssh).toMatchObject({ host: '192.0.2.11' });
     });
 
     it('refuses another domain under a known name', async () => {

@@ -95,7 +95,7 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
     const pid = await agent.start({ argv: ['sleep', '1'], input: secret }, { timeoutMs: TIMEOUT_MS });
     expect(await inGuest('find /run/modosu -perm /077 ! -type l')).toBe('');
     await eventually('it ends', () => agent.outcome(pid, { timeoutMs: TIMEOUT_MS }), 30_000);
-    await inGuest(`touch -d '2020-01-01 00:00:00' /run/modosu/${pid}/code`);
+    await inGuest(`touch -d '2020-01-01 00:00:00' /run/modosu/${pid}/told`);
     await agent.start({ argv: ['true'] }, { timeoutMs: TIMEOUT_MS });
     expect(await inGuest(`ls -d /run/modosu/${pid} || :`)).toBe('');
     await expect(agent.outcome(pid, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
@@ -104,6 +104,17 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   it('sends nothing to a guest with another host key', async () => {
     await expect(over({ hostKey: strangeKey() }).exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('another host key') as string });
     expect(await inGuest('ls /tmp/touched 2>/dev/null || :')).toBe('');
+  });
+
+  it('does nothing in another machine, though it has the key', async () => {
+    const elsewhere = new SshGuestAgent({ agent: libvirtAgent, server: { uuid: '6f1c2f5e-4a3b-4c1d-8e9f-0a1b2c3d4e5f', name: 'db02' }, access: ssh.access, identity: () => sshKey(new DirectorySecrets(join(root, 'secrets'))), directory: join(root, 'known') });
+    await expect(elsewhere.exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('another machine') as string });
+    expect(await inGuest('ls /tmp/touched 2>/dev/null || :')).toBe('');
+  });
+
+  it('gives a program nothing of the log-in', async () => {
+    const { stdout } = await agent.exec(['env'], { timeoutMs: TIMEOUT_MS, env: { A: 'b' } });
+    expect(stdout.split('\n').map((line) => line.split('=')[0]).filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name ?? '')).sort()).toEqual(['A', 'HOME', 'LC_ALL', 'PATH']);
   });
 
   it('says which line lets it in', async () => {

@@ -7,7 +7,7 @@ import { runCommand } from '../../system/child-process';
 import { fileExists, writeFileDurably } from '../../system/files';
 import { cleanWords } from '../files/guest-words';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
-import { between, fromBase64, outcomeScript, readScript, runScript, startScript } from './guest-script';
+import { between, fromBase64, outcomeScript, readScript, runScript, startScript, type Asked } from './guest-script';
 
 /** The key with which we log in to guests. */
 export interface SshIdentity {
@@ -30,7 +30,7 @@ export interface SshGuestOptions {
 
 const CONNECT_SECONDS = 10;
 /** To the time a program has got: the connection. */
-const EXTRA_MS = 5_000;
+const EXTRA_MS = 2_000 + CONNECT_SECONDS * 1000;
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Two streams or a file in base64. */
@@ -49,6 +49,8 @@ const REFUSED = /permission denied|too many authentication failures/i;
  * Throws `GUEST_SSH_REFUSED` when the guest shows another host key than the declared one or does not let us in, `AGENT_SILENT` when it cannot be reached or the connection breaks, otherwise as `GuestAgent`.
  */
 export class SshGuestAgent implements GuestAgent {
+  private wasLetIn = false;
+
   constructor(private readonly options: SshGuestOptions) {}
 
   answers(timeoutMs: number): Promise<boolean> {
@@ -77,18 +79,19 @@ export class SshGuestAgent implements GuestAgent {
   }
 
   async exec(argv: readonly [string, ...string[]], { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES, ...given }: Parameters<GuestAgent['exec']>[1]): Promise<CommandResult> {
-    const said = await this.ask((mark) => runScript(mark, { argv, ...given }, maxOutputBytes), timeoutMs, () => {
+    const said = await this.ask((asked) => runScript(asked, { argv, ...given }, maxOutputBytes), timeoutMs, () => {
       throw new ModosuError('AGENT_COMMAND_FAILED', `${argv[0]} had not ended after ${timeoutMs / 1000} s in ${this.options.server.name}.`, {
         hint: 'It may still run in the guest. Wrap long commands with `timeout`.',
         context: { uuid: this.options.server.uuid },
       });
     });
     if (said[0] === 'missing') throw this.missing(argv[0]);
+    if (said[0] === 'unknown') throw this.lost(argv[0]);
     return this.result(said, maxOutputBytes);
   }
 
   async start(program: GuestProgram, { timeoutMs }: { readonly timeoutMs: number }): Promise<number> {
-    const [said] = await this.ask((mark) => startScript(mark, program), timeoutMs);
+    const [said] = await this.ask((asked) => startScript(asked, program), timeoutMs);
     if (said === 'missing') throw this.missing(program.argv[0]);
     const pid = /^started ([1-9]\d{0,9})$/.exec(said ?? '')?.[1];
     if (pid === undefined) throw this.nonsense();
@@ -97,15 +100,15 @@ export class SshGuestAgent implements GuestAgent {
 
   async outcome(pid: number, { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null> {
     if (!Number.isSafeInteger(pid) || pid <= 0) throw new ModosuError('INTERNAL', `${pid} is no process id.`);
-    const said = await this.ask((mark) => outcomeScript(mark, pid, maxOutputBytes), timeoutMs);
+    const said = await this.ask((asked) => outcomeScript(asked, pid, maxOutputBytes), timeoutMs);
     if (said[0] === 'runs') return null;
-    if (said[0] === 'unknown') throw new ModosuError('AGENT_COMMAND_FAILED', `${this.options.server.name} does not know (any more) what became of process ${pid}.`, { context: { uuid: this.options.server.uuid, pid } });
+    if (said[0] === 'unknown') throw this.lost(`process ${pid}`);
     return this.result(said, maxOutputBytes);
   }
 
   async readFile(path: string, { timeoutMs, maxBytes }: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer | null> {
     const limit = Math.min(maxBytes, MAX_FILE_BYTES);
-    const [what, ...lines] = await this.ask((mark) => readScript(mark, path, limit), timeoutMs);
+    const [what, ...lines] = await this.ask((asked) => readScript(asked, path, limit), timeoutMs);
     if (what === 'none') return null;
     const content = fromBase64(lines);
     if (what === 'content' && content !== null) return content.subarray(0, limit);
@@ -115,7 +118,7 @@ export class SshGuestAgent implements GuestAgent {
   }
 
   private result([first = '', ...lines]: readonly string[], limit: number): CommandResult {
-    const [, code, outBytes, errBytes] = /^ended (\d{1,3}) +(\d{1,9}) +(\d{1,9})$/.exec(first) ?? [];
+    const [, code, outBytes, errBytes, cut] = /^ended (\d{1,3}) +(\d{1,9}) +(\d{1,9}) (whole|cut)$/.exec(first) ?? [];
     const middle = lines.indexOf('.');
     const stdout = fromBase64(lines.slice(0, Math.max(0, middle)));
     const stderr = fromBase64(lines.slice(middle + 1));
@@ -124,37 +127,57 @@ export class SshGuestAgent implements GuestAgent {
       exitCode: Number(code),
       stdout: stdout.subarray(0, limit).toString('utf8'),
       stderr: stderr.subarray(0, limit).toString('utf8'),
-      truncated: Number(outBytes) > limit || Number(errBytes) > limit,
+      truncated: cut === 'cut' || Number(outBytes) > limit || Number(errBytes) > limit,
     };
   }
 
-  /** What a script has said. `late`: what to throw when it takes longer than `timeoutMs`; absent, the guest is silent. */
-  private async ask(script: (mark: string) => string, timeoutMs: number, late?: () => never): Promise<readonly string[]> {
+  /** What a script has said. `late`: what to throw when it has begun and takes longer than `timeoutMs`; absent, the guest is silent. */
+  private async ask(script: (asked: Asked) => string, timeoutMs: number, late?: () => never): Promise<readonly string[]> {
     const { server, access, identity, directory } = this.options;
     const mark = randomBytes(12).toString('hex');
-    const input = script(mark);
+    const input = script({ mark, uuid: server.uuid });
     const { file, publicKey } = await identity();
     const hostKeys = await knownHosts(directory, access.hostKey);
     const { exitCode, stdout, stderr, timedOut, truncated } = await runCommand(sshArguments(access, file, hostKeys), { input, timeoutMs: timeoutMs + EXTRA_MS, maxOutputBytes: MAX_REPLY_BYTES });
-    const { said, complete } = between(mark, stdout);
-    if (complete && !truncated) return said;
+    const { said, begun, complete } = between(mark, stdout);
+    if (begun) this.wasLetIn = true;
     const place = `${access.user}@${access.host}, port ${access.port}`;
     const context = { uuid: server.uuid, host: access.host, port: access.port };
-    const words = cleanWords(stderr.trim());
-    if (HOST_KEY.test(stderr)) {
+    if (complete && !truncated) return this.taken(said, place);
+    // A shell that repeats what it reads must not bring what is secret in it into an error.
+    const words = cleanWords(stderr.trim().replace(/[A-Za-z0-9+/=]{20,}/g, '…'));
+    // ssh's own words: later ones are the guest's.
+    if (!begun && exitCode === 255 && HOST_KEY.test(stderr)) {
       throw new ModosuError('GUEST_SSH_REFUSED', `${place}, which should be ${server.name}, shows another host key than the declared one. Nothing was sent to it.`, {
         hint: 'If the server has a new host key on purpose, declare it under "ssh" of the server (`ssh-keyscan HOST`, compared with the file in the guest); otherwise find out who answers there.',
         context,
       });
     }
-    if (REFUSED.test(stderr)) {
+    // One that has let us in before may have a moment's trouble.
+    if (!begun && exitCode === 255 && REFUSED.test(stderr) && !this.wasLetIn) {
       throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} does not let Modosu in over SSH (${place}): ${words}`, { hint: `Put this line into the authorized_keys of ${access.user} in the guest: ${publicKey}`, context });
     }
-    if (timedOut && late !== undefined) late();
+    if (timedOut && begun && late !== undefined) late();
     if (timedOut) throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, { hint: SSH_HINT, context });
-    // What ssh itself says. A connection that breaks says it too.
     if (exitCode === 255 || exitCode === null) throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, { hint: SSH_HINT, context });
     throw new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words}`, { context });
+  }
+
+  /** What a script says before it does anything. */
+  private taken(said: readonly string[], place: string): readonly string[] {
+    const { server } = this.options;
+    const [first = ''] = said;
+    if (first === 'other') {
+      throw new ModosuError('GUEST_SSH_REFUSED', `${place} is another machine than ${server.name}: it has another UUID. Nothing was done there.`, { hint: 'Correct host and hostKey under "ssh" of the server.', context: { uuid: server.uuid } });
+    }
+    const lacking = /^lacks ([a-z0-9]{1,20})$/.exec(first)?.[1];
+    if (lacking !== undefined) throw new ModosuError('GUEST_PROGRAM_MISSING', `${server.name} has no ${lacking}, which programs over SSH need.`, { context: { program: lacking } });
+    if (first === 'no keeper') throw new ModosuError('AGENT_SILENT', `No process could be started in ${server.name} over SSH.`, { context: { uuid: server.uuid } });
+    return said;
+  }
+
+  private lost(what: string): ModosuError {
+    return new ModosuError('AGENT_COMMAND_FAILED', `${this.options.server.name} does not know (any more) what became of ${what}.`, { context: { uuid: this.options.server.uuid } });
   }
 
   /** In the words of a guest agent: callers know them. */

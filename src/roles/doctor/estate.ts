@@ -3,6 +3,8 @@ import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
 import { hostTaskQueue, transferTaskQueue } from '../../contracts/ids';
+import type { SshAccess } from '../../contracts/protection';
+import type { GuestAgent } from '../../guests/guest-agent';
 import { probe } from '../../guests/restic/guest-restic';
 import type { Hypervisor } from '../../hypervisors/hypervisor';
 import { freeBytes } from '../../system/files';
@@ -67,21 +69,23 @@ async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefi
         ? [warn(subject, 'It has no guest agent channel: a restore cannot tell whether the system has started.', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.', 'AGENT_ABSENT')]
         : [];
     const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
-    const data = server.protection.dataSets.length === 0 || agent.state !== 'answering' ? [] : await checkData(subject, server, agent.commands, { hypervisor, overSsh });
-    return [...refused, ...silent, ...directories, ...data];
+    const { dataSets, ssh } = server.protection;
+    const guest = agent.state !== 'answering' ? [] : ssh !== null ? await checkSsh(subject, server, overSsh(hypervisor.guestAgent(server), server, ssh), ssh) : dataSets.length > 0 ? await checkData(subject, agent.commands, hypervisor.guestAgent(server)) : [];
+    return [...refused, ...silent, ...directories, ...guest];
   });
 }
 
+/** Whether Modosu is let in, and finds what its data sets need. What is refused comes with the line for authorized_keys. */
+const checkSsh = (subject: string, { protection: { dataSets } }: ServerRecord, guest: GuestAgent, { user, host, port }: SshAccess): Promise<readonly Check[]> =>
+  look(subject, async () => {
+    const place = `${user}@${host}, port ${port}`;
+    if (dataSets.length > 0) return ok(subject, `data sets can be saved: restic ${(await probe(guest, AbortSignal.timeout(RESTIC_DEADLINE_MS))).version} in the guest, over SSH (${place})`);
+    await guest.exec(['true'], { timeoutMs: RESTIC_DEADLINE_MS });
+    return ok(subject, `programs run in the guest over SSH (${place})`);
+  });
+
 /** Whether its data sets can be saved from inside the guest. Asked only of an agent that answers. */
-async function checkData(subject: string, { uuid, name, protection: { ssh } }: ServerRecord, commands: readonly string[], through: { readonly hypervisor: Hypervisor; readonly overSsh: Adapters['overSsh'] }): Promise<readonly Check[]> {
-  const agent = through.hypervisor.guestAgent({ uuid, name });
-  if (ssh !== null) {
-    // What is refused comes with the line for authorized_keys.
-    return look(subject, async () => {
-      const { version } = await probe(through.overSsh(agent, { uuid, name }, ssh), AbortSignal.timeout(RESTIC_DEADLINE_MS));
-      return ok(subject, `data sets can be saved: restic ${version} in the guest, over SSH (${ssh.user}@${ssh.host}, port ${ssh.port})`);
-    });
-  }
+async function checkData(subject: string, commands: readonly string[], agent: GuestAgent): Promise<readonly Check[]> {
   const missing = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'].filter((command) => !commands.includes(command));
   if (missing.length > 0) {
     const hint = 'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or declare "ssh" of the server: programs are run over SSH then.';
