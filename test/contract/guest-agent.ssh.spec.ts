@@ -128,7 +128,7 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   });
 
   it('without sudo in the guest there is no root', async () => {
-    await expect(over({ sudo: true }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED', message: expect.stringContaining('sudo') as string });
+    await expect(over({ sudo: true }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('sudo') as string, hint: expect.stringContaining('sudo -n') as string });
   });
 
   it('leaves no process on this host', async () => {

@@ -188,6 +188,8 @@ describe('a recovery point that was damaged on its repository', () => {
     await file.write(Buffer.from([(byte[0] ?? 0) ^ 0x10]), 0, 1, at);
     await file.close();
     const before = await activeDisk();
+    // A plan that has seen no life in the server is stale as soon as there is some.
+    await waitForAgent(guest.uuid, 120_000);
 
     const run = await stack.finished((await stack.startRestore(await stack.plan(NAME, second.id))).id);
 

@@ -135,11 +135,11 @@ describe('migrations', () => {
     const protection = async (): Promise<unknown> => (await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_1'`))[0]?.['protection'];
     await postgres.query(postgres.ownerUrl, `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"dataSets":[{"name":"etc","kind":"files","paths":["/etc"]}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`);
     await revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length);
-    const { disks, dataSets, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
+    const { disks, dataSets, ssh, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
     expect(await protection()).toEqual(earlier);
     await postgres.query(postgres.ownerUrl, `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`);
     await runMigrations(postgres.ownerUrl, postgres.appRole);
-    expect(await protection()).toEqual({ ...earlier, disks, dataSets });
+    expect(await protection()).toEqual({ ...earlier, disks, dataSets, ssh });
     expect((await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_2'`))[0]).toEqual({ protection: NO_PROTECTION });
     await postgres.query(postgres.ownerUrl, `DELETE FROM server WHERE id = 'srv_2'`);
   });
@@ -153,10 +153,10 @@ describe('migrations', () => {
     };
     expect(await written()).toEqual(NO_PROTECTION);
     await revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length);
-    const { dataSets, ...earlier } = NO_PROTECTION;
+    const { dataSets, ssh, ...earlier } = NO_PROTECTION;
     expect(await written()).toEqual(earlier);
     await runMigrations(postgres.ownerUrl, postgres.appRole);
-    expect(await written()).toEqual({ ...earlier, dataSets });
+    expect(await written()).toEqual({ ...earlier, dataSets, ssh });
     expect(await drift()).toEqual([]);
   });
 
@@ -167,11 +167,11 @@ describe('migrations', () => {
     ['a plan of data', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, request) VALUES ('plan_data', 'planning', 'srv_1', 'data', 'alice', now(), '{}')`],
   ])('are not taken back where the version before could not read %s', async (_what, statement) => {
     await postgres.query(postgres.ownerUrl, statement);
-    expect(await refusal(revertMigrations(postgres.ownerUrl, 1))).toMatchObject({ message: expect.stringContaining('could not read them') });
-    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual([]);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length))).toMatchObject({ message: expect.stringContaining('could not read them') });
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_DISK_ROLES.slice(1));
     expect(await drift()).toEqual([]);
     await postgres.query(postgres.ownerUrl, `DELETE FROM recovery_point WHERE kind = 'data'; DELETE FROM restore_plan WHERE scenario = 'data'; DELETE FROM run WHERE id = 'run_data'`);
-    expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual(SINCE_DISK_ROLES);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length)).toEqual([...SINCE_DISK_ROLES].reverse());
     await runMigrations(postgres.ownerUrl, postgres.appRole);
   });
 

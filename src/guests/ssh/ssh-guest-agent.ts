@@ -160,7 +160,10 @@ export class SshGuestAgent implements GuestAgent {
     if (timedOut && begun && late !== undefined) late();
     if (timedOut) throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, { hint: SSH_HINT, context });
     if (exitCode === 255 || exitCode === null) throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, { hint: SSH_HINT, context });
-    throw new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words}`, { context });
+    // A forced command, a restricted shell, sudo that asks.
+    if (!begun) throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} lets Modosu in over SSH (${place}) and runs no shell for it: ${words}`, { hint: `/bin/sh has to run there for ${access.user}${access.sudo ? ', through `sudo -n` without a question' : ''}.`, context });
+    // Callers take these words for those about the program they wanted.
+    throw new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words.replace(/no such file or directory|not found/gi, 'missing')}`, { context });
   }
 
   /** What a script says before it does anything. */
