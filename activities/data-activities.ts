@@ -33,7 +33,6 @@ export class DataCalls implements DataActivities {
       const restic = await probe(agent, signal);
       const repository = await this.deps.dataRepository();
       await repository.ensure(input.serverId);
-      await repository.requireRoom();
       await repository.removeStaleLocks(input.serverId);
       for (const { dataSet } of input.items) {
         if (dataSet.kind !== 'postgresql') continue;

@@ -19,6 +19,8 @@ export class DataTransfers implements DataTransferActivities {
   dumpDataSet(input: RunInput, { dataSet }: DataBackupItem): Promise<DumpedData> {
     return inGuest(this.deps, input.runId, `dump:${dataSet.name}`, async (work) => {
       if (dataSet.kind !== 'postgresql') throw new ModosuError('INTERNAL', `The data set "${dataSet.name}" has nothing to dump.`);
+      // Asked where something is saved, not where a run is examined: a restore has to go on while the repository is full.
+      await (await this.deps.dataRepository()).requireRoom();
       const pointInTime = new Date().toISOString();
       const { content } = await databaseIn(await guestOf(this.deps, input), dataSet, input.runId).dump(dumpDirectory(dataSet, input.runId), work);
       return { content, pointInTime };
@@ -29,6 +31,7 @@ export class DataTransfers implements DataTransferActivities {
     return inGuest(this.deps, input.runId, `save:${dataSet.name}`, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
+      await repository.requireRoom();
       const access = await accessFor(repository, input.serverId);
       const tags = [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)];
       const pointInTime = dumped?.pointInTime ?? new Date().toISOString();

@@ -29,7 +29,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const diskSet = compareDiskSets(survey, keptTargets);
   const definitionFrom = keptDisks.length === 0 && (present === null || diskSet.length > 0) ? 'recovery-point' : 'present';
   const waitsForAgent = agentWasSeen(survey);
-  const quarantinedMacs = productionMacs(definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, source);
+  const nics = definitionFrom === 'present' && present !== null ? present.nics : manifest.nics;
+  const quarantinedMacs = productionMacs(nics, source);
   const choices = source.data ?? [];
   const data = choices.flatMap(({ planned }) => (planned === null ? [] : [planned]));
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
@@ -88,8 +89,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
-      ...dataNeedsNetwork(data, definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, quarantinedMacs),
-      ...checksNeedNetwork(source.protection, definitionFrom === 'present' && present !== null ? present.nics : manifest.nics, quarantinedMacs),
+      ...dataNeedsNetwork(data, nics, quarantinedMacs),
+      ...checksNeedNetwork(source.protection, nics, quarantinedMacs),
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
