@@ -309,6 +309,11 @@ export interface DataAccess {
   readonly secrets: readonly string[];
   /** Id of the key, for manifests. */
   readonly keyId: string;
+  /**
+   * False: the storage is full or can only be read, so restic has no place for its lock. Whoever only reads goes without one (`--no-lock`): a full repository must not keep a restore back. The price is that
+   * nobody who deletes from the repository meanwhile is kept away.
+   */
+  readonly canLock: boolean;
 }
 
 /** One thing in a snapshot. */

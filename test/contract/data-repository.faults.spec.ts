@@ -40,6 +40,9 @@ describe('data repository: what can go wrong', () => {
     await repository.ensure(serverId);
     return serverId;
   };
+  /** Cannot be compressed: its pack is larger than that of the directories. */
+  const content = randomBytes(300_000);
+
   it('wants room on its storage before anything is saved, when that is on this machine', async () => {
     await expect(repository.requireRoom()).resolves.toBeUndefined();
     await expect(lab.repositoryAt('http://127.0.0.1:1', { directory: null }).requireRoom()).resolves.toBeUndefined();
@@ -53,8 +56,43 @@ describe('data repository: what can go wrong', () => {
     }
   });
 
-  /** Cannot be compressed: its pack is larger than that of the directories. */
-  const content = randomBytes(300_000);
+  it.each([
+    ['its storage is full to the last block', 'full'],
+    ['its storage can only be read', 'read-only'],
+  ] as const)('gives back what it has while %s, where restic has no place for its lock', async (_words, state) => {
+    const own = await DataLab.start();
+    const must = async (...argv: [string, ...string[]]): Promise<void> => expect(await runCommand(argv)).toMatchObject({ exitCode: 0 });
+    await must('mount', '-t', 'tmpfs', '-o', 'size=24m,mode=700', 'tmpfs', own.stored);
+    try {
+      const serverId = newId('srv');
+      await own.repository.ensure(serverId);
+      const root = own.files('kept', { 'data.bin': content, 'sub/other': 'other' });
+      const snapshotId = await own.backUp(serverId, [root]);
+      // Of a restic that was killed: in the way of a backup, never of a restore.
+      const owner = spawn(findProgram('restic'), ['--no-cache', '--limit-download', '1', 'check', '--read-data'], { env: childEnvironment(own.guestEnv(await own.repository.access(serverId))), stdio: 'ignore' });
+      await untilLocked(own, serverId);
+      await kill(owner);
+      if (state === 'full') await runCommand(['dd', 'if=/dev/zero', `of=${join(own.stored, 'filler')}`, 'bs=4096']);
+      else await must('mount', '-o', 'remount,ro', own.stored);
+      // The moment is there: nobody can write a lock.
+      const lock = await fetch(`${own.server.url}/${serverId}/locks/${'0'.repeat(64)}`, { method: 'POST', body: 'x'.repeat(200), headers: { authorization: `Basic ${Buffer.from(`${serverId}:${await own.secrets.read(secretName(serverId, 'login'))}`).toString('base64')}` } });
+      expect(lock.status).toBeGreaterThanOrEqual(400);
+
+      await own.repository.removeStaleLocks(serverId);
+      expect((await own.repository.snapshots(serverId, ['taken'])).map(({ id }) => id)).toEqual([snapshotId]);
+      expect((await own.repository.list(serverId, snapshotId, [root], { maxEntries: 10 })).map(({ path }) => path)).toEqual([root, `${root}/data.bin`, `${root}/sub`, `${root}/sub/other`]);
+      expect((await own.repository.read(serverId, snapshotId, `${root}/data.bin`, { maxBytes: 1_000_000 })).equals(content)).toBe(true);
+      expect(await own.repository.sizeOf(serverId, snapshotId)).toEqual({ files: 2, totalBytes: content.length + 5 });
+      const access = await own.repository.access(serverId);
+      expect(access.canLock).toBe(false);
+      const target = join(own.directory, 'back');
+      expect(await own.guest(access, ['restore', snapshotId, '--target', target, '--no-lock'])).toMatchObject({ exitCode: 0 });
+      expect(readFileSync(join(target, root, 'data.bin')).equals(content)).toBe(true);
+    } finally {
+      await runCommand(['umount', own.stored]);
+      await own.dispose();
+    }
+  });
 
   describe('one server', () => {
     let serverId: string;

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
@@ -6,6 +7,8 @@ import { serverWorkflowId } from '../../src/contracts/ids';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { checksumRows, cutPower, domainState, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { runProgram } from '../guests/run-program';
+import { must } from '../support/online-lab';
 import { Gate } from '../support/activity-gate';
 import { E2eStack } from '../support/e2e-stack';
 import { GuestHold, type Held, type HoldAt } from '../support/guest-hold';
@@ -31,8 +34,11 @@ const ADDED = 200;
 const SAVE = { program: 'restic', argument: ' backup ', counter: 'rchar', leastBytes: MIDDLE_BYTES } as const;
 const FETCH = { program: 'restic', argument: ' restore ', counter: 'wchar', leastBytes: MIDDLE_BYTES } as const;
 
+/** A file system of its own, to be filled. Room enough for everything that is saved here, and for what a backup wants free. */
+const storage = join(mkdtempSync(join(tmpdir(), 'modosu-storage-')), 'data-repository');
+const STORAGE_MIB = 768;
 const gate = new Gate();
-const stack = new E2eStack(gate.env, 480_000);
+const stack = new E2eStack({ ...gate.env, MODOSU_DATA_DIR: storage }, 480_000);
 let guest: GuestServer;
 let hold: GuestHold;
 
@@ -45,6 +51,8 @@ const newBlob = (): Promise<string> => sh(`/usr/bin/head -c ${BLOB_BYTES} /dev/u
 const pointOf = async (runId: string): Promise<readonly DataRecoveryPointView[]> => (await stack.dataPoints(NAME)).filter((point) => point.runId === runId);
 
 beforeAll(async () => {
+  mkdirSync(storage);
+  await must('mount', '-t', 'tmpfs', '-o', `size=${STORAGE_MIB}m,mode=0700`, 'tmpfs', storage);
   await stack.start();
   guest = await stack.addServer({ name: NAME, guest: 'postgresql', memoryMiB: 384, dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [UPLOADS, SHOP] } });
   hold = new GuestHold(guest.uuid);
@@ -57,6 +65,8 @@ afterAll(async () => {
   gate.openAll();
   await stack.close();
   gate.close();
+  await must('umount', storage);
+  rmSync(join(storage, '..'), { recursive: true });
 });
 
 /** Waits for the step, and until the program stands in the middle of it. */
@@ -254,6 +264,34 @@ describe('while files are put in place', () => {
     const undo = await undone(id);
     expect(await uploads()).toBe(now);
     await expectTidy(await confirmed((await undone(undo.id)).id));
+  });
+});
+
+describe('while the data repository is full to its last block', () => {
+  const filler = join(storage, 'filler');
+  afterEach(() => rmSync(filler, { force: true }));
+
+  slow('nothing is saved, which is said with numbers, and everything comes back: files, and a table', async () => {
+    await stack.backupData(NAME);
+    const [whole, orders, points] = [await uploads(), await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'), await stack.dataPoints(NAME)];
+    expect(await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096'])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('No space left on device') as string });
+
+    const backup = await stack.finished((await stack.startDataBackup(NAME)).id);
+    expect(backup).toMatchObject({ state: 'failed', error: { code: 'NOT_ENOUGH_SPACE', message: expect.stringContaining(storage) as string } });
+    expect((await stack.dataPoints(NAME)).map(({ id }) => id)).toEqual(points.map(({ id }) => id));
+    await expectTidy(backup);
+
+    await sh('rm -r /data/uploads/blob /data/uploads/many');
+    const files = await succeeded((await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: false })).id);
+    expect(files.steps.find(({ key }) => key === 'safety')?.detail).toEqual({ notSaved: expect.stringMatching(/^NOT_ENOUGH_SPACE: /) as string });
+    expect(await uploads()).toBe(whole);
+    await sql('DROP TABLE orders');
+    const table = await succeeded((await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false })).id);
+    expect(await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o')).toBe(orders);
+    for (const { id } of [files, table]) await expectTidy(await confirmed(id));
+
+    rmSync(filler);
+    expect((await stack.backupData(NAME)).size).toBe(2);
   });
 });
 

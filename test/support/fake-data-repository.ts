@@ -55,6 +55,7 @@ export class FakeDataRepository implements DataRepository {
       caCertificate: null,
       secrets: [login, password],
       keyId: createHash('sha256').update(serverId).digest('hex').slice(0, 8),
+      canLock: true,
     };
   }
 

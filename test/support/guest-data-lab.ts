@@ -98,6 +98,7 @@ async function openRestServer(directory: string): Promise<RestServer> {
       caCertificate: null,
       secrets: [loginPassword, change.password ?? password],
       keyId: 'test',
+      canLock: true,
     }),
     restic,
     storedBytes: () => {

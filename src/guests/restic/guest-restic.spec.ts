@@ -11,6 +11,7 @@ const access: DataAccess = {
   caCertificate: 'PEM',
   secrets: ['hidden-login', 'hidden-password'],
   keyId: 'k',
+  canLock: true,
 };
 const request = { access, paths: ['/srv/www'] as const, excludes: ['*.log'], tags: ['modosu-data'], host: 'server-id', runId: 'run-0001' };
 const work = { signal: new AbortController().signal };
@@ -108,6 +109,14 @@ describe('restic in a guest', () => {
     await expect(restore(agent.as(), { access, snapshotId: ID, include: ['/srv/[a]*'], target, runId: 'run-0001', expectedBytes: 1 }, work)).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
     expect(agent.restics().map(({ argv }) => argv)).toEqual([['restic', '--no-cache', 'restore', ID, '--target', target, '--verify', '--include', '/srv/\\[a]\\*']]);
     expect(agent.ran.at(-1)?.argv).toEqual(['rm', '-rf', '--', target]);
+  });
+
+  it('reads without a lock where the repository has no place for one, and never saves without', async () => {
+    const agent = new ScriptedAgent(() => undefined);
+    const unlocked = { ...access, canLock: false };
+    await restore(agent.as(), { access: unlocked, snapshotId: ID, include: ['/srv/www'], target: '/srv/run-0001', runId: 'run-0001', expectedBytes: 1 }, work);
+    await backup(agent.as(), { ...request, access: unlocked }, work);
+    expect(agent.restics().map(({ argv }) => [argv[2], argv.includes('--no-lock')])).toEqual([['restore', true], ['backup', false]]);
   });
 
   it('does not read a large restore again', async () => {

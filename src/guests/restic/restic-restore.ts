@@ -50,7 +50,8 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
       onProgress?.({ doneBytes, totalBytes });
     };
     const verify = totalBytes <= VERIFY_UP_TO_BYTES ? ['--verify'] : [];
-    const args = ['restore', request.snapshotId, '--target', target, ...verify, ...include.flatMap((path) => ['--include', asPattern(path)])];
+    const unlocked = access.canLock ? [] : ['--no-lock'];
+    const args = ['restore', ...unlocked, request.snapshotId, '--target', target, ...verify, ...include.flatMap((path) => ['--include', asPattern(path)])];
     const result = await runRestic(agent, access, args, { signal, onTick }).catch(lost);
     if (result.exitCode > ENDED_BY_SIGNAL) throw new ModosuError('GUEST_PROGRAM_LOST', `restic in the guest was ended by signal ${result.exitCode - ENDED_BY_SIGNAL} while it restored the files.`);
     if (resticOutcome({ version, ...result }) !== 'ok') throw resticError('restore the files', version, result, access, 'DATA_RESTORE_FAILED');

@@ -16,7 +16,7 @@ export interface DataSnapshot {
  *
  * All methods throw `DATA_REPOSITORY_UNREACHABLE` (later), `DATA_REPOSITORY_LOCKED` (later), `DATA_REPOSITORY_KEY_WRONG`, `DATA_REPOSITORY_MISSING` before `ensure`, `DATA_REPOSITORY_FAILED` (later) for what
  * restic says and nobody knows, `PROGRAM_MISSING` and `RESTIC_UNSUPPORTED` (restic on this host), `RECOVERY_POINT_CORRUPT` for stored bytes that are not what was written, or that no guest of ours has written.
- * Each may be called again after its caller died half-way. Ids of servers and paths are jailed: `PATH_NOT_ALLOWED`.
+ * What only reads goes on while the storage is full or read-only. Each may be called again after its caller died half-way. Ids of servers and paths are jailed: `PATH_NOT_ALLOWED`.
  */
 export interface DataRepository {
   /** Version of restic here, and where the repository's server answers. Throws `CONFIG_INVALID` when it lets in whoever has no login. */
@@ -27,7 +27,7 @@ export interface DataRepository {
   requireRoom(): Promise<void>;
   /** For restic in the guest. */
   access(serverId: string): Promise<DataAccess>;
-  /** Removes locks whose owner is gone, or that are older than half an hour. A live lock stays. Idempotent. */
+  /** Removes locks whose owner is gone, or that are older than half an hour. A live lock stays, and all do where nobody can lock (`DataAccess.canLock`). Idempotent. */
   removeStaleLocks(serverId: string): Promise<void>;
   /** Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. Throws `REQUEST_INVALID` for a tag with a comma. */
   snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]>;

@@ -23,7 +23,7 @@ export async function removeStaleLocks(server: RestServer, restic: ResticCommand
 /** Null: it is gone meanwhile, or nobody can say whose it is; then it stays. */
 async function readLock(restic: ResticCommand, target: ResticTarget, id: string): Promise<Lock | null> {
   try {
-    return parseLock((await restic.run(target, ['--no-lock', 'cat', 'lock', id])).stdout);
+    return parseLock((await restic.run(target, ['cat', '--no-lock', 'lock', id])).stdout);
   } catch (error) {
     if (isModosuError(error) && (error.code === 'DATA_REPOSITORY_FAILED' || error.code === 'RECOVERY_POINT_CORRUPT')) return null;
     throw error;

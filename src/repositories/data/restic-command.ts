@@ -10,7 +10,12 @@ export interface ResticTarget {
   readonly caCertificateFile: string | null;
   /** For messages: whose repository it is. */
   readonly serverId: string;
+  /** As in `DataAccess`. */
+  readonly canLock: boolean;
 }
+
+/** Options of commands that only read. */
+export const reading = ({ canLock }: Pick<ResticTarget, 'canLock'>): readonly string[] => (canLock ? [] : ['--no-lock']);
 
 export interface ResticOptions extends Pick<RunOptions, 'input' | 'onStdout' | 'signal' | 'maxOutputBytes' | 'timeoutMs'> {
   /** What a failure is that means nothing more exact. Default `DATA_REPOSITORY_FAILED`. */

@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { DataManifest } from '../../contracts/data';
@@ -5,13 +6,13 @@ import { formatBytes } from '../../contracts/format';
 import { isId } from '../../contracts/ids';
 import type { Secrets } from '../../secrets/secrets';
 import { runCommand } from '../../system/child-process';
-import { freeBytes } from '../../system/files';
+import { errorCode, freeBytes } from '../../system/files';
 import type { DataAccess, DataRepository, DataSnapshot, SnapshotEntry } from './data-repository';
 import { PROBE_LOGIN, secretName, writeLogins } from './logins';
 import { removeStaleLocks } from './locks';
 import { ManifestShelf } from './manifest-shelf';
 import { RestServer, type Login } from './rest-server';
-import { ResticCommand, type ResticTarget } from './restic-command';
+import { reading, ResticCommand, type ResticTarget } from './restic-command';
 import { Lines, parseKeyId, parseNode, parseRepositoryId, parseRestoreSize, parseSnapshots } from './restic-output';
 
 export interface ResticDataRepositoryOptions {
@@ -38,6 +39,8 @@ const LOGIN_DEADLINE_MS = 10_000;
 const LOGIN_POLL_MS = 100;
 /** Less is nearly full: packs, an index, and what restores read by. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
+/** A lock has some 200 bytes; below this it is not counted on that storage takes one, in whatever blocks. */
+const LOCK_ROOM_BYTES = 4 * 1024 * 1024;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
 /** Of one command, far below what Linux takes. */
 const MOST_ARGUMENT_BYTES = 64 * 1024;
@@ -100,7 +103,7 @@ class ResticDataRepository implements DataRepository {
     await secrets.getOrMake(secretName(serverId, 'manifest'));
     await writeLogins(secrets, htpasswdFile);
     if ((await this.lookWhenLoginIsKnown(login)) === 'no-repository') await this.initialise(login);
-    const { stdout } = await this.restic.run(await this.target(serverId), ['--no-lock', 'cat', 'config']);
+    const { stdout } = await this.restic.run(await this.target(serverId), ['cat', '--no-lock', 'config']);
     const id = parseRepositoryId(stdout);
     const recorded = await secrets.getOrMake(secretName(serverId, 'repository-id'), () => id);
     if (recorded !== id) {
@@ -126,11 +129,14 @@ class ResticDataRepository implements DataRepository {
       caCertificate: caCertificate?.pem ?? null,
       secrets: [login.password, password],
       keyId: await this.keyId(target, password),
+      canLock: target.canLock,
     };
   }
 
   async removeStaleLocks(serverId: string): Promise<void> {
-    await removeStaleLocks(this.server, this.restic, await this.target(serverId), await this.login(serverId), new Date());
+    const target = await this.target(serverId);
+    // Where nobody can lock, locks stand in nobody's way; and what can only be read lets none be removed.
+    if (target.canLock) await removeStaleLocks(this.server, this.restic, target, await this.login(serverId), new Date());
   }
 
   async snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]> {
@@ -185,7 +191,7 @@ class ResticDataRepository implements DataRepository {
     await this.walk(target, snapshotId, ['/'], undefined, ({ type }) => {
       if (type === 'file') files += 1;
     });
-    const { stdout } = await this.restic.run(target, ['stats', '--mode', 'restore-size', requireSnapshotId(snapshotId)]);
+    const { stdout } = await this.restic.run(target, ['stats', ...reading(target), '--mode', 'restore-size', requireSnapshotId(snapshotId)]);
     return { files, totalBytes: parseRestoreSize(stdout) };
   }
 
@@ -211,7 +217,7 @@ class ResticDataRepository implements DataRepository {
   }
 
   private async findSnapshots(target: ResticTarget, tags: readonly string[]): Promise<{ readonly snapshots: readonly DataSnapshot[]; readonly unreadable: boolean }> {
-    const { stdout, stderr } = await this.restic.run(target, ['snapshots', ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')])], { maxOutputBytes: MOST_LIST_BYTES });
+    const { stdout, stderr } = await this.restic.run(target, ['snapshots', ...reading(target), ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')])], { maxOutputBytes: MOST_LIST_BYTES });
     // restic leaves a damaged one out, says so, and calls it a success.
     return { snapshots: parseSnapshots(stdout), unreadable: stderr.includes('could not load snapshot') };
   }
@@ -241,7 +247,7 @@ class ResticDataRepository implements DataRepository {
       }
     };
     try {
-      const { stderr } = await this.restic.run(target, ['ls', ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths], {
+      const { stderr } = await this.restic.run(target, ['ls', ...reading(target), ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths], {
         maxOutputBytes: 0,
         signal: signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]),
         onStdout: (piece) => guarded(() => lines.add(piece)),
@@ -261,7 +267,7 @@ class ResticDataRepository implements DataRepository {
     let bytes = 0;
     const tooMuch = new AbortController();
     try {
-      await this.restic.run(target, ['dump', requireSnapshotId(snapshotId), path], {
+      await this.restic.run(target, ['dump', ...reading(target), requireSnapshotId(snapshotId), path], {
         maxOutputBytes: 0,
         signal: tooMuch.signal,
         onStdout: (piece) => {
@@ -293,7 +299,7 @@ class ResticDataRepository implements DataRepository {
   private async keyId(target: ResticTarget, password: string): Promise<string> {
     const known = this.keyIds.get(password);
     if (known !== undefined) return known;
-    const id = parseKeyId((await this.restic.run(target, ['--no-lock', 'key', 'list'])).stdout);
+    const id = parseKeyId((await this.restic.run(target, ['key', '--no-lock', 'list'])).stdout);
     this.keyIds.set(password, id);
     return id;
   }
@@ -316,7 +322,20 @@ class ResticDataRepository implements DataRepository {
       secrets: [login.password, password],
       caCertificateFile: this.options.caCertificate?.file ?? null,
       serverId: login.name,
+      canLock: await this.canLock(),
     };
+  }
+
+  /** What storage elsewhere takes nobody says: then restic finds out. */
+  private async canLock(): Promise<boolean> {
+    const { directory } = this.options;
+    if (directory === null) return true;
+    try {
+      await access(directory, constants.W_OK);
+      return (await freeBytes(directory)) >= LOCK_ROOM_BYTES;
+    } catch (error) {
+      return errorCode(error) !== 'EROFS';
+    }
   }
 
   private async login(serverId: string): Promise<Login> {
