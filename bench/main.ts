@@ -38,6 +38,12 @@ interface Options {
   readonly writes: boolean;
 }
 
+interface Measuring {
+  /** Called after every round with what is known by then: rounds that took an hour are not lost to a Ctrl-C. */
+  readonly write: (text: string) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
 /** What is cleaned up, also when it is just being made. */
 interface Made {
   readonly stacks: Stack[];
@@ -84,12 +90,12 @@ async function main(): Promise<number> {
     const made: Made = { stacks: [], server: null };
     try {
       say(`Everything of this benchmark lies in ${DIRECTORY}.`);
-      const text = await (part === 'images' ? measureImages : measureData)(options, made, signal);
-      console.log(`\n${text}`);
-      if (options.writes) {
+      const write = async (text: string): Promise<void> => {
+        if (!options.writes) return;
         await writeFile(DOCUMENT, withPart(await readFile(DOCUMENT, 'utf8').catch(() => ''), part, text));
         say(`Written to ${DOCUMENT}.`);
-      }
+      };
+      console.log(`\n${await (part === 'images' ? measureImages : measureData)(options, made, { write, signal })}`);
     } catch (error) {
       const why: unknown = signal.aborted ? signal.reason : error;
       say(why instanceof Error ? why.message : String(why));
@@ -106,7 +112,7 @@ async function main(): Promise<number> {
 
 const today = (): string => new Date().toISOString().slice(0, 10);
 
-async function measureImages(options: Options, made: Made, signal: AbortSignal): Promise<string> {
+async function measureImages(options: Options, made: Made, { write, signal }: Measuring): Promise<string> {
   const { rounds: count, mode } = options;
   const stack = new Stack(signal);
   made.stacks.push(stack);
@@ -116,29 +122,37 @@ async function measureImages(options: Options, made: Made, signal: AbortSignal):
   made.server = makeServer(signal);
   const server = await made.server;
   await stack.declareServer();
+  const peers = `virtnbdbackup ${(await run(signal, 'virtnbdbackup', '--version')).trim()}`;
+  const machine = await describeMachine(server.domainType, peers, signal);
   const rounds: Round[] = [];
+  let text = '';
   for (let round = 1; round <= count; round += 1) {
     say(`Round ${round} of ${count}`);
-    rounds.push(await measureRound({ stack, server, mode, signal, say: (text) => say(`  ${text}`) }));
+    rounds.push(await measureRound({ stack, server, mode, signal, say: (line) => say(`  ${line}`) }));
+    text = report(rounds, { machine, date: today(), mode });
+    await write(text);
   }
-  const peers = `virtnbdbackup ${(await run(signal, 'virtnbdbackup', '--version')).trim()}`;
-  return report(rounds, { machine: await describeMachine(server.domainType, peers, signal), date: today(), mode });
+  return text;
 }
 
-async function measureData({ rounds: count, sizes, idleWaitMs }: Options, made: Made, signal: AbortSignal): Promise<string> {
+async function measureData({ rounds: count, sizes, idleWaitMs }: Options, made: Made, { write, signal }: Measuring): Promise<string> {
   say('A server with files and a database of random data is made.');
   const making = DataGuest.make(sizes, signal);
   made.server = making.then(({ server }) => server);
   const guest = await making;
+  const first = (said: string): string => said.split('\n')[0]?.trim() ?? '';
+  const version = (said: string): string => /\d+(?:\.\d+)+/.exec(first(said))?.[0] ?? '?';
+  const peers = `restic ${version(await guest.sh('restic version'))}, PostgreSQL ${version(await guest.sh('pg_dump --version'))} in the guest, rclone ${version(await run(signal, 'rclone', 'version'))}`;
+  const machine = await describeMachine(guest.server.domainType, peers, signal);
   const rounds: DataRound[] = [];
+  let text = '';
   for (let round = 1; round <= count; round += 1) {
     say(`Round ${round} of ${count}`);
-    rounds.push(await measureDataRound({ guest, round, idleWaitMs, signal, say: (text) => say(`  ${text}`), onStack: (stack) => made.stacks.push(stack) }));
+    rounds.push(await measureDataRound({ guest, round, idleWaitMs, signal, say: (line) => say(`  ${line}`), onStack: (stack) => made.stacks.push(stack) }));
+    text = dataReport(rounds, { machine, date: today(), sizes });
+    await write(text);
   }
-  const first = (text: string): string => text.split('\n')[0]?.trim() ?? '';
-  const version = (text: string): string => /\d+(?:\.\d+)+/.exec(first(text))?.[0] ?? '?';
-  const peers = `restic ${version(await guest.sh('restic version'))}, PostgreSQL ${version(await guest.sh('pg_dump --version'))} in the guest, rclone ${version(await run(signal, 'rclone', 'version'))}`;
-  return dataReport(rounds, { machine: await describeMachine(guest.server.domainType, peers, signal), date: today(), sizes });
+  return text;
 }
 
 void main().then(

@@ -285,7 +285,9 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         if (image === undefined) throw new Error('no image');
         const seen: number[] = [];
         await repository.verifyImage(serverId, recoveryPointId, image, { signal: signal(), onProgress: ({ doneBytes }) => seen.push(doneBytes) });
-        expect(seen).toEqual([16 * MIB, 32 * MIB, image.sizeBytes]);
+        // One report for each segment. They are hashed side by side, and the short one at the end may be done before its neighbour.
+        const steps = seen.map((doneBytes, index) => doneBytes - (seen[index - 1] ?? 0));
+        expect(steps.sort((a, b) => b - a)).toEqual([16 * MIB, 16 * MIB, image.sizeBytes - 32 * MIB]);
 
         const abort = new AbortController();
         const reason = new Error('cancelled by a person');
