@@ -49,6 +49,8 @@ export class DataCalls implements DataActivities {
     return whileAlive(async () => {
       const argv = dataSet[which];
       if (argv === null) return { exitCode: 0 };
+      // Nothing is stopped for a backup that cannot be made.
+      if (which === 'before') await (await this.deps.dataRepository()).requireRoom();
       const agent = await guestOf(this.deps, input);
       const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: 64 * 1024 });
       if (exitCode === 0) return { exitCode };

@@ -285,9 +285,9 @@ export interface SavedData {
 
 /** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts. */
 export interface DataActivities {
-  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved. */
+  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved, but for room in the repository: restores ask too. */
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
-  /** Runs the declared program of a data set. */
+  /** Runs the declared program of a data set. `NOT_ENOUGH_SPACE` without running the one `before` when the repository has no room. */
   runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
   verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;

@@ -23,7 +23,7 @@ const FULL = process.env['MODOSU_TEST_FULL'] === '1';
 const slow = FULL ? it : it.skip;
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-faults`;
-const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
+const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: ['touch', '/data/stopped'], after: null };
 const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
 const BLOB_BYTES = 12 * 1024 * 1024;
 /** restic is held when it has come so far: it has read and sent some of it, and most is still to come. */
@@ -276,7 +276,9 @@ describe('while the data repository is full to its last block', () => {
     const [whole, orders, points] = [await uploads(), await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'), await stack.dataPoints(NAME)];
     expect(await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096'])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('No space left on device') as string });
 
+    await sh('rm /data/stopped');
     const backup = await stack.finished((await stack.startDataBackup(NAME)).id);
+    expect(await sh('ls /data/stopped 2>/dev/null || true')).toBe('');
     expect(backup).toMatchObject({ state: 'failed', error: { code: 'NOT_ENOUGH_SPACE', message: expect.stringContaining(storage) as string } });
     expect((await stack.dataPoints(NAME)).map(({ id }) => id)).toEqual(points.map(({ id }) => id));
     await expectTidy(backup);
