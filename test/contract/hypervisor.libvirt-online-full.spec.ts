@@ -63,13 +63,16 @@ describe('online backup of the libvirt adapter into a repository that fills up',
   });
 
   it('QEMU meets the end first: the job fails and the guest goes on', async () => {
-    request = await lab.request();
-    await fill(TIGHT_BYTES);
+    // Held until nothing in the guest has anything to write: a thaw that comes late writes too, and would meet the end instead of QEMU.
+    request = await lab.request({ limits: { rateLimitBytesPerSecond: 1, maxGuestLatencyMs: null } });
     const hypervisor = lab.adapter({ reserveRoom: false });
+    await hypervisor.beginOnlineBackup(request, { signal: never });
+    await untilHeld();
     // However long the copy takes: the guest's journals write nothing of their own meanwhile.
     await inGuest('for place in / /data; do mount -o remount,commit=3600 $place || exit 1; done; sync');
-    await hypervisor.beginOnlineBackup(request, { signal: never });
+    await fill(TIGHT_BYTES);
     const following = hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined });
+    await lab.unlimit(request);
     await expect(following).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE', message: expect.stringContaining('was not stopped') as string });
     expect(await lab.state()).toBe('running');
     expect(await inGuest('echo alive > /data/file && cat /data/file')).toBe('alive\n');
