@@ -8,10 +8,13 @@ import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories } from '../src/guests/files/place-files';
-import { cleanWords } from '../src/guests/files/guest-words';
+import { runInGuest } from '../src/guests/files/guest-process';
+import { cleanWords, namesOf } from '../src/guests/files/guest-words';
+import { roomFor } from '../src/guests/files/room';
+import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
-import { dataSetTag, recoveryPointTag } from '../src/repositories/data/data-repository';
-import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, MAX_ENTRIES } from './data-work';
+import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
+import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 
@@ -25,15 +28,7 @@ export class DataCalls implements DataActivities {
 
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }> {
     return whileAlive(async (signal) => {
-      const agent = await guestOf(this.deps, input);
-      const { version, commands } = await agent.info(AGENT_TIMEOUT_MS);
-      if (!commands.includes('guest-exec')) {
-        throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${input.serverName} does not run programs: restic and the databases cannot be reached.`);
-      }
-      const restic = await probe(agent, signal);
-      const repository = await this.deps.dataRepository();
-      await repository.ensure(input.serverId);
-      await repository.removeStaleLocks(input.serverId);
+      const { agent, ...versions } = await reachData(this.deps, input, signal);
       for (const { dataSet } of input.items) {
         if (dataSet.kind !== 'postgresql') continue;
         const { superuser } = await databaseIn(agent, dataSet, input.runId).probe();
@@ -41,18 +36,34 @@ export class DataCalls implements DataActivities {
           throw new ModosuError('DUMP_FAILED', `"${dataSet.user}" is no superuser of the database server in ${input.serverName}: roles and settings could not be saved.`, { hint: 'Name a superuser as "user" of the data set.' });
         }
       }
-      return { restic: restic.version, agentVersion: version };
+      return versions;
+    });
+  }
+
+  examineDataRestore(input: RunInput, item: DataRestoreItem): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }> {
+    return whileAlive(async (signal) => {
+      const { agent, repository, ...versions } = await reachData(this.deps, input, signal);
+      const findings = await filesOrDatabase<Promise<readonly Finding[]>>(item, {
+        files: () => Promise.resolve([]),
+        database: async (database) => (await surveyDatabase(agent, repository, input, database)).findings,
+      });
+      return { ...versions, findings };
     });
   }
 
   runDataHook(input: RunInput, { dataSet }: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }> {
-    return whileAlive(async () => {
+    return whileAlive(async (signal) => {
       const argv = dataSet[which];
       if (argv === null) return { exitCode: 0 };
       // Nothing is stopped for a backup that cannot be made.
       if (which === 'before') await (await this.deps.dataRepository()).requireRoom();
       const agent = await guestOf(this.deps, input);
-      const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: 64 * 1024 });
+      // Not begun anew while it may still run: a program that stops services twice at once helps nobody.
+      const inTime = AbortSignal.timeout(HOOK_TIMEOUT_MS);
+      const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 }).catch((error: unknown) => {
+        if (!inTime.aborted || signal.aborted) throw error;
+        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was ended.`, { context: { dataSet: dataSet.name, which } });
+      });
       if (exitCode === 0) return { exitCode };
       const words = cleanWords(stderr.trim() === '' ? stdout : stderr);
       throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, {
@@ -68,7 +79,7 @@ export class DataCalls implements DataActivities {
       const wanted = content.kind === 'files' ? content.paths : [content.directory];
       const [found, entries] = await Promise.all([
         repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]),
-        repository.list(input.serverId, snapshotId, wanted, { maxEntries: MAX_ENTRIES, signal }),
+        listHeld(repository, input.serverId, snapshotId, wanted, wanted, signal),
       ]);
       if (!found.some(({ id }) => id === snapshotId)) {
         throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The repository has no snapshot ${snapshotId.slice(0, 10)} of the data set "${dataSet.name}", although restic in the guest has reported it.`);
@@ -134,31 +145,31 @@ export class DataCalls implements DataActivities {
       const repository = await this.deps.dataRepository();
       return filesOrDatabase(source.item, {
         files: async (item) => {
-          const { changes, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
-          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems })], losses: fileLosses(changes) };
+          const { changes, parts, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
+          const tight = (await roomFor(agent, parts, { signal })).filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes);
+          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...tight.map(spaceFinding)], losses: fileLosses(changes) };
         },
         database: async (item) => {
-          const facts = await factsOf(repository, source.serverId, item);
-          const { changes, findings, losses, space } = await databaseIn(agent, item.dataSet, source.runId).survey(facts, item.selection);
-          const tight = space.filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes && !findings.some(({ code }) => code === 'GUEST_DISK_FULL'));
-          return { present, changes, findings: [aliveFinding, ...findings, ...tight.map(spaceFinding)], losses };
+          const { changes, findings, losses } = await surveyDatabase(agent, repository, source, item);
+          return { present, changes, findings: [aliveFinding, ...findings], losses };
         },
       });
     });
   }
 
-  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<void> {
+  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<{ readonly leftBehind?: string }> {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
-      await filesOrDatabase(item, {
+      return filesOrDatabase<Promise<{ readonly leftBehind?: string }>>(item, {
         files: async ({ content }) => {
           const [first, ...others] = content.paths;
-          if (first === undefined) return;
-          await abandonFiles(agent, input.runId, await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal }), { signal });
+          if (first === undefined) return {};
+          const { kept } = await abandonFiles(agent, input.runId, await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal }), { signal });
+          return kept.length === 0 ? {} : { leftBehind: `What was written to restored files meanwhile, or could not be moved back, is kept in ${namesOf(kept)}.` };
         },
         database: async ({ dataSet, selection }) => {
           const { undoneDatabase } = await databaseIn(agent, dataSet, input.runId).abandon(selection.database);
-          if (undoneDatabase !== null) this.deps.log.warn({ runId: input.runId, database: selection.database, undoneDatabase }, 'the database that had been put in place is kept under another name');
+          return undoneDatabase === null ? {} : { leftBehind: `The database that had been put in place had been in use, and is kept as "${cleanWords(undoneDatabase)}".` };
         },
       });
     });
@@ -187,8 +198,7 @@ export class DataCalls implements DataActivities {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;
       if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
-        const { changes, losses } = await databaseIn(agent, dataSet, record.runId).surveyUndo(kept);
-        return { changes, losses };
+        return databaseIn(agent, dataSet, record.runId).surveyUndo(kept);
       }
       if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');
       const { changed, examples, atLeast } = await surveyUndoFiles(agent, kept, record.runId, { signal });
@@ -197,7 +207,7 @@ export class DataCalls implements DataActivities {
         { effect: 'kept', what: 'files that were added: moved away, not deleted', count: kept.added, bytes: null, examples: [] },
       ];
       const written = `${atLeast ? 'At least ' : ''}${changed} restored files were written since: they are moved away with what was written to them, and come back when the undo is undone.`;
-      return { changes: [...changes, ...(changed === 0 ? [] : [{ effect: 'kept' as const, what: 'files written since', count: changed, bytes: null, examples }])], losses: changed === 0 ? [] : [written] };
+      return { changes: [...changes, ...(changed === 0 ? [] : [{ effect: 'kept' as const, what: 'files written since', count: changed, bytes: null, examples }])], findings: [], losses: changed === 0 ? [] : [written] };
     });
   }
 
@@ -209,6 +219,27 @@ export class DataCalls implements DataActivities {
       else if (dataSet.kind === 'postgresql') await databaseIn(agent, dataSet, record.runId).confirm(kept);
     });
   }
+}
+
+/** What every work on data needs: programs in the guest, restic among them, and the server's data repository. */
+async function reachData(deps: ActivityDependencies, input: RunInput, signal: AbortSignal): Promise<{ readonly agent: GuestAgent; readonly repository: DataRepository; readonly restic: string; readonly agentVersion: string | null }> {
+  const agent = await guestOf(deps, input);
+  const { version: agentVersion, commands } = await agent.info(AGENT_TIMEOUT_MS);
+  if (!commands.includes('guest-exec')) {
+    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${input.serverName} does not run programs: restic and the databases cannot be reached.`);
+  }
+  const { version: restic } = await probe(agent, signal);
+  const repository = await deps.dataRepository();
+  await repository.ensure(input.serverId);
+  await repository.removeStaleLocks(input.serverId);
+  return { agent, repository, restic, agentVersion };
+}
+
+async function surveyDatabase(agent: GuestAgent, repository: DataRepository, { serverId, runId }: Pick<RunInput, 'serverId' | 'runId'>, item: PostgresqlItem): Promise<Pick<DataSurvey, 'changes' | 'findings' | 'losses'>> {
+  const facts = await factsOf(repository, serverId, item);
+  const { changes, findings, losses, space } = await databaseIn(agent, item.dataSet, runId).survey(facts, item.selection);
+  const tight = space.filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes && !findings.some(({ code }) => code === 'GUEST_DISK_FULL'));
+  return { changes, findings: [...findings, ...tight.map(spaceFinding)], losses };
 }
 
 const aliveFinding: Finding = { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server is running and its guest agent answers: the data comes back while it runs on.', evidence: [] };

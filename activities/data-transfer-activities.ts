@@ -1,10 +1,13 @@
-import type { DataTransferActivities, DumpedData, FetchedData, SavedData } from '../src/contracts/activities';
+import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, SavedData } from '../src/contracts/activities';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
+import { formatBytes } from '../src/contracts/format';
 import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
+import { namesOf } from '../src/guests/files/guest-words';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
+import { roomFor } from '../src/guests/files/room';
 import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { backup, restore } from '../src/guests/restic/guest-restic';
@@ -62,14 +65,15 @@ export class DataTransfers implements DataTransferActivities {
     });
   }
 
-  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<FetchedData> {
+  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string, plannedReplaced: number | null): Promise<FetchedData> {
     return inGuest(this.deps, input.runId, stepKey, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
       return filesOrDatabase<Promise<FetchedData>>(item, {
         files: async (files) => {
-          const { parts, bytes, digest, truncated } = await compareNow(agent, repository, input.serverId, files, work);
+          const { parts, bytes, digest, truncated, replacedFiles } = await compareNow(agent, repository, input.serverId, files, work);
           if (truncated) throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', { hint: 'Choose a part of the data set with --path.' });
+          requireAsPlanned(plannedReplaced, replacedFiles);
           await this.stage(agent, repository, input, files, parts, work);
           return { bytes, digest };
         },
@@ -78,79 +82,85 @@ export class DataTransfers implements DataTransferActivities {
     });
   }
 
-  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<void> {
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<Pick<PlacedData, 'notes'>> {
     return inGuest(this.deps, input.runId, stepKey, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
-      await filesOrDatabase(item, {
-        files: async () => undefined,
+      return filesOrDatabase<Promise<Pick<PlacedData, 'notes'>>>(item, {
+        files: () => Promise.resolve({ notes: [] }),
         database: async (database) => {
           const { dataSet, selection } = database;
-          if (!selection.whole) return;
+          if (!selection.whole) return { notes: [] };
           await databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection.database, work);
+          return { notes: [] };
         },
       });
     });
   }
 
-  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<KeptDataRecord> {
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<PlacedData> {
     return inGuest(this.deps, input.runId, stepKey, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
-      const kept = await filesOrDatabase(item, {
+      const { kept, ...told } = await filesOrDatabase<Promise<Placed>>(item, {
         files: (files) => this.placeFiles(agent, repository, input, files, fetched, work),
         database: async (database) => {
           const { dataSet, selection } = database;
           const server = databaseIn(agent, dataSet, input.runId);
-          if (selection.whole) return server.swap(selection.database);
-          const { notes, ...placed } = await server.restoreObjects(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection, work);
-          for (const note of notes) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name }, note);
-          return placed;
+          if (selection.whole) return { kept: await server.swap(selection.database), notes: [], complete: true };
+          const { notes, ...kept } = await server.restoreObjects(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection, work);
+          return { kept, notes, complete: true };
         },
       });
-      return { runId: input.runId, undone: false, dataSet: item.dataSet, recoveryPointId: item.recoveryPointId, kept };
+      return { ...told, record: { runId: input.runId, undone: false, dataSet: item.dataSet, recoveryPointId: item.recoveryPointId, kept } };
     });
   }
 
-  returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord> {
+  returnData(input: UndoInput, record: KeptDataRecord): Promise<PlacedData> {
     return inGuest(this.deps, input.runId, 'return', async (work) => {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;
       if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
         const { notes, ...returned } = await databaseIn(agent, dataSet, input.runId).undo(kept);
-        for (const note of notes) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name }, note);
-        return { ...record, runId: input.runId, undone: !record.undone, kept: returned };
+        return { record: { ...record, runId: input.runId, undone: !record.undone, kept: returned }, notes, complete: true };
       }
       if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');
       const { leftCount, left } = record.undone ? await redoFiles(agent, kept, record.runId, work) : await undoFiles(agent, kept, record.runId, work);
-      if (leftCount > 0) this.deps.log.warn({ runId: input.runId, dataSet: dataSet.name, left }, `${leftCount} files could not be moved back; they lie in the directories that are kept`);
       // The directories stay named after the run that placed them: their journal works in both directions.
-      return { ...record, undone: !record.undone };
+      return { record: { ...record, undone: !record.undone }, notes: leftNotes(leftCount, left, kept.directories), complete: leftCount === 0 };
     });
   }
 
   /** restic brings each part into a directory of this run beside its place. */
   private async stage(agent: GuestAgent, repository: DataRepository, input: RunInput, { snapshotId }: FilesItem, parts: readonly StagedPart[], work: GuestWork): Promise<void> {
     const access = await accessFor(repository, input.serverId);
+    for (const { directory, neededBytes, freeBytes } of await roomFor(agent, parts, work)) {
+      if (neededBytes <= freeBytes) continue;
+      throw new ModosuError('GUEST_DISK_FULL', `${namesOf([directory])} in the guest has ${formatBytes(freeBytes)} free, and what is fetched beside the files there needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes, neededBytes } });
+    }
     for (const part of parts) {
       const [first, ...others] = part.include;
       if (first === undefined) continue;
       const target = await prepareStaging(agent, part, input.runId, work);
-      await restore(agent, { access, snapshotId, include: [first, ...others], target, runId: input.runId, expectedBytes: part.bytes }, work);
+      await restore(agent, { access, snapshotId, include: [first, ...others], target, runId: input.runId, expectedBytes: part.fetchBytes }, work);
     }
   }
 
-  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, work: GuestWork): Promise<KeptDataRecord['kept']> {
+  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, work: GuestWork): Promise<Placed> {
     const [first, ...others] = item.content.paths;
     if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
     const begun = await findStaging(agent, { paths: [first, ...others], runId: input.runId }, work);
-    const { parts, digest } = await compareNow(agent, repository, input.serverId, item, work);
+    const { parts, digest, conflicts, unnameable } = await compareNow(agent, repository, input.serverId, item, work);
     // People work in the guest meanwhile: what has changed since it was fetched is compared and fetched again. Where placing has begun, its journal rules.
     const unplaced = parts.filter((part) => !begun.includes(stagingDirectory(part.base, input.runId)));
     if (begun.length > 0 || digest !== fetched.digest) await this.stage(agent, repository, input, item, unplaced, work);
     const { kept, left, leftCount } = await placeFiles(agent, { runId: input.runId, parts, begun }, work);
-    if (leftCount > 0) this.deps.log.warn({ runId: input.runId, dataSet: item.dataSet.name, left }, `${leftCount} files were not put in place: something stood there by then`);
-    return kept;
+    const notes = [
+      ...leftNotes(leftCount, left, kept.directories),
+      ...(conflicts.length === 0 ? [] : [`Not restored, because something of another type stands in the place: ${namesOf(conflicts)}.`]),
+      ...(unnameable.length === 0 ? [] : [`Not restored, because the name is no UTF-8, which a guest agent cannot be told: ${namesOf(unnameable)}.`]),
+    ];
+    return { kept, notes, complete: leftCount === 0 };
   }
 
   /** The dump of one database with what belongs to it, readable for the account that loads it. */
@@ -171,4 +181,22 @@ export class DataTransfers implements DataTransferActivities {
     await mustRunInGuest(agent, { argv: ['chmod', '0711', '--', target] }, 'DATA_RESTORE_FAILED', work);
     return dump.sizeBytes;
   }
+}
+
+/** What the guest has kept, before it is a record. */
+interface Placed extends Omit<PlacedData, 'record'> {
+  readonly kept: KeptDataRecord['kept'];
+}
+
+const leftNotes = (count: number, left: readonly string[], directories: readonly string[]): readonly string[] =>
+  count === 0 ? [] : [`${count} ${count === 1 ? 'thing was' : 'things were'} not put in place, because something stood there by then, and ${count === 1 ? 'lies' : 'lie'} in ${namesOf(directories)}: ${namesOf(left)}.`];
+
+/** People work in the guest while a plan is read: a few files more are what they expect. */
+const UNPLANNED_FILES = 10;
+const UNPLANNED_SHARE = 0.1;
+
+/** An approval covers what the plan says. */
+function requireAsPlanned(planned: number | null, found: number): void {
+  if (planned === null || found <= planned + Math.max(UNPLANNED_FILES, planned * UNPLANNED_SHARE)) return;
+  throw new ModosuError('PLAN_STALE', `The plan says that ${planned} ${planned === 1 ? 'file is' : 'files are'} replaced; by now ${found} differ from the recovery point. Nothing was replaced.`, { context: { planned, found } });
 }

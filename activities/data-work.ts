@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import type { DataAccess, FilesContent, FilesDataSet, FilesSelection, PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection } from '../src/contracts/data';
-import { ModosuError } from '../src/contracts/errors';
+import type { DataAccess, FilesContent, FilesDataSet, FilesSelection, PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection, SnapshotEntry } from '../src/contracts/data';
+import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { canonicalJson } from '../src/domain/canonical-json';
 import { compareFiles, type FileComparison } from '../src/domain/file-comparison';
@@ -18,8 +18,9 @@ import { cancellation } from './heartbeat';
 
 /** What calls about data have in common. */
 
+const HEARTBEAT_MS = 5_000;
 /** Nobody lists more of a snapshot or a guest for one restore. */
-export const MAX_ENTRIES = 2_000_000;
+const MAX_ENTRIES = 2_000_000;
 
 export type FilesItem = DataRestoreItem & { readonly dataSet: FilesDataSet; readonly content: FilesContent; readonly selection: FilesSelection };
 export type PostgresqlItem = DataRestoreItem & { readonly dataSet: PostgresqlDataSet; readonly content: PostgresqlContent; readonly selection: PostgresqlSelection };
@@ -56,13 +57,21 @@ export async function factsOf(repository: DataRepository, serverId: string, { sn
   return parseFacts(await repository.read(serverId, snapshotId, `${content.directory}/${content.factsFile}`, { maxBytes: MAX_FACTS_BYTES }));
 }
 
+/** What lies at and below paths of a snapshot. One that was declared has to be in it (`RECOVERY_POINT_INCOMPLETE`); one that people have named may not be (`DATA_NOT_IN_RECOVERY_POINT`). */
+export async function listHeld(repository: DataRepository, serverId: string, snapshotId: string, paths: readonly string[], declared: readonly string[], signal: AbortSignal): Promise<readonly SnapshotEntry[]> {
+  return repository.list(serverId, snapshotId, paths, { maxEntries: MAX_ENTRIES, signal }).catch((error: unknown) => {
+    const promised = paths.every((path) => declared.includes(path));
+    throw promised && isModosuError(error) && error.code === 'DATA_NOT_IN_RECOVERY_POINT' ? new ModosuError('RECOVERY_POINT_INCOMPLETE', error.message, { context: error.context, cause: error }) : error;
+  });
+}
+
 /** What a restore of files would do now. */
 export async function compareNow(agent: GuestAgent, repository: DataRepository, serverId: string, { snapshotId, content, selection }: FilesItem, work: GuestWork): Promise<FileComparison & { readonly digest: string; readonly truncated: boolean; readonly problems: readonly string[] }> {
   const [first, ...others] = content.paths;
   if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
   const selected = selection.paths.length > 0 ? selection.paths : content.paths;
   const [head = first, ...tail] = selected;
-  const entries = await repository.list(serverId, snapshotId, selected, { maxEntries: MAX_ENTRIES, signal: work.signal });
+  const entries = await listHeld(repository, serverId, snapshotId, selected, content.paths, work.signal);
   const live = await listLive(agent, { paths: selection.paths.length > 0 ? [head, ...tail] : [first, ...others] }, work);
   const compared = compareFiles(entries, live, { declared: content.paths, selected: selection.paths, replace: selection.replace });
   const digest = createHash('sha256')
@@ -71,10 +80,14 @@ export async function compareNow(agent: GuestAgent, repository: DataRepository, 
   return { ...compared, digest, truncated: live.truncated, problems: live.problems };
 }
 
-/** Long work in a guest: heartbeats as long as it reports, rows for people, and the cancellation that Temporal asked for. */
+/**
+ * Long work in a guest: heartbeats, rows for people, and the cancellation that Temporal asked for. What hangs in the guest is noticed by whoever runs it there (an agent that is silent for two minutes);
+ * lists of large trees, on either side, report nothing for longer than a heartbeat may stay away.
+ */
 export async function inGuest<T>(deps: ActivityDependencies, runId: string, stepKey: string, work: (work: Required<GuestWork>) => Promise<T>): Promise<T> {
   const activity = Context.current();
   const progress = new CopyProgress(deps, runId);
+  const timer = setInterval(() => activity.heartbeat(), HEARTBEAT_MS);
   try {
     activity.heartbeat();
     return await work({
@@ -88,6 +101,7 @@ export async function inGuest<T>(deps: ActivityDependencies, runId: string, step
     if (activity.cancellationSignal.aborted) throw cancellation(activity);
     throw thrown;
   } finally {
+    clearInterval(timer);
     await progress.written();
   }
 }

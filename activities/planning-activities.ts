@@ -7,7 +7,7 @@ import type { WayBackView } from '../src/contracts/way-back';
 import type { PlanDataInput, PlanRestoreInput } from '../src/contracts/workflows';
 import type { ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
-import { chooseData, planDataRestore, requireSelectable } from '../src/domain/data-planning';
+import { chooseData, heldUntil, planDataRestore, requireSelectable } from '../src/domain/data-planning';
 import { planRestore } from '../src/domain/restore-planning';
 import { planUndo } from '../src/domain/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
@@ -72,7 +72,7 @@ export class PlanningJudgements implements PlanningActivities {
     const server = await catalog.getServer(serverId);
     const until = incidentAt === null ? Infinity : Date.parse(incidentAt);
     const usable = await catalog.usableData(serverId, dataSet);
-    const point = recoveryPointId === null ? usable.find(({ pointInTime }) => Date.parse(pointInTime) <= until) : await catalog.getRecoveryPoint(recoveryPointId);
+    const point = recoveryPointId === null ? usable.find((candidate) => Date.parse(heldUntil(candidate)) <= until) : await catalog.getRecoveryPoint(recoveryPointId);
     if (point === undefined) {
       const why = usable.length === 0 ? 'has no usable recovery point' : `has no usable recovery point from before the incident at ${incidentAt ?? 'now'}`;
       throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${server.name}" ${why}.`, { hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.' });

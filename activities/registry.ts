@@ -31,7 +31,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
     {
       ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'surveyUndo', 'discardVolumes', 'restoreNvram']),
       ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'attachOldDisk', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
-      ...bind<DataActivities>(new DataCalls(deps), ['examineDataSets', 'runDataHook', 'verifySavedData', 'publishData', 'discardSpool', 'surveyData', 'takeDataBack', 'discardFetched', 'surveyDataUndo', 'discardKeptData']),
+      ...bind<DataActivities>(new DataCalls(deps), ['examineDataSets', 'examineDataRestore', 'runDataHook', 'verifySavedData', 'publishData', 'discardSpool', 'surveyData', 'takeDataBack', 'discardFetched', 'surveyDataUndo', 'discardKeptData']),
     },
     deps.log,
   );

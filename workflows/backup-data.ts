@@ -43,9 +43,10 @@ async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupIt
   const { dataSet, recoveryPointId } = item;
   const { name } = dataSet;
 
-  if (dataSet.before !== null) await book.step(`before:${name}`, { do: () => data.runDataHook(input, item, 'before'), detail: (ended) => ended });
   let saved;
+  let spool: Readonly<Record<string, string>> = {};
   try {
+    if (dataSet.before !== null) await book.step(`before:${name}`, { do: () => data.runDataHook(input, item, 'before'), detail: (ended) => ended });
     const dumped =
       dataSet.kind === 'postgresql'
         ? await book.step(`dump:${name}`, {
@@ -59,14 +60,16 @@ async function saveOne(book: Runbook, input: BackupDataInput, item: DataBackupIt
       detail: ({ snapshotId, totalBytes, addedBytes, content }) => ({ snapshotId, totalBytes, addedBytes, ...(content.kind === 'files' ? { files: content.files, changedWhileRead: content.problems.length } : {}) }),
     });
   } finally {
-    // What "before" has stopped must not stay stopped, whatever became of the data.
+    // What "before" has stopped must not stay stopped, whatever became of the data, or of the program itself: it may have done half of its work.
     if (dataSet.after !== null) await book.uninterrupted(() => book.step(`after:${name}`, { do: () => data.runDataHook(input, item, 'after'), detail: (ended) => ended }));
-    if (dataSet.kind === 'postgresql') await book.uninterrupted(() => data.discardSpool(input, dataSet)).then(() => book.settle(`dump:${name}`), () => undefined);
+    if (dataSet.kind === 'postgresql') {
+      spool = await book.uninterrupted(() => leftBehind(data.discardSpool(input, dataSet)));
+      if (spool['leftBehind'] === undefined) book.settle(`dump:${name}`);
+    }
   }
   const whole = saved;
   await book.step(`verify:${name}`, { do: () => data.verifySavedData(input, item, whole), detail: (proven) => proven });
-  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole, 'backup'), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime }) }));
-  book.result({ recoveryPointId });
+  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole, 'backup'), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime, ...spool }) }));
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -118,11 +118,11 @@ async function afterDataRestore(input: RestoreDataInput, trace: RunTrace): Promi
     await undo.discardFetched(input, item);
     return 'The data had been put in place and stays; the way back is kept.';
   }
-  await undo.takeDataBack(input, item);
+  const { leftBehind: left } = await undo.takeDataBack(input, item);
   await catalogue.revertWayBack(input.runId);
   await undo.discardFetched(input, item);
   await undo.discardSpool(input, item.dataSet);
-  return 'The data in the guest is as it was before.';
+  return ['The data in the guest is as it was before.', ...(left === undefined ? [] : [left])].join(' ');
 }
 
 /** Forward once the volumes are swapped: that is what was asked for, and both states are whole. */

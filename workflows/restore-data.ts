@@ -5,9 +5,9 @@ import { markIfDamaged } from './runbook/damage';
 import { summarise } from './runbook/errors';
 import { giveServerBack } from './runbook/fence';
 import { leftBehind } from './runbook/left-behind';
-import { itemOf, loadPlanOf } from './runbook/plan';
-import { placedDetail } from './runbook/placed';
-import { carryOut } from './runbook/runbook';
+import { itemOf, loadPlanOf, replacedFilesIn, requireStillPossible } from './runbook/plan';
+import { notesDetail, placedDetail } from './runbook/placed';
+import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
  * Brings data back into a running server, forward only unless more was asked for. What is fetched lies beside what is in use until it is complete and checked; only then is it put in place. Until that moment a
@@ -25,21 +25,29 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     const item = itemOf(plan);
     const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
     await book.announce(plan.steps);
-    await book.step('check', { do: () => data.examineDataSets({ ...input, items: [{ recoveryPointId: item.recoveryPointId, dataSet: item.dataSet }] }), detail: ({ restic, agentVersion }) => ({ restic, agentVersion }) });
+    await book.step('check', {
+      do: async () => {
+        const found = await data.examineDataRestore(input, item);
+        requireStillPossible(found.findings);
+        return found;
+      },
+      detail: ({ restic, agentVersion }) => ({ restic, agentVersion }),
+    });
     await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
-    await book.step('safety', { do: () => saveAsItIs(input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
+    await book.step('safety', { do: () => saveAsItIs(book, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
 
-    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch').catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
-    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item) });
+    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
+    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
     await book.step('place', {
       do: async () => {
-        const record = await transfer.placeData(input, item, fetched, 'place');
-        await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: record }, plan.before);
-        return record;
+        const placed = await transfer.placeData(input, item, fetched, 'place');
+        await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record }, plan.before);
+        return placed;
       },
       undo: async () => {
-        await undoData.takeDataBack(input, item);
+        const left = await undoData.takeDataBack(input, item);
         await catalogue.revertWayBack(input.runId);
+        return left;
       },
       detail: placedDetail,
     });
@@ -55,20 +63,24 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
 }
 
 /** A recovery point of what is there now. Data that is damaged already may not be savable: that is no reason not to mend it. */
-async function saveAsItIs(input: RestoreDataInput, item: DataBackupItem): Promise<Readonly<Record<string, string>>> {
+async function saveAsItIs(book: Runbook, input: RestoreDataInput, item: DataBackupItem): Promise<Readonly<Record<string, string>>> {
   const data = dataCalls(input.hypervisor);
   const transfer = dataTransfers(input.hypervisor);
+  let left: Readonly<Record<string, string>> = {};
+  let outcome: Readonly<Record<string, string>>;
   try {
     const dumped = item.dataSet.kind === 'postgresql' ? await transfer.dumpDataSet(input, item) : null;
     const saved = await transfer.saveDataSet(input, item, dumped);
     await data.verifySavedData(input, item, saved);
     await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved, 'safety');
-    return { recoveryPointId: item.recoveryPointId };
+    outcome = { recoveryPointId: item.recoveryPointId };
   } catch (thrown) {
     if (isCancellation(thrown)) throw thrown;
     const { code, message } = summarise(thrown);
-    return { notSaved: `${code}: ${message}` };
+    outcome = { notSaved: `${code}: ${message}` };
   } finally {
-    if (item.dataSet.kind === 'postgresql') await data.discardSpool(input, item.dataSet).catch(() => undefined);
+    // Also after a cancel: whole databases lie there in plain.
+    if (item.dataSet.kind === 'postgresql') left = await book.uninterrupted(() => leftBehind(data.discardSpool(input, item.dataSet)));
   }
+  return { ...outcome, ...left };
 }

@@ -6,6 +6,7 @@ import { itemKey } from '../src/domain/data-steps';
 import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
 import { giveServerBack } from './runbook/fence';
+import { leftBehind } from './runbook/left-behind';
 import { attachOldDisk } from './runbook/old-disks';
 import { placedDetail } from './runbook/placed';
 import { loadPlanOf } from './runbook/plan';
@@ -130,14 +131,15 @@ async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: D
   const transfer = dataTransfers(input.hypervisor);
   const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
   const [fetch, place] = [`data-fetch:${itemKey(item)}`, `data-place:${itemKey(item)}`];
-  const fetched = await book.step(fetch, { do: () => transfer.fetchData(input, item, fetch).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  const fetched = await book.step(fetch, { do: () => transfer.fetchData(input, item, fetch, null).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
   await book.step(place, {
     do: async () => {
-      await transfer.loadData(input, item, place).catch(markDamage);
-      const record = await transfer.placeData(input, item, fetched, place);
-      await data.discardKeptData(input, record);
-      await data.discardFetched(input, item);
-      return record;
+      const loaded = await transfer.loadData(input, item, place).catch(markDamage);
+      const placed = await transfer.placeData(input, item, fetched, place);
+      // Older data of the image, and what was fetched: what cannot be removed costs room, and is no reason to undo the restore.
+      const kept = placed.complete ? await leftBehind(data.discardKeptData(input, placed.record)) : {};
+      const rest = await leftBehind(data.discardFetched(input, item));
+      return { record: placed.record, notes: [...loaded.notes, ...placed.notes, ...Object.values(kept), ...Object.values(rest)] };
     },
     detail: placedDetail,
   });

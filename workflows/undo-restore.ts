@@ -6,7 +6,8 @@ import { stateNow } from '../src/domain/restore-planning';
 import { undoStaleness } from '../src/domain/undo-planning';
 import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, undoCalls } from './runbook/activities';
 import { giveServerBack } from './runbook/fence';
-import { loadPlanOf } from './runbook/plan';
+import { notesDetail } from './runbook/placed';
+import { loadPlanOf, requireStillPossible } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
 
 /**
@@ -62,16 +63,23 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
 async function returnData(book: Runbook, input: UndoInput, plan: UndoPlanBody, record: KeptDataRecord): Promise<void> {
   const server = serverCalls(input.hypervisor);
   const undo = undoCalls(input.hypervisor);
-  await book.step('check', { do: () => dataCalls(input.hypervisor).surveyDataUndo(input, record), detail: ({ changes }) => ({ changed: changes.length }) });
+  await book.step('check', {
+    do: async () => {
+      const survey = await dataCalls(input.hypervisor).surveyDataUndo(input, record);
+      requireStillPossible(survey.findings);
+      return survey;
+    },
+    detail: ({ changes }) => ({ changed: changes.length }),
+  });
   await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
   await book.uninterrupted(async () => {
     await book.step('return', {
       do: async () => {
-        const kept = await dataTransfers(input.hypervisor).returnData(input, record);
-        await catalogue.takeWayBack(input.runId, input.ofRunId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: kept }, plan.before);
-        return kept;
+        const returned = await dataTransfers(input.hypervisor).returnData(input, record);
+        await catalogue.takeWayBack(input.runId, input.ofRunId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: returned.record }, plan.before);
+        return returned;
       },
-      detail: ({ kept }) => ({ keptBytes: kept.keptBytes }),
+      detail: ({ record: { kept }, notes }) => ({ keptBytes: kept.keptBytes, ...notesDetail(notes) }),
     });
     book.settleAll();
     await book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => returned });

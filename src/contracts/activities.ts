@@ -1,6 +1,6 @@
 import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
-import type { DataSurvey, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView } from './recovery-point';
@@ -272,6 +272,15 @@ export interface FetchedData {
   readonly digest: string | null;
 }
 
+/** What was put in place, or put back. */
+export interface PlacedData {
+  readonly record: KeptDataRecord;
+  /** Sentences for people: what is not as they may expect it, at most 20. */
+  readonly notes: readonly string[];
+  /** False: something that was restored could not be put in place, and lies with what is kept. */
+  readonly complete: boolean;
+}
+
 /** What restic has saved of one data set. */
 export interface SavedData {
   readonly snapshotId: string;
@@ -287,6 +296,8 @@ export interface SavedData {
 export interface DataActivities {
   /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved, but for room in the repository: restores ask too. */
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
+  /** The same for a restore, and what stands against it now: findings of a database, as in a plan. Files are compared again when they are fetched. */
+  examineDataRestore(input: RunInput, item: DataRestoreItem): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }>;
   /** Runs the declared program of a data set. `NOT_ENOUGH_SPACE` without running the one `before` when the repository has no room. */
   runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
@@ -297,8 +308,8 @@ export interface DataActivities {
   discardSpool(input: RunInput, dataSet: DataBackupItem['dataSet']): Promise<void>;
   /** Everything the plan of a data restore is made from. Read-only. */
   surveyData(source: DataPlanSource): Promise<DataSurvey>;
-  /** Undoes what this run has fetched and put in place for the item. Nothing of it there: nothing. */
-  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<void>;
+  /** Undoes what this run has fetched and put in place for the item. Nothing of it there: nothing. `leftBehind`: what others have written meanwhile stays in the guest, and where. */
+  takeDataBack(input: RunInput, item: DataRestoreItem): Promise<{ readonly leftBehind?: string }>;
   /** Removes what was fetched, once it is in place. Idempotent. */
   discardFetched(input: RunInput, item: DataRestoreItem): Promise<void>;
   /** What an undo of this would lose. Read-only. */
@@ -313,14 +324,14 @@ export interface DataTransferActivities {
   dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;
   /** Saves a data set, or its dumps (`dumped`), with restic. A snapshot that an earlier attempt has finished is adopted. */
   saveDataSet(input: RunInput, item: DataBackupItem, dumped: DumpedData | null): Promise<SavedData>;
-  /** Fetches what is selected into a directory beside its place; nothing in use is touched. */
-  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<FetchedData>;
+  /** Fetches what is selected into a directory beside its place; nothing in use is touched. `PLAN_STALE` when many more files would be replaced than the plan says (`plannedReplaced`; null: nobody has counted). */
+  fetchData(input: RunInput, item: DataRestoreItem, stepKey: string, plannedReplaced: number | null): Promise<FetchedData>;
   /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
-  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<void>;
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<Pick<PlacedData, 'notes'>>;
   /** Puts it in place. Says what was kept of what stood there. */
-  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<KeptDataRecord>;
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<PlacedData>;
   /** Puts back what a data restore has replaced, and keeps what stands there now. */
-  returnData(input: UndoInput, record: KeptDataRecord): Promise<KeptDataRecord>;
+  returnData(input: UndoInput, record: KeptDataRecord): Promise<PlacedData>;
 }
 
 /** Long copies; queue `host.<hypervisor>.transfer`. They heartbeat as long as the adapter does not take them for stalled. */

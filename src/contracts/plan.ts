@@ -214,7 +214,7 @@ export interface UndoSurvey {
   /** By target; empty for a server that is off. */
   readonly writtenBytes: Readonly<Record<string, number>>;
   /** Undo of a data restore only: what would go back. */
-  readonly data?: { readonly changes: readonly DataChange[]; readonly losses: readonly string[] } | null;
+  readonly data?: { readonly changes: readonly DataChange[]; readonly findings: readonly Finding[]; readonly losses: readonly string[] } | null;
 }
 
 /** The immutable content of the plan of an undo. */

@@ -1,6 +1,6 @@
 import type { FilesDataSet, PostgresqlDataSet } from '../contracts/data';
 import type { DataRecoveryPointView } from '../contracts/recovery-point';
-import { chooseData, dataFindings, recoveryLoss, requireSelectable } from './data-planning';
+import { chooseData, dataFindings, MOST_FILES, recoveryLoss, requireSelectable } from './data-planning';
 import { dataAfterImageSteps, dataBackupSteps, dataRestoreSteps, itemKey } from './data-steps';
 
 const uploads: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: ['/bin/pause'], after: null };
@@ -33,6 +33,24 @@ describe('the data that follows an image', () => {
   it('is one from before the incident', () => {
     const [choice] = chooseData('uploads', [filesPoint('rp_2', '2026-03-02T09:00:00.000Z'), filesPoint('rp_1', '2026-03-02T07:00:00.000Z')], IMAGE, { ...usual, incidentAt: '2026-03-02T08:00:00.000Z' });
     expect(choice?.planned?.item).toMatchObject({ recoveryPointId: 'rp_1', snapshotId: 's-rp_1', selection: { kind: 'files', paths: [], replace: true } });
+  });
+
+  it('is not one whose files were still being read at the incident', () => {
+    const read = { ...filesPoint('rp_2', '2026-03-02T07:30:00.000Z'), publishedAt: '2026-03-02T08:30:00.000Z' };
+    const request = { ...usual, incidentAt: '2026-03-02T08:00:00.000Z' };
+    expect(chooseData('uploads', [read, filesPoint('rp_1', '2026-03-02T07:00:00.000Z')], IMAGE, request)[0]?.planned?.item.recoveryPointId).toBe('rp_1');
+    const dumped = { ...dumpPoint('rp_4', '2026-03-02T07:30:00.000Z'), publishedAt: '2026-03-02T08:30:00.000Z' };
+    expect(chooseData('shop', [dumped], IMAGE, request)[0]?.planned?.item.recoveryPointId).toBe('rp_4');
+  });
+
+  it('are files put over those of the image: the plan says so, and blocks where they are too many for a guest to compare', () => {
+    const point = filesPoint('rp_1', '2026-03-02T09:00:00.000Z');
+    const codes = (files: number): readonly string[] => {
+      const counted = { ...point, content: { kind: 'files' as const, paths: ['/srv/uploads'] as const, files, totalBytes: 1, problems: [] } };
+      return dataFindings(chooseData('uploads', [counted], IMAGE, usual), IMAGE).map(({ code, severity }) => `${severity} ${code}`);
+    };
+    expect(codes(MOST_FILES)).toEqual(['ok DATA_FOLLOWS', 'warn FILES_OVER_IMAGE']);
+    expect(codes(MOST_FILES + 1)).toEqual(['ok DATA_FOLLOWS', 'warn FILES_OVER_IMAGE', 'block TOO_MANY_FILES']);
   });
 
   it.each([

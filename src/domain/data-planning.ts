@@ -16,6 +16,9 @@ export function recoveryLoss(pointsInTime: readonly string[], incidentAt: string
   return { incidentAt: new Date(incident).toISOString(), pointInTime: new Date(oldest).toISOString(), seconds: Math.max(0, Math.round((incident - oldest) / 100) / 10) };
 }
 
+/** The last moment that a recovery point can hold: files are read one after the other, until it is published; a database as it was at one moment. */
+export const heldUntil = ({ content, pointInTime, publishedAt }: Pick<DataRecoveryPointView, 'content' | 'pointInTime' | 'publishedAt'>): string => (content.kind === 'files' ? publishedAt : pointInTime);
+
 /** Throws `DATA_NOT_IN_RECOVERY_POINT` when the recovery point cannot hold what is asked for. */
 export function requireSelectable(point: DataRecoveryPointView, selection: DataSelection): void {
   const missing = whatIsMissing(point, selection);
@@ -54,7 +57,7 @@ export function chooseData(name: string, usable: readonly DataRecoveryPointView[
   if (request.keepsDisks) return nothing('disks-kept');
   if (usable.length === 0) return nothing('none');
   const until = request.incidentAt === null ? Infinity : Date.parse(request.incidentAt);
-  const chosen = usable.find(({ pointInTime }) => Date.parse(pointInTime) <= until && Date.parse(pointInTime) >= Date.parse(image.pointInTime));
+  const chosen = usable.find((point) => Date.parse(heldUntil(point)) <= until && Date.parse(point.pointInTime) >= Date.parse(image.pointInTime));
   if (chosen === undefined) return nothing('older');
   const before = usable.find(({ pointInTime }) => Date.parse(pointInTime) <= Date.parse(image.pointInTime));
   const engine = chosen.content.kind === 'postgresql' ? { dump: chosen.content.engineMajor, image: before?.content.kind === 'postgresql' ? before.content.engineMajor : null } : null;
@@ -77,7 +80,20 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
           },
         ];
       }
-      return [{ code: 'DATA_FOLLOWS', severity: 'ok', message: `Data set "${dataSet}" follows the image, as it was at ${planned.pointInTime}.`, evidence: [`recovery point ${planned.item.recoveryPointId}`] }];
+      const evidence = [`recovery point ${planned.item.recoveryPointId}`];
+      const follows: Finding = { code: 'DATA_FOLLOWS', severity: 'ok', message: `Data set "${dataSet}" follows the image, as it was at ${planned.pointInTime}.`, evidence };
+      if (planned.item.content.kind !== 'files') return [follows];
+      return [
+        { ...follows, message: `Files of data set "${dataSet}" follow the image, as they were at ${planned.pointInTime}.` },
+        {
+          code: 'FILES_OVER_IMAGE',
+          severity: 'warn',
+          message: `The files of "${dataSet}" are put over those of the image while the restored server runs in its quarantine: files that only the image has stay, and a program that holds its files open goes on with the old ones.`,
+          remedy: 'Restart the programs that use these files before the server goes live: restore with --hold. A program that keeps a journal beside its files may have to be checked.',
+          evidence,
+        },
+        ...tooManyFiles(dataSet, planned.item.content.files),
+      ];
     }
     if (why === 'left-out') return [{ code: 'DATA_LEFT_OUT', severity: 'warn', message: `Data set "${dataSet}" stays as the image holds it: --no-data.`, evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`] }];
     if (why === 'disks-kept') {
@@ -103,6 +119,22 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
   });
 }
 
+/** Of so many the guest still tells where they stand. */
+export const MOST_FILES = 500_000;
+
+const tooManyFiles = (dataSet: string, files: number): readonly Finding[] =>
+  files <= MOST_FILES
+    ? []
+    : [
+        {
+          code: 'TOO_MANY_FILES',
+          severity: 'block',
+          message: `Data set "${dataSet}" has ${files} files: more than ${MOST_FILES} cannot be compared in a guest at once.`,
+          remedy: 'Restore the image alone (--no-data), then the data in parts: modosu restore plan NAME --scenario data --data-set NAME --path PATH.',
+          evidence: [],
+        },
+      ];
+
 /** The plan of a data restore into the running server. */
 export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now: Date): DataRestorePlanBody {
   const { point, item, selection } = source;
@@ -125,7 +157,7 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
     changes: survey.changes,
     before: { powerState: present.powerState, agent: present.agent.state },
     steps: dataRestoreSteps(item),
-    findings: [...afterIncident(point.pointInTime, source.incidentAt), ...problemFindings(point), ...survey.findings],
+    findings: [...afterIncident(heldUntil(point), source.incidentAt), ...problemFindings(point), ...survey.findings],
     losses: survey.losses,
     loss: recoveryLoss([point.pointInTime], source.incidentAt, now),
     estimate: estimateDuration(source.measuredRecoverySeconds),
@@ -140,7 +172,7 @@ export function afterIncident(pointInTime: string, incidentAt: string | null): r
     {
       code: 'RECOVERY_POINT_AFTER_INCIDENT',
       severity: 'warn',
-      message: `The recovery point is from ${pointInTime}, after the incident at ${incidentAt}: it may hold what is to be mended.`,
+      message: `The recovery point reaches to ${pointInTime}, after the incident at ${incidentAt}: it may hold what is to be mended.`,
       remedy: 'Choose one from before the incident, or leave the choice to Modosu.',
       evidence: [],
     },

@@ -69,12 +69,12 @@ describe('what a restore of files would do', () => {
   it('brings back a declared path that is gone from the nearest directory that stands', () => {
     const then = [directory('/srv/www/site'), entry('/srv/www/site/a')];
     const compared = compareFiles(then, { ...listing([]), missing: ['/srv/www/site'] }, { ...options, declared: ['/srv/www/site'] });
-    expect(compared.parts).toMatchObject([{ base: '/srv', anchor: '/srv', added: [{ path: '/srv/www', type: 'dir', files: 1 }], include: ['/srv/www'] }]);
+    expect(compared.parts).toMatchObject([{ base: '/srv', anchor: '/srv', added: [{ path: '/srv/www', type: 'dir', files: 1 }], include: ['/srv/www/site'] }]);
   });
 
   it('makes missing directories above a selected file, and stages in the declared path', () => {
     const compared = compareFiles([entry('/srv/www/a/b/file')], { ...listing([], ['/', '/srv', '/srv/www']), missing: ['/srv/www/a/b/file'] }, { ...options, selected: ['/srv/www/a/b/file'] });
-    expect(compared.parts).toMatchObject([{ base: '/srv/www', anchor: '/srv/www', added: [{ path: '/srv/www/a', type: 'dir', files: 1 }] }]);
+    expect(compared.parts).toMatchObject([{ base: '/srv/www', anchor: '/srv/www', added: [{ path: '/srv/www/a', type: 'dir', files: 1 }], include: ['/srv/www/a/b/file'], bytes: 10, fetchBytes: 10 }]);
   });
 
   it('blocks what lies below something that is no directory now, also above the selection', () => {
@@ -98,6 +98,17 @@ describe('what a restore of files would do', () => {
     const [part] = compareFiles(then, listing([live(directory('/srv/www'))]), options).parts;
     expect(part?.include).toEqual(['/srv/www']);
     expect(part?.added).toHaveLength(300);
+  });
+
+  it('names the directories of files that are too many, and counts what restic writes for them: not the whole data set', () => {
+    const many = (where: string, count: number): SnapshotEntry[] => Array.from({ length: count }, (_, number) => entry(`${where}/${String(number).padStart(3, '0')}`));
+    const directories = ['/srv/www', '/srv/www/big', '/srv/www/x', '/srv/www/x/y', '/srv/www/x/z'].map((path) => directory(path));
+    const then = [...directories, ...many('/srv/www/big', 1000), ...many('/srv/www/x/y', 250), ...many('/srv/www/x/z', 5)];
+    const now = [...directories, ...many('/srv/www/big', 1000), ...many('/srv/www/x/y', 40)].map((one) => live(one));
+    const [part] = compareFiles(then, listing(now), options).parts;
+    expect(part?.include).toEqual(expect.arrayContaining(['/srv/www/x/y', '/srv/www/x/z']));
+    expect(part?.include).toHaveLength(2);
+    expect(part).toMatchObject({ bytes: 215 * 10, fetchBytes: 255 * 10 });
   });
 
   it('leaves names alone that are not UTF-8, and brings them along inside a directory that is missing', () => {

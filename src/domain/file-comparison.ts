@@ -57,6 +57,8 @@ export interface StagedPart {
   /** Everything that has to have arrived before anything is put in place. */
   readonly expected: readonly SnapshotEntry[];
   readonly bytes: number;
+  /** What restic writes for it: more than `bytes` where directories are named because their files are too many. */
+  readonly fetchBytes: number;
 }
 
 export interface FileComparison {
@@ -143,7 +145,7 @@ export function compareFiles(snapshot: readonly SnapshotEntry[], live: LiveListi
   const known = new Set(ordered.map(({ path }) => path));
   for (const entry of live.entries) if (!known.has(entry.path)) tally.add('extra', entry);
 
-  const parts = partsOf(placed, replaced, present, options);
+  const parts = partsOf(placed, replaced, present, snapshot, options);
   return {
     changes: tally.changes(),
     parts,
@@ -185,14 +187,16 @@ function partsOf(
   placed: ReadonlyMap<string, { readonly entry: SnapshotEntry | null; readonly inside: readonly SnapshotEntry[] }>,
   replaced: readonly { readonly entry: SnapshotEntry; readonly present: LiveEntry }[],
   present: ReadonlyMap<string, LiveEntry>,
+  snapshot: readonly SnapshotEntry[],
   options: CompareOptions,
 ): StagedPart[] {
-  interface Draft { readonly anchor: string; readonly added: AddedRoot[]; readonly replaced: ReplacedFile[]; readonly expected: SnapshotEntry[] }
+  interface Draft { readonly anchor: string; readonly added: AddedRoot[]; readonly replaced: ReplacedFile[]; readonly expected: SnapshotEntry[]; readonly wanted: string[] }
+  const asked = options.selected.length > 0 ? options.selected : options.declared;
   const drafts = new Map<string, Draft>();
   const draftFor = (path: string): Draft => {
     const anchor = anchorOf(path, present, options.declared);
     const base = baseOf(path, anchor, present);
-    const draft = drafts.get(base) ?? { anchor, added: [], replaced: [], expected: [] };
+    const draft = drafts.get(base) ?? { anchor, added: [], replaced: [], expected: [], wanted: [] };
     drafts.set(base, draft);
     return draft;
   };
@@ -200,13 +204,19 @@ function partsOf(
     const draft = draftFor(path);
     draft.added.push({ path, type: entry?.type ?? 'dir', files: inside.filter(({ type }) => type !== 'dir').length, bytes: bytesOf(inside) });
     for (const one of inside) draft.expected.push(one);
+    // A directory above what was asked for: in the recovery point more may lie in it.
+    draft.wanted.push(...(entry === null ? asked.filter((one) => isInside(one, path)) : [path]));
   }
   for (const { entry, present: now } of replaced) {
     const draft = draftFor(entry.path);
     draft.replaced.push({ path: entry.path, bytes: entry.sizeBytes, keptBytes: now.sizeBytes });
     draft.expected.push(entry);
+    draft.wanted.push(entry.path);
   }
-  return [...drafts].map(([base, draft]) => ({ base, ...draft, include: includesOf(draft, options), bytes: bytesOf(draft.expected) }));
+  return [...drafts].map(([base, { wanted, ...draft }]) => {
+    const include = includesOf(wanted, asked);
+    return { base, ...draft, include, bytes: bytesOf(draft.expected), fetchBytes: bytesOf(include === wanted ? draft.expected : belowAny(snapshot, include)) };
+  });
 }
 
 /** The nearest existing directory of the declared path that `path` lies in. */
@@ -224,12 +234,35 @@ function baseOf(path: string, anchor: string, present: ReadonlyMap<string, LiveE
   return base;
 }
 
-function includesOf(draft: { readonly added: readonly AddedRoot[]; readonly replaced: readonly ReplacedFile[] }, { declared, selected }: CompareOptions): string[] {
-  const exact = [...draft.added, ...draft.replaced].map(({ path }) => path);
-  const few = exact.length <= MAX_INCLUDES && exact.reduce((sum, path) => sum + path.length, 0) <= MAX_INCLUDE_CHARACTERS;
-  if (few) return exact;
-  const asked = selected.length > 0 ? selected : declared;
-  return asked.filter((path) => exact.some((one) => isInside(one, path)));
+/** All of them, while they are few; else the directories they lie in, the deepest first, until those are few: never above what was asked for. */
+function includesOf(wanted: readonly string[], asked: readonly string[]): readonly string[] {
+  let named = wanted;
+  while (!isFew(named)) {
+    const climbing = named.filter((path) => !asked.includes(path));
+    if (climbing.length === 0) return named;
+    const deepest = climbing.reduce((most, path) => Math.max(most, depthOf(path)), 0);
+    named = outermost(named.map((path) => (depthOf(path) === deepest && !asked.includes(path) ? parentOf(path) : path)));
+  }
+  return named;
+}
+
+const isFew = (paths: readonly string[]): boolean => paths.length <= MAX_INCLUDES && paths.reduce((sum, path) => sum + path.length, 0) <= MAX_INCLUDE_CHARACTERS;
+const depthOf = (path: string): number => path.split('/').length;
+
+/** Without doubles, and without what lies in another one. */
+function outermost(paths: readonly string[]): string[] {
+  const named = new Set(paths);
+  return [...named].filter((path) => !hasAbove(path, named));
+}
+
+function belowAny(entries: readonly SnapshotEntry[], roots: readonly string[]): SnapshotEntry[] {
+  const named = new Set(roots);
+  return entries.filter(({ path }) => named.has(path) || hasAbove(path, named));
+}
+
+function hasAbove(path: string, named: ReadonlySet<string>): boolean {
+  for (let at = path; at !== '/'; ) if (named.has((at = parentOf(at)))) return true;
+  return false;
 }
 
 type Verdict = 'added' | 'replaced' | 'kept' | 'conflict' | 'unnameable' | 'directory' | 'same' | 'extra';

@@ -19,6 +19,8 @@ export type ResticOutcome =
   | 'no-space'
   /** Stored bytes are missing, or are not what was written. */
   | 'damaged'
+  /** The same of what belongs to no snapshot (config, keys, index): says nothing about a single recovery point. */
+  | 'repository-damaged'
   | 'failed';
 
 export interface ResticEnd {
@@ -40,8 +42,9 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
   // Only where a repository is opened or made: a server that is full refuses the second attempt to save a file with 403 too.
   ['wrong-password', /^Fatal: (?:unable to open config file|create repository at) ?.*(?:unexpected HTTP response|server response unexpected)\W+(?:401|403)\b/m],
   ['no-space', /\bno space left on device\b|\bdisk quota exceeded\b|\b507 Insufficient Storage\b/i],
-  ['damaged', /\bciphertext verification failed\b|\binvalid data returned\b|\bis damaged\b|\bwrong hash\b|\bhash mismatch\b|\bdoes not match id\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b/im],
-  ['damaged', /<(?:data|index|snapshot|key)\/[0-9a-f]+> does not exist|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/],
+  ['repository-damaged', /\bconfig or key [0-9a-f<>/]+ is damaged\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b|<(?:index|key)\/[0-9a-f]+>(?: does not exist|: invalid data returned)/m],
+  ['damaged', /\bciphertext verification failed\b|\binvalid data returned\b|\bis damaged\b|\bwrong hash\b|\bhash mismatch\b|\bdoes not match id\b/im],
+  ['damaged', /<(?:data|snapshot)\/[0-9a-f]+> does not exist|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/],
   ['no-repository', /<config\/?> does not exist\b|\brepository does not exist\b/],
   [
     'unreachable',

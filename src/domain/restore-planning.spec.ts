@@ -1,4 +1,4 @@
-import type { PlanSource } from '../contracts/activities';
+import type { DataChoice, PlanSource } from '../contracts/activities';
 import type { RestoreSurvey } from '../contracts/plan';
 import { NO_PROTECTION, type HealthCheck } from '../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../contracts/server';
@@ -194,6 +194,19 @@ describe('planRestore', () => {
 
   it('blocks while memory is saved that belongs to the old disks', () => {
     expect(codes({ present: { powerState: 'off', refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'saved', hint: 'remove it' }] } })).toContain('block SERVER_HAS_SAVED_STATE');
+  });
+
+  it('counts the loss from the image where a data set stays as the image has it', () => {
+    const pointInTime = '2026-03-02T11:00:00.000Z';
+    const dataSet = { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null } as const;
+    const item = { dataSet, recoveryPointId: 'rp_9', snapshotId: 's', content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true } } as const;
+    const follows: DataChoice = { dataSet: 'uploads', planned: { item, pointInTime }, why: 'newest', newestAt: pointInTime, engine: null };
+    const stays: DataChoice = { dataSet: 'shop', planned: null, why: 'none', newestAt: null, engine: null };
+    const seconds = (data: readonly DataChoice[]): number | undefined => planRestore({ ...source(), data }, survey({ present: { agent: { state: 'answering', version: '7', commands: [] } } }), NOW).loss?.seconds;
+    expect(seconds([follows])).toBe(3600);
+    expect(seconds([follows, stays])).toBe(9000);
+    expect(seconds([stays])).toBe(9000);
+    expect(seconds([])).toBe(9000);
   });
 
   it('estimates from three measured restores on, never from fewer', () => {

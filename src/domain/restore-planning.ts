@@ -1,4 +1,4 @@
-import type { PlanSource } from '../contracts/activities';
+import type { DataChoice, PlanSource } from '../contracts/activities';
 import type { Finding, KeptDisk, PlanBasis, PlannedData, PlannedVolume, RestorePlanBody, RestoreSurvey, SpaceNeed } from '../contracts/plan';
 import type { NicInspection, ServerInspection } from '../contracts/server';
 import { keptBytes, type StateBefore } from '../contracts/way-back';
@@ -65,7 +65,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     quarantinedMacs,
     healthChecks: source.protection.healthChecks,
     data,
-    loss: recoveryLoss(data.length === 0 ? [manifest.pointInTime] : data.map(({ pointInTime }) => pointInTime), source.incidentAt ?? null, now),
+    loss: recoveryLoss(pointsInTime(manifest.pointInTime, choices), source.incidentAt ?? null, now),
     before: stateNow(present),
     steps: restoreSteps({
       diskTargets: restored,
@@ -100,6 +100,12 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     basis: planBasis(survey),
     createdAt: now.toISOString(),
   };
+}
+
+/** Of the data as it will be. The system itself is as old as the image and counts where a data set stays as the image has it, or none is declared. */
+function pointsInTime(imageAt: string, choices: readonly DataChoice[]): readonly string[] {
+  const following = choices.flatMap(({ planned }) => (planned === null ? [] : [planned.pointInTime]));
+  return following.length > 0 && choices.every(({ planned }) => planned !== null) ? following : [...following, imageAt];
 }
 
 /** How a server is, for whoever wants to put it back into this state. A server that is gone is off. */

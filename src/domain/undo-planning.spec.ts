@@ -61,6 +61,15 @@ describe('planUndo', () => {
   ])('is blocked when %s', (_what, found, expected) => expect(codes(planUndo(source(), found, NOW))).toContain(expected));
 });
 
+describe('planUndo of a restore of data', () => {
+  it('is blocked by what stands against it in the guest', () => {
+    const data = { runId: 'run_1', undone: false, dataSet: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }, recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [], added: 1, replaced: 0, keptBytes: 0 } } as const;
+    const gone = { code: 'DATABASE_NOT_FOUND', severity: 'block', message: 'What was kept is not there any more.', evidence: [] } as const;
+    expect(codes(planUndo(source({ data }), survey({ data: { changes: [], findings: [gone], losses: [] } }), NOW))).toEqual(['ok SERVER_ALIVE', 'block DATABASE_NOT_FOUND']);
+    expect(codes(planUndo(source({ data }), survey({ data: { changes: [], findings: [], losses: [] } }), NOW))).toEqual(['ok SERVER_ALIVE']);
+  });
+});
+
 describe('planUndo of a run that has kept a disk', () => {
   const vdb = { ...present.disks[0]!, target: 'vdb', path: '/srv/vm/vdb.qcow2' };
   const keeping = (changes: Partial<UndoSurvey> = {}): UndoSurvey =>

@@ -131,8 +131,8 @@ function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
 }
 
 /** The server runs on: what goes back lies in its guest. */
-function dataFindings({ present }: UndoSurvey): readonly Finding[] {
-  if (present?.agent.state === 'answering') return [{ code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] }];
+function dataFindings({ present, data }: UndoSurvey): readonly Finding[] {
+  if (present?.agent.state === 'answering') return [{ code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] }, ...(data?.findings ?? [])];
   return [{ code: 'AGENT_SILENT', severity: 'block', message: 'The guest agent does not answer: what is kept lies inside the guest.', remedy: 'Start the server and its guest agent, then plan again.', evidence: [`power state ${present?.powerState ?? 'gone'}`] }];
 }
 

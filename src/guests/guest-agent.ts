@@ -1,3 +1,5 @@
+import { isModosuError } from '../contracts/errors';
+
 export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;
@@ -49,3 +51,6 @@ export interface GuestAgent {
   /** Whether the agent says that file systems are frozen. */
   isFrozen(timeoutMs: number): Promise<boolean>;
 }
+
+/** Silence of an agent, and the refusal of one whose file systems are frozen: both end by themselves, and the program that was asked about goes on. */
+export const passesByItself = (error: unknown): boolean => isModosuError(error) && (error.code === 'AGENT_SILENT' || (error.code === 'AGENT_COMMAND_FAILED' && /frozen/i.test(error.message)));

@@ -49,7 +49,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
         await Promise.all([
           reconcileUntil(ending, { catalog, runs, log: log.child({ part: 'reconciler' }), now: () => new Date() }),
           followHypervisors(ending, crew, catalog, log),
-          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date() }),
+          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date(), expiryTried: new Map() }),
           aborted(ending),
         ]);
       } finally {

@@ -159,6 +159,23 @@ describe('data repository: what can go wrong', () => {
       for (const { path, content } of before) expect(readFileSync(path).equals(content)).toBe(true);
     });
 
+    it('keys that a guest adds lock nobody out', async () => {
+      const own = await newServer();
+      const snapshotId = await lab.backUp(own, [root]);
+      const login = await loginOf(own);
+      expect(await ask(login, 'POST', `/${own}/keys/${'0'.repeat(64)}`, 'this is no key')).toBe(200);
+      const access = await repository.access(own);
+      const { RESTIC_KEY_HINT: hint, ...unhinted } = access.env;
+      expect(lab.storedFiles(own, 'keys').some((file) => file.endsWith(`/${hint}`))).toBe(true);
+      // What it does to whoever does not name the key.
+      expect((await lab.guest({ ...access, env: unhinted }, ['snapshots'])).exitCode).not.toBe(0);
+      expect((await lab.guest(access, ['snapshots'])).exitCode).toBe(0);
+      // Also to a worker that has just started.
+      const fresh = lab.repositoryAt((await repository.probe()).address);
+      await expect(fresh.list(own, snapshotId, [root], { maxEntries: 10 })).resolves.toHaveLength(4);
+      await expect(fresh.ensure(own)).resolves.toBeUndefined();
+    });
+
     it('two guests with the same host name do not mix', async () => {
       const twin = await newServer();
       const mine = await lab.backUp(serverId, [root], { host: 'localhost', tags: ['twin'] });

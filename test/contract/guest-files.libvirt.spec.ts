@@ -104,6 +104,31 @@ describe('files in a guest', () => {
     expect(await lab.sh(`cd ${SITE}; ls sub | grep -c bad; cat "$1"; ls | grep -c bad || true`, NASTY[3] ?? '')).toBe('1\nnow0\n');
   });
 
+  it('brings back a file alone whose directories are gone, and those as they were', async () => {
+    await lab.sh(`rm -rf ${SITE}/sub`);
+    const wanted = `${SITE}/sub/deep/${NASTY[4]}`;
+    const runId = randomUUID();
+    const comparison = compareFiles(snapshot.filter(({ path }) => path === wanted), await listLive(lab.agent, { paths: [wanted] }, work), { declared: [SITE], selected: [wanted], replace: false });
+    expect(comparison.parts).toMatchObject([{ added: [{ path: `${SITE}/sub`, files: 1 }], include: [wanted] }]);
+    for (const part of comparison.parts) {
+      const target = await prepareStaging(lab.agent, part, runId, work);
+      await restore(lab.agent, { access: lab.server.access(), snapshotId, include: [wanted], target, runId, expectedBytes: part.fetchBytes }, work);
+    }
+    const { kept } = await placeFiles(lab.agent, { runId, parts: comparison.parts, begun: [] }, work);
+    expect(kept.added).toBe(1);
+    expect(await lab.sh(`cd ${SITE}/sub; /usr/bin/find . -printf '%p %y %m %U:%G\n' | sort; cat deep/*`)).toBe(`. d 2750 12:34\n./deep d 755 0:0\n./deep/${NASTY[4]} f 644 0:0\ndeep ${NASTY[4]}`);
+  });
+
+  it('reads a listing that is longer than what the agent reads of one file', async () => {
+    await lab.sh(`mkdir ${SITE}/many; cd ${SITE}/many; n=0; while [ $n -lt 20 ]; do mkdir -p "$n"; n=$((n+1)); done; for d in *; do (cd $d; /usr/bin/seq -f "%0240g" 1 1700 | xargs -n 200 touch); done`);
+    const listing = await listLive(lab.agent, { paths: [`${SITE}/many`] }, work);
+    expect(listing.truncated).toBe(false);
+    expect(listing.entries).toHaveLength(1 + 20 + 20 * 1700);
+    expect(new Set(listing.entries.map(({ path }) => path)).size).toBe(listing.entries.length);
+    expect(await lab.sh('ls /run | grep -c modosu-list || true')).toBe('0\n');
+    await lab.sh(`rm -rf ${SITE}/many`);
+  });
+
   it('continues after its caller died with everything staged, and after a death it can be taken back', async () => {
     const then = await picture();
     await damage();
@@ -146,7 +171,7 @@ describe('files in a guest', () => {
 
   it('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
     await lab.sh(`mkdir -p /mnt/many; mount -t tmpfs -o nr_inodes=200000,size=200m tmpfs /mnt/many; cd /mnt/many; /usr/bin/seq -f '%0200.0f' 1 70000 | xargs touch`);
-    const listing = await listLive(lab.agent, { paths: ['/mnt/many'] }, work);
+    const listing = await listLive(lab.agent, { paths: ['/mnt/many'], maxBytes: 12 * 1024 * 1024 }, work);
     expect(listing.truncated).toBe(true);
     expect(listing.entries.length).toBeGreaterThan(40_000);
     expect(listing.entries.at(-1)?.path).toMatch(/^\/mnt\/many\/0{195}\d{5}$/);

@@ -112,6 +112,7 @@ export async function makeDataUndoPlan(api: ApiHarness, planId: string): Promise
     writtenBytes: {},
     data: {
       changes: [{ effect: 'replaced', what: 'table public.orders', count: 1, bytes: null, examples: [], rows: { now: 90, then: 120 } }],
+      findings: [],
       losses: ['Rows written to public.orders since are kept aside.'],
     },
   });

@@ -78,7 +78,7 @@ export class FakeDataRepository implements DataRepository {
     const entries = [...entriesOf(this.filesOf(serverId, snapshotId)).values()].filter(({ path }) => wanted.some((root) => root === '/' || path === root || path.startsWith(`${root}/`)));
     const missing = wanted.filter((path) => path !== '/' && !entries.some((entry) => entry.path === path));
     if (entries.length > maxEntries) throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories.`);
-    if (missing.length > 0) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot does not hold ${missing.join(', ')}.`);
+    if (missing.length > 0) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point does not hold ${missing.join(', ')}.`);
     return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 

@@ -46,6 +46,39 @@ describe('backupData', () => {
     expect(rehearsal.calls.at(-1)).toBe('releaseFence');
   });
 
+  it('runs the program after when the one before has failed: it may have stopped half of what it should', async () => {
+    const ran: string[] = [];
+    const rehearsal = rehearse({ runDataHook: async (_input, _item, which) => { ran.push(which); return which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 }; } });
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
+    expect(ran).toEqual(['before', 'after']);
+    expect(rehearsal.stateOf('after:uploads')).toBe('succeeded');
+    expect(rehearsal.stateOf('save:uploads')).toBe('skipped');
+  });
+
+  it('cancelled while the program before runs, it runs the one after', async () => {
+    let reached = (): void => undefined;
+    const running = new Promise<void>((resolve) => (reached = resolve));
+    const ran: string[] = [];
+    const rehearsal = rehearse({ runDataHook: async (_input, _item, which) => { ran.push(which); return which === 'before' ? untilCancelled(() => reached())() : { exitCode: 0 }; } });
+    expect(await rehearsal.play('backupData', BACKUP_DATA, async (handle) => {
+      await running;
+      await handle.cancel();
+    })).toBe('CANCELLED');
+    expect(ran).toEqual(['before', 'after']);
+  });
+
+  it('says what stays in the guest of a backup that has succeeded otherwise', async () => {
+    const rehearsal = rehearse({ discardSpool: failing('AGENT_ABSENT', 'nobody there') });
+    expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('publish:shop')?.detail).toMatchObject({ leftBehind: 'nobody there' });
+  });
+
+  it('leaves it to the catalogue which of several recovery points stands for the run: the first', async () => {
+    const rehearsal = rehearse();
+    await rehearsal.play('backupData', BACKUP_DATA);
+    expect(rehearsal.outcome).not.toHaveProperty('recoveryPointId');
+  });
+
   it('runs the program after, and removes the dumps, whatever became of the data', async () => {
     const rehearsal = rehearse({ saveDataSet: failing('DATA_REPOSITORY_KEY_WRONG') });
     expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
@@ -81,10 +114,42 @@ describe('restoreData', () => {
   it('saves what is there, loads beside, swaps, and keeps the way back', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
-    expect(rehearsal.calls).toEqual(['examineDataSets', 'takeFence', ...SAVING, 'fetchData', 'loadData', 'placeData', 'openWayBack', 'discardFetched', 'releaseFence']);
+    expect(rehearsal.calls).toEqual(['examineDataRestore', 'takeFence', ...SAVING, 'fetchData', 'loadData', 'placeData', 'openWayBack', 'discardFetched', 'releaseFence']);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', recoveryPointId: DATA_POINT.id, lostSeconds: 3600 });
     expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
     expect(rehearsal.steps.get('safety')?.detail).toEqual({ recoveryPointId: RESTORE_DATA.safetyRecoveryPointId });
+  });
+
+  it('is refused, before anything is saved, by what stands against the plan by now', async () => {
+    const blocked = { code: 'DATABASE_IN_USE', severity: 'block' as const, message: 'Prepared transactions hold the database.', remedy: 'COMMIT PREPARED them.', evidence: [] };
+    const rehearsal = rehearse({ examineDataRestore: async () => ({ restic: '0.14.0', agentVersion: '7.2', findings: [blocked] }) });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('Prepared transactions hold the database. Nothing was changed.') as string, hint: 'COMMIT PREPARED them. Then make a new plan.' });
+    expect(rehearsal.calls).toEqual(['examineDataRestore']);
+  });
+
+  it('tells what is not as people may expect it, in the steps', async () => {
+    const rehearsal = rehearse({ loadData: async () => ({ notes: ['A role is no member.'] }), placeData: async () => ({ record: KEPT_DATA, notes: ['One.', 'Two.'], complete: true }) });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('load')?.detail).toMatchObject({ notes: 'A role is no member.' });
+    expect(rehearsal.steps.get('place')?.detail).toMatchObject({ notes: 'One. Two.' });
+  });
+
+  it('cancelled while what is there is saved, it removes the dumps of it', async () => {
+    let reached = (): void => undefined;
+    const saving = new Promise<void>((resolve) => (reached = resolve));
+    const rehearsal = rehearse({ saveDataSet: untilCancelled(() => reached()) });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA, async (handle) => {
+      await saving;
+      await handle.cancel();
+    })).toBe('CANCELLED');
+    expect(rehearsal.calls).toEqual(['examineDataRestore', 'takeFence', 'dumpDataSet', 'saveDataSet', 'discardSpool', 'releaseFence']);
+  });
+
+  it('taken back, it says what others have written meanwhile and where that is', async () => {
+    const rehearsal = rehearse({ placeData: failing('DATA_RESTORE_FAILED'), takeDataBack: async () => ({ leftBehind: 'kept in /srv' }) });
+    expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
+    expect(rehearsal.steps.get('place')?.detail).toMatchObject({ leftBehind: 'kept in /srv' });
   });
 
   it('goes on when what is damaged cannot be saved any more, and says so', async () => {
@@ -149,6 +214,14 @@ describe('the way back of data', () => {
     expect(taken).toMatchObject([[UNDO.runId, UNDO.ofRunId, { data: KEPT_DATA, volumes: [] }, UNDO_PLAN.before]]);
   });
 
+  it('undo is refused by what stands against it by now', async () => {
+    const gone = { code: 'DATABASE_NOT_FOUND', severity: 'block' as const, message: 'What was kept is not there any more.', evidence: [] };
+    const rehearsal = rehearse({ loadPlan: async () => undoOfData, surveyDataUndo: async () => ({ changes: [], findings: [gone], losses: [] }) });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('What was kept is not there any more.') as string });
+    expect(rehearsal.calls).toEqual(['surveyDataUndo']);
+  });
+
   it('confirm deletes what is kept in the guest, and no volume', async () => {
     const rehearsal = rehearse({ requireConfirmable: async () => dataWayBack });
     expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('COMPLETED');
@@ -165,6 +238,13 @@ describe('image, then data', () => {
     const from = rehearsal.calls.indexOf('waitForAgent');
     expect(rehearsal.calls.slice(from)).toEqual(['waitForAgent', 'fetchData', 'loadData', 'placeData', 'discardKeptData', 'discardFetched', 'checkHealth', 'recordGoLive', 'goLive', 'releaseFence']);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', lostSeconds: 3600 });
+  });
+
+  it('what could not be put in place is said and kept; what cannot be removed undoes nothing', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => withData, placeData: async () => ({ record: KEPT_DATA, notes: ['"/srv/a" lies in /srv/.modosu.'], complete: false }), discardFetched: failing('AGENT_COMMAND_FAILED', 'rm said no') });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('discardKeptData');
+    expect(rehearsal.steps.get('data-place:shop:shop')?.detail).toMatchObject({ notes: '"/srv/a" lies in /srv/.modosu. rm said no' });
   });
 
   it('data that cannot be brought back undoes the restore: the old server comes back', async () => {

@@ -1,5 +1,5 @@
 import { ModosuError } from '../../src/contracts/errors';
-import type { DataRestorePlanBody, PlanBody } from '../../src/contracts/plan';
+import type { DataRestorePlanBody, Finding, PlanBody } from '../../src/contracts/plan';
 import type { DataRestoreItem } from '../../src/contracts/workflows';
 import { planning } from './activities';
 
@@ -11,6 +11,21 @@ export async function loadPlanOf<S extends PlanBody['scenario']>(scenario: S, in
   if (plan.scenario === scenario) return plan as Extract<PlanBody, { scenario: S }>;
   throw new ModosuError('PLAN_STALE', `Plan ${input.planId} is one of ${WHAT[plan.scenario]}, not what this run was accepted for.`);
 }
+
+/** Throws `PLAN_STALE` with what stands against a plan now, although nothing did when it was made. Before anything is changed. */
+export function requireStillPossible(findings: readonly Finding[]): void {
+  const blocking = findings.filter(({ severity }) => severity === 'block');
+  if (blocking.length === 0) return;
+  const remedies = blocking.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy]));
+  throw new ModosuError('PLAN_STALE', `The plan no longer holds: ${blocking.map(({ message }) => message).join(' ')} Nothing was changed.`, {
+    ...(remedies.length === 0 ? {} : { hint: `${remedies.join(' ')} Then make a new plan.` }),
+    context: { changes: blocking.map(({ code }) => code) },
+  });
+}
+
+/** How many files the plan of a data restore replaces; null for databases. */
+export const replacedFilesIn = ({ selection, changes }: Pick<DataRestorePlanBody, 'selection' | 'changes'>): number | null =>
+  selection.kind === 'files' ? changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0) : null;
 
 /** What the plan of a data restore brings back. */
 export const itemOf = ({ recoveryPoint, selection }: DataRestorePlanBody): DataRestoreItem => ({

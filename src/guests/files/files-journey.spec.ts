@@ -7,7 +7,7 @@ import type { SnapshotEntry } from '../../contracts/data';
 import { compareFiles, type FileComparison } from '../../domain/file-comparison';
 import type { GuestProgram } from '../guest-agent';
 import { listLive } from './list-live';
-import { findStaging, placeFiles, prepareStaging, type PlacedFiles } from './place-files';
+import { findStaging, findStagingDirectories, placeFiles, prepareStaging, type PlacedFiles } from './place-files';
 import { abandonFiles, confirmFiles, redoFiles, surveyUndoFiles, undoFiles } from './undo-files';
 
 /** Files placed and taken back by the real programs, on this host instead of in a guest. Needs root: staging directories are root's alone. */
@@ -275,6 +275,64 @@ asRoot('files of a guest', () => {
       writeFileSync(journal, forged);
       await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     }
+  });
+});
+
+asRoot('files of a guest in which others write', () => {
+  it('keep what was written into restored files by somebody, however often a failed run is taken back', async () => {
+    damage();
+    const damaged = picture(site);
+    const { kept } = await place();
+    const [directory = ''] = kept.directories;
+    writeFileSync(join(site, 'sub/deep/made since'), 'theirs');
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      expect(await abandonFiles(agent, RUN, [directory], work)).toEqual({ kept: [directory] });
+      expect(picture(site)).toEqual(damaged);
+      expect(execFileSync('find', [join(directory, 'undone'), '-name', 'made since', '-exec', 'cat', '{}', '+'], { encoding: 'utf8' })).toBe('theirs');
+    }
+  });
+
+  it.each([
+    ['another account', 12, 0o700],
+    ['root, open to others', 0, 0o755],
+  ])('believe no journal in a staging directory of %s', async (_whose, uid, mode) => {
+    const victim = join(root, 'site-of-root');
+    mkdirSync(victim);
+    writeFileSync(join(victim, 'passwd'), 'root only');
+    // What an account that may write in the data set could put there, with the name that it reads from restic's arguments.
+    const planted = join(site, 'sub', `.modosu-restore-${RUN}`);
+    for (const name of ['', 'kept', 'undone', 'spare', 'direction-place', `staged${victim}`]) mkdirSync(join(planted, name), { recursive: true });
+    writeFileSync(join(planted, `staged${victim}/passwd`), 'forged');
+    const { dev, ino } = lstatSync(planted, { bigint: true });
+    const staging = { device: String(dev), inode: String(ino) };
+    writeFileSync(join(planted, 'journal.json'), JSON.stringify({ format: 'modosu-files-journal', version: 1, runId: RUN, staging, anchor: victim, realAnchor: victim, items: [['r', join(victim, 'passwd'), 1, 6, 9]] }));
+    execFileSync('chown', ['-R', String(uid), planted]);
+    chmodSync(planted, mode);
+    expect(await findStaging(agent, { paths: [site], runId: RUN }, work)).toEqual([]);
+    expect(await findStagingDirectories(agent, { paths: [site], runId: RUN }, work)).toEqual([]);
+    const forged = { kept: { directories: [planted] }, parts: [], begun: [planted] };
+    await expect(placeFiles(agent, { runId: RUN, ...forged }, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
+    await expect(undoFiles(agent, forged.kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
+    await expect(abandonFiles(agent, RUN, [planted], work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
+    expect(readFileSync(join(victim, 'passwd'), 'utf8')).toBe('root only');
+  });
+
+  it('believe no journal that leads out of its data set, not even one of root', async () => {
+    damage();
+    const { kept } = await place();
+    const journal = join(kept.directories[0] ?? '', 'journal.json');
+    mkdirSync(join(root, 'elsewhere'));
+    writeFileSync(journal, readFileSync(journal, 'utf8').replaceAll(`"${site}`, `"${root}/elsewhere`));
+    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
+  });
+
+  it('go into directories whose group is inherited', async () => {
+    chmodSync(site, 0o2775);
+    damage();
+    const then = readdirSync(saved, { recursive: true, encoding: 'utf8' }).length;
+    const { leftCount } = await place();
+    expect(leftCount).toBe(0);
+    expect(readdirSync(site, { recursive: true, encoding: 'utf8' }).filter((name) => !name.includes('.modosu-restore-')).length).toBe(then + 1);
   });
 });
 

@@ -15,6 +15,8 @@ export interface Found {
 const DIRECTORY = '/run';
 const PREFIX = 'modosu-list-';
 const SIGXFSZ = 25;
+/** Below what the agent reads of one file. */
+const PIECE_BYTES = 8 * 1024 * 1024;
 
 /**
  * Runs GNU find in the guest, with its output in a file that is then read in pieces and removed: libvirt gives an agent up, until the guest is started again, whose one answer is larger than 10 MiB
@@ -28,10 +30,22 @@ export async function findFiles(agent: GuestAgent, starts: readonly string[], te
   try {
     const { exitCode, stderr } = await runInGuest(agent, { argv: ['prlimit', `--fsize=${maxBytes}`, 'find', ...starts, ...tests, kind, file, ...format] }, options);
     if (/No space left on device/.test(stderr)) throw failureOf('find', { exitCode, stderr, stdout: '', truncated: false }, 'DATA_RESTORE_FAILED');
-    const bytes = (await agent.readFile(file, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes })) ?? Buffer.alloc(0);
+    const bytes = await readLong(agent, file, maxBytes, options);
     return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= maxBytes, exitCode, stderr };
   } finally {
     // Ours, and those of callers that have died.
-    await agent.exec(['find', DIRECTORY, '-maxdepth', '1', '-name', `${PREFIX}*`, '(', '-name', name, '-o', '-mmin', '+60', ')', '-delete'], { timeoutMs: AGENT_TIMEOUT_MS }).catch(() => undefined);
+    await agent.exec(['find', DIRECTORY, '-maxdepth', '1', '-name', `${PREFIX}*`, '(', '-name', `${name}*`, '-o', '-mmin', '+60', ')', '-delete'], { timeoutMs: AGENT_TIMEOUT_MS }).catch(() => undefined);
   }
+}
+
+async function readLong(agent: GuestAgent, file: string, maxBytes: number, options: RunOptions): Promise<Buffer> {
+  const read = async (path: string): Promise<Buffer> => (await agent.readFile(path, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: Math.min(maxBytes, PIECE_BYTES) })) ?? Buffer.alloc(0);
+  const pieces = [await read(file)];
+  for (let at = 1; pieces.at(-1)?.length === PIECE_BYTES && at * PIECE_BYTES < maxBytes; at += 1) {
+    const piece = `${file}-piece`;
+    const { exitCode, stderr } = await runInGuest(agent, { argv: ['dd', `if=${file}`, `of=${piece}`, `bs=${PIECE_BYTES}`, `skip=${at}`, 'count=1', 'status=none'] }, options);
+    if (exitCode !== 0) throw failureOf('dd', { exitCode, stderr, stdout: '', truncated: false }, 'DATA_RESTORE_FAILED');
+    pieces.push(await read(piece));
+  }
+  return Buffer.concat(pieces).subarray(0, maxBytes);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
-import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
+import { passesByItself, type CommandResult, type GuestAgent, type GuestProgram } from '../guest-agent';
 import { cleanWords } from './guest-words';
 
 /** Bytes of a program's work that have been seen, never estimated. `totalBytes` 0: not known. */
@@ -53,7 +53,7 @@ export async function runInGuest(agent: GuestAgent, program: GuestProgram, optio
       heardAt = performance.now();
       await Promise.resolve(options.onTick?.(pid)).catch(() => undefined);
     } catch (error) {
-      if (!passes(error) || performance.now() - heardAt > SILENCE_MS) throw error;
+      if (!passesByItself(error) || performance.now() - heardAt > SILENCE_MS) throw error;
     }
     await delay(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 1_500, undefined, { signal: options.signal }).catch(() => undefined);
   }
@@ -67,9 +67,6 @@ async function startProgram(agent: GuestAgent, program: GuestProgram): Promise<n
     throw new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program.argv[0]}.`, { context: { program: program.argv[0] }, cause: error });
   }
 }
-
-/** Silence, and the refusal of a frozen agent: both end by themselves. */
-const passes = (error: unknown): boolean => isModosuError(error) && (error.code === 'AGENT_SILENT' || (error.code === 'AGENT_COMMAND_FAILED' && /frozen/i.test(error.message)));
 
 /** Ends a process that this agent has started, and waits until it is gone. */
 async function endProgram(agent: GuestAgent, pid: number, program: string): Promise<void> {

@@ -3,6 +3,7 @@ import { isInside, STAGING_PREFIX } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
 import { cleanWords } from './guest-words';
+import { isRootsAlone, statMany } from './many-paths';
 
 /**
  * `journal.json` in a staging directory: what a restore of files places and replaces there, written before anything moves. It lists intentions; what has happened is told by where things stand:
@@ -45,12 +46,20 @@ export async function writeJournal(agent: GuestAgent, directory: string, journal
   await must(['mv', '-T', '--', unfinished, `${directory}/journal.json`]);
 }
 
-/** Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, or that names what no restore could have placed. */
-export async function readJournal(agent: GuestAgent, directory: string, runId: string): Promise<Journal | null> {
-  const bytes = await agent.readFile(`${directory}/journal.json`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: MAX_BYTES });
+/**
+ * Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, that names what no restore could have placed, or that lies in another directory than the one root has
+ * made for it: what a journal says is done as root, and accounts of the guest may write where data lies.
+ */
+export async function readJournal(agent: GuestAgent, directory: string, runId: string, signal: AbortSignal): Promise<Journal | null> {
+  const file = `${directory}/journal.json`;
+  const standing = await statMany(agent, [directory, file], { signal });
+  if (!standing.has(file)) return null;
+  const place = standing.get(directory);
+  const bytes = await agent.readFile(file, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: MAX_BYTES });
   if (bytes === null) return null;
   const journal = parseJournal(bytes.toString('utf8'));
-  if (journal !== null && journal.runId === runId) return journal;
+  const isOurs = isRootsAlone(place) && standing.get(file)?.uid === 0 && journal?.staging.device === place.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
+  if (isOurs && journal?.runId === runId) return journal;
   throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} cannot be read.`, { context: { directory: cleanWords(directory) } });
 }
 

@@ -9,12 +9,11 @@ import { cleanWords } from './guest-words';
 export interface ListRequest {
   /** Absolute paths, without `.`, `..` and doubled slashes; none lies inside another. */
   readonly paths: readonly [string, ...string[]];
-  /** More output is not read, and the listing says `truncated`. Default 12 MiB, about 100,000 names. */
+  /** More output is not read, and the listing says `truncated`. Default 64 MiB, some 500,000 names: they lie in the guest's memory meanwhile. */
   readonly maxBytes?: number;
 }
 
-/** Of a file the agent reads 16 MiB. */
-const MAX_BYTES = 12 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_PROBLEMS = 5;
 /** Type, size, seconds, mode, owner, group, file system, path: each ends with a zero byte, the one that cannot stand in a name. */
 const FORMAT = '%y\\0%s\\0%T@\\0%m\\0%U\\0%G\\0%D\\0%p\\0';

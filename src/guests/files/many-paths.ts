@@ -21,6 +21,9 @@ export interface Standing {
   readonly sizeBytes: number;
 }
 
+/** A directory that only root can have made and filled: whoever may write beside it can give another one its name. */
+export const isRootsAlone = (standing: Standing | undefined): standing is Standing => standing?.type === 'dir' && standing.uid === 0 && (standing.mode & 0o777) === 0o700;
+
 /** Groups of items whose paths fit on one standard input. Throws `REQUEST_INVALID` for one that does not fit by itself: no Linux has such paths. */
 export function inBatches<T>(items: readonly T[], pathsOf: (item: T) => readonly string[], maxItems = Number.POSITIVE_INFINITY): T[][] {
   const batches: T[][] = [];

@@ -5,7 +5,7 @@ import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
 import { namesOf } from './guest-words';
 import { readJournal, writeJournal, type Journal } from './journal';
-import { statMany } from './many-paths';
+import { isRootsAlone, statMany } from './many-paths';
 import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
 import { checkedRunId } from './run-ids';
 
@@ -36,16 +36,16 @@ export interface StagingSearch {
 
 /** Staging directories of a run that already have a journal: there placing has begun, and nothing needs to be restored again. Reads only. */
 export async function findStaging(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
-  const candidates = await stagingCandidates(agent, search, work);
+  const candidates = await findStagingDirectories(agent, search, work);
   const journals = await statMany(agent, candidates.map((directory) => `${directory}/journal.json`), work);
   return candidates.filter((directory) => journals.has(`${directory}/journal.json`));
 }
 
-/** All staging directories of a run, also those that were only fetched into. Reads only. */
+/** All staging directories of a run, also those that were only fetched into. One of that name that is not root's alone is none: accounts of the guest may write where data lies. Reads only. */
 export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
   const candidates = await stagingCandidates(agent, search, work);
   const standing = await statMany(agent, candidates, work);
-  return candidates.filter((directory) => standing.get(directory)?.type === 'dir');
+  return candidates.filter((directory) => isRootsAlone(standing.get(directory)));
 }
 
 async function stagingCandidates(agent: GuestAgent, { paths, runId }: StagingSearch, { signal }: GuestWork): Promise<readonly string[]> {
@@ -73,7 +73,7 @@ export async function prepareStaging(agent: GuestAgent, { base, anchor }: Pick<S
   const made = await runInGuest(agent, { argv: ['mkdir', '-m', '0700', '--', directory] }, { signal });
   const standing = (await statMany(agent, [directory], { signal })).get(directory);
   if (standing === undefined) throw failureOf('mkdir', made, 'DATA_RESTORE_FAILED');
-  if (standing.type !== 'dir' || standing.uid !== 0 || standing.mode !== 0o700) {
+  if (!isRootsAlone(standing)) {
     throw new ModosuError('DATA_RESTORE_FAILED', `${namesOf([directory])} is there already, and is not root's alone.`, { context: { directory } });
   }
   return `${directory}/${STAGED}`;
@@ -95,7 +95,7 @@ export async function placeFiles(agent: GuestAgent, { runId, parts, begun }: Pla
   const ofParts = new Map(parts.map((part) => [stagingDirectory(part.base, checkedRunId(runId)), part]));
   for (const directory of new Set([...begun, ...ofParts.keys()])) {
     checkStaging(directory, runId);
-    const journal = (await readJournal(agent, directory, runId)) ?? (await beginJournal(agent, directory, ofParts.get(directory), runId, work));
+    const journal = (await readJournal(agent, directory, runId, work.signal)) ?? (await beginJournal(agent, directory, ofParts.get(directory), runId, work));
     grounds.push({ directory, journal });
   }
   let [added, replaced, keptBytes] = [0, 0, 0];

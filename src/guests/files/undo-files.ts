@@ -29,7 +29,7 @@ const MAX_ARGUMENT_BYTES = 60 * 1024;
  * undone by `redoFiles`. Throws `WAY_BACK_INCOMPLETE` without a journal, before anything has moved.
  */
 export async function undoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<UndoneFiles> {
-  return eachGround(agent, kept, runId, async (ground) => {
+  return eachGround(agent, kept, runId, work, async (ground) => {
     let result = nothing;
     await inDirection(agent, ground, 'undo', work, async (options) => {
       const stands = await stores(agent, ground, options);
@@ -47,7 +47,7 @@ export async function undoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
 
 /** The other direction: what was restored is in place again. Idempotent; throws as `undoFiles`. */
 export async function redoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<UndoneFiles> {
-  return eachGround(agent, kept, runId, async (ground) => {
+  return eachGround(agent, kept, runId, work, async (ground) => {
     let result = nothing;
     await inDirection(agent, ground, 'redo', work, async (options) => {
       const stands = await stores(agent, ground, options);
@@ -73,7 +73,7 @@ export async function surveyUndoFiles(
 ): Promise<{ readonly changed: number; readonly examples: readonly string[]; readonly atLeast: boolean }> {
   const names: string[] = [];
   let atLeast = false;
-  for (const ground of await groundsOf(agent, kept, runId)) {
+  for (const ground of await groundsOf(agent, kept, runId, work)) {
     const stands = await stores(agent, ground, work);
     const roots = ground.journal.items.map((item, number) => ({ ...item, number })).filter((item) => stands(item) === (item.kind === 'added' ? 'placed' : 'kept'));
     const marker = `${ground.directory}/placed`;
@@ -109,11 +109,10 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
     checkStaging(directory, checkedRunId(runId));
     await endLeftovers(agent, 'restic', `${directory}/${STAGED}`, work.signal);
     const one = { directories: [directory] };
-    if ((await readJournal(agent, directory, runId)) !== null) {
+    if ((await readJournal(agent, directory, runId, work.signal)) !== null) {
       const { changed } = await surveyUndoFiles(agent, one, runId, work);
       const { leftCount } = await undoFiles(agent, one, runId, work);
-      const spare = await runInGuest(agent, { argv: ['find', `${directory}/spare`, '-mindepth', '1', '-print0', '-quit'] }, work);
-      if (changed > 0 || leftCount > 0 || spare.stdout !== '') {
+      if (changed > 0 || leftCount > 0 || (await holdsWhatOthersWrote(agent, directory, work))) {
         staying.push(directory);
         continue;
       }
@@ -123,11 +122,21 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
   return { kept: staying };
 }
 
-async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'directories'>, runId: string): Promise<Ground[]> {
+/** In what was taken away, or put aside. Asked after the undo, and of what lies there: an attempt that finds everything undone has nothing else to tell by. */
+async function holdsWhatOthersWrote(agent: GuestAgent, directory: string, work: GuestWork): Promise<boolean> {
+  const [placed, journal] = [`${directory}/placed`, `${directory}/journal.json`];
+  // Moving keeps the times of contents: what is newer than the journal has been written in its place. Restored files are as old as they were saved.
+  const since = (await statMany(agent, [placed], work)).has(placed) ? placed : journal;
+  const spare = await runInGuest(agent, { argv: ['find', `${directory}/spare`, '-mindepth', '1', '-print0', '-quit'] }, work);
+  const written = await runInGuest(agent, { argv: ['find', `${directory}/undone`, '-mindepth', '1', '!', '-type', 'd', '-newer', since, '-print0', '-quit'] }, work);
+  return spare.stdout !== '' || written.stdout !== '';
+}
+
+async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<Ground[]> {
   const grounds: Ground[] = [];
   for (const directory of directories) {
     checkStaging(directory, checkedRunId(runId));
-    const journal = await readJournal(agent, directory, runId);
+    const journal = await readJournal(agent, directory, runId, work.signal);
     if (journal === null) throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([directory])} with what the restore has kept has gone from the guest.`, { context: { directory } });
     grounds.push({ directory, journal });
   }
@@ -136,9 +145,9 @@ async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'di
 
 const nothing: UndoneFiles = { added: 0, replaced: 0, left: [], leftCount: 0 };
 
-async function eachGround(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, move: (ground: Ground) => Promise<UndoneFiles>): Promise<UndoneFiles> {
+async function eachGround(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork, move: (ground: Ground) => Promise<UndoneFiles>): Promise<UndoneFiles> {
   let sum = nothing;
-  for (const ground of await groundsOf(agent, kept, runId)) {
+  for (const ground of await groundsOf(agent, kept, runId, work)) {
     const one = await move(ground);
     sum = { added: sum.added + one.added, replaced: sum.replaced + one.replaced, left: [...sum.left, ...one.left].slice(0, MAX_LEFT), leftCount: sum.leftCount + one.leftCount };
   }

@@ -31,7 +31,7 @@ export interface DataRepository {
   removeStaleLocks(serverId: string): Promise<void>;
   /** Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. Throws `REQUEST_INVALID` for a tag with a comma. */
   snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]>;
-  /** What lies at and below these paths in a snapshot, sorted by path. Throws `RECOVERY_POINT_INCOMPLETE` for a path that is not in it, `REQUEST_INVALID` when there are more than `maxEntries`. */
+  /** What lies at and below these paths in a snapshot, sorted by path. Throws `DATA_NOT_IN_RECOVERY_POINT` for a path that is not in it (whether it should be, the caller knows), `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there, `REQUEST_INVALID` when there are more than `maxEntries`. */
   list(serverId: string, snapshotId: string, paths: readonly string[], options: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]>;
   /** A small file of a snapshot. Throws `RECOVERY_POINT_INCOMPLETE` when it is not there or larger. */
   read(serverId: string, snapshotId: string, path: string, options: { readonly maxBytes: number }): Promise<Buffer>;

@@ -9,6 +9,8 @@ export const PROBE_LOGIN = 'probe';
 
 const BELOW = 'data';
 export const secretName = (login: string, what: 'login' | 'repository' | 'repository-id' | 'manifest'): string => `${BELOW}/${login}/${what}`;
+/** The key that opens one repository; another one in its place has another. */
+export const keyIdName = (login: string, repositoryId: string): string => `${BELOW}/${login}/key-of-${repositoryId.slice(0, 16)}`;
 
 /** The server checks it with every request, hundreds for one backup. Passwords have 192 random bits: nobody can try them out, however quick one attempt is. */
 const BCRYPT_COST = 4;

@@ -3,15 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { DataManifest } from '../../contracts/data';
 import { formatBytes } from '../../contracts/format';
-import { isId } from '../../contracts/ids';
 import type { Secrets } from '../../secrets/secrets';
 import { runCommand } from '../../system/child-process';
 import { errorCode, freeBytes } from '../../system/files';
 import type { DataAccess, DataRepository, DataSnapshot, SnapshotEntry } from './data-repository';
-import { PROBE_LOGIN, secretName, writeLogins } from './logins';
+import { keyIdName, PROBE_LOGIN, secretName, writeLogins } from './logins';
 import { removeStaleLocks } from './locks';
 import { ManifestShelf } from './manifest-shelf';
 import { RestServer, type Login } from './rest-server';
+import { inPortions, requirePath, requireServerId, requireSnapshotId, requireTag } from './restic-arguments';
 import { reading, ResticCommand, type ResticTarget } from './restic-command';
 import { Lines, parseKeyId, parseNode, parseRepositoryId, parseRestoreSize, parseSnapshots } from './restic-output';
 
@@ -42,8 +42,6 @@ const RESERVE_BYTES = 256 * 1024 * 1024;
 /** A lock has some 200 bytes; below this it is not counted on that storage takes one, in whatever blocks. */
 const LOCK_ROOM_BYTES = 4 * 1024 * 1024;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
-/** Of one command, far below what Linux takes. */
-const MOST_ARGUMENT_BYTES = 64 * 1024;
 const MOST_LIST_BYTES = 64 * 1024 * 1024;
 
 /** One restic repository for each server, below a login of its own, behind a REST server (`rclone serve restic`, rest-server) that takes additions only. */
@@ -112,6 +110,25 @@ class ResticDataRepository implements DataRepository {
         context: { serverId },
       });
     }
+    await this.rememberKey(login, id);
+  }
+
+  /** restic tries keys in the order of a list that a guest may add to: with the right one named it looks at no other. */
+  private async rememberKey(login: Login, repositoryId: string): Promise<void> {
+    const { secrets } = this.options;
+    const name = keyIdName(login.name, repositoryId);
+    if ((await secrets.read(name)) !== null) return;
+    const target = await this.targetOf(login);
+    const id = await this.keyId(target, target.env.RESTIC_PASSWORD ?? '');
+    const files = (await this.server.list(login, 'keys')).filter((file) => file.startsWith(id));
+    await secrets.getOrMake(name, () => (files.length === 1 ? (files[0] ?? id) : id));
+  }
+
+  private async keyHint(serverId: string): Promise<Readonly<Record<string, string>>> {
+    const { secrets } = this.options;
+    const repositoryId = await secrets.read(secretName(serverId, 'repository-id'));
+    const keyId = repositoryId === null ? null : await secrets.read(keyIdName(serverId, repositoryId));
+    return keyId === null ? {} : { RESTIC_KEY_HINT: keyId };
   }
 
   async access(serverId: string): Promise<DataAccess> {
@@ -123,6 +140,7 @@ class ResticDataRepository implements DataRepository {
       env: {
         RESTIC_REPOSITORY: RestServer.repositoryUrl(guestUrl, login),
         RESTIC_PASSWORD: password,
+        ...(await this.keyHint(serverId)),
         // restic before 0.17 has no RESTIC_CACERT; Go programs read SSL_CERT_FILE.
         ...(caCertificate === null ? {} : { RESTIC_CACERT: GUEST_CA_CERTIFICATE_FILE, SSL_CERT_FILE: GUEST_CA_CERTIFICATE_FILE }),
       },
@@ -154,7 +172,7 @@ class ResticDataRepository implements DataRepository {
       });
     }
     const missing = wanted.filter((path) => path !== '/' && !found.has(path));
-    if (missing.length > 0) throw notThere(snapshotId, missing);
+    if (missing.length > 0) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', notHeld(missing), { context: { snapshotId } });
     return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
@@ -175,7 +193,7 @@ class ResticDataRepository implements DataRepository {
       false,
     );
     const { type, sizeBytes } = (entry as SnapshotEntry | null) ?? { type: 'other', sizeBytes: 0 };
-    if (type !== 'file') throw notThere(snapshotId, [wanted]);
+    if (type !== 'file') throw new ModosuError('RECOVERY_POINT_INCOMPLETE', notHeld([wanted]), { context: { snapshotId } });
     if (sizeBytes > maxBytes) {
       throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `${JSON.stringify(wanted)} in the snapshot ${snapshotId} has ${sizeBytes} bytes; at most ${maxBytes} were expected.`, { context: { snapshotId } });
     }
@@ -318,7 +336,7 @@ class ResticDataRepository implements DataRepository {
     const password = await this.options.secrets.read(secretName(login.name, 'repository'));
     if (password === null) throw missing(login.name);
     return {
-      env: { RESTIC_REPOSITORY: RestServer.repositoryUrl(this.options.url, login), RESTIC_PASSWORD: password },
+      env: { RESTIC_REPOSITORY: RestServer.repositoryUrl(this.options.url, login), RESTIC_PASSWORD: password, ...(await this.keyHint(login.name)) },
       secrets: [login.password, password],
       caCertificateFile: this.options.caCertificate?.file ?? null,
       serverId: login.name,
@@ -371,10 +389,7 @@ const SEEN_ENOUGH = new Error('seen enough');
 
 const missing = (serverId: string): ModosuError => new ModosuError('DATA_REPOSITORY_MISSING', `The server ${serverId} has no data repository.`, { context: { serverId } });
 
-const notThere = (snapshotId: string, paths: readonly string[]): ModosuError =>
-  new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot ${snapshotId} does not hold ${paths.slice(0, 5).map((path) => JSON.stringify(path)).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}.`, {
-    context: { snapshotId },
-  });
+const notHeld = (paths: readonly string[]): string => `The recovery point does not hold ${paths.slice(0, 5).map((path) => JSON.stringify(path)).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}.`;
 
 const unloadable = (snapshotId: string, stderr: string): ModosuError =>
   /\bcould not load snapshot\b/.test(stderr)
@@ -394,41 +409,4 @@ async function bringToStableStorage(directory: string): Promise<void> {
   const { exitCode, stderr, timedOut } = await runCommand(['sync', '--file-system', directory], { timeoutMs: SYNC_TIMEOUT_MS });
   if (exitCode === 0) return;
   throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The storage of the data repository in ${directory} does not keep what was written: ${timedOut ? 'no answer' : stderr.trim().slice(0, 300)}.`, { context: { directory } });
-}
-
-function requireServerId(serverId: string): string {
-  if (isId('srv', serverId)) return serverId;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(String(serverId).slice(0, 100))} is not the id of a server`);
-}
-
-function requireSnapshotId(id: string): string {
-  if (/^[0-9a-f]{64}$/.test(id)) return id;
-  throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(id.slice(0, 100))} is not restic's full id of a snapshot`);
-}
-
-/** Commas separate tags. */
-function requireTag(tag: string): string {
-  if (/^[^,\u0000-\u001f\u007f]{1,200}$/.test(tag)) return tag;
-  throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(tag.slice(0, 100))} cannot be a tag`);
-}
-
-function requirePath(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '');
-  if (path.startsWith('/') && !path.includes('\u0000') && !parts.includes('..') && !parts.includes('.')) return `/${parts.join('/')}`;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(path.slice(0, 200))} is not an absolute path without ".."`);
-}
-
-/** As many as fit into one command. */
-function inPortions(paths: readonly string[]): readonly (readonly string[])[] {
-  const portions: string[][] = [];
-  let bytes = Infinity;
-  for (const path of paths) {
-    bytes += Buffer.byteLength(path) + 1;
-    if (bytes > MOST_ARGUMENT_BYTES) {
-      portions.push([]);
-      bytes = Buffer.byteLength(path) + 1;
-    }
-    portions.at(-1)?.push(path);
-  }
-  return portions;
 }

@@ -7,7 +7,7 @@ const minutesAgo = (minutes: number): Date => new Date(NOW.getTime() - minutes *
 const expired = (runId: string, serverId: string): WayBackView => ({ runId, serverId, expiresAt: '2026-03-09T00:00:00.000Z' }) as WayBackView;
 
 /** A world in which everything that is done is written down. */
-function world(changes: { open?: readonly { runId: string; serverId: string; recoveryPointId: string }[]; staged?: readonly { recoveryPointId: string; changedAt: Date }[]; expired?: readonly WayBackView[]; listSlowlyMs?: number; guards?: () => Promise<readonly string[]> } = {}) {
+function world(changes: { now?: () => Date;  open?: readonly { runId: string; serverId: string; recoveryPointId: string }[]; staged?: readonly { recoveryPointId: string; changedAt: Date }[]; expired?: readonly WayBackView[]; listSlowlyMs?: number; guards?: () => Promise<readonly string[]> } = {}) {
   const done: string[] = [];
   const warnings: unknown[] = [];
   const open = changes.open ?? [];
@@ -36,7 +36,8 @@ function world(changes: { open?: readonly { runId: string; serverId: string; rec
     }),
     imageRepository: async () => ({ listStaged: async () => changes.staged ?? [], discardStaged: async (id: string) => void done.push(`discard ${id}`) }),
     log: { info() {}, error() {}, warn: (fields: unknown) => void warnings.push(fields) },
-    now: () => NOW,
+    now: changes.now ?? (() => NOW),
+    expiryTried: new Map(),
   } as unknown as JanitorDependencies;
   return { done, warnings, pass: () => sweep(dependencies) };
 }
@@ -72,4 +73,11 @@ it('goes on when one place does not answer', async () => {
   await pass();
   expect(done).toContain('confirm run_9 by system');
   expect(warnings).toContainEqual(expect.objectContaining({ hypervisor: 'kvm1', code: 'HYPERVISOR_UNREACHABLE' }));
+});
+
+it('does not hold a server by trying to delete again and again what a guest that is off keeps', async () => {
+  let hours = 0;
+  const { done, pass } = world({ expired: [expired('run_9', 'srv_2')], now: () => new Date(NOW.getTime() + hours * 3_600_000) });
+  for (; hours < 12; hours += 1) await pass();
+  expect(done.filter((what) => what === 'confirm run_9 by system')).toHaveLength(2);
 });

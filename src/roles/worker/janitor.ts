@@ -15,12 +15,16 @@ export interface JanitorDependencies extends Pick<ActivityDependencies, 'hypervi
   readonly runs: Pick<RunDispatcher, 'startRun'>;
   readonly log: Log;
   readonly now: () => Date;
+  /** When the deletion of an expired way back was last begun, by the run it belongs to: kept from sweep to sweep. */
+  readonly expiryTried: Map<string, number>;
 }
 
 const INTERVAL_MS = 60_000;
 const FRESH_MS = 250;
 /** A run that has just been accepted stages within seconds; what lay still for longer belongs to nobody in the list of open runs. */
 const STAGED_FOR_MS = 10 * 60_000;
+/** A guest that is off keeps what it has kept: tried every minute, it would hold the server's lock against whoever brings it back. */
+const EXPIRE_AGAIN_AFTER_MS = 6 * 60 * 60_000;
 
 /** One sweep. Idempotent; one place that does not answer does not keep the others from being looked at. */
 export async function sweep(dependencies: JanitorDependencies): Promise<void> {
@@ -66,12 +70,14 @@ async function sweepStaged(name: string, { catalog, imageRepository, log, now }:
 }
 
 /** As a person would, with all its checks; a server that is busy now gets its turn in a later sweep. */
-async function confirmExpired({ catalog, runs, log, now }: JanitorDependencies): Promise<void> {
+async function confirmExpired({ catalog, runs, log, now, expiryTried }: JanitorDependencies): Promise<void> {
   const expired = await catalog.listExpiredWayBacks(now());
   if (expired.length === 0) return;
   // Not even asked for: every refusal stands in the audit.
   const busy = new Set((await catalog.listOpenRuns()).map(({ serverId }) => serverId));
-  for (const wayBack of expired.filter(({ serverId }) => !busy.has(serverId))) {
+  const isDue = (runId: string): boolean => now().getTime() - (expiryTried.get(runId) ?? 0) >= EXPIRE_AGAIN_AFTER_MS;
+  for (const runId of expiryTried.keys()) if (!expired.some((wayBack) => wayBack.runId === runId)) expiryTried.delete(runId);
+  for (const wayBack of expired.filter(({ serverId, runId }) => !busy.has(serverId) && isDue(runId))) {
     await attempt(log, { runId: wayBack.runId }, async () => {
       const reason = `kept until ${wayBack.expiresAt}, and nobody has confirmed or undone it`;
       const accepted = await catalog.acceptConfirm({
@@ -82,6 +88,7 @@ async function confirmExpired({ catalog, runs, log, now }: JanitorDependencies):
         reason,
         ofRunId: wayBack.runId,
       });
+      expiryTried.set(wayBack.runId, now().getTime());
       await runs.startRun(await catalog.getDispatchable(accepted.runId));
       log.info({ runId: accepted.runId, ofRunId: wayBack.runId }, 'the time of kept volumes is over; they are deleted');
     });

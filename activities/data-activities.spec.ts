@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { FakeDataRepository } from '../test/support/fake-data-repository';
+import { HostAgent } from '../test/support/host-agent';
+import type { FilesDataSet, FilesSelection } from '../src/contracts/data';
+import { NO_PROTECTION } from '../src/contracts/protection';
+import type { DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import { DataCalls } from './data-activities';
+import { DataTransfers } from './data-transfer-activities';
+import { compareNow, type FilesItem } from './data-work';
+import type { ActivityDependencies } from './dependencies';
+
+/** Work on data with the real programs of this host in the place of a guest's, and a repository in memory. */
+const SERVER = 'srv_01aaaaaaaaaaaaaaaaaaaaaaaa';
+const INPUT = { runId: 'run-0001', serverId: SERVER, serverName: 'db01', uuid: 'u', hypervisor: 'kvm1' } as unknown as RunInput;
+const signal = new AbortController().signal;
+
+let root: string;
+let site: string;
+let agent: HostAgent;
+let repository: FakeDataRepository;
+beforeEach(async () => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'modosu-data-work-')));
+  site = join(root, 'site');
+  mkdirSync(site);
+  for (const name of ['a', 'b']) writeFileSync(join(site, name), 'now');
+  agent = new HostAgent();
+  repository = new FakeDataRepository();
+  await repository.ensure(SERVER);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const deps = (): ActivityDependencies =>
+  ({
+    hypervisor: async () => ({ guestAgent: () => agent }),
+    catalog: { getServer: async () => ({ protection: NO_PROTECTION }), recordProgress: async () => undefined },
+    dataRepository: async () => repository,
+    log: { warn: () => undefined, info: () => undefined },
+  }) as unknown as ActivityDependencies;
+
+const dataSet = (change: Partial<FilesDataSet> = {}): FilesDataSet => ({ kind: 'files', name: 'uploads', paths: [site], excludes: [], before: null, after: null, ...change });
+
+function itemOf(files: Readonly<Record<string, string>>, selection: Partial<FilesSelection> = {}, paths: readonly [string, ...string[]] = [site]): FilesItem {
+  const snapshotId = repository.take(SERVER, { hostname: 'x', tags: [], paths, files: Object.fromEntries(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])) });
+  return { dataSet: dataSet({ paths }), recoveryPointId: 'rp_1', snapshotId, content: { kind: 'files', paths, files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true, ...selection } };
+}
+
+describe('what a recovery point holds', () => {
+  const compare = (item: FilesItem): Promise<unknown> => compareNow(agent, repository, SERVER, item, { signal });
+
+  it('is not damaged by a path that people have named and that it does not hold', async () => {
+    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, { paths: [join(site, 'tpyo')] }))).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('tpyo') as string });
+  });
+
+  it('is incomplete when a declared path is not in it', async () => {
+    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, {}, [site, join(root, 'declared')]))).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE', message: expect.stringContaining('declared') as string });
+  });
+});
+
+describe('a restore of files', () => {
+  const fetch = (item: FilesItem, planned: number | null): Promise<unknown> => new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', planned));
+
+  it('is refused when many more files would be replaced than the plan says', async () => {
+    const names = Array.from({ length: 12 }, (_, number) => join(site, `f${number}`));
+    for (const name of names) writeFileSync(name, 'edited since the plan was read');
+    const item = itemOf(Object.fromEntries(names.map((name) => [name, 'then'])));
+    await expect(fetch(item, 1)).rejects.toMatchObject({ code: 'PLAN_STALE', message: 'The plan says that 1 file is replaced; by now 12 differ from the recovery point. Nothing was replaced.' });
+    // Some more are what people who work there make: it goes on to restic.
+    await expect(fetch(item, 2)).rejects.not.toMatchObject({ code: 'PLAN_STALE' });
+    expect(readFileSync(join(site, 'f1'), 'utf8')).toBe('edited since the plan was read');
+  });
+
+  it('is refused when there is no room beside the files, with numbers', async () => {
+    const item = itemOf({ [join(site, 'gone')]: 'then' });
+    const huge = repository.list.bind(repository);
+    repository.list = async (...args) => (await huge(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
+    await expect(fetch(item, null)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/ free, and what is fetched beside the files there needs \d/) as string });
+  });
+});
+
+describe('a declared program', () => {
+  const hook = (argv: readonly [string, ...string[]]): Promise<unknown> =>
+    new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
+
+  it('that fails is told with its words', async () => {
+    await expect(hook(['sh', '-c', 'echo the service is busy >&2; exit 3'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', message: expect.stringContaining('exit code 3: the service is busy') as string });
+  });
+
+  it('that does not end in its time is ended, and not begun again', async () => {
+    const timeout = jest.spyOn(AbortSignal, 'timeout').mockImplementation(() => {
+      const over = new AbortController();
+      setTimeout(() => over.abort(new Error('time is over')), 300);
+      return over.signal;
+    });
+    await expect(hook(['sleep', '61.25'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never', message: expect.stringContaining('had not ended after 10 minutes and was ended') as string });
+    timeout.mockRestore();
+    expect(agent.ran.filter(({ argv }) => argv[0] === 'sleep')).toHaveLength(1);
+    expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);
+  });
+
+  it('that ends well is not begun again', async () => {
+    await expect(hook(['true'])).resolves.toEqual({ exitCode: 0 });
+    expect(agent.ran.filter(({ argv }) => argv[0] === 'true')).toHaveLength(1);
+  });
+});
+
+describe('what a restore that has failed while it fetched leaves in the guest', () => {
+  it('is removed, as often as it is asked for', async () => {
+    const staging = join(site, `.modosu-restore-${INPUT.runId}`);
+    mkdirSync(join(staging, 'new'), { recursive: true, mode: 0o700 });
+    const item = itemOf({ [join(site, 'a')]: 'then' });
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(new MockActivityEnvironment().run(() => new DataCalls(deps()).takeDataBack(INPUT, item as DataRestoreItem))).resolves.toEqual({});
+      expect(existsSync(staging)).toBe(false);
+    }
+  });
+});
