@@ -73,6 +73,24 @@ describe('data of a server', () => {
     expect(await checksumFiles(guest.uuid, '/data/uploads/2026')).toBe(before);
   });
 
+  it('a mistyped path is refused, and damages no recovery point', async () => {
+    const points = async (): Promise<readonly string[]> => (await stack.dataPoints(NAME)).map(({ id, state }) => `${id} ${state}`);
+    const before = await points();
+    const plan = await stack.planData(NAME, 'uploads', { kind: 'files', paths: ['/data/uploads/2O26'], replace: false });
+    expect(plan).toMatchObject({ state: 'failed', error: { code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('"/data/uploads/2O26"') as string } });
+    expect(await points()).toEqual(before);
+  });
+
+  it('a file whose directories are gone comes back alone', async () => {
+    await sh('mv /data/uploads/2026 /data/aside');
+    const selection = { kind: 'files', paths: ['/data/uploads/2026/1'], replace: false } as const;
+    expect(bodyOf(await stack.planData(NAME, 'uploads', selection)).changes).toContainEqual(expect.objectContaining({ effect: 'added', what: 'files', count: 1 }));
+    const run = succeeded(await stack.restoreData(NAME, 'uploads', selection));
+    expect(await sh('ls /data/uploads/2026; stat -c %u:%g /data/uploads/2026; cmp /data/uploads/2026/1 /data/aside/1 && echo same')).toBe('1\n1000:1000\nsame\n');
+    await undone(run.id);
+    await sh('rm -rf /data/uploads/2026; mv /data/aside /data/uploads/2026');
+  });
+
   it('files that were changed are replaced when that is asked for; what stood there is kept until confirm', async () => {
     await sh('echo spoilt > /data/uploads/2026/1; echo newest > /data/uploads/note');
     const run = succeeded(await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: ['/data/uploads/note'], replace: true }));
