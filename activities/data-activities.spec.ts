@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -77,7 +77,45 @@ describe('a restore of files', () => {
     const item = itemOf({ [join(site, 'gone')]: 'then' });
     const huge = repository.list.bind(repository);
     repository.list = async (...args) => (await huge(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
+    repository.sizeOf = async () => ({ files: 1, totalBytes: 2 ** 50 });
     await expect(fetch(item, null)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/ free, and what is fetched beside the files there needs \d/) as string });
+  });
+});
+
+describe('names of one file', () => {
+  it('need its room once', async () => {
+    const item = itemOf({ [join(site, 'one')]: 'then', [join(site, 'two')]: 'then' });
+    const list = repository.list.bind(repository);
+    repository.list = async (...args) => (await list(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
+    repository.sizeOf = async () => ({ files: 2, totalBytes: 4 });
+    // Goes on to restic, which is not in reach here.
+    await expect(new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null))).rejects.not.toMatchObject({ code: 'GUEST_DISK_FULL' });
+  });
+});
+
+describe('a staging directory that is not root\'s alone', () => {
+  it('keeps a failed restore from being called taken back', async () => {
+    const staging = join(site, `.modosu-restore-${INPUT.runId}`);
+    mkdirSync(staging, { mode: 0o755 });
+    const item = itemOf({ [join(site, 'a')]: 'then' });
+    const takeBack = (): Promise<unknown> => new MockActivityEnvironment().run(() => new DataCalls(deps()).takeDataBack(INPUT, item as DataRestoreItem));
+    await expect(takeBack()).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE', hint: expect.stringContaining('chown') as string });
+    chmodSync(staging, 0o700);
+    await expect(takeBack()).resolves.toEqual({});
+  });
+});
+
+describe('what an earlier attempt has fetched', () => {
+  it('is removed before room is asked for: it is fetched again', async () => {
+    const staging = join(site, `.modosu-restore-${INPUT.runId}`);
+    mkdirSync(join(staging, 'new'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(staging, 'new', 'half'), 'half');
+    const item = itemOf({ [join(site, 'gone')]: 'then' });
+    const list = repository.list.bind(repository);
+    repository.list = async (...args) => (await list(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
+    repository.sizeOf = async () => ({ files: 1, totalBytes: 2 ** 50 });
+    await expect(new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null))).rejects.toMatchObject({ code: 'GUEST_DISK_FULL' });
+    expect(existsSync(join(staging, 'new'))).toBe(false);
   });
 });
 
@@ -95,7 +133,7 @@ describe('a declared program', () => {
       setTimeout(() => over.abort(new Error('time is over')), 300);
       return over.signal;
     });
-    await expect(hook(['sleep', '61.25'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never', message: expect.stringContaining('had not ended after 10 minutes and was ended') as string });
+    await expect(hook(['sleep', '61.25'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never', message: expect.stringContaining('had not ended after 10 minutes and was told to end') as string });
     timeout.mockRestore();
     expect(agent.ran.filter(({ argv }) => argv[0] === 'sleep')).toHaveLength(1);
     expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);

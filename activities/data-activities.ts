@@ -7,10 +7,10 @@ import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
-import { findStaging, findStagingDirectories } from '../src/guests/files/place-files';
+import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
 import { runInGuest } from '../src/guests/files/guest-process';
 import { cleanWords, namesOf } from '../src/guests/files/guest-words';
-import { roomFor } from '../src/guests/files/room';
+import { tightRoom } from '../src/guests/files/room';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
@@ -28,7 +28,9 @@ export class DataCalls implements DataActivities {
 
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }> {
     return whileAlive(async (signal) => {
-      const { agent, ...versions } = await reachData(this.deps, input, signal);
+      const { agent, repository, ...versions } = await reachData(this.deps, input, signal);
+      // Before a declared program stops anything for a backup that cannot be made.
+      await repository.requireRoom();
       for (const { dataSet } of input.items) {
         if (dataSet.kind !== 'postgresql') continue;
         const { superuser } = await databaseIn(agent, dataSet, input.runId).probe();
@@ -55,14 +57,14 @@ export class DataCalls implements DataActivities {
     return whileAlive(async (signal) => {
       const argv = dataSet[which];
       if (argv === null) return { exitCode: 0 };
-      // Nothing is stopped for a backup that cannot be made.
-      if (which === 'before') await (await this.deps.dataRepository()).requireRoom();
       const agent = await guestOf(this.deps, input);
-      // Not begun anew while it may still run: a program that stops services twice at once helps nobody.
       const inTime = AbortSignal.timeout(HOOK_TIMEOUT_MS);
       const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 }).catch((error: unknown) => {
-        if (!inTime.aborted || signal.aborted) throw error;
-        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was ended.`, { context: { dataSet: dataSet.name, which } });
+        const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
+        if (signal.aborted || (!inTime.aborted && !silent)) throw error;
+        // Final: it may still run, and one that stops services must not run twice at once.
+        const why = silent ? 'could not be followed, because the guest fell silent' : `had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was told to end`;
+        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ${why}.`, { context: { dataSet: dataSet.name, which } });
       });
       if (exitCode === 0) return { exitCode };
       const words = cleanWords(stderr.trim() === '' ? stdout : stderr);
@@ -146,7 +148,7 @@ export class DataCalls implements DataActivities {
       return filesOrDatabase(source.item, {
         files: async (item) => {
           const { changes, parts, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
-          const tight = (await roomFor(agent, parts, { signal })).filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes);
+          const tight = await tightRoom(agent, parts, async () => (await repository.sizeOf(source.serverId, item.snapshotId)).totalBytes, { signal });
           return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...tight.map(spaceFinding)], losses: fileLosses(changes) };
         },
         database: async (item) => {
@@ -164,7 +166,9 @@ export class DataCalls implements DataActivities {
         files: async ({ content }) => {
           const [first, ...others] = content.paths;
           if (first === undefined) return {};
-          const { kept } = await abandonFiles(agent, input.runId, await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal }), { signal });
+          const { ours, strange } = await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal });
+          const { kept } = await abandonFiles(agent, input.runId, ours, { signal });
+          if (strange.length > 0) throw notOurs(strange);
           return kept.length === 0 ? {} : { leftBehind: `What was written to restored files meanwhile, or could not be moved back, is kept in ${namesOf(kept)}.` };
         },
         database: async ({ dataSet, selection }) => {
@@ -185,7 +189,7 @@ export class DataCalls implements DataActivities {
           if (first === undefined) return;
           const search = { paths: [first, ...others] as const, runId: input.runId };
           const placed = new Set(await findStaging(agent, search, { signal }));
-          const fetched = (await findStagingDirectories(agent, search, { signal })).filter((directory) => !placed.has(directory));
+          const fetched = (await findStagingDirectories(agent, search, { signal })).ours.filter((directory) => !placed.has(directory));
           await abandonFiles(agent, input.runId, fetched, { signal });
         },
         database: ({ dataSet }) => databaseIn(agent, dataSet, input.runId).discard(fetchDirectory(dataSet, input.runId)),

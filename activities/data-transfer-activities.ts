@@ -7,10 +7,10 @@ import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { namesOf } from '../src/guests/files/guest-words';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
-import { roomFor } from '../src/guests/files/room';
+import { tightRoom } from '../src/guests/files/room';
 import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
 import type { GuestAgent } from '../src/guests/guest-agent';
-import { backup, restore } from '../src/guests/restic/guest-restic';
+import { backup, clearTarget, restore } from '../src/guests/restic/guest-restic';
 import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
 import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, fetchTarget, filesOrDatabase, guestOf, inGuest, type FilesItem, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
@@ -72,8 +72,7 @@ export class DataTransfers implements DataTransferActivities {
       return filesOrDatabase<Promise<FetchedData>>(item, {
         files: async (files) => {
           const { parts, bytes, digest, truncated, replacedFiles } = await compareNow(agent, repository, input.serverId, files, work);
-          if (truncated) throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', { hint: 'Choose a part of the data set with --path.' });
-          requireAsPlanned(plannedReplaced, replacedFiles);
+          requireAsPlanned({ plannedReplaced, replacedFiles, truncated });
           await this.stage(agent, repository, input, files, parts, work);
           return { bytes, digest };
         },
@@ -98,12 +97,12 @@ export class DataTransfers implements DataTransferActivities {
     });
   }
 
-  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<PlacedData> {
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string, plannedReplaced: number | null): Promise<PlacedData> {
     return inGuest(this.deps, input.runId, stepKey, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
       const { kept, ...told } = await filesOrDatabase<Promise<Placed>>(item, {
-        files: (files) => this.placeFiles(agent, repository, input, files, fetched, work),
+        files: (files) => this.placeFiles(agent, repository, input, files, fetched, plannedReplaced, work),
         database: async (database) => {
           const { dataSet, selection } = database;
           const server = databaseIn(agent, dataSet, input.runId);
@@ -134,23 +133,32 @@ export class DataTransfers implements DataTransferActivities {
   /** restic brings each part into a directory of this run beside its place. */
   private async stage(agent: GuestAgent, repository: DataRepository, input: RunInput, { snapshotId }: FilesItem, parts: readonly StagedPart[], work: GuestWork): Promise<void> {
     const access = await accessFor(repository, input.serverId);
-    for (const { directory, neededBytes, freeBytes } of await roomFor(agent, parts, work)) {
-      if (neededBytes <= freeBytes) continue;
+    const targets = new Map<StagedPart, string>();
+    for (const part of parts) {
+      if (part.include.length === 0) continue;
+      const target = await prepareStaging(agent, part, input.runId, work);
+      // What an earlier attempt has fetched is fetched again: its room counts as free.
+      await clearTarget(agent, { target, runId: input.runId }, work.signal);
+      targets.set(part, target);
+    }
+    const [tight] = await tightRoom(agent, parts, async () => (await repository.sizeOf(input.serverId, snapshotId)).totalBytes, work);
+    if (tight !== undefined) {
+      const { directory, freeBytes, neededBytes } = tight;
       throw new ModosuError('GUEST_DISK_FULL', `${namesOf([directory])} in the guest has ${formatBytes(freeBytes)} free, and what is fetched beside the files there needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes, neededBytes } });
     }
-    for (const part of parts) {
+    for (const [part, target] of targets) {
       const [first, ...others] = part.include;
       if (first === undefined) continue;
-      const target = await prepareStaging(agent, part, input.runId, work);
       await restore(agent, { access, snapshotId, include: [first, ...others], target, runId: input.runId, expectedBytes: part.fetchBytes }, work);
     }
   }
 
-  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, work: GuestWork): Promise<Placed> {
+  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, plannedReplaced: number | null, work: GuestWork): Promise<Placed> {
     const [first, ...others] = item.content.paths;
     if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
     const begun = await findStaging(agent, { paths: [first, ...others], runId: input.runId }, work);
-    const { parts, digest, conflicts, unnameable } = await compareNow(agent, repository, input.serverId, item, work);
+    const { parts, digest, conflicts, unnameable, truncated, replacedFiles } = await compareNow(agent, repository, input.serverId, item, work);
+    if (begun.length === 0) requireAsPlanned({ plannedReplaced, replacedFiles, truncated });
     // People work in the guest meanwhile: what has changed since it was fetched is compared and fetched again. Where placing has begun, its journal rules.
     const unplaced = parts.filter((part) => !begun.includes(stagingDirectory(part.base, input.runId)));
     if (begun.length > 0 || digest !== fetched.digest) await this.stage(agent, repository, input, item, unplaced, work);
@@ -195,8 +203,9 @@ const leftNotes = (count: number, left: readonly string[], directories: readonly
 const UNPLANNED_FILES = 10;
 const UNPLANNED_SHARE = 0.1;
 
-/** An approval covers what the plan says. */
-function requireAsPlanned(planned: number | null, found: number): void {
+/** An approval covers what the plan says: asked before anything is fetched, and again before anything is put in place. */
+function requireAsPlanned({ plannedReplaced: planned, replacedFiles: found, truncated }: { readonly plannedReplaced: number | null; readonly replacedFiles: number; readonly truncated: boolean }): void {
+  if (truncated) throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', { hint: 'Choose a part of the data set with --path.' });
   if (planned === null || found <= planned + Math.max(UNPLANNED_FILES, planned * UNPLANNED_SHARE)) return;
   throw new ModosuError('PLAN_STALE', `The plan says that ${planned} ${planned === 1 ? 'file is' : 'files are'} replaced; by now ${found} differ from the recovery point. Nothing was replaced.`, { context: { planned, found } });
 }

@@ -40,7 +40,7 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
     await book.step('place', {
       do: async () => {
-        const placed = await transfer.placeData(input, item, fetched, 'place');
+        const placed = await transfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));
         await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record }, plan.before);
         return placed;
       },

@@ -135,7 +135,7 @@ async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: D
   await book.step(place, {
     do: async () => {
       const loaded = await transfer.loadData(input, item, place).catch(markDamage);
-      const placed = await transfer.placeData(input, item, fetched, place);
+      const placed = await transfer.placeData(input, item, fetched, place, null);
       // Older data of the image, and what was fetched: what cannot be removed costs room, and is no reason to undo the restore.
       const kept = placed.complete ? await leftBehind(data.discardKeptData(input, placed.record)) : {};
       const rest = await leftBehind(data.discardFetched(input, item));

@@ -294,11 +294,11 @@ export interface SavedData {
 
 /** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts. */
 export interface DataActivities {
-  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved, but for room in the repository: restores ask too. */
+  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved. */
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
   /** The same for a restore, and what stands against it now: findings of a database, as in a plan. Files are compared again when they are fetched. */
   examineDataRestore(input: RunInput, item: DataRestoreItem): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }>;
-  /** Runs the declared program of a data set. `NOT_ENOUGH_SPACE` without running the one `before` when the repository has no room. */
+  /** Runs the declared program of a data set, once as far as that can be told: one that may have begun is not begun again after silence, only after the death of a worker. */
   runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
   verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;
@@ -328,8 +328,8 @@ export interface DataTransferActivities {
   fetchData(input: RunInput, item: DataRestoreItem, stepKey: string, plannedReplaced: number | null): Promise<FetchedData>;
   /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
   loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<Pick<PlacedData, 'notes'>>;
-  /** Puts it in place. Says what was kept of what stood there. */
-  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string): Promise<PlacedData>;
+  /** Puts it in place. Says what was kept of what stood there. `PLAN_STALE` as `fetchData`. */
+  placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string, plannedReplaced: number | null): Promise<PlacedData>;
   /** Puts back what a data restore has replaced, and keeps what stands there now. */
   returnData(input: UndoInput, record: KeptDataRecord): Promise<PlacedData>;
 }

@@ -309,12 +309,45 @@ asRoot('files of a guest in which others write', () => {
     execFileSync('chown', ['-R', String(uid), planted]);
     chmodSync(planted, mode);
     expect(await findStaging(agent, { paths: [site], runId: RUN }, work)).toEqual([]);
-    expect(await findStagingDirectories(agent, { paths: [site], runId: RUN }, work)).toEqual([]);
+    expect(await findStagingDirectories(agent, { paths: [site], runId: RUN }, work)).toEqual({ ours: [], strange: [planted] });
     const forged = { kept: { directories: [planted] }, parts: [], begun: [planted] };
     await expect(placeFiles(agent, { runId: RUN, ...forged }, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     await expect(undoFiles(agent, forged.kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     await expect(abandonFiles(agent, RUN, [planted], work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     expect(readFileSync(join(victim, 'passwd'), 'utf8')).toBe('root only');
+  });
+
+  it('keep what was written while the rest was still being put in place', async () => {
+    damage();
+    const { kept } = await place();
+    const [directory = ''] = kept.directories;
+    // As if the last things had been placed, and the mark been made, long after somebody wrote.
+    writeFileSync(join(site, 'sub/deep/made since'), 'theirs');
+    const later = Date.now() / 1000 + 60;
+    utimesSync(join(directory, 'placed'), later, later);
+    expect(await abandonFiles(agent, RUN, [directory], work)).toEqual({ kept: [directory] });
+    expect(execFileSync('find', [join(directory, 'undone'), '-name', 'made since', '-exec', 'cat', '{}', '+'], { encoding: 'utf8' })).toBe('theirs');
+  });
+
+  it('keep what was brought there with older times, at the second attempt too', async () => {
+    damage();
+    const { kept } = await place();
+    const [directory = ''] = kept.directories;
+    writeFileSync(join(root, 'old'), 'theirs');
+    utimesSync(join(root, 'old'), 1_000_000_000, 1_000_000_000);
+    renameSync(join(root, 'old'), join(site, '-rf'));
+    for (let attempt = 0; attempt < 2; attempt += 1) expect(await abandonFiles(agent, RUN, [directory], work)).toEqual({ kept: [directory] });
+    expect(execFileSync('grep', ['-rl', 'theirs', join(directory, 'undone')], { encoding: 'utf8' })).not.toBe('');
+  });
+
+  it('say so when somebody has changed the owner of everything there: what is kept is neither believed nor forgotten', async () => {
+    damage();
+    const { kept } = await place();
+    const [directory = ''] = kept.directories;
+    chownSync(directory, 1000, 1000);
+    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE', message: expect.stringContaining("not root's alone") as string });
+    chownSync(directory, 0, 0);
+    await expect(undoFiles(agent, kept, RUN, work)).resolves.toMatchObject({ leftCount: 0 });
   });
 
   it('believe no journal that leads out of its data set, not even one of root', async () => {

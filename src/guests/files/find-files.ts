@@ -27,15 +27,23 @@ export async function findFiles(agent: GuestAgent, starts: readonly string[], te
   const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
   const file = `${DIRECTORY}/${name}`;
   const [kind, ...format] = action;
+  const bound = Math.min(maxBytes, await spareMemory(agent, options));
   try {
-    const { exitCode, stderr } = await runInGuest(agent, { argv: ['prlimit', `--fsize=${maxBytes}`, 'find', ...starts, ...tests, kind, file, ...format] }, options);
+    const { exitCode, stderr } = await runInGuest(agent, { argv: ['prlimit', `--fsize=${bound}`, 'find', ...starts, ...tests, kind, file, ...format] }, options);
     if (/No space left on device/.test(stderr)) throw failureOf('find', { exitCode, stderr, stdout: '', truncated: false }, 'DATA_RESTORE_FAILED');
-    const bytes = await readLong(agent, file, maxBytes, options);
-    return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= maxBytes, exitCode, stderr };
+    const bytes = await readLong(agent, file, bound, options);
+    return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= bound, exitCode, stderr };
   } finally {
     // Ours, and those of callers that have died.
     await agent.exec(['find', DIRECTORY, '-maxdepth', '1', '-name', `${PREFIX}*`, '(', '-name', `${name}*`, '-o', '-mmin', '+60', ')', '-delete'], { timeoutMs: AGENT_TIMEOUT_MS }).catch(() => undefined);
   }
+}
+
+/** The guest's own programs need that file system too. */
+async function spareMemory(agent: GuestAgent, options: RunOptions): Promise<number> {
+  const { stdout } = await runInGuest(agent, { argv: ['stat', '-f', '-c', '%a %S', '--', DIRECTORY] }, options);
+  const [, blocks, blockBytes] = /^(\d{1,16}) (\d{1,9})\n$/.exec(stdout) ?? [];
+  return blocks === undefined ? Infinity : Math.floor((Number(blocks) * Number(blockBytes)) / 2);
 }
 
 async function readLong(agent: GuestAgent, file: string, maxBytes: number, options: RunOptions): Promise<Buffer> {

@@ -57,10 +57,15 @@ export async function readJournal(agent: GuestAgent, directory: string, runId: s
   const place = standing.get(directory);
   const bytes = await agent.readFile(file, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: MAX_BYTES });
   if (bytes === null) return null;
+  // Of the same files, before and after: whoever may write beside the directory can exchange it by another one.
+  const after = await statMany(agent, [directory, file], { signal });
   const journal = parseJournal(bytes.toString('utf8'));
-  const isOurs = isRootsAlone(place) && standing.get(file)?.uid === 0 && journal?.staging.device === place.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
-  if (isOurs && journal?.runId === runId) return journal;
-  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} cannot be read.`, { context: { directory: cleanWords(directory) } });
+  const isRoots = [standing, after].every((seen) => isRootsAlone(seen.get(directory)) && seen.get(file)?.uid === 0);
+  const isStill = [directory, file].every((path) => standing.get(path)?.inode === after.get(path)?.inode && standing.get(path)?.device === after.get(path)?.device);
+  const isItsOwn = journal?.runId === runId && journal.staging.device === place?.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
+  if (isRoots && isStill && isItsOwn) return journal;
+  const why = isRoots ? 'cannot be read, or is another one' : 'lies in a directory that is not root\'s alone (owner root, mode 0700): nothing in it is believed';
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, { context: { directory: cleanWords(directory) } });
 }
 
 function parseJournal(text: string): Journal | null {

@@ -36,17 +36,29 @@ export interface StagingSearch {
 
 /** Staging directories of a run that already have a journal: there placing has begun, and nothing needs to be restored again. Reads only. */
 export async function findStaging(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
-  const candidates = await findStagingDirectories(agent, search, work);
+  const { ours: candidates } = await findStagingDirectories(agent, search, work);
   const journals = await statMany(agent, candidates.map((directory) => `${directory}/journal.json`), work);
   return candidates.filter((directory) => journals.has(`${directory}/journal.json`));
 }
 
-/** All staging directories of a run, also those that were only fetched into. One of that name that is not root's alone is none: accounts of the guest may write where data lies. Reads only. */
-export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
+/**
+ * All staging directories of a run, also those that were only fetched into. `strange`: have the name of one and are not root's alone. Accounts of the guest may write where data lies, so nothing in them is believed; but they
+ * may be ours, when somebody has changed owner or mode of everything there. Reads only.
+ */
+export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<{ readonly ours: readonly string[]; readonly strange: readonly string[] }> {
   const candidates = await stagingCandidates(agent, search, work);
   const standing = await statMany(agent, candidates, work);
-  return candidates.filter((directory) => isRootsAlone(standing.get(directory)));
+  const directories = candidates.filter((directory) => standing.get(directory)?.type === 'dir');
+  const isOurs = (directory: string): boolean => isRootsAlone(standing.get(directory));
+  return { ours: directories.filter(isOurs), strange: directories.filter((directory) => !isOurs(directory)) };
 }
+
+/** What it has kept cannot be put back by us: people have to look. */
+export const notOurs = (directories: readonly string[]): ModosuError =>
+  new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf(directories)} ${directories.length === 1 ? 'is' : 'are'} not root's alone any more, so nothing in ${directories.length === 1 ? 'it' : 'them'} is believed: what was replaced may still lie there.`, {
+    hint: 'When it is what a restore has left there, and nobody else has written to it: make it root\'s (chown -R root:root, chmod 0700 on the directory), then try again.',
+    context: { directories: directories.slice(0, 5) },
+  });
 
 async function stagingCandidates(agent: GuestAgent, { paths, runId }: StagingSearch, { signal }: GuestWork): Promise<readonly string[]> {
   const name = stagingDirectory('/', checkedRunId(runId)).slice(1);

@@ -8,16 +8,27 @@ import { mustRunInGuest, type GuestWork } from './guest-process';
 const RESERVE_BYTES = 32 * 1024 * 1024;
 
 /**
- * Room for what is fetched beside the files in use, for each file system it goes to: root's programs may take the last block of one, and then the server's own have none. Reads only.
+ * File systems of the guest without room for what is fetched beside the files in use: root's programs may take the last block of one, and then the server's own have none. Reads only.
+ *
+ * @param restoreSize bytes that a restore of the whole recovery point writes, asked for only where room is tight: there names of one file count once
  * Throws `DATA_RESTORE_FAILED` when the guest does not say it.
  */
-export async function roomFor(agent: GuestAgent, parts: readonly Pick<StagedPart, 'base' | 'fetchBytes'>[], { signal }: GuestWork): Promise<readonly GuestSpace[]> {
-  const spaces: GuestSpace[] = [];
+export async function tightRoom(agent: GuestAgent, parts: readonly Pick<StagedPart, 'base' | 'fetchBytes'>[], restoreSize: () => Promise<number>, { signal }: GuestWork): Promise<readonly GuestSpace[]> {
+  const spaces = new Map<string, { directory: string; fetchBytes: number; freeBytes: number }>();
   for (const { base, fetchBytes } of parts) {
-    const { stdout } = await mustRunInGuest(agent, { argv: ['stat', '-f', '-c', '%a %S', '--', base] }, 'DATA_RESTORE_FAILED', { signal });
-    const [, blocks, blockBytes] = /^(\d{1,16}) (\d{1,9})\n$/.exec(stdout) ?? [];
-    if (blocks === undefined) throw new ModosuError('DATA_RESTORE_FAILED', 'The guest gave an answer to stat that cannot be read.');
-    spaces.push({ directory: base, neededBytes: fetchBytes + Math.min(RESERVE_BYTES, fetchBytes), freeBytes: Number(blocks) * Number(blockBytes) });
+    const { stdout } = await mustRunInGuest(agent, { argv: ['stat', '-f', '-c', '%i %a %S', '--', base] }, 'DATA_RESTORE_FAILED', { signal });
+    const [, id, blocks, blockBytes] = /^([0-9a-f]{1,32}) (\d{1,16}) (\d{1,9})\n$/.exec(stdout) ?? [];
+    if (id === undefined) throw new ModosuError('DATA_RESTORE_FAILED', 'The guest gave an answer to stat that cannot be read.');
+    // Some file systems have no number of their own.
+    const key = /^0+$/.test(id) ? base : id;
+    const known = spaces.get(key);
+    spaces.set(key, { directory: known?.directory ?? base, fetchBytes: fetchBytes + (known?.fetchBytes ?? 0), freeBytes: Number(blocks) * Number(blockBytes) });
   }
-  return spaces;
+  const needing = (most: number): readonly GuestSpace[] =>
+    [...spaces.values()].flatMap(({ directory, fetchBytes, freeBytes }) => {
+      const bytes = Math.min(fetchBytes, most);
+      const neededBytes = bytes + Math.min(RESERVE_BYTES, bytes);
+      return neededBytes > freeBytes ? [{ directory, neededBytes, freeBytes }] : [];
+    });
+  return needing(Infinity).length === 0 ? [] : needing(await restoreSize());
 }

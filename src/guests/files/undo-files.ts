@@ -19,6 +19,8 @@ export interface UndoneFiles {
 }
 
 const MAX_LEFT = 20;
+/** In a staging directory: others have written to what was placed, whatever a later look says. */
+const HELD = 'held';
 const MAX_EXAMPLES = 20;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 /** Of paths as arguments, in the agent's JSON. */
@@ -78,7 +80,8 @@ export async function surveyUndoFiles(
     const roots = ground.journal.items.map((item, number) => ({ ...item, number })).filter((item) => stands(item) === (item.kind === 'added' ? 'placed' : 'kept'));
     const marker = `${ground.directory}/placed`;
     // A run that did not come to its end has no marker, and moving itself touches the times of names: only those of contents count then.
-    const newer = (await statMany(agent, [marker], work)).has(marker) ? ['-cnewer', marker] : ['-newer', `${ground.directory}/journal.json`];
+    const journal = `${ground.directory}/journal.json`;
+    const newer = (await statMany(agent, [marker], work)).has(marker) ? ['(', '-cnewer', marker, '-o', '-newer', journal, ')'] : ['-newer', journal];
     for (const paths of argumentBatches(roots.map(({ path }) => path))) {
       const { text, truncated } = await findFiles(agent, paths, ['!', '-type', 'd', ...newer], ['-fprint0'], MAX_LIST_BYTES, { signal: work.signal });
       for (const name of text.split('\0').slice(0, -1)) names.push(name);
@@ -111,6 +114,7 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
     const one = { directories: [directory] };
     if ((await readJournal(agent, directory, runId, work.signal)) !== null) {
       const { changed } = await surveyUndoFiles(agent, one, runId, work);
+      if (changed > 0) await mustRunInGuest(agent, { argv: ['touch', '--', `${directory}/${HELD}`] }, 'DATA_RESTORE_FAILED', work);
       const { leftCount } = await undoFiles(agent, one, runId, work);
       if (changed > 0 || leftCount > 0 || (await holdsWhatOthersWrote(agent, directory, work))) {
         staying.push(directory);
@@ -122,14 +126,17 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
   return { kept: staying };
 }
 
-/** In what was taken away, or put aside. Asked after the undo, and of what lies there: an attempt that finds everything undone has nothing else to tell by. */
+/** In what was taken away, or put aside. Asked after the undo, of what lies there: an attempt that finds everything undone has nothing else to tell by. */
 async function holdsWhatOthersWrote(agent: GuestAgent, directory: string, work: GuestWork): Promise<boolean> {
-  const [placed, journal] = [`${directory}/placed`, `${directory}/journal.json`];
-  // Moving keeps the times of contents: what is newer than the journal has been written in its place. Restored files are as old as they were saved.
-  const since = (await statMany(agent, [placed], work)).has(placed) ? placed : journal;
-  const spare = await runInGuest(agent, { argv: ['find', `${directory}/spare`, '-mindepth', '1', '-print0', '-quit'] }, work);
-  const written = await runInGuest(agent, { argv: ['find', `${directory}/undone`, '-mindepth', '1', '!', '-type', 'd', '-newer', since, '-print0', '-quit'] }, work);
-  return spare.stdout !== '' || written.stdout !== '';
+  if ((await statMany(agent, [`${directory}/${HELD}`], work)).has(`${directory}/${HELD}`)) return true;
+  const find = async (...argv: string[]): Promise<boolean> => (await mustRunInGuest(agent, { argv: ['find', ...argv, '-print0', '-quit'] }, 'DATA_RESTORE_FAILED', work)).stdout !== '';
+  const since = `${directory}/journal.json`;
+  // Everything was restored before the journal was written, with the times it had. Moving a thing changes when it was changed, not what lies in it.
+  return (
+    (await find(`${directory}/spare`, '-mindepth', '1')) ||
+    (await find(`${directory}/undone`, '-mindepth', '1', '!', '-type', 'd', '-newer', since)) ||
+    (await find(`${directory}/undone`, '-mindepth', '2', '!', '-type', 'd', '-cnewer', since))
+  );
 }
 
 async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<Ground[]> {

@@ -11,7 +11,7 @@ import { isExcluded } from './restic-patterns';
 import { readSnapshotId, readSummary, unreadableFiles, type ResticSummary } from './restic-answers';
 
 export { probe } from './restic-program';
-export { restore, type ResticRestore } from './restic-restore';
+export { clearTarget, restore, type ResticRestore } from './restic-restore';
 
 export interface ResticBackup {
   readonly access: DataAccess;

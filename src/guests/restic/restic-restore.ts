@@ -36,8 +36,7 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
   checkTarget(target, request.runId);
   if (!/^[0-9a-f]{64}$/.test(request.snapshotId)) throw new ModosuError('REQUEST_INVALID', 'A snapshot is named by its full id.');
   const { version } = await probe(agent, signal);
-  await endLeftovers(agent, 'restic', target, signal);
-  await remove(agent, target, signal);
+  await clearTarget(agent, request, signal);
   await placeCertificate(agent, access, 'DATA_RESTORE_FAILED', signal);
   try {
     await mustRunInGuest(agent, { argv: ['mkdir', '-p', '-m', '0700', '--', target] }, 'DATA_RESTORE_FAILED', { signal });
@@ -60,6 +59,13 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
     await remove(agent, target, AbortSignal.timeout(REMOVE_WITHIN_MS)).catch(() => undefined);
     throw error;
   }
+}
+
+/** Ends and removes what an earlier attempt of the run has left: its room is free again. Idempotent. Throws `PATH_NOT_ALLOWED`, `AGENT_COMMAND_FAILED`. */
+export async function clearTarget(agent: GuestAgent, { target, runId }: Pick<ResticRestore, 'target' | 'runId'>, signal: AbortSignal): Promise<void> {
+  checkTarget(target, runId);
+  await endLeftovers(agent, 'restic', target, signal);
+  await remove(agent, target, signal);
 }
 
 /** An agent that was restarted has forgotten the program: nobody knows how it ended. */

@@ -317,9 +317,17 @@ class ResticDataRepository implements DataRepository {
   private async keyId(target: ResticTarget, password: string): Promise<string> {
     const known = this.keyIds.get(password);
     if (known !== undefined) return known;
-    const id = parseKeyId((await this.restic.run(target, ['key', '--no-lock', 'list'])).stdout);
+    const id = await this.askKeyId(target);
     this.keyIds.set(password, id);
     return id;
+  }
+
+  /** By the key that was named, without a look at any that a guest has added; whether it opens the repository is seen all the same. */
+  private async askKeyId(target: ResticTarget): Promise<string> {
+    const hint = target.env.RESTIC_KEY_HINT;
+    if (hint === undefined) return parseKeyId((await this.restic.run(target, ['key', '--no-lock', 'list'])).stdout);
+    await this.restic.run(target, ['cat', '--no-lock', 'config']);
+    return hint.slice(0, 8);
   }
 
   /** After a look at the server: within milliseconds it is known whether it answers, knows the login and has the repository. */
