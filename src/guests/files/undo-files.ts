@@ -2,7 +2,7 @@ import { ModosuError } from '../../contracts/errors';
 import { STAGED } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
-import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
+import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from './guest-process';
 import { namesOf } from './guest-words';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
