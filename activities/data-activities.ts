@@ -172,8 +172,12 @@ export class DataCalls implements DataActivities {
           return kept.length === 0 ? {} : { leftBehind: `What was written to restored files meanwhile, or could not be moved back, is kept in ${namesOf(kept)}.` };
         },
         database: async ({ dataSet, selection }) => {
-          const { undoneDatabase } = await databaseIn(agent, dataSet, input.runId).abandon(selection.database);
-          return undoneDatabase === null ? {} : { leftBehind: `The database that had been put in place had been in use, and is kept as "${cleanWords(undoneDatabase)}".` };
+          const { undoneDatabase, undoneSchema } = await databaseIn(agent, dataSet, input.runId).abandon(selection.database, { signal });
+          const left = [
+            ...(undoneDatabase === null ? [] : [`The database that had been put in place had been in use, and is kept as "${cleanWords(undoneDatabase)}".`]),
+            ...(undoneSchema === null ? [] : [`What others have written to what had been put in place, or made on it, is kept in the schema "${cleanWords(undoneSchema)}" of the database "${cleanWords(selection.database)}".`]),
+          ];
+          return left.length === 0 ? {} : { leftBehind: left.join(' ') };
         },
       });
     });

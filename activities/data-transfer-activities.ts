@@ -81,7 +81,7 @@ export class DataTransfers implements DataTransferActivities {
     });
   }
 
-  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<Pick<PlacedData, 'notes'>> {
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string, server: 'running' | 'restored'): Promise<Pick<PlacedData, 'notes'>> {
     return inGuest(this.deps, input.runId, stepKey, async (work) => {
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
@@ -90,8 +90,9 @@ export class DataTransfers implements DataTransferActivities {
         database: async (database) => {
           const { dataSet, selection } = database;
           if (!selection.whole) return { notes: [] };
-          await databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection.database, work);
-          return { notes: [] };
+          const facts = await factsOf(repository, input.serverId, database);
+          // Of a server that has just come back from an older image the roles are as old as that.
+          return databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), facts, selection.database, work, { existingRoles: server === 'restored' ? 'as-saved' : 'keep' });
         },
       });
     });
@@ -106,7 +107,7 @@ export class DataTransfers implements DataTransferActivities {
         database: async (database) => {
           const { dataSet, selection } = database;
           const server = databaseIn(agent, dataSet, input.runId);
-          if (selection.whole) return { kept: await server.swap(selection.database), notes: [], complete: true };
+          if (selection.whole) return { kept: await server.swap(selection.database, work), notes: [], complete: true };
           const { notes, ...kept } = await server.restoreObjects(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection, work);
           return { kept, notes, complete: true };
         },
@@ -120,7 +121,7 @@ export class DataTransfers implements DataTransferActivities {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;
       if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
-        const { notes, ...returned } = await databaseIn(agent, dataSet, input.runId).undo(kept);
+        const { notes, ...returned } = await databaseIn(agent, dataSet, input.runId).undo(kept, work);
         return { record: { ...record, runId: input.runId, undone: !record.undone, kept: returned }, notes, complete: true };
       }
       if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');

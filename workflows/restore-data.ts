@@ -37,7 +37,7 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     await book.step('safety', { do: () => saveAsItIs(book, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
 
     const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
-    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
+    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load', 'running').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
     await book.step('place', {
       do: async () => {
         const placed = await transfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));

@@ -134,7 +134,7 @@ async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: D
   const fetched = await book.step(fetch, { do: () => transfer.fetchData(input, item, fetch, null).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
   await book.step(place, {
     do: async () => {
-      const loaded = await transfer.loadData(input, item, place).catch(markDamage);
+      const loaded = await transfer.loadData(input, item, place, 'restored').catch(markDamage);
       const placed = await transfer.placeData(input, item, fetched, place, null);
       // Older data of the image, and what was fetched: what cannot be removed costs room, and is no reason to undo the restore.
       const kept = placed.complete ? await leftBehind(data.discardKeptData(input, placed.record)) : {};

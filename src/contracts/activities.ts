@@ -326,8 +326,8 @@ export interface DataTransferActivities {
   saveDataSet(input: RunInput, item: DataBackupItem, dumped: DumpedData | null): Promise<SavedData>;
   /** Fetches what is selected into a directory beside its place; nothing in use is touched. `PLAN_STALE` when many more files would be replaced than the plan says (`plannedReplaced`; null: nobody has counted). */
   fetchData(input: RunInput, item: DataRestoreItem, stepKey: string, plannedReplaced: number | null): Promise<FetchedData>;
-  /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. */
-  loadData(input: RunInput, item: DataRestoreItem, stepKey: string): Promise<Pick<PlacedData, 'notes'>>;
+  /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. `restored`: the server has just come back from an image, its roles are older than the recovery point and get to be as saved. */
+  loadData(input: RunInput, item: DataRestoreItem, stepKey: string, server: 'running' | 'restored'): Promise<Pick<PlacedData, 'notes'>>;
   /** Puts it in place. Says what was kept of what stood there. `PLAN_STALE` as `fetchData`. */
   placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string, plannedReplaced: number | null): Promise<PlacedData>;
   /** Puts back what a data restore has replaced, and keeps what stands there now. */

@@ -152,7 +152,7 @@ export const ERROR_CODES = {
   GUEST_PROGRAM_LOST: entry('precondition', 'later', "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed."),
   GUEST_PROGRAM_MISSING: entry('precondition', 'never', 'Install the program named in the guest.'),
   DUMP_FAILED: entry('precondition', 'never', "The database's own words are in the detail. Nothing was published."),
-  DUMP_INCOMPLETE: entry('corrupt', 'never', 'The dump cannot be read to its end. Nothing was published, or nothing was changed.'),
+  DUMP_INCOMPLETE: entry('corrupt', 'never', 'In a backup nothing was published: take it again. In a restore nothing was changed: choose another recovery point (--recovery-point ID).'),
   DATABASE_SERVER_UNREACHABLE: entry('unavailable', 'later', 'The database server in the guest does not accept connections; look at it and at user, osUser, socketDirectory and port of the data set.'),
   DATABASE_NOT_FOUND: entry('not-found', 'never', 'Correct "databases" of the data set, or the name that was asked for.'),
   DATABASE_IN_USE: entry('precondition', 'never', 'Prepared transactions (or sessions that cannot be ended) hold the database; finish them (COMMIT PREPARED, ROLLBACK PREPARED) and start again. The database is as it was.'),

@@ -1,7 +1,7 @@
 import type { PostgresqlFacts, TableFacts } from '../contracts/data';
 import { columnDifferences, databaseOf, parseFacts, sameColumns } from './postgresql-facts';
 import { decide, fits, refuseMisfits, rolesOf, selected } from './postgresql-selection';
-import { parseToc, tocForScratch, tocList, withPartitions } from './postgresql-toc';
+import { filledViews, parseToc, tocForScratch, tocList, tocText, withoutActing, withPartitions } from './postgresql-toc';
 
 const column = (name: string, type = 'text') => ({ name, type, notNull: false, generated: false, identity: false });
 const table = (schema: string, name: string, changes: Partial<TableFacts> = {}): TableFacts => ({
@@ -136,5 +136,39 @@ no entry
     // A table in a schema called DATA is structure.
     expect(tocForScratch(entries, SHOP, [{ oid: 16_401 }]).map(({ id }) => id)).toEqual([5, 215, 216, 3350, 3362]);
     expect(tocList(entries.slice(0, 2))).toBe('5;\n215;\n');
+  });
+
+  it('without what acts in a schema, and without what is said about that', () => {
+    const entries = parseToc(`1; 2620 9 TRIGGER stage orders refuses o
+2; 0 0 COMMENT stage TRIGGER refuses ON orders o
+3; 3256 9 POLICY stage orders mine o
+4; 0 0 COMMENT stage POLICY mine ON orders o
+5; 2618 9 RULE stage orders r o
+6; 0 0 COMMENT stage RULE r ON orders o
+7; 0 0 COMMENT stage TABLE orders o
+8; 0 0 COMMENT stage COLUMN orders.id o
+9; 0 0 COMMENT stage_2 TRIGGER refuses ON orders o
+`);
+    expect(withoutActing(entries, ['stage']).map(({ id }) => id)).toEqual([7, 8, 9]);
+    expect(withoutActing(entries, [])).toEqual(entries);
+  });
+
+  it('tells which materialized views held rows, in the order in which they can be filled', () => {
+    const entries = parseToc(`1; 1259 7 MATERIALIZED VIEW s a o
+2; 0 8 MATERIALIZED VIEW DATA s z of a line o
+3; 0 7 MATERIALIZED VIEW DATA s a o
+`);
+    const views = ['a', 'z of\na line', 'unfilled'].map((name) => ({ schema: 's', name, owner: 'o' }));
+    expect(filledViews(entries, views).map(({ name }) => name)).toEqual(['z of\na line', 'a']);
+  });
+
+  it('is read in the encoding of its database', () => {
+    expect(tocText(Uint8Array.of(0x67, 0x72, 0xfc, 0x6e), 'LATIN1')).toBe('grün');
+    expect(tocText(Uint8Array.of(0xc3, 0xed, 0xca, 0xb8), 'EUC_JP')).toBe('注文');
+    expect(tocText(new TextEncoder().encode('注文'), 'UTF8')).toBe('注文');
+    expect(tocText(Uint8Array.of(0x61, 0xfc), 'SQL_ASCII')).toBe('a\ufffd');
+    // All that a database can be in: whatever it is, letters of ASCII are read.
+    const numbered = [...Array(10).keys()].map((n) => `LATIN${n + 1}`).concat([5, 6, 7, 8].map((n) => `ISO_8859_${n}`), [1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874].map((n) => `WIN${n}`));
+    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8']) expect([encoding, tocText(new TextEncoder().encode('a TABLE'), encoding)]).toEqual([encoding, 'a TABLE']);
   });
 });

@@ -1,4 +1,5 @@
 import { identifier, literal, literals } from './postgresql-sql';
+import { named, some } from './postgresql-words';
 
 /** A role as `pg_dumpall --globals-only` has written it. Holds a password's hash: never for messages. */
 export interface GlobalRole {
@@ -198,8 +199,14 @@ export function makeRoles(globals: Globals, wanted: readonly string[], existing:
     ...(role.comment === null ? [] : [`COMMENT ON ROLE ${identifier(role.name)} IS ${literal(role.comment)};`]),
     ...role.settings.map(({ name, values }) => `ALTER ROLE ${identifier(role.name)} SET ${name.map(identifier).join('.')} TO ${literals(values)};`),
   ]);
-  const ofMade = globals.memberships.filter(({ member }) => made.has(member));
-  const possible = ofMade.filter(({ role }) => made.has(role) || existing.has(role));
+  const { grants, notes } = grantsTo(made, globals, new Set([...made, ...existing]), engineMajor);
+  return { sql: [...statementsOf, ...grants].join('\n'), unknown, notes };
+}
+
+/** What the recovery point's memberships of some roles are as SQL. Groups that are not there are left out, and said. */
+function grantsTo(members: ReadonlySet<string>, globals: Globals, there: ReadonlySet<string>, engineMajor: number): { readonly grants: readonly string[]; readonly notes: readonly string[] } {
+  const saved = globals.memberships.filter(({ member }) => members.has(member));
+  const possible = saved.filter(({ role }) => there.has(role));
   const grants = possible.map(({ role, member, admin, inherit, set }) => {
     const options = [
       ...(admin ? [engineMajor >= 16 ? 'ADMIN TRUE' : 'ADMIN OPTION'] : []),
@@ -208,6 +215,55 @@ export function makeRoles(globals: Globals, wanted: readonly string[], existing:
     ];
     return `GRANT ${identifier(role)} TO ${identifier(member)}${options.length === 0 ? '' : ` WITH ${options.join(', ')}`};`;
   });
-  const notes = ofMade.filter((entry) => !possible.includes(entry)).map(({ role, member }) => `Role ${member} is no member of ${role}, which does not exist here.`);
-  return { sql: [...statementsOf, ...grants].join('\n'), unknown, notes };
+  return { grants, notes: saved.filter((entry) => !possible.includes(entry)).map(({ role, member }) => `Role ${member} is no member of ${role}, which does not exist here.`) };
+}
+
+export interface PresentRoles {
+  readonly names: ReadonlySet<string>;
+  readonly memberships: readonly { readonly role: string; readonly member: string; readonly grantor: string; readonly admin: boolean }[];
+  /** Those that have to stay superusers who can log in: the account that does this, and the server's own first one. */
+  readonly ours: ReadonlySet<string>;
+}
+
+/**
+ * SQL that makes roles what they were, also those that exist: attributes, password, settings and memberships, which are given and taken. Login roles that are missing are made, with the groups they are in,
+ * and so are those of `wanted`. No role is dropped; one that the recovery point does not describe stays as it is, and is said. Holds password hashes.
+ */
+export function rolesAsSaved(globals: Globals, wanted: readonly string[], { names, memberships, ours }: PresentRoles, engineMajor: number): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
+  const logins = [...globals.roles.values()].filter(({ attributes }) => attributes.includes('LOGIN')).map(({ name }) => name);
+  const missing = new Set([...wanted, ...logins].filter((name) => !names.has(name)));
+  // A set that grows is walked to its end.
+  for (const name of missing) for (const { role, member } of globals.memberships) if (member === name && !names.has(role) && globals.roles.has(role)) missing.add(role);
+  const made = makeRoles(globals, [...missing], names, engineMajor);
+  const present = [...globals.roles.values()].filter(({ name }) => names.has(name));
+  // Dumped by somebody who may not read them, no role has one: that says nothing.
+  const passwords = [...globals.roles.values()].some(({ password }) => password !== null);
+  const alter = (role: GlobalRole): readonly string[] => {
+    const own = ours.has(role.name);
+    const options = [
+      ...role.attributes.filter((attribute) => !own || !['NOSUPERUSER', 'NOLOGIN'].includes(attribute)),
+      ...(own ? [] : [`CONNECTION LIMIT ${role.connectionLimit ?? -1}`, `VALID UNTIL ${literal(role.validUntil ?? 'infinity')}`]),
+      ...(passwords ? [`PASSWORD ${role.password === null ? 'NULL' : literal(role.password)}`] : []),
+    ];
+    return [
+      ...(options.length === 0 ? [] : [`ALTER ROLE ${identifier(role.name)} WITH ${options.join(' ')};`]),
+      `COMMENT ON ROLE ${identifier(role.name)} IS ${role.comment === null ? 'NULL' : literal(role.comment)};`,
+      `ALTER ROLE ${identifier(role.name)} RESET ALL;`,
+      ...role.settings.map(({ name, values }) => `ALTER ROLE ${identifier(role.name)} SET ${name.map(identifier).join('.')} TO ${literals(values)};`),
+    ];
+  };
+  const taken = memberships.flatMap(({ role, member, grantor, admin }) => {
+    if (ours.has(member) || !globals.roles.has(member)) return [];
+    const saved = globals.memberships.filter((entry) => entry.role === role && entry.member === member);
+    const by = engineMajor >= 16 ? ` GRANTED BY ${identifier(grantor)}` : '';
+    if (saved.length === 0) return [`REVOKE ${identifier(role)} FROM ${identifier(member)}${by} CASCADE;`];
+    return admin && !saved.some((entry) => entry.admin) ? [`REVOKE ADMIN OPTION FOR ${identifier(role)} FROM ${identifier(member)}${by} CASCADE;`] : [];
+  });
+  const given = grantsTo(new Set(present.map(({ name }) => name)), globals, new Set([...names, ...missing]), engineMajor);
+  const others = [...names].filter((name) => !globals.roles.has(name) && !/^pg_/.test(name));
+  return {
+    sql: [made.sql, ...present.flatMap(alter), ...taken, ...given.grants].filter((part) => part !== '').join('\n'),
+    unknown: made.unknown,
+    notes: [...made.notes, ...given.notes, ...(others.length === 0 ? [] : [`Roles that the recovery point does not describe stay as they are: ${some(others.map(named))}.`])],
+  };
 }

@@ -1,5 +1,5 @@
 import type { TableName } from '../contracts/data';
-import { matching, name, nullable, record, text, Unreadable, type Guard } from './postgresql-guards';
+import { integer, matching, name, nullable, record, text, Unreadable, type Guard } from './postgresql-guards';
 
 /**
  * What was done to the objects of a database, in the order it was done: kept in the database itself, in the transaction that did it. An undo does the reverse of each, in reverse order, and writes a
@@ -15,6 +15,10 @@ export type JournalEntry =
   | { readonly op: 'foreign-key'; readonly table: TableName; readonly name: string; readonly definition: string; readonly comment: string | null; readonly references: TableName }
   /** A table was taken out of its parent; `bound` null: plain inheritance. */
   | { readonly op: 'detached'; readonly table: TableName; readonly parent: TableName; readonly bound: string | null }
+  /** The transaction that has loaded what was then put in place: rows that neither it nor the journal's own has written are others'. */
+  | { readonly op: 'loaded'; readonly xid: string }
+  /** Others had written rows of the table by the time it was taken away. */
+  | { readonly op: 'written'; readonly table: TableName; readonly rows: number }
   /** For people. */
   | { readonly op: 'note'; readonly text: string };
 
@@ -32,6 +36,8 @@ const GUARDS: { readonly [K in JournalEntry['op']]: Guard<JournalEntry> } = {
   rows: record({ op: op('rows'), table: tableNameGuard, kept: tableNameGuard }),
   'foreign-key': record({ op: op('foreign-key'), table: tableNameGuard, name, definition: matching(/^FOREIGN KEY \(/), comment: nullable(text(100_000)), references: tableNameGuard }),
   detached: record({ op: op('detached'), table: tableNameGuard, parent: tableNameGuard, bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)) }),
+  loaded: record({ op: op('loaded'), xid: matching(/^\d{1,10}$/) }),
+  written: record({ op: op('written'), table: tableNameGuard, rows: integer(0) }),
   note: record({ op: op('note'), text: text(10_000) }),
 };
 

@@ -19,6 +19,32 @@ export const parseToc = (listing: string): readonly TocEntry[] =>
     return id === undefined || text === undefined ? [] : [{ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), text }];
   });
 
+/** PostgreSQL's names of encodings that are not what the programs of this world call them by themselves. */
+const ENCODINGS: Readonly<Record<string, string>> = {
+  LATIN1: 'latin1', LATIN2: 'latin2', LATIN3: 'latin3', LATIN4: 'latin4', LATIN5: 'latin5', LATIN6: 'latin6', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14', LATIN9: 'iso-8859-15',
+  ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6', ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u', WIN866: 'ibm866', WIN874: 'windows-874', WIN1250: 'windows-1250',
+  WIN1251: 'windows-1251', WIN1252: 'windows-1252', WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255', WIN1256: 'windows-1256', WIN1257: 'windows-1257', WIN1258: 'windows-1258',
+  EUC_JP: 'euc-jp', EUC_KR: 'euc-kr', EUC_CN: 'gb2312',
+};
+
+/** A table of contents is written in the encoding of the dumped database. One that is not known is read as UTF-8: what is not a letter of ASCII then may be lost. */
+export const tocText = (listing: Uint8Array, encoding: string): string => new TextDecoder(ENCODINGS[encoding] ?? 'utf-8').decode(listing);
+
+/** What does something by itself when rows are read or written. */
+const ACTING = ['TRIGGER', 'POLICY', 'RULE'];
+
+/** All but what acts in some schemas, and what is said about it. */
+export const withoutActing = (entries: readonly TocEntry[], schemas: readonly string[]): readonly TocEntry[] => {
+  const beginnings = schemas.flatMap((schema) => ACTING.flatMap((kind) => [`${kind} ${schema} `, `COMMENT ${schema} ${kind} `]));
+  return entries.filter(({ text }) => !beginnings.some((beginning) => text.startsWith(beginning)));
+};
+
+/** Which of some materialized views held rows when the dump was taken: in the order in which they can be filled. */
+export const filledViews = <T extends TableName & { readonly owner: string }>(entries: readonly TocEntry[], views: readonly T[]): readonly T[] => {
+  const byText = new Map(views.map((view) => [oneLine(`MATERIALIZED VIEW DATA ${view.schema} ${view.name} ${view.owner}`), view]));
+  return entries.flatMap(({ catalogOid, text }) => (catalogOid === 0 ? (byText.get(text) ?? []) : []));
+};
+
 /** pg_restore reads the number at the beginning of each line. */
 export const tocList = (entries: readonly TocEntry[]): string => entries.map(({ id }) => `${id};\n`).join('');
 

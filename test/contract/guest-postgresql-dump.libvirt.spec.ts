@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
+import type { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { parseFacts } from '../../src/domain/postgresql-facts';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
-import { createPostgresqlLab, QUOTED, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+import { createPostgresqlLab, QUOTED, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 
 jest.setTimeout(600_000);
 
@@ -10,6 +11,16 @@ describe('dumps of databases in a guest', () => {
   let lab: PostgresqlLab;
   let directory: string;
   const contents = (): Promise<string> => lab.run('find', lab.spool, '-mindepth', '1', '-printf', '%P %m %u\\n');
+  const session = (input: string): Promise<number> => lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input }, { timeoutMs: 30_000 });
+  /** Lets somebody else lock a table, or wait for it. */
+  const locked = async (table: string, input: string): Promise<void> => {
+    await session(input);
+    await untilItWorks(async () => expect(await lab.sql(`SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = to_regclass('${table}')`)).toBe('1'));
+  };
+  /** The program that holds the snapshot. */
+  const holding = (input: unknown): boolean => String(input ?? '').includes('pg_export_snapshot');
+  const UNTIL_WE_WAIT = `DO $$ BEGIN FOR n IN 1..1500 LOOP PERFORM pg_sleep(0.2); PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'modosu-%' AND wait_event_type = 'Lock'); END LOOP; END $$;`;
   beforeAll(async () => {
     lab = await createPostgresqlLab();
     directory = posix.join(lab.spool, 'point');
@@ -75,6 +86,61 @@ describe('dumps of databases in a guest', () => {
     expect(await contents()).toBe('');
   });
 
+  it('the rows that are counted are those that are dumped: nobody empties or drops a table in between', async () => {
+    let refusal = '';
+    await lab.sql('CREATE TABLE "Mixed Case".a (id integer)');
+    const meddling = faultAgent(lab.agent, {
+      before: async (argv, _call, input) => {
+        // Somebody holds up whoever wants to lock, or count, the first of the tables.
+        if (holding(input)) await locked('"Mixed Case".a', `BEGIN; LOCK TABLE "Mixed Case".a; ${UNTIL_WE_WAIT} SELECT pg_sleep(5); COMMIT;`);
+        if (argv.includes('pg_dump')) refusal = await lab.sql("SET lock_timeout = '1s'; TRUNCATE customers CASCADE").catch(String);
+      },
+    });
+    const { facts } = await lab.postgresql(undefined, meddling).dump(directory, waiting);
+    expect(refusal).toContain('lock timeout');
+    expect(facts.databases[0]?.tables.find(({ name }) => name === 'customers')?.rows).toBe(200);
+    await lab.sql('DROP TABLE "Mixed Case".a');
+    await lab.postgresql().discard(directory);
+  });
+
+  it('a table that is dropped while it is about to be locked is in neither dump nor facts, and whoever waits for a table is let through', async () => {
+    await lab.sql('CREATE TABLE doomed (id integer)');
+    let [holders, dumps] = [0, 0];
+    const meddling = faultAgent(lab.agent, {
+      before: async (argv, _call, input) => {
+        if (holding(input) && holders++ === 0) await locked('doomed', `BEGIN; DROP TABLE doomed; ${UNTIL_WE_WAIT} COMMIT;`);
+        if (!argv.includes('pg_dump') || dumps++ > 0) return;
+        // pg_dump gets in line behind it, and it waits for us.
+        await locked('orders', 'BEGIN; LOCK TABLE orders; COMMIT;');
+      },
+    });
+    const { facts } = await lab.postgresql(undefined, meddling).dump(directory, waiting);
+    expect([holders, dumps]).toEqual([3, 2]);
+    expect(facts.databases[0]?.tables.map(({ name }) => name)).not.toContain('doomed');
+    expect((await contents()).split('\n').filter(Boolean)).toHaveLength(4);
+    await lab.postgresql().discard(directory);
+  });
+
+  it('a description that is longer than the agent can tell reaches us through files', async () => {
+    await lab.sql('CREATE DATABASE wide', 'postgres');
+    await lab.sql("SELECT format('CREATE TABLE wide_%s (%s)', t, string_agg(format('%I integer', 'column ' || repeat('x', 50) || c), ', ')) FROM generate_series(1, 8) AS t, generate_series(1, 900) AS c GROUP BY t \\gexec", 'wide');
+    let longest = 0;
+    const measuring = faultAgent(lab.agent, {});
+    const measured = <T extends { readonly stdout: string } | null>(result: T): T => {
+      longest = Math.max(longest, result?.stdout.length ?? 0);
+      return result;
+    };
+    const { exec } = measuring;
+    measuring.exec = async (argv, options) => measured(await exec(argv, options));
+    measuring.outcome = async (pid, options) => measured(await lab.agent.outcome(pid, options));
+    const { facts } = await lab.postgresql(undefined, measuring, { databases: ['wide'] }).dump(directory, waiting);
+    expect(facts.databases[0]?.tables.map(({ columns }) => columns.length)).toEqual(Array(8).fill(900));
+    expect(JSON.stringify(facts).length).toBeGreaterThan(1_000_000);
+    expect(longest).toBeLessThan(100_000);
+    await lab.postgresql().discard(directory);
+    await lab.sql('DROP DATABASE wide', 'postgres');
+  });
+
   it('a dump that ends early is a failure, and nothing is left', async () => {
     const killing = faultAgent(lab.agent, {
       after: async (argv, _call, pid) => {
@@ -134,5 +200,32 @@ describe('dumps of databases in a guest', () => {
     await expect(small.dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/No space left on device.*free under \/mnt\/small/) });
     expect(await lab.run('find', '/mnt/small', '-mindepth', '1')).toBe('');
     await lab.sql('DROP TABLE large');
+
+    // Others write there too: the dump ends before the last of the room is gone.
+    const filling = faultAgent(lab.agent, {
+      after: async (argv, _call, pid) => {
+        if (!argv.includes('pg_dump') || pid === null) return;
+        await lab.run('kill', '-STOP', String(pid));
+        await lab.run('dd', 'if=/dev/zero', 'of=/mnt/small/other', 'bs=1M', 'count=12');
+      },
+    });
+    await expect(lab.postgresql(undefined, filling, { spoolDirectory: '/mnt/small' }).dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/the dump of shop was ended before it took the last (10|9\.\d) MiB from others/) });
+    expect(await lab.run('find', '/mnt/small', '-mindepth', '1')).toBe('/mnt/small/other\n');
+    expect(await lab.processes('^(/.*/)?pg_dump ')).toEqual([]);
+  });
+
+  it('bytes take twice their room in a dump', async () => {
+    const needed = async (): Promise<number> => {
+      const full = faultAgent(lab.agent, {});
+      const { exec } = full;
+      full.exec = async (argv, options) => (argv.includes('df') ? { exitCode: 0, stdout: 'Avail 1B-blocks\n0 1\n', stderr: '', truncated: false } : exec(argv, options));
+      const error = (await lab.postgresql(undefined, full).dump(directory, waiting).catch((thrown: unknown) => thrown)) as ModosuError;
+      expect(error.code).toBe('GUEST_DISK_FULL');
+      return Number(error.context['neededBytes']);
+    };
+    const before = await needed();
+    await lab.sql("CREATE TABLE pictures (p bytea); ALTER TABLE pictures ALTER p SET STORAGE EXTERNAL; INSERT INTO pictures SELECT decode(repeat('ab', 500000), 'hex') FROM generate_series(1, 4)");
+    expect((await needed()) - before).toBeGreaterThan(3_900_000);
+    await lab.sql('DROP TABLE pictures');
   });
 });

@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import type { PostgresqlFacts, PostgresqlSelection, TableName } from '../../src/contracts/data';
+import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { runNames } from '../../src/domain/postgresql-names';
-import { CallerDied, dyingAgent } from '../support/fault-agent';
-import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
+import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 
 jest.setTimeout(600_000);
 
@@ -24,7 +25,7 @@ SELECT relkind, relowner::regrole, relacl, relrowsecurity, obj_description(oid) 
 SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, attacl, pg_get_expr(adbin, adrelid) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = :'t'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT conname, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = :'t'::regclass OR confrelid = :'t'::regclass ORDER BY conname;
 SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = :'t'::regclass ORDER BY 1;
-SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = :'t'::regclass AND NOT tgisinternal;
+SELECT tgname, pg_get_triggerdef(oid), obj_description(oid, 'pg_trigger') FROM pg_trigger WHERE tgrelid = :'t'::regclass AND NOT tgisinternal;
 SELECT polname, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = :'t'::regclass;
 SELECT stxnamespace::regnamespace, stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = :'t'::regclass;
 SELECT inhparent::regclass, pg_get_expr(relpartbound, c.oid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhrelid = :'t'::regclass OR inhparent = :'t'::regclass;
@@ -94,6 +95,8 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(await now()).toEqual(then);
       expect(await table('customers')).toBe(customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'));
       expect(await schemas()).toBe('Mixed Case, public, replaced');
+      // Its materialized views hold what they held, those without rows have none.
+      expect(await lab.sql(`SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`)).toBe('2\ncounted, z values');
       expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
       await nothingLeft();
 
@@ -180,5 +183,153 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     expect([await table('orders'), await table('customers')]).toEqual(changed);
     expect(await schemas()).toBe('Mixed Case, public');
     await nothingLeft();
+  });
+
+  it('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
+    await fresh();
+    const [customers, counted] = [await table('customers'), await lab.sql('SELECT nspacl, relacl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = \'counted\'')];
+    await lab.sql('DROP TABLE customers CASCADE; DROP SCHEMA "Mixed Case" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO shop_app, PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC');
+    const run = newId('run');
+    const lost = select({ tables: [CUSTOMERS], schemas: ['Mixed Case'] });
+    const loading = (argv: readonly string[]): boolean => argv.some((part) => part.startsWith('--role='));
+    await expect(lab.postgresql(run, dyingAgent(lab.agent, loading)).restoreObjects(directory, facts, lost, waiting)).rejects.toThrow(CallerDied);
+    await lab.postgresql(run).abandon('shop');
+    await nothingLeft();
+    await lab.postgresql(run).restoreObjects(directory, facts, lost, waiting);
+    expect(await table('customers')).toBe(customers);
+    expect(await lab.sql("SELECT nspacl, relacl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'counted'")).toBe(counted);
+    await nothingLeft();
+  });
+
+  it('a schema that exists comes beside; what its materialized views lack is said', async () => {
+    await fresh();
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
+    expect(kept.notes).toEqual(['z values', 'counted'].map((view) => `The materialized view ${kept.restoredSchema}.${view} holds no rows: REFRESH MATERIALIZED VIEW fills it.`));
+    await lab.sql(`REFRESH MATERIALIZED VIEW ${kept.restoredSchema}."z values"`);
+    await lab.postgresql().confirm(await lab.postgresql().undo(kept));
+    expect(await schemas()).toBe('Mixed Case, public');
+  });
+
+  describe('what was put in place by a transaction whose end nobody has heard of', () => {
+    const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
+    const inPlace = (run: string): Promise<void> => untilItWorks(async () => expect(await lab.sql(`SELECT to_regclass('${runNames(run).replaced}.modosu_journal') IS NOT NULL`)).toBe('t'));
+    /** The caller has died, the transaction has been committed. */
+    const committed = async (run: string, selection: PostgresqlSelection): Promise<void> => {
+      await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, selection, waiting)).rejects.toThrow(CallerDied);
+      await inPlace(run);
+    };
+    const LOST = select({ tables: [ORDERS, CUSTOMERS], schemas: ['Mixed Case'] });
+    beforeEach(fresh);
+
+    it('is not half taken away when the agent is silent: a second call finds it', async () => {
+      const run = newId('run');
+      let silentAbout: number | null = null;
+      const deaf = faultAgent(lab.agent, { after: (argv, _call, pid) => void (placing(argv) && (silentAbout = pid)) });
+      deaf.outcome = async (pid, options) => {
+        if (pid !== silentAbout) return lab.agent.outcome(pid, options);
+        await inPlace(run);
+        throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest agent was started anew.');
+      };
+      const rows = await lab.checksum('orders');
+      const selection = select({ tables: [ORDERS] });
+      await expect(lab.postgresql(run, deaf).restoreObjects(directory, facts, selection, waiting)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+      const kept = await lab.postgresql(run).restoreObjects(directory, facts, selection, waiting);
+      expect(await lab.checksum(`${kept.restoredSchema}.orders`)).toBe(rows);
+      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: null });
+      expect(await schemas()).toBe('Mixed Case, public');
+    });
+
+    it('is taken back when it is given up, and nothing is left of it', async () => {
+      const run = newId('run');
+      await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
+      const customers = await table('customers');
+      await committed(run, LOST);
+      expect(await schemas()).toBe('Mixed Case, public, replaced, restored');
+      const dying = dyingAgent(lab.agent, (argv) => argv.some((part) => part.endsWith('abandon.sql')));
+      await expect(lab.postgresql(run, dying).abandon('shop')).rejects.toThrow(CallerDied);
+      for (let call = 0; call < 2; call += 1) expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: null });
+      expect([await schemas(), await lab.sql("SELECT to_regclass('public.orders') IS NULL"), await table('customers')]).toEqual(['public', 't', customers]);
+      await nothingLeft();
+    });
+
+    it('is kept where others have written to it, or have made something that hangs on it', async () => {
+      const [first, second] = [newId('run'), newId('run')];
+      await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
+      await committed(first, LOST);
+      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'since')");
+      const { undone } = runNames(first);
+      for (let call = 0; call < 2; call += 1) expect(await lab.postgresql(first).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: undone });
+      expect(await schemas()).toBe('public, undone, undone_2, undone_3, undone_4');
+      const where = await lab.sql(`SELECT oid::regclass FROM pg_class WHERE relname = 'orders' AND relnamespace::regnamespace::text ~ '^${undone}'`);
+      expect(await lab.sql(`SELECT count(*) FROM ${where} WHERE note = 'since' OR id <= 2000`)).toBe('2001');
+      await lab.sql(`SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace WHERE nspname ~ '^undone_' \\gexec`);
+
+      await committed(second, LOST);
+      await lab.sql('CREATE VIEW hangs AS SELECT count(*) AS n FROM orders');
+      expect(await lab.postgresql(second).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: runNames(second).undone });
+      expect(await lab.sql("SELECT n, to_regclass('public.orders') IS NULL FROM hangs")).toBe('2000|t');
+    });
+
+    it('replaced rows come back; what an older transaction has written since is kept', async () => {
+      await lab.sql("UPDATE orders SET note = 'broken' WHERE id < 500; UPDATE part SET id = -1");
+      const [orders, part] = [await table('orders'), await table('part')];
+      const [first, second] = [newId('run'), newId('run')];
+      const selection = select({ tables: [ORDERS, PART], replace: true });
+      await committed(first, selection);
+      expect(await table('part')).not.toBe(part);
+      expect(await lab.postgresql(first).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: null });
+      expect([await table('orders'), await table('part'), await schemas()]).toEqual([orders, part, 'Mixed Case, public']);
+
+      const { undone, replaced } = runNames(second);
+      const input = `BEGIN; SELECT txid_current();
+DO $$ BEGIN FOR n IN 1..1500 LOOP PERFORM pg_sleep(0.2); EXIT WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = '${replaced}'); END LOOP; END $$;
+INSERT INTO part VALUES (-7, '2024-07-07'); COMMIT;`;
+      await lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input }, { timeoutMs: 30_000 });
+      await committed(second, selection);
+      await untilItWorks(async () => expect(await lab.sql('SELECT count(*) FROM part WHERE id = -7')).toBe('1'));
+      expect(await lab.postgresql(second).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: undone });
+      expect([await table('orders'), await table('part')]).toEqual([orders, part]);
+      expect(await lab.sql(`SELECT count(*), min(id) FROM ${undone}.part`)).toBe('401|-7');
+    });
+  });
+
+  it('a database in an encoding of its own, with more tables than fit into one script, comes back with every letter', async () => {
+    const old = { databases: ['old'] as const };
+    const into = posix.join(lab.spool, 'old');
+    const utf8 = "SET client_encoding = 'UTF8';";
+    await lab.sql("DROP DATABASE IF EXISTS old WITH (FORCE); CREATE DATABASE old ENCODING 'EUC_JP' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0", 'postgres');
+    await lab.sql(`${utf8} CREATE TABLE "注文" (id integer PRIMARY KEY, "品" text); INSERT INTO "注文" VALUES (1, 'りんご'), (2, '戻す');
+CREATE TABLE "明細" (id integer CONSTRAINT "鍵" REFERENCES "注文"); COMMENT ON CONSTRAINT "鍵" ON "明細" IS '外部'; INSERT INTO "明細" VALUES (2); CREATE SCHEMA "拡張"; CREATE EXTENSION citext SCHEMA "拡張"; CREATE TABLE "拡張".uses (c "拡張".citext);
+SELECT format('CREATE TABLE %I (id integer)', '表' || repeat('x', 55) || n) FROM generate_series(1, 200) AS n \\gexec`, 'old');
+    const rows = (from: string): Promise<string> => lab.sql(`${utf8} SELECT string_agg(id || "品", ' ' ORDER BY id) FROM ${from}`, 'old');
+    const { facts: saved } = await lab.postgresql(undefined, undefined, old).dump(into, waiting);
+    expect(saved.databases[0]).toMatchObject({ encoding: 'EUC_JP', foreignKeys: [{ name: '鍵', comment: '外部', definition: 'FOREIGN KEY (id) REFERENCES public."注文"(id)' }] });
+    expect(await lab.run('pg_restore', '-s', '-t', 'none', '-f', '-', posix.join(into, '0.dump'))).toContain("SET client_encoding = 'EUC_JP'");
+
+    const listing: string[] = [];
+    const watching = faultAgent(lab.agent, {});
+    const { exec } = watching;
+    watching.exec = async (argv, options) => {
+      const result = await exec(argv, options);
+      if (argv.includes('pg_restore') && argv.includes('-l')) listing.push(result.stdout);
+      return result;
+    };
+    const tables = (saved.databases[0]?.tables ?? []).map(({ schema, name }) => ({ schema, name }));
+    const kept = await lab.postgresql(undefined, watching, old).restoreObjects(into, saved, select({ database: 'old', tables }), waiting);
+    expect(listing).toEqual(['', '']);
+    expect(await rows(`${kept.restoredSchema}."注文"`)).toBe('1りんご 2戻す');
+    expect(await lab.sql(`SELECT count(*) FROM pg_tables WHERE schemaname = '${kept.restoredSchema}'`, 'old')).toBe('202');
+
+    await lab.sql(`${utf8} DROP TABLE "明細"; DROP SCHEMA "拡張" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC`, 'old');
+    await lab.postgresql(undefined, undefined, old).restoreObjects(into, saved, select({ database: 'old', tables: [{ schema: 'public', name: '明細' }], schemas: ['拡張'] }), waiting);
+    expect(await lab.sql(`${utf8} SELECT extname, extowner::regrole, extnamespace::regnamespace FROM pg_extension WHERE extname = 'citext'; SELECT bool_and(relacl IS NULL) FROM pg_class WHERE relname IN ('uses', '明細')`, 'old')).toBe('citext|postgres|"拡張"\nt');
+    expect(await lab.sql(`${utf8} SELECT conname, obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = '"明細"'::regclass`, 'old')).toBe('鍵|外部');
+
+    const run = newId('run');
+    await lab.postgresql(run, undefined, old).restoreWholeBeside(into, saved, 'old', waiting);
+    await lab.postgresql(run, undefined, old).swap('old');
+    expect(await rows('"注文"')).toBe('1りんご 2戻す');
+    await lab.sql(`DROP DATABASE old; DROP DATABASE ${runNames(run).replaced}`, 'postgres');
+    await lab.postgresql().discard(into);
   });
 });

@@ -43,6 +43,7 @@ describe('a whole database of a guest goes back in time', () => {
     // Whoever runs the server starts it again.
     if (!lab.local) await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');
     await untilItWorks(() => lab.sql(SHOP, 'postgres'));
+    await lab.sql("DROP ROLE IF EXISTS outsider, outsiders, later; CREATE ROLE outsiders; CREATE ROLE outsider LOGIN PASSWORD 'canary' IN ROLE outsiders; GRANT outsiders TO shop_app", 'postgres');
     ({ facts } = await lab.postgresql().dump(directory, waiting));
     before = await everything();
   });
@@ -73,7 +74,8 @@ describe('a whole database of a guest goes back in time', () => {
       await expect(lab.postgresql(run, killing).restoreWholeBeside(directory, facts, 'shop', waiting)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringContaining('137') });
       expect(await databases()).toBe('shop');
       const progress: number[] = [];
-      await lab.postgresql(run).restoreWholeBeside(directory, facts, 'shop', { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
+      const { notes } = await lab.postgresql(run).restoreWholeBeside(directory, facts, 'shop', { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
+      expect(notes).toEqual([]);
       expect(progress.at(-1)).toBeGreaterThan(0);
       expect(await databases()).toBe(`${names.restored}, shop`);
       expect(await lab.sql("SELECT rolcanlogin, rolconnlimit, rolpassword LIKE 'SCRAM-SHA-256$%', pg_has_role('shop_app', 'shop_group', 'MEMBER') FROM pg_authid WHERE rolname = 'shop_app'")).toBe('t|9|t|t');
@@ -151,21 +153,20 @@ describe('a whole database of a guest goes back in time', () => {
 
       // What was there is put back, and what others may have written meanwhile is kept.
       const { undone } = runNames(first);
-      expect(await lab.postgresql(first).abandon('shop')).toEqual({ undoneDatabase: undone });
-      expect(await lab.postgresql(first).abandon('shop')).toEqual({ undoneDatabase: undone });
+      for (let call = 0; call < 2; call += 1) expect(await lab.postgresql(first).abandon('shop')).toEqual({ undoneDatabase: undone, undoneSchema: null });
       expect([await which(), await databases()]).toEqual(['old', `shop, ${undone} closed`]);
 
       const second = newId('run');
       await loaded(second);
       await expect(lab.postgresql(second, dyingAgent(lab.agent, closing)).swap('shop')).rejects.toThrow(CallerDied);
-      expect(await lab.postgresql(second).abandon('shop')).toEqual({ undoneDatabase: null });
+      expect(await lab.postgresql(second).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: null });
       expect([await which(), await databases()]).toEqual(['old', `shop, ${undone} closed`]);
 
       const third = newId('run');
       await loaded(third);
       await expect(lab.postgresql(third, dyingAgent(lab.agent, renaming)).swap('shop')).rejects.toThrow(CallerDied);
       expect(await which()).toBe('new');
-      expect(await lab.postgresql(third).abandon('shop')).toEqual({ undoneDatabase: runNames(third).undone });
+      expect(await lab.postgresql(third).abandon('shop')).toEqual({ undoneDatabase: runNames(third).undone, undoneSchema: null });
       expect(await which()).toBe('old');
       await cleanUp();
     });
@@ -184,13 +185,45 @@ describe('a whole database of a guest goes back in time', () => {
       await cleanUp();
     });
 
+    it('whoever waits hears that it goes on, and may still leave before it begins', async () => {
+      const run = newId('run');
+      await loaded(run);
+      await expect(lab.postgresql(run).swap('shop', { signal: AbortSignal.abort(new Error('cancelled')) })).rejects.toThrow('cancelled');
+      expect(await databases()).toBe(`${runNames(run).restored}, shop`);
+      const onProgress = jest.fn();
+      const kept = await lab.postgresql(run).swap('shop', { ...waiting, onProgress });
+      expect(onProgress).toHaveBeenCalled();
+      await expect(lab.postgresql().undo(kept, { signal: AbortSignal.abort(new Error('cancelled')) })).rejects.toThrow('cancelled');
+      expect(await which()).toBe('new');
+      await lab.postgresql(run).abandon('shop', { ...waiting, onProgress });
+      expect(await which()).toBe('old');
+      await cleanUp();
+    });
+
+    it('subscriptions to another server keep no database of a run from being dropped, and no other loses its own', async () => {
+      const subscribe = "CREATE SUBSCRIPTION \"the'irs\" CONNECTION 'host=/nowhere dbname=x' PUBLICATION p WITH (connect = false, slot_name = 'theirs'); ALTER SUBSCRIPTION \"the'irs\" ENABLE";
+      const [run, other] = [newId('run'), newId('run')];
+      await loaded(run);
+      await lab.sql(subscribe);
+      await lab.sql(subscribe, runNames(run).restored);
+      const kept = await lab.postgresql(run).swap('shop');
+      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: runNames(run).undone, undoneSchema: null });
+      await lab.postgresql().confirm({ ...kept, keptDatabase: runNames(run).undone });
+      await loaded(other);
+      await lab.sql(subscribe, runNames(other).restored);
+      await lab.postgresql(other).abandon('shop');
+      expect(await databases()).toBe('shop');
+      expect(await lab.sql("SELECT subname, subenabled, subslotname FROM pg_subscription")).toBe("the'irs|t|theirs");
+      await lab.sql('ALTER SUBSCRIPTION "the\'irs" DISABLE; ALTER SUBSCRIPTION "the\'irs" SET (slot_name = NONE); DROP SUBSCRIPTION "the\'irs"');
+    });
+
     it('what was not loaded to its end is not put in place', async () => {
       const run = newId('run');
       await loaded(run);
       await lab.sql(`ALTER DATABASE ${runNames(run).restored} RESET modosu.loaded`, 'postgres');
       await expect(lab.postgresql(run).swap('shop')).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
       await expect(lab.postgresql().swap('shop')).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
-      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: null });
+      expect(await lab.postgresql(run).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: null });
       expect(await databases()).toBe('shop');
     });
 
@@ -212,6 +245,36 @@ describe('a whole database of a guest goes back in time', () => {
       expect(await lab.sql("SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%modosu%'")).toBe('0');
       await lab.sql('DROP DATABASE shop; ALTER DATABASE aside RENAME TO shop', 'postgres');
     });
+  });
+
+  it('on a server that has itself come back from an older image, roles are what they were in the recovery point', async () => {
+    const ROLES = "SELECT rolname, rolcanlogin, rolconnlimit, rolcreatedb, rolpassword, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = a.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0) FROM pg_authid a WHERE rolname !~ '^(pg_|later)' ORDER BY rolname";
+    await lab.sql("ALTER ROLE shop_owner NOCREATEDB; ALTER ROLE shop_app SET statement_timeout = '9s'");
+    const into = posix.join(lab.spool, 'roles');
+    const { facts: saved } = await lab.postgresql().dump(into, waiting);
+    const roles = await lab.sql(ROLES);
+    await lab.sql(`DROP ROLE outsider, outsiders; CREATE ROLE later LOGIN; ALTER ROLE shop_app NOLOGIN CONNECTION LIMIT 3 PASSWORD 'older'; REVOKE shop_group FROM shop_app; GRANT later TO shop_app; ALTER ROLE shop_owner CREATEDB;
+ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER ROLE postgres PASSWORD 'older'`);
+    const run = newId('run');
+    const watching = faultAgent(lab.agent, {});
+    const { notes } = await lab.postgresql(run, watching).restoreWholeBeside(into, saved, 'shop', waiting, { existingRoles: 'as-saved' });
+    expect(notes).toEqual(['Roles that the recovery point does not describe stay as they are: later.']);
+    expect(await lab.sql(ROLES)).toBe(roles);
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'later'")).toBe('1');
+    expect(watching.calls.flat().join(' ')).not.toMatch(/SCRAM/);
+    // The second time there is nothing to do.
+    await lab.sql(`ALTER DATABASE ${runNames(run).restored} RESET modosu.loaded`, 'postgres');
+    await lab.postgresql(run).restoreWholeBeside(into, saved, 'shop', waiting, { existingRoles: 'as-saved' });
+    expect(await lab.sql(ROLES)).toBe(roles);
+    await lab.postgresql(run).abandon('shop');
+
+    // Otherwise only those that are missing are made, and what they lack is said.
+    await lab.sql('DROP OWNED BY shop_app; DROP ROLE shop_app, outsider, outsiders, later');
+    const keeping = newId('run');
+    expect(await lab.postgresql(keeping).restoreWholeBeside(into, saved, 'shop', waiting)).toEqual({ notes: ['Role shop_app is no member of outsiders, which does not exist here.'] });
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'outsider%'")).toBe('0');
+    await lab.postgresql(keeping).abandon('shop');
+    await lab.postgresql().discard(into);
   });
 
   describe('what stands against it', () => {

@@ -240,6 +240,16 @@ describe('image, then data', () => {
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', lostSeconds: 3600 });
   });
 
+  it.each([
+    ['restoreServer', RESTORE, withData, 'restored'],
+    ['restoreData', RESTORE_DATA, DATA_PLAN, 'running'],
+  ] as const)('%s says whose roles are older: those of the server, or of the recovery point', async (type, input, plan, expected) => {
+    const told: unknown[] = [];
+    const rehearsal = rehearse({ loadPlan: async () => plan, loadData: async (_input, _item, _key, server) => { told.push(server); return { notes: [] }; } });
+    expect(await rehearsal.play(type, input)).toBe('COMPLETED');
+    expect(told).toEqual([expected]);
+  });
+
   it('what could not be put in place is said and kept; what cannot be removed undoes nothing', async () => {
     const rehearsal = rehearse({ loadPlan: async () => withData, placeData: async () => ({ record: KEPT_DATA, notes: ['"/srv/a" lies in /srv/.modosu.'], complete: false }), discardFetched: failing('AGENT_COMMAND_FAILED', 'rm said no') });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');

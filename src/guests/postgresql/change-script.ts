@@ -1,7 +1,8 @@
 import type { ForeignKeyFacts, TableFacts, TableName } from '../../contracts/data';
 import { JOURNAL_TABLE, type JournalEntry } from '../../domain/postgresql-journal';
-import { identifier, literal, qualified } from '../../domain/postgresql-sql';
+import { identifier, literal, literals, qualified } from '../../domain/postgresql-sql';
 import { tableNamed } from '../../domain/postgresql-words';
+import { lockWritersQuery, writtenQuery } from './facts-query';
 
 /** Longer waits for a table that others hold would hold up them in turn. */
 const LOCK_TIMEOUT = '30s';
@@ -114,6 +115,46 @@ END`;
     this.add(guarded(make, this.noteSql(`The table ${tableNamed(table)} could not be attached to ${tableNamed(parent)}: `, true), [...NOT_POSSIBLE, 'check_violation', 'duplicate_table']));
   }
 
+  /** Says which transaction has loaded what is put in place: `stage` is a schema that it has made. */
+  loadedBy(stage: string): void {
+    this.add(`INSERT INTO ${this.journalTable} (entry) SELECT jsonb_build_object('op', 'loaded', 'xid', n.xmin::text) FROM pg_namespace n WHERE n.nspname = ${literal(stage)};`);
+  }
+
+  /**
+   * Says where others have written since a transaction, whose journal is in `journalSchema`, had put in place what `loadedBy` had loaded, and keeps them from it from now on. By the number of the
+   * transaction alone: one that is older may have written later. `condition` is about the table `c` in the schema `n`.
+   */
+  noteWritten(condition: string, { journalSchema, loadedBy }: { readonly journalSchema: string; readonly loadedBy: string }): void {
+    const own = `SELECT ${literal(loadedBy)}::xid UNION ALL SELECT j.xmin FROM ${qualified({ schema: journalSchema, name: JOURNAL_TABLE })} j`;
+    this.add(lockWritersQuery(condition), writtenQuery(condition, own, this.journalTable));
+  }
+
+  /** Drops schemas, the journal's own among them, unless others have written to what is in them (`noteWritten`) or something outside of them would go too. */
+  dropUntouched(schemas: readonly string[]): void {
+    const body = `DECLARE
+  gone oid[] := ARRAY(SELECT oid FROM pg_namespace WHERE nspname IN (${literals(schemas)}, 'pg_toast'));
+  outside bigint := ${OUTSIDE};
+BEGIN
+  DROP SCHEMA ${schemas.map(identifier).join(', ')} CASCADE;
+  IF outside <> ${OUTSIDE} THEN
+    RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist', MESSAGE = 'something outside hangs on it';
+  END IF;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+  ${this.noteSql('What was taken back was not dropped: ', true)};
+END`;
+    this.add(`SELECT NOT EXISTS (SELECT FROM ${this.journalTable} WHERE entry->>'op' = 'written') AS untouched \\gset`, '\\if :untouched', `DO ${literal(body)};`, '\\endif');
+  }
+
+  /** Fills a materialized view. What keeps it from that is said, and keeps nothing else. */
+  refresh(view: TableName): void {
+    this.add(guarded(`REFRESH MATERIALIZED VIEW ${qualified(view)}`, this.noteSql(`The materialized view ${tableNamed(view)} could not be filled: `, true), ['OTHERS']));
+  }
+
+  /** For people. */
+  note(text: string): void {
+    this.journal({ op: 'note', text });
+  }
+
   /** The whole transaction. */
   text(): string {
     return [...this.statements, 'COMMIT;'].join('\n');
@@ -136,6 +177,12 @@ END`;
     this.statements.push(...statements);
   }
 }
+
+/** How much there is outside of the schemas `gone`: what a cascade takes is missing from it. */
+const OUTSIDE = `(SELECT count(*) FROM pg_attribute x JOIN pg_class c ON c.oid = x.attrelid WHERE NOT x.attisdropped AND c.relnamespace <> ALL (gone))
+    + (SELECT count(*) FROM pg_proc WHERE pronamespace <> ALL (gone)) + (SELECT count(*) FROM pg_type WHERE typnamespace <> ALL (gone)) + (SELECT count(*) FROM pg_constraint WHERE connamespace <> ALL (gone))
+    + (SELECT count(*) FROM pg_attrdef x JOIN pg_class c ON c.oid = x.adrelid WHERE c.relnamespace <> ALL (gone)) + (SELECT count(*) FROM pg_trigger x JOIN pg_class c ON c.oid = x.tgrelid WHERE c.relnamespace <> ALL (gone))
+    + (SELECT count(*) FROM pg_policy x JOIN pg_class c ON c.oid = x.polrelid WHERE c.relnamespace <> ALL (gone)) + (SELECT count(*) FROM pg_rewrite x JOIN pg_class c ON c.oid = x.ev_class WHERE c.relnamespace <> ALL (gone))`;
 
 /** A name alone, of whatever has one. */
 const bare = ({ schema, name }: TableName): TableName => ({ schema, name });

@@ -27,6 +27,8 @@ export interface EngineFacts {
 }
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Of a script on standard input; the agent takes a little more. */
+const MAX_INPUT_BYTES = 96 * 1024;
 const LEFTOVERS_END_WITHIN_MS = 30_000;
 const REST_MS = 500;
 
@@ -69,7 +71,13 @@ export class DatabaseServer {
     return [program, '-w', ...host, '-p', String(port), '-U', user, '-d', connectionString({ dbname: database, application_name: this.names.application }), ...rest];
   }
 
+  /** What we write and read is UTF-8, whatever the database's own encoding is. */
   env(settings: readonly string[] = []): Readonly<Record<string, string>> {
+    return { ...this.envOfDump(settings), PGCLIENTENCODING: 'UTF8' };
+  }
+
+  /** Without an encoding of the client: a dump keeps the database's own, byte for byte. */
+  envOfDump(settings: readonly string[] = []): Readonly<Record<string, string>> {
     return { PGCONNECT_TIMEOUT: '10', PGOPTIONS: [...SESSION, ...settings].map((setting) => `-c ${setting}`).join(' ') };
   }
 
@@ -87,12 +95,13 @@ export class DatabaseServer {
 
   /** Runs statements until one fails, and returns what they say. Errors are called `code`, with what the server said. */
   async execute(database: string, sql: string, options: QueryOptions = {}): Promise<string> {
-    try {
-      return await this.attempt(database, sql, options);
-    } catch (error) {
-      if (error instanceof SqlFailure) throw new ModosuError(options.code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
-      throw error;
-    }
+    return called(options.code, () => this.attempt(database, sql, options));
+  }
+
+  /** Like `execute`, for statements of any length and any time: what is too long for standard input is written to `file` in the guest, a new one in a directory of the run that only its account may read. */
+  async executeScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat' | 'env'>): Promise<string> {
+    const short = Buffer.byteLength(PREAMBLE + sql) < MAX_INPUT_BYTES;
+    return called(undefined, () => (short ? this.attemptLong(database, sql, options) : this.attemptScript(database, sql, file, options)));
   }
 
   /** Like `execute`; a statement's error is a `SqlFailure`. */
@@ -107,7 +116,7 @@ export class DatabaseServer {
   }
 
   /** Like `attemptLong`, for statements of any length: they are written to `file` in the guest first. */
-  async attemptScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat'>): Promise<string> {
+  async attemptScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat' | 'env'>): Promise<string> {
     await this.programs.writePieces(file, `${PREAMBLE}${sql}\n`);
     return this.judged(await this.programs.runLong(this.psql(database, '-f', file), { env: this.env(), ...options, maxOutputBytes: MAX_ANSWER_BYTES }));
   }
@@ -175,7 +184,7 @@ export class DatabaseServer {
     const sql = `SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool,
   'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END, 'ended', ${ended});`;
     // Without settings that only a superuser may make.
-    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: `${sql}\n`, env: { PGCONNECT_TIMEOUT: '10' } });
+    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: `${sql}\n`, env: { PGCONNECT_TIMEOUT: '10', PGCLIENTENCODING: 'UTF8' } });
     let database = 'postgres';
     let answer = await say(database);
     if (answer.exitCode !== 0) answer = await say((database = 'template1'));
@@ -210,7 +219,18 @@ export class DatabaseServer {
   }
 }
 
-const PREAMBLE = "SET search_path = '';\n";
+export const PREAMBLE = "SET search_path = '';\n";
+
+/** A statement's error as one of ours. */
+async function called<T>(code: ErrorCode | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SqlFailure) throw new ModosuError(code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+    throw error;
+  }
+}
+
 const escaped = (text_: string): string => text_.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** The first complaint: what follows is mostly its consequence. The place in the script and in PostgreSQL's own source says nobody anything. */

@@ -1,21 +1,24 @@
 import { posix } from 'node:path';
 import type { DatabaseFacts, PostgresqlContent, PostgresqlFacts, TableFacts } from '../../contracts/data';
-import { ModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
 import { asFacts, FACTS_FILE, GLOBALS_FILE, MAX_FACTS_BYTES } from '../../domain/postgresql-facts';
 import { integer, jsonLines, name, record, type Guard } from '../../domain/postgresql-guards';
-import { literal, literals } from '../../domain/postgresql-sql';
+import { literals } from '../../domain/postgresql-sql';
 import { named, some, words } from '../../domain/postgresql-words';
 import { SqlFailure, type DatabaseServer } from './database-server';
 import { databaseQuery, DUMP_SIZE_QUERY, foreignKeysQuery, rowsQuery, tablesQuery } from './facts-query';
 import { insideSpool } from './guest-programs';
 import type { Waiting } from './postgresql';
-import { withSnapshot } from './snapshot';
+import { LOCK_WAIT_MS, withSnapshot, type Holding } from './snapshot';
 import { discardDirectory, makeDirectory } from './spool';
 
-/** Longer waits for a table's lock would hold up the server's own work behind us. */
-const LOCK_WAIT_MS = 60_000;
-/** Room that stays free. */
+/** Room that has to be free beyond what a dump is expected to take, before it begins. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
+/** What a dump leaves to others who live on the same file system: the larger of both, and never more than half of what was free. */
+const FLOOR_BYTES = 512 * 1024 * 1024;
+const FLOOR_SHARE = 0.02;
+const ATTEMPTS = 3;
 
 /** A value that is looked at later: `asFacts` judges all of it. */
 const anything: Guard<unknown> = (value) => value;
@@ -50,7 +53,8 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
   const engine = await server.engine();
   const expected = await expectedSizes(server);
   const totalBytes = expected.reduce((sum, bytes) => sum + bytes, 0);
-  const freeBytes = await server.programs.freeBytes(directory);
+  const { freeBytes, sizeBytes: deviceBytes } = await server.programs.room(directory);
+  const floorBytes = Math.min(Math.max(FLOOR_BYTES, deviceBytes * FLOOR_SHARE), freeBytes / 2);
   if (freeBytes < totalBytes + RESERVE_BYTES) throw await server.full(`the dumps of ${some(databases.map(named))} would not fit`, totalBytes + RESERVE_BYTES);
 
   let doneBytes = 0;
@@ -61,9 +65,10 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
     const file = `${index}.dump`;
     const path = posix.join(directory, file);
     const measured = async (): Promise<void> => say(doneBytes + ((await server.programs.sizeOf(path)) ?? 0));
-    const told = await withSnapshot(server, database, posix.join(directory, `${index}.snapshot`), waiting.signal, async (snapshot) => {
-      await dumpOne(server, { database, path, snapshot, signal: waiting.signal, onBeat: measured });
-      return readFacts(server, engine.major, { database, snapshot, signal: waiting.signal, onBeat: () => say(doneBytes) });
+    const holding = { database, directory: posix.join(directory, `${index}.told`), questions: questionsFor(engine.major), maxAnswerBytes: MAX_FACTS_BYTES, signal: waiting.signal };
+    const told = await inSnapshot(server, holding, async (snapshot) => {
+      await dumpOne(server, { database, path, directory, snapshot: snapshot.id, floorBytes, signal: waiting.signal, onBeat: measured });
+      return factsIn(await snapshot.answers(measured));
     });
     await proveReadable(server, path, database, waiting.signal, measured);
     const sizeBytes = (await server.programs.sizeOf(path)) ?? 0;
@@ -77,7 +82,6 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
   const written = JSON.stringify(facts);
   if (Buffer.byteLength(written) > MAX_FACTS_BYTES) throw new ModosuError('DUMP_FAILED', 'The databases have more tables than can be described in 16 MiB.');
   await server.programs.write(posix.join(directory, FACTS_FILE), written);
-  await server.programs.output(['rm', '-f', '--', ...databases.map((_, index) => posix.join(directory, `${index}.snapshot`))]);
   await server.programs.output(['sync', '--', ...databases.map((_, index) => posix.join(directory, `${index}.dump`)), posix.join(directory, GLOBALS_FILE), directory], { timeoutMs: 600_000 });
   return { facts, content: contentOf(facts, directory) };
 }
@@ -93,21 +97,57 @@ async function expectedSizes(server: DatabaseServer): Promise<readonly number[]>
   return sizes;
 }
 
-interface InSnapshot {
+/**
+ * A table that is dropped just while it is to be locked, or that somebody has got in line for between our two locks of it, is no reason to give up: the next snapshot is without the one, and comes after
+ * the other.
+ */
+async function inSnapshot<Name extends string, T>(server: DatabaseServer, holding: Holding<Name>, work: Parameters<typeof withSnapshot<Name, T>>[2]): Promise<T> {
+  const { programs } = server;
+  for (let attempt = 1; ; attempt += 1) {
+    await programs.output(['rm', '-rf', '--one-file-system', '--', holding.directory]);
+    await programs.output(['mkdir', '-m', '0700', '--', holding.directory]);
+    try {
+      const done = await withSnapshot(server, holding, work);
+      await programs.output(['rm', '-rf', '--one-file-system', '--', holding.directory]);
+      return done;
+    } catch (error) {
+      const passing = isModosuError(error) && error.code === 'DUMP_FAILED' && (error.context['sqlState'] === '42P01' || error.context['sqlState'] === '55P03');
+      if (!passing || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}
+
+interface OneDump {
   readonly database: string;
+  readonly path: string;
+  readonly directory: string;
   readonly snapshot: string;
+  readonly floorBytes: number;
   readonly signal: AbortSignal;
   readonly onBeat: () => Promise<void> | void;
 }
 
-async function dumpOne(server: DatabaseServer, { database, path, snapshot, signal, onBeat }: InSnapshot & { readonly path: string }): Promise<void> {
+async function dumpOne(server: DatabaseServer, { database, path, directory, snapshot, floorBytes, signal, onBeat }: OneDump): Promise<void> {
   const argv = server.argv('pg_dump', database, '-Fc', '-Z0', `--snapshot=${snapshot}`, `--lock-wait-timeout=${LOCK_WAIT_MS}`, '-f', path);
-  const result = await server.programs.runLong(argv, { env: server.env(), signal, onBeat });
+  const full = new AbortController();
+  let lastFree: number | null = null;
+  const watch = async (): Promise<void> => {
+    await onBeat();
+    const free = await server.programs.freeBytes(directory).catch(() => null);
+    if (free === null) return;
+    // What goes until the next look would have gone by then.
+    const next = free - Math.max(0, (lastFree ?? free) - free);
+    lastFree = free;
+    if (free < floorBytes || next < floorBytes / 2) full.abort(await server.full(`the dump of ${named(database)} was ended before it took the last ${formatBytes(floorBytes)} from others`));
+  };
+  const result = await server.programs.runLong(argv, { env: server.envOfDump(), signal: AbortSignal.any([signal, full.signal]), onBeat: watch });
   if (result.exitCode === 0) return;
   signal.throwIfAborted();
   if (result.exitCode < 128) await server.refuseKnown('pg_dump', result);
+  // It bounds its waits for locks by the time of the statement.
+  const sqlState = /canceling statement due to (lock|statement) timeout/.test(result.stderr) ? '55P03' : null;
   throw new ModosuError('DUMP_FAILED', `The dump of ${named(database)} ended early: pg_dump ended with exit code ${result.exitCode}${result.stderr.trim() === '' ? ' and said nothing' : `: ${words(result.stderr)}`}`, {
-    context: { database: named(database), exitCode: result.exitCode },
+    context: { database: named(database), exitCode: result.exitCode, sqlState },
   });
 }
 
@@ -126,18 +166,14 @@ export async function proveReadable(server: DatabaseServer, path: string, databa
   throw new ModosuError('DUMP_INCOMPLETE', `The dump of ${named(database)} cannot be read to its end: pg_restore ended with exit code ${result.exitCode}: ${words(result.stderr)}`, { context: { database: named(database) } });
 }
 
-const SECTION = '--section--';
-
 /** What a database is, in a snapshot of it. Rows are counted exactly. */
-async function readFacts(server: DatabaseServer, major: number, { database, snapshot, signal, onBeat }: InSnapshot): Promise<Record<string, unknown>> {
-  const queries = [databaseQuery(major), tablesQuery(major), foreignKeysQuery(major), `${rowsQuery()}\n`];
-  const sql = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSET TRANSACTION SNAPSHOT ${literal(snapshot)};\n${queries.join(`\n\\echo ${SECTION}\n`)}\nCOMMIT;`;
-  const output = await server.attemptLong(database, sql, { signal, onBeat });
-  const [ofDatabase = '', ofTables = '', ofKeys = '', ofRows = ''] = output.split(`${SECTION}\n`);
-  const rows = parseRows(ofRows);
-  const tables = jsonLines(ofTables, anyRecord).map((table) => ({ ...table, rows: rows.get(rowsKey(table as unknown as TableFacts)) }));
-  const [own] = jsonLines(ofDatabase, anyRecord);
-  return { ...own, tables, foreignKeys: jsonLines(ofKeys, anyRecord) };
+const questionsFor = (major: number) => ({ database: databaseQuery(major), tables: tablesQuery(major), keys: foreignKeysQuery(major), rows: rowsQuery() });
+
+function factsIn(answers: Readonly<Record<keyof ReturnType<typeof questionsFor>, string>>): Record<string, unknown> {
+  const rows = parseRows(answers.rows);
+  const tables = jsonLines(answers.tables, anyRecord).map((table) => ({ ...table, rows: rows.get(rowsKey(table as unknown as TableFacts)) }));
+  const [own] = jsonLines(answers.database, anyRecord);
+  return { ...own, tables, foreignKeys: jsonLines(answers.keys, anyRecord) };
 }
 
 export function contentOf(facts: PostgresqlFacts, directory: string): PostgresqlContent {

@@ -26,8 +26,27 @@ export const newRowsQuery = (condition: string, moment: string): string =>
   `SELECT format('SELECT jsonb_build_array(%L::text, %L::text, count(*), count(*) FILTER (WHERE age(t.xmin) < (%s))) FROM ONLY %I.%I AS t', n.nspname, c.relname, '${moment.replaceAll("'", "''")}', n.nspname, c.relname)
 FROM ${TABLES} AND c.relkind = 'r' AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
 
-/** How many bytes the tables of a database hold, about what a dump of it needs. */
-export const DUMP_SIZE_QUERY = "SELECT to_jsonb(coalesce(sum(pg_table_size(oid)), 0)::bigint) FROM pg_class WHERE relkind IN ('r', 'm') AND (oid >= 16384 OR relname = 'pg_largeobject');";
+const LOCK = "format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE;', n.nspname, c.relname)";
+
+/** `locks`: statements that lock every table whose rows are counted. One that has just been dropped fails (42P01). */
+export const locksQuery = (): string => `SELECT coalesce(string_agg(${LOCK}, ' ' ORDER BY n.nspname, c.relname), '') AS locks FROM ${TABLES}`;
+
+/** The same for those that the asking session has not locked, a row each. */
+export const MISSING_LOCKS = `SELECT ${LOCK} FROM ${TABLES}
+  AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = c.oid AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`;
+
+/** Statements that keep everybody from writing to some tables; `condition` is about `c` and `n`. */
+export const lockWritersQuery = (condition: string): string => `SELECT format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', n.nspname, c.relname) FROM ${TABLES} AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
+
+/** Notes into the table `journal` how many rows of each table come from other transactions than `own`, a query for their ids. */
+export const writtenQuery = (condition: string, own: string, journal: string): string =>
+  `SELECT format('INSERT INTO ${journal.replaceAll("'", "''").replaceAll('%', '%%')} (entry) SELECT jsonb_build_object(''op'', ''written'', ''table'', jsonb_build_object(''schema'', %L::text, ''name'', %L::text), ''rows'', count(*)) FROM ONLY %I.%I AS t WHERE t.xmin NOT IN (${own.replaceAll("'", "''").replaceAll('%', '%%')}) HAVING count(*) > 0', n.nspname, c.relname, n.nspname, c.relname)
+FROM ${TABLES} AND c.relkind = 'r' AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
+
+/** How many bytes the tables of a database hold, about what a dump of it needs: bytes are written as two digits each, and what is long of them lies in a table of its own. */
+export const DUMP_SIZE_QUERY = `SELECT to_jsonb(coalesce(sum(pg_table_size(c.oid)
+  + CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'pg_catalog.bytea'::regtype AND NOT a.attisdropped) THEN coalesce(pg_table_size(nullif(c.reltoastrelid, 0)), 0) ELSE 0 END), 0)::bigint)
+FROM pg_class c WHERE c.relkind IN ('r', 'm') AND (c.oid >= 16384 OR c.relname = 'pg_largeobject');`;
 
 /** One line per table: everything of `TableFacts` but its rows. */
 export const tablesQuery = (major: number): string => `

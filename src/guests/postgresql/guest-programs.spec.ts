@@ -64,7 +64,7 @@ describe('programs in a guest', () => {
   });
 
   it('that take long are waited for, also while the agent is silent for a moment', async () => {
-    agent.outcomes = [null, new ModosuError('AGENT_SILENT', 'busy'), null, ended({ exitCode: 3 })];
+    agent.outcomes = [null, new ModosuError('AGENT_SILENT', 'busy'), new ModosuError('AGENT_COMMAND_FAILED', 'guest-exec-status has been disabled: the command is not allowed while the guest is frozen'), null, ended({ exitCode: 3 })];
     expect(await programs.runLong(['pg_dump'], {})).toMatchObject({ exitCode: 3 });
     expect(agent.ran.at(-1)?.argv).toEqual([...SETPRIV, 'pg_dump']);
   });
@@ -87,6 +87,25 @@ describe('programs in a guest', () => {
   it('words of theirs are cleaned, and a full disk is called one', async () => {
     agent.answer = () => ended({ exitCode: 1, stderr: 'dd: \u001b[31mno\u0007\nNo space left on device' });
     await expect(programs.output(['dd'])).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/^[\x20-\x7e]+$/) });
+  });
+
+  it('say how much room there is', async () => {
+    agent.answer = () => ended({ stdout: '     Avail    1B-blocks\n 123456789 10000000000\n' });
+    expect(await programs.room('/spool')).toEqual({ freeBytes: 123_456_789, sizeBytes: 10_000_000_000 });
+    expect(await programs.freeBytes('/spool')).toBe(123_456_789);
+    agent.answer = () => ended({ stdout: 'Avail\n-\n' });
+    await expect(programs.freeBytes('/spool')).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+  });
+
+  it('files that they have written are read when they are not too long, and never are an answer of the agent', async () => {
+    const readFile = jest.fn(async () => Buffer.from('content'));
+    Object.assign(agent, { readFile });
+    agent.answer = () => ended({ stdout: '7\n' });
+    expect(await programs.readWhole('/spool/x', 7)).toEqual(Buffer.from('content'));
+    expect(await programs.readWhole('/spool/x', 6)).toBe('too long');
+    expect(readFile).toHaveBeenCalledTimes(1);
+    agent.answer = () => ended({ exitCode: 1, stderr: 'stat: cannot statx' });
+    expect(await programs.readWhole('/spool/x', 7)).toBeNull();
   });
 
   it('write long files in pieces that the agent takes', async () => {

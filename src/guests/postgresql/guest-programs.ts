@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { words } from '../../domain/postgresql-words';
-import type { CommandResult, GuestAgent } from '../guest-agent';
+import { passesByItself, type CommandResult, type GuestAgent } from '../guest-agent';
 
 export type Argv = readonly [string, ...string[]];
 
@@ -24,6 +24,8 @@ export interface LongOptions extends ProgramOptions {
 
 /** The agent's own answer, not the program's time. */
 const ANSWER_MS = 30_000;
+/** Of a whole file, also over a slow way. */
+const READ_MS = 120_000;
 const DEFAULT_TIMEOUT_MS = 60_000;
 const BEAT_MS = 2_500;
 const POLL_MS = [50, 100, 200, 400, 800, 1_000];
@@ -81,7 +83,7 @@ export class GuestPrograms {
         if (ended !== null) return this.checked(argv[0], ended);
         silentSince = null;
       } catch (error) {
-        if (!isModosuError(error) || error.code !== 'AGENT_SILENT') throw error;
+        if (!passesByItself(error)) throw error;
         silentSince ??= performance.now();
         if (performance.now() - silentSince > SILENCE_MS) throw error;
       }
@@ -125,11 +127,24 @@ export class GuestPrograms {
     }
   }
 
+  /** A file that a program has written, as it is. Null: it is not there. What is longer than `maxBytes` (at most 16 MiB) is not read: an output of that size would cost the agent its life, a file does not. */
+  async readWhole(path: string, maxBytes: number): Promise<Buffer | 'too long' | null> {
+    const sizeBytes = await this.sizeOf(path);
+    if (sizeBytes === null) return null;
+    if (sizeBytes > maxBytes) return 'too long';
+    return this.agent.readFile(path, { timeoutMs: READ_MS, maxBytes });
+  }
+
   async freeBytes(path: string): Promise<number> {
-    const output = await this.output(['df', '-B1', '--output=avail', '--', path], { asAgent: true });
-    const found = /^\s*Avail\s+(\d{1,15})\s*$/.exec(output)?.[1];
-    if (found === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest gave an answer to df that cannot be read.');
-    return Number(found);
+    return (await this.room(path)).freeBytes;
+  }
+
+  /** Of the file system that `path` is on. */
+  async room(path: string): Promise<{ readonly freeBytes: number; readonly sizeBytes: number }> {
+    const output = await this.output(['df', '-B1', '--output=avail,size', '--', path], { asAgent: true });
+    const [, free, size] = /^\s*Avail\s+\S+\s+(\d{1,15})\s+(\d{1,15})\s*$/.exec(output) ?? [];
+    if (free === undefined || size === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest gave an answer to df that cannot be read.');
+    return { freeBytes: Number(free), sizeBytes: Number(size) };
   }
 
   /** Tells file systems apart. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import { numbered } from '../../domain/postgresql-names';
-import { isSchema, parseToc, tocList, type TocEntry } from '../../domain/postgresql-toc';
+import { isSchema, parseToc, tocList, tocText, type TocEntry } from '../../domain/postgresql-toc';
 import { identifier, literal } from '../../domain/postgresql-sql';
 import { named, words } from '../../domain/postgresql-words';
 import type { DatabaseServer } from './database-server';
@@ -12,6 +12,8 @@ const MAX_LISTING_BYTES = 16 * 1024 * 1024;
 export interface Load {
   /** In the guest. */
   readonly path: string;
+  /** Of the database that was dumped. */
+  readonly encoding: string;
   readonly into: string;
   /** Of an own work directory, for lists. */
   readonly workDirectory: string;
@@ -24,10 +26,14 @@ export interface Load {
   readonly onBeat: () => Promise<void> | void;
 }
 
-export async function readToc(server: DatabaseServer, path: string): Promise<readonly TocEntry[]> {
-  const { exitCode, stdout, stderr, truncated } = await server.programs.run(['pg_restore', '-l', path], { timeoutMs: 300_000, maxOutputBytes: MAX_LISTING_BYTES });
-  const entries = parseToc(stdout);
-  if (exitCode !== 0 || truncated || entries.length === 0) throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
+/** `encoding`: of the database that the dump is of, as PostgreSQL calls it. The listing passes through a file: it may be longer than the agent can tell. */
+export async function readToc(server: DatabaseServer, { path, workDirectory, encoding }: { readonly path: string; readonly workDirectory: string; readonly encoding: string }): Promise<readonly TocEntry[]> {
+  const listing = posix.join(workDirectory, 'listing');
+  const { exitCode, stderr } = await server.programs.run(['pg_restore', '-l', '-f', listing, path], { timeoutMs: 300_000 });
+  const found = exitCode === 0 ? await server.programs.readWhole(listing, MAX_LISTING_BYTES) : null;
+  if (found === 'too long') throw new ModosuError('DATA_RESTORE_FAILED', `The table of contents of the dump ${named(posix.basename(path))} is longer than ${MAX_LISTING_BYTES / 1024 / 1024} MiB, the longest that can be read.`);
+  const entries = found === null ? [] : parseToc(tocText(found, encoding));
+  if (entries.length === 0) throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
   return entries;
 }
 
@@ -37,7 +43,7 @@ export async function readToc(server: DatabaseServer, path: string): Promise<rea
 export async function loadDump(server: DatabaseServer, load: Load): Promise<void> {
   const { pinned } = load;
   if (pinned.length === 0) return restore(server, load, load.entries, 0);
-  const entries = load.entries ?? (await readToc(server, load.path));
+  const entries = load.entries ?? (await readToc(server, load));
   await restore(server, load, entries.filter(isSchema), 0);
   const made = pinned.map(({ name, version, schema }) => `CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA ${identifier(schema)} VERSION ${literal(version)};`);
   await server.execute(load.into, made.join('\n'), { timeoutMs: 600_000 });

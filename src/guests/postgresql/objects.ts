@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import type { DatabaseFacts, PostgresqlFacts, PostgresqlSelection, TableFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { databaseOf } from '../../domain/postgresql-facts';
-import { name } from '../../domain/postgresql-guards';
+import { name, record } from '../../domain/postgresql-guards';
 import { numbered, uniqueName } from '../../domain/postgresql-names';
 import { refuseMisfits, rolesOf, type ObjectAction, type ObjectItems } from '../../domain/postgresql-selection';
 import { literal, literals } from '../../domain/postgresql-sql';
-import { withPartitions } from '../../domain/postgresql-toc';
-import { named, some } from '../../domain/postgresql-words';
+import { filledViews, withoutActing, withPartitions, type TocEntry } from '../../domain/postgresql-toc';
+import { named, some, tableNamed } from '../../domain/postgresql-words';
 import { ChangeScript } from './change-script';
 import { lookAt } from './databases';
 import { SqlFailure, type DatabaseServer } from './database-server';
@@ -16,6 +16,7 @@ import { insideSpool } from './guest-programs';
 import { keptByJournal, readJournal } from './journal';
 import { loadDump, readToc } from './load';
 import { foreignKeysAt, lookAtObjects } from './objects-look';
+import { dropPlainRole, makePlainRole } from './plain-role';
 import type { KeptPostgresql, Waiting } from './postgresql';
 import { refuseUnmet, requirementsOf, type Requirements } from './requirements';
 import { dropScratch, extensionsIn, proveRows, stageFromScratch, type Stage } from './scratch';
@@ -58,9 +59,10 @@ export async function restoreObjects(server: DatabaseServer, directory: string, 
   try {
     await stageAndPlace(server, { facts, items, found, stages, path: posix.join(directory, facts.file), workDirectory, waiting });
   } catch (error) {
-    await server.endLeftovers([directory, workDirectory]).catch(() => undefined);
+    const ended = await server.endLeftovers([directory, workDirectory]).then(() => true, () => false);
     await dropScratch(server).catch(() => undefined);
-    await dropStages(server, selection.database).catch(() => undefined);
+    // Whoever has lost the agent does not know whether its transaction has been committed; as long as its session lives, nobody does.
+    if (ended) await dropUncommitted(server, selection.database).catch(() => undefined);
     throw error;
   } finally {
     await discardDirectory(server, workDirectory).catch(() => undefined);
@@ -88,18 +90,21 @@ async function stageAndPlace(server: DatabaseServer, { facts, items, found, stag
   const say = (): void => waiting.onProgress?.({ doneBytes, totalBytes });
   await proveReadable(server, path, facts.name, signal, say);
   const extensions = extensionsIn(facts, stages.filter(({ whole, action }) => whole && action === 'place').map(({ source }) => source));
-  const staged = await stageFromScratch(server, { facts, found, path, workDirectory, stages, extensions, signal, onBeat: say });
+  const { path: staged, contents } = await stageFromScratch(server, { facts, found, path, workDirectory, stages, extensions, signal, onBeat: say });
   doneBytes = totalBytes / COPIES;
   // Beside, and where rows are only taken from it, nothing is to act or to be looked up by who it is for.
   const asleep = stages.filter(({ action }) => action !== 'place').map(({ schema }) => schema);
-  const entries = (await readToc(server, staged)).filter(({ text }) => !asleep.some((schema) => ['TRIGGER', 'POLICY', 'RULE'].some((kind) => text.startsWith(`${kind} ${schema} `))));
-  await loadDump(server, { path: staged, into: facts.name, workDirectory, entries, pinned: [], options: ['--single-transaction'], settings: ['session_replication_role=replica'], signal, onBeat: say });
+  const entries = withoutActing(await readToc(server, { path: staged, workDirectory, encoding: facts.encoding }), asleep);
+  const role = await makePlainRole(server, facts.name);
+  const options = ['--single-transaction', ...(role === null ? [] : [`--role=${role}`])];
+  await loadDump(server, { path: staged, encoding: facts.encoding, into: facts.name, workDirectory, entries, pinned: [], options, settings: ['session_replication_role=replica'], signal, onBeat: say });
+  if (role !== null) await dropPlainRole(server, facts.name);
   const stageOf = new Map(stages.flatMap((stage) => stage.tables.map((table) => [rowsKey(table), stage.schema] as const)));
   const as = (table: TableFacts): { schema: string; name: string } => ({ schema: stageOf.get(rowsKey(table)) ?? '', name: table.name });
   const rows = await countRows(server, facts.name, { signal, onBeat: say, condition: `n.nspname IN (${literals(stages.map(({ schema }) => schema))})` });
   proveRows(wanted, rows, as);
   doneBytes = totalBytes;
-  const script = await placingScript(server, { facts, items, found, stages });
+  const script = await placingScript(server, { facts, items, found, stages, contents });
   signal.throwIfAborted();
   await carryOut(server, facts.name, script, posix.join(workDirectory, 'place.sql'), { signal, onBeat: say });
 }
@@ -134,8 +139,9 @@ function stagesOf(server: DatabaseServer, facts: DatabaseFacts, { tables, schema
   return ordered.map((stage, index) => ({ ...stage, schema: numbered(server.names.restored, index) }));
 }
 
-async function placingScript(server: DatabaseServer, { facts, items, found, stages }: Pick<Work, 'facts' | 'items' | 'found' | 'stages'>): Promise<ChangeScript> {
+async function placingScript(server: DatabaseServer, { facts, items, found, stages, contents }: Pick<Work, 'facts' | 'items' | 'found' | 'stages'> & { readonly contents: readonly TocEntry[] }): Promise<ChangeScript> {
   const script = new ChangeScript(server.names.replaced);
+  if (stages[0] !== undefined) script.loadedBy(stages[0].schema);
   const placed = new Set<string>();
   for (const { source, schema, whole, tables, action } of stages) {
     if (action === 'beside') script.moveSchema(schema, schema, null);
@@ -160,8 +166,22 @@ async function placingScript(server: DatabaseServer, { facts, items, found, stag
   }
   if (replaced.length > 0) script.checkForeignKeys(await foreignKeysAt(server, facts.name, found.engine.major, withPartitions(facts.tables, replaced)));
   for (const { schema } of stages.filter(({ action }) => action === 'replace')) script.drop(schema);
+  await fillViews(server, { facts, stages, contents }, script);
   for (const key of facts.foreignKeys) if (placed.has(rowsKey(key.table)) || placed.has(rowsKey(key.references))) script.addForeignKey(key);
   return script;
+}
+
+/** Materialized views came without their rows, which are made of tables that may not have been restored with them: they are made of what is there now. */
+async function fillViews(server: DatabaseServer, { facts, stages, contents }: Pick<Work, 'facts' | 'stages'> & { readonly contents: readonly TocEntry[] }, script: ChangeScript): Promise<void> {
+  const whole = stages.filter((stage) => stage.whole);
+  if (whole.length === 0) return;
+  const sql = `SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_get_userbyid(c.relowner)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND n.nspname IN (${literals(whole.map(({ schema }) => schema))});`;
+  const found = await server.query(facts.name, sql, record({ schema: name, name, owner: name }));
+  const views = found.flatMap((view) => whole.filter(({ schema }) => schema === view.schema).map(({ source, schema, action }) => ({ ...view, schema: source, stage: schema, action })));
+  for (const view of filledViews(contents, views)) {
+    if (view.action === 'place') script.refresh(view);
+    else script.note(`The materialized view ${tableNamed({ schema: view.stage, name: view.name })} holds no rows: REFRESH MATERIALIZED VIEW fills it.`);
+  }
 }
 
 function refuseMissingRoles(items: ObjectItems, { roles }: Requirements, facts: DatabaseFacts): void {
@@ -169,17 +189,18 @@ function refuseMissingRoles(items: ObjectItems, { roles }: Requirements, facts: 
   if (missing.length > 0) throw new ModosuError('DATABASE_ROLE_MISSING', `The database server has no role ${some(missing.map(named))}, to which the selected objects of ${named(facts.name)} belong or are granted.`, { context: { roles: missing.map(named).slice(0, 20) } });
 }
 
-/** Staging schemas of an attempt that has not come to its end. Idempotent. */
+/** What an attempt has left whose transaction has not been committed; its sessions have ended. False: it has been, and nothing was dropped. Idempotent. */
+export async function dropUncommitted(server: DatabaseServer, database: string): Promise<boolean> {
+  if ((await readJournal(server, database, server.names.replaced)) !== null) return false;
+  await dropStages(server, database);
+  return true;
+}
+
+/** Staging schemas of an attempt that has not come to its end, and who has made them. Idempotent. */
 async function dropStages(server: DatabaseServer, database: string): Promise<void> {
   const base = server.names.restored;
   const stages = await server.query(database, `SELECT to_jsonb(nspname) FROM pg_namespace WHERE nspname = ${literal(base)} OR nspname ~ ${literal(`^${base}_[0-9]+$`)};`, name);
   const script = new Set(stages);
   for (const stage of script) await server.execute(database, `DROP SCHEMA IF EXISTS "${stage}" CASCADE;`, { timeoutMs: 600_000 });
-}
-
-/** See `Postgresql.abandon`, for objects. What a finished transaction has changed is not touched: that is undone. */
-export async function abandonObjects(server: DatabaseServer, database: string): Promise<void> {
-  await dropScratch(server);
-  if ((await lookAt(server, [database])).get(database)?.allowsConnections === true && (await readJournal(server, database, server.names.replaced)) === null) await dropStages(server, database);
-  await discardDirectory(server, posix.join(server.dataSet.spoolDirectory, server.names.work));
+  await dropPlainRole(server, database);
 }

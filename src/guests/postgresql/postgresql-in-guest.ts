@@ -2,11 +2,12 @@ import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlS
 import { ModosuError } from '../../contracts/errors';
 import { runNames, type RunNames } from '../../domain/postgresql-names';
 import type { GuestAgent } from '../guest-agent';
+import { abandonObjects } from './abandon-objects';
 import { DatabaseServer } from './database-server';
 import { dumpDatabases } from './dump';
 import { GuestPrograms, insideSpool } from './guest-programs';
-import { abandonObjects, restoreObjects, type KeptObjects } from './objects';
-import type { KeptPostgresql, Postgresql, PostgresqlProbe, Waiting } from './postgresql';
+import { restoreObjects, type KeptObjects } from './objects';
+import type { KeptPostgresql, Postgresql, PostgresqlProbe, Waiting, WholeOptions } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
 import { surveyDatabase } from './survey';
 import { surveyUndo } from './survey-undo';
@@ -62,23 +63,24 @@ export class PostgresqlInGuest implements Postgresql {
     return telling(waiting, (told) => restoreObjects(this.server, directory, facts, selection, told));
   }
 
-  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
-    return telling(waiting, (told) => restoreWholeBeside(this.server, directory, facts, database, told));
+  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting, options: WholeOptions = {}): Promise<{ readonly notes: readonly string[] }> {
+    return telling(waiting, (told) => restoreWholeBeside(this.server, directory, facts, database, told, options));
   }
 
-  swap(database: string): Promise<KeptPostgresql> {
-    return swap(this.server, database);
+  swap(database: string, waiting: Waiting = PATIENT): Promise<KeptPostgresql> {
+    return telling(waiting, ({ signal }) => swap(this.server, database, signal));
   }
 
-  async abandon(database: string): Promise<{ readonly undoneDatabase: string | null }> {
-    await this.server.endLeftovers();
-    const undoneDatabase = await abandonWhole(this.server, database);
-    await abandonObjects(this.server, database);
-    return { undoneDatabase };
+  async abandon(database: string, waiting: Waiting = PATIENT): Promise<{ readonly undoneDatabase: string | null; readonly undoneSchema: string | null }> {
+    return telling(waiting, async (told) => {
+      await this.server.endLeftovers();
+      const undoneDatabase = await abandonWhole(this.server, database);
+      return { undoneDatabase, undoneSchema: await abandonObjects(this.server, database, told) };
+    });
   }
 
   async undo(kept: KeptPostgresql, waiting: Waiting = PATIENT): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
-    return telling(waiting, async (told) => (kept.whole ? { ...(await undoWhole(this.server, kept)), notes: [] } : undoObjects(this.server, kept, told)));
+    return telling(waiting, async (told) => (kept.whole ? { ...(await undoWhole(this.server, kept, told.signal)), notes: [] } : undoObjects(this.server, kept, told)));
   }
 
   async confirm(kept: KeptPostgresql): Promise<void> {

@@ -19,6 +19,14 @@ export interface Waiting {
   readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
 }
 
+export interface WholeOptions {
+  /**
+   * Roles that exist already. `keep` (the default): they are not touched, the server knows them better than a recovery point does. `as-saved`: for a server that has itself just come back from an older image:
+   * they get the attributes, passwords, settings and memberships of the recovery point, and its login roles that are missing are made. No role is dropped; the account that is used here stays a superuser.
+   */
+  readonly existingRoles?: 'keep' | 'as-saved';
+}
+
 /**
  * The database server of one data set inside its guest, driven through the guest agent: client programs run there as the data set's account, no shell, no secret in an argument vector.
  *
@@ -50,18 +58,22 @@ export interface Postgresql {
    */
   restoreObjects(directory: string, facts: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptPostgresql & { readonly notes: readonly string[] }>;
 
-  /** Loads a whole database beside the live one, under a name of this run, and proves it. Missing roles are made. Errors as of `restoreObjects`; the half-loaded database is dropped. */
-  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting): Promise<void>;
+  /**
+   * Loads a whole database beside the live one, under a name of this run, and proves it. Missing roles are made. Errors as of `restoreObjects`; the half-loaded database is dropped. `notes` say what is not
+   * as it was; what an earlier call for the same run has done already is not said again.
+   */
+  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting, options?: WholeOptions): Promise<{ readonly notes: readonly string[] }>;
   /**
    * Puts the restored database in the live one's place, which is kept under another name and accepts no connections there. Sessions are ended. Throws `DATABASE_IN_USE`: everything is as it was;
-   * `DATABASE_NOT_FOUND`: nothing restored is there to be put in place.
+   * `DATABASE_NOT_FOUND`: nothing restored is there to be put in place. An abort counts until the exchange begins: that takes seconds, and is all or nothing.
    */
-  swap(database: string): Promise<KeptPostgresql>;
+  swap(database: string, waiting?: Waiting): Promise<KeptPostgresql>;
   /**
    * Puts everything back to before the run's first change in the guest, whatever has been reached; the live database accepts connections. After `swap` the exchanged database is kept as `undoneDatabase`,
-   * because others may have written to it; null otherwise. Of a restore of objects only what nobody sees is removed: a transaction that has been committed is taken back by `undo`. Roles that were made stay.
+   * because others may have written to it; null otherwise. Objects that were put in place are taken away again and dropped; when others have written to them, or have made something that hangs on them, they
+   * are kept in the schema `undoneSchema` (and ones named like it with `_2`, `_3` … behind), null otherwise. Both stay until somebody drops them. Roles that were made stay. Throws the errors of `undo`.
    */
-  abandon(database: string): Promise<{ readonly undoneDatabase: string | null }>;
+  abandon(database: string, waiting?: Waiting): Promise<{ readonly undoneDatabase: string | null; readonly undoneSchema: string | null }>;
 
   /** What `undo` would lose. Read-only. */
   surveyUndo(kept: KeptPostgresql): Promise<PostgresqlUndoSurvey>;

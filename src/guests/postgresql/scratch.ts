@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { DatabaseFacts, TableFacts, TableName } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import type { ObjectAction } from '../../domain/postgresql-selection';
-import { tocForScratch } from '../../domain/postgresql-toc';
+import { tocForScratch, type TocEntry } from '../../domain/postgresql-toc';
 import { identifier, literal, pattern, qualified } from '../../domain/postgresql-sql';
 import { some, tableNamed, words } from '../../domain/postgresql-words';
 import { statisticsFollow } from './change-script';
@@ -36,26 +36,27 @@ export interface Scratch {
   readonly onBeat: () => Promise<void> | void;
 }
 
-/** Loads the structure of a whole dump and the rows of the staged tables into a database of its own, and dumps from it what is staged. Returns the path of that dump; nothing else is left. */
-export async function stageFromScratch(server: DatabaseServer, scratch: Scratch): Promise<string> {
+/** Loads the structure of a whole dump and the rows of the staged tables into a database of its own, and dumps from it what is staged. Returns the path of that dump, and the whole dump's contents; nothing else is left. */
+export async function stageFromScratch(server: DatabaseServer, scratch: Scratch): Promise<{ readonly path: string; readonly contents: readonly TocEntry[] }> {
   const { facts, found, path, workDirectory, stages, signal, onBeat } = scratch;
   const database = server.names.scratch;
-  await makePlaceholders(server, found.missingRoles);
+  await makePlaceholders(server, found.missingRoles, scratch);
   await createDatabase(server, database, facts, { owner: null, tablespace: null });
   const wanted = stages.flatMap(({ tables }) => tables);
-  const entries = tocForScratch(await readToc(server, path), facts, wanted);
-  await loadDump(server, { path, into: database, workDirectory, entries, pinned: found.pinned, signal, onBeat });
+  const contents = await readToc(server, { path, workDirectory, encoding: facts.encoding });
+  const entries = tocForScratch(contents, facts, wanted);
+  await loadDump(server, { path, encoding: facts.encoding, into: database, workDirectory, entries, pinned: found.pinned, signal, onBeat });
   await proveRowsOf(server, database, wanted, { signal, onBeat });
-  await server.execute(database, ['BEGIN;', ...stages.flatMap((stage) => stagingSql(stage, stages, facts)), 'COMMIT;'].join('\n'));
+  await server.executeScript(database, ['BEGIN;', ...stages.flatMap((stage) => stagingSql(stage, stages, facts)), 'COMMIT;'].join('\n'), posix.join(workDirectory, 'stage.sql'), { signal, onBeat });
   const staged = posix.join(workDirectory, 'staged.dump');
   const which = [...stages.flatMap(({ schema }) => ['-n', pattern(schema)]), ...scratch.extensions.flatMap((extension) => ['-e', pattern(extension)])];
-  const result = await server.programs.runLong(server.argv('pg_dump', database, '-Fc', '-Z0', '-f', staged, ...which), { env: { ...server.env(), PGCLIENTENCODING: 'UTF8' }, signal, onBeat });
+  const result = await server.programs.runLong(server.argv('pg_dump', database, '-Fc', '-Z0', '-f', staged, ...which), { env: server.envOfDump(), signal, onBeat });
   if (result.exitCode !== 0) {
     await server.refuseKnown('pg_dump', result);
     throw new ModosuError('DATA_RESTORE_FAILED', `What is restored could not be taken from the scratch database: ${words(result.stderr)}`);
   }
   await dropScratch(server);
-  return staged;
+  return { path: staged, contents };
 }
 
 /** Takes tables out of parents that stay behind, and puts them into the stage. */
@@ -86,10 +87,10 @@ export function proveRows(tables: readonly TableFacts[], rows: ReadonlyMap<strin
 }
 
 /** The dump names roles that nothing selected needs and that exist no more: they are made for the time of the scratch database, without any right, and told by their comment. */
-async function makePlaceholders(server: DatabaseServer, roles: readonly string[]): Promise<void> {
+async function makePlaceholders(server: DatabaseServer, roles: readonly string[], { workDirectory, signal, onBeat }: Scratch): Promise<void> {
   if (roles.length === 0) return;
   const made = roles.flatMap((role) => [`CREATE ROLE ${identifier(role)} NOLOGIN;`, `COMMENT ON ROLE ${identifier(role)} IS ${literal(server.names.application)};`]);
-  await server.execute(await server.maintenanceDatabase(), ['BEGIN;', ...made, 'COMMIT;'].join('\n'));
+  await server.executeScript(await server.maintenanceDatabase(), ['BEGIN;', ...made, 'COMMIT;'].join('\n'), posix.join(workDirectory, 'placeholders.sql'), { signal, onBeat });
 }
 
 /** Idempotent. */

@@ -30,7 +30,8 @@ export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql, 
   if (done === null) {
     const journal = keptSchema === null ? null : await readJournal(server, database, keptSchema);
     if (journal === null || keptSchema === null) throw new ModosuError('DATABASE_NOT_FOUND', `What was kept in ${named(database)} (schema ${named(keptSchema ?? '')}) is not there any more.`);
-    const script = await reverse(server, database, keptSchema, journal);
+    const script = new ChangeScript(undone);
+    await reverse(server, database, keptSchema, journal, script);
     await makeDirectory(server, workDirectory);
     try {
       await carryOut(server, database, script, posix.join(workDirectory, 'undo.sql'), { signal, onBeat: () => undefined });
@@ -50,7 +51,8 @@ interface Moves {
   readonly schemasBack: readonly { readonly now: string; readonly back: string }[];
 }
 
-async function reverse(server: DatabaseServer, database: string, keptSchema: string, journal: readonly JournalEntry[]): Promise<ChangeScript> {
+/** Adds to a script what takes back a journal. Returns the schemas, beside that of the script's own journal, into which things are taken away. */
+export async function reverse(server: DatabaseServer, database: string, keptSchema: string, journal: readonly JournalEntry[], script: ChangeScript): Promise<readonly string[]> {
   const { undone } = server.names;
   const { major } = await server.engine();
   const reversed = [...journal].reverse();
@@ -63,13 +65,17 @@ async function reverse(server: DatabaseServer, database: string, keptSchema: str
     schemasBack: schemas.flatMap(({ now, back }) => (back === null ? [] : [{ now, back }])),
   };
   const rows = reversed.filter((entry) => entry.op === 'rows');
-  const script = new ChangeScript(undone);
 
   await cutOff(server, database, major, moves, script);
-  let nextSchema = 1;
-  for (const schema of moves.schemasAway) script.moveSchema(schema, numbered(undone, nextSchema++), schema);
+  const away: string[] = [];
+  const nextSchema = (): string => {
+    const schema = numbered(undone, away.length + 1);
+    away.push(schema);
+    return schema;
+  };
+  for (const schema of moves.schemasAway) script.moveSchema(schema, nextSchema(), schema);
   for (const source of new Set(moves.tablesAway.map(({ schema }) => schema))) {
-    const target = numbered(undone, nextSchema++);
+    const target = nextSchema();
     script.ensureSchema(target, server.dataSet.user);
     for (const table of moves.tablesAway.filter(({ schema }) => schema === source)) script.moveTable(table, { schema: target, name: table.name }, table);
   }
@@ -92,7 +98,7 @@ async function reverse(server: DatabaseServer, database: string, keptSchema: str
   }
   // Its rows are in the tables again, and what was moved stands under another name.
   script.drop(keptSchema);
-  return script;
+  return away;
 }
 
 /** Throws `DATABASE_STRUCTURE_DIFFERS` when the kept rows do not fit into the table any more. */

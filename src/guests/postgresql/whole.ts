@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { DatabaseFacts, PostgresqlFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { asDatabaseProperties, databaseOf } from '../../domain/postgresql-facts';
+import { name } from '../../domain/postgresql-guards';
 import { identifier, literal } from '../../domain/postgresql-sql';
 import { named, some, tableNamed } from '../../domain/postgresql-words';
 import { createDatabase, dropDatabase, exchange, lookAt, noteOf, propertiesSql, reopen } from './databases';
@@ -10,9 +11,9 @@ import { countRows, rowsKey } from './dump';
 import { databaseQuery } from './facts-query';
 import { insideSpool } from './guest-programs';
 import { loadDump } from './load';
-import type { KeptPostgresql, Waiting } from './postgresql';
+import type { KeptPostgresql, Waiting, WholeOptions } from './postgresql';
 import { refuseUnmet, requirementsOf, type Requirements } from './requirements';
-import { ensureRoles } from './roles';
+import { ensureRoles, rolesAsSaved } from './roles';
 import { discardDirectory, makeDirectory } from './spool';
 
 const RESERVE_BYTES = 32 * 1024 * 1024;
@@ -22,7 +23,7 @@ const ANALYZE = 'ANALYZE;';
 export const bytesOf = (facts: DatabaseFacts): number => facts.tables.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** See `Postgresql.restoreWholeBeside`. */
-export async function restoreWholeBeside(server: DatabaseServer, directory: string, all: PostgresqlFacts, database: string, waiting: Waiting): Promise<void> {
+export async function restoreWholeBeside(server: DatabaseServer, directory: string, all: PostgresqlFacts, database: string, waiting: Waiting, { existingRoles = 'keep' }: WholeOptions = {}): Promise<{ readonly notes: readonly string[] }> {
   const { restored, work, application } = server.names;
   insideSpool(server.dataSet.spoolDirectory, directory, 'anywhere');
   waiting.signal.throwIfAborted();
@@ -30,17 +31,19 @@ export async function restoreWholeBeside(server: DatabaseServer, directory: stri
   const workDirectory = posix.join(server.dataSet.spoolDirectory, work);
   await server.endLeftovers([directory, workDirectory]);
   const present = (await lookAt(server, [restored])).get(restored);
-  if (present?.notes.includes(noteOf('loaded', application)) === true) return;
+  if (present?.notes.includes(noteOf('loaded', application)) === true) return { notes: [] };
   await dropDatabase(server, restored);
 
   const found = await requirementsOf(server, all, facts);
   refuseUnmet(found, all, database);
   const neededBytes = bytesOf(facts) + RESERVE_BYTES;
   if (facts.tablespace === 'pg_default' && (await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) throw await server.full(`${named(database)} would not fit beside the present one`, neededBytes);
-  await ensureRoles(server, directory, found);
   await makeDirectory(server, workDirectory);
   try {
+    const roles = { directory, file: posix.join(workDirectory, 'roles.sql'), found, signal: waiting.signal };
+    const ofRoles = existingRoles === 'as-saved' ? await rolesAsSaved(server, roles) : await ensureRoles(server, roles);
     await load(server, { facts, found, path: posix.join(directory, facts.file), workDirectory, waiting });
+    return { notes: [...ofRoles, ...(await notesOf(server, found))] };
   } catch (error) {
     await server.endLeftovers([directory, workDirectory]).catch(() => undefined);
     await dropDatabase(server, restored).catch(() => undefined);
@@ -48,6 +51,16 @@ export async function restoreWholeBeside(server: DatabaseServer, directory: stri
   } finally {
     await discardDirectory(server, workDirectory).catch(() => undefined);
   }
+}
+
+/** What the restored database is not, although nothing has failed. */
+async function notesOf(server: DatabaseServer, { engine, otherVersions }: Requirements): Promise<readonly string[]> {
+  const { restored } = server.names;
+  const versions = otherVersions.map(({ name: extension, version, available }) => `The extension ${named(extension)} is of version ${named(available)} now; version ${named(version)} is not to be had in the guest.`);
+  if (engine.major < 10) return versions;
+  const sql = `SELECT to_jsonb(s.subname) FROM pg_subscription s WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = ${literal(restored)}) ORDER BY s.subname;`;
+  const subscriptions = await server.query(await server.maintenanceDatabase(), sql, name);
+  return [...versions, ...subscriptions.map((subscription) => `The subscription ${named(subscription)} is disabled in the restored database: ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION let it go on.`)];
 }
 
 interface Whole {
@@ -72,12 +85,12 @@ async function load(server: DatabaseServer, { facts, found, path, workDirectory,
     const bytes = (await lookAt(server, [restored]).catch(() => null))?.get(restored)?.bytes ?? 0;
     say((doneBytes = Math.max(doneBytes, bytes - empty)));
   };
-  await loadDump(server, { path, into: restored, workDirectory, entries: null, pinned: found.pinned, signal, onBeat: measure });
+  await loadDump(server, { path, encoding: facts.encoding, into: restored, workDirectory, entries: null, pinned: found.pinned, signal, onBeat: measure });
   await measure();
   const beat = (): void => say(doneBytes);
   await proveRows(server, restored, facts, { signal, onBeat: beat });
   await server.attemptLong(restored, ANALYZE, { signal, onBeat: beat });
-  await server.execute(await server.maintenanceDatabase(), propertiesSql(restored, facts));
+  await server.executeScript(await server.maintenanceDatabase(), propertiesSql(restored, facts), posix.join(workDirectory, 'properties.sql'), { signal, onBeat: beat });
   await proveProperties(server, restored, facts, found);
   await server.execute(await server.maintenanceDatabase(), `ALTER DATABASE ${identifier(restored)} SET "modosu"."loaded" TO ${literal(application)};`);
 }
@@ -94,7 +107,7 @@ async function proveRows(server: DatabaseServer, database: string, facts: Databa
 /** The restored database is, beside its objects, what it was. Throws `DATA_RESTORE_FAILED`. */
 async function proveProperties(server: DatabaseServer, database: string, facts: DatabaseFacts, found: Requirements): Promise<void> {
   const now = await server.queryOne(database, databaseQuery(found.engine.major), asDatabaseProperties);
-  const free = new Set(found.otherVersions.map(({ name }) => name));
+  const free = new Set(found.otherVersions.map(({ name: extension }) => extension));
   const sorted = (values: readonly unknown[]): readonly string[] => values.map((value) => JSON.stringify(value)).sort();
   const aspects = (of: typeof now): Record<string, unknown> => ({
     owner: of.owner,
@@ -107,7 +120,7 @@ async function proveProperties(server: DatabaseServer, database: string, facts: 
     comment: of.comment,
     privileges: of.acl === null ? null : sorted(of.acl.map(({ grantee, grantor, privilege, grantable }) => [grantee, grantor, privilege, grantable])),
     settings: sorted(of.settings.map(({ role, setting }) => [role, setting])),
-    extensions: sorted(of.extensions.map(({ name, version, schema }) => [name, free.has(name) ? '' : version, schema])),
+    extensions: sorted(of.extensions.map(({ name: extension, version, schema }) => [extension, free.has(extension) ? '' : version, schema])),
   });
   const [is, was] = [aspects(now), aspects(facts)];
   const different = Object.keys(was).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
@@ -115,16 +128,18 @@ async function proveProperties(server: DatabaseServer, database: string, facts: 
 }
 
 /** See `Postgresql.swap`. */
-export async function swap(server: DatabaseServer, database: string): Promise<KeptPostgresql> {
+export async function swap(server: DatabaseServer, database: string, signal: AbortSignal): Promise<KeptPostgresql> {
   const { restored, replaced, application } = server.names;
   await server.endLeftovers();
+  signal.throwIfAborted();
   const hadLive = await exchange(server, { database, incoming: restored, outgoing: replaced, loadedBy: application });
   return keptDatabase(server, database, hadLive ? replaced : null);
 }
 
 /** See `Postgresql.undo`, for whole databases. */
-export async function undoWhole(server: DatabaseServer, kept: KeptPostgresql): Promise<KeptPostgresql> {
+export async function undoWhole(server: DatabaseServer, kept: KeptPostgresql, signal: AbortSignal): Promise<KeptPostgresql> {
   await server.endLeftovers();
+  signal.throwIfAborted();
   const hadLive = await exchange(server, { database: kept.database, incoming: kept.keptDatabase, outgoing: server.names.undone });
   return keptDatabase(server, kept.database, hadLive ? server.names.undone : null);
 }
