@@ -13,7 +13,8 @@ import { DataTransfers } from './data-transfer-activities';
 import { compareNow, type FilesItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 
-/** Work on data with the real programs of this host in the place of a guest's, and a repository in memory. */
+/** Work on data with the real programs of this host in the place of a guest's, and a repository in memory. Staging directories are root's alone. */
+const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
 const SERVER = 'srv_01aaaaaaaaaaaaaaaaaaaaaaaa';
 const INPUT = { runId: 'run-0001', serverId: SERVER, serverName: 'db01', uuid: 'u', hypervisor: 'kvm1' } as unknown as RunInput;
 const signal = new AbortController().signal;
@@ -60,7 +61,7 @@ describe('what a recovery point holds', () => {
   });
 });
 
-describe('a restore of files', () => {
+asRoot('a restore of files', () => {
   const fetch = (item: FilesItem, planned: number | null): Promise<unknown> => new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', planned));
 
   it('is refused when many more files would be replaced than the plan says', async () => {
@@ -82,7 +83,7 @@ describe('a restore of files', () => {
   });
 });
 
-describe('names of one file', () => {
+asRoot('names of one file', () => {
   it('need its room once', async () => {
     const item = itemOf({ [join(site, 'one')]: 'then', [join(site, 'two')]: 'then' });
     const list = repository.list.bind(repository);
@@ -93,7 +94,7 @@ describe('names of one file', () => {
   });
 });
 
-describe('a staging directory that is not root\'s alone', () => {
+asRoot('a staging directory that is not root\'s alone', () => {
   it('keeps a failed restore from being called taken back', async () => {
     const staging = join(site, `.modosu-restore-${INPUT.runId}`);
     mkdirSync(staging, { mode: 0o755 });
@@ -105,7 +106,7 @@ describe('a staging directory that is not root\'s alone', () => {
   });
 });
 
-describe('what an earlier attempt has fetched', () => {
+asRoot('what an earlier attempt has fetched', () => {
   it('is removed before room is asked for: it is fetched again', async () => {
     const staging = join(site, `.modosu-restore-${INPUT.runId}`);
     mkdirSync(join(staging, 'new'), { recursive: true, mode: 0o700 });
@@ -145,7 +146,7 @@ describe('a declared program', () => {
   });
 });
 
-describe('what a restore that has failed while it fetched leaves in the guest', () => {
+asRoot('what a restore that has failed while it fetched leaves in the guest', () => {
   it('is removed, as often as it is asked for', async () => {
     const staging = join(site, `.modosu-restore-${INPUT.runId}`);
     mkdirSync(join(staging, 'new'), { recursive: true, mode: 0o700 });
