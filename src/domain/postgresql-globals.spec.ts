@@ -100,14 +100,14 @@ GRANT gone TO team GRANTED BY postgres;
       'CREATE ROLE "fresh";', `ALTER ROLE "fresh" WITH NOSUPERUSER LOGIN PASSWORD 'md5f';`,
       'CREATE ROLE "fresh team";', 'ALTER ROLE "fresh team" WITH NOSUPERUSER NOLOGIN;',
       'GRANT "fresh team" TO "fresh";',
-      `ALTER ROLE "postgres" WITH CREATEDB PASSWORD 'md5p';`, 'COMMENT ON ROLE "postgres" IS NULL;', 'ALTER ROLE "postgres" RESET ALL;',
+      `ALTER ROLE "postgres" WITH CREATEDB;`, 'COMMENT ON ROLE "postgres" IS NULL;', 'ALTER ROLE "postgres" RESET ALL;',
       `ALTER ROLE "app" WITH NOSUPERUSER LOGIN CONNECTION LIMIT -1 VALID UNTIL '2030-01-01' PASSWORD 'md5a';`, 'COMMENT ON ROLE "app" IS NULL;', 'ALTER ROLE "app" RESET ALL;', `ALTER ROLE "app" SET "work_mem" TO '2MB';`,
       `ALTER ROLE "team" WITH NOSUPERUSER NOLOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD NULL;`, 'COMMENT ON ROLE "team" IS NULL;', 'ALTER ROLE "team" RESET ALL;',
       'REVOKE "later" FROM "app" CASCADE;', 'REVOKE ADMIN OPTION FOR "team" FROM "app" CASCADE;',
       'GRANT "team" TO "app";',
     ]);
     expect(unknown).toEqual([]);
-    expect(notes).toEqual(['Role team is no member of gone, which does not exist here.', 'Roles that the recovery point does not describe stay as they are: later.']);
+    expect(notes).toEqual(['Role team is no member of gone, which does not exist here.', 'The password of postgres, as whom this was done, stays as the image has it.', 'Roles that the recovery point does not describe stay as they are: later.']);
     expect(sql).not.toMatch(/DROP ROLE|"other"/);
     expect(rolesAsSaved(parseGlobals(SAVED), [], present, 16).sql).toContain('REVOKE "later" FROM "app" GRANTED BY "postgres" CASCADE;');
   });

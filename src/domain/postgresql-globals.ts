@@ -232,8 +232,15 @@ export interface PresentRoles {
 export function rolesAsSaved(globals: Globals, wanted: readonly string[], { names, memberships, ours }: PresentRoles, engineMajor: number): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
   const logins = [...globals.roles.values()].filter(({ attributes }) => attributes.includes('LOGIN')).map(({ name }) => name);
   const missing = new Set([...wanted, ...logins].filter((name) => !names.has(name)));
-  // A set that grows is walked to its end.
-  for (const name of missing) for (const { role, member } of globals.memberships) if (member === name && !names.has(role) && globals.roles.has(role)) missing.add(role);
+  // A set that grows is walked to its end: groups of those that are missing, and of those that are there.
+  const walked = new Set([...missing, ...[...globals.roles.keys()].filter((name) => names.has(name))]);
+  for (const name of walked) {
+    for (const { role, member } of globals.memberships) {
+      if (member !== name || names.has(role) || !globals.roles.has(role)) continue;
+      missing.add(role);
+      walked.add(role);
+    }
+  }
   const made = makeRoles(globals, [...missing], names, engineMajor);
   const present = [...globals.roles.values()].filter(({ name }) => names.has(name));
   // Dumped by somebody who may not read them, no role has one: that says nothing.
@@ -243,7 +250,8 @@ export function rolesAsSaved(globals: Globals, wanted: readonly string[], { name
     const options = [
       ...role.attributes.filter((attribute) => !own || !['NOSUPERUSER', 'NOLOGIN'].includes(attribute)),
       ...(own ? [] : [`CONNECTION LIMIT ${role.connectionLimit ?? -1}`, `VALID UNTIL ${literal(role.validUntil ?? 'infinity')}`]),
-      ...(passwords ? [`PASSWORD ${role.password === null ? 'NULL' : literal(role.password)}`] : []),
+      // Of our own account the one that opens the door now: what it is told by lies on the image too.
+      ...(passwords && !own ? [`PASSWORD ${role.password === null ? 'NULL' : literal(role.password)}`] : []),
     ];
     return [
       ...(options.length === 0 ? [] : [`ALTER ROLE ${identifier(role.name)} WITH ${options.join(' ')};`]),
@@ -260,10 +268,11 @@ export function rolesAsSaved(globals: Globals, wanted: readonly string[], { name
     return admin && !saved.some((entry) => entry.admin) ? [`REVOKE ADMIN OPTION FOR ${identifier(role)} FROM ${identifier(member)}${by} CASCADE;`] : [];
   });
   const given = grantsTo(new Set(present.map(({ name }) => name)), globals, new Set([...names, ...missing]), engineMajor);
+  const keptPasswords = present.filter(({ name, password }) => ours.has(name) && password !== null).map(({ name }) => name);
   const others = [...names].filter((name) => !globals.roles.has(name) && !/^pg_/.test(name));
   return {
     sql: [made.sql, ...present.flatMap(alter), ...taken, ...given.grants].filter((part) => part !== '').join('\n'),
     unknown: made.unknown,
-    notes: [...made.notes, ...given.notes, ...(others.length === 0 ? [] : [`Roles that the recovery point does not describe stay as they are: ${some(others.map(named))}.`])],
+    notes: [...made.notes, ...given.notes, ...keptPasswords.map((name) => `The password of ${named(name)}, as whom this was done, stays as the image has it.`), ...(others.length === 0 ? [] : [`Roles that the recovery point does not describe stay as they are: ${some(others.map(named))}.`])],
   };
 }

@@ -4,6 +4,7 @@ import { newId } from '../../src/contracts/ids';
 import { parseFacts } from '../../src/domain/postgresql-facts';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -103,7 +104,7 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
   });
 
-  it('a table that is dropped while it is about to be locked is in neither dump nor facts, and whoever waits for a table is let through', async () => {
+  inFull('a table that is dropped while it is about to be locked is in neither dump nor facts, and whoever waits for a table is let through', async () => {
     await lab.sql('CREATE TABLE doomed (id integer)');
     let [holders, dumps] = [0, 0];
     const meddling = faultAgent(lab.agent, {
@@ -139,6 +140,31 @@ describe('dumps of databases in a guest', () => {
     expect(longest).toBeLessThan(100_000);
     await lab.postgresql().discard(directory);
     await lab.sql('DROP DATABASE wide', 'postgres');
+  });
+
+  it('whoever builds an index anew while it goes on waits for nobody', async () => {
+    let refusal = 'not asked';
+    const told = posix.join(directory, '0.told', 'told-done');
+    const meddling = faultAgent(lab.agent, {
+      before: async (argv) => {
+        if (!argv.includes('pg_dump')) return;
+        // The rows have been counted.
+        for (let tries = 0; tries < 100 && (await lab.run('cat', told).catch(() => '')) !== 'done\n'; tries += 1) await new Promise((resolve) => setTimeout(resolve, 300));
+        refusal = await lab.sql("SET lock_timeout = '5s'; REINDEX TABLE customers").catch(String);
+      },
+    });
+    await lab.postgresql(undefined, meddling).dump(directory, waiting);
+    expect(refusal).toBe('');
+    await lab.postgresql().discard(directory);
+  });
+
+  it('a database without an encoding, in which stand bytes of any', async () => {
+    await lab.sql("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'", 'postgres');
+    await lab.sql("SELECT format('CREATE TABLE %I AS SELECT 1 AS id', 'caf' || chr(233)) \\gexec", 'bytes');
+    const { facts } = await lab.postgresql(undefined, undefined, { databases: ['bytes'] }).dump(directory, waiting);
+    expect(facts.databases[0]).toMatchObject({ encoding: 'SQL_ASCII', tables: [{ rows: 1 }] });
+    await lab.postgresql().discard(directory);
+    await lab.sql('DROP DATABASE bytes', 'postgres');
   });
 
   it('a dump that ends early is a failure, and nothing is left', async () => {

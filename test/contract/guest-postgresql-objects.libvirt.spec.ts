@@ -5,6 +5,7 @@ import { newId } from '../../src/contracts/ids';
 import { runNames } from '../../src/domain/postgresql-names';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -185,7 +186,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await nothingLeft();
   });
 
-  it('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
+  inFull('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
     await fresh();
     const [customers, counted] = [await table('customers'), await lab.sql('SELECT nspacl, relacl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = \'counted\'')];
     await lab.sql('DROP TABLE customers CASCADE; DROP SCHEMA "Mixed Case" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO shop_app, PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC');
@@ -270,7 +271,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(await lab.sql("SELECT n, to_regclass('public.orders') IS NULL FROM hangs")).toBe('2000|t');
     });
 
-    it('replaced rows come back; what an older transaction has written since is kept', async () => {
+    inFull('replaced rows come back; what an older transaction has written since is kept', async () => {
       await lab.sql("UPDATE orders SET note = 'broken' WHERE id < 500; UPDATE part SET id = -1");
       const [orders, part] = [await table('orders'), await table('part')];
       const [first, second] = [newId('run'), newId('run')];
@@ -293,7 +294,7 @@ INSERT INTO part VALUES (-7, '2024-07-07'); COMMIT;`;
     });
   });
 
-  it('a database in an encoding of its own, with more tables than fit into one script, comes back with every letter', async () => {
+  inFull('a database in an encoding of its own, with more tables than fit into one script, comes back with every letter', async () => {
     const old = { databases: ['old'] as const };
     const into = posix.join(lab.spool, 'old');
     const utf8 = "SET client_encoding = 'UTF8';";

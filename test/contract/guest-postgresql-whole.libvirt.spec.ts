@@ -5,6 +5,7 @@ import { runNames } from '../../src/domain/postgresql-names';
 import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -247,19 +248,24 @@ describe('a whole database of a guest goes back in time', () => {
     });
   });
 
-  it('on a server that has itself come back from an older image, roles are what they were in the recovery point', async () => {
-    const ROLES = "SELECT rolname, rolcanlogin, rolconnlimit, rolcreatedb, rolpassword, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = a.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0) FROM pg_authid a WHERE rolname !~ '^(pg_|later)' ORDER BY rolname";
+  inFull('on a server that has itself come back from an older image, roles are what they were in the recovery point', async () => {
+    const ROLES = "SELECT rolname, rolcanlogin, rolconnlimit, rolcreatedb, rolpassword, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = a.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0) FROM pg_authid a WHERE rolname !~ '^(pg_|later|postgres$)' ORDER BY rolname";
+    const OWN = "SELECT rolsuper, rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'postgres'";
     await lab.sql("ALTER ROLE shop_owner NOCREATEDB; ALTER ROLE shop_app SET statement_timeout = '9s'");
     const into = posix.join(lab.spool, 'roles');
     const { facts: saved } = await lab.postgresql().dump(into, waiting);
     const roles = await lab.sql(ROLES);
     await lab.sql(`DROP ROLE outsider, outsiders; CREATE ROLE later LOGIN; ALTER ROLE shop_app NOLOGIN CONNECTION LIMIT 3 PASSWORD 'older'; REVOKE shop_group FROM shop_app; GRANT later TO shop_app; ALTER ROLE shop_owner CREATEDB;
 ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER ROLE postgres PASSWORD 'older'`);
+    const own = await lab.sql(OWN);
+    expect(own).toContain('SCRAM');
     const run = newId('run');
     const watching = faultAgent(lab.agent, {});
     const { notes } = await lab.postgresql(run, watching).restoreWholeBeside(into, saved, 'shop', waiting, { existingRoles: 'as-saved' });
     expect(notes).toEqual(['Roles that the recovery point does not describe stay as they are: later.']);
     expect(await lab.sql(ROLES)).toBe(roles);
+    // As whom we log in: by what lies on the image too.
+    expect(await lab.sql(OWN)).toBe(own);
     expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname = 'later'")).toBe('1');
     expect(watching.calls.flat().join(' ')).not.toMatch(/SCRAM/);
     // The second time there is nothing to do.
@@ -274,6 +280,7 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
     expect(await lab.postgresql(keeping).restoreWholeBeside(into, saved, 'shop', waiting)).toEqual({ notes: ['Role shop_app is no member of outsiders, which does not exist here.'] });
     expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'outsider%'")).toBe('0');
     await lab.postgresql(keeping).abandon('shop');
+    await lab.sql('ALTER ROLE postgres PASSWORD NULL');
     await lab.postgresql().discard(into);
   });
 

@@ -110,13 +110,13 @@ export const dataTransfers = (hypervisor: string): DataTransferActivities =>
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 
-/** What takes back what a run has done to data: tried for about ten minutes, however long one attempt takes. A guest that is off cannot be asked, and what may bring it back waits for this run's lock. */
+/** What takes back what a run has done to data: tried for about ten minutes, however long one attempt takes (rows of a large table are moved). A guest that is off cannot be asked, and what may bring it back waits for this run's lock. */
 export const dataUndoCalls = (hypervisor: string): DataActivities =>
   proxyActivities<DataActivities>({
     taskQueue: hostTaskQueue(hypervisor),
-    startToCloseTimeout: '1 h',
+    startToCloseTimeout: '24 h',
     heartbeatTimeout: '30 s',
-    scheduleToCloseTimeout: '24 h',
+    scheduleToCloseTimeout: '48 h',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min', maximumAttempts: 15 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });

@@ -1,7 +1,7 @@
 import type { PostgresqlDataSet } from '../../contracts/data';
 import { runNames } from '../../domain/postgresql-names';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
-import { DatabaseServer } from './database-server';
+import { DatabaseServer, PREAMBLE } from './database-server';
 import { GuestPrograms } from './guest-programs';
 
 const DATA_SET: PostgresqlDataSet = { kind: 'postgresql', name: 'db', before: null, after: null, databases: ['shop'], user: 'postgres', osUser: null, socketDirectory: null, port: 5432, spoolDirectory: '/spool' };
@@ -24,11 +24,11 @@ describe('statements for a database server in a guest', () => {
   it('go to standard input while they are short, and through a file when they are longer than the agent takes', async () => {
     const { server, ran } = noting();
     await server.executeScript('shop', 'SELECT 1;', '/spool/work/x.sql', {});
-    expect(ran.map(({ argv, input }) => [argv[0], input])).toEqual([['psql', "SET search_path = '';\nSELECT 1;\n"]]);
+    expect(ran.map(({ argv, input }) => [argv[0], input])).toEqual([['psql', `${PREAMBLE}SELECT 1;\n`]]);
     ran.length = 0;
     await server.executeScript('shop', LONG, '/spool/work/x.sql', { env: { ONLY: 'this' } });
     const pieces = ran.filter(({ argv }) => argv.includes('dd'));
-    expect(Buffer.concat(pieces.map(({ input }) => Buffer.from(input ?? ''))).toString()).toBe(`SET search_path = '';\n${LONG}\n`);
+    expect(Buffer.concat(pieces.map(({ input }) => Buffer.from(input ?? ''))).toString()).toBe(`${PREAMBLE}${LONG}\n`);
     expect(ran.at(-1)).toEqual({ argv: expect.arrayContaining(['psql', '-f', '/spool/work/x.sql']), env: { ONLY: 'this' } });
   });
 

@@ -219,7 +219,11 @@ export class DatabaseServer {
   }
 }
 
-export const PREAMBLE = "SET search_path = '';\n";
+/** A database without an encoding holds bytes of any: the server would refuse those that are no UTF-8. */
+export const PREAMBLE = `SET search_path = '';
+SELECT CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding \\gset
+\\encoding :encoding
+`;
 
 /** A statement's error as one of ours. */
 async function called<T>(code: ErrorCode | undefined, work: () => Promise<T>): Promise<T> {

@@ -19,6 +19,8 @@ const RESERVE_BYTES = 16 * 1024 * 1024;
 const FLOOR_BYTES = 512 * 1024 * 1024;
 const FLOOR_SHARE = 0.02;
 const ATTEMPTS = 3;
+/** A table that is gone, a lock that was not to be had, a deadlock. */
+const PASSING: ReadonlySet<string> = new Set(['42P01', '55P03', '40P01']);
 
 /** A value that is looked at later: `asFacts` judges all of it. */
 const anything: Guard<unknown> = (value) => value;
@@ -54,8 +56,9 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
   const expected = await expectedSizes(server);
   const totalBytes = expected.reduce((sum, bytes) => sum + bytes, 0);
   const { freeBytes, sizeBytes: deviceBytes } = await server.programs.room(directory);
-  const floorBytes = Math.min(Math.max(FLOOR_BYTES, deviceBytes * FLOOR_SHARE), freeBytes / 2);
   if (freeBytes < totalBytes + RESERVE_BYTES) throw await server.full(`the dumps of ${some(databases.map(named))} would not fit`, totalBytes + RESERVE_BYTES);
+  // What was expected may take what it was let in for; what grows beyond that is stopped. Less than the reserve is left then, so that an estimate may be a little wrong.
+  const floorBytes = Math.max(RESERVE_BYTES / 2, Math.min(Math.max(FLOOR_BYTES, deviceBytes * FLOOR_SHARE), freeBytes / 2, freeBytes - totalBytes));
 
   let doneBytes = 0;
   let saidBytes = 0;
@@ -67,7 +70,7 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
     const measured = async (): Promise<void> => say(doneBytes + ((await server.programs.sizeOf(path)) ?? 0));
     const holding = { database, directory: posix.join(directory, `${index}.told`), questions: questionsFor(engine.major), maxAnswerBytes: MAX_FACTS_BYTES, signal: waiting.signal };
     const told = await inSnapshot(server, holding, async (snapshot) => {
-      await dumpOne(server, { database, path, directory, snapshot: snapshot.id, floorBytes, signal: waiting.signal, onBeat: measured });
+      await dumpOne(server, { database, path, directory, snapshot: snapshot.id, floorBytes, signal: AbortSignal.any([waiting.signal, snapshot.lost]), onBeat: measured });
       return factsIn(await snapshot.answers(measured));
     });
     await proveReadable(server, path, database, waiting.signal, measured);
@@ -111,7 +114,7 @@ async function inSnapshot<Name extends string, T>(server: DatabaseServer, holdin
       await programs.output(['rm', '-rf', '--one-file-system', '--', holding.directory]);
       return done;
     } catch (error) {
-      const passing = isModosuError(error) && error.code === 'DUMP_FAILED' && (error.context['sqlState'] === '42P01' || error.context['sqlState'] === '55P03');
+      const passing = isModosuError(error) && error.code === 'DUMP_FAILED' && PASSING.has(String(error.context['sqlState']));
       if (!passing || attempt >= ATTEMPTS) throw error;
     }
   }
@@ -145,7 +148,7 @@ async function dumpOne(server: DatabaseServer, { database, path, directory, snap
   signal.throwIfAborted();
   if (result.exitCode < 128) await server.refuseKnown('pg_dump', result);
   // It bounds its waits for locks by the time of the statement.
-  const sqlState = /canceling statement due to (lock|statement) timeout/.test(result.stderr) ? '55P03' : null;
+  const sqlState = /canceling statement due to (lock|statement) timeout/.test(result.stderr) ? '55P03' : /deadlock detected/.test(result.stderr) ? '40P01' : null;
   throw new ModosuError('DUMP_FAILED', `The dump of ${named(database)} ended early: pg_dump ended with exit code ${result.exitCode}${result.stderr.trim() === '' ? ' and said nothing' : `: ${words(result.stderr)}`}`, {
     context: { database: named(database), exitCode: result.exitCode, sqlState },
   });

@@ -10,7 +10,16 @@ import type { Requirements } from './requirements';
 
 const MAX_GLOBALS_BYTES = 16 * 1024 * 1024;
 /** Hashes of passwords do not belong in the server's log. */
-const SILENT = ['log_statement=none', 'log_min_duration_statement=-1', 'log_min_error_statement=panic', 'log_duration=off'];
+const silent = (major: number): readonly string[] => [
+  'log_statement=none',
+  'log_min_duration_statement=-1',
+  'log_min_error_statement=panic',
+  'log_duration=off',
+  // Without that module nobody minds.
+  'pg_stat_statements.track=none',
+  ...(major >= 12 ? ['log_transaction_sample_rate=0'] : []),
+  ...(major >= 13 ? ['log_min_duration_sample=-1'] : []),
+];
 
 export interface Roles {
   /** With the globals file. */
@@ -46,8 +55,8 @@ async function globalsOf(server: DatabaseServer, { directory }: Roles): Promise<
   return parseGlobals(bytes.toString('utf8'));
 }
 
-async function carryOut(server: DatabaseServer, { file, signal }: Roles, { sql, unknown, notes }: ReturnType<typeof makeRoles>): Promise<readonly string[]> {
+async function carryOut(server: DatabaseServer, { file, found, signal }: Roles, { sql, unknown, notes }: ReturnType<typeof makeRoles>): Promise<readonly string[]> {
   if (unknown.length > 0) throw new ModosuError('DATABASE_ROLE_MISSING', `The recovery point does not say how to make the roles ${some(unknown.map(named))}.`, { context: { roles: unknown.map(named).slice(0, 20) } });
-  if (sql !== '') await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(SILENT), signal });
+  if (sql !== '') await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(silent(found.engine.major)), signal });
   return notes.map((note) => words(note));
 }

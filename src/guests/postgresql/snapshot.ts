@@ -30,6 +30,8 @@ export interface Holding<Name extends string> {
 
 export interface Snapshot<Name extends string> {
   readonly id: string;
+  /** Aborts, with `DUMP_FAILED`, when the holder has ended before it had told everything: nothing that goes on with the id would be of use. */
+  readonly lost: AbortSignal;
   /** Waits for the answers. Throws `DUMP_FAILED`. */
   answers(onBeat: () => Promise<void> | void): Promise<Readonly<Record<Name, string>>>;
 }
@@ -43,6 +45,7 @@ export async function withSnapshot<Name extends string, T>(server: DatabaseServe
   const { database, directory, questions, maxAnswerBytes, signal } = holding;
   const file = (name: string): string => posix.join(directory, `told-${name}`);
   const stop = new AbortController();
+  const lost = new AbortController();
   let ended: string | null = null;
   const holder = server.programs.runLong(server.psql(database), { env: server.env(['statement_timeout=86400000']), input: holderSql(server.names.application, questions, file), signal: AbortSignal.any([signal, stop.signal]) }).then(
     ({ stderr }) => (ended = stderr),
@@ -52,6 +55,7 @@ export async function withSnapshot<Name extends string, T>(server: DatabaseServe
     const sqlState = /(?:ERROR|FATAL):\s+([0-9A-Z]{5}):/.exec(ended ?? '')?.[1];
     return new ModosuError('DUMP_FAILED', `The database server ${what}: ${ended === null ? 'it did not answer in time' : words(ended)}`, { context: sqlState === undefined ? {} : { sqlState } });
   };
+  void holder.then(() => lost.abort(failed('did not describe the database to the end')));
   const answers: Snapshot<Name>['answers'] = async (onBeat) => {
     while ((await server.programs.agent.readFile(file(DONE), { timeoutMs: 30_000, maxBytes: 100 }))?.toString('latin1').trim() !== DONE) {
       signal.throwIfAborted();
@@ -68,7 +72,7 @@ export async function withSnapshot<Name extends string, T>(server: DatabaseServe
     for (;;) {
       signal.throwIfAborted();
       const said = (await server.programs.agent.readFile(file('snapshot'), { timeoutMs: 30_000, maxBytes: 100 }))?.toString('latin1') ?? '';
-      if (SNAPSHOT.test(said)) return await work({ id: said.trim(), answers });
+      if (SNAPSHOT.test(said)) return await work({ id: said.trim(), lost: lost.signal, answers });
       if (ended !== null || performance.now() > giveUpAt) throw failed('gave no snapshot');
       await delay(POLL_MS);
     }
@@ -89,7 +93,8 @@ async function answerOf(server: DatabaseServer, path: string, database: string, 
 }
 
 /**
- * The tables are listed and locked before the transaction has its snapshot (LOCK takes none): one that is dropped before that is in neither. Only what was made in between is locked afterwards.
+ * The tables are listed and locked before the transaction has its snapshot (LOCK takes none): one that is dropped before that is in neither. Only what was made in between is locked afterwards. Counting rows locks
+ * indexes as well, which is given back right after: whoever builds one anew does not wait for the dump.
  */
 function holderSql(application: string, questions: Readonly<Record<string, string>>, file: (name: string) => string): string {
   const into = (name: string): string => `\\o '${file(name).replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
@@ -100,7 +105,12 @@ SET LOCAL lock_timeout = ${literal(`${LOCK_WAIT_MS}ms`)};
 ${MISSING_LOCKS} \\gexec
 ${into('snapshot')}
 SELECT pg_export_snapshot();
-${Object.entries(questions).map(([name, sql]) => `${into(name)}\n${sql}\n`).join('')}${into(DONE)}
+\\o
+SET LOCAL lock_timeout = 0;
+SAVEPOINT asked;
+${Object.entries(questions).map(([name, sql]) => `${into(name)}\n${sql}\n`).join('')}\\o
+ROLLBACK TO SAVEPOINT asked;
+${into(DONE)}
 SELECT ${literal(DONE)};
 \\o
 SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'plpgsql') AS watches \\gset
