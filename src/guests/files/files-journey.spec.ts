@@ -345,7 +345,7 @@ asRoot('files of a guest in which others write', () => {
     const { kept } = await place();
     const [directory = ''] = kept.directories;
     chownSync(directory, 1000, 1000);
-    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE', message: expect.stringContaining("not root's alone") as string });
+    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE', message: expect.stringContaining("not root's alone") as string, hint: expect.stringContaining('chown') as string });
     chownSync(directory, 0, 0);
     await expect(undoFiles(agent, kept, RUN, work)).resolves.toMatchObject({ leftCount: 0 });
   });

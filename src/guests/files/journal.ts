@@ -3,7 +3,7 @@ import { isInside, STAGING_PREFIX } from '../../domain/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
 import { cleanWords } from './guest-words';
-import { isRootsAlone, statMany } from './many-paths';
+import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 
 /**
  * `journal.json` in a staging directory: what a restore of files places and replaces there, written before anything moves. It lists intentions; what has happened is told by where things stand:
@@ -65,7 +65,7 @@ export async function readJournal(agent: GuestAgent, directory: string, runId: s
   const isItsOwn = journal?.runId === runId && journal.staging.device === place?.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
   if (isRoots && isStill && isItsOwn) return journal;
   const why = isRoots ? 'cannot be read, or is another one' : 'lies in a directory that is not root\'s alone (owner root, mode 0700): nothing in it is believed';
-  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, { context: { directory: cleanWords(directory) } });
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, { ...(isRoots ? {} : { hint: MAKE_IT_ROOTS }), context: { directory: cleanWords(directory) } });
 }
 
 function parseJournal(text: string): Journal | null {

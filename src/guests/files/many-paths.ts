@@ -24,6 +24,9 @@ export interface Standing {
 /** A directory that only root can have made and filled: whoever may write beside it can give another one its name. */
 export const isRootsAlone = (standing: Standing | undefined): standing is Standing => standing?.type === 'dir' && standing.uid === 0 && (standing.mode & 0o777) === 0o700;
 
+/** What people do about one that is not any more. */
+export const MAKE_IT_ROOTS = "When it is what a restore has left there, and nobody else has written to it: give the directory and its journal.json back to root (chown root:root on these two alone, chmod 0700 on the directory), then try again. What is kept in it has the owners it has now.";
+
 /** Groups of items whose paths fit on one standard input. Throws `REQUEST_INVALID` for one that does not fit by itself: no Linux has such paths. */
 export function inBatches<T>(items: readonly T[], pathsOf: (item: T) => readonly string[], maxItems = Number.POSITIVE_INFINITY): T[][] {
   const batches: T[][] = [];

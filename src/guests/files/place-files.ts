@@ -5,7 +5,7 @@ import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
 import { namesOf } from './guest-words';
 import { readJournal, writeJournal, type Journal } from './journal';
-import { isRootsAlone, statMany } from './many-paths';
+import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
 import { checkedRunId } from './run-ids';
 
@@ -56,7 +56,7 @@ export async function findStagingDirectories(agent: GuestAgent, search: StagingS
 /** What it has kept cannot be put back by us: people have to look. */
 export const notOurs = (directories: readonly string[]): ModosuError =>
   new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf(directories)} ${directories.length === 1 ? 'is' : 'are'} not root's alone any more, so nothing in ${directories.length === 1 ? 'it' : 'them'} is believed: what was replaced may still lie there.`, {
-    hint: 'When it is what a restore has left there, and nobody else has written to it: make it root\'s (chown -R root:root, chmod 0700 on the directory), then try again.',
+    hint: MAKE_IT_ROOTS,
     context: { directories: directories.slice(0, 5) },
   });
 
