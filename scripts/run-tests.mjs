@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 const TIERS = [
   { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'bench/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
   { name: 'contract', paths: ['test/contract/'], onlyFull: ['test/contract/hostile-agent.spec.ts'], jestArgs: ['--maxWorkers=2'] },
-  { name: 'integration', paths: ['test/integration/'], jestArgs: ['--runInBand'], needsBuild: true },
-  { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--runInBand'], needsBuild: true },
+  { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
+  { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   // Guests and installations mostly wait: two at a time. The deaths are alone, because one of them is libvirtd's.
   { name: 'e2e', paths: ['test/e2e/'], without: ['test/e2e/deaths.spec.ts'], onlyFull: ['test/e2e/activity-gate.spec.ts', 'test/e2e/guest-boots.spec.ts', 'test/e2e/data-faults.spec.ts', 'test/e2e/data-secrets.spec.ts', 'test/e2e/data-ssh.spec.ts'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   { name: 'deaths', paths: ['test/e2e/deaths.spec.ts'], jestArgs: ['--runInBand'], needsBuild: true },
