@@ -298,7 +298,8 @@ export class E2eStack {
 
 /** By name: a file may hold several. The URLs of the database hold a password that has a file of its own. */
 function secretsOf(file: string, text: string): readonly (readonly [string, string])[] {
-  if (text === '' || /^database-(?:owner-)?url$/.test(file)) return [];
+  // What restic calls a key by is no secret: whoever sees the repository sees it.
+  if (text === '' || /^database-(?:owner-)?url$|\/key-of-[0-9a-f]+$/.test(file)) return [];
   if (file === 'payload-keys.json') {
     const { keys } = JSON.parse(text) as { readonly keys: Readonly<Record<string, unknown>> };
     return Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)]);
