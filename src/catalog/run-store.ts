@@ -93,13 +93,13 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         });
       }),
 
-    requestCancel: (actor, runId) =>
+    requestCancel: (actor, runId, reason) =>
       database.transaction(async ({ manager, audit }) => {
         const run = await lockRun(manager, runId);
         if (isFinal(run.state)) throw runFinished(run);
         if (run.cancelRequested) return;
         await manager.update(RunEntity, { id: runId }, { cancelRequested: true });
-        audit({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind } });
+        audit({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind, reason } });
       }),
 
     getRun: (runId) =>

@@ -90,7 +90,7 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const runId = await swappedRestore(catalog, await givenServer(catalog));
       await goLiveStep(catalog, runId, 'waiting');
-      await catalog.requestCancel('carol', runId);
+      await catalog.requestCancel('carol', runId, null);
       expect(await refusal(catalog.decide(decision(runId)))).toMatchObject({ code: 'RUN_NOT_WAITING', message: expect.stringContaining('cancelled') });
       expect((await catalog.getRun(runId)).allowedActions).toEqual([]);
     });

@@ -199,12 +199,14 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const { runId } = await catalog.acceptBackup(backupRequest(server.id));
-      await catalog.requestCancel('bob', runId);
-      await catalog.requestCancel('carol', runId);
+      await catalog.requestCancel('bob', runId, 'not what we need');
+      await catalog.requestCancel('carol', runId, null);
       expect((await catalog.getRun(runId)).cancelRequested).toBe(true);
       await catalog.finishRun(runId, { state: 'cancelled', error: null });
-      expect(await refusal(catalog.requestCancel('bob', runId))).toMatchObject({ code: 'RUN_FINISHED', message: expect.stringContaining('cancelled') });
+      expect(await refusal(catalog.requestCancel('bob', runId, null))).toMatchObject({ code: 'RUN_FINISHED', message: expect.stringContaining('cancelled') });
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'run.cancel-requested', 'run.cancelled']);
+      const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
+      expect(items[1]).toMatchObject({ actor: 'bob', details: { kind: 'backup-image', reason: 'not what we need' } });
     });
 
     it('lists runs whose workflow may not have been started', async () => {
@@ -264,7 +266,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
         catalog.getDispatchable('run_x'),
         catalog.startRun('run_x'),
         catalog.finishRun('run_x', succeeded),
-        catalog.requestCancel('bob', 'run_x'),
+        catalog.requestCancel('bob', 'run_x', null),
         catalog.recordStep('run_x', { seq: 1, key: 'a', title: 'A', state: 'running' }),
         catalog.decide({ actor: 'bob', runId: 'run_x', kind: 'go-live', reason: 'x' }),
         catalog.getDecision('run_x', 'go-live'),

@@ -278,7 +278,7 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
       const undo = await finishedUndo(catalog, server, restore);
       expect([await allowed(catalog, restore), await allowed(catalog, undo)]).toEqual([[], ['undo', 'confirm']]);
       const backup = await catalog.acceptBackup(backupRequest(server.id));
-      await catalog.requestCancel('bob', backup.runId);
+      await catalog.requestCancel('bob', backup.runId, null);
       expect(await allowed(catalog, backup.runId)).toEqual([]);
       await catalog.finishRun(backup.runId, { state: 'cancelled', error: null });
       await finishedConfirm(catalog, server, undo);

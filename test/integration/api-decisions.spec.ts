@@ -90,7 +90,7 @@ describe('the API, decisions', () => {
       await api.catalog.finishRun(backupId, { state: 'failed', error: null });
       expect(await post(`/v1/runs/${backupId}/go-live`, { body: WHY })).toMatchObject({ status: 409, body: { code: 'RUN_FINISHED' } });
       const runId = await api.waitingRestore(server, point);
-      await api.catalog.requestCancel('test', runId);
+      await api.catalog.requestCancel('test', runId, null);
       expect(await post(`/v1/runs/${runId}/go-live`, { body: WHY })).toMatchObject({ status: 409, body: { code: 'RUN_NOT_WAITING' } });
       expect(await post(`/v1/runs/${newId('run')}/go-live`, { body: WHY })).toMatchObject({ status: 404, body: { code: 'RUN_NOT_FOUND' } });
       expect(api.runStarter.told).toEqual([]);
@@ -110,7 +110,7 @@ describe('the API, decisions', () => {
       const runId = await api.waitingRestore(server, point);
       for (let times = 1; times <= 2; times += 1) expect((await post(`/v1/runs/${runId}/cancel`, { body: { reason: 'not what we need' } })).status).toBe(202);
       const { items } = await api.catalog.listAudit({ runId }, { limit: 100, cursor: null });
-      expect(items.filter(({ action }) => action === 'run.cancel-explained')).toMatchObject([{ actor: 'operate', details: { reason: 'not what we need' } }]);
+      expect(items.filter(({ action }) => action === 'run.cancel-requested')).toMatchObject([{ actor: 'operate', details: { reason: 'not what we need' } }]);
       expect(await post(`/v1/runs/${runId}/cancel`, { body: { force: true } })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
     });
   });

@@ -88,7 +88,7 @@ describe('the way back, asked for by several processes at once', () => {
       await catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state: 'waiting' });
       const decide = (other: Catalog): Promise<void> => other.decide({ actor: 'bob', runId, kind: 'go-live', reason: 'go' });
       const [first, second, third] = others as readonly [Catalog, Catalog, Catalog];
-      const results = await Promise.allSettled([decide(first), second.requestCancel('carol', runId), decide(third)]);
+      const results = await Promise.allSettled([decide(first), second.requestCancel('carol', runId, null), decide(third)]);
       const order = (await actions(catalog, runId)).filter((action) => action === 'run.decided' || action === 'run.cancel-requested');
       const decided = await catalog.getDecision(runId, 'go-live');
       // Whoever came first is seen by the other: a decision never follows the cancel.

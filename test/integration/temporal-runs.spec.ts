@@ -239,7 +239,7 @@ describe('runs between PostgreSQL and Temporal', () => {
     it('delivers a cancel that was written down but never arrived, also for a run that was not started yet', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
-      await catalog.requestCancel('test', runId);
+      await catalog.requestCancel('test', runId, null);
       await expect(pass()).resolves.toEqual({ ...NOTHING, started: [runId], cancelled: [runId] });
       await expect(workflow(server).result()).resolves.toEqual({ state: 'cancelled' });
     });

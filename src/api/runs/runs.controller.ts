@@ -70,11 +70,7 @@ export class RunsController {
     const askedBefore = run.cancelRequested;
     if (!askedBefore || !isFinal(run.state)) {
       await runStarter.check();
-      if (!askedBefore) {
-        await catalog.requestCancel(caller.name, id);
-        const { reason } = body ?? {};
-        if (reason !== undefined) await catalog.audit({ actor: caller.name, action: 'run.cancel-explained', runId: id, serverId: run.serverId, details: { reason } });
-      }
+      if (!askedBefore) await catalog.requestCancel(caller.name, id, body?.reason ?? null);
       try {
         await runStarter.cancelRun(id, run.serverId);
       } catch (error) {
