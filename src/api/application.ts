@@ -13,10 +13,12 @@ import { ProblemFilter } from './http/problem.filter';
 import { requestLog } from './http/request';
 import { TokenGuard } from './http/token.guard';
 import { validationPipe } from './http/validation.pipe';
+import { MetricsModule } from './metrics/metrics.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
 import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
+import { TokensModule } from './tokens/tokens.module';
 import { WayBacksModule } from './way-backs/way-backs.module';
 
 export type { ApiConfig, ApiDependencies, ApiLog } from './dependencies';
@@ -38,7 +40,9 @@ class ApiModule {
         RunsModule,
         WayBacksModule,
         AuditModule,
+        TokensModule,
         HealthModule,
+        MetricsModule,
         DocumentsModule,
       ],
       providers: [{ provide: APP_GUARD, useClass: TokenGuard }],

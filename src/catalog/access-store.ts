@@ -1,5 +1,6 @@
 import { MoreThan } from 'typeorm';
 import { verifyAuditChain } from '../audit/audit-chain';
+import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { Catalog, TokenRecord } from './catalog';
 import { readSequenceCursor, rowsToRead, sequenceCursor, toPage } from './cursor';
@@ -8,7 +9,7 @@ import { AuditEntryEntity, TokenEntity, type TokenRow } from './entities';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from './token-secret';
 import { auditEntryView } from './views';
 
-type TokenMethods = Pick<Catalog, 'createToken' | 'authenticate'>;
+type TokenMethods = Pick<Catalog, 'createToken' | 'authenticate' | 'listTokens' | 'revokeToken'>;
 type AuditMethods = Pick<Catalog, 'audit' | 'listAudit' | 'verifyAudit'>;
 
 const VERIFY_BATCH = 1000;
@@ -31,6 +32,20 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
         const row = await manager.findOneBy(TokenEntity, { secretSha256: tokenHash(secret) });
         if (row === null || isExpired(row, now())) throw tokenInvalid();
         return tokenRecord(row);
+      }),
+
+    listTokens: () =>
+      database.read(async (manager) => (await manager.find(TokenEntity, { order: { createdAt: 'DESC', id: 'DESC' } })).map(tokenRecord)),
+
+    revokeToken: (actor, tokenId) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await manager.findOneBy(TokenEntity, { id: tokenId });
+        if (row === null) throw tokenNotFound(tokenId);
+        const revoked = { ...row, expiresAt: now() };
+        if (isExpired(row, revoked.expiresAt)) return tokenRecord(row);
+        await manager.update(TokenEntity, { id: tokenId }, { expiresAt: revoked.expiresAt });
+        audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
+        return tokenRecord(revoked);
       }),
   };
 }
@@ -58,6 +73,8 @@ export function auditStore(database: Database): AuditMethods {
   };
 }
 
-export const tokenRecord = ({ id, name, scopes, expiresAt }: TokenRow): TokenRecord => ({ id, name, scopes, expiresAt: expiresAt?.toISOString() ?? null });
+export const tokenRecord = ({ id, name, scopes, createdAt, expiresAt }: TokenRow): TokenRecord => ({ id, name, scopes, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null });
+
+export const tokenNotFound = (tokenId: string): ModosuError => new ModosuError('TOKEN_NOT_FOUND', `There is no token "${tokenId.slice(0, 128)}".`, { context: { tokenId: tokenId.slice(0, 128) } });
 
 export const isExpired = ({ expiresAt }: Pick<TokenRow, 'expiresAt'>, now: Date): boolean => expiresAt !== null && expiresAt.getTime() <= now.getTime();

@@ -8,6 +8,7 @@ import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { CatalogFigures } from '../contracts/figures';
 
 /**
  * Port of the catalogue: inventory, recovery points, plans, runs, locks, tokens and audit in PostgreSQL. Implemented by `typeorm-catalog.ts`;
@@ -47,6 +48,7 @@ export interface TokenRecord {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly TokenScope[];
+  readonly createdAt: string;
   readonly expiresAt: string | null;
 }
 
@@ -242,8 +244,12 @@ export interface Catalog {
    * steps are closed: what was running has failed, what was pending is skipped.
    */
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
-  /** Written first; the caller then cancels the workflow. Throws `RUN_NOT_FOUND`, `RUN_FINISHED`. Idempotent; audited. */
-  requestCancel(actor: Actor, runId: string): Promise<void>;
+  /**
+   * Written first; the caller then cancels the workflow. Throws `RUN_NOT_FOUND`, `RUN_FINISHED`. Idempotent; audited with the reason of whoever asked first.
+   *
+   * @param reason null: none was given
+   */
+  requestCancel(actor: Actor, runId: string, reason: string | null): Promise<void>;
 
   // --- the way back ------------------------------------------------------------------------------------------------------
   /**
@@ -274,12 +280,18 @@ export interface Catalog {
   listRuns(filter: { readonly serverId?: string; readonly kind?: RunKind; readonly state?: RunState }, page: PageRequest): Promise<Page<RunView>>;
   /** Seconds of the last measured restores of this kind of a server that succeeded (at most 20, newest first), for estimates. */
   measuredRecoverySeconds(serverId: string, kind: 'restore-server' | 'restore-data'): Promise<readonly number[]>;
+  /** Counts over everything that is stored. Its cost grows with the history: callers ask every few seconds at most. */
+  figures(): Promise<CatalogFigures>;
 
   // --- tokens ------------------------------------------------------------------------------------------------------------
   /** Stores only a SHA-256 of the token. The secret is returned once. Audited (name and scopes, never the token). */
   createToken(actor: Actor, name: string, scopes: readonly TokenScope[], expiresAt: Date | null): Promise<{ readonly record: TokenRecord; readonly secret: string }>;
   /** Throws `TOKEN_INVALID` for unknown and expired ones, in constant time with respect to the content. */
   authenticate(secret: string): Promise<TokenRecord>;
+  /** Newest first, also those whose time is over. */
+  listTokens(): Promise<readonly TokenRecord[]>;
+  /** Ends a token's time now; its row stays, because the audit names it. Throws `TOKEN_NOT_FOUND`. Idempotent: one whose time is over stays as it is. Audited. */
+  revokeToken(actor: Actor, tokenId: string): Promise<TokenRecord>;
 
   // --- audit -------------------------------------------------------------------------------------------------------------
   /** For events that change nothing else, such as a refused request. */

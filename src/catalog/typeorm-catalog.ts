@@ -4,6 +4,7 @@ import { auditStore, tokenStore } from './access-store';
 import type { Catalog } from './catalog';
 import { Database } from './database';
 import { decisionStore } from './decision-store';
+import { figuresStore } from './figures-store';
 import { inventoryStore } from './inventory-store';
 import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
@@ -32,6 +33,7 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),
+    ...figuresStore(database, now),
     ...decisionStore(database, now),
     ...wayBackStore(database, now),
     ...tokenStore(database, now),

@@ -1,10 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
+import { addCompletionCommands } from './commands/completion';
 import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
+import { addTokenCommands } from './commands/tokens';
 import { CliContext } from './context';
 import { EXIT, exitCodeOf } from './exit-codes';
 import { line, processIo, type CliIo } from './io';
@@ -19,6 +21,7 @@ const ROLES: readonly (readonly [string, string])[] = [
   ['worker', 'run a worker only'],
   ['migrate', 'bring the database schema up to date'],
   ['doctor', 'check everything a run needs, and say what to do'],
+  ['support-bundle', 'pack logs, configuration and the newest runs without secrets: [--file PATH]'],
 ];
 
 export interface CliOptions {
@@ -68,6 +71,8 @@ function buildProgram(context: CliContext, version: string | undefined): Command
   addDecisionCommands(addRunCommands(program, context), context);
   addWayBackCommands(program, context);
   addAuditCommands(program, context);
+  addTokenCommands(program, context);
+  addCompletionCommands(program, context);
   return program;
 }
 

@@ -15,6 +15,7 @@ const NOT_FOUND = {
   rp: ['RECOVERY_POINT_NOT_FOUND', 'recovery point'],
   plan: ['PLAN_NOT_FOUND', 'restore plan'],
   run: ['RUN_NOT_FOUND', 'run'],
+  tok: ['TOKEN_NOT_FOUND', 'token'],
 } as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;
 
 export type SelectablePrefix = keyof typeof NOT_FOUND;

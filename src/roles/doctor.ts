@@ -20,7 +20,8 @@ export async function runDoctor(env: NodeJS.ProcessEnv, args: readonly string[],
   return report.failed === 0 ? 0 : 1;
 }
 
-async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
+/** Everything that `modosu doctor` looks at. */
+export async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
   let config: Config;
   try {
     config = loadConfigOfInstallation(env);

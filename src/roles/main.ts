@@ -23,6 +23,10 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     const { runDoctor } = await import('./doctor.js');
     return orTellUser(() => runDoctor(process.env, rest, (text) => process.stdout.write(text)));
   }
+  if (command === 'support-bundle') {
+    const { runSupportBundle } = await import('./support-bundle.js');
+    return orTellUser(() => runSupportBundle(process.env, rest, (text) => process.stdout.write(text)));
+  }
   return cli();
 }
 

@@ -6,7 +6,7 @@ export function accessContract(subject: () => CatalogUnderTest): void {
     it('authenticates with the secret and nothing else', async () => {
       const { catalog } = subject();
       const { record, secret } = await catalog.createToken('setup', 'alice', ['read', 'operate', 'read'], null);
-      expect(record).toEqual({ id: expect.stringMatching(/^tok_/), name: 'alice', scopes: ['read', 'operate'], expiresAt: null });
+      expect(record).toEqual({ id: expect.stringMatching(/^tok_/), name: 'alice', scopes: ['read', 'operate'], createdAt: '2026-03-01T00:00:00.000Z', expiresAt: null });
       expect(await catalog.authenticate(secret)).toEqual(record);
       for (const wrong of ['', record.id, secret.slice(0, -1), `${secret}x`, secret.toUpperCase(), 'x'.repeat(100_000), 'a\u0000b']) {
         expect(await codeOf(catalog.authenticate(wrong))).toBe('TOKEN_INVALID');
@@ -33,6 +33,25 @@ export function accessContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.authenticate(secret)).toEqual(record);
       advance(1);
       expect(await codeOf(catalog.authenticate(secret))).toBe('TOKEN_INVALID');
+    });
+
+    it('lists them newest first, without their secrets; one that is revoked is listed and opens nothing, once and for all', async () => {
+      const { catalog, advance } = subject();
+      const first = await catalog.createToken('setup', 'alice', ['read'], null);
+      advance(1000);
+      const second = await catalog.createToken('setup', 'bob', ['operate'], new Date(Date.UTC(2027, 0, 1)));
+      expect(await catalog.listTokens()).toEqual([second.record, first.record]);
+      advance(1000);
+      const revoked = { ...first.record, expiresAt: '2026-03-01T00:00:02.000Z' };
+      expect(await catalog.revokeToken('carol', first.record.id)).toEqual(revoked);
+      expect(await codeOf(catalog.authenticate(first.secret))).toBe('TOKEN_INVALID');
+      expect(await catalog.authenticate(second.secret)).toEqual(second.record);
+      advance(1000);
+      expect(await catalog.revokeToken('dave', first.record.id)).toEqual(revoked);
+      expect(await catalog.listTokens()).toEqual([second.record, revoked]);
+      expect(await codeOf(catalog.revokeToken('carol', 'tok_nothing'))).toBe('TOKEN_NOT_FOUND');
+      const { items } = await catalog.listAudit({}, { limit: 10, cursor: null });
+      expect(items.filter(({ action }) => action === 'token.revoked')).toMatchObject([{ actor: 'carol', details: { tokenId: first.record.id, name: 'alice' } }]);
     });
 
     it.each([

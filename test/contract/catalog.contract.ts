@@ -2,6 +2,7 @@ import type { Catalog } from '../../src/catalog/catalog';
 import { accessContract } from './catalog.access.contract';
 import { decisionContract } from './catalog.decision.contract';
 import { dataContract } from './catalog.data.contract';
+import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
@@ -48,6 +49,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     wayBackRequestsContract(() => subject);
     decisionContract(() => subject);
     dataContract(() => subject);
+    figuresContract(() => subject);
     accessContract(() => subject);
   });
 }

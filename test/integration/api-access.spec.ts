@@ -22,7 +22,7 @@ describe('access to the API', () => {
   afterAll(async () => api.close());
 
   it('knows all routes', () => {
-    expect(GUARDED).toHaveLength(21);
+    expect(GUARDED).toHaveLength(25);
   });
 
   it('/healthz answers without a token', async () => {
@@ -48,8 +48,10 @@ describe('access to the API', () => {
 
     const lower = { read: null, operate: 'read', admin: 'operate' }[scope] as 'read' | 'operate' | null;
     if (lower !== null) {
-      it(`refuses a token that may only ${lower}, and writes that down`, async () => {
-        expect(await api.call(method, path, { token: api.tokens[lower], body: {} })).toMatchObject({ status: 403, body: { code: 'NOT_ALLOWED', context: { scope } } });
+      const reads = method === 'GET';
+      it(`refuses a token that may only ${lower}${reads ? '' : ', and writes that down'}`, async () => {
+        expect(await api.call(method, path, { token: api.tokens[lower], body: reads ? undefined : {} })).toMatchObject({ status: 403, body: { code: 'NOT_ALLOWED', context: { scope } } });
+        if (reads) return;
         const { items } = await api.catalog.listAudit({}, { limit: 200, cursor: null });
         expect(items.at(-1)).toMatchObject({ actor: lower, action: 'request.refused', details: { method, neededScope: scope } });
       });

@@ -34,12 +34,12 @@ describe('committed documents', () => {
     compare('openapi.json', makeApiDocument(application));
   });
 
-  it('every operation but /healthz needs a token and names its scope', () => {
+  it('every operation but /healthz and /readyz needs a token and names its scope', () => {
     const { paths } = makeApiDocument(application) as unknown as { paths: Record<string, Record<string, Record<string, unknown>>> };
     const open = Object.entries(paths).flatMap(([path, operations]) => Object.values(operations).flatMap((operation) => (operation['security'] === undefined ? [path] : [])));
-    expect(open).toEqual(['/healthz']);
+    expect(open).toEqual(['/healthz', '/readyz']);
     const scopes = Object.values(paths).flatMap((operations) => Object.values(operations).map((operation) => operation['x-modosu-scope']));
-    expect(scopes.filter((scope) => scope === undefined)).toHaveLength(1);
+    expect(scopes.filter((scope) => scope === undefined)).toHaveLength(2);
   });
 
   it('every reference of the OpenAPI document leads somewhere', () => {

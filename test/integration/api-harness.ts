@@ -98,6 +98,7 @@ export class ApiHarness {
   readonly log: LogLine[] = [];
   hypervisor!: FakeHypervisor;
   refuseRepository: ModosuError | null = null;
+  checkRepository: (name: string) => ReturnType<ImageRepository['check']> = async () => ({ freeBytes: 20 * 1024 ** 3, recoveryPoints: 0 });
   tokens!: Readonly<Record<'read' | 'operate' | 'admin', string>>;
   directory!: string;
   url!: string;
@@ -215,8 +216,9 @@ export class ApiHarness {
       body: rawBody ?? (body === undefined ? undefined : JSON.stringify(body)),
     });
     const text = await response.text();
-    const parsed = (text === '' ? null : JSON.parse(text)) as CallResult['body'];
-    if (text !== '') this.schemas.judge(method, path.split('?')[0] ?? path, response.status, response.headers.get('content-type') ?? '', parsed);
+    const isJson = text !== '' && (response.headers.get('content-type') ?? '').includes('json');
+    const parsed = (isJson ? JSON.parse(text) : null) as CallResult['body'];
+    if (isJson) this.schemas.judge(method, path.split('?')[0] ?? path, response.status, response.headers.get('content-type') ?? '', parsed);
     return { status: response.status, headers: response.headers, body: parsed };
   }
 
@@ -240,8 +242,9 @@ export class ApiHarness {
       if (this.refuseRepository !== null) throw this.refuseRepository;
       this.initialised.push(declaration.name);
     };
+    const check = (): ReturnType<ImageRepository['check']> => this.checkRepository(declaration.name);
     // The API calls nothing else of it.
-    return { name: declaration.name, initialise } as unknown as ImageRepository;
+    return { name: declaration.name, initialise, check } as unknown as ImageRepository;
   }
 }
 

@@ -8,7 +8,7 @@ describe('modosu, usage', () => {
     const { code, stdout, stderr } = await cli(['--help']);
     expect(code).toBe(0);
     expect(stderr).toBe('');
-    for (const command of ['up', 'api', 'worker', 'migrate', 'doctor', 'apply', 'server', 'backup', 'recovery-point', 'restore', 'run', 'way-back', 'audit', 'explain']) {
+    for (const command of ['up', 'api', 'worker', 'migrate', 'doctor', 'apply', 'server', 'backup', 'recovery-point', 'restore', 'run', 'way-back', 'audit', 'token', 'explain', 'completion', 'support-bundle']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     expect(stdout).toContain('130 interrupted (the run goes on)');
@@ -23,6 +23,8 @@ describe('modosu, usage', () => {
     [['run', 'go-live'], /modosu run go-live run_/],
     [['run', 'undo'], /modosu run undo run_\S+ +# .*changes nothing/],
     [['run', 'confirm'], /modosu run confirm run_/],
+    [['token', 'create'], /modosu token create prometheus --scope read/],
+    [['completion'], /modosu completion zsh/],
     [['way-back', 'list'], /modosu way-back list --state open/],
   ])('%j has an example in its help', async (argv, expected) => {
     const { code, stdout } = await cli([...argv, '--help']);
@@ -70,6 +72,10 @@ describe('modosu, usage', () => {
     [['run', 'confirm', 'run_x']],
     [['restore', 'show']],
     [['way-back']],
+    [['token', 'create', 'x']],
+    [['token', 'create', 'x', '--scope', 'root']],
+    [['token', 'create', 'x', '--scope', 'read', '--expires-in', '5m']],
+    [['completion', 'tcsh']],
     [['way-back', 'list', '--state', 'odd']],
     [['up']],
     [['explain', 'NO_SUCH_CODE']],

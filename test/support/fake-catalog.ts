@@ -3,7 +3,7 @@ import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import { storableText } from '../../src/audit/storable';
 import { backupDataInput, backupInput, confirmInput, keyReused, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from '../../src/catalog/acceptance';
-import { isExpired, tokenRecord } from '../../src/catalog/access-store';
+import { isExpired, tokenNotFound, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
 import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
@@ -19,6 +19,7 @@ import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, 
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
+import { countFigures } from './fake-catalog-figures';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
 /**
@@ -309,12 +310,12 @@ export class FakeCatalog implements Catalog {
     this.append({ actor: WORKER, action: `run.${outcome.state}`, runId, serverId: run.serverId, details: { code: error?.code, message: error?.message } });
   };
 
-  requestCancel: Catalog['requestCancel'] = async (actor, runId) => {
+  requestCancel: Catalog['requestCancel'] = async (actor, runId, reason) => {
     const run = this.run(runId);
     if (isFinal(run.state)) throw runFinished(run);
     if (run.cancelRequested) return;
     this.runs.set(runId, { ...run, cancelRequested: true });
-    this.append({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId });
+    this.append({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind, reason } });
   };
 
   // --- ways back and decisions --------------------------------------------------------------------------------------------
@@ -348,6 +349,11 @@ export class FakeCatalog implements Catalog {
       .flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]))
       .slice(0, 20);
 
+  figures: Catalog['figures'] = async () => {
+    const steps = this.runList().flatMap(({ id, kind }) => [...this.stepsOf(id).values()].map((step) => ({ kind, step })));
+    return countFigures({ runs: this.runList(), steps, points: [...this.points.values()], waysBack: await this.wayBacks.listWayBacks({ state: 'open' }), now: this.now() });
+  };
+
   // --- tokens and audit --------------------------------------------------------------------------------------------------
   createToken: Catalog['createToken'] = async (actor, name, scopes, expiresAt) => {
     this.reach();
@@ -364,6 +370,22 @@ export class FakeCatalog implements Catalog {
     const row = this.tokens.get(tokenHash(secret));
     if (row === undefined || isExpired(row, this.now())) throw tokenInvalid();
     return tokenRecord(row);
+  };
+
+  listTokens: Catalog['listTokens'] = async () => {
+    this.reach();
+    return [...this.tokens.values()].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1)).map(tokenRecord);
+  };
+
+  revokeToken: Catalog['revokeToken'] = async (actor, tokenId) => {
+    this.reach();
+    const row = [...this.tokens.values()].find(({ id }) => id === tokenId);
+    if (row === undefined) throw tokenNotFound(tokenId);
+    const revoked = { ...row, expiresAt: this.now() };
+    if (isExpired(row, revoked.expiresAt)) return tokenRecord(row);
+    this.tokens.set(row.secretSha256, revoked);
+    this.append({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
+    return tokenRecord(revoked);
   };
 
   audit: Catalog['audit'] = async (entry) => {

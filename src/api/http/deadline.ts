@@ -1,15 +1,13 @@
-import { ModosuError } from '../../contracts/errors';
+import type { ModosuError } from '../../contracts/errors';
 
-/** The promise's result, or `HYPERVISOR_COMMAND_TIMED_OUT` after `timeoutMs`. What runs on behind it is not waited for. */
-export async function withinDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+/** The promise's result, or what `late` says after `timeoutMs`. What runs on behind it is not waited for. */
+export async function withinDeadline<T>(work: Promise<T>, timeoutMs: number, late: () => ModosuError): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `${what} took longer than ${Math.round(timeoutMs / 1000)} s.`));
-    }, timeoutMs);
+  const ended = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, ended]);
   } finally {
     clearTimeout(timer);
   }

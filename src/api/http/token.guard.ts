@@ -12,7 +12,7 @@ const SCOPE = 'modosu:scope';
 export const NeedsScope = (scope: TokenScope): MethodDecorator & ClassDecorator =>
   applyDecorators(SetMetadata(SCOPE, scope), ApiBearerAuth('token'), ApiExtension('x-modosu-scope', scope));
 
-/** For `/healthz` only. */
+/** For `/healthz` and `/readyz` only. */
 export const NeedsNoToken = (): MethodDecorator & ClassDecorator => SetMetadata(SCOPE, 'none');
 
 /** The token a request came with. */

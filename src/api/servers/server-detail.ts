@@ -49,7 +49,9 @@ async function inspect({ catalog, hypervisor, config, log }: ApiDependencies, re
       throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `Hypervisor "${record.hypervisor}" of server "${record.name}" is not declared.`);
     }
     const looking = hypervisor(declaration).inspect({ uuid: record.uuid, name: record.domainName });
-    const inspection = await withinDeadline(looking, config.inspectionTimeoutMs ?? INSPECTION_TIMEOUT_MS, `Inspecting "${record.name}"`);
+    const timeoutMs = config.inspectionTimeoutMs ?? INSPECTION_TIMEOUT_MS;
+    const late = (): ModosuError => new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `Inspecting "${record.name}" took longer than ${Math.round(timeoutMs / 1000)} s.`);
+    const inspection = await withinDeadline(looking, timeoutMs, late);
     return { inspection, inspectionError: null };
   } catch (thrown) {
     const error = toModosuError(thrown);

@@ -11,7 +11,7 @@ export function addAuditCommands(program: Command, context: CliContext): void {
   audit
     .command('list')
     .description('list audit entries, oldest first')
-    .option('--run <id>', 'only those of this run')
+    .option('--run <run>', 'only those of this run')
     .option('--limit <number>', 'how many', limitOption, 1000)
     .action(async (options: { readonly run?: string; readonly limit: number }, command: Command) => {
       const printer = context.printer(command);

@@ -18,7 +18,7 @@ export function addDecisionCommands(run: Command, context: CliContext): void {
       run
         .command('go-live')
         .description('let a run go on that waits before go-live: the server gets its production network')
-        .argument('<id>', 'id of the run')
+        .argument('<run>', 'id of the run')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
     ['modosu run go-live run_01j8… --reason "checked by the DBA" --wait'],
@@ -40,7 +40,7 @@ export function addDecisionCommands(run: Command, context: CliContext): void {
       run
         .command('undo')
         .description('take a restore back: an open run is cancelled; for one that has ended a plan is made and shown, and carried out with --plan')
-        .argument('<id>', 'id of the run')
+        .argument('<run>', 'id of the run')
         .option('--plan <plan>', 'plan of this undo, as shown before')
         .option('--confirm <name>', "the server's name, typed again; with --plan")
         .option('--reason <text>', 'why; it goes into the audit; not needed for making the plan'),
@@ -57,7 +57,7 @@ export function addDecisionCommands(run: Command, context: CliContext): void {
       run
         .command('confirm')
         .description('delete the volumes that a run has replaced; it cannot be undone afterwards')
-        .argument('<id>', 'id of the run')
+        .argument('<run>', 'id of the run')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
     ['modosu run confirm run_01j8… --reason "in production since Monday" --wait'],
@@ -75,7 +75,7 @@ export function addWayBackCommands(program: Command, context: CliContext): void 
     wayBack
       .command('list')
       .description('list ways back, newest first')
-      .option('--server <name>', 'only those of this server')
+      .option('--server <server>', 'only those of this server')
       .addOption(new Option('--state <state>', 'only those in this state').choices(['open', 'reverted', 'undone', 'confirmed']))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu way-back list --state open', 'modosu way-back list --server db01'],

@@ -40,7 +40,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
   server
     .command('show')
     .description('show one server and what its hypervisor says at this moment')
-    .argument('<name>', 'name or id of the server')
+    .argument('<server>', 'name or id of the server')
     .action(async (name: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
@@ -52,7 +52,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
   recoveryPoint
     .command('list')
     .description('list recovery points, newest first')
-    .option('--server <name>', 'only those of this server')
+    .option('--server <server>', 'only those of this server')
     .option('--limit <number>', 'how many', limitOption, 100)
     .action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
       const printer = context.printer(command);
@@ -62,7 +62,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
   recoveryPoint
     .command('show')
     .description('show one recovery point')
-    .argument('<id>', 'id of the recovery point')
+    .argument('<recovery-point>', 'id of the recovery point')
     .action(async (id: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();

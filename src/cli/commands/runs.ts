@@ -18,7 +18,7 @@ export function addBackupCommands(program: Command, context: CliContext): void {
       backup
         .command('image')
         .description('take an image of a server')
-        .argument('<name>', 'name or id of the server')
+        .argument('<server>', 'name or id of the server')
         .addOption(
           new Option('--mode <mode>', 'online: the server goes on, its file systems are frozen for a moment; offline: it is shut down, copied, and put back into its power state')
             .choices(['offline', 'online'])
@@ -43,8 +43,8 @@ function addDataBackup(backup: Command, context: CliContext): void {
       backup
         .command('data')
         .description('save the declared data sets of a server, from inside its guest')
-        .argument('<name>', 'name or id of the server')
-        .option('--data-set <name>', 'only this one; may be repeated', (value: string, earlier: readonly string[] = []) => [...earlier, value])
+        .argument('<server>', 'name or id of the server')
+        .option('--data-set <data-set>', 'only this one; may be repeated', (value: string, earlier: readonly string[] = []) => [...earlier, value])
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
     ['modosu backup data db01 --reason "daily" --wait', 'modosu backup data db01 --data-set shop --reason "before the migration" --wait'],
@@ -62,7 +62,7 @@ export function addRunCommands(program: Command, context: CliContext): Command {
   run
     .command('list')
     .description('list runs, newest first')
-    .option('--server <name>', 'only those of this server')
+    .option('--server <server>', 'only those of this server')
     .option('--limit <number>', 'how many', limitOption, 50)
     .action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
       const printer = context.printer(command);
@@ -72,14 +72,14 @@ export function addRunCommands(program: Command, context: CliContext): Command {
   run
     .command('show')
     .description('show one run with its steps')
-    .argument('<id>', 'id of the run')
+    .argument('<run>', 'id of the run')
     .action(async (id: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
       printer.data(value, () => runText(value, printer, context.io.now()));
     });
-  withTimeout(run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<id>', 'id of the run')).action(
+  withTimeout(run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<run>', 'id of the run')).action(
     async (id: string, options: WaitFlags, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
@@ -90,7 +90,7 @@ export function addRunCommands(program: Command, context: CliContext): Command {
   run
     .command('cancel')
     .description('ask a run to stop and undo what it has changed')
-    .argument('<id>', 'id of the run')
+    .argument('<run>', 'id of the run')
     .option('--reason <text>', 'why; it goes into the audit')
     .action(async (id: string, { reason }: { readonly reason?: string }, command: Command) => {
       const printer = context.printer(command);

@@ -1,0 +1,99 @@
+import type { ServerRecord } from '../../catalog/catalog';
+import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
+import { isFinal, type RunKind } from '../../contracts/run';
+import type { Family, Sample } from './exposition';
+
+/** A repository as it was found just now. */
+export interface RepositoryFigures {
+  readonly name: string;
+  /** null: it cannot be used now. */
+  readonly freeBytes: number | null;
+}
+
+export interface ProcessFigures {
+  readonly version: string;
+  readonly startedAtSeconds: number;
+  readonly residentBytes: number;
+}
+
+export interface Measured {
+  readonly figures: CatalogFigures;
+  readonly servers: readonly ServerRecord[];
+  readonly repositories: readonly RepositoryFigures[];
+  readonly process: ProcessFigures;
+}
+
+/**
+ * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set has its
+ * lines from the first moment on, with 0 where there is nothing yet, so that an alarm can tell "never" from "not asked".
+ */
+export function metricFamilies({ figures, servers, repositories, process }: Measured): readonly Family[] {
+  const nameOf = new Map(servers.map(({ id, name }) => [id, name]));
+  const recoveries = figures.recoveries.flatMap(({ serverId, kind, recoverySeconds, lostSeconds }) => {
+    const server = nameOf.get(serverId);
+    return server === undefined ? [] : [{ labels: { server, kind }, recoverySeconds, lostSeconds }];
+  });
+  const protectedThings = servers.flatMap((server) => thingsOf(server, figures.recoveryPoints));
+  const restored = bytesRestored(figures.steps);
+  return [
+    gauge('modosu_build_info', 'Version of the API.', [{ labels: { version: process.version }, value: 1 }]),
+    gauge('process_start_time_seconds', 'Start of the API process, in seconds since 1970.', [{ value: process.startedAtSeconds }]),
+    gauge('process_resident_memory_bytes', 'Memory of the API process.', [{ value: process.residentBytes }]),
+    counter('modosu_runs_total', 'Runs that have ended, by kind and outcome.', figures.runs.filter(({ state }) => isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, outcome: state }, value: count }))),
+    gauge('modosu_runs_open', 'Runs that are accepted or running.', figures.runs.filter(({ state }) => !isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, state }, value: count }))),
+    gauge('modosu_runs_waiting', 'Runs that wait for a person.', [{ value: figures.waiting }]),
+    { name: 'modosu_step_duration_seconds', type: 'histogram', help: 'How long steps took, by kind of run, sort of step and how it ended.', samples: figures.steps.flatMap(histogram) },
+    counter('modosu_restore_bytes_total', 'Bytes that restores have brought back.', [...restored].map(([kind, value]) => ({ labels: { kind }, value }))),
+    gauge('modosu_last_usable_recovery_point_timestamp_seconds', 'Point in time of the newest usable recovery point; 0: there is none.', protectedThings.map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 }))),
+    gauge('modosu_recovery_points', 'Recovery points, by whether they can be used.', protectedThings.flatMap(({ labels, points }) => [
+      { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
+      { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
+    ])),
+    gauge('modosu_rto_seconds', 'What the newest measured restore took, from the accepted request until the server was back.', recoveries.map(({ labels, recoverySeconds }) => ({ labels, value: recoverySeconds }))),
+    gauge('modosu_rpo_seconds', 'What the newest measured restore lost, from the point in time to the incident.', recoveries.flatMap(({ labels, lostSeconds }) => (lostSeconds === null ? [] : [{ labels, value: lostSeconds }]))),
+    gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
+    gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [{ value: figures.waysBack.expired }]),
+    gauge('modosu_repository_up', 'Whether the image repository can be used now, seen from the API.', repositories.map(({ name, freeBytes }) => ({ labels: { repository: name }, value: freeBytes === null ? 0 : 1 }))),
+    gauge('modosu_repository_free_bytes', 'Room left in the image repository.', repositories.flatMap(({ name, freeBytes }) => (freeBytes === null ? [] : [{ labels: { repository: name }, value: freeBytes }]))),
+  ];
+}
+
+const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'gauge', help, samples });
+const counter = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'counter', help, samples });
+
+interface ProtectedThing {
+  readonly labels: { readonly server: string; readonly kind: string; readonly data_set: string };
+  readonly points: RecoveryPointFigures | null;
+}
+
+/** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there. */
+function thingsOf({ id, name, protection }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
+  const own = all.filter(({ serverId }) => serverId === id);
+  const dataSets = new Set([...protection.dataSets.map((dataSet) => dataSet.name), ...own.flatMap(({ dataSet }) => (dataSet === null ? [] : [dataSet]))]);
+  return [null, ...dataSets].map((dataSet) => ({
+    labels: { server: name, kind: dataSet === null ? 'image' : 'data', data_set: dataSet ?? '' },
+    points: own.find((points) => points.dataSet === dataSet) ?? null,
+  }));
+}
+
+function histogram({ kind, step, state, count, seconds, within }: StepFigures): readonly Sample[] {
+  const labels = { kind, step, outcome: state };
+  return [
+    ...STEP_SECONDS.map((limit, index) => ({ suffix: '_bucket', labels: { ...labels, le: String(limit) }, value: within[index] ?? 0 })),
+    { suffix: '_bucket', labels: { ...labels, le: '+Inf' }, value: count },
+    { suffix: '_sum', labels, value: seconds },
+    { suffix: '_count', labels, value: count },
+  ];
+}
+
+/** Steps that write what comes back. */
+const BRINGING_BACK: ReadonlySet<string> = new Set(['copy', 'fetch', 'data-fetch']);
+
+function bytesRestored(steps: readonly StepFigures[]): ReadonlyMap<RunKind, number> {
+  const bytes = new Map<RunKind, number>();
+  for (const step of steps) {
+    if ((step.kind !== 'restore-server' && step.kind !== 'restore-data') || step.state !== 'succeeded' || !BRINGING_BACK.has(step.step)) continue;
+    bytes.set(step.kind, (bytes.get(step.kind) ?? 0) + step.bytes);
+  }
+  return bytes;
+}

@@ -1,0 +1,65 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { TOKEN_SCOPES, type CreatedToken, type TokenView } from '../../contracts/api/token';
+import type { PageOf } from '../../contracts/api/common';
+import { idSegment, type CliContext } from '../context';
+import { fields, plain, table, utc } from '../output/text';
+import { examples } from './options';
+
+type Scope = (typeof TOKEN_SCOPES)[number];
+
+const DAY_MS = 86_400_000;
+
+export function addTokenCommands(program: Command, context: CliContext): void {
+  const token = program.command('token').description('who may use the API, and for what');
+  token
+    .command('list')
+    .description('list tokens, newest first, also those whose time is over')
+    .action(async (_options: unknown, command: Command) => {
+      const client = await context.client();
+      const { items } = (await client.get<PageOf<TokenView>>('/v1/tokens')).value;
+      context.printer(command).data(items, () => table(['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES'], items.map((item) => [item.id, plain(item.name), item.scopes.join(', '), utc(item.createdAt), expiry(item, context.io.now())])));
+    });
+  examples(
+    token
+      .command('create')
+      .description('make a token; its secret is shown this once')
+      .argument('<name>', 'who or what will use it; stands in the audit')
+      .addOption(new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate); each includes the one before').choices(TOKEN_SCOPES).makeOptionMandatory())
+      .option('--expires-in <time>', 'such as 12h or 90d, or never', expiryOption, 365 * DAY_MS)
+      .action(async (name: string, { scope, expiresIn }: { readonly scope: Scope; readonly expiresIn: number }, command: Command) => {
+        const client = await context.client();
+        const expiresAt = Number.isFinite(expiresIn) ? new Date(context.io.now().getTime() + expiresIn).toISOString() : null;
+        const { value } = await client.post<CreatedToken>('/v1/tokens', { name, scopes: [scope], expiresAt });
+        context.printer(command).data(value, () => `${tokenText(value.token, context.io.now())}\nSecret, shown this once\n  ${plain(value.secret)}\n`);
+      }),
+    ['modosu token create prometheus --scope read --expires-in 365d', 'modosu token create alice --scope operate -o json'],
+  );
+  token
+    .command('revoke')
+    .description('end a token now')
+    .argument('<token>', 'id of the token')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const client = await context.client();
+      const { value } = await client.post<TokenView>(`/v1/tokens/${idSegment('tok', id)}/revoke`, {});
+      context.printer(command).data(value, () => tokenText(value, context.io.now()));
+    });
+}
+
+const tokenText = (token: TokenView, now: Date): string =>
+  fields([
+    ['id', token.id],
+    ['name', plain(token.name)],
+    ['scopes', token.scopes.join(', ')],
+    ['expires', expiry(token, now)],
+  ]);
+
+const expiry = ({ expiresAt }: TokenView, now: Date): string => (expiresAt === null ? 'never' : `${utc(expiresAt)}${Date.parse(expiresAt) <= now.getTime() ? ' (over)' : ''}`);
+
+/** Milliseconds; infinite for `never`. */
+function expiryOption(text: string): number {
+  if (text === 'never') return Number.POSITIVE_INFINITY;
+  const match = /^(\d{1,5})(h|d)$/.exec(text);
+  const amount = Number(match?.[1] ?? 0);
+  if (match === null || amount === 0) throw new InvalidArgumentError('Use a time like 12h or 90d, or never.');
+  return amount * (match[2] === 'h' ? 3_600_000 : DAY_MS);
+}

@@ -1,0 +1,90 @@
+import { open, readdir } from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import type { Catalog } from '../../catalog/catalog';
+import type { Config } from '../../config/config';
+import { environmentSchema, SECRET_VARIABLES } from '../../config/variables';
+import { toModosuError } from '../../contracts/errors';
+import { errorCode } from '../../system/files';
+
+/** A file of the bundle, before secrets are taken out of it. */
+export interface BundleFile {
+  /** Below the bundle's directory. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The end of a log is what matters; this much of each still goes by mail. */
+const LOG_BYTES = 2 * 1024 * 1024;
+/** Newest first. */
+const RUNS = 200;
+const RUNS_WITH_STEPS = 50;
+const RECOVERY_POINTS = 200;
+
+export const json = (path: string, value: unknown): BundleFile => ({ path, text: `${JSON.stringify(value, null, 2)}\n` });
+
+export const about = (version: string, now: Date): BundleFile =>
+  json('about.json', {
+    madeAt: now.toISOString(),
+    modosu: version,
+    node: process.version,
+    system: { type: os.type(), release: os.release(), version: os.version(), architecture: os.arch(), hostname: os.hostname(), cpus: os.cpus().length, memoryBytes: os.totalmem(), freeMemoryBytes: os.freemem(), uptimeSeconds: Math.round(os.uptime()), load: os.loadavg() },
+  });
+
+/** Which variables are set, and to what; of those with a secret inside, only that they are set. */
+export function configuration(env: Readonly<Record<string, string | undefined>>): BundleFile {
+  const known = new Set([...Object.keys(environmentSchema.shape), ...SECRET_VARIABLES.map((name) => `${name}_FILE`)]);
+  const set = Object.entries(env).filter(([name, value]) => name.startsWith('MODOSU_') && value !== undefined);
+  const shown = set.map(([name, value]) => [name, known.has(name) && !(SECRET_VARIABLES as readonly string[]).includes(name) ? value : '(set, not shown)']);
+  return json('configuration.json', Object.fromEntries(shown.sort()));
+}
+
+/** The end of each log. */
+export async function logs({ layout }: Config): Promise<readonly BundleFile[]> {
+  try {
+    const entries = await readdir(layout.logs, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    return await Promise.all(files.map(async ({ name }) => ({ path: join('logs', name), text: await endOf(join(layout.logs, name)) })));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    return [json('logs/error.json', toModosuError(error).summary())];
+  }
+}
+
+async function endOf(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, LOG_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    // A line that was cut could end in half a secret.
+    return length === size ? text : text.slice(text.indexOf('\n') + 1);
+  } finally {
+    await file.close();
+  }
+}
+
+/** What the catalogue knows; each part for itself, because what cannot be read is of interest too. */
+export function catalogue(catalog: Catalog): Promise<readonly BundleFile[]> {
+  const parts: Readonly<Record<string, () => Promise<unknown>>> = {
+    estate: async () => ({ hypervisors: await catalog.listHypervisors(), repositories: await catalog.listRepositories(), servers: await catalog.listServers() }),
+    runs: async () => {
+      const { items } = await catalog.listRuns({}, { limit: RUNS, cursor: null });
+      return [...(await Promise.all(items.slice(0, RUNS_WITH_STEPS).map(({ id }) => catalog.getRun(id)))), ...items.slice(RUNS_WITH_STEPS)];
+    },
+    'recovery-points': async () => (await catalog.listRecoveryPoints({}, { limit: RECOVERY_POINTS, cursor: null })).items,
+    'way-backs': () => catalog.listWayBacks({ state: 'open' }),
+    figures: () => catalog.figures(),
+    audit: () => catalog.verifyAudit(),
+  };
+  return Promise.all(
+    Object.entries(parts).map(async ([name, read]) => {
+      try {
+        return json(`catalogue/${name}.json`, await read());
+      } catch (error) {
+        return json(`catalogue/${name}.error.json`, toModosuError(error).summary());
+      }
+    }),
+  );
+}

@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ModosuError } from '../../src/contracts/errors';
+import { ApiHarness, ESTATE } from './api-harness';
+import { cli } from './cli-harness';
+import { seedData } from './data-harness';
+
+const run = promisify(execFile);
+
+describe('completion', () => {
+  let api: ApiHarness;
+  beforeEach(async () => {
+    api = await ApiHarness.start();
+  });
+  afterEach(() => api.close());
+
+  const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const { code, stdout, stderr } = await cli(api, ['complete', '--', ...words]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return stdout === '' ? [] : stdout.trimEnd().split('\n');
+  };
+  const values = async (...words: readonly string[]): Promise<readonly string[]> => (await complete(...words)).map((text) => text.split('\t')[0] ?? '');
+
+  it('of commands, with what they do; hidden ones are not there', async () => {
+    expect(await complete('res')).toEqual([expect.stringMatching(/^restore\t\w/)]);
+    expect(await values('')).toEqual(expect.arrayContaining(['up', 'doctor', 'restore', 'run', 'completion']));
+    expect(await values('')).not.toContain('complete');
+    expect(await values('restore', '')).toEqual(expect.arrayContaining(['plan', 'show', 'run']));
+    expect(await values('nothing', '')).toEqual([]);
+  });
+
+  it('of options, those of the program too, and of their choices, also in the pieces that bash makes', async () => {
+    expect(await values('backup', 'image', 'db01', '--m')).toEqual(['--mode']);
+    expect(await values('backup', 'image', '--mode', '')).toEqual(['offline', 'online']);
+    expect(await values('backup', 'image', '--mode', '=', 'on')).toEqual(['online']);
+    expect(await values('backup', 'image', '--mode', '=')).toEqual(['offline', 'online']);
+    expect(await values('backup', 'image', '--mode=of')).toEqual(['--mode=offline']);
+    expect(await values('run', 'list', '-')).toEqual(expect.arrayContaining(['--server', '--output', '--help']));
+    expect(await values('-o', 'json', 'serv')).toEqual(['server']);
+    expect(await values('-o', 'ya')).toEqual(['yaml']);
+    expect(await values('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+    // A name that has to be typed again is not offered.
+    expect(await values('restore', 'run', 'plan_x', '--confirm', '')).toEqual([]);
+  });
+
+  it('of servers, data sets and codes', async () => {
+    await seedData(api);
+    expect(await complete('server', 'show', '')).toEqual(['db01\tdomain db01', 'web01\tdomain web01']);
+    expect(await values('run', 'list', '--server', 'd')).toEqual(['db01']);
+    expect(await values('run', 'list', '--server=')).toEqual(['--server=db01', '--server=web01']);
+    expect(await values('backup', 'data', 'db01', '--data-set', '')).toEqual(['uploads', 'shop', 'ledgers']);
+    expect(await values('backup', 'data', 'nobody', '--data-set', '')).toEqual([]);
+    expect(await values('explain', 'SERVER_B')).toEqual(['SERVER_BUSY']);
+    expect(await values('server', 'show', 'db01', '')).toEqual([]);
+  });
+
+  it('of recovery points, and of runs with which the command can do something', async () => {
+    const { server, point } = await api.seed();
+    const done = await api.doneRestore(server, point);
+    const waiting = await api.waitingRestore(server, point);
+    expect(await complete('run', 'show', '')).toEqual([expect.stringMatching(new RegExp(`^${waiting}\\trestore-server of db01, running, \\d+ s ago$`)), expect.stringContaining(done)]);
+    expect(await values('run', 'go-live', '')).toEqual([waiting]);
+    expect(await values('run', 'cancel', '')).toEqual([waiting]);
+    expect(await values('run', 'confirm', '')).toEqual([done]);
+    expect(await values('audit', 'list', '--run', '')).toHaveLength(2);
+    expect(await values('restore', 'plan', 'db01', '--scenario', 'server', '--image', '')).toEqual([point.id]);
+    expect(await values('recovery-point', 'show', 'rp_')).toEqual([point.id]);
+  });
+
+  it('of files is the shell\'s own', async () => {
+    expect(await complete('apply', '-f', '')).toEqual([':files']);
+    expect(await complete('apply', '--file', 'est')).toEqual([':files']);
+  });
+
+  it('says nothing when the API is away, late, or the token may not read', async () => {
+    await api.seed();
+    for (const env of [{ MODOSU_API_URL: 'http://127.0.0.1:1' }, { MODOSU_TOKEN: 'mds_wrong' }, { MODOSU_API_URL: 'nonsense' }]) {
+      expect(await cli(api, ['complete', '--', 'server', 'show', ''], env)).toEqual({ code: 0, stdout: '', stderr: '' });
+    }
+    api.catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'away'));
+    expect(await complete('server', 'show', '')).toEqual([]);
+    api.catalog.failWith(null);
+    let answer: () => void = () => undefined;
+    const { authenticate } = api.catalog;
+    api.catalog.authenticate = (secret) => new Promise((resolve) => (answer = () => resolve(authenticate(secret))));
+    expect(await complete('server', 'show', '')).toEqual([]);
+    answer();
+  });
+
+  it('nothing that an API says gets onto a command line if it could mean more than a name', async () => {
+    await api.seed();
+    const [known] = await api.catalog.listServers();
+    api.catalog.listServers = async () => ['db01', '$(reboot)', 'a b', 'x;y', '`id`', 'tab\tx', 'n\nl', "q'"].map((name) => ({ ...known!, name, domainName: 'evil\u001b[2J\tdomain' }));
+    expect(await complete('server', 'show', '')).toEqual(['db01\tdomain evil[2J domain']);
+  });
+
+  describe('in bash', () => {
+    const inBash = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const program = join(__dirname, '../../bin/modosu');
+      const script = `modosu() { "${process.execPath}" "${program}" "$@"; }
+eval "$(modosu completion bash)"
+COMP_WORDS=(modosu "$@"); COMP_CWORD=$#
+_modosu
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout, stderr } = await run('bash', ['--norc', '-c', script, 'bash', ...words], { env: { PATH: process.env['PATH'], MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.read } });
+      expect(stderr).toBe('');
+      return stdout.split('\n').filter((text) => text !== '');
+    };
+
+    it('completes commands, choices and names', async () => {
+      await api.applyEstate({ ...ESTATE, servers: [] });
+      await api.seed();
+      expect(await inBash('way')).toEqual(['way-back']);
+      expect(await inBash('backup', 'image', '--mode', '=', '')).toEqual(['offline', 'online']);
+      expect(await inBash('server', 'show', '')).toEqual(['db01']);
+    });
+  });
+});

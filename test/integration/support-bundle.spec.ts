@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { filesBelow, SecretHunt } from '../support/secret-hunt';
+import { TestState, type Outcome } from '../support/up-process';
+
+jest.setTimeout(120_000);
+
+interface Doctor {
+  readonly failed: number;
+  readonly checks: readonly { readonly subject: string; readonly state: string }[];
+}
+
+describe('modosu support-bundle', () => {
+  const state = new TestState();
+  const directory = mkdtempSync(join(tmpdir(), 'modosu-bundle-test-'));
+  const up = state.up();
+  let secrets: ReadonlyMap<string, string>;
+
+  const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> => state.run(['support-bundle', '--file', file, ...more], env);
+  /** The files of a bundle, by their paths below its one directory. */
+  const unpack = (file: string): { readonly root: string; read(path: string): string } => {
+    const into = mkdtempSync(join(directory, 'unpacked-'));
+    execFileSync('tar', ['-xzf', file, '-C', into]);
+    const [top] = readdirSync(into);
+    const root = join(into, top ?? '');
+    return { root, read: (path) => readFileSync(join(root, path), 'utf8') };
+  };
+  const leftBehind = (): readonly string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('modosu-support-'));
+
+  beforeAll(async () => {
+    await up.ready();
+    const keys = JSON.parse(state.read('secrets/payload-keys.json')) as { readonly keys: Readonly<Record<string, string>> };
+    secrets = new Map([
+      ['token', state.read('secrets/admin-token').trim()],
+      ['postgres', state.read('secrets/postgres-password').trim()],
+      ['database', new URL(state.read('secrets/database-url').trim()).password],
+      ['payload key', Object.values(keys.keys)[0] ?? ''],
+      ['login', state.read('secrets/data/probe/login').trim()],
+      ['given', 'correct-horse-battery'],
+    ]);
+    // What must not be there, wherever it came from.
+    appendFileSync(join(state.directory, 'logs/api.log'), [...secrets].map(([name, secret]) => `{"msg":"${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x"}\n`).join(''));
+  });
+  afterAll(async () => {
+    await state.remove();
+    rmSync(directory, { recursive: true, force: true });
+  }, 120_000);
+
+  it('packs what helps, for its owner alone, and no secret in any form', async () => {
+    const file = join(directory, 'running.tar.gz');
+    const { exitCode, stdout, stderr } = await bundle(file, { MODOSU_WAY_BACK_DAYS: '9', MODOSU_MADE_UP: 'correct-horse-battery', MODOSU_TOKEN: 'correct-horse-battery' });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^${file} \\(\\d.*iB\\)\n( {2}\\S+\n)+Secrets are taken out`));
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
+    const { root, read } = unpack(file);
+    for (const [name, secret] of secrets) expect(`${name}: ${secret.length > 11}`).toBe(`${name}: true`);
+    expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
+
+    const names = filesBelow(root).map((path) => path.slice(root.length + 1));
+    expect(names).toEqual(expect.arrayContaining(['README.txt', 'about.json', 'configuration.json', 'doctor.json', 'logs/api.log', 'logs/worker.log', 'catalogue/estate.json', 'catalogue/runs.json', 'catalogue/audit.json', 'catalogue/figures.json']));
+    expect(names.filter((name) => name.includes('error') || name.startsWith('secrets'))).toEqual([]);
+    expect(read('logs/api.log')).toContain('{"msg":"token [redacted] postgres://u:[redacted]@db/x"}');
+    expect(read('logs/api.log')).toContain('API is listening');
+    expect(JSON.parse(read('configuration.json'))).toMatchObject({ MODOSU_WAY_BACK_DAYS: '9', MODOSU_STATE_DIR: state.directory, MODOSU_MADE_UP: '(set, not shown)', MODOSU_TOKEN: '(set, not shown)' });
+    expect(JSON.parse(read('catalogue/audit.json'))).toMatchObject({ intact: true });
+    expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'api')).toMatchObject({ state: 'ok' });
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it('as JSON says what is in it', async () => {
+    const file = join(directory, 'json.tar.gz');
+    const { exitCode, stdout } = await bundle(file, {}, '-o', 'json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ file, sizeBytes: statSync(file).size, files: expect.arrayContaining(['doctor.json']) as unknown });
+  });
+
+  it('never writes over a file, nor into what is no directory', async () => {
+    const file = join(directory, 'mine.txt');
+    writeFileSync(file, 'mine');
+    for (const [path, name] of [[file, file], [join(directory, 'nowhere/x.tgz'), 'nowhere/x.tgz']] as const) {
+      const { exitCode, stdout, stderr } = await bundle(path);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+      expect(stderr).toMatch(new RegExp(`^error SUPPORT_BUNDLE_REFUSED: .*${name}[^]*hint: .*--file PATH`));
+    }
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    expect(readdirSync(directory).filter((name) => name.endsWith('.part'))).toEqual([]);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it('is refused when a secret cannot be read: what is not known cannot be hidden', async () => {
+    const odd = join(state.directory, 'secrets/odd');
+    writeFileSync(odd, Buffer.alloc(1024 * 1024 + 1));
+    const file = join(directory, 'odd.tgz');
+    expect(await bundle(file)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`SUPPORT_BUNDLE_REFUSED: ${odd}`) as string });
+    expect(await bundle(file, { MODOSU_DATABASE_URL_FILE: '/nonexistent' })).toMatchObject({ exitCode: 1 });
+    rmSync(odd);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('refuses wrong usage', async () => {
+    for (const args of [['--colour'], ['extra'], ['--output', 'xml'], ['--file', '']]) {
+      expect(await state.run(['support-bundle', ...args])).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringMatching(/^error USAGE: /) as string });
+    }
+  });
+
+  it('of an installation that is down says what does not answer', async () => {
+    await up.end();
+    const file = join(directory, 'down.tgz');
+    expect(await bundle(file, { MODOSU_TOKEN: secrets.get('given') ?? '' })).toMatchObject({ exitCode: 0 });
+    const { root, read } = unpack(file);
+    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    expect((JSON.parse(read('doctor.json')) as Doctor).failed).toBeGreaterThan(2);
+    expect(read('logs/api.log')).toContain('API is stopping');
+    expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
+  });
+});
