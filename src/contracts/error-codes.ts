@@ -59,7 +59,7 @@ export const ERROR_CODES = {
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
-  DOMAIN_NOT_FOUND: entry('not-found', 'never', 'Check the domain name in the estate file against `virsh list --all` on the hypervisor.'),
+  DOMAIN_NOT_FOUND: entry('not-found', 'never', 'Compare with `virsh list --all` on the hypervisor. Where the domain is called otherwise than the server, say so in the estate file: `domain: NAME`.'),
 
   // conflicts
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),

@@ -36,6 +36,8 @@ export interface RestoreTargets {
   readonly volumes: readonly PlannedVolume[];
   readonly nvramNewPath: string | null;
   readonly space: readonly SpaceNeed[];
+  /** Of the media in CD-ROM and floppy drives, in the present definition or the recovery point's: files that are not on the host. */
+  readonly missingMedia: readonly string[];
 }
 
 /** Everything a plan is made from: what stands on the hypervisor now and what the recovery point holds. */

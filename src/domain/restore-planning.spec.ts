@@ -63,6 +63,7 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
     volumes: [{ target: 'vda', replacesPath: '/srv/vm/vda.qcow2', newPath: '/srv/vm/vda.qcow2.run_1', format: 'qcow2', virtualSizeBytes: GIB, flattened: false }],
     nvramNewPath: null,
     space: [{ directory: '/srv/vm', neededBytes: 1000, freeBytes: changes.freeBytes ?? GIB }],
+    missingMedia: [],
   },
 });
 
@@ -187,9 +188,24 @@ describe('planRestore', () => {
   });
 
   it('lists media that are not copied, flattened chains and problems of the server as it stands', () => {
-    const base = survey({ manifest: { removableMedia: [{ target: 'sda', source: null }] }, present: { refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' }] } });
+    const base = survey({ present: { removableMedia: [{ target: 'sda', source: null }], refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' }] } });
     const flattened = { ...base, targets: { ...base.targets, volumes: base.targets.volumes.map((volume) => ({ ...volume, flattened: true })) } };
     expect(planRestore(source(), flattened, NOW).findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'DISK_FILE_MISSING']);
+  });
+
+  it('says which drives come back empty, of the definition that is used', () => {
+    const [iso, floppy] = [{ target: 'sda', source: '/srv/tools.iso' }, { target: 'fda', source: '/srv/f.img' }];
+    const base = survey({ present: { removableMedia: [iso] }, manifest: { removableMedia: [iso, floppy] } });
+    const media = (from: RestoreSurvey, missing: readonly string[]): readonly string[] =>
+      planRestore(source(), { ...from, targets: { ...from.targets, missingMedia: missing } }, NOW).findings.filter(({ code }) => code.startsWith('REMOVABLE')).map(({ code, severity, evidence }) => `${severity} ${code} ${evidence.join(', ')}`);
+    expect(media(base, [])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso']);
+    expect(media(base, ['/srv/f.img'])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso']);
+    expect(media(base, ['/srv/tools.iso'])).toEqual(['warn REMOVABLE_MEDIUM_MISSING sda /srv/tools.iso']);
+    expect(media({ ...base, present: null }, ['/srv/f.img'])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso', 'warn REMOVABLE_MEDIUM_MISSING fda /srv/f.img']);
+  });
+
+  it('does not promise old volumes of a server that is gone', () => {
+    expect(planRestore(source(), survey({ present: null }), NOW).losses[0]).toMatch(/is not in the restored server; the server is gone, and what still lies where its disks were is left alone\.$/);
   });
 
   it('blocks while memory is saved that belongs to the old disks', () => {

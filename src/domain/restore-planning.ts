@@ -83,7 +83,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...keptFindings(keptDisks, restored, survey),
       ...salvageFindings(source, survey, keptDisks),
       ...oldDiskFindings(oldDisks),
-      ...volumeFindings(survey, volumes),
+      ...volumeFindings(volumes),
+      ...mediaFindings((definitionFrom === 'present' ? present : null)?.removableMedia ?? manifest.removableMedia, targets.missingMedia),
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
@@ -213,7 +214,7 @@ function stateFindings({ present }: RestoreSurvey): readonly Finding[] {
   }));
 }
 
-function volumeFindings({ manifest }: RestoreSurvey, volumes: readonly PlannedVolume[]): readonly Finding[] {
+function volumeFindings(volumes: readonly PlannedVolume[]): readonly Finding[] {
   const flattened = volumes.filter(({ flattened: isFlat }) => isFlat);
   return [
     ...(flattened.length === 0
@@ -226,14 +227,24 @@ function volumeFindings({ manifest }: RestoreSurvey, volumes: readonly PlannedVo
             evidence: flattened.map(({ target, newPath }) => `${target} ${newPath}`),
           },
         ]),
-    ...(manifest.removableMedia.length === 0
+  ];
+}
+
+function mediaFindings(media: RestoreSurvey['manifest']['removableMedia'], missing: readonly string[]): readonly Finding[] {
+  const shown = (some: typeof media): readonly string[] => some.map(({ target, source }) => `${target} ${source ?? 'empty'}`);
+  const gone = media.filter(({ source }) => source !== null && missing.includes(source));
+  const there = media.filter((medium) => !gone.includes(medium));
+  return [
+    ...(there.length === 0 ? [] : [{ code: 'REMOVABLE_MEDIA', severity: 'ok' as const, message: 'CD-ROMs and floppies are recorded, not copied.', evidence: shown(there) }]),
+    ...(gone.length === 0
       ? []
       : [
           {
-            code: 'REMOVABLE_MEDIA',
-            severity: 'ok' as const,
-            message: 'CD-ROMs and floppies are recorded, not copied.',
-            evidence: manifest.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`),
+            code: 'REMOVABLE_MEDIUM_MISSING',
+            severity: 'warn' as const,
+            message: 'What lay in a CD-ROM or floppy drive is not on the host any more: the drive comes back empty.',
+            remedy: 'If the server needs it, put the file there before the restore, or insert it afterwards: `virsh change-media DOMAIN TARGET FILE --insert`.',
+            evidence: shown(gone),
           },
         ]),
   ];
@@ -368,7 +379,7 @@ function checksNeedNetwork({ ssh, healthChecks }: PlanSource['protection'], nics
 
 function describeLosses({ present, manifest }: RestoreSurvey, restored: readonly string[], kept: readonly KeptDisk[], data: readonly PlannedData[], now: Date): readonly string[] {
   const age = describeAge(manifest.pointInTime, now);
-  const losses = [`Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; it stays readable in the old volumes.`, ...keptLosses(kept)];
+  const losses = [`Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; ${present === null ? 'the server is gone, and what still lies where its disks were is left alone' : 'it stays readable in the old volumes'}.`, ...keptLosses(kept)];
   for (const { item, pointInTime } of data) losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
   const detached = present === null || kept.length > 0 ? [] : addedSince(present, manifest.disks, []);
   if (detached.length > 0) losses.push(`The restored server does not have ${detached.map(({ target }) => target).join(', ')} attached.`);

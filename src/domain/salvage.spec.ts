@@ -50,6 +50,7 @@ function surveyOf({ disks = [disk('vda'), disk('vdb')], then = ['vda', 'vdb'], t
       volumes: restored.map((target) => ({ target, replacesPath: `/srv/vm/${target}.qcow2`, newPath: `/srv/vm/${target}.qcow2.run_1`, format: 'qcow2', virtualSizeBytes: GIB, flattened: false })),
       nvramNewPath: null,
       space: [{ directory: '/srv/vm', neededBytes: restored.length * 1000, freeBytes: GIB }],
+      missingMedia: [],
     },
   };
 }

@@ -223,7 +223,8 @@ describe('dumps of databases in a guest', () => {
     await lab.run('rm', '/mnt/small/other');
     // What is compressed in the tables is not in the dump.
     await lab.sql("CREATE TABLE large AS SELECT repeat('x', 1000000) AS t FROM generate_series(1, 30)");
-    await expect(small.dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/No space left on device.*free under \/mnt\/small/) });
+    // pg_dump meets the end, or whoever watches the room ends it before: that depends on how fast both are.
+    await expect(small.dump('/mnt/small/point', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/(?:No space left on device|was ended before it took the last).*free under \/mnt\/small/) });
     expect(await lab.run('find', '/mnt/small', '-mindepth', '1')).toBe('');
     await lab.sql('DROP TABLE large');
 

@@ -70,6 +70,33 @@ describe('servers of the libvirt adapter', () => {
     });
   });
 
+  it('a medium that is not on the host any more keeps no server from starting: its drive comes back empty', async () => {
+    const iso = diskPath('tools.iso');
+    await writeFile(iso, 'tools');
+    const cdrom = `<disk type='file' device='cdrom'><source file='${iso}'/><target dev='sda' bus='sata'/><readonly/></disk>`;
+    const server = await lab.define({ devices: `${await plainDisk('cd-gone.qcow2')}${cdrom}` });
+    const fence = newFence();
+    const inspection = await lab.hypervisor.inspect(server);
+    const request = { manifest: manifestOf(server, inspection), present: inspection, runId: fence.runId };
+    expect((await lab.hypervisor.restoreTargets(request)).missingMedia).toEqual([]);
+    await rm(iso);
+    const { missingMedia, volumes } = await lab.hypervisor.restoreTargets(request);
+    expect(missingMedia).toEqual([iso]);
+    // A backup of the server as it is would be as good; what counts here is how it starts.
+    await lab.hypervisor.takeFence(server, fence);
+    const imagePath = join(lab.exportDirectory, 'cd-gone.qcow2');
+    await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
+    await lab.hypervisor.importDisk({ imagePath, volume: volumes[0]!, runId: fence.runId }, transferContext());
+    await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] });
+    await lab.hypervisor.start(server, fence);
+    expect(await lab.hypervisor.inspect(server)).toMatchObject({ powerState: 'running', removableMedia: [{ target: 'sda', source: null }] });
+    await lab.hypervisor.powerOff(server, fence);
+    await lab.hypervisor.revertSwap(server, fence);
+    expect((await lab.hypervisor.inspect(server)).removableMedia).toEqual([{ target: 'sda', source: iso }]);
+    await lab.hypervisor.discardVolumes({ runId: fence.runId, paths: volumes.map(({ newPath }) => newPath) });
+    await lab.forget(server);
+  });
+
   describe('odd names', () => {
     it.each([
       ['spaces and quotes', `h3 "it's" <a> & b`],

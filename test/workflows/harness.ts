@@ -71,6 +71,7 @@ export const SURVEY: RestoreSurvey = {
     volumes: ['vda', 'vdb'].map((target) => ({ target, replacesPath: `/srv/vm/${target}.qcow2`, newPath: `/srv/vm/${target}.qcow2.${RUN.runId}`, format: 'qcow2', virtualSizeBytes: 1024, flattened: false })),
     nvramNewPath: `/srv/vm/db01.fd.${RUN.runId}`,
     space: [{ directory: '/srv/vm', neededBytes: 1024, freeBytes: 1e12 }],
+    missingMedia: [],
   },
 };
 

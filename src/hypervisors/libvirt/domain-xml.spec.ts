@@ -146,7 +146,7 @@ describe('fingerprint', () => {
 const KEPT = { target: 'vdb', path: '/srv/vm/data & more.raw' };
 
 const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
-const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], name: null };
+const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], missingMedia: [], name: null };
 
 describe('rewriteForSwap', () => {
   it('changes disks, NVRAM, generation id and fence, and nothing else', () => {
@@ -202,6 +202,13 @@ describe('rewriteForSwap', () => {
     expect(text).toMatch(/<driver name="qemu" type="raw" cache="none"\/>\s*<source file="\/srv\/vm\/data &amp; more\.raw"><seclabel model="dac" relabel="no"\/><\/source>/);
   });
 
+  it('leaves a drive empty whose medium is not there, and every other as it is', () => {
+    const text = rewriteForSwap(DEFINITION, { ...rewrite, missingMedia: ['/srv/f.img', '/new/vda & "x"'] });
+    expect(describe_(text)).toMatchObject({ disks: [{ path: '/new/vda & "x"' }, {}], removableMedia: [{ target: 'sda', source: null }, { target: 'fda', source: null }] });
+    expect(describe_(rewriteForSwap(DEFINITION, { ...rewrite, missingMedia: ['/srv/other.img'] })).removableMedia).toEqual(describe_(DEFINITION).removableMedia);
+    expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [], ['/srv/f.img'])).removableMedia).toContainEqual({ target: 'fda', source: null });
+  });
+
   it('adds no generation id to a server that has none', () => {
     const xml = DEFINITION.replace(/<genid>.*<\/genid>/, '');
     expect(describe_(rewriteForSwap(xml, rewrite)).generationId).toBeNull();
@@ -217,6 +224,8 @@ describe('an old volume that is attached read-only', () => {
     expect(describe_(xml)).toMatchObject({ disks: describe_(DEFINITION).disks, removableMedia: [{ target: 'vdc', source: '/srv/vm/old.qcow2' }, {}, {}], refusals: [] });
     expect(oldDisksOf(parseDomain(xml))).toEqual([{ target: 'vdc', path: '/srv/vm/old.qcow2' }]);
     expect(rewriteForSwap(xml, rewrite)).toContain('/srv/vm/old.qcow2');
+    // libvirt would start no server with one that is not there any more.
+    expect(describe_(rewriteForSwap(xml, { ...rewrite, missingMedia: ['/srv/vm/old.qcow2'] })).removableMedia.map(({ target }) => target)).toEqual(['sda', 'fda']);
   });
 
   it.each([['<serial>modosu-old-vdb</serial>'], ['<readonly/>'], ['<readonly/><serial>other</serial>']])('is nothing else: %s is a disk like any other', (more) => {
@@ -228,8 +237,8 @@ describe('an old volume that is attached read-only', () => {
 describe('rewriteForReturn', () => {
   it('brings everything back but the files of disks that were left as they were', () => {
     const same = describe_(DEFINITION).disks[1]!;
-    expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [same])).disks).toEqual(describe_(DEFINITION).disks);
-    const text = rewriteForReturn(DEFINITION, FENCE, 'db02', [{ target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2' }]);
+    expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [same], [])).disks).toEqual(describe_(DEFINITION).disks);
+    const text = rewriteForReturn(DEFINITION, FENCE, 'db02', [{ target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2' }], []);
     expect(describe_(text)).toMatchObject({ name: 'db02', disks: [describe_(DEFINITION).disks[0], { target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2', backing: null }] });
     expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
   });

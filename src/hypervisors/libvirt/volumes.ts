@@ -6,6 +6,7 @@ import type { PlannedVolume, RestoreTargets } from '../../contracts/plan';
 import type { ImageManifest } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import { errorCode, freeBytes } from '../../system/files';
+import { missingMedia } from './removable-media';
 
 const RUN_SUFFIX = /\.run_[0-9a-hjkmnp-tv-z]{26}$/;
 const MAX_NAME_BYTES = 255;
@@ -77,7 +78,8 @@ export async function planTargets(request: { readonly manifest: ImageManifest; r
     nvramNewPath = newPathBeside(present?.nvram?.path ?? manifest.nvram.origin.path, runId);
     needs.push({ directory: dirname(nvramNewPath), bytes: manifest.nvram.sizeBytes });
   }
-  return { volumes, nvramNewPath, space: await measureSpace(needs) };
+  const media = [...manifest.removableMedia, ...(present?.removableMedia ?? [])].map(({ source }) => source);
+  return { volumes, nvramNewPath, space: await measureSpace(needs), missingMedia: await missingMedia(media) };
 }
 
 async function measureSpace(needs: readonly { directory: string; bytes: number }[]): Promise<RestoreTargets['space']> {

@@ -15,12 +15,14 @@ export interface Rewrite {
   readonly fence: Fence;
   /** MACs of the interfaces whose links are put down. */
   readonly linksDown: readonly string[];
+  /** Files of removable media that are not there: their drives come up empty, and an old disk is no longer attached. */
+  readonly missingMedia: readonly string[];
   /** Name the domain has now, where it was renamed since the definition was kept; null leaves the definition's. */
   readonly name: string | null;
 }
 
 /**
- * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links and fence. Every disk
+ * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links, fence, and drives whose medium is missing. Every disk
  * that holds data must have a volume or be kept: a server must never start with one restored disk and one that was forgotten.
  * Throws `SWAP_REFUSED`.
  */
@@ -36,8 +38,10 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
 
   const devices = child(domain, 'devices');
   for (const disk of devices === null ? [] : children(devices, 'disk')) {
-    const device = attribute(disk, 'device') ?? 'disk';
-    if (device !== 'disk' || isOldDisk(disk)) continue;
+    if (isRemovable(disk)) {
+      emptyWhereMissing(disk, rewrite.missingMedia);
+      continue;
+    }
     const target = attribute(child(disk, 'target'), 'dev') ?? '';
     const keptPath = kept.get(target);
     if (keptPath !== undefined) {
@@ -78,17 +82,29 @@ export function withFence(xml: string, fence: Fence | null): string {
  * A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the definition's). Disks that the swap had left as
  * they were (`unchanged`) keep the file they have now: somebody may have taken a snapshot of them since, and the newest data would stay behind in it.
  */
-export function rewriteForReturn(xml: string, fence: Fence, name: string | null, unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[]): string {
+export function rewriteForReturn(xml: string, fence: Fence, name: string | null, unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[], missingMedia: readonly string[]): string {
   const document = parseDomain(xml);
   const staying = new Map(unchanged.map((disk) => [disk.target, disk]));
   const devices = child(document.documentElement as Element, 'devices');
   for (const disk of devices === null ? [] : children(devices, 'disk')) {
+    if (isRemovable(disk)) emptyWhereMissing(disk, missingMedia);
     const now = staying.get(attribute(child(disk, 'target'), 'dev') ?? '');
     if (now !== undefined && attribute(child(disk, 'source'), 'file') !== now.path) putVolume(disk, { newPath: now.path, format: now.format });
   }
   if (name !== null) childOrNew(document.documentElement as Element, 'name').textContent = name;
   writeFence(document, fence);
   return serializeXml(document);
+}
+
+const isRemovable = (disk: Element): boolean => (attribute(disk, 'device') ?? 'disk') !== 'disk' || isOldDisk(disk);
+
+/** libvirt starts no server with a medium that is not there; a drive without a medium is none that keeps it from its OS. */
+function emptyWhereMissing(disk: Element, missingMedia: readonly string[]): void {
+  const source = child(disk, 'source');
+  const file = attribute(source, 'file') ?? attribute(source, 'dev');
+  if (file === null || !missingMedia.includes(file)) return;
+  if (isOldDisk(disk)) disk.parentNode?.removeChild(disk);
+  else removeChildren(disk, 'source');
 }
 
 function putVolume(disk: Element, volume: Pick<PlannedVolume, 'newPath' | 'format'>): void {

@@ -12,6 +12,7 @@ import { describeDomain, parseDomain, type DefinedDisk, type DomainDescription }
 import type { Fences } from '../fence';
 import { NOT_THERE, stateOf } from './kept-files';
 import { isDown, upAmong } from '../links';
+import { missingMedia } from '../removable-media';
 import { readingStored } from '../stored-files';
 import { isSwappedBy, usesFilesOf } from './swap-state';
 import { filesOf } from '../usage';
@@ -67,6 +68,7 @@ export class Swaps {
       generationId: request.renewGenerationId ? randomUUID() : null,
       fence,
       linksDown: quarantined,
+      missingMedia: await missingMedia(described.removableMedia.map(({ source }) => source)),
       // libvirt refuses to rename by a define.
       name: present?.description.name ?? null,
     });
@@ -95,8 +97,9 @@ export class Swaps {
     await this.domains.requireStopped(server, 'the return to its old disks');
 
     const kept = await this.waysBack.definitionOf(ofRunId);
-    requireDefinitionOf(server, kept);
-    const next = rewriteForReturn(kept, fence, present.description.name, requireStaying(source, present.description));
+    const { removableMedia } = requireDefinitionOf(server, kept);
+    const missing = await missingMedia(removableMedia.map(({ source: medium }) => medium));
+    const next = rewriteForReturn(kept, fence, present.description.name, requireStaying(source, present.description), missing);
     const described = describeDomain(parseDomain(next));
     if (usesFilesOf(present.description, described)) {
       throw new ModosuError('SWAP_REFUSED', `${server.name} uses the volumes already that run ${ofRunId} has replaced; somebody else has put them back.`, { context: { uuid: server.uuid } });
@@ -201,7 +204,7 @@ export class Swaps {
     } else {
       const { description } = await this.domains.stored(server);
       // Here a disk that is there no more is no reason to stop: the old definition brings it back as it was.
-      const xml = rewriteForReturn(await this.waysBack.definitionOf(fence.runId), fence, description.name, stayingNow(record, description));
+      const xml = rewriteForReturn(await this.waysBack.definitionOf(fence.runId), fence, description.name, stayingNow(record, description), []);
       await this.definitions.define(xml, `the old definition of ${server.name}`, () => this.definitions.requireStillOurs(server, fence, false));
     }
     await this.waysBack.markReverted(fence.runId);
