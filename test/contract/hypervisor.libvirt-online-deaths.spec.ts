@@ -47,7 +47,7 @@ describe('online backup of the libvirt adapter when processes die', () => {
     await killed(worker);
     await eventually('the guard thaws', async () => (await lab.freezeStatus()) === 'thawed', 8_000);
     expect(performance.now() - diedAt).toBeLessThan(8_000);
-    await eventually('the hook has run', async () => (await inGuest('cat /data/state')) === 'awake\n', 60_000);
+    await eventually('the hook has run', async () => (await inGuest('cat /data/state')) === 'awake\n', 100_000);
     expect(await begin()).toMatchObject({ consistency: 'application' });
     expect(await lab.jobRuns()).toBe(true);
     await lab.unlimit(request);

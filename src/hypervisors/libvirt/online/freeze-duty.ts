@@ -10,6 +10,8 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** A freeze nobody has confirmed, and an agent that says nothing sensible since. */
 const GIVE_UP_UNCONFIRMED_MS = 2 * 60_000;
+/** Nobody but the guard is left to wake what was made quiet. */
+const HOOK_PATIENCE_MS = 10 * 60_000;
 
 /** Nothing that was frozen for the backup stays frozen, whoever has died. */
 export class FreezeDuty {
@@ -99,8 +101,9 @@ export class FreezeDuty {
   }
 
   private async runHook(): Promise<void> {
-    const { book, order, agent } = this.tools;
-    const said = await runAfterHook(agent, order.afterHook).catch((error: unknown) => errorMessage(error));
+    const { book, control, order, agent } = this.tools;
+    const isOff = async (): Promise<boolean> => (await control.runState().catch(() => 'running')) === 'off';
+    const said = await runAfterHook(agent, order.afterHook, { patienceMs: HOOK_PATIENCE_MS, isOff }).catch((error: unknown) => errorMessage(error));
     await book.change({ afterHookRun: true });
     await book.note(said === null ? `ran the hook after the freeze of ${order.server.name}: the worker died` : `the hook after the freeze of ${order.server.name} failed: ${said}`);
   }
