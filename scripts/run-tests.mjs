@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const TIERS = [
   { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'bench/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
-  { name: 'contract', paths: ['test/contract/'], onlyFull: ['test/contract/hostile-agent.spec.ts'], jestArgs: ['--maxWorkers=3'] },
+  { name: 'contract', paths: ['test/contract/'], onlyFull: ['test/contract/hostile-agent.spec.ts'], jestArgs: ['--maxWorkers=2'] },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   // Guests and installations mostly wait: two at a time. The deaths are alone, because one of them is libvirtd's.
