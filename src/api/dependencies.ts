@@ -21,6 +21,8 @@ export interface ApiConfig {
   readonly runPollMs?: number;
   /** How long the live inspection of a server may take before the answer goes out without it. Default 15,000 ms. */
   readonly inspectionTimeoutMs?: number;
+  /** How long a part or a repository may take to answer before `/readyz` and `/metrics` count it as away. Default 3000 ms. */
+  readonly partTimeoutMs?: number;
 }
 
 /** Everything the API needs from outside, put together by the role that starts it. */

@@ -39,13 +39,13 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
 
     revokeToken: (actor, tokenId) =>
       database.transaction(async ({ manager, audit }) => {
+        // One statement: of several who revoke it at once, one has done it.
+        const at = now();
+        const { affected } = await manager.createQueryBuilder().update(TokenEntity).set({ expiresAt: at }).where('id = :tokenId AND (expires_at IS NULL OR expires_at > :at)', { tokenId, at }).execute();
         const row = await manager.findOneBy(TokenEntity, { id: tokenId });
         if (row === null) throw tokenNotFound(tokenId);
-        const revoked = { ...row, expiresAt: now() };
-        if (isExpired(row, revoked.expiresAt)) return tokenRecord(row);
-        await manager.update(TokenEntity, { id: tokenId }, { expiresAt: revoked.expiresAt });
-        audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
-        return tokenRecord(revoked);
+        if (affected === 1) audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
+        return tokenRecord(row);
       }),
   };
 }

@@ -34,10 +34,10 @@ const WAITING = `SELECT ${COUNT} AS waiting FROM run WHERE waiting_for IS NOT NU
 const STEPS = `SELECT kind, step, state, ${COUNT} AS count, sum(seconds) AS seconds, sum(bytes) AS bytes,
   ${STEP_SECONDS.map((limit, index) => `count(*) FILTER (WHERE seconds <= ${limit})::float8 AS within${index}`).join(', ')}
 FROM (
-  SELECT run.kind, split_part(step.key, ':', 1) AS step, step.state, coalesce((step.progress->>'doneBytes')::float8, 0) AS bytes,
+  SELECT run.kind, split_part(step.key, ':', 1) AS step, CASE step.state WHEN 'undone' THEN 'succeeded' ELSE step.state END AS state, coalesce((step.progress->>'doneBytes')::float8, 0) AS bytes,
     greatest(extract(epoch FROM step.finished_at - step.started_at)::float8, 0) AS seconds
   FROM run_step AS step JOIN run ON run.id = step.run_id
-  WHERE step.state IN ('succeeded', 'failed') AND step.started_at IS NOT NULL AND step.finished_at IS NOT NULL
+  WHERE step.state IN ('succeeded', 'failed', 'undone') AND step.started_at IS NOT NULL AND step.finished_at IS NOT NULL
 ) AS ended GROUP BY kind, step, state ORDER BY kind, step, state`;
 
 const RECOVERY_POINTS = `SELECT server_id AS "serverId", kind, data_set AS "dataSet", count(*) FILTER (WHERE state = 'usable')::float8 AS usable, count(*) FILTER (WHERE state = 'damaged')::float8 AS damaged,

@@ -15,6 +15,8 @@ export interface Answer<T> {
 }
 
 export interface PostOptions {
+  /** Sent once only: the API does not know it again. */
+  readonly once?: boolean;
   readonly ifMatch?: string | null;
   readonly signal?: AbortSignal;
 }
@@ -28,7 +30,7 @@ export class ApiClient {
     return this.read<T>(response);
   }
 
-  /** Carries an Idempotency-Key, so that a broken connection can be answered by sending the same request again. */
+  /** Carries an Idempotency-Key, so that a broken connection can be answered by sending the same request again, unless `once`. */
   async post<T>(path: string, body: unknown, options: PostOptions = {}): Promise<Answer<T>> {
     const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Idempotency-Key': newId('req') };
     if (typeof options.ifMatch === 'string') headers['If-Match'] = options.ifMatch;
@@ -38,7 +40,7 @@ export class ApiClient {
         return await this.read<T>(await this.send('POST', this.address(path), request));
       } catch (error) {
         const broken = error instanceof ModosuError && error.code === 'API_UNREACHABLE' && error.context['refused'] !== true;
-        if (!broken || attempt >= ATTEMPTS) throw error;
+        if (!broken || options.once === true || attempt >= ATTEMPTS) throw error;
         await pause(RETRY_PAUSE_MS, undefined, { signal: options.signal });
       }
     }

@@ -35,11 +35,14 @@ export function createLog({ level, role, destination }: LogOptions): Log {
   );
 }
 
-/** Removes passwords in URLs and bearer tokens wherever they stand. */
+/** Removes passwords in URLs, tokens and what an Authorization header carries, wherever they stand. */
 export function redactLine(line: string): string {
   return line
     .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
-    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`);
+    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
+    .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
+    // As `token-secret.ts` makes them.
+    .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED);
 }
 
 /** An error with its code and hint, and the causes below it: what somebody needs who sees only this line. */

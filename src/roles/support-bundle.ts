@@ -1,40 +1,67 @@
-import { chmod, link, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadConfigOfInstallation } from '../config/config';
+import { stringify } from 'yaml';
+import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
+import { stateLayout } from '../config/state-layout';
 import { programVersion } from '../config/version';
-import { ModosuError, toModosuError } from '../contracts/errors';
+import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
+import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { formatBytes } from '../contracts/format';
-import { errorMessage } from '../system/files';
 import { runCommand } from '../system/child-process';
+import { withinDeadline } from '../contracts/deadline';
+import { errorCode, errorMessage } from '../system/files';
 import { examine } from './doctor';
-import { reportOf } from './doctor/report';
+import { REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
 import { openCatalog } from './wiring';
 
 const TAR_TIMEOUT_MS = 300_000;
+const DOCTOR_TIMEOUT_MS = 60_000;
 
 /**
  * Packs what somebody needs who helps from outside: versions, configuration, `doctor`, the ends of the logs, the newest runs with their steps. Changes nothing. Works as far as the installation does:
  * a part that does not answer is in the bundle as its error. Secrets are taken out; names of servers, paths and reasons that people wrote are in it.
  *
- * Throws `USAGE`, `SUPPORT_BUNDLE_REFUSED` (a secret that cannot be read, a file that is there already), `CONFIG_INVALID`, `PROGRAM_MISSING`.
+ * Throws `USAGE`, `SUPPORT_BUNDLE_REFUSED` (a secret that cannot be read, a file that is there already), `PROGRAM_MISSING`.
  */
 export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void, now = new Date()): Promise<number> {
-  const { file, asJson } = optionsOf(args, now);
-  const config = loadConfigOfInstallation(env);
-  const hide = await hideSecretsOf(config.layout.secrets, env);
-  const files = [about(programVersion(), now), configuration(env), await doctor(env), ...(await logs(config)), ...(await ofCatalogue(config.databaseUrl))];
-  const shown = [README, ...files].map(({ path, text }) => ({ path, text: hide(text) }));
-  await pack(file, shown);
+  const { file, format } = optionsOf(args, now);
+  const config = configOrNull(env);
+  const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
+  const hide = await hideSecretsOf(layout.secrets, env);
+  const files = [README, about(programVersion(), now), configuration(env), ...(await logs(layout.logs)), ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat()];
+  await pack(file, files.map(({ path, text }) => ({ path, text: hide(text) })));
   const { size } = await stat(file);
-  const names = shown.map(({ path }) => path).sort();
-  if (asJson) write(`${JSON.stringify({ file, sizeBytes: size, files: names }, null, 2)}\n`);
-  else write(`${file} (${formatBytes(size)})\n${names.map((name) => `  ${name}\n`).join('')}Secrets are taken out; names of servers, paths and reasons are in it. Look through it before you give it away.\n`);
+  const names = files.map(({ path }) => path).sort();
+  write(rendered({ file, sizeBytes: size, files: names }, format));
   return 0;
+}
+
+interface Packed {
+  readonly file: string;
+  readonly sizeBytes: number;
+  readonly files: readonly string[];
+}
+
+function rendered(packed: Packed, format: ReportFormat): string {
+  if (format === 'json') return `${JSON.stringify(packed, null, 2)}\n`;
+  if (format === 'yaml') return stringify(packed);
+  const { file, sizeBytes, files } = packed;
+  return `${file} (${formatBytes(sizeBytes)})\n${files.map((name) => `  ${name}\n`).join('')}Secrets are taken out; names of servers, paths and reasons are in it. Look through it before you give it away.\n`;
+}
+
+/** A configuration that is wrong is something to look at, too: `doctor` says what is wrong with it. */
+function configOrNull(env: NodeJS.ProcessEnv): Config | null {
+  try {
+    return loadConfigOfInstallation(env);
+  } catch (error) {
+    if (isModosuError(error) && error.code === 'CONFIG_INVALID') return null;
+    throw error;
+  }
 }
 
 const README: BundleFile = {
@@ -51,28 +78,28 @@ Passwords, keys and tokens of this installation are replaced by [redacted]. Name
 `,
 };
 
-const doctor = async (env: NodeJS.ProcessEnv): Promise<BundleFile> => {
+async function doctor(env: NodeJS.ProcessEnv): Promise<BundleFile> {
   try {
-    return json('doctor.json', reportOf(await examine(env)));
+    const late = (): ModosuError => new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `\`modosu doctor\` has not ended within ${DOCTOR_TIMEOUT_MS / 1000} s: something that it looks at hangs.`);
+    return json('doctor.json', reportOf(await withinDeadline(examine(env), DOCTOR_TIMEOUT_MS, late)));
   } catch (error) {
     return json('doctor.error.json', toModosuError(error).summary());
   }
-};
+}
 
 async function ofCatalogue(databaseUrl: string | null): Promise<readonly BundleFile[]> {
   if (databaseUrl === null) return [];
   const catalog = openCatalog(databaseUrl, createLog({ level: 'silent', role: 'support-bundle' }));
-  try {
-    return await catalogue(catalog);
-  } finally {
-    await catalog.close();
-  }
+  const files = await catalogue(catalog);
+  // A connection that hangs is not waited for: the process ends soon.
+  void catalog.close().catch(() => undefined);
+  return files;
 }
 
 /** Nobody but its owner reads the bundle, and it is there whole or not at all. */
 async function pack(file: string, files: readonly BundleFile[]): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'modosu-support-'));
-  const draft = `${file}.part`;
+  const draft = `${file}.${process.pid}.part`;
   let ours = false;
   try {
     const name = basename(file).replace(/\.tar\.gz$|\.tgz$/, '');
@@ -85,11 +112,21 @@ async function pack(file: string, files: readonly BundleFile[]): Promise<void> {
     ours = true;
     const { exitCode, stderr } = await runCommand(['tar', '--create', '--gzip', '--file', draft, '--directory', directory, '--', name], { timeoutMs: TAR_TIMEOUT_MS });
     if (exitCode !== 0) throw new ModosuError('INTERNAL', `tar could not pack the bundle: ${stderr.trim()}`);
-    await chmod(draft, 0o600);
-    await orRefused(file, () => link(draft, file));
+    await orRefused(file, () => putInPlace(draft, file));
   } finally {
     if (ours) await rm(draft, { force: true });
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Throws when something stands there. */
+async function putInPlace(draft: string, file: string): Promise<void> {
+  try {
+    await link(draft, file);
+  } catch (error) {
+    // A stick and some network mounts know no second name of a file.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error;
+    await copyFile(draft, file, constants.COPYFILE_EXCL);
   }
 }
 
@@ -101,13 +138,14 @@ async function orRefused(path: string, write: () => Promise<void>): Promise<void
   }
 }
 
-function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly asJson: boolean } {
+function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly format: ReportFormat } {
   try {
     const { values } = parseArgs({ args: [...args], options: { file: { type: 'string', short: 'f' }, output: { type: 'string', short: 'o', default: 'table' } }, allowPositionals: false });
-    if (values.output !== 'table' && values.output !== 'json') throw new Error('--output must be table or json');
+    const format = REPORT_FORMATS.find((known) => known === values.output);
+    if (format === undefined) throw new Error(`--output must be one of ${REPORT_FORMATS.join(', ')}`);
     if (values.file === '') throw new Error('--file needs a path');
-    return { file: resolve(values.file ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`), asJson: values.output === 'json' };
+    return { file: resolve(values.file ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`), format };
   } catch (error) {
-    throw new ModosuError('USAGE', `\`modosu support-bundle\`: ${errorMessage(error)}.`, { hint: 'Use `modosu support-bundle [--file PATH] [--output table|json]`.' });
+    throw new ModosuError('USAGE', `\`modosu support-bundle\`: ${errorMessage(error)}.`, { hint: 'Use `modosu support-bundle [--file PATH] [--output table|json|yaml]`.' });
   }
 }

@@ -43,7 +43,7 @@ export function accessContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listTokens()).toEqual([second.record, first.record]);
       advance(1000);
       const revoked = { ...first.record, expiresAt: '2026-03-01T00:00:02.000Z' };
-      expect(await catalog.revokeToken('carol', first.record.id)).toEqual(revoked);
+      expect(await Promise.all(Array.from({ length: 5 }, () => catalog.revokeToken('carol', first.record.id)))).toEqual(Array(5).fill(revoked));
       expect(await codeOf(catalog.authenticate(first.secret))).toBe('TOKEN_INVALID');
       expect(await catalog.authenticate(second.secret)).toEqual(second.record);
       advance(1000);

@@ -149,6 +149,15 @@ describe('the events of a run', () => {
     await gone;
   });
 
+  it('end when the token is revoked', async () => {
+    const [token] = (await api.catalog.listTokens()).filter(({ name }) => name === 'read');
+    const stream = await Stream.open(api, runId);
+    await until('first state', () => stream.events.length === 1);
+    await api.catalog.revokeToken('somebody', token?.id ?? '');
+    await until('end', () => stream.ended);
+    expect(stream.events).toHaveLength(1);
+  });
+
   it('end with the token', async () => {
     const short = await api.catalog.createToken('test', 'short', ['read'], new Date(Date.now() + 1500));
     const stream = await Stream.open(api, runId, { Authorization: `Bearer ${short.secret}` });

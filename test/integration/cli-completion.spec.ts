@@ -6,6 +6,8 @@ import { ApiHarness, ESTATE } from './api-harness';
 import { cli } from './cli-harness';
 import { seedData } from './data-harness';
 
+jest.setTimeout(30_000);
+
 const run = promisify(execFile);
 
 describe('completion', () => {
@@ -56,7 +58,7 @@ describe('completion', () => {
   });
 
   it('of recovery points, and of runs with which the command can do something', async () => {
-    const { server, point } = await api.seed();
+    const { server, other: web01, image: point, dump, olderDump, files } = await seedData(api);
     const done = await api.doneRestore(server, point);
     const waiting = await api.waitingRestore(server, point);
     expect(await complete('run', 'show', '')).toEqual([expect.stringMatching(new RegExp(`^${waiting}\\trestore-server of db01, running, \\d+ s ago$`)), expect.stringContaining(done)]);
@@ -65,7 +67,21 @@ describe('completion', () => {
     expect(await values('run', 'confirm', '')).toEqual([done]);
     expect(await values('audit', 'list', '--run', '')).toHaveLength(2);
     expect(await values('restore', 'plan', 'db01', '--scenario', 'server', '--image', '')).toEqual([point.id]);
-    expect(await values('recovery-point', 'show', 'rp_')).toEqual([point.id]);
+    expect(await values('recovery-point', 'show', 'rp_')).toEqual(expect.arrayContaining([point.id, dump.id]));
+    expect(await values('restore', 'plan', 'db01', '--scenario', 'data', '--recovery-point', '')).toEqual([dump.id, files.id, olderDump.id]);
+    expect(await values('restore', 'plan', 'web01', '--image', '')).toEqual([]);
+    await api.catalog.markRecoveryPoint(point.id, 'damaged', 'a test');
+    expect(await values('restore', 'plan', 'db01', '--image', '')).toEqual([]);
+    // Whatever has run since: what waits, and what is kept, is offered.
+    for (let index = 0; index < 40; index += 1) {
+      const { runId } = await api.catalog.acceptBackup({ actor: 'a', idempotencyKey: null, requestDigest: '', serverId: web01.id, reason: 'nightly', mode: 'offline', allowCrashConsistent: false });
+      await api.catalog.startRun(runId);
+      await api.catalog.finishRun(runId, { state: 'succeeded', error: null });
+    }
+    expect(await values('run', 'go-live', '')).toEqual([waiting]);
+    expect(await values('run', 'confirm', '')).toEqual([done]);
+    expect(await values('run', 'undo', '')).toEqual(expect.arrayContaining([waiting]));
+    expect(await values('run', 'show', '')).not.toContain(waiting);
   });
 
   it('of files is the shell\'s own', async () => {

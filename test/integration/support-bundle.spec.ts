@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filesBelow, SecretHunt } from '../support/secret-hunt';
@@ -18,7 +19,7 @@ describe('modosu support-bundle', () => {
   const up = state.up();
   let secrets: ReadonlyMap<string, string>;
 
-  const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> => state.run(['support-bundle', '--file', file, ...more], env);
+  const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> => state.run(['support-bundle', '--file', file, ...more], { TMPDIR: join(directory, 'tmp'), ...env });
   /** The files of a bundle, by their paths below its one directory. */
   const unpack = (file: string): { readonly root: string; read(path: string): string } => {
     const into = mkdtempSync(join(directory, 'unpacked-'));
@@ -27,9 +28,10 @@ describe('modosu support-bundle', () => {
     const root = join(into, top ?? '');
     return { root, read: (path) => readFileSync(join(root, path), 'utf8') };
   };
-  const leftBehind = (): readonly string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('modosu-support-'));
+  const leftBehind = (): readonly string[] => readdirSync(join(directory, 'tmp'));
 
   beforeAll(async () => {
+    mkdirSync(join(directory, 'tmp'));
     await up.ready();
     const keys = JSON.parse(state.read('secrets/payload-keys.json')) as { readonly keys: Readonly<Record<string, string>> };
     secrets = new Map([
@@ -94,13 +96,33 @@ describe('modosu support-bundle', () => {
     writeFileSync(odd, Buffer.alloc(1024 * 1024 + 1));
     const file = join(directory, 'odd.tgz');
     expect(await bundle(file)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(`SUPPORT_BUNDLE_REFUSED: ${odd}`) as string });
-    expect(await bundle(file, { MODOSU_DATABASE_URL_FILE: '/nonexistent' })).toMatchObject({ exitCode: 1 });
     rmSync(odd);
     expect(existsSync(file)).toBe(false);
   });
 
+  it('of an installation with a wrong configuration says what is wrong with it', async () => {
+    const file = join(directory, 'wrong.tgz');
+    expect(await bundle(file, { MODOSU_WAY_BACK_DAYS: 'many', MODOSU_TOKEN: secrets.get('given') ?? '' })).toMatchObject({ exitCode: 0 });
+    const { root, read } = unpack(file);
+    expect(read('doctor.json')).toContain('MODOSU_WAY_BACK_DAYS');
+    expect(read('logs/api.log')).toContain('API is listening');
+    expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
+  });
+
+  it('does not wait for a PostgreSQL that lets us in and then says nothing', async () => {
+    const mute = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])))).listen(0, '127.0.0.1');
+    await new Promise((resolve) => mute.once('listening', resolve));
+    const file = join(directory, 'mute.tgz');
+    const url = `postgres://modosu_app:correct-horse-battery@127.0.0.1:${(mute.address() as AddressInfo).port}/modosu`;
+    expect(await bundle(file, { MODOSU_DATABASE_URL: url })).toMatchObject({ exitCode: 0 });
+    mute.close();
+    const { root, read } = unpack(file);
+    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('within 20 s') });
+    expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
+  });
+
   it('refuses wrong usage', async () => {
-    for (const args of [['--colour'], ['extra'], ['--output', 'xml'], ['--file', '']]) {
+    for (const args of [['--colour'], ['extra'], ['--output', 'toml'], ['--file', '']]) {
       expect(await state.run(['support-bundle', ...args])).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringMatching(/^error USAGE: /) as string });
     }
   });

@@ -49,8 +49,9 @@ interface EndedStep {
 }
 
 function endedStep({ kind, step: { key, state, startedAt, finishedAt, progress } }: Countable['steps'][number]): readonly EndedStep[] {
-  if ((state !== 'succeeded' && state !== 'failed') || startedAt === null || finishedAt === null) return [];
-  return [{ kind, step: sortOfStep(key), state, seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000, bytes: progress?.doneBytes ?? 0 }];
+  const outcome = state === 'undone' ? 'succeeded' : state;
+  if ((outcome !== 'succeeded' && outcome !== 'failed') || startedAt === null || finishedAt === null) return [];
+  return [{ kind, step: sortOfStep(key), state: outcome, seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000, bytes: progress?.doneBytes ?? 0 }];
 }
 
 function sumUp(group: Group<EndedStep>): StepFigures {

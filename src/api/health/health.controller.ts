@@ -4,21 +4,27 @@ import type { ServerResponse } from 'node:http';
 import { healthSchema, readinessSchema, type Health, type Readiness } from '../../contracts/api/health';
 import { ModosuError, toModosuError } from '../../contracts/errors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
-import { withinDeadline } from '../http/deadline';
+import { withinDeadline } from '../../contracts/deadline';
 import { Shared } from '../http/shared';
 import { NeedsNoToken } from '../http/token.guard';
 
-/** How long a part may take to answer before it counts as missing. */
-const PATIENCE_MS = 3000;
+const PART_TIMEOUT_MS = 3000;
+
+type PartName = Readiness['parts'][number]['name'];
 
 @ApiTags('health')
 @Controller()
 @NeedsNoToken()
 export class HealthController {
-  private readonly readiness: Shared<Readiness>;
+  /** A part that hangs is asked once, not once for each time somebody looks: each of its questions holds a connection. */
+  private readonly parts: readonly { readonly name: PartName; readonly check: Shared<void>; readonly late: () => ModosuError }[];
 
   constructor(@Dependencies() private readonly dependencies: ApiDependencies) {
-    this.readiness = new Shared(() => this.look());
+    const { catalog, runStarter } = dependencies;
+    this.parts = [
+      { name: 'catalogue', check: new Shared(() => catalog.check()), late: () => new ModosuError('DATABASE_UNAVAILABLE', 'PostgreSQL does not answer in time.') },
+      { name: 'temporal', check: new Shared(() => runStarter.check()), late: () => new ModosuError('TEMPORAL_UNAVAILABLE', 'Temporal does not answer in time.') },
+    ];
   }
 
   @Get('healthz')
@@ -33,27 +39,20 @@ export class HealthController {
   @ApiResponse({ status: 200, description: 'It can.', standardSchema: readinessSchema })
   @ApiResponse({ status: 503, description: 'It cannot; the part that failed has a code for `modosu explain CODE`.', standardSchema: readinessSchema })
   async ready(@Res({ passthrough: true }) response: ServerResponse): Promise<Readiness> {
-    const readiness = await this.readiness.now();
-    if (readiness.status !== 'ready') response.statusCode = 503;
-    return readiness;
+    const parts = await Promise.all(this.parts.map((part) => this.look(part)));
+    const status = parts.every((part) => part.status === 'ok') ? 'ready' : 'not-ready';
+    if (status !== 'ready') response.statusCode = 503;
+    return { status, parts };
   }
 
-  private async look(): Promise<Readiness> {
-    const { catalog, runStarter } = this.dependencies;
-    const parts = await Promise.all([
-      this.part('catalogue', () => catalog.check(), () => new ModosuError('DATABASE_UNAVAILABLE', 'PostgreSQL does not answer in time.')),
-      this.part('temporal', () => runStarter.check(), () => new ModosuError('TEMPORAL_UNAVAILABLE', 'Temporal does not answer in time.')),
-    ]);
-    return { status: parts.every(({ status }) => status === 'ok') ? 'ready' : 'not-ready', parts };
-  }
-
-  private async part(name: Readiness['parts'][number]['name'], check: () => Promise<void>, late: () => ModosuError): Promise<Readiness['parts'][number]> {
+  private async look({ name, check, late }: (typeof this.parts)[number]): Promise<Readiness['parts'][number]> {
+    const { config, log } = this.dependencies;
     try {
-      await withinDeadline(check(), PATIENCE_MS, late);
+      await withinDeadline(check.now(), config.partTimeoutMs ?? PART_TIMEOUT_MS, late);
       return { name, status: 'ok', code: null };
     } catch (thrown) {
       const { code, message } = toModosuError(thrown);
-      this.dependencies.log.warn({ part: name, code, error: message }, 'not ready');
+      log.warn({ part: name, code, error: message }, 'not ready');
       return { name, status: 'failed', code };
     }
   }

@@ -1,6 +1,7 @@
 import type { ServerRecord } from '../../catalog/catalog';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
-import { isFinal, type RunKind } from '../../contracts/run';
+import { runKind } from '../../contracts/api/run';
+import { isFinal, type RunKind, type RunState } from '../../contracts/run';
 import type { Family, Sample } from './exposition';
 
 /** A repository as it was found just now. */
@@ -24,8 +25,8 @@ export interface Measured {
 }
 
 /**
- * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set has its
- * lines from the first moment on, with 0 where there is nothing yet, so that an alarm can tell "never" from "not asked".
+ * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set, and every outcome of a run, has its
+ * line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the first failure as a change.
  */
 export function metricFamilies({ figures, servers, repositories, process }: Measured): readonly Family[] {
   const nameOf = new Map(servers.map(({ id, name }) => [id, name]));
@@ -39,12 +40,12 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
     gauge('modosu_build_info', 'Version of the API.', [{ labels: { version: process.version }, value: 1 }]),
     gauge('process_start_time_seconds', 'Start of the API process, in seconds since 1970.', [{ value: process.startedAtSeconds }]),
     gauge('process_resident_memory_bytes', 'Memory of the API process.', [{ value: process.residentBytes }]),
-    counter('modosu_runs_total', 'Runs that have ended, by kind and outcome.', figures.runs.filter(({ state }) => isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, outcome: state }, value: count }))),
+    counter('modosu_runs_total', 'Runs that have ended, by kind and outcome.', runKind.options.flatMap((kind) => OUTCOMES.map((outcome) => ({ labels: { kind, outcome }, value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0 })))),
     gauge('modosu_runs_open', 'Runs that are accepted or running.', figures.runs.filter(({ state }) => !isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, state }, value: count }))),
     gauge('modosu_runs_waiting', 'Runs that wait for a person.', [{ value: figures.waiting }]),
     { name: 'modosu_step_duration_seconds', type: 'histogram', help: 'How long steps took, by kind of run, sort of step and how it ended.', samples: figures.steps.flatMap(histogram) },
     counter('modosu_restore_bytes_total', 'Bytes that restores have brought back.', [...restored].map(([kind, value]) => ({ labels: { kind }, value }))),
-    gauge('modosu_last_usable_recovery_point_timestamp_seconds', 'Point in time of the newest usable recovery point; 0: there is none.', protectedThings.map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 }))),
+    gauge('modosu_last_usable_recovery_point_timestamp_seconds', 'Point in time of the newest usable recovery point; 0: there is none.', protectedThings.filter(({ declared }) => declared).map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 }))),
     gauge('modosu_recovery_points', 'Recovery points, by whether they can be used.', protectedThings.flatMap(({ labels, points }) => [
       { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
       { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
@@ -61,7 +62,11 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
 const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'gauge', help, samples });
 const counter = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'counter', help, samples });
 
+const OUTCOMES: readonly RunState[] = ['succeeded', 'failed', 'cancelled'];
+
 interface ProtectedThing {
+  /** One that is not declared any more gets no new recovery points, and nobody waits for any. */
+  readonly declared: boolean;
   readonly labels: { readonly server: string; readonly kind: string; readonly data_set: string };
   readonly points: RecoveryPointFigures | null;
 }
@@ -69,8 +74,10 @@ interface ProtectedThing {
 /** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there. */
 function thingsOf({ id, name, protection }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
   const own = all.filter(({ serverId }) => serverId === id);
-  const dataSets = new Set([...protection.dataSets.map((dataSet) => dataSet.name), ...own.flatMap(({ dataSet }) => (dataSet === null ? [] : [dataSet]))]);
+  const declared = new Set(protection.dataSets.map((dataSet) => dataSet.name));
+  const dataSets = new Set([...declared, ...own.flatMap(({ dataSet }) => (dataSet === null ? [] : [dataSet]))]);
   return [null, ...dataSets].map((dataSet) => ({
+    declared: dataSet === null || declared.has(dataSet),
     labels: { server: name, kind: dataSet === null ? 'image' : 'data', data_set: dataSet ?? '' },
     points: own.find((points) => points.dataSet === dataSet) ?? null,
   }));
@@ -90,7 +97,7 @@ function histogram({ kind, step, state, count, seconds, within }: StepFigures): 
 const BRINGING_BACK: ReadonlySet<string> = new Set(['copy', 'fetch', 'data-fetch']);
 
 function bytesRestored(steps: readonly StepFigures[]): ReadonlyMap<RunKind, number> {
-  const bytes = new Map<RunKind, number>();
+  const bytes = new Map<RunKind, number>([['restore-server', 0], ['restore-data', 0]]);
   for (const step of steps) {
     if ((step.kind !== 'restore-server' && step.kind !== 'restore-data') || step.state !== 'succeeded' || !BRINGING_BACK.has(step.step)) continue;
     bytes.set(step.kind, (bytes.get(step.kind) ?? 0) + step.bytes);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import type { TokenRecord } from '../../catalog/catalog';
 import { RUN_EVENT } from '../../contracts/api/run';
 import { isFinal, type RunView } from '../../contracts/run';
 import { Dependencies, type ApiDependencies } from '../dependencies';
@@ -15,8 +16,8 @@ const CLOSING_GRACE_MS = 1_000;
 
 export interface StreamOptions {
   readonly lastEventId: string | null;
-  /** When the caller's token expires; the stream ends with it. */
-  readonly endsAt: string | null;
+  /** The caller's token; the stream ends when its time is over, also when it is revoked meanwhile (seen at the next heartbeat). */
+  readonly token: Pick<TokenRecord, 'id' | 'expiresAt'>;
 }
 
 /**
@@ -55,7 +56,9 @@ export class RunEvents implements BeforeApplicationShutdown {
   }
 
   private async follow(first: RunView, options: StreamOptions, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const endsAtMs = options.endsAt === null ? Infinity : Date.parse(options.endsAt);
+    const heartbeatMs = this.dependencies.config.heartbeatMs ?? HEARTBEAT_MS;
+    let { expiresAt } = options.token;
+    let lookedAtMs = performance.now();
     let sent = options.lastEventId;
     let run = first;
     for (;;) {
@@ -66,9 +69,16 @@ export class RunEvents implements BeforeApplicationShutdown {
         // A slow reader gets fewer, newer states instead of a growing queue.
         if (buffered) await once(response, 'drain', { signal });
       }
-      if (isFinal(run.state) || Date.now() >= endsAtMs) return;
+      if (isFinal(run.state) || isOver(expiresAt)) return;
       await pause(this.dependencies.config.runPollMs ?? POLL_MS, undefined, { signal });
+      if (performance.now() - lookedAtMs >= heartbeatMs) {
+        lookedAtMs = performance.now();
+        expiresAt = (await this.dependencies.catalog.listTokens()).find(({ id: tokenId }) => tokenId === options.token.id)?.expiresAt ?? null;
+        if (isOver(expiresAt)) return;
+      }
       run = await this.dependencies.catalog.getRun(run.id);
     }
   }
 }
+
+const isOver = (expiresAt: string | null): boolean => expiresAt !== null && Date.now() >= Date.parse(expiresAt);

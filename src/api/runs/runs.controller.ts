@@ -98,6 +98,6 @@ export class RunsController {
     @Res() response: ServerResponse,
   ): Promise<void> {
     const run = await this.dependencies.catalog.getRun(id);
-    await this.events.stream(run, { lastEventId: lastEventId ?? null, endsAt: caller.expiresAt }, response);
+    await this.events.stream(run, { lastEventId: lastEventId ?? null, token: caller }, response);
   }
 }

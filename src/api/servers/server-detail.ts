@@ -5,7 +5,7 @@ import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contra
 import type { ServerInspection } from '../../contracts/server';
 import { keptBytes } from '../../contracts/way-back';
 import type { ApiDependencies } from '../dependencies';
-import { withinDeadline } from '../http/deadline';
+import { withinDeadline } from '../../contracts/deadline';
 
 const INSPECTION_TIMEOUT_MS = 15_000;
 

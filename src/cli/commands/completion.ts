@@ -36,9 +36,9 @@ async function candidatesFor(program: Command, context: CliContext, words: reado
   // bash cuts at "=": the value is a word of its own, or not there yet.
   const current = last === '=' ? '' : last;
   const wanted = wantedAt(program, before, current);
-  if (wanted.kind === 'value' && wanted.placeholder === 'file') return [{ value: FILES, description: '' }];
+  if (wanted.kind === 'value' && wanted.value.placeholder === 'file') return [{ value: FILES, description: '' }];
   const inline = current.startsWith('-') && current.includes('=') ? current.slice(0, current.indexOf('=') + 1) : '';
-  const all = wanted.kind === 'words' ? wanted.candidates : await orNone(valuesFor(context, wanted.placeholder, wanted.path, wanted.named));
+  const all = wanted.kind === 'words' ? wanted.candidates : await orNone(valuesFor(context, wanted.value));
   return all.map(({ value, description }) => ({ value: `${inline && !value.startsWith('-') ? inline : ''}${value}`, description })).filter(({ value }) => HARMLESS.test(value) && value.startsWith(current));
 }
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TOKEN_SCOPES, type CreatedToken, type TokenView } from '../../contracts/api/token';
 import type { PageOf } from '../../contracts/api/common';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import { idSegment, type CliContext } from '../context';
 import { fields, plain, table, utc } from '../output/text';
 import { examples } from './options';
@@ -24,12 +25,12 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       .command('create')
       .description('make a token; its secret is shown this once')
       .argument('<name>', 'who or what will use it; stands in the audit')
-      .addOption(new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate); each includes the one before').choices(TOKEN_SCOPES).makeOptionMandatory())
-      .option('--expires-in <time>', 'such as 12h or 90d, or never', expiryOption, 365 * DAY_MS)
+      .addOption(new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before').choices(TOKEN_SCOPES).makeOptionMandatory())
+      .addOption(new Option('--expires-in <time>', 'such as 12h or 90d, or never').argParser(expiryOption).default(365 * DAY_MS, '365d'))
       .action(async (name: string, { scope, expiresIn }: { readonly scope: Scope; readonly expiresIn: number }, command: Command) => {
         const client = await context.client();
         const expiresAt = Number.isFinite(expiresIn) ? new Date(context.io.now().getTime() + expiresIn).toISOString() : null;
-        const { value } = await client.post<CreatedToken>('/v1/tokens', { name, scopes: [scope], expiresAt });
+        const { value } = await client.post<CreatedToken>('/v1/tokens', { name, scopes: [scope], expiresAt }, { once: true }).catch(mayBeMade);
         context.printer(command).data(value, () => `${tokenText(value.token, context.io.now())}\nSecret, shown this once\n  ${plain(value.secret)}\n`);
       }),
     ['modosu token create prometheus --scope read --expires-in 365d', 'modosu token create alice --scope operate -o json'],
@@ -43,6 +44,12 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       const { value } = await client.post<TokenView>(`/v1/tokens/${idSegment('tok', id)}/revoke`, {});
       context.printer(command).data(value, () => tokenText(value, context.io.now()));
     });
+}
+
+/** The answer with the secret is lost, not the token. */
+function mayBeMade(error: unknown): never {
+  if (!isModosuError(error) || error.code !== 'API_UNREACHABLE' || error.context['refused'] === true) throw error;
+  throw new ModosuError('API_UNREACHABLE', error.message, { hint: 'The token may have been made, and nobody has its secret: look with `modosu token list`, revoke it, and make another.', context: error.context });
 }
 
 const tokenText = (token: TokenView, now: Date): string =>

@@ -10,7 +10,17 @@ export interface Candidate {
 export type Wanted =
   | { readonly kind: 'words'; readonly candidates: readonly Candidate[] }
   /** A value of what the placeholder names, such as `server`. */
-  | { readonly kind: 'value'; readonly placeholder: string; readonly path: string; readonly named: readonly string[] };
+  | { readonly kind: 'value'; readonly value: WantedValue };
+
+export interface WantedValue {
+  readonly placeholder: string;
+  /** The option it belongs to, such as `--image`; null: an argument. */
+  readonly option: string | null;
+  /** The command, such as `run cancel`. */
+  readonly path: string;
+  /** Arguments so far, such as the server. */
+  readonly named: readonly string[];
+}
 
 /**
  * Walks the words in front of the cursor through the program's commands and options.
@@ -41,18 +51,19 @@ export function wantedAt(program: Command, before: readonly string[], current: s
 function here(path: readonly Command[], named: readonly string[], open: Option | null, { flags, current }: { readonly flags: boolean; readonly current: string }): Wanted {
   const command = path.at(-1) as Command;
   const names = path.slice(1).map((part) => part.name()).join(' ');
-  if (open !== null) return valuesOf(open.argChoices, placeholderOf(open.flags), names, named);
+  const ofOption = (option: Option): Wanted => valuesOf(option.argChoices, { placeholder: placeholderOf(option.flags), option: option.long ?? null, path: names, named });
+  if (open !== null) return ofOption(open);
   if (flags && current.startsWith('-')) {
     const inline = current.includes('=') ? takesValue(optionOf(path, current.slice(0, current.indexOf('=')))) : null;
-    return inline === null ? { kind: 'words', candidates: flagsOf(path) } : valuesOf(inline.argChoices, placeholderOf(inline.flags), names, named);
+    return inline === null ? { kind: 'words', candidates: flagsOf(path) } : ofOption(inline);
   }
   if (command.commands.length > 0) return { kind: 'words', candidates: command.createHelp().visibleCommands(command).map((part) => ({ value: part.name(), description: part.description() })) };
   const argument = argumentAt(command.registeredArguments, named.length);
-  return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, argument.name(), names, named);
+  return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, named });
 }
 
-const valuesOf = (choices: readonly string[] | undefined, placeholder: string, path: string, named: readonly string[]): Wanted =>
-  choices === undefined ? { kind: 'value', placeholder, path, named } : { kind: 'words', candidates: choices.map((value) => ({ value, description: '' })) };
+const valuesOf = (choices: readonly string[] | undefined, value: WantedValue): Wanted =>
+  choices === undefined ? { kind: 'value', value } : { kind: 'words', candidates: choices.map((choice) => ({ value: choice, description: '' })) };
 
 const takesValue = (option: Option | undefined): Option | null => (option !== undefined && (option.required || option.optional) ? option : null);
 

@@ -1,25 +1,29 @@
-import type { PageOf } from '../../contracts/api/common';
+import { MAX_PAGE, type PageOf } from '../../contracts/api/common';
 import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
 import { ERROR_CODES } from '../../contracts/error-codes';
 import { describeAge } from '../../contracts/format';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { RunAction, RunView } from '../../contracts/run';
+import type { WayBackView } from '../../contracts/way-back';
 import type { CliContext } from '../context';
-import type { Candidate } from './candidates';
+import type { Candidate, WantedValue } from './candidates';
 
 /** How many of what has no end: enough to find what is new, little enough to read. */
 const NEWEST = 30;
 
-/** What may stand for a placeholder, asked of the API. `named`: the operands so far, such as the server. Rejects as the API does. */
-export async function valuesFor(context: CliContext, placeholder: string, path: string, named: readonly string[]): Promise<readonly Candidate[]> {
+/** What may stand for a placeholder, asked of the API. Rejects as the API does. */
+export async function valuesFor(context: CliContext, { placeholder, option, path, named }: WantedValue): Promise<readonly Candidate[]> {
   switch (placeholder) {
     case 'server':
       return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName }) => ({ value: name, description: `domain ${domainName}` }));
     case 'run':
-      return (await items<RunView>(context, '/v1/runs', { limit: NEWEST })).filter(allows(path)).map((run) => ({ value: run.id, description: `${run.kind} of ${run.serverName}, ${run.state}, ${describeAge(run.requestedAt, context.io.now())} ago` }));
+      return (await runsFor(context, path)).map((run) => ({ value: run.id, description: `${run.kind} of ${run.serverName}, ${run.state}, ${describeAge(run.requestedAt, context.io.now())} ago` }));
     case 'recovery-point':
-      return (await items<RecoveryPointView>(context, '/v1/recovery-points', { limit: NEWEST, server: named[0] })).map((point) => ({ value: point.id, description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old` }));
+      return (await items<RecoveryPointView>(context, '/v1/recovery-points', { limit: MAX_PAGE, server: named[0] }))
+        .filter(fits(option))
+        .slice(0, NEWEST)
+        .map((point) => ({ value: point.id, description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old` }));
     case 'data-set':
       return named[0] === undefined ? [] : dataSetsOf(context, named[0]);
     case 'token':
@@ -31,14 +35,33 @@ export async function valuesFor(context: CliContext, placeholder: string, path: 
   }
 }
 
-/** Runs with which the command can do nothing are not offered. */
-const ACTIONS: Readonly<Record<string, RunAction>> = { 'run cancel': 'cancel', 'run go-live': 'go-live', 'run confirm': 'confirm' };
+/** To be restored from, it has to be usable, and of the kind that the option takes. */
+const fits = (option: string | null) => ({ kind, state }: RecoveryPointView): boolean =>
+  option === '--image' ? kind === 'image' && state === 'usable' : option === '--recovery-point' ? kind === 'data' && state === 'usable' : true;
 
-function allows(path: string): (run: RunView) => boolean {
-  const action = ACTIONS[path];
-  // An open run is undone by cancelling it.
-  if (path === 'run undo') return ({ allowedActions }) => allowedActions.includes('undo') || allowedActions.includes('cancel');
-  return ({ allowedActions }) => action === undefined || allowedActions.includes(action);
+/** Runs with which the command can do something: also on an estate where every night brings more runs than anybody reads. */
+async function runsFor(context: CliContext, path: string): Promise<readonly RunView[]> {
+  const inState = (state: RunView['state']): Promise<readonly RunView[]> => items<RunView>(context, '/v1/runs', { limit: MAX_PAGE, state });
+  const open = async (): Promise<readonly RunView[]> => [...(await inState('running')), ...(await inState('accepted'))];
+  const allowed = (action: RunAction, runs: readonly RunView[]): readonly RunView[] => runs.filter(({ allowedActions }) => allowedActions.includes(action));
+  const keeping = async (action: RunAction): Promise<readonly RunView[]> => {
+    const kept = (await items<WayBackView>(context, '/v1/way-backs', { limit: NEWEST, state: 'open' })).map(({ runId }) => runId);
+    const client = await context.client();
+    return allowed(action, await Promise.all(kept.map(async (runId) => (await client.get<RunView>(`/v1/runs/${runId}`)).value)));
+  };
+  switch (path) {
+    case 'run cancel':
+      return allowed('cancel', await open());
+    case 'run go-live':
+      return allowed('go-live', await inState('running'));
+    case 'run confirm':
+      return keeping('confirm');
+    case 'run undo':
+      // An open run is undone by cancelling it.
+      return [...allowed('cancel', await open()), ...(await keeping('undo'))];
+    default:
+      return items<RunView>(context, '/v1/runs', { limit: NEWEST });
+  }
 }
 
 async function items<T>(context: CliContext, path: string, query: Readonly<Record<string, string | number | undefined>> = {}): Promise<readonly T[]> {

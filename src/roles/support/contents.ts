@@ -2,10 +2,10 @@ import { open, readdir } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog';
-import type { Config } from '../../config/config';
 import { environmentSchema, SECRET_VARIABLES } from '../../config/variables';
-import { toModosuError } from '../../contracts/errors';
-import { errorCode } from '../../system/files';
+import { ModosuError, toModosuError } from '../../contracts/errors';
+import { withinDeadline } from '../../contracts/deadline';
+import { errorCode, errorMessage } from '../../system/files';
 
 /** A file of the bundle, before secrets are taken out of it. */
 export interface BundleFile {
@@ -20,6 +20,8 @@ const LOG_BYTES = 2 * 1024 * 1024;
 const RUNS = 200;
 const RUNS_WITH_STEPS = 50;
 const RECOVERY_POINTS = 200;
+/** Of one part of the catalogue; the audit of many years is the longest. All are read at once. */
+const PART_TIMEOUT_MS = 20_000;
 
 export const json = (path: string, value: unknown): BundleFile => ({ path, text: `${JSON.stringify(value, null, 2)}\n` });
 
@@ -40,14 +42,22 @@ export function configuration(env: Readonly<Record<string, string | undefined>>)
 }
 
 /** The end of each log. */
-export async function logs({ layout }: Config): Promise<readonly BundleFile[]> {
+export async function logs(directory: string): Promise<readonly BundleFile[]> {
   try {
-    const entries = await readdir(layout.logs, { withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile());
-    return await Promise.all(files.map(async ({ name }) => ({ path: join('logs', name), text: await endOf(join(layout.logs, name)) })));
+    const entries = await readdir(directory, { withFileTypes: true });
+    return await Promise.all(entries.filter((entry) => entry.isFile()).map(({ name }) => log(directory, name)));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    return [json('logs/error.json', toModosuError(error).summary())];
+    return [json('logs/error.json', { message: errorMessage(error) })];
+  }
+}
+
+async function log(directory: string, name: string): Promise<BundleFile> {
+  try {
+    return { path: join('logs', name), text: await endOf(join(directory, name)) };
+  } catch (error) {
+    // It may have been moved away in this moment.
+    return json(`logs/${name}.error.json`, { message: errorMessage(error) });
   }
 }
 
@@ -81,7 +91,8 @@ export function catalogue(catalog: Catalog): Promise<readonly BundleFile[]> {
   return Promise.all(
     Object.entries(parts).map(async ([name, read]) => {
       try {
-        return json(`catalogue/${name}.json`, await read());
+        const late = (): ModosuError => new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL has not answered within ${PART_TIMEOUT_MS / 1000} s.`);
+        return json(`catalogue/${name}.json`, await withinDeadline(read(), PART_TIMEOUT_MS, late));
       } catch (error) {
         return json(`catalogue/${name}.error.json`, toModosuError(error).summary());
       }

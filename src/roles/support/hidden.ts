@@ -6,10 +6,16 @@ import { ModosuError } from '../../contracts/errors';
 import { redact } from '../../domain/redact';
 import { errorCode, errorMessage } from '../../system/files';
 
-/** Shorter words are no secrets of ours; to hide them would only make the text unreadable. */
-const LEAST = 12;
+/** Shorter words of a file are no secrets of ours; to hide them would only make the text unreadable. Passwords are hidden whatever their length. */
+const LEAST_WORD = 12;
+const LEAST_SECRET = 4;
+/** Below that its base64 is a word like any other. */
+const LEAST_ENCODED = 8;
 /** Nothing in the directory of secrets is longer than some keys. */
 const MOST_BYTES = 1024 * 1024;
+
+/** Variables that name a file with a secret. */
+const SECRET_FILES = [...SECRET_VARIABLES.map((name) => `${name}_FILE`), 'MODOSU_PAYLOAD_KEYS_FILE', 'MODOSU_DATA_TLS_KEY_FILE', 'MODOSU_TOKEN_FILE'];
 
 /** Takes secrets out of a text: those that lie on this machine wherever they stand in it, and whatever looks like a password or a token. */
 export type Hide = (text: string) => string;
@@ -20,33 +26,34 @@ export type Hide = (text: string) => string;
  * @param directory may be missing: the secrets then come from the environment alone
  */
 export async function hideSecretsOf(directory: string, env: Readonly<Record<string, string | undefined>>): Promise<Hide> {
-  const texts = await contentsBelow(directory);
-  for (const name of SECRET_VARIABLES) {
-    texts.push(env[name] ?? '');
-    const file = env[`${name}_FILE`];
-    if (file !== undefined && file !== '') texts.push(await contentOf(file));
-  }
-  texts.push(env['MODOSU_TOKEN'] ?? '');
-  if (env['MODOSU_TOKEN_FILE']) texts.push(await contentOf(env['MODOSU_TOKEN_FILE']));
-  const secrets = texts.flatMap(secretsIn);
+  const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
+  const contents = [...(await contentsBelow(directory)), ...(await Promise.all(named.map(contentOf)))];
+  const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
+  const secrets = [...contents, ...given].flatMap(secretsIn).flatMap(formsOf);
   return (text) => redactLine(redact(text, secrets));
 }
 
 async function contentsBelow(directory: string): Promise<string[]> {
+  let names: readonly string[];
   try {
-    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-    return await Promise.all(entries.filter((entry) => entry.isFile()).map((entry) => contentOf(join(entry.parentPath, entry.name))));
+    names = await readdir(directory, { recursive: true });
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    throw error instanceof ModosuError ? error : unreadable(directory, error);
+    throw unreadable(directory, error);
   }
+  return Promise.all(names.map((name) => contentOf(join(directory, name))));
 }
 
+/** A link is followed, as whoever uses the secret follows it. Nothing for a directory, and for what is not there. */
 async function contentOf(path: string): Promise<string> {
   try {
-    if ((await stat(path)).size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES} bytes`);
+    const found = await stat(path);
+    if (found.isDirectory()) return '';
+    if (!found.isFile()) throw new Error('it is no file');
+    if (found.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES} bytes`);
     return await readFile(path, 'utf8');
   } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
     throw unreadable(path, error);
   }
 }
@@ -54,19 +61,34 @@ async function contentOf(path: string): Promise<string> {
 const unreadable = (path: string, error: unknown): ModosuError =>
   new ModosuError('SUPPORT_BUNDLE_REFUSED', `${path} cannot be read, so nobody knows which secrets to leave out: ${errorMessage(error)}`, { context: { path } });
 
-/** Whatever of a file could be a secret: the file, each line, each long word, the password of an address, what follows a login's name. */
-export function secretsIn(text: string): readonly string[] {
-  const lines = text.split('\n').map((line) => line.trim());
-  const words = text.match(/[^\s"',]+/g) ?? [];
-  const passwords = words.flatMap((word) => [passwordOf(word), word.slice(word.indexOf(':') + 1)]);
-  return [...new Set([text.trim(), ...lines, ...words, ...passwords])].filter((secret) => secret.length >= LEAST && !/^-----|^\/\//.test(secret));
+/** Whatever of a file could be a secret: the file, each line, each long word, what follows a login's name, and the password of an address. */
+function secretsIn(text: string): readonly string[] {
+  const whole = text.trim();
+  const lines = whole.split('\n').map((line) => line.trim());
+  const words = whole.match(/[^\s"',]+/g) ?? [];
+  const guessed = [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1))].filter((word) => word.length >= LEAST_WORD && !/^-----|^\/\//.test(word));
+  const sure = [whole, ...[whole, ...lines, ...words].flatMap(passwordsOf)].filter((secret) => secret.length >= LEAST_SECRET);
+  return [...new Set([...sure, ...guessed])];
 }
 
-function passwordOf(word: string): string {
-  const password = URL.canParse(word) ? new URL(word).password : '';
+/** As it stands in the address, and as it is. */
+function passwordsOf(address: string): readonly string[] {
+  const { password } = URL.parse(address) ?? { password: '' };
   try {
-    return decodeURIComponent(password);
+    return [password, decodeURIComponent(password)];
   } catch {
-    return password;
+    return [password];
   }
+}
+
+/** As it is, inside JSON, and in base64 at whatever place (a login in a header, an agent's message). */
+function formsOf(secret: string): readonly string[] {
+  const encoded = secret.length < LEAST_ENCODED ? [] : [0, 1, 2].map((shift) => base64Inside(secret, shift));
+  return [secret, JSON.stringify(secret).slice(1, -1), ...encoded, ...encoded.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'))];
+}
+
+/** The characters of a base64 text that hold bits of the secret alone, when `shift` bytes (modulo 3) stand before it. */
+function base64Inside(secret: string, shift: number): string {
+  const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)]);
+  return bytes.toString('base64').slice(Math.ceil((shift * 8) / 6), Math.floor((bytes.length * 8) / 6));
 }

@@ -1,4 +1,4 @@
-import type { ModosuError } from '../../contracts/errors';
+import type { ModosuError } from './errors';
 
 /** The promise's result, or what `late` says after `timeoutMs`. What runs on behind it is not waited for. */
 export async function withinDeadline<T>(work: Promise<T>, timeoutMs: number, late: () => ModosuError): Promise<T> {
