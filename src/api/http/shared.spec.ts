@@ -40,4 +40,21 @@ describe('shared work', () => {
     expect(await again).toBe('back');
     expect(begun).toBe(2);
   });
+
+  it('that never ends is given up after a minute', async () => {
+    const subject = shared();
+    const first = subject.now();
+    const endFirst = end;
+    nowMs = 60_000;
+    void subject.now().catch(() => undefined);
+    expect(begun).toBe(1);
+    nowMs = 60_001;
+    const anew = subject.now();
+    expect(begun).toBe(2);
+    end?.resolve('new');
+    expect(await anew).toBe('new');
+    // What comes late is still an answer for who has waited for it.
+    endFirst?.resolve('late');
+    expect(await first).toBe('late');
+  });
 });
