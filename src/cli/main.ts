@@ -45,7 +45,8 @@ export async function runCli(argv: readonly string[], { io: given, version }: Cl
   }
 }
 
-function buildProgram(context: CliContext, version: string | undefined): Command {
+/** The whole command tree; what a command does is not done before it is parsed. */
+export function buildProgram(context: CliContext, version: string | undefined): Command {
   const { io } = context;
   const program = new Command('modosu')
     .description('Puts virtual servers back: durable restores with a plan to read first.')

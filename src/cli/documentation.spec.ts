@@ -1,0 +1,92 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+import { estateSchema } from '../contracts/api/estate';
+import { CliContext } from './context';
+import type { CliIo } from './io';
+import { buildProgram } from './main';
+
+const ROOT = join(__dirname, '../..');
+const PAGES = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+
+interface Block {
+  readonly page: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
+  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({ page, language: language ?? '', text: text ?? '' })),
+);
+
+/** Lines of code blocks that call the program, and what stands in backticks within a sentence. */
+const COMMANDS: readonly (readonly [page: string, command: string, isWhole: boolean])[] = PAGES.flatMap((page) => {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const lines = BLOCKS.filter((block) => block.page === page && block.language === '').flatMap((block) => block.text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
+  const inline = [...text.replace(/^ *```[^]*?^ *```$/gm, '').matchAll(/`(modosu [^`\n]+)`/g)].map(([, command]) => command ?? '');
+  return [...[...new Set(lines)].map((command) => [page, command, true] as const), ...[...new Set(inline)].map((command) => [page, command, false] as const)];
+});
+
+/** Words as a shell would make them: quotes, and a comment after white space. */
+function wordsOf(command: string): readonly string[] {
+  const words = command.replace(/(^|\s)#.*$/, '').match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
+  return words.map((word) => word.replace(/^["']|["']$/g, ''));
+}
+
+const NAMED_ONLY: ReadonlySet<string> = new Set(['commander.missingArgument', 'commander.missingMandatoryOptionValue', 'commander.help', 'commander.optionMissingArgument']);
+
+const silent = { write: () => undefined };
+const io: CliIo = { stdout: silent, stderr: silent, env: {}, now: () => new Date(), onInterrupt: () => () => undefined, readFile: async () => Buffer.from('') };
+
+/** The program that understands everything and does nothing. */
+function inert(): Command {
+  const program = buildProgram(new CliContext(io), '0');
+  const every = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(every)];
+  for (const command of every(program)) {
+    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+    if (command.commands.length === 0) command.action(() => undefined);
+  }
+  return program;
+}
+
+describe('documentation', () => {
+  it('has commands to look at', () => {
+    expect(COMMANDS.length).toBeGreaterThan(60);
+  });
+
+  const understood = (command: string): Promise<unknown> => inert().parseAsync(wordsOf(command).slice(1).filter((word) => word !== '…'), { from: 'user' });
+
+  it.each(COMMANDS)('%s: %s', async (_page, command, isWhole) => {
+    try {
+      await understood(command);
+    } catch (error) {
+      // A sentence may name a command without what it needs; a line to copy may not.
+      if (isWhole || !NAMED_ONLY.has((error as { readonly code?: string }).code ?? '')) throw error;
+    }
+  });
+
+  it.each(['modosu run lits', 'modosu restore plan db01 --scenario servers', 'modosu run confirm RUN', 'modosu token create x --scope read --forever'])('%s would be noticed', async (command) => {
+    await expect(understood(command)).rejects.toThrow();
+  });
+
+  it.each(BLOCKS.filter(({ language, text }) => language === 'yaml' && /^servers:/m.test(text)).map(({ page, text }) => [page, text] as const))('the estate in %s is one', (_page, text) => {
+    const estate = parse(text.replace('AAAA…', 'AAAAC3NzaC1lZDI1NTE5AAAAIB1Ym9wQ2Vt0bL0n1Qx9d3l5sXn4u7z1w2e3r4t5y6u')) as object;
+    const around = { hypervisors: [{ name: 'local', kind: 'libvirt' }], repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }] };
+    expect(estateSchema.safeParse({ ...around, ...estate }).error).toBeUndefined();
+  });
+
+  it.each(PAGES)('links in %s lead somewhere', (page) => {
+    const links = [...readFileSync(join(ROOT, page), 'utf8').replace(/```[^]*?```/g, '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link ?? '').filter((link) => !/^[a-z]+:/.test(link));
+    for (const link of links) {
+      const [file = '', anchor] = link.split('#');
+      const target = file === '' ? join(ROOT, page) : join(ROOT, dirname(page), file);
+      expect(`${link}: ${existsSync(target)}`).toBe(`${link}: true`);
+      if (anchor !== undefined) expect(anchorsOf(readFileSync(target, 'utf8'))).toContain(anchor);
+    }
+  });
+});
+
+/** As the renderers of Markdown make them of headings. */
+const anchorsOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => (heading ?? '').toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').trim().replace(/\s/g, '-'));
