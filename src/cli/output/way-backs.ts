@@ -16,7 +16,7 @@ export function wayBackText(wayBack: WayBackView, now: Date): string {
   const open = state === 'open';
   const card = fields(
     [
-      ['state', aboutData(wayBack, STATE_WORDS[state])],
+      ['state', open && wasGone ? 'open: nothing was there to be kept' : aboutData(wayBack, STATE_WORDS[state])],
       ...(open ? [['holds', wasGone ? 'nothing: the hypervisor did not know the server' : [holds(wayBack), ...kept]] as const] : []),
       ...(open ? [['lives until', aboutData(wayBack, livesWords(wayBack, now))] as const] : []),
       ...(data !== null ? [] : [['went live', wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`] as const]),
@@ -47,8 +47,9 @@ const holds = (wayBack: WayBackView): string => (wayBack.state === 'open' ? form
 const livesUntil = ({ state, wentLiveAt, expiresAt }: WayBackView): string => (state !== 'open' ? '-' : wentLiveAt === null ? 'go-live or undo' : utc(expiresAt));
 
 function livesWords(wayBack: WayBackView, now: Date): string {
-  const { wentLiveAt, expiresAt } = wayBack;
+  const { wentLiveAt, expiresAt, wasGone } = wayBack;
   if (wentLiveAt === null) return 'it is undone, or has gone live and its time is over';
   const leftSeconds = (Date.parse(expiresAt) - now.getTime()) / 1000;
-  return `${utc(expiresAt)}, ${leftSeconds > 0 ? `${formatDuration(leftSeconds)} from now; then the old volumes are deleted` : 'over: the old volumes are deleted soon'}`;
+  if (leftSeconds <= 0) return `${utc(expiresAt)}, over: ${wasGone ? 'it is closed soon' : 'the old volumes are deleted soon'}`;
+  return `${utc(expiresAt)}, ${formatDuration(leftSeconds)} from now; then ${wasGone ? 'it is closed' : 'the old volumes are deleted'}`;
 }
