@@ -1,4 +1,6 @@
 import { Argument, type Command } from 'commander';
+import { withinDeadline } from '../../contracts/deadline';
+import { ModosuError } from '../../contracts/errors';
 import type { CliContext } from '../context';
 import { line } from '../io';
 import { plain } from '../output/text';
@@ -44,11 +46,9 @@ async function candidatesFor(program: Command, context: CliContext, words: reado
 
 /** An API that is away, or a token that may not read, must not fill the command line with errors. */
 async function orNone(asked: Promise<readonly Candidate[]>): Promise<readonly Candidate[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<readonly Candidate[]>((resolve) => (timer = setTimeout(() => resolve([]), PATIENCE_MS)));
   try {
-    return await Promise.race([asked.catch(() => []), late]);
-  } finally {
-    clearTimeout(timer);
+    return await withinDeadline(asked, PATIENCE_MS, () => new ModosuError('API_UNREACHABLE', 'The API does not answer in time.'));
+  } catch {
+    return [];
   }
 }

@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { chmod, chown, lstat, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ErrorCode } from '../../contracts/error-codes';
+import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError } from '../../contracts/errors';
 import type { DiskFormat } from '../../contracts/server';
 import { runCommand } from '../../system/child-process';
@@ -131,17 +132,9 @@ export class Copier {
   }
 
   /** Storage that hangs must not hang us: the call is left behind, the promise settles. */
-  private async withDeadline<T>(work: Promise<T>, what: string): Promise<T> {
+  private withDeadline<T>(work: Promise<T>, what: string): Promise<T> {
     const { stallTimeoutMs } = this.options;
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new ModosuError('COPY_STALLED', `The storage did not answer for ${stallTimeoutMs / 1000} s while ${what}.`)), stallTimeoutMs);
-    });
-    try {
-      return await Promise.race([work, tooLate]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withinDeadline(work, stallTimeoutMs, () => new ModosuError('COPY_STALLED', `The storage did not answer for ${stallTimeoutMs / 1000} s while ${what}.`));
   }
 }
 
