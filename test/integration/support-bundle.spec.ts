@@ -118,6 +118,7 @@ describe('modosu support-bundle', () => {
     mute.close();
     const { root, read } = unpack(file);
     expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('within 20 s') });
+    expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'database')).toMatchObject({ state: 'fail' });
     expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
   });
 
