@@ -5,7 +5,7 @@ import { newId } from '../contracts/ids';
 import type { Catalog, TokenRecord } from './catalog';
 import { readSequenceCursor, rowsToRead, sequenceCursor, toPage } from './cursor';
 import type { Database } from './database';
-import { AuditEntryEntity, TokenEntity, type TokenRow } from './entities';
+import { AuditEntryEntity, TokenEntity, TokenRevocationEntity, type TokenRevocationRow, type TokenRow } from './entities';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from './token-secret';
 import { auditEntryView } from './views';
 
@@ -30,22 +30,29 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
     authenticate: (secret) =>
       database.read(async (manager) => {
         const row = await manager.findOneBy(TokenEntity, { secretSha256: tokenHash(secret) });
-        if (row === null || isExpired(row, now())) throw tokenInvalid();
-        return tokenRecord(row);
+        if (row === null) throw tokenInvalid();
+        const ended = endedBy(row, await manager.findOneBy(TokenRevocationEntity, { tokenId: row.id }));
+        if (isExpired(ended, now())) throw tokenInvalid();
+        return tokenRecord(ended);
       }),
 
     listTokens: () =>
-      database.read(async (manager) => (await manager.find(TokenEntity, { order: { createdAt: 'DESC', id: 'DESC' } })).map(tokenRecord)),
+      database.read(async (manager) => {
+        const revocations = new Map((await manager.find(TokenRevocationEntity)).map((revocation) => [revocation.tokenId, revocation]));
+        const rows = await manager.find(TokenEntity, { order: { createdAt: 'DESC', id: 'DESC' } });
+        return rows.map((row) => tokenRecord(endedBy(row, revocations.get(row.id) ?? null)));
+      }),
 
     revokeToken: (actor, tokenId) =>
       database.transaction(async ({ manager, audit }) => {
-        // One statement: of several who revoke it at once, one has done it.
-        const at = now();
-        const { affected } = await manager.createQueryBuilder().update(TokenEntity).set({ expiresAt: at }).where('id = :tokenId AND (expires_at IS NULL OR expires_at > :at)', { tokenId, at }).execute();
         const row = await manager.findOneBy(TokenEntity, { id: tokenId });
         if (row === null) throw tokenNotFound(tokenId);
-        if (affected === 1) audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
-        return tokenRecord(row);
+        const revokedAt = now();
+        if (isExpired(row, revokedAt)) return tokenRecord(row);
+        // Of several who revoke it at once, one has done it.
+        const inserted = (await manager.query('INSERT INTO token_revocation (token_id, revoked_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING token_id', [tokenId, revokedAt])) as readonly unknown[];
+        if (inserted.length === 1) audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
+        return tokenRecord(endedBy(row, await manager.findOneBy(TokenRevocationEntity, { tokenId })));
       }),
   };
 }
@@ -74,6 +81,12 @@ export function auditStore(database: Database): AuditMethods {
 }
 
 export const tokenRecord = ({ id, name, scopes, createdAt, expiresAt }: TokenRow): TokenRecord => ({ id, name, scopes, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null });
+
+/** A token as it is after it was revoked, if it was. */
+const endedBy = (row: TokenRow, revocation: TokenRevocationRow | null): TokenRow => {
+  if (revocation === null || (row.expiresAt !== null && row.expiresAt <= revocation.revokedAt)) return row;
+  return { ...row, expiresAt: revocation.revokedAt };
+};
 
 export const tokenNotFound = (tokenId: string): ModosuError => new ModosuError('TOKEN_NOT_FOUND', `There is no token "${tokenId.slice(0, 128)}".`, { context: { tokenId: tokenId.slice(0, 128) } });
 

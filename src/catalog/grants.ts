@@ -14,8 +14,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   run_decision: 'SELECT, INSERT',
   server_lock: 'SELECT, INSERT, UPDATE, DELETE',
   way_back: 'SELECT, INSERT, UPDATE',
-  // A token is never deleted: revoking it ends its time.
-  token: 'SELECT, INSERT, UPDATE (expires_at)',
+  token: 'SELECT, INSERT',
+  token_revocation: 'SELECT, INSERT',
   idempotency_key: 'SELECT, INSERT',
   audit_entry: 'SELECT, INSERT',
   [MIGRATIONS_TABLE]: 'SELECT',

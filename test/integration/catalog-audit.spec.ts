@@ -51,6 +51,8 @@ describe('the audit', () => {
     `UPDATE run_decision SET actor = 'mallory'`,
     'DELETE FROM lineage',
     `UPDATE token SET expires_at = NULL`,
+    'DELETE FROM token_revocation',
+    `UPDATE token_revocation SET token_id = 'another'`,
   ])('leaves the application no right to: %s', async (statement) => {
     await writeEntries(1);
     await expect(postgres.query(postgres.appUrl, statement)).rejects.toMatchObject({ code: '42501' });

@@ -96,6 +96,22 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('taken back, they bring no revoked token back to life', async () => {
+    const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
+    try {
+      const { record } = await catalog.createToken('test', 'alice', ['read'], new Date('2099-01-01T00:00:00.000Z'));
+      const { expiresAt } = await catalog.revokeToken('test', record.id);
+      expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual(['TokenRevocation1764300000000']);
+      const [row] = await postgres.query(postgres.superuserUrl, 'SELECT expires_at FROM token');
+      expect((row?.['expires_at'] as Date).toISOString()).toBe(expiresAt);
+      await runMigrations(postgres.ownerUrl, postgres.appRole);
+      expect(await catalog.listTokens()).toEqual([{ ...record, expiresAt }]);
+    } finally {
+      await catalog.close();
+      await postgres.empty();
+    }
+  });
+
   it('bring what the version before has written into the new form', async () => {
     await revertMigrations(postgres.ownerUrl, SINCE_FIRST.length);
     await postgres.query(postgres.ownerUrl, ROWS_OF_THE_FIRST_VERSION);

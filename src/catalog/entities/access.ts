@@ -26,6 +26,18 @@ export const TokenEntity = new EntitySchema<TokenRow>({
   uniques: [{ name: 'token_secret_key', columns: ['secretSha256'] }],
 });
 
+/** A token that was ended before its time; written once. */
+export interface TokenRevocationRow {
+  readonly tokenId: string;
+  readonly revokedAt: Date;
+}
+
+export const TokenRevocationEntity = new EntitySchema<TokenRevocationRow>({
+  name: 'token_revocation',
+  columns: { tokenId: text({ name: 'token_id', primary: true }), revokedAt: instant({ name: 'revoked_at' }) },
+  foreignKeys: [{ name: 'token_revocation_token_fkey', target: 'token', columnNames: ['tokenId'], referencedColumnNames: ['id'] }],
+});
+
 /** Which request an Idempotency-Key was first used for, and what came of it. */
 export interface IdempotencyKeyRow {
   readonly actor: string;

@@ -1,4 +1,4 @@
-import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity } from './access';
+import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
 import { HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './inventory';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
@@ -26,6 +26,7 @@ export const ENTITIES = [
   ServerLockEntity,
   WayBackEntity,
   TokenEntity,
+  TokenRevocationEntity,
   IdempotencyKeyEntity,
   AuditEntryEntity,
 ];
