@@ -8,6 +8,7 @@ import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { TokenScope, TokenView } from '../contracts/api/token';
 import type { CatalogFigures } from '../contracts/figures';
 
 /**
@@ -42,15 +43,9 @@ export interface ResolvedServer {
   readonly domainName: string;
 }
 
-export type TokenScope = 'read' | 'operate' | 'admin';
-
-export interface TokenRecord {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: readonly TokenScope[];
-  readonly createdAt: string;
-  readonly expiresAt: string | null;
-}
+/** A token as everybody may see it: its secret is nowhere. */
+export type TokenRecord = TokenView;
+export type { TokenScope };
 
 /** What the API sends back for a request that starts something; stored so that the same request gives the same answer. */
 export interface AcceptedRun {

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { isTokenName, TOKEN_SCOPES, type TokenScope } from '../contracts/api/token';
 import { ModosuError } from '../contracts/errors';
-import type { TokenScope } from './catalog';
 
 const PREFIX = 'modosu_';
-const SCOPES: ReadonlySet<string> = new Set<TokenScope>(['read', 'operate', 'admin']);
+const SCOPES: ReadonlySet<string> = new Set(TOKEN_SCOPES);
 
 /** 256 random bits; the prefix lets scanners for leaked secrets find it. */
 export const newTokenSecret = (): string => PREFIX + randomBytes(32).toString('base64url');
@@ -18,8 +18,7 @@ export const tokenInvalid = (): ModosuError => new ModosuError('TOKEN_INVALID', 
 
 /** Throws `REQUEST_INVALID`. */
 export function requireTokenRequest(name: string, scopes: readonly TokenScope[], expiresAt: Date | null): void {
-  // The name becomes the actor in the audit: one line that people can read.
-  if (!/^[^\p{Cc}\p{Cs}]{1,64}$/u.test(name) || name.trim() !== name) throw invalid('The name of a token must have 1 to 64 characters, no control characters, no space at its ends.');
+  if (!isTokenName(name)) throw invalid('The name of a token must have 1 to 64 characters, no control characters, no space at its ends.');
   if (scopes.length === 0 || !scopes.every((scope) => SCOPES.has(scope))) throw invalid('A token needs one or more of the scopes read, operate, admin.');
   if (expiresAt !== null && Number.isNaN(expiresAt.getTime())) throw invalid('The time at which the token expires is not a time.');
 }

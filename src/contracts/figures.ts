@@ -55,6 +55,3 @@ export interface CatalogFigures {
 
 /** Upper bounds, in seconds, of the classes in which durations of steps are counted. */
 export const STEP_SECONDS = [1, 5, 30, 120, 600, 3600, 14_400, 86_400] as const;
-
-/** `copy` of `copy:vda`: what stands after the colon names one disk or data set, and would make a class of its own. */
-export const sortOfStep = (key: string): string => key.split(':', 1)[0] ?? key;

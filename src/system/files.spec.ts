@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode, errorMessage, fileExists, freeBytes, fsyncDirectory, fsyncFile, insideDirectory, readStart, sha256OfFile, writeFileDurably } from './files';
+import { errorCode, errorMessage, fileExists, freeBytes, fsyncDirectory, fsyncFile, insideDirectory, readEnd, readStart, sha256OfFile, writeFileDurably } from './files';
 
 describe('files', () => {
   let directory: string;
@@ -68,6 +68,15 @@ describe('files', () => {
     for (const hostile of ['', '/', '/etc/passwd', '..', '../x', 'a/../../x', 'a/..', './a', 'a//b', 'a/', 'a\u0000b', 'a\nb']) {
       expect(() => insideDirectory('/repo', hostile)).toThrow(expect.objectContaining({ code: 'PATH_NOT_ALLOWED' }));
     }
+  });
+
+  it('readEnd gives the end, and says whether something stands before it', async () => {
+    writeFileSync(at('log'), 'first\nsecond\n');
+    expect(await readEnd(at('log'), 8)).toEqual({ text: '\nsecond\n', isCut: true });
+    expect(await readEnd(at('log'), 13)).toEqual({ text: 'first\nsecond\n', isCut: false });
+    writeFileSync(at('empty'), '');
+    expect(await readEnd(at('empty'), 8)).toEqual({ text: '', isCut: false });
+    await expect(readEnd(at('nothing'), 8)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   describe('readStart', () => {

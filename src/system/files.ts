@@ -107,6 +107,19 @@ export function insideDirectory(root: string, relative: string): string {
   return join(root, ...parts);
 }
 
+/** The last `maxBytes` of a file of our own, as text (all of it when it is shorter), and whether something stands before them. Throws Node's errors. */
+export async function readEnd(path: string, maxBytes: number): Promise<{ readonly text: string; readonly isCut: boolean }> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const length = Math.min(size, maxBytes);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    return { text: buffer.toString('utf8', 0, bytesRead), isCut: length < size };
+  } finally {
+    await handle.close();
+  }
+}
+
 export interface FileStart {
   readonly bytes: Uint8Array;
   /** Of the whole file. */

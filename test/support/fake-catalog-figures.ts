@@ -1,5 +1,5 @@
 import type { RecoveryPointRow, RunRow } from '../../src/catalog/entities';
-import { sortOfStep, STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../src/contracts/figures';
+import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../src/contracts/figures';
 import type { StoredStep } from '../../src/catalog/step-transition';
 import type { RunKind } from '../../src/contracts/run';
 import type { WayBackView } from '../../src/contracts/way-back';
@@ -26,6 +26,9 @@ export function countFigures({ runs, steps, points, waysBack, now }: Countable):
     waysBack: { open: waysBack.length, expired: waysBack.filter(({ expiresAt }) => Date.parse(expiresAt) <= now.getTime()).length },
   };
 }
+
+/** `copy` of `copy:vda`: what stands after the colon names one disk or data set. */
+const sortOfStep = (key: string): string => key.split(':', 1)[0] ?? key;
 
 type Group<T> = readonly [T, ...T[]];
 

@@ -2,13 +2,11 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { ServerResponse } from 'node:http';
 import { healthSchema, readinessSchema, type Health, type Readiness } from '../../contracts/api/health';
-import { ModosuError, toModosuError } from '../../contracts/errors';
-import { Dependencies, type ApiDependencies } from '../dependencies';
 import { withinDeadline } from '../../contracts/deadline';
+import { ModosuError, toModosuError } from '../../contracts/errors';
+import { Dependencies, PART_TIMEOUT_MS, type ApiDependencies } from '../dependencies';
 import { Shared } from '../http/shared';
 import { NeedsNoToken } from '../http/token.guard';
-
-const PART_TIMEOUT_MS = 3000;
 
 type PartName = Readiness['parts'][number]['name'];
 

@@ -1,9 +1,9 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { RepositoryDeclaration } from '../../contracts/api/estate';
-import { ModosuError, toModosuError } from '../../contracts/errors';
-import { Dependencies, type ApiDependencies } from '../dependencies';
 import { withinDeadline } from '../../contracts/deadline';
+import { ModosuError, toModosuError } from '../../contracts/errors';
+import { Dependencies, PART_TIMEOUT_MS, type ApiDependencies } from '../dependencies';
 import { Shared } from '../http/shared';
 import { NeedsScope } from '../http/token.guard';
 import { exposition, EXPOSITION_MEDIA_TYPE } from './exposition';
@@ -11,8 +11,6 @@ import { metricFamilies, type RepositoryFigures } from './families';
 
 /** Counting costs more with every year of history: several monitoring systems share one count. */
 const KEEP_MS = 5000;
-/** A repository that answers later counts as away; the others are shown. */
-const REPOSITORY_TIMEOUT_MS = 3000;
 
 @ApiTags('health')
 @Controller('metrics')
@@ -50,7 +48,7 @@ export class MetricsController {
     this.repositories.set(key, shared);
     try {
       const late = (): ModosuError => new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${name} does not answer in time.`);
-      return { name, freeBytes: await withinDeadline(shared.now(), this.dependencies.config.partTimeoutMs ?? REPOSITORY_TIMEOUT_MS, late) };
+      return { name, freeBytes: await withinDeadline(shared.now(), this.dependencies.config.partTimeoutMs ?? PART_TIMEOUT_MS, late) };
     } catch (thrown) {
       const { code, message } = toModosuError(thrown);
       this.dependencies.log.warn({ repository: name, code, error: message }, 'a repository cannot be measured');

@@ -73,8 +73,9 @@ export class RunEvents implements BeforeApplicationShutdown {
       await pause(this.dependencies.config.runPollMs ?? POLL_MS, undefined, { signal });
       if (performance.now() - lookedAtMs >= heartbeatMs) {
         lookedAtMs = performance.now();
-        expiresAt = (await this.dependencies.catalog.listTokens()).find(({ id: tokenId }) => tokenId === options.token.id)?.expiresAt ?? null;
-        if (isOver(expiresAt)) return;
+        const token = (await this.dependencies.catalog.listTokens()).find(({ id: tokenId }) => tokenId === options.token.id);
+        if (token === undefined || isOver(token.expiresAt)) return;
+        ({ expiresAt } = token);
       }
       run = await this.dependencies.catalog.getRun(run.id);
     }

@@ -19,7 +19,7 @@ export class TokensController {
   @ApiOperation({ operationId: 'listTokens', summary: 'All tokens without their secrets, newest first; also those whose time is over.' })
   @ApiResponse({ status: 200, description: 'The tokens.', standardSchema: pageOf(tokenSchema) })
   async list(): Promise<PageOf<TokenView>> {
-    return { items: [...(await this.dependencies.catalog.listTokens())].map(tokenView), nextCursor: null };
+    return { items: [...(await this.dependencies.catalog.listTokens())], nextCursor: null };
   }
 
   @Post()
@@ -30,8 +30,8 @@ export class TokensController {
   async create(@Body({ schema: createTokenRequestSchema }) body: CreateTokenRequest, @Caller() caller: TokenRecord): Promise<CreatedToken> {
     const expiresAt = body.expiresAt === null ? null : new Date(body.expiresAt);
     if (expiresAt !== null && expiresAt.getTime() <= Date.now()) throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'expiresAt', message: 'must be in the future' }]);
-    const { record, secret } = await this.dependencies.catalog.createToken(caller.name, body.name, body.scopes, expiresAt);
-    return { token: tokenView(record), secret };
+    const { record: token, secret } = await this.dependencies.catalog.createToken(caller.name, body.name, body.scopes, expiresAt);
+    return { token, secret };
   }
 
   @Post(':id/revoke')
@@ -40,8 +40,6 @@ export class TokensController {
   @ApiResponse({ status: 200, description: 'The token; it opens nothing any more.', standardSchema: tokenSchema })
   async revoke(@Param('id', new IdPipe('tok')) id: string, @Caller() caller: TokenRecord): Promise<TokenView> {
     if (id === caller.id) throw new ModosuError('TOKEN_IS_YOURS', 'A token cannot revoke itself.', { context: { tokenId: id } });
-    return tokenView(await this.dependencies.catalog.revokeToken(caller.name, id));
+    return this.dependencies.catalog.revokeToken(caller.name, id);
   }
 }
-
-const tokenView = ({ id, name, scopes, createdAt, expiresAt }: TokenRecord): CreatedToken['token'] => ({ id, name, scopes: [...scopes], createdAt, expiresAt });

@@ -1,12 +1,10 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { TOKEN_SCOPES, type CreatedToken, type TokenView } from '../../contracts/api/token';
+import { TOKEN_SCOPES, type CreatedToken, type TokenScope, type TokenView } from '../../contracts/api/token';
 import type { PageOf } from '../../contracts/api/common';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { idSegment, type CliContext } from '../context';
 import { fields, plain, table, utc } from '../output/text';
 import { examples } from './options';
-
-type Scope = (typeof TOKEN_SCOPES)[number];
 
 const DAY_MS = 86_400_000;
 
@@ -27,7 +25,7 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       .argument('<name>', 'who or what will use it; stands in the audit')
       .addOption(new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before').choices(TOKEN_SCOPES).makeOptionMandatory())
       .addOption(new Option('--expires-in <time>', 'such as 12h or 90d, or never').argParser(expiryOption).default(365 * DAY_MS, '365d'))
-      .action(async (name: string, { scope, expiresIn }: { readonly scope: Scope; readonly expiresIn: number }, command: Command) => {
+      .action(async (name: string, { scope, expiresIn }: { readonly scope: TokenScope; readonly expiresIn: number }, command: Command) => {
         const client = await context.client();
         const expiresAt = Number.isFinite(expiresIn) ? new Date(context.io.now().getTime() + expiresIn).toISOString() : null;
         const { value } = await client.post<CreatedToken>('/v1/tokens', { name, scopes: [scope], expiresAt }, { once: true }).catch(mayBeMade);

@@ -2,13 +2,18 @@ import { z } from 'zod';
 import { timestamp } from './common';
 
 export const TOKEN_SCOPES = ['read', 'operate', 'admin'] as const;
+export type TokenScope = (typeof TOKEN_SCOPES)[number];
+
+/** The name becomes the actor in the audit: one line that people can read. */
+export const isTokenName = (name: string): boolean => /^[^\p{Cc}\p{Cs}]{1,64}$/u.test(name) && name.trim() === name;
+
 const tokenScope = z.enum(TOKEN_SCOPES).meta({ description: '`read`; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.' });
 
 /** A token without its secret, which nobody has but its owner. */
 export interface TokenView {
   readonly id: string;
   readonly name: string;
-  readonly scopes: readonly (typeof TOKEN_SCOPES)[number][];
+  readonly scopes: readonly TokenScope[];
   readonly createdAt: string;
   readonly expiresAt: string | null;
 }
@@ -29,7 +34,7 @@ export const createTokenRequestSchema = z
       .string()
       .min(1)
       .max(64)
-      .refine((value) => value.trim() === value && !/[\p{Cc}\p{Cs}]/u.test(value), 'must have no space at its ends and no control characters')
+      .refine(isTokenName, 'must have no space at its ends and no control characters')
       .meta({ description: 'Who or what will use it.' }),
     scopes: z.array(tokenScope).min(1).max(TOKEN_SCOPES.length),
     expiresAt: z.iso.datetime().nullable().meta({ description: 'When it ends; null: never.' }),
@@ -37,5 +42,11 @@ export const createTokenRequestSchema = z
   .meta({ id: 'CreateTokenRequest' });
 export type CreateTokenRequest = z.output<typeof createTokenRequestSchema>;
 
-export const createdTokenSchema = z.object({ token: tokenSchema, secret: z.string().meta({ description: 'Told this once; only its hash is stored.' }) }).meta({ id: 'CreatedToken' });
-export type CreatedToken = z.output<typeof createdTokenSchema>;
+export interface CreatedToken {
+  readonly token: TokenView;
+  readonly secret: string;
+}
+
+export const createdTokenSchema = z
+  .object({ token: tokenSchema, secret: z.string().meta({ description: 'Told this once; only its hash is stored.' }) })
+  .meta({ id: 'CreatedToken' }) satisfies z.ZodType<CreatedToken>;

@@ -1,11 +1,11 @@
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog';
 import { environmentSchema, SECRET_VARIABLES } from '../../config/variables';
 import { ModosuError, toModosuError } from '../../contracts/errors';
 import { withinDeadline } from '../../contracts/deadline';
-import { errorCode, errorMessage } from '../../system/files';
+import { errorCode, errorMessage, readEnd } from '../../system/files';
 
 /** A file of the bundle, before secrets are taken out of it. */
 export interface BundleFile {
@@ -62,17 +62,9 @@ async function log(directory: string, name: string): Promise<BundleFile> {
 }
 
 async function endOf(path: string): Promise<string> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size, LOG_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    const text = buffer.toString('utf8', 0, bytesRead);
-    // A line that was cut could end in half a secret.
-    return length === size ? text : text.slice(text.indexOf('\n') + 1);
-  } finally {
-    await file.close();
-  }
+  const { text, isCut } = await readEnd(path, LOG_BYTES);
+  // A line that was cut could begin with half a secret.
+  return isCut ? text.slice(text.indexOf('\n') + 1) : text;
 }
 
 /** What the catalogue knows; each part for itself, because what cannot be read is of interest too. */
