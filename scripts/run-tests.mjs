@@ -63,6 +63,15 @@ const collectFailures = (result) => {
     if (status === 'failed' && failed.length === 0) failures.push(`${relative(root, name)}\n    ${firstLines(message)}`);
   }
 };
+/** What to look at when the suite has become slow: a test's seconds do not hold what comes before all tests of its file. */
+const durations = { files: [], tests: [] };
+const collectDurations = (result) => {
+  for (const { name, startTime, endTime, assertionResults } of result.testResults) {
+    durations.files.push({ ms: endTime - startTime, title: relative(root, name) });
+    for (const { fullName, duration } of assertionResults) durations.tests.push({ ms: duration ?? 0, title: `${relative(root, name)}: ${fullName}` });
+  }
+};
+const slowest = (entries) => entries.sort((a, b) => b.ms - a.ms).slice(0, 10).map(({ ms, title }) => `  ${String(Math.round(ms / 1000)).padStart(5)} s  ${title}`).join('\n');
 const firstLines = (text) => (text ?? '').split('\n').filter((line) => line.trim() !== '').slice(0, 4).map((line) => line.trim().slice(0, 300)).join('\n    ');
 
 /** `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, and deaths and secrets of data. */
@@ -93,6 +102,7 @@ try {
         total.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
         total.skipped += result.numPendingTests + result.numTodoTests;
         collectFailures(result);
+        collectDurations(result);
         return code === 0 && result.numTotalTests > 0;
       } catch {
         total.failed += 1;
@@ -106,6 +116,7 @@ try {
 }
 
 if (broken && total.failed === 0) total.failed = 1;
+if (durations.tests.length > 0) console.log(`\nSlowest files:\n${slowest(durations.files)}\nSlowest tests:\n${slowest(durations.tests)}`);
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(broken || total.failed > 0 ? 1 : (process.exitCode ?? 0));
