@@ -3,7 +3,7 @@ import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import { formatBytes } from '../src/contracts/format';
-import { stagingDirectory, type StagedPart } from '../src/domain/file-comparison';
+import { stagingDirectory, type StagedPart } from '../src/domain/planning/file-comparison';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { namesOf } from '../src/guests/files/guest-words';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';

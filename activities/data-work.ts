@@ -4,8 +4,8 @@ import type { DataAccess, FilesContent, FilesDataSet, FilesSelection, Postgresql
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { canonicalJson } from '../src/domain/canonical-json';
-import { compareFiles, type FileComparison } from '../src/domain/file-comparison';
-import { MAX_FACTS_BYTES, parseFacts } from '../src/domain/postgresql-facts';
+import { compareFiles, type FileComparison } from '../src/domain/planning/file-comparison';
+import { MAX_FACTS_BYTES, parseFacts } from '../src/domain/postgresql/facts';
 import { listLive } from '../src/guests/files/list-live';
 import type { GuestWork } from '../src/guests/files/guest-process';
 import type { GuestAgent } from '../src/guests/guest-agent';

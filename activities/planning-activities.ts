@@ -7,9 +7,9 @@ import type { WayBackView } from '../src/contracts/way-back';
 import type { PlanDataInput, PlanRestoreInput } from '../src/contracts/workflows';
 import type { ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
-import { chooseData, heldUntil, planDataRestore, requireSelectable } from '../src/domain/data-planning';
-import { planRestore } from '../src/domain/restore-planning';
-import { planUndo } from '../src/domain/undo-planning';
+import { chooseData, heldUntil, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
+import { planRestore } from '../src/domain/planning/restore-planning';
+import { planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import type { ActivityDependencies } from './dependencies';
 

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { DataSelection } from '../src/contracts/data';
-import { FENCE_NAMESPACE } from '../src/hypervisors/libvirt/fence-xml';
+import { FENCE_NAMESPACE } from '../src/hypervisors/libvirt/domains/fence-xml';
 import { AT, DATABASE_SET, FILES_SET, SEED_SET, type DataGuest } from './data-guest';
 import { BareData } from './data-peers';
 import { becomesIdle } from './machine';

@@ -1,6 +1,6 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { BackupDataInput, DataBackupItem, RunResult } from '../src/contracts/workflows';
-import { dataBackupSteps } from '../src/domain/data-steps';
+import { dataBackupSteps } from '../src/domain/steps/data-steps';
 import { dataCalls, dataTransfers, serverCalls, undoCalls } from './runbook/activities';
 import { giveServerBack } from './runbook/fence';
 import { leftBehind } from './runbook/left-behind';

@@ -2,7 +2,7 @@ import { isCancellation } from '@temporalio/workflow';
 import type { BackupSubject, CopiedDisk } from '../src/contracts/activities';
 import type { Consistency } from '../src/contracts/recovery-point';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
-import { backupSteps } from '../src/domain/backup-steps';
+import { backupSteps } from '../src/domain/steps/backup-steps';
 import { hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { forgetGuard, giveServerBack } from './runbook/fence';
 import { carryOut, type Runbook } from './runbook/runbook';

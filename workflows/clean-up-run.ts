@@ -1,7 +1,7 @@
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { BackupDataInput, BackupImageInput, CleanUpInput, ConfirmInput, RestoreDataInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
-import { dataSetSteps } from '../src/domain/data-steps';
+import { dataSetSteps } from '../src/domain/steps/data-steps';
 import { catalogue, dataCalls, dataUndoCalls, hostCalls, planning, undoCalls } from './runbook/activities';
 import { summarise } from './runbook/errors';
 import { leftBehind } from './runbook/left-behind';

@@ -1,4 +1,4 @@
-import { CONFIRM_STEPS } from '../src/domain/restore-steps';
+import { CONFIRM_STEPS } from '../src/domain/steps/restore-steps';
 import type { ConfirmInput, RunResult } from '../src/contracts/workflows';
 import { catalogue, dataCalls, planning, serverCalls, undoCalls } from './runbook/activities';
 import { giveServerBack } from './runbook/fence';

@@ -1,8 +1,8 @@
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import { ModosuError } from '../src/contracts/errors';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
-import { stateNow, staleness } from '../src/domain/restore-planning';
-import { itemKey } from '../src/domain/data-steps';
+import { stateNow, staleness } from '../src/domain/planning/restore-planning';
+import { itemKey } from '../src/domain/steps/data-steps';
 import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
 import { giveServerBack } from './runbook/fence';

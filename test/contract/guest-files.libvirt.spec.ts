@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SnapshotEntry } from '../../src/contracts/data';
-import { compareFiles, type CompareOptions, type FileComparison } from '../../src/domain/file-comparison';
+import { compareFiles, type CompareOptions, type FileComparison } from '../../src/domain/planning/file-comparison';
 import { listLive } from '../../src/guests/files/list-live';
 import { findStaging, placeFiles, prepareStaging, type PlacedFiles } from '../../src/guests/files/place-files';
 import { abandonFiles, confirmFiles, redoFiles, surveyUndoFiles, undoFiles } from '../../src/guests/files/undo-files';

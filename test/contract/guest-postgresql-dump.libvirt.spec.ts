@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import { parseFacts } from '../../src/domain/postgresql-facts';
+import { parseFacts } from '../../src/domain/postgresql/facts';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 import { inFull } from '../support/thorough';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { PostgresqlFacts, PostgresqlSelection, TableName } from '../../src/contracts/data';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import { runNames } from '../../src/domain/postgresql-names';
+import { runNames } from '../../src/domain/postgresql/names';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
 import { inFull } from '../support/thorough';

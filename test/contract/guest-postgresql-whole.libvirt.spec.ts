@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { PostgresqlFacts } from '../../src/contracts/data';
 import { newId } from '../../src/contracts/ids';
-import { runNames } from '../../src/domain/postgresql-names';
+import { runNames } from '../../src/domain/postgresql/names';
 import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { PlannedVolume } from '../../src/contracts/plan';
 import type { ServerRef } from '../../src/contracts/server';
-import { copyRecordPath } from '../../src/hypervisors/libvirt/copies';
+import { copyRecordPath } from '../../src/hypervisors/libvirt/volumes/copies';
 import { fileExists } from '../../src/system/files';
 import { recordProcess } from '../../src/system/process-record';
 import { DISK_BYTES, pattern, transferContext } from '../support/hypervisor-lab';

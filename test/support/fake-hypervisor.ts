@@ -9,8 +9,8 @@ import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerI
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
 import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
-import { isHeldBy } from '../../src/hypervisors/libvirt/fence-xml';
-import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes';
+import { isHeldBy } from '../../src/hypervisors/libvirt/domains/fence-xml';
+import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes/volumes';
 import { errorCode, fileExists, readStart } from '../../src/system/files';
 import { FakeOnlineBackups } from './fake-online-backup';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';

@@ -1,5 +1,5 @@
 import type { DiskFormat, DiskInspection, PowerState } from '../../src/contracts/server';
-import type { StandingFence } from '../../src/hypervisors/libvirt/fence-xml';
+import type { StandingFence } from '../../src/hypervisors/libvirt/domains/fence-xml';
 
 export interface FakeDisk {
   readonly target: string;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostAgent } from '../../../test/support/host-agent';
 import type { SnapshotEntry } from '../../contracts/data';
-import { compareFiles, type FileComparison } from '../../domain/file-comparison';
+import { compareFiles, type FileComparison } from '../../domain/planning/file-comparison';
 import type { GuestProgram } from '../guest-agent';
 import { listLive } from './list-live';
 import { findStaging, findStagingDirectories, placeFiles, prepareStaging, type PlacedFiles } from './place-files';

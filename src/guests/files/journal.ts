@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { isInside, STAGING_PREFIX } from '../../domain/file-comparison';
+import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
 import { cleanWords } from './guest-words';

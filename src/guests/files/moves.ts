@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
-import { parentOf, stagingDirectory } from '../../domain/file-comparison';
+import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
 import { namesOf } from './guest-words';

@@ -1,6 +1,6 @@
 import type { KeptData, SnapshotEntry } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/file-comparison';
+import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
 import { namesOf } from './guest-words';

@@ -1,6 +1,6 @@
 import type { GuestSpace } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import type { StagedPart } from '../../domain/file-comparison';
+import type { StagedPart } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { mustRunInGuest, type GuestWork } from './guest-process';
 

@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { STAGED } from '../../domain/file-comparison';
+import { STAGED } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
 import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from './guest-process';

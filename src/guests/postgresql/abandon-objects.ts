@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { literal, qualified } from '../../domain/postgresql-sql';
-import type { JournalEntry } from '../../domain/postgresql-journal';
+import { literal, qualified } from '../../domain/postgresql/sql';
+import type { JournalEntry } from '../../domain/postgresql/journal';
 import { ChangeScript } from './change-script';
 import { lookAt } from './databases';
 import type { DatabaseServer } from './database-server';

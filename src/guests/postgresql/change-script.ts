@@ -1,7 +1,7 @@
 import type { ForeignKeyFacts, TableFacts, TableName } from '../../contracts/data';
-import { JOURNAL_TABLE, type JournalEntry } from '../../domain/postgresql-journal';
-import { identifier, literal, literals, qualified } from '../../domain/postgresql-sql';
-import { tableNamed } from '../../domain/postgresql-words';
+import { JOURNAL_TABLE, type JournalEntry } from '../../domain/postgresql/journal';
+import { identifier, literal, literals, qualified } from '../../domain/postgresql/sql';
+import { tableNamed } from '../../domain/postgresql/words';
 import { lockWritersQuery, writtenQuery } from './facts-query';
 
 /** Longer waits for a table that others hold would hold up them in turn. */

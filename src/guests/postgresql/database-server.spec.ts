@@ -1,5 +1,5 @@
 import type { PostgresqlDataSet } from '../../contracts/data';
-import { runNames } from '../../domain/postgresql-names';
+import { runNames } from '../../domain/postgresql/names';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
 import { DatabaseServer, PREAMBLE } from './database-server';
 import { GuestPrograms } from './guest-programs';

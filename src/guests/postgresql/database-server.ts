@@ -3,10 +3,10 @@ import type { PostgresqlDataSet } from '../../contracts/data';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
-import { flag, integer, jsonLines, nullable, record, text, type Guard } from '../../domain/postgresql-guards';
-import type { RunNames } from '../../domain/postgresql-names';
-import { connectionString, literal } from '../../domain/postgresql-sql';
-import { words } from '../../domain/postgresql-words';
+import { flag, integer, jsonLines, nullable, record, text, type Guard } from '../../domain/postgresql/guards';
+import type { RunNames } from '../../domain/postgresql/names';
+import { connectionString, literal } from '../../domain/postgresql/sql';
+import { words } from '../../domain/postgresql/words';
 import type { CommandResult } from '../guest-agent';
 import type { Argv, GuestPrograms, LongOptions } from './guest-programs';
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { flag, integer, list, name, record, text } from '../../domain/postgresql-guards';
-import { isOwnName } from '../../domain/postgresql-names';
-import { identifier, literal, literals, settingClause } from '../../domain/postgresql-sql';
-import { named } from '../../domain/postgresql-words';
+import { flag, integer, list, name, record, text } from '../../domain/postgresql/guards';
+import { isOwnName } from '../../domain/postgresql/names';
+import { identifier, literal, literals, settingClause } from '../../domain/postgresql/sql';
+import { named } from '../../domain/postgresql/words';
 import { SqlFailure, type DatabaseServer } from './database-server';
 
 export interface PresentDatabase {

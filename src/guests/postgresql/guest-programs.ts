@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
-import { words } from '../../domain/postgresql-words';
+import { words } from '../../domain/postgresql/words';
 import { passesByItself, type CommandResult, type GuestAgent } from '../guest-agent';
 
 export type Argv = readonly [string, ...string[]];

@@ -1,8 +1,8 @@
-import { integer, nullable } from '../../domain/postgresql-guards';
-import { JOURNAL_TABLE, journalEntry, type JournalEntry } from '../../domain/postgresql-journal';
-import { isOwnName } from '../../domain/postgresql-names';
-import { identifier, literal } from '../../domain/postgresql-sql';
-import { named, tableNamed, words } from '../../domain/postgresql-words';
+import { integer, nullable } from '../../domain/postgresql/guards';
+import { JOURNAL_TABLE, journalEntry, type JournalEntry } from '../../domain/postgresql/journal';
+import { isOwnName } from '../../domain/postgresql/names';
+import { identifier, literal } from '../../domain/postgresql/sql';
+import { named, tableNamed, words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
 import type { KeptObjects } from './objects';
 

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
-import { numbered } from '../../domain/postgresql-names';
-import { isSchema, parseToc, tocList, tocText, type TocEntry } from '../../domain/postgresql-toc';
-import { identifier, literal } from '../../domain/postgresql-sql';
-import { named, words } from '../../domain/postgresql-words';
+import { numbered } from '../../domain/postgresql/names';
+import { isSchema, parseToc, tocList, tocText, type TocEntry } from '../../domain/postgresql/toc';
+import { identifier, literal } from '../../domain/postgresql/sql';
+import { named, words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
 import type { Requirements } from './requirements';
 

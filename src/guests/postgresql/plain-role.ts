@@ -1,5 +1,5 @@
-import { flag } from '../../domain/postgresql-guards';
-import { identifier, literal } from '../../domain/postgresql-sql';
+import { flag } from '../../domain/postgresql/guards';
+import { identifier, literal } from '../../domain/postgresql/sql';
 import type { DatabaseServer } from './database-server';
 
 /**

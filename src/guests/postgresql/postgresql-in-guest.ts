@@ -1,6 +1,6 @@
 import type { PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection, PostgresqlSurvey, PostgresqlUndoSurvey } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { runNames, type RunNames } from '../../domain/postgresql-names';
+import { runNames, type RunNames } from '../../domain/postgresql/names';
 import type { GuestAgent } from '../guest-agent';
 import { abandonObjects } from './abandon-objects';
 import { DatabaseServer } from './database-server';

@@ -1,7 +1,7 @@
 import type { DatabaseFacts, PostgresqlFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { list, name, record, text } from '../../domain/postgresql-guards';
-import { named, some } from '../../domain/postgresql-words';
+import { list, name, record, text } from '../../domain/postgresql/guards';
+import { named, some } from '../../domain/postgresql/words';
 import type { DatabaseServer, EngineFacts } from './database-server';
 
 /** What a database needs of its server, and whether that is there. */

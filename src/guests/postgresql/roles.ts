@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
-import { GLOBALS_FILE } from '../../domain/postgresql-facts';
-import { makeRoles, parseGlobals, rolesAsSaved as asSaved, type Globals } from '../../domain/postgresql-globals';
-import { flag, list, name, record } from '../../domain/postgresql-guards';
-import { literal } from '../../domain/postgresql-sql';
-import { named, some, words } from '../../domain/postgresql-words';
+import { GLOBALS_FILE } from '../../domain/postgresql/facts';
+import { makeRoles, parseGlobals, rolesAsSaved as asSaved, type Globals } from '../../domain/postgresql/globals';
+import { flag, list, name, record } from '../../domain/postgresql/guards';
+import { literal } from '../../domain/postgresql/sql';
+import { named, some, words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
 import type { Requirements } from './requirements';
 

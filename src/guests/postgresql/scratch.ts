@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import type { DatabaseFacts, TableFacts, TableName } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import type { ObjectAction } from '../../domain/postgresql-selection';
-import { tocForScratch, type TocEntry } from '../../domain/postgresql-toc';
-import { identifier, literal, pattern, qualified } from '../../domain/postgresql-sql';
-import { some, tableNamed, words } from '../../domain/postgresql-words';
+import type { ObjectAction } from '../../domain/postgresql/selection';
+import { tocForScratch, type TocEntry } from '../../domain/postgresql/toc';
+import { identifier, literal, pattern, qualified } from '../../domain/postgresql/sql';
+import { some, tableNamed, words } from '../../domain/postgresql/words';
 import { statisticsFollow } from './change-script';
 import { createDatabase, dropDatabase } from './databases';
 import type { DatabaseServer } from './database-server';

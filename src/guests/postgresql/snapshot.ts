@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
-import { literal } from '../../domain/postgresql-sql';
-import { words } from '../../domain/postgresql-words';
+import { literal } from '../../domain/postgresql/sql';
+import { words } from '../../domain/postgresql/words';
 import { PREAMBLE, type DatabaseServer } from './database-server';
 import { locksQuery, MISSING_LOCKS } from './facts-query';
 

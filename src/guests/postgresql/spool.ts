@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { words } from '../../domain/postgresql-words';
+import { words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
 import { complaintOf, insideSpool } from './guest-programs';
 

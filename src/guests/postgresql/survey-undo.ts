@@ -1,10 +1,10 @@
 import type { DataChange, PostgresqlUndoSurvey } from '../../contracts/data';
 import type { Finding } from '../../contracts/plan';
-import { integer, jsonLines, name, type Guard } from '../../domain/postgresql-guards';
-import { JOURNAL_TABLE } from '../../domain/postgresql-journal';
-import { isOwnName } from '../../domain/postgresql-names';
-import { identifier, literal } from '../../domain/postgresql-sql';
-import { named, tableNamed } from '../../domain/postgresql-words';
+import { integer, jsonLines, name, type Guard } from '../../domain/postgresql/guards';
+import { JOURNAL_TABLE } from '../../domain/postgresql/journal';
+import { isOwnName } from '../../domain/postgresql/names';
+import { identifier, literal } from '../../domain/postgresql/sql';
+import { named, tableNamed } from '../../domain/postgresql/words';
 import { lookAt } from './databases';
 import { isCode, type DatabaseServer } from './database-server';
 import { newRowsQuery } from './facts-query';

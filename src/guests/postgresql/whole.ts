@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import type { DatabaseFacts, PostgresqlFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { asDatabaseProperties, databaseOf } from '../../domain/postgresql-facts';
-import { name } from '../../domain/postgresql-guards';
-import { identifier, literal } from '../../domain/postgresql-sql';
-import { named, some, tableNamed } from '../../domain/postgresql-words';
+import { asDatabaseProperties, databaseOf } from '../../domain/postgresql/facts';
+import { name } from '../../domain/postgresql/guards';
+import { identifier, literal } from '../../domain/postgresql/sql';
+import { named, some, tableNamed } from '../../domain/postgresql/words';
 import { createDatabase, dropDatabase, exchange, lookAt, noteOf, propertiesSql, reopen } from './databases';
 import type { DatabaseServer } from './database-server';
 import { countRows, rowsKey } from './dump';

@@ -3,7 +3,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ServerRef } from '../../contracts/server';
 import type { CommandResult, GuestAgent, GuestProgram } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
-import { keepSaying } from './waiting';
+import { keepSaying } from './domains/waiting';
 
 /** virsh itself needs a moment beside the agent's time. */
 const VIRSH_EXTRA_MS = 10_000;

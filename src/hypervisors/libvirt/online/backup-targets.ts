@@ -4,8 +4,8 @@ import { ModosuError } from '../../../contracts/errors';
 import { formatBytes } from '../../../contracts/format';
 import { runCommand } from '../../../system/child-process';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory } from '../../../system/files';
-import { applyOwnership, createEmpty } from '../copies';
-import { imageOptions, judgeStandaloneQcow2, type ImageChain } from '../disk-images';
+import { applyOwnership, createEmpty } from '../volumes/copies';
+import { imageOptions, judgeStandaloneQcow2, type ImageChain } from '../volumes/disk-images';
 import { libvirtMessage } from '../virsh';
 
 /** What an image may need beyond what was measured while the guest wrote on. */

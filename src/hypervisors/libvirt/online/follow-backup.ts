@@ -5,7 +5,7 @@ import type { ServerRef } from '../../../contracts/server';
 import type { Hypervisor } from '../../hypervisor';
 import { BackupJob } from './backup-job';
 import { allocatedBytes, flush, sealTarget } from './backup-targets';
-import { reportWhile } from '../copy-watch';
+import { reportWhile } from '../volumes/copy-watch';
 import { GuardProcess } from './guard-process';
 import { GuardFiles, type GuardOrder, type JobOutcome } from './guard-state';
 import type { OnlineBackupParts } from './online-backup';

@@ -1,8 +1,8 @@
 import { ModosuError } from '../../../contracts/errors';
 import type { Fence, ServerRef } from '../../../contracts/server';
 import type { CommandOutcome } from '../../../system/child-process';
-import type { Domains } from '../domains';
-import type { Fences } from '../fence';
+import type { Domains } from '../domains/domains';
+import type { Fences } from '../domains/fence';
 import { libvirtMessage, type Virsh } from '../virsh';
 
 const NAME_TAKEN = /already exists with uuid|already defined with uuid/;

@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { ModosuError } from '../../../contracts/errors';
 import type { Fence, ServerRef } from '../../../contracts/server';
 import { errorCode, fsyncDirectory } from '../../../system/files';
-import { describeDomain, parseDomain } from '../domain-xml';
-import type { Fences } from '../fence';
+import { describeDomain, parseDomain } from '../domains/domain-xml';
+import type { Fences } from '../domains/fence';
 import { NOT_THERE, stateOf, type KeptFile } from './kept-files';
-import type { OldDisks } from '../old-disks';
-import { filesOf, type Usage } from '../usage';
+import type { OldDisks } from './old-disks';
+import { filesOf, type Usage } from '../volumes/usage';
 import { replacedFiles, type WayBackRecord, type WaysBack } from './way-back';
 
 /** Gives up a way back: deletes what a swap has replaced. */

@@ -1,8 +1,8 @@
 import { ModosuError } from '../../../contracts/errors';
 import type { KeptDisk, PlannedVolume } from '../../../contracts/plan';
 import type { Fence } from '../../../contracts/server';
-import { describeDomain, isOldDisk, parseDomain, type DefinedDisk } from '../domain-xml';
-import { removeFence, writeFence } from '../fence-xml';
+import { describeDomain, isOldDisk, parseDomain, type DefinedDisk } from '../domains/domain-xml';
+import { removeFence, writeFence } from '../domains/fence-xml';
 import { attribute, child, childNodes, childOrNew, children, removeChildren, serializeXml, type Document, type Element } from '../xml';
 
 export interface Rewrite {

@@ -1,5 +1,5 @@
-import type { DomainDescription } from '../domain-xml';
-import { filesOf } from '../usage';
+import type { DomainDescription } from '../domains/domain-xml';
+import { filesOf } from '../volumes/usage';
 import { unchangedDisks, type WayBackRecord } from './way-back';
 
 interface Files {

@@ -6,8 +6,8 @@ import { newId } from '../../../contracts/ids';
 import type { Fence } from '../../../contracts/server';
 import type { SwapRequest } from '../../hypervisor';
 import { withFence } from './domain-rewrite';
-import { Domains } from '../domains';
-import { Fences } from '../fence';
+import { Domains } from '../domains/domains';
+import { Fences } from '../domains/fence';
 import { Swaps } from './swap';
 import { WaysBack } from './way-back';
 

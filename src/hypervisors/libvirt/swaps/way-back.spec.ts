@@ -6,12 +6,12 @@ import { newId } from '../../../contracts/ids';
 import type { Fence } from '../../../contracts/server';
 import { KeptDiscard } from './discard-kept';
 import { withFence } from './domain-rewrite';
-import { Domains } from '../domains';
-import { Fences } from '../fence';
+import { Domains } from '../domains/domains';
+import { Fences } from '../domains/fence';
 import { Swaps } from './swap';
-import { Usage } from '../usage';
+import { Usage } from '../volumes/usage';
 import { WaysBack } from './way-back';
-import { parseWrittenBytes } from '../written-bytes';
+import { parseWrittenBytes } from '../volumes/written-bytes';
 
 const server = { uuid: ONE_UUID, name: 'db01' };
 

@@ -6,9 +6,9 @@ import { ModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
 import type { WayBackFacts } from '../../../contracts/way-back';
 import { errorCode, errorMessage, fileExists, fsyncDirectory, writeFileDurably } from '../../../system/files';
-import { describeDomain, parseDomain, type DomainDescription } from '../domain-xml';
+import { describeDomain, parseDomain, type DomainDescription } from '../domains/domain-xml';
 import { allocatedBytesOf, remember, stateOf, UNKNOWN, type KeptFile } from './kept-files';
-import { newPathBeside } from '../volumes';
+import { newPathBeside } from '../volumes/volumes';
 import { requireUuid } from '../virsh';
 
 const fileSchema = z.object({ path: z.string(), identity: z.string(), directory: z.string() });

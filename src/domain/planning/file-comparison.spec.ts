@@ -1,0 +1,135 @@
+import type { SnapshotEntry } from '../../contracts/data';
+import { compareFiles, isInside, parentOf, stagingDirectory, type LiveEntry, type LiveListing } from './file-comparison';
+
+const entry = (path: string, change: Partial<SnapshotEntry> = {}): SnapshotEntry => ({ path, type: 'file', sizeBytes: 10, mtime: 1_600_000_000, mode: 0o644, uid: 0, gid: 0, ...change });
+const directory = (path: string, change: Partial<SnapshotEntry> = {}): SnapshotEntry => entry(path, { type: 'dir', sizeBytes: 0, mode: 0o755, ...change });
+const live = (one: SnapshotEntry, device = '1'): LiveEntry => ({ ...one, device });
+const listing = (entries: readonly LiveEntry[], above: readonly string[] = ['/', '/srv']): LiveListing => ({ entries, above: above.map((path) => live(directory(path))), missing: [], truncated: false, problems: [] });
+const options = { declared: ['/srv/www'], selected: [], replace: true };
+const words = (changes: readonly { readonly effect: string; readonly what: string; readonly count: number }[]): string[] => changes.map(({ effect, what, count }) => `${effect} ${count} ${what}`);
+
+describe('what a restore of files would do', () => {
+  it('is nothing where everything is the same, whatever the times of directories', () => {
+    const then = [directory('/srv/www', { mtime: 1 }), entry('/srv/www/a'), entry('/srv/www/l', { type: 'symlink', sizeBytes: 0, mode: 0o777 })];
+    const now = [live(directory('/srv/www', { mtime: 2 })), live(entry('/srv/www/a')), live(entry('/srv/www/l', { type: 'symlink', sizeBytes: 5, mode: 0o777 }))];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared).toMatchObject({ parts: [], addedFiles: 0, replacedFiles: 0, bytes: 0, keptBytes: 0 });
+    expect(words(compared.changes)).toEqual(['untouched 2 files that are the same']);
+  });
+
+  it('adds what is missing by as few renames as there are topmost missing things', () => {
+    const then = [directory('/srv/www'), directory('/srv/www/a'), entry('/srv/www/a-b'), entry('/srv/www/a/1'), directory('/srv/www/a/deep'), entry('/srv/www/a/deep/2', { sizeBytes: 5 }), entry('/srv/www/b/3'), directory('/srv/www/b')];
+    const now = [live(directory('/srv/www')), live(directory('/srv/www/b'))];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared.parts).toMatchObject([
+      {
+        base: '/srv/www',
+        anchor: '/srv/www',
+        added: [
+          { path: '/srv/www/a', type: 'dir', files: 2, bytes: 15 },
+          { path: '/srv/www/a-b', type: 'file', files: 1, bytes: 10 },
+          { path: '/srv/www/b/3', type: 'file', files: 1, bytes: 10 },
+        ],
+        include: ['/srv/www/a', '/srv/www/a-b', '/srv/www/b/3'],
+        bytes: 35,
+      },
+    ]);
+    expect(words(compared.changes)).toEqual(['added 4 files', 'added 2 directories']);
+  });
+
+  it.each([
+    ['size', { sizeBytes: 11 }],
+    ['second of change', { mtime: 1_600_000_001 }],
+    ['mode', { mode: 0o600 }],
+    ['owner', { uid: 7 }],
+    ['group', { gid: 7 }],
+    ['type', { type: 'symlink' as const }],
+  ])('sees another %s', (_what, change) => {
+    const now = listing([live(directory('/srv/www')), live(entry('/srv/www/a', change))]);
+    const then = [directory('/srv/www'), entry('/srv/www/a')];
+    expect(compareFiles(then, now, options).parts).toMatchObject([{ replaced: [{ path: '/srv/www/a', bytes: 10 }], include: ['/srv/www/a'] }]);
+    const kept = compareFiles(then, now, { ...options, replace: false });
+    expect(kept.parts).toEqual([]);
+    expect(words(kept.changes)).toEqual(['kept 1 files that differ']);
+  });
+
+  it('never lets a directory give way to a file, or a file to a directory, nor what would lie in it', () => {
+    const then = [directory('/srv/www'), directory('/srv/www/d'), entry('/srv/www/d/x'), entry('/srv/www/f')];
+    const now = [live(directory('/srv/www')), live(entry('/srv/www/d', { type: 'symlink' })), live(directory('/srv/www/f')), live(entry('/srv/www/f/y'))];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared.parts).toEqual([]);
+    expect(compared.conflicts).toEqual(['/srv/www/d', '/srv/www/d/x', '/srv/www/f']);
+    expect(words(compared.changes)).toEqual([
+      'kept 2 files in whose place something of another type stands',
+      'kept 1 directories in whose place something of another type stands',
+      'untouched 1 files that are not in the recovery point',
+    ]);
+  });
+
+  it('brings back a declared path that is gone from the nearest directory that stands', () => {
+    const then = [directory('/srv/www/site'), entry('/srv/www/site/a')];
+    const compared = compareFiles(then, { ...listing([]), missing: ['/srv/www/site'] }, { ...options, declared: ['/srv/www/site'] });
+    expect(compared.parts).toMatchObject([{ base: '/srv', anchor: '/srv', added: [{ path: '/srv/www', type: 'dir', files: 1 }], include: ['/srv/www/site'] }]);
+  });
+
+  it('makes missing directories above a selected file, and stages in the declared path', () => {
+    const compared = compareFiles([entry('/srv/www/a/b/file')], { ...listing([], ['/', '/srv', '/srv/www']), missing: ['/srv/www/a/b/file'] }, { ...options, selected: ['/srv/www/a/b/file'] });
+    expect(compared.parts).toMatchObject([{ base: '/srv/www', anchor: '/srv/www', added: [{ path: '/srv/www/a', type: 'dir', files: 1 }], include: ['/srv/www/a/b/file'], bytes: 10, fetchBytes: 10 }]);
+  });
+
+  it('blocks what lies below something that is no directory now, also above the selection', () => {
+    const above = [...listing([]).above, live(directory('/srv/www')), live(entry('/srv/www/a', { type: 'symlink' }))];
+    const compared = compareFiles([entry('/srv/www/a/b')], { ...listing([]), above }, { ...options, selected: ['/srv/www/a/b'] });
+    expect(compared).toMatchObject({ parts: [], conflicts: ['/srv/www/a/b'] });
+  });
+
+  it('stages on each file system by itself, where it is mounted', () => {
+    const then = [directory('/srv/www'), entry('/srv/www/a'), directory('/srv/www/m'), directory('/srv/www/m/d'), entry('/srv/www/m/d/b'), entry('/srv/www/m/c')];
+    const now = [live(directory('/srv/www')), live(directory('/srv/www/m'), '2'), live(directory('/srv/www/m/d'), '2'), live(entry('/srv/www/m/c', { mode: 0o600 }), '2')];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared.parts.map(({ base, anchor, added, replaced }) => ({ base, anchor, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) }))).toEqual([
+      { base: '/srv/www', anchor: '/srv/www', added: ['/srv/www/a'], replaced: [] },
+      { base: '/srv/www/m', anchor: '/srv/www', added: ['/srv/www/m/d/b'], replaced: ['/srv/www/m/c'] },
+    ]);
+  });
+
+  it('asks restic for what was selected when too many things would have to be named', () => {
+    const then = [directory('/srv/www'), ...Array.from({ length: 300 }, (_, number) => entry(`/srv/www/${String(number).padStart(3, '0')}`))];
+    const [part] = compareFiles(then, listing([live(directory('/srv/www'))]), options).parts;
+    expect(part?.include).toEqual(['/srv/www']);
+    expect(part?.added).toHaveLength(300);
+  });
+
+  it('names the directories of files that are too many, and counts what restic writes for them: not the whole data set', () => {
+    const many = (where: string, count: number): SnapshotEntry[] => Array.from({ length: count }, (_, number) => entry(`${where}/${String(number).padStart(3, '0')}`));
+    const directories = ['/srv/www', '/srv/www/big', '/srv/www/x', '/srv/www/x/y', '/srv/www/x/z'].map((path) => directory(path));
+    const then = [...directories, ...many('/srv/www/big', 1000), ...many('/srv/www/x/y', 250), ...many('/srv/www/x/z', 5)];
+    const now = [...directories, ...many('/srv/www/big', 1000), ...many('/srv/www/x/y', 40)].map((one) => live(one));
+    const [part] = compareFiles(then, listing(now), options).parts;
+    expect(part?.include).toEqual(expect.arrayContaining(['/srv/www/x/y', '/srv/www/x/z']));
+    expect(part?.include).toHaveLength(2);
+    expect(part).toMatchObject({ bytes: 215 * 10, fetchBytes: 255 * 10 });
+  });
+
+  it('leaves names alone that are not UTF-8, and brings them along inside a directory that is missing', () => {
+    const then = [directory('/srv/www'), entry('/srv/www/bad\uFFFD'), directory('/srv/www/d'), entry('/srv/www/d/bad\uFFFD')];
+    const compared = compareFiles(then, listing([live(directory('/srv/www'))]), options);
+    expect(compared.unnameable).toEqual(['/srv/www/bad\uFFFD']);
+    expect(compared.parts[0]?.added.map(({ path }) => path)).toEqual(['/srv/www/d']);
+  });
+
+  it('shows at most 20 examples of each, and counts all', () => {
+    const then = [directory('/srv/www'), ...Array.from({ length: 50 }, (_, number) => entry(`/srv/www/${number}`))];
+    const { changes } = compareFiles(then, listing([live(directory('/srv/www'))]), options);
+    expect(changes[0]).toMatchObject({ effect: 'added', count: 50, bytes: 500 });
+    expect(changes[0]?.examples).toHaveLength(20);
+  });
+});
+
+it('knows what lies where', () => {
+  expect(['/', '/a', '/a/b'].map(parentOf)).toEqual(['/', '/', '/a']);
+  expect(isInside('/a/b', '/a')).toBe(true);
+  expect(isInside('/ab', '/a')).toBe(false);
+  expect(isInside('/a', '/')).toBe(true);
+  expect(stagingDirectory('/', 'r')).toBe('/.modosu-restore-r');
+});

@@ -1,0 +1,176 @@
+import type { PostgresqlFacts, TableFacts } from '../../contracts/data';
+import { columnDifferences, databaseOf, parseFacts, sameColumns } from './facts';
+import { decide, fits, refuseMisfits, rolesOf, selected } from './selection';
+import { filledViews, parseToc, tocForScratch, tocList, tocText, withoutActing, withPartitions } from './toc';
+
+const column = (name: string, type = 'text') => ({ name, type, notNull: false, generated: false, identity: false });
+const table = (schema: string, name: string, changes: Partial<TableFacts> = {}): TableFacts => ({
+  schema, name, oid: 16_400, kind: 'table', rows: 3, bytes: 8192, owner: 'o', roles: ['o'], columns: [column('a')], parents: [], bound: null, ...changes,
+});
+const FACTS: PostgresqlFacts = {
+  format: 'modosu-postgresql-facts', version: 1, engineVersion: '15.18', engineMajor: 15, takenAt: '2026-11-26T04:57:49.505Z', roles: ['o', 'postgres'],
+  databases: [{
+    name: 'shop', file: '0.dump', owner: 'o', encoding: 'UTF8', collate: 'C', ctype: 'C', localeProvider: 'c', icuLocale: null, icuRules: null, connectionLimit: -1, tablespace: 'pg_default',
+    acl: [{ grantee: null, grantor: 'o', privilege: 'CONNECT', grantable: false }], comment: null, settings: [{ role: null, setting: 'work_mem=1MB' }], extensions: [{ name: 'hstore', version: '1.6', schema: 'public' }],
+    tablespaces: [], roles: ['o'], schemas: [{ name: 'public', owner: 'o', roles: ['o'] }, { name: 'audit', owner: 'o', roles: ['o', 'auditor'] }],
+    tables: [
+      table('public', 'orders', { oid: 16_401, roles: ['o', 'app'] }), table('public', 'customers', { oid: 16_402 }), table('audit', 'log', { oid: 16_403 }),
+      table('public', 'part', { oid: 16_404, kind: 'partitioned' }), table('other', 'part_1', { oid: 16_405, parents: [{ schema: 'public', name: 'part' }], bound: "FOR VALUES IN ('x')" }),
+    ],
+    foreignKeys: [{ table: { schema: 'public', name: 'orders' }, references: { schema: 'public', name: 'customers' }, name: 'fk', definition: 'FOREIGN KEY (c) REFERENCES public.customers(id)', validated: true, comment: 'why' }],
+    sizeBytes: 100,
+  }],
+};
+const [SHOP] = FACTS.databases;
+if (SHOP === undefined) throw new Error('no database');
+const encoded = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const altered = (change: (copy: { databases: Record<string, unknown>[] } & Record<string, unknown>) => void): Uint8Array => {
+  const copy = structuredClone(FACTS) as never;
+  change(copy);
+  return encoded(copy);
+};
+
+describe('facts beside the dumps', () => {
+  it('come out as they went in', () => expect(parseFacts(encoded(FACTS))).toEqual(FACTS));
+
+  it.each([
+    ['no JSON', new TextEncoder().encode('{')],
+    ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
+    ['another version', altered((facts) => (facts['version'] = 2))],
+    ['a field nobody knows', altered((facts) => (facts['more'] = 1))],
+    ['a file elsewhere', altered(({ databases }) => (databases[0]!['file'] = '../0.dump'))],
+    ['two databases in one file', altered(({ databases }) => databases.push({ ...databases[0], name: 'second' }))],
+    ['a database twice', altered(({ databases }) => databases.push({ ...databases[0], file: '1.dump' }))],
+    ['a name that ends early', altered(({ databases }) => (databases[0]!['owner'] = 'a\0b'))],
+    ['no name', altered(({ databases }) => (databases[0]!['owner'] = ''))],
+    ['rows that are no number', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = '5'))],
+    ['fewer than no rows', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = -1))],
+    ['a foreign key that is something else', altered(({ databases }) => ((databases[0]!['foreignKeys'] as { definition: unknown }[])[0]!.definition = 'CHECK (true)'))],
+  ])('with %s are refused', (_what, bytes) => expect(() => parseFacts(bytes)).toThrow(expect.objectContaining({ code: 'DUMP_INCOMPLETE' })));
+
+  it('name what they hold for a database they do not hold', () => {
+    expect(databaseOf(FACTS, 'shop')).toBe(FACTS.databases[0]);
+    expect(() => databaseOf(FACTS, 'shops')).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds: shop.' }));
+  });
+});
+
+describe('columns', () => {
+  it('are the same by name, type, order and what is demanded of them', () => {
+    const [a, b] = [column('a'), column('b', 'integer')];
+    expect(sameColumns([a, b], [{ ...a }, { ...b }])).toBe(true);
+    for (const other of [[b, a], [a], [a, { ...b, type: 'bigint' }], [a, { ...b, notNull: true }], [a, { ...b, generated: true }], [a, { ...b, identity: true }]]) {
+      expect(sameColumns([a, b], other)).toBe(false);
+      expect(columnDifferences([a, b], other).length).toBeGreaterThan(0);
+    }
+    expect(columnDifferences([a, b], [a, b])).toEqual([]);
+    expect(columnDifferences([a, b], [b, a])).toEqual(['the order of the columns']);
+    expect(columnDifferences([a, column('c')], [a, b])).toEqual(['- b integer', '+ c text']);
+  });
+});
+
+describe('what a selection means', () => {
+  const select = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: false, replace: false } as const;
+  const live = (schema: string, name: string, kind = 'r', columns = [column('a')]) => ({ schema, name, kind, columns });
+
+  it('a name that is not there is answered with one that is near', () => {
+    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' }));
+    expect(() => selected(SHOP, { tables: [], schemas: ['Audit'] })).toThrow(expect.objectContaining({ hint: 'It holds audit.' }));
+    expect(() => selected(SHOP, { tables: [{ schema: 'x', name: 'completely-different' }], schemas: [] })).toThrow(expect.objectContaining({ hint: 'Choose what the recovery point holds, or another recovery point.' }));
+  });
+
+  it('missing: in place; existing: beside, or its rows replaced', () => {
+    const tables = [{ schema: 'public', name: 'orders' }, { schema: 'public', name: 'customers' }];
+    const now = { relations: [live('public', 'orders')], schemas: ['public'] };
+    expect(decide(SHOP, { ...select, tables }, now).tables.map(({ action }) => action)).toEqual(['beside', 'place']);
+    expect(decide(SHOP, { ...select, tables, replace: true }, now).tables.map(({ action }) => action)).toEqual(['replace', 'place']);
+    expect(rolesOf(decide(SHOP, { ...select, tables }, now))).toEqual(['o', 'app']);
+  });
+
+  it('schemas: missing in place, existing beside, and with replace table by table', () => {
+    expect(decide(SHOP, { ...select, schemas: ['audit'] }, { relations: [], schemas: ['public'] }).schemas.map(({ action }) => action)).toEqual(['place']);
+    expect(decide(SHOP, { ...select, schemas: ['audit'] }, { relations: [], schemas: ['audit'] }).schemas.map(({ action }) => action)).toEqual(['beside']);
+    const replaced = decide(SHOP, { ...select, schemas: ['audit'], replace: true }, { relations: [live('audit', 'log')], schemas: ['audit'] });
+    expect([replaced.schemas, replaced.tables.map(({ table: { name }, action }) => [name, action])]).toEqual([[], [['log', 'replace']]]);
+    // What the schema brings is not brought twice.
+    expect(decide(SHOP, { ...select, schemas: ['audit'], tables: [{ schema: 'audit', name: 'log' }] }, { relations: [], schemas: [] }).tables).toEqual([]);
+  });
+
+  it('rows only take the place of rows of the same columns in a table', () => {
+    const chosen = { ...select, tables: [{ schema: 'public', name: 'orders' }], replace: true };
+    for (const relation of [live('public', 'orders', 'v'), live('public', 'orders', 'p'), live('public', 'orders', 'r', [column('b')])]) {
+      const items = decide(SHOP, chosen, { relations: [relation], schemas: ['public'] });
+      expect(items.tables.map(fits)).toEqual([false]);
+      expect(() => refuseMisfits(items)).toThrow(expect.objectContaining({ code: 'DATABASE_STRUCTURE_DIFFERS' }));
+    }
+    expect(() => refuseMisfits(decide(SHOP, chosen, { relations: [live('public', 'orders')], schemas: ['public'] }))).not.toThrow();
+  });
+
+  it('partitions go with their table', () => {
+    expect(withPartitions(SHOP.tables, [{ schema: 'public', name: 'part' }]).map(({ name }) => name)).toEqual(['part', 'part_1']);
+    expect(decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }, { schema: 'public', name: 'part' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name)).toEqual(['part']);
+  });
+});
+
+describe('a table of contents', () => {
+  const listing = `;
+; Archive created at 2026-11-26
+;     TOC Entries: 12
+5; 2615 16388 SCHEMA - audit o
+215; 1259 16402 TABLE public customers o
+216; 1259 16401 TABLE DATA orders o
+3350; 0 16401 TABLE DATA public orders o
+3351; 0 16402 TABLE DATA public customers o
+3352; 0 16403 TABLE DATA audit log o
+3353; 0 0 MATERIALIZED VIEW DATA public m o
+3360; 2606 16410 FK CONSTRAINT public orders fk o
+3361; 0 0 COMMENT public CONSTRAINT fk ON orders o
+3362; 0 0 COMMENT public CONSTRAINT other ON orders o
+3363; 3466 16411 EVENT TRIGGER - guard o
+3364; 0 0 COMMENT - EVENT TRIGGER guard o
+3365; 6100 16412 SUBSCRIPTION - sub o
+no entry
+`;
+  it('of a scratch database: all structure, some rows, no foreign keys, nothing that acts', () => {
+    const entries = parseToc(listing);
+    expect(entries).toHaveLength(13);
+    // A table in a schema called DATA is structure.
+    expect(tocForScratch(entries, SHOP, [{ oid: 16_401 }]).map(({ id }) => id)).toEqual([5, 215, 216, 3350, 3362]);
+    expect(tocList(entries.slice(0, 2))).toBe('5;\n215;\n');
+  });
+
+  it('without what acts in a schema, and without what is said about that', () => {
+    const entries = parseToc(`1; 2620 9 TRIGGER stage orders refuses o
+2; 0 0 COMMENT stage TRIGGER refuses ON orders o
+3; 3256 9 POLICY stage orders mine o
+4; 0 0 COMMENT stage POLICY mine ON orders o
+5; 2618 9 RULE stage orders r o
+6; 0 0 COMMENT stage RULE r ON orders o
+7; 0 0 COMMENT stage TABLE orders o
+8; 0 0 COMMENT stage COLUMN orders.id o
+9; 0 0 COMMENT stage_2 TRIGGER refuses ON orders o
+10; 2618 9 RULE stage totals _RETURN o
+`);
+    // A view that hangs on a primary key is told as a rule of an empty one.
+    expect(withoutActing(entries, ['stage']).map(({ id }) => id)).toEqual([7, 8, 9, 10]);
+    expect(withoutActing(entries, [])).toEqual(entries);
+  });
+
+  it('tells which materialized views held rows, in the order in which they can be filled', () => {
+    const entries = parseToc(`1; 1259 7 MATERIALIZED VIEW s a o
+2; 0 8 MATERIALIZED VIEW DATA s z of a line o
+3; 0 7 MATERIALIZED VIEW DATA s a o
+`);
+    const views = ['a', 'z of\na line', 'unfilled'].map((name) => ({ schema: 's', name, owner: 'o' }));
+    expect(filledViews(entries, views).map(({ name }) => name)).toEqual(['z of\na line', 'a']);
+  });
+
+  it('is read in the encoding of its database', () => {
+    expect(tocText(Uint8Array.of(0x67, 0x72, 0xfc, 0x6e), 'LATIN1')).toBe('grün');
+    expect(tocText(Uint8Array.of(0xc3, 0xed, 0xca, 0xb8), 'EUC_JP')).toBe('注文');
+    expect(tocText(new TextEncoder().encode('注文'), 'UTF8')).toBe('注文');
+    expect(tocText(Uint8Array.of(0x61, 0xfc), 'SQL_ASCII')).toBe('a\ufffd');
+    // All that a database can be in: whatever it is, letters of ASCII are read.
+    const numbered = [...Array(10).keys()].map((n) => `LATIN${n + 1}`).concat([5, 6, 7, 8].map((n) => `ISO_8859_${n}`), [1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874].map((n) => `WIN${n}`));
+    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8']) expect([encoding, tocText(new TextEncoder().encode('a TABLE'), encoding)]).toEqual([encoding, 'a TABLE']);
+  });
+});

@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isModosuError, ModosuError } from '../../../contracts/errors';
+import type { Fence, ServerRef } from '../../../contracts/server';
+import type { Hypervisor } from '../../hypervisor';
+import type { Domains } from './domains';
+import type { Fences } from './fence';
+import { libvirtMessage, type Virsh } from '../virsh';
+import { keepSaying } from './waiting';
+
+const POLL_MS = 500;
+/** A guest may miss the first request, for example while it still boots. */
+const ASK_AGAIN_MS = 30_000;
+const MIN_ASK_MS = 1_000;
+const START_TIMEOUT_MS = 120_000;
+
+/** Starts and stops servers. */
+export class Power {
+  constructor(
+    private readonly virsh: Virsh,
+    private readonly domains: Domains,
+    private readonly fences: Fences,
+  ) {}
+
+  async start(server: ServerRef, fence: Fence): Promise<void> {
+    await this.fences.require(server, fence);
+    const before = await this.domains.state(server);
+    if (before.powerState === 'running') return;
+    if (before.powerState === 'paused') {
+      throw new ModosuError('START_FAILED', `${server.name} is ${before.libvirtState}: it has a process but does not run.`, {
+        hint: `Look why it was paused (a full disk under its images?), then: virsh resume ${server.uuid}`,
+      });
+    }
+    const outcome = await this.virsh.attemptOn(server.uuid, 'start', [], { timeoutMs: START_TIMEOUT_MS });
+    if (outcome.exitCode === 0) return;
+    const after = await this.domains.state(server);
+    if (after.powerState === 'running') return; // somebody else was faster
+    if (after.powerState !== 'off') await this.powerOff(server, fence); // not half started
+    throw this.virsh.failure('start', outcome, 'START_FAILED');
+  }
+
+  async shutDown(server: ServerRef, fence: Fence, options: Parameters<Hypervisor['shutDown']>[2]): Promise<void> {
+    const giveUpAt = performance.now() + options.deadlineMs;
+    options.signal.throwIfAborted();
+    await this.fences.require(server, fence);
+    let askedAt = -Infinity;
+    let answer = '';
+    for (;;) {
+      const { powerState, libvirtState } = await this.domains.state(server);
+      if (powerState === 'off') return;
+      if (powerState === 'paused') {
+        throw new ModosuError('SERVER_PAUSED', `${server.name} is ${libvirtState} and cannot shut itself down.`, { context: { uuid: server.uuid, state: libvirtState } });
+      }
+      const now = performance.now();
+      if (now >= giveUpAt) {
+        throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still ${libvirtState} ${Math.round(options.deadlineMs / 1000)} s after it was asked to shut down${answer}.`, {
+          context: { uuid: server.uuid, deadlineSeconds: Math.round(options.deadlineMs / 1000) },
+        });
+      }
+      if (now - askedAt >= ASK_AGAIN_MS) {
+        askedAt = now;
+        answer = await keepSaying(options.onWaiting, this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal));
+      }
+      options.onWaiting?.();
+      await delay(Math.min(POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    }
+  }
+
+  /**
+   * Through the agent, which needs no ACPI in the guest; ACPI where no agent answers. Returns what to add to the error when it was in vain:
+   * a request that fails is no reason to give up before the deadline.
+   */
+  private async ask(server: ServerRef, timeoutMs: number, signal: AbortSignal): Promise<string> {
+    try {
+      const agent = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'agent'], { timeoutMs, signal });
+      if (agent.exitCode === 0) return ' (the guest agent had accepted)';
+      const acpi = await this.virsh.attemptOn(server.uuid, 'shutdown', ['--mode', 'acpi'], { timeoutMs, signal });
+      if (acpi.exitCode === 0) return ` (through ACPI; its guest agent said: ${libvirtMessage(agent.stderr)})`;
+      return ` (neither agent nor ACPI worked: ${libvirtMessage(acpi.stderr)})`;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isModosuError(error) && error.code === 'HYPERVISOR_COMMAND_TIMED_OUT') return ' (the request itself was not answered)';
+      throw error;
+    }
+  }
+
+  async powerOff(server: ServerRef, fence: Fence): Promise<void> {
+    const before = await this.domains.stateOrNull(server);
+    if (before === null || before.powerState === 'off') return;
+    await this.fences.require(server, fence);
+    const outcome = await this.virsh.attemptOn(server.uuid, 'destroy', [], { timeoutMs: START_TIMEOUT_MS });
+    if (outcome.exitCode === 0) return;
+    const after = await this.domains.stateOrNull(server);
+    if (after !== null && after.powerState !== 'off') throw this.virsh.failure('destroy', outcome, 'HYPERVISOR_COMMAND_FAILED');
+  }
+}

@@ -1,0 +1,68 @@
+import { ModosuError } from '../../../contracts/errors';
+import { readablePaths } from './disk-images';
+import { describeDomain, parseDomain, type DomainDescription } from '../domains/domain-xml';
+import { inodeOf } from '../swaps/kept-files';
+import type { Virsh } from '../virsh';
+import { attribute, childNodes, isElement, type Document, type Element } from '../xml';
+
+/** Which files the servers of this host use. The last line of defence before a file is overwritten or deleted. */
+export class Usage {
+  constructor(private readonly virsh: Virsh) {}
+
+  /** Throws `VOLUME_EXISTS` when the stored or running definition of any server names one of the files, directly or as a backing file, under this or another name. */
+  async requireUnused(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    const inodes = await inodesOf(paths);
+    const all = await this.uuids('--all');
+    const active = await this.uuids('--state-running', '--state-paused', '--state-other');
+    for (const [uuid, flags] of [...all.map((uuid) => [uuid, ['--inactive']] as const), ...active.map((uuid) => [uuid, []] as const)]) {
+      const outcome = await this.virsh.attempt(['dumpxml', '--domain', uuid, ...flags]);
+      if (outcome.exitCode !== 0) continue; // it has just been removed
+      const document = parseDomain(outcome.stdout);
+      const described = describeDomain(document);
+      const used = new Set([...(await filesOf(described)), ...sourceFiles(document)]);
+      const usedInodes = inodes.size === 0 ? new Map<string, string>() : await inodesOf([...used]);
+      const path = paths.find((candidate) => used.has(candidate)) ?? [...inodes].find(([inode]) => usedInodes.has(inode))?.[1];
+      if (path !== undefined) {
+        throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${described.name}; it is neither overwritten nor deleted.`, { context: { path, uuid } });
+      }
+    }
+  }
+
+  private async uuids(...flags: readonly string[]): Promise<string[]> {
+    return (await this.virsh.run(['list', '--uuid', ...flags])).split(/\s+/).filter((word) => word !== '');
+  }
+}
+
+/** Every file a definition uses as far as it can be told: disks with their backing files, media, NVRAM. */
+export async function filesOf(described: DomainDescription): Promise<Set<string>> {
+  const files = new Set<string>();
+  for (const disk of described.disks) {
+    for (const path of await readablePaths(disk)) files.add(path);
+    for (const { path } of disk.backing ?? []) files.add(path);
+  }
+  for (const { source } of described.removableMedia) if (source !== null) files.add(source);
+  if (described.nvram?.path) files.add(described.nvram.path);
+  return files;
+}
+
+/** Also what cannot be imaged is in use: shared disks, those without a format, the target of a mirror. */
+function sourceFiles(document: Document): readonly string[] {
+  const found: string[] = [];
+  const visit = (element: Element): void => {
+    if (element.localName === 'source') for (const name of ['file', 'dev']) found.push(attribute(element, name) ?? '');
+    childNodes(element).filter(isElement).forEach(visit);
+  };
+  if (document.documentElement !== null) visit(document.documentElement);
+  return found.filter((path) => path.startsWith('/'));
+}
+
+/** By inode: path. Files that are not there have none. */
+async function inodesOf(paths: readonly string[]): Promise<Map<string, string>> {
+  const inodes = new Map<string, string>();
+  for (const path of paths) {
+    const inode = await inodeOf(path);
+    if (inode !== null) inodes.set(inode, path);
+  }
+  return inodes;
+}
