@@ -3,9 +3,9 @@ import type { BackupSubject, CopiedDisk } from '../src/contracts/activities';
 import type { Consistency } from '../src/contracts/recovery-point';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
-import { hostCalls, planning, serverCalls, transfers, undoCalls } from './runbook/activities';
-import { forgetGuard, giveServerBack } from './runbook/fence';
+import { planning, type Calls } from './runbook/activities';
 import { carryOut, type Runbook } from './runbook/runbook';
+import { forgetGuard, giveServerBack, stopServer, takeServer } from './runbook/server';
 
 /** What was copied, and which moment it shows. */
 interface Taken {
@@ -21,19 +21,16 @@ interface Taken {
  * systems for a moment, let QEMU write all disks as they were then, while the server runs on. Only then is anything published. A server that is off is imaged as it lies.
  */
 export async function backupImage(input: BackupImageInput): Promise<RunResult> {
-  const host = hostCalls(input.hypervisor);
-  const server = serverCalls(input.hypervisor);
-  const undo = undoCalls(input.hypervisor);
-
-  return carryOut(input, async (book) => {
+  return carryOut(input, async (book, calls) => {
+    const { host, undo } = calls;
     const subject = await book.step('examine', { do: () => host.examineForBackup(input), detail: describeSubject }, 'Examine the server and its disks');
     const wasRunning = subject.powerState === 'running';
     await book.announce(backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning }));
 
-    await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
+    await takeServer(book, calls, input);
     await book.step('reserve', { do: () => host.reserveRoom(input, subject.neededBytes), undo: () => undo.discardStaged(input) });
 
-    const { copied, pointInTime, consistency, startProblem } = subject.mode === 'online' ? await takeOnline(book, input, subject) : await takeOffline(book, input, subject);
+    const { copied, pointInTime, consistency, startProblem } = subject.mode === 'online' ? await takeOnline(book, calls, input, subject) : await takeOffline(book, calls, input, subject);
 
     await book.uninterrupted(async () => {
       const position = await planning.nextGeneration(input.serverId);
@@ -47,7 +44,7 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
       if (startProblem !== null) throw startProblem;
       book.settle('fence');
       await book.step('release', {
-        do: async () => ({ ...(subject.mode === 'online' ? await forgetGuard(server, input) : {}), ...(await giveServerBack(server, input)) }),
+        do: async () => ({ ...(subject.mode === 'online' ? await forgetGuard(calls, input) : {}), ...(await giveServerBack(calls, input)) }),
         detail: (returned) => returned,
       });
     });
@@ -55,12 +52,7 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
 }
 
 /** The server runs all the time; QEMU itself writes the images. */
-async function takeOnline(book: Runbook, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
-  const host = hostCalls(input.hypervisor);
-  const server = serverCalls(input.hypervisor);
-  const transfer = transfers(input.hypervisor);
-  const undo = undoCalls(input.hypervisor);
-
+async function takeOnline(book: Runbook, { host, server, transfer, undo }: Calls, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
   const { pointInTime, consistency } = await book.step('begin', {
     do: () => server.beginOnlineBackup(input, subject),
     undo: () => undo.cancelOnlineBackup(input),
@@ -83,23 +75,11 @@ async function takeOnline(book: Runbook, input: BackupImageInput, subject: Backu
 }
 
 /** The server is shut down, or is off already, while its disks are copied. */
-async function takeOffline(book: Runbook, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
-  const host = hostCalls(input.hypervisor);
-  const server = serverCalls(input.hypervisor);
-  const transfer = transfers(input.hypervisor);
-  const undo = undoCalls(input.hypervisor);
+async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
+  const { host, server, transfer } = calls;
   const wasRunning = subject.powerState === 'running';
 
-  let isOff = false;
-  if (wasRunning) {
-    await book.step('stop', {
-      do: async () => {
-        await server.shutDown(input);
-        isOff = true;
-      },
-      undo: () => (isOff ? undo.start(input) : undo.startAfterShutdown(input)),
-    });
-  }
+  if (wasRunning) await stopServer(book, calls, input, { how: 'ask-guest', wasOn: true });
   const pointInTime = new Date().toISOString();
 
   const copied: CopiedDisk[] = [];

@@ -1,23 +1,25 @@
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
+import type { StepKey } from '../src/contracts/step-keys';
 import type { BackupDataInput, BackupImageInput, CleanUpInput, ConfirmInput, RestoreDataInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
 import { dataSetSteps } from '../src/domain/steps/data-steps';
-import { catalogue, dataCalls, dataUndoCalls, hostCalls, planning, undoCalls } from './runbook/activities';
+import { catalogue, planning, type Calls } from './runbook/activities';
+import { discardSpool, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
-import { leftBehind } from './runbook/left-behind';
 import { itemOf, loadPlanOf } from './runbook/plan';
 import { carryOut, persistently } from './runbook/runbook';
+import { isOn, revertSwap } from './runbook/server';
 
 /**
  * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of that run, which it ends as failed. What
  * a run does to undo itself is done here too, whether it is known to have been begun or not; all of it is idempotent. Before go-live the old server comes back; after it the new one stays.
  */
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
-  return carryOut(ended.input, async (book) => {
+  return carryOut(ended.input, async (book, calls) => {
     const trace = await planning.traceOfRun(ended.input.runId);
     book.adopt(trace.steps);
     const done = await book.uninterrupted(() =>
-      book.step('clean-up', { do: () => persistently(() => cleanUp(ended, trace)), detail: (outcome) => ({ outcome }) }, 'Put in order what the ended workflow left behind').catch(
+      book.step('clean-up', { do: () => persistently(() => cleanUp(ended, calls, trace)), detail: (outcome) => ({ outcome }) }, 'Put in order what the ended workflow left behind').catch(
         (thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`,
       ),
     );
@@ -28,39 +30,38 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
 }
 
 /** What was done, in a sentence for people. */
-async function cleanUp(ended: CleanUpInput, trace: RunTrace): Promise<string> {
+async function cleanUp(ended: CleanUpInput, calls: Calls, trace: RunTrace): Promise<string> {
   const { input } = ended;
-  const undo = undoCalls(input.hypervisor);
-  const hasServer = await undo.takeFence(input);
-  const done = await afterKind(ended, trace, hasServer);
-  await undo.releaseFence(input);
+  const hasServer = await calls.undo.takeFence(input);
+  const done = await afterKind(ended, calls, trace, hasServer);
+  await calls.undo.releaseFence(input);
   return done;
 }
 
-function afterKind(ended: CleanUpInput, trace: RunTrace, hasServer: boolean): Promise<string> {
+function afterKind(ended: CleanUpInput, calls: Calls, trace: RunTrace, hasServer: boolean): Promise<string> {
   switch (ended.kind) {
     case 'backup-image':
-      return afterBackup(ended.input, trace);
+      return afterBackup(ended.input, calls, trace);
     case 'backup-data':
-      return afterDataBackup(ended.input, trace);
+      return afterDataBackup(ended.input, calls, trace);
     case 'restore-data':
-      return afterDataRestore(ended.input, trace);
+      return afterDataRestore(ended.input, calls, trace);
     case 'restore-server':
-      return afterRestore(ended.input, trace, hasServer);
+      return afterRestore(ended.input, calls, trace, hasServer);
     case 'undo':
-      return afterUndo(ended.input, trace);
+      return afterUndo(ended.input, calls, trace);
     case 'confirm':
-      return afterConfirm(ended.input, trace);
+      return afterConfirm(ended.input, calls, trace);
   }
 }
 
-async function afterBackup(input: BackupImageInput, trace: RunTrace): Promise<string> {
-  const undo = undoCalls(input.hypervisor);
+async function afterBackup(input: BackupImageInput, calls: Calls, trace: RunTrace): Promise<string> {
+  const { undo } = calls;
   await undo.cancelOnlineBackup(input);
   const restarted = begun(trace, 'stop') && !succeeded(trace, 'power');
   if (restarted) await undo.startAfterShutdown(input);
   await undo.discardStaged(input);
-  const published = begun(trace, 'publish') && (await recordIfPublished(input));
+  const published = begun(trace, 'publish') && (await recordIfPublished(input, calls));
   return [
     published ? 'Its recovery point had been published and is in the catalogue.' : 'What it had written was removed; there is no recovery point of it.',
     ...(restarted ? ['The server was started again.'] : []),
@@ -68,9 +69,9 @@ async function afterBackup(input: BackupImageInput, trace: RunTrace): Promise<st
 }
 
 /** Between the publication and the catalogue's row: the repository is the truth. */
-async function recordIfPublished(input: BackupImageInput): Promise<boolean> {
+async function recordIfPublished(input: BackupImageInput, { host }: Calls): Promise<boolean> {
   try {
-    await hostCalls(input.hypervisor).recordRecoveryPoint({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: input.repository, sizeBytes: 0 });
+    await host.recordRecoveryPoint({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: input.repository, sizeBytes: 0 });
     return true;
   } catch (thrown) {
     if (summarise(thrown).code === 'RECOVERY_POINT_NOT_FOUND') return false;
@@ -78,8 +79,8 @@ async function recordIfPublished(input: BackupImageInput): Promise<boolean> {
   }
 }
 
-async function afterRestore(input: RestoreServerInput, trace: RunTrace, hasServer: boolean): Promise<string> {
-  const undo = undoCalls(input.hypervisor);
+async function afterRestore(input: RestoreServerInput, calls: Calls, trace: RunTrace, hasServer: boolean): Promise<string> {
+  const { undo } = calls;
   if (trace.wayBack?.wentLiveAt != null) {
     await undo.goLive(input);
     return 'The restored server had gone live and stays; the way back is kept.';
@@ -88,72 +89,69 @@ async function afterRestore(input: RestoreServerInput, trace: RunTrace, hasServe
   const stopped = begun(trace, 'stop');
   if (stopped || begun(trace, 'swap')) {
     if (hasServer && begun(trace, 'start')) await undo.powerOff(input);
-    await undo.revertSwap(input);
-    await catalogue.revertWayBack(input.runId);
-    if (stopped && plan.before.powerState !== 'off') await undo.startAfterShutdown(input);
+    await revertSwap(calls, input);
+    if (stopped && isOn(plan.before)) await undo.startAfterShutdown(input);
   }
   await undo.discardVolumes(input, plan);
   return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
 }
 
-async function afterDataBackup(input: BackupDataInput, trace: RunTrace): Promise<string> {
-  const data = dataCalls(input.hypervisor);
+async function afterDataBackup(input: BackupDataInput, calls: Calls, trace: RunTrace): Promise<string> {
   const problems: string[] = [];
   for (const item of input.items) {
     const { dataSet } = item;
     const [first] = dataSetSteps(dataSet);
     // What "before" has stopped must not stay stopped.
     const isOwed = dataSet.after !== null && first !== undefined && begun(trace, first.key) && !succeeded(trace, `after:${dataSet.name}`);
-    if (isOwed) await data.runDataHook(input, item, 'after').catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
-    const { leftBehind: left } = await leftBehind(data.discardSpool(input, dataSet));
+    if (isOwed) await calls.data.runDataHook(input, item, 'after').catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
+    const { leftBehind: left } = await discardSpool(calls, input, dataSet);
     if (left !== undefined) problems.push(`What it had spooled for "${dataSet.name}" is still in the guest: ${left}`);
   }
   return ['Recovery points that it had published stay.', ...(problems.length === 0 ? ['What it had spooled in the guest was removed.'] : problems)].join(' ');
 }
 
-async function afterDataRestore(input: RestoreDataInput, trace: RunTrace): Promise<string> {
-  const undo = dataUndoCalls(input.hypervisor);
+async function afterDataRestore(input: RestoreDataInput, calls: Calls, trace: RunTrace): Promise<string> {
+  const { undoData } = calls;
   const item = itemOf(await loadPlanOf('data', input));
   if (trace.wayBack?.state === 'open') {
-    await undo.discardFetched(input, item);
+    await undoData.discardFetched(input, item);
     return 'The data had been put in place and stays; the way back is kept.';
   }
-  const { leftBehind: left } = await undo.takeDataBack(input, item);
-  await catalogue.revertWayBack(input.runId);
-  await undo.discardFetched(input, item);
-  await undo.discardSpool(input, item.dataSet);
+  const { leftBehind: left } = await takeDataBack(calls, input, item);
+  await undoData.discardFetched(input, item);
+  await undoData.discardSpool(input, item.dataSet);
   return ['The data in the guest is as it was before.', ...(left === undefined ? [] : [left])].join(' ');
 }
 
 /** Forward once the volumes are swapped: that is what was asked for, and both states are whole. */
-async function afterUndo(input: UndoInput, trace: RunTrace): Promise<string> {
-  const undo = undoCalls(input.hypervisor);
+async function afterUndo(input: UndoInput, calls: Calls, trace: RunTrace): Promise<string> {
+  const { undo } = calls;
   const plan = await loadPlanOf('undo', input);
   if (trace.wayBack?.state === 'open') {
-    if (plan.data == null && plan.returnsTo.powerState !== 'off') await undo.start(input);
+    if (plan.data == null && isOn(plan.returnsTo)) await undo.start(input);
     return 'The old volumes had been put back; the server uses them.';
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
-  await undo.revertSwap(input);
-  if (begun(trace, 'stop') && plan.before.powerState !== 'off') await undo.startAfterShutdown(input);
+  await revertSwap(calls, input);
+  if (begun(trace, 'stop') && isOn(plan.before)) await undo.startAfterShutdown(input);
   return 'The volumes had not been changed.';
 }
 
-async function afterConfirm(input: ConfirmInput, trace: RunTrace): Promise<string> {
+async function afterConfirm(input: ConfirmInput, { undo, undoData }: Calls, trace: RunTrace): Promise<string> {
   if (!begun(trace, 'remove')) return 'No volume had been deleted.';
   const { data } = await planning.requireConfirmable(input.ofRunId);
-  if (data == null) await undoCalls(input.hypervisor).discardKept(input);
-  else await dataUndoCalls(input.hypervisor).discardKeptData(input, data);
+  if (data == null) await undo.discardKept(input);
+  else await undoData.discardKeptData(input, data);
   await catalogue.closeWayBack(input.runId, input.ofRunId);
   return 'The kept volumes were deleted, as it had begun to.';
 }
 
-const stateOf = (trace: RunTrace, key: string): string | undefined => trace.steps.find((step) => step.key === key)?.state;
+const stateOf = (trace: RunTrace, key: StepKey): string | undefined => trace.steps.find((step) => step.key === key)?.state;
 /** What is shown lags behind what was done: a step that had not begun for people may have. Whoever undoes must not rely on more than its predecessor. */
-const begun = (trace: RunTrace, key: string): boolean => !['pending', 'skipped', undefined].includes(stateOf(trace, key)) || predecessorEnded(trace, key);
-const succeeded = (trace: RunTrace, key: string): boolean => stateOf(trace, key) === 'succeeded';
+const begun = (trace: RunTrace, key: StepKey): boolean => !['pending', 'skipped', undefined].includes(stateOf(trace, key)) || predecessorEnded(trace, key);
+const succeeded = (trace: RunTrace, key: StepKey): boolean => stateOf(trace, key) === 'succeeded';
 
-function predecessorEnded(trace: RunTrace, key: string): boolean {
+function predecessorEnded(trace: RunTrace, key: StepKey): boolean {
   const index = trace.steps.findIndex((step) => step.key === key);
   return index > 0 && trace.steps[index - 1]?.state === 'succeeded' && trace.steps[index]?.state === 'pending';
 }

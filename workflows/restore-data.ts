@@ -1,26 +1,21 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { DataBackupItem, RestoreDataInput, RunResult } from '../src/contracts/workflows';
-import { catalogue, dataCalls, dataTransfers, dataUndoCalls, serverCalls, undoCalls } from './runbook/activities';
+import { hasStep } from '../src/contracts/step-keys';
+import { catalogue, type Calls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
+import { discardSpool, leftBehind, notesDetail, placedDetail, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
-import { giveServerBack } from './runbook/fence';
-import { leftBehind } from './runbook/left-behind';
 import { itemOf, loadPlanOf, replacedFilesIn, requireStillPossible } from './runbook/plan';
-import { notesDetail, placedDetail } from './runbook/placed';
 import { carryOut, type Runbook } from './runbook/runbook';
+import { giveServerBack, takeServer } from './runbook/server';
 
 /**
  * Brings data back into a running server, forward only unless more was asked for. What is fetched lies beside what is in use until it is complete and checked; only then is it put in place. Until that moment a
  * failure or a cancel leaves the guest as it was; afterwards what was replaced stays in the guest as the way back.
  */
 export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
-  const data = dataCalls(input.hypervisor);
-  const server = serverCalls(input.hypervisor);
-  const transfer = dataTransfers(input.hypervisor);
-  const undo = undoCalls(input.hypervisor);
-  const undoData = dataUndoCalls(input.hypervisor);
-
-  return carryOut(input, async (book) => {
+  return carryOut(input, async (book, calls) => {
+    const { data, dataTransfer, undoData } = calls;
     const plan = await loadPlanOf('data', input);
     const item = itemOf(plan);
     const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
@@ -33,22 +28,18 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
       },
       detail: ({ restic, agentVersion }) => ({ restic, agentVersion }),
     });
-    await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
-    await book.step('safety', { do: () => saveAsItIs(book, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
+    await takeServer(book, calls, input);
+    await book.step('safety', { do: () => saveAsItIs(book, calls, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
 
-    const fetched = await book.step('fetch', { do: () => transfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
-    if (plan.steps.some(({ key }) => key === 'load')) await book.step('load', { do: () => transfer.loadData(input, item, 'load', 'running').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
+    const fetched = await book.step('fetch', { do: () => dataTransfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
+    if (hasStep(plan.steps, 'load')) await book.step('load', { do: () => dataTransfer.loadData(input, item, 'load', 'running').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
     await book.step('place', {
       do: async () => {
-        const placed = await transfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));
+        const placed = await dataTransfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));
         await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record }, plan.before);
         return placed;
       },
-      undo: async () => {
-        const left = await undoData.takeDataBack(input, item);
-        await catalogue.revertWayBack(input.runId);
-        return left;
-      },
+      undo: () => takeDataBack(calls, input, item),
       detail: placedDetail,
     });
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
@@ -57,20 +48,19 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     book.settleAll();
     await book.uninterrupted(async () => {
       await book.step('tidy', { do: () => leftBehind(data.discardFetched(input, item)), detail: (outcome) => outcome });
-      await book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
+      await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
     });
   });
 }
 
 /** A recovery point of what is there now. Data that is damaged already may not be savable: that is no reason not to mend it. */
-async function saveAsItIs(book: Runbook, input: RestoreDataInput, item: DataBackupItem): Promise<Readonly<Record<string, string>>> {
-  const data = dataCalls(input.hypervisor);
-  const transfer = dataTransfers(input.hypervisor);
+async function saveAsItIs(book: Runbook, calls: Calls, input: RestoreDataInput, item: DataBackupItem): Promise<Readonly<Record<string, string>>> {
+  const { data, dataTransfer } = calls;
   let left: Readonly<Record<string, string>> = {};
   let outcome: Readonly<Record<string, string>>;
   try {
-    const dumped = item.dataSet.kind === 'postgresql' ? await transfer.dumpDataSet(input, item) : null;
-    const saved = await transfer.saveDataSet(input, item, dumped);
+    const dumped = item.dataSet.kind === 'postgresql' ? await dataTransfer.dumpDataSet(input, item) : null;
+    const saved = await dataTransfer.saveDataSet(input, item, dumped);
     await data.verifySavedData(input, item, saved);
     await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved, 'safety');
     outcome = { recoveryPointId: item.recoveryPointId };
@@ -79,8 +69,8 @@ async function saveAsItIs(book: Runbook, input: RestoreDataInput, item: DataBack
     const { code, message } = summarise(thrown);
     outcome = { notSaved: `${code}: ${message}` };
   } finally {
-    // Also after a cancel: whole databases lie there in plain.
-    if (item.dataSet.kind === 'postgresql') left = await book.uninterrupted(() => leftBehind(data.discardSpool(input, item.dataSet)));
+    // Also after a cancel.
+    if (item.dataSet.kind === 'postgresql') left = await book.uninterrupted(() => discardSpool(calls, input, item.dataSet));
   }
   return { ...outcome, ...left };
 }

@@ -1,16 +1,14 @@
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
-import { ModosuError } from '../src/contracts/errors';
+import { hasStep } from '../src/contracts/step-keys';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
-import { catalogue, dataCalls, dataTransfers, hostCalls, serverCalls, transfers, undoCalls } from './runbook/activities';
+import { catalogue, type Calls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
-import { giveServerBack } from './runbook/fence';
-import { leftBehind } from './runbook/left-behind';
-import { attachOldDisk } from './runbook/old-disks';
-import { placedDetail } from './runbook/placed';
-import { loadPlanOf } from './runbook/plan';
+import { leftBehind, placedDetail } from './runbook/data';
+import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
+import { attachOldDisk, giveServerBack, isOn, revertSwap, stopServer, takeServer, wayToStop } from './runbook/server';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
@@ -18,17 +16,13 @@ import { carryOut, type Runbook } from './runbook/runbook';
  * step can be undone, and nothing is lost by it (a data disk that the plan keeps is the same file throughout); afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
-  const host = hostCalls(input.hypervisor);
-  const server = serverCalls(input.hypervisor);
-  const transfer = transfers(input.hypervisor);
-  const undo = undoCalls(input.hypervisor);
-
-  return carryOut(input, async (book) => {
+  return carryOut(input, async (book, calls) => {
+    const { host, server, transfer, undo } = calls;
     const plan = await loadPlanOf('server', input);
     await book.announce(plan.steps);
-    await book.step('check', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
+    await book.step('check', { do: () => surveyAsPlanned(plan, calls), detail: describeSurvey });
 
-    await book.step('fence', { do: () => server.takeFence(input), undo: () => undo.releaseFence(input) });
+    await takeServer(book, calls, input);
 
     for (const { target, newPath } of plan.volumes) {
       await book.step(`copy:${target}`, {
@@ -40,42 +34,27 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
 
     // Copying may have taken hours: how the server is stopped depends on how it is now.
-    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, host), detail: describeSurvey });
-    const wasRunning = present !== null && present.powerState !== 'off';
-    const agentAnswers = present?.agent.state === 'answering';
-
-    let isOff = false;
-    if (present !== null) {
-      await book.step('stop', {
-        do: async () => {
-          await (agentAnswers ? server.shutDown(input) : server.powerOff(input));
-          isOff = true;
-        },
-        ...(wasRunning ? { undo: () => (isOff ? undo.start(input) : undo.startAfterShutdown(input)) } : {}),
-      });
-    }
+    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, calls), detail: describeSurvey });
+    if (present !== null) await stopServer(book, calls, input, { how: wayToStop(present), wasOn: isOn(present) });
     await book.step('swap', {
       do: async () => {
         const swapped = await server.swapVolumes(input, plan);
         await catalogue.openWayBack(input.runId, swapped.kept, stateNow(present));
         return swapped;
       },
-      undo: async () => {
-        await undo.revertSwap(input);
-        await catalogue.revertWayBack(input.runId);
-      },
+      undo: () => revertSwap(calls, input),
       detail: ({ generationId }) => ({ generationId, linksDown: plan.quarantinedMacs.length }),
     });
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
-    const waitsForAgent = plan.steps.some(({ key }) => key === 'agent');
+    const waitsForAgent = hasStep(plan.steps, 'agent');
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
-    for (const { item } of plan.data ?? []) await restoreDataInto(book, input, item);
+    for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
     for (const disk of plan.oldDisks ?? []) {
-      await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(server, input, disk), detail: (attached) => attached });
+      await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }
     const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds, ...(plan.loss === undefined ? {} : { lostSeconds: plan.loss.seconds }) });
@@ -96,13 +75,13 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         },
         detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
       });
-      await book.step('record', { do: () => giveServerBack(server, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
+      await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
     });
   });
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */
-async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof hostCalls>): Promise<RestoreSurvey> {
+async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls): Promise<RestoreSurvey> {
   const survey = await host.surveyRestore({
     serverId: plan.server.serverId,
     serverName: plan.server.name,
@@ -113,10 +92,7 @@ async function surveyAsPlanned(plan: RestorePlanBody, host: ReturnType<typeof ho
     runId: plan.runId,
     keepDisks: keptDisksOf(plan).map(({ target }) => target),
   });
-  const changes = staleness(plan, survey);
-  if (changes.length > 0) {
-    throw new ModosuError('PLAN_STALE', `The plan no longer holds: ${changes.join('; ')}. Nothing was replaced.`, { context: { changes } });
-  }
+  requireUnchanged(staleness(plan, survey), 'Nothing was replaced.');
   return survey;
 }
 
@@ -126,16 +102,14 @@ const describeSurvey = ({ present }: RestoreSurvey) => ({
 });
 
 /** The second half: data that was saved after the image, into the restored server in its quarantine. What it replaces there is the image's own, older data: it is not kept. */
-async function restoreDataInto(book: Runbook, input: RestoreServerInput, item: DataRestoreItem): Promise<void> {
-  const data = dataCalls(input.hypervisor);
-  const transfer = dataTransfers(input.hypervisor);
+async function restoreDataInto(book: Runbook, { data, dataTransfer }: Calls, input: RestoreServerInput, item: DataRestoreItem): Promise<void> {
   const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
-  const [fetch, place] = [`data-fetch:${itemKey(item)}`, `data-place:${itemKey(item)}`];
-  const fetched = await book.step(fetch, { do: () => transfer.fetchData(input, item, fetch, null).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  const [fetch, place] = [`data-fetch:${itemKey(item)}`, `data-place:${itemKey(item)}`] as const;
+  const fetched = await book.step(fetch, { do: () => dataTransfer.fetchData(input, item, fetch, null).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
   await book.step(place, {
     do: async () => {
-      const loaded = await transfer.loadData(input, item, place, 'restored').catch(markDamage);
-      const placed = await transfer.placeData(input, item, fetched, place, null);
+      const loaded = await dataTransfer.loadData(input, item, place, 'restored').catch(markDamage);
+      const placed = await dataTransfer.placeData(input, item, fetched, place, null);
       // Older data of the image, and what was fetched: what cannot be removed costs room, and is no reason to undo the restore.
       const kept = placed.complete ? await leftBehind(data.discardKeptData(input, placed.record)) : {};
       const rest = await leftBehind(data.discardFetched(input, item));

@@ -76,6 +76,7 @@ export interface OldDisk {
 }
 
 export interface PlannedStep {
+  /** A `StepKey` of the version that made the plan. */
   readonly key: string;
   readonly title: string;
 }

@@ -32,7 +32,7 @@ export const planning = proxyActivities<PlanningActivities>({
 });
 
 /** Looks at a server or a repository, makes and removes what belongs to the run. Gives up after ten tries, that is after more than a minute. */
-export const hostCalls = (hypervisor: string): HostActivities =>
+const hostCalls = (hypervisor: string): HostActivities =>
   proxyActivities<HostActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '10 min',
@@ -55,7 +55,7 @@ export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyResto
  * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The
  * heartbeat is what notices a worker that died while it waited for a guest. Patient (about ten minutes): a libvirtd that is being updated must not undo a restore.
  */
-export const serverCalls = (hypervisor: string): ServerActivities =>
+const serverCalls = (hypervisor: string): ServerActivities =>
   proxyActivities<ServerActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '3 h',
@@ -68,7 +68,7 @@ export const serverCalls = (hypervisor: string): ServerActivities =>
  * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy starts again; a
  * copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what is then removed.
  */
-export const transfers = (hypervisor: string): TransferActivities =>
+const transfers = (hypervisor: string): TransferActivities =>
   proxyActivities<TransferActivities>({
     taskQueue: transferTaskQueue(hypervisor),
     startToCloseTimeout: '24 h',
@@ -78,7 +78,7 @@ export const transfers = (hypervisor: string): TransferActivities =>
   });
 
 /** Calls about data, in a guest and in the data repository. As patient as those that look at a server; each looks before it acts. */
-export const dataCalls = (hypervisor: string): DataActivities =>
+const dataCalls = (hypervisor: string): DataActivities =>
   proxyActivities<DataActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '1 h',
@@ -101,7 +101,7 @@ export const dataLooks = (hypervisor: string): Pick<DataActivities, 'surveyData'
  * Long work on data in a guest: hours, with heartbeats as long as the program in the guest lives. A worker's death shows after the heartbeat time-out; the next attempt ends what was left in the guest and goes on from what is there.
  * A data repository that is away for some minutes is waited for (about ten).
  */
-export const dataTransfers = (hypervisor: string): DataTransferActivities =>
+const dataTransfers = (hypervisor: string): DataTransferActivities =>
   proxyActivities<DataTransferActivities>({
     taskQueue: transferTaskQueue(hypervisor),
     startToCloseTimeout: '24 h',
@@ -111,7 +111,7 @@ export const dataTransfers = (hypervisor: string): DataTransferActivities =>
   });
 
 /** What takes back what a run has done to data: tried for about ten minutes, however long one attempt takes (rows of a large table are moved). A guest that is off cannot be asked, and what may bring it back waits for this run's lock. */
-export const dataUndoCalls = (hypervisor: string): DataActivities =>
+const dataUndoCalls = (hypervisor: string): DataActivities =>
   proxyActivities<DataActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '24 h',
@@ -122,7 +122,7 @@ export const dataUndoCalls = (hypervisor: string): DataActivities =>
   });
 
 /** The way back: tried for a day, because what it undoes must not stay half-made. */
-export const undoCalls = (hypervisor: string): HostActivities & ServerActivities =>
+const undoCalls = (hypervisor: string): HostActivities & ServerActivities =>
   proxyActivities<HostActivities & ServerActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '30 min',
@@ -131,3 +131,26 @@ export const undoCalls = (hypervisor: string): HostActivities & ServerActivities
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '1 min' },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
+
+/** Everything a run asks of the workers near one hypervisor, by risk class. */
+export interface Calls {
+  readonly host: HostActivities;
+  readonly server: ServerActivities;
+  readonly transfer: TransferActivities;
+  readonly data: DataActivities;
+  readonly dataTransfer: DataTransferActivities;
+  /** What puts back what was done to the server and its image. */
+  readonly undo: HostActivities & ServerActivities;
+  /** What puts back what was done to data in its guest. */
+  readonly undoData: DataActivities;
+}
+
+export const callsTo = (hypervisor: string): Calls => ({
+  host: hostCalls(hypervisor),
+  server: serverCalls(hypervisor),
+  transfer: transfers(hypervisor),
+  data: dataCalls(hypervisor),
+  dataTransfer: dataTransfers(hypervisor),
+  undo: undoCalls(hypervisor),
+  undoData: dataUndoCalls(hypervisor),
+});

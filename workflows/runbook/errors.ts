@@ -27,6 +27,16 @@ export function summarise(thrown: unknown): ErrorSummary {
   return new ModosuError('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown)).summary();
 }
 
+/** For work whose failure must not fail the run: nothing, or what went wrong under this name, for the step's detail. */
+export async function tolerated<K extends string>(problem: K, work: Promise<unknown>): Promise<{ readonly [key in K]?: string }> {
+  try {
+    await work;
+    return {};
+  } catch (thrown) {
+    return { [problem]: summarise(thrown).message } as { readonly [key in K]?: string };
+  }
+}
+
 /** The time may have been used up by attempts that failed: then what the last one met is the reason. The SDK drops this cause; it stands in the recorded failure. */
 function lastAttempt({ failure }: TimeoutFailure): Error | null {
   return failure?.cause ? failures.failureToError(failure.cause, defaultPayloadConverter) : null;

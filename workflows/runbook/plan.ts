@@ -23,6 +23,11 @@ export function requireStillPossible(findings: readonly Finding[]): void {
   });
 }
 
+/** Throws `PLAN_STALE` with what is not any more as the plan found it. `nothing`: what has not been done yet, for people. */
+export function requireUnchanged(changes: readonly string[], nothing: string): void {
+  if (changes.length > 0) throw new ModosuError('PLAN_STALE', `The plan no longer holds: ${changes.join('; ')}. ${nothing}`, { context: { changes } });
+}
+
 /** How many files the plan of a data restore replaces; null for databases. */
 export const replacedFilesIn = ({ selection, changes }: Pick<DataRestorePlanBody, 'selection' | 'changes'>): number | null =>
   selection.kind === 'files' ? changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0) : null;

@@ -3,8 +3,9 @@ import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activ
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { PlannedStep } from '../../src/contracts/plan';
 import type { DecisionKind, StepState } from '../../src/contracts/run';
+import type { StepKey } from '../../src/contracts/step-keys';
 import { QUERY_STEPS, SIGNAL_DECIDED, type RunInput, type RunResult } from '../../src/contracts/workflows';
-import { catalogue, display, planning } from './activities';
+import { callsTo, catalogue, display, planning, type Calls } from './activities';
 import { summarise } from './errors';
 
 type Detail = NonNullable<StepRecord['detail']>;
@@ -25,9 +26,9 @@ export interface Runbook {
   /** Says which steps will follow, so that people see what is to come. Call it before the first of them. */
   announce(steps: readonly PlannedStep[]): Promise<void>;
   /** Carries out an announced step, or one that is added now under a title of its own. */
-  step<T>(key: string, body: StepBody<T>, title?: string): Promise<T>;
+  step<T>(key: StepKey, body: StepBody<T>, title?: string): Promise<T>;
   /** From now on the effect of this step is wanted (or was already put back): it is not undone any more. */
-  settle(key: string): void;
+  settle(key: StepKey): void;
   /** The result stands: nothing that was done so far is undone any more. */
   settleAll(): void;
   /** Work that a cancel must not cut in two: it comes before, or too late. */
@@ -71,17 +72,18 @@ const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);
 /**
  * The mechanics of every run, once: marks the run as started, makes each step visible, undoes in reverse what was done when a
  * step fails for good or the run is cancelled, and writes the outcome and releases the lock in one transaction, whatever happened.
+ * The runbook is given the workers of the run's hypervisor to call.
  *
  * The Temporal workflow ends as the run does: completed, failed or cancelled.
  */
-export async function carryOut(input: RunInput, runbook: (book: Runbook) => Promise<void>): Promise<RunResult> {
+export async function carryOut(input: RunInput, runbook: (book: Runbook, calls: Calls) => Promise<void>): Promise<RunResult> {
   const recorder = new RunRecorder(input.runId);
   setHandler(stepsQuery, () => recorder.steps);
   setHandler(decidedSignal, () => recorder.wasTold());
 
   try {
     await catalogue.startRun(input.runId);
-    await runbook(recorder);
+    await runbook(recorder, callsTo(input.hypervisor));
   } catch (thrown) {
     const state = isCancellation(thrown) ? 'cancelled' : 'failed';
     const cause = summarise(thrown);
@@ -124,7 +126,7 @@ class RunRecorder implements Runbook {
     if (added.length > 0) await this.show(added);
   }
 
-  async step<T>(key: string, body: StepBody<T>, title: string = key): Promise<T> {
+  async step<T>(key: StepKey, body: StepBody<T>, title: string = key): Promise<T> {
     const step = this.steps.find((known) => known.key === key) ?? this.add({ key, title });
     await this.record(step, 'running');
     if (body.undo) this.compensations.push({ step, undo: body.undo });
@@ -169,7 +171,7 @@ class RunRecorder implements Runbook {
     this.steps.push(...steps.map((step) => ({ ...step })));
   }
 
-  settle(key: string): void {
+  settle(key: StepKey): void {
     const index = this.compensations.findIndex(({ step }) => step.key === key);
     if (index >= 0) this.compensations.splice(index, 1);
   }
@@ -207,7 +209,7 @@ class RunRecorder implements Runbook {
     return problems;
   }
 
-  private add(planned: PlannedStep): VisibleStep {
+  private add(planned: { readonly key: string; readonly title: string }): VisibleStep {
     const step: VisibleStep = { seq: Math.max(0, ...this.steps.map(({ seq }) => seq)) + 1, key: planned.key, title: planned.title, state: 'pending' };
     this.steps.push(step);
     return step;

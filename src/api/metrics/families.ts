@@ -2,6 +2,7 @@ import type { ServerRecord } from '../../catalog/catalog';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
 import { runKind } from '../../contracts/api/run';
 import { isFinal, type RunKind, type RunState } from '../../contracts/run';
+import { bringsBack } from '../../domain/steps/shared-steps';
 import type { Family, Sample } from './exposition';
 
 /** A repository as it was found just now. */
@@ -93,13 +94,10 @@ function histogram({ kind, step, state, count, seconds, within }: StepFigures): 
   ];
 }
 
-/** Steps that write what comes back. */
-const BRINGING_BACK: ReadonlySet<string> = new Set(['copy', 'fetch', 'data-fetch']);
-
 function bytesRestored(steps: readonly StepFigures[]): ReadonlyMap<RunKind, number> {
   const bytes = new Map<RunKind, number>([['restore-server', 0], ['restore-data', 0]]);
   for (const step of steps) {
-    if ((step.kind !== 'restore-server' && step.kind !== 'restore-data') || step.state !== 'succeeded' || !BRINGING_BACK.has(step.step)) continue;
+    if ((step.kind !== 'restore-server' && step.kind !== 'restore-data') || step.state !== 'succeeded' || !bringsBack(step.step)) continue;
     bytes.set(step.kind, (bytes.get(step.kind) ?? 0) + step.bytes);
   }
   return bytes;

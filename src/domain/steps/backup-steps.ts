@@ -1,34 +1,35 @@
-import type { PlannedStep } from '../../contracts/plan';
+import { step, type NamedStep } from '../../contracts/step-keys';
 import type { BackupMode } from '../../contracts/workflows';
+import { TAKE_SERVER } from './shared-steps';
 
 /** Steps of an image backup after the server was examined, in their order. */
-export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTargets: readonly string[]; readonly wasRunning: boolean }): readonly PlannedStep[] {
+export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTargets: readonly string[]; readonly wasRunning: boolean }): readonly NamedStep[] {
   const taken = [
-    { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-    { key: 'reserve', title: 'Check the room in the repository' },
+    TAKE_SERVER,
+    step('reserve', 'Check the room in the repository'),
   ];
   const published = [
-    { key: 'publish', title: 'Publish the recovery point' },
-    { key: 'catalogue', title: 'Make it visible in the catalogue' },
-    { key: 'release', title: 'Release the server' },
+    step('publish', 'Publish the recovery point'),
+    step('catalogue', 'Make it visible in the catalogue'),
+    step('release', 'Release the server'),
   ];
-  const definition = { key: 'definition', title: 'Save the definition and the firmware variables' };
+  const definition = step('definition', 'Save the definition and the firmware variables');
   if (shape.mode === 'online') {
     return [
       ...taken,
-      { key: 'begin', title: 'Freeze the file systems, take the point in time, thaw' },
+      step('begin', 'Freeze the file systems, take the point in time, thaw'),
       definition,
-      ...shape.diskTargets.map((target) => ({ key: `copy:${target}`, title: `QEMU writes the image of ${target} while the server runs` })),
-      ...shape.diskTargets.map((target) => ({ key: `checksum:${target}`, title: `Checksum every segment of ${target}` })),
+      ...shape.diskTargets.map((target) => step(`copy:${target}`, `QEMU writes the image of ${target} while the server runs`)),
+      ...shape.diskTargets.map((target) => step(`checksum:${target}`, `Checksum every segment of ${target}`)),
       ...published,
     ];
   }
   return [
     ...taken,
-    ...(shape.wasRunning ? [{ key: 'stop', title: 'Shut the server down' }] : []),
-    ...shape.diskTargets.map((target) => ({ key: `copy:${target}`, title: `Copy ${target} with a checksum for every segment` })),
+    ...(shape.wasRunning ? [step('stop', 'Shut the server down')] : []),
+    ...shape.diskTargets.map((target) => step(`copy:${target}`, `Copy ${target} with a checksum for every segment`)),
     definition,
-    ...(shape.wasRunning ? [{ key: 'power', title: 'Start the server again' }] : []),
+    ...(shape.wasRunning ? [step('power', 'Start the server again')] : []),
     ...published,
   ];
 }

@@ -1,24 +1,25 @@
 import type { DataSet } from '../../contracts/data';
-import type { PlannedStep } from '../../contracts/plan';
+import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataBackupItem, DataRestoreItem } from '../../contracts/workflows';
+import { TAKE_SERVER } from './shared-steps';
 
 /** Steps of a data backup in their order; each data set has its own. */
-export const dataBackupSteps = (items: readonly DataBackupItem[]): readonly PlannedStep[] => [
-  { key: 'examine', title: 'Examine guest agent, restic, databases and the data repository' },
-  { key: 'fence', title: 'Take the server: no older run may write to it any more' },
+export const dataBackupSteps = (items: readonly DataBackupItem[]): readonly NamedStep[] => [
+  step('examine', 'Examine guest agent, restic, databases and the data repository'),
+  TAKE_SERVER,
   ...items.flatMap(({ dataSet }) => dataSetSteps(dataSet)),
-  { key: 'release', title: 'Release the server' },
+  step('release', 'Release the server'),
 ];
 
 /** What is done for one data set. */
-export function dataSetSteps({ name, kind, before, after }: DataSet): readonly PlannedStep[] {
+export function dataSetSteps({ name, kind, before, after }: DataSet): readonly NamedStep[] {
   return [
-    ...(before === null ? [] : [{ key: `before:${name}`, title: `${name}: run the declared program before` }]),
-    ...(kind === 'postgresql' ? [{ key: `dump:${name}`, title: `${name}: dump the databases and read the dumps to their end` }] : []),
-    { key: `save:${name}`, title: `${name}: save with restic` },
-    ...(after === null ? [] : [{ key: `after:${name}`, title: `${name}: run the declared program after` }]),
-    { key: `verify:${name}`, title: `${name}: prove from outside that everything declared is in the snapshot` },
-    { key: `publish:${name}`, title: `${name}: publish the recovery point` },
+    ...(before === null ? [] : [step(`before:${name}`, `${name}: run the declared program before`)]),
+    ...(kind === 'postgresql' ? [step(`dump:${name}`, `${name}: dump the databases and read the dumps to their end`)] : []),
+    step(`save:${name}`, `${name}: save with restic`),
+    ...(after === null ? [] : [step(`after:${name}`, `${name}: run the declared program after`)]),
+    step(`verify:${name}`, `${name}: prove from outside that everything declared is in the snapshot`),
+    step(`publish:${name}`, `${name}: publish the recovery point`),
   ];
 }
 
@@ -27,21 +28,21 @@ export const itemKey = ({ dataSet, selection }: Pick<DataRestoreItem, 'dataSet' 
   selection.kind === 'postgresql' ? `${dataSet.name}:${selection.database}` : dataSet.name;
 
 /** Steps of a data restore into a running server. */
-export const dataRestoreSteps = (item: Pick<DataRestoreItem, 'dataSet' | 'selection'>): readonly PlannedStep[] => [
-  { key: 'check', title: 'Check that guest and recovery point are as planned' },
-  { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-  { key: 'safety', title: 'Save the data as it is now, if that can be done' },
-  { key: 'fetch', title: 'Fetch the data into a directory beside its place' },
-  ...(isWhole(item) ? [{ key: 'load', title: 'Load the dump beside the live database, and check it' }] : []),
-  { key: 'place', title: placeTitle(item) },
-  { key: 'tidy', title: 'Remove what was fetched' },
-  { key: 'record', title: 'Release the server; the way back stays' },
+export const dataRestoreSteps = (item: Pick<DataRestoreItem, 'dataSet' | 'selection'>): readonly NamedStep[] => [
+  step('check', 'Check that guest and recovery point are as planned'),
+  TAKE_SERVER,
+  step('safety', 'Save the data as it is now, if that can be done'),
+  step('fetch', 'Fetch the data into a directory beside its place'),
+  ...(isWhole(item) ? [step('load', 'Load the dump beside the live database, and check it')] : []),
+  step('place', placeTitle(item)),
+  step('tidy', 'Remove what was fetched'),
+  step('record', 'Release the server; the way back stays'),
 ];
 
 /** Steps that bring the data of one item into a server that was restored from its image. */
-export const dataAfterImageSteps = (item: Pick<DataRestoreItem, 'dataSet' | 'selection'>): readonly PlannedStep[] => [
-  { key: `data-fetch:${itemKey(item)}`, title: `Data ${itemKey(item)}: fetch it into the restored server` },
-  { key: `data-place:${itemKey(item)}`, title: `Data ${itemKey(item)}: put it in place, and check it` },
+export const dataAfterImageSteps = (item: Pick<DataRestoreItem, 'dataSet' | 'selection'>): readonly NamedStep[] => [
+  step(`data-fetch:${itemKey(item)}`, `Data ${itemKey(item)}: fetch it into the restored server`),
+  step(`data-place:${itemKey(item)}`, `Data ${itemKey(item)}: put it in place, and check it`),
 ];
 
 const isWhole = ({ selection }: Pick<DataRestoreItem, 'selection'>): boolean => selection.kind === 'postgresql' && selection.whole;
@@ -53,9 +54,9 @@ function placeTitle({ selection }: Pick<DataRestoreItem, 'selection'>): string {
 }
 
 /** Steps of the undo of a data restore. */
-export const DATA_UNDO_STEPS: readonly PlannedStep[] = [
-  { key: 'check', title: 'Check what is kept, and what has changed since' },
-  { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-  { key: 'return', title: 'Put back what the restore had replaced; what stands there now is kept' },
-  { key: 'record', title: 'Release the server; a way back to the undone data stays' },
+export const DATA_UNDO_STEPS: readonly NamedStep[] = [
+  step('check', 'Check what is kept, and what has changed since'),
+  TAKE_SERVER,
+  step('return', 'Put back what the restore had replaced; what stands there now is kept'),
+  step('record', 'Release the server; a way back to the undone data stays'),
 ];

@@ -1,6 +1,7 @@
-import type { PlannedStep } from '../../contracts/plan';
+import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataAfterImageSteps } from './data-steps';
+import { TAKE_SERVER } from './shared-steps';
 
 /** What decides which steps a restore has. */
 export interface RestoreShape {
@@ -17,23 +18,23 @@ export interface RestoreShape {
 }
 
 /** Steps of an image restore in their order: the plan shows them, the runbook carries out exactly these. */
-export function restoreSteps(shape: RestoreShape): readonly PlannedStep[] {
-  const steps: PlannedStep[] = [
-    { key: 'check', title: 'Check that plan, server and recovery point are as planned' },
-    { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-    ...shape.diskTargets.map((target) => ({ key: `copy:${target}`, title: `Copy ${target} to a new volume beside the old one, checking every byte` })),
+export function restoreSteps(shape: RestoreShape): readonly NamedStep[] {
+  const steps: NamedStep[] = [
+    step('check', 'Check that plan, server and recovery point are as planned'),
+    TAKE_SERVER,
+    ...shape.diskTargets.map((target) => step(`copy:${target}`, `Copy ${target} to a new volume beside the old one, checking every byte`)),
   ];
-  if (shape.hasNvram) steps.push({ key: 'nvram', title: 'Copy the firmware variables beside the old ones' });
-  steps.push({ key: 'recheck', title: 'Check again, right before anything is replaced' });
-  if (shape.present) steps.push({ key: 'stop', title: 'Stop the server' });
-  steps.push({ key: 'swap', title: 'Put the new volumes in place; the old ones are kept' });
-  steps.push({ key: 'start', title: 'Start the server in quarantine: its production links are down' });
-  if (shape.waitsForAgent) steps.push({ key: 'agent', title: 'Wait until the guest agent answers' });
+  if (shape.hasNvram) steps.push(step('nvram', 'Copy the firmware variables beside the old ones'));
+  steps.push(step('recheck', 'Check again, right before anything is replaced'));
+  if (shape.present) steps.push(step('stop', 'Stop the server'));
+  steps.push(step('swap', 'Put the new volumes in place; the old ones are kept'));
+  steps.push(step('start', 'Start the server in quarantine: its production links are down'));
+  if (shape.waitsForAgent) steps.push(step('agent', 'Wait until the guest agent answers'));
   for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
-  for (const name of shape.healthChecks) steps.push({ key: `health:${name}`, title: `Health check "${name}"` });
-  for (const target of shape.oldDisks) steps.push({ key: `attach:${target}`, title: `Attach the old ${target} read-only, so that people can copy from it` });
-  steps.push({ key: 'go-live', title: 'Go live: raise the production links' });
-  steps.push({ key: 'record', title: 'Release the server; the way back stays' });
+  for (const name of shape.healthChecks) steps.push(step(`health:${name}`, `Health check "${name}"`));
+  for (const target of shape.oldDisks) steps.push(step(`attach:${target}`, `Attach the old ${target} read-only, so that people can copy from it`));
+  steps.push(step('go-live', 'Go live: raise the production links'));
+  steps.push(step('record', 'Release the server; the way back stays'));
   return steps;
 }
 
@@ -45,23 +46,23 @@ export interface UndoShape {
 }
 
 /** Steps of an undo in their order. */
-export function undoSteps(shape: UndoShape): readonly PlannedStep[] {
+export function undoSteps(shape: UndoShape): readonly NamedStep[] {
   return [
-    { key: 'check', title: 'Check that server and kept volumes are as planned' },
-    { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-    ...(shape.stopsServer ? [{ key: 'stop', title: 'Stop the server' }] : []),
-    { key: 'swap', title: 'Put the kept volumes and the old definition back; the present ones are kept' },
-    ...(shape.startsServer ? [{ key: 'start', title: 'Start the server' }] : []),
-    ...(shape.waitsForAgent ? [{ key: 'agent', title: 'Wait until the guest agent answers' }] : []),
-    { key: 'record', title: 'Release the server; a way back to the undone volumes stays' },
+    step('check', 'Check that server and kept volumes are as planned'),
+    TAKE_SERVER,
+    ...(shape.stopsServer ? [step('stop', 'Stop the server')] : []),
+    step('swap', 'Put the kept volumes and the old definition back; the present ones are kept'),
+    ...(shape.startsServer ? [step('start', 'Start the server')] : []),
+    ...(shape.waitsForAgent ? [step('agent', 'Wait until the guest agent answers')] : []),
+    step('record', 'Release the server; a way back to the undone volumes stays'),
   ];
 }
 
 /** Steps of a confirmation in their order. */
-export const CONFIRM_STEPS: readonly PlannedStep[] = [
-  { key: 'check', title: 'Check that the kept volumes may be deleted' },
-  { key: 'fence', title: 'Take the server: no older run may write to it any more' },
-  { key: 'remove', title: 'Delete the kept volumes and the old definition' },
-  { key: 'record', title: 'Close the way back' },
-  { key: 'release', title: 'Release the server' },
+export const CONFIRM_STEPS: readonly NamedStep[] = [
+  step('check', 'Check that the kept volumes may be deleted'),
+  TAKE_SERVER,
+  step('remove', 'Delete the kept volumes and the old definition'),
+  step('record', 'Close the way back'),
+  step('release', 'Release the server'),
 ];

@@ -1,0 +1,52 @@
+/**
+ * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database or check has its name behind a colon. A new step is declared here first: a runbook cannot carry out, and
+ * a plan cannot announce, one that nobody has named.
+ */
+export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health'}:${string}`;
+
+type SingleStep =
+  | 'examine'
+  | 'check'
+  | 'fence'
+  | 'recheck'
+  /** Of the server. */
+  | 'stop'
+  | 'swap'
+  | 'start'
+  | 'power'
+  | 'agent'
+  | 'go-live'
+  /** Of an image. */
+  | 'reserve'
+  | 'begin'
+  | 'definition'
+  | 'publish'
+  | 'catalogue'
+  | 'nvram'
+  /** Of data in a running server. */
+  | 'safety'
+  | 'fetch'
+  | 'load'
+  | 'place'
+  | 'tidy'
+  | 'return'
+  /** The end. */
+  | 'remove'
+  | 'record'
+  | 'release'
+  | 'clean-up';
+
+type StepPerDisk = 'copy' | 'checksum' | 'attach';
+
+type StepPerDataSet = 'before' | 'dump' | 'save' | 'after' | 'verify' | 'publish' | 'data-fetch' | 'data-place';
+
+/** A step that is to come, with a title for people. */
+export interface NamedStep {
+  readonly key: StepKey;
+  readonly title: string;
+}
+
+export const step = (key: StepKey, title: string): NamedStep => ({ key, title });
+
+/** Whether a plan has this step. */
+export const hasStep = (steps: readonly { readonly key: string }[], key: StepKey): boolean => steps.some((step) => step.key === key);
