@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { FakeDataRepository } from '../test/support/fake-data-repository';
 import { HostAgent } from '../test/support/host-agent';
 import type { FilesDataSet, FilesSelection } from '../src/contracts/data';
+import { ModosuError } from '../src/contracts/errors';
 import { NO_PROTECTION } from '../src/contracts/protection';
 import type { DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { DataCalls } from './data-activities';
@@ -121,8 +123,8 @@ asRoot('what an earlier attempt has fetched', () => {
 });
 
 describe('a declared program', () => {
-  const hook = (argv: readonly [string, ...string[]]): Promise<unknown> =>
-    new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
+  const hook = (argv: readonly [string, ...string[]], attempt = 1): Promise<unknown> =>
+    new MockActivityEnvironment({ attempt }).run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
 
   it('that fails is told with its words', async () => {
     await expect(hook(['sh', '-c', 'echo the service is busy >&2; exit 3'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', message: expect.stringContaining('exit code 3: the service is busy') as string });
@@ -138,6 +140,25 @@ describe('a declared program', () => {
     timeout.mockRestore();
     expect(agent.ran.filter(({ argv }) => argv[0] === 'sleep')).toHaveLength(1);
     expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);
+  });
+
+  it('is not begun a second time while one of an attempt whose worker has died still runs', async () => {
+    const flag = join(root, 'stopping');
+    writeFileSync(flag, '');
+    const argv = ['sh', '-c', `while [ -e ${flag} ]; do sleep 0.05; done`] as const;
+    await agent.start({ argv });
+    const times = (program: string): number => agent.ran.filter(({ argv: [ran] }) => ran === program).length;
+    const again = hook(argv, 2);
+    for (const giveUpAt = Date.now() + 30_000; times('find') < 2 && Date.now() < giveUpAt; ) await delay(20);
+    expect([times('find') >= 2, times('sh')]).toEqual([true, 1]);
+    rmSync(flag);
+    await expect(again).resolves.toEqual({ exitCode: 0 });
+    expect(times('sh')).toBe(2);
+  });
+
+  it.each(['AGENT_SILENT', 'HYPERVISOR_UNREACHABLE', 'HYPERVISOR_COMMAND_TIMED_OUT'] as const)('that cannot be followed any more (%s) is not begun again', async (code) => {
+    jest.spyOn(agent, 'start').mockRejectedValue(new ModosuError(code, 'no answer'));
+    await expect(hook(['true'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never' });
   });
 
   it('that ends well is not begun again', async () => {

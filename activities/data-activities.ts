@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { Context } from '@temporalio/activity';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
 import type { DataChange, DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
@@ -8,10 +9,10 @@ import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
-import { runInGuest } from '../src/guests/files/guest-process';
+import { runInGuest, waitUntilNoneRuns } from '../src/guests/files/guest-process';
 import { cleanWords, namesOf } from '../src/guests/files/guest-words';
 import { tightRoom } from '../src/guests/files/room';
-import type { GuestAgent } from '../src/guests/guest-agent';
+import { passesByItself, type GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
 import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, type PostgresqlItem } from './data-work';
@@ -59,8 +60,11 @@ export class DataCalls implements DataActivities {
       if (argv === null) return { exitCode: 0 };
       const agent = await guestOf(this.deps, input);
       const inTime = AbortSignal.timeout(HOOK_TIMEOUT_MS);
-      const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 }).catch((error: unknown) => {
-        const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
+      const work = { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 };
+      // The worker that has begun it may have died; the program lives on.
+      const earlier = Context.current().info.attempt > 1 ? waitUntilNoneRuns(agent, argv, work) : Promise.resolve();
+      const { exitCode, stdout, stderr } = await earlier.then(() => runInGuest(agent, { argv }, work)).catch((error: unknown) => {
+        const silent = passesByItself(error);
         if (signal.aborted || (!inTime.aborted && !silent)) throw error;
         // Final: it may still run, and one that stops services must not run twice at once.
         const why = silent ? 'could not be followed, because the guest fell silent' : `had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was told to end`;

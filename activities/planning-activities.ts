@@ -4,7 +4,7 @@ import { newId } from '../src/contracts/ids';
 import type { DataSurvey, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
-import type { PlanDataInput, PlanRestoreInput } from '../src/contracts/workflows';
+import type { PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
 import type { ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { chooseData, heldUntil, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
@@ -17,17 +17,10 @@ import type { ActivityDependencies } from './dependencies';
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  async choosePlanSource(
-    planId: string,
-    serverId: string,
-    recoveryPointId: string | null,
-    keepDisks: readonly string[] = [],
-    attachOldDisks: readonly string[] = [],
-    request: Required<Pick<PlanRestoreInput, 'noData' | 'incidentAt'>> = { noData: false, incidentAt: null },
-  ): Promise<PlanSource> {
+  async choosePlanSource({ planId, serverId, recoveryPointId, keepDisks = [], attachOldDisks = [], noData = false, incidentAt = null }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
-    const point = recoveryPointId === null ? await catalog.newestUsable(serverId, request.incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
+    const point = recoveryPointId === null ? await catalog.newestUsable(serverId, incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
     if (point.serverId !== serverId) {
       throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
     }
@@ -47,8 +40,8 @@ export class PlanningJudgements implements PlanningActivities {
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-server'),
       protection: server.protection,
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),
-      data: await this.chooseData(server, point, { ...request, keepsDisks: keepDisks.length > 0 }),
-      incidentAt: request.incidentAt,
+      data: await this.chooseData(server, point, { noData, incidentAt, keepsDisks: keepDisks.length > 0 }),
+      incidentAt,
     };
   }
 
@@ -102,7 +95,7 @@ export class PlanningJudgements implements PlanningActivities {
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 
-  async chooseUndoSource(planId: string, serverId: string, ofRunId: string): Promise<UndoSource> {
+  async chooseUndoSource({ planId, serverId, ofRunId }: PlanUndoInput): Promise<UndoSource> {
     const { catalog } = this.deps;
     const [server, wayBack, run, open] = await Promise.all([catalog.getServer(serverId), catalog.getWayBack(ofRunId), catalog.getRun(ofRunId), catalog.listWayBacks({ serverId, state: 'open' })]);
     requireUndoable(wayBack, open);

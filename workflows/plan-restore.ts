@@ -8,7 +8,7 @@ import { summarise } from './runbook/errors';
 export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
-    source = await planning.choosePlanSource(input.planId, input.serverId, input.recoveryPointId, input.keepDisks ?? [], input.attachOldDisks ?? [], { noData: input.noData ?? false, incidentAt: input.incidentAt ?? null });
+    source = await planning.choosePlanSource(input);
     const survey = await hostLooks(source.hypervisor).surveyRestore(source);
     await planning.composePlan(source, survey);
   } catch (thrown) {

@@ -5,7 +5,7 @@ import { summarise } from './runbook/errors';
 /** Makes the plan of an undo. It looks at the server and the kept volumes as they are now, and changes neither. */
 export async function planUndo(input: PlanUndoInput): Promise<void> {
   try {
-    const source = await planning.chooseUndoSource(input.planId, input.serverId, input.ofRunId);
+    const source = await planning.chooseUndoSource(input);
     const survey = await hostLooks(source.hypervisor).surveyUndo(source, input.ofRunId);
     // Histories of earlier versions have a way back without the field.
     const { data } = source.wayBack;

@@ -6,7 +6,7 @@ import type { AgentState, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView } from './recovery-point';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
-import type { BackupDataInput, BackupImageInput, BackupMode, ConfirmInput, DataBackupItem, DataRestoreItem, PlanDataInput, PlanRestoreInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
+import type { BackupDataInput, BackupImageInput, BackupMode, ConfirmInput, DataBackupItem, DataRestoreItem, PlanDataInput, PlanRestoreInput, PlanUndoInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
 
 /**
  * Activity interfaces, shared by workflows (which call them) and `activities/` (which implement them). Arguments and results travel through
@@ -53,7 +53,7 @@ export interface CatalogueActivities {
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
-  choosePlanSource(planId: string, serverId: string, recoveryPointId: string | null, keepDisks?: readonly string[], attachOldDisks?: readonly string[], request?: Required<Pick<PlanRestoreInput, 'noData' | 'incidentAt'>>): Promise<PlanSource>;
+  choosePlanSource(input: PlanRestoreInput): Promise<PlanSource>;
   /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done. */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   /** Chooses the data recovery point, and checks that it holds what is asked for. */
@@ -61,7 +61,7 @@ export interface PlanningActivities {
   composeDataPlan(source: DataPlanSource, survey: DataSurvey): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Finds the way back and what the catalogue knows about it. Throws `WAY_BACK_…`. */
-  chooseUndoSource(planId: string, serverId: string, ofRunId: string): Promise<UndoSource>;
+  chooseUndoSource(input: PlanUndoInput): Promise<UndoSource>;
   composeUndoPlan(source: UndoSource, survey: UndoSurvey): Promise<void>;
   /** The stored plan, if it has this hash (`PLAN_STALE` otherwise). */
   loadPlan(planId: string, hash: string): Promise<PlanBody>;

@@ -78,6 +78,7 @@ export const ERROR_CODES = {
   SERVER_HAS_NO_DISKS: entry('precondition', 'never', 'Only servers with at least one file-backed disk can have an image recovery point.'),
   SERVER_TRANSIENT: entry('precondition', 'never', 'The domain has no stored definition; make it persistent with `virsh define`.'),
   DISK_FILE_MISSING: entry('precondition', 'never', 'Put the disk file back, or correct the domain definition.'),
+  DISK_FILE_UNREADABLE: entry('unavailable', 'later', 'The storage under the disk named does not answer as it should: look at it and at the log of the host\'s kernel, then try again.'),
   DISK_NOT_SUPPORTED: entry('precondition', 'never', 'Only qcow2 and raw disks in files are supported so far.'),
   DISK_NOT_KEEPABLE: entry('precondition', 'never', 'Plan again without --keep-disk for the disk named: it comes back from the recovery point then.'),
   OLD_DISK_NOT_ATTACHABLE: entry('precondition', 'never', 'Plan again without --attach-old-disk for the disk named; its old volume is kept in any case.'),

@@ -73,5 +73,7 @@ export interface GuestAgent {
   isFrozen(timeoutMs: number): Promise<boolean>;
 }
 
-/** Silence of an agent, and the refusal of one whose file systems are frozen: both end by themselves, and the program that was asked about goes on. */
-export const passesByItself = (error: unknown): boolean => isModosuError(error) && (error.code === 'AGENT_SILENT' || (error.code === 'AGENT_COMMAND_FAILED' && /frozen/i.test(error.message)));
+const PASSING: ReadonlySet<string> = new Set(['AGENT_SILENT', 'HYPERVISOR_UNREACHABLE', 'HYPERVISOR_COMMAND_TIMED_OUT']);
+
+/** Silence of an agent, or of the hypervisor that is asked for it, and the refusal of one whose file systems are frozen: all end by themselves, and the program that was asked about goes on. */
+export const passesByItself = (error: unknown): boolean => isModosuError(error) && (PASSING.has(error.code) || (error.code === 'AGENT_COMMAND_FAILED' && /frozen/i.test(error.message)));

@@ -183,8 +183,9 @@ export interface Hypervisor {
 
   /**
    * Puts the new volumes in place by one define of a stopped server (a gone one is defined anew). The old definition is kept first, per run, for `revertSwap`. Called
-   * again: what was kept is kept anew as long as the define has not come, and when it has, the first call's result is returned. One that `revertSwap` has overtaken after
-   * something was kept is refused.
+   * again: what was kept is kept anew as long as the define has not come, and when it has, the first call's result is returned, if the
+   * links are as they were asked for; otherwise the old definition is put back (`SWAP_REFUSED`). Once `revertSwap` was
+   * called for the run it is refused for good, also to an attempt that was on its way then.
    * Throws `SWAP_REFUSED` with the old definition still in place (also when volumes with kept disks and disks of the definition are not the same set, when a kept disk has
    * another file than the one named, or a file cannot be found); `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`, `SERVER_GONE` (its present definition was asked for),
    * `PATH_NOT_ALLOWED`; for a definition from a recovery point `REPOSITORY_UNREACHABLE` (later) and `RECOVERY_POINT_INCOMPLETE`; `WAY_BACK_NOT_FOUND` where the volumes are
@@ -194,8 +195,8 @@ export interface Hypervisor {
 
   /**
    * Defines the kept old definition again (undefines a server that was gone). A disk that the swap has left as it was keeps its present file. No file is deleted. Not
-   * swapped by this run: nothing is defined. What the run has kept, if it has, is marked as taken back, and an attempt of its swap that is still on its way is refused from
-   * then on. Called again: nothing. Throws `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`, `SERVER_GONE` when somebody has removed the server since, `SWAP_REFUSED` when
+   * swapped by this run: nothing is defined. What the run has kept, if it has, is marked as taken back, and no swap of it is carried out from then on, also by an attempt
+   * that is still on its way. Called again: nothing. Throws `SERVER_NOT_STOPPED`, `SERVER_HAS_SAVED_STATE`, `SERVER_GONE` when somebody has removed the server since, `SWAP_REFUSED` when
    * the host does not take the old definition.
    */
   revertSwap(server: ServerRef, fence: Fence): Promise<void>;

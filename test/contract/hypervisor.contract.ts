@@ -325,7 +325,6 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const fence = newFence();
         await lab.hypervisor.takeFence(server, fence);
         const before = await lab.hypervisor.inspect(server);
-        await lab.hypervisor.revertSwap(server, fence); // nothing swapped yet
         const made = await copyThrough(server, fence.runId);
         await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });
         await lab.hypervisor.revertSwap(server, fence);

@@ -44,6 +44,27 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         expect(await lab.hypervisor.goLive(server, run)).toEqual({ raised: [PRODUCTION] });
       });
 
+      it('comes no more once it was taken back, whether it had begun or not', async () => {
+        const server = await servers.make();
+        const before = await lab.hypervisor.inspect(server);
+        const fence = await servers.take(server);
+        const made = await servers.copyFrom(server, server, fence.runId);
+        const late = (): Promise<unknown> => lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });
+        await lab.hypervisor.revertSwap(server, fence);
+        await lab.hypervisor.revertSwap(server, fence);
+        await expect(late()).rejects.toEqual(refusedWith('SWAP_REFUSED'));
+        expect(await lab.hypervisor.inspect(server)).toEqual(before);
+        expect(await lab.hypervisor.keptBy(server, fence.runId)).toBeNull();
+
+        const another = await servers.take(server);
+        const again = await servers.copyFrom(server, server, another.runId);
+        const second = (): Promise<unknown> => lab.hypervisor.swap({ server, fence: another, definition: { from: 'present' }, ...again, renewGenerationId: true, quarantinedMacs: [] });
+        await second();
+        await lab.hypervisor.revertSwap(server, another);
+        await expect(second()).rejects.toEqual(refusedWith('SWAP_REFUSED'));
+        expect(await lab.hypervisor.inspect(server)).toEqual(before);
+      });
+
       it('leaves nothing behind when the swap is undone, and raises nothing then', async () => {
         const server = await servers.make();
         const before = await lab.hypervisor.inspect(server);
@@ -176,11 +197,13 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         expect(await servers.contents(server)).toEqual(patterns(11, 12));
         await lab.hypervisor.revertSwap(server, redo);
         expect(await servers.contents(server)).toEqual(patterns(1, 2));
-        await lab.hypervisor.returnVolumes(server, redo, undo.runId);
         await lab.hypervisor.releaseFence(server, redo);
+        const again = await servers.take(server);
+        await lab.hypervisor.returnVolumes(server, again, undo.runId);
+        await lab.hypervisor.releaseFence(server, again);
         const confirm = await servers.take(server);
-        expect([...(await lab.hypervisor.discardKept(server, confirm, redo.runId)).deleted].slice(0, 2)).toEqual(oldPaths);
-        for (const runId of [run.runId, undo.runId, redo.runId]) expect(await lab.hypervisor.keptBy(server, runId)).toBeNull();
+        expect([...(await lab.hypervisor.discardKept(server, confirm, again.runId)).deleted].slice(0, 2)).toEqual(oldPaths);
+        for (const runId of [run.runId, undo.runId, redo.runId, again.runId]) expect(await lab.hypervisor.keptBy(server, runId)).toBeNull();
         expect(await servers.contents(server)).toEqual(patterns(11, 12));
       });
 

@@ -104,7 +104,7 @@ export async function makeDataUndoPlan(api: ApiHarness, planId: string): Promise
   const planning = new PlanningJudgements({ catalog: api.catalog } as unknown as ActivityDependencies);
   const plan = await api.catalog.getDispatchablePlan(planId);
   if (plan.scenario !== 'undo') throw new Error(`plan ${planId} is none of an undo`);
-  const source = await planning.chooseUndoSource(planId, plan.input.serverId, plan.input.ofRunId);
+  const source = await planning.chooseUndoSource(plan.input);
   const present = await api.hypervisor.inspect({ uuid: source.uuid, name: source.serverName });
   await planning.composeUndoPlan(source, {
     present,

@@ -292,6 +292,7 @@ export class FakeHypervisor implements Hypervisor {
     }
     if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
     if (keptDisks.length > 0 && request.definition.from !== 'present') throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
+    this.waysBack.requireNotForbidden(server, fence.runId);
     for (const path of [...volumes.map(({ newPath }) => newPath), ...keptDisks.map((disk) => disk.path)]) {
       if (!(await fileExists(path))) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there.`);
     }
@@ -324,7 +325,7 @@ export class FakeHypervisor implements Hypervisor {
     this.enter('revertSwap', server);
     const record = this.waysBack.open(server, fence.runId);
     const held = this.servers.get(server.uuid);
-    if (record === null) return;
+    if (record === null) return this.waysBack.forbid(server, fence.runId);
     if (held === undefined && (record.before !== null || record.taken)) throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
     if (held !== undefined && this.waysBack.isSwappedBy(record, held.definition)) {
       this.fenced(server, fence);
@@ -412,6 +413,7 @@ export class FakeHypervisor implements Hypervisor {
     this.waysBack.requireStaying(source, held.definition);
     const definition: FakeDefinition = { ...this.waysBack.returned(source, source.before, held.definition), domainName: held.definition.domainName };
     if (usesSameFiles(held.definition, definition)) throw new ModosuError('SWAP_REFUSED', `${server.name} uses the kept volumes already.`);
+    this.waysBack.requireNotForbidden(server, fence.runId);
     await this.waysBack.requireComplete(source);
     await this.waysBack.keep(server, fence.runId, held.definition, definition, { ofRunId, quarantined: [] });
     held.definition = definition;

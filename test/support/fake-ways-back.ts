@@ -96,6 +96,15 @@ export class FakeWaysBack {
     if (record !== undefined) record.taken = true;
   }
 
+  /** A run that has taken back a swap that it had not begun. */
+  forbid(server: ServerRef, runId: string): void {
+    this.records.set(runId, { runId, uuid: server.uuid, ofRunId: null, before: null, files: [], puts: [], quarantined: [], taken: false, reverted: true });
+  }
+
+  requireNotForbidden(server: ServerRef, runId: string): void {
+    if (this.records.get(runId)?.reverted === true) throw new ModosuError('SWAP_REFUSED', `Run ${runId} has taken back its swap of ${server.name} meanwhile.`);
+  }
+
   markReverted(runId: string): void {
     const record = this.records.get(runId);
     if (record !== undefined) record.reverted = true;

@@ -1,5 +1,6 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, condition, defineSignal, isCancellation, log, setHandler, defineQuery, sleep } from '@temporalio/workflow';
 import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activities';
+import type { ErrorCode } from '../../src/contracts/error-codes';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { PlannedStep } from '../../src/contracts/plan';
 import type { DecisionKind, StepState } from '../../src/contracts/run';
@@ -63,8 +64,11 @@ const WRITE_AGAIN_AFTER_MS = 60_000;
 /** For so long undoing goes on in all when something in it fails; a production server may be off meanwhile. What matters most is undone first. */
 const UNDO_FOR_MS = 15 * 60_000;
 const UNDO_AGAIN_AFTER_MS = 10_000;
-/** Trying again cannot help: the server belongs to a newer run, is gone, or the file is not ours. */
-const UNDO_IN_VAIN: ReadonlySet<string> = new Set(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED']);
+/**
+ * Trying again cannot help: the server belongs to a newer run, is gone, or uses the file; the file is not ours, or another one; nobody understands the question. `VOLUME_LEFT_BEHIND` is none of them: the directory may
+ * come back in this time.
+ */
+const UNDO_IN_VAIN: ReadonlySet<string> = new Set<ErrorCode>(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID']);
 
 const decidedSignal = defineSignal(SIGNAL_DECIDED);
 const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { HostAgent } from '../../../test/support/host-agent';
 import { ModosuError } from '../../contracts/errors';
-import { endLeftovers, runInGuest } from './guest-process';
+import { endLeftovers, runInGuest, waitUntilNoneRuns } from './guest-process';
 import { cleanWords, namesOf } from './guest-words';
 import { inBatches, statMany } from './many-paths';
 
@@ -20,10 +23,10 @@ it('ends the program when it is aborted, and tells of its life until then', asyn
   expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
 
-it('waits for an agent that is silent or frozen for a while', async () => {
+it('waits for an agent that is silent or frozen, or whose hypervisor is away, for a while', async () => {
   const agent = new HostAgent();
   const answer = agent.outcome.bind(agent);
-  const silences = [new ModosuError('AGENT_SILENT', 'no answer'), new ModosuError('AGENT_COMMAND_FAILED', 'refused guest-exec-status: Command guest-exec-status has been disabled: the agent is in frozen state')];
+  const silences = [new ModosuError('AGENT_SILENT', 'no answer'), new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted'), new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', 'it still starts'), new ModosuError('AGENT_COMMAND_FAILED', 'refused guest-exec-status: Command guest-exec-status has been disabled: the agent is in frozen state')];
   agent.outcome = (pid, options) => {
     const silence = silences.shift();
     return silence === undefined ? answer(pid, options) : Promise.reject(silence);
@@ -42,6 +45,29 @@ it('ends what has the argument exactly, and nothing else', async () => {
   expect(() => process.kill(others, 0)).not.toThrow();
   expect(() => process.kill(ours, 0)).toThrow('ESRCH');
   process.kill(others);
+});
+
+it('waits until a program that somebody else has started has ended, also one that an interpreter runs', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'modosu-guest-process-'));
+  const script = join(directory, 'stop-service');
+  writeFileSync(script, '#!/bin/sh\nwhile [ -e "$1" ]; do sleep 0.05; done\n', { mode: 0o755 });
+  const flag = join(directory, 'flag');
+  writeFileSync(flag, '');
+  try {
+    const agent = new HostAgent();
+    await agent.start({ argv: [script, flag] });
+    let over = false;
+    const waiting = waitUntilNoneRuns(agent, [script, flag], { signal: never }).then(() => (over = true));
+    await waitUntilNoneRuns(agent, [script, `${flag}-other`], { signal: never });
+    await waitUntilNoneRuns(agent, [script], { signal: never });
+    expect(over).toBe(false);
+    await expect(waitUntilNoneRuns(agent, [script, flag], { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({ name: 'TimeoutError' });
+    rmSync(flag);
+    await waiting;
+    expect(over).toBe(true);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 it('makes groups that fit on one standard input', () => {

@@ -31,6 +31,7 @@ const POLL_MS = [20, 50, 100, 200, 400, 800, 1_500];
 const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;
 const MAX_CANDIDATES = 200;
+const WAIT_POLL_MS = 1_000;
 const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
 
 /**
@@ -100,14 +101,36 @@ export async function endLeftovers(agent: GuestAgent, program: string, argument:
   }
 }
 
+/**
+ * Waits until no process in the guest runs exactly this, directly or through the interpreter of a script: whoever has started it may have died, and two of it must not run at once. For how long is the signal's business.
+ */
+export async function waitUntilNoneRuns(agent: GuestAgent, argv: GuestProgram['argv'], { signal }: Pick<RunOptions, 'signal'>): Promise<void> {
+  while (await isRunning(agent, argv, signal)) await delay(WAIT_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
+async function isRunning(agent: GuestAgent, argv: GuestProgram['argv'], signal: AbortSignal): Promise<boolean> {
+  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'cmdline', '-exec', 'grep', '-laF', '-e', argv[0], '{}', '+'] }, { signal });
+  const pids = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/cmdline$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
+  for (const pid of pids) {
+    const words = (await argumentsOf(agent, pid)).slice(0, -1);
+    if (words.length >= argv.length && argv.every((word, index) => words[words.length - argv.length + index] === word)) return true;
+  }
+  return false;
+}
+
+/** With an empty one at the end; none of a process that is gone. */
+async function argumentsOf(agent: GuestAgent, pid: number): Promise<readonly string[]> {
+  const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch(() => null);
+  return (line?.toString('utf8') ?? '').split('\0');
+}
+
 async function processesWith(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number[]> {
   // Programs that every Linux has, `pgrep` is not one of them; by their names first, because not every `grep` reads past the zero bytes between arguments.
   const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lxF', '-e', program, '{}', '+'] }, { signal });
   const candidates = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/comm$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
   const pids: number[] = [];
   for (const pid of candidates) {
-    const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch(() => null);
-    const argv = (line?.toString('utf8') ?? '').split('\0');
+    const argv = await argumentsOf(agent, pid);
     if (argv[0]?.split('/').at(-1) === program && argv.includes(argument)) pids.push(pid);
   }
   return pids;

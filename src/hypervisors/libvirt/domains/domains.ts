@@ -19,6 +19,9 @@ export interface StoredDefinition {
   readonly description: DomainDescription;
 }
 
+/** As `virsh domstate --reason` says it while QEMU is being made ready. */
+const STARTING_UP = /\(starting up\)/;
+
 /** Reads domains. Everything here is read-only. */
 export class Domains {
   constructor(private readonly virsh: Virsh) {}
@@ -48,6 +51,11 @@ export class Domains {
       persistent: facts.get('Persistent') === 'yes',
       hasSavedState: facts.get('Managed save') !== 'no',
     };
+  }
+
+  /** Whether libvirt is about to start it. Only a reason tells that from a server that somebody has paused. */
+  async isStartingUp(server: ServerRef): Promise<boolean> {
+    return STARTING_UP.test(await this.virsh.runOn(server.uuid, 'domstate', ['--reason']));
   }
 
   async stateOrNull(server: ServerRef): Promise<DomainState | null> {

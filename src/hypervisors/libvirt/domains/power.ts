@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../../contracts/errors';
 import type { Fence, ServerRef } from '../../../contracts/server';
 import type { Hypervisor } from '../../hypervisor';
-import type { Domains } from './domains';
+import type { Domains, DomainState } from './domains';
 import type { Fences } from './fence';
 import { libvirtMessage, type Virsh } from '../virsh';
 import { keepSaying } from './waiting';
@@ -23,7 +23,7 @@ export class Power {
 
   async start(server: ServerRef, fence: Fence): Promise<void> {
     await this.fences.require(server, fence);
-    const before = await this.domains.state(server);
+    const before = await this.stateOnceStarted(server);
     if (before.powerState === 'running') return;
     if (before.powerState === 'paused') {
       throw new ModosuError('START_FAILED', `${server.name} is ${before.libvirtState}: it has a process but does not run.`, {
@@ -32,10 +32,18 @@ export class Power {
     }
     const outcome = await this.virsh.attemptOn(server.uuid, 'start', [], { timeoutMs: START_TIMEOUT_MS });
     if (outcome.exitCode === 0) return;
-    const after = await this.domains.state(server);
+    const after = await this.stateOnceStarted(server);
     if (after.powerState === 'running') return; // somebody else was faster
     if (after.powerState !== 'off') await this.powerOff(server, fence); // not half started
     throw this.virsh.failure('start', outcome, 'START_FAILED');
+  }
+
+  /** An earlier attempt, whose worker has died or did not wait, may be starting it at this moment: libvirt calls that paused, and it passes. */
+  private async stateOnceStarted(server: ServerRef): Promise<DomainState> {
+    for (const giveUpAt = performance.now() + START_TIMEOUT_MS; ; await delay(POLL_MS)) {
+      const state = await this.domains.state(server);
+      if (state.powerState !== 'paused' || performance.now() > giveUpAt || !(await this.domains.isStartingUp(server))) return state;
+    }
   }
 
   async shutDown(server: ServerRef, fence: Fence, options: Parameters<Hypervisor['shutDown']>[2]): Promise<void> {
@@ -58,6 +66,8 @@ export class Power {
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
         askedAt = now;
+        // A newer run may hold it by now, and want it to run.
+        if (answer !== '') await this.fences.require(server, fence);
         answer = await keepSaying(options.onWaiting, this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal));
       }
       options.onWaiting?.();

@@ -61,12 +61,12 @@ describe('the fence around a swap', () => {
     expect(virsh.definition).not.toContain(`vda.qcow2.${ours.runId}`);
   });
 
-  it('of an attempt that died while it kept the old definition leaves nothing behind', async () => {
+  it('of an attempt that died while it kept the old definition leaves none of it behind', async () => {
     const begun = join(directory, 'way-back', ours.runId);
     mkdirSync(begun, { recursive: true });
     writeFileSync(join(begun, 'definition.xml'), original);
     await swaps.revert(server, ours);
-    expect(existsSync(begun)).toBe(false);
+    expect(existsSync(join(begun, 'definition.xml'))).toBe(false);
     expect(virsh.calls).not.toContain('define');
   });
 

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { ModosuError } from '../../../contracts/errors';
 import type { Fence, ServerRef } from '../../../contracts/server';
 import type { WayBackFacts } from '../../../contracts/way-back';
-import { errorCode } from '../../../system/files';
+import { errorCode, errorMessage } from '../../../system/files';
 import type { SwapRequest } from '../../hypervisor';
 import { Definitions } from './definitions';
 import type { Domains, StoredDefinition } from '../domains/domains';
@@ -45,10 +45,12 @@ export class Swaps {
     for (const volume of request.volumes) requireRunsOwnPath(volume.newPath, fence.runId);
     if (request.nvramNewPath !== null) requireRunsOwnPath(request.nvramNewPath, fence.runId);
 
+    const isQuarantined = (after: DomainDescription): boolean => isInPlace(after, request) && isDown(after.nics, request.quarantinedMacs);
     const present = await this.domains.storedOrNull(server, { secrets: true });
     if (present !== null) {
       await this.fences.require(server, fence);
-      if (isInPlace(present.description, request)) return this.outcome(server, fence, present.description);
+      // An earlier attempt has defined it, and may have died before it looked at what libvirt had made of it.
+      if (isInPlace(present.description, request)) return this.requireTaken(server, fence, 'the new definition', isQuarantined);
       await this.domains.requireStopped(server, 'the swap of its disks');
     } else if (request.definition.from === 'present') {
       throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}; its present definition cannot be used.`, { context: { uuid: server.uuid } });
@@ -56,6 +58,7 @@ export class Swaps {
     if (keptOf(request).length > 0 && request.definition.from !== 'present') {
       throw new ModosuError('SWAP_REFUSED', `Disks of ${server.name} are kept only with its present definition: that of a recovery point may mean another disk by the same target. Nothing was changed.`, { context: { uuid: server.uuid } });
     }
+    await this.waysBack.requireNotForbidden(server, fence.runId);
     await requireFiles(request);
 
     const basis = request.definition.from === 'present' && present !== null ? present.xml : await readDefinition(request);
@@ -75,7 +78,7 @@ export class Swaps {
 
     await this.keep(server, fence, present, { ofRunId: null, puts: namedFiles(describeDomain(parseDomain(next))), quarantined });
     await this.defineKept(next, `the restored definition of ${server.name}`, server, fence, present === null);
-    return this.requireTaken(server, fence, 'the new definition', (after) => isInPlace(after, request) && isDown(after.nics, request.quarantinedMacs));
+    return this.requireTaken(server, fence, 'the new definition', isQuarantined);
   }
 
   /** See `Hypervisor.returnVolumes`. */
@@ -104,6 +107,7 @@ export class Swaps {
     if (usesFilesOf(present.description, described)) {
       throw new ModosuError('SWAP_REFUSED', `${server.name} uses the volumes already that run ${ofRunId} has replaced; somebody else has put them back.`, { context: { uuid: server.uuid } });
     }
+    await this.waysBack.requireNotForbidden(server, fence.runId);
     await requireComplete(source);
 
     await this.keep(server, fence, present, { ofRunId, puts: namedFiles(described), quarantined: [] });
@@ -114,8 +118,8 @@ export class Swaps {
   /** See `Hypervisor.revertSwap`. */
   async revert(server: ServerRef, fence: Fence): Promise<void> {
     const record = await this.waysBack.read(server, fence.runId);
-    // At most the beginning of a record is there, of an attempt that died before it could define anything.
-    if (record === null) return this.waysBack.remove(fence.runId);
+    // At most the beginning of a record is there, of an attempt that died before it could define anything, or that still lives although its caller has given it up: it must not swap after all.
+    if (record === null) return this.waysBack.forbid(server, fence.runId);
     if (record.reverted) return;
     const present = await this.domains.storedOrNull(server);
     if (present === null) {
@@ -272,8 +276,9 @@ async function requireFiles(request: SwapRequest): Promise<void> {
   const paths = [...request.volumes.map((volume) => volume.newPath), ...keptOf(request).map(({ path }) => path), ...(request.nvramNewPath === null ? [] : [request.nvramNewPath])];
   for (const path of paths) {
     const found = await stat(path).catch((error: unknown) => {
-      if (errorCode(error) !== undefined) return null;
-      throw error;
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+      throw new ModosuError('TARGET_UNREACHABLE', `The volume ${path} cannot be looked at (${code ?? errorMessage(error)}); nothing was changed.`, { context: { path }, cause: error });
     });
     if (found === null || !found.isFile()) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there; nothing was changed.`, { context: { path } });
   }

@@ -224,6 +224,76 @@ describe('the records of what swaps have replaced', () => {
     });
   });
 
+  describe('of a swap that was taken back before it had begun', () => {
+    const request = (fence: Fence): Parameters<Swaps['swap']>[0] => {
+      const newPath = path(`vda.raw.${fence.runId}`);
+      writeFileSync(newPath, 'new');
+      return { server, fence, definition: { from: 'present' }, volumes: [{ target: 'vda', replacesPath: null, newPath, format: 'raw', virtualSizeBytes: 1024, flattened: false }], nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] };
+    };
+
+    it('let no later attempt through', async () => {
+      start();
+      const fence = run();
+      await swaps.revert(server, fence);
+      await swaps.revert(server, fence);
+      await expect(swaps.swap(request(fence))).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+      expect(virsh.calls).not.toContain('define');
+      expect(await waysBack.readOpen(server, fence.runId)).toBeNull();
+    });
+
+    it('let no attempt through either that was on its way, and writes its record after that', async () => {
+      start();
+      const fence = run();
+      const keep = waysBack.keep.bind(waysBack);
+      jest.spyOn(waysBack, 'keep').mockImplementationOnce(async (...args) => {
+        await swaps.revert(server, fence);
+        await keep(...args);
+      });
+      await expect(swaps.swap(request(fence))).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+      expect(virsh.calls).not.toContain('define');
+      expect(virsh.definition).toContain(`"${path('vda.raw')}"`);
+      await swap();
+      expect(existsSync(path(`way-back/${fence.runId}`))).toBe(false);
+    });
+
+    it('let no server be defined that was gone', async () => {
+      start();
+      const fence = run();
+      const definitionPath = path('kept.xml');
+      writeFileSync(definitionPath, virsh.definition ?? '');
+      virsh.definition = null;
+      await swaps.revert(server, fence);
+      await expect(swaps.swap({ ...request(fence), definition: { from: 'recovery-point', path: definitionPath } })).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+      expect(virsh.definition).toBeNull();
+    });
+  });
+
+  it('lead back when an attempt finds that the swap of one before it has left a link up that should be down', async () => {
+    start();
+    const mac = '52:54:00:00:00:01';
+    virsh.definition = (virsh.definition ?? '').replace('</devices>', `<interface type='network'><mac address='${mac}'/><source network='default'/></interface></devices>`);
+    const fence = run();
+    const newPath = path(`vda.raw.${fence.runId}`);
+    writeFileSync(newPath, 'new');
+    const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
+    const again = () => swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [mac] });
+    await again();
+    expect(virsh.definition).toMatch(/<link state=["']down["']/);
+    await again();
+    virsh.definition = (virsh.definition ?? '').replace(/<link state=["']down["']\/>/, '');
+    await expect(again()).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+    expect(virsh.definition).toContain(`"${path('vda.raw')}"`);
+  });
+
+  it('are not given up because a volume cannot be looked at now', async () => {
+    start();
+    const fence = run();
+    writeFileSync(path('a-file'), '');
+    const unreachable = `${'x'.repeat(300)}.${fence.runId}`;
+    const volumes = [{ target: 'vda', replacesPath: null, newPath: path(unreachable), format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
+    await expect(swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] })).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE', retry: 'later' });
+  });
+
   it('of swaps that were taken back are swept when the server is swapped again', async () => {
     start();
     const cancelled = await swap();

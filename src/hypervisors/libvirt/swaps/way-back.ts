@@ -68,6 +68,8 @@ export class WaysBack {
     return join(this.root, runId);
   }
 
+  /** Stands for a run that has taken back a swap it had no record of yet. A file of its own: an attempt that is on its way writes the record, and must not be able to write this away. */
+  private readonly forbiddenPathOf = (runId: string): string => join(this.directoryOf(runId), 'taken-back');
   readonly definitionPathOf = (runId: string): string => join(this.directoryOf(runId), 'definition.xml');
   private readonly recordPathOf = (runId: string): string => join(this.directoryOf(runId), 'way-back.json');
 
@@ -115,9 +117,10 @@ export class WaysBack {
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return null;
+      if (errorCode(error) === 'ENOENT') return this.forbidden(runId);
       throw error;
     }
+    const isForbidden = (await this.forbidden(runId)) !== null;
     const unreadable = (problem: string, cause: unknown): ModosuError =>
       new ModosuError('WAY_BACK_INCOMPLETE', `The record ${path} of what run ${runId} has replaced cannot be read: ${problem}.`, { hint: 'Look at it and at the definition beside it; nothing is deleted while it cannot be read.', context: { path }, cause });
     let parsed: unknown;
@@ -127,10 +130,36 @@ export class WaysBack {
       throw unreadable(errorMessage(error), error);
     }
     const current = recordSchema.safeParse(parsed);
-    if (current.success) return { runId, ...current.data };
+    if (current.success) return { runId, ...current.data, reverted: current.data.reverted || isForbidden };
     const first = firstSchema.safeParse(parsed);
     if (first.success) return this.completeFirst(runId, first.data);
     throw unreadable(first.error.issues[0]?.message ?? 'unknown form', first.error);
+  }
+
+  /** From now on no swap of this run can be carried out, also not by an attempt that is on its way. For a run without a record; called again, nothing more. */
+  async forbid(server: ServerRef, runId: string): Promise<void> {
+    const uuid = requireUuid(server.uuid);
+    await mkdir(this.directoryOf(runId), { recursive: true, mode: 0o700 });
+    await fsyncDirectory(this.stateDirectory);
+    await fsyncDirectory(this.root);
+    await writeFileDurably(this.forbiddenPathOf(runId), `${uuid}\n`);
+    // An attempt that has died may have left it, and it holds passwords.
+    await rm(this.definitionPathOf(runId), { force: true });
+  }
+
+  /** Throws `SWAP_REFUSED` when this run has taken its swap back. */
+  async requireNotForbidden(server: ServerRef, runId: string): Promise<void> {
+    if ((await this.read(server, runId))?.reverted === true) throw new ModosuError('SWAP_REFUSED', `Run ${runId} has taken back its swap of ${server.name} meanwhile.`, { context: { uuid: server.uuid } });
+  }
+
+  private async forbidden(runId: string): Promise<WayBackRecord | null> {
+    try {
+      const uuid = (await readFile(this.forbiddenPathOf(runId), 'utf8')).trim();
+      return { runId, uuid, wasGone: false, ofRunId: null, volumes: [], nvram: null, generationId: null, puts: [], quarantined: [], taken: false, reverted: true };
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
   }
 
   /** As `read`; null also when the run has taken its swap back. */

@@ -193,7 +193,9 @@ async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
       const { mtimeNs, size, ino } = await stat(path, { bigint: true });
       facts.push(`${ino}:${size}:${mtimeNs}`);
     } catch (error) {
-      throw new ModosuError(sourceCode, `The file ${path} cannot be looked at (${errorCode(error) ?? errorMessage(error)}).`, { context: { path }, cause: error });
+      const code = errorCode(error);
+      const passes = sourceCode === 'DISK_FILE_MISSING' && code !== 'ENOENT' && code !== 'ENOTDIR';
+      throw new ModosuError(passes ? 'DISK_FILE_UNREADABLE' : sourceCode, `The file ${path} cannot be looked at (${code ?? errorMessage(error)}).`, { context: { path }, cause: error });
     }
   }
   return facts.join(' ');

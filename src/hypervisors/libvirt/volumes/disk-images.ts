@@ -148,7 +148,9 @@ async function realPathOf(path: string): Promise<string> {
 function asDiskError(path: string, error: unknown): unknown {
   const code = errorCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR') return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`, { context: { path }, cause: error });
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EIO' || code === 'ELOOP' || code === 'ESTALE') {
+  // Storage may come back: what is said now must not be believed for good.
+  if (code === 'EIO' || code === 'ESTALE') return new ModosuError('DISK_FILE_UNREADABLE', `The disk file ${path} cannot be read now (${code}).`, { context: { path }, cause: error });
+  if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') {
     return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} cannot be read (${code}).`, { context: { path }, cause: error });
   }
   return error;
