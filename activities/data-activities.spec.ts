@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,8 +8,11 @@ import { FakeDataRepository } from '../test/support/fake-data-repository';
 import { HostAgent } from '../test/support/host-agent';
 import type { FilesDataSet, FilesSelection } from '../src/contracts/data';
 import { ModosuError } from '../src/contracts/errors';
+import { newId } from '../src/contracts/ids';
 import { NO_PROTECTION } from '../src/contracts/protection';
-import type { DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import type { Fence } from '../src/contracts/server';
+import type { KeptDataRecord } from '../src/contracts/way-back';
+import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
 import { compareNow, type FilesItem } from './data-work';
@@ -18,19 +21,22 @@ import type { ActivityDependencies } from './dependencies';
 /** Work on data with the real programs of this host in the place of a guest's, and a repository in memory. Staging directories are root's alone. */
 const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
 const SERVER = 'srv_01aaaaaaaaaaaaaaaaaaaaaaaa';
-const INPUT = { runId: 'run-0001', serverId: SERVER, serverName: 'db01', uuid: 'u', hypervisor: 'kvm1' } as unknown as RunInput;
+const INPUT = { runId: 'run-0001', serverId: SERVER, serverName: 'db01', uuid: 'u', hypervisor: 'kvm1', fencingToken: 7 } as unknown as RunInput;
 const signal = new AbortController().signal;
 
 let root: string;
 let site: string;
 let agent: HostAgent;
 let repository: FakeDataRepository;
+/** Whether the run still holds the server, as the mark in the domain's metadata says. */
+let isHeld: boolean;
 beforeEach(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'modosu-data-work-')));
   site = join(root, 'site');
   mkdirSync(site);
   for (const name of ['a', 'b']) writeFileSync(join(site, name), 'now');
   agent = new HostAgent();
+  isHeld = true;
   repository = new FakeDataRepository();
   await repository.ensure(SERVER);
 });
@@ -38,7 +44,12 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const deps = (): ActivityDependencies =>
   ({
-    hypervisor: async () => ({ guestAgent: () => agent }),
+    hypervisor: async () => ({
+      guestAgent: () => agent,
+      requireFence: async (_server: unknown, { token }: Fence) => {
+        if (!isHeld || token !== INPUT.fencingToken) throw new ModosuError('FENCED_OFF', 'another run holds the server');
+      },
+    }),
     catalog: { getServer: async () => ({ protection: NO_PROTECTION }), recordProgress: async () => undefined },
     dataRepository: async () => repository,
     log: { warn: () => undefined, info: () => undefined },
@@ -176,5 +187,50 @@ asRoot('what a restore that has failed while it fetched leaves in the guest', ()
       await expect(new MockActivityEnvironment().run(() => new DataCalls(deps()).takeDataBack(INPUT, item as DataRestoreItem))).resolves.toEqual({});
       expect(existsSync(staging)).toBe(false);
     }
+  });
+});
+
+describe('a server that another run holds by now', () => {
+  const FACTS = { format: 'modosu-postgresql-facts', version: 1, engineVersion: '15.18', engineMajor: 15, takenAt: '2026-03-02T11:00:00.000Z', roles: [], databases: [] };
+  const FENCED_OFF = { code: 'FENCED_OFF' };
+  const run = (call: (transfers: DataTransfers, calls: DataCalls) => Promise<unknown>): Promise<unknown> => new MockActivityEnvironment().run(() => call(new DataTransfers(deps()), new DataCalls(deps())));
+  const shop = (whole: boolean): DataRestoreItem => ({
+    dataSet: { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: join(root, 'spool'), before: null, after: null },
+    recoveryPointId: 'rp_2',
+    snapshotId: repository.take(SERVER, { hostname: 'x', tags: [], paths: ['/spool/run'], files: { '/spool/run/facts.json': Buffer.from(JSON.stringify(FACTS)), '/spool/run/1.dump': Buffer.from('dump') } }),
+    content: { kind: 'postgresql', engineVersion: '15.18', engineMajor: 15, directory: '/spool/run', factsFile: 'facts.json', globalsFile: 'globals.sql', databases: [{ name: 'shop', file: '1.dump', sizeBytes: 4, tables: 0, rows: 0 }] },
+    selection: { kind: 'postgresql', database: 'shop', tables: whole ? [] : [{ schema: 'public', name: 'orders' }], schemas: [], whole, replace: true },
+  }) as unknown as DataRestoreItem;
+  const kept = (): KeptDataRecord => ({ runId: 'run-0000', undone: false, dataSet: dataSet(), recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [join(site, '.modosu-restore-run-0000')], added: 1, replaced: 1, keptBytes: 3 } }) as unknown as KeptDataRecord;
+  const input = { ...INPUT, runId: newId('run') };
+  const placed = { bytes: 0, digest: null };
+
+  it.each<[string, (transfers: DataTransfers, calls: DataCalls) => Promise<unknown>]>([
+    ['fetched into', (transfers) => transfers.fetchData(input, shop(true), 'fetch', null)],
+    ['loaded into', (transfers) => transfers.loadData(input, shop(true), 'load', 'running')],
+    ['exchanged in', (transfers) => transfers.placeData(input, shop(true), placed, 'place', null)],
+    ['brought back into', (transfers) => transfers.placeData(input, shop(false), placed, 'place', null)],
+    ['undone in', (transfers) => transfers.returnData(input as UndoInput, kept())],
+    ['taken back from', (_, calls) => calls.takeDataBack(input, shop(true))],
+    ['given up in', (_, calls) => calls.discardKeptData(input, kept())],
+  ])('nothing is %s, no program is started there', async (_what, call) => {
+    isHeld = false;
+    await expect(run(call)).rejects.toMatchObject(FENCED_OFF);
+    expect(agent.ran).toEqual([]);
+  });
+
+  it('is asked about again when its files have been compared, which takes long: none is fetched or moved', async () => {
+    const item = itemOf({ [join(site, 'a')]: 'then' });
+    const list = repository.list.bind(repository);
+    repository.list = async (...args) => {
+      isHeld = false;
+      return list(...args);
+    };
+    for (const call of [(transfers: DataTransfers) => transfers.fetchData(INPUT, item as DataRestoreItem, 'fetch', null), (transfers: DataTransfers) => transfers.placeData(INPUT, item as DataRestoreItem, placed, 'place', null)]) {
+      isHeld = true;
+      await expect(run(call)).rejects.toMatchObject(FENCED_OFF);
+    }
+    expect(readFileSync(join(site, 'a'), 'utf8')).toBe('now');
+    expect(readdirSync(site)).toEqual(['a', 'b']);
   });
 });

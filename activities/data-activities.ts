@@ -15,7 +15,7 @@ import { tightRoom } from '../src/guests/files/room';
 import { passesByItself, type GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, type PostgresqlItem } from './data-work';
+import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, requireHeld, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 
@@ -166,6 +166,7 @@ export class DataCalls implements DataActivities {
   takeDataBack(input: RunInput, item: DataRestoreItem): Promise<{ readonly leftBehind?: string }> {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
+      await requireHeld(this.deps, input);
       return filesOrDatabase<Promise<{ readonly leftBehind?: string }>>(item, {
         files: async ({ content }) => {
           const [first, ...others] = content.paths;
@@ -227,6 +228,7 @@ export class DataCalls implements DataActivities {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;
+      await requireHeld(this.deps, input);
       if (kept.kind === 'files') await confirmFiles(agent, kept, record.runId, { signal });
       else if (dataSet.kind === 'postgresql') await databaseIn(agent, dataSet, record.runId).confirm(kept);
     });

@@ -12,7 +12,7 @@ import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { backup, clearTarget, restore } from '../src/guests/restic/guest-restic';
 import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, fetchTarget, filesOrDatabase, guestOf, inGuest, type FilesItem, type PostgresqlItem } from './data-work';
+import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, fetchTarget, filesOrDatabase, guestOf, inGuest, requireHeld, type FilesItem, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 
 /** Long work on data in the guest; see `DataTransferActivities`. */
@@ -91,6 +91,7 @@ export class DataTransfers implements DataTransferActivities {
           const { dataSet, selection } = database;
           if (!selection.whole) return { notes: [] };
           const facts = await factsOf(repository, input.serverId, database);
+          await requireHeld(this.deps, input);
           // Of a server that has just come back from an older image the roles are as old as that.
           return databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), facts, selection.database, work, { existingRoles: server === 'restored' ? 'as-saved' : 'keep' });
         },
@@ -107,8 +108,10 @@ export class DataTransfers implements DataTransferActivities {
         database: async (database) => {
           const { dataSet, selection } = database;
           const server = databaseIn(agent, dataSet, input.runId);
-          if (selection.whole) return { kept: await server.swap(selection.database, work), notes: [], complete: true };
-          const { notes, ...kept } = await server.restoreObjects(fetchedDumps(database, input.runId), await factsOf(repository, input.serverId, database), selection, work);
+          const facts = selection.whole ? null : await factsOf(repository, input.serverId, database);
+          await requireHeld(this.deps, input);
+          if (facts === null) return { kept: await server.swap(selection.database, work), notes: [], complete: true };
+          const { notes, ...kept } = await server.restoreObjects(fetchedDumps(database, input.runId), facts, selection, work);
           return { kept, notes, complete: true };
         },
       });
@@ -120,6 +123,7 @@ export class DataTransfers implements DataTransferActivities {
     return inGuest(this.deps, input.runId, 'return', async (work) => {
       const agent = await guestOf(this.deps, input);
       const { dataSet, kept } = record;
+      await requireHeld(this.deps, input);
       if (kept.kind === 'postgresql' && dataSet.kind === 'postgresql') {
         const { notes, ...returned } = await databaseIn(agent, dataSet, input.runId).undo(kept, work);
         return { record: { ...record, runId: input.runId, undone: !record.undone, kept: returned }, notes, complete: true };
@@ -134,6 +138,7 @@ export class DataTransfers implements DataTransferActivities {
   /** restic brings each part into a directory of this run beside its place. */
   private async stage(agent: GuestAgent, repository: DataRepository, input: RunInput, { snapshotId }: FilesItem, parts: readonly StagedPart[], work: GuestWork): Promise<void> {
     const access = await accessFor(repository, input.serverId);
+    await requireHeld(this.deps, input);
     const targets = new Map<StagedPart, string>();
     for (const part of parts) {
       if (part.include.length === 0) continue;
@@ -163,6 +168,7 @@ export class DataTransfers implements DataTransferActivities {
     // People work in the guest meanwhile: what has changed since it was fetched is compared and fetched again. Where placing has begun, its journal rules.
     const unplaced = parts.filter((part) => !begun.includes(stagingDirectory(part.base, input.runId)));
     if (begun.length > 0 || digest !== fetched.digest) await this.stage(agent, repository, input, item, unplaced, work);
+    await requireHeld(this.deps, input);
     const { kept, left, leftCount } = await placeFiles(agent, { runId: input.runId, parts, begun }, work);
     const notes = [
       ...leftNotes(leftCount, left, kept.directories),
@@ -178,6 +184,7 @@ export class DataTransfers implements DataTransferActivities {
     const dump = content.databases.find(({ name }) => name === selection.database);
     if (dump === undefined) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${selection.database}".`);
     const server = databaseIn(agent, dataSet, input.runId);
+    await requireHeld(this.deps, input);
     await server.makeDirectory(fetchDirectory(dataSet, input.runId));
     const target = fetchTarget(dataSet, input.runId);
     const inDirectory = (file: string): string => `${content.directory}/${file}`;

@@ -15,6 +15,7 @@ import type { DataRepository } from '../src/repositories/data/data-repository';
 import { CopyProgress } from './copy-progress';
 import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
+import { fenceOf, serverRef } from './host-activities';
 
 /** What calls about data have in common. */
 
@@ -40,6 +41,9 @@ export async function guestOf(deps: ActivityDependencies, { hypervisor, uuid, se
   const { ssh } = (await deps.catalog.getServer(serverId)).protection;
   return ssh === null ? agent : deps.overSsh(agent, server, ssh);
 }
+
+/** Asked right before data in a guest is changed, whatever was asked before: a worker that comes back to life, or a workflow that somebody has reset, must not write into a server that another run holds by now. */
+export const requireHeld = async (deps: ActivityDependencies, input: RunInput): Promise<void> => (await deps.hypervisor(input.hypervisor)).requireFence(serverRef(input), fenceOf(input));
 
 export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId);
 

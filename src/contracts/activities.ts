@@ -292,7 +292,7 @@ export interface SavedData {
   readonly resticVersion: string;
 }
 
-/** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts. */
+/** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts; those that put back or give up data in the guest ask for the run's fence first (`FENCED_OFF`). */
 export interface DataActivities {
   /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved. */
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
@@ -318,7 +318,7 @@ export interface DataActivities {
   discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void>;
 }
 
-/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. `stepKey`: the step whose progress people see. */
+/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. `stepKey`: the step whose progress people see. What a restore fetches, loads, puts in place or returns is written under the run's fence (`FENCED_OFF`). */
 export interface DataTransferActivities {
   /** Dumps the databases of a data set into its spool directory, and reads the dumps to their end. */
   dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;
