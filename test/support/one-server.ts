@@ -4,9 +4,10 @@ import { Virsh } from '../../src/hypervisors/libvirt/virsh';
 
 export const ONE_UUID = '6f1c7a0e-4f64-4f0a-9a52-0c7e4f3b9d11';
 
-/** libvirt with one server that is off, and somebody who may act between two calls. */
+/** libvirt with one server, which is off at first, and somebody who may act between two calls. */
 export class OneServer extends Virsh {
   definition: string | null = null;
+  isRunning = false;
   readonly calls: string[] = [];
   /** Runs after the answer to a call was made, before it arrives. */
   meanwhile: (command: string) => void = () => undefined;
@@ -35,6 +36,8 @@ export class OneServer extends Virsh {
     if (command === 'list') return this.definition === null ? '' : `${ONE_UUID}\n`;
     const present = this.definition;
     if (command === 'undefine') this.definition = null;
-    return command === 'dominfo' && present !== null ? 'Id:             -\nState:          shut off\nPersistent:     yes\nManaged save:   no\n' : present;
+    if (command === 'start' || command === 'destroy') this.isRunning = command === 'start';
+    const [id, state] = this.isRunning ? ['7', 'running'] : ['-', 'shut off'];
+    return command === 'dominfo' && present !== null ? `Id:             ${id}\nState:          ${state}\nPersistent:     yes\nManaged save:   no\n` : present;
   }
 }

@@ -106,7 +106,7 @@ describe('cleanUpRun', () => {
     const forward = await clean({ kind: 'undo', input: UNDO }, { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK });
     expect(forward.calls).toEqual(['takeFence', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
-    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'startAfterShutdown', 'releaseFence']);
+    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
   });
 
   it('ends a deletion that had begun, and begins none', async () => {

@@ -1,87 +1,88 @@
-import type { CommandOutcome } from '../../../system/child-process';
-import { Domains } from './domains';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ONE_UUID as UUID, OneServer } from '../../../../test/support/one-server';
+import { newId } from '../../../contracts/ids';
+import type { Fence } from '../../../contracts/server';
+import { withFence } from '../swaps/domain-rewrite';
+import { Domains, powerStateOf } from './domains';
 import { Fences } from './fence';
-import { FENCE_NAMESPACE } from './fence-xml';
 import { Power } from './power';
-import { Virsh } from '../virsh';
 
-const UUID = '3f0c9c1e-1111-4222-8333-444455556666';
-const SERVER = { uuid: UUID, name: 'db01' };
-const FENCE = { runId: 'run_01aaaaaaaaaaaaaaaaaaaaaaaa', token: 7 };
-const NEWER = { runId: 'run_02aaaaaaaaaaaaaaaaaaaaaaaa', token: 8 };
+const server = { uuid: UUID, name: 'db01' };
+const DEFINITION = `<domain type='qemu'><name>db01</name><uuid>${UUID}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices/></domain>`;
+const fencedOff = { code: 'FENCED_OFF', context: { uuid: UUID, token: 7 } };
 
-/** virsh in front of one server. Each look at its state takes the next of these, the last one stays; so does each `start`. */
-class ScriptedVirsh extends Virsh {
-  readonly asked: string[] = [];
-  holder = FENCE;
-  states: string[] = ['shut off'];
-  reasons: string[] = ['starting up'];
-  starts: number[] = [0];
-  afterShutdown: () => void = () => undefined;
-
-  constructor() {
-    super({ name: 'local', uri: 'qemu:///system', stateDirectory: '/nonexistent' });
-  }
-
-  override async runOn(_uuid: string, command: string): Promise<string> {
-    if (command === 'dumpxml') {
-      const fence = `<modosu:fence xmlns:modosu='${FENCE_NAMESPACE}' run='${this.holder.runId}' token='${this.holder.token}'/>`;
-      return `<domain type='qemu'><name>db01</name><uuid>${UUID}</uuid><memory>1024</memory><metadata>${fence}</metadata><os><type arch='x86_64' machine='q35'>hvm</type></os><devices/></domain>`;
-    }
-    if (command === 'domstate') return `paused (${next(this.reasons)})\n`;
-    const state = next(this.states);
-    return `Id:             ${state === 'shut off' ? '-' : '7'}\nState:          ${state}\nPersistent:     yes\nManaged save:   no\n`;
-  }
-
-  override async attemptOn(_uuid: string, command: string): Promise<CommandOutcome> {
-    this.asked.push(command);
-    if (command === 'shutdown') this.afterShutdown();
-    return { exitCode: command === 'start' ? next(this.starts) : 0, signal: null, truncated: false, timedOut: false, stdout: '', stderr: 'error: cannot acquire state change lock' };
-  }
-}
-
-const next = <T>(values: T[]): T => (values.length > 1 ? values.shift() : values[0]) as T;
-
-describe('Power', () => {
-  let virsh: ScriptedVirsh;
+describe('the fence around the power of a server', () => {
+  let directory: string;
+  let virsh: OneServer;
   let power: Power;
+  let ours: Fence;
   beforeEach(() => {
-    virsh = new ScriptedVirsh();
+    directory = mkdtempSync(join(tmpdir(), 'modosu-power-'));
+    virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
     const domains = new Domains(virsh);
     power = new Power(virsh, domains, new Fences(virsh, domains));
+    ours = { runId: newId('run'), token: 7 };
+    virsh.definition = withFence(DEFINITION, ours);
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+    rmSync(directory, { recursive: true, force: true });
   });
 
-  describe('a start', () => {
-    it('waits for one that is under way, and asks for no second', async () => {
-      virsh.states = ['paused', 'paused', 'running'];
-      await power.start(SERVER, FENCE);
-      expect(virsh.asked).toEqual([]);
-    });
+  const takenOver = (): void => {
+    virsh.definition = withFence(DEFINITION, { runId: newId('run'), token: 8 });
+  };
+  const takenOverAfter = (command: string): void => {
+    virsh.meanwhile = (called) => {
+      if (called === command) takenOver();
+    };
+  };
+  const before = (command: string): readonly (string | undefined)[] => virsh.calls.flatMap((called, index) => (called === command ? [virsh.calls[index - 1]] : []));
 
-    it('that is refused because another is under way lets that one end', async () => {
-      virsh.states = ['shut off', 'paused', 'running'];
-      virsh.starts = [1];
-      await power.start(SERVER, FENCE);
-      expect(virsh.asked).toEqual(['start']);
-    });
-
-    it('says that somebody has paused the server', async () => {
-      virsh.states = ['paused'];
-      virsh.reasons = ['user'];
-      await expect(power.start(SERVER, FENCE)).rejects.toMatchObject({ code: 'START_FAILED' });
-      expect(virsh.asked).toEqual([]);
-    });
+  it('is read right before it is started, asked to shut down, and its power is cut', async () => {
+    await power.start(server, ours);
+    await expect(power.shutDown(server, ours, { deadlineMs: 1, signal: new AbortController().signal })).rejects.toMatchObject({ code: 'STOP_TIMED_OUT' });
+    await power.powerOff(server, ours);
+    expect([before('start'), before('shutdown'), before('destroy')]).toEqual([['dumpxml'], ['dumpxml'], ['dumpxml']]);
   });
 
-  describe('a shutdown', () => {
-    it('is not asked for again by a run that no longer holds the server', async () => {
-      virsh.states = ['running'];
-      virsh.afterShutdown = () => (virsh.holder = NEWER);
-      let clock = 0;
-      const now = jest.spyOn(performance, 'now').mockImplementation(() => (clock += 20_000));
-      await expect(power.shutDown(SERVER, FENCE, { deadlineMs: 36_000_000, signal: new AbortController().signal })).rejects.toMatchObject({ code: 'FENCED_OFF' });
-      now.mockRestore();
-      expect(virsh.asked).toEqual(['shutdown']);
-    });
+  it('keeps a server off that was taken over after the first look', async () => {
+    takenOverAfter('dominfo');
+    await expect(power.start(server, ours)).rejects.toMatchObject(fencedOff);
+    expect(virsh.isRunning).toBe(false);
+  });
+
+  it('keeps a server running that was taken over after the first look', async () => {
+    virsh.isRunning = true;
+    takenOverAfter('dominfo');
+    await expect(power.powerOff(server, ours)).rejects.toMatchObject(fencedOff);
+    expect(virsh.isRunning).toBe(true);
+  });
+
+  it('lets a guest be asked to shut down once only when its server was taken over since', async () => {
+    virsh.isRunning = true;
+    takenOverAfter('shutdown');
+    // Every look at the clock is half a minute later than the one before.
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (now += 30_000));
+    await expect(power.shutDown(server, ours, { deadlineMs: 600_000, signal: new AbortController().signal })).rejects.toMatchObject(fencedOff);
+    expect(virsh.calls.filter((command) => command === 'shutdown')).toHaveLength(1);
+  });
+});
+
+describe('what libvirt says of a server', () => {
+  it.each([
+    ['shut off', '-', 'off'],
+    ['crashed', '-', 'off'],
+    // Its process is there: the disks may be in use.
+    ['crashed', '7', 'paused'],
+    ['shut off', '7', 'running'],
+    ['in shutdown', '7', 'running'],
+    ['a word of the future', '-', 'running'],
+    ['', '', 'running'],
+  ])('"%s", id "%s", is taken for %s', (word, id, state) => {
+    expect(powerStateOf(word, id)).toBe(state);
   });
 });

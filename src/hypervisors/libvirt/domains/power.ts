@@ -30,6 +30,7 @@ export class Power {
         hint: `Look why it was paused (a full disk under its images?), then: virsh resume ${server.uuid}`,
       });
     }
+    await this.fences.require(server, fence);
     const outcome = await this.virsh.attemptOn(server.uuid, 'start', [], { timeoutMs: START_TIMEOUT_MS });
     if (outcome.exitCode === 0) return;
     const after = await this.stateOnceStarted(server);
@@ -66,8 +67,8 @@ export class Power {
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
         askedAt = now;
-        // A newer run may hold it by now, and want it to run.
-        if (answer !== '') await this.fences.require(server, fence);
+        // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have started it.
+        await this.fences.require(server, fence);
         answer = await keepSaying(options.onWaiting, this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal));
       }
       options.onWaiting?.();
