@@ -6,7 +6,7 @@ import { newId } from '../../src/contracts/ids';
 import type { DataRestorePlanBody } from '../../src/contracts/plan';
 import type { KeptDataRecord } from '../../src/contracts/way-back';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, BEFORE, codeOf, ESTATE, manifestOf, refusal, RESOLVED, restoreRequest } from './catalog.fixtures';
+import { actions, backupRequest, BEFORE, codeOf, ESTATE, manifestOf, refusal, RESOLVED, restoreRequest, succeeded } from './catalog.fixtures';
 
 const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/modosu-spool', before: null, after: null };
 
@@ -100,6 +100,10 @@ export function dataContract(subject: () => CatalogUnderTest): void {
       const server = await givenServerWithData(catalog);
       const { runId } = await catalog.acceptDataBackup(request(server.id));
       expect(await refusal(catalog.acceptDataBackup(request(server.id)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId } });
+      expect(await refusal(catalog.acceptBackup(backupRequest(server.id)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId } });
+      await catalog.finishRun(runId, succeeded);
+      const image = await catalog.acceptBackup(backupRequest(server.id));
+      expect(await refusal(catalog.acceptDataBackup(request(server.id)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId: image.runId } });
     });
 
     it('recovery points are recorded once, listed with the images, and found by data set, newest first', async () => {

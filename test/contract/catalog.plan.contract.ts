@@ -202,6 +202,22 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_ALREADY_USED', context: { runId: accepted[0]!.value.runId } });
     });
 
+    it('lets one of several plans have the server when all are carried out at once; the others stay ready', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const planIds: string[] = [];
+      for (let index = 0; index < 5; index += 1) planIds.push((await givenReadyPlan(catalog, server)).planId);
+      const results = await Promise.allSettled(planIds.map((planId) => catalog.acceptPlanned(restoreRequest(server.id, planId))));
+      const accepted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.runId] : []));
+      expect(accepted).toHaveLength(1);
+      const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+      for (const error of refused) expect(error).toMatchObject({ code: 'SERVER_BUSY', context: { runId: accepted[0] } });
+      const states = await Promise.all(planIds.map(async (planId) => (await catalog.getPlan(planId)).state));
+      expect(states.sort()).toEqual(['ready', 'ready', 'ready', 'ready', 'used']);
+      expect(await catalog.listOpenRuns()).toMatchObject([{ runId: accepted[0] }]);
+      expect(await catalog.verifyAudit()).toMatchObject({ intact: true });
+    });
+
     it('answers the same request with the same run', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

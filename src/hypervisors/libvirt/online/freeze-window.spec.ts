@@ -50,6 +50,27 @@ describe('the freeze window', () => {
     expect(word.said.freezes).toMatchObject([{ answered: true, thawed: true }]);
   });
 
+  it.each([['forward', 86_400_000], ['back', -86_400_000]])('is measured on a clock that does not jump: the time of day is set a day %s meanwhile', async (_where, byMs) => {
+    const { agent } = scriptedAgent();
+    let givenMs = 0;
+    jest.useFakeTimers({ doNotFake: ['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
+    try {
+      const jumpedTo = Date.now() + byMs;
+      const freeze = agent.freeze.bind(agent);
+      agent.freeze = async (timeoutMs) => {
+        jest.setSystemTime(jumpedTo);
+        return freeze(timeoutMs);
+      };
+      const taken = await insideFreeze({ name: 'db01', agent, word, files }, async (timeoutMs) => void (givenMs = timeoutMs));
+      expect(taken).toMatchObject({ held: true, tooLong: false, note: null });
+      expect(taken.frozenMs).toBeLessThan(5_000);
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(givenMs).toBeGreaterThan(3_000);
+    expect(givenMs).toBeLessThanOrEqual(8_000);
+  });
+
   it('thaws also when what was to be begun has failed', async () => {
     const { agent, asked } = scriptedAgent();
     await expect(insideFreeze({ name: 'db01', agent, word, files }, () => Promise.reject(new Error('no job')))).rejects.toThrow('no job');
