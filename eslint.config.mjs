@@ -24,7 +24,11 @@ export default tseslint.config(
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
       'no-control-regex': 'off',
-      'no-restricted-syntax': ['error', { selector: "Property[key.name='shell'][value.value=true]", message: 'No shell: pass an argv array.' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: "Property[key.name='shell'][value.value=true]", message: 'No shell: pass an argv array.' },
+        { selector: "ImportDeclaration[source.value=/^(node:)?child_process$/] ImportSpecifier[imported.name=/^exec(Sync)?$/]", message: 'No shell: pass an argv array (spawn, execFile).' },
+      ],
     },
   },
   // Nest reads the types of constructor parameters at run time: a type-only import would erase them.
