@@ -47,23 +47,23 @@ describe('a start', () => {
     power = new Power(virsh, domains, new Fences(virsh, domains));
   });
 
-    it('waits for one that is under way, and asks for no second', async () => {
-      virsh.states = ['paused', 'paused', 'running'];
-      await power.start(SERVER, FENCE);
-      expect(virsh.asked).toEqual([]);
-    });
+  it('waits for one that is under way, and asks for no second', async () => {
+    virsh.states = ['paused', 'paused', 'running'];
+    await power.start(SERVER, FENCE);
+    expect(virsh.asked).toEqual([]);
+  });
 
-    it('that is refused because another is under way lets that one end', async () => {
-      virsh.states = ['shut off', 'paused', 'running'];
-      virsh.starts = [1];
-      await power.start(SERVER, FENCE);
-      expect(virsh.asked).toEqual(['start']);
-    });
+  it('that is refused because another is under way lets that one end', async () => {
+    virsh.states = ['shut off', 'paused', 'running'];
+    virsh.starts = [1];
+    await power.start(SERVER, FENCE);
+    expect(virsh.asked).toEqual(['start']);
+  });
 
-    it('says that somebody has paused the server', async () => {
-      virsh.states = ['paused'];
-      virsh.reasons = ['user'];
-      await expect(power.start(SERVER, FENCE)).rejects.toMatchObject({ code: 'START_FAILED' });
-      expect(virsh.asked).toEqual([]);
-    });
+  it('says that somebody has paused the server', async () => {
+    virsh.states = ['paused'];
+    virsh.reasons = ['user'];
+    await expect(power.start(SERVER, FENCE)).rejects.toMatchObject({ code: 'START_FAILED' });
+    expect(virsh.asked).toEqual([]);
+  });
 });
