@@ -4,8 +4,8 @@ import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../sr
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import { formatBytes } from '../src/contracts/format';
 import { stagingDirectory, type StagedPart } from '../src/domain/planning/file-comparison';
+import { namesOf } from '../src/domain/words';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
-import { namesOf } from '../src/guests/files/guest-words';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
 import { tightRoom } from '../src/guests/files/room';
 import { redoFiles, undoFiles } from '../src/guests/files/undo-files';

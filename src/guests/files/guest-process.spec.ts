@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { HostAgent } from '../../../test/support/host-agent';
 import { ModosuError } from '../../contracts/errors';
 import { endLeftovers, runInGuest, waitUntilNoneRuns } from './guest-process';
-import { cleanWords, namesOf } from './guest-words';
 import { inBatches, statMany } from './many-paths';
 
 const never = new AbortController().signal;
@@ -83,10 +82,4 @@ it('believes no answer of stat about what was not asked', async () => {
   const agent = new HostAgent();
   agent.outcome = () => Promise.resolve({ exitCode: 0, stdout: '1\x002\x0081a4\x000\x005\x00/etc/shadow\x00', stderr: '', truncated: false });
   await expect(statMany(agent, ['/etc/passwd'], { signal: never })).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED' });
-});
-
-it('shows words of a guest as one short line', () => {
-  expect(cleanWords('a\n\u001b[31mb\u202e  c\u0000')).toBe('a [31mb c');
-  expect(Array.from(cleanWords('🗻'.repeat(1_000), 10))).toHaveLength(10);
-  expect(namesOf(['a\nb', 'c'], 1)).toBe('"a b" and 1 more');
 });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
+import { cleanWords } from '../../domain/words';
 import { passesByItself, type CommandResult, type GuestAgent, type GuestProgram } from '../guest-agent';
-import { cleanWords } from './guest-words';
 
 /** Bytes of a program's work that have been seen, never estimated. `totalBytes` 0: not known. */
 export interface GuestProgress {

@@ -1,8 +1,8 @@
 import { ModosuError } from '../../contracts/errors';
 import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
+import { cleanWords } from '../../domain/words';
 import type { GuestAgent } from '../guest-agent';
 import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
-import { cleanWords } from './guest-words';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 
 /**

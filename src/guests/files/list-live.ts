@@ -1,10 +1,10 @@
 import { ModosuError } from '../../contracts/errors';
 import type { SnapshotEntry } from '../../contracts/data';
 import { parentOf, STAGING_PREFIX, type LiveEntry, type LiveListing } from '../../domain/planning/file-comparison';
+import { cleanWords } from '../../domain/words';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles, type Found } from './find-files';
 import type { GuestWork } from './guest-process';
-import { cleanWords } from './guest-words';
 
 export interface ListRequest {
   /** Absolute paths, without `.`, `..` and doubled slashes; none lies inside another. */

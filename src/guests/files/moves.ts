@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
 import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
+import { namesOf } from '../../domain/words';
 import type { GuestAgent } from '../guest-agent';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
-import { namesOf } from './guest-words';
 import type { Journal, JournalItem } from './journal';
 import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './many-paths';
 

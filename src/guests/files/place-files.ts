@@ -1,9 +1,9 @@
 import type { KeptData, SnapshotEntry } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/planning/file-comparison';
+import { namesOf } from '../../domain/words';
 import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
-import { namesOf } from './guest-words';
 import { readJournal, writeJournal, type Journal } from './journal';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';

@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { cleanWords } from './guest-words';
+import { cleanWords } from '../../domain/words';
 
 /** A run's id stands in names of files and processes: nothing but letters, digits, "_" and "-". */
 export function checkedRunId(runId: string): string {

@@ -1,9 +1,9 @@
 import { ModosuError } from '../../contracts/errors';
 import { STAGED } from '../../domain/planning/file-comparison';
+import { namesOf } from '../../domain/words';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
 import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from './guest-process';
-import { namesOf } from './guest-words';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
 import { checkStaging, ends, exchange, inDirection, itemsOf, keptPath, markPlaced, stagedPath, transfer, undonePath, type Ground, type Moved, type Numbered } from './moves';

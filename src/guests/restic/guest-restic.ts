@@ -1,11 +1,11 @@
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { DataAccess } from '../../contracts/data';
 import { resticOutcome } from '../../domain/restic-outcome';
+import { cleanWords, namesOf } from '../../domain/words';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 import { checkedRunId } from '../files/run-ids';
 import { findFiles } from '../files/find-files';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
-import { cleanWords, namesOf } from '../files/guest-words';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';
 import { isExcluded } from './restic-patterns';
 import { readSnapshotId, readSummary, unreadableFiles, type ResticSummary } from './restic-answers';

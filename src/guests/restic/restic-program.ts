@@ -3,8 +3,8 @@ import type { DataAccess } from '../../contracts/data';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
+import { cleanWords } from '../../domain/words';
 import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../files/guest-process';
-import { cleanWords } from '../files/guest-words';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 
 /** Output of restic that is kept: its summary stands at the end. */

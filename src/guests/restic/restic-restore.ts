@@ -1,9 +1,9 @@
 import type { DataAccess } from '../../contracts/data';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { resticOutcome } from '../../domain/restic-outcome';
+import { cleanWords, namesOf } from '../../domain/words';
 import { checkedRunId } from '../files/run-ids';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
-import { cleanWords, namesOf } from '../files/guest-words';
 import { inBatches } from '../files/many-paths';
 import type { GuestAgent } from '../guest-agent';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';

@@ -3,9 +3,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { SshAccess } from '../../contracts/protection';
+import { cleanWords } from '../../domain/words';
 import { runCommand } from '../../system/child-process';
 import { fileExists, writeFileDurably } from '../../system/files';
-import { cleanWords } from '../files/guest-words';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
 import { between, fromBase64, outcomeScript, readScript, runScript, startScript, type Asked } from './guest-script';
 
