@@ -3,10 +3,10 @@ import { Context } from '@temporalio/activity';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
 import type { DataChange, DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
-import { formatBytes } from '../src/contracts/format';
 import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import { guestRoomFindings } from '../src/domain/planning/guest-room';
 import { cleanWords, namesOf } from '../src/domain/words';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
@@ -153,7 +153,7 @@ export class DataCalls implements DataActivities {
         files: async (item) => {
           const { changes, parts, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
           const tight = await tightRoom(agent, parts, async () => (await repository.sizeOf(source.serverId, item.snapshotId)).totalBytes, { signal });
-          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...tight.map(spaceFinding)], losses: fileLosses(changes) };
+          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...guestRoomFindings(tight)], losses: fileLosses(changes) };
         },
         database: async (item) => {
           const { changes, findings, losses } = await surveyDatabase(agent, repository, source, item);
@@ -251,9 +251,7 @@ async function reachData(deps: ActivityDependencies, input: RunInput, signal: Ab
 
 async function surveyDatabase(agent: GuestAgent, repository: DataRepository, { serverId, runId }: Pick<RunInput, 'serverId' | 'runId'>, item: PostgresqlItem): Promise<Pick<DataSurvey, 'changes' | 'findings' | 'losses'>> {
   const facts = await factsOf(repository, serverId, item);
-  const { changes, findings, losses, space } = await databaseIn(agent, item.dataSet, runId).survey(facts, item.selection);
-  const tight = space.filter(({ neededBytes, freeBytes }) => neededBytes > freeBytes && !findings.some(({ code }) => code === 'GUEST_DISK_FULL'));
-  return { changes, findings: [...findings, ...tight.map(spaceFinding)], losses };
+  return databaseIn(agent, item.dataSet, runId).survey(facts, item.selection);
 }
 
 const aliveFinding: Finding = { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server is running and its guest agent answers: the data comes back while it runs on.', evidence: [] };
@@ -264,14 +262,6 @@ const agentFinding = (powerState: string, agent: string): Finding => ({
   message: 'The guest agent does not answer: data is brought back by programs that run in the guest.',
   remedy: 'Start the server and its guest agent, or restore the whole server (--scenario server).',
   evidence: [`power state ${powerState}`, `agent ${agent}`],
-});
-
-const spaceFinding = ({ directory, neededBytes, freeBytes }: { readonly directory: string; readonly neededBytes: number; readonly freeBytes: number }): Finding => ({
-  code: 'GUEST_DISK_FULL',
-  severity: 'block',
-  message: `${directory} in the guest has too little room.`,
-  remedy: `Free at least ${formatBytes(neededBytes - freeBytes)} there.`,
-  evidence: [`needed ${neededBytes} bytes`, `free ${freeBytes} bytes`],
 });
 
 function fileFindings({ conflicts, unnameable, truncated, problems }: { readonly conflicts: readonly string[]; readonly unnameable: readonly string[]; readonly truncated: boolean; readonly problems: readonly string[] }): readonly Finding[] {

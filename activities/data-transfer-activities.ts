@@ -2,8 +2,8 @@ import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, Saved
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
-import { formatBytes } from '../src/contracts/format';
 import { stagingDirectory, type StagedPart } from '../src/domain/planning/file-comparison';
+import { requireGuestRoom } from '../src/domain/planning/guest-room';
 import { namesOf } from '../src/domain/words';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
@@ -147,11 +147,7 @@ export class DataTransfers implements DataTransferActivities {
       await clearTarget(agent, { target, runId: input.runId }, work.signal);
       targets.set(part, target);
     }
-    const [tight] = await tightRoom(agent, parts, async () => (await repository.sizeOf(input.serverId, snapshotId)).totalBytes, work);
-    if (tight !== undefined) {
-      const { directory, freeBytes, neededBytes } = tight;
-      throw new ModosuError('GUEST_DISK_FULL', `${namesOf([directory])} in the guest has ${formatBytes(freeBytes)} free, and what is fetched beside the files there needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes, neededBytes } });
-    }
+    requireGuestRoom(await tightRoom(agent, parts, async () => (await repository.sizeOf(input.serverId, snapshotId)).totalBytes, work));
     for (const [part, target] of targets) {
       const [first, ...others] = part.include;
       if (first === undefined) continue;

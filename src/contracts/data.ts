@@ -289,7 +289,6 @@ export interface PostgresqlSurvey {
   readonly findings: readonly Finding[];
   /** What goes back in time or is lost, in sentences. */
   readonly losses: readonly string[];
-  readonly space: readonly GuestSpace[];
 }
 
 /** What undoing a restore would change and lose. */

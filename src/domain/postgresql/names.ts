@@ -67,3 +67,6 @@ function cut(text: string, maxBytes: number): string {
   }
   return kept;
 }
+
+/** A table as the key of a map, such as that of counted rows. */
+export const rowsKey = ({ schema, name }: { readonly schema: string; readonly name: string }): string => JSON.stringify([schema, name]);

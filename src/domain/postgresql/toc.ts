@@ -1,4 +1,5 @@
 import type { DatabaseFacts, TableName } from '../../contracts/data';
+import { rowsKey } from './names';
 import { identifier } from './sql';
 
 /** An entry of a dump's table of contents, as `pg_restore -l` lists it. What names it says is for people; it is known by its ids. */
@@ -79,11 +80,10 @@ const oneLine = (text: string): string => text.replace(/[\r\n]/g, ' ');
 
 /** The tables that hold rows of the ones named: partitions of partitioned tables, at any depth, and the named ones themselves. */
 export function withPartitions<T extends TableName & { readonly parents: readonly TableName[]; readonly bound: string | null }>(tables: readonly T[], named: readonly TableName[]): readonly T[] {
-  const key = ({ schema, name }: TableName): string => JSON.stringify([schema, name]);
-  const found = new Set(named.map(key));
+  const found = new Set(named.map(rowsKey));
   for (let before = -1; before !== found.size; ) {
     before = found.size;
-    for (const table of tables) if (table.bound !== null && table.parents.some((parent) => found.has(key(parent)))) found.add(key(table));
+    for (const table of tables) if (table.bound !== null && table.parents.some((parent) => found.has(rowsKey(parent)))) found.add(rowsKey(table));
   }
-  return tables.filter((table) => found.has(key(table)));
+  return tables.filter((table) => found.has(rowsKey(table)));
 }

@@ -1,11 +1,9 @@
 import type { GuestSpace } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import type { StagedPart } from '../../domain/planning/file-comparison';
+import { tooTightFor } from '../../domain/planning/guest-room';
 import type { GuestAgent } from '../guest-agent';
 import { mustRunInGuest, type GuestWork } from './guest-process';
-
-/** Left to whatever runs in the guest, where much is fetched: a small file comes back to a nearly full disk too. */
-const RESERVE_BYTES = 32 * 1024 * 1024;
 
 /**
  * File systems of the guest without room for what is fetched beside the files in use: root's programs may take the last block of one, and then the server's own have none. Reads only.
@@ -24,11 +22,6 @@ export async function tightRoom(agent: GuestAgent, parts: readonly Pick<StagedPa
     const known = spaces.get(key);
     spaces.set(key, { directory: known?.directory ?? base, fetchBytes: fetchBytes + (known?.fetchBytes ?? 0), freeBytes: Number(blocks) * Number(blockBytes) });
   }
-  const needing = (most: number): readonly GuestSpace[] =>
-    [...spaces.values()].flatMap(({ directory, fetchBytes, freeBytes }) => {
-      const bytes = Math.min(fetchBytes, most);
-      const neededBytes = bytes + Math.min(RESERVE_BYTES, bytes);
-      return neededBytes > freeBytes ? [{ directory, neededBytes, freeBytes }] : [];
-    });
-  return needing(Infinity).length === 0 ? [] : needing(await restoreSize());
+  const fetched = [...spaces.values()];
+  return tooTightFor(fetched, Infinity).length === 0 ? [] : tooTightFor(fetched, await restoreSize());
 }

@@ -5,6 +5,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import { flag, integer, jsonLines, nullable, record, text, type Guard } from '../../domain/postgresql/guards';
 import type { RunNames } from '../../domain/postgresql/names';
+import type { EngineFacts } from '../../domain/postgresql/requirements';
 import { connectionString, literal } from '../../domain/postgresql/sql';
 import { words } from '../../domain/postgresql/words';
 import type { CommandResult } from '../guest-agent';
@@ -18,12 +19,6 @@ export interface QueryOptions {
   /** How an error of a statement is called. */
   readonly code?: ErrorCode;
   readonly env?: Readonly<Record<string, string>>;
-}
-
-export interface EngineFacts {
-  readonly version: string;
-  readonly major: number;
-  readonly superuser: boolean;
 }
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;

@@ -3,19 +3,10 @@ import type { DatabaseFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { flag, integer, list, name, record, text } from '../../domain/postgresql/guards';
 import { isOwnName } from '../../domain/postgresql/names';
+import type { PresentDatabase } from '../../domain/postgresql/present-database';
 import { identifier, literal, literals, settingClause } from '../../domain/postgresql/sql';
 import { named } from '../../domain/postgresql/words';
 import { SqlFailure, type DatabaseServer } from './database-server';
-
-export interface PresentDatabase {
-  readonly name: string;
-  readonly allowsConnections: boolean;
-  readonly bytes: number;
-  readonly sessions: number;
-  readonly prepared: readonly string[];
-  /** What runs have noted at it: `modosu.<what>`. */
-  readonly notes: readonly string[];
-}
 
 const present = record<PresentDatabase>({ name, allowsConnections: flag, bytes: integer(0), sessions: integer(0), prepared: list(text(1_000), 1_000), notes: list(text(1_000), 100) });
 

@@ -4,6 +4,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import { asFacts, FACTS_FILE, GLOBALS_FILE, MAX_FACTS_BYTES } from '../../domain/postgresql/facts';
 import { integer, jsonLines, name, record, type Guard } from '../../domain/postgresql/guards';
+import { rowsKey } from '../../domain/postgresql/names';
 import { literals } from '../../domain/postgresql/sql';
 import { named, some, words } from '../../domain/postgresql/words';
 import { SqlFailure, type DatabaseServer } from './database-server';
@@ -29,8 +30,7 @@ const rowsLine: Guard<readonly [string, string, number]> = (value, at) => {
   const parts = Array.isArray(value) ? value : [];
   return [name(parts[0], `${at}[0]`), name(parts[1], `${at}[1]`), integer(0)(parts[2], `${at}[2]`)];
 };
-export const parseRows = (output: string): ReadonlyMap<string, number> => new Map(jsonLines(output, rowsLine).map(([schema, table, rows]) => [JSON.stringify([schema, table]), rows]));
-export const rowsKey = (table: { readonly schema: string; readonly name: string }): string => JSON.stringify([table.schema, table.name]);
+export const parseRows = (output: string): ReadonlyMap<string, number> => new Map(jsonLines(output, rowsLine).map(([schema, table, rows]) => [rowsKey({ schema, name: table }), rows]));
 
 /** See `Postgresql.dump`. */
 export async function dumpDatabases(server: DatabaseServer, directory: string, waiting: Waiting): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {

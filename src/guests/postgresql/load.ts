@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import { numbered } from '../../domain/postgresql/names';
+import type { Requirements } from '../../domain/postgresql/requirements';
 import { isSchema, parseToc, tocList, tocText, type TocEntry } from '../../domain/postgresql/toc';
 import { identifier, literal } from '../../domain/postgresql/sql';
 import { named, words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
-import type { Requirements } from './requirements';
 
 const MAX_LISTING_BYTES = 16 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
 import type { DatabaseFacts, PostgresqlSelection, TableName } from '../../contracts/data';
 import { foreignKeyFacts, columnsGuard } from '../../domain/postgresql/facts';
 import { list, matching, name, record } from '../../domain/postgresql/guards';
+import { rowsKey } from '../../domain/postgresql/names';
 import { decide, selected, type LiveRelation, type ObjectItems } from '../../domain/postgresql/selection';
 import { literals } from '../../domain/postgresql/sql';
 import type { ForeignKey } from './change-script';
 import type { DatabaseServer } from './database-server';
-import { rowsKey } from './dump';
 import { columnsOf, foreignKeysQuery } from './facts-query';
 
 export const liveRelation = record<LiveRelation>({ schema: name, name, kind: matching(/^[a-zA-Z]$/), columns: columnsGuard });

@@ -3,22 +3,23 @@ import type { DatabaseFacts, PostgresqlFacts, PostgresqlSelection, TableFacts } 
 import { ModosuError } from '../../contracts/errors';
 import { databaseOf } from '../../domain/postgresql/facts';
 import { name, record } from '../../domain/postgresql/guards';
-import { numbered, uniqueName } from '../../domain/postgresql/names';
-import { refuseMisfits, rolesOf, type ObjectAction, type ObjectItems } from '../../domain/postgresql/selection';
+import { numbered, rowsKey, uniqueName } from '../../domain/postgresql/names';
+import { refuseMissingRoles, refuseUnmet, type Requirements } from '../../domain/postgresql/requirements';
+import { refuseMisfits, type ObjectAction, type ObjectItems } from '../../domain/postgresql/selection';
 import { literal, literals } from '../../domain/postgresql/sql';
 import { filledViews, withoutActing, withPartitions, type TocEntry } from '../../domain/postgresql/toc';
-import { named, some, tableNamed } from '../../domain/postgresql/words';
+import { named, tableNamed } from '../../domain/postgresql/words';
 import { ChangeScript } from './change-script';
 import { lookAt } from './databases';
 import { SqlFailure, type DatabaseServer } from './database-server';
-import { countRows, proveReadable, rowsKey } from './dump';
+import { countRows, proveReadable } from './dump';
 import { insideSpool } from './guest-programs';
 import { keptByJournal, readJournal } from './journal';
 import { loadDump, readToc } from './load';
 import { foreignKeysAt, lookAtObjects } from './objects-look';
 import { dropPlainRole, makePlainRole } from './plain-role';
 import type { KeptPostgresql, Waiting } from './postgresql';
-import { refuseUnmet, requirementsOf, type Requirements } from './requirements';
+import { requirementsOf } from './requirements';
 import { dropScratch, extensionsIn, proveRows, stageFromScratch, type Stage } from './scratch';
 import { discardDirectory, makeDirectory } from './spool';
 
@@ -182,11 +183,6 @@ async function fillViews(server: DatabaseServer, { facts, stages, contents }: Pi
     if (view.action === 'place') script.refresh(view);
     else script.note(`The materialized view ${tableNamed({ schema: view.stage, name: view.name })} holds no rows: REFRESH MATERIALIZED VIEW fills it.`);
   }
-}
-
-function refuseMissingRoles(items: ObjectItems, { roles }: Requirements, facts: DatabaseFacts): void {
-  const missing = rolesOf(items).filter((role) => !roles.has(role));
-  if (missing.length > 0) throw new ModosuError('DATABASE_ROLE_MISSING', `The database server has no role ${some(missing.map(named))}, to which the selected objects of ${named(facts.name)} belong or are granted.`, { context: { roles: missing.map(named).slice(0, 20) } });
 }
 
 /** What an attempt has left whose transaction has not been committed; its sessions have ended. False: it has been, and nothing was dropped. Idempotent. */

@@ -3,10 +3,10 @@ import { ModosuError } from '../../contracts/errors';
 import { GLOBALS_FILE } from '../../domain/postgresql/facts';
 import { makeRoles, parseGlobals, rolesAsSaved as asSaved, type Globals } from '../../domain/postgresql/globals';
 import { flag, list, name, record } from '../../domain/postgresql/guards';
+import type { Requirements } from '../../domain/postgresql/requirements';
 import { literal } from '../../domain/postgresql/sql';
 import { named, some, words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
-import type { Requirements } from './requirements';
 
 const MAX_GLOBALS_BYTES = 16 * 1024 * 1024;
 /** Hashes of passwords do not belong in the server's log. */

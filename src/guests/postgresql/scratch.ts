@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
 import type { DatabaseFacts, TableFacts, TableName } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
+import { rowsKey } from '../../domain/postgresql/names';
+import type { Requirements } from '../../domain/postgresql/requirements';
 import type { ObjectAction } from '../../domain/postgresql/selection';
 import { tocForScratch, type TocEntry } from '../../domain/postgresql/toc';
 import { identifier, literal, pattern, qualified } from '../../domain/postgresql/sql';
@@ -8,9 +10,8 @@ import { some, tableNamed, words } from '../../domain/postgresql/words';
 import { statisticsFollow } from './change-script';
 import { createDatabase, dropDatabase } from './databases';
 import type { DatabaseServer } from './database-server';
-import { countRows, rowsKey } from './dump';
+import { countRows } from './dump';
 import { loadDump, readToc } from './load';
-import type { Requirements } from './requirements';
 
 /** Where the objects of one schema, which have the same fate, lie until they are put in place. */
 export interface Stage {
