@@ -1,13 +1,16 @@
 import { basename } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
-import type { DataChange, DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
+import type { DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
 import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { BackupDataInput, DataBackupItem, DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import { agentSilent, describeFilesUndo, fileFindings, fileLosses, serverAlive } from '../src/domain/planning/data-findings';
+import { databaseLeftBehind, filesLeftBehind } from '../src/domain/planning/data-notes';
+import { requireGuestPrograms, requireSaved, requireSuperuser } from '../src/domain/planning/data-rules';
 import { guestRoomFindings } from '../src/domain/planning/guest-room';
-import { cleanWords, namesOf } from '../src/domain/words';
+import { cleanWords } from '../src/domain/words';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
 import { runInGuest, waitUntilNoneRuns } from '../src/guests/files/guest-process';
@@ -35,9 +38,7 @@ export class DataCalls implements DataActivities {
       for (const { dataSet } of input.items) {
         if (dataSet.kind !== 'postgresql') continue;
         const { superuser } = await databaseIn(agent, dataSet, input.runId).probe();
-        if (!superuser) {
-          throw new ModosuError('DUMP_FAILED', `"${dataSet.user}" is no superuser of the database server in ${input.serverName}: roles and settings could not be saved.`, { hint: 'Name a superuser as "user" of the data set.' });
-        }
+        requireSuperuser(dataSet, superuser, input.serverName);
       }
       return versions;
     });
@@ -87,18 +88,7 @@ export class DataCalls implements DataActivities {
         repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]),
         listHeld(repository, input.serverId, snapshotId, wanted, wanted, signal),
       ]);
-      if (!found.some(({ id }) => id === snapshotId)) {
-        throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The repository has no snapshot ${snapshotId.slice(0, 10)} of the data set "${dataSet.name}", although restic in the guest has reported it.`);
-      }
-      const files = entries.filter(({ type }) => type === 'file');
-      if (content.kind === 'postgresql') {
-        const sizes = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
-        const dumps = content.databases.map(({ file, sizeBytes }) => ({ path: `${content.directory}/${file}`, sizeBytes: sizeBytes as number | null }));
-        const others = [content.factsFile, content.globalsFile].map((file) => ({ path: `${content.directory}/${file}`, sizeBytes: null }));
-        const wrong = [...dumps, ...others].find(({ path, sizeBytes }) => !sizes.has(path) || (sizeBytes !== null && sizes.get(path) !== sizeBytes));
-        if (wrong !== undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot holds ${wrong.path} not, or not as it was dumped.`);
-      }
-      return { files: files.length, totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+      return requireSaved(dataSet, saved, found.map(({ id }) => id), entries);
     });
   }
 
@@ -144,20 +134,18 @@ export class DataCalls implements DataActivities {
       const hypervisor = await this.deps.hypervisor(source.hypervisor);
       const server = { uuid: source.uuid, name: source.serverName };
       const present = await hypervisor.inspect(server);
-      if (present.agent.state !== 'answering') {
-        return { present, changes: [], findings: [agentFinding(present.powerState, present.agent.state)], losses: [] };
-      }
+      if (present.agent.state !== 'answering') return { present, changes: [], findings: [agentSilent(present)], losses: [] };
       const agent = await guestOf(this.deps, source);
       const repository = await this.deps.dataRepository();
       return filesOrDatabase(source.item, {
         files: async (item) => {
           const { changes, parts, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
           const tight = await tightRoom(agent, parts, async () => (await repository.sizeOf(source.serverId, item.snapshotId)).totalBytes, { signal });
-          return { present, changes, findings: [aliveFinding, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...guestRoomFindings(tight)], losses: fileLosses(changes) };
+          return { present, changes, findings: [serverAlive, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...guestRoomFindings(tight)], losses: fileLosses(changes) };
         },
         database: async (item) => {
           const { changes, findings, losses } = await surveyDatabase(agent, repository, source, item);
-          return { present, changes, findings: [aliveFinding, ...findings], losses };
+          return { present, changes, findings: [serverAlive, ...findings], losses };
         },
       });
     });
@@ -174,15 +162,10 @@ export class DataCalls implements DataActivities {
           const { ours, strange } = await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal });
           const { kept } = await abandonFiles(agent, input.runId, ours, { signal });
           if (strange.length > 0) throw notOurs(strange);
-          return kept.length === 0 ? {} : { leftBehind: `What was written to restored files meanwhile, or could not be moved back, is kept in ${namesOf(kept)}.` };
+          return leftBehind(filesLeftBehind(kept));
         },
         database: async ({ dataSet, selection }) => {
-          const { undoneDatabase, undoneSchema } = await databaseIn(agent, dataSet, input.runId).abandon(selection.database, { signal });
-          const left = [
-            ...(undoneDatabase === null ? [] : [`The database that had been put in place had been in use, and is kept as "${cleanWords(undoneDatabase)}".`]),
-            ...(undoneSchema === null ? [] : [`What others have written to what had been put in place, or made on it, is kept in the schema "${cleanWords(undoneSchema)}" of the database "${cleanWords(selection.database)}".`]),
-          ];
-          return left.length === 0 ? {} : { leftBehind: left.join(' ') };
+          return leftBehind(databaseLeftBehind(selection.database, await databaseIn(agent, dataSet, input.runId).abandon(selection.database, { signal })));
         },
       });
     });
@@ -214,13 +197,7 @@ export class DataCalls implements DataActivities {
         return databaseIn(agent, dataSet, record.runId).surveyUndo(kept);
       }
       if (kept.kind !== 'files') throw new ModosuError('INTERNAL', 'What is kept does not belong to its data set.');
-      const { changed, examples, atLeast } = await surveyUndoFiles(agent, kept, record.runId, { signal });
-      const changes: readonly DataChange[] = [
-        { effect: 'replaced', what: 'files that were replaced', count: kept.replaced, bytes: kept.keptBytes, examples: [] },
-        { effect: 'kept', what: 'files that were added: moved away, not deleted', count: kept.added, bytes: null, examples: [] },
-      ];
-      const written = `${atLeast ? 'At least ' : ''}${changed} restored files were written since: they are moved away with what was written to them, and come back when the undo is undone.`;
-      return { changes: [...changes, ...(changed === 0 ? [] : [{ effect: 'kept' as const, what: 'files written since', count: changed, bytes: null, examples }])], findings: [], losses: changed === 0 ? [] : [written] };
+      return describeFilesUndo(kept, await surveyUndoFiles(agent, kept, record.runId, { signal }));
     });
   }
 
@@ -239,9 +216,7 @@ export class DataCalls implements DataActivities {
 async function reachData(deps: ActivityDependencies, input: RunInput, signal: AbortSignal): Promise<{ readonly agent: GuestAgent; readonly repository: DataRepository; readonly restic: string; readonly agentVersion: string | null }> {
   const agent = await guestOf(deps, input);
   const { version: agentVersion, commands } = await agent.info(AGENT_TIMEOUT_MS);
-  if (!commands.includes('guest-exec')) {
-    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${input.serverName} does not run programs: restic and the databases cannot be reached.`);
-  }
+  requireGuestPrograms(commands, input.serverName);
   const { version: restic } = await probe(agent, signal);
   const repository = await deps.dataRepository();
   await repository.ensure(input.serverId);
@@ -254,46 +229,4 @@ async function surveyDatabase(agent: GuestAgent, repository: DataRepository, { s
   return databaseIn(agent, item.dataSet, runId).survey(facts, item.selection);
 }
 
-const aliveFinding: Finding = { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server is running and its guest agent answers: the data comes back while it runs on.', evidence: [] };
-
-const agentFinding = (powerState: string, agent: string): Finding => ({
-  code: 'AGENT_SILENT',
-  severity: 'block',
-  message: 'The guest agent does not answer: data is brought back by programs that run in the guest.',
-  remedy: 'Start the server and its guest agent, or restore the whole server (--scenario server).',
-  evidence: [`power state ${powerState}`, `agent ${agent}`],
-});
-
-function fileFindings({ conflicts, unnameable, truncated, problems }: { readonly conflicts: readonly string[]; readonly unnameable: readonly string[]; readonly truncated: boolean; readonly problems: readonly string[] }): readonly Finding[] {
-  const findings: Finding[] = [];
-  if (truncated) {
-    findings.push({ code: 'TOO_MANY_FILES', severity: 'block', message: 'There are more files in the guest than can be compared.', remedy: 'Choose a part of the data set with --path.', evidence: [] });
-  }
-  if (problems.length > 0) findings.push({ code: 'FILES_NOT_READABLE', severity: 'warn', message: 'Not everything could be looked at.', evidence: problems });
-  if (conflicts.length > 0) {
-    findings.push({
-      code: 'FILE_TYPE_DIFFERS',
-      severity: 'warn',
-      message: `${conflicts.length === 1 ? 'One file stays' : `${conflicts.length} files stay`} as ${conflicts.length === 1 ? 'it is' : 'they are'}: something of another type stands in the place.`,
-      remedy: 'Move what stands there away, then plan again.',
-      evidence: conflicts.slice(0, MAX_EVIDENCE).map((path) => cleanWords(path)),
-    });
-  }
-  if (unnameable.length > 0) {
-    findings.push({
-      code: 'FILE_NAME_NOT_UTF8',
-      severity: 'warn',
-      message: `${unnameable.length === 1 ? 'One file' : `${unnameable.length} files`} cannot be put in place: the name is no UTF-8, which a guest agent cannot be told.`,
-      remedy: 'Restore them by hand with restic in the guest.',
-      evidence: unnameable.slice(0, MAX_EVIDENCE).map((path) => cleanWords(path)),
-    });
-  }
-  return findings;
-}
-
-const MAX_EVIDENCE = 20;
-
-function fileLosses(changes: readonly DataChange[]): readonly string[] {
-  const replaced = changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0);
-  return replaced === 0 ? [] : [`${replaced === 1 ? 'One file that differs goes' : `${replaced} files that differ go`} back to the recovery point; what stands there now is kept until \`modosu run confirm\`.`];
-}
+const leftBehind = (what: string | null): { readonly leftBehind?: string } => (what === null ? {} : { leftBehind: what });

@@ -2,9 +2,10 @@ import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, Saved
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
+import { leftNotes, notRestoredNotes } from '../src/domain/planning/data-notes';
+import { requireAsPlanned } from '../src/domain/planning/data-rules';
 import { stagingDirectory, type StagedPart } from '../src/domain/planning/file-comparison';
 import { requireGuestRoom } from '../src/domain/planning/guest-room';
-import { namesOf } from '../src/domain/words';
 import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
 import { tightRoom } from '../src/guests/files/room';
@@ -166,12 +167,7 @@ export class DataTransfers implements DataTransferActivities {
     if (begun.length > 0 || digest !== fetched.digest) await this.stage(agent, repository, input, item, unplaced, work);
     await requireHeld(this.deps, input);
     const { kept, left, leftCount } = await placeFiles(agent, { runId: input.runId, parts, begun }, work);
-    const notes = [
-      ...leftNotes(leftCount, left, kept.directories),
-      ...(conflicts.length === 0 ? [] : [`Not restored, because something of another type stands in the place: ${namesOf(conflicts)}.`]),
-      ...(unnameable.length === 0 ? [] : [`Not restored, because the name is no UTF-8, which a guest agent cannot be told: ${namesOf(unnameable)}.`]),
-    ];
-    return { kept, notes, complete: leftCount === 0 };
+    return { kept, notes: [...leftNotes(leftCount, left, kept.directories), ...notRestoredNotes({ conflicts, unnameable })], complete: leftCount === 0 };
   }
 
   /** The dump of one database with what belongs to it, readable for the account that loads it. */
@@ -198,18 +194,4 @@ export class DataTransfers implements DataTransferActivities {
 /** What the guest has kept, before it is a record. */
 interface Placed extends Omit<PlacedData, 'record'> {
   readonly kept: KeptDataRecord['kept'];
-}
-
-const leftNotes = (count: number, left: readonly string[], directories: readonly string[]): readonly string[] =>
-  count === 0 ? [] : [`${count} ${count === 1 ? 'thing was' : 'things were'} not put in place, because something stood there by then, and ${count === 1 ? 'lies' : 'lie'} in ${namesOf(directories)}: ${namesOf(left)}.`];
-
-/** People work in the guest while a plan is read: a few files more are what they expect. */
-const UNPLANNED_FILES = 10;
-const UNPLANNED_SHARE = 0.1;
-
-/** An approval covers what the plan says: asked before anything is fetched, and again before anything is put in place. */
-function requireAsPlanned({ plannedReplaced: planned, replacedFiles: found, truncated }: { readonly plannedReplaced: number | null; readonly replacedFiles: number; readonly truncated: boolean }): void {
-  if (truncated) throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', { hint: 'Choose a part of the data set with --path.' });
-  if (planned === null || found <= planned + Math.max(UNPLANNED_FILES, planned * UNPLANNED_SHARE)) return;
-  throw new ModosuError('PLAN_STALE', `The plan says that ${planned} ${planned === 1 ? 'file is' : 'files are'} replaced; by now ${found} differ from the recovery point. Nothing was replaced.`, { context: { planned, found } });
 }
