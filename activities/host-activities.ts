@@ -1,9 +1,9 @@
 import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest, UndoSource } from '../src/contracts/activities';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
-import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { Fence, ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
+import { backupSubject, requireSameDefinition, storedBytes } from '../src/domain/planning/backup-rules';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
@@ -18,20 +18,7 @@ export class HostCalls implements HostActivities {
   examineForBackup(input: BackupImageInput): Promise<BackupSubject> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      const inspection = await hypervisor.inspect(serverRef(input));
-      refuseUnsuitable(inspection, input.serverName);
-      const mode = input.mode === 'online' && inspection.powerState === 'running' ? 'online' : 'offline';
-      if (mode === 'online' && !input.allowCrashConsistent) refuseUnfreezable(inspection, input.serverName);
-      return {
-        mode,
-        domainName: inspection.domainName,
-        powerState: inspection.powerState,
-        agent: inspection.agent.state,
-        disks: inspection.disks.map(({ target, path, format, backingChain, allocatedBytes }) => ({ target, path, format, flattened: backingChain.length > 0, allocatedBytes })),
-        neededBytes: inspection.disks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, inspection.nvram?.sizeBytes ?? 0),
-        definitionFingerprint: inspection.definitionFingerprint,
-        hasNvram: inspection.nvram !== null,
-      };
+      return backupSubject(await hypervisor.inspect(serverRef(input)), input);
     });
   }
 
@@ -51,7 +38,7 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
-      await this.requireSameDefinition(hypervisor, input, subject);
+      requireSameDefinition(subject, await hypervisor.inspect(serverRef(input)), input.serverName);
       await hypervisor.exportDefinition(serverRef(input), staged.definitionPath);
       if (subject.hasNvram) await hypervisor.exportNvram(serverRef(input), staged.nvramPath);
     });
@@ -147,14 +134,6 @@ export class HostCalls implements HostActivities {
       await hypervisor.importNvram({ sourcePath: nvramPath, newPath: plan.nvramNewPath, replacesPath: present?.nvram?.path ?? null, runId: input.runId });
     });
   }
-
-  /** A definition edited during the copy would describe other disks than those that were copied. */
-  private async requireSameDefinition(hypervisor: Hypervisor, input: RunInput, subject: BackupSubject): Promise<void> {
-    const { definitionFingerprint } = await hypervisor.inspect(serverRef(input));
-    if (definitionFingerprint !== subject.definitionFingerprint) {
-      throw new ModosuError('DEFINITION_CHANGED', `The definition of ${input.serverName} was changed while its disks were copied.`);
-    }
-  }
 }
 
 async function inspectIfPresent(hypervisor: Hypervisor, server: ServerRef): Promise<ServerInspection | null> {
@@ -165,30 +144,3 @@ async function inspectIfPresent(hypervisor: Hypervisor, server: ServerRef): Prom
     throw thrown;
   }
 }
-
-function refuseUnsuitable(inspection: ServerInspection, name: string): void {
-  const [first] = inspection.refusals;
-  if (first) {
-    throw new ModosuError(first.code, first.message, { hint: first.hint, context: { ...first.context, allRefusals: inspection.refusals.map(({ code }) => code) } });
-  }
-  if (inspection.powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest can neither be shut down nor frozen.`);
-}
-
-const WITHOUT_FREEZE = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
-
-/** Said before anything is done: an online backup freezes the file systems through the agent. */
-function refuseUnfreezable({ agent }: ServerInspection, name: string): void {
-  if (agent.state === 'absent') {
-    const { hint } = new ModosuError('AGENT_ABSENT', '');
-    throw new ModosuError('AGENT_ABSENT', `${name} has no channel for a guest agent: its file systems cannot be frozen for an online backup.`, { hint: `${hint} ${WITHOUT_FREEZE}` });
-  }
-  if (agent.state === 'silent') {
-    throw new ModosuError('QUIESCE_FAILED', `The guest agent of ${name} does not answer: its file systems cannot be frozen for an online backup.`, { hint: `Start qemu-guest-agent in the guest. ${WITHOUT_FREEZE}` });
-  }
-  if (!agent.commands.includes('guest-fsfreeze-freeze')) {
-    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${name} forbids guest-fsfreeze-freeze.`, { hint: `Allow it in the agent's configuration. ${WITHOUT_FREEZE}` });
-  }
-}
-
-export const storedBytes = (manifest: ImageManifest): number =>
-  manifest.disks.reduce((sum, { image }) => sum + image.sizeBytes, manifest.definition.sizeBytes + (manifest.nvram?.sizeBytes ?? 0));

@@ -4,6 +4,7 @@ import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../cont
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
 import type { DataManifest } from '../contracts/data';
 import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointView } from '../contracts/recovery-point';
+import { storedBytes } from '../domain/planning/backup-rules';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
 import type { ServerRecord } from './catalog';
@@ -44,9 +45,8 @@ export function dataView(row: RecoveryPointRow): DataRecoveryPointView {
   throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${row.id} is an image, not one of data.`, { context: { recoveryPointId: row.id } });
 }
 
-/** The row of a published recovery point. Its size counts the images, the definition and the NVRAM. */
+/** The row of a published recovery point. */
 export function recoveryPointRow(manifest: ImageManifest, repository: string): RecoveryPointRow {
-  const files = [...manifest.disks.map(({ image }) => image), manifest.definition, ...(manifest.nvram === null ? [] : [manifest.nvram])];
   return {
     id: manifest.recoveryPointId,
     serverId: manifest.server.id,
@@ -60,7 +60,7 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     pointInTime: new Date(manifest.pointInTime),
     publishedAt: new Date(manifest.publishedAt),
     repository,
-    sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    sizeBytes: storedBytes(manifest),
     disks: manifest.disks.map(({ target, virtualSizeBytes, image }) => ({ target, virtualSizeBytes, storedBytes: image.sizeBytes })),
     reason: manifest.reason,
     runId: manifest.runId,
