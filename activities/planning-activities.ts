@@ -7,7 +7,8 @@ import type { WayBackView } from '../src/contracts/way-back';
 import type { PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
 import type { ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
-import { chooseData, heldUntil, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
+import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
+import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
 import { planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
@@ -21,11 +22,7 @@ export class PlanningJudgements implements PlanningActivities {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const point = recoveryPointId === null ? await catalog.newestUsable(serverId, incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
-    if (point.serverId !== serverId) {
-      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
-    }
-    if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
-    if (point.kind !== 'image') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} holds data, not an image.`);
+    requireImage(point, server);
     return {
       planId,
       runId: newId('run'),
@@ -63,16 +60,9 @@ export class PlanningJudgements implements PlanningActivities {
   async chooseDataSource({ planId, serverId, dataSet, recoveryPointId, selection, incidentAt }: PlanDataInput): Promise<DataPlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
-    const until = incidentAt === null ? Infinity : Date.parse(incidentAt);
     const usable = await catalog.usableData(serverId, dataSet);
-    const point = recoveryPointId === null ? usable.find((candidate) => Date.parse(heldUntil(candidate)) <= until) : await catalog.getRecoveryPoint(recoveryPointId);
-    if (point === undefined) {
-      const why = usable.length === 0 ? 'has no usable recovery point' : `has no usable recovery point from before the incident at ${incidentAt ?? 'now'}`;
-      throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${server.name}" ${why}.`, { hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.' });
-    }
-    if (point.serverId !== serverId) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
-    if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
-    if (point.kind !== 'data' || point.dataSet !== dataSet) throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`);
+    const point = recoveryPointId === null ? newestData(usable, { dataSet, serverName: server.name, incidentAt }) : await catalog.getRecoveryPoint(recoveryPointId);
+    requireDataPoint(point, server, dataSet);
     requireSelectable(point, selection);
     return {
       planId,
