@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
+import { heldError, judgeExchange, type Exchange } from '../../domain/postgresql/exchange';
 import { flag, integer, list, name, record, text } from '../../domain/postgresql/guards';
 import { isOwnName } from '../../domain/postgresql/names';
 import type { PresentDatabase } from '../../domain/postgresql/present-database';
@@ -9,9 +10,6 @@ import { named } from '../../domain/postgresql/words';
 import { SqlFailure, type DatabaseServer } from './database-server';
 
 const present = record<PresentDatabase>({ name, allowsConnections: flag, bytes: integer(0), sessions: integer(0), prepared: list(text(1_000), 1_000), notes: list(text(1_000), 100) });
-
-/** A note at a database is a setting nobody reads: it lives and dies with it, and changes in the same transactions. */
-export const noteOf = (what: 'loaded' | 'placed', value: string): string => `modosu.${what}=${value}`;
 
 const SESSIONS_END_WITHIN_MS = 20_000;
 const REST_MS = 300;
@@ -102,13 +100,13 @@ export async function dropDatabase(server: DatabaseServer, database: string): Pr
   if (!isOwnName(database)) throw new ModosuError('INTERNAL', `"${named(database)}" is no database that a run has made.`);
   const found = (await lookAt(server, [database])).get(database);
   if (found === undefined) return;
-  if (found.prepared.length > 0) throw inUse(database, `it has prepared transactions (${found.prepared.map(named).slice(0, 3).join(', ')})`);
+  if (found.prepared.length > 0) throw heldError(database, `it has prepared transactions (${found.prepared.map(named).slice(0, 3).join(', ')})`);
   const maintenance = await server.maintenanceDatabase();
   const subscribed = await dropSubscriptions(server, maintenance, database);
   await server.execute(maintenance, `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS false;\n${terminateSql([database])}`);
   if (found.sessions > 0 || subscribed) await endSessionsOf(server, maintenance, [database]);
   await server.attempt(maintenance, `DROP DATABASE IF EXISTS ${identifier(database)};`, { timeoutMs: SLOW_MS }).catch((error: unknown) => {
-    throw error instanceof SqlFailure ? inUse(database, error.words) : error;
+    throw error instanceof SqlFailure ? heldError(database, error.words) : error;
   });
 }
 
@@ -133,49 +131,19 @@ async function dropSubscriptions(server: DatabaseServer, maintenance: string, da
   return true;
 }
 
-export interface Exchange {
-  readonly database: string;
-  /** What takes its place; null: nothing. */
-  readonly incoming: string | null;
-  /** What the present one is called afterwards. */
-  readonly outgoing: string;
-  /** The incoming one has to have been loaded to its end by this run. */
-  readonly loadedBy?: string;
-}
-
 /**
  * Exchanges databases by their names, in one transaction: there is always the old one or the new one, and what stands under the name accepts connections. Resumable at any
  * point. Returns whether there was a present one. Throws `DATABASE_IN_USE`, everything is as it was; `DATABASE_NOT_FOUND` when what has to come is not there.
  */
-export async function exchange(server: DatabaseServer, { database, incoming, outgoing, loadedBy }: Exchange): Promise<boolean> {
+export async function exchange(server: DatabaseServer, wanted: Exchange): Promise<boolean> {
+  const { database, incoming, outgoing } = wanted;
   const maintenance = await server.maintenanceDatabase(database);
   const found = await lookAt(server, [database, outgoing, ...(incoming === null ? [] : [incoming])], database);
-  const live = found.get(database);
-  const coming = incoming === null ? undefined : found.get(incoming);
-  const gone = found.has(outgoing);
-  const placedHere = live?.notes.includes(noteOf('placed', outgoing)) ?? false;
-  const done = incoming === null ? live === undefined && gone : coming === undefined && live !== undefined && (gone || placedHere);
-  if (done) {
-    await allow(server, maintenance, live);
-    return gone;
-  }
-  const lost = incoming !== null && coming === undefined ? incoming : incoming === null && live === undefined ? database : null;
-  if (lost !== null || gone) {
-    await allow(server, maintenance, live);
-    if (lost !== null) throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(lost)}, which was to be put in the place of ${named(database)}, is not there.`);
-    throw new ModosuError('DATABASE_IN_USE', `A database ${named(outgoing)} is in the way. Everything is as it was.`, { hint: `Look at it and rename it, then start again.` });
-  }
-  if (loadedBy !== undefined && coming?.notes.includes(noteOf('loaded', loadedBy)) !== true) {
-    await allow(server, maintenance, live);
-    throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(incoming ?? '')} has not been loaded to its end.`);
-  }
-  const prepared = [live, coming].flatMap((entry) => entry?.prepared ?? []);
-  if (prepared.length > 0) {
-    await allow(server, maintenance, live);
-    throw inUse(database, `prepared transactions hold it (${prepared.map(named).slice(0, 3).join(', ')})`, prepared);
-  }
-  await renameBoth(server, maintenance, { database, incoming, outgoing, hasLive: live !== undefined });
-  return live !== undefined;
+  const judged = judgeExchange(wanted, found);
+  if (judged.next === 'rename') await renameBoth(server, maintenance, { database, incoming, outgoing, hasLive: judged.hadLive });
+  else await allow(server, maintenance, found.get(database));
+  if (judged.next === 'refuse') throw judged.error;
+  return judged.hadLive;
 }
 
 async function renameBoth(server: DatabaseServer, maintenance: string, { database, incoming, outgoing, hasLive }: Exchange & { readonly hasLive: boolean }): Promise<void> {
@@ -196,7 +164,7 @@ async function renameBoth(server: DatabaseServer, maintenance: string, { databas
   try {
     await server.execute(maintenance, `${both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n')}\n${terminateSql(both)}`);
     for (let round = 1; ; round += 1) {
-      if (!(await endSessionsOf(server, maintenance, both))) throw inUse(database, 'sessions do not end');
+      if (!(await endSessionsOf(server, maintenance, both))) throw heldError(database, 'sessions do not end');
       try {
         await server.attempt(maintenance, transaction);
         return;
@@ -204,7 +172,7 @@ async function renameBoth(server: DatabaseServer, maintenance: string, { databas
         if (!(error instanceof SqlFailure)) throw error;
         // A worker of the server's own may have come in between.
         if (error.sqlState !== '55006') throw new ModosuError('DATA_RESTORE_FAILED', `The databases could not be exchanged: ${error.words}`);
-        if (round >= RENAME_TRIES) throw inUse(database, error.words);
+        if (round >= RENAME_TRIES) throw heldError(database, error.words);
       }
     }
   } catch (error) {
@@ -223,6 +191,3 @@ async function allow(server: DatabaseServer, maintenance: string, database: Pres
 export async function reopen(server: DatabaseServer, database: string): Promise<void> {
   await allow(server, await server.maintenanceDatabase(database), (await lookAt(server, [database], database)).get(database));
 }
-
-const inUse = (database: string, why: string, prepared: readonly string[] = []): ModosuError =>
-  new ModosuError('DATABASE_IN_USE', `The database ${named(database)} is held: ${why}. Everything is as it was.`, { context: { database: named(database), prepared: prepared.map(named).slice(0, 10) } });

@@ -4,10 +4,12 @@ import { ModosuError } from '../../contracts/errors';
 import { databaseOf } from '../../domain/postgresql/facts';
 import { name, record } from '../../domain/postgresql/guards';
 import { numbered, rowsKey, uniqueName } from '../../domain/postgresql/names';
+import { proveRows } from '../../domain/postgresql/proof';
 import { refuseMissingRoles, refuseUnmet, type Requirements } from '../../domain/postgresql/requirements';
 import { refuseMisfits, type ObjectAction, type ObjectItems } from '../../domain/postgresql/selection';
 import { literal, literals } from '../../domain/postgresql/sql';
 import { filledViews, withoutActing, withPartitions, type TocEntry } from '../../domain/postgresql/toc';
+import { transactionFailure } from '../../domain/postgresql/transaction-failure';
 import { named, tableNamed } from '../../domain/postgresql/words';
 import { ChangeScript } from './change-script';
 import { lookAt } from './databases';
@@ -20,7 +22,7 @@ import { foreignKeysAt, lookAtObjects } from './objects-look';
 import { dropPlainRole, makePlainRole } from './plain-role';
 import type { KeptPostgresql, Waiting } from './postgresql';
 import { requirementsOf } from './requirements';
-import { dropScratch, extensionsIn, proveRows, stageFromScratch, type Stage } from './scratch';
+import { dropScratch, extensionsIn, stageFromScratch, type Stage } from './scratch';
 import { discardDirectory, makeDirectory } from './spool';
 
 const RESERVE_BYTES = 32 * 1024 * 1024;
@@ -116,14 +118,7 @@ export async function carryOut(server: DatabaseServer, database: string, script:
     await server.attemptScript(database, script.text(), file, options);
   } catch (error) {
     if (!(error instanceof SqlFailure)) throw error;
-    const { sqlState } = error;
-    const code =
-      sqlState.startsWith('23') ? 'DATABASE_ROWS_CONFLICT'
-      : sqlState === '55P03' || sqlState === '40P01' || sqlState === '55006' ? 'DATABASE_IN_USE'
-      : sqlState === '42P01' || sqlState === '42703' || sqlState === '42804' ? 'DATABASE_STRUCTURE_DIFFERS'
-      : 'DATA_RESTORE_FAILED';
-    const hint = code === 'DATABASE_IN_USE' ? { hint: 'Others hold locks on the tables; look at pg_locks and pg_stat_activity, and start again. Everything is as it was.' } : {};
-    throw new ModosuError(code, `Everything is as it was. The database server says: ${error.words}`, { context: { sqlState }, ...hint });
+    throw transactionFailure(error);
   }
 }
 

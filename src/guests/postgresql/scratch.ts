@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
-import type { DatabaseFacts, TableFacts, TableName } from '../../contracts/data';
+import type { DatabaseFacts, TableFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { rowsKey } from '../../domain/postgresql/names';
+import { proveRows } from '../../domain/postgresql/proof';
 import type { Requirements } from '../../domain/postgresql/requirements';
 import type { ObjectAction } from '../../domain/postgresql/selection';
 import { tocForScratch, type TocEntry } from '../../domain/postgresql/toc';
 import { identifier, literal, pattern, qualified } from '../../domain/postgresql/sql';
-import { some, tableNamed, words } from '../../domain/postgresql/words';
+import { words } from '../../domain/postgresql/words';
 import { statisticsFollow } from './change-script';
 import { createDatabase, dropDatabase } from './databases';
 import type { DatabaseServer } from './database-server';
@@ -78,13 +79,7 @@ function stagingSql({ source, schema, whole, tables, action }: Stage, stages: re
 
 /** Rows of tables that are where the recovery point has them. Throws `DUMP_INCOMPLETE`. */
 async function proveRowsOf(server: DatabaseServer, database: string, tables: readonly TableFacts[], { signal, onBeat }: Pick<Scratch, 'signal' | 'onBeat'>): Promise<void> {
-  proveRows(tables, await countRows(server, database, { signal, onBeat: () => void onBeat() }), (table) => table);
-}
-
-/** `as`: where a table is counted. */
-export function proveRows(tables: readonly TableFacts[], rows: ReadonlyMap<string, number>, as: (table: TableFacts) => TableName): void {
-  const wrong = tables.filter((table) => rows.get(rowsKey(as(table))) !== table.rows).map((table) => `${tableNamed(table)} has ${rows.get(rowsKey(as(table))) ?? 'no'} rows instead of ${table.rows}`);
-  if (wrong.length > 0) throw new ModosuError('DUMP_INCOMPLETE', `What was loaded is not what was saved: ${some(wrong, 3)}.`);
+  proveRows(tables, await countRows(server, database, { signal, onBeat: () => void onBeat() }));
 }
 
 /** The dump names roles that nothing selected needs and that exist no more: they are made for the time of the scratch database, without any right, and told by their comment. */

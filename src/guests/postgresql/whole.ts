@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import type { DatabaseFacts, PostgresqlFacts } from '../../contracts/data';
-import { ModosuError } from '../../contracts/errors';
 import { asDatabaseProperties, databaseOf } from '../../domain/postgresql/facts';
 import { name } from '../../domain/postgresql/guards';
-import { rowsKey } from '../../domain/postgresql/names';
+import { noteOf } from '../../domain/postgresql/present-database';
+import { proveAllRows, proveProperties } from '../../domain/postgresql/proof';
 import { refuseUnmet, type Requirements } from '../../domain/postgresql/requirements';
 import { identifier, literal } from '../../domain/postgresql/sql';
-import { named, some, tableNamed } from '../../domain/postgresql/words';
-import { createDatabase, dropDatabase, exchange, lookAt, noteOf, propertiesSql, reopen } from './databases';
+import { named } from '../../domain/postgresql/words';
+import { createDatabase, dropDatabase, exchange, lookAt, propertiesSql, reopen } from './databases';
 import type { DatabaseServer } from './database-server';
 import { countRows } from './dump';
 import { databaseQuery } from './facts-query';
@@ -90,43 +90,11 @@ async function load(server: DatabaseServer, { facts, found, path, workDirectory,
   await loadDump(server, { path, encoding: facts.encoding, into: restored, workDirectory, entries: null, pinned: found.pinned, signal, onBeat: measure });
   await measure();
   const beat = (): void => say(doneBytes);
-  await proveRows(server, restored, facts, { signal, onBeat: beat });
+  proveAllRows(facts.tables, await countRows(server, restored, { signal, onBeat: beat }));
   await server.attemptLong(restored, ANALYZE, { signal, onBeat: beat });
   await server.executeScript(await server.maintenanceDatabase(), propertiesSql(restored, facts), posix.join(workDirectory, 'properties.sql'), { signal, onBeat: beat });
-  await proveProperties(server, restored, facts, found);
+  proveProperties(await server.queryOne(restored, databaseQuery(found.engine.major), asDatabaseProperties), facts, found.otherVersions);
   await server.execute(await server.maintenanceDatabase(), `ALTER DATABASE ${identifier(restored)} SET "modosu"."loaded" TO ${literal(application)};`);
-}
-
-/** Every table, and as many rows in it, as the recovery point says. Throws `DUMP_INCOMPLETE`. */
-async function proveRows(server: DatabaseServer, database: string, facts: DatabaseFacts, options: { readonly signal: AbortSignal; readonly onBeat: () => void }): Promise<void> {
-  const rows = await countRows(server, database, options);
-  const wrong = facts.tables.filter((table) => rows.get(rowsKey(table)) !== table.rows);
-  if (wrong.length === 0 && rows.size === facts.tables.length) return;
-  const evidence = wrong.map((table) => `${tableNamed(table)} has ${rows.get(rowsKey(table)) ?? 'no'} rows instead of ${table.rows}`);
-  throw new ModosuError('DUMP_INCOMPLETE', `What was loaded is not what was saved: ${evidence.length > 0 ? some(evidence, 3) : `there are ${rows.size} tables instead of ${facts.tables.length}`}.`);
-}
-
-/** The restored database is, beside its objects, what it was. Throws `DATA_RESTORE_FAILED`. */
-async function proveProperties(server: DatabaseServer, database: string, facts: DatabaseFacts, found: Requirements): Promise<void> {
-  const now = await server.queryOne(database, databaseQuery(found.engine.major), asDatabaseProperties);
-  const free = new Set(found.otherVersions.map(({ name: extension }) => extension));
-  const sorted = (values: readonly unknown[]): readonly string[] => values.map((value) => JSON.stringify(value)).sort();
-  const aspects = (of: typeof now): Record<string, unknown> => ({
-    owner: of.owner,
-    encoding: of.encoding,
-    collate: of.collate,
-    ctype: of.ctype,
-    localeProvider: of.localeProvider,
-    connectionLimit: of.connectionLimit,
-    tablespace: of.tablespace,
-    comment: of.comment,
-    privileges: of.acl === null ? null : sorted(of.acl.map(({ grantee, grantor, privilege, grantable }) => [grantee, grantor, privilege, grantable])),
-    settings: sorted(of.settings.map(({ role, setting }) => [role, setting])),
-    extensions: sorted(of.extensions.map(({ name: extension, version, schema }) => [extension, free.has(extension) ? '' : version, schema])),
-  });
-  const [is, was] = [aspects(now), aspects(facts)];
-  const different = Object.keys(was).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
-  if (different.length > 0) throw new ModosuError('DATA_RESTORE_FAILED', `The restored database differs from the recovery point in: ${different.join(', ')}.`, { context: { different } });
 }
 
 /** See `Postgresql.swap`. */
