@@ -47,6 +47,7 @@ describe('an exchange of databases', () => {
   it('puts only what the run itself has loaded to its end in place', () => {
     const loaded = (...notes: readonly string[]) => judgeExchange({ ...PLACE, loadedBy: 'modosu-run_1' }, there(live, presentOf({ name: 'restored_1', notes })));
     expect(loaded(noteOf('loaded', 'modosu-run_1'))).toEqual({ next: 'rename', hadLive: true });
+    expect(judgeExchange({ ...AWAY, loadedBy: 'modosu-run_1' }, there(live))).toEqual({ next: 'rename', hadLive: true });
     for (const notes of [[], [noteOf('loaded', 'modosu-run_2')], [noteOf('placed', 'modosu-run_1')]]) expect(loaded(...notes)).toEqual(refused('DATABASE_NOT_FOUND', 'The database restored_1 has not been loaded to its end.'));
   });
 

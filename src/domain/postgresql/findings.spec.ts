@@ -140,6 +140,7 @@ describe('undoing the restore of a whole database', () => {
   it('may be possible', () => {
     expect(wholeUndoFindings(kept, there(presentOf(), presentOf({ name: 'replaced\n_1' })))).toEqual([]);
     expect(wholeUndoFindings({ database: 'shop', keptDatabase: null }, there(presentOf()))).toEqual([]);
+    expect(wholeUndoFindings({ database: 'shop', keptDatabase: null }, there())).toEqual([]);
   });
 
   it('needs what was kept', () =>
