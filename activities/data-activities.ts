@@ -10,7 +10,7 @@ import { agentSilent, describeFilesUndo, fileFindings, fileLosses, serverAlive }
 import { databaseLeftBehind, filesLeftBehind } from '../src/domain/planning/data-notes';
 import { requireGuestPrograms, requireSaved, requireSuperuser } from '../src/domain/planning/data-rules';
 import { guestRoomFindings } from '../src/domain/planning/guest-room';
-import { cleanWords } from '../src/domain/words';
+import { cleanWords } from '../src/contracts/text';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
 import { runInGuest, waitUntilNoneRuns } from '../src/guests/files/guest-process';

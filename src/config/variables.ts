@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hasControlCharacters } from '../contracts/text';
 
 /**
  * Every environment variable of the services, in one schema: it validates at start and makes docs/CONFIGURATION.md. The CLI's own variables
@@ -6,7 +7,7 @@ import { z } from 'zod';
  */
 const absolutePath = z
   .string()
-  .refine((value) => value.startsWith('/') && !value.split('/').includes('..') && !/[\u0000-\u001f]/.test(value), 'must be an absolute path without ".."');
+  .refine((value) => value.startsWith('/') && !value.split('/').includes('..') && !hasControlCharacters(value), 'must be an absolute path without ".."');
 
 const integer = (least: number, most: number) =>
   z

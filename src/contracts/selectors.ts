@@ -1,9 +1,7 @@
 import { ModosuError } from './errors';
 import { isId, type IdPrefix } from './ids';
 import { SERVER_NAME_PATTERN } from './names';
-
-/** What a person typed, short enough and without control characters, for a message. */
-const quoted = (value: string): string => JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+import { quoted } from './text';
 
 /** A server's name or id as somebody typed it. Throws `NAME_INVALID` for what no server can be called. */
 export function serverSelector(value: string): string {

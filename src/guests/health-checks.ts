@@ -2,6 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import type { CommandHealthCheck, HealthCheck, SqlHealthCheck, TcpHealthCheck } from '../contracts/protection';
+import { cleanWords } from '../contracts/text';
 import type { CommandResult, GuestAgent } from './guest-agent';
 
 export interface HealthCheckOptions {
@@ -52,9 +53,9 @@ export async function checkHealth(agent: GuestAgent, check: HealthCheck, options
   for (;;) {
     signal.throwIfAborted();
     const attempt = await attemptOnce(agent, check, options, Math.max(1_000, giveUpAt - performance.now()));
-    if (attempt.passed) return { evidence: clean(attempt.words, MAX_EVIDENCE) };
+    if (attempt.passed) return { evidence: cleanWords(attempt.words, MAX_EVIDENCE) };
     if (giveUpAt - performance.now() <= RETRY_MS) {
-      throw new ModosuError('HEALTH_CHECK_FAILED', `The health check "${check.name}" did not pass within ${Math.round(deadlineMs / 1000)} s. Its last words: ${clean(attempt.words, MAX_WORDS)}`, {
+      throw new ModosuError('HEALTH_CHECK_FAILED', `The health check "${check.name}" did not pass within ${Math.round(deadlineMs / 1000)} s. Its last words: ${cleanWords(attempt.words, MAX_WORDS)}`, {
         context: { check: check.name, kind: check.kind },
       });
     }
@@ -71,7 +72,7 @@ async function attemptOnce(agent: GuestAgent, check: HealthCheck, options: Healt
     options.signal.throwIfAborted();
     if (!isModosuError(error)) throw error;
     if (error.code === 'AGENT_COMMAND_FAILED' && FORBIDDEN.test(error.message)) {
-      throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The health check "${check.name}" runs a program in the guest, and the guest agent forbids that: ${clean(error.message, MAX_WORDS)}`, {
+      throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The health check "${check.name}" runs a program in the guest, and the guest agent forbids that: ${cleanWords(error.message, MAX_WORDS)}`, {
         context: { check: check.name, kind: check.kind },
         cause: error,
       });
@@ -103,25 +104,17 @@ function ofQuery({ socketDirectory, user, database, query, expect }: SqlHealthCh
       const value = end === -1 ? null : result.stdout.slice(0, end);
       if (expect === null) return { passed: true, words: value === null ? 'psql: no row' : `psql: ${value}` };
       if (value === expect) return { passed: true, words: `psql: ${value}` };
-      return { passed: false, words: value === null ? `the query gave no row, not ${quoted(expect)}` : `the query gave ${quoted(value)}, not ${quoted(expect)}` };
+      return { passed: false, words: value === null ? `the query gave no row, not ${asEvidence(expect)}` : `the query gave ${asEvidence(value)}, not ${asEvidence(expect)}` };
     },
   };
 }
 
 const complaint = (program: string, { exitCode, stderr, stdout }: CommandResult): string => {
   const said = stderr.trim() === '' ? stdout.trim() : stderr.trim();
-  return `${program} ended with exit code ${exitCode}${said === '' ? ' and said nothing' : `: ${lastOf(said)}`}`;
+  return `${program} ended with exit code ${exitCode}${said === '' ? ' and said nothing' : `: ${cleanWords(said, MAX_WORDS / 2, { keep: 'end' })}`}`;
 };
 
-/** The end of a long complaint says more than its beginning. */
-const lastOf = (text: string): string => (text.length <= MAX_WORDS / 2 ? text : `…${text.slice(-MAX_WORDS / 2)}`);
-const quoted = (text: string): string => `"${clean(text, MAX_EVIDENCE)}"`;
-
-/** No control, format or unassigned characters: they could forge lines of a log or steer a terminal. */
-function clean(text: string, maxLength: number): string {
-  const plain = Array.from(text.slice(0, maxLength * 4).replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ').trim());
-  return plain.length <= maxLength ? plain.join('') : `${plain.slice(0, maxLength - 1).join('')}…`;
-}
+const asEvidence = (text: string): string => `"${cleanWords(text, MAX_EVIDENCE)}"`;
 
 /** Neither an abort nor an agent that outstays its time is waited for. */
 async function execute(agent: GuestAgent, argv: Argv, signal: AbortSignal, timeoutMs: number): Promise<CommandResult> {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { types } from 'node:util';
 import { ModosuError } from '../contracts/errors';
+import { hasControlCharacters, quoted } from '../contracts/text';
 
 /**
  * Files that must survive a power cut, and files that others have written. Unless said otherwise these functions throw Node's own errors
@@ -97,9 +98,9 @@ export async function freeBytes(directory: string): Promise<number> {
  */
 export function insideDirectory(root: string, relative: string): string {
   const parts = relative.split('/');
-  const hostile = parts.some((part) => part === '' || part === '.' || part === '..') || /[\u0000-\u001f\u007f]/.test(relative);
+  const hostile = parts.some((part) => part === '' || part === '.' || part === '..') || hasControlCharacters(relative);
   if (hostile) {
-    throw new ModosuError('PATH_NOT_ALLOWED', `The path ${JSON.stringify(relative.slice(0, 200))} does not stay inside ${root}`, {
+    throw new ModosuError('PATH_NOT_ALLOWED', `The path ${quoted(relative, 200)} does not stay inside ${root}`, {
       hint: `Only plain relative paths below ${root} are possible here.`,
       context: { root },
     });

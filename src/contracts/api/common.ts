@@ -1,10 +1,25 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../error-codes';
 import type { ErrorSummary } from '../errors';
+import { isOneLine } from '../text';
 
 /** Building blocks of the API's schemas. One schema validates the request, makes the OpenAPI document and types the CLI. */
 
-const hasControlCharacters = (value: string): boolean => /\p{Cc}/u.test(value);
+const CONTROL_CHARACTERS = 'must not contain control characters';
+
+/** One line of text that somebody declares or types. `whenAbsent`: what to say of a field that is not there. */
+export const oneLine = (maxLength: number, whenAbsent?: string) => lineOrNothing(maxLength, whenAbsent).min(1);
+
+/** The same; it may be empty. */
+export const lineOrNothing = (maxLength: number, whenAbsent?: string) =>
+  z
+    .string({ error: ({ input }) => (input === undefined ? whenAbsent : undefined) })
+    .max(maxLength)
+    .refine(isOneLine, CONTROL_CHARACTERS);
+
+export const absoluteDirectory = oneLine(1024)
+  .refine((value) => value.startsWith('/'), 'must be an absolute path')
+  .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
 
 /** ISO 8601 in UTC. */
 export const timestamp = z.string().meta({ format: 'date-time' });
@@ -15,7 +30,7 @@ export const reason = z
   .trim()
   .min(1)
   .max(500)
-  .refine((value) => !hasControlCharacters(value), 'must be one line without control characters')
+  .refine(isOneLine, 'must be one line without control characters')
   .meta({ description: 'Why; it goes into the audit.' });
 
 export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).meta({ id: 'ErrorCode' });

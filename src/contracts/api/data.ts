@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DataChange, DataContent, DataSelection, KeptData } from '../data';
 import type { KeptDataRecord } from '../way-back';
+import { oneLine } from './common';
 import { dataSetSchema } from './protection';
 
 /** What plans, recovery points and ways back say about data. */
@@ -24,7 +25,6 @@ export const dataContentSchema = z.discriminatedUnion('kind', [
   }),
 ]) satisfies z.ZodType<DataContent>;
 
-const oneLine = (maxLength: number) => z.string().min(1).max(maxLength).refine((value) => !/[\u0000-\u001f\u007f]|\p{Cs}/u.test(value), 'must not contain control characters');
 const guestPath = z
   .string()
   .min(1)

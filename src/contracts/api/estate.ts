@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
+import { absoluteDirectory, oneLine } from './common';
 import { protectionFields } from './protection';
 
 /**
@@ -8,10 +9,6 @@ import { protectionFields } from './protection';
  */
 const partName = z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE);
 const serverName = z.string().regex(SERVER_NAME_PATTERN, NAME_RULE);
-const oneLine = (maxLength: number) => z.string().min(1).max(maxLength).refine((value) => !/[\u0000-\u001f\u007f]|\p{Cs}/u.test(value), 'must not contain control characters');
-const absoluteDirectory = oneLine(1024)
-  .refine((value) => value.startsWith('/'), 'must be an absolute path')
-  .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
 
 export const hypervisorDeclarationSchema = z.strictObject({
   name: partName,

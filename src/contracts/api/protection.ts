@@ -1,25 +1,16 @@
 import { z } from 'zod';
 import type { DataSet, DiskDeclaration } from '../data';
 import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks, SshAccess } from '../protection';
+import { absoluteDirectory, lineOrNothing, oneLine } from './common';
 
 /** What a server's owner declares beside where it runs: its disks and networks, its health checks, how it is quiesced, and what an online backup may cost it. */
-
-const CONTROL_CHARACTERS = 'must not contain control characters';
-/** Lone surrogates too: PostgreSQL refuses them in JSON. */
-const withoutControlCharacters = (value: string): boolean => !/[\u0000-\u001f\u007f]|\p{Cs}/u.test(value);
-const oneLine = (maxLength: number, whenAbsent?: string) =>
-  z
-    .string({ error: ({ input }) => (input === undefined ? whenAbsent : undefined) })
-    .min(1)
-    .max(maxLength)
-    .refine(withoutControlCharacters, CONTROL_CHARACTERS);
 
 const uniqueBy = <T>(items: readonly T[], key: (item: T) => string): boolean => new Set(items.map(key)).size === items.length;
 
 const MAX_ARGUMENTS = 64;
 /** Program and arguments; no shell is involved. */
 const argv = z
-  .tuple([oneLine(1024, 'the program is missing')], z.string().max(4096).refine(withoutControlCharacters, CONTROL_CHARACTERS), 'must be a list: the program, then its arguments')
+  .tuple([oneLine(1024, 'the program is missing')], lineOrNothing(4096), 'must be a list: the program, then its arguments')
   .refine((items) => items.length <= MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} parts`)
   .meta({ description: `Program and arguments, at most ${MAX_ARGUMENTS}; no shell.` });
 
@@ -47,9 +38,6 @@ const checkFields = {
 /** psql reads a database name with "=" or ":" in it as a connection string, which may lead to another host. */
 const databaseName = oneLine(63).regex(/^[^-=:/\\][^=:/\\]*$/, 'must be the plain name of a database: no leading "-", no "=", ":", "/" or "\\"');
 const databaseUser = oneLine(63).regex(/^[^-]/, 'must not begin with "-"');
-const socketDirectory = oneLine(1024)
-  .refine((value) => value.startsWith('/'), 'must be an absolute path')
-  .refine((value) => !value.split('/').includes('..'), 'must not contain ".."');
 
 const hostAddress = z
   .string()
@@ -73,9 +61,9 @@ export const healthCheckSchema = z.discriminatedUnion(
       engine: z.literal('postgresql').default('postgresql'),
       database: databaseName,
       user: databaseUser.default('postgres'),
-      socketDirectory: socketDirectory.nullable().default(null),
+      socketDirectory: absoluteDirectory.nullable().default(null),
       query: oneLine(2000).refine((value) => !value.trimStart().startsWith('\\'), "must be a query: psql's own commands are not run"),
-      expect: z.string().max(2000).refine(withoutControlCharacters, CONTROL_CHARACTERS).nullable().default(null).meta({ description: 'What the first value has to be, as text. Absent: the query only has to end well.' }),
+      expect: lineOrNothing(2000).nullable().default(null).meta({ description: 'What the first value has to be, as text. Absent: the query only has to end well.' }),
     }),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be command, tcp or sql' : undefined) },
@@ -128,7 +116,7 @@ export const dataSetSchema = z.discriminatedUnion(
         .nullable()
         .default('postgres')
         .meta({ description: "The guest's account that runs the client programs; null: the guest agent's own." }),
-      socketDirectory: socketDirectory.nullable().default(null),
+      socketDirectory: absoluteDirectory.nullable().default(null),
       port: z.int().min(1).max(65_535).default(5432),
       spoolDirectory: guestDirectory.refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it').default('/var/tmp/modosu-spool').meta({ description: 'Where dumps lie while they are saved or loaded.' }),
     }),

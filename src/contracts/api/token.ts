@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { isOneLine } from '../text';
 import { timestamp } from './common';
 
 export const TOKEN_SCOPES = ['read', 'operate', 'admin'] as const;
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
 /** The name becomes the actor in the audit: one line that people can read. */
-export const isTokenName = (name: string): boolean => /^[^\p{Cc}\p{Cs}]{1,64}$/u.test(name) && name.trim() === name;
+export const isTokenName = (name: string): boolean => /^.{1,64}$/u.test(name) && isOneLine(name) && name.trim() === name;
 
 const tokenScope = z.enum(TOKEN_SCOPES).meta({ description: '`read`; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.' });
 

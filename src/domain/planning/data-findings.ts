@@ -1,7 +1,7 @@
 import type { DataChange, KeptData } from '../../contracts/data';
 import type { Finding, UndoSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
-import { cleanWords } from '../words';
+import { cleanWords } from '../../contracts/text';
 
 /** What people should know before files are brought back into a running server, or taken back. What concerns databases: `postgresql/findings`. */
 

@@ -1,4 +1,4 @@
-import { cleanWords, namesOf } from '../words';
+import { cleanWords, namesOf } from '../../contracts/text';
 
 /** What a run says about data once it is in place, or taken back. */
 

@@ -2,7 +2,7 @@ import type { GuestSpace } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import type { Finding } from '../../contracts/plan';
-import { cleanWords, namesOf } from '../words';
+import { cleanWords, namesOf } from '../../contracts/text';
 
 /** Room in the guest for what is brought back, beside what is in use. */
 

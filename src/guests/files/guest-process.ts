@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
-import { cleanWords } from '../../domain/words';
+import { cleanWords } from '../../contracts/text';
 import { passesByItself, type CommandResult, type GuestAgent, type GuestProgram } from '../guest-agent';
 
 /** Bytes of a program's work that have been seen, never estimated. `totalBytes` 0: not known. */

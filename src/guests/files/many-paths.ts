@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { cleanWords } from '../../domain/words';
+import { cleanWords } from '../../contracts/text';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 import { failureOf, runInGuest, type RunOptions } from './guest-process';
 

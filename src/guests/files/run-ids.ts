@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { cleanWords } from '../../domain/words';
+import { cleanWords } from '../../contracts/text';
 
 /** A run's id stands in names of files and processes: nothing but letters, digits, "_" and "-". */
 export function checkedRunId(runId: string): string {

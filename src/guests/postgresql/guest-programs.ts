@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
+import { hasControlCharacters } from '../../contracts/text';
 import { words } from '../../domain/postgresql/words';
 import { passesByItself, type CommandResult, type GuestAgent } from '../guest-agent';
 
@@ -208,7 +209,7 @@ export const complaintOf = (program: string, { exitCode, stderr }: { readonly ex
 
 /** The path, when it lies below `spool` (`direct`: directly in it). Throws `INTERNAL`: whoever calls has made it up. */
 export function insideSpool(spool: string, path: string, how: 'direct' | 'anywhere'): string {
-  const inside = path.startsWith(`${posix.normalize(spool).replace(/\/$/, '')}/`) && posix.normalize(path) === path && !path.endsWith('/') && !/[\x00-\x1f\x7f]/.test(path);
+  const inside = path.startsWith(`${posix.normalize(spool).replace(/\/$/, '')}/`) && posix.normalize(path) === path && !path.endsWith('/') && !hasControlCharacters(path);
   const name = path.slice(posix.normalize(spool).replace(/\/$/, '').length + 1);
   if (!inside || (how === 'direct' && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/.test(name))) {
     throw new ModosuError('INTERNAL', `"${words(path, 200)}" does not lie ${how === 'direct' ? 'directly ' : ''}in the spool directory of the data set.`);

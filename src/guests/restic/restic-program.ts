@@ -3,7 +3,7 @@ import type { DataAccess } from '../../contracts/data';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
-import { cleanWords } from '../../domain/words';
+import { cleanWords } from '../../contracts/text';
 import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../files/guest-process';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { SshAccess } from '../../contracts/protection';
-import { cleanWords } from '../../domain/words';
+import { cleanWords } from '../../contracts/text';
 import { runCommand } from '../../system/child-process';
 import { fileExists, writeFileDurably } from '../../system/files';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';

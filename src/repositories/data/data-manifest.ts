@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ModosuError } from '../../contracts/errors';
 import type { DataManifest, DataSet } from '../../contracts/data';
 import { isId, type IdPrefix } from '../../contracts/ids';
+import { hasControlCharacters } from '../../contracts/text';
 
 /**
  * What the manifest of a data recovery point may hold. Strict: a field this version does not know means that a newer program wrote it under an old version number. Whoever adds a field raises the version.
@@ -14,7 +15,7 @@ export const MAX_DATA_MANIFEST_BYTES = 4 * 1024 ** 2;
 const id = (prefix: IdPrefix) => z.string().refine((value) => isId(prefix, value), `is not an id beginning with "${prefix}_"`);
 const count = z.int().min(0);
 const text = (most: number) => z.string().max(most).refine((value) => !value.includes('\u0000'), 'has a null character');
-const line = z.string().min(1).max(4096).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'has control characters');
+const line = z.string().min(1).max(4096).refine((value) => !hasControlCharacters(value), 'has control characters');
 /** Names of files may hold anything but a null character, also line feeds. */
 const absolutePath = text(4096).refine((value) => value.startsWith('/') && !value.split('/').some((part) => part === '..' || part === '.'), 'is not an absolute path without ".."');
 /** Names of files that lie beside each other in one directory of a snapshot. */

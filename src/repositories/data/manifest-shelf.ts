@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { DataManifest } from '../../contracts/data';
 import { isId } from '../../contracts/ids';
+import { quoted } from '../../contracts/text';
 import { MAX_DATA_MANIFEST_BYTES, parseDataManifest, renderDataManifest } from './data-manifest';
 import { dataSetTag, MANIFEST_TAG, recoveryPointTag, type DataSnapshot } from './data-repository';
 
@@ -49,7 +50,7 @@ export class ManifestShelf {
   }
 
   async open(recoveryPointId: string): Promise<DataManifest> {
-    if (!isId('rp', recoveryPointId)) throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(String(recoveryPointId).slice(0, 100))} is not the id of a recovery point`);
+    if (!isId('rp', recoveryPointId)) throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(recoveryPointId)} is not the id of a recovery point`);
     const { stored, problem } = await this.find(recoveryPointId);
     if (stored !== null) return stored.manifest;
     if (problem !== null) throw problem;

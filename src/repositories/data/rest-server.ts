@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ModosuError } from '../../contracts/errors';
+import { quoted } from '../../contracts/text';
 import { redact } from '../../domain/redact';
 import { errorCode, errorMessage } from '../../system/files';
 
@@ -68,7 +69,7 @@ export class RestServer {
 
   /** The one thing an append-only server lets go. One that is gone already is fine. */
   async deleteLock(login: Login, id: string): Promise<void> {
-    if (!FILE_ID.test(id)) throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(id.slice(0, 100))} is not the id of a lock`);
+    if (!FILE_ID.test(id)) throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(id)} is not the id of a lock`);
     const { status } = await this.ask('DELETE', `/${login.name}/locks/${id}`, login);
     if (status !== 200 && status !== 204 && status !== 404) throw this.unexpected(status);
   }

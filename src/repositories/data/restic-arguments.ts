@@ -1,5 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
+import { hasControlCharacters, quoted } from '../../contracts/text';
 
 /** What goes into arguments of restic, and into addresses of its repositories. */
 
@@ -8,24 +9,24 @@ const MOST_ARGUMENT_BYTES = 64 * 1024;
 
 export function requireServerId(serverId: string): string {
   if (isId('srv', serverId)) return serverId;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(String(serverId).slice(0, 100))} is not the id of a server`);
+  throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(serverId)} is not the id of a server`);
 }
 
 export function requireSnapshotId(id: string): string {
   if (/^[0-9a-f]{64}$/.test(id)) return id;
-  throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(id.slice(0, 100))} is not restic's full id of a snapshot`);
+  throw new ModosuError('REQUEST_INVALID', `${quoted(id)} is not restic's full id of a snapshot`);
 }
 
 /** Commas separate tags. */
 export function requireTag(tag: string): string {
-  if (/^[^,\u0000-\u001f\u007f]{1,200}$/.test(tag)) return tag;
-  throw new ModosuError('REQUEST_INVALID', `${JSON.stringify(tag.slice(0, 100))} cannot be a tag`);
+  if (/^[^,]{1,200}$/s.test(tag) && !hasControlCharacters(tag)) return tag;
+  throw new ModosuError('REQUEST_INVALID', `${quoted(tag)} cannot be a tag`);
 }
 
 export function requirePath(path: string): string {
   const parts = path.split('/').filter((part) => part !== '');
   if (path.startsWith('/') && !path.includes('\u0000') && !parts.includes('..') && !parts.includes('.')) return `/${parts.join('/')}`;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(path.slice(0, 200))} is not an absolute path without ".."`);
+  throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(path, 200)} is not an absolute path without ".."`);
 }
 
 /** As many as fit into one command. */

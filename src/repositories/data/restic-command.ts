@@ -1,4 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
+import { quoted } from '../../contracts/text';
 import { isResticSupported, LEAST_RESTIC_VERSION, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { runCommand, type RunOptions } from '../../system/child-process';
 
@@ -47,7 +48,7 @@ export class ResticCommand {
     });
     const version = resticVersion(stdout);
     if (version === null || !isResticSupported(version)) {
-      throw new ModosuError('RESTIC_UNSUPPORTED', `restic on this machine is too old or unknown: ${version ?? JSON.stringify(stdout.slice(0, 100))}.`, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.` });
+      throw new ModosuError('RESTIC_UNSUPPORTED', `restic on this machine is too old or unknown: ${version ?? quoted(stdout)}.`, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.` });
     }
     this.known = version;
     return version;

@@ -4,6 +4,7 @@ import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
+import { quoted } from '../../contracts/text';
 import { fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
 import { followImage } from './image-follower';
 import { DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
@@ -216,5 +217,5 @@ class DirectoryImageRepository implements ImageRepository {
 
 function requireTarget(target: string): string {
   if (isTarget(target)) return target;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(target.slice(0, 100))} is not the name of a disk device`, { hint: 'Device names are such as vda or sdb.' });
+  throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(target)} is not the name of a disk device`, { hint: 'Device names are such as vda or sdb.' });
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
 import type { ImageManifest } from '../../contracts/recovery-point';
+import { hasControlCharacters } from '../../contracts/text';
 
 /**
  * What a `manifest.json` may hold. Strict: a field this version does not know means that a newer program wrote it under an old
@@ -25,7 +26,7 @@ const id = (prefix: IdPrefix) => z.string().refine((value) => isId(prefix, value
 const target = z.string().regex(TARGET_PATTERN, 'is not the name of a disk device');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in lower-case hex');
 const sizeBytes = z.int().min(0);
-const line = z.string().max(4096).refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'has control characters');
+const line = z.string().max(4096).refine((value) => !hasControlCharacters(value), 'has control characters');
 const originPath = line.refine((value) => value.startsWith('/'), 'is not an absolute path');
 const moment = z.iso.datetime();
 const diskFormat = z.enum(['qcow2', 'raw']);

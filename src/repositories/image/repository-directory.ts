@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../contracts/error-codes';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
+import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory, readStart, writeFileDurably } from '../../system/files';
 
 export const MARKER_FILE = 'modosu-repository.json';
@@ -177,7 +178,7 @@ export function systemErrorCode(error: unknown): string | undefined {
 
 export function requireId(prefix: IdPrefix, value: string): string {
   if (isId(prefix, value)) return value;
-  throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(String(value).slice(0, 100))} is not an id beginning with "${prefix}_"`, { hint: 'Use an id that Modosu has given out.' });
+  throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(value)} is not an id beginning with "${prefix}_"`, { hint: 'Use an id that Modosu has given out.' });
 }
 
 function asJson(text: string): unknown {

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { cleanWords } from '../../contracts/text';
 import type { Check } from './check';
 
 export const REPORT_FORMATS = ['table', 'json', 'yaml'] as const;
@@ -16,13 +17,16 @@ export const reportOf = (checks: readonly Check[]): Report => ({
   checks,
 });
 
+/** Of one message or hint, in characters: messages of other programs reach the terminal here. */
+const MAX_LENGTH = 2_000;
+
 export function render(report: Report, format: ReportFormat): string {
   if (format === 'json') return `${JSON.stringify(report, null, 2)}\n`;
   if (format === 'yaml') return stringify(report);
   const width = Math.max(...report.checks.map(({ subject }) => subject.length));
   const lines = report.checks.flatMap(({ subject, state, detail, hint, code }) => [
-    `${state.padEnd(4)}  ${subject.padEnd(width)}  ${code === null ? '' : `${code}: `}${oneLine(detail)}`,
-    ...(hint === null ? [] : [`${' '.repeat(width + 8)}-> ${oneLine(hint)}`]),
+    `${state.padEnd(4)}  ${subject.padEnd(width)}  ${code === null ? '' : `${code}: `}${cleanWords(detail, MAX_LENGTH)}`,
+    ...(hint === null ? [] : [`${' '.repeat(width + 8)}-> ${cleanWords(hint, MAX_LENGTH)}`]),
   ]);
   return `${lines.join('\n')}\n\n${verdict(report)}\n`;
 }
@@ -33,6 +37,3 @@ function verdict({ failed, warnings }: Report): string {
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
-
-/** Messages of other programs reach the terminal here: no line breaks, no escape sequences. */
-const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();

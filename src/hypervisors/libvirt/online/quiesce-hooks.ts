@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError, isModosuError } from '../../../contracts/errors';
+import { cleanWords } from '../../../contracts/text';
 import type { GuestAgent } from '../../../guests/guest-agent';
 
 const HOOK_TIMEOUT_MS = 60_000;
@@ -44,7 +45,7 @@ export async function runAfterHook(agent: GuestAgent, argv: readonly string[] | 
 async function runHook(agent: GuestAgent, argv: Argv): Promise<string | null> {
   const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES });
   if (exitCode === 0) return null;
-  const said = printable(stderr) || printable(stdout);
+  const said = cleanWords(stderr) || cleanWords(stdout);
   return `${argv[0]} ended with exit code ${exitCode}${said === '' ? '' : `: ${said}`}`;
 }
 
@@ -58,5 +59,3 @@ async function orSaid(run: () => Promise<string | null>): Promise<string | null>
 }
 
 export const quiesceFailed = (message: string, hint?: string): ModosuError => new ModosuError('QUIESCE_FAILED', message, { hint });
-
-const printable = (text: string): string => text.replace(/[^\x20-\x7e]+/g, ' ').trim().slice(0, 300);
