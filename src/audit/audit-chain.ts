@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { AuditEntryView, AuditVerification } from '../contracts/run';
 import { canonicalJson } from '../domain/canonical-json';
+import { sha256Of } from '../system/sha256';
 
 /** `previousHash` of the first entry. */
 export const GENESIS_HASH = '0'.repeat(64);
@@ -11,8 +11,7 @@ export type AuditContent = Omit<AuditEntryView, 'hash'>;
 /** SHA-256, lower-case hex, of the canonical JSON of the content. */
 export function auditHash(content: AuditContent): string {
   const { seq, at, actor, action, runId, serverId, details, previousHash } = content;
-  const text = canonicalJson({ seq, at, actor, action, runId, serverId, details, previousHash });
-  return createHash('sha256').update(text, 'utf8').digest('hex');
+  return sha256Of(canonicalJson({ seq, at, actor, action, runId, serverId, details, previousHash }));
 }
 
 /** `content` with its hash. */

@@ -6,8 +6,8 @@ import { newId } from '../contracts/ids';
 import type { PlanBody, PlanScenario, PlanState } from '../contracts/plan';
 import type { RunKind } from '../contracts/run';
 import type { BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
+import { sha256Of } from '../system/sha256';
 import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
-import { sha256 } from './plan-hash';
 
 /** The rules by which a run is accepted or refused, and the workflow input an accepted one gets. Pure: the stores add the locking. */
 
@@ -78,7 +78,7 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
     const runId = plan.runId ?? '';
     throw new ModosuError('PLAN_ALREADY_USED', `Plan ${plan.id} was carried out by run ${runId}.`, { context: { ...context, runId } });
   }
-  if (plan.body === null || plan.hash === null || sha256(plan.body) !== plan.hash) {
+  if (plan.body === null || plan.hash === null || sha256Of(plan.body) !== plan.hash) {
     throw new ModosuError('PLAN_STALE', `Plan ${plan.id} no longer has the hash it was given: it was changed in the database after it was made.`, { context });
   }
   const body = JSON.parse(plan.body) as PlanBody;

@@ -6,13 +6,13 @@ import type { PlanBody, PlanScenario, RestoreScenario } from '../contracts/plan'
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
+import { sha256Of } from '../system/sha256';
 import { isBodyOf } from './acceptance';
 import type { AcceptPlanRequest, Actor, Catalog } from './catalog';
 import type { Database } from './database';
 import { RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
-import { sha256 } from './plan-hash';
 import { recoveryPointNotFound, requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
 import { storableError } from './storable-error';
@@ -117,7 +117,7 @@ export function requireSuitable(point: Pick<RecoveryPointRow, 'id' | 'serverId' 
 /** The text that is stored and hashed. Throws `INTERNAL` when content or hash belong to another plan: that would be a fault of the caller. */
 export function planText(plan: Pick<RestorePlanRow, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody, hash: string): string {
   const text = canonicalJson(body);
-  if (!isBodyOf(plan, body) || sha256(text) !== hash) {
+  if (!isBodyOf(plan, body) || sha256Of(text) !== hash) {
     throw new ModosuError('INTERNAL', `The content given for plan ${plan.id} is not its own, or does not have the hash ${hash}.`, { context: { planId: plan.id } });
   }
   return text;

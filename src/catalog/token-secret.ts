@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isTokenName, TOKEN_SCOPES, type TokenScope } from '../contracts/api/token';
 import { ModosuError } from '../contracts/errors';
+import { sha256Of } from '../system/sha256';
 
 const PREFIX = 'modosu_';
 const SCOPES: ReadonlySet<string> = new Set(TOKEN_SCOPES);
@@ -12,7 +13,7 @@ export const newTokenSecret = (): string => PREFIX + randomBytes(32).toString('b
  * What is stored and looked up. With 256 random bits a plain hash cannot be guessed back, and a look-up by hash takes no time that depends on how
  * much of a guess is right.
  */
-export const tokenHash = (secret: string): string => createHash('sha256').update(secret, 'utf8').digest('hex');
+export const tokenHash = (secret: string): string => sha256Of(secret);
 
 export const tokenInvalid = (): ModosuError => new ModosuError('TOKEN_INVALID', 'The token is unknown or has expired.');
 

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import { IDEMPOTENCY_KEY_PATTERN } from '../../contracts/api/common';
 import { canonicalJson } from '../../domain/canonical-json';
+import { sha256Of } from '../../system/sha256';
 import type { ApiRequest } from './request';
 import { RequestInvalidError } from './request-invalid.error';
 
@@ -26,7 +26,7 @@ export const AcceptsIdempotencyKey = (): MethodDecorator =>
 
 /** Identifies what was asked for: the same key may only come with the same digest. */
 export const requestDigest = (method: string, path: string, body: unknown): string =>
-  createHash('sha256').update(`${method}\n${path}\n${canonicalJson(body)}`).digest('hex');
+  sha256Of(`${method}\n${path}\n${canonicalJson(body)}`);
 
 /** Set when an Idempotency-Key had started this before. */
 export const REPLAYED_HEADER = 'Idempotency-Replayed';

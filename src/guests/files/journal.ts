@@ -1,6 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
-import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
 import { cleanWords } from '../../contracts/text';
+import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';

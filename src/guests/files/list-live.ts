@@ -1,7 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import type { SnapshotEntry } from '../../contracts/data';
-import { parentOf, STAGING_PREFIX, type LiveEntry, type LiveListing } from '../../domain/planning/file-comparison';
 import { cleanWords } from '../../contracts/text';
+import { parentOf, STAGING_PREFIX, type LiveEntry, type LiveListing } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles, type Found } from './find-files';
 import type { GuestWork } from './guest-process';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
-import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
 import { namesOf } from '../../contracts/text';
+import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
 import type { Journal, JournalItem } from './journal';

@@ -1,7 +1,7 @@
 import type { KeptData, SnapshotEntry } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/planning/file-comparison';
 import { namesOf } from '../../contracts/text';
+import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
 import { readJournal, writeJournal, type Journal } from './journal';

@@ -1,6 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
-import { STAGED } from '../../domain/planning/file-comparison';
 import { namesOf } from '../../contracts/text';
+import { STAGED } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
 import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from './guest-process';

@@ -1,7 +1,7 @@
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { DataAccess } from '../../contracts/data';
-import { resticOutcome } from '../../domain/restic-outcome';
 import { cleanWords, namesOf } from '../../contracts/text';
+import { resticOutcome } from '../../domain/restic-outcome';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 import { checkedRunId } from '../files/run-ids';
 import { findFiles } from '../files/find-files';

@@ -2,8 +2,8 @@ import { dirname } from 'node:path/posix';
 import type { DataAccess } from '../../contracts/data';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ErrorCode } from '../../contracts/error-codes';
-import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { cleanWords } from '../../contracts/text';
+import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../files/guest-process';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 

@@ -1,7 +1,7 @@
 import type { DataAccess } from '../../contracts/data';
 import { isModosuError, ModosuError } from '../../contracts/errors';
-import { resticOutcome } from '../../domain/restic-outcome';
 import { cleanWords, namesOf } from '../../contracts/text';
+import { resticOutcome } from '../../domain/restic-outcome';
 import { checkedRunId } from '../files/run-ids';
 import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
 import { inBatches } from '../files/many-paths';

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
@@ -6,6 +6,7 @@ import type { SshAccess } from '../../contracts/protection';
 import { cleanWords } from '../../contracts/text';
 import { runCommand } from '../../system/child-process';
 import { fileExists, writeFileDurably } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
 import { between, fromBase64, outcomeScript, readScript, runScript, startScript, type Asked } from './guest-script';
 
@@ -236,7 +237,7 @@ const sshArguments = ({ host, port, user, sudo }: SshAccess, identityFile: strin
 /** The file with exactly this key, named after it. */
 async function knownHosts(directory: string, hostKey: string): Promise<string> {
   const line = `${HOST_KEY_ALIAS} ${hostKey}\n`;
-  const path = join(directory, `known-${createHash('sha256').update(line).digest('hex').slice(0, 32)}`);
+  const path = join(directory, `known-${sha256Of(line).slice(0, 32)}`);
   if (!(await fileExists(path))) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFileDurably(path, line);

@@ -6,13 +6,14 @@ import { isId } from '../../contracts/ids';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
 import { quoted } from '../../contracts/text';
 import { fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import { followImage } from './image-follower';
 import { DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
 import { publishStaged } from './publish';
 import { PublishedRecoveryPoint } from './published-recovery-point';
 import { makeDirectory, PASSABLE, RepositoryDirectory } from './repository-directory';
-import { renderSegmentList, sha256OfText } from './segment-list';
+import { renderSegmentList } from './segment-list';
 import { watched } from './watched';
 
 export interface DirectoryImageRepositoryOptions {
@@ -97,7 +98,7 @@ class DirectoryImageRepository implements ImageRepository {
           const { list } = await followImage(image, written, { ...watchedContext, onMissing: () => this.directory.requireReady() });
           const text = renderSegmentList(list);
           await writeFileDurably(join(directory, segmentsPath(target)), text);
-          return { sizeBytes: list.sizeBytes, sha256: sha256OfText(text), segmentSizeBytes: list.segmentSizeBytes };
+          return { sizeBytes: list.sizeBytes, sha256: sha256Of(text), segmentSizeBytes: list.segmentSizeBytes };
         });
       });
     } catch (error) {

@@ -3,11 +3,12 @@ import { dirname, join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredDisk } from '../../contracts/recovery-point';
 import { errorCode, fileExists, fsyncDirectory, fsyncFile, readStart, sha256OfFile, writeFileDurably } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import { DEFINITION_FILE, imagePath, isTarget, MANIFEST_FORMAT, MANIFEST_VERSION, manifestProblem, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ManifestDraft } from './image-repository';
 import { CHECKSUMS_FILE, judgeStoredImage, MANIFEST_FILE, PublishedRecoveryPoint, smallFilesOf } from './published-recovery-point';
 import { makeDirectory, type RepositoryDirectory } from './repository-directory';
-import { parseSegmentList, sha256OfText } from './segment-list';
+import { parseSegmentList } from './segment-list';
 
 /**
  * Makes a staged recovery point visible, and only when every byte of it is on stable storage: check what was staged against the draft, fsync the
@@ -87,7 +88,7 @@ async function storedDisk(staged: string, disk: ManifestDraft['disks'][number]):
   const { sizeBytes } = await smallStat(staged, imagePath(target));
   const bytes = await readStaged(staged, segmentsPath(target));
   const list = parseSegmentList(new TextDecoder().decode(bytes));
-  const matches = list !== null && sha256OfText(bytes) === checksums.sha256 && list.sizeBytes === sizeBytes && checksums.sizeBytes === sizeBytes && list.segmentSizeBytes === checksums.segmentSizeBytes;
+  const matches = list !== null && sha256Of(bytes) === checksums.sha256 && list.sizeBytes === sizeBytes && checksums.sizeBytes === sizeBytes && list.segmentSizeBytes === checksums.segmentSizeBytes;
   if (!matches) throw refuseDraft(staged, `the image of ${target} (${sizeBytes} bytes) is not the one that was hashed (${checksums.sizeBytes} bytes)`);
   const found = await judgeStoredImage(join(staged, imagePath(target)));
   if (found !== virtualSizeBytes) throw refuseDraft(staged, `the image of ${target} has a virtual size of ${found} bytes; ${virtualSizeBytes} were copied`);
@@ -121,7 +122,7 @@ async function readStaged(staged: string, relative: string): Promise<Uint8Array>
 const filesOf = (manifest: ImageManifest): readonly string[] => [...smallFilesOf(manifest).map(({ path }) => path), ...manifest.disks.map(({ image }) => image.path)];
 
 const renderChecksums = (manifest: ImageManifest, manifestText: string): string =>
-  [{ path: MANIFEST_FILE, sha256: sha256OfText(manifestText) }, ...smallFilesOf(manifest)].map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
+  [{ path: MANIFEST_FILE, sha256: sha256Of(manifestText) }, ...smallFilesOf(manifest)].map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
 
 /** What the manifest does not name is no part of the recovery point: leftovers of earlier attempts. */
 async function removeUnlisted(staged: string, manifest: ImageManifest): Promise<void> {

@@ -4,11 +4,12 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
 import { errorCode, errorMessage, insideDirectory, readStart, sha256OfFile } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import { HashLanes } from './hash-lanes';
 import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
 import { systemErrorCode } from './repository-directory';
-import { parseSegmentList, sha256OfText, type SegmentList } from './segment-list';
+import { parseSegmentList, type SegmentList } from './segment-list';
 
 export const MANIFEST_FILE = 'manifest.json';
 /** `sha256sum -c` reads it: checksums of every small file, the manifest's included. */
@@ -31,7 +32,7 @@ export class PublishedRecoveryPoint {
   static async read(directory: string, serverId: string, recoveryPointId: string): Promise<PublishedRecoveryPoint> {
     await requireDirectory(directory, recoveryPointId);
     const bytes = await readSmallFile(directory, MANIFEST_FILE, MAX_MANIFEST_BYTES);
-    const sha256 = sha256OfText(bytes);
+    const sha256 = sha256Of(bytes);
     const sums = new TextDecoder().decode(await readSmallFile(directory, CHECKSUMS_FILE, MAX_CHECKSUMS_BYTES));
     if (!sums.split('\n').includes(`${sha256}  ${MANIFEST_FILE}`)) throw corrupt(directory, MANIFEST_FILE, `differs from its checksum in ${CHECKSUMS_FILE}`);
     const path = insideDirectory(directory, MANIFEST_FILE);
@@ -99,7 +100,7 @@ export class PublishedRecoveryPoint {
 
   private async segmentList(image: StoredImage): Promise<SegmentList> {
     const bytes = await readSmallFile(this.directory, image.segmentsPath, MAX_SEGMENT_LIST_BYTES);
-    if (sha256OfText(bytes) !== image.sha256) throw corrupt(this.directory, image.segmentsPath, 'differs from its checksum in the manifest');
+    if (sha256Of(bytes) !== image.sha256) throw corrupt(this.directory, image.segmentsPath, 'differs from its checksum in the manifest');
     const list = parseSegmentList(new TextDecoder().decode(bytes));
     if (list === null || list.sizeBytes !== image.sizeBytes || list.segmentSizeBytes !== image.segmentSizeBytes) {
       throw corrupt(this.directory, image.segmentsPath, 'is not the segment list of this image');

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 
 /** Format 1 of the repository: recorded in every manifest and segment list, so that a later format may choose another. */
 export const SEGMENT_SIZE_BYTES = 16 * 1024 ** 2;
@@ -30,5 +29,3 @@ export function parseSegmentList(text: string): SegmentList | null {
   if (list.segmentSizeBytes === 0 || list.digests.length !== segmentCount(list.sizeBytes, list.segmentSizeBytes)) return null;
   return list.digests.every((digest) => DIGEST.test(digest)) ? list : null;
 }
-
-export const sha256OfText = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex');

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ActivityDependencies } from '../../../activities/dependencies';
 import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
 import { toModosuError } from '../../contracts/errors';
+import { sha256Of } from '../../system/sha256';
 import type { RunDispatcher } from '../../temporal/run-starter';
 
 /**
@@ -83,7 +83,7 @@ async function confirmExpired({ catalog, runs, log, now, expiryTried }: JanitorD
       const accepted = await catalog.acceptConfirm({
         actor: 'system',
         idempotencyKey: null,
-        requestDigest: createHash('sha256').update(`expire ${wayBack.runId}`).digest('hex'),
+        requestDigest: sha256Of(`expire ${wayBack.runId}`),
         serverId: wayBack.serverId,
         reason,
         ofRunId: wayBack.runId,

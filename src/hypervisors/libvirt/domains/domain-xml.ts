@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { ModosuError, type ErrorSummary } from '../../../contracts/errors';
 import type { BackingFile, DiskFormat, NicInspection } from '../../../contracts/server';
 import type { ErrorCode } from '../../../contracts/error-codes';
+import { sha256Of } from '../../../system/sha256';
 import { isFenceElement } from './fence-xml';
 import { attribute, child, childNodes, children, isElement, isText, parseXml, textOf, type Document, type Element } from '../xml';
 
@@ -216,7 +216,7 @@ function readMemory(memory: Element | null): number {
  * Made from the stored definition without security info, so that no password goes into it.
  */
 export function fingerprint(document: Document): string {
-  return createHash('sha256').update(JSON.stringify(canonical(document.documentElement as Element))).digest('hex');
+  return sha256Of(JSON.stringify(canonical(document.documentElement as Element)));
 }
 
 type Canonical = readonly [name: string, attributes: readonly string[], content: readonly (string | Canonical)[]];

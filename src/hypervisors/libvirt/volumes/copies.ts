@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { chmod, chown, lstat, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,6 +8,7 @@ import type { DiskFormat } from '../../../contracts/server';
 import { runCommand } from '../../../system/child-process';
 import { errorCode, errorMessage, fsyncDirectory } from '../../../system/files';
 import { endOrphan, forgetProcess, recordProcess } from '../../../system/process-record';
+import { sha256Of } from '../../../system/sha256';
 import type { TransferContext } from '../../hypervisor';
 import { CopyWatch, reportWhile } from './copy-watch';
 import { imageOptions, type ImageFile } from './disk-images';
@@ -46,7 +46,7 @@ export interface CopierOptions {
 
 /** Where the process that copies into `targetPath` is written down. Only one may at a time. */
 export const copyRecordPath = (stateDirectory: string, targetPath: string): string =>
-  join(stateDirectory, 'copies', `${createHash('sha256').update(targetPath).digest('hex').slice(0, 32)}.json`);
+  join(stateDirectory, 'copies', `${sha256Of(targetPath).slice(0, 32)}.json`);
 
 /** Copies images with qemu-img: out of process, watched, limited, durable. */
 export class Copier {
