@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { REDACTED, redact } from '../contracts/redact';
 import type { Config } from './config';
 
 /**
@@ -9,7 +10,6 @@ import type { Config } from './config';
 export type Log = Logger;
 
 const SECRET_FIELDS = ['authorization', 'password', 'secret', 'token', 'databaseUrl', 'databaseOwnerUrl'];
-const REDACTED = '[redacted]';
 
 export interface LogOptions {
   readonly level: Config['logLevel'] | 'silent';
@@ -28,21 +28,11 @@ export function createLog({ level, role, destination }: LogOptions): Log {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: REDACTED },
       serializers: { error: serializeError, err: serializeError },
-      hooks: { streamWrite: redactLine },
+      hooks: { streamWrite: (line) => redact(line) },
     },
     // Synchronous: the last line before a crash is the one that matters.
     destination ?? pino.destination({ dest: 2, sync: true }),
   );
-}
-
-/** Removes passwords in URLs, tokens and what an Authorization header carries, wherever they stand. */
-export function redactLine(line: string): string {
-  return line
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
-    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
-    .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
-    // As `token-secret.ts` makes them.
-    .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED);
 }
 
 /** An error with its code and hint, and the causes below it: what somebody needs who sees only this line. */

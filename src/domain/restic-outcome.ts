@@ -1,4 +1,4 @@
-import { redact } from './redact';
+import { redact } from '../contracts/redact';
 
 /**
  * What an end of restic means, for those who run it here and for those who run it in a guest.

@@ -1,4 +1,4 @@
-import { redact } from '../../domain/redact';
+import { redact } from '../../contracts/redact';
 
 /** What restic prints as JSON, written in the guest and so hostile: every field is looked at before it is believed. */
 

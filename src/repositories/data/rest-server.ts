@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ModosuError } from '../../contracts/errors';
+import { redact } from '../../contracts/redact';
 import { quoted } from '../../contracts/text';
-import { redact } from '../../domain/redact';
 import { errorCode, errorMessage } from '../../system/files';
 
 export interface Login {

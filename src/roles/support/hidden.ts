@@ -1,9 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { redactLine } from '../../config/log';
 import { SECRET_VARIABLES } from '../../config/variables';
 import { ModosuError } from '../../contracts/errors';
-import { redact } from '../../domain/redact';
+import { redact } from '../../contracts/redact';
 import { errorCode, errorMessage } from '../../system/files';
 
 /** Shorter words of a file are no secrets of ours; to hide them would only make the text unreadable. Passwords are hidden whatever their length. */
@@ -30,7 +29,7 @@ export async function hideSecretsOf(directory: string, env: Readonly<Record<stri
   const contents = [...(await contentsBelow(directory)), ...(await Promise.all(named.map(contentOf)))];
   const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
   const secrets = [...contents, ...given].flatMap(secretsIn).flatMap(formsOf);
-  return (text) => redactLine(redact(text, secrets));
+  return (text) => redact(text, secrets);
 }
 
 async function contentsBelow(directory: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { redactLine } from '../../config/log';
+import { redact } from '../../contracts/redact';
 import { readEnd } from '../../system/files';
 
 const TAIL_BYTES = 4096;
@@ -8,7 +8,7 @@ export async function lastLines(path: string, count = 3): Promise<string> {
   try {
     const { text } = await readEnd(path, TAIL_BYTES);
     const lines = text.split('\n').filter((line) => line.trim() !== '');
-    return redactLine(lines.slice(-count).join(' | ')).slice(-1500);
+    return redact(lines.slice(-count).join(' | ')).slice(-1500);
   } catch {
     return '';
   }

@@ -9,6 +9,13 @@ describe('redact', () => {
   it('hides the password of a URL that nobody has named', () => {
     expect(redact('Head "http://srv_1:pa.ss@127.0.0.1:1/srv_1/config": dial', [])).toBe('Head "http://srv_1:[redacted]@127.0.0.1:1/srv_1/config": dial');
     expect(redact('rest:https://a:b@h/', [])).toBe('rest:https://a:[redacted]@h/');
+    expect(redact('postgres://u:hun@hunter4@h/db')).toBe('postgres://u:[redacted]@h/db');
+  });
+  it('hides what an Authorization header carries, and our tokens', () => {
+    const token = `modosu_${'a'.repeat(43)}`;
+    expect(redact('sent Bearer mod_12345')).toBe('sent Bearer [redacted]');
+    expect(redact('{"authorization":"Basic dXNlcjpwYXNz"}')).toBe('{"authorization":"Basic [redacted]"}');
+    expect(redact(`GET /v1/tokens/${token}/revoke; ${token}x`)).toBe(`GET /v1/tokens/[redacted]/revoke; ${token}x`);
   });
   it('leaves everything else alone', () => {
     expect(redact('GET http://127.0.0.1:7400/v1/runs at 12:00:00', ['', 'absent'])).toBe('GET http://127.0.0.1:7400/v1/runs at 12:00:00');
