@@ -96,7 +96,7 @@ async function ofCatalogue(databaseUrl: string | null): Promise<readonly BundleF
   return files;
 }
 
-/** Nobody but its owner reads the bundle, and it is there whole or not at all. */
+/** Nobody but its owner reads the bundle, and it is there whole or not at all. tar writes it, perhaps onto a stick: no file of ours that has to outlive a power cut. */
 async function pack(file: string, files: readonly BundleFile[]): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'modosu-support-'));
   const draft = `${file}.${process.pid}.part`;

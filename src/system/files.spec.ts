@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode, errorMessage, fileExists, freeBytes, fsyncDirectory, fsyncFile, insideDirectory, readEnd, readStart, sha256OfFile, writeFileDurably } from './files';
+import { createFileDurably, errorCode, errorMessage, fileExists, freeBytes, fsyncDirectory, fsyncFile, insideDirectory, readEnd, readStart, sha256OfFile, writeFileDurably, writeFileQuickly } from './files';
 
 describe('files', () => {
   let directory: string;
@@ -12,16 +12,16 @@ describe('files', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  describe('writeFileDurably', () => {
+  describe.each([['writeFileDurably', writeFileDurably], ['writeFileQuickly', writeFileQuickly]])('%s', (_, write) => {
     it('writes and replaces with the mode asked for, whatever the umask and the old mode are', async () => {
-      await writeFileDurably(at('a'), 'one', 0o640);
+      await write(at('a'), 'one', 0o640);
       chmodSync(at('a'), 0o644);
-      await writeFileDurably(at('a'), 'two');
+      await write(at('a'), 'two');
       expect(readFileSync(at('a'), 'utf8')).toBe('two');
       expect(lstatSync(at('a')).mode & 0o777).toBe(0o600);
       const umask = process.umask(0o077);
       try {
-        await writeFileDurably(at('b'), new Uint8Array([1, 2]), 0o664);
+        await write(at('b'), new Uint8Array([1, 2]), 0o664);
       } finally {
         process.umask(umask);
       }
@@ -31,17 +31,27 @@ describe('files', () => {
     it('replaces a link and does not write through it', async () => {
       writeFileSync(at('victim'), 'precious');
       symlinkSync(at('victim'), at('a'));
-      await writeFileDurably(at('a'), 'new');
+      await write(at('a'), 'new');
       expect(readFileSync(at('victim'), 'utf8')).toBe('precious');
       expect(lstatSync(at('a')).isSymbolicLink()).toBe(false);
     });
 
     it('leaves nothing behind when it fails', async () => {
       mkdirSync(at('a'));
-      await expect(writeFileDurably(at('a'), 'x')).rejects.toMatchObject({ code: 'EISDIR' });
-      await expect(writeFileDurably(join(at('missing'), 'x'), 'x')).rejects.toMatchObject({ code: 'ENOENT' });
+      await expect(write(at('a'), 'x')).rejects.toMatchObject({ code: 'EISDIR' });
+      await expect(write(join(at('missing'), 'x'), 'x')).rejects.toMatchObject({ code: 'ENOENT' });
       expect(readdirSync(directory)).toEqual(['a']);
     });
+  });
+
+  it('creates a file whole, for one of several, and leaves alone what stands there', async () => {
+    const made = await Promise.all(['one', 'two', 'three'].map((content) => createFileDurably(at('a'), content, 0o640)));
+    expect(made.filter(Boolean)).toHaveLength(1);
+    expect(readFileSync(at('a'), 'utf8')).toBe(['one', 'two', 'three'][made.indexOf(true)]);
+    expect(lstatSync(at('a')).mode & 0o777).toBe(0o640);
+    symlinkSync(at('nothing'), at('link'));
+    expect(await createFileDurably(at('link'), 'x')).toBe(false);
+    expect(readdirSync(directory).sort()).toEqual(['a', 'link']);
   });
 
   it('fsyncs files and directories, and not through links or of what is not there', async () => {

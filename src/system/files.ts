@@ -42,21 +42,34 @@ export async function fsyncDirectory(path: string): Promise<void> {
   }
 }
 
-/**
- * Writes a whole file so that after a crash at any moment either the old or the new content is there. Replaces an existing file.
- * When it throws, the old content is still there and no temporary file is left.
+/*
+ * How a whole file is written. The content goes into a draft beside the file, which nobody else can know or have put there (a random name, made exclusively); it gets the mode asked for,
+ * whatever the umask, and its content is on stable storage (fsync) before it is given its name. Giving the name is one step of the file system: whoever opens the file sees the old content or the
+ * new, never half of it, also after a power cut, because no name leads to bytes that are not written yet. The fsync of the directory then makes the name itself last: after it the old content does not
+ * come back. A link that stands at the path is replaced, never written through. What throws has changed nothing (but for that last fsync) and leaves no draft; a crash may leave
+ * one, `.NAME.RANDOM.tmp`, which nobody reads.
  */
+
+/** Writes a whole file so that after a crash at any moment either the old or the new content is there; when it returns, the new. Replaces an existing file. */
 export async function writeFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
-  await throughDraft(path, data, mode, (draft) => rename(draft, path));
+  await throughDraft(path, data, { mode, flush: true }, (draft) => rename(draft, path));
   await fsyncDirectory(dirname(path));
 }
 
 /**
- * The same for a file that must not be there yet: exactly one of several processes writes it, whole. False: something stands at the path, and was left alone.
+ * The same without waiting for storage: whole or not at all as long as the machine runs. A power cut may leave an empty file, or the old one. Only for what means nothing after
+ * a power cut, and must not wait for slow storage.
+ */
+export async function writeFileQuickly(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  await throughDraft(path, data, { mode, flush: false }, (draft) => rename(draft, path));
+}
+
+/**
+ * Like `writeFileDurably`, for a file that must not be there yet: exactly one of several processes writes it, whole. False: something stands at the path, and was left alone.
  */
 export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<boolean> {
   try {
-    await throughDraft(path, data, mode, async (draft) => {
+    await throughDraft(path, data, { mode, flush: true }, async (draft) => {
       await link(draft, path);
       await rm(draft);
     });
@@ -68,14 +81,20 @@ export async function createFileDurably(path: string, data: string | Uint8Array,
   return true;
 }
 
-async function throughDraft(path: string, data: string | Uint8Array, mode: number, put: (draft: string) => Promise<void>): Promise<void> {
+interface DraftOptions {
+  readonly mode: number;
+  /** Whether the content is on stable storage before the draft is put in place. */
+  readonly flush: boolean;
+}
+
+async function throughDraft(path: string, data: string | Uint8Array, { mode, flush }: DraftOptions, put: (draft: string) => Promise<void>): Promise<void> {
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const handle = await open(draft, 'wx', mode);
     try {
       await handle.chmod(mode);
       await handle.writeFile(data);
-      await handle.sync();
+      if (flush) await handle.sync();
     } finally {
       await handle.close();
     }

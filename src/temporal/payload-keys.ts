@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { ModosuError } from '../contracts/errors';
+import { createFileDurably } from '../system/files';
 
 /** AES-256 keys by id. New payloads use `current`; older ones stay so that older histories can be read. */
 export interface PayloadKeys {
@@ -42,18 +43,9 @@ export function loadPayloadKeys(path: string): PayloadKeys {
 }
 
 /** Makes the key file with one new key (mode 0600) unless it is there. Never replaces one: older histories would become unreadable. */
-export function ensurePayloadKeys(path: string, now: Date): void {
+export async function ensurePayloadKeys(path: string, now: Date): Promise<void> {
   const id = `k${now.toISOString().slice(0, 10).replaceAll('-', '')}`;
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  writeFileSync(draft, `${JSON.stringify({ current: id, keys: { [id]: randomBytes(32).toString('base64') } }, null, 2)}\n`, { mode: 0o600, flag: 'wx', flush: true });
-  try {
-    chmodSync(draft, 0o600);
-    linkSync(draft, path); // fails when the file exists, unlike rename
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(draft, { force: true });
-  }
+  await createFileDurably(path, `${JSON.stringify({ current: id, keys: { [id]: randomBytes(32).toString('base64') } }, null, 2)}\n`);
 }
 
 /** Keys for tests and for a process that never stores anything. */

@@ -27,7 +27,7 @@ describe('a role that is started by itself while a part is down', () => {
     postgres = await startTestPostgres();
     state = new TestState();
     const keys = join(state.directory, 'payload-keys.json');
-    ensurePayloadKeys(keys, new Date());
+    await ensurePayloadKeys(keys, new Date());
     addresses = { MODOSU_DATABASE_URL: postgres.appUrl, MODOSU_TEMPORAL_ADDRESS: NOBODY, MODOSU_PAYLOAD_KEYS_FILE: keys, MODOSU_API_PORT: '0' };
   });
   afterAll(async () => {

@@ -172,12 +172,12 @@ describe('payload key file', () => {
     }
   };
 
-  it('is made once, private, and never replaced', () => {
+  it('is made once, private, and never replaced', async () => {
     const path = join(directory, 'keys.json');
-    ensurePayloadKeys(path, new Date('2026-01-02T03:04:05Z'));
+    await ensurePayloadKeys(path, new Date('2026-01-02T03:04:05Z'));
     const first = readFileSync(path, 'utf8');
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    ensurePayloadKeys(path, new Date('2026-05-05T00:00:00Z'));
+    await ensurePayloadKeys(path, new Date('2026-05-05T00:00:00Z'));
     expect(readFileSync(path, 'utf8')).toBe(first);
     expect(loadPayloadKeys(path).current.id).toBe('k20260102');
     expect(loadPayloadKeys(path).current.key).toHaveLength(32);

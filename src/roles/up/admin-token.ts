@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Catalog } from '../../catalog/catalog';
 import { isModosuError } from '../../contracts/errors';
-import { writePrivateFile } from './state-directory';
+import { writeFileDurably } from '../../system/files';
 
 /**
  * The first administrator's token, for the CLI on this machine: made once, kept in a file (0600), replaced only when the database does not know it (another database, an expired one).
@@ -13,7 +13,7 @@ export async function ensureAdminToken(catalog: Catalog, tokenFile: string): Pro
   });
   if (known !== null && (await isValid(catalog, known.trim()))) return;
   const { secret } = await catalog.createToken('system', 'first administrator', ['read', 'operate', 'admin'], null);
-  await writePrivateFile(tokenFile, `${secret}\n`);
+  await writeFileDurably(tokenFile, `${secret}\n`);
 }
 
 async function isValid(catalog: Catalog, secret: string): Promise<boolean> {

@@ -10,6 +10,7 @@ import { writeLogins } from '../../repositories/data/logins';
 import { RestServer } from '../../repositories/data/rest-server';
 import { DirectorySecrets } from '../../secrets/directory-secrets';
 import { initialiseCluster, postgresUrl, SUPERUSER } from '../../system/embedded-postgres';
+import { writeFileDurably } from '../../system/files';
 import type { TemporalClient } from '../../temporal/client';
 import { ensureNamespace } from '../../temporal/namespace';
 import { ensurePayloadKeys } from '../../temporal/payload-keys';
@@ -21,7 +22,7 @@ import { Part, type PartDefinition } from './part';
 import { choosePorts, type PortWish } from './ports';
 import { postgresPart } from './postgres-part';
 import { rolePart } from './role-part';
-import { processesDirectory, writePrivateFile, writePublicFile } from './state-directory';
+import { processesDirectory } from './state-directory';
 import { findTemporalCli, temporalPart } from './temporal-part';
 
 const DATABASE = 'modosu';
@@ -60,7 +61,7 @@ export class Installation {
     const processes = processesDirectory(layout);
     await endLeftovers(processes, log);
     await rm(layout.endpointsFile, { force: true });
-    if (config.payloadKeysFile === layout.payloadKeysFile) ensurePayloadKeys(layout.payloadKeysFile, new Date());
+    if (config.payloadKeysFile === layout.payloadKeysFile) await ensurePayloadKeys(layout.payloadKeysFile, new Date());
     const temporalCli = config.temporalAddress === null ? findTemporalCli(config) : null;
     const rclone = config.dataServer.directory === null ? null : findRclone();
     if (config.dataServer.directory !== null) await prepareDataDirectory(config.dataServer.directory, config.layout);
@@ -87,7 +88,8 @@ export class Installation {
       supervisorPid: process.pid,
       startedAt: new Date().toISOString(),
     };
-    await writePublicFile(layout.endpointsFile, `${JSON.stringify(endpoints, null, 2)}\n`);
+    // Others read it: the CLI of any user of this machine.
+    await writeFileDurably(layout.endpointsFile, `${JSON.stringify(endpoints, null, 2)}\n`, 0o644);
     return endpoints;
   }
 
@@ -106,8 +108,8 @@ export class Installation {
     const { layout } = config;
     const databaseUrl = config.databaseUrl ?? (await this.startEmbeddedDatabase(port));
     const ownerUrl = config.databaseUrl === null ? await this.embeddedUrl(port, OWNER_ROLE, 'database-owner-password') : config.databaseOwnerUrl;
-    await writePrivateFile(layout.databaseUrlFile, `${databaseUrl}\n`);
-    if (config.databaseUrl === null && ownerUrl !== null) await writePrivateFile(layout.databaseOwnerUrlFile, `${ownerUrl}\n`);
+    await writeFileDurably(layout.databaseUrlFile, `${databaseUrl}\n`);
+    if (config.databaseUrl === null && ownerUrl !== null) await writeFileDurably(layout.databaseOwnerUrlFile, `${ownerUrl}\n`);
     else await rm(layout.databaseOwnerUrlFile, { force: true }); // an external owner's password is not ours to keep
 
     if (ownerUrl !== null) {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { ModosuError } from '../../contracts/errors';
-import { writePublicFile } from './state-directory';
+import { writeFileDurably } from '../../system/files';
 
 export interface PortWish {
   /** Key in the ports file. */
@@ -30,7 +30,7 @@ export async function choosePorts(portsFile: string, wishes: readonly PortWish[]
     chosen.set(wish.name, usable ? last : await anyFreePort(wish.host, chosen));
   }
   const result = Object.fromEntries(chosen);
-  await writePublicFile(portsFile, `${JSON.stringify({ ...remembered, ...result }, null, 2)}\n`);
+  await writeFileDurably(portsFile, `${JSON.stringify({ ...remembered, ...result }, null, 2)}\n`, 0o644);
   return result;
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { StateLayout } from '../../config/state-layout';
@@ -54,15 +54,4 @@ async function requirePassable(root: string): Promise<void> {
 async function isOurs(root: string): Promise<boolean> {
   const entries = await readdir(root);
   return entries.length === 0 || (entries.includes('run') && entries.includes('secrets'));
-}
-
-/** Old content or new, never half of it; mode 0600. */
-export const writePrivateFile = (path: string, content: string): Promise<void> => writeWhole(path, content, 0o600);
-export const writePublicFile = (path: string, content: string): Promise<void> => writeWhole(path, content, 0o644);
-
-async function writeWhole(path: string, content: string, mode: number): Promise<void> {
-  const draft = `${path}.${process.pid}.tmp`;
-  await writeFile(draft, content, { mode, flush: true });
-  await chmod(draft, mode);
-  await rename(draft, path);
 }

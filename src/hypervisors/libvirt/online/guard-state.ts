@@ -1,10 +1,10 @@
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../../contracts/error-codes';
 import { ModosuError } from '../../../contracts/errors';
 import { isId } from '../../../contracts/ids';
-import { errorCode, writeFileDurably } from '../../../system/files';
+import { errorCode, writeFileDurably, writeFileQuickly } from '../../../system/files';
 
 /**
  * What worker and guard of one online backup tell each other: small files in `<stateDirectory>/guards/<runId>/`, each with one writer, replaced as a whole. They outlive both.
@@ -166,17 +166,9 @@ export class GuardFiles {
     return writeFileDurably(join(this.directory, FILES[name]), `${JSON.stringify(content)}\n`);
   }
 
-  /** Whole or not at all, as long as the machine runs: what is said about a freeze must not wait for slow storage. */
-  private async writeQuickly(name: keyof typeof FILES, content: unknown): Promise<void> {
-    const path = join(this.directory, FILES[name]);
-    const temporary = `${path}.${process.pid}.tmp`;
-    try {
-      await writeFile(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw error;
-    }
+  /** What is said about a freeze must not wait for slow storage; after a power cut the freeze is over too. */
+  private writeQuickly(name: keyof typeof FILES, content: unknown): Promise<void> {
+    return writeFileQuickly(join(this.directory, FILES[name]), `${JSON.stringify(content)}\n`);
   }
 }
 
