@@ -6,7 +6,7 @@ import { toUSVString } from 'node:util';
  */
 
 /** Bytes of UTF-8. Long enough for a stack of nested messages, short enough for ten thousand of them. */
-export const MAX_TEXT_BYTES = 4096;
+const MAX_TEXT_BYTES = 4096;
 const MAX_ITEMS = 200;
 const MAX_DEPTH = 8;
 const MAX_TOTAL_BYTES = 256 * 1024;

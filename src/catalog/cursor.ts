@@ -3,7 +3,7 @@ import type { Page, PageRequest } from './catalog';
 
 /** Keyset cursors: the sort key of the last item shown, opaque to callers. A page stays right when rows are added meanwhile. */
 
-export const MAX_PAGE_SIZE = 500;
+const MAX_PAGE_SIZE = 500;
 
 /** Which list a cursor belongs to: that of another list is refused instead of giving a wrong page. */
 export type CursorKind = 'recovery-points' | 'runs' | 'audit';

@@ -11,7 +11,7 @@ import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow, recoveryPo
 type RecoveryPointMethods = Pick<Catalog, 'nextGeneration' | 'recordRecoveryPoint' | 'recordDataRecoveryPoint' | 'listRecoveryPoints' | 'getRecoveryPoint' | 'newestUsable' | 'usableData' | 'markRecoveryPoint'>;
 
 /** Nobody looks further back for the newest suitable one. */
-export const USABLE_DATA_LIMIT = 1000;
+const USABLE_DATA_LIMIT = 1000;
 
 /** Who records what a run has done. */
 export const WORKER = 'worker';

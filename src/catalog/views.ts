@@ -135,7 +135,7 @@ export function progressView({ state, progress }: Pick<StoredStep, 'state' | 'pr
   return { ...stored, bytesPerSecond: null, secondsLeft: null, stalledSince: stored.updatedAt };
 }
 
-export const stepView = ({ seq, key, title, state, startedAt, finishedAt, progress, detail, error }: StoredStep, now: Date): RunStepView => ({
+const stepView = ({ seq, key, title, state, startedAt, finishedAt, progress, detail, error }: StoredStep, now: Date): RunStepView => ({
   seq,
   key,
   title,

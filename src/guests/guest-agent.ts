@@ -22,7 +22,7 @@ export interface GuestProgram {
  * The agent inside one guest. What it answers is hostile input: bounded in size and time, parsed, never trusted to be what was asked for. Two forms: the QEMU guest agent
  * through the hypervisor, and SSH for programs and files where the agent must run none.
  *
- * "(later)" marks errors that may pass by themselves; every other code is final (`error-codes.ts`). All methods but `answers` throw `AGENT_ABSENT` when the server has no
+ * "(later)" marks errors that may pass by themselves; every other code is final (`error-codes.ts`). All methods throw `AGENT_ABSENT` when the server has no
  * channel, `AGENT_SILENT` (later) when nobody answers in time, `AGENT_COMMAND_FAILED` with the agent's message, `GUEST_COMMAND_FORBIDDEN` for a command that its
  * administrator has switched off, or that it does not know, and what every call to the hypervisor throws (`HYPERVISOR_UNREACHABLE` (later), `SERVER_GONE`). Over SSH also
  * `GUEST_SSH_REFUSED` and `GUEST_PROGRAM_MISSING`.
@@ -31,15 +31,13 @@ export interface GuestProgram {
  * hypervisor itself is slow.
  */
 export interface GuestAgent {
-  /** True when the agent answers within `timeoutMs`. Silence, refusal, no channel, no server: false. Read-only. */
-  answers(timeoutMs: number): Promise<boolean>;
   /** Version and names of enabled commands; over SSH also those that SSH stands in for. Read-only. */
   info(timeoutMs: number): Promise<{ readonly version: string; readonly commands: readonly string[] }>;
   /**
    * Waits until the agent answers; an agent that answers with an error is waited for too. Throws `AGENT_SILENT` after `deadlineMs`, `AGENT_ABSENT` and
-   * `GUEST_COMMAND_FORBIDDEN` at once, the signal's reason. `onWaiting` is called at least every 5 s. Called again: waits anew, with a deadline of its own.
+   * `GUEST_COMMAND_FORBIDDEN` at once, the signal's reason. Called again: waits anew, with a deadline of its own.
    */
-  waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void>;
+  waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal }): Promise<void>;
   /**
    * Runs a program (no shell) and waits for its end, whatever its exit code. Arguments are visible on host and guest: no secrets. Not idempotent: a program whose answer
    * was lost, or that took longer than `timeoutMs` (`AGENT_COMMAND_FAILED`), may still run in the guest. For what may run twice, or is short; long programs go through

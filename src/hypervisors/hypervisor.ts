@@ -127,10 +127,10 @@ export interface Hypervisor {
 
   /**
    * Asks the guest to shut down, through its agent (ACPI where no agent takes it), again every 30 s, and waits until it is off. Already off: nothing. Called again: asks
-   * again, with a deadline of its own. The fence is read once, before the first request. Throws `STOP_TIMED_OUT` after `deadlineMs` (the guest may still stop later),
-   * `SERVER_PAUSED` for one that cannot act, `SERVER_GONE`, or the signal's reason. `onWaiting` is called at least every 5 s.
+   * again, with a deadline of its own. The fence is read right before each request. Throws `STOP_TIMED_OUT` after `deadlineMs` (the guest may still stop later),
+   * `SERVER_PAUSED` for one that cannot act, `SERVER_GONE`, or the signal's reason.
    */
-  shutDown(server: ServerRef, fence: Fence, options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void>;
+  shutDown(server: ServerRef, fence: Fence, options: { readonly deadlineMs: number; readonly signal: AbortSignal }): Promise<void>;
 
   /**
    * Cuts the power: what the guest holds only in its memory is lost. Already off, or gone: nothing, whoever holds the server. Throws `HYPERVISOR_COMMAND_FAILED` when it

@@ -30,7 +30,7 @@ export interface SegmentDigest {
 
 export type SegmentReply = { readonly digest: SegmentDigest } | { readonly error: { readonly code: string; readonly message: string } };
 
-export function segmentHashWorker(
+function segmentHashWorker(
   threads: typeof import('node:worker_threads'),
   fs: typeof import('node:fs'),
   crypto: typeof import('node:crypto'),

@@ -48,13 +48,6 @@ export async function ensurePayloadKeys(path: string, now: Date): Promise<void> 
   await createFileDurably(path, `${JSON.stringify({ current: id, keys: { [id]: randomBytes(32).toString('base64') } }, null, 2)}\n`);
 }
 
-/** Keys for tests and for a process that never stores anything. */
-export function payloadKeysOf(current: string, keys: Readonly<Record<string, Buffer>>): PayloadKeys {
-  const key = keys[current];
-  if (key === undefined) throw new ModosuError('PAYLOAD_UNREADABLE', `There is no payload key "${current}".`);
-  return { current: { id: current, key }, byId: new Map(Object.entries(keys)) };
-}
-
 /** Without the parser's message: it quotes the text, which is a key. */
 function parseJson(text: string): unknown {
   try {

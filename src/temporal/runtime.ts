@@ -13,7 +13,7 @@ export function installRuntime(log: Log): void {
 }
 
 /** The SDK's own messages, and those of workflows and activities, as lines of our log. */
-export function sdkLogger(log: Log): Logger {
+function sdkLogger(log: Log): Logger {
   const write = (level: LogLevel, message: string, meta: Record<string | symbol, unknown> = {}): void => {
     log[EXPECTED.test(message) ? 'debug' : PINO_LEVELS[level]]({ ...meta }, message);
   };

@@ -1,9 +1,9 @@
 import { defineSearchAttributeKey, TypedSearchAttributes, type SearchAttributePair } from '@temporalio/common';
 
 /** Typed keys of `SEARCH_ATTRIBUTES` in contracts. Their values are readable for everybody who can reach Temporal: ids and names only. */
-export const SERVER_KEY = defineSearchAttributeKey('ModosuServer', 'KEYWORD');
-export const HYPERVISOR_KEY = defineSearchAttributeKey('ModosuHypervisor', 'KEYWORD');
-export const KIND_KEY = defineSearchAttributeKey('ModosuKind', 'KEYWORD');
+const SERVER_KEY = defineSearchAttributeKey('ModosuServer', 'KEYWORD');
+const HYPERVISOR_KEY = defineSearchAttributeKey('ModosuHypervisor', 'KEYWORD');
+const KIND_KEY = defineSearchAttributeKey('ModosuKind', 'KEYWORD');
 export const RUN_KEY = defineSearchAttributeKey('ModosuRun', 'KEYWORD');
 
 export function searchAttributesOf(values: {

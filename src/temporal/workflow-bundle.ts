@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ModosuError } from '../contracts/errors';
 
 /** Made by scripts/build-workflow-bundle.mjs; beside `dist/src`. */
-export const WORKFLOW_BUNDLE_PATH = join(__dirname, '..', '..', 'workflow-bundle.js');
+const WORKFLOW_BUNDLE_PATH = join(__dirname, '..', '..', 'workflow-bundle.js');
 
 /** Throws `PROGRAM_MISSING` when the build has not made it. */
 export function builtWorkflowBundle(path: string = WORKFLOW_BUNDLE_PATH): { readonly codePath: string } {

@@ -29,7 +29,7 @@ describe('faults of the fake hypervisor', () => {
       await expect(hypervisor.start(server, fence)).rejects.toEqual(refusedWith('START_FAILED'));
       await hypervisor.start(server, fence);
       const agent = hypervisor.guestAgent(server);
-      expect(await agent.answers(100)).toBe(true);
+      await expect(agent.info(100)).resolves.toMatchObject({ commands: expect.any(Array) as unknown });
       hypervisor.faults.agentSilent = true;
       await expect(agent.waitUntilAnswering({ deadlineMs: 50, signal: new AbortController().signal })).rejects.toEqual(refusedWith('AGENT_SILENT'));
 

@@ -9,7 +9,8 @@ import { newId } from '../../src/contracts/ids';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import { EncryptionCodec } from '../../src/temporal/codec';
 import { createDataConverter } from '../../src/temporal/data-converter';
-import { ensurePayloadKeys, loadPayloadKeys, payloadKeysOf } from '../../src/temporal/payload-keys';
+import { ensurePayloadKeys, loadPayloadKeys } from '../../src/temporal/payload-keys';
+import { payloadKeysOf } from '../support/payload-keys';
 import { TemporalClient } from '../../src/temporal/client';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
 

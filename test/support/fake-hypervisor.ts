@@ -218,7 +218,6 @@ export class FakeHypervisor implements Hypervisor {
     options.signal.throwIfAborted();
     const held = this.fenced(server, fence);
     if (held.powerState === 'off') return;
-    options.onWaiting?.();
     if (this.faults.stopNeverEnds) {
       await delay(options.deadlineMs, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
       throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still running after its deadline.`);
@@ -528,19 +527,14 @@ class FakeGuestAgent implements GuestAgent {
     private readonly isAnswering: () => boolean,
   ) {}
 
-  async answers(): Promise<boolean> {
-    return this.isAnswering();
-  }
-
   async info(): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
     this.requireAnswer();
     return { version: '0', commands: ['guest-exec', 'guest-ping'] };
   }
 
-  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void> {
+  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal }): Promise<void> {
     const giveUpAt = performance.now() + options.deadlineMs;
     while (!this.isAnswering()) {
-      options.onWaiting?.();
       if (performance.now() >= giveUpAt) this.requireAnswer();
       await delay(10, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
     }

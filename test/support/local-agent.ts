@@ -8,9 +8,6 @@ import type { CommandResult, GuestAgent, GuestProgram } from '../../src/guests/g
 export class LocalAgent implements GuestAgent {
   private readonly ended = new Map<number, Promise<CommandResult>>();
 
-  async answers(): Promise<boolean> {
-    return true;
-  }
   async info(): Promise<{ version: string; commands: readonly string[] }> {
     return { version: 'local', commands: [] };
   }

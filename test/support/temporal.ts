@@ -9,7 +9,8 @@ import { findTemporalCli } from '../../src/roles/up/temporal-part';
 import { TemporalClient } from '../../src/temporal/client';
 import { createDataConverter, FAILURE_CONVERTER_PATH } from '../../src/temporal/data-converter';
 import { ensureNamespace } from '../../src/temporal/namespace';
-import { payloadKeysOf, type PayloadKeys } from '../../src/temporal/payload-keys';
+import type { PayloadKeys } from '../../src/temporal/payload-keys';
+import { payloadKeysOf } from './payload-keys';
 
 /** A Temporal development server for one test file, with Modosu's namespace settings, search attributes and payload codec. */
 export interface TestTemporal {

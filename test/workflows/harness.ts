@@ -15,7 +15,7 @@ import { planDataRestore } from '../../src/domain/planning/data-planning';
 import { planRestore } from '../../src/domain/planning/restore-planning';
 import { planUndo } from '../../src/domain/planning/undo-planning';
 import { createDataConverter } from '../../src/temporal/data-converter';
-import { payloadKeysOf } from '../../src/temporal/payload-keys';
+import { payloadKeysOf } from '../support/payload-keys';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
 
 /** Key of the recorded histories: it protects nothing, it only lets the replay read them. */

@@ -23,7 +23,7 @@ export function dataSetText(dataSet: DataSet): string {
   return [`${dataSet.name}: ${what}`, ...hooks].join('; ');
 }
 
-export const argvText = (argv: readonly string[]): string => argv.map((part) => (/^[\w@%+=:,./-]+$/.test(part) ? part : JSON.stringify(part))).join(' ');
+const argvText = (argv: readonly string[]): string => argv.map((part) => (/^[\w@%+=:,./-]+$/.test(part) ? part : JSON.stringify(part))).join(' ');
 
 /** A NIC that nobody has declared counts as production. */
 export const nicRole = ({ nics }: Protection, mac: string): NicRole => nics.find((nic) => nic.mac === mac.toLowerCase())?.role ?? 'production';

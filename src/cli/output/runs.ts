@@ -107,8 +107,8 @@ function nextText(run: RunView): string {
   return `Next\n${fields(lines, '  ')}`;
 }
 
-export const goLiveCommand = (runId: string): string => `modosu run go-live ${runId} --reason "WHY" --wait`;
-export const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --reason "WHY" --wait`;
+const goLiveCommand = (runId: string): string => `modosu run go-live ${runId} --reason "WHY" --wait`;
+const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --reason "WHY" --wait`;
 
 /** Said when waiting ends because a person has to decide. */
 export const waitingText = (run: RunView): string =>

@@ -35,7 +35,7 @@ export const reason = z
 
 export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).meta({ id: 'ErrorCode' });
 
-export const errorContext = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]));
+const errorContext = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]));
 
 export const errorSummarySchema = z
   .object({ code: errorCode, message: z.string(), hint: z.string(), context: errorContext.optional() })
@@ -65,7 +65,7 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 export const problemType = (code: string): string => `urn:modosu:problem:${code}`;
 
 export const MAX_PAGE = 200;
-export const DEFAULT_PAGE = 50;
+const DEFAULT_PAGE = 50;
 
 /** Query strings arrive as text. */
 export const pageQueryFields = {

@@ -10,19 +10,19 @@ import { protectionFields } from './protection';
 const partName = z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE);
 const serverName = z.string().regex(SERVER_NAME_PATTERN, NAME_RULE);
 
-export const hypervisorDeclarationSchema = z.strictObject({
+const hypervisorDeclarationSchema = z.strictObject({
   name: partName,
   kind: z.literal('libvirt'),
   uri: z.enum(['qemu:///system', 'qemu:///session']).default('qemu:///system'),
 });
 
-export const repositoryDeclarationSchema = z.strictObject({
+const repositoryDeclarationSchema = z.strictObject({
   name: partName,
   kind: z.literal('directory'),
   path: absoluteDirectory,
 });
 
-export const serverDeclarationSchema = z.strictObject({
+const serverDeclarationSchema = z.strictObject({
   name: serverName,
   hypervisor: partName,
   /** Name of the domain on the hypervisor; the server's own name where absent. */

@@ -17,12 +17,12 @@ const argv = z
 /** Name of a disk in its domain, as libvirt takes it (`diskTarget` of its basictypes.rng), of bounded length. */
 export const diskTarget = z.string().regex(/^(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]{1,12}$/, 'must be the target of a disk, like vda or sdb');
 
-export const diskDeclarationSchema = z.strictObject({
+const diskDeclarationSchema = z.strictObject({
   target: diskTarget,
   role: z.enum(['system', 'data']).meta({ description: 'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.' }),
 }) satisfies z.ZodType<DiskDeclaration>;
 
-export const nicDeclarationSchema = z.strictObject({
+const nicDeclarationSchema = z.strictObject({
   mac: z
     .string()
     .regex(/^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$/, 'must be a MAC address like 52:54:00:aa:bb:cc')
@@ -70,10 +70,10 @@ export const healthCheckSchema = z.discriminatedUnion(
 ) satisfies z.ZodType<HealthCheck>;
 
 const QUIESCE_DEFAULT = { before: null, after: null } as const;
-export const quiesceSchema = z.strictObject({ before: argv.nullable().default(null), after: argv.nullable().default(null) }) satisfies z.ZodType<QuiesceHooks>;
+const quiesceSchema = z.strictObject({ before: argv.nullable().default(null), after: argv.nullable().default(null) }) satisfies z.ZodType<QuiesceHooks>;
 
 const LIMITS_DEFAULT = { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null } as const;
-export const onlineBackupSchema = z.strictObject({
+const onlineBackupSchema = z.strictObject({
   // Less than this would look like a copy that stands still.
   rateLimitBytesPerSecond: z.int().min(65_536).nullable().default(null).meta({ description: 'Per disk.' }),
   maxGuestLatencyMs: z.int().min(1).max(600_000).nullable().default(null).meta({ description: "The backup gives up when the guest's writes take longer than this on average for ten seconds." }),
@@ -124,7 +124,7 @@ export const dataSetSchema = z.discriminatedUnion(
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be files or postgresql' : undefined) },
 ) satisfies z.ZodType<DataSet>;
 
-export const sshAccessSchema = z.strictObject({
+const sshAccessSchema = z.strictObject({
   host: hostAddress,
   port: z.int().min(1).max(65_535).default(22),
   user: accountName.default('root'),

@@ -44,7 +44,7 @@ const commonFields = {
   createdAt: timestamp,
 };
 
-export const restorePlanBodySchema = z
+const restorePlanBodySchema = z
   .object({
     ...commonFields,
     scenario: z.literal('server'),
@@ -95,7 +95,7 @@ export const restorePlanBodySchema = z
   })
   .meta({ id: 'RestorePlanBody' }) satisfies z.ZodType<RestorePlanBody>;
 
-export const dataRestorePlanBodySchema = z
+const dataRestorePlanBodySchema = z
   .object({
     ...commonFields,
     scenario: z.literal('data'),
@@ -107,7 +107,7 @@ export const dataRestorePlanBodySchema = z
   })
   .meta({ id: 'DataRestorePlanBody' }) satisfies z.ZodType<DataRestorePlanBody>;
 
-export const undoPlanBodySchema = z
+const undoPlanBodySchema = z
   .object({
     ...commonFields,
     scenario: z.literal('undo'),
@@ -138,7 +138,7 @@ export const undoPlanBodySchema = z
   })
   .meta({ id: 'UndoPlanBody' }) satisfies z.ZodType<UndoPlanBody>;
 
-export const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, dataRestorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
+const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, dataRestorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
 
 export const restorePlanSchema = z
   .object({

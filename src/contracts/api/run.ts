@@ -7,7 +7,7 @@ import { wayBackSchema } from './way-back';
 export const runKind = z.enum(['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']);
 export const runState = z.enum(['accepted', 'running', 'succeeded', 'failed', 'cancelled']);
 
-export const stepProgressSchema = z.object({
+const stepProgressSchema = z.object({
   doneBytes: z.number(),
   totalBytes: z.number(),
   updatedAt: timestamp.meta({ description: 'When bytes were last seen to move.' }),
@@ -16,7 +16,7 @@ export const stepProgressSchema = z.object({
   stalledSince: timestamp.nullable().meta({ description: 'Set when no byte has moved for ten seconds: when the last one did.' }),
 }) satisfies z.ZodType<StepProgress>;
 
-export const runStepSchema = z
+const runStepSchema = z
   .object({
     seq: z.int(),
     key: z.string(),

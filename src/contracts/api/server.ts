@@ -11,14 +11,14 @@ import { agentState, powerState, wayBackSchema } from './way-back';
 
 const diskFormat = z.enum(['qcow2', 'raw']);
 
-export const nicSchema = z.object({
+const nicSchema = z.object({
   mac: z.string(),
   type: z.string(),
   source: z.string().nullable(),
   linkUp: z.boolean().meta({ description: 'false: the cable is unplugged in the definition.' }),
 });
 
-export const serverInspectionSchema = z
+const serverInspectionSchema = z
   .object({
     uuid: z.string(),
     domainName: z.string(),

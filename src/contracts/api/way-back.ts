@@ -10,7 +10,7 @@ export const agentState = z.enum(['answering', 'silent', 'absent']) satisfies z.
 /** How a server was before a swap. */
 export const stateBeforeSchema = z.object({ powerState, agent: agentState }) satisfies z.ZodType<StateBefore>;
 
-export const wayBackState = z.enum(['open', 'reverted', 'undone', 'confirmed']);
+const wayBackState = z.enum(['open', 'reverted', 'undone', 'confirmed']);
 
 export const wayBackSchema = z
   .object({

@@ -54,10 +54,6 @@ export class SshGuestAgent implements GuestAgent {
 
   constructor(private readonly options: SshGuestOptions) {}
 
-  answers(timeoutMs: number): Promise<boolean> {
-    return this.options.agent.answers(timeoutMs);
-  }
-
   async info(timeoutMs: number): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
     const { version, commands } = await this.options.agent.info(timeoutMs);
     return { version, commands: [...new Set([...commands, ...PROGRAMS])] };

@@ -76,14 +76,11 @@ describe('LibvirtGuestAgent', () => {
 
   it('waits through silence until it answers', async () => {
     const { agent, asked } = agentThat(SILENT, returns({}));
-    let waited = 0;
-    await agent.waitUntilAnswering({ deadlineMs: 10_000, signal: new AbortController().signal, onWaiting: () => (waited += 1) });
-    expect([asked.length, waited]).toEqual([2, 2]);
+    await agent.waitUntilAnswering({ deadlineMs: 10_000, signal: new AbortController().signal });
+    expect(asked).toHaveLength(2);
   });
 
   it('tells absence from silence and from refusal', async () => {
-    expect(await agentThat(SILENT).agent.answers(1_000)).toBe(false);
-    expect(await agentThat(returns({})).agent.answers(1_000)).toBe(true);
     await expect(agentThat(ABSENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_ABSENT' });
     await expect(agentThat(SILENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
     const refused = { error: "error: internal error: unable to execute QEMU agent command 'guest-exec': Command guest-exec has been disabled" };

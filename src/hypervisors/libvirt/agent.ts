@@ -3,7 +3,6 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ServerRef } from '../../contracts/server';
 import type { CommandResult, GuestAgent, GuestProgram } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
-import { keepSaying } from './domains/waiting';
 
 /** virsh itself needs a moment beside the agent's time. */
 const VIRSH_EXTRA_MS = 10_000;
@@ -39,16 +38,6 @@ export class LibvirtGuestAgent implements GuestAgent {
     private readonly server: ServerRef,
   ) {}
 
-  async answers(timeoutMs: number): Promise<boolean> {
-    try {
-      await this.call('guest-ping', {}, timeoutMs);
-      return true;
-    } catch (error) {
-      if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN', 'SERVER_GONE'].includes(error.code)) return false;
-      throw error;
-    }
-  }
-
   async info(timeoutMs: number): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
     const reply = asRecord(await this.call('guest-info', {}, timeoutMs));
     const listed = Array.isArray(reply['supported_commands']) ? reply['supported_commands'].slice(0, MAX_COMMANDS) : [];
@@ -61,13 +50,13 @@ export class LibvirtGuestAgent implements GuestAgent {
     return { version: /^[\w.:+~-]{1,64}$/.test(version) ? version : 'unknown', commands };
   }
 
-  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal; readonly onWaiting?: () => void }): Promise<void> {
+  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal }): Promise<void> {
     const giveUpAt = performance.now() + options.deadlineMs;
     for (;;) {
       options.signal.throwIfAborted();
       const left = giveUpAt - performance.now();
       try {
-        await keepSaying(options.onWaiting, this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), { signal: options.signal }));
+        await this.call('guest-ping', {}, Math.max(1_000, Math.min(WAIT_PROBE_MS, left)), { signal: options.signal });
         return;
       } catch (error) {
         options.signal.throwIfAborted();

@@ -47,8 +47,6 @@ export interface LibvirtHypervisorOptions {
   readonly stateDirectory: string;
   /** A copy without observable progress is killed after this long. Default 5 minutes. */
   readonly stallTimeoutMs?: number;
-  /** Upper bound for every copy in bytes per second. Default none. */
-  readonly copyRateLimit?: number;
   /**
    * Directories in which backing files may lie that only an image header names, besides the directory of that image. Default
    * `/var/lib/libvirt/images`. A backing file elsewhere is refused unless the definition itself names it.
@@ -103,7 +101,6 @@ class LibvirtHypervisor implements Hypervisor {
     this.copier = new Copier({
       stateDirectory: options.stateDirectory,
       stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
-      rateLimitBytesPerSecond: options.copyRateLimit,
     });
     this.waysBack = new WaysBack(options.stateDirectory);
     this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.waysBack);
@@ -120,7 +117,6 @@ class LibvirtHypervisor implements Hypervisor {
         stateDirectory: options.stateDirectory,
         connection: { name: options.name, uri: options.uri, socketPath: options.socketPath, commandTimeoutMs: options.commandTimeoutMs },
         stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
-        rateLimitBytesPerSecond: options.copyRateLimit,
         guardCommand: options.guardCommand ?? GUARD_COMMAND,
         lateFreezeMs: options.lateFreezeMs ?? LATE_FREEZE_MS,
         reserve: options.reserveRoom ?? true,

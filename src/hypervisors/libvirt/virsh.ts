@@ -38,7 +38,7 @@ const UNREACHABLE = /failed to connect to the hypervisor|Failed to connect socke
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
 
 /** URIs can make libvirt run programs (`qemu+ext://?command=`): only these two exact ones are ever used. Throws `CONFIG_INVALID`. */
-export function requireAllowedUri(uri: string): void {
+function requireAllowedUri(uri: string): void {
   if (!ALLOWED_URIS.includes(uri)) {
     throw new ModosuError('CONFIG_INVALID', `The libvirt URI ${JSON.stringify(uri)} is not allowed.`, { hint: `Use one of ${ALLOWED_URIS.join(', ')}.` });
   }

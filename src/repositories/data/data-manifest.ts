@@ -7,8 +7,8 @@ import { hasControlCharacters } from '../../contracts/text';
 /**
  * What the manifest of a data recovery point may hold. Strict: a field this version does not know means that a newer program wrote it under an old version number. Whoever adds a field raises the version.
  */
-export const DATA_MANIFEST_FORMAT = 'modosu-data-recovery-point';
-export const DATA_MANIFEST_VERSION = 1;
+const DATA_MANIFEST_FORMAT = 'modosu-data-recovery-point';
+const DATA_MANIFEST_VERSION = 1;
 /** Far above any real one: a data set of 1000 databases has 200 KiB. */
 export const MAX_DATA_MANIFEST_BYTES = 4 * 1024 ** 2;
 
@@ -57,7 +57,7 @@ const contentSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-export const dataManifestSchema = z
+const dataManifestSchema = z
   .strictObject({
     format: z.literal(DATA_MANIFEST_FORMAT),
     version: z.literal(DATA_MANIFEST_VERSION),

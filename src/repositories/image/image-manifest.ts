@@ -48,7 +48,7 @@ const storedDiskSchema = z
   .refine((disk) => disk.image.path === imagePath(disk.target), { path: ['image', 'path'], message: 'is not the place of this disk\'s image' })
   .refine((disk) => disk.image.segmentsPath === segmentsPath(disk.target), { path: ['image', 'segmentsPath'], message: 'is not the place of this disk\'s segment list' });
 
-export const imageManifestSchema = z.strictObject({
+const imageManifestSchema = z.strictObject({
   format: z.literal(MANIFEST_FORMAT),
   version: z.literal(MANIFEST_VERSION),
   recoveryPointId: id('rp'),

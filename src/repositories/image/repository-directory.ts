@@ -9,7 +9,7 @@ import { isId, type IdPrefix } from '../../contracts/ids';
 import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory, readStart, writeFileDurably } from '../../system/files';
 
-export const MARKER_FILE = 'modosu-repository.json';
+const MARKER_FILE = 'modosu-repository.json';
 const MARKER_FORMAT = 'modosu-image-repository';
 const MARKER_VERSION = 1;
 const MAX_MARKER_BYTES = 4096;
@@ -176,7 +176,7 @@ export function systemErrorCode(error: unknown): string | undefined {
   return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
-export function requireId(prefix: IdPrefix, value: string): string {
+function requireId(prefix: IdPrefix, value: string): string {
   if (isId(prefix, value)) return value;
   throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(value)} is not an id beginning with "${prefix}_"`, { hint: 'Use an id that Modosu has given out.' });
 }

@@ -7,7 +7,7 @@ import type { TemporalClient } from '../../temporal/client';
 import type { PartDefinition } from './part';
 
 /** The version the set-up builds and the tests run with. */
-export const TEMPORAL_CLI_VERSION = '1.5.1';
+const TEMPORAL_CLI_VERSION = '1.5.1';
 const POLL_MS = 50;
 
 /** Configured path, then PATH, then the cache of the set-up. Throws `PROGRAM_MISSING`. */

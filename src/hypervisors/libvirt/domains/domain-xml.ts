@@ -44,7 +44,7 @@ export interface DomainDescription {
 /** Serial numbers of old volumes that are attached read-only begin with this (see `old-disks.ts`). Like CD-ROMs they are no disks of the server: neither imaged nor restored. */
 export const OLD_DISK_SERIAL = 'modosu-old-';
 
-export const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
+const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   b: 1, bytes: 1, KB: 1e3, k: 1024, KiB: 1024, MB: 1e6, M: 1024 ** 2, MiB: 1024 ** 2, GB: 1e9, G: 1024 ** 3, GiB: 1024 ** 3, TB: 1e12, T: 1024 ** 4, TiB: 1024 ** 4,

@@ -5,7 +5,6 @@ import type { Hypervisor } from '../../hypervisor';
 import type { Domains, DomainState } from './domains';
 import type { Fences } from './fence';
 import { libvirtMessage, type Virsh } from '../virsh';
-import { keepSaying } from './waiting';
 
 const POLL_MS = 500;
 /** A guest may miss the first request, for example while it still boots. */
@@ -69,9 +68,8 @@ export class Power {
         askedAt = now;
         // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have started it.
         await this.fences.require(server, fence);
-        answer = await keepSaying(options.onWaiting, this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal));
+        answer = await this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal);
       }
-      options.onWaiting?.();
       await delay(Math.min(POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
     }
   }

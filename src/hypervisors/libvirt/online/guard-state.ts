@@ -101,7 +101,6 @@ export type GuardState = z.infer<typeof stateSchema>;
 export type JobOutcome = z.infer<typeof outcomeSchema>;
 export type Begun = z.infer<typeof begunSchema>;
 export type Verdict = z.infer<typeof problemSchema>;
-export type OrderedDisk = z.infer<typeof diskSchema>;
 
 /** Same clock in every process of this boot; does not jump. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
@@ -172,7 +171,7 @@ export class GuardFiles {
   }
 }
 
-export const guardsDirectory = (stateDirectory: string): string => join(stateDirectory, 'guards');
+const guardsDirectory = (stateDirectory: string): string => join(stateDirectory, 'guards');
 
 /** Ids of the runs that have left files. */
 export async function guardedRuns(stateDirectory: string): Promise<readonly string[]> {

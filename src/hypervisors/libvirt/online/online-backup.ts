@@ -27,7 +27,6 @@ export interface OnlineBackupSettings {
   readonly stateDirectory: string;
   readonly connection: Pick<VirshOptions, 'name' | 'uri' | 'socketPath' | 'commandTimeoutMs'>;
   readonly stallTimeoutMs: number;
-  readonly rateLimitBytesPerSecond: number | undefined;
   readonly guardCommand: readonly [string, ...string[]];
   /** How long somebody looks after a freeze that was not answered. */
   readonly lateFreezeMs: number;
@@ -139,7 +138,6 @@ export class OnlineBackupBeginner {
       if (disk === undefined) throw changed(server, `it has no disk ${target}`);
       targets.push({ target, path, targetPath, chain: await inspector.chainOf(disk) });
     }
-    const rate = Math.min(limits.rateLimitBytesPerSecond ?? Infinity, settings.rateLimitBytesPerSecond ?? Infinity);
     return {
       left: live.description.removableMedia.map(({ target }) => target),
       hasAgentChannel: live.description.hasAgentChannel,
@@ -151,7 +149,7 @@ export class OnlineBackupBeginner {
         connection: settings.connection,
         disks: targets.map(({ target, path, targetPath, chain }) => ({ target, path, targetPath, virtualSizeBytes: chain.virtualSizeBytes })),
         afterHook: quiesce.after === null ? null : [...quiesce.after],
-        rateLimitBytesPerSecond: Number.isFinite(rate) ? rate : null,
+        rateLimitBytesPerSecond: limits.rateLimitBytesPerSecond,
         maxGuestLatencyMs: limits.maxGuestLatencyMs,
         pausedBefore: state === 'storage',
         lateFreezeMs: settings.lateFreezeMs,

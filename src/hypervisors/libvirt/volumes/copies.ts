@@ -40,8 +40,6 @@ export interface CopierOptions {
   readonly stateDirectory: string;
   /** A copy that makes no observable progress for this long is killed. */
   readonly stallTimeoutMs: number;
-  /** Upper bound for every copy; the context of a copy may lower it. */
-  readonly rateLimitBytesPerSecond?: number;
 }
 
 /** Where the process that copies into `targetPath` is written down. Only one may at a time. */
@@ -100,13 +98,13 @@ export class Copier {
   }
 
   private async convert(request: CopyRequest, context: TransferContext, recordPath: string, watch: CopyWatch, signal: AbortSignal): Promise<void> {
-    const limit = Math.min(context.rateLimitBytesPerSecond ?? Infinity, this.options.rateLimitBytesPerSecond ?? Infinity);
+    const limit = context.rateLimitBytesPerSecond;
     let recorded: Promise<void> = Promise.resolve();
     let pid = 0;
     const outcome = await runCommand(
       [
         'qemu-img', 'convert', '-p',
-        ...(Number.isFinite(limit) ? ['-r', String(Math.max(1, Math.floor(limit)))] : []),
+        ...(limit !== undefined ? ['-r', String(Math.max(1, Math.floor(limit)))] : []),
         '--image-opts', '-O', request.targetFormat,
         imageOptions(request.source), request.targetPath,
       ],
