@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ENDPOINTS_FILE, type Endpoints as ReadEndpoints } from '../contracts/api/endpoints';
 
 /** Where things lie in the state directory. Modes are set by `roles/up/state-directory.ts`. */
 export interface StateLayout {
@@ -48,16 +49,14 @@ export function stateLayout(stateDirectory: string): StateLayout {
     databaseOwnerUrlFile: under('secrets', 'database-owner-url'),
     payloadKeysFile: under('secrets', 'payload-keys.json'),
     adminTokenFile: under('secrets', 'admin-token'),
-    endpointsFile: under('run', 'endpoints.json'),
+    endpointsFile: under(ENDPOINTS_FILE),
     portsFile: under('run', 'ports.json'),
     lockFile: under('run', 'lock'),
   };
 }
 
-/** What `run/endpoints.json` says about an installation that `modosu up` has started. Removed at a clean stop. */
-export interface Endpoints {
-  /** Such as `http://127.0.0.1:7400`. */
-  readonly apiUrl: string;
+/** What `run/endpoints.json` says, to the CLI among others, about an installation that `modosu up` has started. Removed at a clean stop. */
+export interface Endpoints extends Readonly<Required<Pick<ReadEndpoints, 'apiUrl' | 'tokenFile' | 'supervisorPid'>>> {
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
   /** Server of the data repository, as this machine reaches it. */
@@ -67,8 +66,5 @@ export interface Endpoints {
   readonly dataCertificateFile: string | null;
   /** Where it stores; null: an external server. */
   readonly dataDirectory: string | null;
-  /** File with the first administrator's token. */
-  readonly tokenFile: string;
-  readonly supervisorPid: number;
   readonly startedAt: string;
 }

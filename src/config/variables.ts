@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
 import { hasControlCharacters } from '../contracts/text';
 
 /**
@@ -47,7 +48,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 export const environmentSchema = z.object({
   MODOSU_STATE_DIR: absolutePath
-    .default('/var/lib/modosu')
+    .default(DEFAULT_STATE_DIRECTORY)
     .describe('State directory: embedded database, Temporal file, secrets, logs. Outside private homes.'),
   MODOSU_DATABASE_URL: postgresUrl
     .optional()

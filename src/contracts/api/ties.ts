@@ -1,0 +1,53 @@
+import type { z } from 'zod';
+import type { DataChange, DataContent, DataSelection, DataSet } from '../data';
+import type { ErrorSummary } from '../errors';
+import type { RestorePlanView } from '../plan';
+import type { HealthCheck, Protection } from '../protection';
+import type { RecoveryPointView } from '../recovery-point';
+import type { AuditEntryView, AuditVerification, RunKind, RunState, RunView } from '../run';
+import type { StateBefore, WayBackView } from '../way-back';
+import type { auditEntrySchema, auditVerificationSchema } from './audit';
+import type { errorSummarySchema } from './common';
+import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from './data';
+import type { EstateChangesView, estateChangesSchema } from './estate-request';
+import type { dataSetSchema, healthCheckSchema, protectionSchema } from './protection';
+import type { recoveryPointViewSchema } from './recovery-point';
+import type { restorePlanSchema } from './restore-plan';
+import type { runKind, runState, runViewSchema } from './run';
+import type { ServerDetailView, serverDetailSchema, ServerView, serverViewSchema } from './server';
+import type { CreatedToken, createdTokenSchema } from './token';
+import type { stateBeforeSchema, wayBackSchema } from './way-back';
+
+/**
+ * Types that stand beside a schema, because workflows may not import zod, say exactly what it says: what is added to one alone does not compile. `satisfies z.ZodType<T>` at the schema
+ * shows where they differ, and alone would let a schema say less: an enum without the newest value, an object without an optional field.
+ */
+type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+type IsSame<A, B> = (<T>() => T extends A ? true : false) extends <T>() => T extends B ? true : false ? true : false;
+type Tie<Schema extends z.ZodType, Type> = IsSame<Frozen<z.output<Schema>>, Frozen<Type>>;
+type AllTrue<Ties extends readonly true[]> = Ties;
+
+export type TiedTypes = AllTrue<
+  [
+    Tie<typeof auditEntrySchema, AuditEntryView>,
+    Tie<typeof auditVerificationSchema, AuditVerification>,
+    Tie<typeof createdTokenSchema, CreatedToken>,
+    Tie<typeof dataChangeSchema, DataChange>,
+    Tie<typeof dataContentSchema, DataContent>,
+    Tie<typeof dataSelectionSchema, DataSelection>,
+    Tie<typeof dataSetSchema, DataSet>,
+    Tie<typeof errorSummarySchema, ErrorSummary>,
+    Tie<typeof estateChangesSchema, EstateChangesView>,
+    Tie<typeof healthCheckSchema, HealthCheck>,
+    Tie<typeof protectionSchema, Protection>,
+    Tie<typeof recoveryPointViewSchema, RecoveryPointView>,
+    Tie<typeof restorePlanSchema, RestorePlanView>,
+    Tie<typeof runKind, RunKind>,
+    Tie<typeof runState, RunState>,
+    Tie<typeof runViewSchema, RunView>,
+    Tie<typeof serverDetailSchema, ServerDetailView>,
+    Tie<typeof serverViewSchema, ServerView>,
+    Tie<typeof stateBeforeSchema, StateBefore>,
+    Tie<typeof wayBackSchema, WayBackView>,
+  ]
+>;
