@@ -63,8 +63,8 @@ export interface UsablePlan {
 }
 
 /**
- * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan
- * was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
+ * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`,
+ * `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
  */
 export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>): UsablePlan {
   const context = { planId: plan.id };

@@ -180,13 +180,17 @@ export interface Catalog {
   /** Writes the plan down as `planning`; the caller starts the workflow `plan/<id>` afterwards. Also throws `RECOVERY_POINT_NOT_USABLE`. */
   acceptPlan(request: AcceptPlanRequest): Promise<{ readonly planId: string; readonly replayed: boolean }>;
   /**
-   * The same for the plan of an undo. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND` (the run has swapped nothing, or has put it back), `WAY_BACK_CLOSED` (undone or confirmed: says by which run and when), `WAY_BACK_NOT_NEWEST`
-   * (a later swap of the same server is still open; its run id in the context), `WAY_BACK_EMPTY`.
+   * The same for the plan of an undo. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND` (the run has swapped nothing, or has put it back), `WAY_BACK_CLOSED` (undone
+   * or confirmed: says by which run and when), `WAY_BACK_NOT_NEWEST` (a later swap of the same server is still open; its run id in the context),
+   * `WAY_BACK_EMPTY`.
    */
   acceptUndoPlan(request: AcceptUndoPlanRequest): Promise<{ readonly planId: string; readonly serverId: string; readonly replayed: boolean }>;
   /** What the workflow of a plan is started with. Throws `PLAN_NOT_FOUND`. */
   getDispatchablePlan(planId: string): Promise<StartablePlan>;
-  /** Stores the immutable body and its hash (`INTERNAL` when they do not fit). The first body stays: for a plan that is not `planning` any more nothing happens. Audited as `plan.ready`. */
+  /**
+   * Stores the immutable body and its hash (`INTERNAL` when they do not fit). The first body stays: for a plan that is not `planning` any more nothing happens.
+   * Audited as `plan.ready`.
+   */
   completePlan(planId: string, body: PlanBody, hash: string): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Throws `PLAN_NOT_FOUND`. */
@@ -203,15 +207,16 @@ export interface Catalog {
   /** The same for data. Throws `DATA_SET_NOT_FOUND`, also when none is declared. */
   acceptDataBackup(request: AcceptDataBackupRequest): Promise<AcceptedRun>;
   /**
-   * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws `PLAN_NOT_FOUND` (also for a plan of another server),
-   * `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
+   * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws
+   * `PLAN_NOT_FOUND` (also for a plan of another server), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited),
+   * `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
    */
   acceptPlanned(request: AcceptPlannedRequest): Promise<AcceptedRun>;
   /** The same for the deletion of kept volumes. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE` (never went live), `SERVER_BUSY`. */
   acceptConfirm(request: AcceptConfirmRequest): Promise<AcceptedRun>;
   /**
-   * Writes a person's decision down, once: asking twice changes nothing. Only for a run that waits for it: `RUN_FINISHED`, `RUN_NOT_WAITING`. Audited as `run.decided`; refusals as `run.decision-refused`.
-   * The caller then tells the workflow.
+   * Writes a person's decision down, once: asking twice changes nothing. Only for a run that waits for it: `RUN_FINISHED`, `RUN_NOT_WAITING`. Audited as
+   * `run.decided`; refusals as `run.decision-refused`. The caller then tells the workflow.
    */
   decide(request: DecisionRequest): Promise<void>;
   /** Null: nobody has decided. Throws `RUN_NOT_FOUND`. */
@@ -248,16 +253,20 @@ export interface Catalog {
 
   // --- the way back ------------------------------------------------------------------------------------------------------
   /**
-   * The run has swapped the volumes: what stood there is kept until `expiresAt`, and the server is on a new line of disk states. One transaction. Idempotent by run. Audited as `lineage.started`. With `facts.data`, data was
-   * put in place inside the guest: the line goes on, and nothing waits for a go-live; audited as `data.placed`.
+   * The run has swapped the volumes: what stood there is kept until `expiresAt`, and the server is on a new line of disk states. One transaction. Idempotent by
+   * run. Audited as `lineage.started`. With `facts.data`, data was put in place inside the guest: the line goes on, and nothing waits for a go-live; audited as
+   * `data.placed`.
    */
   openWayBack(runId: string, facts: WayBackFacts, before: StateBefore, expiresAt: Date): Promise<WayBackView>;
   /**
-   * The run has returned to the volumes of `ofRunId`: that way back becomes `undone`, this run gets an open one, and the server is on the line it had before. One transaction. Idempotent by run. Audited as
-   * `lineage.returned`. Throws `WAY_BACK_CLOSED`.
+   * The run has returned to the volumes of `ofRunId`: that way back becomes `undone`, this run gets an open one, and the server is on the line it had before.
+   * One transaction. Idempotent by run. Audited as `lineage.returned`. Throws `WAY_BACK_CLOSED`.
    */
   takeWayBack(runId: string, ofRunId: string, facts: WayBackFacts, before: StateBefore, expiresAt: Date): Promise<WayBackView>;
-  /** The run has put back what it swapped: its way back becomes `reverted`, the server returns to the line before, and a way back that it had taken is open again. No open way back of this run: nothing. Audited. */
+  /**
+   * The run has put back what it swapped: its way back becomes `reverted`, the server returns to the line before, and a way back that it had taken is open
+   * again. No open way back of this run: nothing. Audited.
+   */
   revertWayBack(runId: string): Promise<void>;
   /** The volumes kept by `ofRunId` are deleted: `confirmed`, by `runId`. Idempotent by run. Audited as `way-back.confirmed`. */
   closeWayBack(runId: string, ofRunId: string): Promise<void>;

@@ -7,7 +7,10 @@ import { noWayBack, wayBackView } from './way-back-transition';
 
 type Owner = Pick<ServerRecord, 'id' | 'name'>;
 
-/** Whether the swap of a run may be undone now. Throws `RUN_NOT_FOUND` (also for a run of another server), `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `WAY_BACK_NOT_NEWEST`, `WAY_BACK_EMPTY`. */
+/**
+ * Whether the swap of a run may be undone now. Throws `RUN_NOT_FOUND` (also for a run of another server), `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`,
+ * `WAY_BACK_NOT_NEWEST`, `WAY_BACK_EMPTY`.
+ */
 export async function requireUndoableRun(manager: EntityManager, runId: string, server: Owner): Promise<void> {
   const row = await requireWayBack(manager, runId, server);
   const open = await manager.find(WayBackEntity, { where: { serverId: server.id, state: 'open' }, order: { fencingToken: 'DESC' } });

@@ -54,7 +54,10 @@ export interface CatalogueActivities {
 export interface PlanningActivities {
   /** Chooses the recovery point and says where it lies. */
   choosePlanSource(input: PlanRestoreInput): Promise<PlanSource>;
-  /** Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done. */
+  /**
+   * Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with
+   * which what was asked for cannot be done.
+   */
   composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void>;
   /** Chooses the data recovery point, and checks that it holds what is asked for. */
   chooseDataSource(input: PlanDataInput): Promise<DataPlanSource>;
@@ -103,8 +106,8 @@ export interface DataChoice {
   /** Null: nothing. */
   readonly planned: PlannedData | null;
   /**
-   * `newest`: it is used. `none`: it has no usable recovery point. `older`: they are all older than the image. `left-out`: the image alone was asked for. `disks-kept`: disks stay as they are, and what lies on them is newer than any
-   * recovery point.
+   * `newest`: it is used. `none`: it has no usable recovery point. `older`: they are all older than the image. `left-out`: the image alone was asked for.
+   * `disks-kept`: disks stay as they are, and what lies on them is newer than any recovery point.
    */
   readonly why: 'newest' | 'none' | 'older' | 'left-out' | 'disks-kept';
   /** Point in time of the newest usable one; null when there is none. */
@@ -308,7 +311,10 @@ export interface DataActivities {
   discardSpool(input: RunInput, dataSet: DataBackupItem['dataSet']): Promise<void>;
   /** Everything the plan of a data restore is made from. Read-only. */
   surveyData(source: DataPlanSource): Promise<DataSurvey>;
-  /** Undoes what this run has fetched and put in place for the item. Nothing of it there: nothing. `leftBehind`: what others have written meanwhile stays in the guest, and where. */
+  /**
+   * Undoes what this run has fetched and put in place for the item. Nothing of it there: nothing. `leftBehind`: what others have written meanwhile stays in the
+   * guest, and where.
+   */
   takeDataBack(input: RunInput, item: DataRestoreItem): Promise<{ readonly leftBehind?: string }>;
   /** Removes what was fetched, once it is in place. Idempotent. */
   discardFetched(input: RunInput, item: DataRestoreItem): Promise<void>;
@@ -324,9 +330,15 @@ export interface DataTransferActivities {
   dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;
   /** Saves a data set, or its dumps (`dumped`), with restic. A snapshot that an earlier attempt has finished is adopted. */
   saveDataSet(input: RunInput, item: DataBackupItem, dumped: DumpedData | null): Promise<SavedData>;
-  /** Fetches what is selected into a directory beside its place; nothing in use is touched. `PLAN_STALE` when many more files would be replaced than the plan says (`plannedReplaced`; null: nobody has counted). */
+  /**
+   * Fetches what is selected into a directory beside its place; nothing in use is touched. `PLAN_STALE` when many more files would be replaced than the plan
+   * says (`plannedReplaced`; null: nobody has counted).
+   */
   fetchData(input: RunInput, item: DataRestoreItem, stepKey: string, plannedReplaced: number | null): Promise<FetchedData>;
-  /** Whole databases: loads the dump beside the live one, and checks it. Others: nothing. `restored`: the server has just come back from an image, its roles are older than the recovery point and get to be as saved. */
+  /**
+   * Whole databases: loads the dump beside the live one, and checks it. Others: nothing. `restored`: the server has just come back from an image, its roles are
+   * older than the recovery point and get to be as saved.
+   */
   loadData(input: RunInput, item: DataRestoreItem, stepKey: string, server: 'running' | 'restored'): Promise<Pick<PlacedData, 'notes'>>;
   /** Puts it in place. Says what was kept of what stood there. `PLAN_STALE` as `fetchData`. */
   placeData(input: RunInput, item: DataRestoreItem, fetched: FetchedData, stepKey: string, plannedReplaced: number | null): Promise<PlacedData>;

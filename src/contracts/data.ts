@@ -225,7 +225,10 @@ export interface PostgresqlSelection {
   readonly schemas: readonly string[];
   /** The whole database goes back in time. Then no tables and no schemas are named. */
   readonly whole: boolean;
-  /** Whether tables that exist get the rows of the recovery point; their present rows are kept until `confirm`. False: the restored ones land in a schema `restored_<run>` to compare. */
+  /**
+   * Whether tables that exist get the rows of the recovery point; their present rows are kept until `confirm`. False: the restored ones land in a schema
+   * `restored_<run>` to compare.
+   */
   readonly replace: boolean;
 }
 
@@ -233,7 +236,10 @@ export type DataSelection = FilesSelection | PostgresqlSelection;
 
 /** What a restore of data would do to one kind of thing, for people. */
 export interface DataChange {
-  /** `added`: missing now, put in place. `replaced`: exists and differs, replaced. `beside`: exists, the restored one is put beside it to compare. `kept`: exists and differs, and stays as it is. `untouched`: the same, or not selected. */
+  /**
+   * `added`: missing now, put in place. `replaced`: exists and differs, replaced. `beside`: exists, the restored one is put beside it to compare. `kept`:
+   * exists and differs, and stays as it is. `untouched`: the same, or not selected.
+   */
   readonly effect: 'added' | 'replaced' | 'beside' | 'kept' | 'untouched';
   /** Such as "files" or "table public.orders". */
   readonly what: string;
@@ -300,7 +306,10 @@ export interface PostgresqlUndoSurvey {
 
 /** What restic in a guest needs to reach its server's repository. Secrets: only for environments of programs, never for arguments, logs, histories, errors. */
 export interface DataAccess {
-  /** RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT with SSL_CERT_FILE (for restic before 0.17, which does not know the first) where the guest needs a certificate to trust. */
+  /**
+   * RESTIC_REPOSITORY (with the login in it), RESTIC_PASSWORD, and RESTIC_CACERT with SSL_CERT_FILE (for restic before 0.17, which does not know the first)
+   * where the guest needs a certificate to trust.
+   */
   readonly env: Readonly<Record<string, string>>;
   /** PEM of the certificate that the guest has to find at `env.RESTIC_CACERT`; null: none is needed. */
   readonly caCertificate: string | null;
@@ -309,8 +318,8 @@ export interface DataAccess {
   /** Id of the key, for manifests. */
   readonly keyId: string;
   /**
-   * False: the storage is full or can only be read, so restic has no place for its lock. Whoever only reads goes without one (`--no-lock`): a full repository must not keep a restore back. The price is that
-   * nobody who deletes from the repository meanwhile is kept away.
+   * False: the storage is full or can only be read, so restic has no place for its lock. Whoever only reads goes without one (`--no-lock`): a full repository
+   * must not keep a restore back. The price is that nobody who deletes from the repository meanwhile is kept away.
    */
   readonly canLock: boolean;
 }

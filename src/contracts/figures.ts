@@ -8,7 +8,10 @@ export interface RunFigures {
   readonly count: number;
 }
 
-/** Steps of one sort (`copy` of `copy:vda`) that have ended by themselves, over the whole history. One that was undone afterwards had succeeded and stays counted: figures never fall. */
+/**
+ * Steps of one sort (`copy` of `copy:vda`) that have ended by themselves, over the whole history. One that was undone afterwards had succeeded and stays
+ * counted: figures never fall.
+ */
 export interface StepFigures {
   readonly kind: RunKind;
   readonly step: string;

@@ -68,7 +68,10 @@ export interface KeptDisk {
   readonly virtualSizeBytes: number;
 }
 
-/** The present volume of a disk that is restored, attached read-only to the restored server while it runs, so that people can copy from it what is missing. It is the way back's file all the time. */
+/**
+ * The present volume of a disk that is restored, attached read-only to the restored server while it runs, so that people can copy from it what is missing. It
+ * is the way back's file all the time.
+ */
 export interface OldDisk {
   readonly target: string;
   readonly path: string;

@@ -1,6 +1,9 @@
 import type { DataSet, DiskDeclaration, DiskRole } from './data';
 
-/** What a server's owner has declared about it besides where it runs: which disk holds what, which network is which, how its health is judged, how it is quiesced, which data it has. */
+/**
+ * What a server's owner has declared about it besides where it runs: which disk holds what, which network is which, how its health is judged, how it is
+ * quiesced, which data it has.
+ */
 
 /** `production`: down until go-live. `backup`: reachable in quarantine too, for the agent's peers, health checks and data restores. */
 export type NicRole = 'production' | 'backup';

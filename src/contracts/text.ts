@@ -10,7 +10,10 @@
  */
 export const hasControlCharacters = (text: string): boolean => /[\u0000-\u001f\u007f]/.test(text);
 
-/** Whether it is one line that people can read and PostgreSQL can store: no control characters of any kind and no half of a surrogate pair, which JSON in PostgreSQL refuses. For what people declare and type. */
+/**
+ * Whether it is one line that people can read and PostgreSQL can store: no control characters of any kind and no half of a surrogate pair, which JSON in
+ * PostgreSQL refuses. For what people declare and type.
+ */
 export const isOneLine = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text);
 
 const MAX_WORDS = 300;

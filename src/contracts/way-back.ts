@@ -31,7 +31,10 @@ export interface WayBackFacts {
   readonly wasGone: boolean;
   /** Those that were replaced. */
   readonly volumes: readonly KeptVolume[];
-  /** Disks the swap has left as they were: the same files before and after, so that returning neither undoes what is written to them nor deleting the kept ones frees them. Absent: none. */
+  /**
+   * Disks the swap has left as they were: the same files before and after, so that returning neither undoes what is written to them nor deleting the kept ones
+   * frees them. Absent: none.
+   */
   readonly unchanged?: readonly { readonly target: string; readonly path: string }[];
   readonly nvramPath: string | null;
   readonly generationId: string | null;

@@ -42,10 +42,11 @@ const FORBIDDEN = /guest-exec(-status)? has (been disabled|not been found)/i;
  * Throws `HEALTH_CHECK_FAILED` with the last words of the check when the time is over; `GUEST_COMMAND_FORBIDDEN` at once when the agent must not run programs, `AGENT_ABSENT` at
  * once when there is no agent; the errors of the hypervisor as they are. A silent agent is waited for: it may be starting.
  *
- * The words come from the guest, which is hostile: cut short and without control characters. The command and the query stand in argument vectors on the host and in the guest, visible to
- * everybody there: a declaration must hold no secret.
+ * The words come from the guest, which is hostile: cut short and without control characters. The command and the query stand in argument vectors on the host
+ * and in the guest, visible to everybody there: a declaration must hold no secret.
  *
- * Of a TCP check behind user-mode networking only a closed port is seen. A guest that answers nothing at all looks like one that listens: there a command or a query is the better check.
+ * Of a TCP check behind user-mode networking only a closed port is seen. A guest that answers nothing at all looks like one that listens: there a command or a
+ * query is the better check.
  */
 export async function checkHealth(agent: GuestAgent, check: HealthCheck, options: HealthCheckOptions): Promise<{ readonly evidence: string }> {
   const { signal, deadlineMs } = options;

@@ -9,8 +9,8 @@ import { aborted } from './shutdown';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
 /**
- * Serves the API until `stop` aborts, then lets open requests finish. Needs PostgreSQL at start (`DATABASE_UNAVAILABLE`, `DATABASE_SCHEMA_OUTDATED`); while Temporal is away it serves reads and
- * refuses new runs. Throws `PORT_TAKEN`.
+ * Serves the API until `stop` aborts, then lets open requests finish. Needs PostgreSQL at start (`DATABASE_UNAVAILABLE`, `DATABASE_SCHEMA_OUTDATED`); while
+ * Temporal is away it serves reads and refuses new runs. Throws `PORT_TAKEN`.
  */
 export async function runApi(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   const config = requireServices(loadConfigOfInstallation(env));

@@ -7,7 +7,8 @@ import { ensureNamespace } from '../temporal/namespace';
 const NAMESPACE_DEADLINE_MS = 90_000;
 
 /**
- * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `down`: undoes the newest migration, with all data in what it had made. Idempotent.
+ * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `down`: undoes the newest migration, with all data in
+ * what it had made. Idempotent.
  */
 export async function runMigrate(env: NodeJS.ProcessEnv, { down, say }: { readonly down: boolean; readonly say: (line: string) => void }): Promise<void> {
   const config = loadConfigOfInstallation(env);

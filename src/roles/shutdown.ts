@@ -1,5 +1,6 @@
 /**
- * The first SIGTERM or SIGINT asks for an orderly end: the signal of the result aborts. A second one ends the process at once, with 130 for SIGINT and 143 for SIGTERM, as a shell would.
+ * The first SIGTERM or SIGINT asks for an orderly end: the signal of the result aborts. A second one ends the process at once, with 130 for SIGINT and 143 for
+ * SIGTERM, as a shell would.
  */
 export function shutdownSignal(): AbortSignal {
   const controller = new AbortController();

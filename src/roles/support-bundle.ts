@@ -23,8 +23,9 @@ const TAR_TIMEOUT_MS = 300_000;
 const DOCTOR_TIMEOUT_MS = 60_000;
 
 /**
- * Packs what somebody needs who helps from outside: versions, configuration, `doctor`, the ends of the logs, the newest runs with their steps. Changes nothing. Works as far as the installation does:
- * a part that does not answer is in the bundle as its error. Secrets are taken out; names of servers, paths and reasons that people wrote are in it.
+ * Packs what somebody needs who helps from outside: versions, configuration, `doctor`, the ends of the logs, the newest runs with their steps. Changes nothing.
+ * Works as far as the installation does: a part that does not answer is in the bundle as its error. Secrets are taken out; names of servers, paths and reasons
+ * that people wrote are in it.
  *
  * Throws `USAGE`, `SUPPORT_BUNDLE_REFUSED` (a secret that cannot be read, a file that is there already), `PROGRAM_MISSING`.
  */

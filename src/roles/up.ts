@@ -7,8 +7,9 @@ import { prepareStateDirectory } from './up/state-directory';
 import { acquireStateLock } from './up/state-lock';
 
 /**
- * Everything on one machine: starts and supervises the embedded PostgreSQL, a local Temporal server (each only where no address is configured), the API and a worker, until `stop` aborts; then ends them in order. Throws
- * what kept it from starting, after ending what it had started. One per state directory (`ALREADY_RUNNING`).
+ * Everything on one machine: starts and supervises the embedded PostgreSQL, a local Temporal server (each only where no address is configured), the API and a
+ * worker, until `stop` aborts; then ends them in order. Throws what kept it from starting, after ending what it had started. One per state directory
+ * (`ALREADY_RUNNING`).
  */
 export async function runUp(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   const config = loadConfig(env);

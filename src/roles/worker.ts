@@ -23,8 +23,9 @@ import { Adapters, openCatalog, openTemporal } from './wiring';
 const HYPERVISORS_POLL_MS = 2_000;
 
 /**
- * Carries out runs until `stop` aborts: workflows, the activities of every hypervisor in the catalogue, and the loop that keeps PostgreSQL and Temporal in agreement. Then drains: running calls get their grace
- * and are cancelled after it; Temporal gives them to the next worker. Needs PostgreSQL and Temporal at start.
+ * Carries out runs until `stop` aborts: workflows, the activities of every hypervisor in the catalogue, and the loop that keeps PostgreSQL and Temporal in
+ * agreement. Then drains: running calls get their grace and are cancelled after it; Temporal gives them to the next worker. Needs PostgreSQL and Temporal at
+ * start.
  */
 export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   const config = requireServices(loadConfigOfInstallation(env));

@@ -4,7 +4,10 @@
  * A name is a relative path such as `data/<server id>/login`: plain parts separated by `/`; anything else is `PATH_NOT_ALLOWED`.
  */
 export interface Secrets {
-  /** The value of this name; made at the first call (by `make`, default `randomSecret`) and durable when it is returned. Of several processes that make it at once all get the same one. */
+  /**
+   * The value of this name; made at the first call (by `make`, default `randomSecret`) and durable when it is returned. Of several processes that make it at
+   * once all get the same one.
+   */
   getOrMake(name: string, make?: () => string): Promise<string>;
   /** Null: there is none. */
   read(name: string): Promise<string | null>;

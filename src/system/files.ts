@@ -43,11 +43,12 @@ export async function fsyncDirectory(path: string): Promise<void> {
 }
 
 /*
- * How a whole file is written. The content goes into a draft beside the file, which nobody else can know or have put there (a random name, made exclusively); it gets the mode asked for,
- * whatever the umask, and its content is on stable storage (fsync) before it is given its name. Giving the name is one step of the file system: whoever opens the file sees the old content or the
- * new, never half of it, also after a power cut, because no name leads to bytes that are not written yet. The fsync of the directory then makes the name itself last: after it the old content does not
- * come back. A link that stands at the path is replaced, never written through. What throws has changed nothing (but for that last fsync) and leaves no draft; a crash may leave
- * one, `.NAME.RANDOM.tmp`, which nobody reads.
+ * How a whole file is written. The content goes into a draft beside the file, which nobody else can know or have put there (a random name, made exclusively);
+ * it gets the mode asked for, whatever the umask, and its content is on stable storage (fsync) before it is given its name. Giving the name is one step of the
+ * file system: whoever opens the file sees the old content or the new, never half of it, also after a power cut, because no name leads to bytes that are not
+ * written yet. The fsync of the directory then makes the name itself last: after it the old content does not come back. A link that stands at the path is
+ * replaced, never written through. What throws has changed nothing (but for that last fsync) and leaves no draft; a crash may leave one, `.NAME.RANDOM.tmp`,
+ * which nobody reads.
  */
 
 /** Writes a whole file so that after a crash at any moment either the old or the new content is there; when it returns, the new. Replaces an existing file. */

@@ -21,8 +21,8 @@ export interface NamespaceOptions {
 }
 
 /**
- * Makes the namespace with its retention and the search attributes, and waits until both can be used. Idempotent. Without the right to change them an existing namespace is taken as
- * it is. Throws `TEMPORAL_UNAVAILABLE` after `deadlineMs`.
+ * Makes the namespace with its retention and the search attributes, and waits until both can be used. Idempotent. Without the right to change them an existing
+ * namespace is taken as it is. Throws `TEMPORAL_UNAVAILABLE` after `deadlineMs`.
  */
 export async function ensureNamespace(temporal: TemporalClient, { retentionDays, deadlineMs, onWarning = () => undefined }: NamespaceOptions): Promise<void> {
   const giveUpAt = Date.now() + deadlineMs;

@@ -29,8 +29,8 @@ const UNDISPATCHED_AFTER_MS = 5_000;
 const INTERVAL_MS = 3_000;
 
 /**
- * One pass. Idempotent, and safe beside the API and beside other workers' passes. Throws `TEMPORAL_UNAVAILABLE` and `DATABASE_UNAVAILABLE` as soon as either does not answer: what cannot be seen
- * is not judged.
+ * One pass. Idempotent, and safe beside the API and beside other workers' passes. Throws `TEMPORAL_UNAVAILABLE` and `DATABASE_UNAVAILABLE` as soon as either
+ * does not answer: what cannot be seen is not judged.
  */
 export async function reconcile({ catalog, runs, log, now }: ReconcileDependencies): Promise<ReconcileReport> {
   const report = { started: [] as string[], cancelled: [] as string[], told: [] as string[], ended: [] as string[] };
@@ -56,7 +56,8 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
         if (!run.cancelRequested) return;
         await runs.cancelRun(runId, serverId);
         report.cancelled.push(runId);
-        // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was undone, and it still holds the server.
+        // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was
+        // undone, and it still holds the server.
       } else if (execution === 'closed' || state !== 'accepted') {
         await runs.startCleanUp(await catalog.getDispatchable(runId));
         report.ended.push(runId);

@@ -35,7 +35,10 @@ export type ExecutionState = 'running' | 'closed' | 'absent';
  * lock away, so that the accepted run stays accepted; the reconciler starts it later.
  */
 export interface RunDispatcher extends RunStarter {
-  /** Starts the workflow that puts in order what a run left behind whose own workflow was ended from outside. It runs under the same workflow id and counts as that run's. Already running: nothing. */
+  /**
+   * Starts the workflow that puts in order what a run left behind whose own workflow was ended from outside. It runs under the same workflow id and counts as
+   * that run's. Already running: nothing.
+   */
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
   describePlan(planId: string): Promise<ExecutionState>;

@@ -26,8 +26,9 @@ export interface Measured {
 }
 
 /**
- * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set, and every outcome of a run, has its
- * line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the first failure as a change.
+ * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set, and
+ * every outcome of a run, has its line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the
+ * first failure as a change.
  */
 export function metricFamilies({ figures, servers, repositories, process }: Measured): readonly Family[] {
   const nameOf = new Map(servers.map(({ id, name }) => [id, name]));

@@ -19,8 +19,9 @@ import type { CreatedToken, createdTokenSchema } from './token';
 import type { stateBeforeSchema, wayBackSchema } from './way-back';
 
 /**
- * Types that stand beside a schema, because workflows may not import zod, say exactly what it says: what is added to one alone does not compile. `satisfies z.ZodType<T>` at the schema
- * shows where they differ, and alone would let a schema say less: an enum without the newest value, an object without an optional field.
+ * Types that stand beside a schema, because workflows may not import zod, say exactly what it says: what is added to one alone does not compile. `satisfies
+ * z.ZodType<T>` at the schema shows where they differ, and alone would let a schema say less: an enum without the newest value, an object without an optional
+ * field.
  */
 type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
 type IsSame<A, B> = (<T>() => T extends A ? true : false) extends <T>() => T extends B ? true : false ? true : false;

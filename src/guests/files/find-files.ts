@@ -19,9 +19,10 @@ const SIGXFSZ = 25;
 const PIECE_BYTES = 8 * 1024 * 1024;
 
 /**
- * Runs GNU find in the guest, with its output in a file that is then read in pieces and removed: libvirt gives an agent up, until the guest is started again, whose one answer is larger than 10 MiB
- * (its QEMU_AGENT_MAX_RESPONSE), and nothing else bounds what find says on its standard output. `prlimit` ends a find that would write more.
- * `action`: `-fprintf` with a format, or `-fprint0`. Throws `GUEST_PROGRAM_MISSING` (no prlimit), `GUEST_DISK_FULL`; any other end of find is for the caller to judge.
+ * Runs GNU find in the guest, with its output in a file that is then read in pieces and removed: libvirt gives an agent up, until the guest is started again,
+ * whose one answer is larger than 10 MiB (its QEMU_AGENT_MAX_RESPONSE), and nothing else bounds what find says on its standard output. `prlimit` ends a find
+ * that would write more. `action`: `-fprintf` with a format, or `-fprint0`. Throws `GUEST_PROGRAM_MISSING` (no prlimit), `GUEST_DISK_FULL`; any other end of
+ * find is for the caller to judge.
  */
 export async function findFiles(agent: GuestAgent, starts: readonly string[], tests: readonly string[], action: readonly ['-fprint0'] | readonly ['-fprintf', string], maxBytes: number, options: RunOptions): Promise<Found> {
   const name = `${PREFIX}${randomBytes(8).toString('hex')}`;

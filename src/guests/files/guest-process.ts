@@ -36,8 +36,8 @@ const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
 
 /**
  * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest allows.
- * Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no longer knows the program (it was restarted), and
- * `AGENT_SILENT` after two minutes of silence.
+ * Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no longer
+ * knows the program (it was restarted), and `AGENT_SILENT` after two minutes of silence.
  */
 export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: RunOptions): Promise<CommandResult> {
   options.signal.throwIfAborted();
@@ -84,8 +84,8 @@ async function killInGuest(agent: GuestAgent, pids: readonly number[]): Promise<
 }
 
 /**
- * Ends what an earlier attempt has left running: processes of `program` with `argument` among their arguments, exactly. Others are never touched. Idempotent; returns how many were found.
- * Throws `AGENT_COMMAND_FAILED` when one is still there after 20 s.
+ * Ends what an earlier attempt has left running: processes of `program` with `argument` among their arguments, exactly. Others are never touched. Idempotent;
+ * returns how many were found. Throws `AGENT_COMMAND_FAILED` when one is still there after 20 s.
  */
 export async function endLeftovers(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number> {
   const giveUpAt = performance.now() + KILLED_WITHIN_MS;

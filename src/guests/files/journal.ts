@@ -6,8 +6,9 @@ import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 
 /**
- * `journal.json` in a staging directory: what a restore of files places and replaces there, written before anything moves. It lists intentions; what has happened is told by where things stand:
- * an item's restored version under `new/` (not yet placed), at its path, or under `undone/<number>`; the version it has replaced under `kept/<number>`.
+ * `journal.json` in a staging directory: what a restore of files places and replaces there, written before anything moves. It lists intentions; what has
+ * happened is told by where things stand: an item's restored version under `new/` (not yet placed), at its path, or under `undone/<number>`; the version it has
+ * replaced under `kept/<number>`.
  */
 export interface Journal {
   readonly runId: string;
@@ -33,7 +34,10 @@ const FORMAT = 'modosu-files-journal';
 const MAX_BYTES = 16 * 1024 * 1024;
 const PIECE_BYTES = 96 * 1024;
 
-/** Writes the journal, whole or not at all; its content is on stable storage before it gets its name. Throws `REQUEST_INVALID` when it would be too long to be read again, `GUEST_DISK_FULL`. */
+/**
+ * Writes the journal, whole or not at all; its content is on stable storage before it gets its name. Throws `REQUEST_INVALID` when it would be too long to be
+ * read again, `GUEST_DISK_FULL`.
+ */
 export async function writeJournal(agent: GuestAgent, directory: string, journal: Journal, signal: AbortSignal): Promise<void> {
   const items = journal.items.map(({ kind, path, files, bytes, keptBytes }) => [kind === 'added' ? 'a' : 'r', path, files, bytes, keptBytes]);
   const text = Buffer.from(`${JSON.stringify({ format: FORMAT, version: 1, ...journal, items })}\n`);
@@ -47,8 +51,8 @@ export async function writeJournal(agent: GuestAgent, directory: string, journal
 }
 
 /**
- * Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, that names what no restore could have placed, or that lies in another directory than the one root has
- * made for it: what a journal says is done as root, and accounts of the guest may write where data lies.
+ * Null: there is none, so nothing was moved. Throws `WAY_BACK_INCOMPLETE` for one that cannot be read, that names what no restore could have placed, or that
+ * lies in another directory than the one root has made for it: what a journal says is done as root, and accounts of the guest may write where data lies.
  */
 export async function readJournal(agent: GuestAgent, directory: string, runId: string, signal: AbortSignal): Promise<Journal | null> {
   const file = `${directory}/journal.json`;

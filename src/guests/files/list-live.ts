@@ -9,7 +9,10 @@ import type { GuestWork } from './guest-process';
 export interface ListRequest {
   /** Absolute paths, without `.`, `..` and doubled slashes; none lies inside another. */
   readonly paths: readonly [string, ...string[]];
-  /** More output is not read, and the listing says `truncated`. Default 64 MiB, some 500,000 short names: they lie in the guest's memory meanwhile, in half of what is free in /run at most. */
+  /**
+   * More output is not read, and the listing says `truncated`. Default 64 MiB, some 500,000 short names: they lie in the guest's memory meanwhile, in half of
+   * what is free in /run at most.
+   */
   readonly maxBytes?: number;
 }
 

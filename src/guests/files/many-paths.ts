@@ -4,8 +4,8 @@ import type { CommandResult, GuestAgent } from '../guest-agent';
 import { failureOf, runInGuest, type RunOptions } from './guest-process';
 
 /**
- * Work on many paths of the guest. They reach the guest on standard input, separated by zero bytes, and `xargs` makes arguments of them: whatever stands in a name, it is never read as anything else,
- * and no argument vector of the host has it.
+ * Work on many paths of the guest. They reach the guest on standard input, separated by zero bytes, and `xargs` makes arguments of them: whatever stands in a
+ * name, it is never read as anything else, and no argument vector of the host has it.
  */
 
 /** Below the 128 KiB that one program in the guest takes on its standard input. */
@@ -72,8 +72,8 @@ const TYPE_OF: Readonly<Record<number, Standing['type']>> = { 0o10: 'file', 0o4:
 export const moveTag = (runId: string): string => `--process-slot-var=MODOSU_RUN_${runId}`;
 
 /**
- * Runs a program for pairs of paths (from, to), each pair by itself; goes on after a pair that fails. What has become of each is for the caller to look at: versions of `mv` do not agree on exit codes.
- * `tag`: of `moveTag`. Throws `GUEST_DISK_FULL`.
+ * Runs a program for pairs of paths (from, to), each pair by itself; goes on after a pair that fails. What has become of each is for the caller to look at:
+ * versions of `mv` do not agree on exit codes. `tag`: of `moveTag`. Throws `GUEST_DISK_FULL`.
  */
 export async function onPairs(agent: GuestAgent, tag: string, program: readonly string[], pairs: readonly (readonly [string, string])[], options: RunOptions): Promise<void> {
   for (const batch of inBatches(pairs, (pair) => pair)) await onMany(agent, ['xargs', '-0', tag, '-n', '2', ...program, '--'], batch.flat(), options);

@@ -10,9 +10,10 @@ import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './
 /**
  * How things move between their places and a staging directory. Every step looks where things stand, and moves what can be moved: each can be called again after its caller died.
  *
- * Nothing outside the declared paths is touched: right before and right after each group of at most 200 moves every directory between the anchor and a path has to be a directory itself, the last one on the
- * staging directory's file system, and the staging directory has to be the same one; before the first and after the last group the anchor has to lead where it led when the journal was written. What
- * remains: who may write in one of those directories can exchange it by a symbolic link within that moment; it is then seen, and said, but the group has moved.
+ * Nothing outside the declared paths is touched: right before and right after each group of at most 200 moves every directory between the anchor and a path has
+ * to be a directory itself, the last one on the staging directory's file system, and the staging directory has to be the same one; before the first and after
+ * the last group the anchor has to lead where it led when the journal was written. What remains: who may write in one of those directories can exchange it by a
+ * symbolic link within that moment; it is then seen, and said, but the group has moved.
  */
 export interface Ground {
   readonly directory: string;
@@ -93,8 +94,9 @@ export async function transfer(agent: GuestAgent, ground: Ground, moves: readonl
 }
 
 /**
- * Puts `from` in the place of what stands at the item's path, which goes to `to`. Readers find the one or the other at any moment: the present file gets a second name first, then the other one is renamed
- * over it. Only where the file system has no hard links (or a directory has to give way) there is a moment without either.
+ * Puts `from` in the place of what stands at the item's path, which goes to `to`. Readers find the one or the other at any moment: the present file gets a
+ * second name first, then the other one is renamed over it. Only where the file system has no hard links (or a directory has to give way) there is a moment
+ * without either.
  */
 export async function exchange(agent: GuestAgent, ground: Ground, moves: readonly Move[], { directoriesToo }: { readonly directoriesToo: boolean }, options: RunOptions): Promise<Moved> {
   const done: Numbered[] = [];

@@ -13,7 +13,10 @@ export type KeptFiles = Extract<KeptData, { readonly kind: 'files' }>;
 
 export interface PlacedFiles {
   readonly kept: KeptFiles;
-  /** What was not put in place, because something stood there by then, or a directory above it had become another one: at most 20. It lies in the staging directory until `confirmFiles`. */
+  /**
+   * What was not put in place, because something stood there by then, or a directory above it had become another one: at most 20. It lies in the staging
+   * directory until `confirmFiles`.
+   */
   readonly left: readonly string[];
   readonly leftCount: number;
 }
@@ -42,8 +45,8 @@ export async function findStaging(agent: GuestAgent, search: StagingSearch, work
 }
 
 /**
- * All staging directories of a run, also those that were only fetched into. `strange`: have the name of one and are not root's alone. Accounts of the guest may write where data lies, so nothing in them is believed; but they
- * may be ours, when somebody has changed owner or mode of everything there. Reads only.
+ * All staging directories of a run, also those that were only fetched into. `strange`: have the name of one and are not root's alone. Accounts of the guest may
+ * write where data lies, so nothing in them is believed; but they may be ours, when somebody has changed owner or mode of everything there. Reads only.
  */
 export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<{ readonly ours: readonly string[]; readonly strange: readonly string[] }> {
   const candidates = await stagingCandidates(agent, search, work);
@@ -99,8 +102,8 @@ function directoriesBetween(base: string, anchor: string): string[] {
 }
 
 /**
- * Puts what restic has staged in place, by renames. First everything expected is looked for, then a journal is written, then things move. Called again after its caller died, it finishes what the journal
- * says. Throws `DATA_RESTORE_FAILED` (nothing was moved, or `abandonFiles` puts it back), `GUEST_DISK_FULL`.
+ * Puts what restic has staged in place, by renames. First everything expected is looked for, then a journal is written, then things move. Called again after
+ * its caller died, it finishes what the journal says. Throws `DATA_RESTORE_FAILED` (nothing was moved, or `abandonFiles` puts it back), `GUEST_DISK_FULL`.
  */
 export async function placeFiles(agent: GuestAgent, { runId, parts, begun }: PlaceRequest, work: GuestWork): Promise<PlacedFiles> {
   const grounds: Ground[] = [];

@@ -6,7 +6,8 @@ import type { GuestAgent } from '../guest-agent';
 import { mustRunInGuest, type GuestWork } from './guest-process';
 
 /**
- * File systems of the guest without room for what is fetched beside the files in use: root's programs may take the last block of one, and then the server's own have none. Reads only.
+ * File systems of the guest without room for what is fetched beside the files in use: root's programs may take the last block of one, and then the server's own
+ * have none. Reads only.
  *
  * @param restoreSize bytes that a restore of the whole recovery point writes, asked for only where room is tight: there names of one file count once
  * Throws `DATA_RESTORE_FAILED` when the guest does not say it.

@@ -27,8 +27,8 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
 const MAX_ARGUMENT_BYTES = 60 * 1024;
 
 /**
- * Moves what was added away, and puts back what was replaced; what stands there by then is kept in the staging directory, never deleted. What somebody has removed since stays removed. Idempotent, and itself
- * undone by `redoFiles`. Throws `WAY_BACK_INCOMPLETE` without a journal, before anything has moved.
+ * Moves what was added away, and puts back what was replaced; what stands there by then is kept in the staging directory, never deleted. What somebody has
+ * removed since stays removed. Idempotent, and itself undone by `redoFiles`. Throws `WAY_BACK_INCOMPLETE` without a journal, before anything has moved.
  */
 export async function undoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<UndoneFiles> {
   return eachGround(agent, kept, runId, work, async (ground) => {
@@ -64,8 +64,8 @@ export async function redoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
 }
 
 /**
- * Which placed files were written since, or made inside placed directories: an undo takes them away. Reads only. Told by the times that the guest's kernel keeps; `atLeast`: there were more than could be
- * listed. Throws as `undoFiles`.
+ * Which placed files were written since, or made inside placed directories: an undo takes them away. Reads only. Told by the times that the guest's kernel
+ * keeps; `atLeast`: there were more than could be listed. Throws as `undoFiles`.
  */
 export async function surveyUndoFiles(
   agent: GuestAgent,
@@ -91,7 +91,10 @@ export async function surveyUndoFiles(
   return { changed: names.length, examples: names.slice(0, MAX_EXAMPLES), atLeast };
 }
 
-/** Removes the staging directories with everything that is kept in them: nothing can be undone any more. Idempotent. Throws `PATH_NOT_ALLOWED` for any directory that is not the run's own. */
+/**
+ * Removes the staging directories with everything that is kept in them: nothing can be undone any more. Idempotent. Throws `PATH_NOT_ALLOWED` for any directory
+ * that is not the run's own.
+ */
 export async function confirmFiles(agent: GuestAgent, { directories }: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork): Promise<void> {
   for (const directory of directories) checkStaging(directory, checkedRunId(runId));
   for (const directory of directories) {
@@ -103,8 +106,8 @@ export async function confirmFiles(agent: GuestAgent, { directories }: Pick<Kept
 }
 
 /**
- * After a failed run: puts everything back, then removes the staging directories. A directory stays, and is named, when in it lies what somebody has written since, or what could not be put back.
- * Idempotent; directories that are not there are fine.
+ * After a failed run: puts everything back, then removes the staging directories. A directory stays, and is named, when in it lies what somebody has written
+ * since, or what could not be put back. Idempotent; directories that are not there are fine.
  */
 export async function abandonFiles(agent: GuestAgent, runId: string, directories: readonly string[], work: GuestWork): Promise<{ readonly kept: readonly string[] }> {
   const staying: string[] = [];
@@ -168,8 +171,8 @@ function summary(addedBefore: readonly Numbered[], added: Moved, replacedBefore:
 }
 
 /**
- * Where each item is, by what lies in the staging directory. `staged`: never placed. `kept`: it has replaced what is kept. `undone`: taken away again. `placed`: in its place, with nothing kept (or gone from
- * there since).
+ * Where each item is, by what lies in the staging directory. `staged`: never placed. `kept`: it has replaced what is kept. `undone`: taken away again.
+ * `placed`: in its place, with nothing kept (or gone from there since).
  */
 async function stores(agent: GuestAgent, ground: Ground, options: RunOptions): Promise<(item: Numbered) => 'staged' | 'kept' | 'undone' | 'placed'> {
   const items = ground.journal.items.map((item, number) => ({ ...item, number }));

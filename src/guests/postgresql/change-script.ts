@@ -10,8 +10,9 @@ const LOCK_TIMEOUT = '30s';
 export type ForeignKey = Pick<ForeignKeyFacts, 'table' | 'references' | 'name' | 'definition' | 'comment'>;
 
 /**
- * One transaction that changes objects of a database and keeps a journal of it, in a schema that it makes: where that schema is, the transaction has happened. Triggers do not fire in it, of tables as of
- * events: rows come back as they were, and nothing is to happen because of it a second time. So foreign keys are checked by hand.
+ * One transaction that changes objects of a database and keeps a journal of it, in a schema that it makes: where that schema is, the transaction has happened.
+ * Triggers do not fire in it, of tables as of events: rows come back as they were, and nothing is to happen because of it a second time. So foreign keys are
+ * checked by hand.
  */
 export class ChangeScript {
   private readonly statements: string[] = [];
@@ -121,8 +122,8 @@ END`;
   }
 
   /**
-   * Says where others have written since a transaction, whose journal is in `journalSchema`, had put in place what `loadedBy` had loaded, and keeps them from it from now on. By the number of the
-   * transaction alone: one that is older may have written later. `condition` is about the table `c` in the schema `n`.
+   * Says where others have written since a transaction, whose journal is in `journalSchema`, had put in place what `loadedBy` had loaded, and keeps them from
+   * it from now on. By the number of the transaction alone: one that is older may have written later. `condition` is about the table `c` in the schema `n`.
    */
   noteWritten(condition: string, { journalSchema, loadedBy }: { readonly journalSchema: string; readonly loadedBy: string }): void {
     const own = `SELECT ${literal(loadedBy)}::xid UNION ALL SELECT j.xmin FROM ${qualified({ schema: journalSchema, name: JOURNAL_TABLE })} j`;

@@ -93,7 +93,10 @@ export class DatabaseServer {
     return called(options.code, () => this.attempt(database, sql, options));
   }
 
-  /** Like `execute`, for statements of any length and any time: what is too long for standard input is written to `file` in the guest, a new one in a directory of the run that only its account may read. */
+  /**
+   * Like `execute`, for statements of any length and any time: what is too long for standard input is written to `file` in the guest, a new one in a directory
+   * of the run that only its account may read.
+   */
   async executeScript(database: string, sql: string, file: string, options: Pick<LongOptions, 'signal' | 'onBeat' | 'env'>): Promise<string> {
     const short = Buffer.byteLength(PREAMBLE + sql) < MAX_INPUT_BYTES;
     return called(undefined, () => (short ? this.attemptLong(database, sql, options) : this.attemptScript(database, sql, file, options)));

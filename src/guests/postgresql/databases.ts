@@ -111,15 +111,15 @@ export async function dropDatabase(server: DatabaseServer, database: string): Pr
 }
 
 /**
- * A database that is subscribed to another's changes is not dropped by the server. The subscription goes without a word to the other side: its slot there belongs to the subscription of the same name in
- * the database that stays. Returns whether there were any.
+ * A database that is subscribed to another's changes is not dropped by the server. The subscription goes without a word to the other side: its slot there
+ * belongs to the subscription of the same name in the database that stays. Returns whether there were any.
  */
 async function dropSubscriptions(server: DatabaseServer, maintenance: string, database: string): Promise<boolean> {
   if ((await server.engine()).major < 10) return false;
   const mine = `pg_subscription s WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = ${literal(database)})`;
   if ((await server.queryOne(maintenance, `SELECT to_jsonb(count(*)) FROM ${mine};`, integer(0))) === 0) return false;
-  // They can only be dropped from inside. Nobody but us gets in for this moment; they are disabled from outside first, or the server's own worker would come in with us, and would take from the slot
-  // what the database that stays has yet to get.
+  // They can only be dropped from inside. Nobody but us gets in for this moment; they are disabled from outside first, or the server's own worker would come in
+  // with us, and would take from the slot what the database that stays has yet to get.
   const opened = [
     `UPDATE pg_catalog.pg_subscription AS s SET subenabled = false FROM pg_catalog.pg_database d WHERE d.oid = s.subdbid AND d.datname = ${literal(database)} AND s.subenabled;`,
     `ALTER DATABASE ${identifier(database)} CONNECTION LIMIT 0;`,

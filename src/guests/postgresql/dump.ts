@@ -101,8 +101,8 @@ async function expectedSizes(server: DatabaseServer): Promise<readonly number[]>
 }
 
 /**
- * A table that is dropped just while it is to be locked, or that somebody has got in line for between our two locks of it, is no reason to give up: the next snapshot is without the one, and comes after
- * the other.
+ * A table that is dropped just while it is to be locked, or that somebody has got in line for between our two locks of it, is no reason to give up: the next
+ * snapshot is without the one, and comes after the other.
  */
 async function inSnapshot<Name extends string, T>(server: DatabaseServer, holding: Holding<Name>, work: Parameters<typeof withSnapshot<Name, T>>[2]): Promise<T> {
   const { programs } = server;

@@ -16,7 +16,10 @@ export const columnsOf = (major: number): string =>
     'pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped',
   );
 
-/** `[schema, name, rows]` of every table, by schema and name; `condition` is about `c` and `n`. A table that others inherit from counts its own rows, a partitioned one those of its partitions. */
+/**
+ * `[schema, name, rows]` of every table, by schema and name; `condition` is about `c` and `n`. A table that others inherit from counts its own rows, a
+ * partitioned one those of its partitions.
+ */
 export const rowsQuery = (condition = 'true'): string =>
   `SELECT format('SELECT jsonb_build_array(%L::text, %L::text, count(*)) FROM %s%I.%I', n.nspname, c.relname, CASE c.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, n.nspname, c.relname)
 FROM ${TABLES} AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;

@@ -128,7 +128,10 @@ export class GuestPrograms {
     }
   }
 
-  /** A file that a program has written, as it is. Null: it is not there. What is longer than `maxBytes` (at most 16 MiB) is not read: an output of that size would cost the agent its life, a file does not. */
+  /**
+   * A file that a program has written, as it is. Null: it is not there. What is longer than `maxBytes` (at most 16 MiB) is not read: an output of that size
+   * would cost the agent its life, a file does not.
+   */
   async readWhole(path: string, maxBytes: number): Promise<Buffer | 'too long' | null> {
     const sizeBytes = await this.sizeOf(path);
     if (sizeBytes === null) return null;

@@ -38,7 +38,8 @@ export async function readToc(server: DatabaseServer, { path, workDirectory, enc
 }
 
 /**
- * Loads a dump until the first error. Extensions that have to be of a version that is not the server's default are made between the schemas and the rest: the dump itself names no versions.
+ * Loads a dump until the first error. Extensions that have to be of a version that is not the server's default are made between the schemas and the rest: the
+ * dump itself names no versions.
  */
 export async function loadDump(server: DatabaseServer, load: Load): Promise<void> {
   const { pinned } = load;

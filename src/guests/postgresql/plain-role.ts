@@ -3,8 +3,9 @@ import { identifier, literal } from '../../domain/postgresql/sql';
 import type { DatabaseServer } from './database-server';
 
 /**
- * Whoever makes something in a database gives with it what was declared as default privileges of the own account; a dump does not say how to take that away again. Where our account has any, objects are
- * loaded by a role of the run that has none: a superuser, to hand them over to their owners, as whom nobody can log in. Returns its name for pg_restore; null: there is no need. Goes with `dropPlainRole`.
+ * Whoever makes something in a database gives with it what was declared as default privileges of the own account; a dump does not say how to take that away
+ * again. Where our account has any, objects are loaded by a role of the run that has none: a superuser, to hand them over to their owners, as whom nobody can
+ * log in. Returns its name for pg_restore; null: there is no need. Goes with `dropPlainRole`.
  */
 export async function makePlainRole(server: DatabaseServer, database: string): Promise<string | null> {
   const role = server.names.scratch;

@@ -30,14 +30,20 @@ export interface Roles {
   readonly signal: AbortSignal;
 }
 
-/** Makes the roles that are missing, as the globals file says; existing ones are not touched. In one transaction. Throws `DATABASE_ROLE_MISSING` for those that it does not describe. Returns notes. */
+/**
+ * Makes the roles that are missing, as the globals file says; existing ones are not touched. In one transaction. Throws `DATABASE_ROLE_MISSING` for those that
+ * it does not describe. Returns notes.
+ */
 export async function ensureRoles(server: DatabaseServer, roles: Roles): Promise<readonly string[]> {
   const { missingRoles, roles: existing, engine } = roles.found;
   if (missingRoles.length === 0) return [];
   return carryOut(server, roles, makeRoles(await globalsOf(server, roles), missingRoles, existing, engine.major));
 }
 
-/** Makes roles what they were, also those that exist; see `WholeOptions`. In one transaction, idempotent. Throws `DATABASE_ROLE_MISSING` for missing ones that the globals file does not describe. Returns notes. */
+/**
+ * Makes roles what they were, also those that exist; see `WholeOptions`. In one transaction, idempotent. Throws `DATABASE_ROLE_MISSING` for missing ones that
+ * the globals file does not describe. Returns notes.
+ */
 export async function rolesAsSaved(server: DatabaseServer, roles: Roles): Promise<readonly string[]> {
   const { missingRoles, engine } = roles.found;
   const globals = await globalsOf(server, roles);

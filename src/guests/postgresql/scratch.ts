@@ -38,7 +38,10 @@ export interface Scratch {
   readonly onBeat: () => Promise<void> | void;
 }
 
-/** Loads the structure of a whole dump and the rows of the staged tables into a database of its own, and dumps from it what is staged. Returns the path of that dump, and the whole dump's contents; nothing else is left. */
+/**
+ * Loads the structure of a whole dump and the rows of the staged tables into a database of its own, and dumps from it what is staged. Returns the path of that
+ * dump, and the whole dump's contents; nothing else is left.
+ */
 export async function stageFromScratch(server: DatabaseServer, scratch: Scratch): Promise<{ readonly path: string; readonly contents: readonly TocEntry[] }> {
   const { facts, found, path, workDirectory, stages, signal, onBeat } = scratch;
   const database = server.names.scratch;

@@ -20,8 +20,8 @@ export interface Holding<Name extends string> {
   /** An empty directory of the run, for what the holder hands over. */
   readonly directory: string;
   /**
-   * What is asked in the snapshot. The holder asks it itself, while others work with the id: a session of its own would need the tables' locks anew, and would get in line behind whoever waits for the
-   * holder to end.
+   * What is asked in the snapshot. The holder asks it itself, while others work with the id: a session of its own would need the tables' locks anew, and would
+   * get in line behind whoever waits for the holder to end.
    */
   readonly questions: Readonly<Record<Name, string>>;
   readonly maxAnswerBytes: number;
@@ -37,9 +37,10 @@ export interface Snapshot<Name extends string> {
 }
 
 /**
- * Runs `work` with a snapshot of a database, all of whose tables are locked against everything that would not respect it (TRUNCATE, DROP, a rewrite) until `work` has ended. Nobody who reads or writes
- * rows is held up. The transaction that holds it ends with `work`; when nobody comes to end it, it ends by itself some minutes after the last other session of the run, at the latest after a day: a
- * forgotten one would keep the server from cleaning up. Throws `DUMP_FAILED`, with the server's `sqlState` where there is one.
+ * Runs `work` with a snapshot of a database, all of whose tables are locked against everything that would not respect it (TRUNCATE, DROP, a rewrite) until
+ * `work` has ended. Nobody who reads or writes rows is held up. The transaction that holds it ends with `work`; when nobody comes to end it, it ends by itself
+ * some minutes after the last other session of the run, at the latest after a day: a forgotten one would keep the server from cleaning up. Throws
+ * `DUMP_FAILED`, with the server's `sqlState` where there is one.
  */
 export async function withSnapshot<Name extends string, T>(server: DatabaseServer, holding: Holding<Name>, work: (snapshot: Snapshot<Name>) => Promise<T>): Promise<T> {
   const { database, directory, questions, maxAnswerBytes, signal } = holding;
@@ -93,8 +94,8 @@ async function answerOf(server: DatabaseServer, path: string, database: string, 
 }
 
 /**
- * The tables are listed and locked before the transaction has its snapshot (LOCK takes none): one that is dropped before that is in neither. Only what was made in between is locked afterwards. Counting rows locks
- * indexes as well, which is given back right after: whoever builds one anew does not wait for the dump.
+ * The tables are listed and locked before the transaction has its snapshot (LOCK takes none): one that is dropped before that is in neither. Only what was made
+ * in between is locked afterwards. Counting rows locks indexes as well, which is given back right after: whoever builds one anew does not wait for the dump.
  */
 function holderSql(application: string, questions: Readonly<Record<string, string>>, file: (name: string) => string): string {
   const into = (name: string): string => `\\o '${file(name).replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

@@ -20,7 +20,8 @@ const counted: Guard<CountedTable> = (value, at) => {
 };
 
 /**
- * See `Postgresql.surveyUndo`. Rows that were written since are told by the number of the transaction that wrote them: every later one is greater than that of the restore. Deleted rows leave no trace.
+ * See `Postgresql.surveyUndo`. Rows that were written since are told by the number of the transaction that wrote them: every later one is greater than that of
+ * the restore. Deleted rows leave no trace.
  */
 export async function surveyUndo(server: DatabaseServer, kept: KeptPostgresql): Promise<PostgresqlUndoSurvey> {
   return kept.whole ? ofWhole(server, kept) : ofObjects(server, kept);

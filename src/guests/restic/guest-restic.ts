@@ -25,8 +25,8 @@ export interface ResticBackup {
   readonly host: string;
   readonly runId: string;
   /**
-   * Tells the full id of a snapshot of this run from its beginning, which is all that restic before 0.17 says; null: it is not found. Without it restic in the guest is asked once more, which costs a
-   * derivation of its key there.
+   * Tells the full id of a snapshot of this run from its beginning, which is all that restic before 0.17 says; null: it is not found. Without it restic in the
+   * guest is asked once more, which costs a derivation of its key there.
    */
   readonly fullId?: (beginning: string) => Promise<string | null>;
 }
@@ -54,9 +54,10 @@ const MAX_PROBLEMS = 20;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /**
- * Saves files of the guest. Called again with the same run id, it ends what an earlier attempt has left running and begins anew: a second snapshot with the same tags is harmless, only the one that is
- * returned counts. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `DATA_PATH_MISSING`, `DATA_INCOMPLETE` (some file could not be read in three attempts), `DATA_REPOSITORY_LOCKED`,
- * `DATA_REPOSITORY_UNREACHABLE`, `DATA_REPOSITORY_KEY_WRONG`, `DATA_REPOSITORY_MISSING`, `GUEST_DISK_FULL`, `DATA_BACKUP_FAILED` with restic's words.
+ * Saves files of the guest. Called again with the same run id, it ends what an earlier attempt has left running and begins anew: a second snapshot with the
+ * same tags is harmless, only the one that is returned counts. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `DATA_PATH_MISSING`, `DATA_INCOMPLETE` (some file
+ * could not be read in three attempts), `DATA_REPOSITORY_LOCKED`, `DATA_REPOSITORY_UNREACHABLE`, `DATA_REPOSITORY_KEY_WRONG`, `DATA_REPOSITORY_MISSING`,
+ * `GUEST_DISK_FULL`, `DATA_BACKUP_FAILED` with restic's words.
  */
 export async function backup(agent: GuestAgent, request: ResticBackup, { signal, onProgress }: GuestWork): Promise<ResticBackupResult> {
   const { access, paths } = request;

@@ -37,8 +37,9 @@ async function orMissing<T>(run: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs restic in the guest, with its secrets in the environment alone. What remains: libvirt gives an agent up whose one answer is larger than 10 MiB, and nothing bounds what restic complains about:
- * some 25,000 files that cannot be read (or written) one by one would cost the guest its agent until it is started again.
+ * Runs restic in the guest, with its secrets in the environment alone. What remains: libvirt gives an agent up whose one answer is larger than 10 MiB, and
+ * nothing bounds what restic complains about: some 25,000 files that cannot be read (or written) one by one would cost the guest its agent until it is started
+ * again.
  */
 export const runRestic = (agent: GuestAgent, access: DataAccess, args: readonly string[], options: RunOptions): Promise<CommandResult> =>
   orMissing(() => runInGuest(agent, { argv: ['restic', '--no-cache', ...args], env: { ...access.env, ...QUIET } }, { maxOutputBytes: MAX_OUTPUT_BYTES, ...options }));
@@ -70,8 +71,8 @@ export function resticError(task: string, version: string, { exitCode, stderr }:
 }
 
 /**
- * Bytes that a process in the guest has read or written, as its kernel counts them; null when that cannot be told. Counted are all its reads (or writes), those of the network too: a little more than
- * the files.
+ * Bytes that a process in the guest has read or written, as its kernel counts them; null when that cannot be told. Counted are all its reads (or writes), those
+ * of the network too: a little more than the files.
  */
 export async function bytesMoved(agent: GuestAgent, pid: number, counter: 'rchar' | 'wchar'): Promise<number | null> {
   const text = (await agent.readFile(`/proc/${pid}/io`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 4_096 }).catch(() => null))?.toString('latin1') ?? '';

@@ -27,9 +27,10 @@ const MAX_LOOKED_AT = 50;
 const ENDED_BY_SIGNAL = 128;
 
 /**
- * Brings files of a snapshot into a directory of the guest, beside everything else. Idempotent: what an earlier attempt of the run has left is ended and removed first. After a failure or an abort
- * nothing stays. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `GUEST_DISK_FULL`, `RECOVERY_POINT_CORRUPT`, the errors of the repository as `backup` does, `GUEST_PROGRAM_LOST` when it was ended from outside, `PATH_NOT_ALLOWED` for a target that is not the
- * run's, and `DATA_RESTORE_FAILED` with restic's words, or when something that was asked for has not arrived.
+ * Brings files of a snapshot into a directory of the guest, beside everything else. Idempotent: what an earlier attempt of the run has left is ended and
+ * removed first. After a failure or an abort nothing stays. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED`, `GUEST_DISK_FULL`, `RECOVERY_POINT_CORRUPT`, the
+ * errors of the repository as `backup` does, `GUEST_PROGRAM_LOST` when it was ended from outside, `PATH_NOT_ALLOWED` for a target that is not the run's, and
+ * `DATA_RESTORE_FAILED` with restic's words, or when something that was asked for has not arrived.
  */
 export async function restore(agent: GuestAgent, request: ResticRestore, { signal, onProgress }: GuestWork): Promise<void> {
   const { access, target, include, expectedBytes: totalBytes } = request;

@@ -2,8 +2,9 @@ import { ModosuError } from '../../contracts/errors';
 import type { GuestProgram } from '../guest-agent';
 
 /**
- * Scripts for a POSIX shell of a guest that do what a guest agent does: start a program that outlives the connection, tell what became of it, read a file. They go to the shell's standard input, so that nothing of
- * them stands in an argument vector, on the host or in the guest. Every word that is not ours is quoted or in base64. Pure.
+ * Scripts for a POSIX shell of a guest that do what a guest agent does: start a program that outlives the connection, tell what became of it, read a file. They
+ * go to the shell's standard input, so that nothing of them stands in an argument vector, on the host or in the guest. Every word that is not ours is quoted or
+ * in base64. Pure.
  *
  * What a program has said lies in files that only its account can read, below /run for root.
  */
@@ -74,7 +75,8 @@ main </dev/null
 
 /**
  * Waits for the program, also when nobody is connected any more. Arguments: the program's directory, the one of all, and the program.
- * The two readers keep what is said within bounds; they end when nobody can say anything any more, as the guest agent waits for it too. Nothing of the log-in's environment reaches the program.
+ * The two readers keep what is said within bounds; they end when nobody can say anything any more, as the guest agent waits for it too. Nothing of the log-in's
+ * environment reaches the program.
  */
 const KEEPER = `cd /
 { head -c ${CAPTURED_BYTES + 1} || : > "$1/cut"; cat > /dev/null; } < "$1/o" > "$1/out" &
@@ -98,7 +100,10 @@ head -c ${maxBytes} "$d/out" | base64
 echo .
 head -c ${maxBytes} "$d/err" | base64`;
 
-/** Prepares the program in `$d` and starts its keeper; `$p` is its process id afterwards. The program is looked for by us: some shells prefer what they have of the same name themselves. */
+/**
+ * Prepares the program in `$d` and starts its keeper; `$p` is its process id afterwards. The program is looked for by us: some shells prefer what they have of
+ * the same name themselves.
+ */
 function started({ argv, env = {}, input = '' }: GuestProgram): string {
   for (const name of Object.keys(env)) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new ModosuError('INTERNAL', `"${name}" cannot be the name of an environment variable.`);

@@ -44,10 +44,11 @@ const HOST_KEY = /host key verification failed|host identification has changed|n
 const REFUSED = /permission denied|too many authentication failures/i;
 
 /**
- * A guest whose agent must not run programs: programs and files go over SSH, all else through the agent. What a program is started with reaches the guest on the standard input of its shell and stands in no argument
- * vector. Unlike an agent's, a process id stays known for half an hour after the program's end.
+ * A guest whose agent must not run programs: programs and files go over SSH, all else through the agent. What a program is started with reaches the guest on
+ * the standard input of its shell and stands in no argument vector. Unlike an agent's, a process id stays known for half an hour after the program's end.
  *
- * Throws `GUEST_SSH_REFUSED` when the guest shows another host key than the declared one or does not let us in, `AGENT_SILENT` when it cannot be reached or the connection breaks, otherwise as `GuestAgent`.
+ * Throws `GUEST_SSH_REFUSED` when the guest shows another host key than the declared one or does not let us in, `AGENT_SILENT` when it cannot be reached or the
+ * connection breaks, otherwise as `GuestAgent`.
  */
 export class SshGuestAgent implements GuestAgent {
   private wasLetIn = false;

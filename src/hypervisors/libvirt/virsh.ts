@@ -119,8 +119,9 @@ export class Virsh {
   }
 
   /**
-   * As `attemptOn`, for arguments with secrets in them, which have to be ASCII on one line: they reach virsh on its standard input and stand in no argument vector. virsh repeats what it reads, which is
-   * left out of the answer, and ends with 0 whatever happened: an outcome counts as refused when libvirt has said something on standard error and there is no answer.
+   * As `attemptOn`, for arguments with secrets in them, which have to be ASCII on one line: they reach virsh on its standard input and stand in no argument
+   * vector. virsh repeats what it reads, which is left out of the answer, and ends with 0 whatever happened: an outcome counts as refused when libvirt has said
+   * something on standard error and there is no answer.
    */
   async attemptInSecretOn(uuid: string, command: string, args: readonly string[], call: VirshCall = {}): Promise<CommandOutcome> {
     const server = requireUuid(uuid);

@@ -5,7 +5,8 @@ import { isId, type IdPrefix } from '../../contracts/ids';
 import { hasControlCharacters } from '../../contracts/text';
 
 /**
- * What the manifest of a data recovery point may hold. Strict: a field this version does not know means that a newer program wrote it under an old version number. Whoever adds a field raises the version.
+ * What the manifest of a data recovery point may hold. Strict: a field this version does not know means that a newer program wrote it under an old version
+ * number. Whoever adds a field raises the version.
  */
 const DATA_MANIFEST_FORMAT = 'modosu-data-recovery-point';
 const DATA_MANIFEST_VERSION = 1;

@@ -10,8 +10,8 @@ const STALE_AFTER_MS = 30 * 60_000;
 const MOST_LOCKS = 100;
 
 /**
- * What `restic unlock` does, except for one thing: that sends SIGHUP to the process a lock names when the host name in it is ours, to find out whether it lives. Locks are written by guests, so a guest could
- * pick any process of this machine. Here signal 0 is enough.
+ * What `restic unlock` does, except for one thing: that sends SIGHUP to the process a lock names when the host name in it is ours, to find out whether it
+ * lives. Locks are written by guests, so a guest could pick any process of this machine. Here signal 0 is enough.
  */
 export async function removeStaleLocks(server: RestServer, restic: ResticCommand, target: ResticTarget, login: Login, now: Date): Promise<void> {
   for (const id of (await server.list(login, 'locks')).slice(0, MOST_LOCKS)) {

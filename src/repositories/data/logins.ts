@@ -18,8 +18,9 @@ const BCRYPT_COST = 4;
 let previous: Promise<void> = Promise.resolve();
 
 /**
- * Makes the htpasswd file (0600, hashes only) say what the secrets say: a line for each login. Replaced as a whole and only when something is missing or too much; `rclone serve restic` and rest-server read it
- * again when it has changed. Idempotent; of several at once, also in other processes, the last one sees the logins of all.
+ * Makes the htpasswd file (0600, hashes only) say what the secrets say: a line for each login. Replaced as a whole and only when something is missing or too
+ * much; `rclone serve restic` and rest-server read it again when it has changed. Idempotent; of several at once, also in other processes, the last one sees the
+ * logins of all.
  */
 export function writeLogins(secrets: Secrets, htpasswdFile: string): Promise<void> {
   const next = previous.then(() => settle(secrets, htpasswdFile));

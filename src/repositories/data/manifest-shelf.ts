@@ -26,8 +26,8 @@ const MAC_TAG = 'modosu-manifest-mac=';
 const MOST_CANDIDATES = 32;
 
 /**
- * The manifests of one server: each a snapshot with one file. A guest can write snapshots too, with any tag, but it cannot remove ours and does not know the key of the MAC, which is a tag: a manifest it has
- * invented, and one that was cut off while it was written, count as not there.
+ * The manifests of one server: each a snapshot with one file. A guest can write snapshots too, with any tag, but it cannot remove ours and does not know the
+ * key of the MAC, which is a tag: a manifest it has invented, and one that was cut off while it was written, count as not there.
  */
 export class ManifestShelf {
   constructor(private readonly options: ManifestShelfOptions) {}

@@ -20,7 +20,10 @@ export interface RepositoryAccessOptions {
   readonly secrets: Secrets;
   /** Logins and hashes of their passwords, where the server reads them. */
   readonly htpasswdFile: string;
-  /** Where the server stores, when that is on this machine: what guests have sent is brought to stable storage there before a manifest says that it is stored. Null: the server sees to it. */
+  /**
+   * Where the server stores, when that is on this machine: what guests have sent is brought to stable storage there before a manifest says that it is stored.
+   * Null: the server sees to it.
+   */
   readonly directory: string | null;
 }
 
@@ -34,8 +37,8 @@ const LOGIN_POLL_MS = 100;
 const LOCK_ROOM_BYTES = 4 * 1024 * 1024;
 
 /**
- * Who may come in, and what there is: for each server a login at the repository's server, a restic repository below it, its password and the key that opens it. Makes them, and looks before
- * restic is started. What all methods throw the port says.
+ * Who may come in, and what there is: for each server a login at the repository's server, a restic repository below it, its password and the key that opens it.
+ * Makes them, and looks before restic is started. What all methods throw the port says.
  */
 export class RepositoryAccess {
   readonly server: RestServer;
@@ -64,7 +67,10 @@ export class RepositoryAccess {
     return { restic, address };
   }
 
-  /** One after the other for each server: of two `restic init` at once the slower one leaves a key that opens nothing, and restic may pick it. Other processes are kept out by the server's lock. */
+  /**
+   * One after the other for each server: of two `restic init` at once the slower one leaves a key that opens nothing, and restic may pick it. Other processes
+   * are kept out by the server's lock.
+   */
   ensure(serverId: string): Promise<void> {
     const next = (this.ensuring.get(serverId) ?? Promise.resolve()).then(() => this.makeWhatIsMissing(serverId));
     const settled = next.catch(() => undefined).finally(() => {

@@ -24,7 +24,8 @@ const LIST_FORMAT = 'application/vnd.x.restic.rest.v2';
 const FILE_ID = /^[0-9a-f]{64}$/;
 
 /**
- * The few questions Modosu asks the repository's server itself: they are answered within milliseconds, where restic would try again for a quarter of an hour. restic's REST protocol, nothing else.
+ * The few questions Modosu asks the repository's server itself: they are answered within milliseconds, where restic would try again for a quarter of an hour.
+ * restic's REST protocol, nothing else.
  *
  * All methods throw `DATA_REPOSITORY_UNREACHABLE` when the server does not answer (the context names Node's code as `problem`), or answers with an error of its own.
  */

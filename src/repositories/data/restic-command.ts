@@ -57,8 +57,8 @@ export class ResticCommand {
   /**
    * Standard output of restic with these arguments, when it has ended well.
    *
-   * No cache: what a cache has answered was not read from the repository, so damage would stay hidden, and a guest decides how large it grows. Listing a thousand directories takes 2.3 s without one,
-   * 0.7 s with one (measured with restic 0.14 on loopback).
+   * No cache: what a cache has answered was not read from the repository, so damage would stay hidden, and a guest decides how large it grows. Listing a
+   * thousand directories takes 2.3 s without one, 0.7 s with one (measured with restic 0.14 on loopback).
    */
   async run(target: ResticTarget, args: readonly string[], options: ResticOptions = {}): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const version = await this.version();

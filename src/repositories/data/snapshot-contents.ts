@@ -6,7 +6,10 @@ import { Lines, parseNode, parseRestoreSize, parseSnapshots } from './restic-out
 
 const MOST_LIST_BYTES = 64 * 1024 * 1024;
 
-/** What snapshots there are, and what is in them, as restic tells it of one server's repository. Only reads. Names and sizes in a repository are what a guest has written: hostile. What all methods throw the port says. */
+/**
+ * What snapshots there are, and what is in them, as restic tells it of one server's repository. Only reads. Names and sizes in a repository are what a guest
+ * has written: hostile. What all methods throw the port says.
+ */
 export class SnapshotContents {
   /** @param target where restic finds the repository of a server */
   constructor(

@@ -18,8 +18,8 @@ export class HashLanes {
   }
 
   /**
-   * Visits every index below `count` once, in order, as many at a time as there are threads. After a failure no further one is begun; throws the failure with the lowest index: of several damaged
-   * segments it is always the first that is named.
+   * Visits every index below `count` once, in order, as many at a time as there are threads. After a failure no further one is begun; throws the failure with
+   * the lowest index: of several damaged segments it is always the first that is named.
    */
   async each(count: number, visit: (hasher: SegmentHasher, index: number) => Promise<void>): Promise<void> {
     let next = 0;

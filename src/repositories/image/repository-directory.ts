@@ -157,8 +157,8 @@ export class RepositoryDirectory {
 export const PASSABLE = 0o711;
 
 /**
- * Makes one directory (mode 0700 unless told otherwise), durable in its parent; an existing real one is fine, and gets the mode. Never makes parents: below a mount point that has just
- * lost its mount they would be made on the wrong disk.
+ * Makes one directory (mode 0700 unless told otherwise), durable in its parent; an existing real one is fine, and gets the mode. Never makes parents: below a
+ * mount point that has just lost its mount they would be made on the wrong disk.
  */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
   try {

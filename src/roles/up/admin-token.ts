@@ -4,7 +4,8 @@ import { isModosuError } from '../../contracts/errors';
 import { writeFileDurably } from '../../system/files';
 
 /**
- * The first administrator's token, for the CLI on this machine: made once, kept in a file (0600), replaced only when the database does not know it (another database, an expired one).
+ * The first administrator's token, for the CLI on this machine: made once, kept in a file (0600), replaced only when the database does not know it (another
+ * database, an expired one).
  */
 export async function ensureAdminToken(catalog: Catalog, tokenFile: string): Promise<void> {
   const known = await readFile(tokenFile, 'utf8').catch((error: NodeJS.ErrnoException) => {

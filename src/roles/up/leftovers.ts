@@ -52,8 +52,9 @@ async function end(record: ProcessRecord): Promise<void> {
 }
 
 /**
- * Makes the data directory free for a new server. A `postmaster.pid` whose process is gone is removed: PostgreSQL refuses to start while the process id in it is alive, which after a restart of a
- * machine or a container can be any other program. A PostgreSQL that really runs on this directory is an orphan (the caller holds the state lock) and is shut down.
+ * Makes the data directory free for a new server. A `postmaster.pid` whose process is gone is removed: PostgreSQL refuses to start while the process id in it
+ * is alive, which after a restart of a machine or a container can be any other program. A PostgreSQL that really runs on this directory is an orphan (the
+ * caller holds the state lock) and is shut down.
  */
 export async function freeDataDirectory(dataDirectory: string, log: Log): Promise<void> {
   const path = join(dataDirectory, 'postmaster.pid');

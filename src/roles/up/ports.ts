@@ -13,8 +13,8 @@ export interface PortWish {
 }
 
 /**
- * Decides the port of each part. A configured one must be free (`PORT_TAKEN` names the variable); for 0 the one remembered from the last start is taken again, or, when somebody else
- * took it meanwhile, a new one.
+ * Decides the port of each part. A configured one must be free (`PORT_TAKEN` names the variable); for 0 the one remembered from the last start is taken again,
+ * or, when somebody else took it meanwhile, a new one.
  */
 export async function choosePorts(portsFile: string, wishes: readonly PortWish[]): Promise<Readonly<Record<string, number>>> {
   const remembered = await readRemembered(portsFile);

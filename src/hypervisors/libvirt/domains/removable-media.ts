@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { errorCode } from '../../../system/files';
 
 /**
- * Files of CD-ROMs, floppies and attached old disks that are not there: libvirt would refuse to start a server with them. A file that cannot be looked at for another reason counts as there.
+ * Files of CD-ROMs, floppies and attached old disks that are not there: libvirt would refuse to start a server with them. A file that cannot be looked at for
+ * another reason counts as there.
  *
  * @param sources as definitions name them; what is no absolute path is no file of this host
  */

@@ -52,8 +52,8 @@ export class BackupJob {
   }
 
   /**
-   * Begins to write every disk named to its target, which must be there; all other disks of the running server (`left`) are left out. One transaction: when it returns, the point in time
-   * is taken. Throws `BACKUP_JOB_FAILED`, `HYPERVISOR_COMMAND_TIMED_OUT` (libvirt may begin it yet).
+   * Begins to write every disk named to its target, which must be there; all other disks of the running server (`left`) are left out. One transaction: when it
+   * returns, the point in time is taken. Throws `BACKUP_JOB_FAILED`, `HYPERVISOR_COMMAND_TIMED_OUT` (libvirt may begin it yet).
    */
   async begin(left: readonly string[], timeoutMs: number): Promise<void> {
     const outcome = await this.virsh.withFile(backupXml(this.disks, left), (path) =>

@@ -40,8 +40,8 @@ export async function measureTarget({ targetPath, chain }: BackupTarget): Promis
 }
 
 /**
- * Reserves room beyond the end of the files, so that neither QEMU nor the guest's own writes meet a full storage. All or `NOT_ENOUGH_SPACE` with numbers. A file system that cannot reserve
- * is only asked how much is free.
+ * Reserves room beyond the end of the files, so that neither QEMU nor the guest's own writes meet a full storage. All or `NOT_ENOUGH_SPACE` with numbers. A
+ * file system that cannot reserve is only asked how much is free.
  */
 export async function reserve(needs: readonly { readonly targetPath: string; readonly neededBytes: number }[]): Promise<void> {
   for (const [index, { targetPath, neededBytes }] of needs.entries()) {
@@ -59,8 +59,8 @@ export async function reserve(needs: readonly { readonly targetPath: string; rea
 }
 
 /**
- * Makes an image that QEMU has written ours: reserved room given back, private, on stable storage. Idempotent. Throws `BACKUP_JOB_FAILED` for an image that is not what it should be, also when
- * it could not be flushed: what the kernel has dropped then is lost.
+ * Makes an image that QEMU has written ours: reserved room given back, private, on stable storage. Idempotent. Throws `BACKUP_JOB_FAILED` for an image that is
+ * not what it should be, also when it could not be flushed: what the kernel has dropped then is lost.
  */
 export async function sealTarget(targetPath: string, virtualSizeBytes: number, signal: AbortSignal): Promise<void> {
   try {

@@ -40,8 +40,9 @@ export class FreezeRefused extends Error {
 }
 
 /**
- * Freezes, begins, thaws. `begin` is given the milliseconds it may take; when it throws, the guest is thawed first and the error passes on. Throws `FreezeRefused` when nothing could be frozen
- * (thawed all the same, unless it was somebody else who had), `QUIESCE_FAILED` when the guest could not be thawed: the guard goes on trying.
+ * Freezes, begins, thaws. `begin` is given the milliseconds it may take; when it throws, the guest is thawed first and the error passes on. Throws
+ * `FreezeRefused` when nothing could be frozen (thawed all the same, unless it was somebody else who had), `QUIESCE_FAILED` when the guest could not be thawed:
+ * the guard goes on trying.
  */
 export async function insideFreeze(tools: { readonly name: string; readonly agent: GuestAgent; readonly word: WorkerWord; readonly files: GuardFiles }, begin: (timeoutMs: number) => Promise<void>): Promise<WindowResult> {
   const { agent, files, name, word } = tools;
@@ -108,7 +109,10 @@ async function requireThawed(agent: GuestAgent): Promise<void> {
   if (isFrozen) throw new FreezeRefused('somebody else has frozen them meanwhile.', FROZEN_BY_OTHERS_HINT);
 }
 
-/** Until the agent itself says that nothing is frozen. Returns how many file systems were thawed, as far as the agent has told; null: it has not said it within `deadlineMs` of the freeze. */
+/**
+ * Until the agent itself says that nothing is frozen. Returns how many file systems were thawed, as far as the agent has told; null: it has not said it within
+ * `deadlineMs` of the freeze.
+ */
 async function thaw({ agent, word }: { readonly agent: GuestAgent; readonly word: WorkerWord }, askedAtMs: number, deadlineMs: number): Promise<number | null> {
   let count = 0;
   for (;;) {

@@ -19,8 +19,8 @@ const SHORTEST_LIFE_MS = 1_000;
 const WORDLESS_MS = 60_000;
 
 /**
- * The guard of one online backup, a process of its own that outlives the worker. It thaws and resumes what the backup has frozen or paused, whoever has died, keeps the limits, and writes
- * down how the job ended. It never begins or continues anything. It ends by itself when nothing is left to look after.
+ * The guard of one online backup, a process of its own that outlives the worker. It thaws and resumes what the backup has frozen or paused, whoever has died,
+ * keeps the limits, and writes down how the job ended. It never begins or continues anything. It ends by itself when nothing is left to look after.
  */
 export async function runGuard(files: GuardFiles): Promise<void> {
   const order = await files.readOrder();

@@ -43,8 +43,8 @@ async function usualUser(): Promise<Omit<QemuProcess, 'pid'> | null> {
 }
 
 /**
- * Throws `REPOSITORY_NOT_TRAVERSABLE`, naming the first directory above `path` that QEMU may not pass through, or saying that QEMU does not see the file system at all. The kernel is asked, so
- * that access lists count. The file itself has to be there; libvirt gives it to QEMU.
+ * Throws `REPOSITORY_NOT_TRAVERSABLE`, naming the first directory above `path` that QEMU may not pass through, or saying that QEMU does not see the file system
+ * at all. The kernel is asked, so that access lists count. The file itself has to be there; libvirt gives it to QEMU.
  */
 export async function requireReachable(server: ServerRef, qemu: QemuProcess | null, path: string): Promise<void> {
   const user = qemu ?? (await usualUser());

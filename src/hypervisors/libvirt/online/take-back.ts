@@ -18,8 +18,9 @@ const POLL_MS = 500;
 const LATE_BEGIN_MS = 3_000;
 
 /**
- * Takes back what a run has begun with a server, beside or without its guard: job, pause, freeze, hook, in this order. Returns the freezes the run has asked for. Nothing written about the
- * run, or a server that is off: nothing to do. Throws `SERVER_FROZEN`. Idempotent; whoever was at it before is fenced off (`WorkerWord`).
+ * Takes back what a run has begun with a server, beside or without its guard: job, pause, freeze, hook, in this order. Returns the freezes the run has asked
+ * for. Nothing written about the run, or a server that is off: nothing to do. Throws `SERVER_FROZEN`. Idempotent; whoever was at it before is fenced off
+ * (`WorkerWord`).
  */
 export async function takeBack(virsh: Virsh, server: ServerRef, files: GuardFiles, options: { readonly waitForLateFreezes: boolean }): Promise<readonly Freeze[]> {
   const [order, said] = [await files.readOrder(), await files.readWord()];

@@ -4,8 +4,8 @@ import { identify } from '../../../system/process-record';
 import { monotonicMs, type Freeze, type GuardFiles, type GuardWord } from './guard-state';
 
 /**
- * What the worker tells the guard, each time before it does the thing. Writing fails with `FENCED_OFF` when a later attempt of the same run has taken over: an activity that was thought dead
- * must not go on beside its successor.
+ * What the worker tells the guard, each time before it does the thing. Writing fails with `FENCED_OFF` when a later attempt of the same run has taken over: an
+ * activity that was thought dead must not go on beside its successor.
  */
 export class WorkerWord {
   private constructor(

@@ -79,8 +79,9 @@ export function withFence(xml: string, fence: Fence | null): string {
 }
 
 /**
- * A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the definition's). Disks that the swap had left as
- * they were (`unchanged`) keep the file they have now: somebody may have taken a snapshot of them since, and the newest data would stay behind in it.
+ * A kept definition as it is defined again: with our fence, and under the name the domain has now (libvirt refuses to rename by a define; null leaves the
+ * definition's). Disks that the swap had left as they were (`unchanged`) keep the file they have now: somebody may have taken a snapshot of them since, and the
+ * newest data would stay behind in it.
  */
 export function rewriteForReturn(xml: string, fence: Fence, name: string | null, unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[], missingMedia: readonly string[]): string {
   const document = parseDomain(xml);

@@ -16,8 +16,9 @@ const POLL_MS = 500;
 const MAX_SERIAL_LENGTH = 20;
 
 /**
- * Old volumes of a restored server, attached to it read-only while it runs. Never in the stored definition: they carry the labels and UUIDs of the restored disks, and a guest that mounts by them at its
- * start may take the wrong one; also the definition is what undo, the next restore and the next backup go by. Cutting the power ends it.
+ * Old volumes of a restored server, attached to it read-only while it runs. Never in the stored definition: they carry the labels and UUIDs of the restored
+ * disks, and a guest that mounts by them at its start may take the wrong one; also the definition is what undo, the next restore and the next backup go by.
+ * Cutting the power ends it.
  */
 export class OldDisks {
   constructor(

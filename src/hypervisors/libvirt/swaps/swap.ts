@@ -145,8 +145,8 @@ export class Swaps {
   }
 
   /**
-   * For files that the run's swap has put into a server. Throws `VOLUME_EXISTS` when it uses them, `SERVER_GONE` when nobody defines it now: no definition names them then, yet they are not out of
-   * use, because whoever brings the server back may bring it back on them.
+   * For files that the run's swap has put into a server. Throws `VOLUME_EXISTS` when it uses them, `SERVER_GONE` when nobody defines it now: no definition
+   * names them then, yet they are not out of use, because whoever brings the server back may bring it back on them.
    */
   async requireNotStranded(runId: string, paths: readonly string[]): Promise<void> {
     const record = await this.waysBack.find(runId);

@@ -27,8 +27,9 @@ export async function readPresentNvram(path: string): Promise<Buffer> {
 }
 
 /**
- * Writes a new file (private, durable, never through a link), replacing one of an earlier attempt. In its place and not through a draft: nobody reads it before the step that writes it has
- * succeeded, the next attempt begins anew, and a draft that a crash leaves among volumes or staged files would be nobody's. Throws `unreachableCode`, `VOLUME_EXISTS`, `NOT_ENOUGH_SPACE`.
+ * Writes a new file (private, durable, never through a link), replacing one of an earlier attempt. In its place and not through a draft: nobody reads it before
+ * the step that writes it has succeeded, the next attempt begins anew, and a draft that a crash leaves among volumes or staged files would be nobody's. Throws
+ * `unreachableCode`, `VOLUME_EXISTS`, `NOT_ENOUGH_SPACE`.
  */
 export async function writeNew(path: string, content: string | Uint8Array, owner: Ownership | null, unreachableCode: ErrorCode): Promise<void> {
   try {

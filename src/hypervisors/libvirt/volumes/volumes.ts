@@ -32,7 +32,10 @@ export function requireRunsOwnPath(path: string, runId: string): void {
   }
 }
 
-/** Throws `VOLUME_LEFT_BEHIND` for files of a run that could not be looked for: their directory may come back while the run still tries to undo what it has done; in the end saying nothing would leave them for ever. */
+/**
+ * Throws `VOLUME_LEFT_BEHIND` for files of a run that could not be looked for: their directory may come back while the run still tries to undo what it
+ * has done; in the end saying nothing would leave them for ever.
+ */
 export function requireNoneLeftBehind(paths: readonly string[]): void {
   const [first] = paths;
   if (first === undefined) return;
