@@ -1,0 +1,158 @@
+import type { ImageManifest } from '../../contracts/recovery-point';
+import { imagePath, isTarget, manifestProblem, MAX_MANIFEST_BYTES, parseManifest, segmentsPath } from './image-manifest';
+
+const SHA = '0123456789abcdef'.repeat(4);
+const ID = '01aaaaaaaaaaaaaaaaaaaaaaaa';
+const MANIFEST: ImageManifest = {
+  format: 'modosu-image-recovery-point', version: 1, recoveryPointId: `rp_${ID}`, server: { id: `srv_${ID}`, name: 'db01', uuid: '3f0c9c1e-1111-4222-8333-44445555aAbB' }, generation: 1, lineageId: 'l1', parentId: null, runId: `run_${ID}`,
+  reason: 'before the\nupdate', consistency: 'offline', pointInTime: '2026-03-02T09:30:00.000Z', publishedAt: '2026-03-02T09:31:00.000Z',
+  disks: [{ target: 'vda', virtualSizeBytes: 4096, image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 4096 }, origin: { path: '/srv/vm/vda.qcow2', format: 'raw', flattened: false } }],
+  definition: { path: 'domain.xml', sizeBytes: 10, sha256: SHA }, definitionFingerprint: 'f1', nvram: { path: 'nvram.fd', sizeBytes: 64, sha256: SHA, origin: { path: '/srv/vm/db01.fd', format: 'raw' } },
+  removableMedia: [{ target: 'sda', source: null }, { target: 'sdb', source: '/srv/tools.iso' }], nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }], generationId: null, firmware: 'uefi', domainType: 'qemu',
+  powerStateBefore: 'running', agentBefore: 'answering', software: { modosu: '0.1.0' },
+};
+
+/** The manifest with one place of it changed, such as `disks.0.image.path`; `undefined` takes it away. */
+function changed(place: string, value: unknown): unknown {
+  const copy = structuredClone(MANIFEST) as unknown as Record<string, unknown>;
+  const names = place.split('.');
+  const last = names.pop() ?? '';
+  let at: Record<string, unknown> = copy;
+  for (const name of names) at = at[name] as Record<string, unknown>;
+  if (value === undefined) delete at[last];
+  else at[last] = value;
+  return copy;
+}
+const disk = (target: string) => ({ ...MANIFEST.disks[0], target, image: { ...MANIFEST.disks[0]?.image, path: `disks/${target}.qcow2`, segmentsPath: `disks/${target}.segments` } });
+/** Every place in a value, each with its name. */
+const placesIn = (value: unknown, name = ''): readonly string[] =>
+  typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [`${name}${key}`]), ...placesIn(inner, `${name}${key}.`)]) : [];
+const objectsIn = (value: unknown, name = ''): readonly string[] =>
+  typeof value === 'object' && value !== null ? [...(Array.isArray(value) ? [] : [name]), ...Object.entries(value).flatMap(([key, inner]) => objectsIn(inner, `${name}${key}.`))] : [];
+
+describe('the manifest of an image recovery point', () => {
+  it('is read as it was written', () => {
+    expect(parseManifest(JSON.stringify(MANIFEST), '/r/manifest.json')).toEqual(MANIFEST);
+    expect(manifestProblem(MANIFEST)).toBeNull();
+  });
+
+  it.each<[string, unknown]>([
+    ['nvram', null],
+    ['generationId', 'g-1'],
+    ['nics.0.source', 'br0'],
+    ['disks', ['vda', 'sdab', 'nvme0n1', 'hdz'].map(disk)],
+    ['disks.0.origin.format', 'qcow2'],
+    ['disks.0.image.segmentSizeBytes', 1024 ** 3],
+    ['disks.0.image.sizeBytes', 0],
+    ['lineageId', `${'aZ9_-'.repeat(12)}abcd`],
+    ['reason', 'x'.repeat(10_000)],
+    ['server.name', 'x'.repeat(4096)],
+    ['definitionFingerprint', 'x'.repeat(128)],
+    ['disks', Array.from({ length: 1000 }, (_, index) => disk(`vd${index}`))],
+    ['removableMedia', Array<unknown>(1000).fill({ target: 'sda', source: null })],
+    ['nics', Array<unknown>(1000).fill(MANIFEST.nics[0])],
+    ...(['offline', 'application', 'filesystem', 'crash'] as const).map((value): [string, unknown] => ['consistency', value]),
+    ...(['running', 'paused', 'off'] as const).map((value): [string, unknown] => ['powerStateBefore', value]),
+    ...(['answering', 'silent', 'absent'] as const).map((value): [string, unknown] => ['agentBefore', value]),
+    ['firmware', 'bios'],
+  ])('may say in %s what is within its bounds', (place, value) => expect(manifestProblem(changed(place, value))).toBeNull());
+
+  it.each<[string, unknown, string]>([
+    ['format', 'something-else', 'format:'],
+    ['recoveryPointId', `srv_${ID}`, 'recoveryPointId: is not an id beginning with "rp_"'],
+    ['recoveryPointId', '../rp_1', 'recoveryPointId:'],
+    ['server.id', `rp_${ID}`, 'server.id: is not an id beginning with "srv_"'],
+    ['runId', `rp_${ID}`, 'runId: is not an id beginning with "run_"'],
+    ['server.uuid', '3f0c9c1e-1111-4222-8333-44445555aabbc', 'server.uuid: is not a UUID'],
+    ['server.uuid', 'x3f0c9c1e-1111-4222-8333-44445555aabb', 'server.uuid: is not a UUID'],
+    ['server.uuid', '3f0c9c1e-1111-4222-8333-44445555aagg', 'server.uuid: is not a UUID'],
+    ['server.name', 'db\u001b[31m', 'server.name: has control characters'],
+    ['server.name', 'db\u007f', 'server.name: has control characters'],
+    ['server.name', 'x'.repeat(4097), 'server.name:'],
+    ['generation', 0, 'generation:'],
+    ['generation', 1.5, 'generation:'],
+    ['lineageId', '', 'lineageId: is not the id of a lineage'],
+    ['lineageId', 'a/b', 'lineageId: is not the id of a lineage'],
+    ['lineageId', '/ab', 'lineageId: is not the id of a lineage'],
+    ['lineageId', 'ab/', 'lineageId: is not the id of a lineage'],
+    ['lineageId', 'x'.repeat(65), 'lineageId: is not the id of a lineage'],
+    ['parentId', `rp_${ID}`, 'parentId:'],
+    ['reason', 'x'.repeat(10_001), 'reason:'],
+    ['consistency', 'perhaps', 'consistency:'],
+    ['pointInTime', 'yesterday', 'pointInTime:'],
+    ['publishedAt', '2026-03-02', 'publishedAt:'],
+    ['disks', [], 'disks:'],
+    ['disks', Array.from({ length: 1001 }, (_, index) => disk(`vd${index}`)), 'disks:'],
+    ['disks', ['vda', 'vdb', 'vda'].map(disk), 'disks: two disks have the same target'],
+    ['disks', [disk('../x')], 'disks.0.target: is not the name of a disk device'],
+    ['disks.0.image.path', 'disks/vdb.qcow2', 'disks.0.image.path: is not the place of this disk\'s image'],
+    ['disks.0.image.path', '/etc/shadow', 'disks.0.image.path: is not the place of this disk\'s image'],
+    ['disks.0.image.segmentsPath', 'disks/vdb.segments', 'disks.0.image.segmentsPath: is not the place of this disk\'s segment list'],
+    ['disks.0.image.format', 'raw', 'disks.0.image.format:'],
+    ['disks.0.image.sizeBytes', -1, 'disks.0.image.sizeBytes:'],
+    ['disks.0.image.sha256', SHA.toUpperCase(), 'disks.0.image.sha256: is not a SHA-256 in lower-case hex'],
+    ['disks.0.image.sha256', SHA.slice(1), 'disks.0.image.sha256:'],
+    ['disks.0.image.sha256', `${SHA}0`, 'disks.0.image.sha256:'],
+    ['disks.0.image.sha256', `x${SHA}`, 'disks.0.image.sha256:'],
+    ['disks.0.image.segmentSizeBytes', 4095, 'disks.0.image.segmentSizeBytes:'],
+    ['disks.0.image.segmentSizeBytes', 1024 ** 3 + 1, 'disks.0.image.segmentSizeBytes:'],
+    ['disks.0.origin.path', 'srv/vm/vda.qcow2', 'disks.0.origin.path: is not an absolute path'],
+    ['disks.0.origin.path', '/srv/\nvda', 'disks.0.origin.path: has control characters'],
+    ['disks.0.origin.format', 'vmdk', 'disks.0.origin.format:'],
+    ['definition.path', '../domain.xml', 'definition.path:'],
+    ['definitionFingerprint', '', 'definitionFingerprint:'],
+    ['definitionFingerprint', 'x'.repeat(129), 'definitionFingerprint:'],
+    ['nvram.path', '/etc/passwd', 'nvram.path:'],
+    ['nvram.origin.path', 'db01.fd', 'nvram.origin.path: is not an absolute path'],
+    ['removableMedia', Array<unknown>(1001).fill({ target: 'sda', source: null }), 'removableMedia:'],
+    ['nics', Array<unknown>(1001).fill(MANIFEST.nics[0]), 'nics:'],
+    ['firmware', 'coreboot', 'firmware:'],
+    ['powerStateBefore', 'on', 'powerStateBefore:'],
+    ['agentBefore', 'unknown', 'agentBefore:'],
+  ])('may not say in %s what is outside of them', (place, value, problem) => expect(manifestProblem(changed(place, value))).toContain(problem));
+
+  it('has every field it has to have, and of the right type', () => {
+    for (const place of placesIn(MANIFEST)) {
+      expect([place, manifestProblem(changed(place, undefined))]).toEqual([place, expect.stringContaining(place)]);
+      expect([place, manifestProblem(changed(place, Symbol.iterator))]).toEqual([place, expect.any(String)]);
+    }
+  });
+
+  it('has no field that this version does not know, in any place', () => {
+    for (const place of objectsIn(MANIFEST)) expect([place, manifestProblem(changed(`${place}later`, 1))]).toEqual([place, expect.stringContaining('later')]);
+  });
+
+  it('has its problems named, three at most', () => {
+    expect(manifestProblem({ ...MANIFEST, generation: 0, runId: '', lineageId: '', firmware: '' })?.split('; ').map((problem) => problem.split(':')[0])).toEqual(['generation', 'lineageId', 'runId']);
+    expect(manifestProblem(7)).toMatch(/^the manifest: /);
+    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, generation: 0 }), '/r/manifest.json')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT', message: expect.stringMatching(/^The manifest \/r\/manifest\.json is not valid: generation: /) as string, context: { path: '/r/manifest.json' } }) as Error);
+  });
+
+  it('is no manifest where it is not JSON', () => {
+    expect(() => parseManifest('{', '/r/manifest.json')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT', message: 'The manifest /r/manifest.json is not JSON', context: { path: '/r/manifest.json' }, cause: expect.any(SyntaxError) as Error }) as Error);
+  });
+
+  it.each([0, 2, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
+    expect(() => parseManifest(JSON.stringify({ format: MANIFEST.format, version, anything: true }), '/r/manifest.json')).toThrow(
+      expect.objectContaining({ code: 'REPOSITORY_FORMAT_UNKNOWN', message: `The manifest /r/manifest.json has version ${version}; this program reads version 1`, hint: expect.stringContaining('that wrote it') as string, context: { path: '/r/manifest.json', version } }) as Error,
+    );
+  });
+
+  it.each([
+    ['null', null],
+    ['a number', 7],
+    ['a text', 'modosu-image-recovery-point'],
+    ['another format of a later version', { ...MANIFEST, format: 'other', version: 2 }],
+    ['a version that is no number', { ...MANIFEST, version: '2' }],
+  ])('is damaged, not newer, where it is %s', (_what, value) => expect(() => parseManifest(JSON.stringify(value), '/r')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as Error));
+});
+
+describe('the files of an image recovery point', () => {
+  it('are named after the target of the disk alone', () => {
+    expect([imagePath('vda'), segmentsPath('vda')]).toEqual(['disks/vda.qcow2', 'disks/vda.segments']);
+    for (const target of ['vd', 'vda', 'sdab', 'nvme0n1', 'xvda1', 'abcd1234']) expect([target, isTarget(target)]).toEqual([target, true]);
+    for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a']) expect([target, isTarget(target)]).toEqual([target, false]);
+  });
+
+  it('may be as large as the format says', () => expect(MAX_MANIFEST_BYTES).toBe(4_194_304));
+});

@@ -1,0 +1,33 @@
+import jest from './jest.config.cjs';
+
+/** Mutation tests of the rules whose faults would not be seen before an emergency: see CONTRIBUTING.md. Not a part of `npm test`. */
+export default {
+  mutate: [
+    'src/domain/**/*.ts',
+    'workflows/runbook/runbook.ts',
+    'workflows/runbook/errors.ts',
+    'workflows/runbook/plan.ts',
+    'src/repositories/image/image-manifest.ts',
+    'src/repositories/image/segment-list.ts',
+    'src/repositories/data/data-manifest.ts',
+    '!**/*.spec.ts',
+  ],
+  testRunner: 'jest',
+  // The specs beside the code: what has to be proven there must not be left to a test that happens to pass by.
+  jest: { config: { ...jest, roots: ['<rootDir>/src', '<rootDir>/workflows'], testMatch: ['**/src/{domain,repositories}/**/*.spec.ts', '**/workflows/**/*.spec.ts'] } },
+  coverageAnalysis: 'perTest',
+  plugins: ['@stryker-mutator/jest-runner', './scripts/mutation-ignorer.mjs'],
+  ignorers: ['sentences'],
+  // Constants of a module are set once, when it is loaded: each of their mutants would need every spec of the file in a process of its own.
+  ignoreStatic: true,
+  ignorePatterns: ['dist', 'docs', 'test', 'demo', 'bench', 'coverage'],
+  concurrency: 2,
+  // A mutant that never ends is rare; a busy machine is not, and must not count as a test that fails.
+  timeoutMS: 20_000,
+  incremental: true,
+  incrementalFile: 'reports/mutation/incremental.json',
+  reporters: ['clear-text', 'html', 'json', 'progress-append-only'],
+  clearTextReporter: { allowColor: false, allowEmojis: false, logTests: false, reportTests: false },
+  allowConsoleColors: false,
+  thresholds: { high: 95, low: 90, break: null },
+};
