@@ -9,6 +9,7 @@ describe('redact', () => {
   it('hides the password of a URL that nobody has named', () => {
     expect(redact('Head "http://srv_1:pa.ss@127.0.0.1:1/srv_1/config": dial', [])).toBe('Head "http://srv_1:[redacted]@127.0.0.1:1/srv_1/config": dial');
     expect(redact('rest:https://a:b@h/', [])).toBe('rest:https://a:[redacted]@h/');
+    expect(redact('https://a:b@h/ s3://key:secret@h/ X://:b@h', [])).toBe('https://a:[redacted]@h/ s3://key:[redacted]@h/ X://:[redacted]@h');
     expect(redact('postgres://u:hun@hunter4@h/db')).toBe('postgres://u:[redacted]@h/db');
   });
   it('hides what an Authorization header carries, and our tokens', () => {

@@ -69,6 +69,46 @@ describe('judgeQcow2Header', () => {
     expect(judge(image({ u32: { 4: 2, 72: 0, 76: 0, 96: 0, 100: 0 } }))).toMatchObject({ version: 2, virtualSizeBytes: GIB, dirty: false });
   });
 
+  it('reads of version 2 only what it has: behind its 72 bytes follow extensions', () => {
+    // In version 3 these places are feature bits, the order of reference counts and the length of the header.
+    const version2 = image({ u32: { 4: 2, 72: 0x23852875, 76: 24, 96: 99, 100: 7 } });
+    expect(judge(version2)).toMatchObject({ version: 2, hasBitmaps: true, dirty: false });
+    expect(judge(image({ u32: { 4: 2, 96: 0, 100: 0 } }).subarray(0, 72))).toMatchObject({ version: 2 });
+    expect(refusedField(image({ u32: { 4: 2 } }).subarray(0, 71))).toBe('file_size');
+  });
+
+  it('reads a header of the least length, behind which extensions begin at once', () => {
+    expect(judge(image({ u32: { 100: 104, 104: 0x23852875, 108: 24 } }))).toMatchObject({ version: 3, hasBitmaps: true });
+    expect(judge(image({ u32: { 100: 104 } }).subarray(0, 104))).toMatchObject({ version: 3 });
+    expect(refusedField(image({ u32: { 100: 104 } }).subarray(0, 103))).toBe('file_size');
+  });
+
+  it.each<[what: string, bytes: Uint8Array, fileSizeBytes: number]>([
+    ['tables that end with the file', image(), 3 * CLUSTER + 16],
+    ['clusters of 512 bytes', image({ u32: { 20: 9, 36: 1, 100: 512 }, u64: { 24: 32_768n, 40: 1536n, 48: 512n } }), 2048],
+    ['clusters of 2 MiB', image({ u32: { 20: 21, 36: 1 }, u64: { 40: 2n * 2n ** 21n, 48: 2n ** 21n } }), 5 * 2 ** 21],
+    ['the largest disk', image({ u32: { 36: 131_072 }, u64: { 24: BigInt(MAX_VIRTUAL_SIZE_BYTES) } }), 100 * CLUSTER],
+    ['the largest L1 table', image({ u32: { 36: 4_194_304 } }), 1000 * CLUSTER],
+    ['the largest refcount table', image({ u32: { 56: 128 } }), 1000 * CLUSTER],
+    ['the widest reference counts', image({ u32: { 96: 6 } }), 4 * CLUSTER],
+    ['the most snapshots', image({ u32: { 60: 65_536 }, u64: { 64: 65_536n * 4n } }), 1000 * CLUSTER],
+    ['a snapshot at the end of the file', image({ u32: { 60: 1 }, u64: { 64: 65_536n * 4n } }), 4 * CLUSTER + 40],
+    ['a place for snapshots that are none', image({ u64: { 64: 12_345n } }), 4 * CLUSTER],
+    ['an extension that fills its room', image({ u32: { 112: 0x12345678, 116: CLUSTER - 120 } }), 4 * CLUSTER],
+    ['whatever stands behind the last extension', image({ u32: { 112: 0, 116: 0, 120: 0x44415441, 124: 8 } }), 4 * CLUSTER],
+  ])('accepts %s', (_what, bytes, fileSizeBytes) => expect(refusedField(bytes, { fileSizeBytes })).toBe('not refused'));
+
+  it('says what it refuses also where the file has no name', () => {
+    expect(() => judgeQcow2Header(new Uint8Array(3).fill(0x51), { fileSizeBytes: 3 })).toThrow(expect.objectContaining({ message: 'The image was refused: it does not begin like a qcow2 image', context: { field: 'magic' } }));
+  });
+
+  it('shows of a hostile name no more than its beginning', () => {
+    const said = (backing: string): string => { try { judge(image({ backing })); return ''; } catch (error) { return (error as Error).message; } };
+    expect(said('x'.repeat(200))).toContain(`("${'x'.repeat(200)}")`);
+    expect(said('x'.repeat(201))).toContain(`("${'x'.repeat(200)}…")`);
+    expect(said('a\u001bb')).toContain('"a\\u001bb"');
+  });
+
   it('reports a dirty image and does not refuse it', () => {
     expect(judge(image({ u64: { 72: 1n } })).dirty).toBe(true);
   });
@@ -120,6 +160,19 @@ describe('judgeQcow2Header', () => {
     ['a refcount table beyond the file', 'refcount_table_offset', image({ u64: { 48: 65_536n * 4n } })],
     ['an absurd number of snapshots', 'nb_snapshots', image({ u32: { 60: 65_537 } })],
     ['snapshots beyond the file', 'snapshots_offset', image({ u32: { 60: 1 }, u64: { 64: 65_536n * 9n } })],
+    ['an L1 table of one entry too many', 'l1_size', image({ u32: { 36: 4_194_305 } }), { fileSizeBytes: 1000 * CLUSTER }],
+    ['an L1 table that is too small for extended entries', 'l1_size', image({ u64: { 72: 1n << 4n }, u32: { 36: 3 } })],
+    ['an L1 table at an offset beyond all numbers', 'l1_table_offset', image({ u64: { 40: 0xffffffffffff0000n } })],
+    ['a refcount table of one cluster too many', 'refcount_table_clusters', image({ u32: { 56: 129 } }), { fileSizeBytes: 1000 * CLUSTER }],
+    ['a refcount table in the header', 'refcount_table_offset', image({ u64: { 48: 0n } })],
+    ['snapshots that end behind the file', 'snapshots_offset', image({ u32: { 60: 1 }, u64: { 64: 65_536n * 4n } }), { fileSizeBytes: 4 * CLUSTER + 39 }],
+    ['a place for snapshots beyond all numbers, even for none', 'snapshots_offset', image({ u64: { 64: 0xffffffffffffffffn } })],
+    ['a header length beyond a small cluster', 'header_length', image({ u32: { 20: 9, 36: 1, 100: 520 }, u64: { 24: 32_768n, 40: 1536n, 48: 512n } })],
+    ['a header length beyond what was read', 'header_length', image({ u32: { 100: 256 } }).subarray(0, 248)],
+    ['the compression bit without a type', 'compression_type', image({ u64: { 72: 8n } })],
+    ['an external data file in an extension right before the backing name', 'data_file', image({ u32: { 112: 0x44415441, 116: 0, 16: 1 }, u64: { 8: 120n } })],
+    ['an extension that reaches into the backing name', 'header_extensions', image({ u32: { 112: 0x12345678, 116: 9, 16: 1 }, u64: { 8: 128n } })],
+    ['an extension one byte longer than its room', 'header_extensions', image({ u32: { 112: 0x12345678, 116: CLUSTER - 119 } })],
     ['an extension longer than its room', 'header_extensions', image({ extensions: [[0x12345678, '']], u32: { 116: 0x7fffffff } })],
     ['a backing file', 'backing_file', image({ backing: 'base.qcow2' })],
     ['a backing file without a name', 'backing_file_size', image({ backing: 'x', u32: { 16: 0 } })],
@@ -148,11 +201,38 @@ describe('judgeQcow2Header', () => {
       ':x',
       'a\nb',
       'a\u0000b',
+      'a\u001fb',
+      'a\u007fb',
     ])('refuses %j, which is no plain path', (backing) => {
       expect(refusedField(image({ backing }), allowed)).toBe('backing_file');
     });
 
+    it('names no format where there is no backing file, and finds what follows the format', () => {
+      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2']] }), allowed)).toMatchObject({ backingFile: null, backingFormat: null });
+      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2'], [0x23852875, 'x'.repeat(24)]], backing: 'x' }), allowed)).toMatchObject({ backingFormat: 'qcow2', hasBitmaps: true });
+      expect(judge(image({ extensions: [[0xe2792aca, 'x'.repeat(32)]], backing: 'x' }), allowed)).toMatchObject({ backingFormat: 'x'.repeat(32) });
+    });
+
+    it('takes a name from the whole of its room, and no more', () => {
+      const named = (offset: number, length: number): Uint8Array => {
+        const bytes = image({ u64: { 8: BigInt(offset) }, u32: { 16: length } });
+        bytes.fill(0x78, offset, offset + length);
+        return bytes;
+      };
+      expect(judge(named(112, 1023), allowed).backingFile).toBe('x'.repeat(1023));
+      expect(refusedField(named(112, 1024), allowed)).toBe('backing_file_size');
+      expect(judge(named(CLUSTER - 5, 5), allowed).backingFile).toBe('xxxxx');
+      expect(refusedField(named(CLUSTER - 5, 6), allowed)).toBe('backing_file_offset');
+      expect(judge(named(195, 5).subarray(0, 200), allowed).backingFile).toBe('xxxxx');
+      expect(refusedField(named(196, 5).subarray(0, 200), allowed)).toBe('backing_file_offset');
+      expect(refusedField(named(111, 5), allowed)).toBe('backing_file_offset');
+    });
+
     it('refuses names that are no text, and odd formats', () => {
+      for (const format of ['', ',raw', 'raw ', 'Raw', 'x'.repeat(33)]) expect([format, refusedField(image({ extensions: [[0xe2792aca, format]], backing: 'x' }), allowed)]).toEqual([format, 'backing_format']);
+      const noText = image({ extensions: [[0xe2792aca, 'raw']], backing: 'x' });
+      noText[120] = 0xff;
+      expect(refusedField(noText, allowed)).toBe('backing_format');
       expect(refusedField(image({ backing: new Uint8Array([0xff, 0xfe, 0x41]) }), allowed)).toBe('backing_file');
       expect(refusedField(image({ extensions: [[0xe2792aca, 'raw,file.locking=off']], backing: 'x' }), allowed)).toBe('backing_format');
     });
@@ -193,6 +273,11 @@ describe('judgeRawStart', () => {
     expect(judgeRawStart(new TextEncoder().encode('KDMV....'))).toEqual({ resembles: 'vmdk' });
   });
 
+  it.each([
+    ['QED\u0000', 'qed'], ['COWD', 'vmdk'], ['vhdxfile', 'vhdx'], ['conectix', 'vpc'], ['<<< Oracle', 'vdi'], ['WithoutFreeSpace', 'parallels'], ['WithouFreSpacExt', 'parallels'], ['LUKS\u00ba\u00be', 'luks'],
+    ['KDM', null], ['xKDMV', null], ['LUKS', null],
+  ])('sees in %j: %s', (text, resembles) => expect(judgeRawStart(Uint8Array.from(text, (character) => character.charCodeAt(0)))).toEqual({ resembles }));
+
   it('finds nothing in a boot sector or in an empty disk', () => {
     expect(judgeRawStart(new Uint8Array(512))).toEqual({ resembles: null });
     expect(judgeRawStart(new Uint8Array([0xeb, 0x63, 0x90]))).toEqual({ resembles: null });
@@ -219,8 +304,15 @@ describe('metadata of an image', () => {
     ]);
   });
 
+  it('is where the entries say, without reserved bits, and none in what is left of half an entry', () => {
+    expect(tablePointers(table(0x50001n, (1n << 62n) | 0xfffffe00n | 0x1ffn))).toEqual([0x50000, 0xfffffe00]);
+    expect(tablePointers(table(0x50000n, 0x60000n).subarray(0, 12))).toEqual([0x50000]);
+    expect(tablePointers(table(0x50000n, 0x60000n).subarray(8))).toEqual([0x60000]);
+  });
+
   it('is not believed where entries are impossible', () => {
     expect(tablePointers(table(0x00ff_ffff_ffff_fe00n))).toBeNull();
+    expect(qcow2MetadataRanges(judge(image()), { l1Table: table(), refcountTable: table(0x00ff_ffff_ffff_fe00n) })).toBeNull();
     expect(qcow2MetadataRanges(judge(image()), { l1Table: table(0x00ff_ffff_ffff_fe00n), refcountTable: table() })).toBeNull();
   });
 });

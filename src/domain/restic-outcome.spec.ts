@@ -70,7 +70,8 @@ describe('the version of restic', () => {
   it('is read from what it prints', () => {
     expect(resticVersion('restic 0.14.0 compiled with go1.19.8 on linux/amd64\n')).toBe('0.14.0');
     expect(resticVersion('restic 0.17.3-dev (compiled manually) compiled with go1.23 on linux/amd64\n')).toBe('0.17.3');
-    for (const text of ['', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14']) expect(resticVersion(text)).toBeNull();
+    expect(resticVersion('restic 12.34.56 compiled with go1.23 on linux/amd64\n')).toBe('12.34.56');
+    for (const text of ['it is no restic 0.14.0', '', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14']) expect(resticVersion(text)).toBeNull();
   });
   it('has to be 0.14 or newer', () => {
     expect(['0.14.0', '0.14.1', '0.15.0', '0.100.0', '1.0.0'].map(isResticSupported)).not.toContain(false);
@@ -91,8 +92,13 @@ describe("restic's words", () => {
     ].join('\n');
     expect(resticWords(stderr, ['s3cret'])).toBe('decrypting blob 6f15 failed: ciphertext verification failed; Head "http://srvA:[redacted]@127.0.0.1/":  [31mgone');
   });
+  it('lose nothing that only looks like a trace, and no words to blanks', () => {
+    const stderr = ['   ', '  lstat /srv/domain.xml: permission denied \u001b\u0007 twice', 'srv/files/report.v2 could not be read', '\t', ''].join('\n');
+    expect(resticWords(stderr, [])).toBe('lstat /srv/domain.xml: permission denied   twice; srv/files/report.v2 could not be read');
+  });
   it('are short', () => {
-    expect(resticWords('x'.repeat(5000), []).length).toBeLessThan(700);
+    expect(resticWords('x'.repeat(5000), [])).toBe(`${'x'.repeat(600)} …`);
+    expect(resticWords('x'.repeat(600), [])).toBe('x'.repeat(600));
     expect(resticWords('same\nsame\nsame\n', [])).toBe('same');
   });
 });

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../contracts/error-codes';
 import type { WayBackView } from '../contracts/way-back';
 import { requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
 
@@ -35,6 +36,14 @@ describe('the way back', () => {
     expect(() => requireConfirmable(closed)).toThrow('were deleted by run run_9 at 2026-03-03T00:00:00.000Z');
   });
 
+  it.each([
+    ['undone', 'run_9', { message: 'The volumes that run run_1 had kept were returned to by run run_9 at T.', context: { state: 'undone', runId: 'run_9' }, hint: 'To have the undone state again, undo that run: modosu run undo run_9' }],
+    ['confirmed', 'run_9', { message: 'The volumes that run run_1 had kept were deleted by run run_9 at T.', context: { state: 'confirmed', runId: 'run_9' }, hint: ERROR_CODES.WAY_BACK_CLOSED.hint }],
+    ['undone', null, { message: 'The volumes that run run_1 had kept were returned to by run unknown at an unknown time.', context: { state: 'undone' }, hint: ERROR_CODES.WAY_BACK_CLOSED.hint }],
+  ] as const)('that is %s by %s says where its volumes have gone', (state, closedBy, expected) => {
+    expect(() => requireOpen(wayBack({ state, closedBy, closedAt: closedBy === null ? null : 'T' }))).toThrow(expect.objectContaining(expected));
+  });
+
   it('is taken in order: the newest first', () => {
     const newer = wayBack({ runId: 'run_2', createdAt: '2026-03-02T11:00:00.000Z' });
     expect(code(() => requireUndoable(wayBack(), [newer, wayBack()]))).toBe('WAY_BACK_NOT_NEWEST');
@@ -57,6 +66,6 @@ describe('the way back', () => {
 
   it('is given up only after go-live', () => {
     expect(code(() => requireConfirmable(wayBack()))).toBe('allowed');
-    expect(code(() => requireConfirmable(wayBack({ wentLiveAt: null })))).toBe('RUN_NOT_LIVE');
+    expect(() => requireConfirmable(wayBack({ wentLiveAt: null }))).toThrow(expect.objectContaining({ code: 'RUN_NOT_LIVE', hint: 'Let it go live (modosu run go-live run_1) or undo it (modosu run undo run_1).' }));
   });
 });

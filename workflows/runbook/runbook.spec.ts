@@ -4,7 +4,7 @@ import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activ
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { RunInput } from '../../src/contracts/workflows';
-import { carryOut, type Runbook } from './runbook';
+import { carryOut, persistently, type Runbook } from './runbook';
 
 /** A workflow's surroundings without Temporal: what activities answer, a clock that only sleeping moves, and a cancel that reaches whatever is not shielded from it. */
 interface World {
@@ -322,6 +322,13 @@ describe('an undo that fails', () => {
     expect(mockWorld.outcome?.error?.message).toContain('completely: "The swap": no answer (HYPERVISOR_UNREACHABLE); "The stop": off (HYPERVISOR_UNREACHABLE)');
   });
 
+  it('has the same time where it is no step\'s: it is what a run is there for', async () => {
+    const startedAt = mockWorld.nowMs;
+    await expect(persistently(does('undo all', broken('HYPERVISOR_UNREACHABLE')))).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE' });
+    expect(mockWorld.nowMs - startedAt).toBe(15 * MINUTE_MS);
+    expect(deeds()).toHaveLength(91);
+  });
+
   it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED'] as const)('in vain (%s) is not tried again', async (code) => {
     const startedAt = mockWorld.nowMs;
     await carried(withUndos({ stop: does('undo stop', broken(code, 'never')), swap: does('undo swap') }));
@@ -426,7 +433,7 @@ describe('a run that waits for a person', () => {
   const GO: Decision = { actor: 'anna', reason: 'it looks well', at: '2026-03-02T12:00:00.000Z' };
   const told = (): unknown => mockWorld.handlers.get('decided')?.();
   const held = (after: (decision: Decision) => void = () => undefined) => async (book: Runbook): Promise<void> => {
-    await book.announce([{ key: 'go-live', title: 'Go live' }]);
+    await book.announce([{ key: 'swap', title: 'Swap' }, { key: 'go-live', title: 'Go live' }]);
     await book.step('swap', undoable('swap'));
     after(await book.decision('go-live'));
     await book.step('go-live', { do: does('do go-live') });
