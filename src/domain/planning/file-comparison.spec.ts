@@ -53,6 +53,59 @@ describe('what a restore of files would do', () => {
     expect(words(kept.changes)).toEqual(['kept 1 files that differ']);
   });
 
+  it('takes a link for the same by its time alone, and a device or a pipe in any case', () => {
+    const then = [directory('/srv/www'), entry('/srv/www/l', { type: 'symlink' }), entry('/srv/www/p', { type: 'other' })];
+    const now = (link: Partial<SnapshotEntry>, pipe: Partial<SnapshotEntry>) => listing([live(directory('/srv/www')), live(entry('/srv/www/l', { type: 'symlink', ...link })), live(entry('/srv/www/p', { type: 'other', ...pipe }))]);
+    expect(compareFiles(then, now({ sizeBytes: 3, mode: 0o700 }, { mtime: 1, uid: 7, mode: 0 }), options).parts).toEqual([]);
+    for (const change of [{ mtime: 1 }, { uid: 7 }, { gid: 7 }]) expect(compareFiles(then, now(change, {}), options).parts[0]?.replaced.map(({ path }) => path)).toEqual(['/srv/www/l']);
+  });
+
+  it('leaves directories that exist as they are, and says which have another mode or owner', () => {
+    for (const change of [{ mode: 0o700 }, { uid: 7 }, { gid: 7 }]) {
+      const compared = compareFiles([directory('/srv/www'), directory('/srv/www/d')], listing([live(directory('/srv/www')), live(directory('/srv/www/d', change))]), options);
+      expect(compared).toMatchObject({ parts: [], changes: [{ effect: 'kept', what: 'directories with another mode or owner', count: 1, bytes: null, examples: ['/srv/www/d'] }] });
+    }
+  });
+
+  it.each([
+    ['a file', 'a pipe', 'file', 'other', 1],
+    ['a pipe', 'a file', 'other', 'file', 1],
+    ['a link', 'a directory', 'symlink', 'dir', 1],
+    ['a directory', 'a link', 'dir', 'symlink', 1],
+    ['a link', 'a file', 'symlink', 'file', 0],
+  ] as const)('%s in whose place %s stands', (_then, _now, was, is, conflicts) => {
+    expect(compareFiles([directory('/srv/www'), entry('/srv/www/x', { type: was })], listing([live(directory('/srv/www')), live(entry('/srv/www/x', { type: is }))]), options).conflicts).toHaveLength(conflicts);
+  });
+
+  it('counts what is brought and what is kept: bytes of files alone', () => {
+    const then = [directory('/srv/www'), entry('/srv/www/a', { sizeBytes: 3 }), entry('/srv/www/b', { sizeBytes: 5 }), entry('/srv/www/d/l', { type: 'symlink', sizeBytes: 100 }), directory('/srv/www/d', { sizeBytes: 4096 }), entry('/srv/www/d/c', { sizeBytes: 7 })];
+    const now = [live(directory('/srv/www')), live(entry('/srv/www/a', { sizeBytes: 11 })), live(entry('/srv/www/b', { sizeBytes: 13 })), live(entry('/srv/www/more', { sizeBytes: 17 })), live(directory('/srv/www/dir'))];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared).toMatchObject({ addedFiles: 2, replacedFiles: 2, bytes: 15, keptBytes: 24, conflicts: [], unnameable: [] });
+    expect(compared.parts).toEqual([
+      {
+        base: '/srv/www', anchor: '/srv/www', bytes: 15, fetchBytes: 15, include: ['/srv/www/d', '/srv/www/a', '/srv/www/b'],
+        added: [{ path: '/srv/www/d', type: 'dir', files: 2, bytes: 7 }],
+        replaced: [{ path: '/srv/www/a', bytes: 3, keptBytes: 11 }, { path: '/srv/www/b', bytes: 5, keptBytes: 13 }],
+        expected: [then[4], then[5], then[3], then[1], then[2]],
+      },
+    ]);
+    expect(compared.changes).toEqual([
+      { effect: 'added', what: 'files', count: 2, bytes: 7, examples: ['/srv/www/d/c', '/srv/www/d/l'] },
+      { effect: 'added', what: 'directories', count: 1, bytes: null, examples: ['/srv/www/d'] },
+      { effect: 'replaced', what: 'files', count: 2, bytes: 8, examples: ['/srv/www/a', '/srv/www/b'] },
+      { effect: 'untouched', what: 'files that are not in the recovery point', count: 1, bytes: 17, examples: ['/srv/www/more'] },
+    ]);
+    expect(compareFiles(then, listing(now), { ...options, replace: false })).toMatchObject({ replacedFiles: 0, bytes: 7, keptBytes: 0 });
+  });
+
+  it('fetches of a directory that has to be made above what was asked for only that', () => {
+    const then = [entry('/srv/www/a/b/1'), entry('/srv/www/a/c/2')];
+    const asked = ['/srv/www/a/b', '/srv/www/a/c/2', '/srv/www/else'];
+    const [part] = compareFiles(then, { ...listing([], ['/', '/srv', '/srv/www']), missing: asked }, { ...options, selected: asked }).parts;
+    expect(part).toMatchObject({ include: ['/srv/www/a/b', '/srv/www/a/c/2'], added: [{ path: '/srv/www/a', type: 'dir', files: 2, bytes: 20 }] });
+  });
+
   it('never lets a directory give way to a file, or a file to a directory, nor what would lie in it', () => {
     const then = [directory('/srv/www'), directory('/srv/www/d'), entry('/srv/www/d/x'), entry('/srv/www/f')];
     const now = [live(directory('/srv/www')), live(entry('/srv/www/d', { type: 'symlink' })), live(directory('/srv/www/f')), live(entry('/srv/www/f/y'))];
@@ -93,6 +146,32 @@ describe('what a restore of files would do', () => {
     ]);
   });
 
+  it.each([
+    ['of the declared path that it lies in', ['/srv/other', '/srv/www'], '/srv/www/d/x', '/srv/www', '/srv/www'],
+    ['of the path itself where none is declared', ['/srv/other'], '/srv/www/d/x', '/srv/www/d', '/srv/www/d'],
+    ['where everything is declared', ['/'], '/srv/www/d/x', '/', '/'],
+  ])('stages in the directory %s', (_what, declared, path, anchor, base) => {
+    const now = listing([live(directory('/srv/www')), live(directory('/srv/www/d'))]);
+    expect(compareFiles([entry(path)], now, { ...options, declared }).parts).toMatchObject([{ anchor, base }]);
+  });
+
+  it('stages at the root of the file system where the declared path is gone with all above it', () => {
+    expect(compareFiles([entry('/a/b/c')], { ...listing([], ['/']), missing: ['/a/b'] }, { ...options, declared: ['/a/b'] }).parts).toMatchObject([{ base: '/', anchor: '/', added: [{ path: '/a', type: 'dir' }], include: ['/a/b'] }]);
+    // Not even the root was told of: nothing stands in the way of it.
+    expect(compareFiles([entry('/a/b/c')], { ...listing([], []), missing: ['/a/b'] }, { ...options, declared: ['/a/b'] }).parts).toMatchObject([{ base: '/', anchor: '/', added: [{ path: '/a' }] }]);
+  });
+
+  it.each([
+    ['as many names as are few', 200, 1, 200],
+    ['one name more', 201, 1, 1],
+    ['paths of as many characters as are few', 100, 300, 100],
+    ['paths of more characters', 100, 301, 1],
+  ])('names what is missing: %s', (_what, count, characters, named) => {
+    const width = Math.max(4, characters - '/srv/www/'.length);
+    const then = [directory('/srv/www'), ...Array.from({ length: count }, (_, number) => entry(`/srv/www/${String(number).padStart(width, '0')}`))];
+    expect(compareFiles(then, listing([live(directory('/srv/www'))]), options).parts[0]?.include).toHaveLength(named);
+  });
+
   it('asks restic for what was selected when too many things would have to be named', () => {
     const then = [directory('/srv/www'), ...Array.from({ length: 300 }, (_, number) => entry(`/srv/www/${String(number).padStart(3, '0')}`))];
     const [part] = compareFiles(then, listing([live(directory('/srv/www'))]), options).parts;
@@ -116,6 +195,16 @@ describe('what a restore of files would do', () => {
     const compared = compareFiles(then, listing([live(directory('/srv/www'))]), options);
     expect(compared.unnameable).toEqual(['/srv/www/bad\uFFFD']);
     expect(compared.parts[0]?.added.map(({ path }) => path)).toEqual(['/srv/www/d']);
+    expect(words(compared.changes)).toEqual(['added 1 files', 'added 1 directories', 'kept 1 files whose names are not UTF-8']);
+  });
+
+  it('leaves what differs and cannot be named, and all in a directory that cannot be named', () => {
+    const then = [directory('/srv/www'), entry('/srv/www/bad\uFFFD'), entry('/srv/www/same\uFFFD'), directory('/srv/www/d\uFFFD'), entry('/srv/www/d\uFFFD/x')];
+    const now = [live(directory('/srv/www')), live(entry('/srv/www/bad\uFFFD', { sizeBytes: 11 })), live(entry('/srv/www/same\uFFFD'))];
+    const compared = compareFiles(then, listing(now), options);
+    expect(compared.parts).toEqual([]);
+    expect(compared.unnameable).toEqual(['/srv/www/bad\uFFFD', '/srv/www/d\uFFFD', '/srv/www/d\uFFFD/x']);
+    expect(words(compared.changes)).toEqual(['kept 2 files whose names are not UTF-8', 'kept 1 directories whose names are not UTF-8', 'untouched 1 files that are the same']);
   });
 
   it('shows at most 20 examples of each, and counts all', () => {
@@ -131,5 +220,7 @@ it('knows what lies where', () => {
   expect(isInside('/a/b', '/a')).toBe(true);
   expect(isInside('/ab', '/a')).toBe(false);
   expect(isInside('/a', '/')).toBe(true);
+  expect([isInside('/a', '/a'), isInside('/', '/'), isInside('a', '/'), isInside('/a', '/a/b')]).toEqual([true, true, false, false]);
+  expect(stagingDirectory('/srv', 'r')).toBe('/srv/.modosu-restore-r');
   expect(stagingDirectory('/', 'r')).toBe('/.modosu-restore-r');
 });

@@ -231,7 +231,166 @@ describe('planRestore', () => {
   });
 });
 
+describe('what stands in a plan', () => {
+  const answering = { agent: { state: 'answering' as const, version: '7.2', commands: [] } };
+  const finding = (code: string, changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) => planRestore({ ...source(), ...more }, survey(changes), NOW).findings.find((candidate) => candidate.code === code);
+  const protectedBy = (changes: Partial<PlanSource['protection']>): Partial<PlanSource> => ({ protection: { ...source().protection, ...changes } });
+
+  it('is what was surveyed, and which run will carry it out', () => {
+    const { steps: _steps, findings: _findings, losses: _losses, ...plan } = planRestore({ ...source([3, 1, 2]), incidentAt: '2026-03-02T11:30:00.000Z' }, survey(), NOW);
+    expect(plan).toEqual({
+      planId: 'plan_1', runId: 'run_1', scenario: 'server',
+      server: { serverId: 'srv_1', name: 'db01', uuid: present.uuid, hypervisor: 'kvm1', domainName: 'db01', macs: ['52:54:00:00:00:01'], powerState: 'running' },
+      recoveryPoint: { id: 'rp_1', generation: 3, pointInTime: '2026-03-02T09:30:00.000Z', consistency: 'offline', reason: 'baseline', repository: 'main' },
+      definitionFrom: 'present', volumes: survey().targets.volumes, keptDisks: [], oldDisks: [], nvramNewPath: null, renewsGenerationId: false, quarantinedMacs: ['52:54:00:00:00:01'], healthChecks: [CHECK], data: [],
+      loss: { incidentAt: '2026-03-02T11:30:00.000Z', pointInTime: '2026-03-02T09:30:00.000Z', seconds: 7200 }, before: { powerState: 'running', agent: 'silent' }, space: survey().targets.space,
+      estimate: { p50Seconds: 2, p90Seconds: 3, basedOnRuns: 3 }, basis: { definitionFingerprint: 'f1', disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2' }], recoveryPointId: 'rp_1', manifestSha256: SHA }, createdAt: '2026-03-02T12:00:00.000Z',
+    });
+  });
+
+  it('of a server that is gone is what the recovery point says of it', () => {
+    const nics = [{ mac: '52:54:00:00:00:07', type: 'user', source: null }];
+    expect(planRestore(source(), survey({ present: null, manifest: { nics } }), NOW)).toMatchObject({
+      server: { domainName: null, macs: ['52:54:00:00:00:07'], powerState: null }, quarantinedMacs: ['52:54:00:00:00:07'], before: { powerState: 'off', agent: 'absent' }, basis: { definitionFingerprint: null, disks: [] },
+    });
+  });
+
+  it('are the NICs of the definition that is used, quarantined where they have an address', () => {
+    const nics = [{ mac: '', type: 'user', source: null, linkUp: true }, { mac: '52:54:00:00:00:08', type: 'user', source: null, linkUp: true }];
+    const plan = planRestore(source(), survey({ present: { nics, disks: [] }, manifest: { nics: [{ mac: '52:54:00:00:00:09', type: 'user', source: null }] } }), NOW);
+    expect([plan.definitionFrom, plan.server.macs, plan.quarantinedMacs]).toEqual(['recovery-point', ['', '52:54:00:00:00:08'], ['52:54:00:00:00:09']]);
+    expect(planRestore(source(), survey({ present: { nics } }), NOW).quarantinedMacs).toEqual(['52:54:00:00:00:08']);
+  });
+
+  it('is a step for the firmware variables where there are some', () => {
+    const base = survey();
+    const plan = planRestore(source(), { ...base, targets: { ...base.targets, nvramNewPath: '/srv/vm/db01.fd.run_1' } }, NOW);
+    expect([plan.nvramNewPath, plan.steps.map(({ key }) => key).slice(2, 5)]).toEqual(['/srv/vm/db01.fd.run_1', ['copy:vda', 'nvram', 'recheck']]);
+  });
+
+  it('is a wait for an agent that answers now, although it did not answer before', () => {
+    const plan = planRestore(source(), survey({ present: answering, manifest: { agentBefore: 'absent' } }), NOW);
+    expect(plan.steps.map(({ key }) => key)).toContain('agent');
+    expect(plan.findings.map(({ code }) => code)).not.toContain('START_CANNOT_BE_PROVEN');
+  });
+
+  it.each<[string, string, Parameters<typeof survey>[0], Partial<PlanSource>, object]>([
+    ['a server that is gone', 'SERVER_GONE', { present: null }, {}, { severity: 'warn', evidence: [`uuid ${present.uuid}`] }],
+    ['a server that is off', 'SERVER_OFF', { present: { powerState: 'off' } }, {}, { severity: 'ok', evidence: [] }],
+    ['a server that is alive', 'SERVER_ALIVE', { present: answering }, {}, { severity: 'warn', evidence: ['power state running', 'agent version 7.2'] }],
+    ['an agent that does not say its version', 'SERVER_ALIVE', { present: { agent: { ...answering.agent, version: null } } }, {}, { evidence: ['power state running', 'agent version unknown'] }],
+    ['a server that is silent', 'SERVER_NOT_ANSWERING', { present: { powerState: 'paused' } }, {}, { severity: 'ok', message: expect.stringContaining('libvirt says "paused"') as string, evidence: ['agent silent'] }],
+    ['an edited definition', 'DEFINITION_CHANGED', { present: { definitionFingerprint: 'f2' } }, {}, { severity: 'ok', evidence: [] }],
+    ['another set of disks', 'DISK_SET_DIFFERS', { present: { disks: [] } }, {}, { severity: 'warn' }],
+    ['a start that nobody could see', 'START_CANNOT_BE_PROVEN', { manifest: { agentBefore: 'silent', powerStateBefore: 'paused' } }, {}, { severity: 'warn', evidence: ['agent silent when the recovery point was taken', 'power state paused then'] }],
+    ['a generation id', 'GENERATION_ID_RENEWED', { present: { generationId: 'g' } }, {}, { severity: 'ok', evidence: [] }],
+    ['what is wrong with the server', 'DISK_FILE_MISSING', { present: { refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing.', hint: 'Look for it.' }] } }, {}, { severity: 'warn', message: 'The server as it stands: vda is missing.', remedy: 'Look for it.', evidence: [] }],
+    ['no health checks', 'NO_HEALTH_CHECKS', {}, protectedBy({ healthChecks: [] }), { severity: 'ok', evidence: [] }],
+    ['checks that need an agent', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] }), { severity: 'warn', evidence: ['database (command)'] }],
+  ])('is said of %s: %s', (_what, code, changes, more, expected) => expect(finding(code, changes, more)).toMatchObject(expected));
+
+  it.each<[string, string, Parameters<typeof survey>[0], Partial<PlanSource>]>([
+    ['a server that is gone, whose definition differs', 'DISK_SET_DIFFERS', { present: null }, {}],
+    ['a server that is gone, whose definition is another', 'DEFINITION_CHANGED', { present: null }, {}],
+    ['a definition that is the same', 'DEFINITION_CHANGED', {}, {}],
+    ['a server without a generation id', 'GENERATION_ID_RENEWED', {}, {}],
+    ['a generation id that only the recovery point has', 'GENERATION_ID_RENEWED', { manifest: { generationId: 'g' } }, {}],
+    ['checks over TCP and an agent nobody has seen', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ healthChecks: [{ name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] })],
+    ['checks over SSH and an agent nobody has seen', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } })],
+    ['an agent that has been seen', 'HEALTH_CHECK_NEEDS_AGENT', {}, {}],
+    ['health checks that are declared', 'NO_HEALTH_CHECKS', {}, {}],
+    ['a declared NIC of the backup network that is not there', 'NIC_NOT_PRESENT', {}, protectedBy({ nics: [{ mac: '52:54:00:00:00:01', role: 'production' }, { mac: '52:54:00:00:00:99', role: 'backup' }] })],
+    ['a NIC that is declared in capitals', 'NIC_NOT_PRESENT', { present: { nics: [{ mac: '52:54:00:00:00:ab', type: 'user', source: null, linkUp: true }] } }, protectedBy({ nics: [{ mac: '52:54:00:00:00:AB', role: 'production' }] })],
+    ['a NIC that is declared in capitals, either way', 'NIC_NOT_DECLARED', { present: { nics: [{ mac: '52:54:00:00:00:aB', type: 'user', source: null, linkUp: true }] } }, protectedBy({ nics: [{ mac: '52:54:00:00:00:Ab', role: 'production' }] })],
+    ['nothing that was kept', 'WAY_BACKS_KEPT', {}, {}],
+    ['volumes that stand alone', 'CHAIN_FLATTENED', {}, {}],
+  ])('is nothing for %s: %s', (_what, code, changes, more) => expect(finding(code, changes, more)).toBeUndefined());
+
+  it('names the volumes that come back without their backing files, and drives that are empty', () => {
+    const base = survey({ present: { disks: [disk('vda'), disk('vdb')], removableMedia: [{ target: 'sda', source: null }] } });
+    const [vda] = base.targets.volumes;
+    const volumes = [vda!, { ...vda!, target: 'vdb', newPath: '/srv/vm/vdb.qcow2.run_1', flattened: true }];
+    const { findings } = planRestore(source(), { ...base, manifest: { ...base.manifest, removableMedia: [{ target: 'sda', source: null }], disks: [base.manifest.disks[0]!, { ...base.manifest.disks[0]!, target: 'vdb' }] }, targets: { ...base.targets, volumes, missingMedia: ['/srv/else.iso'] } }, NOW);
+    expect(findings.filter(({ code }) => code !== 'SERVER_NOT_ANSWERING').map(({ code, severity, evidence }) => [code, severity, evidence])).toEqual([['CHAIN_FLATTENED', 'warn', ['vdb /srv/vm/vdb.qcow2.run_1']], ['REMOVABLE_MEDIA', 'ok', ['sda empty']]]);
+  });
+
+  it('says what earlier runs have kept, and offers what may be given up: the oldest that went live', () => {
+    const waiting = { ...wayBack('run_1', '2026-03-01T00:00:00.000Z', GIB), wentLiveAt: null };
+    const [newest, older] = [wayBack('run_3', '2026-03-02T00:00:00.000Z', 3 * GIB), wayBack('run_2', '2026-03-01T12:00:00.000Z', 2 * GIB)];
+    const kept = (openWayBacks: readonly WayBackView[]) => planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW).findings;
+    const [way, space] = kept([newest, older, waiting]).slice(-2);
+    expect(way).toMatchObject({ severity: 'ok', message: 'Volumes of 3 earlier runs are still kept: 6 GiB. This restore keeps the present ones as well.', evidence: ['run run_3: 3 GiB until 2026-03-09T00:00:00.000Z', 'run run_2: 2 GiB until 2026-03-09T00:00:00.000Z', 'run run_1: 1 GiB until 2026-03-09T00:00:00.000Z'] });
+    expect(space).toMatchObject({ code: 'NOT_ENOUGH_SPACE', severity: 'block', remedy: 'Free at least 64 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.', evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'] });
+    expect(kept([waiting]).slice(-2)).toMatchObject([{ message: 'Volumes of an earlier run are still kept: 1 GiB. This restore keeps the present ones as well.' }, { remedy: 'Free at least 64 MiB in /srv/vm.' }]);
+  });
+});
+
+describe('a plan with data that follows the image', () => {
+  const at = '2026-03-02T11:00:00.000Z';
+  const dataSet = { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null } as const;
+  const item = { dataSet, recoveryPointId: 'rp_9', snapshotId: 's', content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true } } as const;
+  const follows: DataChoice = { dataSet: 'uploads', planned: { item, pointInTime: at }, why: 'newest', newestAt: at, engine: null };
+  const backup = { mac: '52:54:00:00:00:02', type: 'user', source: null, linkUp: true };
+  const production = present.nics[0]!;
+  const plan = (changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) => planRestore({ ...source(), data: [follows], ...more }, survey(changes), NOW);
+  const blocks = (body: ReturnType<typeof plan>): readonly (readonly [string, readonly string[]])[] => body.findings.filter(({ severity }) => severity === 'block').map(({ code, evidence }) => [code, evidence]);
+  const declared: PlanSource['protection'] = { ...source().protection, nics: [{ mac: '52:54:00:00:00:01', role: 'production' }, { mac: '52:54:00:00:00:02', role: 'backup' }] };
+
+  it('fetches it after the agent has answered, over the backup network', () => {
+    const body = plan({ present: { nics: [production, backup] } }, { protection: declared });
+    expect(body.data).toEqual([follows.planned]);
+    expect(body.steps.map(({ key }) => key).slice(-6)).toEqual(['agent', 'data-fetch:uploads', 'data-place:uploads', 'health:database', 'go-live', 'record']);
+    expect(blocks(body)).toEqual([]);
+    expect(body.findings.map(({ code }) => code)).toContain('DATA_FOLLOWS');
+  });
+
+  it('is blocked while the guest could not reach the data repository, or nobody has seen its agent', () => {
+    expect(blocks(plan())).toEqual([['DATA_NEEDS_BACKUP_NETWORK', ['52:54:00:00:00:01']]]);
+    expect(blocks(plan({ present: { nics: [production, backup] } }))).toEqual([['DATA_NEEDS_BACKUP_NETWORK', ['52:54:00:00:00:01', '52:54:00:00:00:02']]]);
+    expect(blocks(plan({ present: { nics: [production, backup] }, manifest: { agentBefore: 'absent' } }, { protection: declared }))).toEqual([['DATA_NEEDS_AGENT', ['uploads']]]);
+    expect(blocks(plan({ present: { nics: [production, backup] } }, { protection: { ...declared, ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } } }))).toEqual([]);
+  });
+
+  it('names checks over SSH that no NIC lets through', () => {
+    const ssh = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' };
+    expect(blocks(plan({}, { data: [], protection: { ...source().protection, ssh, healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] } }))).toEqual([['HEALTH_CHECK_NEEDS_BACKUP_NETWORK', ['database (command)']]]);
+  });
+
+  it('says what is lost of the system and of the data', () => {
+    expect(plan().losses).toEqual([
+      'Everything written to vda after 2026-03-02T09:30:00.000Z (2 h 30 min ago) is not in the restored server, except the data that follows; it stays readable in the old volumes.',
+      'Data uploads: what was written after 2026-03-02T11:00:00.000Z (1 h ago) is not in the restored server.',
+      'Settings, packages and passwords changed since then go back as well.',
+    ]);
+    expect(planRestore(source(), survey({ present: { disks: [disk('vda'), disk('vdb'), disk('vdc')] } }), NOW).losses.slice(1)).toEqual([
+      'The restored server does not have vdb, vdc attached.', 'Settings, packages and passwords changed since then go back as well.',
+    ]);
+    expect(planRestore(source(), survey({ present: null }), NOW).losses).toHaveLength(2);
+  });
+});
+
 describe('staleness', () => {
+  it('names every change once, and nothing that the plan has known', () => {
+    const saved = { code: 'SERVER_HAS_SAVED_STATE', message: 'memory was saved', hint: '' } as const;
+    const missing = { code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' } as const;
+    expect(staleness(planRestore(source(), survey({ present: { refusals: [saved] } }), NOW), survey({ present: { refusals: [saved] } }))).toEqual([]);
+    // Only what blocks: the rest is what the restore mends.
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { refusals: [missing] } }))).toEqual([]);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { refusals: [missing, saved] } }))).toEqual(['The server as it stands: memory was saved']);
+    const gone = planRestore(source(), survey({ present: null }), NOW);
+    expect(staleness(gone, survey({ present: null }))).toEqual([]);
+    expect(staleness(gone, survey())).toEqual(['the server exists on the hypervisor again', 'the disks were [] and are now [vda /srv/vm/vda.qcow2]']);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: null }))).toEqual(['the server is gone from the hypervisor', 'the disks were [vda /srv/vm/vda.qcow2] and are now []']);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { definitionFingerprint: 'f2' } }))).toEqual(['the definition of the server was changed']);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ manifest: { recoveryPointId: 'rp_2' } }))).toEqual(['the recovery point was changed']);
+  });
+
+  it('does not mind in which order the disks are told', () => {
+    const disks = [disk('vda'), disk('vdb')];
+    expect(staleness(planRestore(source(), survey({ present: { disks } }), NOW), survey({ present: { disks: [...disks].reverse() } }))).toEqual([]);
+    expect(staleness(planRestore(source(), survey({ present: { disks } }), NOW), survey({ present: { disks: [disk('vdc'), disk('vda')] } }))).toEqual(['the disks were [vda /srv/vm/vda.qcow2, vdb /srv/vm/vdb.qcow2] and are now [vda /srv/vm/vda.qcow2, vdc /srv/vm/vdc.qcow2]']);
+  });
+
   const planned = planRestore(source(), survey(), NOW);
   const answering = { agent: { state: 'answering' as const, version: '7.2', commands: [] } };
   it('is empty while nothing changed', () => expect(staleness(planned, survey())).toEqual([]));
