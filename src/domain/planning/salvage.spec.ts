@@ -151,6 +151,30 @@ describe('a plan that keeps a data disk', () => {
     expect(body.losses.join(' ')).not.toContain('attached');
   });
 
+  it('says the same of several', () => {
+    const world: World = { disks: ['vda', 'vdb', 'vdc'].map((target) => disk(target)), then: ['vda', 'vdb', 'vdc'], declared: [...DATA, { target: 'vdc', role: 'data' }], keep: ['vdb', 'vdc'] };
+    const body = plan(world);
+    expect(finding(body, 'DISKS_KEPT')).toMatchObject({ message: 'vdb, vdc stay as now and are newer than vda: programs there meet data that they have not written yet.', evidence: ['vdb /srv/vm/vdb.qcow2 (1 GiB)', 'vdc /srv/vm/vdc.qcow2 (1 GiB)', 'the power of the server is cut: crash-consistent, as after a power failure'] });
+    expect(body.losses.slice(1, 3)).toEqual(['vdb, vdc stay as now: nothing written to them is lost.', 'From its start in quarantine on the restored server writes to vdb, vdc: neither a restore that fails there nor an undo takes that back.']);
+    expect(finding(plan({ ...world, keep: ['vdb'], disks: ['vda', 'vdb'].map((target) => disk(target)), then: ['vda', 'vdb'] }), 'KEPT_DISK_SIZE_DIFFERS')).toBeUndefined();
+    expect(finding(plan({ ...world, keep: ['vdb'] }), 'DISKS_KEPT')?.message).toContain('is newer than vda, vdc:');
+    expect(finding(plan({ ...world, keep: ['vdb'], thenBytes: 2 * GIB }), 'KEPT_DISK_SIZE_DIFFERS')?.message).toContain('vda, vdc may expect');
+  });
+
+  it('does not offer to keep what cannot be kept with it', () => {
+    const declared: Protection['disks'] = [...DATA, { target: 'vdc', role: 'data' }];
+    const disks = [disk('vda'), disk('vdb'), disk('vdc', { virtualSizeBytes: 0 })];
+    expect(finding(plan({ keep: ['vdb'], disks, declared }), 'DISK_SET_DIFFERS')).toMatchObject({ remedy: expect.stringContaining('or plan without --keep-disk') as string });
+    const system = finding(plan({ keep: ['vdb'], disks: ['vda', 'vdb', 'vdc', 'vdd'].map((target) => disk(target)), declared }), 'DISK_SET_DIFFERS');
+    expect(system).toMatchObject({ remedy: 'Keep them as well: --keep-disk vdc', evidence: ['+ vdc (/srv/vm/vdc.qcow2) was added since and is not in the recovery point', '+ vdd (/srv/vm/vdd.qcow2) was added since and is not in the recovery point'] });
+  });
+
+  it('offers several that would be detached, and several that go back', () => {
+    const declared: Protection['disks'] = [...DATA, { target: 'vdc', role: 'data' }];
+    const body = plan({ disks: ['vda', 'vdb', 'vdc', 'vdd'].map((target) => disk(target)), then: ['vda', 'vdd'], declared });
+    expect(finding(body, 'SALVAGE_POSSIBLE')?.evidence).toEqual([`all disks: everything since ${POINT} on vda, vdd is lost, and vdb, vdc are detached`, 'keeping vdb, vdc: only vda, vdd go back']);
+  });
+
   it.each<[string, World, string, string]>([
     ['another disk was added since', { disks: [disk('vda'), disk('vdb'), disk('vdc')] }, '+ vdc (/srv/vm/vdc.qcow2) was added since and is not in the recovery point', 'Make the disks of the definition those of the recovery point, or plan without --keep-disk.'],
     ['a data disk was added since', { disks: [disk('vda'), disk('vdb'), disk('vdc')], declared: [...DATA, { target: 'vdc', role: 'data' }] }, '+ vdc (/srv/vm/vdc.qcow2) was added since and is not in the recovery point', 'Keep them as well: --keep-disk vdc'],
@@ -202,7 +226,15 @@ describe('a disk that cannot be kept, or whose old volume cannot be attached, is
     ['to attach one of a server that is gone', { attach: ['vdb'], disks: null }, 'OLD_DISK_NOT_ATTACHABLE', 'the hypervisor no longer knows the server', 'without --attach-old-disk'],
     ['one that is another file in the running server', { keep: ['vdb'], refusals: [refusal('SERVER_DEFINITION_DIFFERS', 'db01 runs with other disks than its definition says: vdb.')] }, 'DISK_NOT_KEEPABLE', 'Nobody can say which file holds its newest data.', 'without --keep-disk'],
   ])('%s', (_what, world, code, message, hint) => {
-    expect(refused(world)).toMatchObject({ code, message: expect.stringContaining(message) as string, hint: expect.stringContaining(hint) as string });
+    expect(refused(world)).toMatchObject({ code, message: expect.stringContaining(message) as string, hint: expect.stringContaining(hint) as string, context: { target: (world.attach ?? world.keep ?? []).join(', ') } });
+  });
+
+  it('for what stands against it alone', () => {
+    // What is wrong with another disk, or with the server, says nothing about this one.
+    const refusals = [refusal('SERVER_HAS_SAVED_STATE', 'Memory was saved.'), refusal('DISK_FILE_MISSING', 'The disk file /srv/vm/vda.qcow2 does not exist.')];
+    expect(plan({ keep: ['vdb'], refusals }).keptDisks).toHaveLength(1);
+    expect(refused({ keep: ['vdb'], disks: [disk('vda'), disk('vdb', { virtualSizeBytes: 0 })], refusals }).message).toBe('vdb cannot be kept: its file /srv/vm/vdb.qcow2 is empty or cannot be read.');
+    expect(plan({ attach: ['vdb'], keep: ['vdc'], disks: ['vda', 'vdb', 'vdc'].map((target) => disk(target)), then: ['vda', 'vdb', 'vdc'], declared: [...DATA, { target: 'vdc', role: 'data' }] }).oldDisks).toEqual([{ target: 'vdb', path: '/srv/vm/vdb.qcow2', format: 'qcow2' }]);
   });
 });
 
@@ -216,6 +248,11 @@ describe('a plan that keeps a disk is stale', () => {
     ['its size has changed', { disks: [disk('vda'), disk('vdb', { virtualSizeBytes: 2 * GIB })] }, 'vdb, which is to be kept, had 1 GiB and has 2 GiB'],
     ['the running server uses another file', { refusals: [refusal('SERVER_DEFINITION_DIFFERS', 'db01 runs with other disks.')] }, 'vdb can no longer be kept: db01 runs with other disks. Nobody can say which file holds its newest data.'],
   ])('when %s', (_what, world, sentence) => expect(staleness(planned, surveyOf({ keep: ['vdb'], ...world }))).toContain(sentence));
+
+  it('not when the server or the disk is gone: the basis of every plan says that', () => {
+    expect(staleness(planned, surveyOf({ keep: ['vdb'], disks: null })).filter((sentence) => sentence.startsWith('vdb'))).toEqual([]);
+    expect(staleness(planned, surveyOf({ keep: ['vdb'], disks: [disk('vda')] }))).toEqual(['the disks were [vda /srv/vm/vda.qcow2, vdb /srv/vm/vdb.qcow2] and are now [vda /srv/vm/vda.qcow2]']);
+  });
 
   it('never for what it does not keep: plans of earlier versions say nothing about it', () => {
     const { keptDisks: _none, ...earlier } = plan();

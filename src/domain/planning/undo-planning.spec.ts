@@ -33,6 +33,56 @@ describe('planUndo', () => {
     expect(codes(plan)).toEqual(['warn SERVER_ALIVE', 'ok WAY_BACK_COMPLETE']);
   });
 
+  it('is about one server and one run, as they were found', () => {
+    const nics = ['01', '02'].map((last) => ({ mac: `52:54:00:00:00:${last}`, type: 'user', source: null, linkUp: true }));
+    const { steps: _steps, findings: _findings, losses: _losses, volumes: _volumes, ...plan } = planUndo(source(), survey({ present: { ...present, nics } }), NOW);
+    expect(plan).toEqual({
+      planId: 'plan_1', runId: 'run_2', scenario: 'undo',
+      server: { serverId: 'srv_1', name: 'db01', uuid: present.uuid, hypervisor: 'kvm1', domainName: 'db01', macs: ['52:54:00:00:00:01', '52:54:00:00:00:02'], powerState: 'running' },
+      undoes: { runId: 'run_1', kind: 'restore-server', swappedAt: '2026-03-02T10:00:00.000Z', wentLiveAt: '2026-03-02T10:01:00.000Z', reason: 'broken' },
+      generationId: { now: 'g-new', then: 'g-old' }, lineage: { now: 'l1', then: 'l0' }, returnsTo: { powerState: 'running', agent: 'answering' }, before: { powerState: 'running', agent: 'answering' },
+      basis: { definitionFingerprint: 'f1', disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2.run_1' }] }, createdAt: '2026-03-02T13:00:00.000Z',
+    });
+  });
+
+  it('has nothing to show of a server that is gone, nor of what is not kept', () => {
+    expect(planUndo(source(), survey({ present: null, wayBack: null, writtenBytes: {} }), NOW)).toMatchObject({
+      server: { domainName: null, macs: [], powerState: null }, generationId: { now: null, then: null }, before: { powerState: 'off', agent: 'absent' }, basis: { definitionFingerprint: null, disks: [] },
+      volumes: [{ target: 'vda', presentPath: null, returnsToPath: '/srv/vm/vda.qcow2', writtenBytes: null }],
+    });
+  });
+
+  it('puts the disks of both sides in order, whatever each side has', () => {
+    const disks = ['vdc', 'vda'].map((target) => ({ ...present.disks[0]!, target, path: `/srv/vm/${target}.now` }));
+    const volumes = [{ target: 'vdb', path: '/srv/vm/vdb.old', allocatedBytes: 1 }, { target: 'vda', path: '/srv/vm/vda.old', allocatedBytes: 1 }];
+    expect(planUndo(source({ volumes }), survey({ present: { ...present, disks } }), NOW).volumes).toEqual([
+      { target: 'vda', presentPath: '/srv/vm/vda.now', returnsToPath: '/srv/vm/vda.old', writtenBytes: 5 * MIB },
+      { target: 'vdb', presentPath: null, returnsToPath: '/srv/vm/vdb.old', writtenBytes: null },
+      { target: 'vdc', presentPath: '/srv/vm/vdc.now', returnsToPath: null, writtenBytes: null },
+    ]);
+  });
+
+  it.each<[string, Parameters<typeof source>[0], Partial<UndoSurvey>, string, object]>([
+    ['a server that is off', {}, { present: { ...present, powerState: 'off' } }, 'SERVER_OFF', { severity: 'ok', evidence: [] }],
+    ['a server that is alive', {}, {}, 'SERVER_ALIVE', { severity: 'warn', message: expect.stringContaining('it is shut down by this undo') as string, evidence: ['power state running'] }],
+    ['a server that is silent', {}, { present: { ...present, powerState: 'paused', agent: { state: 'silent', version: null, commands: [] } } }, 'SERVER_NOT_ANSWERING', { severity: 'ok', message: expect.stringContaining('the power of the server is cut') as string, evidence: ['power state paused'] }],
+    ['a server that is gone', {}, { present: null }, 'SERVER_GONE', { severity: 'block', evidence: [] }],
+    ['saved memory', {}, { present: { ...present, refusals: [{ code: 'DISK_FILE_MISSING', message: 'other', hint: 'h' }, { code: 'SERVER_HAS_SAVED_STATE', message: 'Memory was saved.', hint: 'Drop it.' }] } }, 'SERVER_HAS_SAVED_STATE', { severity: 'block', message: 'Memory was saved.', remedy: 'Drop it.', evidence: [] }],
+    ['what is kept', {}, { wayBack: { ...kept, volumes: [{ target: 'vda', path: '/srv/vm/vda.qcow2', allocatedBytes: 3 * MIB }] } }, 'WAY_BACK_COMPLETE', { severity: 'ok', evidence: ['vda /srv/vm/vda.qcow2 (3 MiB)'] }],
+    ['what is kept in part', {}, { wayBack: { ...kept, complete: false } }, 'WAY_BACK_INCOMPLETE', { severity: 'block', evidence: ['vda /srv/vm/vda.qcow2'] }],
+    ['what is not kept', {}, { wayBack: null }, 'WAY_BACK_NOT_FOUND', { severity: 'block', evidence: ['run run_1'] }],
+    ['a server that was off', { before: { powerState: 'off', agent: 'absent' } }, {}, 'STAYS_OFF', { severity: 'ok', evidence: [] }],
+    ['a server that did not answer', { before: { powerState: 'running', agent: 'silent' } }, {}, 'START_CANNOT_BE_PROVEN', { severity: 'warn', evidence: ['agent silent then'] }],
+  ])('says of %s what is so', (_what, back, found, code, expected) => {
+    expect(planUndo(source(back), survey(found), NOW).findings.find((finding) => finding.code === code)).toMatchObject(expected);
+  });
+
+  it('says one thing of a server and of its past, not two', () => {
+    expect(codes(planUndo(source({ before: { powerState: 'off', agent: 'silent' } }), survey({ present: { ...present, powerState: 'off' } }), NOW))).toEqual(['ok SERVER_OFF', 'ok WAY_BACK_COMPLETE', 'ok STAYS_OFF']);
+    expect(codes(planUndo(source(), survey({ present: null, wayBack: null }), NOW))).toEqual(['block SERVER_GONE', 'block WAY_BACK_NOT_FOUND']);
+    expect(planUndo(source(), survey({ present: null }), NOW).steps.map(({ key }) => key)).toEqual(['check', 'fence', 'swap', 'start', 'agent', 'record']);
+  });
+
   it('loses nothing before go-live', () => expect(planUndo(source({ wentLiveAt: null }), survey(), NOW).losses).toEqual([]));
 
   it('says after go-live what would be lost, and that it stays readable', () => {
@@ -40,6 +90,17 @@ describe('planUndo', () => {
     expect(lost).toContain('2 h 59 min ago');
     expect(lost).toContain('QEMU counts 5 MiB to vda');
     expect(stays).toContain('undoing the undo brings it back');
+  });
+
+  it('says what QEMU has counted, and nothing where it has counted nothing', () => {
+    const disks = ['vda', 'vdb', 'vdc', 'vdd'].map((target) => ({ ...present.disks[0]!, target, path: `/srv/vm/${target}.now` }));
+    const losses = planUndo(source(), survey({ present: { ...present, disks }, writtenBytes: { vda: 5 * MIB, vdb: 0, vdc: 7 * MIB } }), NOW).losses;
+    expect(losses).toEqual([
+      'Everything written since it went live at 2026-03-02T10:01:00.000Z (2 h 59 min ago) is not in the server after the undo. QEMU counts 5 MiB to vda, 7 MiB to vdc since the server was started.',
+      'It stays in the present volumes, which are kept: undoing the undo brings it back.',
+      'Changes of the definition made since then (memory, network, devices) go back as well.',
+    ]);
+    expect(planUndo(source(), survey({ writtenBytes: {} }), NOW).losses[0]).toMatch(/is not in the server after the undo\.$/);
   });
 
   it('does not wait for a server that did not answer before', () => {
@@ -62,6 +123,26 @@ describe('planUndo', () => {
 });
 
 describe('planUndo of a restore of data', () => {
+  it('touches no volume, and says what goes back and what is lost', () => {
+    const record = { runId: 'run_1', undone: false, dataSet: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }, recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [], added: 1, replaced: 0, keptBytes: 0 } } as const;
+    const changes = [{ effect: 'replaced', what: 'files', count: 1, bytes: 1, examples: [] }] as const;
+    const plan = planUndo(source({ data: record }), survey({ data: { changes, findings: [], losses: ['What was written since.'] } }), NOW);
+    expect(plan).toMatchObject({ volumes: [], losses: ['What was written since.'], data: { record, changes } });
+    expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'return', 'record']);
+    expect(plan.findings).toEqual([{ code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: ['power state running'] }]);
+    expect(planUndo(source({ data: record }), survey(), NOW)).toMatchObject({ losses: [], data: { record, changes: [] }, findings: [{ code: 'SERVER_ALIVE' }] });
+    expect(planUndo(source(), survey(), NOW)).not.toHaveProperty('data');
+  });
+
+  it.each([
+    ['is silent', { ...present, agent: { state: 'silent', version: null, commands: [] } } as ServerInspection, 'power state running'],
+    ['is gone', null, 'power state gone'],
+  ])('is blocked when the server %s: what is kept lies in its guest', (_what, found, evidence) => {
+    const record = { runId: 'run_1', undone: false, dataSet: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }, recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [], added: 1, replaced: 0, keptBytes: 0 } } as const;
+    const said = { code: 'DATABASE_NOT_FOUND', severity: 'block', message: 'x', evidence: [] } as const;
+    expect(planUndo(source({ data: record }), survey({ present: found, data: { changes: [], findings: [said], losses: [] } }), NOW).findings).toMatchObject([{ code: 'AGENT_SILENT', severity: 'block', evidence: [evidence] }]);
+  });
+
   it('is blocked by what stands against it in the guest', () => {
     const data = { runId: 'run_1', undone: false, dataSet: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }, recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [], added: 1, replaced: 0, keptBytes: 0 } } as const;
     const gone = { code: 'DATABASE_NOT_FOUND', severity: 'block', message: 'What was kept is not there any more.', evidence: [] } as const;
@@ -95,12 +176,35 @@ describe('planUndo of a run that has kept a disk', () => {
   });
 
   it('is blocked when the server has the disk no more', () => {
-    expect(codes(planUndo(source(), keeping({ present }), NOW))).toContain('block KEPT_DISK_DETACHED');
+    const gone = (found: Partial<UndoSurvey>) => planUndo(source(), keeping(found), NOW).findings.find(({ code }) => code === 'KEPT_DISK_DETACHED');
+    expect(gone({})).toBeUndefined();
+    expect(gone({ present })).toMatchObject({ severity: 'block', message: 'vdb was kept by that run, and the server has it no more: another server may use the file.', evidence: ['vdb /srv/vm/vdb.qcow2'] });
+    const two = [{ target: 'vdb', path: '/srv/vm/vdb.qcow2' }, { target: 'vdc', path: '/srv/vm/vdc.qcow2' }];
+    expect(gone({ present, wayBack: { ...kept, unchanged: two } })).toMatchObject({ message: 'vdb, vdc were kept by that run, and the server has them no more: another server may use the file.', evidence: ['vdb /srv/vm/vdb.qcow2', 'vdc /srv/vm/vdc.qcow2'] });
+    expect(gone({ wayBack: { ...kept, unchanged: two } })).toMatchObject({ message: expect.stringMatching(/^vdc was/) as string, evidence: ['vdc /srv/vm/vdc.qcow2'] });
+    expect(codes(planUndo(source(), keeping({ present: null }), NOW))).toEqual(['block SERVER_GONE', 'ok WAY_BACK_COMPLETE']);
+  });
+
+  it('says the same of several', () => {
+    const vdc = { ...vdb, target: 'vdc', path: '/srv/vm/vdc.qcow2' };
+    const plan = planUndo(source(), keeping({ present: { ...present, disks: [...present.disks, vdb, vdc] }, wayBack: { ...kept, unchanged: [vdb, vdc].map(({ target, path }) => ({ target, path })) } }), NOW);
+    expect(plan.findings.find(({ code }) => code === 'DISKS_KEPT')).toMatchObject({ message: 'vdb, vdc were kept by that run and stay as now: what was written there is not undone.', evidence: ['vdb /srv/vm/vdb.qcow2', 'vdc /srv/vm/vdc.qcow2'] });
+    expect(plan.losses[2]).toBe('What was written to vdb, vdc is NOT undone and not lost: those disks stay as now, before and after.');
+    expect(codes(planUndo(source(), survey(), NOW))).not.toContain('ok DISKS_KEPT');
   });
 });
 
 describe('undoStaleness', () => {
   const plan = planUndo(source(), survey(), NOW);
+
+  it('names every change once, and does not mind in which order the disks are told', () => {
+    expect(undoStaleness(plan, survey({ present: null }))).toEqual(['the server is gone from the hypervisor', 'the disks were [vda /srv/vm/vda.qcow2.run_1] and are now []']);
+    expect(undoStaleness(plan, survey({ wayBack: null }))).toEqual(['the volumes to return to are no longer kept']);
+    const disks = ['vda', 'vdb'].map((target) => ({ ...present.disks[0]!, target }));
+    const [two, turned] = [disks, [...disks].reverse()].map((some) => survey({ present: { ...present, disks: some } }));
+    expect(undoStaleness(planUndo(source(), two!, NOW), turned!)).toEqual([]);
+    expect(undoStaleness(planUndo(source(), two!, NOW), survey())).toEqual(['the disks were [vda /srv/vm/vda.qcow2.run_1, vdb /srv/vm/vda.qcow2.run_1] and are now [vda /srv/vm/vda.qcow2.run_1]']);
+  });
 
   it('holds while nothing has changed', () => expect(undoStaleness(plan, survey())).toEqual([]));
 
