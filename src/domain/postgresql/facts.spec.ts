@@ -1,5 +1,5 @@
 import type { PostgresqlFacts, TableFacts } from '../../contracts/data';
-import { columnDifferences, databaseOf, parseFacts, sameColumns } from './facts';
+import { asFacts, columnDifferences, databaseOf, MAX_FACTS_BYTES, parseFacts, sameColumns } from './facts';
 import { decide, fits, refuseMisfits, rolesOf, selected } from './selection';
 import { filledViews, parseToc, tocForScratch, tocList, tocText, withoutActing, withPartitions } from './toc';
 
@@ -45,8 +45,46 @@ describe('facts beside the dumps', () => {
     ['no name', altered(({ databases }) => (databases[0]!['owner'] = ''))],
     ['rows that are no number', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = '5'))],
     ['fewer than no rows', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = -1))],
+    ...([
+      ['encoding', ['utf8', 'UTF 8', '', 'X'.repeat(33), 'x UTF8', 'UTF8; x']], ['collate', ['x'.repeat(256)]], ['ctype', ['x'.repeat(256)]], ['localeProvider', ['cc', '', 'C', 'xc', 'c ']], ['icuLocale', ['x'.repeat(256)]], ['icuRules', ['x'.repeat(100_001)]],
+      ['connectionLimit', [-2, 2 ** 31, null]], ['tablespace', ['']], ['acl', [[{ grantee: null, grantor: 'o', privilege: 'ALL', grantable: false }]]], ['comment', ['x'.repeat(100_001)]], ['settings', [[{ role: '', setting: 'a=b' }]]],
+      ['extensions', [[{ name: 'hstore', version: 'x'.repeat(256), schema: 'public' }]]], ['tablespaces', [['']]], ['roles', [['']]], ['schemas', [[{ name: '', owner: 'o', roles: [] }]]], ['sizeBytes', [-1]], ['file', ['.dump', '12345.dump', 'x1.dump', '1.dump.x', '1xdump']],
+    ] as const).flatMap(([field, values]) => values.map((value): [string, Uint8Array] => [`${field} ${JSON.stringify(value).slice(0, 40)}`, altered(({ databases }) => (databases[0]![field] = value))])),
+    ...([['oid', [0, 2 ** 32]], ['kind', ['view']], ['bytes', [-1]], ['owner', ['']], ['parents', [[{ schema: '', name: 'x' }]]], ['bound', ['DEFAULT x', 'x DEFAULT', 'for values', 'x FOR VALUES IN (1)']], ['columns', [[{ name: 'a', type: 'x'.repeat(1_001), notNull: false, generated: false, identity: false }]]]] as const).flatMap(([field, values]) =>
+      values.map((value): [string, Uint8Array] => [`a table's ${field} ${JSON.stringify(value).slice(0, 40)}`, altered(({ databases }) => ((databases[0]!['tables'] as Record<string, unknown>[])[0]![field] = value))])),
+    ...([['engineVersion', ['15.18; x', 'x15', '', '15.1.2.3', '15.18 ']], ['engineMajor', [8, 1000]], ['takenAt', ['2026-11-26', 'x2026-11-26T04:57:49Z', '2026-11-26T04:57:49Zx', '2026-11-26T04:57:49.Z']], ['roles', [['']]], ['format', ['other']]] as const).flatMap(([field, values]) =>
+      values.map((value): [string, Uint8Array] => [`${field} ${JSON.stringify(value)}`, altered((facts) => (facts[field] = value))])),
     ['a foreign key that is something else', altered(({ databases }) => ((databases[0]!['foreignKeys'] as { definition: unknown }[])[0]!.definition = 'CHECK (true)'))],
   ])('with %s are refused', (_what, bytes) => expect(() => parseFacts(bytes)).toThrow(expect.objectContaining({ code: 'DUMP_INCOMPLETE' })));
+
+  it.each<[string, Uint8Array, string]>([
+    ['what is no JSON', new TextEncoder().encode('{'), 'it is not JSON in UTF-8'],
+    ['another version', altered((facts) => (facts['version'] = 2)), 'facts.version is not a version this program reads'],
+    ['a name twice', altered(({ databases }) => databases.push({ ...databases[0], file: '1.dump' })), 'facts.databases has a name twice'],
+    ['a file twice', altered(({ databases }) => databases.push({ ...databases[0], name: 'second' })), 'facts.databases has a file twice'],
+    ['a wrong field', altered(({ databases }) => (databases[0]!['owner'] = '')), 'facts.databases[0].owner is not a name'],
+  ])('say what is wrong with them: %s', (_what, bytes, why) => expect(() => parseFacts(bytes)).toThrow(`The facts beside the dumps cannot be read: ${why}.`));
+
+  it('may say all that their form allows', () => {
+    const values = { encoding: 'SQL_ASCII', localeProvider: 'i', icuLocale: 'de', icuRules: '&a < b', connectionLimit: 2 ** 31 - 1, comment: 'c', acl: null, file: '1234.dump', tablespaces: ['fast'], roles: [] };
+    expect(parseFacts(altered(({ databases }) => Object.assign(databases[0]!, values))).databases[0]).toMatchObject(values);
+    for (const bound of ['DEFAULT', 'FOR VALUES FROM (1) TO (2)', null]) expect(() => parseFacts(altered(({ databases }) => ((databases[0]!['tables'] as { bound: unknown }[])[0]!.bound = bound)))).not.toThrow();
+    for (const engineVersion of ['9', '9.6.24', '17beta1', '15.18', '18devel']) expect(parseFacts(altered((facts) => (facts['engineVersion'] = engineVersion))).engineVersion).toBe(engineVersion);
+    for (const takenAt of ['2026-11-26T04:57:49Z', '2026-11-26T04:57:49.123456Z']) expect(parseFacts(altered((facts) => (facts['takenAt'] = takenAt))).takenAt).toBe(takenAt);
+  });
+
+  it('are read up to their limit, and hide no fault of ours', () => {
+    const padded = (bytes: number): Uint8Array => Buffer.concat([encoded(FACTS), Buffer.alloc(bytes - encoded(FACTS).length, ' ')]);
+    expect(parseFacts(padded(MAX_FACTS_BYTES))).toEqual(FACTS);
+    expect(() => parseFacts(padded(MAX_FACTS_BYTES + 1))).toThrow('cannot be read: it has 16777217 bytes.');
+    const fault = new TypeError('ours');
+    expect(() => asFacts(new Proxy({}, { ownKeys: () => { throw fault; } }))).toThrow(fault);
+  });
+
+  it('name at most ten of what they hold', () => {
+    const all = { ...FACTS, databases: Array.from({ length: 11 }, (_, index) => ({ ...SHOP, name: `d${index}`, file: `${index}.dump` })) };
+    expect(() => databaseOf(all, 'x'.repeat(70))).toThrow(expect.objectContaining({ message: `The recovery point holds no database "${'x'.repeat(64)}".`, hint: 'It holds: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9.' }));
+  });
 
   it('name what they hold for a database they do not hold', () => {
     expect(databaseOf(FACTS, 'shop')).toBe(FACTS.databases[0]);
@@ -65,6 +103,7 @@ describe('columns', () => {
     expect(columnDifferences([a, b], [a, b])).toEqual([]);
     expect(columnDifferences([a, b], [b, a])).toEqual(['the order of the columns']);
     expect(columnDifferences([a, column('c')], [a, b])).toEqual(['- b integer', '+ c text']);
+    expect(columnDifferences([{ ...a, notNull: true }, { ...b, identity: true }], [{ ...a, generated: true }, { ...b, notNull: true, generated: true, identity: true }])).toEqual(['- a text generated', '- b integer not null generated identity', '+ a text not null', '+ b integer identity']);
   });
 });
 
@@ -76,6 +115,48 @@ describe('what a selection means', () => {
     expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' }));
     expect(() => selected(SHOP, { tables: [], schemas: ['Audit'] })).toThrow(expect.objectContaining({ hint: 'It holds audit.' }));
     expect(() => selected(SHOP, { tables: [{ schema: 'x', name: 'completely-different' }], schemas: [] })).toThrow(expect.objectContaining({ hint: 'Choose what the recovery point holds, or another recovery point.' }));
+  });
+
+  it('a name that is not there is told with what was looked for, and where', () => {
+    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(expect.objectContaining({ message: 'The recovery point of shop holds no table public.order.', context: { near: ['public.orders'] } }));
+    expect(() => selected(SHOP, { tables: [], schemas: ['Audit\n'] })).toThrow(expect.objectContaining({ message: 'The recovery point of shop holds no schema Audit .', context: { near: ['audit'] } }));
+    // Not of a schema that has a table of this name.
+    expect(() => selected(SHOP, { tables: [{ schema: 'audit', name: 'orders' }], schemas: [] })).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT' }));
+  });
+
+  it('is each thing once, and no table that its schema brings', () => {
+    const [orders, log] = [{ schema: 'public', name: 'orders' }, { schema: 'audit', name: 'log' }];
+    const found = selected(SHOP, { tables: [orders, { ...orders }, log], schemas: ['audit', 'audit'] });
+    expect([found.tables.map(({ name }) => name), found.schemas.map(({ name }) => name)]).toEqual([['orders'], ['audit']]);
+  });
+
+  it('finds what stands there by schema and name', () => {
+    const tables = [{ schema: 'public', name: 'orders' }];
+    const [found] = decide(SHOP, { ...select, tables }, { relations: [live('audit', 'orders'), live('public', 'log'), live('public', 'orders', 'v')], schemas: [] }).tables;
+    expect(found).toMatchObject({ live: { schema: 'public', name: 'orders', kind: 'v' }, action: 'beside' });
+    expect(decide(SHOP, { ...select, tables }, { relations: [live('audit', 'orders')], schemas: [] }).tables).toMatchObject([{ live: null, action: 'place' }]);
+  });
+
+  it('a schema comes with its tables and roles, missing or not', () => {
+    const [missing] = decide(SHOP, { ...select, schemas: ['audit'], replace: true }, { relations: [], schemas: ['public'] }).schemas;
+    expect(missing).toMatchObject({ schema: { name: 'audit' }, action: 'place' });
+    expect(missing?.tables.map(({ name }) => name)).toEqual(['log']);
+    expect(rolesOf(decide(SHOP, { ...select, schemas: ['audit'] }, { relations: [], schemas: [] }))).toEqual(['o', 'auditor']);
+    const both = decide(SHOP, { ...select, schemas: ['audit', 'public'], replace: true }, { relations: [], schemas: ['public'] });
+    expect([both.schemas.map(({ schema }) => schema.name), both.tables.map(({ table: { name } }) => name)]).toEqual([['audit'], ['orders', 'customers', 'part']]);
+  });
+
+  it('partitioned tables take the rows of partitioned tables alone', () => {
+    const chosen = { ...select, tables: [{ schema: 'public', name: 'part' }], replace: true };
+    for (const [kind, fit] of [['p', true], ['r', false]] as const) expect(decide(SHOP, chosen, { relations: [live('public', 'part', kind)], schemas: [] }).tables.map(fits)).toEqual([fit]);
+    expect(decide(SHOP, chosen, { relations: [], schemas: [] }).tables.map(fits)).toEqual([false]);
+  });
+
+  it('misfits are named, five of them in the message', () => {
+    const tables = Array.from({ length: 21 }, (_, index) => table('public', `t${index}`));
+    const items = { tables: tables.map((one) => ({ table: one, live: live('public', one.name, 'v'), action: 'replace' as const })), schemas: [] };
+    expect(() => refuseMisfits(items)).toThrow(expect.objectContaining({ message: 'The columns of public.t0, public.t1, public.t2, public.t3, public.t4 are not what they were in the recovery point.', context: { tables: tables.slice(0, 20).map(({ name }) => `public.${name}`) } }));
+    expect(() => refuseMisfits({ tables: items.tables.map((item) => ({ ...item, action: 'beside' as const })), schemas: [] })).not.toThrow();
   });
 
   it('missing: in place; existing: beside, or its rows replaced', () => {
@@ -107,6 +188,7 @@ describe('what a selection means', () => {
 
   it('partitions go with their table', () => {
     expect(withPartitions(SHOP.tables, [{ schema: 'public', name: 'part' }]).map(({ name }) => name)).toEqual(['part', 'part_1']);
+    expect(decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name)).toEqual(['part_1']);
     expect(decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }, { schema: 'public', name: 'part' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name)).toEqual(['part']);
   });
 });

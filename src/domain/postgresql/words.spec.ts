@@ -1,0 +1,57 @@
+import { named, nearNames, some, tableNamed, words } from './words';
+
+describe('what a guest says', () => {
+  it('is one line without characters that steer anything', () => {
+    expect(words('  one\n\ttwo\u001b[31m \u2028\u202ethree\u0000  ')).toBe('one two [31m three');
+    expect(words('注文 é 🙂')).toBe('注文 é 🙂');
+    expect(words(' \n ')).toBe('');
+  });
+
+  it('is cut at its beginning: the end of a long complaint says more', () => {
+    expect(words('x'.repeat(400))).toBe('x'.repeat(400));
+    expect(words(`a${'x'.repeat(399)}b`)).toBe(`…${'x'.repeat(398)}b`);
+    expect(words('abcdef', 4)).toBe('…def');
+    expect(words('🙂🙂🙂🙂🙂', 4)).toBe('…🙂🙂🙂');
+    // Blanks that fill all the room it looks at leave nothing of what came before.
+    expect(words(`before${' '.repeat(16)}`, 4)).toBe('');
+    expect(words(`before${' '.repeat(15)}`, 4)).toBe('e');
+  });
+
+  it('may be a name, cut at its end', () => {
+    expect(named('a\nb\u001bc')).toBe('a b c');
+    expect(named('x'.repeat(64))).toBe('x'.repeat(64));
+    expect(named('x'.repeat(65))).toBe(`${'x'.repeat(63)}…`);
+    expect(named('🙂'.repeat(65))).toBe(`${'🙂'.repeat(63)}…`);
+    expect(named(`${'\n'.repeat(256)}x`)).toBe(' ');
+    expect(tableNamed({ schema: 'a\n', name: 'b' })).toBe('a .b');
+  });
+
+  it('may be many names, of which some are shown', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    expect(some(names.slice(0, 5))).toBe('a, b, c, d, e');
+    expect(some(names)).toBe('a, b, c, d, e and 2 more');
+    expect([some(names, 6), some([])]).toEqual(['a, b, c, d, e, f and 1 more', '']);
+  });
+});
+
+describe('a name that is not there', () => {
+  it.each<[string, readonly string[], readonly string[]]>([
+    ['order', ['customers', 'orders'], ['orders']],
+    ['ORDERS', ['orders'], ['orders']],
+    ['orders', ['public.orders', 'ord'], ['ord', 'public.orders']],
+    ['orders', ['odrers'], ['odrers']],
+    ['ab', ['cd', 'xy', 'abc', 'b', 'ac'], ['abc', 'ac', 'b']],
+    ['orders', ['orxxrs', 'orxxxs'], ['orxxrs']],
+    ['customers', ['custoxxxs', 'cxxxxmers'], ['custoxxxs']],
+    ['orders', ['orde', 'ordersxyz', 'rdersxy', 'xxorder', 'oxrdexrs'], ['orde', 'ordersxyz', 'oxrdexrs']],
+    ['orders', ['orders9', 'orders3', 'orders7', 'orders1'], ['orders1', 'orders3', 'orders7']],
+    ['orders', ['order_', 'xorder_'], ['order_', 'xorder_']],
+    ['abcdef', ['uvwxyz', 'abcdefghi', ''], ['', 'abcdefghi']],
+  ])('%s of %j may be %j', (wanted, candidates, near) => expect(nearNames(wanted, candidates)).toEqual(near));
+
+  it('is looked for among as many as there may be', () => {
+    const many = Array<string>(5_000).fill('something else');
+    expect(nearNames('orders', [...many.slice(1), 'orders'])).toEqual(['orders']);
+    expect(nearNames('orders', [...many, 'orders'])).toEqual([]);
+  });
+});
