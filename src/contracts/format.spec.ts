@@ -1,4 +1,4 @@
-import { describeAge, formatBytes, formatDuration } from './format';
+import { describeAge, formatBytes, formatBytesNeeded, formatDuration } from './format';
 
 it.each([
   [0, '0 B'],
@@ -8,6 +8,15 @@ it.each([
   [173015040, '165 MiB'],
   [1024 ** 4, '1 TiB'],
 ])('shows %d bytes as %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+
+it.each([
+  [0, '0 B'],
+  [1023, '1023 B'],
+  [1024 + 1, '1.1 KiB'],
+  [1536, '1.5 KiB'],
+  [173015040 + 1, '166 MiB'],
+  [173015040, '165 MiB'],
+])('of %d bytes that are needed tells %s: never less', (bytes, text) => expect(formatBytesNeeded(bytes)).toBe(text));
 
 it.each([
   [0, '0 s'],

@@ -1,7 +1,12 @@
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** Bytes for people: `165 MiB`, `1.5 GiB`. Binary units, at most one decimal. */
-export function formatBytes(bytes: number): string {
+/** Bytes for people: `165 MiB`, `1.5 GiB`. Binary units, at most one decimal, rounded to the nearest. */
+export const formatBytes = (bytes: number): string => inUnits(bytes, (value, digits) => value.toFixed(digits));
+
+/** As `formatBytes`, never less than there are: for what somebody is told to free. */
+export const formatBytesNeeded = (bytes: number): string => inUnits(bytes, (value, digits) => (Math.ceil(value * 10 ** digits) / 10 ** digits).toFixed(digits));
+
+function inUnits(bytes: number, rounded: (value: number, digits: number) => string): string {
   let value = bytes;
   let unit = 0;
   while (value >= 1024 && unit < UNITS.length - 1) {
@@ -9,7 +14,7 @@ export function formatBytes(bytes: number): string {
     unit += 1;
   }
   const digits = unit === 0 || value >= 100 ? 0 : 1;
-  return `${value.toFixed(digits).replace(/\.0$/, '')} ${UNITS[unit] ?? 'B'}`;
+  return `${rounded(value, digits).replace(/\.0$/, '')} ${UNITS[unit] ?? 'B'}`;
 }
 
 /** Seconds for people: `8 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`. */

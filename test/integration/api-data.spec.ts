@@ -121,8 +121,9 @@ describe('the API, data', () => {
       expect((await madePlan({ ...TABLES, incidentAt })).body).toMatchObject({ body: { recoveryPoint: { id: seeded.olderDump.id }, loss: { incidentAt, pointInTime: seeded.olderDump.pointInTime, seconds: expect.closeTo(21 * 3600, -1) as number } } });
     });
 
-    it('with an incident before every recovery point cannot be made', async () => {
-      expect((await madePlan({ ...TABLES, incidentAt: hoursAgo(48) })).body).toMatchObject({ state: 'failed', error: { code: 'NO_RECOVERY_POINT', message: expect.stringContaining('from before the incident') as string } });
+    it('with an incident before every recovery point are refused at once', async () => {
+      expect(await plan({ ...TABLES, incidentAt: hoursAgo(48) })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string } });
+      expect(api.runStarter.plans).toEqual([]);
     });
 
     it('of an unknown data set are refused at once', async () => {

@@ -10,6 +10,7 @@ import type { RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
 import { ModosuError } from '../../contracts/errors';
 import { idSelector } from '../../contracts/selectors';
+import { newestData } from '../../domain/planning/recovery-point-choice';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchPlan, dispatchRun } from '../dispatch';
 import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
@@ -114,7 +115,11 @@ async function requireAny(catalog: Catalog, server: ServerRecord, request: Resto
     await catalog.newestUsable(server.id, request.incidentAt === undefined ? null : new Date(request.incidentAt).toISOString());
     return;
   }
-  if ((await catalog.usableData(server.id, request.dataSet)).length > 0) return;
+  const usable = await catalog.usableData(server.id, request.dataSet);
+  if (usable.length > 0) {
+    newestData(usable, { dataSet: request.dataSet, serverName: server.name, incidentAt: request.incidentAt ?? null });
+    return;
+  }
   throw new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point of a data set "${request.dataSet}".`, {
     hint: `Take one with \`modosu backup data ${server.name}\`; \`modosu recovery-point list --server ${server.name}\` shows what there is.`,
     context: { serverId: server.id, server: server.name, dataSet: request.dataSet },

@@ -61,7 +61,7 @@ describe('undoing a restore of files', () => {
     expect(describeFilesUndo(kept, { changed: 2, examples: ['/srv/a'], atLeast: false })).toEqual({
       changes: [...changes, { effect: 'kept', what: 'files written since', count: 2, bytes: null, examples: ['/srv/a'] }],
       findings: [],
-      losses: ['2 restored files were written since: they are moved away with what was written to them, and come back when the undo is undone.'],
+      losses: ['2 restored files were written since: moved away with what was written, back when the undo is undone.'],
     }));
 
   it('does not hide that there may be more', () => expect(describeFilesUndo(kept, { changed: 9, examples: [], atLeast: true }).losses[0]).toMatch(/^At least 9 restored files were written since: /));

@@ -74,6 +74,6 @@ export function describeFilesUndo(kept: Extract<KeptData, { kind: 'files' }>, wr
   return {
     changes: [...changes, { effect: 'kept', what: 'files written since', count: changed, bytes: null, examples }],
     findings: [],
-    losses: [`${atLeast ? 'At least ' : ''}${changed} restored files were written since: they are moved away with what was written to them, and come back when the undo is undone.`],
+    losses: [`${atLeast ? 'At least ' : ''}${changed} restored ${changed === 1 ? 'file was' : 'files were'} written since: moved away with what was written, back when the undo is undone.`],
   };
 }

@@ -1,6 +1,6 @@
 import type { GuestSpace } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
-import { formatBytes } from '../../contracts/format';
+import { formatBytes, formatBytesNeeded } from '../../contracts/format';
 import type { Finding } from '../../contracts/plan';
 import { cleanWords, namesOf } from '../../contracts/text';
 
@@ -27,7 +27,7 @@ export const guestRoomFindings = (spaces: readonly GuestSpace[], instead?: strin
     code: 'GUEST_DISK_FULL',
     severity: 'block',
     message: `${cleanWords(directory)} in the guest has too little room.`,
-    remedy: `Free at least ${formatBytes(neededBytes - freeBytes)} there${instead === undefined ? '' : `, or ${instead}`}.`,
+    remedy: `Free at least ${formatBytesNeeded(neededBytes - freeBytes)} there${instead === undefined ? '' : `, or ${instead}`}.`,
     evidence: [`${formatBytes(neededBytes)} needed`, `${formatBytes(freeBytes)} free`],
   }));
 

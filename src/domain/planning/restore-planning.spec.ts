@@ -320,8 +320,8 @@ describe('what stands in a plan', () => {
     const kept = (openWayBacks: readonly WayBackView[]) => planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW).findings;
     const [way, space] = kept([newest, older, waiting]).slice(-2);
     expect(way).toMatchObject({ severity: 'ok', message: 'Volumes of 3 earlier runs are still kept: 6 GiB. This restore keeps the present ones as well.', evidence: ['run run_3: 3 GiB until 2026-03-09T00:00:00.000Z', 'run run_2: 2 GiB until 2026-03-09T00:00:00.000Z', 'run run_1: 1 GiB until 2026-03-09T00:00:00.000Z'] });
-    expect(space).toMatchObject({ code: 'NOT_ENOUGH_SPACE', severity: 'block', remedy: 'Free at least 64 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.', evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'] });
-    expect(kept([waiting]).slice(-2)).toMatchObject([{ message: 'Volumes of an earlier run are still kept: 1 GiB. This restore keeps the present ones as well.' }, { remedy: 'Free at least 64 MiB in /srv/vm.' }]);
+    expect(space).toMatchObject({ code: 'NOT_ENOUGH_SPACE', severity: 'block', remedy: 'Free at least 64.1 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.', evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'] });
+    expect(kept([waiting]).slice(-2)).toMatchObject([{ message: 'Volumes of an earlier run are still kept: 1 GiB. This restore keeps the present ones as well.' }, { remedy: 'Free at least 64.1 MiB in /srv/vm.' }]);
   });
 });
 

@@ -5,7 +5,7 @@ import { keptBytes, type StateBefore } from '../../contracts/way-back';
 import { afterIncident, dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
 import { oldDiskFindings, requireAttachable } from './old-disks';
-import { describeAge, formatBytes } from '../../contracts/format';
+import { describeAge, formatBytes, formatBytesNeeded } from '../../contracts/format';
 import { itemKey } from '../steps/data-steps';
 import { restoreSteps } from '../steps/restore-steps';
 import { addedSince, compareDiskSets, keptChanges, keptFindings, keptLosses, keptSetFindings, requireKeepable, salvageFindings } from './salvage';
@@ -322,7 +322,7 @@ function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed, { openW
       code: 'NOT_ENOUGH_SPACE',
       severity: 'block',
       message: `${directory} has too little room for the new volumes.`,
-      remedy: `Free at least ${formatBytes(missingBytes)} in ${directory}.${confirmable(openWayBacks)}`,
+      remedy: `Free at least ${formatBytesNeeded(missingBytes)} in ${directory}.${confirmable(openWayBacks)}`,
       evidence: [`needed ${neededBytes} bytes and a reserve of ${SPACE_RESERVE_BYTES}`, `free ${freeBytes} bytes`],
     },
   ];

@@ -46,7 +46,9 @@ export function describeWhole(all: Pick<PostgresqlFacts, 'takenAt'>, facts: Data
   };
 }
 
-const capped = (sentences: readonly string[]): readonly string[] => (sentences.length <= MAX_LOSSES ? sentences : [...sentences.slice(0, MAX_LOSSES), `… and ${sentences.length - MAX_LOSSES} more tables.`]);
+const moreTables = (count: number): string => `${count} more ${count === 1 ? 'table' : 'tables'}`;
+
+const capped = (sentences: readonly string[]): readonly string[] => (sentences.length <= MAX_LOSSES ? sentences : [...sentences.slice(0, MAX_LOSSES), `… and ${moreTables(sentences.length - MAX_LOSSES)}.`]);
 
 /** Tables and schemas come back into the present database. `rows`: as for `describeWhole`. */
 export function describeObjects(facts: DatabaseFacts, items: ObjectItems, rows: ReadonlyMap<string, number>): Told {
@@ -102,5 +104,5 @@ function lostRows(tables: readonly CountedTable[] | null, kept: string): readonl
   if (tables === null) return [`How many rows were written since the restore could not be counted in time; ${kept}.`];
   const written = tables.filter(({ newRows }) => newRows > 0).sort((a, b) => b.newRows - a.newRows);
   const sentences = written.slice(0, MAX_LOSSES).map((table) => `${table.newRows} ${table.newRows === 1 ? 'row' : 'rows'} of ${tableNamed(table)} ${table.newRows === 1 ? 'was' : 'were'} written since the restore and would be lost; ${kept}.`);
-  return written.length <= MAX_LOSSES ? sentences : [...sentences, `… and rows of ${written.length - MAX_LOSSES} more tables.`];
+  return written.length <= MAX_LOSSES ? sentences : [...sentences, `… and rows of ${moreTables(written.length - MAX_LOSSES)}.`];
 }

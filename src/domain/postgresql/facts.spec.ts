@@ -83,7 +83,12 @@ describe('facts beside the dumps', () => {
 
   it('name at most ten of what they hold', () => {
     const all = { ...FACTS, databases: Array.from({ length: 11 }, (_, index) => ({ ...SHOP, name: `d${index}`, file: `${index}.dump` })) };
-    expect(() => databaseOf(all, 'x'.repeat(70))).toThrow(expect.objectContaining({ message: `The recovery point holds no database "${'x'.repeat(64)}".`, hint: 'It holds: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9.' }));
+    expect(() => databaseOf(all, 'x'.repeat(70))).toThrow(expect.objectContaining({ message: `The recovery point holds no database "${'x'.repeat(63)}…".`, hint: 'It holds: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9.' }));
+  });
+
+  it('forge no lines with the names of databases', () => {
+    const all = { ...FACTS, databases: [{ ...SHOP, name: 'shop\n2026-01-01 restored\u202e' }] };
+    expect(() => databaseOf(all, 'a\u001b[2Jb')).toThrow(expect.objectContaining({ message: 'The recovery point holds no database "a [2Jb".', hint: 'It holds: shop 2026-01-01 restored .' }));
   });
 
   it('name what they hold for a database they do not hold', () => {

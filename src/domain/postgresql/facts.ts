@@ -1,5 +1,6 @@
 import type { ColumnFacts, DatabaseFacts, DatabasePrivilege, ForeignKeyFacts, PostgresqlFacts, SchemaFacts, TableFacts, TableName } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
+import { named } from './words';
 import { flag, integer, list, matching, name, nullable, oneOf, record, text, Unreadable, type Guard } from './guards';
 
 export const FACTS_FILE = 'facts.json';
@@ -108,8 +109,8 @@ const unreadable = (why: string): ModosuError => new ModosuError('DUMP_INCOMPLET
 export function databaseOf(all: PostgresqlFacts, wanted: string): DatabaseFacts {
   const found = all.databases.find((entry) => entry.name === wanted);
   if (found !== undefined) return found;
-  throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${wanted.slice(0, 64)}".`, {
-    hint: `It holds: ${all.databases.map((entry) => entry.name).slice(0, 10).join(', ')}.`,
+  throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${named(wanted)}".`, {
+    hint: `It holds: ${all.databases.slice(0, 10).map((entry) => named(entry.name)).join(', ')}.`,
   });
 }
 

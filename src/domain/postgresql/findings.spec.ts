@@ -101,7 +101,7 @@ describe('logical replication', () => {
   it('stays with the replaced database', () => {
     expect(replicationFindings({ slots: 0, subscriptions: 0 })).toEqual([]);
     const message = 'Logical replication stays with the replaced database: slots and subscriptions have to be made anew in the restored one.';
-    expect(replicationFindings({ slots: 1, subscriptions: 0 })).toEqual([{ code: 'REPLICATION_STAYS_BEHIND', severity: 'warn', message, evidence: ['1 logical slots', '0 subscriptions'] }]);
+    expect(replicationFindings({ slots: 1, subscriptions: 0 })).toEqual([{ code: 'REPLICATION_STAYS_BEHIND', severity: 'warn', message, evidence: ['1 logical slot', '0 subscriptions'] }]);
     expect(replicationFindings({ slots: 0, subscriptions: 2 })).toHaveLength(1);
   });
 });

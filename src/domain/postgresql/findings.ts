@@ -61,7 +61,7 @@ const sessionFindings = (sessions: number): readonly Finding[] =>
 /** What of logical replication hangs on the database that is to be replaced. */
 export function replicationFindings({ slots, subscriptions }: { readonly slots: number; readonly subscriptions: number }): readonly Finding[] {
   if (slots + subscriptions === 0) return [];
-  return [{ code: 'REPLICATION_STAYS_BEHIND', severity: 'warn', message: 'Logical replication stays with the replaced database: slots and subscriptions have to be made anew in the restored one.', evidence: [`${slots} logical slots`, `${subscriptions} subscriptions`] }];
+  return [{ code: 'REPLICATION_STAYS_BEHIND', severity: 'warn', message: 'Logical replication stays with the replaced database: slots and subscriptions have to be made anew in the restored one.', evidence: [`${slots} logical ${slots === 1 ? 'slot' : 'slots'}`, `${subscriptions} ${subscriptions === 1 ? 'subscription' : 'subscriptions'}`] }];
 }
 
 /** Tables whose columns are not what they were. */
