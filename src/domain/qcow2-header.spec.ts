@@ -93,13 +93,16 @@ describe('judgeQcow2Header', () => {
     ['the widest reference counts', image({ u32: { 96: 6 } }), 4 * CLUSTER],
     ['the most snapshots', image({ u32: { 60: 65_536 }, u64: { 64: 65_536n * 4n } }), 1000 * CLUSTER],
     ['a snapshot at the end of the file', image({ u32: { 60: 1 }, u64: { 64: 65_536n * 4n } }), 4 * CLUSTER + 40],
+    ['the furthest place for snapshots that are none', image({ u64: { 64: BigInt(Number.MAX_SAFE_INTEGER) } }), 4 * CLUSTER],
     ['a place for snapshots that are none', image({ u64: { 64: 12_345n } }), 4 * CLUSTER],
     ['an extension that fills its room', image({ u32: { 112: 0x12345678, 116: CLUSTER - 120 } }), 4 * CLUSTER],
     ['whatever stands behind the last extension', image({ u32: { 112: 0, 116: 0, 120: 0x44415441, 124: 8 } }), 4 * CLUSTER],
   ])('accepts %s', (_what, bytes, fileSizeBytes) => expect(refusedField(bytes, { fileSizeBytes })).toBe('not refused'));
 
   it('says what it refuses also where the file has no name', () => {
-    expect(() => judgeQcow2Header(new Uint8Array(3).fill(0x51), { fileSizeBytes: 3 })).toThrow(expect.objectContaining({ message: 'The image was refused: it does not begin like a qcow2 image', context: { field: 'magic' } }));
+    const refused = (): unknown => { try { return judgeQcow2Header(new Uint8Array(3).fill(0x51), { fileSizeBytes: 3 }); } catch (error) { return error; } };
+    expect(refused()).toMatchObject({ message: 'The image was refused: it does not begin like a qcow2 image' });
+    expect((refused() as { context: unknown }).context).toStrictEqual({ field: 'magic' });
   });
 
   it('shows of a hostile name no more than its beginning', () => {
@@ -119,10 +122,14 @@ describe('judgeQcow2Header', () => {
     expect(judge(zstd).version).toBe(3);
     expect(judge(image({ u64: { 72: 1n << 4n }, u32: { 36: 4 } })).version).toBe(3);
     expect(judge(image({ extensions: [[0x23852875, 'x'.repeat(24)]], u64: { 80: 0xffn } })).hasBitmaps).toBe(true);
+    expect(judge(image({ extensions: [[0x6803f857, 'x'.repeat(48)]] })).hasBitmaps).toBe(false);
   });
 
   it.each<[what: string, field: string, bytes: Uint8Array, options?: Partial<Qcow2JudgeOptions>]>([
     ['an empty file', 'magic', new Uint8Array(0), { fileSizeBytes: 0 }],
+    ['a file that ends behind its first word', 'file_size', image().subarray(0, 4)],
+    ['a backing name beyond all numbers', 'backing_file_offset', image({ u64: { 8: 0xffffffffffffffffn } })],
+    ['a refcount table beyond all numbers', 'refcount_table_offset', image({ u64: { 48: 0xffffffffffff0000n } })],
     ['another format', 'magic', image({ u32: { 0: 0x4b444d56 } })],
     ['a file that ends in its header', 'file_size', image().subarray(0, 50)],
     ['a version 3 file that ends in its header', 'file_size', image().subarray(0, 90)],

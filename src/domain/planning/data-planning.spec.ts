@@ -52,7 +52,9 @@ describe('the data that follows an image', () => {
     const point = filesPoint('rp_1', '2026-03-02T09:00:00.000Z');
     const codes = (files: number): readonly string[] => {
       const counted = { ...point, content: { kind: 'files' as const, paths: ['/srv/uploads'] as const, files, totalBytes: 1, problems: [] } };
-      return dataFindings(chooseData('uploads', [counted], IMAGE, usual), IMAGE).map(({ code, severity }) => `${severity} ${code}`);
+      const findings = dataFindings(chooseData('uploads', [counted], IMAGE, usual), IMAGE);
+      expect(findings[2]?.evidence ?? []).toEqual([]);
+      return findings.map(({ code, severity }) => `${severity} ${code}`);
     };
     expect(codes(MOST_FILES)).toEqual(['ok DATA_FOLLOWS', 'warn FILES_OVER_IMAGE']);
     expect(codes(MOST_FILES + 1)).toEqual(['ok DATA_FOLLOWS', 'warn FILES_OVER_IMAGE', 'block TOO_MANY_FILES']);
@@ -107,7 +109,7 @@ describe('the data that follows an image', () => {
 
   it('blocks when the database was upgraded after the image was taken', () => {
     const choices = chooseData('shop', [dumpPoint('rp_2', '2026-03-02T09:00:00.000Z', 16), dumpPoint('rp_1', '2026-03-02T05:00:00.000Z', 15)], IMAGE, usual);
-    expect(dataFindings(choices, IMAGE)).toContainEqual(expect.objectContaining({ code: 'DATABASE_ENGINE_TOO_OLD', severity: 'block', message: expect.stringContaining('PostgreSQL 16') as string }));
+    expect(dataFindings(choices, IMAGE)).toContainEqual(expect.objectContaining({ code: 'DATABASE_ENGINE_TOO_OLD', severity: 'block', message: expect.stringContaining('PostgreSQL 16') as string, evidence: ['recovery point rp_2'] }));
     const unknown = chooseData('shop', [dumpPoint('rp_2', '2026-03-02T09:00:00.000Z', 16)], IMAGE, usual);
     expect(dataFindings(unknown, IMAGE).map(({ code }) => code)).toEqual(['DATA_FOLLOWS', 'DATA_FOLLOWS']);
   });
@@ -154,6 +156,7 @@ describe('what may be selected', () => {
 
   it.each([
     ['a path outside', files, { kind: 'files', paths: ['/etc/shadow'], replace: false }, '/etc/shadow'],
+    ['a path that is not absolute, where all was saved', { ...files, content: { kind: 'files', paths: ['/'], files: 1, totalBytes: 1, problems: [] } }, { kind: 'files', paths: ['etc/hosts'], replace: false }, 'does not hold etc/hosts'],
     ['a path outside beside one inside', files, { kind: 'files', paths: ['/srv/uploads/a', '/etc'], replace: false }, 'does not hold /etc: it holds /srv/uploads.'],
     ['a path that only begins alike', files, { kind: 'files', paths: ['/srv/uploads2'], replace: false }, '/srv/uploads2'],
     ['a database that is not in it', dump, { ...database, database: 'hr' }, 'it holds shop, crm'],

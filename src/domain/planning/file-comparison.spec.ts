@@ -119,6 +119,22 @@ describe('what a restore of files would do', () => {
     ]);
   });
 
+  it('touches nothing below a link, whatever the guest says stands there', () => {
+    const now = [live(directory('/srv/www')), live(entry('/srv/www/d', { type: 'symlink' })), live(entry('/srv/www/d/x', { sizeBytes: 11 })), live(directory('/srv/www/d/deep'))];
+    const compared = compareFiles([directory('/srv/www'), directory('/srv/www/d'), entry('/srv/www/d/x'), directory('/srv/www/d/deep'), entry('/srv/www/d/deep/y')], listing(now), options);
+    expect(compared).toMatchObject({ parts: [], replacedFiles: 0, conflicts: ['/srv/www/d', '/srv/www/d/deep', '/srv/www/d/deep/y', '/srv/www/d/x'] });
+  });
+
+  it('brings back a declared path that is gone into the directory that it lay in', () => {
+    const compared = compareFiles([directory('/srv/www/site'), entry('/srv/www/site/a')], { ...listing([], ['/', '/srv', '/srv/www']), missing: ['/srv/www/site'] }, { ...options, declared: ['/srv/www/site'] });
+    expect(compared.parts).toMatchObject([{ base: '/srv/www', anchor: '/srv/www', added: [{ path: '/srv/www/site', type: 'dir', files: 1 }] }]);
+  });
+
+  it('climbs no further than directories that it knows', () => {
+    const compared = compareFiles([entry('/srv/www/d/x')], listing([live(directory('/srv/www')), live(directory('/srv/www/d'))], []), { ...options, declared: ['/srv'] });
+    expect(compared.parts).toMatchObject([{ base: '/srv/www', anchor: '/' }]);
+  });
+
   it('brings back a declared path that is gone from the nearest directory that stands', () => {
     const then = [directory('/srv/www/site'), entry('/srv/www/site/a')];
     const compared = compareFiles(then, { ...listing([]), missing: ['/srv/www/site'] }, { ...options, declared: ['/srv/www/site'] });
@@ -134,6 +150,7 @@ describe('what a restore of files would do', () => {
     const above = [...listing([]).above, live(directory('/srv/www')), live(entry('/srv/www/a', { type: 'symlink' }))];
     const compared = compareFiles([entry('/srv/www/a/b')], { ...listing([]), above }, { ...options, selected: ['/srv/www/a/b'] });
     expect(compared).toMatchObject({ parts: [], conflicts: ['/srv/www/a/b'] });
+    expect(words(compared.changes)).toEqual(['kept 1 files in whose place something of another type stands']);
   });
 
   it('stages on each file system by itself, where it is mounted', () => {
@@ -188,6 +205,22 @@ describe('what a restore of files would do', () => {
     expect(part?.include).toEqual(expect.arrayContaining(['/srv/www/x/y', '/srv/www/x/z']));
     expect(part?.include).toHaveLength(2);
     expect(part).toMatchObject({ bytes: 215 * 10, fetchBytes: 255 * 10 });
+  });
+
+  it('climbs where files are too many, and leaves a file higher up alone', () => {
+    const long = `/srv/www/${'x'.repeat(60)}`;
+    const then = [directory('/srv/www'), directory('/srv/www/x'), ...Array.from({ length: 250 }, (_, number) => entry(`/srv/www/x/${number}`)), entry(long)];
+    const [part] = compareFiles(then, listing([live(directory('/srv/www')), live(directory('/srv/www/x'))]), options).parts;
+    expect([...(part?.include ?? [])].sort()).toEqual(['/srv/www/x', long]);
+  });
+
+  it('names all that was asked for, however many, and nothing twice', () => {
+    const asked = Array.from({ length: 201 }, (_, number) => `/srv/www/a/b/${number}`);
+    const now = listing(['/srv/www', '/srv/www/a', '/srv/www/a/b'].map((path) => live(directory(path))));
+    expect(compareFiles(asked.map((path) => entry(path)), now, { ...options, selected: asked }).parts[0]?.include).toHaveLength(201);
+    const more = [...asked.map((path) => entry(path)), entry('/srv/www/a/b/deep/one')];
+    const inside = listing(['/srv/www', '/srv/www/a', '/srv/www/a/b', '/srv/www/a/b/deep'].map((path) => live(directory(path))));
+    expect(compareFiles(more, inside, { ...options, selected: ['/srv/www/a/b', '/srv/www/a/b/deep/one'] }).parts[0]?.include).toEqual(['/srv/www/a/b']);
   });
 
   it('leaves names alone that are not UTF-8, and brings them along inside a directory that is missing', () => {

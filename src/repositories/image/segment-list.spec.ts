@@ -1,4 +1,4 @@
-import { parseSegmentList, renderSegmentList, segmentCount } from './segment-list';
+import { parseSegmentList, renderSegmentList, segmentCount, SEGMENT_SIZE_BYTES, sha256OfText } from './segment-list';
 
 const digest = (digit: string): string => digit.repeat(64);
 
@@ -18,6 +18,12 @@ describe('segment list', () => {
     ['too few checksums', text.replace(`${digest('c')}\n`, '')],
     ['too many checksums', `${text}${digest('d')}\n`],
     ['no end of the last line', text.slice(0, -1)],
+    ['something behind its end', `${text}x`],
+    ['something before its header', `x${text}`],
+    ['something behind its header', text.replace('segment=16', 'segment=16 x')],
+    ['something before a checksum', text.replace(digest('a'), `x${digest('a')}`)],
+    ['something behind a checksum', text.replace(digest('a'), `${digest('a')}x`)],
+    ['no segments of no size', 'modosu-segments 1 size=0 segment=0\n'],
     ['an empty line', text.replace('\n', '\n\n')],
     ['Windows lines', text.replaceAll('\n', '\r\n')],
     ['upper case', text.replace(digest('a'), digest('A'))],
@@ -27,6 +33,11 @@ describe('segment list', () => {
     ['an absurd size', text.replace('size=40', 'size=99999999999999999999')],
   ])('is refused with %s', (_, wrong) => {
     expect(parseSegmentList(wrong)).toBeNull();
+  });
+
+  it('is known by its own checksum, and by the size of its segments', () => {
+    for (const bytes of ['abc', new TextEncoder().encode('abc')]) expect(sha256OfText(bytes)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    expect(SEGMENT_SIZE_BYTES).toBe(16_777_216);
   });
 
   it('counts a short last segment', () => {
