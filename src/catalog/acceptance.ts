@@ -82,7 +82,9 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
     throw new ModosuError('PLAN_STALE', `Plan ${plan.id} no longer has the hash it was given: it was changed in the database after it was made.`, { context });
   }
   const body = JSON.parse(plan.body) as PlanBody;
-  if (!isBodyOf(plan, body)) throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
+  if (!isBodyOf(plan, body)) {
+    throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
+  }
   const blocking = body.findings.filter(({ severity }) => severity === 'block');
   if (blocking.length > 0) {
     throw new ModosuError('PLAN_BLOCKED', `Plan ${plan.id} must not be carried out: ${blocking.map(({ code, message }) => `${code}: ${message}`).join('; ')}`, {
@@ -147,7 +149,12 @@ export const backupInput = (server: ServerRecord, request: AcceptBackupRequest, 
 });
 
 /** What carries a plan out. */
-export function plannedRun(server: ServerRecord, request: AcceptPlannedRequest, plan: UsablePlan, grant: RunGrant): Extract<StartableRun, { readonly kind: 'restore-server' | 'restore-data' | 'undo' }> {
+export function plannedRun(
+  server: ServerRecord,
+  request: AcceptPlannedRequest,
+  plan: UsablePlan,
+  grant: RunGrant,
+): Extract<StartableRun, { readonly kind: 'restore-server' | 'restore-data' | 'undo' }> {
   const planned = { ...runInput(server, grant), planId: request.planId, planHash: plan.hash, reason: storableText(request.reason) };
   const { body } = plan;
   if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ofRunId: body.undoes.runId } };

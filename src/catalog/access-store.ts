@@ -50,7 +50,10 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
         const revokedAt = now();
         if (isExpired(row, revokedAt)) return tokenRecord(row);
         // Of several who revoke it at once, one has done it.
-        const inserted = (await manager.query('INSERT INTO token_revocation (token_id, revoked_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING token_id', [tokenId, revokedAt])) as readonly unknown[];
+        const inserted = (await manager.query(
+          'INSERT INTO token_revocation (token_id, revoked_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING token_id',
+          [tokenId, revokedAt],
+        )) as readonly unknown[];
         if (inserted.length === 1) audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
         return tokenRecord(endedBy(row, await manager.findOneBy(TokenRevocationEntity, { tokenId })));
       }),
@@ -80,7 +83,13 @@ export function auditStore(database: Database): AuditMethods {
   };
 }
 
-export const tokenRecord = ({ id, name, scopes, createdAt, expiresAt }: TokenRow): TokenRecord => ({ id, name, scopes, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null });
+export const tokenRecord = ({ id, name, scopes, createdAt, expiresAt }: TokenRow): TokenRecord => ({
+  id,
+  name,
+  scopes,
+  createdAt: createdAt.toISOString(),
+  expiresAt: expiresAt?.toISOString() ?? null,
+});
 
 /** A token as it is after it was revoked, if it was. */
 const endedBy = (row: TokenRow, revocation: TokenRevocationRow | null): TokenRow => {

@@ -84,7 +84,11 @@ const serverFields = ({ hypervisor, domainName, repository, stopTimeoutSeconds, 
   ...protectionFields(protection),
 ];
 
-function identityOf(declaration: ServerDeclaration, current: ServerRecord | undefined, resolved: readonly ResolvedServer[]): { readonly uuid: string; readonly domainName: string } {
+function identityOf(
+  declaration: ServerDeclaration,
+  current: ServerRecord | undefined,
+  resolved: readonly ResolvedServer[],
+): { readonly uuid: string; readonly domainName: string } {
   const found = resolved.find(({ name }) => name === declaration.name);
   if (found !== undefined) return found;
   const domainName = declaration.domain ?? declaration.name;

@@ -22,7 +22,15 @@ const rowsOf = async <T>(manager: EntityManager, sql: string, parameters: unknow
 
 type StepRow = Omit<StepFigures, 'within'> & Readonly<Record<string, number>>;
 
-const stepFigures = ({ kind, step, state, count, seconds, bytes, ...classes }: StepRow): StepFigures => ({ kind, step, state, count, seconds, bytes, within: STEP_SECONDS.map((_, index) => classes[`within${index}`] ?? 0) });
+const stepFigures = ({ kind, step, state, count, seconds, bytes, ...classes }: StepRow): StepFigures => ({
+  kind,
+  step,
+  state,
+  count,
+  seconds,
+  bytes,
+  within: STEP_SECONDS.map((_, index) => classes[`within${index}`] ?? 0),
+});
 
 /** PostgreSQL's `bigint` would reach us as text; `float8` counts exactly up to 2^53. */
 const COUNT = 'count(*)::float8';

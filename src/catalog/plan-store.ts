@@ -34,8 +34,24 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const server = await requireServer(manager, serverId);
         if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId, KIND_OF[scenario]);
         const asked = planRequest(request);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: asked, undoesRunId: null }, now()));
-        audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }), ...asked } });
+        await manager.insert(
+          RestorePlanEntity,
+          newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: asked, undoesRunId: null }, now()),
+        );
+        audit({
+          actor,
+          action: 'plan.requested',
+          serverId,
+          details: {
+            planId,
+            server: server.name,
+            scenario,
+            recoveryPointId,
+            ...(keepDisks.length === 0 ? {} : { keepDisks }),
+            ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }),
+            ...asked,
+          },
+        });
         return { planId, replayed: false };
       });
     },
@@ -49,7 +65,10 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const { serverId } = await requireRun(manager, ofRunId);
         const server = await requireServer(manager, serverId);
         await requireUndoableRun(manager, ofRunId, server);
-        await manager.insert(RestorePlanEntity, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, now()));
+        await manager.insert(
+          RestorePlanEntity,
+          newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, now()),
+        );
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
         return { planId, serverId, replayed: false };
       });
@@ -150,7 +169,9 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
 /** What the workflow of a plan is started with. The database holds that an undo names its run. */
 export function startablePlan({ id: planId, serverId, recoveryPointId, keepDisks, attachOldDisks, request, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'attachOldDisks' | 'request' | 'undoesRunId'>): StartablePlan {
   if (undoesRunId !== null) return { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
-  if (request !== null && 'selection' in request) return { scenario: 'data', input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt } };
+  if (request !== null && 'selection' in request) {
+    return { scenario: 'data', input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt } };
+  }
   return { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null } };
 }
 

@@ -42,7 +42,15 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
           action: 'recovery-point.published',
           runId: row.runId,
           serverId: server.id,
-          details: { recoveryPointId: row.id, generation: row.generation, lineageId: row.lineageId, repository, sizeBytes: row.sizeBytes, pointInTime: row.pointInTime, definitionSha256: manifest.definition.sha256 },
+          details: {
+            recoveryPointId: row.id,
+            generation: row.generation,
+            lineageId: row.lineageId,
+            repository,
+            sizeBytes: row.sizeBytes,
+            pointInTime: row.pointInTime,
+            definitionSha256: manifest.definition.sha256,
+          },
         });
         return imageView(stored);
       }),
@@ -74,7 +82,10 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     newestUsable: (serverId, until = null) =>
       database.read(async (manager) => {
         const server = await requireServer(manager, serverId);
-        const row = await manager.findOne(RecoveryPointEntity, { where: { serverId, kind: 'image', state: 'usable', ...(until === null ? {} : { pointInTime: LessThanOrEqual(new Date(until)) }) }, order: { pointInTime: 'DESC', generation: 'DESC' } });
+        const row = await manager.findOne(RecoveryPointEntity, {
+          where: { serverId, kind: 'image', state: 'usable', ...(until === null ? {} : { pointInTime: LessThanOrEqual(new Date(until)) }) },
+          order: { pointInTime: 'DESC', generation: 'DESC' },
+        });
         if (row === null) throw noRecoveryPoint(server, until);
         return imageView(row);
       }),
@@ -82,7 +93,11 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     usableData: (serverId, dataSet) =>
       database.read(async (manager) => {
         await requireServer(manager, serverId);
-        const rows = await manager.find(RecoveryPointEntity, { where: { serverId, kind: 'data', dataSet, purpose: 'backup', state: 'usable' }, order: { pointInTime: 'DESC', id: 'DESC' }, take: USABLE_DATA_LIMIT });
+        const rows = await manager.find(RecoveryPointEntity, {
+          where: { serverId, kind: 'data', dataSet, purpose: 'backup', state: 'usable' },
+          order: { pointInTime: 'DESC', id: 'DESC' },
+          take: USABLE_DATA_LIMIT,
+        });
         return rows.map(dataView);
       }),
 
@@ -93,7 +108,13 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
         if (row.state === state) return;
         const stateReason = storableText(why);
         await manager.update(RecoveryPointEntity, { id }, { state, stateReason });
-        audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: { recoveryPointId: id, generation: row.generation, why: stateReason } });
+        audit({
+          actor: WORKER,
+          action: `recovery-point.${state}`,
+          runId: row.runId,
+          serverId: row.serverId,
+          details: { recoveryPointId: id, generation: row.generation, why: stateReason },
+        });
       }),
   };
 }
@@ -105,7 +126,15 @@ export async function requireRecoveryPoint(manager: EntityManager, id: string): 
 }
 
 /** What the audit says about one. */
-export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({ recoveryPointId: id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime });
+export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({
+  recoveryPointId: id,
+  dataSet,
+  purpose,
+  snapshotId,
+  sizeBytes,
+  addedBytes,
+  pointInTime,
+});
 
 export const recoveryPointNotFound = (id: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });

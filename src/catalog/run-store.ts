@@ -29,7 +29,10 @@ type RunMethods = Pick<
 export function runStore(database: Database, now: () => Date): RunMethods {
   return {
     listUndispatched: (olderThan) =>
-      database.read(async (manager) => (await manager.find(RunEntity, { where: { state: 'accepted', requestedAt: LessThan(olderThan) }, order: { requestedAt: 'ASC' } })).map(dispatchable)),
+      database.read(async (manager) => (await manager.find(RunEntity, {
+        where: { state: 'accepted', requestedAt: LessThan(olderThan) },
+        order: { requestedAt: 'ASC' },
+      })).map(dispatchable)),
 
     getDispatchable: (runId) => database.read(async (manager) => dispatchable(await requireRun(manager, runId))),
 

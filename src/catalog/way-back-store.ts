@@ -30,7 +30,10 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
         // Data was put in place inside the guest: its disks go on as they are, and nothing waits for a network.
         const sameLine = facts.data != null;
         const lineageAfter = sameLine ? server.lineageId : randomUUID();
-        const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: sameLine ? now() : null }, now());
+        const row = openedWayBack(
+          { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: sameLine ? now() : null },
+          now(),
+        );
         if (!sameLine) await manager.insert(LineageEntity, { id: lineageAfter, serverId: server.id, runId, startedAt: now() });
         await manager.insert(WayBackEntity, row);
         if (!sameLine) await manager.update(ServerEntity, { id: server.id }, { lineageId: lineageAfter });

@@ -47,7 +47,9 @@ export const wayBackView = ({ fencingToken: _fencingToken, createdAt, expiresAt,
 
 /** What the audit says about a swap. */
 export const swapDetails = ({ lineageBefore, lineageAfter, volumes, data, expiresAt }: WayBackRow): Readonly<Record<string, unknown>> => ({
-  ...(data === null ? { lineageId: lineageAfter, before: lineageBefore, kept: volumes.map(({ path }) => path) } : { dataSet: data.dataSet.name, recoveryPointId: data.recoveryPointId, ...data.kept }),
+  ...(data === null
+    ? { lineageId: lineageAfter, before: lineageBefore, kept: volumes.map(({ path }) => path) }
+    : { dataSet: data.dataSet.name, recoveryPointId: data.recoveryPointId, ...data.kept }),
   expiresAt,
 });
 

@@ -58,7 +58,9 @@ async function findToken(io: CliIo, ownTokenFile: string | null): Promise<string
   const named = nonEmpty(io.env['MODOSU_TOKEN_FILE']);
   if (named !== undefined) {
     const text = await readOrNull(io, named);
-    if (text === null) throw new ModosuError('CONFIG_INVALID', `The token file ${named} cannot be read.`, { hint: 'Correct MODOSU_TOKEN_FILE, or run the command as the user who may read it.' });
+    if (text === null) {
+      throw new ModosuError('CONFIG_INVALID', `The token file ${named} cannot be read.`, { hint: 'Correct MODOSU_TOKEN_FILE, or run the command as the user who may read it.' });
+    }
     await warnWhenOthersMayRead(io, named);
     return usableToken(text.trim(), named);
   }

@@ -89,7 +89,10 @@ export function requireServices(config: Config): ServiceConfig {
 export function requireDataAddresses(config: Config): DataAddresses {
   const { addresses } = config.dataServer;
   if (addresses !== null) return addresses;
-  throw invalid([`MODOSU_DATA_URL: must be set, or \`modosu up\` must run on ${config.stateDirectory}`], 'Start `modosu up`, which runs the server of the data repository, or set MODOSU_DATA_URL or MODOSU_DATA_PORT.');
+  throw invalid(
+    [`MODOSU_DATA_URL: must be set, or \`modosu up\` must run on ${config.stateDirectory}`],
+    'Start `modosu up`, which runs the server of the data repository, or set MODOSU_DATA_URL or MODOSU_DATA_PORT.',
+  );
 }
 
 /** Addresses of the installation that runs on this state directory, or null. */

@@ -59,7 +59,11 @@ export const ERROR_CODES = {
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
-  DOMAIN_NOT_FOUND: entry('not-found', 'never', 'Compare with `virsh list --all` on the hypervisor. Where the domain is called otherwise than the server, say so in the estate file: `domain: NAME`.'),
+  DOMAIN_NOT_FOUND: entry(
+    'not-found',
+    'never',
+    'Compare with `virsh list --all` on the hypervisor. Where the domain is called otherwise than the server, say so in the estate file: `domain: NAME`.',
+  ),
 
   // conflicts
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
@@ -87,7 +91,11 @@ export const ERROR_CODES = {
   DEVICE_PASSTHROUGH: entry('precondition', 'never', 'Host devices tie the server to this host; remove them from the domain first.'),
   DEFINITION_CHANGED: entry('conflict', 'never', 'Find out who edits this server, then take the backup again.'),
   SERVER_PAUSED: entry('precondition', 'never', 'Find out who paused the server and why (`virsh domstate --reason`), resume it, then try again.'),
-  STOP_TIMED_OUT: entry('precondition', 'never', 'Look at the console of the server, or raise stopTimeoutSeconds in the estate file. libvirt may not reach its guest agent again until the guest has stopped.'),
+  STOP_TIMED_OUT: entry(
+    'precondition',
+    'never',
+    'Look at the console of the server, or raise stopTimeoutSeconds in the estate file. libvirt may not reach its guest agent again until the guest has stopped.',
+  ),
   AGENT_ABSENT: entry('precondition', 'never', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.'),
   AGENT_SILENT: entry('timeout', 'later', 'libvirt may say "running" while the OS has not started; look at the console of the server.'),
   AGENT_COMMAND_FAILED: entry('precondition', 'never', 'See the guest agent\'s message in the detail.'),
@@ -103,15 +111,39 @@ export const ERROR_CODES = {
 
   QUIESCE_FAILED: entry('precondition', 'never', 'Look at the guest agent and its freeze hooks, or go on without: --allow-crash-consistent labels the recovery point "crash".'),
   SERVER_FROZEN: entry('precondition', 'later', 'The file systems of the guest may still be frozen: look at it, then thaw them with `virsh domfsthaw DOMAIN`.'),
-  GUEST_COMMAND_FORBIDDEN: entry('precondition', 'never', 'The guest agent forbids this command (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga); allow it, or leave out what needs it. Programs for data and health checks can go over SSH: declare "ssh" of the server.'),
-  GUEST_SSH_REFUSED: entry('precondition', 'never', 'Compare the host key declared under "ssh" of the server with the guest\'s own, and put Modosu\'s public key (`modosu doctor` shows it) into authorized_keys there. An image from before that does not have it.'),
-  HEALTH_CHECK_FAILED: entry('precondition', 'never', 'The check\'s own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.'),
+  GUEST_COMMAND_FORBIDDEN: entry(
+    'precondition',
+    'never',
+    'The guest agent forbids this command (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga); allow it, or leave out what needs it. Programs for data and health checks can go over SSH: declare "ssh" of the server.',
+  ),
+  GUEST_SSH_REFUSED: entry(
+    'precondition',
+    'never',
+    'Compare the host key declared under "ssh" of the server with the guest\'s own, and put Modosu\'s public key (`modosu doctor` shows it) into authorized_keys there. An image from before that does not have it.',
+  ),
+  HEALTH_CHECK_FAILED: entry(
+    'precondition',
+    'never',
+    'The check\'s own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.',
+  ),
   GUEST_TOO_SLOW: entry('precondition', 'never', 'The guest\'s writes became slower than maxGuestLatencyMs allows; lower the rate limit, or take the backup at a quieter time.'),
-  BACKUP_JOB_LOST: entry('precondition', 'never', 'The backup job ended without a word, most likely with the server\'s QEMU process. Look at the server, then take the backup again.'),
+  BACKUP_JOB_LOST: entry(
+    'precondition',
+    'never',
+    'The backup job ended without a word, most likely with the server\'s QEMU process. Look at the server, then take the backup again.',
+  ),
   BACKUP_JOB_FAILED: entry('precondition', 'never', 'QEMU\'s own message is in the detail. Nothing was published; take the backup again.'),
-  BACKUP_JOB_FOREIGN: entry('conflict', 'never', 'Another program is taking a backup of this server (`virsh domjobinfo DOMAIN`); wait for it, or end it with `virsh domjobabort DOMAIN`.'),
+  BACKUP_JOB_FOREIGN: entry(
+    'conflict',
+    'never',
+    'Another program is taking a backup of this server (`virsh domjobinfo DOMAIN`); wait for it, or end it with `virsh domjobabort DOMAIN`.',
+  ),
   SERVER_PAUSED_BY_STORAGE: entry('precondition', 'never', 'The server was paused because its own storage failed; mend it, then `virsh resume DOMAIN`.'),
-  REPOSITORY_NOT_TRAVERSABLE: entry('precondition', 'never', 'QEMU runs as another user and must be able to pass through the directory named: chmod o+x it. Nobody can list it with that.'),
+  REPOSITORY_NOT_TRAVERSABLE: entry(
+    'precondition',
+    'never',
+    'QEMU runs as another user and must be able to pass through the directory named: chmod o+x it. Nobody can list it with that.',
+  ),
 
   // the way back
   WAY_BACK_NOT_FOUND: entry('not-found', 'never', 'Only a run that has replaced the volumes of a server has a way back; see `modosu run list --server NAME`.'),
@@ -138,33 +170,69 @@ export const ERROR_CODES = {
 
   // data
   DATA_SET_NOT_FOUND: entry('not-found', 'never', 'Declare it under "dataSets" of the server in the estate file; `modosu server show NAME` lists what is declared.'),
-  DATA_REPOSITORY_UNREACHABLE: entry('unavailable', 'later', 'The server of the data repository does not answer; `modosu doctor` checks it, its log lies under the state directory.'),
+  DATA_REPOSITORY_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'The server of the data repository does not answer; `modosu doctor` checks it, its log lies under the state directory.',
+  ),
   DATA_REPOSITORY_MISSING: entry('precondition', 'never', 'The server has no data repository yet: take a data backup first (`modosu backup data NAME`).'),
-  DATA_REPOSITORY_LOCKED: entry('conflict', 'later', 'Another program works in the data repository of this server (prune or check); wait for it. Locks whose owner is gone are removed by themselves.'),
-  DATA_REPOSITORY_KEY_WRONG: entry('precondition', 'never', 'The password in the state directory (secrets/data) does not open the repository: put the right one back from its copy.'),
+  DATA_REPOSITORY_LOCKED: entry(
+    'conflict',
+    'later',
+    'Another program works in the data repository of this server (prune or check); wait for it. Locks whose owner is gone are removed by themselves.',
+  ),
+  DATA_REPOSITORY_KEY_WRONG: entry(
+    'precondition',
+    'never',
+    'The password in the state directory (secrets/data) does not open the repository: put the right one back from its copy.',
+  ),
   DATA_REPOSITORY_FAILED: entry('precondition', 'later', "restic's own words about the data repository are in the detail; nothing was changed."),
   RESTIC_MISSING: entry('precondition', 'never', 'Install restic (0.14 or newer) in the guest.'),
   RESTIC_UNSUPPORTED: entry('precondition', 'never', 'Install restic 0.14 or newer in the guest.'),
   DATA_BACKUP_FAILED: entry('precondition', 'later', "restic's own words are in the detail. Nothing was published."),
   DATA_RESTORE_FAILED: entry('precondition', 'never', 'The message of the program in the guest is in the detail.'),
   DATA_PATH_MISSING: entry('precondition', 'never', 'A declared path is not there, in the guest or in the recovery point; correct the data set. Nothing was published.'),
-  DATA_INCOMPLETE: entry('precondition', 'never', 'Some files could not be read, whatever was tried; exclude them in the data set or stop what writes them with its "before" program. Nothing was published.'),
+  DATA_INCOMPLETE: entry(
+    'precondition',
+    'never',
+    'Some files could not be read, whatever was tried; exclude them in the data set or stop what writes them with its "before" program. Nothing was published.',
+  ),
   DATA_HOOK_FAILED: entry('precondition', 'never', 'The words of the declared program are in the detail; nothing was read before it ended well.'),
   GUEST_DISK_FULL: entry('capacity', 'never', 'Free the room named in the guest, or set another spoolDirectory; what was half-written has been removed.'),
-  GUEST_PROGRAM_LOST: entry('precondition', 'later', "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed."),
+  GUEST_PROGRAM_LOST: entry(
+    'precondition',
+    'later',
+    "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed.",
+  ),
   GUEST_PROGRAM_MISSING: entry('precondition', 'never', 'Install the program named in the guest.'),
   DUMP_FAILED: entry('precondition', 'never', "The database's own words are in the detail. Nothing was published."),
-  DUMP_INCOMPLETE: entry('corrupt', 'never', 'In a backup nothing was published: take it again. In a restore nothing was changed: choose another recovery point (--recovery-point ID).'),
-  DATABASE_SERVER_UNREACHABLE: entry('unavailable', 'later', 'The database server in the guest does not accept connections; look at it and at user, osUser, socketDirectory and port of the data set.'),
+  DUMP_INCOMPLETE: entry(
+    'corrupt',
+    'never',
+    'In a backup nothing was published: take it again. In a restore nothing was changed: choose another recovery point (--recovery-point ID).',
+  ),
+  DATABASE_SERVER_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'The database server in the guest does not accept connections; look at it and at user, osUser, socketDirectory and port of the data set.',
+  ),
   DATABASE_NOT_FOUND: entry('not-found', 'never', 'Correct "databases" of the data set, or the name that was asked for.'),
-  DATABASE_IN_USE: entry('precondition', 'never', 'Prepared transactions (or sessions that cannot be ended) hold the database; finish them (COMMIT PREPARED, ROLLBACK PREPARED) and start again. The database is as it was.'),
+  DATABASE_IN_USE: entry(
+    'precondition',
+    'never',
+    'Prepared transactions (or sessions that cannot be ended) hold the database; finish them (COMMIT PREPARED, ROLLBACK PREPARED) and start again. The database is as it was.',
+  ),
   DATABASE_ROLE_MISSING: entry('precondition', 'never', 'Make the roles named, then make a new plan.'),
   DATABASE_EXTENSION_MISSING: entry('precondition', 'never', 'Install the packages of the extensions named in the guest, then make a new plan.'),
   DATABASE_TABLESPACE_MISSING: entry('precondition', 'never', 'Make the tablespaces named, then make a new plan.'),
   DATABASE_ENGINE_TOO_OLD: entry('precondition', 'never', 'A dump cannot be loaded into an older major version: upgrade the database server, or choose an older recovery point.'),
   DATA_NOT_IN_RECOVERY_POINT: entry('not-found', 'never', 'Choose what the recovery point holds, or another recovery point.'),
   DATABASE_STRUCTURE_DIFFERS: entry('precondition', 'never', 'The columns have changed since: restore it beside (without --replace), compare, and copy what is needed.'),
-  DATABASE_ROWS_CONFLICT: entry('precondition', 'never', 'The restored rows contradict rows that are there now; everything is as it was. Restore beside (without --replace) and compare.'),
+  DATABASE_ROWS_CONFLICT: entry(
+    'precondition',
+    'never',
+    'The restored rows contradict rows that are there now; everything is as it was. Restore beside (without --replace) and compare.',
+  ),
 
   // Modosu's own parts
   DATABASE_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),

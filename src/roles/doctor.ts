@@ -47,7 +47,11 @@ function checkInstallation(config: Config): readonly Check[] {
   if (endpoints !== null) return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
   if (config.databaseUrl !== null && config.temporalAddress !== null) return [ok('installation', 'PostgreSQL and Temporal by address')];
   return [
-    fail('installation', `\`modosu up\` does not run on ${config.stateDirectory}.`, 'Start it, set MODOSU_STATE_DIR to its state directory, or set MODOSU_DATABASE_URL and MODOSU_TEMPORAL_ADDRESS.'),
+    fail(
+      'installation',
+      `\`modosu up\` does not run on ${config.stateDirectory}.`,
+      'Start it, set MODOSU_STATE_DIR to its state directory, or set MODOSU_DATABASE_URL and MODOSU_TEMPORAL_ADDRESS.',
+    ),
   ];
 }
 
@@ -55,7 +59,9 @@ function checkInstallation(config: Config): readonly Check[] {
 async function checkServices(config: Config): Promise<readonly Check[]> {
   const log = createLog({ level: 'silent', role: 'doctor' });
   const { databaseUrl } = config;
-  if (databaseUrl === null) return [fail('database', 'No address is known.', 'Start `modosu up`, or set MODOSU_DATABASE_URL.', 'CONFIG_INVALID'), ...(await checkRuns(config, null))];
+  if (databaseUrl === null) {
+    return [fail('database', 'No address is known.', 'Start `modosu up`, or set MODOSU_DATABASE_URL.', 'CONFIG_INVALID'), ...(await checkRuns(config, null))];
+  }
   const catalog = openCatalog(databaseUrl, log);
   try {
     const database = await checkDatabase(catalog);

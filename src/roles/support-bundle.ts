@@ -34,7 +34,13 @@ export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly st
   const config = configOrNull(env);
   const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
   const hide = await hideSecretsOf(layout.secrets, env);
-  const files = [README, about(programVersion(), now), configuration(env), ...(await logs(layout.logs)), ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat()];
+  const files = [
+    README,
+    about(programVersion(), now),
+    configuration(env),
+    ...(await logs(layout.logs)),
+    ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat(),
+  ];
   await pack(file, files.map(({ path, text }) => ({ path, text: hide(text) })));
   const { size } = await stat(file);
   const names = files.map(({ path }) => path).sort();
@@ -81,7 +87,10 @@ Passwords, keys and tokens of this installation are replaced by [redacted]. Name
 
 async function doctor(env: NodeJS.ProcessEnv): Promise<BundleFile> {
   try {
-    const late = (): ModosuError => new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `\`modosu doctor\` has not ended within ${DOCTOR_TIMEOUT_MS / 1000} s: something that it looks at hangs.`);
+    const late = (): ModosuError => new ModosuError(
+      'HYPERVISOR_COMMAND_TIMED_OUT',
+      `\`modosu doctor\` has not ended within ${DOCTOR_TIMEOUT_MS / 1000} s: something that it looks at hangs.`,
+    );
     return json('doctor.json', reportOf(await withinDeadline(examine(env), DOCTOR_TIMEOUT_MS, late)));
   } catch (error) {
     return json('doctor.error.json', toModosuError(error).summary());
@@ -141,7 +150,11 @@ async function orRefused(path: string, write: () => Promise<void>): Promise<void
 
 function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly format: ReportFormat } {
   try {
-    const { values } = parseArgs({ args: [...args], options: { file: { type: 'string', short: 'f' }, output: { type: 'string', short: 'o', default: 'table' } }, allowPositionals: false });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { file: { type: 'string', short: 'f' }, output: { type: 'string', short: 'o', default: 'table' } },
+      allowPositionals: false,
+    });
     const format = REPORT_FORMATS.find((known) => known === values.output);
     if (format === undefined) throw new Error(`--output must be one of ${REPORT_FORMATS.join(', ')}`);
     if (values.file === '') throw new Error('--file needs a path');

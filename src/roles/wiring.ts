@@ -74,14 +74,26 @@ export class Adapters {
   readonly hypervisor = (declaration: HypervisorDeclaration): Hypervisor =>
     once(this.hypervisors, declaration, () => {
       const { stallTimeoutMs, imageDirectories, layout } = this.config;
-      return createLibvirtHypervisor({ name: declaration.name, uri: declaration.uri, stateDirectory: join(layout.hypervisors, declaration.name), stallTimeoutMs, imageDirectories });
+      return createLibvirtHypervisor({
+        name: declaration.name,
+        uri: declaration.uri,
+        stateDirectory: join(layout.hypervisors, declaration.name),
+        stallTimeoutMs,
+        imageDirectories,
+      });
     });
 
   readonly repository = (declaration: RepositoryDeclaration): ImageRepository => once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
 
   readonly dataRepository = (): DataRepository => (this.data ??= openDataRepository(this.config));
 
-  readonly overSsh: ActivityDependencies['overSsh'] = (agent, server, access) => new SshGuestAgent({ agent, server, access, identity: this.sshIdentity, directory: this.config.layout.guestSsh });
+  readonly overSsh: ActivityDependencies['overSsh'] = (agent, server, access) => new SshGuestAgent({
+    agent,
+    server,
+    access,
+    identity: this.sshIdentity,
+    directory: this.config.layout.guestSsh,
+  });
 
   /** Asked once: a key that could not be made or read is tried again. */
   readonly sshIdentity = (): Promise<SshIdentity> => {

@@ -31,6 +31,10 @@ async function makeKey(): Promise<string> {
 
 async function keygen(args: readonly string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await runCommand(['ssh-keygen', ...args], { timeoutMs: DEADLINE_MS });
-  if (exitCode !== 0) throw new ModosuError('INTERNAL', `ssh-keygen failed: ${stderr.trim()}`, { hint: 'Look at the file ssh/key among the secrets: what is damaged there can be removed, and guests then need the new public key.' });
+  if (exitCode !== 0) {
+    throw new ModosuError('INTERNAL', `ssh-keygen failed: ${stderr.trim()}`, {
+      hint: 'Look at the file ssh/key among the secrets: what is damaged there can be removed, and guests then need the new public key.',
+    });
+  }
   return stdout.trim();
 }

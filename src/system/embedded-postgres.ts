@@ -110,7 +110,10 @@ async function makeCluster({ dataDirectory, superuserPassword, fsync }: ClusterO
 /**
  * The command that runs the server in the foreground. A fast shutdown (SIGINT) ends it; it gets one, too, when the process that started it dies. No password in it.
  */
-export function embeddedPostgresArgv(prepared: PreparedCluster, { dataDirectory, port, fsync }: Pick<EmbeddedPostgresOptions, 'dataDirectory' | 'port' | 'fsync'>): readonly [string, ...string[]] {
+export function embeddedPostgresArgv(
+  prepared: PreparedCluster,
+  { dataDirectory, port, fsync }: Pick<EmbeddedPostgresOptions, 'dataDirectory' | 'port' | 'fsync'>,
+): readonly [string, ...string[]] {
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),

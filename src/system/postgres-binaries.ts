@@ -20,7 +20,17 @@ export async function postgresIdentity(): Promise<OsIdentity> {
   if (uid !== 0) return { uid, gid: process.getgid?.() ?? uid, differs: false };
   const known = await lookUp();
   if (known !== null) return known;
-  const made = await runCommand(['useradd', '--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', OS_USER], { timeoutMs: 30_000 });
+  const made = await runCommand([
+    'useradd',
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--home-dir',
+    '/nonexistent',
+    '--shell',
+    '/usr/sbin/nologin',
+    OS_USER,
+  ], { timeoutMs: 30_000 });
   const identity = await lookUp();
   if (identity !== null) return identity;
   throw new ModosuError('PROGRAM_MISSING', `The OS user "${OS_USER}" is missing and could not be made: ${made.stderr.trim()}`, {

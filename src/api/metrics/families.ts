@@ -42,22 +42,58 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
     gauge('modosu_build_info', 'Version of the API.', [{ labels: { version: process.version }, value: 1 }]),
     gauge('process_start_time_seconds', 'Start of the API process, in seconds since 1970.', [{ value: process.startedAtSeconds }]),
     gauge('process_resident_memory_bytes', 'Memory of the API process.', [{ value: process.residentBytes }]),
-    counter('modosu_runs_total', 'Runs that have ended, by kind and outcome.', runKind.options.flatMap((kind) => OUTCOMES.map((outcome) => ({ labels: { kind, outcome }, value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0 })))),
-    gauge('modosu_runs_open', 'Runs that are accepted or running.', figures.runs.filter(({ state }) => !isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, state }, value: count }))),
+    counter(
+      'modosu_runs_total',
+      'Runs that have ended, by kind and outcome.',
+      runKind.options.flatMap((kind) => OUTCOMES.map((outcome) => ({
+        labels: { kind, outcome },
+        value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0,
+      }))),
+    ),
+    gauge(
+      'modosu_runs_open',
+      'Runs that are accepted or running.',
+      figures.runs.filter(({ state }) => !isFinal(state)).map(({ kind, state, count }) => ({ labels: { kind, state }, value: count })),
+    ),
     gauge('modosu_runs_waiting', 'Runs that wait for a person.', [{ value: figures.waiting }]),
-    { name: 'modosu_step_duration_seconds', type: 'histogram', help: 'How long steps took, by kind of run, sort of step and how it ended.', samples: figures.steps.flatMap(histogram) },
+    {
+      name: 'modosu_step_duration_seconds',
+      type: 'histogram',
+      help: 'How long steps took, by kind of run, sort of step and how it ended.',
+      samples: figures.steps.flatMap(histogram),
+    },
     counter('modosu_restore_bytes_total', 'Bytes that restores have brought back.', [...restored].map(([kind, value]) => ({ labels: { kind }, value }))),
-    gauge('modosu_last_usable_recovery_point_timestamp_seconds', 'Point in time of the newest usable recovery point; 0: there is none.', protectedThings.filter(({ declared }) => declared).map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 }))),
+    gauge(
+      'modosu_last_usable_recovery_point_timestamp_seconds',
+      'Point in time of the newest usable recovery point; 0: there is none.',
+      protectedThings.filter(({ declared }) => declared).map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 })),
+    ),
     gauge('modosu_recovery_points', 'Recovery points, by whether they can be used.', protectedThings.flatMap(({ labels, points }) => [
       { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
       { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
     ])),
-    gauge('modosu_rto_seconds', 'What the newest measured restore took, from the accepted request until the server was back.', recoveries.map(({ labels, recoverySeconds }) => ({ labels, value: recoverySeconds }))),
-    gauge('modosu_rpo_seconds', 'What the newest measured restore lost, from the point in time to the incident.', recoveries.flatMap(({ labels, lostSeconds }) => (lostSeconds === null ? [] : [{ labels, value: lostSeconds }]))),
+    gauge(
+      'modosu_rto_seconds',
+      'What the newest measured restore took, from the accepted request until the server was back.',
+      recoveries.map(({ labels, recoverySeconds }) => ({ labels, value: recoverySeconds })),
+    ),
+    gauge(
+      'modosu_rpo_seconds',
+      'What the newest measured restore lost, from the point in time to the incident.',
+      recoveries.flatMap(({ labels, lostSeconds }) => (lostSeconds === null ? [] : [{ labels, value: lostSeconds }])),
+    ),
     gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
     gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [{ value: figures.waysBack.expired }]),
-    gauge('modosu_repository_up', 'Whether the image repository can be used now, seen from the API.', repositories.map(({ name, freeBytes }) => ({ labels: { repository: name }, value: freeBytes === null ? 0 : 1 }))),
-    gauge('modosu_repository_free_bytes', 'Room left in the image repository.', repositories.flatMap(({ name, freeBytes }) => (freeBytes === null ? [] : [{ labels: { repository: name }, value: freeBytes }]))),
+    gauge(
+      'modosu_repository_up',
+      'Whether the image repository can be used now, seen from the API.',
+      repositories.map(({ name, freeBytes }) => ({ labels: { repository: name }, value: freeBytes === null ? 0 : 1 })),
+    ),
+    gauge(
+      'modosu_repository_free_bytes',
+      'Room left in the image repository.',
+      repositories.flatMap(({ name, freeBytes }) => (freeBytes === null ? [] : [{ labels: { repository: name }, value: freeBytes }])),
+    ),
   ];
 }
 

@@ -44,7 +44,10 @@ export class ServersController {
   @HttpCode(202)
   @NeedsScope('operate')
   @AcceptsIdempotencyKey()
-  @ApiOperation({ operationId: 'startBackup', summary: 'Takes recovery points: an image (offline: the server is stopped, copied and put back into its power state; online: it goes on, frozen for a moment), or one of each data set.' })
+  @ApiOperation({
+    operationId: 'startBackup',
+    summary: 'Takes recovery points: an image (offline: the server is stopped, copied and put back into its power state; online: it goes on, frozen for a moment), or one of each data set.',
+  })
   @ApiResponse({ status: 202, description: 'Accepted; Location names the run.', standardSchema: runViewSchema })
   async backUp(
     @Param('server', new ServerSelectorPipe()) selector: string,
@@ -100,7 +103,9 @@ export class ServersController {
       incidentAt: body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString(),
     };
     const { planId, replayed } = await catalog.acceptPlan(
-      body.scenario === 'data' ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection } : { ...request, scenario: 'server', noData: body.noData, keepDisks: body.keepDisks, attachOldDisks: body.attachOldDisks },
+      body.scenario === 'data'
+        ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection }
+        : { ...request, scenario: 'server', noData: body.noData, keepDisks: body.keepDisks, attachOldDisks: body.attachOldDisks },
     );
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);

@@ -25,7 +25,11 @@ export class TokensController {
   @Post()
   @HttpCode(201)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ operationId: 'createToken', summary: 'Makes a token. Its secret is in this answer and nowhere else.', description: 'Each request makes another token: the secret of an earlier answer cannot be told again.' })
+  @ApiOperation({
+    operationId: 'createToken',
+    summary: 'Makes a token. Its secret is in this answer and nowhere else.',
+    description: 'Each request makes another token: the secret of an earlier answer cannot be told again.',
+  })
   @ApiResponse({ status: 201, description: 'The token and its secret.', standardSchema: createdTokenSchema })
   async create(@Body({ schema: createTokenRequestSchema }) body: CreateTokenRequest, @Caller() caller: TokenRecord): Promise<CreatedToken> {
     const expiresAt = body.expiresAt === null ? null : new Date(body.expiresAt);
@@ -36,7 +40,11 @@ export class TokensController {
 
   @Post(':id/revoke')
   @HttpCode(200)
-  @ApiOperation({ operationId: 'revokeToken', summary: 'Ends a token now. Asking twice changes nothing.', description: 'The token of this request cannot end itself: somebody has to be left who can undo a mistake.' })
+  @ApiOperation({
+    operationId: 'revokeToken',
+    summary: 'Ends a token now. Asking twice changes nothing.',
+    description: 'The token of this request cannot end itself: somebody has to be left who can undo a mistake.',
+  })
   @ApiResponse({ status: 200, description: 'The token; it opens nothing any more.', standardSchema: tokenSchema })
   async revoke(@Param('id', new IdPipe('tok')) id: string, @Caller() caller: TokenRecord): Promise<TokenView> {
     if (id === caller.id) throw new ModosuError('TOKEN_IS_YOURS', 'A token cannot revoke itself.', { context: { tokenId: id } });

@@ -58,7 +58,9 @@ export function addAuditCommands(program: Command, context: CliContext): void {
 }
 
 const verdictText = (verdict: AuditVerification): string =>
-  verdict.intact ? `intact: ${verdict.entries} entries, head ${plain(verdict.headHash)}` : `BROKEN at entry ${verdict.firstBadSeq} of ${verdict.entries}: ${plain(verdict.problem)}`;
+  verdict.intact
+    ? `intact: ${verdict.entries} entries, head ${plain(verdict.headHash)}`
+    : `BROKEN at entry ${verdict.firstBadSeq} of ${verdict.entries}: ${plain(verdict.problem)}`;
 
 function detailText(details: Readonly<Record<string, unknown>>): string {
   const text = Object.entries(details)

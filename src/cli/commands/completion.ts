@@ -41,7 +41,10 @@ async function candidatesFor(program: Command, context: CliContext, words: reado
   if (wanted.kind === 'value' && wanted.value.placeholder === 'file') return [{ value: FILES, description: '' }];
   const inline = current.startsWith('-') && current.includes('=') ? current.slice(0, current.indexOf('=') + 1) : '';
   const all = wanted.kind === 'words' ? wanted.candidates : await orNone(valuesFor(context, wanted.value));
-  return all.map(({ value, description }) => ({ value: `${inline && !value.startsWith('-') ? inline : ''}${value}`, description })).filter(({ value }) => HARMLESS.test(value) && value.startsWith(current));
+  return all.map(({ value, description }) => ({
+    value: `${inline && !value.startsWith('-') ? inline : ''}${value}`,
+    description,
+  })).filter(({ value }) => HARMLESS.test(value) && value.startsWith(current));
 }
 
 /** An API that is away, or a token that may not read, must not fill the command line with errors. */

@@ -63,7 +63,10 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .command('plan')
     .description('make a restore plan and show it; changes nothing')
     .argument('<server>', 'name or id of the server')
-    .addOption(new Option('--scenario <scenario>', 'server: the whole server, from an image and the data saved after it; data: files or tables into the running server').choices(['server', 'data']).makeOptionMandatory())
+    .addOption(new Option(
+      '--scenario <scenario>',
+      'server: the whole server, from an image and the data saved after it; data: files or tables into the running server',
+    ).choices(['server', 'data']).makeOptionMandatory())
     .option('--image <recovery-point>', 'server: image to restore; if not given, the newest usable one from before the incident')
     .option('--keep-disk <target>', 'server: disk with role data that stays as it is now, such as vdb; may be repeated', several)
     .option('--attach-old-disk <target>', 'server: disk with role data whose old volume is attached read-only to the restored server, to copy from it; may be repeated', several)

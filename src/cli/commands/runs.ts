@@ -27,7 +27,10 @@ export function addBackupCommands(program: Command, context: CliContext): void {
         .option('--allow-crash-consistent', 'online only: go on when the file systems cannot be frozen; the recovery point then says "crash"')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
-    ['modosu backup image db01 --mode online --reason "before service pack 2" --wait', 'modosu backup image old01 --mode online --allow-crash-consistent --reason "has no guest agent"'],
+    [
+      'modosu backup image db01 --mode online --reason "before service pack 2" --wait',
+      'modosu backup image old01 --mode online --allow-crash-consistent --reason "has no guest agent"',
+    ],
   ).action(async (name: string, options: BackupFlags, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();

@@ -30,7 +30,9 @@ export async function undoRun(context: CliContext, printer: Printer, id: string,
 /** Before go-live a restore undoes itself, and an undo up to its end: it is cancelled, and there is nothing to plan. */
 async function undoOpenRun(context: CliContext, printer: Printer, client: ApiClient, run: RunView, options: UndoFlags): Promise<void> {
   if (run.kind === 'backup-image' || run.kind === 'backup-data' || run.kind === 'confirm') {
-    throw new ModosuError('WAY_BACK_NOT_FOUND', `Run ${run.id} (${run.kind}) replaces nothing: there is nothing to undo.`, { hint: `To stop it: \`modosu run cancel ${run.id}\`.` });
+    throw new ModosuError('WAY_BACK_NOT_FOUND', `Run ${run.id} (${run.kind}) replaces nothing: there is nothing to undo.`, {
+      hint: `To stop it: \`modosu run cancel ${run.id}\`.`,
+    });
   }
   if ((run.kind === 'restore-server' || run.kind === 'restore-data') && run.wayBack !== null && run.wayBack.wentLiveAt !== null) {
     throw new ModosuError('SERVER_BUSY', `Run ${run.id} has ${run.kind === 'restore-data' ? 'put the data in place' : 'gone live'} and is about to end.`, {

@@ -57,7 +57,9 @@ function here(path: readonly Command[], named: readonly string[], open: Option |
     const inline = current.includes('=') ? takesValue(optionOf(path, current.slice(0, current.indexOf('=')))) : null;
     return inline === null ? { kind: 'words', candidates: flagsOf(path) } : ofOption(inline);
   }
-  if (command.commands.length > 0) return { kind: 'words', candidates: command.createHelp().visibleCommands(command).map((part) => ({ value: part.name(), description: part.description() })) };
+  if (command.commands.length > 0) {
+    return { kind: 'words', candidates: command.createHelp().visibleCommands(command).map((part) => ({ value: part.name(), description: part.description() })) };
+  }
   const argument = argumentAt(command.registeredArguments, named.length);
   return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, named });
 }

@@ -18,7 +18,10 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
     case 'server':
       return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName }) => ({ value: name, description: `domain ${domainName}` }));
     case 'run':
-      return (await runsFor(context, path)).map((run) => ({ value: run.id, description: `${run.kind} of ${run.serverName}, ${run.state}, ${describeAge(run.requestedAt, context.io.now())} ago` }));
+      return (await runsFor(context, path)).map((run) => ({
+        value: run.id,
+        description: `${run.kind} of ${run.serverName}, ${run.state}, ${describeAge(run.requestedAt, context.io.now())} ago`,
+      }));
     case 'recovery-point':
       return (await items<RecoveryPointView>(context, '/v1/recovery-points', { limit: MAX_PAGE, server: named[0] }))
         .filter(fits(option))

@@ -38,7 +38,12 @@ const recoveryPoint = ({ recoveryPoint: point }: DataRestorePlanBody, now: Date)
   );
 
 export function selectionText(selection: DataSelection): readonly string[] {
-  if (selection.kind === 'files') return [...(selection.paths.length === 0 ? ['everything of the data set'] : selection.paths), selection.replace ? 'files that differ are replaced' : 'files that exist stay as they are'];
+  if (selection.kind === 'files') {
+    return [
+      ...(selection.paths.length === 0 ? ['everything of the data set'] : selection.paths),
+      selection.replace ? 'files that differ are replaced' : 'files that exist stay as they are',
+    ];
+  }
   if (selection.whole) return [`the whole database ${selection.database}`];
   return [
     `of the database ${selection.database}:`,
@@ -68,7 +73,12 @@ export const lossAndTime = (loss: RecoveryLoss | undefined, estimate: Estimate):
   fields(
     [
       ...(loss === undefined ? [] : [['lost (RPO)', `${formatDuration(loss.seconds)}: from ${utc(loss.pointInTime)} to ${utc(loss.incidentAt)}`] as const]),
-      ['takes (RTO)', estimate === null ? 'no estimate yet: fewer than three measured restores' : `${formatDuration(estimate.p50Seconds)} to ${formatDuration(estimate.p90Seconds)}, based on ${estimate.basedOnRuns} runs`],
+      [
+        'takes (RTO)',
+        estimate === null
+          ? 'no estimate yet: fewer than three measured restores'
+          : `${formatDuration(estimate.p50Seconds)} to ${formatDuration(estimate.p90Seconds)}, based on ${estimate.basedOnRuns} runs`,
+      ],
     ],
     '  ',
   );

@@ -50,7 +50,12 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
       ['memory, CPUs', `${formatBytes(inspection.memoryBytes)}, ${inspection.vcpus}`],
       ['firmware', nvram === null ? inspection.firmware : `${inspection.firmware}, NVRAM ${nvram.path}`],
       ['generation id', inspection.generationId ?? 'none'],
-      ['NIC', inspection.nics.length === 0 ? 'none' : inspection.nics.map(({ mac, type, source, linkUp }) => `${mac} ${type}${source === null ? '' : ` ${source}`}, ${nicRole(protection, mac)}${linkUp ? '' : ', LINK DOWN'}`)],
+      [
+        'NIC',
+        inspection.nics.length === 0
+          ? 'none'
+          : inspection.nics.map(({ mac, type, source, linkUp }) => `${mac} ${type}${source === null ? '' : ` ${source}`}, ${nicRole(protection, mac)}${linkUp ? '' : ', LINK DOWN'}`),
+      ],
       ['removable', inspection.removableMedia.length === 0 ? 'none' : inspection.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`)],
     ],
     '  ',

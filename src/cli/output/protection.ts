@@ -19,7 +19,9 @@ function question(check: HealthCheck): string {
 /** One data set on one line. */
 export function dataSetText(dataSet: DataSet): string {
   const hooks = [...(dataSet.before === null ? [] : [`before: ${argvText(dataSet.before)}`]), ...(dataSet.after === null ? [] : [`after: ${argvText(dataSet.after)}`])];
-  const what = dataSet.kind === 'files' ? `files ${dataSet.paths.join(', ')}${dataSet.excludes.length === 0 ? '' : ` without ${dataSet.excludes.join(', ')}`}` : `PostgreSQL ${dataSet.databases.join(', ')}`;
+  const what = dataSet.kind === 'files'
+    ? `files ${dataSet.paths.join(', ')}${dataSet.excludes.length === 0 ? '' : ` without ${dataSet.excludes.join(', ')}`}`
+    : `PostgreSQL ${dataSet.databases.join(', ')}`;
   return [`${dataSet.name}: ${what}`, ...hooks].join('; ');
 }
 

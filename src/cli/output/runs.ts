@@ -71,7 +71,9 @@ function stepsText(run: RunView, printer: Printer, now: Date): string {
     if (state === 'failed') return printer.paint('red', text);
     return state === 'running' || state === 'waiting' ? printer.paint('bold', text) : text;
   });
-  const failures = run.steps.flatMap((step) => (step.error === null ? [] : [`  ${plain(step.key)}: ${plain(step.error.code)}: ${plain(step.error.message)}`, `    hint: ${plain(step.error.hint)}`]));
+  const failures = run.steps.flatMap((step) => (step.error === null
+    ? []
+    : [`  ${plain(step.key)}: ${plain(step.error.code)}: ${plain(step.error.message)}`, `    hint: ${plain(step.error.hint)}`]));
   return ['Steps', ...painted.map((text) => `  ${text}`), ...failures].join('\n');
 }
 

@@ -16,7 +16,12 @@ export function undoPlanText(plan: RestorePlanView, body: UndoPlanBody, printer:
     ...(body.data == null ? [section('What it returns to', returnsTo(body))] : []),
     section('Findings', findingsText(body.findings, printer)),
     section('What would be lost', lossesText(body.losses)),
-    body.data == null ? section('Volumes', volumes(body)) : section('Data that goes back', [fields([['data set', dataSetText(body.data.record.dataSet)], ['kept', keptDataText(body.data.record.kept)]], '  '), changesText(body.data.changes)].join('\n')),
+    body.data == null
+      ? section('Volumes', volumes(body))
+      : section(
+        'Data that goes back',
+        [fields([['data set', dataSetText(body.data.record.dataSet)], ['kept', keptDataText(body.data.record.kept)]], '  '), changesText(body.data.changes)].join('\n'),
+      ),
     section('Steps', stepsText(body.steps)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
     section('Next', nextText(plan, body, command, printer)),

@@ -6,20 +6,36 @@ import { fields, table, utc } from './text';
 export const wayBackTable = (wayBacks: readonly WayBackView[]): string =>
   table(
     ['RUN', 'SERVER', 'STATE', 'HOLDS', 'LIVES UNTIL', 'WENT LIVE'],
-    wayBacks.map((wayBack) => [wayBack.runId, wayBack.serverName, wayBack.state, holds(wayBack), livesUntil(wayBack), wayBack.wentLiveAt === null ? 'no' : utc(wayBack.wentLiveAt)]),
+    wayBacks.map((wayBack) => [
+      wayBack.runId,
+      wayBack.serverName,
+      wayBack.state,
+      holds(wayBack),
+      livesUntil(wayBack),
+      wayBack.wentLiveAt === null ? 'no' : utc(wayBack.wentLiveAt),
+    ]),
   );
 
 /** What one run has kept of the server it replaced. */
 export function wayBackText(wayBack: WayBackView, now: Date): string {
   const { state, wasGone, volumes, nvramPath, data, closedBy, closedAt } = wayBack;
-  const kept = [...(data === null ? [] : [`data set ${data.dataSet.name}, in the guest`, ...keptDataText(data.kept)]), ...volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`), ...(nvramPath === null ? [] : [`NVRAM ${nvramPath}`])];
+  const kept = [
+    ...(data === null ? [] : [`data set ${data.dataSet.name}, in the guest`, ...keptDataText(data.kept)]),
+    ...volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`),
+    ...(nvramPath === null ? [] : [`NVRAM ${nvramPath}`]),
+  ];
   const open = state === 'open';
   const card = fields(
     [
       ['state', open && wasGone ? 'open: nothing was there to be kept' : aboutData(wayBack, STATE_WORDS[state])],
       ...(open ? [['holds', wasGone ? 'nothing: the hypervisor did not know the server' : [holds(wayBack), ...kept]] as const] : []),
       ...(open ? [['lives until', aboutData(wayBack, livesWords(wayBack, now))] as const] : []),
-      ...(data !== null ? [] : [['went live', wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`] as const]),
+      ...(data !== null
+        ? []
+        : [[
+          'went live',
+          wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`,
+        ] as const]),
       ...(closedBy === null ? [] : [['closed', `${utc(closedAt)} by run ${closedBy}`] as const]),
     ],
     '  ',

@@ -54,7 +54,12 @@ export async function waitForRun(io: CliIo, client: ApiClient, runId: string, pr
   const ticking = setInterval(() => reporter.tick(), 1000);
   try {
     return await waitWithin(io, options, words, (signal) =>
-      followRun(client, runId, { signal, stopsAt: options.stopsAt, onRun: (run) => reporter.see(run), onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`) }),
+      followRun(client, runId, {
+        signal,
+        stopsAt: options.stopsAt,
+        onRun: (run) => reporter.see(run),
+        onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`),
+      }),
     );
   } finally {
     clearInterval(ticking);

@@ -53,7 +53,9 @@ const postgresqlSelectionSchema = z
     tables: z.array(z.strictObject({ schema: identifier, name: identifier })).max(500).default([]),
     schemas: z.array(identifier).max(100).default([]),
     whole: z.boolean().default(false).meta({ description: 'The whole database goes back in time.' }),
-    replace: z.boolean().default(false).meta({ description: 'Whether tables that exist get the rows of the recovery point; false: the restored ones land in a schema of their own to compare.' }),
+    replace: z.boolean().default(false).meta({
+      description: 'Whether tables that exist get the rows of the recovery point; false: the restored ones land in a schema of their own to compare.',
+    }),
   })
   .refine(({ tables, schemas, whole }) => whole !== (tables.length > 0 || schemas.length > 0), { path: ['whole'], message: 'name tables or schemas, or the whole database' });
 
@@ -61,7 +63,9 @@ export const dataSelectionSchema = z.discriminatedUnion('kind', [filesSelectionS
 
 export const dataChangeSchema = z
   .object({
-    effect: z.enum(['added', 'replaced', 'beside', 'kept', 'untouched']).meta({ description: 'added: missing now, put in place. replaced: exists and differs, replaced. beside: exists, the restored one is put beside it. kept: exists and differs, stays. untouched: the same.' }),
+    effect: z.enum(['added', 'replaced', 'beside', 'kept', 'untouched']).meta({
+      description: 'added: missing now, put in place. replaced: exists and differs, replaced. beside: exists, the restored one is put beside it. kept: exists and differs, stays. untouched: the same.',
+    }),
     what: z.string(),
     count: z.number(),
     bytes: z.number().nullable(),
@@ -85,6 +89,18 @@ const keptDataSchema = z.discriminatedUnion('kind', [
   }),
 ]) satisfies z.ZodType<KeptData>;
 
-export const keptDataRecordSchema = z.object({ runId: z.string(), undone: z.boolean(), dataSet: dataSetSchema, recoveryPointId: z.string(), kept: keptDataSchema }).meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
+export const keptDataRecordSchema = z.object({
+  runId: z.string(),
+  undone: z.boolean(),
+  dataSet: dataSetSchema,
+  recoveryPointId: z.string(),
+  kept: keptDataSchema,
+}).meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
 
-export const dataRestoreItemSchema = z.object({ dataSet: dataSetSchema, recoveryPointId: z.string(), snapshotId: z.string(), content: dataContentSchema, selection: dataSelectionSchema });
+export const dataRestoreItemSchema = z.object({
+  dataSet: dataSetSchema,
+  recoveryPointId: z.string(),
+  snapshotId: z.string(),
+  content: dataContentSchema,
+  selection: dataSelectionSchema,
+});

@@ -19,7 +19,9 @@ export const diskTarget = z.string().regex(/^(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]
 
 const diskDeclarationSchema = z.strictObject({
   target: diskTarget,
-  role: z.enum(['system', 'data']).meta({ description: 'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.' }),
+  role: z.enum(['system', 'data']).meta({
+    description: 'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.',
+  }),
 }) satisfies z.ZodType<DiskDeclaration>;
 
 const nicDeclarationSchema = z.strictObject({
@@ -76,7 +78,9 @@ const LIMITS_DEFAULT = { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null 
 const onlineBackupSchema = z.strictObject({
   // Less than this would look like a copy that stands still.
   rateLimitBytesPerSecond: z.int().min(65_536).nullable().default(null).meta({ description: 'Per disk.' }),
-  maxGuestLatencyMs: z.int().min(1).max(600_000).nullable().default(null).meta({ description: "The backup gives up when the guest's writes take longer than this on average for ten seconds." }),
+  maxGuestLatencyMs: z.int().min(1).max(600_000).nullable().default(null).meta({
+    description: "The backup gives up when the guest's writes take longer than this on average for ten seconds.",
+  }),
 }) satisfies z.ZodType<OnlineBackupLimits>;
 
 const guestDirectory = oneLine(1024)
@@ -118,7 +122,9 @@ export const dataSetSchema = z.discriminatedUnion(
         .meta({ description: "The guest's account that runs the client programs; null: the guest agent's own." }),
       socketDirectory: absoluteDirectory.nullable().default(null),
       port: z.int().min(1).max(65_535).default(5432),
-      spoolDirectory: guestDirectory.refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it').default('/var/tmp/modosu-spool').meta({ description: 'Where dumps lie while they are saved or loaded.' }),
+      spoolDirectory: guestDirectory.refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it').default('/var/tmp/modosu-spool').meta({
+        description: 'Where dumps lie while they are saved or loaded.',
+      }),
     }),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be files or postgresql' : undefined) },

@@ -29,10 +29,22 @@ export const imageRecoveryPointSchema = z
   .meta({ id: 'ImageRecoveryPoint' });
 
 export const dataRecoveryPointSchema = z
-  .object({ kind: z.literal('data'), ...commonFields, dataSet: z.string(), purpose: z.enum(['backup', 'safety']).meta({ description: 'safety: taken of what was there before a restore; never chosen by itself, only by its id.' }), snapshotId: z.string(), addedBytes: z.number().meta({ description: 'Bytes it has added to the data repository.' }), declared: dataSetSchema.meta({ description: 'The data set as it was declared then.' }), content: dataContentSchema })
+  .object({
+    kind: z.literal('data'),
+    ...commonFields,
+    dataSet: z.string(),
+    purpose: z.enum(['backup', 'safety']).meta({ description: 'safety: taken of what was there before a restore; never chosen by itself, only by its id.' }),
+    snapshotId: z.string(),
+    addedBytes: z.number().meta({ description: 'Bytes it has added to the data repository.' }),
+    declared: dataSetSchema.meta({ description: 'The data set as it was declared then.' }),
+    content: dataContentSchema,
+  })
   .meta({ id: 'DataRecoveryPoint' });
 
-export const recoveryPointViewSchema = z.discriminatedUnion('kind', [imageRecoveryPointSchema, dataRecoveryPointSchema]).meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
+export const recoveryPointViewSchema = z.discriminatedUnion(
+  'kind',
+  [imageRecoveryPointSchema, dataRecoveryPointSchema],
+).meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
 
 export const recoveryPointQuerySchema = z.strictObject({ server: serverQueryField, ...pageQueryFields });
 export type RecoveryPointQuery = z.output<typeof recoveryPointQuerySchema>;

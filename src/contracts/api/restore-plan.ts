@@ -183,7 +183,9 @@ export const restorePlanRequestSchema = z
           scenario: z.literal('server'),
           ...requestFields,
           keepDisks: diskTargets.meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
-          attachOldDisks: diskTargets.meta({ description: 'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.' }),
+          attachOldDisks: diskTargets.meta({
+            description: 'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.',
+          }),
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),

@@ -66,7 +66,9 @@ export type RunQuery = z.output<typeof runQuerySchema>;
 const imageBackupRequestSchema = z
   .strictObject({
     kind: z.literal('image'),
-    mode: z.enum(['offline', 'online']).meta({ description: 'offline: the server is shut down, copied, and put back into its power state. online: it goes on; its file systems are frozen for a moment.' }),
+    mode: z.enum(['offline', 'online']).meta({
+      description: 'offline: the server is shut down, copied, and put back into its power state. online: it goes on; its file systems are frozen for a moment.',
+    }),
     allowCrashConsistent: z
       .boolean()
       .default(false)

@@ -24,7 +24,14 @@ const PIECE_BYTES = 8 * 1024 * 1024;
  * that would write more. `action`: `-fprintf` with a format, or `-fprint0`. Throws `GUEST_PROGRAM_MISSING` (no prlimit), `GUEST_DISK_FULL`; any other end of
  * find is for the caller to judge.
  */
-export async function findFiles(agent: GuestAgent, starts: readonly string[], tests: readonly string[], action: readonly ['-fprint0'] | readonly ['-fprintf', string], maxBytes: number, options: RunOptions): Promise<Found> {
+export async function findFiles(
+  agent: GuestAgent,
+  starts: readonly string[],
+  tests: readonly string[],
+  action: readonly ['-fprint0'] | readonly ['-fprintf', string],
+  maxBytes: number,
+  options: RunOptions,
+): Promise<Found> {
   const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
   const file = `${DIRECTORY}/${name}`;
   const [kind, ...format] = action;
@@ -36,7 +43,8 @@ export async function findFiles(agent: GuestAgent, starts: readonly string[], te
     return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= bound, exitCode, stderr };
   } finally {
     // Ours, and those of callers that have died.
-    await agent.exec(['find', DIRECTORY, '-maxdepth', '1', '-name', `${PREFIX}*`, '(', '-name', `${name}*`, '-o', '-mmin', '+60', ')', '-delete'], { timeoutMs: AGENT_TIMEOUT_MS }).catch(() => undefined);
+    const old = ['find', DIRECTORY, '-maxdepth', '1', '-name', `${PREFIX}*`, '(', '-name', `${name}*`, '-o', '-mmin', '+60', ')', '-delete'] as const;
+    await agent.exec(old, { timeoutMs: AGENT_TIMEOUT_MS }).catch(() => undefined);
   }
 }
 

@@ -69,7 +69,10 @@ export async function readJournal(agent: GuestAgent, directory: string, runId: s
   const isItsOwn = journal?.runId === runId && journal.staging.device === place?.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
   if (isRoots && isStill && isItsOwn) return journal;
   const why = isRoots ? 'cannot be read, or is another one' : 'lies in a directory that is not root\'s alone (owner root, mode 0700): nothing in it is believed';
-  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, { ...(isRoots ? {} : { hint: MAKE_IT_ROOTS }), context: { directory: cleanWords(directory) } });
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, {
+    ...(isRoots ? {} : { hint: MAKE_IT_ROOTS }),
+    context: { directory: cleanWords(directory) },
+  });
 }
 
 function parseJournal(text: string): Journal | null {

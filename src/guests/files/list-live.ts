@@ -31,7 +31,10 @@ export async function listLive(agent: GuestAgent, { paths, maxBytes = MAX_BYTES 
   const find = async (starts: readonly string[], tests: readonly string[]): Promise<Found> => {
     const found = await findFiles(agent, starts, tests, ['-fprintf', FORMAT], maxBytes, { signal, onTick });
     if (!/unrecognized|unknown predicate/.test(found.stderr.slice(0, 1_000))) return found;
-    throw new ModosuError('GUEST_PROGRAM_MISSING', 'The guest has no GNU find: another one cannot list files with their attributes.', { hint: 'Install findutils in the guest.', context: { program: 'find' } });
+    throw new ModosuError('GUEST_PROGRAM_MISSING', 'The guest has no GNU find: another one cannot list files with their attributes.', {
+      hint: 'Install findutils in the guest.',
+      context: { program: 'find' },
+    });
   };
   const above = [...new Set(paths.flatMap(ancestorsOf))];
   const around = parseListing((await find([...above, ...paths], ['-maxdepth', '0'])).text);
@@ -66,7 +69,16 @@ function parseListing(text: string): LiveEntry[] {
     if (!plain || !/^[0-7]{1,6}$/.test(mode) || !/^\d{1,20}$/.test(device) || !path.startsWith('/')) {
       throw new ModosuError('DATA_RESTORE_FAILED', `find in the guest gave a listing that cannot be read, at "${cleanWords(fields.slice(at, at + FIELDS).join(' '), 120)}".`);
     }
-    entries.push({ path, type: TYPES[type] ?? 'other', sizeBytes: Number(size), mtime: Math.floor(Number(seconds)), mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid), device });
+    entries.push({
+      path,
+      type: TYPES[type] ?? 'other',
+      sizeBytes: Number(size),
+      mtime: Math.floor(Number(seconds)),
+      mode: Number.parseInt(mode, 8),
+      uid: Number(uid),
+      gid: Number(gid),
+      device,
+    });
   }
   return entries;
 }

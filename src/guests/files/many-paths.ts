@@ -87,7 +87,9 @@ export async function onEach(agent: GuestAgent, tag: string, program: readonly s
 async function onMany(agent: GuestAgent, argv: readonly [string, ...string[]], paths: readonly string[], options: RunOptions): Promise<CommandResult> {
   const result = await runInGuest(agent, { argv, input: paths.map((path) => `${path}\0`).join('') }, options);
   if (/unrecognized option|invalid option/.test(result.stderr.slice(0, 1_000))) {
-    throw new ModosuError('GUEST_PROGRAM_MISSING', `The programs of the guest are not GNU's: ${cleanWords(result.stderr)}`, { hint: 'Install coreutils and findutils in the guest.' });
+    throw new ModosuError('GUEST_PROGRAM_MISSING', `The programs of the guest are not GNU's: ${cleanWords(result.stderr)}`, {
+      hint: 'Install coreutils and findutils in the guest.',
+    });
   }
   if (result.exitCode === 126 || result.exitCode === 127) throw new ModosuError('GUEST_PROGRAM_MISSING', `A program could not be run in the guest: ${cleanWords(result.stderr)}`);
   if (/No space left on device|Disk quota exceeded/.test(result.stderr)) throw failureOf(argv[0], result, 'DATA_RESTORE_FAILED');

@@ -63,7 +63,9 @@ export async function inDirection(agent: GuestAgent, ground: Ground, direction: 
   const last = DIRECTIONS.find((one) => marks.has(directionMark(directory, one)));
   if (last === undefined) throw new ModosuError('WAY_BACK_INCOMPLETE', `What ${namesOf([directory])} holds is not what a restore has left there.`, { context: { directory } });
   await settle(agent, ground, last, options);
-  if (last !== direction) await mustRunInGuest(agent, { argv: ['mv', '-T', '--', directionMark(directory, last), directionMark(directory, direction)] }, 'DATA_RESTORE_FAILED', options);
+  if (last !== direction) {
+    await mustRunInGuest(agent, { argv: ['mv', '-T', '--', directionMark(directory, last), directionMark(directory, direction)] }, 'DATA_RESTORE_FAILED', options);
+  }
   await move(options);
   await checkAnchor(agent, ground, options);
   await mustRunInGuest(agent, { argv: ['sync', '-f', '--', directory] }, 'DATA_RESTORE_FAILED', options);
@@ -98,7 +100,13 @@ export async function transfer(agent: GuestAgent, ground: Ground, moves: readonl
  * second name first, then the other one is renamed over it. Only where the file system has no hard links (or a directory has to give way) there is a moment
  * without either.
  */
-export async function exchange(agent: GuestAgent, ground: Ground, moves: readonly Move[], { directoriesToo }: { readonly directoriesToo: boolean }, options: RunOptions): Promise<Moved> {
+export async function exchange(
+  agent: GuestAgent,
+  ground: Ground,
+  moves: readonly Move[],
+  { directoriesToo }: { readonly directoriesToo: boolean },
+  options: RunOptions,
+): Promise<Moved> {
   const done: Numbered[] = [];
   const left: Numbered[] = [];
   const tag = moveTag(ground.journal.runId);

@@ -48,7 +48,11 @@ export async function findStaging(agent: GuestAgent, search: StagingSearch, work
  * All staging directories of a run, also those that were only fetched into. `strange`: have the name of one and are not root's alone. Accounts of the guest may
  * write where data lies, so nothing in them is believed; but they may be ours, when somebody has changed owner or mode of everything there. Reads only.
  */
-export async function findStagingDirectories(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<{ readonly ours: readonly string[]; readonly strange: readonly string[] }> {
+export async function findStagingDirectories(
+  agent: GuestAgent,
+  search: StagingSearch,
+  work: GuestWork,
+): Promise<{ readonly ours: readonly string[]; readonly strange: readonly string[] }> {
   const candidates = await stagingCandidates(agent, search, work);
   const standing = await statMany(agent, candidates, work);
   const directories = candidates.filter((directory) => standing.get(directory)?.type === 'dir');

@@ -12,7 +12,12 @@ import { mustRunInGuest, type GuestWork } from './guest-process';
  * @param restoreSize bytes that a restore of the whole recovery point writes, asked for only where room is tight: there names of one file count once
  * Throws `DATA_RESTORE_FAILED` when the guest does not say it.
  */
-export async function tightRoom(agent: GuestAgent, parts: readonly Pick<StagedPart, 'base' | 'fetchBytes'>[], restoreSize: () => Promise<number>, { signal }: GuestWork): Promise<readonly GuestSpace[]> {
+export async function tightRoom(
+  agent: GuestAgent,
+  parts: readonly Pick<StagedPart, 'base' | 'fetchBytes'>[],
+  restoreSize: () => Promise<number>,
+  { signal }: GuestWork,
+): Promise<readonly GuestSpace[]> {
   const spaces = new Map<string, { directory: string; fetchBytes: number; freeBytes: number }>();
   for (const { base, fetchBytes } of parts) {
     const { stdout } = await mustRunInGuest(agent, { argv: ['stat', '-f', '-c', '%i %a %S', '--', base] }, 'DATA_RESTORE_FAILED', { signal });

@@ -41,7 +41,13 @@ export async function undoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
       const replacing = itemsOf(ground, 'replaced').filter((item) => stands(item) === 'kept');
       const replaced = await exchange(agent, ground, replacing.map((item) => ({ item, ...ends(ground, item, 'undo') })), { directoriesToo: true }, options);
       const left = [...added.left.filter(({ path }) => present.has(path)), ...replaced.left];
-      result = summary(itemsOf(ground, 'added').filter((item) => stands(item) === 'undone'), added, itemsOf(ground, 'replaced').filter((item) => stands(item) === 'undone'), replaced, left);
+      result = summary(
+        itemsOf(ground, 'added').filter((item) => stands(item) === 'undone'),
+        added,
+        itemsOf(ground, 'replaced').filter((item) => stands(item) === 'undone'),
+        replaced,
+        left,
+      );
     });
     return result;
   });
@@ -57,7 +63,13 @@ export async function redoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
       const added = await transfer(agent, ground, away('added').map((item) => ({ item, from: undonePath(ground, item), to: item.path })), options);
       const replaced = await exchange(agent, ground, away('replaced').map((item) => ({ item, ...ends(ground, item, 'redo') })), { directoriesToo: false }, options);
       await markPlaced(agent, ground, options);
-      result = summary(itemsOf(ground, 'added').filter((item) => stands(item) === 'placed'), added, itemsOf(ground, 'replaced').filter((item) => stands(item) === 'kept'), replaced, [...added.left, ...replaced.left]);
+      result = summary(
+        itemsOf(ground, 'added').filter((item) => stands(item) === 'placed'),
+        added,
+        itemsOf(ground, 'replaced').filter((item) => stands(item) === 'kept'),
+        replaced,
+        [...added.left, ...replaced.left],
+      );
     });
     return result;
   });
@@ -101,7 +113,8 @@ export async function confirmFiles(agent: GuestAgent, { directories }: Pick<Kept
     const standing = (await statMany(agent, [directory], work)).get(directory);
     if (standing === undefined) continue;
     if (standing.type !== 'dir') throw new ModosuError('PATH_NOT_ALLOWED', `${namesOf([directory])} is no directory; nothing was removed there.`, { context: { directory } });
-    await mustRunInGuest(agent, { argv: ['rm', '-rf', '--one-file-system', '--', directory] }, 'DATA_RESTORE_FAILED', { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) });
+    const argv = ['rm', '-rf', '--one-file-system', '--', directory] as const;
+    await mustRunInGuest(agent, { argv }, 'DATA_RESTORE_FAILED', { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) });
   }
 }
 
@@ -132,7 +145,12 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
 /** In what was taken away, or put aside. Asked after the undo, of what lies there: an attempt that finds everything undone has nothing else to tell by. */
 async function holdsWhatOthersWrote(agent: GuestAgent, directory: string, work: GuestWork): Promise<boolean> {
   if ((await statMany(agent, [`${directory}/${HELD}`], work)).has(`${directory}/${HELD}`)) return true;
-  const find = async (...argv: string[]): Promise<boolean> => (await mustRunInGuest(agent, { argv: ['find', ...argv, '-print0', '-quit'] }, 'DATA_RESTORE_FAILED', work)).stdout !== '';
+  const find = async (...argv: string[]): Promise<boolean> => (await mustRunInGuest(
+    agent,
+    { argv: ['find', ...argv, '-print0', '-quit'] },
+    'DATA_RESTORE_FAILED',
+    work,
+  )).stdout !== '';
   const since = `${directory}/journal.json`;
   // Everything was restored before the journal was written, with the times it had. Moving a thing changes when it was changed, not what lies in it.
   return (
@@ -147,7 +165,9 @@ async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'di
   for (const directory of directories) {
     checkStaging(directory, checkedRunId(runId));
     const journal = await readJournal(agent, directory, runId, work.signal);
-    if (journal === null) throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([directory])} with what the restore has kept has gone from the guest.`, { context: { directory } });
+    if (journal === null) {
+      throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([directory])} with what the restore has kept has gone from the guest.`, { context: { directory } });
+    }
     grounds.push({ directory, journal });
   }
   return grounds;
@@ -155,7 +175,13 @@ async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'di
 
 const nothing: UndoneFiles = { added: 0, replaced: 0, left: [], leftCount: 0 };
 
-async function eachGround(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'>, runId: string, work: GuestWork, move: (ground: Ground) => Promise<UndoneFiles>): Promise<UndoneFiles> {
+async function eachGround(
+  agent: GuestAgent,
+  kept: Pick<KeptFiles, 'directories'>,
+  runId: string,
+  work: GuestWork,
+  move: (ground: Ground) => Promise<UndoneFiles>,
+): Promise<UndoneFiles> {
   let sum = nothing;
   for (const ground of await groundsOf(agent, kept, runId, work)) {
     const one = await move(ground);
@@ -167,7 +193,12 @@ async function eachGround(agent: GuestAgent, kept: Pick<KeptFiles, 'directories'
 /** `before`: as they were before this call. */
 function summary(addedBefore: readonly Numbered[], added: Moved, replacedBefore: readonly Numbered[], replaced: Moved, left: readonly Numbered[]): UndoneFiles {
   const files = (items: readonly Numbered[]): number => items.reduce((sum, item) => sum + item.files, 0);
-  return { added: files(addedBefore) + files(added.done), replaced: replacedBefore.length + replaced.done.length, left: left.slice(0, MAX_LEFT).map(({ path }) => path), leftCount: left.length };
+  return {
+    added: files(addedBefore) + files(added.done),
+    replaced: replacedBefore.length + replaced.done.length,
+    left: left.slice(0, MAX_LEFT).map(({ path }) => path),
+    leftCount: left.length,
+  };
 }
 
 /**

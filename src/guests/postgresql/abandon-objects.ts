@@ -43,6 +43,8 @@ async function takeBack(server: DatabaseServer, database: string, workDirectory:
 function restored(journal: readonly JournalEntry[]): string {
   const inside = (table: { readonly schema: string; readonly name: string }): string =>
     `c.oid IN (WITH RECURSIVE t AS (SELECT to_regclass(${literal(qualified(table))})::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = t.oid) SELECT t.oid FROM t)`;
-  const conditions = journal.flatMap((entry) => (entry.op === 'table' ? [inside(entry.now)] : entry.op === 'rows' ? [inside(entry.table)] : entry.op === 'schema' ? [`n.nspname = ${literal(entry.now)}`] : []));
+  const conditions = journal.flatMap((entry) => (entry.op === 'table'
+    ? [inside(entry.now)]
+    : entry.op === 'rows' ? [inside(entry.table)] : entry.op === 'schema' ? [`n.nspname = ${literal(entry.now)}`] : []));
   return conditions.length === 0 ? 'false' : conditions.join(' OR ');
 }

@@ -113,7 +113,11 @@ END`;
 
   attach(table: TableName, parent: TableName, bound: string | null): void {
     const make = bound === null ? `ALTER TABLE ${qualified(table)} INHERIT ${qualified(parent)}` : `ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(table)} ${bound}`;
-    this.add(guarded(make, this.noteSql(`The table ${tableNamed(table)} could not be attached to ${tableNamed(parent)}: `, true), [...NOT_POSSIBLE, 'check_violation', 'duplicate_table']));
+    this.add(guarded(
+      make,
+      this.noteSql(`The table ${tableNamed(table)} could not be attached to ${tableNamed(parent)}: `, true),
+      [...NOT_POSSIBLE, 'check_violation', 'duplicate_table'],
+    ));
   }
 
   /** Says which transaction has loaded what is put in place: `stage` is a schema that it has made. */
@@ -188,7 +192,20 @@ const OUTSIDE = `(SELECT count(*) FROM pg_attribute x JOIN pg_class c ON c.oid =
 /** A name alone, of whatever has one. */
 const bare = ({ schema, name }: TableName): TableName => ({ schema, name });
 
-const NOT_POSSIBLE = ['undefined_table', 'undefined_column', 'undefined_object', 'undefined_function', 'invalid_foreign_key', 'datatype_mismatch', 'feature_not_supported', 'duplicate_object', 'wrong_object_type', 'invalid_object_definition', 'invalid_table_definition', 'object_not_in_prerequisite_state'];
+const NOT_POSSIBLE = [
+  'undefined_table',
+  'undefined_column',
+  'undefined_object',
+  'undefined_function',
+  'invalid_foreign_key',
+  'datatype_mismatch',
+  'feature_not_supported',
+  'duplicate_object',
+  'wrong_object_type',
+  'invalid_object_definition',
+  'invalid_table_definition',
+  'object_not_in_prerequisite_state',
+];
 
 function guarded(statement: string, note: string, conditions: readonly string[]): string {
   return `DO ${literal(`BEGIN\n  EXECUTE ${literal(statement)};\nEXCEPTION WHEN ${conditions.join(' OR ')} THEN\n  ${note};\nEND`)};`;

@@ -28,7 +28,15 @@ const LEFTOVERS_END_WITHIN_MS = 30_000;
 const REST_MS = 500;
 
 /** Above what is set for the database or the role: messages in English, nothing that would end or weaken a session. */
-const SESSION = ['lc_messages=C', 'standard_conforming_strings=on', 'statement_timeout=0', 'idle_in_transaction_session_timeout=0', 'default_transaction_read_only=off', 'row_security=off', 'client_min_messages=warning'];
+const SESSION = [
+  'lc_messages=C',
+  'standard_conforming_strings=on',
+  'statement_timeout=0',
+  'idle_in_transaction_session_timeout=0',
+  'default_transaction_read_only=off',
+  'row_security=off',
+  'client_min_messages=warning',
+];
 
 interface Hello {
   readonly database: string;
@@ -104,7 +112,12 @@ export class DatabaseServer {
 
   /** Like `execute`; a statement's error is a `SqlFailure`. */
   async attempt(database: string, sql: string, { timeoutMs, env }: QueryOptions = {}): Promise<string> {
-    const result = await this.programs.run(this.psql(database), { input: `${PREAMBLE}${sql}\n`, env: env ?? this.env(), maxOutputBytes: MAX_ANSWER_BYTES, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    const result = await this.programs.run(this.psql(database), {
+      input: `${PREAMBLE}${sql}\n`,
+      env: env ?? this.env(),
+      maxOutputBytes: MAX_ANSWER_BYTES,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
     return this.judged(result);
   }
 
@@ -138,7 +151,9 @@ export class DatabaseServer {
   async refuseKnown(program: ClientProgram, { stderr, exitCode }: CommandResult): Promise<void> {
     if (/No space left on device|Disk quota exceeded|\b53100:/.test(stderr)) throw await this.full(`${program}: ${words(stderr, 200)}`);
     const lost = /connection to server (at|on) .* failed|server closed the connection unexpectedly|terminating connection|the database system is (starting up|shutting down|in recovery mode|not yet accepting)|no connection to the server|could not connect to server/;
-    if ((program === 'psql' && exitCode === 2) || lost.test(stderr)) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections, or has ended ours: ${words(stderr)}`);
+    if ((program === 'psql' && exitCode === 2) || lost.test(stderr)) {
+      throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections, or has ended ours: ${words(stderr)}`);
+    }
   }
 
   /** `GUEST_DISK_FULL` with the room that there is. */
@@ -182,12 +197,18 @@ export class DatabaseServer {
     const sql = `SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool,
   'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END, 'ended', ${ended});`;
     // Without settings that only a superuser may make.
-    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), { input: `${sql}\n`, env: { PGCONNECT_TIMEOUT: '10', PGCLIENTENCODING: 'UTF8' } });
+    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), {
+      input: `${sql}\n`,
+      env: { PGCONNECT_TIMEOUT: '10', PGCLIENTENCODING: 'UTF8' },
+    });
     let database = 'postgres';
     let answer = await say(database);
     if (answer.exitCode !== 0) answer = await say((database = 'template1'));
     if (answer.exitCode !== 0) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
-    const [found] = jsonLines(answer.stdout, record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }));
+    const [found] = jsonLines(
+      answer.stdout,
+      record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }),
+    );
     const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found?.version ?? '')?.[0];
     if (found === undefined || version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
     return { database, dataDirectory: found.dataDirectory, ended: found.ended, engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser } };

@@ -29,7 +29,12 @@ FROM pg_database d WHERE d.datname IN (${literals(names)});`;
 }
 
 /** Makes a database with everything that can only be said when it is made. Nobody but superusers gets in. */
-export async function createDatabase(server: DatabaseServer, target: string, facts: DatabaseFacts, { owner, tablespace }: { readonly owner: string | null; readonly tablespace: string | null }): Promise<void> {
+export async function createDatabase(
+  server: DatabaseServer,
+  target: string,
+  facts: DatabaseFacts,
+  { owner, tablespace }: { readonly owner: string | null; readonly tablespace: string | null },
+): Promise<void> {
   const { major } = await server.engine();
   const provider: string[] = [];
   if (major >= 15 && facts.localeProvider === 'i') provider.push('LOCALE_PROVIDER icu', ...(facts.icuLocale === null ? [] : [`ICU_LOCALE ${literal(facts.icuLocale)}`]));
@@ -48,7 +53,10 @@ export async function createDatabase(server: DatabaseServer, target: string, fac
   ];
   await server.execute(await server.maintenanceDatabase(), `CREATE DATABASE ${identifier(target)} ${options.join(' ')};`, { timeoutMs: SLOW_MS });
   // template0 has what the database may have lost on purpose.
-  const dropped = [...(facts.schemas.some((schema) => schema.name === 'public') ? [] : ['DROP SCHEMA public;']), ...(facts.extensions.some((extension) => extension.name === 'plpgsql') ? [] : ['DROP EXTENSION IF EXISTS plpgsql;'])];
+  const dropped = [
+    ...(facts.schemas.some((schema) => schema.name === 'public') ? [] : ['DROP SCHEMA public;']),
+    ...(facts.extensions.some((extension) => extension.name === 'plpgsql') ? [] : ['DROP EXTENSION IF EXISTS plpgsql;']),
+  ];
   if (dropped.length > 0) await server.execute(target, dropped.join('\n'));
 }
 
@@ -62,7 +70,9 @@ export function propertiesSql(target: string, facts: DatabaseFacts): string {
   };
   return [
     `COMMENT ON DATABASE ${database} IS ${facts.comment === null ? 'NULL' : literal(facts.comment)};`,
-    ...facts.settings.map(({ role, setting: value }) => (role === null ? `ALTER DATABASE ${database} SET ${setting(value)};` : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${setting(value)};`)),
+    ...facts.settings.map(({ role, setting: value }) => (role === null
+      ? `ALTER DATABASE ${database} SET ${setting(value)};`
+      : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${setting(value)};`)),
     ...privilegesSql(database, facts),
     `ALTER DATABASE ${database} CONNECTION LIMIT ${facts.connectionLimit};`,
   ].join('\n');

@@ -33,7 +33,11 @@ const rowsLine: Guard<readonly [string, string, number]> = (value, at) => {
 export const parseRows = (output: string): ReadonlyMap<string, number> => new Map(jsonLines(output, rowsLine).map(([schema, table, rows]) => [rowsKey({ schema, name: table }), rows]));
 
 /** See `Postgresql.dump`. */
-export async function dumpDatabases(server: DatabaseServer, directory: string, waiting: Waiting): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
+export async function dumpDatabases(
+  server: DatabaseServer,
+  directory: string,
+  waiting: Waiting,
+): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
   insideSpool(server.dataSet.spoolDirectory, directory, 'direct');
   waiting.signal.throwIfAborted();
   await server.endLeftovers([directory]);
@@ -85,16 +89,28 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
   const written = JSON.stringify(facts);
   if (Buffer.byteLength(written) > MAX_FACTS_BYTES) throw new ModosuError('DUMP_FAILED', 'The databases have more tables than can be described in 16 MiB.');
   await server.programs.write(posix.join(directory, FACTS_FILE), written);
-  await server.programs.output(['sync', '--', ...databases.map((_, index) => posix.join(directory, `${index}.dump`)), posix.join(directory, GLOBALS_FILE), directory], { timeoutMs: 600_000 });
+  await server.programs.output([
+    'sync',
+    '--',
+    ...databases.map((_, index) => posix.join(directory, `${index}.dump`)),
+    posix.join(directory, GLOBALS_FILE),
+    directory,
+  ], { timeoutMs: 600_000 });
   return { facts, content: contentOf(facts, directory) };
 }
 
 /** Bytes that a dump of each database takes, roughly. Throws `DATABASE_NOT_FOUND`. */
 async function expectedSizes(server: DatabaseServer): Promise<readonly number[]> {
   const { databases } = server.dataSet;
-  const present = await server.query(await server.maintenanceDatabase(), `SELECT to_jsonb(datname) FROM pg_database WHERE datallowconn AND datname IN (${literals(databases)});`, name);
+  const present = await server.query(
+    await server.maintenanceDatabase(),
+    `SELECT to_jsonb(datname) FROM pg_database WHERE datallowconn AND datname IN (${literals(databases)});`,
+    name,
+  );
   const missing = databases.filter((database) => !present.includes(database));
-  if (missing.length > 0) throw new ModosuError('DATABASE_NOT_FOUND', `The database server has no database ${some(missing.map((entry) => `"${named(entry)}"`))} that accepts connections.`);
+  if (missing.length > 0) {
+    throw new ModosuError('DATABASE_NOT_FOUND', `The database server has no database ${some(missing.map((entry) => `"${named(entry)}"`))} that accepts connections.`);
+  }
   const sizes: number[] = [];
   for (const database of databases) sizes.push(await server.queryOne(database, DUMP_SIZE_QUERY, integer(0), { code: 'DUMP_FAILED' }));
   return sizes;
@@ -141,7 +157,9 @@ async function dumpOne(server: DatabaseServer, { database, path, directory, snap
     // What goes until the next look would have gone by then.
     const next = free - Math.max(0, (lastFree ?? free) - free);
     lastFree = free;
-    if (free < floorBytes || next < floorBytes / 2) full.abort(await server.full(`the dump of ${named(database)} was ended before it took the last ${formatBytes(floorBytes)} from others`));
+    if (free < floorBytes || next < floorBytes / 2) {
+      full.abort(await server.full(`the dump of ${named(database)} was ended before it took the last ${formatBytes(floorBytes)} from others`));
+    }
   };
   const result = await server.programs.runLong(argv, { env: server.envOfDump(), signal: AbortSignal.any([signal, full.signal]), onBeat: watch });
   if (result.exitCode === 0) return;
@@ -198,7 +216,11 @@ export function contentOf(facts: PostgresqlFacts, directory: string): Postgresql
 }
 
 /** Rows of every table now. */
-export async function countRows(server: DatabaseServer, database: string, options: { readonly signal?: AbortSignal; readonly onBeat?: () => void; readonly condition?: string } = {}): Promise<ReadonlyMap<string, number>> {
+export async function countRows(
+  server: DatabaseServer,
+  database: string,
+  options: { readonly signal?: AbortSignal; readonly onBeat?: () => void; readonly condition?: string } = {},
+): Promise<ReadonlyMap<string, number>> {
   return parseRows(await server.attemptLong(database, rowsQuery(options.condition), options));
 }
 

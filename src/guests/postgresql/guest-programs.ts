@@ -70,7 +70,11 @@ export class GuestPrograms {
   async runLong(argv: Argv, { signal, onBeat, asAgent = false, maxOutputBytes, ...given }: LongOptions): Promise<CommandResult> {
     signal?.throwIfAborted();
     const whole: Argv = asAgent ? argv : [...(await this.asAccount()), ...argv] as unknown as Argv;
-    const pid = await this.starting(argv[0], () => this.agent.start({ argv: whole, env: given.env ?? {}, ...(given.input === undefined ? {} : { input: given.input }) }, { timeoutMs: ANSWER_MS }));
+    const pid = await this.starting(argv[0], () => this.agent.start({
+      argv: whole,
+      env: given.env ?? {},
+      ...(given.input === undefined ? {} : { input: given.input }),
+    }, { timeoutMs: ANSWER_MS }));
     let silentSince: number | null = null;
     let beatAt = performance.now();
     for (let round = 0; ; round += 1) {
@@ -107,7 +111,9 @@ export class GuestPrograms {
     if (this.osUser === null) return null;
     const { stdout, stderr } = await this.run(['id', '--', this.osUser], { asAgent: true });
     const [, uid, gid] = /^uid=(\d{1,10})(?:\([^)]*\))? gid=(\d{1,10})\b/.exec(stdout) ?? [];
-    if (uid === undefined || gid === undefined) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser, 64)}" (osUser of the data set): ${words(stderr, 200)}`);
+    if (uid === undefined || gid === undefined) {
+      throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser, 64)}" (osUser of the data set): ${words(stderr, 200)}`);
+    }
     return { uid, gid };
   }
 
@@ -192,7 +198,9 @@ export class GuestPrograms {
     try {
       return await work();
     } catch (error) {
-      if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && /No such file or directory|Failed to execute child process/.test(error.message)) throw missing(program, error);
+      if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && /No such file or directory|Failed to execute child process/.test(error.message)) {
+        throw missing(program, error);
+      }
       throw error;
     }
   }

@@ -19,9 +19,15 @@ export async function readJournal(server: DatabaseServer, database: string, sche
 
 /** What is told about a transaction, from its journal. */
 export async function keptByJournal(server: DatabaseServer, database: string, schema: string, journal: readonly JournalEntry[]): Promise<KeptObjects> {
-  const keptBytes = await server.queryOne(database, `SELECT to_jsonb(coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(schema)} AND c.relkind = 'r';`, integer(0));
+  const keptBytes = await server.queryOne(
+    database,
+    `SELECT to_jsonb(coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(schema)} AND c.relkind = 'r';`,
+    integer(0),
+  );
   // What stays under a name of ours is put beside, or kept: not what people think of as added.
-  const added = journal.flatMap((entry) => (entry.op === 'table' && !isOwnName(entry.now.schema) ? [tableNamed(entry.now)] : entry.op === 'schema' && !isOwnName(entry.now) ? [named(entry.now)] : []));
+  const added = journal.flatMap((entry) => (entry.op === 'table' && !isOwnName(entry.now.schema)
+    ? [tableNamed(entry.now)]
+    : entry.op === 'schema' && !isOwnName(entry.now) ? [named(entry.now)] : []));
   const beside = journal.flatMap((entry) => (entry.op === 'schema' && isOwnName(entry.now) && entry.back === null ? [entry.now] : []));
   return {
     kind: 'postgresql',

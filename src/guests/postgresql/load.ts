@@ -27,11 +27,19 @@ export interface Load {
 }
 
 /** `encoding`: of the database that the dump is of, as PostgreSQL calls it. The listing passes through a file: it may be longer than the agent can tell. */
-export async function readToc(server: DatabaseServer, { path, workDirectory, encoding }: { readonly path: string; readonly workDirectory: string; readonly encoding: string }): Promise<readonly TocEntry[]> {
+export async function readToc(
+  server: DatabaseServer,
+  { path, workDirectory, encoding }: { readonly path: string; readonly workDirectory: string; readonly encoding: string },
+): Promise<readonly TocEntry[]> {
   const listing = posix.join(workDirectory, 'listing');
   const { exitCode, stderr } = await server.programs.run(['pg_restore', '-l', '-f', listing, path], { timeoutMs: 300_000 });
   const found = exitCode === 0 ? await server.programs.readWhole(listing, MAX_LISTING_BYTES) : null;
-  if (found === 'too long') throw new ModosuError('DATA_RESTORE_FAILED', `The table of contents of the dump ${named(posix.basename(path))} is longer than ${MAX_LISTING_BYTES / 1024 / 1024} MiB, the longest that can be read.`);
+  if (found === 'too long') {
+    throw new ModosuError(
+      'DATA_RESTORE_FAILED',
+      `The table of contents of the dump ${named(posix.basename(path))} is longer than ${MAX_LISTING_BYTES / 1024 / 1024} MiB, the longest that can be read.`,
+    );
+  }
   const entries = found === null ? [] : parseToc(tocText(found, encoding));
   if (entries.length === 0) throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
   return entries;
@@ -51,7 +59,12 @@ export async function loadDump(server: DatabaseServer, load: Load): Promise<void
   await restore(server, load, entries.filter((entry) => !isSchema(entry)), 1);
 }
 
-async function restore(server: DatabaseServer, { path, into, workDirectory, signal, onBeat, options = [], settings }: Load, entries: readonly TocEntry[] | null, part: number): Promise<void> {
+async function restore(
+  server: DatabaseServer,
+  { path, into, workDirectory, signal, onBeat, options = [], settings }: Load,
+  entries: readonly TocEntry[] | null,
+  part: number,
+): Promise<void> {
   if (entries?.length === 0) return;
   const list = posix.join(workDirectory, numbered('list', part));
   if (entries !== null) await server.programs.writePieces(list, tocList(entries));

@@ -41,7 +41,9 @@ export async function restoreObjects(server: DatabaseServer, directory: string, 
   await server.endLeftovers([directory, workDirectory]);
   await dropScratch(server);
   if (!(await lookAt(server, [selection.database])).has(selection.database)) {
-    throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(selection.database)} is not there; restore it as a whole.`, { hint: 'Restore the whole database: there is nothing that tables or schemas could be put into.' });
+    throw new ModosuError('DATABASE_NOT_FOUND', `The database ${named(selection.database)} is not there; restore it as a whole.`, {
+      hint: 'Restore the whole database: there is nothing that tables or schemas could be put into.',
+    });
   }
   const done = await readJournal(server, selection.database, server.names.replaced);
   if (done !== null) {
@@ -57,7 +59,9 @@ export async function restoreObjects(server: DatabaseServer, directory: string, 
   refuseMissingRoles(items, found, facts);
   const stages = stagesOf(server, facts, items);
   const neededBytes = stages.flatMap(({ tables }) => tables).reduce((sum, { bytes }) => sum + bytes, 0) * COPIES + RESERVE_BYTES;
-  if ((await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) throw await server.full(`the restored tables would not fit beside the present ones`, neededBytes);
+  if ((await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) {
+    throw await server.full(`the restored tables would not fit beside the present ones`, neededBytes);
+  }
   await makeDirectory(server, workDirectory);
   try {
     await stageAndPlace(server, { facts, items, found, stages, path: posix.join(directory, facts.file), workDirectory, waiting });
@@ -100,7 +104,18 @@ async function stageAndPlace(server: DatabaseServer, { facts, items, found, stag
   const entries = withoutActing(await readToc(server, { path: staged, workDirectory, encoding: facts.encoding }), asleep);
   const role = await makePlainRole(server, facts.name);
   const options = ['--single-transaction', ...(role === null ? [] : [`--role=${role}`])];
-  await loadDump(server, { path: staged, encoding: facts.encoding, into: facts.name, workDirectory, entries, pinned: [], options, settings: ['session_replication_role=replica'], signal, onBeat: say });
+  await loadDump(server, {
+    path: staged,
+    encoding: facts.encoding,
+    into: facts.name,
+    workDirectory,
+    entries,
+    pinned: [],
+    options,
+    settings: ['session_replication_role=replica'],
+    signal,
+    onBeat: say,
+  });
   if (role !== null) await dropPlainRole(server, facts.name);
   const stageOf = new Map(stages.flatMap((stage) => stage.tables.map((table) => [rowsKey(table), stage.schema] as const)));
   const as = (table: TableFacts): { schema: string; name: string } => ({ schema: stageOf.get(rowsKey(table)) ?? '', name: table.name });
@@ -113,7 +128,13 @@ async function stageAndPlace(server: DatabaseServer, { facts, items, found, stag
 }
 
 /** Runs a transaction that changes objects. Throws what its failure means: everything is as it was then. */
-export async function carryOut(server: DatabaseServer, database: string, script: ChangeScript, file: string, options: { readonly signal: AbortSignal; readonly onBeat: () => void }): Promise<void> {
+export async function carryOut(
+  server: DatabaseServer,
+  database: string,
+  script: ChangeScript,
+  file: string,
+  options: { readonly signal: AbortSignal; readonly onBeat: () => void },
+): Promise<void> {
   try {
     await server.attemptScript(database, script.text(), file, options);
   } catch (error) {
@@ -129,13 +150,21 @@ function stagesOf(server: DatabaseServer, facts: DatabaseFacts, { tables, schema
     const chosen = tables.filter((item) => item.action === action).map(({ table }) => table);
     const wanted = withPartitions(facts.tables, chosen);
     // In the order in which they were named.
-    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema))) stages.push({ source, action, whole: false, tables: wanted.filter(({ schema }) => schema === source) });
+    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema))) stages.push({
+      source,
+      action,
+      whole: false,
+      tables: wanted.filter(({ schema }) => schema === source),
+    });
   }
   const ordered = [...stages.filter(({ action }) => action === 'beside'), ...stages.filter(({ action }) => action !== 'beside')];
   return ordered.map((stage, index) => ({ ...stage, schema: numbered(server.names.restored, index) }));
 }
 
-async function placingScript(server: DatabaseServer, { facts, items, found, stages, contents }: Pick<Work, 'facts' | 'items' | 'found' | 'stages'> & { readonly contents: readonly TocEntry[] }): Promise<ChangeScript> {
+async function placingScript(
+  server: DatabaseServer,
+  { facts, items, found, stages, contents }: Pick<Work, 'facts' | 'items' | 'found' | 'stages'> & { readonly contents: readonly TocEntry[] },
+): Promise<ChangeScript> {
   const script = new ChangeScript(server.names.replaced);
   if (stages[0] !== undefined) script.loadedBy(stages[0].schema);
   const placed = new Set<string>();
@@ -168,7 +197,11 @@ async function placingScript(server: DatabaseServer, { facts, items, found, stag
 }
 
 /** Materialized views came without their rows, which are made of tables that may not have been restored with them: they are made of what is there now. */
-async function fillViews(server: DatabaseServer, { facts, stages, contents }: Pick<Work, 'facts' | 'stages'> & { readonly contents: readonly TocEntry[] }, script: ChangeScript): Promise<void> {
+async function fillViews(
+  server: DatabaseServer,
+  { facts, stages, contents }: Pick<Work, 'facts' | 'stages'> & { readonly contents: readonly TocEntry[] },
+  script: ChangeScript,
+): Promise<void> {
   const whole = stages.filter((stage) => stage.whole);
   if (whole.length === 0) return;
   const sql = `SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_get_userbyid(c.relowner)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND n.nspname IN (${literals(whole.map(({ schema }) => schema))});`;

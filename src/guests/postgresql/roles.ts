@@ -50,19 +50,29 @@ export async function rolesAsSaved(server: DatabaseServer, roles: Roles): Promis
   const membership = "jsonb_build_object('role', r.rolname, 'member', m.rolname, 'grantor', coalesce(g.rolname, r.rolname), 'admin', a.admin_option)";
   const sql = `SELECT jsonb_build_object('names', (SELECT jsonb_agg(rolname) FROM pg_roles), 'ours', (SELECT jsonb_agg(rolname) FROM pg_roles WHERE oid = 10 OR rolname IN (current_user, session_user, ${literal(server.dataSet.user)})),
   'memberships', (SELECT coalesce(jsonb_agg(${membership}), '[]') FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member LEFT JOIN pg_roles g ON g.oid = a.grantor));`;
-  const present = await server.queryOne(await server.maintenanceDatabase(), sql, record({ names: list(name, 200_000), ours: list(name, 10), memberships: list(record({ role: name, member: name, grantor: name, admin: flag }), 200_000) }));
+  const present = await server.queryOne(
+    await server.maintenanceDatabase(),
+    sql,
+    record({ names: list(name, 200_000), ours: list(name, 10), memberships: list(record({ role: name, member: name, grantor: name, admin: flag }), 200_000) }),
+  );
   return carryOut(server, roles, asSaved(globals, missingRoles, { names: new Set(present.names), ours: new Set(present.ours), memberships: present.memberships }, engine.major));
 }
 
 async function globalsOf(server: DatabaseServer, { directory }: Roles): Promise<Globals> {
   const bytes = await server.programs.readWhole(posix.join(directory, GLOBALS_FILE), MAX_GLOBALS_BYTES);
   if (bytes === null) throw new ModosuError('DUMP_INCOMPLETE', `${GLOBALS_FILE} is missing beside the dumps.`);
-  if (bytes === 'too long') throw new ModosuError('DATA_RESTORE_FAILED', `${GLOBALS_FILE} beside the dumps is longer than ${MAX_GLOBALS_BYTES / 1024 / 1024} MiB, the longest that can be read.`);
+  if (bytes === 'too long') {
+    throw new ModosuError('DATA_RESTORE_FAILED', `${GLOBALS_FILE} beside the dumps is longer than ${MAX_GLOBALS_BYTES / 1024 / 1024} MiB, the longest that can be read.`);
+  }
   return parseGlobals(bytes.toString('utf8'));
 }
 
 async function carryOut(server: DatabaseServer, { file, found, signal }: Roles, { sql, unknown, notes }: ReturnType<typeof makeRoles>): Promise<readonly string[]> {
-  if (unknown.length > 0) throw new ModosuError('DATABASE_ROLE_MISSING', `The recovery point does not say how to make the roles ${some(unknown.map(named))}.`, { context: { roles: unknown.map(named).slice(0, 20) } });
+  if (unknown.length > 0) {
+    throw new ModosuError('DATABASE_ROLE_MISSING', `The recovery point does not say how to make the roles ${some(unknown.map(named))}.`, {
+      context: { roles: unknown.map(named).slice(0, 20) },
+    });
+  }
   if (sql !== '') await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(silent(found.engine.major)), signal });
   return notes.map((note) => words(note));
 }

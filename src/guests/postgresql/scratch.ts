@@ -52,7 +52,11 @@ export async function stageFromScratch(server: DatabaseServer, scratch: Scratch)
   const entries = tocForScratch(contents, facts, wanted);
   await loadDump(server, { path, encoding: facts.encoding, into: database, workDirectory, entries, pinned: found.pinned, signal, onBeat });
   await proveRowsOf(server, database, wanted, { signal, onBeat });
-  await server.executeScript(database, ['BEGIN;', ...stages.flatMap((stage) => stagingSql(stage, stages, facts)), 'COMMIT;'].join('\n'), posix.join(workDirectory, 'stage.sql'), { signal, onBeat });
+  await server.executeScript(database, [
+    'BEGIN;',
+    ...stages.flatMap((stage) => stagingSql(stage, stages, facts)),
+    'COMMIT;',
+  ].join('\n'), posix.join(workDirectory, 'stage.sql'), { signal, onBeat });
   const staged = posix.join(workDirectory, 'staged.dump');
   const which = [...stages.flatMap(({ schema }) => ['-n', pattern(schema)]), ...scratch.extensions.flatMap((extension) => ['-e', pattern(extension)])];
   const result = await server.programs.runLong(server.argv('pg_dump', database, '-Fc', '-Z0', '-f', staged, ...which), { env: server.envOfDump(), signal, onBeat });
@@ -70,12 +74,16 @@ function stagingSql({ source, schema, whole, tables, action }: Stage, stages: re
     const renamed = `ALTER SCHEMA ${identifier(source)} RENAME TO ${identifier(schema)};`;
     // Where the schema exists, its extensions do too, under its name: what is beside it has to speak of those.
     const extensions = action === 'place' ? [] : extensionsIn(facts, [source]);
-    return extensions.length === 0 ? [renamed] : [renamed, `CREATE SCHEMA ${identifier(source)};`, ...extensions.map((extension) => `ALTER EXTENSION ${identifier(extension)} SET SCHEMA ${identifier(source)};`)];
+    return extensions.length === 0
+      ? [renamed]
+      : [renamed, `CREATE SCHEMA ${identifier(source)};`, ...extensions.map((extension) => `ALTER EXTENSION ${identifier(extension)} SET SCHEMA ${identifier(source)};`)];
   }
   const together = new Set(stages.flatMap((stage) => stage.tables).map(rowsKey));
   return [
     `CREATE SCHEMA ${identifier(schema)};`,
-    ...tables.flatMap((table) => table.parents.filter((parent) => !together.has(rowsKey(parent))).map((parent) => (table.bound === null ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};` : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`))),
+    ...tables.flatMap((table) => table.parents.filter((parent) => !together.has(rowsKey(parent))).map((parent) => (table.bound === null
+      ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};`
+      : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`))),
     ...tables.flatMap((table) => [`ALTER TABLE ${qualified(table)} SET SCHEMA ${identifier(schema)};`, statisticsFollow({ schema, name: table.name })]),
   ];
 }

@@ -48,13 +48,19 @@ export async function withSnapshot<Name extends string, T>(server: DatabaseServe
   const stop = new AbortController();
   const lost = new AbortController();
   let ended: string | null = null;
-  const holder = server.programs.runLong(server.psql(database), { env: server.env(['statement_timeout=86400000']), input: holderSql(server.names.application, questions, file), signal: AbortSignal.any([signal, stop.signal]) }).then(
+  const holder = server.programs.runLong(server.psql(database), {
+    env: server.env(['statement_timeout=86400000']),
+    input: holderSql(server.names.application, questions, file),
+    signal: AbortSignal.any([signal, stop.signal]),
+  }).then(
     ({ stderr }) => (ended = stderr),
     (error: unknown) => (ended = error instanceof Error ? error.message : ''),
   );
   const failed = (what: string): ModosuError => {
     const sqlState = /(?:ERROR|FATAL):\s+([0-9A-Z]{5}):/.exec(ended ?? '')?.[1];
-    return new ModosuError('DUMP_FAILED', `The database server ${what}: ${ended === null ? 'it did not answer in time' : words(ended)}`, { context: sqlState === undefined ? {} : { sqlState } });
+    return new ModosuError('DUMP_FAILED', `The database server ${what}: ${ended === null ? 'it did not answer in time' : words(ended)}`, {
+      context: sqlState === undefined ? {} : { sqlState },
+    });
   };
   void holder.then(() => lost.abort(failed('did not describe the database to the end')));
   const answers: Snapshot<Name>['answers'] = async (onBeat) => {

@@ -43,7 +43,10 @@ async function ofObjects(server: DatabaseServer, { database, keptSchema }: KeptP
   const moment = `SELECT min(age(j.xmin)) FROM ${identifier(keptSchema)}.${identifier(JOURNAL_TABLE)} j`;
   const tables = journal.flatMap((entry) => (entry.op === 'rows' ? [entry.table] : entry.op === 'table' && !isOwnName(entry.now.schema) ? [entry.now] : []));
   const schemas = journal.flatMap((entry) => (entry.op === 'schema' && !isOwnName(entry.now) ? [entry.now] : []));
-  const conditions = [...tables.map((table) => `n.nspname = ${literal(table.schema)} AND c.relname = ${literal(table.name)}`), ...schemas.map((schema) => `n.nspname = ${literal(schema)}`)];
+  const conditions = [
+    ...tables.map((table) => `n.nspname = ${literal(table.schema)} AND c.relname = ${literal(table.name)}`),
+    ...schemas.map((schema) => `n.nspname = ${literal(schema)}`),
+  ];
   const found = conditions.length === 0 ? [] : await count(server, database, conditions.join(' OR '), moment);
   return { ...describeObjectsUndo(found), findings: [] };
 }

@@ -17,7 +17,11 @@ import { foreignKeysAt, liveRelation, relationsQuery } from './objects-look';
 import type { KeptPostgresql, Waiting } from './postgresql';
 import { discardDirectory, makeDirectory } from './spool';
 
-const parents = record<{ table: TableName; parent: TableName; bound: string | null }>({ table: tableNameGuard, parent: tableNameGuard, bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)) });
+const parents = record<{ table: TableName; parent: TableName; bound: string | null }>({
+  table: tableNameGuard,
+  parent: tableNameGuard,
+  bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)),
+});
 
 /** See `Postgresql.undo`, for objects inside a database: the reverse of a journal, with a journal of its own. */
 export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql, { signal }: Waiting): Promise<KeptObjects> {
@@ -28,7 +32,9 @@ export async function undoObjects(server: DatabaseServer, kept: KeptPostgresql, 
   const done = await readJournal(server, database, undone);
   if (done === null) {
     const journal = keptSchema === null ? null : await readJournal(server, database, keptSchema);
-    if (journal === null || keptSchema === null) throw new ModosuError('DATABASE_NOT_FOUND', `What was kept in ${named(database)} (schema ${named(keptSchema ?? '')}) is not there any more.`);
+    if (journal === null || keptSchema === null) {
+      throw new ModosuError('DATABASE_NOT_FOUND', `What was kept in ${named(database)} (schema ${named(keptSchema ?? '')}) is not there any more.`);
+    }
     const script = new ChangeScript(undone);
     await reverse(server, database, keptSchema, journal, script);
     await makeDirectory(server, workDirectory);
@@ -130,5 +136,10 @@ export async function confirmObjects(server: DatabaseServer, { database, keptSch
   const further = keptSchema.startsWith('undone_') ? `nspname ~ ${literals([`^${keptSchema}(_[0-9]+)?$`])}` : `nspname = ${literals([keptSchema])}`;
   const [schemas = []] = await server.query(database, `SELECT coalesce(jsonb_agg(nspname), '[]') FROM pg_namespace WHERE ${further};`, list(name, 10_000));
   if (schemas.length === 0) return;
-  await server.execute(database, ["SET lock_timeout = '30s';", 'BEGIN;', ...schemas.map((schema) => `DROP SCHEMA ${identifier(schema)} CASCADE;`), 'COMMIT;'].join('\n'), { code: 'DATABASE_IN_USE', timeoutMs: 600_000 });
+  await server.execute(database, [
+    "SET lock_timeout = '30s';",
+    'BEGIN;',
+    ...schemas.map((schema) => `DROP SCHEMA ${identifier(schema)} CASCADE;`),
+    'COMMIT;',
+  ].join('\n'), { code: 'DATABASE_IN_USE', timeoutMs: 600_000 });
 }

@@ -25,7 +25,14 @@ const ANALYZE = 'ANALYZE;';
 export const bytesOf = (facts: DatabaseFacts): number => facts.tables.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** See `Postgresql.restoreWholeBeside`. */
-export async function restoreWholeBeside(server: DatabaseServer, directory: string, all: PostgresqlFacts, database: string, waiting: Waiting, { existingRoles = 'keep' }: WholeOptions = {}): Promise<{ readonly notes: readonly string[] }> {
+export async function restoreWholeBeside(
+  server: DatabaseServer,
+  directory: string,
+  all: PostgresqlFacts,
+  database: string,
+  waiting: Waiting,
+  { existingRoles = 'keep' }: WholeOptions = {},
+): Promise<{ readonly notes: readonly string[] }> {
   const { restored, work, application } = server.names;
   insideSpool(server.dataSet.spoolDirectory, directory, 'anywhere');
   waiting.signal.throwIfAborted();
@@ -39,7 +46,9 @@ export async function restoreWholeBeside(server: DatabaseServer, directory: stri
   const found = await requirementsOf(server, all, facts);
   refuseUnmet(found, all, database);
   const neededBytes = bytesOf(facts) + RESERVE_BYTES;
-  if (facts.tablespace === 'pg_default' && (await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) throw await server.full(`${named(database)} would not fit beside the present one`, neededBytes);
+  if (facts.tablespace === 'pg_default' && (await server.programs.freeBytes(await server.dataDirectory())) < neededBytes) {
+    throw await server.full(`${named(database)} would not fit beside the present one`, neededBytes);
+  }
   await makeDirectory(server, workDirectory);
   try {
     const roles = { directory, file: posix.join(workDirectory, 'roles.sql'), found, signal: waiting.signal };
@@ -62,7 +71,10 @@ async function notesOf(server: DatabaseServer, { engine, otherVersions }: Requir
   if (engine.major < 10) return versions;
   const sql = `SELECT to_jsonb(s.subname) FROM pg_subscription s WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = ${literal(restored)}) ORDER BY s.subname;`;
   const subscriptions = await server.query(await server.maintenanceDatabase(), sql, name);
-  return [...versions, ...subscriptions.map((subscription) => `The subscription ${named(subscription)} is disabled in the restored database: ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION let it go on.`)];
+  return [
+    ...versions,
+    ...subscriptions.map((subscription) => `The subscription ${named(subscription)} is disabled in the restored database: ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION let it go on.`),
+  ];
 }
 
 interface Whole {
@@ -116,7 +128,17 @@ export async function undoWhole(server: DatabaseServer, kept: KeptPostgresql, si
 
 async function keptDatabase(server: DatabaseServer, database: string, kept: string | null): Promise<KeptPostgresql> {
   const keptBytes = kept === null ? 0 : ((await lookAt(server, [kept])).get(kept)?.bytes ?? 0);
-  return { kind: 'postgresql', database, whole: true, keptDatabase: kept, restoredSchema: null, keptSchema: null, added: kept === null ? [database] : [], replaced: kept === null ? [] : [database], keptBytes };
+  return {
+    kind: 'postgresql',
+    database,
+    whole: true,
+    keptDatabase: kept,
+    restoredSchema: null,
+    keptSchema: null,
+    added: kept === null ? [database] : [],
+    replaced: kept === null ? [] : [database],
+    keptBytes,
+  };
 }
 
 /** See `Postgresql.abandon`, for whole databases. */

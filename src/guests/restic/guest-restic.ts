@@ -117,7 +117,13 @@ async function measure(agent: GuestAgent, paths: readonly string[], { signal, on
 }
 
 /** A file that vanishes while restic works makes one attempt incomplete, and the next one whole. */
-async function saveWhole(agent: GuestAgent, request: ResticBackup, tag: string, version: string, options: { readonly signal: AbortSignal; readonly onTick: (pid: number) => Promise<void> }): Promise<ResticSummary> {
+async function saveWhole(
+  agent: GuestAgent,
+  request: ResticBackup,
+  tag: string,
+  version: string,
+  options: { readonly signal: AbortSignal; readonly onTick: (pid: number) => Promise<void> },
+): Promise<ResticSummary> {
   const { access, paths, excludes, tags, host } = request;
   const args = [
     ...['backup', '--json', '--host', host],

@@ -21,7 +21,10 @@ export async function probe(agent: GuestAgent, signal: AbortSignal): Promise<{ r
   const said = await orMissing(() => runInGuest(agent, { argv: ['restic', 'version'] }, { signal }));
   const version = resticVersion(said.stdout);
   if (said.exitCode !== 0 || version === null) {
-    throw new ModosuError('RESTIC_UNSUPPORTED', `restic in the guest does not say its version; it ended with exit code ${said.exitCode}: "${cleanWords(said.stdout || said.stderr, 100)}".`);
+    throw new ModosuError(
+      'RESTIC_UNSUPPORTED',
+      `restic in the guest does not say its version; it ended with exit code ${said.exitCode}: "${cleanWords(said.stdout || said.stderr, 100)}".`,
+    );
   }
   if (!isResticSupported(version)) throw new ModosuError('RESTIC_UNSUPPORTED', `restic in the guest is of version ${version}.`, { context: { version } });
   return { version };
@@ -63,7 +66,13 @@ const CODE_OF: Readonly<Record<Exclude<ResticOutcome, 'ok' | 'partial' | 'failed
 };
 
 /** The error for a restic that has not done what it should: its last words, without secrets, clean and short. */
-export function resticError(task: string, version: string, { exitCode, stderr }: CommandResult, access: DataAccess, otherwise: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED'): ModosuError {
+export function resticError(
+  task: string,
+  version: string,
+  { exitCode, stderr }: CommandResult,
+  access: DataAccess,
+  otherwise: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED',
+): ModosuError {
   const outcome = resticOutcome({ version, exitCode, stderr });
   const code = outcome === 'ok' || outcome === 'partial' || outcome === 'failed' ? otherwise : CODE_OF[outcome];
   const words = cleanWords(resticWords(stderr, access.secrets), MAX_WORDS);

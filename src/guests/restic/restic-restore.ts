@@ -51,7 +51,9 @@ export async function restore(agent: GuestAgent, request: ResticRestore, { signa
     // Without `--verify`: restic checks each piece before it writes it, and would read the written ones from the guest's memory.
     const args = ['restore', ...unlocked, request.snapshotId, '--target', target, ...include.flatMap((path) => ['--include', asPattern(path)])];
     const result = await runRestic(agent, access, args, { signal, onTick }).catch(lost);
-    if (result.exitCode > ENDED_BY_SIGNAL) throw new ModosuError('GUEST_PROGRAM_LOST', `restic in the guest was ended by signal ${result.exitCode - ENDED_BY_SIGNAL} while it restored the files.`);
+    if (result.exitCode > ENDED_BY_SIGNAL) {
+      throw new ModosuError('GUEST_PROGRAM_LOST', `restic in the guest was ended by signal ${result.exitCode - ENDED_BY_SIGNAL} while it restored the files.`);
+    }
     if (resticOutcome({ version, ...result }) !== 'ok') throw resticError('restore the files', version, result, access, 'DATA_RESTORE_FAILED');
     await checkArrived(agent, target, include, signal);
     onProgress?.({ doneBytes: totalBytes, totalBytes });

@@ -110,9 +110,15 @@ function started({ argv, env = {}, input = '' }: GuestProgram): string {
   }
   const nul = [...argv, ...Object.values(env)].some((word) => word.includes('\0'));
   if (nul) throw new ModosuError('INTERNAL', 'A word for a program in a guest holds a NUL character.');
-  if (Buffer.byteLength(input) > MAX_INPUT_BYTES) throw new ModosuError('INTERNAL', `${Buffer.byteLength(input)} bytes are too many for the standard input of a program in a guest.`);
+  if (Buffer.byteLength(input) > MAX_INPUT_BYTES) {
+    throw new ModosuError('INTERNAL', `${Buffer.byteLength(input)} bytes are too many for the standard input of a program in a guest.`);
+  }
   // Both are open by then.
-  const program = ['rm -f -- "$0" "${0%/*}/input"', ...Object.entries(env).map(([name, value]) => `export ${name}=${quotedWord(value)}`), `exec "$1" ${argv.slice(1).map(quotedWord).join(' ')}`].join('\n');
+  const program = [
+    'rm -f -- "$0" "${0%/*}/input"',
+    ...Object.entries(env).map(([name, value]) => `export ${name}=${quotedWord(value)}`),
+    `exec "$1" ${argv.slice(1).map(quotedWord).join(' ')}`,
+  ].join('\n');
   return `${SWEEP}
 wanted=${quotedWord(argv[0])}
 found=

@@ -96,7 +96,10 @@ export class SshGuestAgent implements GuestAgent {
     return Number(pid);
   }
 
-  async outcome(pid: number, { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null> {
+  async outcome(
+    pid: number,
+    { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number },
+  ): Promise<CommandResult | null> {
     if (!Number.isSafeInteger(pid) || pid <= 0) throw new ModosuError('INTERNAL', `${pid} is no process id.`);
     const said = await this.ask((asked) => outcomeScript(asked, pid, maxOutputBytes), timeoutMs);
     if (said[0] === 'runs') return null;
@@ -136,7 +139,11 @@ export class SshGuestAgent implements GuestAgent {
     const input = script({ mark, uuid: server.uuid });
     const { file, publicKey } = await identity();
     const hostKeys = await knownHosts(directory, access.hostKey);
-    const { exitCode, stdout, stderr, timedOut, truncated } = await runCommand(sshArguments(access, file, hostKeys), { input, timeoutMs: timeoutMs + EXTRA_MS, maxOutputBytes: MAX_REPLY_BYTES });
+    const { exitCode, stdout, stderr, timedOut, truncated } = await runCommand(sshArguments(access, file, hostKeys), {
+      input,
+      timeoutMs: timeoutMs + EXTRA_MS,
+      maxOutputBytes: MAX_REPLY_BYTES,
+    });
     const { said, begun, complete } = between(mark, stdout);
     if (begun) this.wasLetIn = true;
     const place = `${access.user}@${access.host}, port ${access.port}`;
@@ -153,13 +160,25 @@ export class SshGuestAgent implements GuestAgent {
     }
     // One that has let us in before may have a moment's trouble.
     if (!begun && exitCode === 255 && REFUSED.test(stderr) && !this.wasLetIn) {
-      throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} does not let Modosu in over SSH (${place}): ${words}`, { hint: `Put this line into the authorized_keys of ${access.user} in the guest: ${publicKey}`, context });
+      throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} does not let Modosu in over SSH (${place}): ${words}`, {
+        hint: `Put this line into the authorized_keys of ${access.user} in the guest: ${publicKey}`,
+        context,
+      });
     }
     if (timedOut && begun && late !== undefined) late();
-    if (timedOut) throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, { hint: SSH_HINT, context });
-    if (exitCode === 255 || exitCode === null) throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, { hint: SSH_HINT, context });
+    if (timedOut) {
+      throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, { hint: SSH_HINT, context });
+    }
+    if (exitCode === 255 || exitCode === null) {
+      throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, { hint: SSH_HINT, context });
+    }
     // A forced command, a restricted shell, sudo that asks.
-    if (!begun) throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} lets Modosu in over SSH (${place}) and runs no shell for it: ${words}`, { hint: `/bin/sh has to run there for ${access.user}${access.sudo ? ', through `sudo -n` without a question' : ''}.`, context });
+    if (!begun) {
+      throw new ModosuError('GUEST_SSH_REFUSED', `${server.name} lets Modosu in over SSH (${place}) and runs no shell for it: ${words}`, {
+        hint: `/bin/sh has to run there for ${access.user}${access.sudo ? ', through `sudo -n` without a question' : ''}.`,
+        context,
+      });
+    }
     // Callers take these words for those about the program they wanted.
     throw new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words.replace(/no such file or directory|not found/gi, 'missing')}`, { context });
   }
@@ -169,7 +188,10 @@ export class SshGuestAgent implements GuestAgent {
     const { server } = this.options;
     const [first = ''] = said;
     if (first === 'other') {
-      throw new ModosuError('GUEST_SSH_REFUSED', `${place} is another machine than ${server.name}: it has another UUID. Nothing was done there.`, { hint: 'Correct host and hostKey under "ssh" of the server.', context: { uuid: server.uuid } });
+      throw new ModosuError('GUEST_SSH_REFUSED', `${place} is another machine than ${server.name}: it has another UUID. Nothing was done there.`, {
+        hint: 'Correct host and hostKey under "ssh" of the server.',
+        context: { uuid: server.uuid },
+      });
     }
     const lacking = /^lacks ([a-z0-9]{1,20})$/.exec(first)?.[1];
     if (lacking !== undefined) throw new ModosuError('GUEST_PROGRAM_MISSING', `${server.name} has no ${lacking}, which programs over SSH need.`, { context: { program: lacking } });

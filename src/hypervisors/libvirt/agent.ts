@@ -95,7 +95,9 @@ export class LibvirtGuestAgent implements GuestAgent {
   async start({ argv, env, input }: GuestProgram, { timeoutMs }: { readonly timeoutMs: number }): Promise<number> {
     const [path, ...arg] = argv;
     const stdin = input === undefined ? undefined : Buffer.from(input);
-    if (stdin !== undefined && stdin.length > MAX_INPUT_BYTES) throw new ModosuError('INTERNAL', `${stdin.length} bytes are too many for the standard input of a program in a guest.`);
+    if (stdin !== undefined && stdin.length > MAX_INPUT_BYTES) {
+      throw new ModosuError('INTERNAL', `${stdin.length} bytes are too many for the standard input of a program in a guest.`);
+    }
     const started = asRecord(
       await this.call(
         'guest-exec',
@@ -116,7 +118,10 @@ export class LibvirtGuestAgent implements GuestAgent {
     return pid;
   }
 
-  async outcome(pid: number, { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null> {
+  async outcome(
+    pid: number,
+    { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES }: { readonly timeoutMs: number; readonly maxOutputBytes?: number },
+  ): Promise<CommandResult | null> {
     const status = asRecord(await this.call('guest-exec-status', { pid }, timeoutMs));
     return status['exited'] === true ? this.readResult(status, maxOutputBytes) : null;
   }
@@ -190,17 +195,27 @@ export class LibvirtGuestAgent implements GuestAgent {
   }
 
   /** The `return` value of one agent command. libvirt gives up by itself after the time, so that no agent job is left behind in it. */
-  private async call(execute: string, args: Record<string, unknown>, timeoutMs: number, { signal, inWindow = false, secret = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean; readonly secret?: boolean } = {}): Promise<unknown> {
+  private async call(
+    execute: string,
+    args: Record<string, unknown>,
+    timeoutMs: number,
+    { signal, inWindow = false, secret = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean; readonly secret?: boolean } = {},
+  ): Promise<unknown> {
     const request = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
     const options = { timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS), maxOutputBytes: MAX_REPLY_BYTES, signal };
     const asked = ['--timeout', String(seconds), '--cmd', secret ? inAscii(request) : request] as const;
-    const outcome = await (secret ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options) : this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', asked, options))
+    const outcome = await (secret
+      ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options)
+      : this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', asked, options))
       .catch(async (error: unknown) => {
         if (!isModosuError(error) || error.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw error;
         // libvirt holds a caller back while another one waits for the same agent. Is it that, or does libvirt itself not answer?
         if (!inWindow) await this.virsh.attemptOn(this.server.uuid, 'domstate', [], { timeoutMs: LIBVIRT_ANSWERS_WITHIN_MS });
-        throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} has not answered ${execute} within ${seconds} s.`, { context: { uuid: this.server.uuid, command: execute }, cause: error });
+        throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} has not answered ${execute} within ${seconds} s.`, {
+          context: { uuid: this.server.uuid, command: execute },
+          cause: error,
+        });
       });
     const context = { uuid: this.server.uuid, command: execute };
     if (outcome.exitCode !== 0) {

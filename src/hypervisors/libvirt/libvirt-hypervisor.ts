@@ -189,7 +189,10 @@ class LibvirtHypervisor implements Hypervisor {
     return this.power.powerOff(server, fence);
   }
 
-  async exportDisk(request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string }, context: TransferContext): Promise<{ readonly virtualSizeBytes: number }> {
+  async exportDisk(
+    request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string },
+    context: TransferContext,
+  ): Promise<{ readonly virtualSizeBytes: number }> {
     const { server, target, targetPath } = request;
     const { description } = await this.domains.stored(server);
     const disk = description.disks.find((candidate) => candidate.target === target);
@@ -197,7 +200,15 @@ class LibvirtHypervisor implements Hypervisor {
     await this.domains.requireStopped(server, `copying disk ${target}`);
     const chain = await this.inspector.chainOf(disk);
     await this.copier.copy(
-      { source: chain.files, targetPath, targetFormat: 'qcow2', totalBytes: chain.allocatedBytes, owner: null, sourceCode: 'DISK_FILE_MISSING', unreachableCode: 'REPOSITORY_UNREACHABLE' },
+      {
+        source: chain.files,
+        targetPath,
+        targetFormat: 'qcow2',
+        totalBytes: chain.allocatedBytes,
+        owner: null,
+        sourceCode: 'DISK_FILE_MISSING',
+        unreachableCode: 'REPOSITORY_UNREACHABLE',
+      },
       context,
     );
     // Started behind our back, where locks do not reach: what was copied is no point in time.
@@ -234,7 +245,15 @@ class LibvirtHypervisor implements Hypervisor {
     await this.requireSpace(volume.newPath, sizeBytes);
     const owner = (volume.replacesPath === null ? null : await ownershipOf(volume.replacesPath)) ?? ROOT_ONLY;
     await this.copier.copy(
-      { source: [{ path: imagePath, format: 'qcow2' }], targetPath: volume.newPath, targetFormat: volume.format, totalBytes: sizeBytes, owner, sourceCode: 'REPOSITORY_UNREACHABLE', unreachableCode: 'TARGET_UNREACHABLE' },
+      {
+        source: [{ path: imagePath, format: 'qcow2' }],
+        targetPath: volume.newPath,
+        targetFormat: volume.format,
+        totalBytes: sizeBytes,
+        owner,
+        sourceCode: 'REPOSITORY_UNREACHABLE',
+        unreachableCode: 'TARGET_UNREACHABLE',
+      },
       context,
     );
   }
@@ -322,7 +341,9 @@ class LibvirtHypervisor implements Hypervisor {
       throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} cannot be reached (${errorCode(error) ?? 'unknown error'}).`, { context: { directory }, cause: error });
     }
     if (free < neededBytes) {
-      throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the volume needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes: free, neededBytes } });
+      throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the volume needs ${formatBytes(neededBytes)}.`, {
+        context: { directory, freeBytes: free, neededBytes },
+      });
     }
   }
 }

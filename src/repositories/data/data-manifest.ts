@@ -77,7 +77,10 @@ const dataManifestSchema = z
     content: contentSchema,
     software: z.strictObject({ modosu: line.max(64), restic: line.max(64) }),
   })
-  .refine((manifest) => manifest.dataSet.kind === manifest.content.kind, { path: ['content', 'kind'], message: 'is not the kind of the data set' }) satisfies z.ZodType<DataManifest>;
+  .refine((manifest) => manifest.dataSet.kind === manifest.content.kind, {
+    path: ['content', 'kind'],
+    message: 'is not the kind of the data set',
+  }) satisfies z.ZodType<DataManifest>;
 
 /** As it is stored. Throws `RECOVERY_POINT_CORRUPT` for one that breaks the schema: it could never be read again. */
 export function renderDataManifest(manifest: DataManifest): Buffer {

@@ -93,7 +93,9 @@ export class ManifestShelf {
 /** What was published first stays: a second attempt that has measured other times is the same recovery point. */
 function theSame(stored: DataManifest, wanted: DataManifest): DataManifest {
   if (stored.snapshotId === wanted.snapshotId) return stored;
-  throw new ModosuError('REQUEST_INVALID', `The recovery point ${stored.recoveryPointId} is published already, with another snapshot: ${stored.snapshotId}.`, { context: { recoveryPointId: stored.recoveryPointId } });
+  throw new ModosuError('REQUEST_INVALID', `The recovery point ${stored.recoveryPointId} is published already, with another snapshot: ${stored.snapshotId}.`, {
+    context: { recoveryPointId: stored.recoveryPointId },
+  });
 }
 
 const isEqual = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

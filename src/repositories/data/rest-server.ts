@@ -64,7 +64,9 @@ export class RestServer {
     } catch {
       value = null;
     }
-    if (!Array.isArray(value)) throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `What answers at ${this.url} does not speak restic's REST protocol.`, { context: { address: this.url } });
+    if (!Array.isArray(value)) {
+      throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `What answers at ${this.url} does not speak restic's REST protocol.`, { context: { address: this.url } });
+    }
     return value.map((entry: unknown) => (typeof entry === 'object' && entry !== null && 'name' in entry ? String(entry.name) : '')).filter((name) => FILE_ID.test(name));
   }
 
@@ -78,7 +80,9 @@ export class RestServer {
   private ask(method: 'HEAD' | 'GET' | 'DELETE', path: string, login: Login | null, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const secrets = login === null ? [] : [login.password];
     const failed = (error: unknown): ModosuError =>
-      new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`, { context: { address: this.url, problem: errorCode(error) ?? null } });
+      new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`, {
+        context: { address: this.url, problem: errorCode(error) ?? null },
+      });
     return new Promise<Answer>((resolve, reject) => {
       const target = new URL(`${this.url}${path}`);
       const ca = this.caCertificateFile === null ? undefined : readFileSync(this.caCertificateFile);

@@ -43,12 +43,16 @@ export class ResticCommand {
   async version(): Promise<string> {
     if (this.known !== null) return this.known;
     const { stdout } = await runCommand([this.program, 'version'], { timeoutMs: VERSION_TIMEOUT_MS }).catch((error: unknown) => {
-      if (error instanceof ModosuError && error.code === 'PROGRAM_MISSING') throw new ModosuError('PROGRAM_MISSING', error.message, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.`, context: error.context });
+      if (error instanceof ModosuError && error.code === 'PROGRAM_MISSING') {
+        throw new ModosuError('PROGRAM_MISSING', error.message, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.`, context: error.context });
+      }
       throw error;
     });
     const version = resticVersion(stdout);
     if (version === null || !isResticSupported(version)) {
-      throw new ModosuError('RESTIC_UNSUPPORTED', `restic on this machine is too old or unknown: ${version ?? quoted(stdout)}.`, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.` });
+      throw new ModosuError('RESTIC_UNSUPPORTED', `restic on this machine is too old or unknown: ${version ?? quoted(stdout)}.`, {
+        hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.`,
+      });
     }
     this.known = version;
     return version;
@@ -95,7 +99,14 @@ export class ResticCommand {
     }
   }
 
-  private failure(target: ResticTarget, args: readonly string[], outcome: ResticOutcome, stderr: string, timedOut: boolean, otherwise: ResticOptions['otherwise'] = 'DATA_REPOSITORY_FAILED'): ModosuError {
+  private failure(
+    target: ResticTarget,
+    args: readonly string[],
+    outcome: ResticOutcome,
+    stderr: string,
+    timedOut: boolean,
+    otherwise: ResticOptions['otherwise'] = 'DATA_REPOSITORY_FAILED',
+  ): ModosuError {
     const words = resticWords(stderr, target.secrets);
     const silent = timedOut ? 'it did not end in time' : 'it ended without a word';
     const what = `\`restic ${args[0] ?? ''}\` in the data repository of ${target.serverId}`;

@@ -21,14 +21,21 @@ export class SnapshotContents {
     return (await this.find(await this.target(serverId), tags)).snapshots;
   }
 
-  async list(serverId: string, snapshotId: string, paths: readonly string[], { maxEntries, signal }: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]> {
+  async list(
+    serverId: string,
+    snapshotId: string,
+    paths: readonly string[],
+    { maxEntries, signal }: { readonly maxEntries: number; readonly signal?: AbortSignal },
+  ): Promise<readonly SnapshotEntry[]> {
     const wanted = [...new Set(paths.map(requirePath))];
     const target = await this.target(serverId);
     const found = new Map<string, SnapshotEntry>();
     for (const some of inPortions(wanted)) {
       await this.walk(target, snapshotId, some, signal, (entry) => {
         found.set(entry.path, entry);
-        if (found.size > maxEntries) throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories at the paths asked for.`, { hint: 'Name fewer, or smaller, directories.' });
+        if (found.size > maxEntries) {
+          throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories at the paths asked for.`, { hint: 'Name fewer, or smaller, directories.' });
+        }
       });
     }
     const missing = wanted.filter((path) => path !== '/' && !found.has(path));
@@ -75,7 +82,11 @@ export class SnapshotContents {
 
   /** `unreadable`: there is one more, at least, that is damaged. */
   async find(target: ResticTarget, tags: readonly string[]): Promise<{ readonly snapshots: readonly DataSnapshot[]; readonly unreadable: boolean }> {
-    const { stdout, stderr } = await this.restic.run(target, ['snapshots', ...reading(target), ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')])], { maxOutputBytes: MOST_LIST_BYTES });
+    const { stdout, stderr } = await this.restic.run(target, [
+      'snapshots',
+      ...reading(target),
+      ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')]),
+    ], { maxOutputBytes: MOST_LIST_BYTES });
     // restic leaves a damaged one out, says so, and calls it a success.
     return { snapshots: parseSnapshots(stdout), unreadable: stderr.includes('could not load snapshot') };
   }
@@ -102,7 +113,14 @@ export class SnapshotContents {
   }
 
   /** Everything at and below these paths, or only their children. `onEntry` returns false when it has seen enough. */
-  private async walk(target: ResticTarget, snapshotId: string, paths: readonly string[], signal: AbortSignal | undefined, onEntry: (entry: SnapshotEntry) => boolean | void, recursive = true): Promise<void> {
+  private async walk(
+    target: ResticTarget,
+    snapshotId: string,
+    paths: readonly string[],
+    signal: AbortSignal | undefined,
+    onEntry: (entry: SnapshotEntry) => boolean | void,
+    recursive = true,
+  ): Promise<void> {
     const enough = new AbortController();
     let isThere = false;
     const lines = new Lines((line) => {
@@ -154,6 +172,8 @@ const unloadable = (snapshotId: string, stderr: string): ModosuError =>
 function missingSnapshot(error: unknown, snapshotId: string): unknown {
   if (!isModosuError(error) || error.code !== 'DATA_REPOSITORY_FAILED') return error;
   if (/\bno matching ID found\b/.test(error.message)) return unloadable(snapshotId, '');
-  if (/\bpath ".*" not found in snapshot\b|: not found in snapshot\b/.test(error.message)) return new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot ${snapshotId} does not hold the file asked for.`, { context: { snapshotId } });
+  if (/\bpath ".*" not found in snapshot\b|: not found in snapshot\b/.test(error.message)) {
+    return new ModosuError('RECOVERY_POINT_INCOMPLETE', `The snapshot ${snapshotId} does not hold the file asked for.`, { context: { snapshotId } });
+  }
   return error;
 }

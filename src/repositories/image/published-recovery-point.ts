@@ -136,7 +136,9 @@ async function requireDirectory(directory: string, recoveryPointId: string): Pro
       throw error;
     });
     if (stats === null && basename(path) === 'disks') throw incomplete(directory, 'disks');
-    if (stats === null) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${dirname(directory)}`, { context: { recoveryPointId } });
+    if (stats === null) {
+      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${dirname(directory)}`, { context: { recoveryPointId } });
+    }
     if (!stats.isDirectory()) throw corrupt(path, '', 'is not a directory');
   }
 }

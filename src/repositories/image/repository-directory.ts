@@ -66,7 +66,9 @@ export class RepositoryDirectory {
         context: { repository: this.name, path: this.path },
       });
     }
-    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `${this.path} is not an image repository: it has no ${MARKER_FILE}`, { context: { repository: this.name, path: this.path } });
+    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `${this.path} is not an image repository: it has no ${MARKER_FILE}`, {
+      context: { repository: this.name, path: this.path },
+    });
   }
 
   freeBytes(): Promise<number> {

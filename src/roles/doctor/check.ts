@@ -38,7 +38,10 @@ const DEADLINE_MS = 20_000;
 export async function look(subject: string, action: () => Promise<Check | readonly Check[]>, deadlineMs = DEADLINE_MS): Promise<readonly Check[]> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<Check>((resolve) => {
-    timer = setTimeout(() => resolve(fail(subject, `No answer within ${deadlineMs / 1000} s.`, 'Look at the storage and the services behind it; something there hangs.')), deadlineMs);
+    timer = setTimeout(
+      () => resolve(fail(subject, `No answer within ${deadlineMs / 1000} s.`, 'Look at the storage and the services behind it; something there hangs.')),
+      deadlineMs,
+    );
   });
   try {
     return [await Promise.race([action(), silence])].flat();

@@ -40,7 +40,10 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
     checks.push(
       ...(await look(subject, async () => {
         const { freeBytes: free, recoveryPoints } = await adapters.repository(declaration).check();
-        return [withRoom(subject, `${declaration.path}, ${recoveryPoints} recovery point${recoveryPoints === 1 ? '' : 's'}`, free), ...(await checkPassable(subject, declaration.path))];
+        return [
+          withRoom(subject, `${declaration.path}, ${recoveryPoints} recovery point${recoveryPoints === 1 ? '' : 's'}`, free),
+          ...(await checkPassable(subject, declaration.path)),
+        ];
       })),
     );
   }
@@ -66,11 +69,20 @@ async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefi
     const refused = refusals.map(({ message, hint, code }) => fail(subject, message, hint, code));
     const silent =
       agent.state === 'absent'
-        ? [warn(subject, 'It has no guest agent channel: a restore cannot tell whether the system has started.', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.', 'AGENT_ABSENT')]
+        ? [warn(
+          subject,
+          'It has no guest agent channel: a restore cannot tell whether the system has started.',
+          'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.',
+          'AGENT_ABSENT',
+        )]
         : [];
     const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
     const { dataSets, ssh } = server.protection;
-    const guest = agent.state !== 'answering' ? [] : ssh !== null ? await checkSsh(subject, server, overSsh(hypervisor.guestAgent(server), server, ssh), ssh) : dataSets.length > 0 ? await checkData(subject, agent.commands, hypervisor.guestAgent(server)) : [];
+    const guest = agent.state !== 'answering'
+      ? []
+      : ssh !== null
+        ? await checkSsh(subject, server, overSsh(hypervisor.guestAgent(server), server, ssh), ssh)
+        : dataSets.length > 0 ? await checkData(subject, agent.commands, hypervisor.guestAgent(server)) : [];
     return [...refused, ...silent, ...directories, ...guest];
   });
 }
@@ -79,7 +91,9 @@ async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefi
 const checkSsh = (subject: string, { protection: { dataSets } }: ServerRecord, guest: GuestAgent, { user, host, port }: SshAccess): Promise<readonly Check[]> =>
   look(subject, async () => {
     const place = `${user}@${host}, port ${port}`;
-    if (dataSets.length > 0) return ok(subject, `data sets can be saved: restic ${(await probe(guest, AbortSignal.timeout(RESTIC_DEADLINE_MS))).version} in the guest, over SSH (${place})`);
+    if (dataSets.length > 0) {
+      return ok(subject, `data sets can be saved: restic ${(await probe(guest, AbortSignal.timeout(RESTIC_DEADLINE_MS))).version} in the guest, over SSH (${place})`);
+    }
     await guest.exec(['true'], { timeoutMs: RESTIC_DEADLINE_MS });
     return ok(subject, `programs run in the guest over SSH (${place})`);
   });
@@ -100,7 +114,12 @@ async function checkDirectory(subject: string, directory: string): Promise<Check
     await access(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
     const problem = (error as NodeJS.ErrnoException).code ?? String(error);
-    return fail(subject, `The directory of its disks, ${directory}, cannot be written (${problem}): no restore is possible.`, 'Mount it, or mend its rights.', 'TARGET_UNREACHABLE');
+    return fail(
+      subject,
+      `The directory of its disks, ${directory}, cannot be written (${problem}): no restore is possible.`,
+      'Mount it, or mend its rights.',
+      'TARGET_UNREACHABLE',
+    );
   }
   return withRoom(subject, `disks in ${directory}`, await freeBytes(directory));
 }

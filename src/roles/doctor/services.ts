@@ -56,7 +56,12 @@ export const checkWorker = (runs: RunDispatcher, subject: string, queues: readon
     const polled = await Promise.all(queues.map((queue) => runs.hasWorker(queue)));
     const idle = queues.filter((_, index) => polled[index] !== true);
     if (idle.length === 0) return ok(subject, `polls ${queues.join(', ')}`);
-    return fail(subject, `No worker polls ${idle.join(', ')}: runs wait there for ever.`, 'Start one with `modosu up` or `modosu worker`; a new hypervisor is picked up within seconds.', 'NO_WORKER');
+    return fail(
+      subject,
+      `No worker polls ${idle.join(', ')}: runs wait there for ever.`,
+      'Start one with `modosu up` or `modosu worker`; a new hypervisor is picked up within seconds.',
+      'NO_WORKER',
+    );
   });
 
 export const checkControlWorker = (runs: RunDispatcher): Promise<readonly Check[]> => checkWorker(runs, 'worker', [CONTROL_TASK_QUEUE]);
@@ -81,7 +86,12 @@ export const checkApi = (config: Config): Promise<readonly Check[]> =>
     if (await isFree(config.apiHost, config.apiPort)) {
       return fail('api', `Nothing answers at ${url}; the port is free.`, 'Start Modosu with `modosu up`, or the API alone with `modosu api`.', 'API_UNREACHABLE');
     }
-    return fail('api', `Something other than Modosu's API listens at ${url}.`, `Find it with \`ss -ltnp 'sport = :${config.apiPort}'\`, or set MODOSU_API_PORT to another port.`, 'PORT_TAKEN');
+    return fail(
+      'api',
+      `Something other than Modosu's API listens at ${url}.`,
+      `Find it with \`ss -ltnp 'sport = :${config.apiPort}'\`, or set MODOSU_API_PORT to another port.`,
+      'PORT_TAKEN',
+    );
   });
 
 async function healthOf(url: string): Promise<string | null> {

@@ -30,7 +30,18 @@ export const about = (version: string, now: Date): BundleFile =>
     madeAt: now.toISOString(),
     modosu: version,
     node: process.version,
-    system: { type: os.type(), release: os.release(), version: os.version(), architecture: os.arch(), hostname: os.hostname(), cpus: os.cpus().length, memoryBytes: os.totalmem(), freeMemoryBytes: os.freemem(), uptimeSeconds: Math.round(os.uptime()), load: os.loadavg() },
+    system: {
+      type: os.type(),
+      release: os.release(),
+      version: os.version(),
+      architecture: os.arch(),
+      hostname: os.hostname(),
+      cpus: os.cpus().length,
+      memoryBytes: os.totalmem(),
+      freeMemoryBytes: os.freemem(),
+      uptimeSeconds: Math.round(os.uptime()),
+      load: os.loadavg(),
+    },
   });
 
 /** Which variables are set, and to what; of those with a secret inside, only that they are set. */

@@ -37,7 +37,10 @@ export async function prepareDataDirectory(directory: string, layout: StateLayou
   if (directory === layout.dataRepository) await mkdir(directory, { recursive: true, mode: 0o700 });
   const found = await stat(directory).catch(() => null);
   if (found?.isDirectory() === true) return;
-  throw new ModosuError('CONFIG_INVALID', `The directory of the data repository, ${directory}, is not there.`, { hint: 'Make or mount it, or correct MODOSU_DATA_DIR.', context: { directory } });
+  throw new ModosuError('CONFIG_INVALID', `The directory of the data repository, ${directory}, is not there.`, {
+    hint: 'Make or mount it, or correct MODOSU_DATA_DIR.',
+    context: { directory },
+  });
 }
 
 /** `rclone serve restic`: a guest reaches its own repository alone, adds to it, and removes nothing but locks. No secret in it: the file of logins holds hashes. */
@@ -76,7 +79,10 @@ async function untilAnswering(server: RestServer, ended: AbortSignal): Promise<v
       return;
     } catch (error) {
       if (isCertificateProblem(error)) {
-        throw new ModosuError('CONFIG_INVALID', `The certificate in MODOSU_DATA_TLS_CERT_FILE does not serve: ${error.message}`, { hint: 'It has to be valid now, and for the name or address in the message (subjectAltName).', context: error.context });
+        throw new ModosuError('CONFIG_INVALID', `The certificate in MODOSU_DATA_TLS_CERT_FILE does not serve: ${error.message}`, {
+          hint: 'It has to be valid now, and for the name or address in the message (subjectAltName).',
+          context: error.context,
+        });
       }
       if (ended.aborted || performance.now() > giveUpAt) throw error;
     }

@@ -72,7 +72,11 @@ export class Installation {
     const temporalAddress = config.temporalAddress ?? `${LOOPBACK}:${ports.temporal}`;
     this.temporal = openTemporal({ ...config, temporalAddress });
     const { temporal } = this;
-    await this.together([() => this.startDatabase(ports.postgres), () => this.startTemporal(temporal, temporalCli, ports.temporal), () => this.startDataServer(rclone, ports.data, data)]);
+    await this.together([
+      () => this.startDatabase(ports.postgres),
+      () => this.startTemporal(temporal, temporalCli, ports.temporal),
+      () => this.startDataServer(rclone, ports.data, data),
+    ]);
 
     const childEnv = this.childEnvironment(temporalAddress, ports);
     await this.together([() => this.startPart(rolePart('worker', childEnv)), () => this.startPart(rolePart('api', childEnv))]);

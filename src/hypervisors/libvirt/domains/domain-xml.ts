@@ -133,7 +133,12 @@ function judgeDisk(disk: Element, target: string, device: string): DefinedDisk |
   if (child(disk, 'shareable') !== null) return refusal('DISK_SHARED', `Disk ${target} (${path}) is shared with other servers.`);
   const format = attribute(child(disk, 'driver'), 'type');
   if (format !== 'qcow2' && format !== 'raw') {
-    return refusal('DISK_NOT_SUPPORTED', format === null ? `The definition does not say the format of disk ${target} (${path}), and a guess could be led astray.` : `Disk ${target} (${path}) has the format ${format}.`);
+    return refusal(
+      'DISK_NOT_SUPPORTED',
+      format === null
+        ? `The definition does not say the format of disk ${target} (${path}), and a guess could be led astray.`
+        : `Disk ${target} (${path}) has the format ${format}.`,
+    );
   }
   const backing = readBacking(child(disk, 'backingStore'));
   if (backing === 'unsupported') return refusal('DISK_NOT_SUPPORTED', `Disk ${target} (${path}) has backing storage that is not a qcow2 or raw file.`);

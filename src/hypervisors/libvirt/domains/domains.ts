@@ -66,7 +66,9 @@ export class Domains {
   async requireStopped(server: ServerRef, why: string): Promise<void> {
     const state = await this.state(server);
     if (state.powerState !== 'off') {
-      throw new ModosuError('SERVER_NOT_STOPPED', `${server.name} is ${state.libvirtState}, and ${why} needs it to be stopped.`, { context: { uuid: server.uuid, state: state.libvirtState } });
+      throw new ModosuError('SERVER_NOT_STOPPED', `${server.name} is ${state.libvirtState}, and ${why} needs it to be stopped.`, {
+        context: { uuid: server.uuid, state: state.libvirtState },
+      });
     }
     if (state.hasSavedState) {
       throw new ModosuError('SERVER_HAS_SAVED_STATE', `${server.name} has saved memory that belongs to its present disks, and ${why} is not possible with it.`, { context: { uuid: server.uuid } });

@@ -17,7 +17,9 @@ export class Fences {
     const stored = await this.domains.storedOrNull(server);
     if (stored === null) return false;
     const present = readFence(stored.document);
-    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) throw fencedOff(server, present, fence);
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) {
+      throw fencedOff(server, present, fence);
+    }
     if (!isHeldBy(present, fence)) {
       await this.change(server, ['--key', FENCE_PREFIX, '--set', fragment]);
       // Two takers may have read the same state: what stands there now decides.
@@ -66,12 +68,18 @@ export class Fences {
 
 function fencedOff(server: ServerRef, present: StandingFence | null, ours: Fence): ModosuError {
   const held = (run: StandingFence): string =>
-    run.released ? `${server.name} was given back by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})` : `${server.name} is held by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`;
-  const message = present === null ? `${server.name} is held by nobody, and run ${ours.runId} (token ${ours.token}) must not write without holding it.` : `${held(present)} must not write.`;
+    run.released
+      ? `${server.name} was given back by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`
+      : `${server.name} is held by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`;
+  const message = present === null
+    ? `${server.name} is held by nobody, and run ${ours.runId} (token ${ours.token}) must not write without holding it.`
+    : `${held(present)} must not write.`;
   return new ModosuError('FENCED_OFF', message, {
     // After a catalogue was restored from an older copy its tokens start below the marks on the hypervisors.
     ...(present?.released === true && present.runId !== ours.runId
-      ? { hint: `If no other Modosu works on this server (was the catalogue restored from an older copy?), remove the mark: virsh metadata ${server.uuid} --uri ${FENCE_NAMESPACE} --config --remove (and --live while it runs)` }
+      ? {
+        hint: `If no other Modosu works on this server (was the catalogue restored from an older copy?), remove the mark: virsh metadata ${server.uuid} --uri ${FENCE_NAMESPACE} --config --remove (and --live while it runs)`,
+      }
       : {}),
     context: { uuid: server.uuid, holder: present === null || present.released ? null : present.runId, token: ours.token },
   });

@@ -84,7 +84,10 @@ export class Inspector {
       const differing = stored.description.disks.filter((disk) => liveFiles.get(disk.target) !== disk.path).map((disk) => disk.target);
       const unstored = [...liveFiles.keys()].filter((target) => !stored.description.disks.some((disk) => disk.target === target));
       if (differing.length + unstored.length > 0) {
-        found.push(new ModosuError('SERVER_DEFINITION_DIFFERS', `${stored.description.name} runs with other disks than its definition says: ${[...differing, ...unstored].join(', ')}.`).summary());
+        found.push(new ModosuError(
+          'SERVER_DEFINITION_DIFFERS',
+          `${stored.description.name} runs with other disks than its definition says: ${[...differing, ...unstored].join(', ')}.`,
+        ).summary());
       }
     }
     return found;

@@ -49,7 +49,9 @@ export async function reserve(needs: readonly { readonly targetPath: string; rea
     const ahead = needs.slice(index).reduce((sum, need) => sum + need.neededBytes, 0);
     const free = await freeBytes(directory);
     const full = (): ModosuError =>
-      new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the images still to be written need ${formatBytes(ahead)}.`, { context: { directory, freeBytes: free, neededBytes: ahead } });
+      new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the images still to be written need ${formatBytes(ahead)}.`, {
+        context: { directory, freeBytes: free, neededBytes: ahead },
+      });
     if (free < ahead) throw full();
     const outcome = await runCommand(['fallocate', '--keep-size', '--offset', '0', '--length', String(neededBytes), targetPath], { timeoutMs: TIMEOUT_MS });
     if (outcome.exitCode === 0 || NO_FALLOCATE.test(outcome.stderr)) continue;
@@ -84,7 +86,9 @@ export async function sealTarget(targetPath: string, virtualSizeBytes: number, s
 /** In a child, because a call that hangs in this process could not be ended. */
 export async function flush(path: string, signal: AbortSignal): Promise<void> {
   const outcome = await runCommand(['sync', '--', path], { signal });
-  if (outcome.exitCode !== 0) throw new ModosuError('BACKUP_JOB_FAILED', `${path} could not be written to stable storage: ${libvirtMessage(outcome.stderr)}`, { context: { path } });
+  if (outcome.exitCode !== 0) {
+    throw new ModosuError('BACKUP_JOB_FAILED', `${path} could not be written to stable storage: ${libvirtMessage(outcome.stderr)}`, { context: { path } });
+  }
 }
 
 /** Room a file takes; 0 when it is not there. */

@@ -26,7 +26,11 @@ const FLUSH_BYTES = 256 * 1024 ** 2;
 const PASSES = ['HYPERVISOR_UNREACHABLE', 'HYPERVISOR_COMMAND_TIMED_OUT'];
 
 /** See `Hypervisor.followOnlineBackup`. */
-export async function followBackup(parts: OnlineBackupParts, request: FollowRequest, context: FollowContext): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }> {
+export async function followBackup(
+  parts: OnlineBackupParts,
+  request: FollowRequest,
+  context: FollowContext,
+): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }> {
   const files = GuardFiles.of(parts.settings.stateDirectory, request.runId);
   const [order, begun] = [await files.readOrder(), await files.readBegun()];
   const known = order !== null && begun !== null && order.disks.length === request.disks.length && request.disks.every(({ target, targetPath }) => order.disks.some((disk) => disk.target === target && disk.targetPath === targetPath));

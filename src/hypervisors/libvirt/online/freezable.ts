@@ -15,7 +15,10 @@ export async function requireFreezable(server: ServerRef, agent: GuestAgent, has
     const { commands } = await agent.info(AGENT_MS);
     const missing = FREEZE_COMMANDS.filter((command) => !commands.includes(command));
     if (missing.length > 0) {
-      throw quiesceFailed(`The guest agent of ${server.name} does not offer ${missing.join(', ')}.`, 'Allow the commands in the guest agent\'s configuration (on RHEL and its family BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or go on without: --allow-crash-consistent.');
+      throw quiesceFailed(
+        `The guest agent of ${server.name} does not offer ${missing.join(', ')}.`,
+        'Allow the commands in the guest agent\'s configuration (on RHEL and its family BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or go on without: --allow-crash-consistent.',
+      );
     }
     if (await agent.isFrozen(AGENT_MS)) throw quiesceFailed(`The file systems of ${server.name} are frozen already, by somebody else.`, FROZEN_BY_OTHERS_HINT);
   } catch (error) {

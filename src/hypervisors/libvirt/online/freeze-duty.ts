@@ -58,7 +58,9 @@ export class FreezeDuty {
     // Written first: the worker must not take the freeze for one that has held.
     await book.change({ thawed: [...book.state.thawed, freeze.askedAtMs] });
     const thawed = await this.thawUntilThawed(freeze.answered ? Infinity : freeze.askedAtMs + GIVE_UP_UNCONFIRMED_MS);
-    await book.note(thawed ? `thawed ${order.server.name}: ${why}` : `gave up thawing ${order.server.name}: its agent never confirmed the freeze and gives no sensible answer (${why})`);
+    await book.note(thawed
+      ? `thawed ${order.server.name}: ${why}`
+      : `gave up thawing ${order.server.name}: its agent never confirmed the freeze and gives no sensible answer (${why})`);
     if (!freeze.answered) await this.watchLate(freeze);
   }
 

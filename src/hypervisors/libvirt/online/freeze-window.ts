@@ -44,7 +44,10 @@ export class FreezeRefused extends Error {
  * `FreezeRefused` when nothing could be frozen (thawed all the same, unless it was somebody else who had), `QUIESCE_FAILED` when the guest could not be thawed:
  * the guard goes on trying.
  */
-export async function insideFreeze(tools: { readonly name: string; readonly agent: GuestAgent; readonly word: WorkerWord; readonly files: GuardFiles }, begin: (timeoutMs: number) => Promise<void>): Promise<WindowResult> {
+export async function insideFreeze(
+  tools: { readonly name: string; readonly agent: GuestAgent; readonly word: WorkerWord; readonly files: GuardFiles },
+  begin: (timeoutMs: number) => Promise<void>,
+): Promise<WindowResult> {
   const { agent, files, name, word } = tools;
   await requireThawed(agent);
   const askedAtMs = monotonicMs();
@@ -94,7 +97,13 @@ export async function insideFreeze(tools: { readonly name: string; readonly agen
     : thawed === 0 ? 'somebody else thawed the file systems meanwhile'
     : frozenMs > FREEZE_WINDOW_MS ? 'the file systems were frozen for longer than the window'
     : null;
-  return { held: doubt === null, tooLong: byGuard || frozenMs > FREEZE_WINDOW_MS, frozenMs, pointInTime, note: doubt === null ? null : `The file systems of ${name} were frozen, but ${doubt}.` };
+  return {
+    held: doubt === null,
+    tooLong: byGuard || frozenMs > FREEZE_WINDOW_MS,
+    frozenMs,
+    pointInTime,
+    note: doubt === null ? null : `The file systems of ${name} were frozen, but ${doubt}.`,
+  };
 }
 
 /** What somebody else has frozen is theirs to thaw: their own point in time hangs on it. */

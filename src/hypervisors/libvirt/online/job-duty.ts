@@ -148,9 +148,15 @@ export class JobDuty {
   private async failure(text: string | null): Promise<JobOutcome> {
     const { order } = this.tools;
     if (/no space left|quota exceeded/i.test(text ?? '') || (text === null && (await this.storageIsFull()))) {
-      return { result: 'failed', code: 'NOT_ENOUGH_SPACE', message: `The repository filled up while ${order.server.name} was copied: ${text ?? 'nothing is free'}. The server was not stopped.` };
+      return {
+        result: 'failed',
+        code: 'NOT_ENOUGH_SPACE',
+        message: `The repository filled up while ${order.server.name} was copied: ${text ?? 'nothing is free'}. The server was not stopped.`,
+      };
     }
-    const message = /cancell?ed/i.test(text ?? '') ? `Somebody cancelled the backup job of ${order.server.name}.` : `The backup job of ${order.server.name} failed: ${text ?? 'libvirt gave no reason'}.`;
+    const message = /cancell?ed/i.test(text ?? '')
+      ? `Somebody cancelled the backup job of ${order.server.name}.`
+      : `The backup job of ${order.server.name} failed: ${text ?? 'libvirt gave no reason'}.`;
     return { result: 'failed', code: 'BACKUP_JOB_FAILED', message };
   }
 
@@ -179,7 +185,10 @@ export class JobDuty {
     const cancelled = !resumed
       ? problem('SERVER_PAUSED_BY_STORAGE', `An I/O error has stopped ${name}. The backup was cancelled, and the server still stops: the cause is its own storage.`)
       : isFull
-        ? problem('NOT_ENOUGH_SPACE', `The repository filled up while ${name} was copied, and a write of the server had to wait for it: the server stood still for about ${duration(lastedMs)}, then the backup was cancelled and the server resumed.`)
+        ? problem(
+          'NOT_ENOUGH_SPACE',
+          `The repository filled up while ${name} was copied, and a write of the server had to wait for it: the server stood still for about ${duration(lastedMs)}, then the backup was cancelled and the server resumed.`,
+        )
         : problem('BACKUP_JOB_FAILED', `An I/O error stopped ${name} for about ${duration(lastedMs)} while it was copied; the backup was cancelled and the server resumed.`);
     await book.change({ pause: { since: since.toISOString(), lastedMs, resumed }, cancelled });
     await book.note(cancelled.message);
@@ -191,7 +200,10 @@ export class JobDuty {
     this.sampledAtMs = monotonicMs();
     const averageMs = this.latency.add(this.sampledAtMs, parseWriteCounters(await control.blockStatistics()));
     if (averageMs === null || averageMs <= limitMs) return;
-    const cancelled = problem('GUEST_TOO_SLOW', `Writes of ${order.server.name} took ${Math.round(averageMs)} ms on average for ten seconds, and ${limitMs} ms are allowed: the backup was cancelled.`);
+    const cancelled = problem(
+      'GUEST_TOO_SLOW',
+      `Writes of ${order.server.name} took ${Math.round(averageMs)} ms on average for ten seconds, and ${limitMs} ms are allowed: the backup was cancelled.`,
+    );
     await book.change({ cancelled });
     await book.note(cancelled.message);
     await job.cancel();

@@ -256,7 +256,12 @@ class Taking {
         return note;
       }
       if (afterwards !== null) notes.push(afterwards);
-      return await this.begun({ pointInTime: taken.pointInTime, consistency: hookRan ? 'application' : 'filesystem', frozenMs: taken.frozenMs, note: notes.length === 0 ? null : notes.join(' ') });
+      return await this.begun({
+        pointInTime: taken.pointInTime,
+        consistency: hookRan ? 'application' : 'filesystem',
+        frozenMs: taken.frozenMs,
+        note: notes.length === 0 ? null : notes.join(' '),
+      });
     } catch (error) {
       if (!(error instanceof FreezeRefused)) throw error;
       if (this.word.said.afterHookOwed) await after(this.agent, quiesce, this.word);

@@ -68,7 +68,10 @@ export async function requireReachable(server: ServerRef, qemu: QemuProcess | nu
 
 /** QEMU has a mount namespace of its own, made when the server was started. */
 async function requireSameFile(server: ServerRef, qemu: QemuProcess, path: string): Promise<void> {
-  const [ours, theirs] = await Promise.all([stat(path, { bigint: true }), stat(`/proc/${qemu.pid}/root${path}`, { bigint: true }).catch((error: unknown) => (errorCode(error) === undefined ? Promise.reject(error as Error) : null))]);
+  const [ours, theirs] = await Promise.all([
+    stat(path, { bigint: true }),
+    stat(`/proc/${qemu.pid}/root${path}`, { bigint: true }).catch((error: unknown) => (errorCode(error) === undefined ? Promise.reject(error as Error) : null)),
+  ]);
   if (theirs !== null && theirs.dev === ours.dev && theirs.ino === ours.ino) return;
   throw new ModosuError('REPOSITORY_NOT_TRAVERSABLE', `QEMU of ${server.name} does not see ${dirname(path)}: its file system was mounted after the server was started.`, {
     hint: 'Restart the server once, so that its QEMU sees the mount; or take an offline backup.',

@@ -26,7 +26,11 @@ export interface Patience {
  * The hook after the thaw; none declared: null. What was made quiet has to be woken: an agent that is busy or does not answer is asked again, so the program
  * may run twice. One that has run and failed is not.
  */
-export async function runAfterHook(agent: GuestAgent, argv: readonly string[] | null, { patienceMs = 20_000, isOff = () => Promise.resolve(false) }: Patience = {}): Promise<string | null> {
+export async function runAfterHook(
+  agent: GuestAgent,
+  argv: readonly string[] | null,
+  { patienceMs = 20_000, isOff = () => Promise.resolve(false) }: Patience = {},
+): Promise<string | null> {
   const [program, ...args] = argv ?? [];
   if (program === undefined) return null;
   const giveUpAtMs = performance.now() + patienceMs;

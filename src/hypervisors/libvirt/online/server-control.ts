@@ -47,6 +47,9 @@ export class ServerControl {
   requireRunning = async (): Promise<RunState> => {
     const state = await this.runState();
     if (state !== 'off') return state;
-    throw new ModosuError('BACKUP_JOB_LOST', `${this.server.name} is off: an online backup needs it to run.`, { hint: 'Start the server, or take an offline backup.', context: { uuid: this.server.uuid } });
+    throw new ModosuError('BACKUP_JOB_LOST', `${this.server.name} is off: an online backup needs it to run.`, {
+      hint: 'Start the server, or take an offline backup.',
+      context: { uuid: this.server.uuid },
+    });
   };
 }

@@ -27,7 +27,9 @@ export class Definitions {
     if (outcome.exitCode === 0) return;
     const message = libvirtMessage(outcome.stderr);
     throw new ModosuError('SWAP_REFUSED', `libvirt refused ${what}: ${message}`, {
-      ...(NAME_TAKEN.test(outcome.stderr) ? { hint: 'Another domain of the same name but another UUID stands on this hypervisor: rename it (`virsh domrename`) or remove it, then try again.' } : {}),
+      ...(NAME_TAKEN.test(outcome.stderr)
+        ? { hint: 'Another domain of the same name but another UUID stands on this hypervisor: rename it (`virsh domrename`) or remove it, then try again.' }
+        : {}),
     });
   }
 

@@ -83,7 +83,13 @@ export function withFence(xml: string, fence: Fence | null): string {
  * definition's). Disks that the swap had left as they were (`unchanged`) keep the file they have now: somebody may have taken a snapshot of them since, and the
  * newest data would stay behind in it.
  */
-export function rewriteForReturn(xml: string, fence: Fence, name: string | null, unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[], missingMedia: readonly string[]): string {
+export function rewriteForReturn(
+  xml: string,
+  fence: Fence,
+  name: string | null,
+  unchanged: readonly Pick<DefinedDisk, 'target' | 'path' | 'format'>[],
+  missingMedia: readonly string[],
+): string {
   const document = parseDomain(xml);
   const staying = new Map(unchanged.map((disk) => [disk.target, disk]));
   const devices = child(document.documentElement as Element, 'devices');

@@ -35,9 +35,16 @@ export class OldDisks {
     await this.fences.require(server, fence);
     const record = await this.waysBack.readOpen(server, fence.runId);
     const isReplaced = record !== null && !record.wasGone && record.volumes.some(({ target, path }) => target === disk.target && path === disk.path) && replacedFiles(record).some(({ path }) => path === disk.path);
-    if (!isReplaced) throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced as ${disk.target}; it is not attached.`, { context: { path: disk.path } });
+    if (!isReplaced) {
+      throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced as ${disk.target}; it is not attached.`, { context: { path: disk.path } });
+    }
     const { powerState, libvirtState } = await this.domains.state(server);
-    if (powerState === 'off') throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `${server.name} is ${libvirtState}: an old disk is attached only while it runs.`, { hint: 'Start the server first.', context: { uuid: server.uuid } });
+    if (powerState === 'off') {
+      throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `${server.name} is ${libvirtState}: an old disk is attached only while it runs.`, {
+        hint: 'Start the server first.',
+        context: { uuid: server.uuid },
+      });
+    }
     const live = await this.domains.live(server);
     const present = oldDisksOf(live.document).find(({ path }) => path === disk.path);
     if (present !== undefined) return { target: present.target };
@@ -64,7 +71,9 @@ export class OldDisks {
       const giveUpAt = performance.now() + this.detachTimeoutMs;
       while ((await attached()).some((disk) => disk.path === path)) {
         if (performance.now() >= giveUpAt) {
-          throw new ModosuError('OLD_DISK_IN_USE', `${server.name} does not let go of ${target}, the old volume ${path}. Nothing was deleted.`, { context: { path, target, ...(refused.exitCode === 0 ? {} : { libvirt: refused.stderr.slice(0, 500) }) } });
+          throw new ModosuError('OLD_DISK_IN_USE', `${server.name} does not let go of ${target}, the old volume ${path}. Nothing was deleted.`, {
+            context: { path, target, ...(refused.exitCode === 0 ? {} : { libvirt: refused.stderr.slice(0, 500) }) },
+          });
         }
         await delay(POLL_MS);
       }

@@ -162,7 +162,9 @@ export class Swaps {
     // Judged by the same look: it may have come back in this moment.
     const used = await filesOf(present.description);
     const path = put.find((candidate) => used.has(candidate));
-    if (path !== undefined) throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${present.description.name}; it is not deleted.`, { context: { path, uuid: record.uuid } });
+    if (path !== undefined) {
+      throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${present.description.name}; it is not deleted.`, { context: { path, uuid: record.uuid } });
+    }
   }
 
   private async outcome(server: ServerRef, fence: Fence, present: DomainDescription): Promise<Swapped> {
@@ -218,8 +220,12 @@ export class Swaps {
   private async requireSource(server: ServerRef, fence: Fence, ofRunId: string): Promise<WayBackRecord> {
     if (ofRunId === fence.runId) throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself; it takes its swap back instead.`);
     const source = await this.waysBack.readOpen(server, ofRunId);
-    if (source === null) throw new ModosuError('WAY_BACK_NOT_FOUND', `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.waysBack.directoryOf(ofRunId)}).`, { context: { uuid: server.uuid } });
-    if (source.wasGone) throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${server.name} before run ${ofRunId}: there is nothing to return to.`, { context: { uuid: server.uuid } });
+    if (source === null) {
+      throw new ModosuError('WAY_BACK_NOT_FOUND', `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.waysBack.directoryOf(ofRunId)}).`, { context: { uuid: server.uuid } });
+    }
+    if (source.wasGone) {
+      throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${server.name} before run ${ofRunId}: there is nothing to return to.`, { context: { uuid: server.uuid } });
+    }
     return source;
   }
 }
@@ -268,7 +274,9 @@ async function requireComplete(record: WayBackRecord): Promise<void> {
     if (file.identity === NOT_THERE) problems.push(`${file.path} was not there even before run ${record.runId}`);
     else if (state !== 'same') problems.push(`${file.path} ${words[state]}`);
   }
-  if (problems.length > 0) throw new ModosuError('WAY_BACK_INCOMPLETE', `What run ${record.runId} has replaced is not complete: ${problems.join('; ')}. Nothing was changed.`, { context: { paths: problems } });
+  if (problems.length > 0) {
+    throw new ModosuError('WAY_BACK_INCOMPLETE', `What run ${record.runId} has replaced is not complete: ${problems.join('; ')}. Nothing was changed.`, { context: { paths: problems } });
+  }
 }
 
 /** A definition must never name a file that is not there: the server would not start, and its old disks would be out of use. */

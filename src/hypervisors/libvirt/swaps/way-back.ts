@@ -122,7 +122,11 @@ export class WaysBack {
     }
     const isForbidden = (await this.forbidden(runId)) !== null;
     const unreadable = (problem: string, cause: unknown): ModosuError =>
-      new ModosuError('WAY_BACK_INCOMPLETE', `The record ${path} of what run ${runId} has replaced cannot be read: ${problem}.`, { hint: 'Look at it and at the definition beside it; nothing is deleted while it cannot be read.', context: { path }, cause });
+      new ModosuError('WAY_BACK_INCOMPLETE', `The record ${path} of what run ${runId} has replaced cannot be read: ${problem}.`, {
+        hint: 'Look at it and at the definition beside it; nothing is deleted while it cannot be read.',
+        context: { path },
+        cause,
+      });
     let parsed: unknown;
     try {
       parsed = JSON.parse(text);
@@ -277,4 +281,7 @@ export const unchangedDisks = (record: WayBackRecord): WayBackRecord['volumes'] 
 export const replacedVolumes = (record: WayBackRecord): WayBackRecord['volumes'] => record.volumes.filter(({ path }) => !record.puts.includes(path));
 
 /** Files a definition names itself. */
-export const namedFiles = (described: DomainDescription): readonly string[] => [...described.disks.map(({ path }) => path), ...(described.nvram?.path ? [described.nvram.path] : [])];
+export const namedFiles = (described: DomainDescription): readonly string[] => [
+  ...described.disks.map(({ path }) => path),
+  ...(described.nvram?.path ? [described.nvram.path] : []),
+];

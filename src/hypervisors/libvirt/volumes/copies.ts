@@ -208,5 +208,7 @@ function copyError(request: CopyRequest, stderr: string, signal: NodeJS.Signals 
   if (/Failed to get .*lock/.test(stderr) && !stderr.includes(request.targetPath)) {
     return new ModosuError('SERVER_NOT_STOPPED', `The disk ${request.source[0]?.path ?? ''} is in use by another process: ${message}`, { context });
   }
-  return new ModosuError('COPY_FAILED', signal === null ? `qemu-img failed to copy to ${request.targetPath}: ${message}` : `The copy to ${request.targetPath} was ended by ${signal}.`, { context });
+  return new ModosuError('COPY_FAILED', signal === null
+    ? `qemu-img failed to copy to ${request.targetPath}: ${message}`
+    : `The copy to ${request.targetPath} was ended by ${signal}.`, { context });
 }

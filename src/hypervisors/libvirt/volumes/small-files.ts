@@ -21,7 +21,9 @@ export async function readPresentNvram(path: string): Promise<Buffer> {
   try {
     return await readNvram(path);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} does not exist.`, { context: { path }, cause: error });
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
+      throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} does not exist.`, { context: { path }, cause: error });
+    }
     throw error;
   }
 }

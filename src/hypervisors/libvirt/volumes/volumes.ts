@@ -28,7 +28,9 @@ export function requireRunsOwnPath(path: string, runId: string): void {
   requireRunId(runId);
   requirePlainPath(path);
   if (!basename(path).endsWith(`.${runId}`) || basename(path) === `.${runId}`) {
-    throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(path)} is not a file of run ${runId}.`, { hint: 'Only files whose names end with the id of the run are written or deleted.' });
+    throw new ModosuError('PATH_NOT_ALLOWED', `${JSON.stringify(path)} is not a file of run ${runId}.`, {
+      hint: 'Only files whose names end with the id of the run are written or deleted.',
+    });
   }
 }
 
