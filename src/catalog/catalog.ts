@@ -1,13 +1,13 @@
 import type { Decision, RunOutcome, StepRecord } from '../contracts/activities';
 import type { ErrorSummary } from '../contracts/errors';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
-import type { Protection } from '../contracts/protection';
 import type { DataManifest, DataSelection } from '../contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
 import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
 import type { CatalogFigures } from '../contracts/figures';
 
@@ -21,20 +21,8 @@ import type { CatalogFigures } from '../contracts/figures';
 /** Who did it: a token's name, or a part of the system such as `worker`. */
 export type Actor = string;
 
-export interface ServerRecord {
-  readonly id: string;
-  readonly name: string;
-  /** The domain's UUID: the identity on the hypervisor. */
-  readonly uuid: string;
-  readonly domainName: string;
-  readonly hypervisor: string;
-  readonly repository: string;
-  readonly stopTimeoutSeconds: number;
-  readonly agentTimeoutSeconds: number;
-  readonly protection: Protection;
-  /** The line of disk states the server is on now. A swap of volumes starts a new one. */
-  readonly lineageId: string;
-}
+/** A server as it is kept is what the API shows of it. */
+export type ServerRecord = ServerView;
 
 /** An estate server together with the identity its hypervisor gave; made by whoever applies the estate. */
 export interface ResolvedServer {

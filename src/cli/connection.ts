@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { DEFAULT_API_URL, DEFAULT_STATE_DIRECTORY, ENDPOINTS_FILE, endpointsSchema, type Endpoints } from '../contracts/api/endpoints';
 import { ModosuError } from '../contracts/errors';
+import { parseJson } from '../contracts/json';
 import { line, type CliIo } from './io';
 
 export interface Connection {
@@ -39,7 +40,7 @@ async function readEndpoints(io: CliIo): Promise<Endpoints | null> {
   const path = join(nonEmpty(io.env['MODOSU_STATE_DIR']) ?? DEFAULT_STATE_DIRECTORY, ENDPOINTS_FILE);
   const text = await readOrNull(io, path);
   if (text === null) return null;
-  const parsed = endpointsSchema.safeParse(jsonOrNull(text));
+  const parsed = endpointsSchema.safeParse(parseJson(text));
   if (parsed.success) return withoutTokenOfTheDead(io, parsed.data);
   line(io.stderr, `warning: ${path} is not readable as an endpoints file; it is ignored`);
   return null;
@@ -87,14 +88,6 @@ async function warnWhenOthersMayRead(io: CliIo, path: string): Promise<void> {
 async function readOrNull(io: CliIo, path: string): Promise<string | null> {
   try {
     return (await io.readFile(path)).toString('utf8');
-  } catch {
-    return null;
-  }
-}
-
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
   } catch {
     return null;
   }

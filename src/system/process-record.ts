@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../contracts/errors';
+import { asRecord, isCount, parseJson } from '../contracts/json';
 import { errorCode, writeFileDurably } from './files';
 
 /**
@@ -57,15 +58,10 @@ export async function readRecord(recordPath: string): Promise<ProcessRecord | nu
     if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return null;
-    const { pid, bootId: boot, startTicks, purpose } = value as Record<string, unknown>;
-    if (!Number.isSafeInteger(pid) || (pid as number) <= 1 || typeof boot !== 'string' || typeof startTicks !== 'string') return null;
-    return { pid: pid as number, bootId: boot, startTicks, purpose: String(purpose) };
-  } catch {
-    return null; // a torn record names nobody
-  }
+  const { pid, bootId: boot, startTicks, purpose } = asRecord(parseJson(text));
+  // A torn record names nobody.
+  if (!isCount(pid) || pid <= 1 || typeof boot !== 'string' || typeof startTicks !== 'string') return null;
+  return { pid, bootId: boot, startTicks, purpose: String(purpose) };
 }
 
 export async function isAlive(record: ProcessRecord): Promise<boolean> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { ModosuError } from '../contracts/errors';
+import { parseJson } from '../contracts/json';
 import { createFileDurably } from '../system/files';
 
 /** AES-256 keys by id. New payloads use `current`; older ones stay so that older histories can be read. */
@@ -46,13 +47,4 @@ export function loadPayloadKeys(path: string): PayloadKeys {
 export async function ensurePayloadKeys(path: string, now: Date): Promise<void> {
   const id = `k${now.toISOString().slice(0, 10).replaceAll('-', '')}`;
   await createFileDurably(path, `${JSON.stringify({ current: id, keys: { [id]: randomBytes(32).toString('base64') } }, null, 2)}\n`);
-}
-
-/** Without the parser's message: it quotes the text, which is a key. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

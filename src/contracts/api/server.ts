@@ -52,6 +52,7 @@ const serverInspectionSchema = z
 export interface ServerView {
   readonly id: string;
   readonly name: string;
+  /** The domain's UUID: the identity on the hypervisor. */
   readonly uuid: string;
   readonly domainName: string;
   readonly hypervisor: string;
@@ -59,6 +60,7 @@ export interface ServerView {
   readonly stopTimeoutSeconds: number;
   readonly agentTimeoutSeconds: number;
   readonly protection: Protection;
+  /** The line of disk states the server is on now. A swap of volumes starts a new one. */
   readonly lineageId: string;
 }
 

@@ -1,4 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
+import { asRecord, isCount, parseJson } from '../../contracts/json';
 import { cleanWords } from '../../contracts/text';
 import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
@@ -76,7 +77,7 @@ export async function readJournal(agent: GuestAgent, directory: string, runId: s
 }
 
 function parseJournal(text: string): Journal | null {
-  const journal = asRecord(parsed(text));
+  const journal = asRecord(parseJson(text));
   const staging = asRecord(journal['staging']);
   const { runId, anchor, realAnchor, items: listed } = journal;
   const { device, inode } = staging;
@@ -95,14 +96,3 @@ function parseJournal(text: string): Journal | null {
 
 const isPlainPath = (value: unknown): value is string =>
   typeof value === 'string' && value.startsWith('/') && !value.includes('\0') && (value === '/' || value.slice(1).split('/').every((part) => part !== '' && part !== '.' && part !== '..'));
-
-const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}

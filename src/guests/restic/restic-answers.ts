@@ -1,3 +1,4 @@
+import { asRecord, isCount, parseJson } from '../../contracts/json';
 import { redact } from '../../contracts/redact';
 
 /** What restic prints as JSON, written in the guest and so hostile: every field is looked at before it is believed. */
@@ -22,7 +23,7 @@ export function readSummary(stdout: string): ResticSummary | null {
 
 /** The full id of the one snapshot that begins with `id` and has the tag; null when there is not exactly one. */
 export function readSnapshotId(stdout: string, id: string, tag: string): string | null {
-  const listed = parsed(stdout);
+  const listed = parseJson(stdout);
   const found = (Array.isArray(listed) ? listed : [])
     .map(asRecord)
     .filter((snapshot) => Array.isArray(snapshot['tags']) && snapshot['tags'].includes(tag))
@@ -45,14 +46,4 @@ export function unreadableFiles(output: string, secrets: readonly string[]): str
   return [...names];
 }
 
-const recordOf = (line: string | undefined): Record<string, unknown> => asRecord(parsed(line ?? ''));
-const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
+const recordOf = (line: string | undefined): Record<string, unknown> => asRecord(parseJson(line ?? ''));

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
+import { asRecord, parseJson } from '../../contracts/json';
 import type { ServerRef } from '../../contracts/server';
 import type { CommandResult, GuestAgent, GuestProgram } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
@@ -230,14 +231,9 @@ export class LibvirtGuestAgent implements GuestAgent {
       throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, { context: { ...context, refused } });
     }
     if (outcome.truncated) throw this.nonsense(execute);
-    let reply: unknown;
-    try {
-      reply = JSON.parse(outcome.stdout);
-    } catch {
-      throw this.nonsense(execute);
-    }
-    if (!Object.hasOwn(asRecord(reply), 'return')) throw this.nonsense(execute);
-    return asRecord(reply)['return'];
+    const reply = asRecord(parseJson(outcome.stdout));
+    if (!Object.hasOwn(reply, 'return')) throw this.nonsense(execute);
+    return reply['return'];
   }
 
   private nonsense(execute: string): ModosuError {
@@ -250,7 +246,6 @@ export class LibvirtGuestAgent implements GuestAgent {
 /** virsh reads its standard input as somebody's typing: only ASCII arrives as it was sent. */
 const inAscii = (json: string): string => json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-const asRecord = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {});
 
 function decodeOutput(data: unknown, limit: number): { text: string; cut: boolean } | null {
   if (data === undefined) return { text: '', cut: false };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ModosuError } from '../../contracts/errors';
+import { parseJson } from '../../contracts/json';
 import type { DataSnapshot, SnapshotEntry } from './data-repository';
 
 /** What restic prints as JSON. Whoever has a repository's password has written what it tells: a guest. Nothing is taken as it comes. */
@@ -45,7 +46,7 @@ const snapshotsSchema = z
 
 /** Oldest first. */
 export function parseSnapshots(json: string): readonly DataSnapshot[] {
-  const result = snapshotsSchema.safeParse(parse(json));
+  const result = snapshotsSchema.safeParse(parseJson(json));
   if (!result.success) throw unreadable('the snapshots');
   return result.data.sort((a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1));
 }
@@ -63,7 +64,7 @@ const nodeSchema = z.object({
 
 /** One line of `restic ls --json`: the first one is about the snapshot itself, by its id. */
 export function parseNode(line: string): SnapshotEntry | { readonly snapshotId: string } {
-  const value = parse(line);
+  const value = parseJson(line);
   if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot' && 'id' in value) return { snapshotId: String(value.id) };
   const result = nodeSchema.safeParse(value);
   if (!result.success) throw unreadable('a file');
@@ -89,7 +90,7 @@ const statsSchema = z.object({ total_size: integer, snapshots_count: z.literal(1
 
 /** Bytes a restore of the whole snapshot writes: hard links count once. */
 export function parseRestoreSize(json: string): number {
-  const result = statsSchema.safeParse(parse(json));
+  const result = statsSchema.safeParse(parseJson(json));
   if (!result.success) throw unreadable('the size of a snapshot');
   return result.data.total_size;
 }
@@ -98,7 +99,7 @@ const keysSchema = z.array(z.object({ current: z.boolean(), id: z.string().regex
 
 /** Short id of the key that has opened the repository. */
 export function parseKeyId(json: string): string {
-  const result = keysSchema.safeParse(parse(json));
+  const result = keysSchema.safeParse(parseJson(json));
   const current = result.success ? result.data.find((key) => key.current) : undefined;
   if (current === undefined) throw unreadable('its keys');
   return current.id.slice(0, 8);
@@ -108,7 +109,7 @@ const configSchema = z.object({ id: snapshotId });
 
 /** The id a repository has got when it was made. */
 export function parseRepositoryId(json: string): string {
-  const result = configSchema.safeParse(parse(json));
+  const result = configSchema.safeParse(parseJson(json));
   if (!result.success) throw unreadable('the repository');
   return result.data.id;
 }
@@ -123,14 +124,6 @@ export interface Lock {
 
 /** Null: nobody can say whose it is. */
 export function parseLock(json: string): Lock | null {
-  const result = lockSchema.safeParse(parse(json));
+  const result = lockSchema.safeParse(parseJson(json));
   return result.success ? { ...result.data, time: new Date(result.data.time) } : null;
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../contracts/error-codes';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
+import { parseJson } from '../../contracts/json';
 import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory, readStart, writeFileDurably } from '../../system/files';
 
@@ -129,7 +130,7 @@ export class RepositoryDirectory {
       if (!isModosuError(error)) throw unreachable(errorMessage(error), error);
       text = '';
     }
-    if (!markerSchema.safeParse(asJson(text)).success) {
+    if (!markerSchema.safeParse(parseJson(text)).success) {
       throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `${join(this.path, MARKER_FILE)} is not the marker of an image repository of version ${MARKER_VERSION}`, {
         context: { repository: this.name, path: this.path },
       });
@@ -181,12 +182,4 @@ export function systemErrorCode(error: unknown): string | undefined {
 function requireId(prefix: IdPrefix, value: string): string {
   if (isId(prefix, value)) return value;
   throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(value)} is not an id beginning with "${prefix}_"`, { hint: 'Use an id that Modosu has given out.' });
-}
-
-function asJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

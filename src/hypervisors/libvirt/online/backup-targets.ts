@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ModosuError } from '../../../contracts/errors';
 import { formatBytes } from '../../../contracts/format';
+import { asRecord, isCount, parseJson } from '../../../contracts/json';
 import { runCommand } from '../../../system/child-process';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory } from '../../../system/files';
 import { applyOwnership, createEmpty } from '../volumes/copies';
@@ -102,11 +103,6 @@ export async function allocatedBytes(path: string): Promise<number> {
 }
 
 function asNumbers(text: string): { required: number; fullyAllocated: number } | null {
-  try {
-    const value = JSON.parse(text) as Record<string, unknown>;
-    const [required, fullyAllocated] = [value['required'], value['fully-allocated']];
-    return Number.isSafeInteger(required) && Number.isSafeInteger(fullyAllocated) ? { required: required as number, fullyAllocated: fullyAllocated as number } : null;
-  } catch {
-    return null;
-  }
+  const { required, 'fully-allocated': fullyAllocated } = asRecord(parseJson(text));
+  return isCount(required) && isCount(fullyAllocated) ? { required, fullyAllocated } : null;
 }

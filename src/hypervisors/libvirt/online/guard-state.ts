@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../../contracts/error-codes';
 import { ModosuError } from '../../../contracts/errors';
 import { isId } from '../../../contracts/ids';
+import { parseJson } from '../../../contracts/json';
 import { errorCode, writeFileDurably, writeFileQuickly } from '../../../system/files';
 
 /**
@@ -156,7 +157,7 @@ export class GuardFiles {
     }
     // A power cut can leave a file without content where no fsync was waited for; its processes are gone too.
     if (text === '') return null;
-    const parsed = schema.safeParse(asJson(text));
+    const parsed = schema.safeParse(parseJson(text));
     if (!parsed.success) throw new ModosuError('INTERNAL', `${path} cannot be understood: it was written by another version, or by hand.`, { context: { path } });
     return parsed.data;
   }
@@ -180,13 +181,5 @@ export async function guardedRuns(stateDirectory: string): Promise<readonly stri
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
-  }
-}
-
-function asJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
