@@ -4,6 +4,8 @@ import jest from './jest.config.cjs';
 export default {
   mutate: [
     'src/domain/**/*.ts',
+    'src/contracts/redact.ts',
+    'src/contracts/text.ts',
     'workflows/runbook/runbook.ts',
     'workflows/runbook/errors.ts',
     'workflows/runbook/plan.ts',
@@ -14,13 +16,13 @@ export default {
   ],
   testRunner: 'jest',
   // The specs beside the code: what has to be proven there must not be left to a test that happens to pass by.
-  jest: { config: { ...jest, roots: ['<rootDir>/src/domain', '<rootDir>/src/repositories', '<rootDir>/workflows/runbook'] } },
+  jest: { config: { ...jest, roots: ['<rootDir>/src/domain', '<rootDir>/src/contracts', '<rootDir>/src/repositories', '<rootDir>/workflows/runbook'] } },
   coverageAnalysis: 'perTest',
   plugins: ['@stryker-mutator/jest-runner', './scripts/mutation-ignorer.mjs'],
   ignorers: ['sentences'],
   // Constants of a module, schemas among them, are set once, when it is loaded: each of their mutants needs all specs of the file anew. They are a third of all, and nine tenths of the time.
   ignoreStatic: process.env.MUTATE_CONSTANTS !== '1',
-  ignorePatterns: ['dist', 'docs', 'test', 'demo', 'bench', 'coverage', 'reports'],
+  ignorePatterns: ['dist', 'docs', 'demo', 'bench', 'coverage', 'reports'],
   concurrency: 2,
   // A mutant that never ends is rare; a busy machine is not, and must not count as a test that fails.
   timeoutMS: 20_000,

@@ -1,4 +1,5 @@
-import { parseSegmentList, renderSegmentList, segmentCount, SEGMENT_SIZE_BYTES, sha256OfText } from './segment-list';
+import { sha256Of } from '../../system/sha256';
+import { parseSegmentList, renderSegmentList, segmentCount, SEGMENT_SIZE_BYTES } from './segment-list';
 
 const digest = (digit: string): string => digit.repeat(64);
 
@@ -36,7 +37,7 @@ describe('segment list', () => {
   });
 
   it('is known by its own checksum, and by the size of its segments', () => {
-    for (const bytes of ['abc', new TextEncoder().encode('abc')]) expect(sha256OfText(bytes)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    for (const bytes of ['abc', new TextEncoder().encode('abc')]) expect(sha256Of(bytes)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
     expect(SEGMENT_SIZE_BYTES).toBe(16_777_216);
   });
 
