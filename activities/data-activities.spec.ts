@@ -167,9 +167,19 @@ describe('a declared program', () => {
     expect(times('sh')).toBe(2);
   });
 
-  it.each(['AGENT_SILENT', 'HYPERVISOR_UNREACHABLE', 'HYPERVISOR_COMMAND_TIMED_OUT'] as const)('that cannot be followed any more (%s) is not begun again', async (code) => {
-    jest.spyOn(agent, 'start').mockRejectedValue(new ModosuError(code, 'no answer'));
+  it('of a guest that falls silent is not begun again; that of a hypervisor that is away may be', async () => {
+    const start = jest.spyOn(agent, 'start').mockRejectedValueOnce(new ModosuError('AGENT_SILENT', 'no answer'));
     await expect(hook(['true'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never' });
+    start.mockRejectedValueOnce(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted'));
+    await expect(hook(['true'])).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE', retry: 'later' });
+  });
+
+  it('that comes before is run under the fence only; the one after puts right what that has done in any case', async () => {
+    isHeld = false;
+    await expect(hook(['true'])).rejects.toMatchObject({ code: 'FENCED_OFF' });
+    expect(agent.ran).toEqual([]);
+    const after = { recoveryPointId: 'rp_1', dataSet: dataSet({ after: ['true'] }) } as DataBackupItem;
+    await expect(new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, after, 'after'))).resolves.toEqual({ exitCode: 0 });
   });
 
   it('that ends well is not begun again', async () => {

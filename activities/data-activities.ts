@@ -15,7 +15,7 @@ import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
 import { runInGuest, waitUntilNoneRuns } from '../src/guests/files/guest-process';
 import { tightRoom } from '../src/guests/files/room';
-import { passesByItself, type GuestAgent } from '../src/guests/guest-agent';
+import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
 import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, requireHeld, type PostgresqlItem } from './data-work';
@@ -62,10 +62,13 @@ export class DataCalls implements DataActivities {
       const agent = await guestOf(this.deps, input);
       const inTime = AbortSignal.timeout(HOOK_TIMEOUT_MS);
       const work = { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 };
+      // "after" puts right what "before" has done, whoever holds the server.
+      if (which === 'before') await requireHeld(this.deps, input);
       // The worker that has begun it may have died; the program lives on.
       const earlier = Context.current().info.attempt > 1 ? waitUntilNoneRuns(agent, argv, work) : Promise.resolve();
       const { exitCode, stdout, stderr } = await earlier.then(() => runInGuest(agent, { argv }, work)).catch((error: unknown) => {
-        const silent = passesByItself(error);
+        // Where the hypervisor is away the next attempt waits for what this one has begun.
+        const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
         if (signal.aborted || (!inTime.aborted && !silent)) throw error;
         // Final: it may still run, and one that stops services must not run twice at once.
         const why = silent ? 'could not be followed, because the guest fell silent' : `had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was told to end`;
