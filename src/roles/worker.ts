@@ -7,6 +7,7 @@ import { loadConfigOfInstallation, requireServices, type ServiceConfig } from '.
 import { createLog, type Log } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError, toModosuError } from '../contracts/errors';
+import { ClockWatch } from '../domain/clock-watch';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
 import { reconcileUntil } from '../temporal/reconcile';
@@ -50,7 +51,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
         await Promise.all([
           reconcileUntil(ending, { catalog, runs, log: log.child({ part: 'reconciler' }), now: () => new Date() }),
           followHypervisors(ending, crew, catalog, log),
-          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date(), expiryTried: new Map() }),
+          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date(), expiryTried: new Map(), clock: new ClockWatch() }),
           aborted(ending),
         ]);
       } finally {

@@ -7,7 +7,7 @@ const minutesAgo = (minutes: number): Date => new Date(NOW.getTime() - minutes *
 const expired = (runId: string, serverId: string): WayBackView => ({ runId, serverId, expiresAt: '2026-03-09T00:00:00.000Z' }) as WayBackView;
 
 /** A world in which everything that is done is written down. */
-function world(changes: { now?: () => Date;  open?: readonly { runId: string; serverId: string; recoveryPointId: string }[]; staged?: readonly { recoveryPointId: string; changedAt: Date }[]; expired?: readonly WayBackView[]; listSlowlyMs?: number; guards?: () => Promise<readonly string[]> } = {}) {
+function world(changes: { now?: () => Date; isSteady?: boolean; open?: readonly { runId: string; serverId: string; recoveryPointId: string }[]; staged?: readonly { recoveryPointId: string; changedAt: Date }[]; expired?: readonly WayBackView[]; listSlowlyMs?: number; guards?: () => Promise<readonly string[]> } = {}) {
   const done: string[] = [];
   const warnings: unknown[] = [];
   const open = changes.open ?? [];
@@ -38,6 +38,7 @@ function world(changes: { now?: () => Date;  open?: readonly { runId: string; se
     log: { info() {}, error() {}, warn: (fields: unknown) => void warnings.push(fields) },
     now: changes.now ?? (() => NOW),
     expiryTried: new Map(),
+    clock: { isSteady: () => changes.isSteady ?? true },
   } as unknown as JanitorDependencies;
   return { done, warnings, pass: () => sweep(dependencies) };
 }
@@ -54,6 +55,13 @@ it('removes a staged image that no run works on', async () => {
   const { done, pass } = world({ open: OPEN, staged: [{ recoveryPointId: 'rp_3', changedAt: minutesAgo(11) }] });
   await pass();
   expect(done).toContain('discard rp_3');
+});
+
+it('takes nothing for old or expired while the time of day has jumped ahead', async () => {
+  const { done, warnings, pass } = world({ isSteady: false, staged: [{ recoveryPointId: 'rp_3', changedAt: minutesAgo(600) }], expired: [expired('run_9', 'srv_2')] });
+  await pass();
+  expect(done).toEqual(['guards but']);
+  expect(warnings).toHaveLength(1);
 });
 
 it('does not judge guards by a list that came late', async () => {

@@ -3,6 +3,7 @@ import type { ActivityDependencies } from '../../../activities/dependencies';
 import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
 import { toModosuError } from '../../contracts/errors';
+import type { ClockWatch } from '../../domain/clock-watch';
 import { sha256Of } from '../../system/sha256';
 import type { RunDispatcher } from '../../temporal/run-starter';
 
@@ -17,6 +18,8 @@ export interface JanitorDependencies extends Pick<ActivityDependencies, 'hypervi
   readonly now: () => Date;
   /** When the deletion of an expired way back was last begun, by the run it belongs to: kept from sweep to sweep. */
   readonly expiryTried: Map<string, number>;
+  /** Kept from sweep to sweep, too. */
+  readonly clock: Pick<ClockWatch, 'isSteady'>;
 }
 
 const INTERVAL_MS = 60_000;
@@ -31,6 +34,10 @@ export async function sweep(dependencies: JanitorDependencies): Promise<void> {
   const { catalog } = dependencies;
   const [hypervisors, repositories] = await Promise.all([catalog.listHypervisors(), catalog.listRepositories()]);
   for (const { name } of hypervisors) await attempt(dependencies.log, { hypervisor: name }, () => sweepGuards(name, dependencies));
+  if (!dependencies.clock.isSteady(dependencies.now().getTime(), performance.now())) {
+    dependencies.log.warn({ now: dependencies.now().toISOString() }, 'the time of day has jumped ahead: nothing is taken for old or expired until it is put right, or for an hour');
+    return;
+  }
   for (const { name } of repositories) await attempt(dependencies.log, { repository: name }, () => sweepStaged(name, dependencies));
   await attempt(dependencies.log, {}, () => confirmExpired(dependencies));
 }
