@@ -57,8 +57,8 @@ describe('roles of a globals file', () => {
   });
 
   it('are read whatever the case of words, and changed by each statement in its turn', () => {
-    const { roles } = parseGlobals(`;; create role x; alter role X with login; alter role x with login connection limit -1 password 'p'; alter role x with nologin; alter role x set a = 'b'; alter role x in database d set c to 'd';
-      comment on role x is 'first'; comment on role x is null; comment on role x is 'a' 'b'; comment on role y is 'y'; ALTER ROLE y WITH SUPERUSER; CREATE ROLE "create"; -- CREATE ROLE no;
+    const { roles } = parseGlobals(`;; create role x; alter role X with login; alter role x with login connection limit 100 password 'p'; alter role x with login connection limit -1; alter role x with nologin; alter role x set a = 'b'; alter role x in database d set c to 'd';
+      comment on role x is 'first'; comment on role x is null; comment on role x is; create role; comment on role x is 'a' 'b'; comment on role y is 'y'; ALTER ROLE y WITH SUPERUSER; CREATE ROLE "create"; -- CREATE ROLE no;
       COMMENT ON ROLE "create" 'c'; ALTER ROLE "create" SET "a b".c TO 'x', 'y';`);
     expect([...roles.values()]).toEqual([
       { name: 'x', attributes: ['NOLOGIN'], connectionLimit: -1, password: 'p', validUntil: null, comment: 'first', settings: [{ name: ['a'], values: ['b'] }] },
@@ -77,6 +77,7 @@ describe('roles of a globals file', () => {
     ['GRANT a TO b WITH EVERYTHING;', null],
     ['GRANT a TO b WITH;', null],
     ['GRANT a TO b WITH SET TRUE, ;', null],
+    ['GRANT a TO;', null],
     ['GRANT a TO b, c;', null],
     ['GRANT a, c TO b;', null],
     ["GRANT 'a' TO b;", null],
@@ -117,6 +118,10 @@ describe('roles of a globals file', () => {
     ['an attribute that ends with one', 'CREATE ROLE x; ALTER ROLE x WITH XLOGIN;'],
     ['a statement of another form', 'CREATE ROLE x; ALTER ROLE x RENAME TO y;'],
     ['a setting without a name', "CREATE ROLE x; ALTER ROLE x SET 'a' TO 'b';"],
+    ['half a name of a setting before a sign', "CREATE ROLE x; ALTER ROLE x SET a. = 'b';"],
+    ['a sign that is a text', "CREATE ROLE x; ALTER ROLE x SET a '=' 'b';"],
+    ['no password', 'CREATE ROLE x; ALTER ROLE x WITH PASSWORD;'],
+    ['no end', 'CREATE ROLE x; ALTER ROLE x WITH VALID UNTIL;'],
     ['half a name of a setting', "CREATE ROLE x; ALTER ROLE x SET a. TO 'b';"],
     ['a setting that is given nothing', 'CREATE ROLE x; ALTER ROLE x SET a TO;'],
     ['a setting without its sign', "CREATE ROLE x; ALTER ROLE x SET a 'b';"],
@@ -184,17 +189,21 @@ GRANT gone TO team GRANTED BY postgres;
     const { sql, notes } = rolesAsSaved(saved, [], { names: new Set(['app']), memberships: [], ours: new Set() }, 15);
     expect(sql.split('\n').filter((line) => /^(CREATE|GRANT)/.test(line))).toEqual(['CREATE ROLE "above";', 'CREATE ROLE "top";', 'GRANT "top" TO "above";', 'GRANT "above" TO "app";']);
     expect(notes).toEqual(['Role top is no member of gone, which does not exist here.']);
+    // Not of those that are neither there nor wanted, and cannot log in.
+    expect(rolesAsSaved(parseGlobals('CREATE ROLE absent; CREATE ROLE above; GRANT above TO absent;'), [], { names: new Set(), memberships: [], ours: new Set() }, 15).sql).toBe('');
   });
 
   it('memberships are taken that were not saved, and the right to give them', () => {
-    const saved = parseGlobals("CREATE ROLE app; ALTER ROLE app WITH LOGIN; CREATE ROLE team; GRANT team TO app WITH ADMIN OPTION; GRANT other TO app; GRANT team TO second;");
+    const saved = parseGlobals("CREATE ROLE app; ALTER ROLE app WITH LOGIN; CREATE ROLE team; GRANT team TO app; GRANT team TO app WITH ADMIN OPTION; GRANT other TO app; GRANT team TO second; GRANT third TO second;");
     const taken = (role: string, member: string, admin: boolean, version = 15): readonly string[] =>
-      rolesAsSaved(saved, [], { names: new Set(['app', 'team', 'other', 'second']), memberships: [{ role, member, grantor: 'g', admin }], ours: new Set() }, version).sql.split('\n').filter((line) => line.startsWith('REVOKE'));
+      rolesAsSaved(saved, [], { names: new Set(['app', 'team', 'other', 'second']), memberships: [{ role, member, grantor: 'g', admin }], ours: new Set() }, version).sql.split('\n').filter((line) => !/^(ALTER|COMMENT|GRANT) /.test(line));
     expect(taken('team', 'app', true)).toEqual([]);
     expect(taken('other', 'app', false)).toEqual([]);
     expect(taken('other', 'app', true)).toEqual(['REVOKE ADMIN OPTION FOR "other" FROM "app" CASCADE;']);
     expect(taken('other', 'app', true, 16)).toEqual(['REVOKE ADMIN OPTION FOR "other" FROM "app" GRANTED BY "g" CASCADE;']);
     expect(taken('second', 'app', false)).toEqual(['REVOKE "second" FROM "app" CASCADE;']);
+    // What another one is a member of, or was twice in two ways, says what it says.
+    expect(taken('third', 'app', false)).toEqual(['REVOKE "third" FROM "app" CASCADE;']);
     // Not of a role that the recovery point does not describe.
     expect(taken('app', 'second', true)).toEqual([]);
   });

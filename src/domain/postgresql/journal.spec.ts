@@ -24,6 +24,7 @@ describe('the journal in a database', () => {
 
   it.each<[string, unknown]>([
     ['nothing', null],
+    ['not there', undefined],
     ['a text', 'table'],
     ['an operation nobody knows', { op: 'drop', table }],
     ['an operation by a name that every object has', { op: 'toString' }],

@@ -36,5 +36,5 @@ describe('settings as pg_db_role_setting holds them', () => {
     ['DateStyle=ISO, DMY', `"DateStyle" TO 'ISO, DMY'`],
   ])('%s', (setting, clause) => expect(settingClause(setting)).toBe(clause));
 
-  it.each(['', '=x', 'no value', 'a b=c', 'x"; DROP=1', 'search_path="open', 'search_path=a"b', ' a=b', 'a =b', '1a=b', '$a=b', 'a.1b=c', 'a.=b', '.a=b', 'a..b=c', 'a-b=c', 'search_path=,a', 'search_path=a,,b', 'search_path="a" b'])('%p is none', (setting) => expect(settingClause(setting)).toBeNull());
+  it.each(['', '=x', 'no value', 'novalue', 'a b=c', 'x"; DROP=1', 'search_path="open', 'search_path=a"b', ' a=b', 'a =b', '1a=b', '$a=b', 'a.1b=c', 'a.=b', '.a=b', 'a..b=c', 'a-b=c', 'search_path=,a', 'search_path=a,,b', 'search_path="a" b'])('%p is none', (setting) => expect(settingClause(setting)).toBeNull());
 });
