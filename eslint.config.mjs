@@ -9,7 +9,7 @@ const onlyContractsAndDomain = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', 'docs/', 'reports/', '.stryker-tmp/'] },
+  { ignores: ['dist/', 'node_modules/', 'coverage/', 'docs/', 'reports/', '.stryker-tmp*/'] },
   eslint.configs.recommended,
   ...tseslint.configs.recommended,
   {
