@@ -329,7 +329,7 @@ describe('an undo that fails', () => {
     expect(deeds()).toHaveLength(91);
   });
 
-  it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED'] as const)('in vain (%s) is not tried again', async (code) => {
+  it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID'] as const)('in vain (%s) is not tried again', async (code) => {
     const startedAt = mockWorld.nowMs;
     await carried(withUndos({ stop: does('undo stop', broken(code, 'never')), swap: does('undo swap') }));
     expect(mockWorld.nowMs).toBe(startedAt);
