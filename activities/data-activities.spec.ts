@@ -134,8 +134,8 @@ asRoot('what an earlier attempt has fetched', () => {
 });
 
 describe('a declared program', () => {
-  const hook = (argv: readonly [string, ...string[]], attempt = 1): Promise<unknown> =>
-    new MockActivityEnvironment({ attempt }).run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
+  const hook = (argv: readonly [string, ...string[]]): Promise<unknown> =>
+    new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
 
   it('that fails is told with its words', async () => {
     await expect(hook(['sh', '-c', 'echo the service is busy >&2; exit 3'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', message: expect.stringContaining('exit code 3: the service is busy') as string });
@@ -153,13 +153,13 @@ describe('a declared program', () => {
     expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);
   });
 
-  it('is not begun a second time while one of an attempt whose worker has died still runs', async () => {
+  it('is not begun a second time while one that somebody else has begun still runs', async () => {
     const flag = join(root, 'stopping');
     writeFileSync(flag, '');
     const argv = ['sh', '-c', `while [ -e ${flag} ]; do sleep 0.05; done`] as const;
     await agent.start({ argv });
     const times = (program: string): number => agent.ran.filter(({ argv: [ran] }) => ran === program).length;
-    const again = hook(argv, 2);
+    const again = hook(argv);
     for (const giveUpAt = Date.now() + 30_000; times('find') < 2 && Date.now() < giveUpAt; ) await delay(20);
     expect([times('find') >= 2, times('sh')]).toEqual([true, 1]);
     rmSync(flag);
@@ -168,9 +168,11 @@ describe('a declared program', () => {
   });
 
   it('of a guest that falls silent is not begun again; that of a hypervisor that is away may be', async () => {
-    const start = jest.spyOn(agent, 'start').mockRejectedValueOnce(new ModosuError('AGENT_SILENT', 'no answer'));
+    const start = agent.start.bind(agent);
+    let fault = new ModosuError('AGENT_SILENT', 'no answer');
+    jest.spyOn(agent, 'start').mockImplementation((program) => (program.argv[0] === 'true' ? Promise.reject(fault) : start(program)));
     await expect(hook(['true'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never' });
-    start.mockRejectedValueOnce(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted'));
+    fault = new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted');
     await expect(hook(['true'])).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE', retry: 'later' });
   });
 

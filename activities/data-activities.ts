@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import { Context } from '@temporalio/activity';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
 import type { DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
@@ -64,9 +63,12 @@ export class DataCalls implements DataActivities {
       const work = { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 };
       // "after" puts right what "before" has done, whoever holds the server.
       if (which === 'before') await requireHeld(this.deps, input);
-      // The worker that has begun it may have died; the program lives on.
-      const earlier = Context.current().info.attempt > 1 ? waitUntilNoneRuns(agent, argv, work) : Promise.resolve();
-      const { exitCode, stdout, stderr } = await earlier.then(() => runInGuest(agent, { argv }, work)).catch((error: unknown) => {
+      // Whoever has begun it may have died, or have been ended in Temporal; the program lives on.
+      await waitUntilNoneRuns(agent, argv, work).catch((error: unknown) => {
+        if (signal.aborted || !inTime.aborted) throw error;
+        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, still ran from an earlier attempt after ${HOOK_TIMEOUT_MS / 60_000} minutes, and no second was begun.`, { context: { dataSet: dataSet.name, which } });
+      });
+      const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, work).catch((error: unknown) => {
         // Where the hypervisor is away the next attempt waits for what this one has begun.
         const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
         if (signal.aborted || (!inTime.aborted && !silent)) throw error;

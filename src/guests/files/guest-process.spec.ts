@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,14 +60,45 @@ it('waits until a program that somebody else has started has ended, also one tha
     const waiting = waitUntilNoneRuns(agent, [script, flag], { signal: never }).then(() => (over = true));
     await waitUntilNoneRuns(agent, [script, `${flag}-other`], { signal: never });
     await waitUntilNoneRuns(agent, [script], { signal: never });
+    // One that reads the script, and does not run it.
+    await agent.start({ argv: ['tail', '-f', script] });
+    await waitUntilNoneRuns(agent, ['tail', script], { signal: never });
     expect(over).toBe(false);
     await expect(waitUntilNoneRuns(agent, [script, flag], { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({ name: 'TimeoutError' });
     rmSync(flag);
     await waiting;
     expect(over).toBe(true);
   } finally {
+    spawnSync('pkill', ['-f', `tail -f ${script}`]);
     rmSync(directory, { recursive: true, force: true });
   }
+});
+
+it('knows a program that was found on the way, and one with a long name', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'modosu-guest-process-'));
+  const name = 'stop-the-service-of-the-shop-データ';
+  writeFileSync(join(directory, name), '#!/bin/sh\nsleep 61\n', { mode: 0o755 });
+  try {
+    const agent = new HostAgent();
+    const pid = await agent.start({ argv: [join(directory, name)] });
+    for (const argv of [[name], [join(directory, name)]] as const) {
+      await expect(waitUntilNoneRuns(agent, argv, { signal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'TimeoutError' });
+    }
+    await waitUntilNoneRuns(agent, [join('/elsewhere', name)], { signal: never });
+    spawnSync('pkill', ['-P', String(pid)]);
+    process.kill(pid);
+    await waitUntilNoneRuns(agent, [name], { signal: never });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+it('takes no silence for the end of a program', async () => {
+  const agent = new HostAgent();
+  const pid = await agent.start({ argv: ['sleep', '61.5'] });
+  agent.readFile = () => Promise.reject(new ModosuError('AGENT_SILENT', 'no answer'));
+  await expect(waitUntilNoneRuns(agent, ['sleep', '61.5'], { signal: never })).rejects.toMatchObject({ code: 'AGENT_SILENT' });
+  process.kill(pid);
 });
 
 it('makes groups that fit on one standard input', () => {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { cleanWords } from '../../contracts/text';
@@ -32,6 +33,8 @@ const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;
 const MAX_CANDIDATES = 200;
 const WAIT_POLL_MS = 1_000;
+/** The kernel keeps no more of the name of a process. */
+const MAX_COMM_BYTES = 15;
 const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
 
 /**
@@ -109,27 +112,40 @@ export async function waitUntilNoneRuns(agent: GuestAgent, argv: GuestProgram['a
 }
 
 async function isRunning(agent: GuestAgent, argv: GuestProgram['argv'], signal: AbortSignal): Promise<boolean> {
-  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'cmdline', '-exec', 'grep', '-laF', '-e', argv[0], '{}', '+'] }, { signal });
-  const pids = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/cmdline$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
-  for (const pid of pids) {
+  const [program, ...args] = argv;
+  for (const pid of await processesNamed(agent, posix.basename(program), signal)) {
     const words = (await argumentsOf(agent, pid)).slice(0, -1);
-    if (words.length >= argv.length && argv.every((word, index) => words[words.length - argv.length + index] === word)) return true;
+    const own = words.slice(words.length - argv.length);
+    // A program that was found on the way is started by its path.
+    const isIt = own[0] === program || (!program.includes('/') && posix.basename(own[0] ?? '') === program);
+    if (own.length === argv.length && isIt && args.every((word, index) => own[index + 1] === word)) return true;
   }
   return false;
 }
 
 /** With an empty one at the end; none of a process that is gone. */
 async function argumentsOf(agent: GuestAgent, pid: number): Promise<readonly string[]> {
-  const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch(() => null);
+  const line = await agent.readFile(`/proc/${pid}/cmdline`, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: 128 * 1024 }).catch((error: unknown) => {
+    // It has ended while it was read. An agent that says nothing has not said that.
+    if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && !passesByItself(error)) return null;
+    throw error;
+  });
   return (line?.toString('utf8') ?? '').split('\0');
 }
 
+/** By the kernel's name for a process: the file it was started from, that of a script too, and at most 15 bytes of it. */
+async function processesNamed(agent: GuestAgent, name: string, signal: AbortSignal): Promise<readonly number[]> {
+  let comm = name;
+  while (Buffer.byteLength(comm) > MAX_COMM_BYTES) comm = [...comm].slice(0, -1).join('');
+  const whole = comm === name ? ['-x'] : [];
+  // Programs that every Linux has, `pgrep` is not one of them; not by their arguments, because not every `grep` reads past the zero bytes between them.
+  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lF', ...whole, '-e', comm, '{}', '+'] }, { signal });
+  return [...stdout.matchAll(/^\/proc\/(\d{1,10})\/comm$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
+}
+
 async function processesWith(agent: GuestAgent, program: string, argument: string, signal: AbortSignal): Promise<number[]> {
-  // Programs that every Linux has, `pgrep` is not one of them; by their names first, because not every `grep` reads past the zero bytes between arguments.
-  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lxF', '-e', program, '{}', '+'] }, { signal });
-  const candidates = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/comm$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
   const pids: number[] = [];
-  for (const pid of candidates) {
+  for (const pid of await processesNamed(agent, program, signal)) {
     const argv = await argumentsOf(agent, pid);
     if (argv[0]?.split('/').at(-1) === program && argv.includes(argument)) pids.push(pid);
   }

@@ -246,7 +246,6 @@ export class LibvirtGuestAgent implements GuestAgent {
 /** virsh reads its standard input as somebody's typing: only ASCII arrives as it was sent. */
 const inAscii = (json: string): string => json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-
 function decodeOutput(data: unknown, limit: number): { text: string; cut: boolean } | null {
   if (data === undefined) return { text: '', cut: false };
   if (typeof data !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(data)) return null;

@@ -50,7 +50,12 @@ export class Swaps {
     if (present !== null) {
       await this.fences.require(server, fence);
       // An earlier attempt has defined it, and may have died before it looked at what libvirt had made of it.
-      if (isInPlace(present.description, request)) return this.requireTaken(server, fence, 'the new definition', isQuarantined);
+      if (isInPlace(present.description, request)) {
+        if (isQuarantined(present.description)) return this.outcome(server, fence, present.description);
+        // One whose links are up because it has gone live meanwhile runs; this attempt was given up long ago.
+        await this.domains.requireStopped(server, 'putting its old definition back');
+        return this.requireTaken(server, fence, 'the new definition', isQuarantined);
+      }
       await this.domains.requireStopped(server, 'the swap of its disks');
     } else if (request.definition.from === 'present') {
       throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}; its present definition cannot be used.`, { context: { uuid: server.uuid } });
@@ -117,11 +122,15 @@ export class Swaps {
 
   /** See `Hypervisor.revertSwap`. */
   async revert(server: ServerRef, fence: Fence): Promise<void> {
-    const record = await this.waysBack.read(server, fence.runId);
-    // At most the beginning of a record is there, of an attempt that died before it could define anything, or that still lives although its caller has given it up: it must not swap after all.
-    if (record === null) return this.waysBack.forbid(server, fence.runId);
-    if (record.reverted) return;
+    const record = (await this.waysBack.readKept(server, fence.runId)) ?? (await this.forbidSwap(server, fence));
+    if (record === null) return;
     const present = await this.domains.storedOrNull(server);
+    if (record.reverted) {
+      // A define that was on its way when the swap was taken back may have come after all.
+      if (present === null || !this.fences.isHeld(present, fence) || !(await isSwappedBy(record, present.description))) return;
+      await this.domains.requireStopped(server, 'putting its old definition back');
+      return this.putBack(server, fence, record);
+    }
     if (present === null) {
       if (record.wasGone && !record.taken) return this.waysBack.markReverted(fence.runId);
       if (record.wasGone) {
@@ -141,7 +150,16 @@ export class Swaps {
     }
     await this.fences.require(server, fence);
     await this.domains.requireStopped(server, 'putting its old definition back');
-    await this.putBack(server, fence);
+    await this.putBack(server, fence, record);
+  }
+
+  /**
+   * At most the beginning of a record is there, of an attempt that died before it could define anything, or that still lives although its caller has given it up: it must not swap after all. Returns the record when such an
+   * attempt has written it before it could see that.
+   */
+  private async forbidSwap(server: ServerRef, fence: Fence): Promise<WayBackRecord | null> {
+    await this.waysBack.forbid(server, fence.runId);
+    return this.waysBack.readKept(server, fence.runId);
   }
 
   /**
@@ -196,13 +214,13 @@ export class Swaps {
   private async requireTaken(server: ServerRef, fence: Fence, what: string, isTaken: (after: DomainDescription) => boolean): Promise<Swapped> {
     const after = await this.domains.stored(server);
     if (isTaken(after.description)) return this.outcome(server, fence, after.description);
-    await this.putBack(server, fence);
+    const record = await this.waysBack.readKept(server, fence.runId);
+    if (record === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.waysBack.directoryOf(fence.runId)}.`);
+    await this.putBack(server, fence, record);
     throw new ModosuError('SWAP_REFUSED', `libvirt took ${what} of ${server.name} but did not keep its disks and links as given; the old definition was put back.`, { context: { uuid: server.uuid } });
   }
 
-  private async putBack(server: ServerRef, fence: Fence): Promise<void> {
-    const record = await this.waysBack.readOpen(server, fence.runId);
-    if (record === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.waysBack.directoryOf(fence.runId)}.`);
+  private async putBack(server: ServerRef, fence: Fence, record: WayBackRecord): Promise<void> {
     if (record.wasGone) {
       // First: whoever finds it gone after a crash must not take it for the work of somebody else.
       await this.waysBack.markTaken(fence.runId, false);

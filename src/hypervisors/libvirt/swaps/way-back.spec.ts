@@ -256,6 +256,24 @@ describe('the records of what swaps have replaced', () => {
       expect(existsSync(path(`way-back/${fence.runId}`))).toBe(false);
     });
 
+    it('lead back when the define of an attempt that was on its way comes after all', async () => {
+      start();
+      const fence = run();
+      // It has looked for the last time when its swap is taken back.
+      const attempt = virsh.attempt.bind(virsh);
+      jest.spyOn(virsh, 'attempt').mockImplementationOnce(attempt).mockImplementation(async (args) => {
+        if (args[0] === 'define') {
+          jest.mocked(virsh.attempt).mockImplementation(attempt);
+          await swaps.revert(server, fence);
+        }
+        return attempt(args);
+      });
+      await expect(swaps.swap(request(fence))).rejects.toMatchObject({ code: 'WAY_BACK_NOT_FOUND' });
+      expect(virsh.definition).toContain(fence.runId + '"');
+      await swaps.revert(server, fence);
+      expect(virsh.definition).toContain(`"${path('vda.raw')}"`);
+    });
+
     it('let no server be defined that was gone', async () => {
       start();
       const fence = run();
@@ -281,6 +299,11 @@ describe('the records of what swaps have replaced', () => {
     expect(virsh.definition).toMatch(/<link state=["']down["']/);
     await again();
     virsh.definition = (virsh.definition ?? '').replace(/<link state=["']down["']\/>/, '');
+    // It has gone live: whoever comes this late is no attempt any more.
+    virsh.isRunning = true;
+    await expect(again()).rejects.toMatchObject({ code: 'SERVER_NOT_STOPPED' });
+    expect(virsh.definition).toContain(newPath);
+    virsh.isRunning = false;
     await expect(again()).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
     expect(virsh.definition).toContain(`"${path('vda.raw')}"`);
   });

@@ -103,24 +103,29 @@ export class WaysBack {
 
   /** Null: this run has kept nothing. Throws `SWAP_REFUSED` for a record of another server, `WAY_BACK_INCOMPLETE` for one that cannot be read. */
   async read(server: ServerRef, runId: string): Promise<WayBackRecord | null> {
-    const record = await this.find(runId);
-    if (record !== null && record.uuid !== requireUuid(server.uuid)) {
-      throw new ModosuError('SWAP_REFUSED', `The way back of run ${runId} belongs to another server.`, { context: { uuid: server.uuid } });
-    }
-    return record;
+    return ofServer(server, await this.find(runId));
+  }
+
+  /** As `read`; null also when nothing is kept because the run has taken its swap back before it had kept anything. */
+  async readKept(server: ServerRef, runId: string): Promise<WayBackRecord | null> {
+    return ofServer(server, await this.findKept(runId));
   }
 
   /** As `read`, of whatever server. */
   async find(runId: string): Promise<WayBackRecord | null> {
+    const [record, forbidden] = [await this.findKept(runId), await this.forbidden(runId)];
+    return record === null ? forbidden : { ...record, reverted: record.reverted || forbidden !== null };
+  }
+
+  private async findKept(runId: string): Promise<WayBackRecord | null> {
     const path = this.recordPathOf(runId);
     let text: string;
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return this.forbidden(runId);
+      if (errorCode(error) === 'ENOENT') return null;
       throw error;
     }
-    const isForbidden = (await this.forbidden(runId)) !== null;
     const unreadable = (problem: string, cause: unknown): ModosuError =>
       new ModosuError('WAY_BACK_INCOMPLETE', `The record ${path} of what run ${runId} has replaced cannot be read: ${problem}.`, {
         hint: 'Look at it and at the definition beside it; nothing is deleted while it cannot be read.',
@@ -134,7 +139,7 @@ export class WaysBack {
       throw unreadable(errorMessage(error), error);
     }
     const current = recordSchema.safeParse(parsed);
-    if (current.success) return { runId, ...current.data, reverted: current.data.reverted || isForbidden };
+    if (current.success) return { runId, ...current.data };
     const first = firstSchema.safeParse(parsed);
     if (first.success) return this.completeFirst(runId, first.data);
     throw unreadable(first.error.issues[0]?.message ?? 'unknown form', first.error);
@@ -147,8 +152,8 @@ export class WaysBack {
     await fsyncDirectory(this.stateDirectory);
     await fsyncDirectory(this.root);
     await writeFileDurably(this.forbiddenPathOf(runId), `${uuid}\n`);
-    // An attempt that has died may have left it, and it holds passwords.
-    await rm(this.definitionPathOf(runId), { force: true });
+    // An attempt that has died may have left a definition, and it holds passwords. One that may still define has written its record before this.
+    if ((await this.findKept(runId)) === null) await rm(this.definitionPathOf(runId), { force: true });
   }
 
   /** Throws `SWAP_REFUSED` when this run has taken its swap back. */
@@ -177,7 +182,9 @@ export class WaysBack {
     try {
       return await readFile(path, 'utf8');
     } catch (error) {
-      if (errorCode(error) === undefined) throw error;
+      // Storage that does not answer now is no reason to give up: whoever asks tries again.
+      const code = errorCode(error);
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
       throw new ModosuError('WAY_BACK_INCOMPLETE', `The kept definition ${path} cannot be read: ${errorMessage(error)}.`, { context: { path }, cause: error });
     }
   }
@@ -268,6 +275,11 @@ export class WaysBack {
       reverted: puts.length > 0 && madeByIt.every((exists) => !exists),
     };
   }
+}
+
+function ofServer(server: ServerRef, record: WayBackRecord | null): WayBackRecord | null {
+  if (record === null || record.uuid === requireUuid(server.uuid)) return record;
+  throw new ModosuError('SWAP_REFUSED', `The way back of run ${record.runId} belongs to another server.`, { context: { uuid: server.uuid } });
 }
 
 /** Files that the definition before the swap names and the one after it does not: a disk that was kept, or an NVRAM that was not restored, is still in use. */

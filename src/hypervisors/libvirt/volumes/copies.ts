@@ -192,7 +192,7 @@ async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
       facts.push(`${ino}:${size}:${mtimeNs}`);
     } catch (error) {
       const code = errorCode(error);
-      const passes = sourceCode === 'DISK_FILE_MISSING' && code !== 'ENOENT' && code !== 'ENOTDIR';
+      const passes = sourceCode === 'DISK_FILE_MISSING' && (code === 'EIO' || code === 'ESTALE');
       throw new ModosuError(passes ? 'DISK_FILE_UNREADABLE' : sourceCode, `The file ${path} cannot be looked at (${code ?? errorMessage(error)}).`, { context: { path }, cause: error });
     }
   }
