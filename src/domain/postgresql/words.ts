@@ -1,11 +1,12 @@
+import { cleanWords } from '../../contracts/text';
+
 /** What the guest says is hostile: this makes it fit for messages. */
 
 const MAX_WORDS = 400;
 
 /** No control, format or unassigned characters: they could forge lines of a log or steer a terminal. The end of a long complaint says more than its beginning. */
 export function words(text: string, maxLength: number = MAX_WORDS): string {
-  const plain = Array.from(text.slice(-maxLength * 4).replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ').trim());
-  return plain.length <= maxLength ? plain.join('') : `…${plain.slice(-(maxLength - 1)).join('')}`;
+  return cleanWords(text, maxLength, { keep: 'end' });
 }
 
 /** A name for messages. */

@@ -18,7 +18,7 @@ import { isSwappedBy, usesFilesOf } from './swap-state';
 import { filesOf } from '../volumes/usage';
 import { requireRunsOwnPath } from '../volumes/volumes';
 import { requireUuid, type Virsh } from '../virsh';
-import { namedFiles, replacedVolumes, unchangedDisks, type WayBackIntent, type WayBackRecord, type WaysBack } from './way-back';
+import { namedFiles, replacedVolumes, takenBack, unchangedDisks, type WayBackIntent, type WayBackRecord, type WaysBack } from './way-back';
 import { MAX_XML_BYTES } from '../xml';
 
 interface Swapped {
@@ -205,7 +205,7 @@ export class Swaps {
     await this.definitions.define(xml, what, async () => {
       // A compensation may have overtaken an attempt that its caller has given up: it must not swap after all.
       if ((await this.waysBack.readOpen(server, fence.runId)) === null) {
-        throw new ModosuError('SWAP_REFUSED', `Run ${fence.runId} has taken back its swap of ${server.name} meanwhile.`, { context: { uuid: server.uuid } });
+        throw takenBack(server, fence.runId);
       }
       await this.definitions.requireStillOurs(server, fence, wasGone);
     });

@@ -158,7 +158,7 @@ export class WaysBack {
 
   /** Throws `SWAP_REFUSED` when this run has taken its swap back. */
   async requireNotForbidden(server: ServerRef, runId: string): Promise<void> {
-    if ((await this.read(server, runId))?.reverted === true) throw new ModosuError('SWAP_REFUSED', `Run ${runId} has taken back its swap of ${server.name} meanwhile.`, { context: { uuid: server.uuid } });
+    if ((await this.read(server, runId))?.reverted === true) throw takenBack(server, runId);
   }
 
   private async forbidden(runId: string): Promise<WayBackRecord | null> {
@@ -276,6 +276,12 @@ export class WaysBack {
     };
   }
 }
+
+export const takenBack = (server: ServerRef, runId: string): ModosuError =>
+  new ModosuError('SWAP_REFUSED', `Run ${runId} has taken back its swap of ${server.name} meanwhile.`, {
+    hint: `This attempt came too late and has changed nothing; \`modosu run show ${runId}\` says how the run went on.`,
+    context: { uuid: server.uuid },
+  });
 
 function ofServer(server: ServerRef, record: WayBackRecord | null): WayBackRecord | null {
   if (record === null || record.uuid === requireUuid(server.uuid)) return record;
