@@ -15,7 +15,7 @@ import type { CatalogFigures } from '../contracts/figures';
  * Port of the catalogue: inventory, recovery points, plans, runs, locks, tokens and audit in PostgreSQL. Implemented by `typeorm-catalog.ts`;
  * entities never leave this folder. Every method that changes something writes its audit entry in the same transaction.
  *
- * All methods throw `DATABASE_UNAVAILABLE` (retry later) when PostgreSQL does not answer.
+ * All methods throw `CATALOG_UNAVAILABLE` (retry later) when PostgreSQL does not answer.
  */
 
 /** Who did it: a token's name, or a part of the system such as `worker`. */
@@ -128,7 +128,7 @@ export interface PageRequest {
 }
 
 export interface Catalog {
-  /** Throws `DATABASE_UNAVAILABLE` or `DATABASE_SCHEMA_OUTDATED`. */
+  /** Throws `CATALOG_UNAVAILABLE` or `CATALOG_SCHEMA_OUTDATED`. */
   check(): Promise<void>;
   close(): Promise<void>;
 

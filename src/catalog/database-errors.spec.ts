@@ -7,8 +7,8 @@ const wrapped = (code: string): Error => Object.assign(new Error('query failed')
 
 describe('translateDatabaseError', () => {
   it.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', '57P01', '57P03', '57014', '08006', '53300', '53100', '28P01', '3D000', '25006', '55P03', '40P01', '40001'])('%s: unavailable, retry later', (code) => {
-    expect(translateDatabaseError(withCode(code))).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retry: 'later', context: { sqlState: code } });
-    expect(translateDatabaseError(wrapped(code)).code).toBe('DATABASE_UNAVAILABLE');
+    expect(translateDatabaseError(withCode(code))).toMatchObject({ code: 'CATALOG_UNAVAILABLE', retry: 'later', context: { sqlState: code } });
+    expect(translateDatabaseError(wrapped(code)).code).toBe('CATALOG_UNAVAILABLE');
   });
 
   it.each([
@@ -20,11 +20,11 @@ describe('translateDatabaseError', () => {
     'Query runner already released. Cannot run queries anymore.',
     'Database connection provided by a query runner was already released, cannot continue to use its querying methods anymore.',
   ])('"%s": unavailable, although there is no code', (message) => {
-    expect(translateDatabaseError(new Error(message)).code).toBe('DATABASE_UNAVAILABLE');
+    expect(translateDatabaseError(new Error(message)).code).toBe('CATALOG_UNAVAILABLE');
   });
 
   it.each(['42P01', '42703', '42501'])('%s: the schema is outdated', (code) => {
-    expect(translateDatabaseError(wrapped(code))).toMatchObject({ code: 'DATABASE_SCHEMA_OUTDATED', hint: 'Run `modosu migrate`.' });
+    expect(translateDatabaseError(wrapped(code))).toMatchObject({ code: 'CATALOG_SCHEMA_OUTDATED', hint: 'Run `modosu migrate`.' });
   });
 
   it.each(['23505', '22P02', 'XX000', 'ERR_SOMETHING'])('%s: a fault of ours', (code) => {
@@ -34,7 +34,7 @@ describe('translateDatabaseError', () => {
   it('looks into the addresses that were tried', () => {
     const error = new AggregateError([withCode('ECONNREFUSED'), withCode('ECONNREFUSED')], '');
     expect(databaseCode(error)).toBe('ECONNREFUSED');
-    expect(translateDatabaseError(error)).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('ECONNREFUSED') });
+    expect(translateDatabaseError(error)).toMatchObject({ code: 'CATALOG_UNAVAILABLE', message: expect.stringContaining('ECONNREFUSED') });
   });
 
   it('leaves its own errors alone, and takes anything', () => {

@@ -27,17 +27,17 @@ export function databaseCode(thrown: unknown): string | null {
 /** A deadlock or a serialization failure: PostgreSQL has undone everything, and the same transaction may work the next time. */
 export const mayBeTriedAgain = (thrown: unknown): boolean => RETRYABLE_STATES.has(databaseCode(thrown) ?? '');
 
-/** `DATABASE_UNAVAILABLE`, `DATABASE_SCHEMA_OUTDATED` or `INTERNAL`; a `ModosuError` passes unchanged. Never has a connection URL in it. */
+/** `CATALOG_UNAVAILABLE`, `CATALOG_SCHEMA_OUTDATED` or `INTERNAL`; a `ModosuError` passes unchanged. Never has a connection URL in it. */
 export function translateDatabaseError(thrown: unknown): ModosuError {
   if (isModosuError(thrown)) return thrown;
   const code = databaseCode(thrown);
   const message = thrown instanceof Error && thrown.message !== '' ? thrown.message : String(code ?? thrown);
   const context: ErrorContext = code === null ? {} : { sqlState: code };
   if (code !== null && OUTDATED_STATES.has(code)) {
-    return new ModosuError('DATABASE_SCHEMA_OUTDATED', `The catalogue in PostgreSQL does not fit this program: ${message}.`, { context, cause: thrown });
+    return new ModosuError('CATALOG_SCHEMA_OUTDATED', `The catalogue in PostgreSQL does not fit this program: ${message}.`, { context, cause: thrown });
   }
   if (isUnavailable(code, message)) {
-    return new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL does not serve requests: ${message}.`, { context, cause: thrown });
+    return new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL does not serve requests: ${message}.`, { context, cause: thrown });
   }
   return new ModosuError('INTERNAL', `PostgreSQL refused a statement: ${message}.`, { context, cause: thrown });
 }

@@ -20,7 +20,7 @@ const EXISTS_STATES = new Set(['42710', '42P04', '23505']);
 
 /**
  * Makes the two roles and the database where they are missing and sets both passwords; idempotent. The server is sent only what it stores anyway
- * (a SCRAM verifier), so no password can show in its log. Throws `DATABASE_UNAVAILABLE`.
+ * (a SCRAM verifier), so no password can show in its log. Throws `CATALOG_UNAVAILABLE`.
  */
 export async function ensureDatabase(options: DatabaseRoles): Promise<void> {
   const client = new Client({ connectionString: options.superuserUrl, connectionTimeoutMillis: 5000, application_name: 'modosu-setup' });

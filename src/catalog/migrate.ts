@@ -15,7 +15,7 @@ const MIGRATION_LOCK = 7_361_002;
  * @param appRole role the other processes connect as; must exist and must not be the owner.
  * @returns names of the migrations that were run now.
  *
- * Throws `DATABASE_UNAVAILABLE`; `CONFIG_INVALID` for an unknown role, or one that would have the owner's rights.
+ * Throws `CATALOG_UNAVAILABLE`; `CONFIG_INVALID` for an unknown role, or one that would have the owner's rights.
  */
 export async function runMigrations(ownerUrl: string, appRole: string): Promise<readonly string[]> {
   return withOwner(ownerUrl, async (dataSource) => {

@@ -142,7 +142,7 @@ export const recoveryPointNotFound = (id: string): ModosuError =>
 /** @param until nothing younger was asked for; null: anything */
 export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }, until: string | null = null): ModosuError =>
   new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point${until === null ? '' : ` from before the incident at ${until}`}.`, {
-    ...(until === null ? {} : { hint: 'Choose one by its id (--image): `modosu recovery-point list --server NAME`.' }),
+    ...(until === null ? {} : { hint: 'Choose one by its id (--recovery-point): `modosu recovery-point list --server NAME`.' }),
     context: { serverId: server.id, server: server.name },
   });
 

@@ -133,7 +133,7 @@ async function lockServer(manager: EntityManager, server: ServerRecord, runId: s
     if (holder !== null) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
     // It was released between the two statements: try again.
   }
-  throw new ModosuError('DATABASE_UNAVAILABLE', `The lock of server "${server.name}" changes hands too fast; try again.`, { context: { serverId: server.id } });
+  throw new ModosuError('CATALOG_UNAVAILABLE', `The lock of server "${server.name}" changes hands too fast; try again.`, { context: { serverId: server.id } });
 }
 
 interface References {

@@ -30,7 +30,7 @@ describe('log', () => {
 
   it('shows code, hint and causes of an error', () => {
     const { log, last } = capture();
-    log.error({ error: new ModosuError('DATABASE_UNAVAILABLE', 'no answer', { cause: new Error('ECONNREFUSED') }) }, 'x');
-    expect(last().error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: 'no answer', hint: expect.stringContaining('PostgreSQL') as string, cause: { message: 'ECONNREFUSED' } });
+    log.error({ error: new ModosuError('CATALOG_UNAVAILABLE', 'no answer', { cause: new Error('ECONNREFUSED') }) }, 'x');
+    expect(last().error).toMatchObject({ code: 'CATALOG_UNAVAILABLE', message: 'no answer', hint: expect.stringContaining('PostgreSQL') as string, cause: { message: 'ECONNREFUSED' } });
   });
 });

@@ -235,8 +235,8 @@ export const ERROR_CODES = {
   ),
 
   // Modosu's own parts
-  DATABASE_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
-  DATABASE_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
+  CATALOG_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
+  CATALOG_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
   TEMPORAL_UNAVAILABLE: entry('unavailable', 'later', 'Start Temporal or correct MODOSU_TEMPORAL_ADDRESS; `modosu doctor` checks it. Nothing was started.'),
   PAYLOAD_UNREADABLE: entry('precondition', 'never', 'Put the key named back into payload-keys.json (the same file on every machine), then restart the worker and the API.'),
   NOT_READY: entry('unavailable', 'later', 'A part of Modosu did not start; its log under the state directory says why.'),

@@ -9,7 +9,7 @@ import { aborted } from './shutdown';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
 /**
- * Serves the API until `stop` aborts, then lets open requests finish. Needs PostgreSQL at start (`DATABASE_UNAVAILABLE`, `DATABASE_SCHEMA_OUTDATED`); while
+ * Serves the API until `stop` aborts, then lets open requests finish. Needs PostgreSQL at start (`CATALOG_UNAVAILABLE`, `CATALOG_SCHEMA_OUTDATED`); while
  * Temporal is away it serves reads and refuses new runs. Throws `PORT_TAKEN`.
  */
 export async function runApi(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {

@@ -60,7 +60,7 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
   const log = createLog({ level: 'silent', role: 'doctor' });
   const { databaseUrl } = config;
   if (databaseUrl === null) {
-    return [fail('database', 'No address is known.', 'Start `modosu up`, or set MODOSU_DATABASE_URL.', 'CONFIG_INVALID'), ...(await checkRuns(config, null))];
+    return [fail('catalogue', 'No address is known.', 'Start `modosu up`, or set MODOSU_DATABASE_URL.', 'CONFIG_INVALID'), ...(await checkRuns(config, null))];
   }
   const catalog = openCatalog(databaseUrl, log);
   try {
@@ -77,7 +77,7 @@ async function checkRuns(config: Config, catalog: ReturnType<typeof openCatalog>
   const { temporalAddress } = config;
   const estate = async (runs: Parameters<typeof checkEstate>[0]['runs']): Promise<readonly Check[]> =>
     catalog === null
-      ? [fail('estate', 'Not looked at: the catalogue does not answer.', 'Mend the database first.')]
+      ? [fail('estate', 'Not looked at: the catalogue does not answer.', 'Mend the catalogue first.')]
       : look('estate', () => checkEstate({ catalog, adapters: new Adapters(config), runs }), 300_000);
   if (temporalAddress === null) {
     return [fail('temporal', 'No address is known.', 'Start `modosu up`, or set MODOSU_TEMPORAL_ADDRESS.', 'CONFIG_INVALID'), ...(await estate(null))];

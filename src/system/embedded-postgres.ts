@@ -133,7 +133,7 @@ export const postgresUrl = (user: string, password: string, port: number, databa
   `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 
 /**
- * Resolves when the server accepts this login. Throws `DATABASE_UNAVAILABLE` with the server's last words at the deadline, or as soon as
+ * Resolves when the server accepts this login. Throws `CATALOG_UNAVAILABLE` with the server's last words at the deadline, or as soon as
  * `hasEnded` says that nothing will answer any more.
  */
 export async function waitForPostgres(url: string, options: { readonly timeoutMs?: number; readonly hasEnded?: () => boolean } = {}): Promise<void> {
@@ -142,7 +142,7 @@ export async function waitForPostgres(url: string, options: { readonly timeoutMs
     const error = await tryConnect(url);
     if (error === null) return;
     if (options.hasEnded?.() === true || performance.now() > giveUpAt) {
-      throw new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL does not accept connections: ${error.message}`, { cause: error });
+      throw new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL does not accept connections: ${error.message}`, { cause: error });
     }
     await delay(POLL_MS);
   }
@@ -164,7 +164,7 @@ async function tryConnect(url: string): Promise<Error | null> {
 
 /**
  * Starts a server as a child of this process and waits until it answers; the data directory is made on first use and kept. Adopts nothing: throws
- * `ALREADY_RUNNING` when another server uses the directory, `PORT_TAKEN`, `DATABASE_UNAVAILABLE`, and what `initialiseCluster` throws.
+ * `ALREADY_RUNNING` when another server uses the directory, `PORT_TAKEN`, `CATALOG_UNAVAILABLE`, and what `initialiseCluster` throws.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const prepared = await initialiseCluster(options);
@@ -220,7 +220,7 @@ function startError(log: string, { dataDirectory, port }: EmbeddedPostgresOption
   }
   if (/Address already in use/.test(log)) return new ModosuError('PORT_TAKEN', `Port ${port} on 127.0.0.1 is taken; PostgreSQL cannot listen on it.`, { context: { port }, cause });
   const reason = lastWords !== '' ? lastWords : cause instanceof Error ? cause.message : 'it said nothing';
-  return new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL in ${dataDirectory} did not start: ${reason}`, { cause });
+  return new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL in ${dataDirectory} did not start: ${reason}`, { cause });
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -29,7 +29,7 @@ const UNDISPATCHED_AFTER_MS = 5_000;
 const INTERVAL_MS = 3_000;
 
 /**
- * One pass. Idempotent, and safe beside the API and beside other workers' passes. Throws `TEMPORAL_UNAVAILABLE` and `DATABASE_UNAVAILABLE` as soon as either
+ * One pass. Idempotent, and safe beside the API and beside other workers' passes. Throws `TEMPORAL_UNAVAILABLE` and `CATALOG_UNAVAILABLE` as soon as either
  * does not answer: what cannot be seen is not judged.
  */
 export async function reconcile({ catalog, runs, log, now }: ReconcileDependencies): Promise<ReconcileReport> {
@@ -120,7 +120,7 @@ async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: ()
     await judge();
   } catch (thrown) {
     const error = toModosuError(thrown);
-    if (error.code === 'TEMPORAL_UNAVAILABLE' || error.code === 'DATABASE_UNAVAILABLE') throw thrown;
+    if (error.code === 'TEMPORAL_UNAVAILABLE' || error.code === 'CATALOG_UNAVAILABLE') throw thrown;
     if (error.code === 'SERVER_BUSY') log.warn({ ...ids, holder: error.context.runId ?? null }, 'accepted run waits: the server\'s workflow still belongs to another run');
     else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
   }

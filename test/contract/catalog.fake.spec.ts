@@ -12,9 +12,9 @@ catalogContract('in memory', async () => {
 describe('FakeCatalog', () => {
   it('can be away', async () => {
     const catalog = createFakeCatalog();
-    catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'away'));
-    expect(await codeOf(catalog.check())).toBe('DATABASE_UNAVAILABLE');
-    expect(await codeOf(catalog.listServers())).toBe('DATABASE_UNAVAILABLE');
+    catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'away'));
+    expect(await codeOf(catalog.check())).toBe('CATALOG_UNAVAILABLE');
+    expect(await codeOf(catalog.listServers())).toBe('CATALOG_UNAVAILABLE');
     catalog.failWith(null);
     await expect(catalog.check()).resolves.toBeUndefined();
   });

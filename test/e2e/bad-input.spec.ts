@@ -195,7 +195,7 @@ describe('the program `modosu`', () => {
     ['an unknown server', ['server', 'show', 'e2e-bad-nobody'], 'SERVER_NOT_FOUND'],
     ['a backup of an unknown server', ['backup', 'image', 'e2e-bad-nobody', '--mode', 'offline', '--reason', 'x'], 'SERVER_NOT_FOUND'],
     ['a plan for an unknown server', ['restore', 'plan', 'e2e-bad-nobody', '--scenario', 'server'], 'SERVER_NOT_FOUND'],
-    ['an unknown recovery point', ['restore', 'plan', MAIN, '--scenario', 'server', '--image', newId('rp')], 'RECOVERY_POINT_NOT_FOUND'],
+    ['an unknown recovery point', ['restore', 'plan', MAIN, '--scenario', 'server', '--recovery-point', newId('rp')], 'RECOVERY_POINT_NOT_FOUND'],
     ['an unknown plan', ['restore', 'run', newId('plan'), '--reason', 'x', '--confirm', MAIN], 'PLAN_NOT_FOUND'],
     ['an unknown run', ['run', 'show', newId('run')], 'RUN_NOT_FOUND'],
   ] as const)('%s: exit code 3, the code and what to do; nothing is started', async (_what, argv, code) => {

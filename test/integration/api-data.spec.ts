@@ -270,7 +270,7 @@ describe('the API, data', () => {
     });
 
     it('of a server with an incident before every image are refused at once', async () => {
-      expect(await plan({ scenario: 'server', incidentAt: '2001-03-01T02:10:00Z' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string, hint: expect.stringContaining('--image') as string } });
+      expect(await plan({ scenario: 'server', incidentAt: '2001-03-01T02:10:00Z' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string, hint: expect.stringContaining('--recovery-point') as string } });
       expect(api.runStarter.plans).toEqual([]);
     });
   });

@@ -108,7 +108,7 @@ describe('the events of a run', () => {
     await until('end by shutdown', () => stream.ended);
     const second = await Stream.open(api, runId);
     await until('first state again', () => second.events.length === 1);
-    api.catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'away'));
+    api.catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'away'));
     await until('end by failure', () => second.ended);
     api.catalog.failWith(null);
   });

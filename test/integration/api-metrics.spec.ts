@@ -20,7 +20,7 @@ describe('metrics and readiness of the API', () => {
     expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     return (await answer.text()).trimEnd().split('\n');
   };
-  const unavailable = new ModosuError('DATABASE_UNAVAILABLE', 'PostgreSQL at 10.0.0.7 does not answer.');
+  const unavailable = new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL at 10.0.0.7 does not answer.');
 
   describe('/metrics', () => {
     it('of an installation without anything has no family without a value, and every counter that an alarm waits for', async () => {
@@ -91,7 +91,7 @@ describe('metrics and readiness of the API', () => {
 
     it('says a problem while PostgreSQL is away', async () => {
       const failing = jest.spyOn(api.catalog, 'figures').mockRejectedValue(unavailable);
-      expect(await api.call('GET', '/metrics', { token: api.tokens.read })).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE' } });
+      expect(await api.call('GET', '/metrics', { token: api.tokens.read })).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE' } });
       failing.mockRestore();
       expect(await scrape()).toContain('modosu_runs_waiting 0');
     });
@@ -112,7 +112,7 @@ describe('metrics and readiness of the API', () => {
     it('is 503 and names the part that is missing, and nothing of where it is: PostgreSQL', async () => {
       api.catalog.failWith(unavailable);
       const answer = await ready();
-      expect(answer).toMatchObject({ status: 503, body: { parts: [{ name: 'catalogue', status: 'failed', code: 'DATABASE_UNAVAILABLE' }, { status: 'ok' }] } });
+      expect(answer).toMatchObject({ status: 503, body: { parts: [{ name: 'catalogue', status: 'failed', code: 'CATALOG_UNAVAILABLE' }, { status: 'ok' }] } });
       expect(JSON.stringify(answer.body)).not.toContain('10.0.0.7');
       expect(JSON.stringify(api.log)).toContain('10.0.0.7');
     });
@@ -124,7 +124,7 @@ describe('metrics and readiness of the API', () => {
         return never;
       };
       await ready();
-      expect(await ready()).toMatchObject({ status: 503, body: { parts: [{ name: 'catalogue', code: 'DATABASE_UNAVAILABLE' }, { status: 'ok' }] } });
+      expect(await ready()).toMatchObject({ status: 503, body: { parts: [{ name: 'catalogue', code: 'CATALOG_UNAVAILABLE' }, { status: 'ok' }] } });
       expect(asked).toBe(1);
     });
   });

@@ -352,8 +352,8 @@ describe('the API', () => {
     });
 
     it('says which part is away', async () => {
-      api.catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'PostgreSQL does not answer.'));
-      expect(await api.call('GET', '/v1/servers')).toMatchObject({ status: 503, body: { code: 'DATABASE_UNAVAILABLE', hint: expect.stringMatching(/PostgreSQL/) as string } });
+      api.catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer.'));
+      expect(await api.call('GET', '/v1/servers')).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE', hint: expect.stringMatching(/PostgreSQL/) as string } });
       expect((await api.call('GET', '/healthz', { token: null })).status).toBe(200);
     });
 

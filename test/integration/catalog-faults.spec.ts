@@ -40,9 +40,9 @@ describe('PostgreSQL away', () => {
     await postgres.shutDown();
     try {
       const error = await refusal(catalog.check());
-      expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retry: 'later', message: expect.stringContaining('ECONNREFUSED') });
+      expect(error).toMatchObject({ code: 'CATALOG_UNAVAILABLE', retry: 'later', message: expect.stringContaining('ECONNREFUSED') });
       const codes = await Promise.all([catalog.listServers(), catalog.authenticate('x'), catalog.audit({ actor: 'a', action: 'b' }), catalog.verifyAudit()].map(codeOf));
-      expect(codes).toEqual(Array(4).fill('DATABASE_UNAVAILABLE'));
+      expect(codes).toEqual(Array(4).fill('CATALOG_UNAVAILABLE'));
     } finally {
       await postgres.startAgain();
     }
@@ -57,7 +57,7 @@ describe('PostgreSQL away', () => {
     try {
       await until(() => lost.length > 0);
       expect(lost[0]).not.toHaveProperty('client');
-      expect(await codeOf(catalog.startRun(runId))).toBe('DATABASE_UNAVAILABLE');
+      expect(await codeOf(catalog.startRun(runId))).toBe('CATALOG_UNAVAILABLE');
     } finally {
       await postgres.startAgain();
     }
@@ -75,7 +75,7 @@ describe('PostgreSQL away', () => {
       await postgres.query(postgres.superuserUrl, KILL_CONNECTIONS);
       await manager.query('SELECT 1');
     });
-    expect(await refusal(call)).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    expect(await refusal(call)).toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
     expect(await catalog.getServer('db01')).toEqual(server);
     expect(await actions(catalog)).not.toContain('never.written');
   });
@@ -88,7 +88,7 @@ describe('PostgreSQL away', () => {
     const other = createTypeormCatalog(createDataSource({ url: change(postgres.appUrl) }));
     try {
       const error = await refusal(other.check());
-      expect(error.code).toBe('DATABASE_UNAVAILABLE');
+      expect(error.code).toBe('CATALOG_UNAVAILABLE');
       expect(JSON.stringify(error.summary())).not.toMatch(/test-only|secret-but-wrong/);
     } finally {
       await other.close();
@@ -107,7 +107,7 @@ describe('PostgreSQL away', () => {
       const second = await codeOf(busy.transaction(async ({ manager }) => manager.query('SELECT 1')));
       release();
       await first;
-      expect(second).toBe('DATABASE_UNAVAILABLE');
+      expect(second).toBe('CATALOG_UNAVAILABLE');
     } finally {
       await busy.close();
     }
@@ -124,7 +124,7 @@ describe('PostgreSQL away', () => {
     while (!up) results.push(await catalog.check().then(() => 'up', (error: { readonly code: string }) => error.code));
     await starting;
     expect(results.length).toBeGreaterThan(0);
-    expect(results.filter((code) => code !== 'up' && code !== 'DATABASE_UNAVAILABLE')).toEqual([]);
+    expect(results.filter((code) => code !== 'up' && code !== 'CATALOG_UNAVAILABLE')).toEqual([]);
     await expect(catalog.check()).resolves.toBeUndefined();
   }, 60_000);
 });

@@ -57,8 +57,8 @@ describe('migrations', () => {
   it('are asked for by name while they are missing', async () => {
     const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
     try {
-      expect(await refusal(catalog.check())).toMatchObject({ code: 'DATABASE_SCHEMA_OUTDATED', message: expect.stringContaining(ALL[0]!), hint: 'Run `modosu migrate`.' });
-      expect(await codeOf(catalog.listServers())).toBe('DATABASE_SCHEMA_OUTDATED');
+      expect(await refusal(catalog.check())).toMatchObject({ code: 'CATALOG_SCHEMA_OUTDATED', message: expect.stringContaining(ALL[0]!), hint: 'Run `modosu migrate`.' });
+      expect(await codeOf(catalog.listServers())).toBe('CATALOG_SCHEMA_OUTDATED');
     } finally {
       await catalog.close();
     }
@@ -234,7 +234,7 @@ describe('migrations', () => {
 
   it('say so when PostgreSQL does not answer, without the password', async () => {
     const error = await refusal(runMigrations('postgresql://modosu_owner:secret-word@127.0.0.1:1/modosu', postgres.appRole));
-    expect(error.code).toBe('DATABASE_UNAVAILABLE');
+    expect(error.code).toBe('CATALOG_UNAVAILABLE');
     expect(JSON.stringify(error.summary())).not.toContain('secret-word');
   });
 });

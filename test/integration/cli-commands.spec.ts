@@ -127,11 +127,11 @@ describe('modosu, the CLI', () => {
     });
 
     it('shows PostgreSQL being away as a failure with its hint', async () => {
-      api.catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'PostgreSQL does not answer.'));
+      api.catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer.'));
       expect(await cli(api, ['run', 'list'])).toEqual({
         code: 1,
         stdout: '',
-        stderr: 'error: DATABASE_UNAVAILABLE: PostgreSQL does not answer.\nhint:  Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.\n',
+        stderr: 'error: CATALOG_UNAVAILABLE: PostgreSQL does not answer.\nhint:  Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.\n',
       });
     });
   });
@@ -226,7 +226,7 @@ describe('modosu, the CLI', () => {
         [['recovery-point', 'list', '--server', 'db02'], 'SERVER_NOT_FOUND'],
         [['recovery-point', 'show', newId('rp')], 'RECOVERY_POINT_NOT_FOUND'],
         [['recovery-point', 'show', '..'], 'RECOVERY_POINT_NOT_FOUND'],
-        [['restore', 'plan', 'db01', '--scenario', 'server', '--image', newId('rp')], 'RECOVERY_POINT_NOT_FOUND'],
+        [['restore', 'plan', 'db01', '--scenario', 'server', '--recovery-point', newId('rp')], 'RECOVERY_POINT_NOT_FOUND'],
         [['restore', 'run', newId('plan'), ...plan], 'PLAN_NOT_FOUND'],
         [['restore', 'run', '../runs', ...plan], 'PLAN_NOT_FOUND'],
         [['run', 'show', newId('run')], 'RUN_NOT_FOUND'],

@@ -66,12 +66,12 @@ describe('completion', () => {
     expect(await values('run', 'cancel', '')).toEqual([waiting]);
     expect(await values('run', 'confirm', '')).toEqual([done]);
     expect(await values('audit', 'list', '--run', '')).toHaveLength(2);
-    expect(await values('restore', 'plan', 'db01', '--scenario', 'server', '--image', '')).toEqual([point.id]);
+    expect(await values('restore', 'plan', 'db01', '--scenario', 'server', '--recovery-point', '')).toEqual([point.id]);
     expect(await values('recovery-point', 'show', 'rp_')).toEqual(expect.arrayContaining([point.id, dump.id]));
     expect(await values('restore', 'plan', 'db01', '--scenario', 'data', '--recovery-point', '')).toEqual([dump.id, files.id, olderDump.id]);
-    expect(await values('restore', 'plan', 'web01', '--image', '')).toEqual([]);
+    expect(await values('restore', 'plan', 'web01', '--scenario=server', '--recovery-point', '')).toEqual([]);
     await api.catalog.markRecoveryPoint(point.id, 'damaged', 'a test');
-    expect(await values('restore', 'plan', 'db01', '--image', '')).toEqual([]);
+    expect(await values('restore', 'plan', 'db01', '--scenario', '=', 'server', '--recovery-point', '')).toEqual([]);
     // Whatever has run since: what waits, and what is kept, is offered.
     for (let index = 0; index < 40; index += 1) {
       const { runId } = await api.catalog.acceptBackup({ actor: 'a', idempotencyKey: null, requestDigest: '', serverId: web01.id, reason: 'nightly', mode: 'offline', allowCrashConsistent: false });
@@ -94,7 +94,7 @@ describe('completion', () => {
     for (const env of [{ MODOSU_API_URL: 'http://127.0.0.1:1' }, { MODOSU_TOKEN: 'mds_wrong' }, { MODOSU_API_URL: 'nonsense' }]) {
       expect(await cli(api, ['complete', '--', 'server', 'show', ''], env)).toEqual({ code: 0, stdout: '', stderr: '' });
     }
-    api.catalog.failWith(new ModosuError('DATABASE_UNAVAILABLE', 'away'));
+    api.catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'away'));
     expect(await complete('server', 'show', '')).toEqual([]);
     api.catalog.failWith(null);
     let answer: () => void = () => undefined;

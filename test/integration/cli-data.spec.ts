@@ -107,11 +107,10 @@ describe('modosu, data', () => {
       ['tables of files', [...PLAN, '--data-set', 'uploads', '--table', 'a'], 'holds files'],
       ['paths and tables', [...TABLES, '--path', '/x'], '--path is for files'],
       ['one of several databases, none named', [...PLAN, '--data-set', 'ledgers', '--whole'], 'name one of them with --database: hr, crm'],
-      ['an image', [...TABLES, '--image', 'rp_x'], '--image is for --scenario server'],
       ['a kept disk', [...TABLES, '--keep-disk', 'vdb'], '--keep-disk is for --scenario server'],
       ['an old disk', [...TABLES, '--attach-old-disk', 'vdb'], '--attach-old-disk is for --scenario server'],
       ['the image alone', [...TABLES, '--no-data'], '--no-data is for --scenario server'],
-      ...(['--data-set', '--recovery-point', '--table', '--schema', '--database', '--path'] as const).map((option) => [`${option} of a server`, ['restore', 'plan', 'db01', '--scenario', 'server', option, 'x'], `${option} is for --scenario data`] as const),
+      ...(['--data-set', '--table', '--schema', '--database', '--path'] as const).map((option) => [`${option} of a server`, ['restore', 'plan', 'db01', '--scenario', 'server', option, 'x'], `${option} is for --scenario data`] as const),
       ['--whole of a server', ['restore', 'plan', 'db01', '--scenario', 'server', '--whole'], '--whole is for --scenario data'],
       ['--replace of a server', ['restore', 'plan', 'db01', '--scenario', 'server', '--replace'], '--replace is for --scenario data'],
     ] as const)('with %s is a wrong usage: exit code 2, nothing is started', async (_what, argv, words) => {

@@ -232,7 +232,7 @@ describe('modosu, runs', () => {
 
     it('prints the plan as it is stored, for machines', async () => {
       planWith([]);
-      expect(JSON.parse((await cli(api, [...PLAN, '--image', point.id, '-o', 'json'])).stdout)).toMatchObject({ state: 'ready', body: { recoveryPoint: { id: point.id } } });
+      expect(JSON.parse((await cli(api, [...PLAN, '--recovery-point', point.id, '-o', 'json'])).stdout)).toMatchObject({ state: 'ready', body: { recoveryPoint: { id: point.id } } });
       expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: point.id } }]);
     });
   });

@@ -38,7 +38,7 @@ describe('a role that is started by itself while a part is down', () => {
   it.each(['api', 'worker'])('PostgreSQL, `modosu %s`: ends with what to do and without the password', async (role) => {
     const outcome = await state.run([role], { ...addresses, MODOSU_DATABASE_URL: `postgres://modosu_app:${PASSWORD}@${NOBODY}/modosu` });
     expect(outcome).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(fatalOf(outcome)).toMatchObject({ code: 'DATABASE_UNAVAILABLE', hint: expect.stringContaining('MODOSU_DATABASE_URL') as string });
+    expect(fatalOf(outcome)).toMatchObject({ code: 'CATALOG_UNAVAILABLE', hint: expect.stringContaining('MODOSU_DATABASE_URL') as string });
     expect(outcome.stderr).not.toContain(PASSWORD);
   });
 

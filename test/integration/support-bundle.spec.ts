@@ -117,8 +117,8 @@ describe('modosu support-bundle', () => {
     expect(await bundle(file, { MODOSU_DATABASE_URL: url })).toMatchObject({ exitCode: 0 });
     mute.close();
     const { root, read } = unpack(file);
-    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('within 20 s') });
-    expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'database')).toMatchObject({ state: 'fail' });
+    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'CATALOG_UNAVAILABLE', message: expect.stringContaining('within 20 s') });
+    expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'catalogue')).toMatchObject({ state: 'fail' });
     expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
   });
 
@@ -133,7 +133,7 @@ describe('modosu support-bundle', () => {
     const file = join(directory, 'down.tgz');
     expect(await bundle(file, { MODOSU_TOKEN: secrets.get('given') ?? '' })).toMatchObject({ exitCode: 0 });
     const { root, read } = unpack(file);
-    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    expect(JSON.parse(read('catalogue/runs.error.json'))).toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
     expect((JSON.parse(read('doctor.json')) as Doctor).failed).toBeGreaterThan(2);
     expect(read('logs/api.log')).toContain('API is stopping');
     expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);

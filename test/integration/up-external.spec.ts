@@ -39,7 +39,7 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   it('does not start on a database without its schema, and does not migrate without the owner', async () => {
     const { exitCode, stderr } = await state.up(addresses).exit();
     expect(exitCode).toBe(1);
-    expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({ code: 'DATABASE_SCHEMA_OUTDATED', hint: expect.stringContaining('modosu migrate') as string });
+    expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({ code: 'CATALOG_SCHEMA_OUTDATED', hint: expect.stringContaining('modosu migrate') as string });
   });
 
   it('`modosu migrate` says that it needs the owner', async () => {
@@ -60,7 +60,7 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   it('`modosu doctor` says that nothing serves yet', async () => {
     const { exitCode, report } = await doctor();
     expect(exitCode).toBe(1);
-    expect(line(report, 'database')).toMatchObject({ state: 'ok' });
+    expect(line(report, 'catalogue')).toMatchObject({ state: 'ok' });
     expect(line(report, 'temporal')).toMatchObject({ state: 'ok', detail: expect.stringContaining('90 days') as string });
     expect(line(report, 'worker')).toMatchObject({ state: 'fail', code: 'NO_WORKER' });
     expect(line(report, 'api')).toMatchObject({ state: 'fail', code: 'API_UNREACHABLE', hint: expect.stringContaining('modosu up') as string });
@@ -100,7 +100,7 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   it('goes on when PostgreSQL was away for a while', async () => {
     await postgres.shutDown();
     const away = await doctor();
-    expect(line(away.report, 'database')).toMatchObject({ state: 'fail', code: 'DATABASE_UNAVAILABLE' });
+    expect(line(away.report, 'catalogue')).toMatchObject({ state: 'fail', code: 'CATALOG_UNAVAILABLE' });
     expect(line(away.report, 'estate')).toMatchObject({ state: 'fail' });
     expect(away.exitCode).toBe(1);
     await postgres.startAgain();
@@ -120,7 +120,7 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   it('`modosu migrate --down` undoes the newest migration, and doctor says that the schema is outdated', async () => {
     const { exitCode, stdout } = await state.run(['migrate', '--down'], { ...addresses, MODOSU_DATABASE_OWNER_URL: postgres.ownerUrl });
     expect({ exitCode, stdout }).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Undone: /) as string });
-    expect(line((await doctor()).report, 'database')).toMatchObject({ state: 'fail', code: 'DATABASE_SCHEMA_OUTDATED' });
+    expect(line((await doctor()).report, 'catalogue')).toMatchObject({ state: 'fail', code: 'CATALOG_SCHEMA_OUTDATED' });
   });
 
   it.each([['doctor', '--output', 'xml'], ['doctor', '--loud'], ['migrate', '--sideways']])('does not know `modosu %s %s`', async (...args) => {

@@ -165,7 +165,7 @@ describe('modosu up: what keeps it from starting', () => {
   it('an external database that does not answer; its password stays out of the message', async () => {
     const password = randomBytes(8).toString('hex');
     const error = await fails({ MODOSU_DATABASE_URL: `postgres://app:${password}@127.0.0.1:1/modosu` });
-    expect(error.code).toBe('DATABASE_UNAVAILABLE');
+    expect(error.code).toBe('CATALOG_UNAVAILABLE');
     expect(JSON.stringify(error)).not.toContain(password);
   });
 

@@ -148,7 +148,7 @@ describe('backupImage', () => {
         away = false;
       },
       recordSteps: async (_runId, steps) => {
-        if (away) await failing('DATABASE_UNAVAILABLE')();
+        if (away) await failing('CATALOG_UNAVAILABLE')();
         written.push(...steps.map(({ key, state }) => `${key} ${state}`));
       },
       examineForBackup: async () => ({ ...examined, powerState: 'running' }),

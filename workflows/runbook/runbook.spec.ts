@@ -396,18 +396,18 @@ describe('a run that is cancelled', () => {
 
 describe('what people see', () => {
   it('does not keep the run up while the database is away: it is written before the outcome', async () => {
-    mockWorld.display = () => { throw broken('DATABASE_UNAVAILABLE'); };
+    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
     const ended = await carried(async (book) => {
       await book.step('check', { do: does('do check') });
       await book.step('copy:vda', { do: does('do copy') });
     });
     expect(ended).toEqual({ state: 'succeeded' });
     expect(mockWorld.calls).toEqual(['start', 'show check running', 'do check', 'do copy', 'write check succeeded, copy:vda succeeded', 'finish succeeded']);
-    expect(log.warn).toHaveBeenCalledWith('steps not written, the run goes on', { runId: 'run_1', code: 'DATABASE_UNAVAILABLE' });
+    expect(log.warn).toHaveBeenCalledWith('steps not written, the run goes on', { runId: 'run_1', code: 'CATALOG_UNAVAILABLE' });
   });
 
   it('is written again after a minute, with everything that was missing', async () => {
-    mockWorld.display = () => { throw broken('DATABASE_UNAVAILABLE'); };
+    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
     await carried(async (book) => {
       await book.step('check', { do: async () => undefined });
       mockWorld.display = () => undefined;
@@ -420,7 +420,7 @@ describe('what people see', () => {
   });
 
   it('is written before the outcome of a run that fails, too', async () => {
-    mockWorld.display = () => { throw broken('DATABASE_UNAVAILABLE'); };
+    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
     await carried(async (book) => {
       await book.step('stop', undoable('stop'));
       throw broken();

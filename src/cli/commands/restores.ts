@@ -12,6 +12,7 @@ import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
+  'modosu restore plan db01 --scenario server --recovery-point rp_01j8…',
   'modosu restore plan db01 --scenario server --keep-disk vdb',
   'modosu restore plan db01 --scenario server --attach-old-disk vdb',
   'modosu restore plan db01 --scenario data --data-set shop --table orders --incident-at 2026-03-01T02:10:00Z',
@@ -20,7 +21,6 @@ const PLAN_EXAMPLES = [
 
 interface RestorePlanFlags extends SelectionFlags {
   readonly scenario: string;
-  readonly image?: string;
   readonly keepDisk?: readonly string[];
   readonly attachOldDisk?: readonly string[];
   /** commander: false with --no-data. */
@@ -33,15 +33,15 @@ interface RestorePlanFlags extends SelectionFlags {
 
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
-function serverPlanRequest({ image, data, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
-  const misplaced = (['dataSet', 'recoveryPoint', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
+function serverPlanRequest({ recoveryPoint, data, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
+  const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
-  return { scenario: 'server', recoveryPointId: image, incidentAt, noData: !data, keepDisks: keepDisk, attachOldDisks: attachOldDisk };
+  return { scenario: 'server', recoveryPointId: recoveryPoint, incidentAt, noData: !data, keepDisks: keepDisk, attachOldDisks: attachOldDisk };
 }
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
   const { dataSet, recoveryPoint, incidentAt } = options;
-  const misplaced = (['image', 'keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
+  const misplaced = (['keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
   const { value: server } = await client.get<ServerDetailView>(path);
@@ -67,12 +67,11 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
       '--scenario <scenario>',
       'server: the whole server, from an image and the data saved after it; data: files or tables into the running server',
     ).choices(['server', 'data']).makeOptionMandatory())
-    .option('--image <recovery-point>', 'server: image to restore; if not given, the newest usable one from before the incident')
+    .option('--recovery-point <recovery-point>', 'what to restore from, an image or data as the scenario says; if not given, the newest usable one from before the incident')
     .option('--keep-disk <target>', 'server: disk with role data that stays as it is now, such as vdb; may be repeated', several)
     .option('--attach-old-disk <target>', 'server: disk with role data whose old volume is attached read-only to the restored server, to copy from it; may be repeated', several)
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--data-set <data-set>', 'data: the data set to restore from')
-    .option('--recovery-point <recovery-point>', 'data: recovery point to restore from; if not given, the newest usable one from before the incident')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
     .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)
     .option('--database <name>', 'data: the database, where the data set has several')

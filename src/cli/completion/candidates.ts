@@ -14,12 +14,14 @@ export type Wanted =
 
 export interface WantedValue {
   readonly placeholder: string;
-  /** The option it belongs to, such as `--image`; null: an argument. */
+  /** The option it belongs to, such as `--recovery-point`; null: an argument. */
   readonly option: string | null;
   /** The command, such as `run cancel`. */
   readonly path: string;
   /** Arguments so far, such as the server. */
   readonly named: readonly string[];
+  /** Values of options so far, by long name, such as `--scenario`. */
+  readonly given: ReadonlyMap<string, string>;
 }
 
 /**
@@ -31,41 +33,55 @@ export interface WantedValue {
 export function wantedAt(program: Command, before: readonly string[], current: string): Wanted {
   const path = [program];
   const operands: string[] = [];
+  const given = new Map<string, string>();
   let open: Option | null = null;
   let onlyOperands = false;
   for (const word of before) {
     const command = path.at(-1) ?? program;
     if (open !== null) {
-      if (word !== '=') open = null;
+      if (word === '=') continue;
+      given.set(open.long ?? '', word);
+      open = null;
     } else if (!onlyOperands && word === '--') onlyOperands = true;
-    else if (!onlyOperands && word.startsWith('-')) open = word.includes('=') ? null : takesValue(optionOf(path, word));
-    else if (command.commands.length > 0) {
+    else if (!onlyOperands && word.startsWith('-')) {
+      const [flag, value] = cutAtEquals(word);
+      const option = takesValue(optionOf(path, flag));
+      if (value !== null) given.set(option?.long ?? '', value);
+      open = value === null ? option : null;
+    } else if (command.commands.length > 0) {
       const next = command.commands.find((candidate) => candidate.name() === word);
       if (next === undefined) return { kind: 'words', candidates: [] };
       path.push(next);
     } else operands.push(word);
   }
-  return here(path, operands, open, onlyOperands ? { flags: false, current } : { flags: true, current });
+  return here(path, { named: operands, given }, open, { flags: !onlyOperands, current });
 }
 
-function here(path: readonly Command[], named: readonly string[], open: Option | null, { flags, current }: { readonly flags: boolean; readonly current: string }): Wanted {
+type Before = Pick<WantedValue, 'named' | 'given'>;
+
+function here(path: readonly Command[], before: Before, open: Option | null, { flags, current }: { readonly flags: boolean; readonly current: string }): Wanted {
   const command = path.at(-1) as Command;
   const names = path.slice(1).map((part) => part.name()).join(' ');
-  const ofOption = (option: Option): Wanted => valuesOf(option.argChoices, { placeholder: placeholderOf(option.flags), option: option.long ?? null, path: names, named });
+  const ofOption = (option: Option): Wanted => valuesOf(option.argChoices, { placeholder: placeholderOf(option.flags), option: option.long ?? null, path: names, ...before });
   if (open !== null) return ofOption(open);
   if (flags && current.startsWith('-')) {
-    const inline = current.includes('=') ? takesValue(optionOf(path, current.slice(0, current.indexOf('=')))) : null;
+    const inline = current.includes('=') ? takesValue(optionOf(path, cutAtEquals(current)[0])) : null;
     return inline === null ? { kind: 'words', candidates: flagsOf(path) } : ofOption(inline);
   }
   if (command.commands.length > 0) {
     return { kind: 'words', candidates: command.createHelp().visibleCommands(command).map((part) => ({ value: part.name(), description: part.description() })) };
   }
-  const argument = argumentAt(command.registeredArguments, named.length);
-  return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, named });
+  const argument = argumentAt(command.registeredArguments, before.named.length);
+  return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, ...before });
 }
 
 const valuesOf = (choices: readonly string[] | undefined, value: WantedValue): Wanted =>
   choices === undefined ? { kind: 'value', value } : { kind: 'words', candidates: choices.map((choice) => ({ value: choice, description: '' })) };
+
+const cutAtEquals = (word: string): readonly [flag: string, value: string | null] => {
+  const at = word.indexOf('=');
+  return at < 0 ? [word, null] : [word.slice(0, at), word.slice(at + 1)];
+};
 
 const takesValue = (option: Option | undefined): Option | null => (option !== undefined && (option.required || option.optional) ? option : null);
 

@@ -13,7 +13,7 @@ import type { Candidate, WantedValue } from './candidates';
 const NEWEST = 30;
 
 /** What may stand for a placeholder, asked of the API. Rejects as the API does. */
-export async function valuesFor(context: CliContext, { placeholder, option, path, named }: WantedValue): Promise<readonly Candidate[]> {
+export async function valuesFor(context: CliContext, { placeholder, option, path, named, given }: WantedValue): Promise<readonly Candidate[]> {
   switch (placeholder) {
     case 'server':
       return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName }) => ({ value: name, description: `domain ${domainName}` }));
@@ -24,7 +24,7 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
       }));
     case 'recovery-point':
       return (await items<RecoveryPointView>(context, '/v1/recovery-points', { limit: MAX_PAGE, server: named[0] }))
-        .filter(fits(option))
+        .filter((point) => option === null || canBeRestored(point, given.get('--scenario')))
         .slice(0, NEWEST)
         .map((point) => ({ value: point.id, description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old` }));
     case 'data-set':
@@ -38,9 +38,9 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
   }
 }
 
-/** To be restored from, it has to be usable, and of the kind that the option takes. */
-const fits = (option: string | null) => ({ kind, state }: RecoveryPointView): boolean =>
-  option === '--image' ? kind === 'image' && state === 'usable' : option === '--recovery-point' ? kind === 'data' && state === 'usable' : true;
+/** To be restored from, it has to be usable, and of the kind that the scenario takes. */
+const canBeRestored = ({ kind, state }: RecoveryPointView, scenario: string | undefined): boolean =>
+  state === 'usable' && (scenario === undefined || kind === (scenario === 'data' ? 'data' : 'image'));
 
 /** Runs with which the command can do something: also on an estate where every night brings more runs than anybody reads. */
 async function runsFor(context: CliContext, path: string): Promise<readonly RunView[]> {

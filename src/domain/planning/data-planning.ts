@@ -75,7 +75,7 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
             code: 'DATABASE_ENGINE_TOO_OLD',
             severity: 'block',
             message: `Data set "${dataSet}" was dumped by PostgreSQL ${engine.dump}; the image most likely holds version ${engine.image}, which cannot load it.`,
-            remedy: 'Choose a newer image (--image), or restore the image alone (--no-data), upgrade the database, and restore the data afterwards.',
+            remedy: 'Choose a newer image (--recovery-point), or restore the image alone (--no-data), upgrade the database, and restore the data afterwards.',
             evidence: [`recovery point ${planned.item.recoveryPointId}`],
           },
         ];

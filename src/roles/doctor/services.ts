@@ -32,9 +32,9 @@ export const checkPayloadKeys = (config: Config): Promise<readonly Check[]> =>
   });
 
 export const checkDatabase = (catalog: Catalog): Promise<readonly Check[]> =>
-  look('database', async () => {
+  look('catalogue', async () => {
     await catalog.check();
-    return ok('database', 'PostgreSQL answers; its schema fits this program');
+    return ok('catalogue', 'PostgreSQL answers; its schema fits this program');
   });
 
 export const checkTemporal = (temporal: TemporalClient, config: Config): Promise<readonly Check[]> =>

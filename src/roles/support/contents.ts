@@ -94,7 +94,7 @@ export function catalogue(catalog: Catalog): Promise<readonly BundleFile[]> {
   return Promise.all(
     Object.entries(parts).map(async ([name, read]) => {
       try {
-        const late = (): ModosuError => new ModosuError('DATABASE_UNAVAILABLE', `PostgreSQL has not answered within ${PART_TIMEOUT_MS / 1000} s.`);
+        const late = (): ModosuError => new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL has not answered within ${PART_TIMEOUT_MS / 1000} s.`);
         return json(`catalogue/${name}.json`, await withinDeadline(read(), PART_TIMEOUT_MS, late));
       } catch (error) {
         return json(`catalogue/${name}.error.json`, toModosuError(error).summary());
