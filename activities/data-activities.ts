@@ -12,7 +12,7 @@ import { guestRoomFindings } from '../src/domain/planning/guest-room';
 import { cleanWords } from '../src/contracts/text';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
-import { runInGuest, waitUntilNoneRuns } from '../src/guests/files/guest-process';
+import { runInGuest, waitUntilNoneRuns } from '../src/guests/guest-process';
 import { tightRoom } from '../src/guests/files/room';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';

@@ -6,7 +6,7 @@ import { leftNotes, notRestoredNotes } from '../src/domain/planning/data-notes';
 import { requireAsPlanned } from '../src/domain/planning/data-rules';
 import { stagingDirectory, type StagedPart } from '../src/domain/planning/file-comparison';
 import { requireGuestRoom } from '../src/domain/planning/guest-room';
-import { mustRunInGuest, type GuestWork } from '../src/guests/files/guest-process';
+import { mustRunInGuest, type GuestWork } from '../src/guests/guest-process';
 import { findStaging, placeFiles, prepareStaging } from '../src/guests/files/place-files';
 import { tightRoom } from '../src/guests/files/room';
 import { redoFiles, undoFiles } from '../src/guests/files/undo-files';

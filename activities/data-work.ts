@@ -7,7 +7,7 @@ import { canonicalJson } from '../src/domain/canonical-json';
 import { compareFiles, type FileComparison } from '../src/domain/planning/file-comparison';
 import { MAX_FACTS_BYTES, parseFacts } from '../src/domain/postgresql/facts';
 import { listLive } from '../src/guests/files/list-live';
-import type { GuestWork } from '../src/guests/files/guest-process';
+import type { GuestWork } from '../src/guests/guest-process';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { PostgresqlInGuest } from '../src/guests/postgresql/postgresql-in-guest';
 import type { Postgresql } from '../src/guests/postgresql/postgresql';

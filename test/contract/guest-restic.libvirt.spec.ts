@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backup, probe, restore, runTag, type ResticBackup, type ResticBackupResult } from '../../src/guests/restic/guest-restic';
-import type { GuestProgress } from '../../src/guests/files/guest-process';
+import type { GuestProgress } from '../../src/guests/guest-process';
 import { eventually } from '../support/processes';
 import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
 

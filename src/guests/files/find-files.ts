@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { GuestAgent } from '../guest-agent';
-import { AGENT_TIMEOUT_MS, failureOf, runInGuest, type RunOptions } from './guest-process';
+import { AGENT_TIMEOUT_MS, failureOf, runInGuest, type RunOptions } from '../guest-process';
 
 export interface Found {
   /** Records, each ended by zero bytes; the last one may be cut. */
@@ -38,7 +38,7 @@ export async function findFiles(
   const bound = Math.min(maxBytes, await spareMemory(agent, options));
   try {
     const { exitCode, stderr } = await runInGuest(agent, { argv: ['prlimit', `--fsize=${bound}`, 'find', ...starts, ...tests, kind, file, ...format] }, options);
-    if (/No space left on device/.test(stderr)) throw failureOf('find', { exitCode, stderr, stdout: '', truncated: false }, 'DATA_RESTORE_FAILED');
+    if (/No space left on device/.test(stderr)) throw failureOf('find', { exitCode, stderr }, 'DATA_RESTORE_FAILED');
     const bytes = await readLong(agent, file, bound, options);
     return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= bound, exitCode, stderr };
   } finally {
@@ -61,7 +61,7 @@ async function readLong(agent: GuestAgent, file: string, maxBytes: number, optio
   for (let at = 1; pieces.at(-1)?.length === PIECE_BYTES && at * PIECE_BYTES < maxBytes; at += 1) {
     const piece = `${file}-piece`;
     const { exitCode, stderr } = await runInGuest(agent, { argv: ['dd', `if=${file}`, `of=${piece}`, `bs=${PIECE_BYTES}`, `skip=${at}`, 'count=1', 'status=none'] }, options);
-    if (exitCode !== 0) throw failureOf('dd', { exitCode, stderr, stdout: '', truncated: false }, 'DATA_RESTORE_FAILED');
+    if (exitCode !== 0) throw failureOf('dd', { exitCode, stderr }, 'DATA_RESTORE_FAILED');
     pieces.push(await read(piece));
   }
   return Buffer.concat(pieces).subarray(0, maxBytes);

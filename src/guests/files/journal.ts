@@ -3,7 +3,7 @@ import { asRecord, isCount, parseJson } from '../../contracts/json';
 import { cleanWords } from '../../contracts/text';
 import { isInside, STAGING_PREFIX } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
-import { AGENT_TIMEOUT_MS, mustRunInGuest } from './guest-process';
+import { AGENT_TIMEOUT_MS, mustRunInGuest } from '../guest-process';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 
 /**

@@ -4,7 +4,7 @@ import { cleanWords } from '../../contracts/text';
 import { parentOf, STAGING_PREFIX, type LiveEntry, type LiveListing } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles, type Found } from './find-files';
-import type { GuestWork } from './guest-process';
+import type { GuestWork } from '../guest-process';
 
 export interface ListRequest {
   /** Absolute paths, without `.`, `..` and doubled slashes; none lies inside another. */

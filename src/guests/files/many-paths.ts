@@ -1,7 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import { cleanWords } from '../../contracts/text';
 import type { CommandResult, GuestAgent } from '../guest-agent';
-import { failureOf, runInGuest, type RunOptions } from './guest-process';
+import { failureOf, runInGuest, type RunOptions } from '../guest-process';
 
 /**
  * Work on many paths of the guest. They reach the guest on standard input, separated by zero bytes, and `xargs` makes arguments of them: whatever stands in a

@@ -3,7 +3,7 @@ import { ModosuError } from '../../contracts/errors';
 import { namesOf } from '../../contracts/text';
 import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
-import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from './guest-process';
+import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from '../guest-process';
 import type { Journal, JournalItem } from './journal';
 import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './many-paths';
 

@@ -3,7 +3,7 @@ import { ModosuError } from '../../contracts/errors';
 import { namesOf } from '../../contracts/text';
 import { parentOf, STAGED, stagingDirectory, type StagedPart } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
-import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from './guest-process';
+import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from '../guest-process';
 import { readJournal, writeJournal, type Journal } from './journal';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
 import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';

@@ -3,7 +3,7 @@ import { ModosuError } from '../../contracts/errors';
 import type { StagedPart } from '../../domain/planning/file-comparison';
 import { tooTightFor } from '../../domain/planning/guest-room';
 import type { GuestAgent } from '../guest-agent';
-import { mustRunInGuest, type GuestWork } from './guest-process';
+import { mustRunInGuest, type GuestWork } from '../guest-process';
 
 /**
  * File systems of the guest without room for what is fetched beside the files in use: root's programs may take the last block of one, and then the server's own

@@ -3,7 +3,7 @@ import { namesOf } from '../../contracts/text';
 import { STAGED } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
-import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from './guest-process';
+import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from '../guest-process';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
 import { checkStaging, ends, exchange, inDirection, itemsOf, keptPath, markPlaced, stagedPath, transfer, undonePath, type Ground, type Moved, type Numbered } from './moves';

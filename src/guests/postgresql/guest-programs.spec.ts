@@ -50,12 +50,12 @@ describe('programs in a guest', () => {
   });
 
   it.each([
-    ['the agent finds none', new ModosuError('AGENT_COMMAND_FAILED', 'Guest agent command failed: Failed to execute child process (No such file or directory)')],
-    ['the program before it finds none', ended({ exitCode: 127, stderr: 'setpriv: failed to execute pg_dump: No such file or directory' })],
-    ["Debian's wrapper finds none", ended({ exitCode: 1, stderr: 'Error: You must install at least one postgresql-client-<version> package' })],
-  ])('are missing when %s', async (_how, answer) => {
+    ['the agent finds none', new ModosuError('AGENT_COMMAND_FAILED', 'Guest agent command failed: Failed to execute child process (No such file or directory)'), 'timeout'],
+    ['the program before it finds none', ended({ exitCode: 127, stderr: 'setpriv: failed to execute pg_dump: No such file or directory' }), 'pg_dump'],
+    ["Debian's wrapper finds none", ended({ exitCode: 1, stderr: 'Error: You must install at least one postgresql-client-<version> package' }), 'pg_dump'],
+  ] as const)('are missing when %s', async (_how, answer, program) => {
     agent.answer = () => answer;
-    await expect(programs.run(['pg_dump'])).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'pg_dump' } });
+    await expect(programs.run(['pg_dump'])).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program } });
   });
 
   it('that outstay their time are not taken for ended ones', async () => {
@@ -74,10 +74,21 @@ describe('programs in a guest', () => {
     await expect(programs.runLong(['pg_dump'], {})).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
   });
 
+  it('that take long are looked at now and then, and what goes wrong then does not end them', async () => {
+    agent.outcomes = [...Array.from({ length: 8 }, () => null), ended()];
+    const onBeat = jest.fn(() => Promise.reject(new Error('df')));
+    await expect(programs.runLong(['pg_dump'], { onBeat })).resolves.toMatchObject({ exitCode: 0 });
+    expect(onBeat.mock.calls.length).toBeGreaterThan(0);
+    expect(onBeat.mock.calls.length).toBeLessThan(7);
+  }, 20_000);
+
   it('are killed when nobody waits any more', async () => {
     const abort = new AbortController();
     const waiting = programs.runLong(['pg_dump'], { signal: abort.signal });
-    setTimeout(() => abort.abort(new Error('cancelled')), 20);
+    setTimeout(() => {
+      agent.outcomes = [ended({ exitCode: 137 })];
+      abort.abort(new Error('cancelled'));
+    }, 20);
     await expect(waiting).rejects.toThrow('cancelled');
     expect(agent.ran.at(-1)?.argv).toEqual(['kill', '-KILL', '77']);
     await expect(programs.runLong(['pg_dump'], { signal: abort.signal })).rejects.toThrow('cancelled');

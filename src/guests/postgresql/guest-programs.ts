@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { isModosuError, ModosuError } from '../../contracts/errors';
+import { ModosuError } from '../../contracts/errors';
 import { hasControlCharacters } from '../../contracts/text';
 import { words } from '../../domain/postgresql/words';
-import { passesByItself, type CommandResult, type GuestAgent } from '../guest-agent';
+import type { CommandResult, GuestAgent } from '../guest-agent';
+import { AGENT_TIMEOUT_MS, failureOf, programMissing, runInGuest, starting } from '../guest-process';
 
 export type Argv = readonly [string, ...string[]];
 
@@ -19,19 +19,15 @@ export interface ProgramOptions {
 export interface LongOptions extends ProgramOptions {
   /** Abort: the program is killed in the guest. */
   readonly signal?: AbortSignal;
-  /** Called at least every `BEAT_MS` and once at the end; what it returns is not waited for longer than it takes. */
+  /** Called every few seconds while it runs. What it throws is not heard. */
   readonly onBeat?: () => Promise<void> | void;
 }
 
-/** The agent's own answer, not the program's time. */
-const ANSWER_MS = 30_000;
 /** Of a whole file, also over a slow way. */
 const READ_MS = 120_000;
 const DEFAULT_TIMEOUT_MS = 60_000;
 const BEAT_MS = 2_500;
-const POLL_MS = [50, 100, 200, 400, 800, 1_000];
-/** A busy guest may be silent for a while without having lost anything. */
-const SILENCE_MS = 90_000;
+const NEVER = new AbortController().signal;
 /** Longer inputs make the agent slow. */
 const PIECE_BYTES = 96 * 1024;
 /** `timeout` says 124, and 137 when it had to kill. */
@@ -54,7 +50,7 @@ export class GuestPrograms {
   /** Waits for the end of a short program, which ends in the guest too when its time is over. Throws `GUEST_PROGRAM_MISSING`, `AGENT_SILENT` when it had to be ended. */
   async run(argv: Argv, options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<CommandResult> {
     const seconds = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
-    const result = await this.starting(argv[0], () => this.runBounded(argv, options, seconds));
+    const result = await starting('timeout', () => this.runBounded(argv, options, seconds));
     if (TIMED_OUT.includes(result.exitCode)) throw new ModosuError('AGENT_SILENT', `${argv[0]} in the guest had not ended after ${seconds} s and was ended.`);
     return this.checked(argv[0], result);
   }
@@ -62,42 +58,16 @@ export class GuestPrograms {
   /** Like `run`; any exit code but 0 is `AGENT_COMMAND_FAILED`. Returns standard output. */
   async output(argv: Argv, options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<string> {
     const result = await this.run(argv, options);
-    if (result.exitCode !== 0) throw complaintOf(argv[0], result);
+    if (result.exitCode !== 0) throw failureOf(argv[0], result, 'AGENT_COMMAND_FAILED');
     return result.stdout;
   }
 
-  /** Runs a program that may take hours. Its exit code is a result. */
-  async runLong(argv: Argv, { signal, onBeat, asAgent = false, maxOutputBytes, ...given }: LongOptions): Promise<CommandResult> {
-    signal?.throwIfAborted();
-    const whole: Argv = asAgent ? argv : [...(await this.asAccount()), ...argv] as unknown as Argv;
-    const pid = await this.starting(argv[0], () => this.agent.start({
-      argv: whole,
-      env: given.env ?? {},
-      ...(given.input === undefined ? {} : { input: given.input }),
-    }, { timeoutMs: ANSWER_MS }));
-    let silentSince: number | null = null;
-    let beatAt = performance.now();
-    for (let round = 0; ; round += 1) {
-      if (signal?.aborted === true) {
-        // It has not been reaped yet: the process id is still its own.
-        await this.agent.exec(['kill', '-KILL', String(pid)], { timeoutMs: ANSWER_MS }).catch(() => undefined);
-        signal.throwIfAborted();
-      }
-      try {
-        const ended = await this.agent.outcome(pid, { timeoutMs: ANSWER_MS, ...(maxOutputBytes === undefined ? {} : { maxOutputBytes }) });
-        if (ended !== null) return this.checked(argv[0], ended);
-        silentSince = null;
-      } catch (error) {
-        if (!passesByItself(error)) throw error;
-        silentSince ??= performance.now();
-        if (performance.now() - silentSince > SILENCE_MS) throw error;
-      }
-      if (performance.now() - beatAt >= BEAT_MS) {
-        await onBeat?.();
-        beatAt = performance.now();
-      }
-      await delay(POLL_MS[Math.min(round, POLL_MS.length - 1)], undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-    }
+  /** Runs a program that may take hours, as `runInGuest`. Its exit code is a result. */
+  async runLong(argv: Argv, { signal = NEVER, onBeat, asAgent = false, maxOutputBytes, env, input }: LongOptions): Promise<CommandResult> {
+    const whole = asAgent ? argv : ([...(await this.asAccount()), ...argv] as unknown as Argv);
+    const onTick = onBeat === undefined ? undefined : atMostEvery(BEAT_MS, onBeat);
+    const program = { argv: whole, env: env ?? {}, ...(input === undefined ? {} : { input }) };
+    return this.checked(argv[0], await runInGuest(this.agent, program, { signal, maxOutputBytes, onTick }));
   }
 
   /** User and group of the account; null: the agent's own are used. */
@@ -130,7 +100,7 @@ export class GuestPrograms {
     for (let at = 0; at === 0 || at < bytes.length; at += PIECE_BYTES) {
       const how = at === 0 ? ['conv=fsync'] : ['oflag=append', 'conv=notrunc,fsync'];
       const { exitCode, stderr } = await this.agentInput(['dd', `of=${path}`, 'status=none', ...how], bytes.subarray(at, at + PIECE_BYTES));
-      if (exitCode !== 0) throw complaintOf('dd', { exitCode, stderr });
+      if (exitCode !== 0) throw failureOf('dd', { exitCode, stderr }, 'AGENT_COMMAND_FAILED');
     }
   }
 
@@ -171,11 +141,12 @@ export class GuestPrograms {
   /** Kills programs whose whole command line matches an extended regular expression. The programs that do so do not match it themselves: it has to begin with `^`. */
   async kill(pattern: string): Promise<void> {
     const { exitCode, stderr } = await this.run(['pkill', '-KILL', '-f', '--', pattern], { asAgent: true });
-    if (exitCode !== 0 && exitCode !== 1) throw complaintOf('pkill', { exitCode, stderr });
+    if (exitCode !== 0 && exitCode !== 1) throw failureOf('pkill', { exitCode, stderr }, 'AGENT_COMMAND_FAILED');
   }
 
   private async agentInput(argv: Argv, input: Uint8Array): Promise<CommandResult> {
-    return this.starting(argv[0], async () => this.agent.exec([...(await this.asAccount()), ...argv] as unknown as Argv, { timeoutMs: ANSWER_MS, input }));
+    const whole = [...(await this.asAccount()), ...argv] as unknown as Argv;
+    return starting(whole[0], () => this.agent.exec(whole, { timeoutMs: AGENT_TIMEOUT_MS, input }));
   }
 
   private async runBounded(argv: Argv, { env, input, maxOutputBytes, asAgent = false }: ProgramOptions, seconds: number): Promise<CommandResult> {
@@ -194,29 +165,21 @@ export class GuestPrograms {
     return owner === null ? [] : ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--init-groups'];
   }
 
-  private async starting<T>(program: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && /No such file or directory|Failed to execute child process/.test(error.message)) {
-        throw missing(program, error);
-      }
-      throw error;
-    }
-  }
-
   private checked(program: string, result: CommandResult): CommandResult {
-    if (result.exitCode === 127 || /You must install at least one postgresql-client/.test(result.stderr)) throw missing(program);
+    if (result.exitCode === 127 || /You must install at least one postgresql-client/.test(result.stderr)) throw programMissing(program);
     return result;
   }
 }
 
-const missing = (program: string, cause?: unknown): ModosuError => new ModosuError('GUEST_PROGRAM_MISSING', `${program}, or a program that starts it (setpriv, timeout), is not in the guest.`, { context: { program }, cause });
-
-export const complaintOf = (program: string, { exitCode, stderr }: { readonly exitCode: number; readonly stderr: string }): ModosuError =>
-  /No space left on device|Disk quota exceeded/.test(stderr)
-    ? new ModosuError('GUEST_DISK_FULL', `${program} in the guest ran out of room: ${words(stderr)}`)
-    : new ModosuError('AGENT_COMMAND_FAILED', `${program} in the guest ended with exit code ${exitCode}: ${words(stderr)}`);
+/** Calls `work` at most once in so many milliseconds, not at the beginning. */
+function atMostEvery(milliseconds: number, work: () => Promise<void> | void): () => Promise<void> | void {
+  let calledAt = performance.now();
+  return async () => {
+    if (performance.now() - calledAt < milliseconds) return;
+    await work();
+    calledAt = performance.now();
+  };
+}
 
 /** The path, when it lies below `spool` (`direct`: directly in it). Throws `INTERNAL`: whoever calls has made it up. */
 export function insideSpool(spool: string, path: string, how: 'direct' | 'anywhere'): string {

@@ -1,7 +1,8 @@
 import { ModosuError } from '../../contracts/errors';
 import { words } from '../../domain/postgresql/words';
 import type { DatabaseServer } from './database-server';
-import { complaintOf, insideSpool } from './guest-programs';
+import { failureOf } from '../guest-process';
+import { insideSpool } from './guest-programs';
 
 /** Removing large files takes a while on slow storage. */
 const REMOVE_MS = 600_000;
@@ -19,7 +20,7 @@ export async function makeDirectory(server: DatabaseServer, directory: string): 
   if (told !== '') await give(spoolDirectory);
   const made = await programs.run(['mkdir', '-m', '0700', '--', directory], { asAgent: true });
   if (made.exitCode === 0) return give(directory);
-  if (!/File exists/.test(made.stderr)) throw complaintOf('mkdir', made);
+  if (!/File exists/.test(made.stderr)) throw failureOf('mkdir', made, 'AGENT_COMMAND_FAILED');
   const [, uid = '', kind = ''] = /^(\d{1,10}) ([a-z ]+)\n$/.exec(await programs.output(['stat', '-c', '%u %F', '--', directory], { asAgent: true })) ?? [];
   if (kind !== 'directory' || (owner !== null && uid !== owner.uid)) {
     throw new ModosuError('DATA_RESTORE_FAILED', `${words(directory, 200)} in the guest is not a directory of the account that the database programs run as.`);

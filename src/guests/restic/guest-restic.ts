@@ -5,7 +5,7 @@ import { resticOutcome } from '../../domain/restic-outcome';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 import { checkedRunId } from '../files/run-ids';
 import { findFiles } from '../files/find-files';
-import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
+import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../guest-process';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';
 import { isExcluded } from './restic-patterns';
 import { readSnapshotId, readSummary, unreadableFiles, type ResticSummary } from './restic-answers';

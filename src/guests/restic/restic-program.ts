@@ -4,7 +4,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { cleanWords } from '../../contracts/text';
 import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
-import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../files/guest-process';
+import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../guest-process';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 
 /** Output of restic that is kept: its summary stands at the end. */

@@ -3,7 +3,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import { cleanWords, namesOf } from '../../contracts/text';
 import { resticOutcome } from '../../domain/restic-outcome';
 import { checkedRunId } from '../files/run-ids';
-import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../files/guest-process';
+import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork } from '../guest-process';
 import { inBatches } from '../files/many-paths';
 import type { GuestAgent } from '../guest-agent';
 import { bytesMoved, placeCertificate, probe, resticError, runRestic } from './restic-program';

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isModosuError, ModosuError } from '../../contracts/errors';
-import { cleanWords } from '../../contracts/text';
-import { passesByItself, type CommandResult, type GuestAgent, type GuestProgram } from '../guest-agent';
+import type { ErrorCode } from '../contracts/error-codes';
+import { isModosuError, ModosuError } from '../contracts/errors';
+import { cleanWords } from '../contracts/text';
+import { passesByItself, type CommandResult, type GuestAgent, type GuestProgram } from './guest-agent';
 
 /** Bytes of a program's work that have been seen, never estimated. `totalBytes` 0: not known. */
 export interface GuestProgress {
@@ -35,7 +36,8 @@ const MAX_CANDIDATES = 200;
 const WAIT_POLL_MS = 1_000;
 /** The kernel keeps no more of the name of a process. */
 const MAX_COMM_BYTES = 15;
-const NO_SUCH_PROGRAM = /No such file or directory|not found/i;
+const NO_SUCH_PROGRAM = /No such file or directory|Failed to execute child process|not found/i;
+const MAX_COMPLAINT = 400;
 
 /**
  * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest allows.
@@ -63,14 +65,19 @@ export async function runInGuest(agent: GuestAgent, program: GuestProgram, optio
   }
 }
 
-async function startProgram(agent: GuestAgent, program: GuestProgram): Promise<number> {
+const startProgram = (agent: GuestAgent, program: GuestProgram): Promise<number> => starting(program.argv[0], () => agent.start(program, { timeoutMs: AGENT_TIMEOUT_MS }));
+
+/** Starts a program by `start`: an agent that does not find the program is `GUEST_PROGRAM_MISSING`. */
+export async function starting<T>(program: string, start: () => Promise<T>): Promise<T> {
   try {
-    return await agent.start(program, { timeoutMs: AGENT_TIMEOUT_MS });
+    return await start();
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'AGENT_COMMAND_FAILED' || !NO_SUCH_PROGRAM.test(error.message)) throw error;
-    throw new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program.argv[0]}.`, { context: { program: program.argv[0] }, cause: error });
+    throw programMissing(program, error);
   }
 }
+
+export const programMissing = (program: string, cause?: unknown): ModosuError => new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program}.`, { context: { program }, cause });
 
 /** Ends a process that this agent has started, and waits until it is gone. */
 async function endProgram(agent: GuestAgent, pid: number, program: string): Promise<void> {
@@ -153,15 +160,15 @@ async function processesWith(agent: GuestAgent, program: string, argument: strin
 }
 
 /** As `runInGuest`; any end but exit code 0 is `code`, with the program's words. */
-export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED', options: RunOptions): Promise<CommandResult> {
+export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, code: ErrorCode, options: RunOptions): Promise<CommandResult> {
   const result = await runInGuest(agent, program, options);
   if (result.exitCode === 0) return result;
   throw failureOf(program.argv[0], result, code);
 }
 
-/** What a failed program means for people: `GUEST_DISK_FULL` when the file system is full. */
-export function failureOf(program: string, { exitCode, stderr }: CommandResult, code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED'): ModosuError {
-  const words = cleanWords(stderr);
+/** What a failed program means for people: `code`, or `GUEST_DISK_FULL` when the file system is full. The end of a long complaint says more than its beginning. */
+export function failureOf(program: string, { exitCode, stderr }: Pick<CommandResult, 'exitCode' | 'stderr'>, code: ErrorCode): ModosuError {
+  const words = cleanWords(stderr, MAX_COMPLAINT, { keep: 'end' });
   const full = /No space left on device|Disk quota exceeded/i.test(stderr);
   return new ModosuError(full ? 'GUEST_DISK_FULL' : code, `${program} in the guest ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, { context: { program, exitCode } });
 }

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HostAgent } from '../../../test/support/host-agent';
-import { ModosuError } from '../../contracts/errors';
+import { HostAgent } from '../../test/support/host-agent';
+import { ModosuError } from '../contracts/errors';
 import { endLeftovers, runInGuest, waitUntilNoneRuns } from './guest-process';
-import { inBatches, statMany } from './many-paths';
+import { inBatches, statMany } from './files/many-paths';
 
 const never = new AbortController().signal;
 
