@@ -2,6 +2,7 @@ import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../support/processes';
 import { askModule } from './module-answers';
 
 const ROOT = join(__dirname, '..', '..');
@@ -128,7 +129,7 @@ describe('an interruption', () => {
     });
     expect(exitCode).toBe(143);
     expect(existsSync(file)).toBe(false);
-    expect(isRunning(pid)).toBe(false); // the grandchild: the whole group was ended
+    await eventually('the grandchild ends: the whole group was ended', async () => !isRunning(pid));
   });
 });
 
