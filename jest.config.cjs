@@ -6,6 +6,7 @@ module.exports = {
   rootDir: '.',
   roots: ['<rootDir>/src', '<rootDir>/workflows', '<rootDir>/activities', '<rootDir>/demo', '<rootDir>/bench', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   transform: {
     '^.+\\.[cm]?[tj]s$': [
       '@swc/jest',

@@ -34,10 +34,10 @@ const tiers = TIERS.filter(({ name }) => wanted.length === 0 || wanted.includes(
 // The seed chooses which deaths that tier causes (test/e2e/deaths.spec.ts); the same seed chooses the same.
 const env = { ...process.env, FORCE_COLOR: '0', MODOSU_TEST_FULL: args.includes('--full') ? '1' : '', MODOSU_TEST_SEED: process.env.MODOSU_TEST_SEED ?? '1' };
 
-let child = null;
+const children = new Set();
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
-    child?.kill(signal);
+    for (const child of children) child.kill(signal);
     process.exitCode = 130;
     setTimeout(() => process.exit(130), 30_000).unref();
   });
@@ -45,9 +45,13 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 const run = (command, commandArgs) =>
   new Promise((resolve) => {
-    child = spawn(command, commandArgs, { stdio: 'inherit', env });
+    const child = spawn(command, commandArgs, { stdio: 'inherit', env });
+    children.add(child);
     child.on('error', () => resolve(127));
-    child.on('close', (code, signal) => resolve(signal ? 130 : code));
+    child.on('close', (code, signal) => {
+      children.delete(child);
+      resolve(signal ? 130 : code);
+    });
   });
 
 if (tiers.some(({ name }) => name === 'deaths')) console.log(`MODOSU_TEST_SEED=${env.MODOSU_TEST_SEED}${env.MODOSU_TEST_FULL ? ', all cases' : ''}`);
@@ -87,8 +91,11 @@ const stage = async (title, work) => {
   if (!ok) broken = true;
 };
 
-if (wanted.length === 0) await stage('lint', async () => (await run('npm', ['run', '--silent', 'lint'])) === 0);
-if (!broken && tiers.some(({ needsBuild }) => needsBuild)) await stage('build', async () => (await run('npm', ['run', '--silent', 'build'])) === 0);
+const script = (name) => async () => (await run('npm', ['run', '--silent', name])) === 0;
+await Promise.all([
+  ...(wanted.length === 0 ? [stage('lint', script('lint'))] : []),
+  ...(tiers.some(({ needsBuild }) => needsBuild) ? [stage('build', script('build'))] : []),
+]);
 
 const reports = mkdtempSync(join(tmpdir(), 'modosu-tests-'));
 try {

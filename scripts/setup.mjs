@@ -19,35 +19,39 @@ import { findTemporal, makeTemporal } from './setup/temporal.mjs';
 const PURPOSES = ['demo', 'test', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
-/** In the order in which they are done: each needs the ones before it. */
+/**
+ * System packages come first, because everything else needs them. Then two rows side by side, each in its order: packages and programs that are fetched and built, and libvirt with its guests.
+ */
 async function missingParts(purpose) {
-  const parts = [];
+  const [parts, guestParts] = [[], []];
   const packages = await missingPackages(packagesFor(purpose));
-  if (packages.length > 0) {
-    parts.push({ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', needsApt: true, make: () => installPackages(packages) });
-  }
+  const first = packages.length === 0 ? [] : [{ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', make: () => installPackages(packages) }];
   if (npmInstallNeeded(projectRoot)) {
     parts.push({ what: 'npm packages', how: 'npm ci into node_modules, about 1 min', make: () => installNpmPackages(projectRoot) });
   }
-  if (purpose === 'unit') return parts;
+  if (purpose === 'unit') return { first, rows: [parts] };
   if ((await findTemporal()) === null) {
     parts.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
   }
   // The group comes with the packages.
   if (kvmDeviceIsRootOnly() || packages.length > 0) {
-    parts.push({ what: '/dev/kvm for the group kvm', how: 'where it belongs to root alone', make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined) });
+    guestParts.push({ what: '/dev/kvm for the group kvm', how: 'where it belongs to root alone', make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined) });
   }
   if (packages.length > 0 || !(await libvirtIsReady())) {
-    parts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
+    guestParts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
   }
   const guests = missingGuestsFor(purpose);
   if (guests.length > 0) {
-    parts.push({ what: `guest images: ${guests.join(', ')}`, how: `built into ${cacheDir}/guests, about 1 min`, make: () => makeGuests(guests) });
+    guestParts.push({ what: `guest images: ${guests.join(', ')}`, how: `built into ${cacheDir}/guests, about 1 min`, make: () => makeGuests(guests) });
   }
   if (acceleratorIsUnknown(purpose)) {
-    parts.push({ what: 'whether KVM works here', how: 'tried with a guest, at most 30 s', make: () => tryAccelerator(purpose) });
+    guestParts.push({ what: 'whether KVM works here', how: 'tried with a guest, at most 30 s', make: () => tryAccelerator(purpose) });
   }
-  return parts;
+  return { first, rows: [parts, guestParts] };
+}
+
+async function makeInOrder(parts) {
+  for (const { make } of parts) await make();
 }
 
 async function setUp(purpose) {
@@ -59,11 +63,15 @@ async function setUp(purpose) {
     makeReachableDirectory(cacheDir);
     makeReachableDirectory(stateDir);
   }
-  const parts = await missingParts(purpose);
+  const { first, rows } = await missingParts(purpose);
+  const parts = [...first, ...rows.flat()];
   if (parts.length > 0) {
     say(`Setting up for ${purpose}. Missing, and what will be done:`);
     for (const { what, how } of parts) say(`  - ${what} (${how})`);
-    for (const { make } of parts) await make();
+    await makeInOrder(first);
+    // A row that fails does not cut the other one short: what that has made is there at the next start.
+    const failed = (await Promise.allSettled(rows.map(makeInOrder))).find(({ status }) => status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
   if (purpose !== 'unit') sayHowGuestsRun();
   say(parts.length === 0 ? `Set-up for ${purpose}: everything is there.` : `Set-up for ${purpose} done in ${duration(Date.now() - startedAt)}.`);

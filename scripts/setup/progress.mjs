@@ -3,6 +3,8 @@ import { ProgramFailed } from './programs.mjs';
 
 const REPORT_EVERY_MS = 10_000;
 const LINE_WIDTH = 100;
+/** Titles of the long parts that are under way. */
+const under = new Set();
 
 /** A problem that a person has to solve: the message is all they see. */
 export class SetupStopped extends Error {}
@@ -24,13 +26,16 @@ export function duration(ms) {
 export async function longPart(title, { expected, advice }, work) {
   const startedAt = Date.now();
   let last = '';
+  /** Says whose line it is where several parts are under way. */
+  const sayOf = (line) => say(under.size > 1 ? `  ${title}: ${line}` : `  ${line}`);
+  under.add(title);
   say(`${title} (about ${expected})`);
   const timer = setInterval(() => {
-    say(`  … ${duration(Date.now() - startedAt)}${last === '' ? '' : `  ${last}`}`);
+    sayOf(`… ${duration(Date.now() - startedAt)}${last === '' ? '' : `  ${last}`}`);
   }, REPORT_EVERY_MS);
   try {
     const result = await work((line) => (last = printable(line)));
-    say(`  done in ${duration(Date.now() - startedAt)}`);
+    sayOf(`done in ${duration(Date.now() - startedAt)}`);
     return result;
   } catch (error) {
     if (error instanceof SetupStopped) throw error;
@@ -38,6 +43,7 @@ export async function longPart(title, { expected, advice }, work) {
     throw new SetupStopped(`${title}: failed after ${duration(Date.now() - startedAt)}.\n  ${error.message}${output}\nWhat to do: ${advice}`);
   } finally {
     clearInterval(timer);
+    under.delete(title);
   }
 }
 

@@ -122,7 +122,7 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
   });
 
-  it('a description that is longer than the agent can tell reaches us through files', async () => {
+  inFull('a description that is longer than the agent can tell reaches us through files', async () => {
     await lab.sql('CREATE DATABASE wide', 'postgres');
     await lab.sql("SELECT format('CREATE TABLE wide_%s (%s)', t, string_agg(format('%I integer', 'column ' || repeat('x', 50) || c), ', ')) FROM generate_series(1, 8) AS t, generate_series(1, 900) AS c GROUP BY t \\gexec", 'wide');
     let longest = 0;

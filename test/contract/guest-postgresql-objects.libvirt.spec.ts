@@ -222,7 +222,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const LOST = select({ tables: [ORDERS, CUSTOMERS], schemas: ['Mixed Case'] });
     beforeEach(fresh);
 
-    it('is not half taken away when the agent is silent: a second call finds it', async () => {
+    inFull('is not half taken away when the agent is silent: a second call finds it', async () => {
       const run = newId('run');
       let silentAbout: number | null = null;
       const deaf = faultAgent(lab.agent, { after: (argv, _call, pid) => void (placing(argv) && (silentAbout = pid)) });
@@ -253,7 +253,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       await nothingLeft();
     });
 
-    it('is kept where others have written to it, or have made something that hangs on it', async () => {
+    inFull('is kept where others have written to it, or have made something that hangs on it', async () => {
       const [first, second] = [newId('run'), newId('run')];
       await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
       await committed(first, LOST);

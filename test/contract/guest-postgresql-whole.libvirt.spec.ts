@@ -201,7 +201,7 @@ describe('a whole database of a guest goes back in time', () => {
       await cleanUp();
     });
 
-    it('subscriptions to another server keep no database of a run from being dropped, and no other loses its own', async () => {
+    inFull('subscriptions to another server keep no database of a run from being dropped, and no other loses its own', async () => {
       const subscribe = "CREATE SUBSCRIPTION \"the'irs\" CONNECTION 'host=/nowhere dbname=x' PUBLICATION p WITH (connect = false, slot_name = 'theirs'); ALTER SUBSCRIPTION \"the'irs\" ENABLE";
       const [run, other] = [newId('run'), newId('run')];
       await loaded(run);

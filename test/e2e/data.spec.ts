@@ -112,11 +112,10 @@ describe('data of a server', () => {
     expect(await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o')).toBe(orders);
     expect(await sql('SELECT count(*) FROM customers')).toBe('520\n');
     expect(await sql("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'orders'::regclass")).toBe('1\n');
-    await undone(run.id);
+    const undo = await undone(run.id);
     expect(await sql("SELECT to_regclass('public.orders') IS NULL")).toBe('t\n');
-    await sql('DROP TABLE IF EXISTS orders');
-    succeeded(await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false }));
-    expect(await sql('SELECT count(*) FROM orders')).toBe('5000\n');
+    await undone(undo.id);
+    expect(await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o')).toBe(orders);
   });
 
   it('a whole database goes back in time, by explicit choice; undo brings the newer rows back', async () => {

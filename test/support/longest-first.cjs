@@ -1,0 +1,36 @@
+const { default: Sequencer } = require('@jest/test-sequencer');
+
+/**
+ * What takes minutes, longest first: begun at the end, one of them runs alone while the other worker has nothing to do. jest itself knows only sizes of files where it has not run before, as in a clean
+ * clone, and the longest of these are short. Every run of all tests prints the slowest files.
+ */
+const LONGEST = [
+  'contract/guest-postgresql-objects.libvirt',
+  'contract/guest-restic.libvirt',
+  'contract/guest-postgresql-whole.libvirt',
+  'contract/guest-postgresql-dump.libvirt',
+  'contract/guest-files.libvirt',
+  'contract/hypervisor.libvirt-online-deaths',
+  'contract/hypervisor.libvirt-way-back',
+  'contract/data-repository.faults',
+  'contract/hypervisor.libvirt',
+  'contract/hypervisor.libvirt-online-hostile',
+  'e2e/data',
+  'e2e/demo',
+  'e2e/faults',
+  'e2e/online-backup',
+  'e2e/backup-and-restore',
+  'e2e/salvage',
+  'e2e/way-back',
+].map((name) => `/test/${name}.spec.ts`);
+
+const rank = ({ path }) => {
+  const index = LONGEST.findIndex((name) => path.endsWith(name));
+  return index < 0 ? LONGEST.length : index;
+};
+
+module.exports = class LongestFirst extends Sequencer {
+  sort(tests) {
+    return [...super.sort(tests)].sort((one, other) => rank(one) - rank(other));
+  }
+};
