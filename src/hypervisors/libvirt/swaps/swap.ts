@@ -191,6 +191,7 @@ export class Swaps {
       throw new ModosuError('WAY_BACK_NOT_FOUND', `${server.name} uses the volumes of run ${fence.runId}, but what it used before is not in ${this.waysBack.directoryOf(fence.runId)}.`, { context: { uuid: server.uuid } });
     }
     if (!record.taken) await this.waysBack.markTaken(fence.runId, true);
+    await this.waysBack.sweepReverted(server, fence.runId);
     return { generationId: present.generationId, kept: await this.waysBack.factsOf(record) };
   }
 

@@ -284,6 +284,22 @@ describe('the records of what swaps have replaced', () => {
       await expect(swaps.swap({ ...request(fence), definition: { from: 'recovery-point', path: definitionPath } })).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
       expect(virsh.definition).toBeNull();
     });
+
+    it('let none through while the next run of a server that is gone is about to define it', async () => {
+      start();
+      const [fence, next] = [run(), run()];
+      const definitionPath = path('kept.xml');
+      writeFileSync(definitionPath, virsh.definition ?? '');
+      virsh.definition = null;
+      const swapOf = (one: Fence): ReturnType<Swaps['swap']> => swaps.swap({ ...request(one), definition: { from: 'recovery-point', path: definitionPath } });
+      await swaps.revert(server, fence);
+      let late: unknown = null;
+      virsh.beforeDefine = () => swapOf(fence).then(() => undefined, (error: unknown) => void (late = error));
+      await swapOf(next);
+      expect(late).toMatchObject({ code: 'SWAP_REFUSED' });
+      expect(virsh.definition).toContain(next.runId);
+      expect(existsSync(path(`way-back/${fence.runId}`))).toBe(false);
+    });
   });
 
   it('lead back when an attempt finds that the swap of one before it has left a link up that should be down', async () => {

@@ -76,7 +76,6 @@ export class WaysBack {
   /** Keeps what stands there (`xml` without a fence; null for a server that is gone), replacing what an earlier attempt of the run has kept. */
   async keep(server: ServerRef, runId: string, xml: string | null, intent: WayBackIntent): Promise<void> {
     const uuid = requireUuid(server.uuid);
-    await this.sweepReverted(uuid, runId);
     const described = xml === null ? null : describeDomain(parseDomain(xml));
     const nvramPath = described?.nvram?.path ?? null;
     const volumes = await Promise.all((described?.disks ?? []).map(async ({ target, path }) => ({ target, ...(await remember(path)) })));
@@ -245,10 +244,13 @@ export class WaysBack {
     return records.filter((record) => record !== null);
   }
 
-  /** Runs that have taken their swap back are over when the next one of the server swaps. */
-  private async sweepReverted(uuid: string, runId: string): Promise<void> {
+  /**
+   * Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a newer fence, where until then the mark alone
+   * stops it (a server that is gone has no fence).
+   */
+  async sweepReverted({ uuid }: ServerRef, runId: string): Promise<void> {
     for (const record of await this.all()) {
-      if (record.uuid === uuid && record.reverted && record.runId !== runId) await this.remove(record.runId);
+      if (record.uuid === requireUuid(uuid) && record.reverted && record.runId !== runId) await this.remove(record.runId);
     }
   }
 
