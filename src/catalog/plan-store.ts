@@ -6,14 +6,15 @@ import type { PlanBody, PlanScenario, RestoreScenario } from '../contracts/plan'
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
+import { requireSuitable } from '../domain/planning/recovery-point-choice';
 import { sha256Of } from '../system/sha256';
 import { isBodyOf } from './acceptance';
 import type { AcceptPlanRequest, Actor, Catalog } from './catalog';
 import type { Database } from './database';
-import { RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
+import { RestorePlanEntity, type PlanRequest, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
-import { recoveryPointNotFound, requireRecoveryPoint, WORKER } from './recovery-point-store';
+import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
 import { storableError } from './storable-error';
 import { planView } from './views';
@@ -32,7 +33,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
         const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
         const server = await requireServer(manager, serverId);
-        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), serverId, KIND_OF[scenario]);
+        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), server, KIND_OF[scenario]);
         const asked = planRequest(request);
         await manager.insert(
           RestorePlanEntity,
@@ -119,20 +120,6 @@ export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
     ? { noData: request.noData ?? false, incidentAt: request.incidentAt ?? null }
     : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null };
 
-/** Throws `RECOVERY_POINT_NOT_FOUND` for one of another server, `RECOVERY_POINT_NOT_USABLE` for a damaged one or one of another kind. */
-export function requireSuitable(point: Pick<RecoveryPointRow, 'id' | 'serverId' | 'state' | 'kind'>, serverId: string, kind: RecoveryPointKind): void {
-  if (point.serverId !== serverId) throw recoveryPointNotFound(point.id);
-  if (point.kind !== kind) {
-    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} holds ${point.kind === 'image' ? 'an image' : 'data'}; this restore needs ${kind === 'image' ? 'an image' : 'data'}.`, {
-      hint: 'Choose one of the right kind: `modosu recovery-point list --server NAME`.',
-      context: { recoveryPointId: point.id, kind: point.kind },
-    });
-  }
-  if (point.state !== 'usable') {
-    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}: it cannot be restored.`, { context: { recoveryPointId: point.id } });
-  }
-}
-
 /** The text that is stored and hashed. Throws `INTERNAL` when content or hash belong to another plan: that would be a fault of the caller. */
 export function planText(plan: Pick<RestorePlanRow, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody, hash: string): string {
   const text = canonicalJson(body);
@@ -189,4 +176,4 @@ export const readyDetails = (planId: string, body: PlanBody, hash: string): Read
 });
 
 export const planNotFound = (planId: string): ModosuError =>
-  new ModosuError('PLAN_NOT_FOUND', `There is no plan "${planId.slice(0, 128)}" for this server in the catalogue.`, { context: { planId: planId.slice(0, 128) } });
+  new ModosuError('PLAN_NOT_FOUND', `There is no plan "${planId.slice(0, 128)}" in the catalogue.`, { context: { planId: planId.slice(0, 128) } });

@@ -1,6 +1,7 @@
 import { IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
+import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
@@ -135,9 +136,6 @@ export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, add
   addedBytes,
   pointInTime,
 });
-
-export const recoveryPointNotFound = (id: string): ModosuError =>
-  new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id.slice(0, 128)}" of this server in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
 
 /** @param until nothing younger was asked for; null: anything */
 export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }, until: string | null = null): ModosuError =>

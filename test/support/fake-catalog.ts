@@ -9,8 +9,9 @@ import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCur
 import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
 import { serverNotFound } from '../../src/catalog/inventory-store';
-import { KIND_OF, newPlan, planNotFound, planRequest, planText, readyDetails, requireSuitable, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, noRecoveryPoint, publishedData, recoveryPointNotFound, WORKER } from '../../src/catalog/recovery-point-store';
+import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
+import { KIND_OF, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
+import { generationTaken, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { storableError } from '../../src/catalog/storable-error';
@@ -167,8 +168,8 @@ export class FakeCatalog implements Catalog {
     const planId = newId('plan');
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
-    this.server(serverId);
-    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), serverId, KIND_OF[scenario]);
+    const server = this.server(serverId);
+    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), server, KIND_OF[scenario]);
     this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: planRequest(request), undoesRunId: null }, this.now()));
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }) } });

@@ -19,16 +19,16 @@ describe('a chosen recovery point', () => {
   it.each([
     ['image', () => requireImage(image({ serverId: 'srv_2', serverName: 'web01', state: 'damaged' }), SERVER), 'rp_i'],
     ['data', () => requireDataPoint(data({ serverId: 'srv_2', serverName: 'web01', state: 'damaged' }), SERVER, 'uploads'), 'rp_d'],
-  ])('is no %s of another server', (_kind, choose, id) => expect(choose).toThrow(error('RECOVERY_POINT_NOT_FOUND', `Recovery point ${id} is one of server web01, not of db01.`)));
+  ])('is no %s of another server', (_kind, choose, id) => expect(choose).toThrow(error('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id}" of server "db01" in the catalogue.`)));
 
   it('is none that is damaged', () => {
-    expect(() => requireImage(data({ state: 'damaged' }), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is damaged.'));
-    expect(() => requireDataPoint(data({ state: 'damaged' }), SERVER, 'other')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is damaged.'));
+    expect(() => requireImage(image({ state: 'damaged' }), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i is damaged: it cannot be restored.'));
+    expect(() => requireDataPoint(data({ state: 'damaged' }), SERVER, 'other')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is damaged: it cannot be restored.'));
   });
 
   it('is none of another kind, or of another data set', () => {
-    expect(() => requireImage(data(), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d holds data, not an image.'));
-    expect(() => requireDataPoint(image(), SERVER, 'uploads')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i is not one of the data set "uploads".'));
+    expect(() => requireImage(data(), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d holds data; this restore needs an image.'));
+    expect(() => requireDataPoint(image(), SERVER, 'uploads')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i holds an image; this restore needs data.'));
     expect(() => requireDataPoint(data(), SERVER, 'shop')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is not one of the data set "shop".'));
   });
 });

@@ -1,5 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
-import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../contracts/recovery-point';
+import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointView } from '../../contracts/recovery-point';
+import { quoted } from '../../contracts/text';
 import { heldUntil } from './data-planning';
 
 /** Which recovery point a plan is made from. */
@@ -9,22 +10,37 @@ interface OfServer {
   readonly name: string;
 }
 
-/** @throws RECOVERY_POINT_NOT_FOUND for one of another server, RECOVERY_POINT_NOT_USABLE for a damaged one or one of data */
+/** Where a person has named one: that it is the server's, of the kind that is restored, and usable. */
+type Chosen = Pick<RecoveryPointView, 'id' | 'serverId' | 'kind' | 'state'>;
+
+/** @throws RECOVERY_POINT_NOT_FOUND for one of another server, RECOVERY_POINT_NOT_USABLE for one of another kind or a damaged one */
+export function requireSuitable({ id, serverId, kind, state }: Chosen, server: OfServer, wanted: RecoveryPointKind): void {
+  if (serverId !== server.id) throw recoveryPointNotFound(id, server);
+  if (kind !== wanted) {
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} holds ${WHAT[kind]}; this restore needs ${WHAT[wanted]}.`, {
+      hint: 'Choose one of the right kind: `modosu recovery-point list --server NAME`.',
+      context: { recoveryPointId: id, kind },
+    });
+  }
+  if (state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, { context: { recoveryPointId: id } });
+}
+
+const WHAT = { image: 'an image', data: 'data' } as const;
+
+/** @throws as `requireSuitable` */
 export function requireImage(point: RecoveryPointView, server: OfServer): asserts point is ImageRecoveryPointView {
-  requireUsable(point, server);
-  if (point.kind !== 'image') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} holds data, not an image.`);
+  requireSuitable(point, server, 'image');
 }
 
-/** @throws RECOVERY_POINT_NOT_FOUND for one of another server, RECOVERY_POINT_NOT_USABLE for a damaged one, an image, or one of another data set */
+/** @throws as `requireSuitable`; RECOVERY_POINT_NOT_USABLE also for one of another data set */
 export function requireDataPoint(point: RecoveryPointView, server: OfServer, dataSet: string): asserts point is DataRecoveryPointView {
-  requireUsable(point, server);
-  if (point.kind !== 'data' || point.dataSet !== dataSet) throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`);
+  requireSuitable(point, server, 'data');
+  if (point.kind !== 'data' || point.dataSet !== dataSet) throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`, { context: { recoveryPointId: point.id } });
 }
 
-function requireUsable(point: RecoveryPointView, server: OfServer): void {
-  if (point.serverId !== server.id) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `Recovery point ${point.id} is one of server ${point.serverName}, not of ${server.name}.`);
-  if (point.state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is ${point.state}.`);
-}
+/** @param server where it was looked for; undefined: anywhere */
+export const recoveryPointNotFound = (id: string, server?: OfServer): ModosuError =>
+  new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${quoted(id)}${server === undefined ? '' : ` of server "${server.name}"`} in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
 
 /**
  * The newest one of a data set that holds nothing from after the incident.
