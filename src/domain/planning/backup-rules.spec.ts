@@ -1,11 +1,11 @@
 import { ERROR_CODES } from '../../contracts/error-codes';
 import type { AgentInspection, ServerInspection } from '../../contracts/server';
-import { backupSubject, requireSameDefinition, storedBytes } from './backup-rules';
+import { ALLOW_FREEZE_HINT, backupSubject, requireSameDefinition, storedBytes } from './backup-rules';
 
 const disk = { target: 'vda', bus: 'virtio', path: '/srv/vm/vda.qcow2', format: 'qcow2', virtualSizeBytes: 900, allocatedBytes: 100, backingChain: [] } as const;
 const present = (changes: Partial<ServerInspection> = {}): ServerInspection => ({
   uuid: 'u', domainName: 'db01-domain', powerState: 'running', domainType: 'kvm', definitionFingerprint: 'f1', disks: [disk], removableMedia: [], firmware: 'bios', nvram: null, nics: [], generationId: null,
-  agent: { state: 'answering', version: '7', commands: ['guest-fsfreeze-freeze'] }, refusals: [], memoryBytes: 1, vcpus: 1, ...changes,
+  agent: { state: 'answering', version: '7', commands: ['guest-fsfreeze-freeze', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw'] }, refusals: [], memoryBytes: 1, vcpus: 1, ...changes,
 });
 const request = { serverName: 'db01', mode: 'online', allowCrashConsistent: false } as const;
 const WITHOUT = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
@@ -46,7 +46,9 @@ describe('an online backup', () => {
   it.each([
     [{ state: 'absent', version: null, commands: [] }, 'AGENT_ABSENT', 'db01 has no channel for a guest agent: its file systems cannot be frozen for an online backup.', `${ERROR_CODES.AGENT_ABSENT.hint} ${WITHOUT}`],
     [silent, 'QUIESCE_FAILED', 'The guest agent of db01 does not answer: its file systems cannot be frozen for an online backup.', `Start qemu-guest-agent in the guest. ${WITHOUT}`],
-    [{ state: 'answering', version: '7', commands: ['guest-exec'] }, 'GUEST_COMMAND_FORBIDDEN', 'The guest agent of db01 forbids guest-fsfreeze-freeze.', `Allow it in the agent's configuration. ${WITHOUT}`],
+    [{ state: 'answering', version: '7', commands: ['guest-exec'] }, 'GUEST_COMMAND_FORBIDDEN', 'The guest agent of db01 forbids guest-fsfreeze-freeze, guest-fsfreeze-thaw, guest-fsfreeze-status.', `${ALLOW_FREEZE_HINT} ${WITHOUT}`],
+    // Whoever cannot thaw must not freeze.
+    [{ state: 'answering', version: '7', commands: ['guest-fsfreeze-freeze', 'guest-fsfreeze-status'] }, 'GUEST_COMMAND_FORBIDDEN', 'The guest agent of db01 forbids guest-fsfreeze-thaw.', `${ALLOW_FREEZE_HINT} ${WITHOUT}`],
   ] as const)('needs an agent that freezes: not %o', (agent, code, message, hint) => {
     expect(() => backupSubject(present({ agent }), request)).toThrow(expect.objectContaining({ code, message, hint }));
     expect(backupSubject(present({ agent }), { ...request, allowCrashConsistent: true })).toMatchObject({ mode: 'online', agent: agent.state });

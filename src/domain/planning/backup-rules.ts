@@ -32,6 +32,11 @@ function refuseUnsuitable({ refusals, powerState }: ServerInspection, name: stri
   if (powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest can neither be shut down nor frozen.`);
 }
 
+/** What an agent has to be allowed so that file systems are frozen, looked at, and thawed again whatever happens. */
+const FREEZE_COMMANDS = ['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw', 'guest-fsfreeze-status'];
+/** Those that it does not allow; none: it can be asked to freeze. */
+export const missingFreezeCommands = (allowed: readonly string[]): readonly string[] => FREEZE_COMMANDS.filter((command) => !allowed.includes(command));
+export const ALLOW_FREEZE_HINT = "Allow them in the agent's configuration (on RHEL and its family BLACKLIST_RPC in /etc/sysconfig/qemu-ga).";
 const WITHOUT_FREEZE = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
 
 /** Said before anything is done: an online backup freezes the file systems through the agent. */
@@ -42,9 +47,8 @@ function refuseUnfreezable({ agent }: ServerInspection, name: string): void {
   if (agent.state === 'silent') {
     throw new ModosuError('QUIESCE_FAILED', `The guest agent of ${name} does not answer: its file systems cannot be frozen for an online backup.`, { hint: `Start qemu-guest-agent in the guest. ${WITHOUT_FREEZE}` });
   }
-  if (!agent.commands.includes('guest-fsfreeze-freeze')) {
-    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${name} forbids guest-fsfreeze-freeze.`, { hint: `Allow it in the agent's configuration. ${WITHOUT_FREEZE}` });
-  }
+  const missing = missingFreezeCommands(agent.commands);
+  if (missing.length > 0) throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${name} forbids ${missing.join(', ')}.`, { hint: `${ALLOW_FREEZE_HINT} ${WITHOUT_FREEZE}` });
 }
 
 /** A definition edited during the copy would describe other disks than those that were copied. @throws DEFINITION_CHANGED */

@@ -1,10 +1,10 @@
 import { isModosuError, ModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
+import { ALLOW_FREEZE_HINT, missingFreezeCommands } from '../../../domain/planning/backup-rules';
 import type { GuestAgent } from '../../../guests/guest-agent';
 import { quiesceFailed } from './quiesce-hooks';
 
 const AGENT_MS = 3_000;
-const FREEZE_COMMANDS = ['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw', 'guest-fsfreeze-status'];
 const AGENT_HINT = 'Install or start qemu-guest-agent in the guest, or go on without: --allow-crash-consistent labels the recovery point "crash".';
 export const FROZEN_BY_OTHERS_HINT = 'Find out who froze them; `virsh domfsthaw DOMAIN` thaws them.';
 
@@ -13,11 +13,11 @@ export async function requireFreezable(server: ServerRef, agent: GuestAgent, has
   if (!hasAgentChannel) throw new ModosuError('AGENT_ABSENT', `${server.name} has no channel for a guest agent, and without it nothing can be frozen.`, { hint: AGENT_HINT });
   try {
     const { commands } = await agent.info(AGENT_MS);
-    const missing = FREEZE_COMMANDS.filter((command) => !commands.includes(command));
+    const missing = missingFreezeCommands(commands);
     if (missing.length > 0) {
       throw quiesceFailed(
         `The guest agent of ${server.name} does not offer ${missing.join(', ')}.`,
-        'Allow the commands in the guest agent\'s configuration (on RHEL and its family BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or go on without: --allow-crash-consistent.',
+        `${ALLOW_FREEZE_HINT} Or go on without: --allow-crash-consistent.`,
       );
     }
     if (await agent.isFrozen(AGENT_MS)) throw quiesceFailed(`The file systems of ${server.name} are frozen already, by somebody else.`, FROZEN_BY_OTHERS_HINT);
