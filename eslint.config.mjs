@@ -4,7 +4,19 @@ import tseslint from 'typescript-eslint';
 const onlyContractsAndDomain = {
   patterns: [
     { group: ['**/contracts/api/*', '**/contracts/api'], message: 'zod would triple the workflow bundle: use src/contracts.' },
-    { group: ['**/src/catalog/**', '**/src/hypervisors/**', '**/src/repositories/**', '**/src/api/**', '**/src/roles/**', '**/src/system/**', '**/activities/**', 'node:*'], message: 'Workflows are deterministic: only @temporalio/workflow, src/contracts and src/domain.' },
+    {
+      group: [
+        '**/src/catalog/**',
+        '**/src/hypervisors/**',
+        '**/src/repositories/**',
+        '**/src/api/**',
+        '**/src/roles/**',
+        '**/src/system/**',
+        '**/activities/**',
+        'node:*',
+      ],
+      message: 'Workflows are deterministic: only @temporalio/workflow, src/contracts and src/domain.',
+    },
   ],
 };
 
@@ -27,14 +39,41 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         { selector: "Property[key.name='shell'][value.value=true]", message: 'No shell: pass an argv array.' },
-        { selector: "ImportDeclaration[source.value=/^(node:)?child_process$/] ImportSpecifier[imported.name=/^exec(Sync)?$/]", message: 'No shell: pass an argv array (spawn, execFile).' },
+        {
+          selector: 'ImportDeclaration[source.value=/^(node:)?child_process$/] ImportSpecifier[imported.name=/^exec(Sync)?$/]',
+          message: 'No shell: pass an argv array (spawn, execFile).',
+        },
       ],
     },
   },
   // Nest reads the types of constructor parameters at run time: a type-only import would erase them.
   { files: ['src/api/**/*.ts'], rules: { '@typescript-eslint/consistent-type-imports': 'off' } },
   { files: ['workflows/**/*.ts'], ignores: ['**/*.spec.ts'], rules: { 'no-restricted-imports': ['error', onlyContractsAndDomain] } },
-  { files: ['src/domain/**/*.ts'], ignores: ['**/*.spec.ts'], rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: 'src/domain is pure: no I/O.' }] }] } },
-  { files: ['**/*.mjs', '**/*.cjs', 'bin/*'], languageOptions: { globals: { process: 'readonly', console: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', URL: 'readonly', Buffer: 'readonly', AbortController: 'readonly', AbortSignal: 'readonly', module: 'writable', require: 'readonly', __dirname: 'readonly', performance: 'readonly' } } },
+  {
+    files: ['src/domain/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: 'src/domain is pure: no I/O.' }] }] },
+  },
+  {
+    files: ['**/*.mjs', '**/*.cjs', 'bin/*'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+        AbortController: 'readonly',
+        AbortSignal: 'readonly',
+        module: 'writable',
+        require: 'readonly',
+        __dirname: 'readonly',
+        performance: 'readonly',
+      },
+    },
+  },
   { files: ['**/*.cjs', 'bin/*'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
 );

@@ -20,7 +20,8 @@ export default {
   coverageAnalysis: 'perTest',
   plugins: ['@stryker-mutator/jest-runner', './scripts/mutation-ignorer.mjs'],
   ignorers: ['sentences'],
-  // Constants of a module, schemas among them, are set once, when it is loaded: each of their mutants needs all specs of the file anew. They are a third of all, and nine tenths of the time.
+  // Constants of a module, schemas among them, are set once, when it is loaded: each of their mutants needs all specs of the file anew. They are a third of
+  // all, and nine tenths of the time.
   ignoreStatic: process.env.MUTATE_CONSTANTS !== '1',
   ignorePatterns: ['dist', 'docs', 'demo', 'bench', 'coverage', 'reports'],
   concurrency: 2,

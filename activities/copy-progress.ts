@@ -49,5 +49,9 @@ export class CopyProgress {
 function inWords({ doneBytes, totalBytes, bytesPerSecond, secondsLeft, stalledSince }: StepProgress, nowMs: number): string {
   const share = `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
   if (stalledSince !== null) return `${share}, stalled for ${formatDuration((nowMs - Date.parse(stalledSince)) / 1000)}`;
-  return [share, ...(bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]), ...(secondsLeft === null ? [] : [`about ${formatDuration(secondsLeft)} left`])].join(', ');
+  return [
+    share,
+    ...(bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
+    ...(secondsLeft === null ? [] : [`about ${formatDuration(secondsLeft)} left`]),
+  ].join(', ');
 }

@@ -55,33 +55,62 @@ const deps = (): ActivityDependencies =>
     log: { warn: () => undefined, info: () => undefined },
   }) as unknown as ActivityDependencies;
 
-const dataSet = (change: Partial<FilesDataSet> = {}): FilesDataSet => ({ kind: 'files', name: 'uploads', paths: [site], excludes: [], before: null, after: null, ...change });
+const dataSet = (change: Partial<FilesDataSet> = {}): FilesDataSet => ({
+  kind: 'files',
+  name: 'uploads',
+  paths: [site],
+  excludes: [],
+  before: null,
+  after: null,
+  ...change,
+});
 
 function itemOf(files: Readonly<Record<string, string>>, selection: Partial<FilesSelection> = {}, paths: readonly [string, ...string[]] = [site]): FilesItem {
-  const snapshotId = repository.take(SERVER, { hostname: 'x', tags: [], paths, files: Object.fromEntries(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])) });
-  return { dataSet: dataSet({ paths }), recoveryPointId: 'rp_1', snapshotId, content: { kind: 'files', paths, files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true, ...selection } };
+  const snapshotId = repository.take(SERVER, {
+    hostname: 'x',
+    tags: [],
+    paths,
+    files: Object.fromEntries(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
+  });
+  return {
+    dataSet: dataSet({ paths }),
+    recoveryPointId: 'rp_1',
+    snapshotId,
+    content: { kind: 'files', paths, files: 1, totalBytes: 1, problems: [] },
+    selection: { kind: 'files', paths: [], replace: true, ...selection },
+  };
 }
 
 describe('what a recovery point holds', () => {
   const compare = (item: FilesItem): Promise<unknown> => compareNow(agent, repository, SERVER, item, { signal });
 
   it('is not damaged by a path that people have named and that it does not hold', async () => {
-    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, { paths: [join(site, 'tpyo')] }))).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('tpyo') as string });
+    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, { paths: [join(site, 'tpyo')] }))).rejects.toMatchObject({
+      code: 'DATA_NOT_IN_RECOVERY_POINT',
+      message: expect.stringContaining('tpyo') as string,
+    });
   });
 
   it('is incomplete when a declared path is not in it', async () => {
-    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, {}, [site, join(root, 'declared')]))).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE', message: expect.stringContaining('declared') as string });
+    await expect(compare(itemOf({ [join(site, 'a')]: 'then' }, {}, [site, join(root, 'declared')]))).rejects.toMatchObject({
+      code: 'RECOVERY_POINT_INCOMPLETE',
+      message: expect.stringContaining('declared') as string,
+    });
   });
 });
 
 asRoot('a restore of files', () => {
-  const fetch = (item: FilesItem, planned: number | null): Promise<unknown> => new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', planned));
+  const fetch = (item: FilesItem, planned: number | null): Promise<unknown> =>
+    new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', planned));
 
   it('is refused when many more files would be replaced than the plan says', async () => {
     const names = Array.from({ length: 12 }, (_, number) => join(site, `f${number}`));
     for (const name of names) writeFileSync(name, 'edited since the plan was read');
     const item = itemOf(Object.fromEntries(names.map((name) => [name, 'then'])));
-    await expect(fetch(item, 1)).rejects.toMatchObject({ code: 'PLAN_STALE', message: 'The plan says that 1 file is replaced; by now 12 differ from the recovery point. Nothing was replaced.' });
+    await expect(fetch(item, 1)).rejects.toMatchObject({
+      code: 'PLAN_STALE',
+      message: 'The plan says that 1 file is replaced; by now 12 differ from the recovery point. Nothing was replaced.',
+    });
     // Some more are what people who work there make: it goes on to restic.
     await expect(fetch(item, 2)).rejects.not.toMatchObject({ code: 'PLAN_STALE' });
     expect(readFileSync(join(site, 'f1'), 'utf8')).toBe('edited since the plan was read');
@@ -92,7 +121,10 @@ asRoot('a restore of files', () => {
     const huge = repository.list.bind(repository);
     repository.list = async (...args) => (await huge(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
     repository.sizeOf = async () => ({ files: 1, totalBytes: 2 ** 50 });
-    await expect(fetch(item, null)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/ free, and what is fetched beside the files there needs \d/) as string });
+    await expect(fetch(item, null)).rejects.toMatchObject({
+      code: 'GUEST_DISK_FULL',
+      message: expect.stringMatching(/ free, and what is fetched beside the files there needs \d/) as string,
+    });
   });
 });
 
@@ -103,11 +135,13 @@ asRoot('names of one file', () => {
     repository.list = async (...args) => (await list(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
     repository.sizeOf = async () => ({ files: 2, totalBytes: 4 });
     // Goes on to restic, which is not in reach here.
-    await expect(new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null))).rejects.not.toMatchObject({ code: 'GUEST_DISK_FULL' });
+    await expect(
+      new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null)),
+    ).rejects.not.toMatchObject({ code: 'GUEST_DISK_FULL' });
   });
 });
 
-asRoot('a staging directory that is not root\'s alone', () => {
+asRoot("a staging directory that is not root's alone", () => {
   it('keeps a failed restore from being called taken back', async () => {
     const staging = join(site, `.modosu-restore-${INPUT.runId}`);
     mkdirSync(staging, { mode: 0o755 });
@@ -128,17 +162,24 @@ asRoot('what an earlier attempt has fetched', () => {
     const list = repository.list.bind(repository);
     repository.list = async (...args) => (await list(...args)).map((entry) => (entry.type === 'file' ? { ...entry, sizeBytes: 2 ** 50 } : entry));
     repository.sizeOf = async () => ({ files: 1, totalBytes: 2 ** 50 });
-    await expect(new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null))).rejects.toMatchObject({ code: 'GUEST_DISK_FULL' });
+    await expect(
+      new MockActivityEnvironment().run(() => new DataTransfers(deps()).fetchData(INPUT, item as DataRestoreItem, 'fetch', null)),
+    ).rejects.toMatchObject({ code: 'GUEST_DISK_FULL' });
     expect(existsSync(join(staging, 'new'))).toBe(false);
   });
 });
 
 describe('a declared program', () => {
   const hook = (argv: readonly [string, ...string[]]): Promise<unknown> =>
-    new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'));
+    new MockActivityEnvironment().run(() =>
+      new DataCalls(deps()).runDataHook(INPUT, { recoveryPointId: 'rp_1', dataSet: dataSet({ before: argv }) } as DataBackupItem, 'before'),
+    );
 
   it('that fails is told with its words', async () => {
-    await expect(hook(['sh', '-c', 'echo the service is busy >&2; exit 3'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', message: expect.stringContaining('exit code 3: the service is busy') as string });
+    await expect(hook(['sh', '-c', 'echo the service is busy >&2; exit 3'])).rejects.toMatchObject({
+      code: 'DATA_HOOK_FAILED',
+      message: expect.stringContaining('exit code 3: the service is busy') as string,
+    });
   });
 
   it('that does not end in its time is ended, and not begun again', async () => {
@@ -147,7 +188,11 @@ describe('a declared program', () => {
       setTimeout(() => over.abort(new Error('time is over')), 300);
       return over.signal;
     });
-    await expect(hook(['sleep', '61.25'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never', message: expect.stringContaining('had not ended after 10 minutes and was told to end') as string });
+    await expect(hook(['sleep', '61.25'])).rejects.toMatchObject({
+      code: 'DATA_HOOK_FAILED',
+      retry: 'never',
+      message: expect.stringContaining('had not ended after 10 minutes and was told to end') as string,
+    });
     timeout.mockRestore();
     expect(agent.ran.filter(({ argv }) => argv[0] === 'sleep')).toHaveLength(1);
     expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);
@@ -160,7 +205,7 @@ describe('a declared program', () => {
     await agent.start({ argv });
     const times = (program: string): number => agent.ran.filter(({ argv: [ran] }) => ran === program).length;
     const again = hook(argv);
-    for (const giveUpAt = Date.now() + 30_000; times('find') < 2 && Date.now() < giveUpAt; ) await delay(20);
+    for (const giveUpAt = Date.now() + 30_000; times('find') < 2 && Date.now() < giveUpAt;) await delay(20);
     expect([times('find') >= 2, times('sh')]).toEqual([true, 1]);
     rmSync(flag);
     await expect(again).resolves.toEqual({ exitCode: 0 });
@@ -203,17 +248,58 @@ asRoot('what a restore that has failed while it fetched leaves in the guest', ()
 });
 
 describe('a server that another run holds by now', () => {
-  const FACTS = { format: 'modosu-postgresql-facts', version: 1, engineVersion: '15.18', engineMajor: 15, takenAt: '2026-03-02T11:00:00.000Z', roles: [], databases: [] };
+  const FACTS = {
+    format: 'modosu-postgresql-facts',
+    version: 1,
+    engineVersion: '15.18',
+    engineMajor: 15,
+    takenAt: '2026-03-02T11:00:00.000Z',
+    roles: [],
+    databases: [],
+  };
   const FENCED_OFF = { code: 'FENCED_OFF' };
-  const run = (call: (transfers: DataTransfers, calls: DataCalls) => Promise<unknown>): Promise<unknown> => new MockActivityEnvironment().run(() => call(new DataTransfers(deps()), new DataCalls(deps())));
-  const shop = (whole: boolean): DataRestoreItem => ({
-    dataSet: { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: join(root, 'spool'), before: null, after: null },
-    recoveryPointId: 'rp_2',
-    snapshotId: repository.take(SERVER, { hostname: 'x', tags: [], paths: ['/spool/run'], files: { '/spool/run/facts.json': Buffer.from(JSON.stringify(FACTS)), '/spool/run/1.dump': Buffer.from('dump') } }),
-    content: { kind: 'postgresql', engineVersion: '15.18', engineMajor: 15, directory: '/spool/run', factsFile: 'facts.json', globalsFile: 'globals.sql', databases: [{ name: 'shop', file: '1.dump', sizeBytes: 4, tables: 0, rows: 0 }] },
-    selection: { kind: 'postgresql', database: 'shop', tables: whole ? [] : [{ schema: 'public', name: 'orders' }], schemas: [], whole, replace: true },
-  }) as unknown as DataRestoreItem;
-  const kept = (): KeptDataRecord => ({ runId: 'run-0000', undone: false, dataSet: dataSet(), recoveryPointId: 'rp_1', kept: { kind: 'files', directories: [join(site, '.modosu-restore-run-0000')], added: 1, replaced: 1, keptBytes: 3 } }) as unknown as KeptDataRecord;
+  const run = (call: (transfers: DataTransfers, calls: DataCalls) => Promise<unknown>): Promise<unknown> =>
+    new MockActivityEnvironment().run(() => call(new DataTransfers(deps()), new DataCalls(deps())));
+  const shop = (whole: boolean): DataRestoreItem =>
+    ({
+      dataSet: {
+        kind: 'postgresql',
+        name: 'shop',
+        databases: ['shop'],
+        user: 'postgres',
+        osUser: 'postgres',
+        socketDirectory: null,
+        port: 5432,
+        spoolDirectory: join(root, 'spool'),
+        before: null,
+        after: null,
+      },
+      recoveryPointId: 'rp_2',
+      snapshotId: repository.take(SERVER, {
+        hostname: 'x',
+        tags: [],
+        paths: ['/spool/run'],
+        files: { '/spool/run/facts.json': Buffer.from(JSON.stringify(FACTS)), '/spool/run/1.dump': Buffer.from('dump') },
+      }),
+      content: {
+        kind: 'postgresql',
+        engineVersion: '15.18',
+        engineMajor: 15,
+        directory: '/spool/run',
+        factsFile: 'facts.json',
+        globalsFile: 'globals.sql',
+        databases: [{ name: 'shop', file: '1.dump', sizeBytes: 4, tables: 0, rows: 0 }],
+      },
+      selection: { kind: 'postgresql', database: 'shop', tables: whole ? [] : [{ schema: 'public', name: 'orders' }], schemas: [], whole, replace: true },
+    }) as unknown as DataRestoreItem;
+  const kept = (): KeptDataRecord =>
+    ({
+      runId: 'run-0000',
+      undone: false,
+      dataSet: dataSet(),
+      recoveryPointId: 'rp_1',
+      kept: { kind: 'files', directories: [join(site, '.modosu-restore-run-0000')], added: 1, replaced: 1, keptBytes: 3 },
+    }) as unknown as KeptDataRecord;
   const input = { ...INPUT, runId: newId('run') };
   const placed = { bytes: 0, digest: null };
 
@@ -238,7 +324,10 @@ describe('a server that another run holds by now', () => {
       isHeld = false;
       return list(...args);
     };
-    for (const call of [(transfers: DataTransfers) => transfers.fetchData(INPUT, item as DataRestoreItem, 'fetch', null), (transfers: DataTransfers) => transfers.placeData(INPUT, item as DataRestoreItem, placed, 'place', null)]) {
+    for (const call of [
+      (transfers: DataTransfers) => transfers.fetchData(INPUT, item as DataRestoreItem, 'fetch', null),
+      (transfers: DataTransfers) => transfers.placeData(INPUT, item as DataRestoreItem, placed, 'place', null),
+    ]) {
       isHeld = true;
       await expect(run(call)).rejects.toMatchObject(FENCED_OFF);
     }

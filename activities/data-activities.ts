@@ -17,7 +17,18 @@ import { tightRoom } from '../src/guests/files/room';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, guestOf, listHeld, requireHeld, type PostgresqlItem } from './data-work';
+import {
+  compareNow,
+  databaseIn,
+  dumpDirectory,
+  factsOf,
+  fetchDirectory,
+  filesOrDatabase,
+  guestOf,
+  listHeld,
+  requireHeld,
+  type PostgresqlItem,
+} from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 
@@ -43,7 +54,10 @@ export class DataCalls implements DataActivities {
     });
   }
 
-  examineDataRestore(input: RunInput, item: DataRestoreItem): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }> {
+  examineDataRestore(
+    input: RunInput,
+    item: DataRestoreItem,
+  ): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }> {
     return whileAlive(async (signal) => {
       const { agent, repository, ...versions } = await reachData(this.deps, input, signal);
       const findings = await filesOrDatabase<Promise<readonly Finding[]>>(item, {
@@ -66,25 +80,41 @@ export class DataCalls implements DataActivities {
       // Whoever has begun it may have died, or have been ended in Temporal; the program lives on.
       await waitUntilNoneRuns(agent, argv, work).catch((error: unknown) => {
         if (signal.aborted || !inTime.aborted) throw error;
-        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, still ran from an earlier attempt after ${HOOK_TIMEOUT_MS / 60_000} minutes, and no second was begun.`, { context: { dataSet: dataSet.name, which } });
+        throw new ModosuError(
+          'DATA_HOOK_FAILED',
+          `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, still ran from an earlier attempt after ${HOOK_TIMEOUT_MS / 60_000} minutes, and no second was begun.`,
+          { context: { dataSet: dataSet.name, which } },
+        );
       });
       const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, work).catch((error: unknown) => {
         // Where the hypervisor is away the next attempt waits for what this one has begun.
         const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
         if (signal.aborted || (!inTime.aborted && !silent)) throw error;
         // Final: it may still run, and one that stops services must not run twice at once.
-        const why = silent ? 'could not be followed, because the guest fell silent' : `had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was told to end`;
-        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ${why}.`, { context: { dataSet: dataSet.name, which } });
+        const why = silent
+          ? 'could not be followed, because the guest fell silent'
+          : `had not ended after ${HOOK_TIMEOUT_MS / 60_000} minutes and was told to end`;
+        throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ${why}.`, {
+          context: { dataSet: dataSet.name, which },
+        });
       });
       if (exitCode === 0) return { exitCode };
       const words = cleanWords(stderr.trim() === '' ? stdout : stderr);
-      throw new ModosuError('DATA_HOOK_FAILED', `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, {
-        context: { dataSet: dataSet.name, which, exitCode },
-      });
+      throw new ModosuError(
+        'DATA_HOOK_FAILED',
+        `${basename(argv[0])}, declared to run ${which} the data set "${dataSet.name}" is read, ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`,
+        {
+          context: { dataSet: dataSet.name, which, exitCode },
+        },
+      );
     });
   }
 
-  verifySavedData(input: RunInput, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }> {
+  verifySavedData(
+    input: RunInput,
+    { recoveryPointId, dataSet }: DataBackupItem,
+    saved: SavedData,
+  ): Promise<{ readonly files: number; readonly totalBytes: number }> {
     return whileAlive(async (signal) => {
       const repository = await this.deps.dataRepository();
       const { snapshotId, content } = saved;
@@ -93,11 +123,21 @@ export class DataCalls implements DataActivities {
         repository.snapshots(input.serverId, [recoveryPointTag(recoveryPointId), dataSetTag(dataSet.name)]),
         listHeld(repository, input.serverId, snapshotId, wanted, wanted, signal),
       ]);
-      return requireSaved(dataSet, saved, found.map(({ id }) => id), entries);
+      return requireSaved(
+        dataSet,
+        saved,
+        found.map(({ id }) => id),
+        entries,
+      );
     });
   }
 
-  publishData(input: RunInput & { readonly reason: string }, { recoveryPointId, dataSet }: DataBackupItem, saved: SavedData, purpose: DataPurpose): Promise<void> {
+  publishData(
+    input: RunInput & { readonly reason: string },
+    { recoveryPointId, dataSet }: DataBackupItem,
+    saved: SavedData,
+    purpose: DataPurpose,
+  ): Promise<void> {
     return whileAlive(async () => {
       const repository = await this.deps.dataRepository();
       const { keyId } = await repository.access(input.serverId);
@@ -146,7 +186,12 @@ export class DataCalls implements DataActivities {
         files: async (item) => {
           const { changes, parts, conflicts, unnameable, truncated, problems } = await compareNow(agent, repository, source.serverId, item, { signal });
           const tight = await tightRoom(agent, parts, async () => (await repository.sizeOf(source.serverId, item.snapshotId)).totalBytes, { signal });
-          return { present, changes, findings: [serverAlive, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...guestRoomFindings(tight)], losses: fileLosses(changes) };
+          return {
+            present,
+            changes,
+            findings: [serverAlive, ...fileFindings({ conflicts, unnameable, truncated, problems }), ...guestRoomFindings(tight)],
+            losses: fileLosses(changes),
+          };
         },
         database: async (item) => {
           const { changes, findings, losses } = await surveyDatabase(agent, repository, source, item);
@@ -218,7 +263,11 @@ export class DataCalls implements DataActivities {
 }
 
 /** What every work on data needs: programs in the guest, restic among them, and the server's data repository. */
-async function reachData(deps: ActivityDependencies, input: RunInput, signal: AbortSignal): Promise<{ readonly agent: GuestAgent; readonly repository: DataRepository; readonly restic: string; readonly agentVersion: string | null }> {
+async function reachData(
+  deps: ActivityDependencies,
+  input: RunInput,
+  signal: AbortSignal,
+): Promise<{ readonly agent: GuestAgent; readonly repository: DataRepository; readonly restic: string; readonly agentVersion: string | null }> {
   const agent = await guestOf(deps, input);
   const { version: agentVersion, commands } = await agent.info(AGENT_TIMEOUT_MS);
   requireGuestPrograms(commands, input.serverName);
@@ -229,7 +278,12 @@ async function reachData(deps: ActivityDependencies, input: RunInput, signal: Ab
   return { agent, repository, restic, agentVersion };
 }
 
-async function surveyDatabase(agent: GuestAgent, repository: DataRepository, { serverId, runId }: Pick<RunInput, 'serverId' | 'runId'>, item: PostgresqlItem): Promise<Pick<DataSurvey, 'changes' | 'findings' | 'losses'>> {
+async function surveyDatabase(
+  agent: GuestAgent,
+  repository: DataRepository,
+  { serverId, runId }: Pick<RunInput, 'serverId' | 'runId'>,
+  item: PostgresqlItem,
+): Promise<Pick<DataSurvey, 'changes' | 'findings' | 'losses'>> {
   const facts = await factsOf(repository, serverId, item);
   return databaseIn(agent, item.dataSet, runId).survey(facts, item.selection);
 }

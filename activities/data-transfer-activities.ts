@@ -13,7 +13,22 @@ import { redoFiles, undoFiles } from '../src/guests/files/undo-files';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { backup, clearTarget, restore } from '../src/guests/restic/guest-restic';
 import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import { accessFor, compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, fetchedDumps, fetchTarget, filesOrDatabase, guestOf, inGuest, requireHeld, type FilesItem, type PostgresqlItem } from './data-work';
+import {
+  accessFor,
+  compareNow,
+  databaseIn,
+  dumpDirectory,
+  factsOf,
+  fetchDirectory,
+  fetchedDumps,
+  fetchTarget,
+  filesOrDatabase,
+  guestOf,
+  inGuest,
+  requireHeld,
+  type FilesItem,
+  type PostgresqlItem,
+} from './data-work';
 import type { ActivityDependencies } from './dependencies';
 
 /** Long work on data in the guest; see `DataTransferActivities`. */
@@ -57,7 +72,13 @@ export class DataTransfers implements DataTransferActivities {
       ).catch(async (error: unknown) => {
         // A server whose storage is full does not say so to the guest.
         const mayBeFull = isModosuError(error) && ['DATA_REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_FAILED', 'DATA_BACKUP_FAILED'].includes(error.code);
-        const full = mayBeFull && !work.signal.aborted ? await repository.requireRoom().then(() => null, (found: unknown) => found) : null;
+        const full =
+          mayBeFull && !work.signal.aborted
+            ? await repository.requireRoom().then(
+                () => null,
+                (found: unknown) => found,
+              )
+            : null;
         throw isModosuError(full) && full.code === 'NOT_ENOUGH_SPACE' ? full : error;
       });
       const { snapshotId, files, totalBytes, addedBytes, problems, restic: resticVersion } = saved;
@@ -94,7 +115,9 @@ export class DataTransfers implements DataTransferActivities {
           const facts = await factsOf(repository, input.serverId, database);
           await requireHeld(this.deps, input);
           // Of a server that has just come back from an older image the roles are as old as that.
-          return databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), facts, selection.database, work, { existingRoles: server === 'restored' ? 'as-saved' : 'keep' });
+          return databaseIn(agent, dataSet, input.runId).restoreWholeBeside(fetchedDumps(database, input.runId), facts, selection.database, work, {
+            existingRoles: server === 'restored' ? 'as-saved' : 'keep',
+          });
         },
       });
     });
@@ -137,7 +160,14 @@ export class DataTransfers implements DataTransferActivities {
   }
 
   /** restic brings each part into a directory of this run beside its place. */
-  private async stage(agent: GuestAgent, repository: DataRepository, input: RunInput, { snapshotId }: FilesItem, parts: readonly StagedPart[], work: GuestWork): Promise<void> {
+  private async stage(
+    agent: GuestAgent,
+    repository: DataRepository,
+    input: RunInput,
+    { snapshotId }: FilesItem,
+    parts: readonly StagedPart[],
+    work: GuestWork,
+  ): Promise<void> {
     const access = await accessFor(repository, input.serverId);
     await requireHeld(this.deps, input);
     const targets = new Map<StagedPart, string>();
@@ -156,7 +186,15 @@ export class DataTransfers implements DataTransferActivities {
     }
   }
 
-  private async placeFiles(agent: GuestAgent, repository: DataRepository, input: RunInput, item: FilesItem, fetched: FetchedData, plannedReplaced: number | null, work: GuestWork): Promise<Placed> {
+  private async placeFiles(
+    agent: GuestAgent,
+    repository: DataRepository,
+    input: RunInput,
+    item: FilesItem,
+    fetched: FetchedData,
+    plannedReplaced: number | null,
+    work: GuestWork,
+  ): Promise<Placed> {
     const [first, ...others] = item.content.paths;
     if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
     const begun = await findStaging(agent, { paths: [first, ...others], runId: input.runId }, work);
@@ -182,7 +220,14 @@ export class DataTransfers implements DataTransferActivities {
     const inDirectory = (file: string): string => `${content.directory}/${file}`;
     await restore(
       agent,
-      { access: await accessFor(repository, input.serverId), snapshotId, include: [inDirectory(dump.file), inDirectory(content.factsFile), inDirectory(content.globalsFile)], target, runId: input.runId, expectedBytes: dump.sizeBytes },
+      {
+        access: await accessFor(repository, input.serverId),
+        snapshotId,
+        include: [inDirectory(dump.file), inDirectory(content.factsFile), inDirectory(content.globalsFile)],
+        target,
+        runId: input.runId,
+        expectedBytes: dump.sizeBytes,
+      },
       work,
     );
     // restic's directory is root's alone: the account of the database programs passes through it to its own files. The one above is that account's alone.

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import type { DataAccess, FilesContent, FilesDataSet, FilesSelection, PostgresqlContent, PostgresqlDataSet, PostgresqlFacts, PostgresqlSelection, SnapshotEntry } from '../src/contracts/data';
+import type {
+  DataAccess,
+  FilesContent,
+  FilesDataSet,
+  FilesSelection,
+  PostgresqlContent,
+  PostgresqlDataSet,
+  PostgresqlFacts,
+  PostgresqlSelection,
+  SnapshotEntry,
+} from '../src/contracts/data';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { DataRestoreItem, RunInput } from '../src/contracts/workflows';
 import { canonicalJson } from '../src/domain/canonical-json';
@@ -24,7 +34,11 @@ const HEARTBEAT_MS = 5_000;
 const MAX_ENTRIES = 2_000_000;
 
 export type FilesItem = DataRestoreItem & { readonly dataSet: FilesDataSet; readonly content: FilesContent; readonly selection: FilesSelection };
-export type PostgresqlItem = DataRestoreItem & { readonly dataSet: PostgresqlDataSet; readonly content: PostgresqlContent; readonly selection: PostgresqlSelection };
+export type PostgresqlItem = DataRestoreItem & {
+  readonly dataSet: PostgresqlDataSet;
+  readonly content: PostgresqlContent;
+  readonly selection: PostgresqlSelection;
+};
 
 /** A restore item is one of files or one of a database, as a whole: plans are checked for it. */
 export function filesOrDatabase<T>(item: DataRestoreItem, take: { readonly files: (item: FilesItem) => T; readonly database: (item: PostgresqlItem) => T }): T {
@@ -35,15 +49,22 @@ export function filesOrDatabase<T>(item: DataRestoreItem, take: { readonly files
 }
 
 /** Whoever runs programs in the guest of a server: its agent, or SSH where that is declared. */
-export async function guestOf(deps: ActivityDependencies, { hypervisor, uuid, serverName, serverId }: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName' | 'serverId'>): Promise<GuestAgent> {
+export async function guestOf(
+  deps: ActivityDependencies,
+  { hypervisor, uuid, serverName, serverId }: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName' | 'serverId'>,
+): Promise<GuestAgent> {
   const server = { uuid, name: serverName };
   const agent = (await deps.hypervisor(hypervisor)).guestAgent(server);
   const { ssh } = (await deps.catalog.getServer(serverId)).protection;
   return ssh === null ? agent : deps.overSsh(agent, server, ssh);
 }
 
-/** Asked right before data in a guest is changed, whatever was asked before: a worker that comes back to life, or a workflow that somebody has reset, must not write into a server that another run holds by now. */
-export const requireHeld = async (deps: ActivityDependencies, input: RunInput): Promise<void> => (await deps.hypervisor(input.hypervisor)).requireFence(serverRef(input), fenceOf(input));
+/**
+ * Asked right before data in a guest is changed, whatever was asked before: a worker that comes back to life, or a workflow that somebody has reset, must not
+ * write into a server that another run holds by now.
+ */
+export const requireHeld = async (deps: ActivityDependencies, input: RunInput): Promise<void> =>
+  (await deps.hypervisor(input.hypervisor)).requireFence(serverRef(input), fenceOf(input));
 
 export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId);
 
@@ -61,16 +82,34 @@ export async function factsOf(repository: DataRepository, serverId: string, { sn
   return parseFacts(await repository.read(serverId, snapshotId, `${content.directory}/${content.factsFile}`, { maxBytes: MAX_FACTS_BYTES }));
 }
 
-/** What lies at and below paths of a snapshot. One that was declared has to be in it (`RECOVERY_POINT_INCOMPLETE`); one that people have named may not be (`DATA_NOT_IN_RECOVERY_POINT`). */
-export async function listHeld(repository: DataRepository, serverId: string, snapshotId: string, paths: readonly string[], declared: readonly string[], signal: AbortSignal): Promise<readonly SnapshotEntry[]> {
+/**
+ * What lies at and below paths of a snapshot. One that was declared has to be in it (`RECOVERY_POINT_INCOMPLETE`); one that people have named may not be
+ * (`DATA_NOT_IN_RECOVERY_POINT`).
+ */
+export async function listHeld(
+  repository: DataRepository,
+  serverId: string,
+  snapshotId: string,
+  paths: readonly string[],
+  declared: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly SnapshotEntry[]> {
   return repository.list(serverId, snapshotId, paths, { maxEntries: MAX_ENTRIES, signal }).catch((error: unknown) => {
     const promised = paths.every((path) => declared.includes(path));
-    throw promised && isModosuError(error) && error.code === 'DATA_NOT_IN_RECOVERY_POINT' ? new ModosuError('RECOVERY_POINT_INCOMPLETE', error.message, { context: error.context, cause: error }) : error;
+    throw promised && isModosuError(error) && error.code === 'DATA_NOT_IN_RECOVERY_POINT'
+      ? new ModosuError('RECOVERY_POINT_INCOMPLETE', error.message, { context: error.context, cause: error })
+      : error;
   });
 }
 
 /** What a restore of files would do now. */
-export async function compareNow(agent: GuestAgent, repository: DataRepository, serverId: string, { snapshotId, content, selection }: FilesItem, work: GuestWork): Promise<FileComparison & { readonly digest: string; readonly truncated: boolean; readonly problems: readonly string[] }> {
+export async function compareNow(
+  agent: GuestAgent,
+  repository: DataRepository,
+  serverId: string,
+  { snapshotId, content, selection }: FilesItem,
+  work: GuestWork,
+): Promise<FileComparison & { readonly digest: string; readonly truncated: boolean; readonly problems: readonly string[] }> {
   const [first, ...others] = content.paths;
   if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
   const selected = selection.paths.length > 0 ? selection.paths : content.paths;
@@ -79,14 +118,18 @@ export async function compareNow(agent: GuestAgent, repository: DataRepository, 
   const live = await listLive(agent, { paths: selection.paths.length > 0 ? [head, ...tail] : [first, ...others] }, work);
   const compared = compareFiles(entries, live, { declared: content.paths, selected: selection.paths, replace: selection.replace });
   const digest = createHash('sha256')
-    .update(canonicalJson(compared.parts.map(({ base, added, replaced }) => ({ base, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) }))))
+    .update(
+      canonicalJson(
+        compared.parts.map(({ base, added, replaced }) => ({ base, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) })),
+      ),
+    )
     .digest('hex');
   return { ...compared, digest, truncated: live.truncated, problems: live.problems };
 }
 
 /**
- * Long work in a guest: heartbeats, rows for people, and the cancellation that Temporal asked for. What hangs in the guest is noticed by whoever runs it there (an agent that is silent for two minutes);
- * lists of large trees, on either side, report nothing for longer than a heartbeat may stay away.
+ * Long work in a guest: heartbeats, rows for people, and the cancellation that Temporal asked for. What hangs in the guest is noticed by whoever runs it
+ * there (an agent that is silent for two minutes); lists of large trees, on either side, report nothing for longer than a heartbeat may stay away.
  */
 export async function inGuest<T>(deps: ActivityDependencies, runId: string, stepKey: string, work: (work: Required<GuestWork>) => Promise<T>): Promise<T> {
   const activity = Context.current();

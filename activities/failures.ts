@@ -23,7 +23,8 @@ export function toFailure(thrown: unknown): Error {
 }
 
 /**
- * For calls that have waited themselves: a code that may pass "later" as a rule has had its time here, and a run must not stand still for minutes of further attempts before it is undone.
+ * For calls that have waited themselves: a code that may pass "later" as a rule has had its time here, and a run must not stand still for minutes of further
+ * attempts before it is undone.
  */
 export async function finalWhen<T>(code: ErrorCode, work: Promise<T>): Promise<T> {
   try {
@@ -45,7 +46,18 @@ export function translateFailures<T extends object>(group: T, log: ActivityLog):
         const failure = toFailure(thrown);
         if (!(failure instanceof CancelledFailure)) {
           const cause = thrown instanceof Error ? thrown.cause : undefined;
-          log.warn({ activity: name, ...serverOfRun(), ...runOf(args), ...attempt(), code: failure instanceof ApplicationFailure ? failure.type : undefined, error: failure.message, cause: cause instanceof Error ? cause.message : undefined }, 'activity failed');
+          log.warn(
+            {
+              activity: name,
+              ...serverOfRun(),
+              ...runOf(args),
+              ...attempt(),
+              code: failure instanceof ApplicationFailure ? failure.type : undefined,
+              error: failure.message,
+              cause: cause instanceof Error ? cause.message : undefined,
+            },
+            'activity failed',
+          );
         }
         throw failure;
       }

@@ -91,7 +91,9 @@ export class HostCalls implements HostActivities {
     });
   }
 
-  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>): Promise<RestoreSurvey> {
+  surveyRestore(
+    source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>,
+  ): Promise<RestoreSurvey> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(source.hypervisor);
       const repository = await this.deps.imageRepository(source.repository);

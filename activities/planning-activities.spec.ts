@@ -3,7 +3,14 @@ import type { PlanBody } from '../src/contracts/plan';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
 
-const BODY = { planId: 'plan_1', scenario: 'server', runId: 'run_1', volumes: [{ target: 'vda', newPath: '/images/db01.qcow2.run_1' }], findings: [], losses: ['What was written since.'] } as unknown as PlanBody;
+const BODY = {
+  planId: 'plan_1',
+  scenario: 'server',
+  runId: 'run_1',
+  volumes: [{ target: 'vda', newPath: '/images/db01.qcow2.run_1' }],
+  findings: [],
+  losses: ['What was written since.'],
+} as unknown as PlanBody;
 
 describe('the plan of a run', () => {
   const load = (stored: PlanBody | null, hash = planHash(BODY)): Promise<PlanBody> =>
@@ -21,7 +28,11 @@ describe('the plan of a run', () => {
     ['a field that nobody has approved', { ...BODY, more: true } as unknown as PlanBody],
     ['no body', null],
   ])('is refused with %s', async (_what, stored) => {
-    await expect(load(stored)).rejects.toMatchObject({ code: 'PLAN_STALE', retry: 'never', message: 'Plan plan_1 is not the one that was accepted: its hash differs.' });
+    await expect(load(stored)).rejects.toMatchObject({
+      code: 'PLAN_STALE',
+      retry: 'never',
+      message: 'Plan plan_1 is not the one that was accepted: its hash differs.',
+    });
   });
 
   it('is refused for a run that was accepted with another hash', async () => {

@@ -18,7 +18,15 @@ import type { ActivityDependencies } from './dependencies';
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
-  async choosePlanSource({ planId, serverId, recoveryPointId, keepDisks = [], attachOldDisks = [], noData = false, incidentAt = null }: PlanRestoreInput): Promise<PlanSource> {
+  async choosePlanSource({
+    planId,
+    serverId,
+    recoveryPointId,
+    keepDisks = [],
+    attachOldDisks = [],
+    noData = false,
+    incidentAt = null,
+  }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const point = recoveryPointId === null ? await catalog.newestUsable(serverId, incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
@@ -42,7 +50,11 @@ export class PlanningJudgements implements PlanningActivities {
     };
   }
 
-  private async chooseData(server: ServerRecord, image: { readonly pointInTime: string }, request: Parameters<typeof chooseData>[3]): Promise<readonly DataChoice[]> {
+  private async chooseData(
+    server: ServerRecord,
+    image: { readonly pointInTime: string },
+    request: Parameters<typeof chooseData>[3],
+  ): Promise<readonly DataChoice[]> {
     const choices: DataChoice[] = [];
     for (const dataSet of server.protection.dataSets) {
       choices.push(...chooseData(dataSet.name, await this.deps.catalog.usableData(server.id, dataSet.name), image, request));
@@ -61,7 +73,8 @@ export class PlanningJudgements implements PlanningActivities {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
     const usable = await catalog.usableData(serverId, dataSet);
-    const point = recoveryPointId === null ? newestData(usable, { dataSet, serverName: server.name, incidentAt }) : await catalog.getRecoveryPoint(recoveryPointId);
+    const point =
+      recoveryPointId === null ? newestData(usable, { dataSet, serverName: server.name, incidentAt }) : await catalog.getRecoveryPoint(recoveryPointId);
     requireDataPoint(point, server, dataSet);
     requireSelectable(point, selection);
     return {
@@ -87,7 +100,12 @@ export class PlanningJudgements implements PlanningActivities {
 
   async chooseUndoSource({ planId, serverId, ofRunId }: PlanUndoInput): Promise<UndoSource> {
     const { catalog } = this.deps;
-    const [server, wayBack, run, open] = await Promise.all([catalog.getServer(serverId), catalog.getWayBack(ofRunId), catalog.getRun(ofRunId), catalog.listWayBacks({ serverId, state: 'open' })]);
+    const [server, wayBack, run, open] = await Promise.all([
+      catalog.getServer(serverId),
+      catalog.getWayBack(ofRunId),
+      catalog.getRun(ofRunId),
+      catalog.listWayBacks({ serverId, state: 'open' }),
+    ]);
     requireUndoable(wayBack, open);
     return {
       planId,

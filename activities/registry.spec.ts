@@ -16,7 +16,9 @@ const deps = { log: silent } as unknown as ActivityDependencies;
 
 /** Public methods of a class: private helpers are marked by TypeScript only, so they are named here. */
 const methods = (type: { prototype: object }, hidden: readonly string[] = []) =>
-  Object.getOwnPropertyNames(type.prototype).filter((name) => name !== 'constructor' && !hidden.includes(name)).sort();
+  Object.getOwnPropertyNames(type.prototype)
+    .filter((name) => name !== 'constructor' && !hidden.includes(name))
+    .sort();
 
 describe('the registry', () => {
   it('binds every activity as an own property, and nothing twice', () => {
@@ -24,7 +26,9 @@ describe('the registry', () => {
     const host = createHostActivities(deps);
     const transfer = createTransferActivities(deps);
     expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData'])].sort());
-    expect(Object.keys(host).sort()).toEqual([...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition']), ...methods(DataCalls)].sort());
+    expect(Object.keys(host).sort()).toEqual(
+      [...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition']), ...methods(DataCalls)].sort(),
+    );
     expect(Object.keys(transfer).sort()).toEqual([...methods(Transfers, ['transfer']), ...methods(DataTransfers, ['stage', 'placeFiles', 'fetchDump'])].sort());
     const all = [control, host, transfer].flatMap((group) => Object.keys(group));
     expect(new Set(all).size).toBe(all.length);

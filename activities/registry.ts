@@ -1,4 +1,12 @@
-import type { CatalogueActivities, DataActivities, DataTransferActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../src/contracts/activities';
+import type {
+  CatalogueActivities,
+  DataActivities,
+  DataTransferActivities,
+  HostActivities,
+  PlanningActivities,
+  ServerActivities,
+  TransferActivities,
+} from '../src/contracts/activities';
 import { CatalogueWrites } from './catalogue-activities';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
@@ -18,8 +26,31 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
   const judgements = new PlanningJudgements(deps);
   return translateFailures(
     {
-      ...bind<CatalogueActivities>(writes, ['startRun', 'recordSteps', 'finishRun', 'markDamaged', 'openWayBack', 'takeWayBack', 'revertWayBack', 'closeWayBack', 'recordGoLive']),
-      ...bind<PlanningActivities>(judgements, ['choosePlanSource', 'composePlan', 'chooseUndoSource', 'composeUndoPlan', 'chooseDataSource', 'composeDataPlan', 'failPlan', 'loadPlan', 'readDecision', 'traceOfRun', 'requireConfirmable', 'nextGeneration']),
+      ...bind<CatalogueActivities>(writes, [
+        'startRun',
+        'recordSteps',
+        'finishRun',
+        'markDamaged',
+        'openWayBack',
+        'takeWayBack',
+        'revertWayBack',
+        'closeWayBack',
+        'recordGoLive',
+      ]),
+      ...bind<PlanningActivities>(judgements, [
+        'choosePlanSource',
+        'composePlan',
+        'chooseUndoSource',
+        'composeUndoPlan',
+        'chooseDataSource',
+        'composeDataPlan',
+        'failPlan',
+        'loadPlan',
+        'readDecision',
+        'traceOfRun',
+        'requireConfirmable',
+        'nextGeneration',
+      ]),
     },
     deps.log,
   );
@@ -29,9 +60,49 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
 export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities & DataActivities> =>
   translateFailures(
     {
-      ...bind<HostActivities>(new HostCalls(deps), ['examineForBackup', 'reserveRoom', 'discardStaged', 'saveDefinition', 'publish', 'recordRecoveryPoint', 'surveyRestore', 'surveyUndo', 'discardVolumes', 'restoreNvram']),
-      ...bind<ServerActivities>(new ServerCalls(deps), ['takeFence', 'releaseFence', 'shutDown', 'powerOff', 'start', 'startAfterShutdown', 'waitForAgent', 'swapVolumes', 'revertSwap', 'returnVolumes', 'discardKept', 'attachOldDisk', 'goLive', 'checkHealth', 'beginOnlineBackup', 'cancelOnlineBackup']),
-      ...bind<DataActivities>(new DataCalls(deps), ['examineDataSets', 'examineDataRestore', 'runDataHook', 'verifySavedData', 'publishData', 'discardSpool', 'surveyData', 'takeDataBack', 'discardFetched', 'surveyDataUndo', 'discardKeptData']),
+      ...bind<HostActivities>(new HostCalls(deps), [
+        'examineForBackup',
+        'reserveRoom',
+        'discardStaged',
+        'saveDefinition',
+        'publish',
+        'recordRecoveryPoint',
+        'surveyRestore',
+        'surveyUndo',
+        'discardVolumes',
+        'restoreNvram',
+      ]),
+      ...bind<ServerActivities>(new ServerCalls(deps), [
+        'takeFence',
+        'releaseFence',
+        'shutDown',
+        'powerOff',
+        'start',
+        'startAfterShutdown',
+        'waitForAgent',
+        'swapVolumes',
+        'revertSwap',
+        'returnVolumes',
+        'discardKept',
+        'attachOldDisk',
+        'goLive',
+        'checkHealth',
+        'beginOnlineBackup',
+        'cancelOnlineBackup',
+      ]),
+      ...bind<DataActivities>(new DataCalls(deps), [
+        'examineDataSets',
+        'examineDataRestore',
+        'runDataHook',
+        'verifySavedData',
+        'publishData',
+        'discardSpool',
+        'surveyData',
+        'takeDataBack',
+        'discardFetched',
+        'surveyDataUndo',
+        'discardKeptData',
+      ]),
     },
     deps.log,
   );

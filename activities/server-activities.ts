@@ -62,7 +62,10 @@ export class ServerCalls implements ServerActivities {
   waitForAgent(input: RunInput): Promise<void> {
     return whileAlive(async (signal) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      await finalWhen('AGENT_SILENT', hypervisor.guestAgent(serverRef(input)).waitUntilAnswering({ deadlineMs: sinceFirstAttempt(input.agentTimeoutSeconds * 1000), signal }));
+      await finalWhen(
+        'AGENT_SILENT',
+        hypervisor.guestAgent(serverRef(input)).waitUntilAnswering({ deadlineMs: sinceFirstAttempt(input.agentTimeoutSeconds * 1000), signal }),
+      );
     });
   }
 

@@ -7,7 +7,15 @@ import type { ActivityDependencies } from './dependencies';
 import { Transfers } from './transfer-activities';
 
 const DISK = { target: 'vda', path: '/srv/vda.qcow2', format: 'qcow2' as const, flattened: false, allocatedBytes: 10 };
-const INPUT = { runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: 'u', hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1' } as unknown as BackupImageInput;
+const INPUT = {
+  runId: 'run_1',
+  serverId: 'srv_1',
+  serverName: 'db01',
+  uuid: 'u',
+  hypervisor: 'kvm1',
+  repository: 'main',
+  recoveryPointId: 'rp_1',
+} as unknown as BackupImageInput;
 const CHECKSUMS = { sizeBytes: 10, sha256: 'a', segmentSizeBytes: 16 };
 
 type Export = (context: TransferContext) => Promise<{ virtualSizeBytes: number }>;
@@ -47,7 +55,12 @@ describe('copyDiskToRepository', () => {
       async (written) => written.then(() => CHECKSUMS),
       rows,
     );
-    await expect(env.run(() => copy.copyDiskToRepository(INPUT, DISK))).resolves.toEqual({ target: 'vda', virtualSizeBytes: 100, origin: { path: DISK.path, format: 'qcow2', flattened: false }, checksums: CHECKSUMS });
+    await expect(env.run(() => copy.copyDiskToRepository(INPUT, DISK))).resolves.toEqual({
+      target: 'vda',
+      virtualSizeBytes: 100,
+      origin: { path: DISK.path, format: 'qcow2', flattened: false },
+      checksums: CHECKSUMS,
+    });
     expect(beats).toBeGreaterThanOrEqual(3);
     expect(rows.at(-1)).toMatchObject({ doneBytes: 10, totalBytes: 10 });
   });
@@ -76,7 +89,10 @@ describe('copyDiskToRepository', () => {
       async () => Promise.reject(new ModosuError('COPY_FAILED', 'disk on fire')),
       async (_written, { signal }) => untilAborted(signal).finally(() => (hashingEnded = true)),
     );
-    await expect(new MockActivityEnvironment().run(() => copy.copyDiskToRepository(INPUT, DISK))).rejects.toMatchObject({ code: 'COPY_FAILED', message: 'disk on fire' });
+    await expect(new MockActivityEnvironment().run(() => copy.copyDiskToRepository(INPUT, DISK))).rejects.toMatchObject({
+      code: 'COPY_FAILED',
+      message: 'disk on fire',
+    });
     expect(hashingEnded).toBe(true);
   });
 
@@ -110,7 +126,8 @@ describe('copyDiskToRepository', () => {
       },
       async () => CHECKSUMS,
     );
-    (copy as unknown as { deps: { catalog: { recordProgress: () => Promise<never> } } }).deps.catalog.recordProgress = async () => Promise.reject(new Error('database away'));
+    (copy as unknown as { deps: { catalog: { recordProgress: () => Promise<never> } } }).deps.catalog.recordProgress = async () =>
+      Promise.reject(new Error('database away'));
     await expect(new MockActivityEnvironment().run(() => copy.copyDiskToRepository(INPUT, DISK))).resolves.toMatchObject({ target: 'vda' });
   });
 });

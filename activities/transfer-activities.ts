@@ -29,11 +29,17 @@ export class Transfers implements TransferActivities {
       await hypervisor.requireFence(serverRef(input), fenceOf(input));
       const staged = await repository.stage(input.recoveryPointId);
 
-      const exported = hypervisor.exportDisk({ server: serverRef(input), target: disk.target, targetPath: staged.diskPath(disk.target) }, contextOf(transfer, disk.target));
+      const exported = hypervisor.exportDisk(
+        { server: serverRef(input), target: disk.target, targetPath: staged.diskPath(disk.target) },
+        contextOf(transfer, disk.target),
+      );
       const written = exported.then(() => undefined);
       // Whoever hashes may have stopped listening when the copy fails; its error is reported through `exported`.
       written.catch(() => undefined);
-      const hashed = repository.hashWhileWritten(input.recoveryPointId, disk.target, written, { signal: transfer.signal, onProgress: () => Context.current().heartbeat() });
+      const hashed = repository.hashWhileWritten(input.recoveryPointId, disk.target, written, {
+        signal: transfer.signal,
+        onProgress: () => Context.current().heartbeat(),
+      });
       const [{ virtualSizeBytes }, checksums] = await stoppingBoth(transfer.stop, exported, hashed);
       return copiedDisk(disk, virtualSizeBytes, checksums);
     });
@@ -51,7 +57,10 @@ export class Transfers implements TransferActivities {
   hashStagedDisk(input: BackupImageInput, disk: BackupDisk, virtualSizeBytes: number): Promise<CopiedDisk> {
     return this.transfer(input, 'checksum', async ({ signal, onProgress }) => {
       const repository = await this.deps.imageRepository(input.repository);
-      const checksums = await repository.hashWhileWritten(input.recoveryPointId, disk.target, Promise.resolve(), { signal, onProgress: (progress) => onProgress(disk.target, progress) });
+      const checksums = await repository.hashWhileWritten(input.recoveryPointId, disk.target, Promise.resolve(), {
+        signal,
+        onProgress: (progress) => onProgress(disk.target, progress),
+      });
       return copiedDisk(disk, virtualSizeBytes, checksums);
     });
   }
@@ -67,15 +76,18 @@ export class Transfers implements TransferActivities {
       if (!volume || !disk) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${plan.recoveryPoint.id} has no disk ${target}.`);
 
       // Checked while it is copied: the swap comes only after both have ended well.
-      const verified = repository.verifyImage(input.serverId, plan.recoveryPoint.id, disk.image, { signal: transfer.signal, onProgress: () => Context.current().heartbeat() });
+      const verified = repository.verifyImage(input.serverId, plan.recoveryPoint.id, disk.image, {
+        signal: transfer.signal,
+        onProgress: () => Context.current().heartbeat(),
+      });
       const imported = hypervisor.importDisk({ imagePath: diskPath(target), volume, runId: input.runId }, contextOf(transfer, target));
       await stoppingBoth(transfer.stop, verified, imported);
     });
   }
 
   /**
-   * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people (`<step>:<target>`). When one half fails the other is stopped and
-   * waited for: nothing may still write when the activity has ended.
+   * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people
+   * (`<step>:<target>`). When one half fails the other is stopped and waited for: nothing may still write when the activity has ended.
    */
   private async transfer<T>({ runId }: RunInput, step: 'copy' | 'checksum', work: (transfer: Transfer) => Promise<T>): Promise<T> {
     const activity = Context.current();

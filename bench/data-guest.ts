@@ -23,7 +23,17 @@ export const AT = { uploads: '/data/uploads', spool: '/data/spool', bare: '/data
 
 const NO_HOOKS = { before: null, after: null };
 export const FILES_SET: FilesDataSet = { kind: 'files', name: 'uploads', paths: [AT.uploads], excludes: [], ...NO_HOOKS };
-export const DATABASE_SET: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: AT.spool, ...NO_HOOKS };
+export const DATABASE_SET: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: '/run/postgresql',
+  port: 5432,
+  spoolDirectory: AT.spool,
+  ...NO_HOOKS,
+};
 /** One small file: saved before anything is measured, so that the repository is made and every program has run once. */
 export const SEED_SET: FilesDataSet = { kind: 'files', name: 'seed', paths: [AT.seed], excludes: [], ...NO_HOOKS };
 
@@ -38,7 +48,13 @@ export class DataGuest {
   static async make(sizes: DataSizes, signal: AbortSignal): Promise<DataGuest> {
     // Files twice, and the database with its dumps, each beside its own copy.
     const sizeBytes = Math.ceil((3 * sizes.fileBytes + 10 * sizes.databaseBytes) / MIB + 768) * MIB;
-    const server = await createGuestServer({ name: DOMAIN, guest: 'postgresql', directory: PLACE.servers, dataDisk: { sizeBytes, format: 'qcow2' }, memoryMiB: MEMORY_MIB });
+    const server = await createGuestServer({
+      name: DOMAIN,
+      guest: 'postgresql',
+      directory: PLACE.servers,
+      dataDisk: { sizeBytes, format: 'qcow2' },
+      memoryMiB: MEMORY_MIB,
+    });
     try {
       await waitForAgent(server.uuid, BOOT_MS);
       await waitForPostgresql(server.uuid, BOOT_MS);
@@ -56,7 +72,9 @@ export class DataGuest {
   /** Standard output of a shell script in the guest that has to succeed. Its shell takes busybox for what is not said with its whole path. */
   async sh(script: string, ...args: readonly string[]): Promise<string> {
     this.signal.throwIfAborted();
-    const { exitCode, stdout, stderr } = await guestExec(this.server.uuid, ['sh', '-euo', 'pipefail', '-c', script, 'sh', ...args], { timeoutMs: SCRIPT_TIMEOUT_MS });
+    const { exitCode, stdout, stderr } = await guestExec(this.server.uuid, ['sh', '-euo', 'pipefail', '-c', script, 'sh', ...args], {
+      timeoutMs: SCRIPT_TIMEOUT_MS,
+    });
     if (exitCode !== 0) throw new Error(`In the guest: ${script.trim().slice(0, 300)}\nended with ${exitCode}: ${stderr.trim().slice(-1000)}`);
     return stdout;
   }
@@ -71,11 +89,22 @@ export class DataGuest {
     await this.sh('/usr/bin/find "$1" -mindepth 1 -delete', AT.uploads);
   }
 
-  /** Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. What a restore keeps beside does not count. */
+  /**
+   * Throws when fewer files or bytes lie below a directory than were written: whoever has moved less has not done the work. What a restore keeps beside does
+   * not count.
+   */
   async requireFiles(directory: string): Promise<void> {
-    const [files, bytes] = (await this.sh(`/usr/bin/find "$1" -name '.modosu-restore-*' -prune -o -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`, directory)).split(' ').map(Number);
+    const [files, bytes] = (
+      await this.sh(
+        `/usr/bin/find "$1" -name '.modosu-restore-*' -prune -o -type f -printf '%s\\n' | awk '{ n += 1; s += $1 } END { printf "%.0f %.0f", n, s }'`,
+        directory,
+      )
+    )
+      .split(' ')
+      .map(Number);
     const { files: wanted, bytes: wantedBytes } = this.written();
-    if (files !== wanted || bytes !== wantedBytes) throw new Error(`${directory} holds ${files} files of ${bytes} bytes, not ${wanted} of ${wantedBytes}: it does not count.`);
+    if (files !== wanted || bytes !== wantedBytes)
+      throw new Error(`${directory} holds ${files} files of ${bytes} bytes, not ${wanted} of ${wantedBytes}: it does not count.`);
   }
 
   async requireRows(database: string): Promise<void> {

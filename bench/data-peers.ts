@@ -6,7 +6,10 @@ import { AT, type DataGuest } from './data-guest';
 import { PLACE } from './place';
 import { fsyncTree, run, timed } from './programs';
 
-/** restic, pg_dump and pg_restore by hand in the same guest, into a repository of its own behind the same server. Times are in seconds, and end with what was written on stable storage. */
+/**
+ * restic, pg_dump and pg_restore by hand in the same guest, into a repository of its own behind the same server. Times are in seconds, and end with what was
+ * written on stable storage.
+ */
 export class BareData {
   private constructor(
     private readonly guest: DataGuest,
@@ -23,7 +26,11 @@ export class BareData {
     const password = randomBytes(16).toString('hex');
     const repository = (url: string): string => `RESTIC_REPOSITORY=rest:${url.replace('://', `://${serverId}:${login}@`)}/${serverId}/bare/`;
     await run(signal, 'env', repository(dataUrl), `RESTIC_PASSWORD=${password}`, 'restic', '--quiet', '--no-cache', 'init');
-    return new BareData(guest, join(dataDirectory, serverId, 'bare'), `export HOME=/root PGHOST=/run/postgresql PGUSER=postgres RESTIC_CACHE_DIR=${AT.bare}/cache RESTIC_PASSWORD=${password} '${repository(dataGuestUrl)}'\n`);
+    return new BareData(
+      guest,
+      join(dataDirectory, serverId, 'bare'),
+      `export HOME=/root PGHOST=/run/postgresql PGUSER=postgres RESTIC_CACHE_DIR=${AT.bare}/cache RESTIC_PASSWORD=${password} '${repository(dataGuestUrl)}'\n`,
+    );
   }
 
   backupFiles(): Promise<number> {

@@ -2,9 +2,13 @@ import type { RunStepView, RunView } from '../src/contracts/run';
 import { dataReport } from './data-report';
 import type { DataRound, Pair } from './data-rounds';
 
-const step = (key: string, from: number, to: number): RunStepView => ({ key, startedAt: new Date(from * 1000).toISOString(), finishedAt: new Date(to * 1000).toISOString() }) as RunStepView;
+const step = (key: string, from: number, to: number): RunStepView =>
+  ({ key, startedAt: new Date(from * 1000).toISOString(), finishedAt: new Date(to * 1000).toISOString() }) as RunStepView;
 
-const pair = (modosuSeconds: number, bare: number, steps: readonly RunStepView[] = []): Pair => ({ modosu: { wallSeconds: modosuSeconds, run: { steps } as RunView }, bare });
+const pair = (modosuSeconds: number, bare: number, steps: readonly RunStepView[] = []): Pair => ({
+  modosu: { wallSeconds: modosuSeconds, run: { steps } as RunView },
+  bare,
+});
 
 const round = (disturbed: number, restoreSeconds: number): DataRound => ({
   files: { backup: pair(15, 10), restore: pair(restoreSeconds, 10, [step('check', 0, 1), step('safety', 1, 5), step('fetch', 5, restoreSeconds)]) },
@@ -22,7 +26,9 @@ describe('the section about data', () => {
     expect(line(text, 'files, restore')).toBe('| files, restore | 20.00 | 10.00 | 2.00 x | at most 15.00 | **missed** |');
     expect(line(text, 'files, restore without its safety recovery point')).toContain('| 16.00 | 10.00 | 1.60 x |');
     expect(line(text, 'database, backup')).toContain('| at most 27.00 | **missed** |');
-    expect(line(text, 'database, restore without its safety recovery point')).toBe('| database, restore without its safety recovery point | 50.00 | 40.00 | 1.25 x | at most 51.00 | met |');
+    expect(line(text, 'database, restore without its safety recovery point')).toBe(
+      '| database, restore without its safety recovery point | 50.00 | 40.00 | 1.25 x | at most 51.00 | met |',
+    );
     expect(line(text, '`safety`')).toBe('| `safety` | 4.00 |');
     expect(text).toContain('64 MiB of random bytes in 600 files');
     expect(text).toContain('30 MB of random text');

@@ -17,7 +17,10 @@ const limitOf = (bare: Summary): number => AIM.times * bare.median + AIM.seconds
 const safetyOf = ({ modosu: { run } }: Pair): number => busySeconds(run.steps.filter(({ key }) => key === 'safety'));
 
 /** The section about data, from the rounds alone. */
-export function dataReport(rounds: readonly DataRound[], about: { readonly machine: readonly string[]; readonly date: string; readonly sizes: DataSizes }): string {
+export function dataReport(
+  rounds: readonly DataRound[],
+  about: { readonly machine: readonly string[]; readonly date: string; readonly sizes: DataSizes },
+): string {
   const { files, fileBytes, databaseBytes } = about.sizes;
   const row = (what: string, pick: (round: DataRound) => Pair, without: (pair: Pair) => number = () => 0): Row => ({
     what,
@@ -33,7 +36,12 @@ export function dataReport(rounds: readonly DataRound[], about: { readonly machi
     row('database, restore without its safety recovery point', (r) => r.database.restore, safetyOf),
   ];
   const disturbed = rounds.reduce((sum, round) => sum + round.disturbed, 0);
-  const steps = (title: string, pick: (round: DataRound) => Pair): string => stepTable(title, rounds.map((round) => pick(round).modosu.run.steps), null);
+  const steps = (title: string, pick: (round: DataRound) => Pair): string =>
+    stepTable(
+      title,
+      rounds.map((round) => pick(round).modosu.run.steps),
+      null,
+    );
   return `## Data of a server
 
 Written by \`npm run bench -- data\` (${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}, ${about.date}).
@@ -54,7 +62,14 @@ Aim: at most ${AIM.times} x the bare programs and ${AIM.seconds} s.
 
 ${table(
   ['medians, seconds', 'Modosu', 'bare', 'Modosu against it', 'aim', ''],
-  rows.map(({ what, modosu, bare }) => [what, seconds(modosu.median), seconds(bare.median), times(modosu.median / bare.median), `at most ${seconds(limitOf(bare))}`, modosu.median <= limitOf(bare) ? 'met' : '**missed**']),
+  rows.map(({ what, modosu, bare }) => [
+    what,
+    seconds(modosu.median),
+    seconds(bare.median),
+    times(modosu.median / bare.median),
+    `at most ${seconds(limitOf(bare))}`,
+    modosu.median <= limitOf(bare) ? 'met' : '**missed**',
+  ]),
 )}
 
 ### Where the time goes

@@ -70,7 +70,10 @@ export async function measureDataRound(options: DataRoundOptions): Promise<DataR
   return { files: files.pairs, database: database.pairs, disturbed: files.disturbed + database.disturbed };
 }
 
-async function measureHalf(half: Half, { guest, round, idleWaitMs, signal, say, onStack }: DataRoundOptions): Promise<{ readonly pairs: DataRound['files']; readonly disturbed: number }> {
+async function measureHalf(
+  half: Half,
+  { guest, round, idleWaitMs, signal, say, onStack }: DataRoundOptions,
+): Promise<{ readonly pairs: DataRound['files']; readonly disturbed: number }> {
   const stack = new Stack(signal);
   onStack(stack);
   await stack.start();
@@ -104,10 +107,18 @@ async function measureHalf(half: Half, { guest, round, idleWaitMs, signal, say, 
     return { modosu: await ours(), bare: seconds };
   };
 
-  const backup = await pair('backup', () => stack.backupData(half.dataSet), () => half.bareBackup(bare));
+  const backup = await pair(
+    'backup',
+    () => stack.backupData(half.dataSet),
+    () => half.bareBackup(bare),
+  );
   await half.lose(guest);
   const plan = await stack.planData(half.dataSet, half.selection);
-  const restore = await pair('restore', () => stack.restore(plan), () => half.bareRestore(bare));
+  const restore = await pair(
+    'restore',
+    () => stack.restore(plan),
+    () => half.bareRestore(bare),
+  );
   await half.require(guest);
   if (restore.modosu.run.allowedActions.includes('confirm')) await stack.confirm(restore.modosu.run.id);
 

@@ -23,13 +23,15 @@ export async function describeMachine(domainType: string, peers: string, signal:
     `${cpus().length} x ${processor?.model.trim() ?? 'unknown processor'}, ${formatBytes(totalmem())} of memory, ${name}, kernel ${release()}`,
     `one ${fileSystem} file system for the server's disk, the repository and everything the others write`,
     `libvirt ${version(/library: libvirt ([\d.]+)/)}, QEMU ${version(/hypervisor: QEMU ([\d.]+)/)}, Node.js ${process.versions.node}, ${peers}`,
-    domainType === 'kvm' ? 'the server runs with KVM' : 'the server runs under emulation (KVM cannot be used on this machine), which makes what is computed in it slow and copying by the host no slower',
+    domainType === 'kvm'
+      ? 'the server runs with KVM'
+      : 'the server runs under emulation (KVM cannot be used on this machine), which makes what is computed in it slow and copying by the host no slower',
   ];
 }
 
 /**
- * The same start for each side: what an earlier one has left to be written is written, what this one will read has to be read from storage, memory for the page cache is at hand,
- * and nobody else works. Returns false when the machine does not become idle: the figures then carry that.
+ * The same start for each side: what an earlier one has left to be written is written, what this one will read has to be read from storage, memory for the
+ * page cache is at hand, and nobody else works. Returns false when the machine does not become idle: the figures then carry that.
  */
 export async function calm(sources: readonly string[], signal: AbortSignal): Promise<boolean> {
   await run(signal, 'sync');
@@ -51,8 +53,8 @@ export async function becomesIdle(signal: AbortSignal, waitMs = IDLE_WAIT_MS): P
 }
 
 /**
- * Touches memory and gives it back. Memory that a virtual machine has not used before comes from its host, and that may take longer than the copy that needs it: the side that runs
- * after another has deleted its files would win.
+ * Touches memory and gives it back. Memory that a virtual machine has not used before comes from its host, and that may take longer than the copy that needs
+ * it: the side that runs after another has deleted its files would win.
  */
 async function fetchMemory(signal: AbortSignal): Promise<void> {
   const gibibytes = Math.floor(Math.min(FETCHED_BYTES, freemem() / 2) / GIB);

@@ -16,14 +16,15 @@ import { makeServer } from './server';
 import { Stack } from './stack';
 
 /**
- * `npm run bench [-- images|data] [--rounds N]`: what Modosu takes against the bare programs, in one run on this machine. Images: a full online backup and a restore of one disk, against QEMU alone and
- * against virtnbdbackup. Data: files and a database, against restic, pg_dump and pg_restore by hand. Each part writes its section of docs/BENCHMARKS.md. Own state directory, port and domain name; everything
- * is removed at the end, also after Ctrl-C.
+ * `npm run bench [-- images|data] [--rounds N]`: what Modosu takes against the bare programs, in one run on this machine. Images: a full online backup and a
+ * restore of one disk, against QEMU alone and against virtnbdbackup. Data: files and a database, against restic, pg_dump and pg_restore by hand. Each part
+ * writes its section of docs/BENCHMARKS.md. Own state directory, port and domain name; everything is removed at the end, also after Ctrl-C.
  */
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'BENCHMARKS.md');
 const MODES = ['online', 'offline'] as const;
 const MIB = 1024 * 1024;
-const USAGE = 'Usage: npm run bench [-- [images] [data] [--rounds 1..100] [--print] [--mode online|offline] [--files N] [--files-mib N] [--database-mb N] [--idle-wait SECONDS]]';
+const USAGE =
+  'Usage: npm run bench [-- [images] [data] [--rounds 1..100] [--print] [--mode online|offline] [--files N] [--files-mib N] [--database-mb N] [--idle-wait SECONDS]]';
 const startedAt = performance.now();
 const say = (text: string): void => console.log(`${formatDuration((performance.now() - startedAt) / 1000).padStart(12)}  ${text}`);
 
@@ -74,7 +75,11 @@ function readOptions(): Options {
     parts: PARTS.filter((part) => positionals.length === 0 || positionals.includes(part)),
     rounds: whole(values.rounds, 1, 100),
     mode,
-    sizes: { files: whole(values.files, 100, 100_000), fileBytes: whole(values['files-mib'], 1, 65_536) * MIB, databaseBytes: whole(values['database-mb'], 1, 65_536) * 1_000_000 },
+    sizes: {
+      files: whole(values.files, 100, 100_000),
+      fileBytes: whole(values['files-mib'], 1, 65_536) * MIB,
+      databaseBytes: whole(values['database-mb'], 1, 65_536) * 1_000_000,
+    },
     idleWaitMs: whole(values['idle-wait'], 0, 3_600) * 1000,
     writes: !values.print && mode === 'online',
   };

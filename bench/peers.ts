@@ -18,7 +18,10 @@ export async function barePush(server: GuestServer, signal: AbortSignal): Promis
   const request = join(PLACE.peers, 'push.xml');
   try {
     await run(signal, 'qemu-img', 'create', '-q', '-f', 'qcow2', target, String(DISK_BYTES));
-    await writeFile(request, `<domainbackup mode="push"><disks><disk name="vda" backup="yes" type="file"><driver type="qcow2"/><target file="${target}"/></disk></disks></domainbackup>`);
+    await writeFile(
+      request,
+      `<domainbackup mode="push"><disks><disk name="vda" backup="yes" type="file"><driver type="qcow2"/><target file="${target}"/></disk></disks></domainbackup>`,
+    );
     const seconds = await timed(async () => {
       // Listens before the job begins.
       const completed = virsh(signal, 'event', '--domain', server.uuid, '--event', 'job-completed', '--timeout', '600');
@@ -79,7 +82,21 @@ export async function nbdRestore(signal: AbortSignal): Promise<number> {
   await mkdir(target);
   try {
     const seconds = await timed(async () => {
-      await run(signal, 'virtnbdrestore', '-n', '-a', 'restore', '-i', NBD_BACKUP, '-o', target, '-f', join(PLACE.peers, 'socket'), '-L', join(PLACE.peers, 'virtnbdrestore.log'));
+      await run(
+        signal,
+        'virtnbdrestore',
+        '-n',
+        '-a',
+        'restore',
+        '-i',
+        NBD_BACKUP,
+        '-o',
+        target,
+        '-f',
+        join(PLACE.peers, 'socket'),
+        '-L',
+        join(PLACE.peers, 'virtnbdrestore.log'),
+      );
       await fsyncTree(target);
     });
     // It names the disk after the file it was in.

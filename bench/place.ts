@@ -29,17 +29,23 @@ export async function takeThePlace(signal: AbortSignal): Promise<void> {
   if (!isAbsolute(DIRECTORY)) throw new Error(`MODOSU_BENCH_DIR must be an absolute path, not "${DIRECTORY}".`);
   const entries = await readdir(DIRECTORY).catch(() => []);
   if (entries.length > 0 && !entries.some((entry) => join(DIRECTORY, entry) === BENCH_RECORD)) {
-    throw new Error(`${DIRECTORY} holds files that are not the benchmark's (${entries.slice(0, 3).join(', ')}). Name an empty or new directory with MODOSU_BENCH_DIR.`);
+    throw new Error(
+      `${DIRECTORY} holds files that are not the benchmark's (${entries.slice(0, 3).join(', ')}). Name an empty or new directory with MODOSU_BENCH_DIR.`,
+    );
   }
   const other = await readRecord(BENCH_RECORD);
-  if (other !== null && (await isAlive(other))) throw new Error(`Another benchmark (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_BENCH_DIR, MODOSU_BENCH_PORT and MODOSU_BENCH_DOMAIN.`);
+  if (other !== null && (await isAlive(other)))
+    throw new Error(`Another benchmark (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_BENCH_DIR, MODOSU_BENCH_PORT and MODOSU_BENCH_DOMAIN.`);
   const stack = await readRecord(STACK_RECORD);
   const until = performance.now() + DRAIN_MS;
   while (stack !== null && (await isAlive(stack))) {
     if (performance.now() > until) throw new Error(`The stack of an earlier benchmark (process ${stack.pid}) does not end. End it, then start again.`);
     await delay(250, undefined, { signal });
   }
-  const guest = await readFile(GUEST_RECORD, 'utf8').then((text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0], () => null);
+  const guest = await readFile(GUEST_RECORD, 'utf8').then(
+    (text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0],
+    () => null,
+  );
   if (guest !== null) await destroyGuestServer(guest);
   await leaveThePlace();
   await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });

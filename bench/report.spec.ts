@@ -14,8 +14,17 @@ const side = (wallSeconds: number, steps: readonly RunStepView[], peakMiB: numbe
 });
 
 const round = (peakMiB: number, backupSeconds: number): Round => ({
-  backup: { modosu: side(backupSeconds, [step('examine', 0, 0.5), step('copy:vda', 0.5, 5), step('checksum:vda', 5, backupSeconds)], peakMiB), push: 5, nbd: 10 },
-  restore: { modosu: side(12, [step('copy:vda', 1, 5), step('stop', 5, 8), step('swap', 8, 8.5), step('agent', 8.5, 12)], peakMiB), copySeconds: 4, convert: 4, nbd: 9 },
+  backup: {
+    modosu: side(backupSeconds, [step('examine', 0, 0.5), step('copy:vda', 0.5, 5), step('checksum:vda', 5, backupSeconds)], peakMiB),
+    push: 5,
+    nbd: 10,
+  },
+  restore: {
+    modosu: side(12, [step('copy:vda', 1, 5), step('stop', 5, 8), step('swap', 8, 8.5), step('agent', 8.5, 12)], peakMiB),
+    copySeconds: 4,
+    convert: 4,
+    nbd: 9,
+  },
   imageBytes: 1,
   disturbed: 0,
 });
@@ -28,8 +37,10 @@ describe('the document', () => {
     const text = report([round(120, 6), round(130, 7), round(110, 6.5)], about);
     expect(line(text, 'full online backup against a bare push')).toBe('| full online backup against a bare push | at most 1.5 x | 1.30 x | met |');
     expect(line(text, 'full online backup against virtnbdbackup')).toBe('| full online backup against virtnbdbackup | at least 1.4 x faster | 1.54 x | met |');
-    expect(line(text, 'restore of the disk against virtnbdrestore')).toBe('| restore of the disk against virtnbdrestore | at least 2 x faster | 2.25 x | met |');
-    expect(line(text, 'growth')).toBe('| growth of the worker\'s memory in a run | flat: at most 64 MiB | 30 MiB | met |');
+    expect(line(text, 'restore of the disk against virtnbdrestore')).toBe(
+      '| restore of the disk against virtnbdrestore | at least 2 x faster | 2.25 x | met |',
+    );
+    expect(line(text, 'growth')).toBe("| growth of the worker's memory in a run | flat: at most 64 MiB | 30 MiB | met |");
     expect(line(text, 'backup: all that')).toContain('| 0.50 s | met |');
     expect(line(text, 'restore: all that')).toContain('| 1.50 s | met |');
     expect(line(text, 'Modosu |')).toBe('| Modosu | 6.00 | 6.50 |  |');

@@ -21,7 +21,12 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
 export function report(rounds: readonly Round[], about: { readonly machine: readonly string[]; readonly date: string; readonly mode: string }): string {
   const of = (pick: (round: Round) => number): Summary => summarise(rounds.map(pick));
   const backup = { modosu: of((r) => r.backup.modosu.wallSeconds), push: of((r) => r.backup.push), nbd: of((r) => r.backup.nbd) };
-  const restore = { whole: of((r) => r.restore.modosu.wallSeconds), copy: of((r) => r.restore.copySeconds), convert: of((r) => r.restore.convert), nbd: of((r) => r.restore.nbd) };
+  const restore = {
+    whole: of((r) => r.restore.modosu.wallSeconds),
+    copy: of((r) => r.restore.copySeconds),
+    convert: of((r) => r.restore.convert),
+    nbd: of((r) => r.restore.nbd),
+  };
   const overhead = {
     backup: of((r) => overheadSeconds(r.backup.modosu.wallSeconds, r.backup.modosu.run.steps)),
     restore: of((r) => overheadSeconds(r.restore.modosu.wallSeconds, r.restore.modosu.run.steps)),
@@ -35,7 +40,12 @@ export function report(rounds: readonly Round[], about: { readonly machine: read
     atLeast('full online backup against virtnbdbackup', ratio(backup.nbd, backup.modosu), 1.4),
     atMost('restore of the disk against `qemu-img convert -W -m 8`', ratio(restore.copy, restore.convert), 1.3),
     atLeast('restore of the disk against virtnbdrestore', ratio(restore.nbd, restore.copy), 2),
-    { what: 'growth of the worker\'s memory in a run', aim: `flat: at most ${formatBytes(FLAT_BYTES)}`, measured: formatBytes(growth), met: growth <= FLAT_BYTES },
+    {
+      what: "growth of the worker's memory in a run",
+      aim: `flat: at most ${formatBytes(FLAT_BYTES)}`,
+      measured: formatBytes(growth),
+      met: growth <= FLAT_BYTES,
+    },
     under('backup: all that is not copying or checking', overhead.backup.median, 2),
     under('restore: all that is not copying, booting or checking', overhead.restore.median, 2),
   ];
@@ -86,28 +96,48 @@ ${table(
 Medians. "Own" is what Modosu itself needs; the rest is copying, booting or checking. What lies between the steps is in neither list: it is in the overhead above. QEMU copies from the
 point in time on, which is taken in the step \`begin\`: what runs beside it does not count as overhead.
 
-${stepTable('step of a backup', rounds.map((r) => r.backup.modosu.run.steps), whose)}
+${stepTable(
+  'step of a backup',
+  rounds.map((r) => r.backup.modosu.run.steps),
+  whose,
+)}
 
-${stepTable('step of a restore', rounds.map((r) => r.restore.modosu.run.steps), whose)}
+${stepTable(
+  'step of a restore',
+  rounds.map((r) => r.restore.modosu.run.steps),
+  whose,
+)}
 
 Memory of the worker, before and at most in each round: ${rounds.map((r) => `${memory(r.backup.modosu.memory)} in the backup, ${memory(r.restore.modosu.memory)} in the restore`).join('; ')}.
 `;
 }
 
-const memory = ({ beforeBytes, peakBytes }: { readonly beforeBytes: number; readonly peakBytes: number }): string => `${formatBytes(beforeBytes)} to ${formatBytes(peakBytes)}`;
+const memory = ({ beforeBytes, peakBytes }: { readonly beforeBytes: number; readonly peakBytes: number }): string =>
+  `${formatBytes(beforeBytes)} to ${formatBytes(peakBytes)}`;
 
 const atMost = (what: string, value: number, limit: number): Target => ({ what, aim: `at most ${limit} x`, measured: times(value), met: value <= limit });
-const atLeast = (what: string, value: number, limit: number): Target => ({ what, aim: `at least ${limit} x faster`, measured: times(value), met: value >= limit });
+const atLeast = (what: string, value: number, limit: number): Target => ({
+  what,
+  aim: `at least ${limit} x faster`,
+  measured: times(value),
+  met: value >= limit,
+});
 const under = (what: string, value: number, limit: number): Target => ({ what, aim: `under ${limit} s`, measured: `${seconds(value)} s`, met: value < limit });
 
 const whose = (key: string): string => (isWork(key) ? '' : 'own');
 
 /** Medians of what each step took; `about` says more of a step, by its key. */
-export function stepTable(title: string, runs: readonly (readonly { readonly key: string; readonly startedAt: string | null; readonly finishedAt: string | null }[])[], about: ((key: string) => string) | null): string {
+export function stepTable(
+  title: string,
+  runs: readonly (readonly { readonly key: string; readonly startedAt: string | null; readonly finishedAt: string | null }[])[],
+  about: ((key: string) => string) | null,
+): string {
   const rows = (runs[0] ?? []).map(({ key }) => {
     const took = runs.flatMap((steps) => {
       const step = steps.find((candidate) => candidate.key === key);
-      return step === undefined || step.startedAt === null || step.finishedAt === null ? [] : [(Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000];
+      return step === undefined || step.startedAt === null || step.finishedAt === null
+        ? []
+        : [(Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000];
     });
     return [`\`${key}\``, took.length === 0 ? '–' : seconds(summarise(took).median), ...(about === null ? [] : [about(key)])];
   });

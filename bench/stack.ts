@@ -99,7 +99,10 @@ export class Stack {
 
   private async planned(request: object): Promise<RestorePlanView> {
     const { id } = await this.post<RestorePlanView>(`/v1/servers/${SERVER}/restore-plans`, request);
-    const plan = await this.until(() => this.get<RestorePlanView>(`/v1/restore-plans/${id}`), ({ state }) => state !== 'planning');
+    const plan = await this.until(
+      () => this.get<RestorePlanView>(`/v1/restore-plans/${id}`),
+      ({ state }) => state !== 'planning',
+    );
     if (plan.state !== 'ready') throw new Error(`The restore plan ${plan.state}: ${plan.error?.message ?? 'no reason'}`);
     return plan;
   }
@@ -122,8 +125,12 @@ export class Stack {
   private async carried(request: () => Promise<RunView>): Promise<Carried> {
     const askedAt = Date.now();
     const { id } = await request();
-    const run = await this.until(() => this.get<RunView>(`/v1/runs/${id}`), ({ state }) => isFinal(state));
-    if (run.state !== 'succeeded' || run.finishedAt === null) throw new Error(`The ${run.kind} run ${run.state}: ${run.error?.code ?? ''} ${run.error?.message ?? ''}`);
+    const run = await this.until(
+      () => this.get<RunView>(`/v1/runs/${id}`),
+      ({ state }) => isFinal(state),
+    );
+    if (run.state !== 'succeeded' || run.finishedAt === null)
+      throw new Error(`The ${run.kind} run ${run.state}: ${run.error?.code ?? ''} ${run.error?.message ?? ''}`);
     // Asking for the state is not part of the run: its own end counts. One clock, one machine.
     return { run, wallSeconds: (Date.parse(run.finishedAt) - askedAt) / 1000 };
   }
@@ -142,7 +149,10 @@ export class Stack {
   private async request<T>(method: string, path: string, body?: object): Promise<T> {
     const answer = await fetch(`${this.apiUrl}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() }) },
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.any([this.signal, AbortSignal.timeout(30_000)]),
     });

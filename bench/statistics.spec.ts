@@ -32,7 +32,22 @@ describe('the time a run needs for itself', () => {
   });
 
   it('includes everything that only Modosu needs', () => {
-    const own = ['examine', 'check', 'recheck', 'fence', 'reserve', 'begin', 'definition', 'nvram', 'swap', 'go-live', 'publish', 'catalogue', 'record', 'release'];
+    const own = [
+      'examine',
+      'check',
+      'recheck',
+      'fence',
+      'reserve',
+      'begin',
+      'definition',
+      'nvram',
+      'swap',
+      'go-live',
+      'publish',
+      'catalogue',
+      'record',
+      'release',
+    ];
     expect(own.filter(isWork)).toEqual([]);
     expect(['copy:vda', 'checksum:vda', 'stop', 'start', 'power', 'agent', 'health:shop'].every(isWork)).toBe(true);
   });

@@ -41,7 +41,8 @@ export function busySeconds(steps: readonly Step[]): number {
 }
 
 /** What a run of `wallSeconds` took beside copying, booting and checking. */
-export const overheadSeconds = (wallSeconds: number, steps: readonly Step[]): number => wallSeconds - busySeconds([...steps.filter(({ key }) => isWork(key)), ...onlineCopy(steps)]);
+export const overheadSeconds = (wallSeconds: number, steps: readonly Step[]): number =>
+  wallSeconds - busySeconds([...steps.filter(({ key }) => isWork(key)), ...onlineCopy(steps)]);
 
 /** QEMU writes the images of an online backup from the point in time on, which the step `begin` has written down: other steps run beside it. */
 function onlineCopy(steps: readonly Step[]): readonly Step[] {

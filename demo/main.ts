@@ -23,8 +23,9 @@ import { ModosuProgram } from './modosu';
 import { Narrator } from './narrator';
 
 /**
- * `npm run demo`: the mission. A real server is imaged while it runs, and its database is saved; a table dropped by mistake comes back into the running server; then the OS no longer starts, and image and data come back in one
- * runbook although the worker is killed in the middle; undo and redo. Own state directory, ports and domain name; `--exit` ends it and its exit code is 0 only if every comparison held.
+ * `npm run demo`: the mission. A real server is imaged while it runs, and its database is saved; a table dropped by mistake comes back into the running
+ * server; then the OS no longer starts, and image and data come back in one runbook although the worker is killed in the middle; undo and redo. Own state
+ * directory, ports and domain name; `--exit` ends it and its exit code is 0 only if every comparison held.
  */
 const DIRECTORY = process.env.MODOSU_DEMO_DIR ?? '/var/lib/modosu-demo';
 const DOMAIN = process.env.MODOSU_DEMO_DOMAIN ?? 'modosu-demo-db01';
@@ -111,7 +112,10 @@ async function demonstrate(): Promise<void> {
   const act1 = await plan('restore', 'plan', 'db01', '--scenario', 'data', '--data-set', 'shop', '--table', 'orders');
   succeed(await modosu.show('restore', 'run', act1, '--reason', 'orders was dropped by mistake', '--confirm', 'db01', '--wait'), 'the restore of the table');
   compare('Checksum of the rows of orders', await checksumOrders(uuid), orders);
-  expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the data backup'")).trim() === '20', 'The 20 customers written since are still there: only what was missing came back');
+  expectThat(
+    (await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the data backup'")).trim() === '20',
+    'The 20 customers written since are still there: only what was missing came back',
+  );
   await tellLossAndTime(await runOf(act1));
 
   narrator.begin('The next daily data backup, and three more rows after it');
@@ -135,13 +139,19 @@ async function demonstrate(): Promise<void> {
   const restored = modosu.show('restore', 'run', planId, '--reason', 'db01 no longer starts', '--confirm', 'db01', '--wait');
   const runId = await runOf(planId);
   const killed = await killWorkerInMidCopy(runId);
-  expectThat(killed !== null, `The worker (process ${killed ?? '-'}) is killed with SIGKILL while it copies; the run goes on when it is noticed, within half a minute`);
+  expectThat(
+    killed !== null,
+    `The worker (process ${killed ?? '-'}) is killed with SIGKILL while it copies; the run goes on when it is noticed, within half a minute`,
+  );
   succeed(await restored, 'the restore');
   await waitForPostgresql(uuid, 120_000);
 
   narrator.begin('Is it the server as of the last data backup?');
   compare('Checksum of all rows', await checksumRows(uuid), rows);
-  expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written last'")).trim() === '0', 'The three rows written last are gone, as the plan had said; the old volume still holds them');
+  expectThat(
+    (await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written last'")).trim() === '0',
+    'The three rows written last are gone, as the plan had said; the old volume still holds them',
+  );
   succeed(await modosu.show('run', 'show', runId), 'run show');
   await tellLossAndTime(runId);
 
@@ -152,7 +162,10 @@ async function demonstrate(): Promise<void> {
   const redoRun = await undo(undoRun, 'and back to the restored server');
   await waitForAgent(uuid, 180_000);
   await waitForPostgresql(uuid, 120_000);
-  expectThat((await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the restore'")).trim() === '1', 'Redo: the restored server is back, with what was written to it since');
+  expectThat(
+    (await guestSql(uuid, "SELECT count(*) FROM customers WHERE name = 'written after the restore'")).trim() === '1',
+    'Redo: the restored server is back, with what was written to it since',
+  );
   succeed(await modosu.show('way-back', 'list', '--server', 'db01'), 'way-back list');
   succeed(await modosu.show('run', 'confirm', redoRun, '--reason', 'the restored server is the right one', '--wait'), 'the confirmation');
 
@@ -180,7 +193,8 @@ async function tellLossAndTime(runId: string): Promise<void> {
   );
 }
 
-const checksumOrders = async (uuid: string): Promise<string> => (await guestSql(uuid, "SELECT encode(sha256(convert_to(string_agg(o::text, chr(10) ORDER BY id), 'UTF8')), 'hex') FROM orders o")).trim();
+const checksumOrders = async (uuid: string): Promise<string> =>
+  (await guestSql(uuid, "SELECT encode(sha256(convert_to(string_agg(o::text, chr(10) ORDER BY id), 'UTF8')), 'hex') FROM orders o")).trim();
 
 /** The run that carries a plan out, as soon as it is there. */
 async function runOf(planId: string): Promise<string> {
@@ -265,14 +279,18 @@ async function staysSilent(uuid: string, forMs: number): Promise<boolean> {
 async function takeThePlace(): Promise<void> {
   await refuseForeignDirectory();
   const other = await readRecord(DEMO_RECORD);
-  if (other !== null && (await isAlive(other))) throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR, MODOSU_DEMO_PORT and MODOSU_DEMO_DOMAIN.`);
+  if (other !== null && (await isAlive(other)))
+    throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR, MODOSU_DEMO_PORT and MODOSU_DEMO_DOMAIN.`);
   const stack = await readRecord(STACK_RECORD);
   const until = performance.now() + 90_000;
   while (stack !== null && (await isAlive(stack))) {
     if (performance.now() > until) throw new Error(`The stack of an earlier demo (process ${stack.pid}) does not end. End it, then start again.`);
     await pause(250);
   }
-  const guest = await readFile(GUEST_RECORD, 'utf8').then((text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0], () => null);
+  const guest = await readFile(GUEST_RECORD, 'utf8').then(
+    (text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0],
+    () => null,
+  );
   if (guest !== null) await destroyGuestServer(guest);
   await rm(DIRECTORY, { recursive: true, force: true });
   await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });
@@ -285,7 +303,9 @@ async function refuseForeignDirectory(): Promise<void> {
   if (!isAbsolute(DIRECTORY)) throw new Error(`MODOSU_DEMO_DIR must be an absolute path, not "${DIRECTORY}".`);
   const entries = await readdir(DIRECTORY).catch(() => []);
   if (entries.length > 0 && !entries.some((entry) => join(DIRECTORY, entry) === DEMO_RECORD)) {
-    throw new Error(`${DIRECTORY} holds files that are not the demo's (${entries.slice(0, 3).join(', ')}). Name an empty or new directory with MODOSU_DEMO_DIR.`);
+    throw new Error(
+      `${DIRECTORY} holds files that are not the demo's (${entries.slice(0, 3).join(', ')}). Name an empty or new directory with MODOSU_DEMO_DIR.`,
+    );
   }
 }
 
@@ -312,7 +332,13 @@ async function main(): Promise<number> {
   const interruption = new Promise<NodeJS.Signals>((resolve) => (interrupted = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted(signal));
 
-  const outcome = await Promise.race([demonstrate().then(() => 'shown' as const, (error: unknown) => error), interruption]);
+  const outcome = await Promise.race([
+    demonstrate().then(
+      () => 'shown' as const,
+      (error: unknown) => error,
+    ),
+    interruption,
+  ]);
   if (outcome === 'shown' && !endAfterwards) {
     whatNext();
     await interruption;

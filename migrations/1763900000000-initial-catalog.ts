@@ -152,7 +152,9 @@ const ACCESS = [
   )`,
 ];
 
-/** Append-only for everybody, the owner and superusers included: rights alone would not hold those. ALWAYS: also while replication roles switch triggers off. */
+/**
+ * Append-only for everybody, the owner and superusers included: rights alone would not hold those. ALWAYS: also while replication roles switch triggers off.
+ */
 const AUDIT = [
   `CREATE TABLE audit_entry (
     seq bigint NOT NULL PRIMARY KEY,
@@ -175,4 +177,17 @@ const AUDIT = [
   'ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only',
 ];
 
-const TABLES_BY_DEPENDENCE = ['audit_entry', 'idempotency_key', 'token', 'restore_plan', 'recovery_point', 'lineage', 'server_lock', 'run_step', 'run', 'server', 'repository', 'hypervisor'];
+const TABLES_BY_DEPENDENCE = [
+  'audit_entry',
+  'idempotency_key',
+  'token',
+  'restore_plan',
+  'recovery_point',
+  'lineage',
+  'server_lock',
+  'run_step',
+  'run',
+  'server',
+  'repository',
+  'hypervisor',
+];

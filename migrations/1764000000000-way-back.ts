@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What a swap keeps and how it is returned to or given up (undo, confirm), decisions of people that runs wait for, and what is declared about a server besides its place. */
+/**
+ * What a swap keeps and how it is returned to or given up (undo, confirm), decisions of people that runs wait for, and what is declared about a server
+ * besides its place.
+ */
 export class WayBack1764000000000 implements MigrationInterface {
   readonly name = 'WayBack1764000000000';
 
@@ -8,7 +11,10 @@ export class WayBack1764000000000 implements MigrationInterface {
     for (const statement of [...SERVER, ...RUNS, ...PLANS, ...WAY_BACK, ...EARLIER_ROWS]) await queryRunner.query(statement);
   }
 
-  /** For an upgrade that failed, not for one that has been used: the older program would forget which volumes are kept, and could not read the new kinds of runs. */
+  /**
+   * For an upgrade that failed, not for one that has been used: the older program would forget which volumes are kept, and could not read the new kinds of
+   * runs.
+   */
   async down(queryRunner: QueryRunner): Promise<void> {
     for (const statement of [REFUSE_LOSS, ...BACK]) await queryRunner.query(statement);
   }

@@ -23,7 +23,10 @@ const UP = [
   `ALTER TABLE restore_plan ADD COLUMN attach_old_disks jsonb NOT NULL DEFAULT '[]'`,
 ];
 
-/** The version before would carry such a plan out without the disks it keeps, and its swap would be refused only after all copies were made; old disks it would not attach. */
+/**
+ * The version before would carry such a plan out without the disks it keeps, and its swap would be refused only after all copies were made; old disks it
+ * would not attach.
+ */
 const REFUSE_LOSS = `DO $$
   BEGIN
     IF EXISTS (SELECT FROM restore_plan WHERE (keep_disks <> '[]' OR attach_old_disks <> '[]') AND state IN ('planning', 'ready')) THEN

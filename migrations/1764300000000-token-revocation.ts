@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Tokens that were ended before their time. A table of its own, to which the application may only add: whoever takes over its connection can end a token, and bring none back to life. */
+/**
+ * Tokens that were ended before their time. A table of its own, to which the application may only add: whoever takes over its connection can end a token, and
+ * bring none back to life.
+ */
 export class TokenRevocation1764300000000 implements MigrationInterface {
   readonly name = 'TokenRevocation1764300000000';
 

@@ -6,4 +6,11 @@ import { GuestSsh1764200000000 } from './1764200000000-guest-ssh';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
-export const MIGRATIONS = [InitialCatalog1763900000000, WayBack1764000000000, DiskRoles1764050000000, Data1764100000000, GuestSsh1764200000000, TokenRevocation1764300000000];
+export const MIGRATIONS = [
+  InitialCatalog1763900000000,
+  WayBack1764000000000,
+  DiskRoles1764050000000,
+  Data1764100000000,
+  GuestSsh1764200000000,
+  TokenRevocation1764300000000,
+];

@@ -16,7 +16,20 @@ const TIERS = [
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   // Guests and installations mostly wait: two at a time. The deaths are alone, because one of them is libvirtd's.
-  { name: 'e2e', paths: ['test/e2e/'], without: ['test/e2e/deaths.spec.ts'], onlyFull: ['test/e2e/activity-gate.spec.ts', 'test/e2e/guest-boots.spec.ts', 'test/e2e/data-faults.spec.ts', 'test/e2e/data-secrets.spec.ts', 'test/e2e/data-ssh.spec.ts'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
+  {
+    name: 'e2e',
+    paths: ['test/e2e/'],
+    without: ['test/e2e/deaths.spec.ts'],
+    onlyFull: [
+      'test/e2e/activity-gate.spec.ts',
+      'test/e2e/guest-boots.spec.ts',
+      'test/e2e/data-faults.spec.ts',
+      'test/e2e/data-secrets.spec.ts',
+      'test/e2e/data-ssh.spec.ts',
+    ],
+    jestArgs: ['--maxWorkers=2'],
+    needsBuild: true,
+  },
   { name: 'deaths', paths: ['test/e2e/deaths.spec.ts'], jestArgs: ['--runInBand'], needsBuild: true },
 ];
 
@@ -75,8 +88,19 @@ const collectDurations = (result) => {
     for (const { fullName, duration } of assertionResults) durations.tests.push({ ms: duration ?? 0, title: `${relative(root, name)}: ${fullName}` });
   }
 };
-const slowest = (entries) => entries.sort((a, b) => b.ms - a.ms).slice(0, 10).map(({ ms, title }) => `  ${String(Math.round(ms / 1000)).padStart(5)} s  ${title}`).join('\n');
-const firstLines = (text) => (text ?? '').split('\n').filter((line) => line.trim() !== '').slice(0, 4).map((line) => line.trim().slice(0, 300)).join('\n    ');
+const slowest = (entries) =>
+  entries
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, 10)
+    .map(({ ms, title }) => `  ${String(Math.round(ms / 1000)).padStart(5)} s  ${title}`)
+    .join('\n');
+const firstLines = (text) =>
+  (text ?? '')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, 4)
+    .map((line) => line.trim().slice(0, 300))
+    .join('\n    ');
 
 /** `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, and deaths and secrets of data. */
 const leftOut = ({ without = [], onlyFull = [] }) => [...without, ...(env.MODOSU_TEST_FULL ? [] : onlyFull)];
@@ -102,7 +126,15 @@ try {
   for (const tier of broken ? [] : tiers) {
     await stage(tier.name, async () => {
       const report = join(reports, `${tier.name}.json`);
-      const code = await run(process.execPath, ['node_modules/jest/bin/jest.js', ...tier.jestArgs, '--json', `--outputFile=${report}`, ...leftOut(tier).map((path) => `--testPathIgnorePatterns=^${escaped(join(root, path))}`), '--testPathPatterns', ...tier.paths.map((path) => `^${escaped(join(root, path))}`)]);
+      const code = await run(process.execPath, [
+        'node_modules/jest/bin/jest.js',
+        ...tier.jestArgs,
+        '--json',
+        `--outputFile=${report}`,
+        ...leftOut(tier).map((path) => `--testPathIgnorePatterns=^${escaped(join(root, path))}`),
+        '--testPathPatterns',
+        ...tier.paths.map((path) => `^${escaped(join(root, path))}`),
+      ]);
       try {
         const result = JSON.parse(readFileSync(report, 'utf8'));
         total.passed += result.numPassedTests;

@@ -20,12 +20,16 @@ const PURPOSES = ['demo', 'test', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /**
- * System packages come first, because everything else needs them. Then two rows side by side, each in its order: packages and programs that are fetched and built, and libvirt with its guests.
+ * System packages come first, because everything else needs them. Then two rows side by side, each in its order: packages and programs that are fetched and
+ * built, and libvirt with its guests.
  */
 async function missingParts(purpose) {
   const [parts, guestParts] = [[], []];
   const packages = await missingPackages(packagesFor(purpose));
-  const first = packages.length === 0 ? [] : [{ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', make: () => installPackages(packages) }];
+  const first =
+    packages.length === 0
+      ? []
+      : [{ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', make: () => installPackages(packages) }];
   if (npmInstallNeeded(projectRoot)) {
     parts.push({ what: 'npm packages', how: 'npm ci into node_modules, about 1 min', make: () => installNpmPackages(projectRoot) });
   }
@@ -35,7 +39,11 @@ async function missingParts(purpose) {
   }
   // The group comes with the packages.
   if (kvmDeviceIsRootOnly() || packages.length > 0) {
-    guestParts.push({ what: '/dev/kvm for the group kvm', how: 'where it belongs to root alone', make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined) });
+    guestParts.push({
+      what: '/dev/kvm for the group kvm',
+      how: 'where it belongs to root alone',
+      make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined),
+    });
   }
   if (packages.length > 0 || !(await libvirtIsReady())) {
     guestParts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
@@ -80,7 +88,9 @@ async function setUp(purpose) {
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
-  throw new SetupStopped(`Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}.\nWhat to do: install a current Node.js and start again.`);
+  throw new SetupStopped(
+    `Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}.\nWhat to do: install a current Node.js and start again.`,
+  );
 }
 
 /** libvirt's system connection, apt and the guests' disks all belong to root. */

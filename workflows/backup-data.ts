@@ -7,8 +7,8 @@ import { carryOut, type Runbook } from './runbook/runbook';
 import { giveServerBack, takeServer } from './runbook/server';
 
 /**
- * Saves the data sets of a server from inside its guest, one recovery point each. A data set that cannot be saved does not keep the others from it: the run goes on, and ends as its worst step. The
- * server is not stopped and its disks are not touched.
+ * Saves the data sets of a server from inside its guest, one recovery point each. A data set that cannot be saved does not keep the others from it: the run
+ * goes on, and ends as its worst step. The server is not stopped and its disks are not touched.
  */
 export async function backupData(input: BackupDataInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -47,16 +47,27 @@ async function saveOne(book: Runbook, calls: Calls, input: BackupDataInput, item
         ? await book.step(`dump:${name}`, {
             do: () => dataTransfer.dumpDataSet(input, item),
             undo: () => discardSpool(calls, input, dataSet),
-            detail: ({ content: { engineVersion, databases } }) => ({ engineVersion, databases: databases.length, tables: sum(databases.map(({ tables }) => tables)), rows: sum(databases.map(({ rows }) => rows)) }),
+            detail: ({ content: { engineVersion, databases } }) => ({
+              engineVersion,
+              databases: databases.length,
+              tables: sum(databases.map(({ tables }) => tables)),
+              rows: sum(databases.map(({ rows }) => rows)),
+            }),
           })
         : null;
     saved = await book.step(`save:${name}`, {
       do: () => dataTransfer.saveDataSet(input, item, dumped),
-      detail: ({ snapshotId, totalBytes, addedBytes, content }) => ({ snapshotId, totalBytes, addedBytes, ...(content.kind === 'files' ? { files: content.files, changedWhileRead: content.problems.length } : {}) }),
+      detail: ({ snapshotId, totalBytes, addedBytes, content }) => ({
+        snapshotId,
+        totalBytes,
+        addedBytes,
+        ...(content.kind === 'files' ? { files: content.files, changedWhileRead: content.problems.length } : {}),
+      }),
     });
   } finally {
     // What "before" has stopped must not stay stopped, whatever became of the data, or of the program itself: it may have done half of its work.
-    if (dataSet.after !== null) await book.uninterrupted(() => book.step(`after:${name}`, { do: () => data.runDataHook(input, item, 'after'), detail: (ended) => ended }));
+    if (dataSet.after !== null)
+      await book.uninterrupted(() => book.step(`after:${name}`, { do: () => data.runDataHook(input, item, 'after'), detail: (ended) => ended }));
     if (dataSet.kind === 'postgresql') {
       spool = await book.uninterrupted(() => discardSpool(calls, input, dataSet));
       if (spool.leftBehind === undefined) book.settle(`dump:${name}`);
@@ -64,7 +75,12 @@ async function saveOne(book: Runbook, calls: Calls, input: BackupDataInput, item
   }
   const whole = saved;
   await book.step(`verify:${name}`, { do: () => data.verifySavedData(input, item, whole), detail: (proven) => proven });
-  await book.uninterrupted(() => book.step(`publish:${name}`, { do: () => data.publishData(input, item, whole, 'backup'), detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime, ...spool }) }));
+  await book.uninterrupted(() =>
+    book.step(`publish:${name}`, {
+      do: () => data.publishData(input, item, whole, 'backup'),
+      detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime, ...spool }),
+    }),
+  );
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -18,7 +18,8 @@ interface Taken {
 
 /**
  * Image backup. Offline: stop the server, copy every disk with the definition and the firmware variables, put the power state back. Online: freeze the file
- * systems for a moment, let QEMU write all disks as they were then, while the server runs on. Only then is anything published. A server that is off is imaged as it lies.
+ * systems for a moment, let QEMU write all disks as they were then, while the server runs on. Only then is anything published. A server that is off is imaged
+ * as it lies.
  */
 export async function backupImage(input: BackupImageInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -30,7 +31,8 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
     await takeServer(book, calls, input);
     await book.step('reserve', { do: () => host.reserveRoom(input, subject.neededBytes), undo: () => undo.discardStaged(input) });
 
-    const { copied, pointInTime, consistency, startProblem } = subject.mode === 'online' ? await takeOnline(book, calls, input, subject) : await takeOffline(book, calls, input, subject);
+    const { copied, pointInTime, consistency, startProblem } =
+      subject.mode === 'online' ? await takeOnline(book, calls, input, subject) : await takeOffline(book, calls, input, subject);
 
     await book.uninterrupted(async () => {
       const position = await planning.nextGeneration(input.serverId);
@@ -69,7 +71,9 @@ async function takeOnline(book: Runbook, { host, server, transfer, undo }: Calls
   const copied: CopiedDisk[] = [];
   for (const disk of subject.disks) {
     const detail = (copy: CopiedDisk) => ({ storedBytes: copy.checksums.sizeBytes, sha256: copy.checksums.sha256 });
-    copied.push(await book.step(`checksum:${disk.target}`, { do: () => transfer.hashStagedDisk(input, disk, sizes?.virtualSizeBytes[disk.target] ?? 0), detail }));
+    copied.push(
+      await book.step(`checksum:${disk.target}`, { do: () => transfer.hashStagedDisk(input, disk, sizes?.virtualSizeBytes[disk.target] ?? 0), detail }),
+    );
   }
   return { copied, pointInTime, consistency, startProblem: null };
 }

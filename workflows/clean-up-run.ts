@@ -1,7 +1,16 @@
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { StepKey } from '../src/contracts/step-keys';
-import type { BackupDataInput, BackupImageInput, CleanUpInput, ConfirmInput, RestoreDataInput, RestoreServerInput, RunResult, UndoInput } from '../src/contracts/workflows';
+import type {
+  BackupDataInput,
+  BackupImageInput,
+  CleanUpInput,
+  ConfirmInput,
+  RestoreDataInput,
+  RestoreServerInput,
+  RunResult,
+  UndoInput,
+} from '../src/contracts/workflows';
 import { dataSetSteps } from '../src/domain/steps/data-steps';
 import { catalogue, planning, type Calls } from './runbook/activities';
 import { discardSpool, takeDataBack } from './runbook/data';
@@ -11,17 +20,22 @@ import { carryOut, persistently } from './runbook/runbook';
 import { isOn, revertSwap } from './runbook/server';
 
 /**
- * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of that run, which it ends as failed. What
- * a run does to undo itself is done here too, whether it is known to have been begun or not; all of it is idempotent. Before go-live the old server comes back; after it the new one stays.
+ * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of
+ * that run, which it ends as failed. What a run does to undo itself is done here too, whether it is known to have been begun or not; all of it is idempotent.
+ * Before go-live the old server comes back; after it the new one stays.
  */
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   return carryOut(ended.input, async (book, calls) => {
     const trace = await planning.traceOfRun(ended.input.runId);
     book.adopt(trace.steps);
     const done = await book.uninterrupted(() =>
-      book.step('clean-up', { do: () => persistently(() => cleanUp(ended, calls, trace)), detail: (outcome) => ({ outcome }) }, 'Put in order what the ended workflow left behind').catch(
-        (thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`,
-      ),
+      book
+        .step(
+          'clean-up',
+          { do: () => persistently(() => cleanUp(ended, calls, trace)), detail: (outcome) => ({ outcome }) },
+          'Put in order what the ended workflow left behind',
+        )
+        .catch((thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`),
     );
     throw new ModosuError('RUN_ENDED_OUTSIDE', `The workflow of this run was ended in Temporal before it had finished. ${done}`, {
       hint: 'Look at the server and at the step "clean-up" of the run, then start again.',
@@ -103,7 +117,10 @@ async function afterDataBackup(input: BackupDataInput, calls: Calls, trace: RunT
     const [first] = dataSetSteps(dataSet);
     // What "before" has stopped must not stay stopped.
     const isOwed = dataSet.after !== null && first !== undefined && begun(trace, first.key) && !succeeded(trace, `after:${dataSet.name}`);
-    if (isOwed) await calls.data.runDataHook(input, item, 'after').catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
+    if (isOwed)
+      await calls.data
+        .runDataHook(input, item, 'after')
+        .catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
     const { leftBehind: left } = await discardSpool(calls, input, dataSet);
     if (left !== undefined) problems.push(`What it had spooled for "${dataSet.name}" is still in the guest: ${left}`);
   }

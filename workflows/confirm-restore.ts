@@ -8,12 +8,23 @@ import { giveServerBack, takeServer } from './runbook/server';
 export async function confirmRestore(input: ConfirmInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
     await book.announce(CONFIRM_STEPS);
-    const { data } = await book.step('check', { do: () => planning.requireConfirmable(input.ofRunId), detail: ({ volumes, expiresAt }) => ({ volumes: volumes.length, expiresAt }) });
+    const { data } = await book.step('check', {
+      do: () => planning.requireConfirmable(input.ofRunId),
+      detail: ({ volumes, expiresAt }) => ({ volumes: volumes.length, expiresAt }),
+    });
     await takeServer(book, calls, input);
     // Half a deletion helps nobody: a cancel comes before, or too late.
     await book.uninterrupted(async () => {
-      if (data == null) await book.step('remove', { do: () => calls.server.discardKept(input), detail: ({ deleted }) => ({ deleted: deleted.length, files: deleted.join(', ') }) });
-      else await book.step('remove', { do: () => calls.data.discardKeptData(input, data), detail: () => ({ dataSet: data.dataSet.name, keptBytes: data.kept.keptBytes }) });
+      if (data == null)
+        await book.step('remove', {
+          do: () => calls.server.discardKept(input),
+          detail: ({ deleted }) => ({ deleted: deleted.length, files: deleted.join(', ') }),
+        });
+      else
+        await book.step('remove', {
+          do: () => calls.data.discardKeptData(input, data),
+          detail: () => ({ dataSet: data.dataSet.name, keptBytes: data.kept.keptBytes }),
+        });
       await book.step('record', { do: () => catalogue.closeWayBack(input.runId, input.ofRunId) });
       book.settle('fence');
       await book.step('release', { do: () => giveServerBack(calls, input), detail: (returned) => returned });

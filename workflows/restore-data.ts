@@ -10,8 +10,9 @@ import { carryOut, type Runbook } from './runbook/runbook';
 import { giveServerBack, takeServer } from './runbook/server';
 
 /**
- * Brings data back into a running server, forward only unless more was asked for. What is fetched lies beside what is in use until it is complete and checked; only then is it put in place. Until that moment a
- * failure or a cancel leaves the guest as it was; afterwards what was replaced stays in the guest as the way back.
+ * Brings data back into a running server, forward only unless more was asked for. What is fetched lies beside what is in use until it is complete and
+ * checked; only then is it put in place. Until that moment a failure or a cancel leaves the guest as it was; afterwards what was replaced stays in the guest
+ * as the way back.
  */
 export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -29,14 +30,30 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
       detail: ({ restic, agentVersion }) => ({ restic, agentVersion }),
     });
     await takeServer(book, calls, input);
-    await book.step('safety', { do: () => saveAsItIs(book, calls, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }), detail: (outcome) => outcome });
+    await book.step('safety', {
+      do: () => saveAsItIs(book, calls, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }),
+      detail: (outcome) => outcome,
+    });
 
-    const fetched = await book.step('fetch', { do: () => dataTransfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage), undo: () => leftBehind(data.discardFetched(input, item)), detail: ({ bytes }) => ({ bytes }) });
-    if (hasStep(plan.steps, 'load')) await book.step('load', { do: () => dataTransfer.loadData(input, item, 'load', 'running').catch(markDamage), undo: () => undoData.takeDataBack(input, item), detail: ({ notes }) => notesDetail(notes) });
+    const fetched = await book.step('fetch', {
+      do: () => dataTransfer.fetchData(input, item, 'fetch', replacedFilesIn(plan)).catch(markDamage),
+      undo: () => leftBehind(data.discardFetched(input, item)),
+      detail: ({ bytes }) => ({ bytes }),
+    });
+    if (hasStep(plan.steps, 'load'))
+      await book.step('load', {
+        do: () => dataTransfer.loadData(input, item, 'load', 'running').catch(markDamage),
+        undo: () => undoData.takeDataBack(input, item),
+        detail: ({ notes }) => notesDetail(notes),
+      });
     await book.step('place', {
       do: async () => {
         const placed = await dataTransfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));
-        await catalogue.openWayBack(input.runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record }, plan.before);
+        await catalogue.openWayBack(
+          input.runId,
+          { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record },
+          plan.before,
+        );
         return placed;
       },
       undo: () => takeDataBack(calls, input, item),

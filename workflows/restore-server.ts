@@ -11,9 +11,10 @@ import { carryOut, type Runbook } from './runbook/runbook';
 import { attachOldDisk, giveServerBack, isOn, revertSwap, stopServer, takeServer, wayToStop } from './runbook/server';
 
 /**
- * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it stopped, its
- * volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer, gets the data that was saved after the image, and has to pass its health checks. Then it goes live. Until that moment every
- * step can be undone, and nothing is lost by it (a data disk that the plan keeps is the same file throughout); afterwards the old volumes and the old definition stay as the way back.
+ * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
+ * stopped, its volumes swapped by one define, and started in quarantine: its production links are down. There it has to answer, gets the data that was saved
+ * after the image, and has to pass its health checks. Then it goes live. Until that moment every step can be undone, and nothing is lost by it (a data disk
+ * that the plan keeps is the same file throughout); afterwards the old volumes and the old definition stay as the way back.
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -101,11 +102,17 @@ const describeSurvey = ({ present }: RestoreSurvey) => ({
   agent: present?.agent.state ?? 'gone',
 });
 
-/** The second half: data that was saved after the image, into the restored server in its quarantine. What it replaces there is the image's own, older data: it is not kept. */
+/**
+ * The second half: data that was saved after the image, into the restored server in its quarantine. What it replaces there is the image's own, older data: it
+ * is not kept.
+ */
 async function restoreDataInto(book: Runbook, { data, dataTransfer }: Calls, input: RestoreServerInput, item: DataRestoreItem): Promise<void> {
   const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
   const [fetch, place] = [`data-fetch:${itemKey(item)}`, `data-place:${itemKey(item)}`] as const;
-  const fetched = await book.step(fetch, { do: () => dataTransfer.fetchData(input, item, fetch, null).catch(markDamage), detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }) });
+  const fetched = await book.step(fetch, {
+    do: () => dataTransfer.fetchData(input, item, fetch, null).catch(markDamage),
+    detail: ({ bytes }) => ({ bytes, recoveryPointId: item.recoveryPointId }),
+  });
   await book.step(place, {
     do: async () => {
       const loaded = await dataTransfer.loadData(input, item, place, 'restored').catch(markDamage);

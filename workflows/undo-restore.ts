@@ -11,8 +11,8 @@ import { carryOut, type Runbook } from './runbook/runbook';
 import { giveServerBack, isOn, revertSwap, stopServer, takeServer, wayToStop } from './runbook/server';
 
 /**
- * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be undone:
- * that is the redo. Until the server has come back, a failure or a cancel puts the present ones back.
+ * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be
+ * undone: that is the redo. Until the server has come back, a failure or a cancel puts the present ones back.
  */
 export async function undoRestore(input: UndoInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -59,7 +59,12 @@ async function returnData(book: Runbook, calls: Calls, input: UndoInput, plan: U
     await book.step('return', {
       do: async () => {
         const returned = await dataTransfer.returnData(input, record);
-        await catalogue.takeWayBack(input.runId, input.ofRunId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: returned.record }, plan.before);
+        await catalogue.takeWayBack(
+          input.runId,
+          input.ofRunId,
+          { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: returned.record },
+          plan.before,
+        );
         return returned;
       },
       detail: ({ record: { kept }, notes }) => ({ keptBytes: kept.keptBytes, ...notesDetail(notes) }),

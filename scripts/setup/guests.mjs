@@ -39,5 +39,6 @@ export async function tryAccelerator(purpose) {
 }
 
 export function sayHowGuestsRun() {
-  if (knownAccelerator() === 'qemu') say('Virtual servers of demo, tests and benchmark run under emulation: KVM cannot be used here. Slower, otherwise the same.');
+  if (knownAccelerator() === 'qemu')
+    say('Virtual servers of demo, tests and benchmark run under emulation: KVM cannot be used here. Slower, otherwise the same.');
 }

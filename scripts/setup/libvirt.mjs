@@ -12,8 +12,8 @@ export async function libvirtIsReady() {
 }
 
 /**
- * Whether /dev/kvm belongs to root alone, as on a machine without udev. libvirt runs QEMU as another user, takes the difference for a change of the machine and examines QEMU again with
- * every definition: 10 to 30 s each (measured with libvirt 9.0; 0.02 s otherwise).
+ * Whether /dev/kvm belongs to root alone, as on a machine without udev. libvirt runs QEMU as another user, takes the difference for a change of the machine
+ * and examines QEMU again with every definition: 10 to 30 s each (measured with libvirt 9.0; 0.02 s otherwise).
  */
 export function kvmDeviceIsRootOnly() {
   const device = statSync('/dev/kvm', { throwIfNoEntry: false });
@@ -42,7 +42,7 @@ export async function startLibvirt() {
       if (!(await socketAnswers(LOG_SOCKET))) await startDaemon(daemon('virtlogd'), ['-d']);
       if ((await ask('virsh', ['-q', '-c', 'qemu:///system', 'version'], { timeoutMs: 10_000 })) === null) await startDaemon(daemon('libvirtd'), ['-d']);
     }
-    for (const endAt = Date.now() + READY_WITHIN_MS; Date.now() < endAt; ) {
+    for (const endAt = Date.now() + READY_WITHIN_MS; Date.now() < endAt;) {
       if (await libvirtIsReady()) return;
       await new Promise((resolvePromise) => setTimeout(resolvePromise, 250));
     }

@@ -4,7 +4,17 @@ import { ask, run } from './programs.mjs';
 import { SetupStopped, duration, longPart, say } from './progress.mjs';
 
 /** What the hypervisor and its backups need, then what building the test guests needs. Kernel and boot loaders of guests are only unpacked, see test/guests. */
-const HOST_PACKAGES = ['qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'ovmf', 'restic', 'rclone', 'openssh-client'];
+const HOST_PACKAGES = [
+  'qemu-system-x86',
+  'qemu-utils',
+  'libvirt-daemon-system',
+  'libvirt-daemon-driver-qemu',
+  'libvirt-clients',
+  'ovmf',
+  'restic',
+  'rclone',
+  'openssh-client',
+];
 const GUEST_BUILD_PACKAGES = ['mtools', 'dosfstools', 'e2fsprogs', 'kmod', 'xz-utils', 'zstd'];
 /** What the benchmark compares with. */
 const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];
@@ -72,7 +82,7 @@ export async function installPackages(names) {
 /** Runs apt-get; while another program holds its lock, says so and waits. */
 export async function apt(args, onLine, { program = 'apt-get', waitMs = LOCK_WAIT_MS, retryMs = LOCK_RETRY_MS } = {}) {
   const startedAt = Date.now();
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       return await run(program, ['-q', ...args], { env: QUIET_APT, onLine, patient: true });
     } catch (error) {

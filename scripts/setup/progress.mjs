@@ -55,6 +55,9 @@ export const indent = (text) =>
 
 /** Output of programs is shown without control characters, cut to one line. */
 function printable(line) {
-  const plain = line.replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, '').replace(/\p{Cc}/gu, ' ').trim();
+  const plain = line
+    .replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, '')
+    .replace(/\p{Cc}/gu, ' ')
+    .trim();
   return plain.length > LINE_WIDTH ? `${plain.slice(0, LINE_WIDTH - 1)}…` : plain;
 }

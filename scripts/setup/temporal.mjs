@@ -37,7 +37,8 @@ export async function makeTemporal() {
     async () => {
       const go = await findGo();
       const made = go === null ? await download(scratch) : await build(go, scratch).catch((error) => downloadAfter(error, scratch));
-      if (!(await isTemporal(made))) throw new SetupStopped(`${made} does not answer as a Temporal CLI.\nWhat to do: install it by hand and set MODOSU_TEMPORAL_CLI to its path.`);
+      if (!(await isTemporal(made)))
+        throw new SetupStopped(`${made} does not answer as a Temporal CLI.\nWhat to do: install it by hand and set MODOSU_TEMPORAL_CLI to its path.`);
       chmodSync(made, 0o755);
       mkdirSync(directory, { recursive: true, mode: 0o755 });
       chmodSync(directory, 0o755);
@@ -49,7 +50,10 @@ export async function makeTemporal() {
 async function build(go, scratch) {
   await longPart(
     `Building the Temporal CLI ${temporalVersion} with ${go}`,
-    { expected: '5 min on two cores', advice: 'check that the Go module proxy can be reached (go env GOPROXY), or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.' },
+    {
+      expected: '5 min on two cores',
+      advice: 'check that the Go module proxy can be reached (go env GOPROXY), or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
+    },
     (onLine) =>
       run(go, ['install', '-v', `github.com/temporalio/cli/cmd/temporal@v${temporalVersion}`], {
         cwd: scratch, // outside the checkout: no go.mod is looked at
@@ -94,13 +98,13 @@ async function download(scratch) {
     {
       expected: '1 min',
       advice:
-        'install Go 1.25 or newer and start again, so that the CLI can be built;\n' +
-        'or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
+        'install Go 1.25 or newer and start again, so that the CLI can be built;\n' + 'or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
     },
     (onLine) => run(process.execPath, ['-e', script, scratch, `v${temporalVersion}`], { cwd: projectRoot, onLine, timeoutMs: 5 * 60_000 }),
   );
   const file = readdirSync(scratch).find((name) => name.startsWith('temporal'));
-  if (file === undefined || !existsSync(join(scratch, file))) throw new SetupStopped('The SDK left no Temporal CLI.\nWhat to do: install it and set MODOSU_TEMPORAL_CLI to its path.');
+  if (file === undefined || !existsSync(join(scratch, file)))
+    throw new SetupStopped('The SDK left no Temporal CLI.\nWhat to do: install it and set MODOSU_TEMPORAL_CLI to its path.');
   chmodSync(join(scratch, file), 0o755);
   return join(scratch, file);
 }

@@ -22,8 +22,8 @@ const ENTRIES_PER_INSERT = 500;
  * Appends entries to the hash chain, in the transaction of the change they record. Call it as the last thing before the commit: from here on every other
  * writer of the audit waits for that commit.
  *
- * Needs READ COMMITTED: the statement after the lock must see what the lock's last holder committed. Entries of one call get the same time, read from the database,
- * so that workers with different clocks make one time line.
+ * Needs READ COMMITTED: the statement after the lock must see what the lock's last holder committed. Entries of one call get the same time, read from the
+ * database, so that workers with different clocks make one time line.
  */
 export async function appendAudit(execute: SqlExecutor, events: readonly AuditEvent[]): Promise<void> {
   if (events.length === 0) return;

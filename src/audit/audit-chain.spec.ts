@@ -66,7 +66,12 @@ describe('verifyAuditChain', () => {
   it('names a changed entry', async () => {
     const entries = chain(10);
     entries[4] = { ...(entries[4] as AuditEntryView), actor: 'mallory' };
-    expect(await verifyAuditChain(batchesOf(entries))).toMatchObject({ intact: false, entries: 4, firstBadSeq: 5, problem: expect.stringContaining('was changed') });
+    expect(await verifyAuditChain(batchesOf(entries))).toMatchObject({
+      intact: false,
+      entries: 4,
+      firstBadSeq: 5,
+      problem: expect.stringContaining('was changed'),
+    });
   });
 
   it('names a removed entry, the first as well', async () => {
@@ -78,7 +83,10 @@ describe('verifyAuditChain', () => {
   it('names the broken link after an entry that was exchanged and sealed again', async () => {
     const entries = chain(10);
     entries[4] = sealAuditEntry({ ...(entries[4] as AuditEntryView), actor: 'mallory' });
-    expect(await verifyAuditChain(batchesOf(entries))).toMatchObject({ firstBadSeq: 6, problem: expect.stringContaining('does not link to the hash of entry 5') });
+    expect(await verifyAuditChain(batchesOf(entries))).toMatchObject({
+      firstBadSeq: 6,
+      problem: expect.stringContaining('does not link to the hash of entry 5'),
+    });
   });
 
   it('names entries that were renumbered over a gap', async () => {

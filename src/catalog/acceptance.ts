@@ -38,7 +38,15 @@ export function refusalEvent(kind: RunKind, request: RefusableRequest, error: un
     actor: request.actor,
     action: 'run.refused',
     serverId: request.serverId,
-    details: { kind, code: error.code, message: error.message, reason, planId, ofRunId, holder: error.code === 'SERVER_BUSY' ? error.context['runId'] : undefined },
+    details: {
+      kind,
+      code: error.code,
+      message: error.message,
+      reason,
+      planId,
+      ofRunId,
+      holder: error.code === 'SERVER_BUSY' ? error.context['runId'] : undefined,
+    },
   };
 }
 
@@ -66,14 +74,20 @@ export interface UsablePlan {
  * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`,
  * `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
  */
-export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord, { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>): UsablePlan {
+export function requireUsablePlan(
+  plan: PlanForAcceptance,
+  server: ServerRecord,
+  { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>,
+): UsablePlan {
   const context = { planId: plan.id };
   if (hold && plan.scenario !== 'server') {
-    const why = plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
+    const why =
+      plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
     throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
   }
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
-  if (plan.state === 'failed') throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
+  if (plan.state === 'failed')
+    throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
   if (plan.state === 'used') {
     const runId = plan.runId ?? '';
     throw new ModosuError('PLAN_ALREADY_USED', `Plan ${plan.id} was carried out by run ${runId}.`, { context: { ...context, runId } });
@@ -92,14 +106,18 @@ export function requireUsablePlan(plan: PlanForAcceptance, server: ServerRecord,
     });
   }
   if (confirm !== server.name) {
-    throw new ModosuError('CONFIRMATION_MISMATCH', `The plan changes server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`, { context });
+    throw new ModosuError(
+      'CONFIRMATION_MISMATCH',
+      `The plan changes server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`,
+      { context },
+    );
   }
   return { body, hash: plan.hash };
 }
 
 /**
- * The id of the run that carries the plan out: chosen with the plan, because the new volumes are named after it. A plan that is not ready has none yet; its request is
- * refused, so any id will do.
+ * The id of the run that carries the plan out: chosen with the plan, because the new volumes are named after it. A plan that is not ready has none yet; its
+ * request is refused, so any id will do.
  */
 export const plannedRunId = ({ body }: Pick<PlanForAcceptance, 'body'>): string => (body === null ? newId('run') : (JSON.parse(body) as PlanBody).runId);
 
@@ -169,7 +187,11 @@ export function backupDataInput(server: ServerRecord, request: AcceptDataBackupR
   const unknown = (request.dataSets ?? []).filter((name) => !dataSets.some((dataSet) => dataSet.name === name));
   if (unknown.length > 0 || dataSets.length === 0) {
     const declared = dataSets.length === 0 ? 'none is declared' : `declared are ${dataSets.map(({ name }) => name).join(', ')}`;
-    throw new ModosuError('DATA_SET_NOT_FOUND', `Server "${server.name}" has no data set${unknown.length === 0 ? '' : ` "${storableText(unknown[0] ?? '', 64)}"`}: ${declared}. Nothing was started.`, { context: { server: server.name } });
+    throw new ModosuError(
+      'DATA_SET_NOT_FOUND',
+      `Server "${server.name}" has no data set${unknown.length === 0 ? '' : ` "${storableText(unknown[0] ?? '', 64)}"`}: ${declared}. Nothing was started.`,
+      { context: { server: server.name } },
+    );
   }
   const chosen = dataSets.filter(({ name }) => request.dataSets?.includes(name) ?? true);
   return { ...runInput(server, grant), items: chosen.map((dataSet) => ({ recoveryPointId: newId('rp'), dataSet })), reason: storableText(request.reason) };

@@ -50,10 +50,10 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
         const revokedAt = now();
         if (isExpired(row, revokedAt)) return tokenRecord(row);
         // Of several who revoke it at once, one has done it.
-        const inserted = (await manager.query(
-          'INSERT INTO token_revocation (token_id, revoked_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING token_id',
-          [tokenId, revokedAt],
-        )) as readonly unknown[];
+        const inserted = (await manager.query('INSERT INTO token_revocation (token_id, revoked_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING token_id', [
+          tokenId,
+          revokedAt,
+        ])) as readonly unknown[];
         if (inserted.length === 1) audit({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
         return tokenRecord(endedBy(row, await manager.findOneBy(TokenRevocationEntity, { tokenId })));
       }),
@@ -97,6 +97,7 @@ const endedBy = (row: TokenRow, revocation: TokenRevocationRow | null): TokenRow
   return { ...row, expiresAt: revocation.revokedAt };
 };
 
-export const tokenNotFound = (tokenId: string): ModosuError => new ModosuError('TOKEN_NOT_FOUND', `There is no token "${tokenId.slice(0, 128)}".`, { context: { tokenId: tokenId.slice(0, 128) } });
+export const tokenNotFound = (tokenId: string): ModosuError =>
+  new ModosuError('TOKEN_NOT_FOUND', `There is no token "${tokenId.slice(0, 128)}".`, { context: { tokenId: tokenId.slice(0, 128) } });
 
 export const isExpired = ({ expiresAt }: Pick<TokenRow, 'expiresAt'>, now: Date): boolean => expiresAt !== null && expiresAt.getTime() <= now.getTime();

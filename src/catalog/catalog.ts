@@ -136,8 +136,9 @@ export interface Catalog {
   /** What the estate would change. Read-only. Nothing is ever removed without prune (later); absent things are listed as `kept`. */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
   /**
-   * Applies it in one transaction; idempotent. A server keeps its id when its name stays. `ESTATE_CONFLICT`: another UUID under a known name, or two names for one domain.
-   * A server that is not in `resolved` (its domain is gone) keeps the identity it has; `DOMAIN_NOT_FOUND` when it is new or gets another domain.
+   * Applies it in one transaction; idempotent. A server keeps its id when its name stays. `ESTATE_CONFLICT`: another UUID under a known name, or two names
+   * for one domain. A server that is not in `resolved` (its domain is gone) keeps the identity it has; `DOMAIN_NOT_FOUND` when it is new or gets another
+   * domain.
    */
   applyEstate(actor: Actor, estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
   listHypervisors(): Promise<readonly HypervisorDeclaration[]>;
@@ -149,7 +150,10 @@ export interface Catalog {
   // --- recovery points ---------------------------------------------------------------------------------------------------
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<number>;
-  /** Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws `REPOSITORY_NOT_CONFIGURED`. */
+  /**
+   * Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws
+   * `REPOSITORY_NOT_CONFIGURED`.
+   */
   recordRecoveryPoint(manifest: ImageManifest, repository: string): Promise<ImageRecoveryPointView>;
   /** The same for a data recovery point. */
   recordDataRecoveryPoint(manifest: DataManifest): Promise<DataRecoveryPointView>;
@@ -188,8 +192,8 @@ export interface Catalog {
 
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   /**
-   * In one transaction: idempotency key, run row (`accepted`), the server's lock row with a new, higher fencing token, audit `run.requested`. Throws `SERVER_BUSY` with
-   * the holder's run id in the context (`runId`); the refusal is audited too, in a transaction of its own.
+   * In one transaction: idempotency key, run row (`accepted`), the server's lock row with a new, higher fencing token, audit `run.requested`. Throws
+   * `SERVER_BUSY` with the holder's run id in the context (`runId`); the refusal is audited too, in a transaction of its own.
    */
   acceptBackup(request: AcceptBackupRequest): Promise<AcceptedRun>;
   /** The same for data. Throws `DATA_SET_NOT_FOUND`, also when none is declared. */
@@ -200,7 +204,10 @@ export interface Catalog {
    * `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
    */
   acceptPlanned(request: AcceptPlannedRequest): Promise<AcceptedRun>;
-  /** The same for the deletion of kept volumes. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE` (never went live), `SERVER_BUSY`. */
+  /**
+   * The same for the deletion of kept volumes. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE` (never went live),
+   * `SERVER_BUSY`.
+   */
   acceptConfirm(request: AcceptConfirmRequest): Promise<AcceptedRun>;
   /**
    * Writes a person's decision down, once: asking twice changes nothing. Only for a run that waits for it: `RUN_FINISHED`, `RUN_NOT_WAITING`. Audited as
@@ -228,8 +235,8 @@ export interface Catalog {
   /** Progress of the step with this key; not audited. Unknown step: nothing. */
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
   /**
-   * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run succeeded, its open
-   * steps are closed: what was running has failed, what was pending is skipped.
+   * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run
+   * succeeded, its open steps are closed: what was running has failed, what was pending is skipped.
    */
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
   /**
@@ -277,17 +284,30 @@ export interface Catalog {
 
   // --- tokens ------------------------------------------------------------------------------------------------------------
   /** Stores only a SHA-256 of the token. The secret is returned once. Audited (name and scopes, never the token). */
-  createToken(actor: Actor, name: string, scopes: readonly TokenScope[], expiresAt: Date | null): Promise<{ readonly record: TokenRecord; readonly secret: string }>;
+  createToken(
+    actor: Actor,
+    name: string,
+    scopes: readonly TokenScope[],
+    expiresAt: Date | null,
+  ): Promise<{ readonly record: TokenRecord; readonly secret: string }>;
   /** Throws `TOKEN_INVALID` for unknown and expired ones, in constant time with respect to the content. */
   authenticate(secret: string): Promise<TokenRecord>;
   /** Newest first, also those whose time is over. */
   listTokens(): Promise<readonly TokenRecord[]>;
-  /** Ends a token's time now; its row stays, because the audit names it. Throws `TOKEN_NOT_FOUND`. Idempotent: one whose time is over stays as it is. Audited. */
+  /**
+   * Ends a token's time now; its row stays, because the audit names it. Throws `TOKEN_NOT_FOUND`. Idempotent: one whose time is over stays as it is. Audited.
+   */
   revokeToken(actor: Actor, tokenId: string): Promise<TokenRecord>;
 
   // --- audit -------------------------------------------------------------------------------------------------------------
   /** For events that change nothing else, such as a refused request. */
-  audit(entry: { readonly actor: Actor; readonly action: string; readonly runId?: string | null; readonly serverId?: string | null; readonly details?: Readonly<Record<string, unknown>> }): Promise<void>;
+  audit(entry: {
+    readonly actor: Actor;
+    readonly action: string;
+    readonly runId?: string | null;
+    readonly serverId?: string | null;
+    readonly details?: Readonly<Record<string, unknown>>;
+  }): Promise<void>;
   /** Oldest first. */
   listAudit(filter: { readonly runId?: string }, page: PageRequest): Promise<Page<AuditEntryView>>;
   /** Walks the whole chain in batches and names the first bad entry. */

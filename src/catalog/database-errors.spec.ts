@@ -6,7 +6,23 @@ const withCode = (code: string, message = 'text'): Error => Object.assign(new Er
 const wrapped = (code: string): Error => Object.assign(new Error('query failed'), { driverError: withCode(code) });
 
 describe('translateDatabaseError', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', '57P01', '57P03', '57014', '08006', '53300', '53100', '28P01', '3D000', '25006', '55P03', '40P01', '40001'])('%s: unavailable, retry later', (code) => {
+  it.each([
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ENOTFOUND',
+    '57P01',
+    '57P03',
+    '57014',
+    '08006',
+    '53300',
+    '53100',
+    '28P01',
+    '3D000',
+    '25006',
+    '55P03',
+    '40P01',
+    '40001',
+  ])('%s: unavailable, retry later', (code) => {
     expect(translateDatabaseError(withCode(code))).toMatchObject({ code: 'CATALOG_UNAVAILABLE', retry: 'later', context: { sqlState: code } });
     expect(translateDatabaseError(wrapped(code)).code).toBe('CATALOG_UNAVAILABLE');
   });

@@ -4,7 +4,10 @@ import { isModosuError, ModosuError, type ErrorContext } from '../contracts/erro
 
 const NETWORK_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT']);
 
-/** Of whole classes: 08 connection, 53 resources (disk full, too many connections), 57 operator (shutting down, starting up, cancelled by a time-out), 58 system. */
+/**
+ * Of whole classes: 08 connection, 53 resources (disk full, too many connections), 57 operator (shutting down, starting up, cancelled by a time-out), 58
+ * system.
+ */
 const UNAVAILABLE_CLASSES = new Set(['08', '53', '57', '58']);
 /** Not in a class of those: wrong password, unknown role, unknown database, a standby that takes no writes, lock time-out, idle in transaction. */
 const UNAVAILABLE_STATES = new Set(['28P01', '28000', '3D000', '25006', '55P03', '25P03']);
@@ -13,7 +16,8 @@ const OUTDATED_STATES = new Set(['42P01', '42703', '3F000', '42883', '42501']);
 const RETRYABLE_STATES = new Set(['40001', '40P01']);
 
 /** Texts of pg, its pool and TypeORM (whose query runner is "released" when its connection breaks in mid-transaction); they give no code. */
-const LOST_CONNECTION = /Query runner (?:was )?already released|Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|timeout expired|after calling end on the pool|Client was closed|Driver not Connected|Query read timeout/i;
+const LOST_CONNECTION =
+  /Query runner (?:was )?already released|Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|timeout expired|after calling end on the pool|Client was closed|Driver not Connected|Query read timeout/i;
 
 /** SQLSTATE or system error code of a thrown value, looking through TypeORM's wrapper and Node's aggregate of addresses tried. */
 export function databaseCode(thrown: unknown): string | null {

@@ -51,7 +51,11 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
 }
 
 /** Whether the decision is still to be written. Throws `RUN_FINISHED`, `RUN_NOT_WAITING`. Pure. */
-export function mustBeDecided(run: Pick<RunRow, 'id' | 'state' | 'waitingFor' | 'cancelRequested'>, { kind }: Pick<DecisionRequest, 'kind'>, isDecided: boolean): boolean {
+export function mustBeDecided(
+  run: Pick<RunRow, 'id' | 'state' | 'waitingFor' | 'cancelRequested'>,
+  { kind }: Pick<DecisionRequest, 'kind'>,
+  isDecided: boolean,
+): boolean {
   if (isFinal(run.state)) throw runFinished(run);
   if (isDecided) return false;
   const context = { runId: run.id, state: run.state };

@@ -54,13 +54,27 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
   const current = known.find(({ name }) => name === declaration.name);
   const { uuid, domainName } = identityOf(declaration, current, resolved);
   if (current !== undefined && current.uuid !== uuid) {
-    throw new ModosuError('ESTATE_CONFLICT', `Server "${declaration.name}" is domain ${current.domainName} (UUID ${current.uuid}) in the catalogue, but "${domainName}" now has UUID ${uuid}.`, {
-      hint: 'A new server gets a new name: its recovery points must not be mixed with those of the old one. Nothing was changed.',
-      context: { server: declaration.name, knownUuid: current.uuid, foundUuid: uuid },
-    });
+    throw new ModosuError(
+      'ESTATE_CONFLICT',
+      `Server "${declaration.name}" is domain ${current.domainName} (UUID ${current.uuid}) in the catalogue, but "${domainName}" now has UUID ${uuid}.`,
+      {
+        hint: 'A new server gets a new name: its recovery points must not be mixed with those of the old one. Nothing was changed.',
+        context: { server: declaration.name, knownUuid: current.uuid, foundUuid: uuid },
+      },
+    );
   }
   const { name, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds } = declaration;
-  return { id: current?.id ?? null, name, uuid, domainName, hypervisor, repository, stopTimeoutSeconds, agentTimeoutSeconds, protection: protectionOf(declaration) };
+  return {
+    id: current?.id ?? null,
+    name,
+    uuid,
+    domainName,
+    hypervisor,
+    repository,
+    stopTimeoutSeconds,
+    agentTimeoutSeconds,
+    protection: protectionOf(declaration),
+  };
 }
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
@@ -93,9 +107,13 @@ function identityOf(
   if (found !== undefined) return found;
   const domainName = declaration.domain ?? declaration.name;
   if (current !== undefined && current.domainName === domainName) return current;
-  throw new ModosuError('DOMAIN_NOT_FOUND', `Hypervisor "${declaration.hypervisor}" has no domain "${domainName}" for server "${declaration.name}". Nothing was changed.`, {
-    context: { server: declaration.name, domain: domainName, hypervisor: declaration.hypervisor },
-  });
+  throw new ModosuError(
+    'DOMAIN_NOT_FOUND',
+    `Hypervisor "${declaration.hypervisor}" has no domain "${domainName}" for server "${declaration.name}". Nothing was changed.`,
+    {
+      context: { server: declaration.name, domain: domainName, hypervisor: declaration.hypervisor },
+    },
+  );
 }
 
 function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly ServerRecord[]): void {
@@ -105,10 +123,14 @@ function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly Ser
     const domain = JSON.stringify([server.hypervisor, server.uuid]);
     const owner = owners.get(domain);
     if (owner !== undefined) {
-      throw new ModosuError('ESTATE_CONFLICT', `Servers "${owner}" and "${server.name}" are the same domain ${server.domainName} (UUID ${server.uuid}) on hypervisor "${server.hypervisor}".`, {
-        hint: 'Protect a domain under one name only. A server cannot be renamed in the catalogue. Nothing was changed.',
-        context: { servers: [owner, server.name], uuid: server.uuid },
-      });
+      throw new ModosuError(
+        'ESTATE_CONFLICT',
+        `Servers "${owner}" and "${server.name}" are the same domain ${server.domainName} (UUID ${server.uuid}) on hypervisor "${server.hypervisor}".`,
+        {
+          hint: 'Protect a domain under one name only. A server cannot be renamed in the catalogue. Nothing was changed.',
+          context: { servers: [owner, server.name], uuid: server.uuid },
+        },
+      );
     }
     owners.set(domain, server.name);
   }
@@ -124,10 +146,14 @@ function refuseSharedGuests(drafts: readonly ServerDraft[], known: readonly Serv
     for (const key of [ssh.hostKey, JSON.stringify([ssh.host.toLowerCase(), ssh.port])]) {
       const owner = owners.get(key);
       if (owner !== undefined) {
-        throw new ModosuError('ESTATE_CONFLICT', `Servers "${owner}" and "${name}" have the same SSH address or host key: programs for one would run in the other.`, {
-          hint: 'Declare under "ssh" of each server its own address and host key; servers made from one template need new host keys. Nothing was changed.',
-          context: { servers: [owner, name] },
-        });
+        throw new ModosuError(
+          'ESTATE_CONFLICT',
+          `Servers "${owner}" and "${name}" have the same SSH address or host key: programs for one would run in the other.`,
+          {
+            hint: 'Declare under "ssh" of each server its own address and host key; servers made from one template need new host keys. Nothing was changed.',
+            context: { servers: [owner, name] },
+          },
+        );
       }
       owners.set(key, name);
     }

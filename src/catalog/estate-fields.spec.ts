@@ -13,7 +13,10 @@ const declared: Protection = {
 
 describe('the fields of a declaration', () => {
   it('show of a new server only what is declared', () => {
-    expect(createdLines([...placeFields({ repository: 'main', stopTimeoutSeconds: 120 }), ...protectionFields(NO_PROTECTION)])).toEqual(['repository: main', 'stopTimeoutSeconds: 120']);
+    expect(createdLines([...placeFields({ repository: 'main', stopTimeoutSeconds: 120 }), ...protectionFields(NO_PROTECTION)])).toEqual([
+      'repository: main',
+      'stopTimeoutSeconds: 120',
+    ]);
     expect(createdLines(protectionFields(declared))).toEqual([
       'disks: vdb data',
       'nics: 52:54:00:00:00:01 backup',
@@ -27,13 +30,21 @@ describe('the fields of a declaration', () => {
 
   it('are the same whatever the order in which a database gives their properties back', () => {
     const [check] = declared.healthChecks;
-    const reordered = { ...declared, healthChecks: [Object.fromEntries(Object.entries(check ?? {}).reverse()) as unknown as typeof check & object], quiesce: { after: declared.quiesce.after, before: null } };
+    const reordered = {
+      ...declared,
+      healthChecks: [Object.fromEntries(Object.entries(check ?? {}).reverse()) as unknown as typeof check & object],
+      quiesce: { after: declared.quiesce.after, before: null },
+    };
     expect(changedLines(protectionFields(declared), protectionFields(reordered))).toEqual([]);
   });
 
   it('say that something changed also where the short form is the same', () => {
     const changed = { ...declared, healthChecks: declared.healthChecks.map((check) => ({ ...check, timeoutSeconds: 61 })), nics: [], disks: [] };
-    expect(changedLines(protectionFields(declared), protectionFields(changed))).toEqual(['disks: vdb data -> none', 'nics: 52:54:00:00:00:01 backup -> none', 'healthChecks: shop -> shop (changed)']);
+    expect(changedLines(protectionFields(declared), protectionFields(changed))).toEqual([
+      'disks: vdb data -> none',
+      'nics: 52:54:00:00:00:01 backup -> none',
+      'healthChecks: shop -> shop (changed)',
+    ]);
   });
 
   it('stay on one short line', () => {

@@ -31,7 +31,8 @@ export const protectionFields = ({ disks, nics, healthChecks, quiesce, onlineBac
   declared('ssh', ssh, ssh === null ? '' : `${ssh.user}@${ssh.host}:${ssh.port}${ssh.sudo ? ' with sudo' : ''}, host key …${ssh.hostKey.slice(-12)}`),
 ];
 
-export const createdLines = (fields: readonly Field[]): readonly string[] => fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);
+export const createdLines = (fields: readonly Field[]): readonly string[] =>
+  fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);
 
 /** `before` and `after` have the same labels. */
 export function changedLines(before: readonly Field[], after: readonly Field[]): readonly string[] {

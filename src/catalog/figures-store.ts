@@ -18,7 +18,8 @@ export function figuresStore(database: Database, now: () => Date): Pick<Catalog,
   };
 }
 
-const rowsOf = async <T>(manager: EntityManager, sql: string, parameters: unknown[] = []): Promise<readonly T[]> => (await manager.query(sql, parameters)) as readonly T[];
+const rowsOf = async <T>(manager: EntityManager, sql: string, parameters: unknown[] = []): Promise<readonly T[]> =>
+  (await manager.query(sql, parameters)) as readonly T[];
 
 type StepRow = Omit<StepFigures, 'within'> & Readonly<Record<string, number>>;
 

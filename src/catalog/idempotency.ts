@@ -10,8 +10,8 @@ export interface KeyedRequest {
 }
 
 /**
- * Claims the request's Idempotency-Key for `resultId`, or gives the id that the same request got before (null: the key is new, or there is none). A second request with the
- * same key waits here until the first has committed or was refused; a refused request leaves its key free. Throws `IDEMPOTENCY_KEY_REUSED`.
+ * Claims the request's Idempotency-Key for `resultId`, or gives the id that the same request got before (null: the key is new, or there is none). A second
+ * request with the same key waits here until the first has committed or was refused; a refused request leaves its key free. Throws `IDEMPOTENCY_KEY_REUSED`.
  */
 export async function claimIdempotencyKey(manager: EntityManager, request: KeyedRequest, resultId: string, now: Date): Promise<string | null> {
   if (request.idempotencyKey === null) return null;

@@ -87,7 +87,10 @@ async function writeServers({ manager }: Transaction, drafts: readonly ServerDra
   for (let start = 0; start < created.length; start += ROWS_PER_INSERT) {
     const rows = created.slice(start, start + ROWS_PER_INSERT);
     await manager.insert(ServerEntity, rows);
-    await manager.insert(LineageEntity, rows.map(({ id, lineageId }) => ({ id: lineageId, serverId: id, runId: null, startedAt: now })));
+    await manager.insert(
+      LineageEntity,
+      rows.map(({ id, lineageId }) => ({ id: lineageId, serverId: id, runId: null, startedAt: now })),
+    );
   }
   return ids;
 }

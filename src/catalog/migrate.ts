@@ -56,7 +56,9 @@ async function executedMigrations(manager: EntityManager): Promise<readonly stri
 }
 
 async function refuseUnfitRole(manager: EntityManager, appRole: string): Promise<void> {
-  const [role] = (await manager.query(`SELECT rolsuper, pg_has_role(oid, current_user, 'MEMBER') AS owns FROM pg_roles WHERE rolname = $1`, [appRole])) as readonly {
+  const [role] = (await manager.query(`SELECT rolsuper, pg_has_role(oid, current_user, 'MEMBER') AS owns FROM pg_roles WHERE rolname = $1`, [
+    appRole,
+  ])) as readonly {
     readonly rolsuper: boolean;
     readonly owns: boolean;
   }[];

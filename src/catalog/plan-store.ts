@@ -68,7 +68,10 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         await requireUndoableRun(manager, ofRunId, server);
         await manager.insert(
           RestorePlanEntity,
-          newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, now()),
+          newPlan(
+            { id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId },
+            now(),
+          ),
         );
         audit({ actor, action: 'plan.requested', serverId, details: { planId, server: server.name, scenario: 'undo', ofRunId } });
         return { planId, serverId, replayed: false };
@@ -124,7 +127,9 @@ export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
 export function planText(plan: Pick<RestorePlanRow, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody, hash: string): string {
   const text = canonicalJson(body);
   if (!isBodyOf(plan, body) || sha256Of(text) !== hash) {
-    throw new ModosuError('INTERNAL', `The content given for plan ${plan.id} is not its own, or does not have the hash ${hash}.`, { context: { planId: plan.id } });
+    throw new ModosuError('INTERNAL', `The content given for plan ${plan.id} is not its own, or does not have the hash ${hash}.`, {
+      context: { planId: plan.id },
+    });
   }
   return text;
 }
@@ -154,12 +159,26 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
 });
 
 /** What the workflow of a plan is started with. The database holds that an undo names its run. */
-export function startablePlan({ id: planId, serverId, recoveryPointId, keepDisks, attachOldDisks, request, undoesRunId }: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'attachOldDisks' | 'request' | 'undoesRunId'>): StartablePlan {
+export function startablePlan({
+  id: planId,
+  serverId,
+  recoveryPointId,
+  keepDisks,
+  attachOldDisks,
+  request,
+  undoesRunId,
+}: Pick<RestorePlanRow, 'id' | 'serverId' | 'recoveryPointId' | 'keepDisks' | 'attachOldDisks' | 'request' | 'undoesRunId'>): StartablePlan {
   if (undoesRunId !== null) return { scenario: 'undo', input: { planId, serverId, ofRunId: undoesRunId } };
   if (request !== null && 'selection' in request) {
-    return { scenario: 'data', input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt } };
+    return {
+      scenario: 'data',
+      input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt },
+    };
   }
-  return { scenario: 'server', input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null } };
+  return {
+    scenario: 'server',
+    input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null },
+  };
 }
 
 async function requirePlan(manager: EntityManager, planId: string): Promise<RestorePlanRow> {

@@ -9,7 +9,17 @@ import { RecoveryPointEntity, RepositoryEntity, RunEntity, type RecoveryPointRow
 import { requireServer } from './inventory-store';
 import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow, recoveryPointView } from './views';
 
-type RecoveryPointMethods = Pick<Catalog, 'nextGeneration' | 'recordRecoveryPoint' | 'recordDataRecoveryPoint' | 'listRecoveryPoints' | 'getRecoveryPoint' | 'newestUsable' | 'usableData' | 'markRecoveryPoint'>;
+type RecoveryPointMethods = Pick<
+  Catalog,
+  | 'nextGeneration'
+  | 'recordRecoveryPoint'
+  | 'recordDataRecoveryPoint'
+  | 'listRecoveryPoints'
+  | 'getRecoveryPoint'
+  | 'newestUsable'
+  | 'usableData'
+  | 'markRecoveryPoint'
+>;
 
 /** Nobody looks further back for the newest suitable one. */
 const USABLE_DATA_LIMIT = 1000;
@@ -22,7 +32,11 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     nextGeneration: (serverId) =>
       database.read(async (manager) => {
         await requireServer(manager, serverId);
-        const { highest } = (await manager.createQueryBuilder(RecoveryPointEntity, 'point').select('MAX(point.generation)', 'highest').where({ serverId }).getRawOne<{ readonly highest: number | null }>()) ?? { highest: null };
+        const { highest } = (await manager
+          .createQueryBuilder(RecoveryPointEntity, 'point')
+          .select('MAX(point.generation)', 'highest')
+          .where({ serverId })
+          .getRawOne<{ readonly highest: number | null }>()) ?? { highest: null };
         return (highest ?? 0) + 1;
       }),
 
@@ -72,7 +86,11 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
     listRecoveryPoints: ({ serverId }, page) =>
       database.read(async (manager) => {
         const after = readTimeCursor('recovery-points', page.cursor);
-        const query = manager.createQueryBuilder(RecoveryPointEntity, 'point').orderBy('point.pointInTime', 'DESC').addOrderBy('point.id', 'DESC').limit(rowsToRead(page));
+        const query = manager
+          .createQueryBuilder(RecoveryPointEntity, 'point')
+          .orderBy('point.pointInTime', 'DESC')
+          .addOrderBy('point.id', 'DESC')
+          .limit(rowsToRead(page));
         if (serverId !== undefined) query.andWhere('point.serverId = :serverId', { serverId });
         if (after !== null) query.andWhere('(point.pointInTime, point.id) < (:at, :id)', after);
         return toPage(await query.getMany(), page, recoveryPointView, ({ pointInTime, id }) => timeCursor('recovery-points', { at: pointInTime, id }));
@@ -127,7 +145,15 @@ export async function requireRecoveryPoint(manager: EntityManager, id: string): 
 }
 
 /** What the audit says about one. */
-export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, addedBytes, pointInTime }: RecoveryPointRow): Readonly<Record<string, unknown>> => ({
+export const publishedData = ({
+  id,
+  dataSet,
+  purpose,
+  snapshotId,
+  sizeBytes,
+  addedBytes,
+  pointInTime,
+}: RecoveryPointRow): Readonly<Record<string, unknown>> => ({
   recoveryPointId: id,
   dataSet,
   purpose,
@@ -139,12 +165,28 @@ export const publishedData = ({ id, dataSet, purpose, snapshotId, sizeBytes, add
 
 /** @param until nothing younger was asked for; null: anything */
 export const noRecoveryPoint = (server: { readonly id: string; readonly name: string }, until: string | null = null): ModosuError =>
-  new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point${until === null ? '' : ` from before the incident at ${until}`}.`, {
-    ...(until === null ? {} : { hint: 'Choose one by its id (--recovery-point): `modosu recovery-point list --server NAME`.' }),
-    context: { serverId: server.id, server: server.name },
-  });
+  new ModosuError(
+    'NO_RECOVERY_POINT',
+    `Server "${server.name}" has no usable recovery point${until === null ? '' : ` from before the incident at ${until}`}.`,
+    {
+      ...(until === null ? {} : { hint: 'Choose one by its id (--recovery-point): `modosu recovery-point list --server NAME`.' }),
+      context: { serverId: server.id, server: server.name },
+    },
+  );
 
-export const generationTaken = ({ id, serverName, generation }: { readonly id: string; readonly serverName: string; readonly generation: number | null }): ModosuError =>
-  new ModosuError('INTERNAL', `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`, {
-    context: { recoveryPointId: id, generation },
-  });
+export const generationTaken = ({
+  id,
+  serverName,
+  generation,
+}: {
+  readonly id: string;
+  readonly serverName: string;
+  readonly generation: number | null;
+}): ModosuError =>
+  new ModosuError(
+    'INTERNAL',
+    `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`,
+    {
+      context: { recoveryPointId: id, generation },
+    },
+  );

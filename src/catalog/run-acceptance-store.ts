@@ -3,7 +3,20 @@ import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
-import { backupDataInput, backupInput, confirmInput, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from './acceptance';
+import {
+  backupDataInput,
+  backupInput,
+  confirmInput,
+  plannedRun,
+  plannedRunId,
+  refusalEvent,
+  requestDetails,
+  requireUsablePlan,
+  runKindOf,
+  serverBusy,
+  type RefusableRequest,
+  type RunGrant,
+} from './acceptance';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
@@ -15,8 +28,8 @@ import { requireConfirmableRun, requireUndoableRun } from './way-back-checks';
 type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptDataBackup' | 'acceptPlanned' | 'acceptConfirm'>;
 
 /**
- * Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. Ways back change only under the server's lock; so what is read of them after it was
- * taken stays true until the run that now holds it changes it.
+ * Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. Ways back change only under the server's lock; so what is read of them
+ * after it was taken stays true until the run that now holds it changes it.
  */
 export function runAcceptanceStore(database: Database, now: () => Date): AcceptanceMethods {
   return {
@@ -100,7 +113,12 @@ async function kindOfPlan(manager: EntityManager, planId: string, serverId: stri
 }
 
 /** A refusal undoes the transaction; its audit entry is written in one of its own. */
-async function refusalsAudited(database: Database, kind: RunKind, request: RefusableRequest, work: (transaction: Transaction) => Promise<AcceptedRun>): Promise<AcceptedRun> {
+async function refusalsAudited(
+  database: Database,
+  kind: RunKind,
+  request: RefusableRequest,
+  work: (transaction: Transaction) => Promise<AcceptedRun>,
+): Promise<AcceptedRun> {
   try {
     return await database.transaction(work);
   } catch (error) {
@@ -123,10 +141,9 @@ async function lockServer(manager: EntityManager, server: ServerRecord, runId: s
       [server.id, runId, acceptedAt],
     )) as readonly unknown[];
     if (taken.length > 0) {
-      const [[row]] = (await manager.query(`UPDATE server_lock SET fencing_token = nextval('fencing_token_seq') WHERE server_id = $1 RETURNING fencing_token`, [server.id])) as [
-        [{ readonly fencing_token: string }],
-        number,
-      ];
+      const [[row]] = (await manager.query(`UPDATE server_lock SET fencing_token = nextval('fencing_token_seq') WHERE server_id = $1 RETURNING fencing_token`, [
+        server.id,
+      ])) as [[{ readonly fencing_token: string }], number];
       return { runId, fencingToken: Number(row.fencing_token), acceptedAt };
     }
     const holder = await manager.findOneBy(ServerLockEntity, { serverId: server.id });

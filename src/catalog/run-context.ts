@@ -5,9 +5,15 @@ import type { RunContext } from './views';
 
 /** What a run's view needs beside its own row, for a page of runs in a handful of statements. */
 export async function readRunContexts(manager: EntityManager, runs: readonly RunRow[]): Promise<(run: RunRow) => RunContext> {
-  const names = await serverNames(manager, runs.map(({ serverId }) => serverId));
+  const names = await serverNames(
+    manager,
+    runs.map(({ serverId }) => serverId),
+  );
   const wayBacks = runs.length === 0 ? [] : await manager.findBy(WayBackEntity, { runId: In(runs.map(({ id }) => id)) });
-  const newest = await newestOpenByServer(manager, wayBacks.flatMap(({ state, serverId }) => (state === 'open' ? [serverId] : [])));
+  const newest = await newestOpenByServer(
+    manager,
+    wayBacks.flatMap(({ state, serverId }) => (state === 'open' ? [serverId] : [])),
+  );
   const waiting = runs.filter(({ waitingFor }) => waitingFor !== null).map(({ id }) => id);
   const decisions = waiting.length === 0 ? [] : await manager.findBy(RunDecisionEntity, { runId: In(waiting) });
   return (run) => ({

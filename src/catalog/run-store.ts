@@ -29,10 +29,14 @@ type RunMethods = Pick<
 export function runStore(database: Database, now: () => Date): RunMethods {
   return {
     listUndispatched: (olderThan) =>
-      database.read(async (manager) => (await manager.find(RunEntity, {
-        where: { state: 'accepted', requestedAt: LessThan(olderThan) },
-        order: { requestedAt: 'ASC' },
-      })).map(dispatchable)),
+      database.read(async (manager) =>
+        (
+          await manager.find(RunEntity, {
+            where: { state: 'accepted', requestedAt: LessThan(olderThan) },
+            order: { requestedAt: 'ASC' },
+          })
+        ).map(dispatchable),
+      ),
 
     getDispatchable: (runId) => database.read(async (manager) => dispatchable(await requireRun(manager, runId))),
 
@@ -81,10 +85,19 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
         const recoverySeconds = outcome.recoverySeconds ?? null;
         const lostSeconds = outcome.lostSeconds ?? null;
-        await manager.update(RunEntity, { id: runId }, { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds, lostSeconds, waitingFor: null });
+        await manager.update(
+          RunEntity,
+          { id: runId },
+          { state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds, lostSeconds, waitingFor: null },
+        );
         if (outcome.state !== 'succeeded') {
           const open = await manager.findBy(RunStepEntity, { runId, state: In(['pending', 'running', 'waiting']) });
-          if (open.length > 0) await manager.upsert(RunStepEntity, open.map((step) => ({ runId, ...closeStep(step, finishedAt) })), ['runId', 'seq']);
+          if (open.length > 0)
+            await manager.upsert(
+              RunStepEntity,
+              open.map((step) => ({ runId, ...closeStep(step, finishedAt) })),
+              ['runId', 'seq'],
+            );
         }
         await manager.delete(ServerLockEntity, { runId });
         audit({
@@ -123,7 +136,12 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         if (after !== null) query.andWhere('(run.requestedAt, run.id) < (:at, :id)', after);
         const runs = await query.getMany();
         const contextOf = await readRunContexts(manager, runs);
-        return toPage(runs, page, (run) => runView(run, contextOf(run), [], now()), ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }));
+        return toPage(
+          runs,
+          page,
+          (run) => runView(run, contextOf(run), [], now()),
+          ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }),
+        );
       }),
 
     measuredRecoverySeconds: (serverId, kind) =>

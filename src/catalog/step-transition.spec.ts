@@ -5,7 +5,17 @@ const now = new Date('2026-03-01T00:00:05.000Z');
 const earlier = new Date('2026-03-01T00:00:00.000Z');
 const STATES: readonly StepState[] = ['pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped', 'undone'];
 
-const stored = (state: StepState): StoredStep => ({ seq: 1, key: 'copy:vda', title: 'Copy', state, startedAt: earlier, finishedAt: null, progress: null, detail: { a: 1 }, error: null });
+const stored = (state: StepState): StoredStep => ({
+  seq: 1,
+  key: 'copy:vda',
+  title: 'Copy',
+  state,
+  startedAt: earlier,
+  finishedAt: null,
+  progress: null,
+  detail: { a: 1 },
+  error: null,
+});
 const update = (state: StepState): Parameters<typeof nextStep>[1] => ({ seq: 1, key: 'copy:vda', title: 'Copy', state });
 
 describe('nextStep', () => {
@@ -52,7 +62,11 @@ describe('evidence for a step that has ended', () => {
   const failed: StoredStep = { ...stored('failed'), finishedAt: now, error };
 
   it('is added and changes nothing else', () => {
-    const undone = nextStep(failed, { ...update('failed'), title: 'Other', detail: { undone: false, undoProblem: 'libvirt is away' }, error: { ...error, message: 'other' } }, later);
+    const undone = nextStep(
+      failed,
+      { ...update('failed'), title: 'Other', detail: { undone: false, undoProblem: 'libvirt is away' }, error: { ...error, message: 'other' } },
+      later,
+    );
     expect(undone).toEqual({ ...failed, detail: { a: 1, undone: false, undoProblem: 'libvirt is away' } });
     expect(stepAction(failed, undone as StoredStep)).toBe('step.detail');
   });

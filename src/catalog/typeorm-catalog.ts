@@ -25,7 +25,9 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
       database.read(async (manager) => {
         const pending = await pendingMigrations(manager);
         if (pending.length === 0) return;
-        throw new ModosuError('CATALOG_SCHEMA_OUTDATED', `The catalogue in PostgreSQL lacks ${pending.length} migration(s): ${pending.join(', ')}.`, { context: { pending } });
+        throw new ModosuError('CATALOG_SCHEMA_OUTDATED', `The catalogue in PostgreSQL lacks ${pending.length} migration(s): ${pending.join(', ')}.`, {
+          context: { pending },
+        });
       }),
     close: () => database.close(),
     ...inventoryStore(database, now),

@@ -18,7 +18,8 @@ describe('progressView', () => {
 
   it('gives a step that has ended neither speed nor standstill', () => {
     const ended: readonly StepState[] = ['succeeded', 'failed', 'skipped', 'undone'];
-    for (const state of ended) expect(progressView({ state, progress }, at(60))).toEqual({ ...progress, bytesPerSecond: null, secondsLeft: null, stalledSince: null });
+    for (const state of ended)
+      expect(progressView({ state, progress }, at(60))).toEqual({ ...progress, bytesPerSecond: null, secondsLeft: null, stalledSince: null });
   });
 
   it('does not blame a step that waits for a person', () => {

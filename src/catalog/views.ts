@@ -17,7 +17,10 @@ import { wayBackView } from './way-back-transition';
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** What a program of an earlier version has written lacks what was not known then. */
-export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => ({ ...record, protection: { ...NO_PROTECTION, ...record.protection } });
+export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => ({
+  ...record,
+  protection: { ...NO_PROTECTION, ...record.protection },
+});
 
 /** The database holds that a row has the columns of its kind. */
 export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
@@ -124,8 +127,8 @@ export const storedProgress = ({ doneBytes, totalBytes, updatedAt, bytesPerSecon
 });
 
 /**
- * Progress as it is true now. Who copied may have died since it was recorded: when nothing was seen to move for ten seconds, the step stands still, whatever was said
- * then. A step that is not being carried out has no speed.
+ * Progress as it is true now. Who copied may have died since it was recorded: when nothing was seen to move for ten seconds, the step stands still, whatever
+ * was said then. A step that is not being carried out has no speed.
  */
 export function progressView({ state, progress }: Pick<StoredStep, 'state' | 'progress'>, now: Date): StepProgress | null {
   if (progress === null) return null;
@@ -157,7 +160,12 @@ export interface RunContext {
   readonly decided: boolean;
 }
 
-export function runView({ input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow, context: RunContext, steps: readonly StoredStep[], now: Date): RunView {
+export function runView(
+  { input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow,
+  context: RunContext,
+  steps: readonly StoredStep[],
+  now: Date,
+): RunView {
   const { serverName, decided } = context;
   const wayBack = context.wayBack === null ? null : wayBackView(context.wayBack, serverName);
   return {

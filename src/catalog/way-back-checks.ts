@@ -14,10 +14,16 @@ type Owner = Pick<ServerRecord, 'id' | 'name'>;
 export async function requireUndoableRun(manager: EntityManager, runId: string, server: Owner): Promise<void> {
   const row = await requireWayBack(manager, runId, server);
   const open = await manager.find(WayBackEntity, { where: { serverId: server.id, state: 'open' }, order: { fencingToken: 'DESC' } });
-  requireUndoable(wayBackView(row, server.name), open.map((other) => wayBackView(other, server.name)));
+  requireUndoable(
+    wayBackView(row, server.name),
+    open.map((other) => wayBackView(other, server.name)),
+  );
 }
 
-/** Whether what a run has kept may be deleted now. Throws `RUN_NOT_FOUND` (also for a run of another server), `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE`. */
+/**
+ * Whether what a run has kept may be deleted now. Throws `RUN_NOT_FOUND` (also for a run of another server), `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`,
+ * `RUN_NOT_LIVE`.
+ */
 export async function requireConfirmableRun(manager: EntityManager, runId: string, server: Owner): Promise<void> {
   requireConfirmable(wayBackView(await requireWayBack(manager, runId, server), server.name));
 }

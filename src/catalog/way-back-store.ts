@@ -15,8 +15,8 @@ type WayBackMethods = Pick<
 >;
 
 /**
- * Rows are locked in one order: the run that acts, then ways back, then the server. Only the run that holds the server changes its ways back (`FENCED_OFF`): one that was
- * declared dead must not move the server's lineage under a later one.
+ * Rows are locked in one order: the run that acts, then ways back, then the server. Only the run that holds the server changes its ways back (`FENCED_OFF`):
+ * one that was declared dead must not move the server's lineage under a later one.
  */
 export function wayBackStore(database: Database, now: () => Date): WayBackMethods {
   return {
@@ -31,7 +31,17 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
         const sameLine = facts.data != null;
         const lineageAfter = sameLine ? server.lineageId : randomUUID();
         const row = openedWayBack(
-          { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: sameLine ? now() : null },
+          {
+            runId,
+            serverId: server.id,
+            fencingToken,
+            facts,
+            before,
+            lineageBefore: server.lineageId,
+            lineageAfter,
+            expiresAt,
+            wentLiveAt: sameLine ? now() : null,
+          },
           now(),
         );
         if (!sameLine) await manager.insert(LineageEntity, { id: lineageAfter, serverId: server.id, runId, startedAt: now() });
@@ -52,13 +62,29 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
         const at = now();
         // It starts with its own links, nothing to go live with later: it counts as live from here on.
         const row = openedWayBack(
-          { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter: taken.lineageBefore, expiresAt, wentLiveAt: at },
+          {
+            runId,
+            serverId: server.id,
+            fencingToken,
+            facts,
+            before,
+            lineageBefore: server.lineageId,
+            lineageAfter: taken.lineageBefore,
+            expiresAt,
+            wentLiveAt: at,
+          },
           at,
         );
         await manager.update(WayBackEntity, { runId: ofRunId }, closing('undone', runId, at));
         await manager.insert(WayBackEntity, row);
         await manager.update(ServerEntity, { id: server.id }, { lineageId: row.lineageAfter });
-        audit({ actor: WORKER, action: row.data === null ? 'lineage.returned' : 'data.returned', runId, serverId: server.id, details: { ...swapDetails(row), undoes: ofRunId } });
+        audit({
+          actor: WORKER,
+          action: row.data === null ? 'lineage.returned' : 'data.returned',
+          runId,
+          serverId: server.id,
+          details: { ...swapDetails(row), undoes: ofRunId },
+        });
         return wayBackView(row, server.name);
       }),
 
@@ -115,14 +141,18 @@ export function wayBackStore(database: Database, now: () => Date): WayBackMethod
     listWayBacks: ({ serverId, state }) =>
       database.read((manager) => findWayBacks(manager, { ...(serverId === undefined ? {} : { serverId }), ...(state === undefined ? {} : { state }) })),
 
-    listExpiredWayBacks: (at) => database.read((manager) => findWayBacks(manager, { state: 'open', wentLiveAt: Not(IsNull()), expiresAt: LessThanOrEqual(at) })),
+    listExpiredWayBacks: (at) =>
+      database.read((manager) => findWayBacks(manager, { state: 'open', wentLiveAt: Not(IsNull()), expiresAt: LessThanOrEqual(at) })),
   };
 }
 
 /** Newest first. */
 async function findWayBacks(manager: EntityManager, where: FindOptionsWhere<WayBackRow>): Promise<readonly WayBackView[]> {
   const rows = await manager.find(WayBackEntity, { where, order: { fencingToken: 'DESC' } });
-  const names = await serverNames(manager, rows.map(({ serverId }) => serverId));
+  const names = await serverNames(
+    manager,
+    rows.map(({ serverId }) => serverId),
+  );
   return rows.map((row) => wayBackView(row, names.get(row.serverId) ?? row.serverId));
 }
 

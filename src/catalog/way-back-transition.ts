@@ -36,7 +36,10 @@ type Closing = Pick<WayBackRow, 'state' | 'closedBy' | 'closedAt'>;
 export const closing = (state: 'reverted' | 'undone' | 'confirmed', runId: string, now: Date): Closing => ({ state, closedBy: runId, closedAt: now });
 export const REOPENING: Closing = { state: 'open', closedBy: null, closedAt: null };
 
-export const wayBackView = ({ fencingToken: _fencingToken, createdAt, expiresAt, wentLiveAt, closedAt, ...row }: WayBackRow, serverName: string): WayBackView => ({
+export const wayBackView = (
+  { fencingToken: _fencingToken, createdAt, expiresAt, wentLiveAt, closedAt, ...row }: WayBackRow,
+  serverName: string,
+): WayBackView => ({
   ...row,
   serverName,
   createdAt: createdAt.toISOString(),

@@ -13,8 +13,8 @@ export interface Connection {
 }
 
 /**
- * Address: MODOSU_API_URL, else the endpoints file of a running `modosu up`, else the default port on this machine. Token: MODOSU_TOKEN, MODOSU_TOKEN_FILE, else
- * the token file named beside the address. That last one is only ever sent to the address it belongs to.
+ * Address: MODOSU_API_URL, else the endpoints file of a running `modosu up`, else the default port on this machine. Token: MODOSU_TOKEN, MODOSU_TOKEN_FILE,
+ * else the token file named beside the address. That last one is only ever sent to the address it belongs to.
  */
 export async function findConnection(io: CliIo): Promise<Connection> {
   const endpoints = await readEndpoints(io);
@@ -60,7 +60,9 @@ async function findToken(io: CliIo, ownTokenFile: string | null): Promise<string
   if (named !== undefined) {
     const text = await readOrNull(io, named);
     if (text === null) {
-      throw new ModosuError('CONFIG_INVALID', `The token file ${named} cannot be read.`, { hint: 'Correct MODOSU_TOKEN_FILE, or run the command as the user who may read it.' });
+      throw new ModosuError('CONFIG_INVALID', `The token file ${named} cannot be read.`, {
+        hint: 'Correct MODOSU_TOKEN_FILE, or run the command as the user who may read it.',
+      });
     }
     await warnWhenOthersMayRead(io, named);
     return usableToken(text.trim(), named);
@@ -81,7 +83,10 @@ function usableToken(token: string, source: string): string {
 }
 
 async function warnWhenOthersMayRead(io: CliIo, path: string): Promise<void> {
-  const mode = await stat(path).then(({ mode: bits }) => bits, () => 0);
+  const mode = await stat(path).then(
+    ({ mode: bits }) => bits,
+    () => 0,
+  );
   if ((mode & 0o077) !== 0) line(io.stderr, `warning: others may read the token file ${path}; chmod 600 it`);
 }
 

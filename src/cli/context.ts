@@ -52,7 +52,14 @@ export class CliContext {
 
   /** Waits with the steps on standard error. */
   async waitFor(printer: Printer, client: ApiClient, runId: string, options: WaitOptions): Promise<RunView> {
-    return waitForRun(this.io, client, runId, (text) => printer.note(text), (text) => printer.note(text), { stopsAt: waitsForPerson, ...options });
+    return waitForRun(
+      this.io,
+      client,
+      runId,
+      (text) => printer.note(text),
+      (text) => printer.note(text),
+      { stopsAt: waitsForPerson, ...options },
+    );
   }
 
   /** Watching prints the steps as data. */
@@ -71,9 +78,13 @@ export class CliContext {
     }
     if (run.state === hopedFor || !isFinal(run.state)) return;
     const why = run.error === null ? '' : `: ${run.error.code}: ${run.error.message}`;
-    throw new ModosuError(run.state === 'cancelled' ? 'RUN_CANCELLED' : 'RUN_FAILED', `Run ${run.id} ${run.state === 'cancelled' ? 'was cancelled' : 'failed'}${why}`, {
-      hint: run.error?.hint ?? `See \`modosu run show ${run.id}\`.`,
-    });
+    throw new ModosuError(
+      run.state === 'cancelled' ? 'RUN_CANCELLED' : 'RUN_FAILED',
+      `Run ${run.id} ${run.state === 'cancelled' ? 'was cancelled' : 'failed'}${why}`,
+      {
+        hint: run.error?.hint ?? `See \`modosu run show ${run.id}\`.`,
+      },
+    );
   }
 }
 

@@ -3,9 +3,17 @@ import { join } from 'node:path';
 import * as ts from 'typescript';
 
 const ROOT = join(__dirname, '../..');
-const TIERS: readonly (readonly [directory: string, tier: string])[] = [['test/contract/', 'contract'], ['test/integration/', 'integration'], ['test/workflows/', 'workflows'], ['test/e2e/', 'e2e'], ['', 'unit']];
+const TIERS: readonly (readonly [directory: string, tier: string])[] = [
+  ['test/contract/', 'contract'],
+  ['test/integration/', 'integration'],
+  ['test/workflows/', 'workflows'],
+  ['test/e2e/', 'e2e'],
+  ['', 'unit'],
+];
 const SPECS: readonly string[] = ['src', 'activities', 'workflows', 'demo', 'bench', 'test'].flatMap((root) =>
-  readdirSync(join(ROOT, root), { recursive: true, encoding: 'utf8' }).filter((path) => /\.(spec|contract)\.ts$/.test(path)).map((path) => `${root}/${path}`),
+  readdirSync(join(ROOT, root), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(spec|contract)\.ts$/.test(path))
+    .map((path) => `${root}/${path}`),
 );
 
 interface Quoted {
@@ -55,7 +63,8 @@ const known = new Map<string, readonly string[]>();
 const textsIn = (path: string): readonly string[] => known.get(path) ?? known.set(path, textsOf(path)).get(path) ?? [];
 /** As it stands there, or as a case completes it: "%s is found" with "a truncated image". */
 const holds = (texts: readonly string[], piece: string): boolean =>
-  texts.some((text) => text.includes(piece)) || texts.filter((text) => PLACE.test(text)).some((title) => texts.some((text) => title.replace(PLACE, () => text).includes(piece)));
+  texts.some((text) => text.includes(piece)) ||
+  texts.filter((text) => PLACE.test(text)).some((title) => texts.some((text) => title.replace(PLACE, () => text).includes(piece)));
 /** "…" stands for what is left out, or for what a case puts there. */
 const isIn = (path: string, name: string): boolean => name.split('…').every((piece) => holds(textsIn(path), piece.trim()));
 const tierOf = (path: string): string => TIERS.find(([directory]) => path.startsWith(directory))?.[1] ?? '';
@@ -72,10 +81,17 @@ describe('docs/COVERAGE.md', () => {
   });
 
   it('names the tier where each lies', () => {
-    expect(QUOTED.filter(({ files, name, tiers }) => !files.some((path) => isIn(path, name) && tiers.includes(tierOf(path)))).map(({ line, name, tiers }) => `line ${line}: ${name}:${tiers}`)).toEqual([]);
+    expect(
+      QUOTED.filter(({ files, name, tiers }) => !files.some((path) => isIn(path, name) && tiers.includes(tierOf(path)))).map(
+        ({ line, name, tiers }) => `line ${line}: ${name}:${tiers}`,
+      ),
+    ).toEqual([]);
   });
 
-  it.each([['salvage', 'a disk that nobody has'], ['salvage', 'refuses to keep … and says nothing']])('would notice in `%s`: "%s"', (word, name) => {
+  it.each([
+    ['salvage', 'a disk that nobody has'],
+    ['salvage', 'refuses to keep … and says nothing'],
+  ])('would notice in `%s`: "%s"', (word, name) => {
     expect(filesOf(word).some((path) => isIn(path, name))).toBe(false);
   });
 });

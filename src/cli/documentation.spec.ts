@@ -8,7 +8,13 @@ import type { CliIo } from './io';
 import { buildProgram } from './main';
 
 const ROOT = join(__dirname, '../..');
-const PAGES = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 
 interface Block {
   readonly page: string;
@@ -17,13 +23,19 @@ interface Block {
 }
 
 const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
-  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({ page, language: language ?? '', text: text ?? '' })),
+  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({
+    page,
+    language: language ?? '',
+    text: text ?? '',
+  })),
 );
 
 /** Lines of code blocks that call the program, and what stands in backticks within a sentence. */
 const COMMANDS: readonly (readonly [page: string, command: string, isWhole: boolean])[] = PAGES.flatMap((page) => {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  const lines = BLOCKS.filter((block) => block.page === page && block.language === '').flatMap((block) => block.text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
+  const lines = BLOCKS.filter((block) => block.page === page && block.language === '')
+    .flatMap((block) => block.text.split('\n'))
+    .flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
   const inline = [...text.replace(/^ *```[^]*?^ *```$/gm, '').matchAll(/`(modosu [^`\n]+)`/g)].map(([, command]) => command ?? '');
   return [...[...new Set(lines)].map((command) => [page, command, true] as const), ...[...new Set(inline)].map((command) => [page, command, false] as const)];
 });
@@ -34,7 +46,12 @@ function wordsOf(command: string): readonly string[] {
   return words.map((word) => word.replace(/^["']|["']$/g, ''));
 }
 
-const NAMED_ONLY: ReadonlySet<string> = new Set(['commander.missingArgument', 'commander.missingMandatoryOptionValue', 'commander.help', 'commander.optionMissingArgument']);
+const NAMED_ONLY: ReadonlySet<string> = new Set([
+  'commander.missingArgument',
+  'commander.missingMandatoryOptionValue',
+  'commander.help',
+  'commander.optionMissingArgument',
+]);
 
 const silent = { write: () => undefined };
 const io: CliIo = { stdout: silent, stderr: silent, env: {}, now: () => new Date(), onInterrupt: () => () => undefined, readFile: async () => Buffer.from('') };
@@ -55,7 +72,13 @@ describe('documentation', () => {
     expect(COMMANDS.length).toBeGreaterThan(60);
   });
 
-  const understood = (command: string): Promise<unknown> => inert().parseAsync(wordsOf(command).slice(1).filter((word) => word !== '…'), { from: 'user' });
+  const understood = (command: string): Promise<unknown> =>
+    inert().parseAsync(
+      wordsOf(command)
+        .slice(1)
+        .filter((word) => word !== '…'),
+      { from: 'user' },
+    );
 
   it.each(COMMANDS)('%s: %s', async (_page, command, isWhole) => {
     try {
@@ -66,18 +89,30 @@ describe('documentation', () => {
     }
   });
 
-  it.each(['modosu run lits', 'modosu restore plan db01 --scenario servers', 'modosu run confirm RUN', 'modosu token create x --scope read --forever'])('%s would be noticed', async (command) => {
-    await expect(understood(command)).rejects.toThrow();
-  });
+  it.each(['modosu run lits', 'modosu restore plan db01 --scenario servers', 'modosu run confirm RUN', 'modosu token create x --scope read --forever'])(
+    '%s would be noticed',
+    async (command) => {
+      await expect(understood(command)).rejects.toThrow();
+    },
+  );
 
-  it.each(BLOCKS.filter(({ language, text }) => language === 'yaml' && /^servers:/m.test(text)).map(({ page, text }) => [page, text] as const))('the estate in %s is one', (_page, text) => {
-    const estate = parse(text.replace('AAAA…', 'AAAAC3NzaC1lZDI1NTE5AAAAIB1Ym9wQ2Vt0bL0n1Qx9d3l5sXn4u7z1w2e3r4t5y6u')) as object;
-    const around = { hypervisors: [{ name: 'local', kind: 'libvirt' }], repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }] };
-    expect(estateSchema.safeParse({ ...around, ...estate }).error).toBeUndefined();
-  });
+  it.each(BLOCKS.filter(({ language, text }) => language === 'yaml' && /^servers:/m.test(text)).map(({ page, text }) => [page, text] as const))(
+    'the estate in %s is one',
+    (_page, text) => {
+      const estate = parse(text.replace('AAAA…', 'AAAAC3NzaC1lZDI1NTE5AAAAIB1Ym9wQ2Vt0bL0n1Qx9d3l5sXn4u7z1w2e3r4t5y6u')) as object;
+      const around = { hypervisors: [{ name: 'local', kind: 'libvirt' }], repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }] };
+      expect(estateSchema.safeParse({ ...around, ...estate }).error).toBeUndefined();
+    },
+  );
 
   it.each(PAGES)('links in %s lead somewhere', (page) => {
-    const links = [...readFileSync(join(ROOT, page), 'utf8').replace(/```[^]*?```/g, '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link ?? '').filter((link) => !/^[a-z]+:/.test(link));
+    const links = [
+      ...readFileSync(join(ROOT, page), 'utf8')
+        .replace(/```[^]*?```/g, '')
+        .matchAll(/\]\(([^)\s]+)\)/g),
+    ]
+      .map(([, link]) => link ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link));
     for (const link of links) {
       const [file = '', anchor] = link.split('#');
       const target = file === '' ? join(ROOT, page) : join(ROOT, dirname(page), file);
@@ -89,4 +124,10 @@ describe('documentation', () => {
 
 /** As the renderers of Markdown make them of headings. */
 const anchorsOf = (text: string): readonly string[] =>
-  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => (heading ?? '').toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').trim().replace(/\s/g, '-'));
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    (heading ?? '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replace(/\s/g, '-'),
+  );

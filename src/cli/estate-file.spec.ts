@@ -103,13 +103,25 @@ onlineBackup:
 
     it('is read, with defaults, and MAC addresses in lower case', () => {
       expect(parse(PROTECTED).servers[0]).toMatchObject({
-        disks: [{ target: 'vdb', role: 'data' }, { target: 'sda', role: 'system' }],
+        disks: [
+          { target: 'vdb', role: 'data' },
+          { target: 'sda', role: 'system' },
+        ],
         nics: [{ mac: '52:54:00:aa:bb:0c', role: 'backup' }],
         healthChecks: [
           { name: 'web', kind: 'tcp', host: '10.0.0.5', port: 443, timeoutSeconds: 60 },
           { name: 'v6', kind: 'tcp', host: 'fe80::1', port: 1, timeoutSeconds: 5 },
           { name: 'app-up', kind: 'command', argv: ['/usr/bin/systemctl', 'is-active', 'my app', ''], timeoutSeconds: 60 },
-          { name: 'rows', kind: 'sql', engine: 'postgresql', database: 'shop', user: 'postgres', socketDirectory: null, query: 'select count(*) from orders', expect: '3' },
+          {
+            name: 'rows',
+            kind: 'sql',
+            engine: 'postgresql',
+            database: 'shop',
+            user: 'postgres',
+            socketDirectory: null,
+            query: 'select count(*) from orders',
+            expect: '3',
+          },
           { name: 'up', kind: 'sql', database: '資料', user: 'reader', socketDirectory: '/run/pg', expect: null },
         ],
         quiesce: { before: ['/usr/local/bin/flush'], after: null },
@@ -127,10 +139,38 @@ onlineBackup:
     it('has data sets, with defaults', () => {
       const plain = { before: null, after: null };
       expect(parse(DATA).servers[0]?.dataSets).toEqual([
-        { ...plain, kind: 'files', name: 'uploads', paths: ['/srv/uploads', '/srv/uploads-old', '/etc/app'], excludes: ['*.tmp', '!keep me'], after: ['/usr/bin/logger', 'saved it'] },
+        {
+          ...plain,
+          kind: 'files',
+          name: 'uploads',
+          paths: ['/srv/uploads', '/srv/uploads-old', '/etc/app'],
+          excludes: ['*.tmp', '!keep me'],
+          after: ['/usr/bin/logger', 'saved it'],
+        },
         { ...plain, kind: 'files', name: 'root', paths: ['/'], excludes: [] },
-        { ...plain, kind: 'postgresql', name: 'shop', databases: ['shop', 'データ'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/modosu-spool', before: ['/usr/local/bin/flush'] },
-        { ...plain, kind: 'postgresql', name: 'crm-2', databases: ['my db'], user: 'reader', osUser: null, socketDirectory: '/run/pg', port: 5433, spoolDirectory: '/srv/spool' },
+        {
+          ...plain,
+          kind: 'postgresql',
+          name: 'shop',
+          databases: ['shop', 'データ'],
+          user: 'postgres',
+          osUser: 'postgres',
+          socketDirectory: null,
+          port: 5432,
+          spoolDirectory: '/var/tmp/modosu-spool',
+          before: ['/usr/local/bin/flush'],
+        },
+        {
+          ...plain,
+          kind: 'postgresql',
+          name: 'crm-2',
+          databases: ['my db'],
+          user: 'reader',
+          osUser: null,
+          socketDirectory: '/run/pg',
+          port: 5433,
+          spoolDirectory: '/srv/spool',
+        },
       ]);
       expect(estateSchema.parse(JSON.parse(JSON.stringify(parse(DATA))))).toEqual(parse(DATA));
     });
@@ -139,7 +179,13 @@ onlineBackup:
     const ssh = (fields: string): string => withField(`ssh: { ${fields} }\n`);
 
     it('may name SSH for programs in the guest, with defaults', () => {
-      expect(parse(ssh(`host: 10.20.0.15, hostKey: ${KEY}`)).servers[0]?.ssh).toEqual({ host: '10.20.0.15', port: 22, user: 'root', sudo: false, hostKey: KEY });
+      expect(parse(ssh(`host: 10.20.0.15, hostKey: ${KEY}`)).servers[0]?.ssh).toEqual({
+        host: '10.20.0.15',
+        port: 22,
+        user: 'root',
+        sudo: false,
+        hostKey: KEY,
+      });
       expect(parse(GOOD).servers[0]?.ssh).toBeNull();
     });
 
@@ -156,20 +202,60 @@ onlineBackup:
     const databases = (names: string): string => database(`databases: ${names}`);
 
     it.each([
-      ['a disk that is none', withField('disks:\n  - { target: /dev/vdb, role: data }\n'), /^estate\.yaml:13:19: servers\[0\]\.disks\[0\]\.target: must be the target of a disk, like vda or sdb/],
-      ['a disk twice', withField('disks:\n  - { target: vdb, role: data }\n  - { target: vdb, role: system }\n'), /^estate\.yaml:12:5: servers\[0\]\.disks: targets must be unique/],
+      [
+        'a disk that is none',
+        withField('disks:\n  - { target: /dev/vdb, role: data }\n'),
+        /^estate\.yaml:13:19: servers\[0\]\.disks\[0\]\.target: must be the target of a disk, like vda or sdb/,
+      ],
+      [
+        'a disk twice',
+        withField('disks:\n  - { target: vdb, role: data }\n  - { target: vdb, role: system }\n'),
+        /^estate\.yaml:12:5: servers\[0\]\.disks: targets must be unique/,
+      ],
       ['an unknown role of a disk', withField('disks:\n  - { target: vdb, role: swap }\n'), /servers\[0\]\.disks\[0\]\.role: /],
-      ['too many disks', withField(`disks:\n${Array.from({ length: 65 }, (_, i) => `  - { target: vd${i}, role: data }\n`).join('')}`), /servers\[0\]\.disks: /],
-      ['a MAC address that is none', withField('nics:\n  - { mac: "52:54:00:aa:bb", role: backup }\n'), /^estate\.yaml:13:16: servers\[0\]\.nics\[0\]\.mac: must be a MAC address/],
-      ['a MAC address twice, in other letters', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: backup }\n  - { mac: "52:54:00:AA:BB:CC", role: production }\n'), /^estate\.yaml:12:5: servers\[0\]\.nics: MAC addresses must be unique/],
+      [
+        'too many disks',
+        withField(`disks:\n${Array.from({ length: 65 }, (_, i) => `  - { target: vd${i}, role: data }\n`).join('')}`),
+        /servers\[0\]\.disks: /,
+      ],
+      [
+        'a MAC address that is none',
+        withField('nics:\n  - { mac: "52:54:00:aa:bb", role: backup }\n'),
+        /^estate\.yaml:13:16: servers\[0\]\.nics\[0\]\.mac: must be a MAC address/,
+      ],
+      [
+        'a MAC address twice, in other letters',
+        withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: backup }\n  - { mac: "52:54:00:AA:BB:CC", role: production }\n'),
+        /^estate\.yaml:12:5: servers\[0\]\.nics: MAC addresses must be unique/,
+      ],
       ['an unknown role', withField('nics:\n  - { mac: "52:54:00:aa:bb:cc", role: dmz }\n'), /servers\[0\]\.nics\[0\]\.role: /],
-      ['too many NICs', withField(`nics:\n${Array.from({ length: 33 }, (_, i) => `  - { mac: "52:54:00:00:00:${(i + 16).toString(16)}", role: backup }\n`).join('')}`), /servers\[0\]\.nics: /],
+      [
+        'too many NICs',
+        withField(`nics:\n${Array.from({ length: 33 }, (_, i) => `  - { mac: "52:54:00:00:00:${(i + 16).toString(16)}", role: backup }\n`).join('')}`),
+        /servers\[0\]\.nics: /,
+      ],
       ['an unknown kind of check', check('kind: http, url: x'), /^estate\.yaml:13:26: servers\[0\]\.healthChecks\[0\]\.kind: must be command, tcp or sql/],
       ['a check without a kind', check('port: 1'), /servers\[0\]\.healthChecks\[0\]\.kind: must be command, tcp or sql/],
-      ['two checks of one name', withField('healthChecks:\n  - { name: a, kind: tcp, host: h, port: 1 }\n  - { name: a, kind: tcp, host: h, port: 2 }\n'), /^estate\.yaml:12:5: servers\[0\]\.healthChecks: names must be unique/],
-      ['too many checks', withField(`healthChecks:\n${Array.from({ length: 21 }, (_, i) => `  - { name: c${i}, kind: tcp, host: h, port: 1 }\n`).join('')}`), /servers\[0\]\.healthChecks: /],
-      ['a check with a path as its name', withField('healthChecks:\n  - { name: ../x, kind: tcp, host: h, port: 1 }\n'), /^estate\.yaml:13:17: servers\[0\]\.healthChecks\[0\]\.name: /],
-      ['a field of another kind', check('kind: tcp, host: h, port: 1, query: x'), /^estate\.yaml:13:\d+: servers\[0\]\.healthChecks\[0\]\.query: this field is not known/],
+      [
+        'two checks of one name',
+        withField('healthChecks:\n  - { name: a, kind: tcp, host: h, port: 1 }\n  - { name: a, kind: tcp, host: h, port: 2 }\n'),
+        /^estate\.yaml:12:5: servers\[0\]\.healthChecks: names must be unique/,
+      ],
+      [
+        'too many checks',
+        withField(`healthChecks:\n${Array.from({ length: 21 }, (_, i) => `  - { name: c${i}, kind: tcp, host: h, port: 1 }\n`).join('')}`),
+        /servers\[0\]\.healthChecks: /,
+      ],
+      [
+        'a check with a path as its name',
+        withField('healthChecks:\n  - { name: ../x, kind: tcp, host: h, port: 1 }\n'),
+        /^estate\.yaml:13:17: servers\[0\]\.healthChecks\[0\]\.name: /,
+      ],
+      [
+        'a field of another kind',
+        check('kind: tcp, host: h, port: 1, query: x'),
+        /^estate\.yaml:13:\d+: servers\[0\]\.healthChecks\[0\]\.query: this field is not known/,
+      ],
       ['__proto__ in a check', check('kind: tcp, host: h, port: 1, __proto__: {a: 1}'), /this field is not known/],
       ['a host that is an option', check('kind: tcp, host: "-x", port: 1'), /host: must be an IP address or the name of a host/],
       ['a host with a newline', check('kind: tcp, host: "a\\nb", port: 1'), /host: must be an IP address/],
@@ -204,12 +290,28 @@ onlineBackup:
       ['an SSH host that is an option', ssh(`host: "-oProxyCommand=id", hostKey: ${KEY}`), /ssh\.host: must be an IP address or the name of a host/],
       ['an SSH user that is an option', ssh(`host: db01, user: "-oProxyCommand=id", hostKey: ${KEY}`), /ssh\.user: must be the name of an account/],
       ['a password for SSH', ssh(`host: db01, password: x, hostKey: ${KEY}`), /ssh\.password: this field is not known/],
-      ['an unknown kind of data set', dataSet('kind: mysql, databases: [a]'), /^estate\.yaml:13:26: servers\[0\]\.dataSets\[0\]\.kind: must be files or postgresql/],
+      [
+        'an unknown kind of data set',
+        dataSet('kind: mysql, databases: [a]'),
+        /^estate\.yaml:13:26: servers\[0\]\.dataSets\[0\]\.kind: must be files or postgresql/,
+      ],
       ['a data set without a kind', dataSet('paths: [/srv]'), /dataSets\[0\]\.kind: must be files or postgresql/],
-      ['two data sets of one name', withField('dataSets:\n  - { name: a, kind: files, paths: [/srv] }\n  - { name: a, kind: postgresql, databases: [b] }\n'), /^estate\.yaml:12:5: servers\[0\]\.dataSets: names must be unique/],
-      ['too many data sets', withField(`dataSets:\n${Array.from({ length: 51 }, (_, i) => `  - { name: d${i}, kind: files, paths: [/srv] }\n`).join('')}`), /servers\[0\]\.dataSets: /],
+      [
+        'two data sets of one name',
+        withField('dataSets:\n  - { name: a, kind: files, paths: [/srv] }\n  - { name: a, kind: postgresql, databases: [b] }\n'),
+        /^estate\.yaml:12:5: servers\[0\]\.dataSets: names must be unique/,
+      ],
+      [
+        'too many data sets',
+        withField(`dataSets:\n${Array.from({ length: 51 }, (_, i) => `  - { name: d${i}, kind: files, paths: [/srv] }\n`).join('')}`),
+        /servers\[0\]\.dataSets: /,
+      ],
       ['a data set without a name', withField('dataSets:\n  - { kind: files, paths: [/srv] }\n'), /^estate\.yaml:13:9: servers\[0\]\.dataSets\[0\]\.name: /],
-      ['a data set with a path as its name', withField('dataSets:\n  - { name: ../x, kind: files, paths: [/srv] }\n'), /^estate\.yaml:13:17: servers\[0\]\.dataSets\[0\]\.name: must be 1 to 40 lower-case letters/],
+      [
+        'a data set with a path as its name',
+        withField('dataSets:\n  - { name: ../x, kind: files, paths: [/srv] }\n'),
+        /^estate\.yaml:13:17: servers\[0\]\.dataSets\[0\]\.name: must be 1 to 40 lower-case letters/,
+      ],
       ['a data set that is an option', withField('dataSets:\n  - { name: "-a", kind: files, paths: [/srv] }\n'), /dataSets\[0\]\.name: must be 1 to 40/],
       ['a data set in capitals', withField('dataSets:\n  - { name: Shop, kind: files, paths: [/srv] }\n'), /dataSets\[0\]\.name: must be 1 to 40/],
       ['databases of files', dataSet('kind: files, paths: [/srv], databases: [a]'), /dataSets\[0\]\.databases: this field is not known/],

@@ -23,10 +23,9 @@ export function parseEstateFile(name: string, content: Buffer): Estate {
   const text = decode(name, content);
   refuseDeepNesting(name, text);
   const document = read(name, text, lines);
-  const problems = [...document.errors, ...document.warnings].map((problem) => at(
-    problem.pos[0],
-    problem.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '',
-  ));
+  const problems = [...document.errors, ...document.warnings].map((problem) =>
+    at(problem.pos[0], problem.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? ''),
+  );
   if (problems.length > 0) throw invalid(name, problems);
   const parsed = estateSchema.safeParse(expand(name, document));
   if (parsed.success) return parsed.data;

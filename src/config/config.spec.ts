@@ -93,7 +93,10 @@ describe('configuration', () => {
     expect(loadConfig(env).databaseUrl).toBeNull();
     const config = requireServices(loadConfigOfInstallation(env));
     expect(config).toMatchObject({ databaseUrl: 'postgres://app:s3cret@127.0.0.1:1/modosu', temporalAddress: '127.0.0.1:7498', apiPort: 7499 });
-    expect(loadConfigOfInstallation({ ...env, MODOSU_TEMPORAL_ADDRESS: 'other:1', MODOSU_API_PORT: '1' })).toMatchObject({ temporalAddress: 'other:1', apiPort: 1 });
+    expect(loadConfigOfInstallation({ ...env, MODOSU_TEMPORAL_ADDRESS: 'other:1', MODOSU_API_PORT: '1' })).toMatchObject({
+      temporalAddress: 'other:1',
+      apiPort: 1,
+    });
   });
 
   it('says which parts are missing when nothing runs', () => {
@@ -109,10 +112,22 @@ describe('configuration', () => {
     const PORT = { MODOSU_DATA_PORT: '8000' };
 
     it('is on loopback, where guests on user-mode networking reach it', () => {
-      expect(loadConfig({}).dataServer).toEqual({ directory: '/var/lib/modosu/data-repository', host: '127.0.0.1', port: 0, guestHost: null, certificateFile: null, keyFile: null, externalUrl: null, addresses: null });
+      expect(loadConfig({}).dataServer).toEqual({
+        directory: '/var/lib/modosu/data-repository',
+        host: '127.0.0.1',
+        port: 0,
+        guestHost: null,
+        certificateFile: null,
+        keyFile: null,
+        externalUrl: null,
+        addresses: null,
+      });
       expect(addressesOf({})).toBeNull();
       expect(addressesOf(PORT)).toEqual({ url: 'http://127.0.0.1:8000', guestUrl: 'http://10.0.2.2:8000' });
-      expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_GUEST_HOST: 'backup.internal' })).toEqual({ url: 'https://127.0.0.1:8000', guestUrl: 'https://backup.internal:8000' });
+      expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_GUEST_HOST: 'backup.internal' })).toEqual({
+        url: 'https://127.0.0.1:8000',
+        guestUrl: 'https://backup.internal:8000',
+      });
     });
 
     it('can be on the network, with TLS only', () => {
@@ -120,14 +135,18 @@ describe('configuration', () => {
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_HOST: '10.0.0.5', MODOSU_DATA_TLS_CERT_FILE: '/c' })).message).toContain('MODOSU_DATA_TLS_KEY_FILE');
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_TLS_KEY_FILE: '/k' })).message).toContain('MODOSU_DATA_TLS_CERT_FILE');
       expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_HOST: 'fd00::5' })).toEqual({ url: 'https://[fd00::5]:8000', guestUrl: 'https://[fd00::5]:8000' });
-      for (const MODOSU_DATA_HOST of ['0.0.0.0', '::', '::1']) expect(thrownBy(() => loadConfig({ ...TLS, MODOSU_DATA_HOST })).message).toContain('MODOSU_DATA_GUEST_HOST');
+      for (const MODOSU_DATA_HOST of ['0.0.0.0', '::', '::1'])
+        expect(thrownBy(() => loadConfig({ ...TLS, MODOSU_DATA_HOST })).message).toContain('MODOSU_DATA_GUEST_HOST');
       const everywhere = { ...PORT, ...TLS, MODOSU_DATA_HOST: '0.0.0.0', MODOSU_DATA_GUEST_HOST: 'backup.internal' };
       expect(addressesOf(everywhere)).toEqual({ url: 'https://backup.internal:8000', guestUrl: 'https://backup.internal:8000' });
     });
 
     it('can be an external one, with TLS only unless it is on loopback', () => {
       expect(addressesOf({ MODOSU_DATA_URL: 'https://backup.internal/' })).toEqual({ url: 'https://backup.internal', guestUrl: 'https://backup.internal' });
-      expect(addressesOf({ MODOSU_DATA_URL: 'http://127.0.0.1:8000', MODOSU_DATA_GUEST_HOST: '10.0.2.2' })).toEqual({ url: 'http://127.0.0.1:8000', guestUrl: 'http://10.0.2.2:8000' });
+      expect(addressesOf({ MODOSU_DATA_URL: 'http://127.0.0.1:8000', MODOSU_DATA_GUEST_HOST: '10.0.2.2' })).toEqual({
+        url: 'http://127.0.0.1:8000',
+        guestUrl: 'http://10.0.2.2:8000',
+      });
       expect(loadConfig({ MODOSU_DATA_URL: 'https://backup.internal', MODOSU_DATA_TLS_CERT_FILE: '/c' }).dataServer.certificateFile).toBe('/c');
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_URL: 'http://backup.internal' })).message).toContain('MODOSU_DATA_URL');
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_URL: 'https://backup.internal', ...TLS })).message).toContain('MODOSU_DATA_TLS_KEY_FILE');
@@ -140,11 +159,22 @@ describe('configuration', () => {
 
     it('is found in the state directory of a running installation, and asked for when there is none', () => {
       const env = { MODOSU_STATE_DIR: directory };
-      expect(thrownBy(() => requireDataAddresses(loadConfigOfInstallation(env)))).toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringContaining('modosu up') as string });
+      expect(thrownBy(() => requireDataAddresses(loadConfigOfInstallation(env)))).toMatchObject({
+        code: 'CONFIG_INVALID',
+        hint: expect.stringContaining('modosu up') as string,
+      });
       mkdirSync(join(directory, 'run'));
-      const started = (data: object): void => writeFileSync(join(directory, 'run', 'endpoints.json'), JSON.stringify({ apiUrl: 'http://127.0.0.1:7499', temporalAddress: '127.0.0.1:7498', ...data }));
+      const started = (data: object): void =>
+        writeFileSync(
+          join(directory, 'run', 'endpoints.json'),
+          JSON.stringify({ apiUrl: 'http://127.0.0.1:7499', temporalAddress: '127.0.0.1:7498', ...data }),
+        );
       started({ dataUrl: 'https://127.0.0.1:7497', dataGuestUrl: 'https://backup:7497', dataCertificateFile: '/c', dataDirectory: '/srv/data' });
-      expect(loadConfigOfInstallation(env).dataServer).toMatchObject({ addresses: { url: 'https://127.0.0.1:7497', guestUrl: 'https://backup:7497' }, certificateFile: '/c', directory: '/srv/data' });
+      expect(loadConfigOfInstallation(env).dataServer).toMatchObject({
+        addresses: { url: 'https://127.0.0.1:7497', guestUrl: 'https://backup:7497' },
+        certificateFile: '/c',
+        directory: '/srv/data',
+      });
       expect(requireDataAddresses(loadConfigOfInstallation({ ...env, MODOSU_DATA_PORT: '1' })).url).toBe('http://127.0.0.1:1');
       started({ dataUrl: 'https://elsewhere', dataGuestUrl: 'https://elsewhere', dataCertificateFile: null, dataDirectory: null });
       expect(loadConfigOfInstallation(env).dataServer).toMatchObject({ addresses: { url: 'https://elsewhere' }, directory: null });

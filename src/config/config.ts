@@ -184,5 +184,4 @@ const invalid = (problems: readonly string[], hint?: string): ModosuError =>
 
 const readIfPresent = (path: string): string | null => (existsSync(path) ? readFileSync(path, 'utf8').trim() : null);
 
-const errorCode = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error';
+const errorCode = (error: unknown): string => (typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error');

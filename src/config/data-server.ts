@@ -41,10 +41,14 @@ export function dataServerProblems({ host, guestHost, certificateFile, keyFile, 
   }
   const problems: string[] = [];
   if ((certificateFile === null) !== (keyFile === null)) {
-    problems.push(`${certificateFile === null ? 'MODOSU_DATA_TLS_CERT_FILE' : 'MODOSU_DATA_TLS_KEY_FILE'}: must be set too; certificate and key belong together`);
+    problems.push(
+      `${certificateFile === null ? 'MODOSU_DATA_TLS_CERT_FILE' : 'MODOSU_DATA_TLS_KEY_FILE'}: must be set too; certificate and key belong together`,
+    );
   }
   if (!isLoopback(host) && certificateFile === null && keyFile === null) {
-    problems.push('MODOSU_DATA_TLS_CERT_FILE: must be set with MODOSU_DATA_TLS_KEY_FILE when MODOSU_DATA_HOST is not on loopback: passwords go over the network');
+    problems.push(
+      'MODOSU_DATA_TLS_CERT_FILE: must be set with MODOSU_DATA_TLS_KEY_FILE when MODOSU_DATA_HOST is not on loopback: passwords go over the network',
+    );
   }
   if (guestHost === null && (isWildcard(host) || (isLoopback(host) && !isIpv4Loopback(host)))) {
     problems.push(`MODOSU_DATA_GUEST_HOST: must be set when MODOSU_DATA_HOST is ${host}`);

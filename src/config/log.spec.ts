@@ -23,7 +23,10 @@ describe('log', () => {
 
   it('removes passwords of URLs and bearer tokens from messages and errors', () => {
     const { log, text } = capture();
-    log.error({ error: new Error('connect postgres://app:hunter2@db:5432/modosu failed') }, 'sent Bearer mod_12345 to http://u:hunter3@h/ and postgres://u:hun@hunter4@h/db');
+    log.error(
+      { error: new Error('connect postgres://app:hunter2@db:5432/modosu failed') },
+      'sent Bearer mod_12345 to http://u:hunter3@h/ and postgres://u:hun@hunter4@h/db',
+    );
     expect(text()).not.toMatch(/hunter|mod_12345/);
     expect(text()).toContain('postgres://app:[redacted]@db:5432/modosu');
   });
@@ -31,6 +34,11 @@ describe('log', () => {
   it('shows code, hint and causes of an error', () => {
     const { log, last } = capture();
     log.error({ error: new ModosuError('CATALOG_UNAVAILABLE', 'no answer', { cause: new Error('ECONNREFUSED') }) }, 'x');
-    expect(last().error).toMatchObject({ code: 'CATALOG_UNAVAILABLE', message: 'no answer', hint: expect.stringContaining('PostgreSQL') as string, cause: { message: 'ECONNREFUSED' } });
+    expect(last().error).toMatchObject({
+      code: 'CATALOG_UNAVAILABLE',
+      message: 'no answer',
+      hint: expect.stringContaining('PostgreSQL') as string,
+      cause: { message: 'ECONNREFUSED' },
+    });
   });
 });

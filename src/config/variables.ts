@@ -39,7 +39,16 @@ const host = z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/, 'must be an address or
 /** No login: logins are made for each server. */
 const restUrl = z.string().refine((value) => {
   const url = URL.canParse(value) ? new URL(value) : null;
-  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === '';
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.hostname !== '' &&
+    url.username === '' &&
+    url.password === '' &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === ''
+  );
 }, 'must look like https://HOST:PORT, without a login');
 
 const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case PostgreSQL identifier');
@@ -50,28 +59,24 @@ export const environmentSchema = z.object({
   MODOSU_STATE_DIR: absolutePath
     .default(DEFAULT_STATE_DIRECTORY)
     .describe('State directory: embedded database, Temporal file, secrets, logs. Outside private homes.'),
-  MODOSU_DATABASE_URL: postgresUrl
-    .optional()
-    .describe('PostgreSQL, as the application role. Not set: `modosu up` runs an embedded PostgreSQL.'),
+  MODOSU_DATABASE_URL: postgresUrl.optional().describe('PostgreSQL, as the application role. Not set: `modosu up` runs an embedded PostgreSQL.'),
   MODOSU_DATABASE_OWNER_URL: postgresUrl
     .optional()
     .describe('The same database as the owner role, for migrations. Not set beside MODOSU_DATABASE_URL: `modosu up` does not migrate, it only checks.'),
   MODOSU_APP_ROLE: identifier
     .default('modosu_app')
     .describe('Name of the application role: what migrations grant rights to. It cannot change the audit trail.'),
-  MODOSU_TEMPORAL_ADDRESS: hostAndPort
-    .optional()
-    .describe('Temporal, as HOST:PORT. Not set: `modosu up` runs a local Temporal server.'),
+  MODOSU_TEMPORAL_ADDRESS: hostAndPort.optional().describe('Temporal, as HOST:PORT. Not set: `modosu up` runs a local Temporal server.'),
   MODOSU_TEMPORAL_NAMESPACE: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,199}$/, 'must be 2 to 200 letters, digits, ".", "_" or "-"')
     .default('modosu')
     .describe('Namespace of Temporal; made when it is missing.'),
-  MODOSU_TEMPORAL_CLI: absolutePath
-    .optional()
-    .describe('The program `temporal`. Not set: the one in PATH, then the one in MODOSU_CACHE_DIR.'),
+  MODOSU_TEMPORAL_CLI: absolutePath.optional().describe('The program `temporal`. Not set: the one in PATH, then the one in MODOSU_CACHE_DIR.'),
   MODOSU_CACHE_DIR: absolutePath.default('/var/cache/modosu').describe('Where the set-up keeps programs and images it has built.'),
-  MODOSU_RETENTION_DAYS: integer(1, 3650).default(90).describe('Days for which Temporal keeps the history of closed runs. The catalogue keeps its own for ever.'),
+  MODOSU_RETENTION_DAYS: integer(1, 3650)
+    .default(90)
+    .describe('Days for which Temporal keeps the history of closed runs. The catalogue keeps its own for ever.'),
   MODOSU_PAYLOAD_KEYS_FILE: absolutePath
     .optional()
     .describe('Keys that encrypt what Temporal stores (mode 0600, the same on every machine). Not set: secrets/payload-keys.json in the state directory.'),
@@ -82,22 +87,32 @@ export const environmentSchema = z.object({
   MODOSU_TEMPORAL_UI_PORT: integer(1, 65_535).optional().describe("Port of the local Temporal server's web UI, on loopback. Not set: no UI."),
   MODOSU_DATA_DIR: absolutePath
     .optional()
-    .describe('Directory of the data repository, on storage large enough; has to exist. Not set: data-repository in the state directory, made at the first start.'),
-  MODOSU_DATA_HOST: host.default('127.0.0.1').describe('Address the server of the data repository listens on. Other than loopback: MODOSU_DATA_TLS_CERT_FILE and MODOSU_DATA_TLS_KEY_FILE are needed.'),
+    .describe(
+      'Directory of the data repository, on storage large enough; has to exist. Not set: data-repository in the state directory, made at the first start.',
+    ),
+  MODOSU_DATA_HOST: host
+    .default('127.0.0.1')
+    .describe('Address the server of the data repository listens on. Other than loopback: MODOSU_DATA_TLS_CERT_FILE and MODOSU_DATA_TLS_KEY_FILE are needed.'),
   MODOSU_DATA_PORT: port.default(0).describe('Port of the server of the data repository. 0: chosen at the first start and kept.'),
   MODOSU_DATA_GUEST_HOST: host
     .optional()
-    .describe("Name or address under which guests reach the server of the data repository. Not set: 10.0.2.2 (the host's loopback in QEMU's user-mode networking) while it listens on loopback, else MODOSU_DATA_HOST."),
+    .describe(
+      "Name or address under which guests reach the server of the data repository. Not set: 10.0.2.2 (the host's loopback in QEMU's user-mode networking) while it listens on loopback, else MODOSU_DATA_HOST.",
+    ),
   MODOSU_DATA_TLS_CERT_FILE: absolutePath
     .optional()
     .describe('Certificate (PEM) of the server of the data repository; guests are given it to trust. With MODOSU_DATA_URL: the certificate to trust there.'),
   MODOSU_DATA_TLS_KEY_FILE: absolutePath.optional().describe('Its private key (PEM). Needed together with the certificate.'),
   MODOSU_DATA_URL: restUrl
     .optional()
-    .describe('A REST server of restic (`rclone serve restic`, rest-server) with private repositories, which reads its logins from secrets/data-logins.htpasswd of the state directory or a copy of it. Not set: `modosu up` runs one.'),
+    .describe(
+      'A REST server of restic (`rclone serve restic`, rest-server) with private repositories, which reads its logins from secrets/data-logins.htpasswd of the state directory or a copy of it. Not set: `modosu up` runs one.',
+    ),
   MODOSU_COPY_RATE_LIMIT: integer(1024, 1e15).optional().describe('Upper bound for one copy of a disk, in bytes per second. Not set: none.'),
   MODOSU_STALL_TIMEOUT_SECONDS: integer(1, 86_400).default(300).describe('A copy that moves no byte for this long is given up.'),
-  MODOSU_WAY_BACK_DAYS: integer(1, 3650).default(7).describe('Days for which the volumes that a restore has replaced are kept as its way back; then they are deleted as `modosu run confirm` would.'),
+  MODOSU_WAY_BACK_DAYS: integer(1, 3650)
+    .default(7)
+    .describe('Days for which the volumes that a restore has replaced are kept as its way back; then they are deleted as `modosu run confirm` would.'),
   MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')

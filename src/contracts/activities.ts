@@ -6,7 +6,20 @@ import type { AgentState, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView } from './recovery-point';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
-import type { BackupDataInput, BackupImageInput, BackupMode, ConfirmInput, DataBackupItem, DataRestoreItem, PlanDataInput, PlanRestoreInput, PlanUndoInput, RestoreServerInput, RunInput, UndoInput } from './workflows';
+import type {
+  BackupDataInput,
+  BackupImageInput,
+  BackupMode,
+  ConfirmInput,
+  DataBackupItem,
+  DataRestoreItem,
+  PlanDataInput,
+  PlanRestoreInput,
+  PlanUndoInput,
+  RestoreServerInput,
+  RunInput,
+  UndoInput,
+} from './workflows';
 
 /**
  * Activity interfaces, shared by workflows (which call them) and `activities/` (which implement them). Arguments and results travel through
@@ -223,7 +236,9 @@ export interface HostActivities {
 
   /** Everything the plan of an undo is made from. Read-only. */
   surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
-  surveyRestore(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>): Promise<RestoreSurvey>;
+  surveyRestore(
+    source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>,
+  ): Promise<RestoreSurvey>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
 }
@@ -295,13 +310,25 @@ export interface SavedData {
   readonly resticVersion: string;
 }
 
-/** Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts; those that put back or give up data in the guest ask for the run's fence first (`FENCED_OFF`). */
+/**
+ * Calls about data, in the guest and in the data repository; queue `host.<hypervisor>`. Each looks before it acts; those that put back or give up data in the
+ * guest ask for the run's fence first (`FENCED_OFF`).
+ */
 export interface DataActivities {
-  /** Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be saved. */
+  /**
+   * Agent, restic, database server and repository are there; makes the server's repository where it is missing. Throws the first reason why no data can be
+   * saved.
+   */
   examineDataSets(input: BackupDataInput): Promise<{ readonly restic: string; readonly agentVersion: string | null }>;
   /** The same for a restore, and what stands against it now: findings of a database, as in a plan. Files are compared again when they are fetched. */
-  examineDataRestore(input: RunInput, item: DataRestoreItem): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }>;
-  /** Runs the declared program of a data set, once as far as that can be told: one that may have begun is not begun again after silence, only after the death of a worker. */
+  examineDataRestore(
+    input: RunInput,
+    item: DataRestoreItem,
+  ): Promise<{ readonly restic: string; readonly agentVersion: string | null; readonly findings: readonly Finding[] }>;
+  /**
+   * Runs the declared program of a data set, once as far as that can be told: one that may have begun is not begun again after silence, only after the death
+   * of a worker.
+   */
   runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
   verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;
@@ -324,7 +351,10 @@ export interface DataActivities {
   discardKeptData(input: RunInput, record: KeptDataRecord): Promise<void>;
 }
 
-/** Long work on data in the guest; queue `host.<hypervisor>.transfer`. `stepKey`: the step whose progress people see. What a restore fetches, loads, puts in place or returns is written under the run's fence (`FENCED_OFF`). */
+/**
+ * Long work on data in the guest; queue `host.<hypervisor>.transfer`. `stepKey`: the step whose progress people see. What a restore fetches, loads, puts in
+ * place or returns is written under the run's fence (`FENCED_OFF`).
+ */
 export interface DataTransferActivities {
   /** Dumps the databases of a data set into its spool directory, and reads the dumps to their end. */
   dumpDataSet(input: RunInput, item: DataBackupItem): Promise<DumpedData>;

@@ -1,5 +1,6 @@
 /**
- * Data: sets of files and databases of a server that are backed up from inside the guest, by restic, into the data repository. Each data set has recovery points of its own.
+ * Data: sets of files and databases of a server that are backed up from inside the guest, by restic, into the data repository. Each data set has recovery
+ * points of its own.
  */
 import type { Finding } from './plan';
 

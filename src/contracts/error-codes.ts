@@ -82,7 +82,11 @@ export const ERROR_CODES = {
   SERVER_HAS_NO_DISKS: entry('precondition', 'never', 'Only servers with at least one file-backed disk can have an image recovery point.'),
   SERVER_TRANSIENT: entry('precondition', 'never', 'The domain has no stored definition; make it persistent with `virsh define`.'),
   DISK_FILE_MISSING: entry('precondition', 'never', 'Put the disk file back, or correct the domain definition.'),
-  DISK_FILE_UNREADABLE: entry('unavailable', 'later', 'The storage under the disk named does not answer as it should: look at it and at the log of the host\'s kernel, then try again.'),
+  DISK_FILE_UNREADABLE: entry(
+    'unavailable',
+    'later',
+    "The storage under the disk named does not answer as it should: look at it and at the log of the host's kernel, then try again.",
+  ),
   DISK_NOT_SUPPORTED: entry('precondition', 'never', 'Only qcow2 and raw disks in files are supported so far.'),
   DISK_NOT_KEEPABLE: entry('precondition', 'never', 'Plan again without --keep-disk for the disk named: it comes back from the recovery point then.'),
   OLD_DISK_NOT_ATTACHABLE: entry('precondition', 'never', 'Plan again without --attach-old-disk for the disk named; its old volume is kept in any case.'),
@@ -98,18 +102,26 @@ export const ERROR_CODES = {
   ),
   AGENT_ABSENT: entry('precondition', 'never', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.'),
   AGENT_SILENT: entry('timeout', 'later', 'libvirt may say "running" while the OS has not started; look at the console of the server.'),
-  AGENT_COMMAND_FAILED: entry('precondition', 'never', 'See the guest agent\'s message in the detail.'),
+  AGENT_COMMAND_FAILED: entry('precondition', 'never', "See the guest agent's message in the detail."),
   START_FAILED: entry('precondition', 'never', 'libvirt refused to start the server; its message is in the detail.'),
   SWAP_REFUSED: entry('precondition', 'never', 'libvirt refused the new definition; its message is in the detail. The old one is still in place.'),
   HYPERVISOR_UNREACHABLE: entry('unavailable', 'later', 'Start libvirtd on the hypervisor (`systemctl start libvirtd`), then `modosu doctor`.'),
-  HYPERVISOR_COMMAND_FAILED: entry('precondition', 'never', 'libvirt\'s own message is in the detail.'),
+  HYPERVISOR_COMMAND_FAILED: entry('precondition', 'never', "libvirt's own message is in the detail."),
   HYPERVISOR_COMMAND_TIMED_OUT: entry('timeout', 'later', 'libvirt did not answer in time; check libvirtd and its log.'),
   SERVER_NOT_STOPPED: entry('precondition', 'never', 'Stop the server first; its disks must not be in use.'),
   SERVER_HAS_SAVED_STATE: entry('precondition', 'never', 'Start the server, or drop its saved memory with `virsh managedsave-remove DOMAIN`.'),
-  SERVER_DEFINITION_DIFFERS: entry('precondition', 'never', 'The running server uses other disk files than its stored definition; make both agree, or restart the server.'),
+  SERVER_DEFINITION_DIFFERS: entry(
+    'precondition',
+    'never',
+    'The running server uses other disk files than its stored definition; make both agree, or restart the server.',
+  ),
   DISK_SHARED: entry('precondition', 'never', 'A disk that several servers write to has no state of its own; remove it from the definition or unshare it.'),
 
-  QUIESCE_FAILED: entry('precondition', 'never', 'Look at the guest agent and its freeze hooks, or go on without: --allow-crash-consistent labels the recovery point "crash".'),
+  QUIESCE_FAILED: entry(
+    'precondition',
+    'never',
+    'Look at the guest agent and its freeze hooks, or go on without: --allow-crash-consistent labels the recovery point "crash".',
+  ),
   SERVER_FROZEN: entry('precondition', 'later', 'The file systems of the guest may still be frozen: look at it, then thaw them with `virsh domfsthaw DOMAIN`.'),
   GUEST_COMMAND_FORBIDDEN: entry(
     'precondition',
@@ -124,15 +136,19 @@ export const ERROR_CODES = {
   HEALTH_CHECK_FAILED: entry(
     'precondition',
     'never',
-    'The check\'s own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.',
+    "The check's own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.",
   ),
-  GUEST_TOO_SLOW: entry('precondition', 'never', 'The guest\'s writes became slower than maxGuestLatencyMs allows; lower the rate limit, or take the backup at a quieter time.'),
+  GUEST_TOO_SLOW: entry(
+    'precondition',
+    'never',
+    "The guest's writes became slower than maxGuestLatencyMs allows; lower the rate limit, or take the backup at a quieter time.",
+  ),
   BACKUP_JOB_LOST: entry(
     'precondition',
     'never',
-    'The backup job ended without a word, most likely with the server\'s QEMU process. Look at the server, then take the backup again.',
+    "The backup job ended without a word, most likely with the server's QEMU process. Look at the server, then take the backup again.",
   ),
-  BACKUP_JOB_FAILED: entry('precondition', 'never', 'QEMU\'s own message is in the detail. Nothing was published; take the backup again.'),
+  BACKUP_JOB_FAILED: entry('precondition', 'never', "QEMU's own message is in the detail. Nothing was published; take the backup again."),
   BACKUP_JOB_FOREIGN: entry(
     'conflict',
     'never',
@@ -155,7 +171,7 @@ export const ERROR_CODES = {
   RUN_NOT_WAITING: entry('conflict', 'never', 'Only a run that waits before go-live can be told to; see `modosu run show ID`.'),
 
   // images and repositories
-  IMAGE_HEADER_REFUSED: entry('precondition', 'never', 'The disk image\'s header is unusual or hostile; nothing was opened. See the detail for the field.'),
+  IMAGE_HEADER_REFUSED: entry('precondition', 'never', "The disk image's header is unusual or hostile; nothing was opened. See the detail for the field."),
   COPY_FAILED: entry('precondition', 'later', 'The copy ended with the message in the detail.'),
   COPY_STALLED: entry('timeout', 'later', 'No byte was copied for the time named; check the storage under source and target.'),
   REPOSITORY_UNREACHABLE: entry('unavailable', 'later', 'Mount or create the repository directory named, then `modosu doctor`.'),
@@ -165,11 +181,15 @@ export const ERROR_CODES = {
   RECOVERY_POINT_NOT_USABLE: entry('precondition', 'never', 'Choose a recovery point in state "usable".'),
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
-  TARGET_UNREACHABLE: entry('unavailable', 'later', 'The directory of the server\'s disks cannot be written; mount it, then try again.'),
+  TARGET_UNREACHABLE: entry('unavailable', 'later', "The directory of the server's disks cannot be written; mount it, then try again."),
   VOLUME_LEFT_BEHIND: entry('precondition', 'never', 'The file named belongs to a run that has ended; delete it when its directory is back.'),
 
   // data
-  DATA_SET_NOT_FOUND: entry('not-found', 'never', 'Declare it under "dataSets" of the server in the estate file; `modosu server show NAME` lists what is declared.'),
+  DATA_SET_NOT_FOUND: entry(
+    'not-found',
+    'never',
+    'Declare it under "dataSets" of the server in the estate file; `modosu server show NAME` lists what is declared.',
+  ),
   DATA_REPOSITORY_UNREACHABLE: entry(
     'unavailable',
     'later',
@@ -191,7 +211,11 @@ export const ERROR_CODES = {
   RESTIC_UNSUPPORTED: entry('precondition', 'never', 'Install restic 0.14 or newer in the guest.'),
   DATA_BACKUP_FAILED: entry('precondition', 'later', "restic's own words are in the detail. Nothing was published."),
   DATA_RESTORE_FAILED: entry('precondition', 'never', 'The message of the program in the guest is in the detail.'),
-  DATA_PATH_MISSING: entry('precondition', 'never', 'A declared path is not there, in the guest or in the recovery point; correct the data set. Nothing was published.'),
+  DATA_PATH_MISSING: entry(
+    'precondition',
+    'never',
+    'A declared path is not there, in the guest or in the recovery point; correct the data set. Nothing was published.',
+  ),
   DATA_INCOMPLETE: entry(
     'precondition',
     'never',
@@ -225,9 +249,17 @@ export const ERROR_CODES = {
   DATABASE_ROLE_MISSING: entry('precondition', 'never', 'Make the roles named, then make a new plan.'),
   DATABASE_EXTENSION_MISSING: entry('precondition', 'never', 'Install the packages of the extensions named in the guest, then make a new plan.'),
   DATABASE_TABLESPACE_MISSING: entry('precondition', 'never', 'Make the tablespaces named, then make a new plan.'),
-  DATABASE_ENGINE_TOO_OLD: entry('precondition', 'never', 'A dump cannot be loaded into an older major version: upgrade the database server, or choose an older recovery point.'),
+  DATABASE_ENGINE_TOO_OLD: entry(
+    'precondition',
+    'never',
+    'A dump cannot be loaded into an older major version: upgrade the database server, or choose an older recovery point.',
+  ),
   DATA_NOT_IN_RECOVERY_POINT: entry('not-found', 'never', 'Choose what the recovery point holds, or another recovery point.'),
-  DATABASE_STRUCTURE_DIFFERS: entry('precondition', 'never', 'The columns have changed since: restore it beside (without --replace), compare, and copy what is needed.'),
+  DATABASE_STRUCTURE_DIFFERS: entry(
+    'precondition',
+    'never',
+    'The columns have changed since: restore it beside (without --replace), compare, and copy what is needed.',
+  ),
   DATABASE_ROWS_CONFLICT: entry(
     'precondition',
     'never',
@@ -238,11 +270,19 @@ export const ERROR_CODES = {
   CATALOG_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
   CATALOG_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
   TEMPORAL_UNAVAILABLE: entry('unavailable', 'later', 'Start Temporal or correct MODOSU_TEMPORAL_ADDRESS; `modosu doctor` checks it. Nothing was started.'),
-  PAYLOAD_UNREADABLE: entry('precondition', 'never', 'Put the key named back into payload-keys.json (the same file on every machine), then restart the worker and the API.'),
+  PAYLOAD_UNREADABLE: entry(
+    'precondition',
+    'never',
+    'Put the key named back into payload-keys.json (the same file on every machine), then restart the worker and the API.',
+  ),
   NOT_READY: entry('unavailable', 'later', 'A part of Modosu did not start; its log under the state directory says why.'),
   API_UNREACHABLE: entry('unavailable', 'later', 'Start Modosu with `modosu up`, or set MODOSU_API_URL.'),
   NO_WORKER: entry('unavailable', 'later', 'No worker serves this hypervisor; start one with `modosu worker`.'),
-  STATE_DIRECTORY_UNUSABLE: entry('precondition', 'never', 'Choose a directory outside private homes with MODOSU_STATE_DIR; others must be able to pass through its parents.'),
+  STATE_DIRECTORY_UNUSABLE: entry(
+    'precondition',
+    'never',
+    'Choose a directory outside private homes with MODOSU_STATE_DIR; others must be able to pass through its parents.',
+  ),
   ALREADY_RUNNING: entry('conflict', 'never', 'Another `modosu up` uses this state directory; stop it first.'),
   PORT_TAKEN: entry('conflict', 'never', 'Another program listens on the port named; free it or choose another port.'),
   TOKEN_IS_YOURS: entry('conflict', 'never', 'Revoke it with the token of another administrator.'),
@@ -251,12 +291,11 @@ export const ERROR_CODES = {
   AUDIT_CHAIN_BROKEN: entry('corrupt', 'never', 'An audit entry was changed outside Modosu; keep the database as evidence and look at the entry named.'),
   RUN_FAILED: entry('precondition', 'never', 'See `modosu run show ID` for the failed step and its hint.'),
   RUN_CANCELLED: entry('cancelled', 'never', 'The run was cancelled; what it had changed was undone.'),
-  RUN_ENDED_OUTSIDE: entry('internal', 'never', 'The workflow was ended outside Modosu; check the server\'s state before the next run.'),
+  RUN_ENDED_OUTSIDE: entry('internal', 'never', "The workflow was ended outside Modosu; check the server's state before the next run."),
   WAIT_TIMED_OUT: entry('timeout', 'later', 'The run goes on; follow it with `modosu run watch ID`.'),
   INTERNAL: entry('internal', 'never', 'This is a fault in Modosu; report it with the log lines of the run.'),
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-export const isErrorCode = (value: unknown): value is ErrorCode =>
-  typeof value === 'string' && Object.hasOwn(ERROR_CODES, value);
+export const isErrorCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(ERROR_CODES, value);

@@ -10,7 +10,12 @@ describe('ModosuError', () => {
 
   it('survives the way over a boundary', () => {
     const error = new ModosuError('NOT_ENOUGH_SPACE', 'too small', { hint: 'free 5 GiB', context: { missingBytes: 5 } });
-    expect(ModosuError.fromSummary(JSON.parse(JSON.stringify(error.summary())))).toMatchObject({ code: 'NOT_ENOUGH_SPACE', message: 'too small', hint: 'free 5 GiB', context: { missingBytes: 5 } });
+    expect(ModosuError.fromSummary(JSON.parse(JSON.stringify(error.summary())))).toMatchObject({
+      code: 'NOT_ENOUGH_SPACE',
+      message: 'too small',
+      hint: 'free 5 GiB',
+      context: { missingBytes: 5 },
+    });
   });
 
   it('makes INTERNAL of anything else and keeps what it was', () => {

@@ -8,6 +8,9 @@ it('makes ids that sort by age, are unique and are recognised', () => {
   expect(new Set(Array.from({ length: 1000 }, () => newId('rp'))).size).toBe(1000);
 });
 
-it.each(['run_', 'run_../../etc/passwd', 'rp_01hxxxxxxxxxxxxxxxxxxxxxxx', '', 'run_01HXXXXXXXXXXXXXXXXXXXXXXX', undefined, 7])('refuses %p as a run id', (value) => {
-  expect(isId('run', value)).toBe(false);
-});
+it.each(['run_', 'run_../../etc/passwd', 'rp_01hxxxxxxxxxxxxxxxxxxxxxxx', '', 'run_01HXXXXXXXXXXXXXXXXXXXXXXX', undefined, 7])(
+  'refuses %p as a run id',
+  (value) => {
+    expect(isId('run', value)).toBe(false);
+  },
+);

@@ -2,18 +2,23 @@
 export const REDACTED = '[redacted]';
 
 /**
- * Text of programs, errors and logs without what must not be shown: every one of the secrets that are known, also in the form it has inside a URL, and whatever looks like a
- * secret: the password of a URL with a login, what an Authorization header carries, our tokens. Longest first, so that a secret inside another one leaves no remainder.
+ * Text of programs, errors and logs without what must not be shown: every one of the secrets that are known, also in the form it has inside a URL, and
+ * whatever looks like a secret: the password of a URL with a login, what an Authorization header carries, our tokens. Longest first, so that a secret inside
+ * another one leaves no remainder.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  const known = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))].filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
+  const known = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))]
+    .filter((secret) => secret !== '')
+    .sort((a, b) => b.length - a.length);
   let shown = text;
   for (const secret of known) shown = shown.replaceAll(secret, REDACTED);
-  return shown
-    // To the last "@" before the path: a password may hold one.
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
-    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
-    .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
-    // As `newTokenSecret` in src/catalog/token-secret.ts makes them.
-    .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED);
+  return (
+    shown
+      // To the last "@" before the path: a password may hold one.
+      .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
+      .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
+      .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
+      // As `newTokenSecret` in src/catalog/token-secret.ts makes them.
+      .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED)
+  );
 }

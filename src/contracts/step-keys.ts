@@ -1,6 +1,6 @@
 /**
- * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database or check has its name behind a colon. A new step is declared here first: a runbook cannot carry out, and
- * a plan cannot announce, one that nobody has named.
+ * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database or check has its name behind a colon. A new
+ * step is declared here first: a runbook cannot carry out, and a plan cannot announce, one that nobody has named.
  */
 export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health'}:${string}`;
 

@@ -19,8 +19,8 @@ export const isOneLine = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text
 const MAX_WORDS = 300;
 
 /**
- * What a guest or a program says, for people: on one line, without control, format and unassigned characters (they could forge lines of a log or steer a terminal), at
- * most `maxLength` characters, with "…" where it was cut. The beginning is kept; `keep: 'end'` for long complaints, whose end says more.
+ * What a guest or a program says, for people: on one line, without control, format and unassigned characters (they could forge lines of a log or steer a
+ * terminal), at most `maxLength` characters, with "…" where it was cut. The beginning is kept; `keep: 'end'` for long complaints, whose end says more.
  */
 export function cleanWords(text: string, maxLength = MAX_WORDS, { keep }: { readonly keep: 'beginning' | 'end' } = { keep: 'beginning' }): string {
   // A flood is cut before it is looked at; no character takes more than two units, and the rest is room for what goes away.

@@ -2,7 +2,8 @@ import type { DataSet, KeptData } from './data';
 import type { AgentState, PowerState } from './server';
 
 /**
- * `open`: the old volumes are there and can be returned to. `reverted`: the run that made it has undone itself. `undone`: a later run has returned to the old volumes.
+ * `open`: the old volumes are there and can be returned to. `reverted`: the run that made it has undone itself. `undone`: a later run has returned to the old
+ * volumes.
  * `confirmed`: the old volumes were deleted, by a person or because their time was over.
  */
 export type WayBackState = 'open' | 'reverted' | 'undone' | 'confirmed';

@@ -129,7 +129,10 @@ export interface PlanRestoreInput {
   readonly attachOldDisks?: readonly string[];
   /** The image alone, without the data that was saved after it. */
   readonly noData?: boolean;
-  /** When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. Absent in plans that an earlier version has started, as is the one above. */
+  /**
+   * When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. Absent in plans that an earlier version has started, as is
+   * the one above.
+   */
   readonly incidentAt?: string | null;
 }
 

@@ -43,7 +43,9 @@ describe('canonicalJson', () => {
 
   it('names the place of what it refuses', () => {
     const message = '$.steps[1].size cannot be written as canonical JSON: NaN';
-    expect(() => canonicalJson({ steps: [{ size: 1 }, { size: Number.NaN }] })).toThrow(expect.objectContaining({ code: 'INTERNAL', message, context: { path: '$.steps[1].size' } }));
+    expect(() => canonicalJson({ steps: [{ size: 1 }, { size: Number.NaN }] })).toThrow(
+      expect.objectContaining({ code: 'INTERNAL', message, context: { path: '$.steps[1].size' } }),
+    );
   });
 
   it('refuses a cycle but not the same object twice', () => {

@@ -4,8 +4,8 @@ const TOLERATED_MS = 5 * 60_000;
 const DOUBTED_FOR_MS = 60 * 60_000;
 
 /**
- * Whether the time of day can be believed by whoever deletes what is old: not while it has jumped ahead, compared with a clock that does not jump. Keeps state; ask regularly. A clock that was wrong from the start is not
- * noticed.
+ * Whether the time of day can be believed by whoever deletes what is old: not while it has jumped ahead, compared with a clock that does not jump. Keeps
+ * state; ask regularly. A clock that was wrong from the start is not noticed.
  */
 export class ClockWatch {
   /** Time of day minus the other clock, as it was when it was last believed. */

@@ -4,7 +4,14 @@ const T0 = Date.parse('2026-03-02T12:00:00.000Z');
 
 describe('ProgressMeter', () => {
   it('knows no rate from one observation', () => {
-    expect(new ProgressMeter().see({ doneBytes: 10, totalBytes: 100 }, T0)).toEqual({ doneBytes: 10, totalBytes: 100, updatedAt: '2026-03-02T12:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
+    expect(new ProgressMeter().see({ doneBytes: 10, totalBytes: 100 }, T0)).toEqual({
+      doneBytes: 10,
+      totalBytes: 100,
+      updatedAt: '2026-03-02T12:00:00.000Z',
+      bytesPerSecond: null,
+      secondsLeft: null,
+      stalledSince: null,
+    });
   });
 
   it('gives rate and time left', () => {
@@ -27,7 +34,11 @@ describe('ProgressMeter', () => {
     meter.see({ doneBytes: 0, totalBytes: 10_000 }, T0);
     meter.see({ doneBytes: 100, totalBytes: 10_000 }, T0 + 1000);
     expect(meter.see({ doneBytes: 400, totalBytes: 10_000 }, T0 + 2000)).toMatchObject({ bytesPerSecond: 200, updatedAt: '2026-03-02T12:00:02.000Z' });
-    expect(meter.see({ doneBytes: 400, totalBytes: 10_000 }, T0 + 8000)).toMatchObject({ bytesPerSecond: 50, updatedAt: '2026-03-02T12:00:02.000Z', stalledSince: null });
+    expect(meter.see({ doneBytes: 400, totalBytes: 10_000 }, T0 + 8000)).toMatchObject({
+      bytesPerSecond: 50,
+      updatedAt: '2026-03-02T12:00:02.000Z',
+      stalledSince: null,
+    });
     expect(meter.see({ doneBytes: 400, totalBytes: 10_000 }, T0 + 12_000)).toMatchObject({ stalledSince: '2026-03-02T12:00:02.000Z' });
   });
 
@@ -56,7 +67,12 @@ describe('ProgressMeter', () => {
     meter.see({ doneBytes: 0, totalBytes: 100 }, T0);
     meter.see({ doneBytes: 50, totalBytes: 100 }, T0 + 1000);
     expect(meter.see({ doneBytes: 50, totalBytes: 100 }, T0 + 10_999)).toMatchObject({ stalledSince: null });
-    expect(meter.see({ doneBytes: 50, totalBytes: 100 }, T0 + 11_000)).toMatchObject({ stalledSince: '2026-03-02T12:00:01.000Z', updatedAt: '2026-03-02T12:00:01.000Z', bytesPerSecond: null, secondsLeft: null });
+    expect(meter.see({ doneBytes: 50, totalBytes: 100 }, T0 + 11_000)).toMatchObject({
+      stalledSince: '2026-03-02T12:00:01.000Z',
+      updatedAt: '2026-03-02T12:00:01.000Z',
+      bytesPerSecond: null,
+      secondsLeft: null,
+    });
     expect(meter.see({ doneBytes: 60, totalBytes: 100 }, T0 + 12_000)).toMatchObject({ stalledSince: null });
   });
 

@@ -37,12 +37,17 @@ function image(changes: ImageFields = {}): Uint8Array {
   return bytes;
 }
 
-const judge = (bytes: Uint8Array, options: Partial<Qcow2JudgeOptions> = {}) => judgeQcow2Header(bytes, { fileSizeBytes: 4 * CLUSTER, path: '/images/db01.qcow2', ...options });
+const judge = (bytes: Uint8Array, options: Partial<Qcow2JudgeOptions> = {}) =>
+  judgeQcow2Header(bytes, { fileSizeBytes: 4 * CLUSTER, path: '/images/db01.qcow2', ...options });
 const refusedField = (bytes: Uint8Array, options: Partial<Qcow2JudgeOptions> = {}): unknown => {
   try {
     judge(bytes, options);
   } catch (error) {
-    expect(error).toMatchObject({ code: 'IMAGE_HEADER_REFUSED', message: expect.stringContaining('/images/db01.qcow2'), context: { path: '/images/db01.qcow2' } });
+    expect(error).toMatchObject({
+      code: 'IMAGE_HEADER_REFUSED',
+      message: expect.stringContaining('/images/db01.qcow2'),
+      context: { path: '/images/db01.qcow2' },
+    });
     return (error as { context: { field: string } }).context.field;
   }
   return 'not refused';
@@ -100,13 +105,26 @@ describe('judgeQcow2Header', () => {
   ])('accepts %s', (_what, bytes, fileSizeBytes) => expect(refusedField(bytes, { fileSizeBytes })).toBe('not refused'));
 
   it('says what it refuses also where the file has no name', () => {
-    const refused = (): unknown => { try { return judgeQcow2Header(new Uint8Array(3).fill(0x51), { fileSizeBytes: 3 }); } catch (error) { return error; } };
+    const refused = (): unknown => {
+      try {
+        return judgeQcow2Header(new Uint8Array(3).fill(0x51), { fileSizeBytes: 3 });
+      } catch (error) {
+        return error;
+      }
+    };
     expect(refused()).toMatchObject({ message: 'The image was refused: it does not begin like a qcow2 image' });
     expect((refused() as { context: unknown }).context).toStrictEqual({ field: 'magic' });
   });
 
   it('shows of a hostile name no more than its beginning', () => {
-    const said = (backing: string): string => { try { judge(image({ backing })); return ''; } catch (error) { return (error as Error).message; } };
+    const said = (backing: string): string => {
+      try {
+        judge(image({ backing }));
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
     expect(said('x'.repeat(200))).toContain(`("${'x'.repeat(200)}")`);
     expect(said('x'.repeat(201))).toContain(`("${'x'.repeat(200)}…")`);
     expect(said('a\u001bb')).toContain('"a\\u001bb"');
@@ -143,15 +161,40 @@ describe('judgeQcow2Header', () => {
     ['a header length beyond the cluster', 'header_length', image({ u32: { 100: CLUSTER + 8 } })],
     ['an external data file by its bit', 'data_file', image({ u64: { 72: 4n } })],
     ['an external data file by its extension', 'data_file', image({ extensions: [[0x44415441, '/etc/shadow']] })],
-    ['an external data file after other extensions', 'data_file', image({ extensions: [[0x6803f857, 'x'.repeat(48)], [0x44415441, '/etc/shadow']] })],
+    [
+      'an external data file after other extensions',
+      'data_file',
+      image({
+        extensions: [
+          [0x6803f857, 'x'.repeat(48)],
+          [0x44415441, '/etc/shadow'],
+        ],
+      }),
+    ],
     ['the corrupt bit', 'incompatible_features', image({ u64: { 72: 2n } })],
     ['an unknown feature', 'incompatible_features', image({ u64: { 72: 1n << 5n } })],
     ['an unknown feature in the high half', 'incompatible_features', image({ u64: { 72: 1n << 63n } })],
     ['AES encryption', 'crypt_method', image({ u32: { 32: 1 } })],
     ['LUKS encryption', 'crypt_method', image({ u32: { 32: 2 } })],
     ['an encryption header', 'crypt_method', image({ extensions: [[0x0537be77, 'x'.repeat(16)]] })],
-    ['a compression type without its bit', 'compression_type', (() => { const bytes = image(); bytes[104] = 1; return bytes; })()],
-    ['an unknown compression type', 'compression_type', (() => { const bytes = image({ u64: { 72: 8n } }); bytes[104] = 2; return bytes; })()],
+    [
+      'a compression type without its bit',
+      'compression_type',
+      (() => {
+        const bytes = image();
+        bytes[104] = 1;
+        return bytes;
+      })(),
+    ],
+    [
+      'an unknown compression type',
+      'compression_type',
+      (() => {
+        const bytes = image({ u64: { 72: 8n } });
+        bytes[104] = 2;
+        return bytes;
+      })(),
+    ],
     ['an absurd refcount order', 'refcount_order', image({ u32: { 96: 7 } })],
     ['a disk of no size', 'size', image({ u64: { 24: 0n } })],
     ['a disk beyond 64 TiB', 'size', image({ u64: { 24: BigInt(MAX_VIRTUAL_SIZE_BYTES) + 512n } })],
@@ -194,7 +237,10 @@ describe('judgeQcow2Header', () => {
     const allowed = { allowBacking: true };
 
     it('returns name and format as they stand there', () => {
-      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2']], backing: '/images/デー タ.qcow2' }), allowed)).toMatchObject({ backingFile: '/images/デー タ.qcow2', backingFormat: 'qcow2' });
+      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2']], backing: '/images/デー タ.qcow2' }), allowed)).toMatchObject({
+        backingFile: '/images/デー タ.qcow2',
+        backingFormat: 'qcow2',
+      });
       expect(judge(image({ backing: './base:1.qcow2' }), allowed)).toMatchObject({ backingFile: './base:1.qcow2', backingFormat: null });
     });
 
@@ -216,7 +262,18 @@ describe('judgeQcow2Header', () => {
 
     it('names no format where there is no backing file, and finds what follows the format', () => {
       expect(judge(image({ extensions: [[0xe2792aca, 'qcow2']] }), allowed)).toMatchObject({ backingFile: null, backingFormat: null });
-      expect(judge(image({ extensions: [[0xe2792aca, 'qcow2'], [0x23852875, 'x'.repeat(24)]], backing: 'x' }), allowed)).toMatchObject({ backingFormat: 'qcow2', hasBitmaps: true });
+      expect(
+        judge(
+          image({
+            extensions: [
+              [0xe2792aca, 'qcow2'],
+              [0x23852875, 'x'.repeat(24)],
+            ],
+            backing: 'x',
+          }),
+          allowed,
+        ),
+      ).toMatchObject({ backingFormat: 'qcow2', hasBitmaps: true });
       expect(judge(image({ extensions: [[0xe2792aca, 'x'.repeat(32)]], backing: 'x' }), allowed)).toMatchObject({ backingFormat: 'x'.repeat(32) });
     });
 
@@ -236,7 +293,8 @@ describe('judgeQcow2Header', () => {
     });
 
     it('refuses names that are no text, and odd formats', () => {
-      for (const format of ['', ',raw', 'raw ', 'Raw', 'x'.repeat(33)]) expect([format, refusedField(image({ extensions: [[0xe2792aca, format]], backing: 'x' }), allowed)]).toEqual([format, 'backing_format']);
+      for (const format of ['', ',raw', 'raw ', 'Raw', 'x'.repeat(33)])
+        expect([format, refusedField(image({ extensions: [[0xe2792aca, format]], backing: 'x' }), allowed)]).toEqual([format, 'backing_format']);
       const noText = image({ extensions: [[0xe2792aca, 'raw']], backing: 'x' });
       noText[120] = 0xff;
       expect(refusedField(noText, allowed)).toBe('backing_format');
@@ -281,8 +339,17 @@ describe('judgeRawStart', () => {
   });
 
   it.each([
-    ['QED\u0000', 'qed'], ['COWD', 'vmdk'], ['vhdxfile', 'vhdx'], ['conectix', 'vpc'], ['<<< Oracle', 'vdi'], ['WithoutFreeSpace', 'parallels'], ['WithouFreSpacExt', 'parallels'], ['LUKS\u00ba\u00be', 'luks'],
-    ['KDM', null], ['xKDMV', null], ['LUKS', null],
+    ['QED\u0000', 'qed'],
+    ['COWD', 'vmdk'],
+    ['vhdxfile', 'vhdx'],
+    ['conectix', 'vpc'],
+    ['<<< Oracle', 'vdi'],
+    ['WithoutFreeSpace', 'parallels'],
+    ['WithouFreSpacExt', 'parallels'],
+    ['LUKS\u00ba\u00be', 'luks'],
+    ['KDM', null],
+    ['xKDMV', null],
+    ['LUKS', null],
   ])('sees in %j: %s', (text, resembles) => expect(judgeRawStart(Uint8Array.from(text, (character) => character.charCodeAt(0)))).toEqual({ resembles }));
 
   it('finds nothing in a boot sector or in an empty disk', () => {

@@ -14,13 +14,43 @@ const REAL: readonly (readonly [what: string, exitCode: number | null, stderr: s
   ['a wrong password', 1, 'Fatal: wrong password or no key found\n', 'wrong-password'],
   ['a login that is not known', 1, `Fatal: unable to open config file: unexpected HTTP response (401): 401 Unauthorized\n${WHERE}`, 'wrong-password'],
   ["another server's repository", 1, `Fatal: unable to open config file: unexpected HTTP response (403): 403 Forbidden\n${WHERE}`, 'wrong-password'],
-  ["making another server's repository", 1, 'Fatal: create repository at rest:http://srvA:***@127.0.0.1:18733/srvB/ failed: Fatal: server response unexpected: 403 Forbidden (403)\n', 'wrong-password'],
+  [
+    "making another server's repository",
+    1,
+    'Fatal: create repository at rest:http://srvA:***@127.0.0.1:18733/srvB/ failed: Fatal: server response unexpected: 403 Forbidden (403)\n',
+    'wrong-password',
+  ],
   ['no repository', 1, `Fatal: unable to open config file: <config/> does not exist\n${WHERE}`, 'no-repository'],
-  ['nobody listening', 1, `Fatal: unable to open config file: client.Head: Head "http://srvA:***@127.0.0.1:1/srvA/config": dial tcp 127.0.0.1:1: connect: connection refused\n${WHERE}`, 'unreachable'],
-  ['an unknown host', 1, `Fatal: unable to open config file: client.Head: Head "http://srvA:***@nohost.invalid:1/srvA/config": dial tcp: lookup nohost.invalid on 10.255.255.53:53: no such host\n${WHERE}`, 'unreachable'],
-  ['an unknown certificate', 1, `Fatal: unable to open config file: client.Head: Head "https://srvB:***@127.0.0.1:18735/srvB/config": x509: certificate signed by unknown authority\n${WHERE}`, 'unreachable'],
-  ['a server without TLS', 1, `Fatal: unable to open config file: client.Head: Head "https://srvB:***@127.0.0.1:18733/srvB/config": http: server gave HTTP response to HTTPS client\n${WHERE}`, 'unreachable'],
-  ['a server that went away', null, `List(lock) ${RETRY} List: Get "http://srvA:***@127.0.0.1:18733/srvA/locks/": dial tcp 127.0.0.1:18733: connect: connection refused\n`, 'unreachable'],
+  [
+    'nobody listening',
+    1,
+    `Fatal: unable to open config file: client.Head: Head "http://srvA:***@127.0.0.1:1/srvA/config": dial tcp 127.0.0.1:1: connect: connection refused\n${WHERE}`,
+    'unreachable',
+  ],
+  [
+    'an unknown host',
+    1,
+    `Fatal: unable to open config file: client.Head: Head "http://srvA:***@nohost.invalid:1/srvA/config": dial tcp: lookup nohost.invalid on 10.255.255.53:53: no such host\n${WHERE}`,
+    'unreachable',
+  ],
+  [
+    'an unknown certificate',
+    1,
+    `Fatal: unable to open config file: client.Head: Head "https://srvB:***@127.0.0.1:18735/srvB/config": x509: certificate signed by unknown authority\n${WHERE}`,
+    'unreachable',
+  ],
+  [
+    'a server without TLS',
+    1,
+    `Fatal: unable to open config file: client.Head: Head "https://srvB:***@127.0.0.1:18733/srvB/config": http: server gave HTTP response to HTTPS client\n${WHERE}`,
+    'unreachable',
+  ],
+  [
+    'a server that went away',
+    null,
+    `List(lock) ${RETRY} List: Get "http://srvA:***@127.0.0.1:18733/srvA/locks/": dial tcp 127.0.0.1:18733: connect: connection refused\n`,
+    'unreachable',
+  ],
   [
     'a server whose disk is full: it says no more than that',
     null,
@@ -28,7 +58,12 @@ const REAL: readonly (readonly [what: string, exitCode: number | null, stderr: s
     'unreachable',
   ],
   ['a full disk under a restore', 1, 'ignoring error for /srv/big: write /restored/srv/big: no space left on device\nFatal: There were 3 errors\n', 'no-space'],
-  ['a damaged pack of data', 1, 'cannot dump file: decrypting blob c8e01da5feac49eae1d9c2bdb640954406a37496a2d7511df218ff22b50e0575 failed: ciphertext verification failed\n', 'damaged'],
+  [
+    'a damaged pack of data',
+    1,
+    'cannot dump file: decrypting blob c8e01da5feac49eae1d9c2bdb640954406a37496a2d7511df218ff22b50e0575 failed: ciphertext verification failed\n',
+    'damaged',
+  ],
   ['a damaged pack of trees', 1, 'error walking snapshot: walking tree 9b0b84: decrypting blob 6f158b failed: ciphertext verification failed\n', 'damaged'],
   ['a damaged index', 1, 'Fatal: load <index/344e2d6696>: invalid data returned\n', 'repository-damaged'],
   ['a damaged snapshot', 2, 'loading snapshot "1ff2df42" failed: load <snapshot/1ff2df42c2>: invalid data returned\n', 'damaged'],
@@ -37,7 +72,12 @@ const REAL: readonly (readonly [what: string, exitCode: number | null, stderr: s
   ['a missing pack', null, `Load(<data/e403efe5c1>, 1219663, 135) ${RETRY} <data/e403efe5c1> does not exist\n`, 'damaged'],
   ['a path that is not in the snapshot', 2, 'cannot dump file: path "/nope" not found in snapshot\n', 'failed'],
   ['a snapshot that is not there', 1, 'invalid id "0000": no matching ID found for prefix "0000"\n', 'failed'],
-  ['a removal that is refused', 1, `Remove(<snapshot/28f0ad299c>) ${RETRY} blob not removed, server response: 403 Forbidden (403)\nunable to remove <snapshot/28f0ad299c> from the repository\n`, 'failed'],
+  [
+    'a removal that is refused',
+    1,
+    `Remove(<snapshot/28f0ad299c>) ${RETRY} blob not removed, server response: 403 Forbidden (403)\nunable to remove <snapshot/28f0ad299c> from the repository\n`,
+    'failed',
+  ],
   ['nothing to back up', 1, '/srv/nope does not exist, skipping\nFatal: all target directories/files do not exist\n', 'failed'],
   ['files that could not be read', 3, 'Warning: at least one source file could not be read\n', 'partial'],
   ['a signal', null, '', 'failed'],
@@ -62,7 +102,13 @@ describe('what an end of restic means', () => {
   });
 
   it('still judges the text where a newer version says 1', () => {
-    expect(resticOutcome({ version: '0.18.0', exitCode: 1, stderr: 'Fatal: unable to open config file: Head "https://h/": dial tcp 10.0.0.1:443: connect: connection refused\n' })).toBe('unreachable');
+    expect(
+      resticOutcome({
+        version: '0.18.0',
+        exitCode: 1,
+        stderr: 'Fatal: unable to open config file: Head "https://h/": dial tcp 10.0.0.1:443: connect: connection refused\n',
+      }),
+    ).toBe('unreachable');
   });
 });
 
@@ -71,7 +117,8 @@ describe('the version of restic', () => {
     expect(resticVersion('restic 0.14.0 compiled with go1.19.8 on linux/amd64\n')).toBe('0.14.0');
     expect(resticVersion('restic 0.17.3-dev (compiled manually) compiled with go1.23 on linux/amd64\n')).toBe('0.17.3');
     expect(resticVersion('restic 12.34.56 compiled with go1.23 on linux/amd64\n')).toBe('12.34.56');
-    for (const text of ['it is no restic 0.14.0', '', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14']) expect(resticVersion(text)).toBeNull();
+    for (const text of ['it is no restic 0.14.0', '', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14'])
+      expect(resticVersion(text)).toBeNull();
   });
   it('has to be 0.14 or newer', () => {
     expect(['0.14.0', '0.14.1', '0.15.0', '0.100.0', '1.0.0'].map(isResticSupported)).not.toContain(false);
@@ -90,7 +137,9 @@ describe("restic's words", () => {
       'Head "http://srvA:s3cret@127.0.0.1/": \u001b[31mgone',
       '',
     ].join('\n');
-    expect(resticWords(stderr, ['s3cret'])).toBe('decrypting blob 6f15 failed: ciphertext verification failed; Head "http://srvA:[redacted]@127.0.0.1/":  [31mgone');
+    expect(resticWords(stderr, ['s3cret'])).toBe(
+      'decrypting blob 6f15 failed: ciphertext verification failed; Head "http://srvA:[redacted]@127.0.0.1/":  [31mgone',
+    );
   });
   it('lose nothing that only looks like a trace, and no words to blanks', () => {
     const stderr = ['   ', '  lstat /srv/domain.xml: permission denied \u001b\u0007 twice', 'srv/files/report.v2 could not be read', '\t', ''].join('\n');

@@ -3,7 +3,8 @@ import { redact } from '../contracts/redact';
 /**
  * What an end of restic means, for those who run it here and for those who run it in a guest.
  *
- * restic 0.14 says exit code 1 (or 2) for nearly everything and 3 for a backup that could not read all; from 0.17 on 10, 11 and 12 tell more. Texts were taken from restic 0.14.0 with `rclone serve restic`
+ * restic 0.14 says exit code 1 (or 2) for nearly everything and 3 for a backup that could not read all; from 0.17 on 10, 11 and 12 tell more. Texts were
+ * taken from restic 0.14.0 with `rclone serve restic`
  * 1.60. File names in them come from guests: whatever they say, they can turn one failure into another, and never a failure into a success.
  */
 export type ResticOutcome =
@@ -42,7 +43,10 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
   // Only where a repository is opened or made: a server that is full refuses the second attempt to save a file with 403 too.
   ['wrong-password', /^Fatal: (?:unable to open config file|create repository at) ?.*(?:unexpected HTTP response|server response unexpected)\W+(?:401|403)\b/m],
   ['no-space', /\bno space left on device\b|\bdisk quota exceeded\b|\b507 Insufficient Storage\b/i],
-  ['repository-damaged', /\bconfig or key [0-9a-f<>/]+ is damaged\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b|<(?:index|key)\/[0-9a-f]+>(?: does not exist|: invalid data returned)/m],
+  [
+    'repository-damaged',
+    /\bconfig or key [0-9a-f<>/]+ is damaged\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b|<(?:index|key)\/[0-9a-f]+>(?: does not exist|: invalid data returned)/m,
+  ],
   ['damaged', /\bciphertext verification failed\b|\binvalid data returned\b|\bis damaged\b|\bwrong hash\b|\bhash mismatch\b|\bdoes not match id\b/im],
   ['damaged', /<(?:data|snapshot)\/[0-9a-f]+> does not exist|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/],
   ['no-repository', /<config\/?> does not exist\b|\brepository does not exist\b/],
@@ -76,7 +80,10 @@ function isAtLeast(version: string, least: string): boolean {
 
 const MOST_WORDS = 600;
 
-/** restic's own words for people: one line, without secrets, stack traces and control characters. The beginning says what happened first, so that is what is kept of a long text. */
+/**
+ * restic's own words for people: one line, without secrets, stack traces and control characters. The beginning says what happened first, so that is what is
+ * kept of a long text.
+ */
 export function resticWords(stderr: string, secrets: readonly string[]): string {
   const lines = redact(stderr, secrets)
     .split('\n')

@@ -1,7 +1,14 @@
 import type { RunAction } from '../contracts/run';
 import { allowedRunActions, type RunSituation } from './run-actions';
 
-const WAITING: RunSituation = { state: 'running', cancelRequested: false, waitingFor: 'go-live', decided: false, wayBack: { state: 'open', wasGone: false, wentLiveAt: null }, isNewestOpen: true };
+const WAITING: RunSituation = {
+  state: 'running',
+  cancelRequested: false,
+  waitingFor: 'go-live',
+  decided: false,
+  wayBack: { state: 'open', wasGone: false, wentLiveAt: null },
+  isNewestOpen: true,
+};
 const LIVE = { state: 'open', wasGone: false, wentLiveAt: '2026-03-01T00:00:00.000Z' } as const;
 const DONE: RunSituation = { ...WAITING, state: 'succeeded', waitingFor: null, wayBack: LIVE };
 

@@ -11,8 +11,8 @@ export interface RunSituation extends Pick<RunView, 'state' | 'cancelRequested' 
 }
 
 /**
- * What a person may do with a run now, in the order in which people should see it. Pure. An open run can be cancelled, whatever its kind; `undo` of a run that waits
- * before go-live is that cancel under the name people look for.
+ * What a person may do with a run now, in the order in which people should see it. Pure. An open run can be cancelled, whatever its kind; `undo` of a run
+ * that waits before go-live is that cancel under the name people look for.
  */
 export function allowedRunActions(situation: RunSituation): readonly RunAction[] {
   return isFinal(situation.state) ? afterTheEnd(situation) : beforeTheEnd(situation);

@@ -3,8 +3,23 @@ import type { WayBackView } from '../contracts/way-back';
 import { requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
 
 const wayBack = (changes: Partial<WayBackView> = {}): WayBackView => ({
-  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [], nvramPath: null, data: null, before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1',
-  createdAt: '2026-03-02T10:00:00.000Z', expiresAt: '2026-03-09T10:00:00.000Z', wentLiveAt: '2026-03-02T10:01:00.000Z', closedBy: null, closedAt: null, ...changes,
+  runId: 'run_1',
+  serverId: 'srv_1',
+  serverName: 'db01',
+  state: 'open',
+  wasGone: false,
+  volumes: [],
+  nvramPath: null,
+  data: null,
+  before: { powerState: 'running', agent: 'answering' },
+  lineageBefore: 'l0',
+  lineageAfter: 'l1',
+  createdAt: '2026-03-02T10:00:00.000Z',
+  expiresAt: '2026-03-09T10:00:00.000Z',
+  wentLiveAt: '2026-03-02T10:01:00.000Z',
+  closedBy: null,
+  closedAt: null,
+  ...changes,
 });
 const code = (work: () => void): string => {
   try {
@@ -37,9 +52,33 @@ describe('the way back', () => {
   });
 
   it.each([
-    ['undone', 'run_9', { message: 'The volumes that run run_1 had kept were returned to by run run_9 at T.', context: { state: 'undone', runId: 'run_9' }, hint: 'To have the undone state again, undo that run: modosu run undo run_9' }],
-    ['confirmed', 'run_9', { message: 'The volumes that run run_1 had kept were deleted by run run_9 at T.', context: { state: 'confirmed', runId: 'run_9' }, hint: ERROR_CODES.WAY_BACK_CLOSED.hint }],
-    ['undone', null, { message: 'The volumes that run run_1 had kept were returned to by run unknown at an unknown time.', context: { state: 'undone' }, hint: ERROR_CODES.WAY_BACK_CLOSED.hint }],
+    [
+      'undone',
+      'run_9',
+      {
+        message: 'The volumes that run run_1 had kept were returned to by run run_9 at T.',
+        context: { state: 'undone', runId: 'run_9' },
+        hint: 'To have the undone state again, undo that run: modosu run undo run_9',
+      },
+    ],
+    [
+      'confirmed',
+      'run_9',
+      {
+        message: 'The volumes that run run_1 had kept were deleted by run run_9 at T.',
+        context: { state: 'confirmed', runId: 'run_9' },
+        hint: ERROR_CODES.WAY_BACK_CLOSED.hint,
+      },
+    ],
+    [
+      'undone',
+      null,
+      {
+        message: 'The volumes that run run_1 had kept were returned to by run unknown at an unknown time.',
+        context: { state: 'undone' },
+        hint: ERROR_CODES.WAY_BACK_CLOSED.hint,
+      },
+    ],
   ] as const)('that is %s by %s says where its volumes have gone', (state, closedBy, expected) => {
     expect(() => requireOpen(wayBack({ state, closedBy, closedAt: closedBy === null ? null : 'T' }))).toThrow(expect.objectContaining(expected));
   });
@@ -66,6 +105,8 @@ describe('the way back', () => {
 
   it('is given up only after go-live', () => {
     expect(code(() => requireConfirmable(wayBack()))).toBe('allowed');
-    expect(() => requireConfirmable(wayBack({ wentLiveAt: null }))).toThrow(expect.objectContaining({ code: 'RUN_NOT_LIVE', hint: 'Let it go live (modosu run go-live run_1) or undo it (modosu run undo run_1).' }));
+    expect(() => requireConfirmable(wayBack({ wentLiveAt: null }))).toThrow(
+      expect.objectContaining({ code: 'RUN_NOT_LIVE', hint: 'Let it go live (modosu run go-live run_1) or undo it (modosu run undo run_1).' }),
+    );
   });
 });

@@ -18,7 +18,8 @@ export function requireUndoable(wayBack: WayBackView, open: readonly WayBackView
       context: { runId: newer.runId },
     });
   }
-  if (wayBack.wasGone) throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${wayBack.serverName} before run ${wayBack.runId}: there is nothing to go back to.`);
+  if (wayBack.wasGone)
+    throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${wayBack.serverName} before run ${wayBack.runId}: there is nothing to go back to.`);
 }
 
 /** @throws WAY_BACK_NOT_FOUND, WAY_BACK_CLOSED, RUN_NOT_LIVE */
@@ -36,8 +37,12 @@ export function requireOpen({ runId, state, closedBy, closedAt }: WayBackView): 
   if (state === 'open') return;
   if (state === 'reverted') throw new ModosuError('WAY_BACK_NOT_FOUND', `Run ${runId} has put back itself what it had replaced.`);
   const how = state === 'undone' ? 'were returned to' : 'were deleted';
-  throw new ModosuError('WAY_BACK_CLOSED', `The volumes that run ${runId} had kept ${how} by run ${closedBy ?? 'unknown'} at ${closedAt ?? 'an unknown time'}.`, {
-    context: { state, ...(closedBy === null ? {} : { runId: closedBy }) },
-    ...(state === 'undone' && closedBy !== null ? { hint: `To have the undone state again, undo that run: modosu run undo ${closedBy}` } : {}),
-  });
+  throw new ModosuError(
+    'WAY_BACK_CLOSED',
+    `The volumes that run ${runId} had kept ${how} by run ${closedBy ?? 'unknown'} at ${closedAt ?? 'an unknown time'}.`,
+    {
+      context: { state, ...(closedBy === null ? {} : { runId: closedBy }) },
+      ...(state === 'undone' && closedBy !== null ? { hint: `To have the undone state again, undo that run: modosu run undo ${closedBy}` } : {}),
+    },
+  );
 }

@@ -10,7 +10,10 @@ import { inBatches, statMany } from './files/many-paths';
 const never = new AbortController().signal;
 
 it('says which program is not there', async () => {
-  await expect(runInGuest(new HostAgent(), { argv: ['no-such-program'] }, { signal: never })).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'no-such-program' } });
+  await expect(runInGuest(new HostAgent(), { argv: ['no-such-program'] }, { signal: never })).rejects.toMatchObject({
+    code: 'GUEST_PROGRAM_MISSING',
+    context: { program: 'no-such-program' },
+  });
 });
 
 it('ends the program when it is aborted, and tells of its life until then', async () => {
@@ -26,7 +29,12 @@ it('ends the program when it is aborted, and tells of its life until then', asyn
 it('waits for an agent that is silent or frozen, or whose hypervisor is away, for a while', async () => {
   const agent = new HostAgent();
   const answer = agent.outcome.bind(agent);
-  const silences = [new ModosuError('AGENT_SILENT', 'no answer'), new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted'), new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', 'it still starts'), new ModosuError('AGENT_COMMAND_FAILED', 'refused guest-exec-status: Command guest-exec-status has been disabled: the agent is in frozen state')];
+  const silences = [
+    new ModosuError('AGENT_SILENT', 'no answer'),
+    new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted'),
+    new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', 'it still starts'),
+    new ModosuError('AGENT_COMMAND_FAILED', 'refused guest-exec-status: Command guest-exec-status has been disabled: the agent is in frozen state'),
+  ];
   agent.outcome = (pid, options) => {
     const silence = silences.shift();
     return silence === undefined ? answer(pid, options) : Promise.reject(silence);

@@ -40,9 +40,9 @@ const NO_SUCH_PROGRAM = /No such file or directory|Failed to execute child proce
 const MAX_COMPLAINT = 400;
 
 /**
- * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest allows.
- * Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no longer
- * knows the program (it was restarted), and `AGENT_SILENT` after two minutes of silence.
+ * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest
+ * allows. Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no
+ * longer knows the program (it was restarted), and `AGENT_SILENT` after two minutes of silence.
  */
 export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: RunOptions): Promise<CommandResult> {
   options.signal.throwIfAborted();
@@ -54,7 +54,10 @@ export async function runInGuest(agent: GuestAgent, program: GuestProgram, optio
       options.signal.throwIfAborted();
     }
     try {
-      const ended = await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS, ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }) });
+      const ended = await agent.outcome(pid, {
+        timeoutMs: AGENT_TIMEOUT_MS,
+        ...(options.maxOutputBytes === undefined ? {} : { maxOutputBytes: options.maxOutputBytes }),
+      });
       if (ended !== null) return ended;
       heardAt = performance.now();
       await Promise.resolve(options.onTick?.(pid)).catch(() => undefined);
@@ -65,7 +68,8 @@ export async function runInGuest(agent: GuestAgent, program: GuestProgram, optio
   }
 }
 
-const startProgram = (agent: GuestAgent, program: GuestProgram): Promise<number> => starting(program.argv[0], () => agent.start(program, { timeoutMs: AGENT_TIMEOUT_MS }));
+const startProgram = (agent: GuestAgent, program: GuestProgram): Promise<number> =>
+  starting(program.argv[0], () => agent.start(program, { timeoutMs: AGENT_TIMEOUT_MS }));
 
 /** Starts a program by `start`: an agent that does not find the program is `GUEST_PROGRAM_MISSING`. */
 export async function starting<T>(program: string, start: () => Promise<T>): Promise<T> {
@@ -77,14 +81,16 @@ export async function starting<T>(program: string, start: () => Promise<T>): Pro
   }
 }
 
-export const programMissing = (program: string, cause?: unknown): ModosuError => new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program}.`, { context: { program }, cause });
+export const programMissing = (program: string, cause?: unknown): ModosuError =>
+  new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program}.`, { context: { program }, cause });
 
 /** Ends a process that this agent has started, and waits until it is gone. */
 async function endProgram(agent: GuestAgent, pid: number, program: string): Promise<void> {
   await killInGuest(agent, [pid]);
   const giveUpAt = performance.now() + KILLED_WITHIN_MS;
   while ((await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS })) === null) {
-    if (performance.now() > giveUpAt) throw new ModosuError('AGENT_COMMAND_FAILED', `${program} could not be ended in the guest.`, { context: { program, pid } });
+    if (performance.now() > giveUpAt)
+      throw new ModosuError('AGENT_COMMAND_FAILED', `${program} could not be ended in the guest.`, { context: { program, pid } });
     await delay(200);
   }
 }
@@ -105,14 +111,16 @@ export async function endLeftovers(agent: GuestAgent, program: string, argument:
     const pids = await processesWith(agent, program, argument, signal);
     if (pids.length === 0) return found;
     found = Math.max(found, pids.length);
-    if (performance.now() > giveUpAt) throw new ModosuError('AGENT_COMMAND_FAILED', `${program} of an earlier attempt could not be ended in the guest.`, { context: { program } });
+    if (performance.now() > giveUpAt)
+      throw new ModosuError('AGENT_COMMAND_FAILED', `${program} of an earlier attempt could not be ended in the guest.`, { context: { program } });
     await killInGuest(agent, pids);
     await delay(200);
   }
 }
 
 /**
- * Waits until no process in the guest runs exactly this, directly or through the interpreter of a script: whoever has started it may have died, and two of it must not run at once. For how long is the signal's business.
+ * Waits until no process in the guest runs exactly this, directly or through the interpreter of a script: whoever has started it may have died, and two of it
+ * must not run at once. For how long is the signal's business.
  */
 export async function waitUntilNoneRuns(agent: GuestAgent, argv: GuestProgram['argv'], { signal }: Pick<RunOptions, 'signal'>): Promise<void> {
   while (await isRunning(agent, argv, signal)) await delay(WAIT_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -146,7 +154,11 @@ async function processesNamed(agent: GuestAgent, name: string, signal: AbortSign
   while (Buffer.byteLength(comm) > MAX_COMM_BYTES) comm = [...comm].slice(0, -1).join('');
   const whole = comm === name ? ['-x'] : [];
   // Programs that every Linux has, `pgrep` is not one of them; not by their arguments, because not every `grep` reads past the zero bytes between them.
-  const { stdout } = await runInGuest(agent, { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lF', ...whole, '-e', comm, '{}', '+'] }, { signal });
+  const { stdout } = await runInGuest(
+    agent,
+    { argv: ['find', '/proc', '-maxdepth', '2', '-name', 'comm', '-exec', 'grep', '-lF', ...whole, '-e', comm, '{}', '+'] },
+    { signal },
+  );
   return [...stdout.matchAll(/^\/proc\/(\d{1,10})\/comm$/gm)].map(([, pid]) => Number(pid)).slice(0, MAX_CANDIDATES);
 }
 
@@ -166,9 +178,14 @@ export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, c
   throw failureOf(program.argv[0], result, code);
 }
 
-/** What a failed program means for people: `code`, or `GUEST_DISK_FULL` when the file system is full. The end of a long complaint says more than its beginning. */
+/**
+ * What a failed program means for people: `code`, or `GUEST_DISK_FULL` when the file system is full. The end of a long complaint says more than its
+ * beginning.
+ */
 export function failureOf(program: string, { exitCode, stderr }: Pick<CommandResult, 'exitCode' | 'stderr'>, code: ErrorCode): ModosuError {
   const words = cleanWords(stderr, MAX_COMPLAINT, { keep: 'end' });
   const full = /No space left on device|Disk quota exceeded/i.test(stderr);
-  return new ModosuError(full ? 'GUEST_DISK_FULL' : code, `${program} in the guest ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, { context: { program, exitCode } });
+  return new ModosuError(full ? 'GUEST_DISK_FULL' : code, `${program} in the guest ended with exit code ${exitCode}${words === '' ? '' : `: ${words}`}`, {
+    context: { program, exitCode },
+  });
 }

@@ -23,14 +23,31 @@ function agentThat(...answers: readonly Answer[]): { readonly agent: GuestAgent;
 }
 
 const command: CommandHealthCheck = { kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/usr/bin/shop-check', '--all', '$(id); x'] };
-const query: SqlHealthCheck = { kind: 'sql', engine: 'postgresql', name: 'orders', timeoutSeconds: 60, database: 'shop', user: 'postgres', socketDirectory: '/run/postgresql', query: 'SELECT count(*) FROM orders', expect: '5000' };
+const query: SqlHealthCheck = {
+  kind: 'sql',
+  engine: 'postgresql',
+  name: 'orders',
+  timeoutSeconds: 60,
+  database: 'shop',
+  user: 'postgres',
+  socketDirectory: '/run/postgresql',
+  query: 'SELECT count(*) FROM orders',
+  expect: '5000',
+};
 const tcp = (port: number, host = '127.0.0.1'): TcpHealthCheck => ({ kind: 'tcp', name: 'web', timeoutSeconds: 60, host, port });
 const silent = new ModosuError('AGENT_SILENT', 'The guest agent of db01 does not answer.');
 const refusing = (message: string): ModosuError => new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of db01 refused guest-exec: ${message}`);
 const { agent: noAgent } = agentThat(new Error('nobody asks an agent for a TCP check'));
 
-const within = (deadlineMs: number, signal = new AbortController().signal): { readonly deadlineMs: number; readonly signal: AbortSignal } => ({ deadlineMs, signal });
-const messageOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'passed', (error: Error) => error.message);
+const within = (deadlineMs: number, signal = new AbortController().signal): { readonly deadlineMs: number; readonly signal: AbortSignal } => ({
+  deadlineMs,
+  signal,
+});
+const messageOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'passed',
+    (error: Error) => error.message,
+  );
 
 describe('a command', () => {
   it('passes with exit code 0 and runs exactly as declared', async () => {
@@ -56,12 +73,16 @@ describe('a command', () => {
   });
 
   it('says what it wrote to standard output when it complained nowhere else', async () => {
-    expect(await messageOf(checkHealth(agentThat({ exitCode: 1, stdout: 'queue is stuck' }).agent, command, within(0)))).toContain('exit code 1: queue is stuck');
+    expect(await messageOf(checkHealth(agentThat({ exitCode: 1, stdout: 'queue is stuck' }).agent, command, within(0)))).toContain(
+      'exit code 1: queue is stuck',
+    );
     expect(await messageOf(checkHealth(agentThat({ exitCode: 1 }).agent, command, within(0)))).toContain('exit code 1 and said nothing');
   });
 
   it('lets no flood and no control characters of the guest through', async () => {
-    const message = await messageOf(checkHealth(agentThat({ exitCode: 1, stderr: `${'x'.repeat(50_000)}\u001b[2J\u202eok\r\n\u0000\u2028\ud800end` }).agent, command, within(0)));
+    const message = await messageOf(
+      checkHealth(agentThat({ exitCode: 1, stderr: `${'x'.repeat(50_000)}\u001b[2J\u202eok\r\n\u0000\u2028\ud800end` }).agent, command, within(0)),
+    );
     expect(message).toMatch(/xxx \[2J ok end$/);
     expect(message).not.toMatch(/[\p{C}\p{Zl}]/u);
     expect(message.length).toBeLessThan(450);
@@ -73,7 +94,10 @@ describe('a command', () => {
     ['The command guest-exec has not been found'],
   ])('ends at once when the agent forbids programs: %s', async (words) => {
     const { agent, ran } = agentThat(refusing(`internal error: unable to execute QEMU agent command 'guest-exec': ${words}`));
-    await expect(checkHealth(agent, command, within(60_000))).rejects.toMatchObject({ code: 'GUEST_COMMAND_FORBIDDEN', message: expect.stringContaining(words) });
+    await expect(checkHealth(agent, command, within(60_000))).rejects.toMatchObject({
+      code: 'GUEST_COMMAND_FORBIDDEN',
+      message: expect.stringContaining(words),
+    });
     expect(ran).toHaveLength(1);
   });
 
@@ -85,16 +109,25 @@ describe('a command', () => {
 
   it('does not take a name with the word "disabled" in it for a forbidden one', async () => {
     const { agent } = agentThat(refusing('Failed to execute child process "/opt/disabled" (No such file or directory)'));
-    await expect(checkHealth(agent, command, within(0))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining('No such file or directory') });
+    await expect(checkHealth(agent, command, within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining('No such file or directory'),
+    });
   });
 
   it('that hangs fails when the time is over, and is not started again', async () => {
     const { agent, ran } = agentThat('hangs');
-    await expect(checkHealth(agent, command, within(1_000))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining('it may still run in the guest') });
+    await expect(checkHealth(agent, command, within(1_000))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining('it may still run in the guest'),
+    });
     expect(ran).toHaveLength(1);
   });
 
-  it.each([['while it runs', 'hangs'], ['between two attempts', { exitCode: 1 }]] as const)('ends when it is cancelled %s', async (_when, answer) => {
+  it.each([
+    ['while it runs', 'hangs'],
+    ['between two attempts', { exitCode: 1 }],
+  ] as const)('ends when it is cancelled %s', async (_when, answer) => {
     const cancel = new AbortController();
     const { agent, ran } = agentThat(answer);
     const checking = messageOf(checkHealth(agent, command, within(60_000, cancel.signal)));
@@ -117,7 +150,10 @@ describe('a query', () => {
     const common = ['psql', '-X', '-w', '-A', '-t', '-q', '-z', '-0', '-v', 'ON_ERROR_STOP=1'];
     const rest = ['-U', 'postgres', '-d', 'shop', '-c', 'SELECT count(*) FROM orders'];
     await checkHealth(agent, { ...query, socketDirectory: null }, within(5_000));
-    expect(ran).toEqual([[...common, '-h', '/run/postgresql', ...rest], [...common, ...rest]]);
+    expect(ran).toEqual([
+      [...common, '-h', '/run/postgresql', ...rest],
+      [...common, ...rest],
+    ]);
   });
 
   it.each([
@@ -125,7 +161,9 @@ describe('a query', () => {
     ['an empty value', '\0', ''],
     ['a value with separators in it', 'a|b\nc\0', 'a|b\nc'],
   ])('passes with %s', async (_what, stdout, expect_) => {
-    expect(await checkHealth(agentThat({ stdout }).agent, { ...query, expect: expect_ }, within(0))).toEqual({ evidence: `psql: ${expect_.replace('\n', ' ')}`.trim() });
+    expect(await checkHealth(agentThat({ stdout }).agent, { ...query, expect: expect_ }, within(0))).toEqual({
+      evidence: `psql: ${expect_.replace('\n', ' ')}`.trim(),
+    });
   });
 
   it.each([
@@ -134,12 +172,22 @@ describe('a query', () => {
     ['space around it', { stdout: ' 5000\0' }, 'not "5000"'],
     ['no row', { stdout: '' }, 'the query gave no row, not "5000"'],
     ['a value that was cut off', { stdout: '5000', truncated: true }, 'the query gave no row'],
-    ['an error of the database', { exitCode: 1, stdout: '5000\0', stderr: 'ERROR:  relation "orders" does not exist' }, 'psql ended with exit code 1: ERROR: relation "orders" does not exist'],
+    [
+      'an error of the database',
+      { exitCode: 1, stdout: '5000\0', stderr: 'ERROR:  relation "orders" does not exist' },
+      'psql ended with exit code 1: ERROR: relation "orders" does not exist',
+    ],
   ])('does not pass with %s', async (_what, answer, words) => {
-    await expect(checkHealth(agentThat(answer).agent, query, within(0))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining(words) });
+    await expect(checkHealth(agentThat(answer).agent, query, within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining(words),
+    });
   });
 
-  it.each([['a value', '5000\0', 'psql: 5000'], ['no row', '', 'psql: no row']])('passes with %s when nothing is expected', async (_what, stdout, evidence) => {
+  it.each([
+    ['a value', '5000\0', 'psql: 5000'],
+    ['no row', '', 'psql: no row'],
+  ])('passes with %s when nothing is expected', async (_what, stdout, evidence) => {
     expect(await checkHealth(agentThat({ stdout }).agent, { ...query, expect: null }, within(0))).toEqual({ evidence });
   });
 
@@ -180,13 +228,19 @@ describe('a TCP connection', () => {
     ['needs a moment to close', (socket: Socket): unknown => setTimeout(() => socket.end(), 100)],
   ])('does not pass when the peer accepts and %s', async (_what, react) => {
     const port = await listening(react);
-    await expect(checkHealth(noAgent, tcp(port), within(0))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining(`127.0.0.1:${port} accepted and closed the connection at once`) });
+    await expect(checkHealth(noAgent, tcp(port), within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining(`127.0.0.1:${port} accepted and closed the connection at once`),
+    });
   });
 
   it('does not pass where nobody listens, and passes as soon as somebody does', async () => {
     const port = await listening(() => undefined);
     await new Promise((resolve) => servers.splice(0)[0]?.close(resolve));
-    await expect(checkHealth(noAgent, tcp(port), within(0))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining('cannot be reached: ECONNREFUSED') });
+    await expect(checkHealth(noAgent, tcp(port), within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining('cannot be reached: ECONNREFUSED'),
+    });
 
     const checking = checkHealth(noAgent, tcp(port), within(20_000));
     const late = createServer((socket) => void sockets.add(socket));
@@ -197,7 +251,11 @@ describe('a TCP connection', () => {
 
   it('does not wait for ever for a filter that says nothing, and ends when cancelled', async () => {
     // A listener that was stopped: once its queue is full, the kernel drops what comes in.
-    const child = spawn(process.execPath, ['-e', "const s = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))"], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(
+      process.execPath,
+      ['-e', "const s = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))"],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     try {
       const port = Number(await new Promise((resolve) => child.stdout.once('data', (line: Buffer) => resolve(line.toString()))));
       child.kill('SIGSTOP');
@@ -205,9 +263,15 @@ describe('a TCP connection', () => {
       while (!dropped) {
         const socket = connect({ host: '127.0.0.1', port }).on('error', () => undefined);
         sockets.add(socket);
-        dropped = await Promise.race([new Promise<boolean>((resolve) => socket.once('connect', () => resolve(false))), new Promise<boolean>((resolve) => setTimeout(() => resolve(true), 300))]);
+        dropped = await Promise.race([
+          new Promise<boolean>((resolve) => socket.once('connect', () => resolve(false))),
+          new Promise<boolean>((resolve) => setTimeout(() => resolve(true), 300)),
+        ]);
       }
-      await expect(checkHealth(noAgent, tcp(port), within(500))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringContaining('did not answer within 1 s') });
+      await expect(checkHealth(noAgent, tcp(port), within(500))).rejects.toMatchObject({
+        code: 'HEALTH_CHECK_FAILED',
+        message: expect.stringContaining('did not answer within 1 s'),
+      });
       const cancel = new AbortController();
       const checking = messageOf(checkHealth(noAgent, tcp(port), within(60_000, cancel.signal)));
       setTimeout(() => cancel.abort(new Error('cancelled')), 50);
@@ -231,6 +295,9 @@ describe('a TCP connection', () => {
   });
 
   it('says so when the name is unknown', async () => {
-    await expect(checkHealth(noAgent, tcp(80, 'no-such-host.invalid'), within(0))).rejects.toMatchObject({ code: 'HEALTH_CHECK_FAILED', message: expect.stringMatching(/no-such-host\.invalid:80 cannot be reached: E[A-Z_]+/) });
+    await expect(checkHealth(noAgent, tcp(80, 'no-such-host.invalid'), within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringMatching(/no-such-host\.invalid:80 cannot be reached: E[A-Z_]+/),
+    });
   });
 });

@@ -9,8 +9,8 @@ export interface HealthCheckOptions {
   /** Abort: ends at once and rejects with the signal's reason. A program that runs in the guest goes on there: nobody can end it through the agent. */
   readonly signal: AbortSignal;
   /**
-   * How long the check is repeated, from now on. It is tried once at least. One attempt may use all the time that is left: a program that hangs in the guest cannot be
-   * ended from here, and starting it again beside the hung one helps nobody.
+   * How long the check is repeated, from now on. It is tried once at least. One attempt may use all the time that is left: a program that hangs in the guest
+   * cannot be ended from here, and starting it again beside the hung one helps nobody.
    */
   readonly deadlineMs: number;
   /** Only for tests: how a TCP connection is opened. */
@@ -39,8 +39,8 @@ const FORBIDDEN = /guest-exec(-status)? has (been disabled|not been found)/i;
 /**
  * Repeats one declared check until it passes, and returns what it has seen in a few words. Changes nothing itself; a declared command runs once per attempt.
  *
- * Throws `HEALTH_CHECK_FAILED` with the last words of the check when the time is over; `GUEST_COMMAND_FORBIDDEN` at once when the agent must not run programs, `AGENT_ABSENT` at
- * once when there is no agent; the errors of the hypervisor as they are. A silent agent is waited for: it may be starting.
+ * Throws `HEALTH_CHECK_FAILED` with the last words of the check when the time is over; `GUEST_COMMAND_FORBIDDEN` at once when the agent must not run
+ * programs, `AGENT_ABSENT` at once when there is no agent; the errors of the hypervisor as they are. A silent agent is waited for: it may be starting.
  *
  * The words come from the guest, which is hostile: cut short and without control characters. The command and the query stand in argument vectors on the host
  * and in the guest, visible to everybody there: a declaration must hold no secret.
@@ -56,9 +56,13 @@ export async function checkHealth(agent: GuestAgent, check: HealthCheck, options
     const attempt = await attemptOnce(agent, check, options, Math.max(1_000, giveUpAt - performance.now()));
     if (attempt.passed) return { evidence: cleanWords(attempt.words, MAX_EVIDENCE) };
     if (giveUpAt - performance.now() <= RETRY_MS) {
-      throw new ModosuError('HEALTH_CHECK_FAILED', `The health check "${check.name}" did not pass within ${Math.round(deadlineMs / 1000)} s. Its last words: ${cleanWords(attempt.words, MAX_WORDS)}`, {
-        context: { check: check.name, kind: check.kind },
-      });
+      throw new ModosuError(
+        'HEALTH_CHECK_FAILED',
+        `The health check "${check.name}" did not pass within ${Math.round(deadlineMs / 1000)} s. Its last words: ${cleanWords(attempt.words, MAX_WORDS)}`,
+        {
+          context: { check: check.name, kind: check.kind },
+        },
+      );
     }
     await delay(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
@@ -73,10 +77,14 @@ async function attemptOnce(agent: GuestAgent, check: HealthCheck, options: Healt
     options.signal.throwIfAborted();
     if (!isModosuError(error)) throw error;
     if (error.code === 'AGENT_COMMAND_FAILED' && FORBIDDEN.test(error.message)) {
-      throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The health check "${check.name}" runs a program in the guest, and the guest agent forbids that: ${cleanWords(error.message, MAX_WORDS)}`, {
-        context: { check: check.name, kind: check.kind },
-        cause: error,
-      });
+      throw new ModosuError(
+        'GUEST_COMMAND_FORBIDDEN',
+        `The health check "${check.name}" runs a program in the guest, and the guest agent forbids that: ${cleanWords(error.message, MAX_WORDS)}`,
+        {
+          context: { check: check.name, kind: check.kind },
+          cause: error,
+        },
+      );
     }
     if (error.code !== 'AGENT_SILENT' && error.code !== 'AGENT_COMMAND_FAILED') throw error;
     return { passed: false, words: error.message };
@@ -94,7 +102,10 @@ const ofCommand = ({ argv }: CommandHealthCheck): ProgramCheck => ({
   judge: (result) => (result.exitCode === 0 ? { passed: true, words: 'exit code 0' } : { passed: false, words: complaint(argv[0], result) }),
 });
 
-/** `-w`: asks for no password, there is nobody to type it. `-z -0`: zero bytes between values and rows, so that the first value is exact whatever stands in it. */
+/**
+ * `-w`: asks for no password, there is nobody to type it. `-z -0`: zero bytes between values and rows, so that the first value is exact whatever stands in
+ * it.
+ */
 function ofQuery({ socketDirectory, user, database, query, expect }: SqlHealthCheck): ProgramCheck {
   const host = socketDirectory === null ? [] : ['-h', socketDirectory];
   return {
@@ -105,7 +116,10 @@ function ofQuery({ socketDirectory, user, database, query, expect }: SqlHealthCh
       const value = end === -1 ? null : result.stdout.slice(0, end);
       if (expect === null) return { passed: true, words: value === null ? 'psql: no row' : `psql: ${value}` };
       if (value === expect) return { passed: true, words: `psql: ${value}` };
-      return { passed: false, words: value === null ? `the query gave no row, not ${asEvidence(expect)}` : `the query gave ${asEvidence(value)}, not ${asEvidence(expect)}` };
+      return {
+        passed: false,
+        words: value === null ? `the query gave no row, not ${asEvidence(expect)}` : `the query gave ${asEvidence(value)}, not ${asEvidence(expect)}`,
+      };
     },
   };
 }

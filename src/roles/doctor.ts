@@ -44,7 +44,8 @@ function checkInstallation(config: Config): readonly Check[] {
     const problem = `\`modosu up\` on ${config.stateDirectory} was not stopped cleanly: its process ${endpoints.supervisorPid} is gone.`;
     return [fail('installation', problem, 'Start `modosu up` again: it brings everything back.')];
   }
-  if (endpoints !== null) return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
+  if (endpoints !== null)
+    return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
   if (config.databaseUrl !== null && config.temporalAddress !== null) return [ok('installation', 'PostgreSQL and Temporal by address')];
   return [
     fail(

@@ -4,7 +4,10 @@
  */
 export function shutdownSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const [name, exitCode] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+  for (const [name, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(exitCode);
       controller.abort(name);

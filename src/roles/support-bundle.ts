@@ -41,7 +41,10 @@ export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly st
     ...(await logs(layout.logs)),
     ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat(),
   ];
-  await pack(file, files.map(({ path, text }) => ({ path, text: hide(text) })));
+  await pack(
+    file,
+    files.map(({ path, text }) => ({ path, text: hide(text) })),
+  );
   const { size } = await stat(file);
   const names = files.map(({ path }) => path).sort();
   write(rendered({ file, sizeBytes: size, files: names }, format));
@@ -87,10 +90,11 @@ Passwords, keys and tokens of this installation are replaced by [redacted]. Name
 
 async function doctor(env: NodeJS.ProcessEnv): Promise<BundleFile> {
   try {
-    const late = (): ModosuError => new ModosuError(
-      'HYPERVISOR_COMMAND_TIMED_OUT',
-      `\`modosu doctor\` has not ended within ${DOCTOR_TIMEOUT_MS / 1000} s: something that it looks at hangs.`,
-    );
+    const late = (): ModosuError =>
+      new ModosuError(
+        'HYPERVISOR_COMMAND_TIMED_OUT',
+        `\`modosu doctor\` has not ended within ${DOCTOR_TIMEOUT_MS / 1000} s: something that it looks at hangs.`,
+      );
     return json('doctor.json', reportOf(await withinDeadline(examine(env), DOCTOR_TIMEOUT_MS, late)));
   } catch (error) {
     return json('doctor.error.json', toModosuError(error).summary());
@@ -106,7 +110,10 @@ async function ofCatalogue(databaseUrl: string | null): Promise<readonly BundleF
   return files;
 }
 
-/** Nobody but its owner reads the bundle, and it is there whole or not at all. tar writes it, perhaps onto a stick: no file of ours that has to outlive a power cut. */
+/**
+ * Nobody but its owner reads the bundle, and it is there whole or not at all. tar writes it, perhaps onto a stick: no file of ours that has to outlive a
+ * power cut.
+ */
 async function pack(file: string, files: readonly BundleFile[]): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'modosu-support-'));
   const draft = `${file}.${process.pid}.part`;
@@ -120,7 +127,9 @@ async function pack(file: string, files: readonly BundleFile[]): Promise<void> {
     }
     await orRefused(draft, async () => (await open(draft, 'wx', 0o600)).close());
     ours = true;
-    const { exitCode, stderr } = await runCommand(['tar', '--create', '--gzip', '--file', draft, '--directory', directory, '--', name], { timeoutMs: TAR_TIMEOUT_MS });
+    const { exitCode, stderr } = await runCommand(['tar', '--create', '--gzip', '--file', draft, '--directory', directory, '--', name], {
+      timeoutMs: TAR_TIMEOUT_MS,
+    });
     if (exitCode !== 0) throw new ModosuError('INTERNAL', `tar could not pack the bundle: ${stderr.trim()}`);
     await orRefused(file, () => putInPlace(draft, file));
   } finally {
@@ -160,6 +169,8 @@ function optionsOf(args: readonly string[], now: Date): { readonly file: string;
     if (values.file === '') throw new Error('--file needs a path');
     return { file: resolve(values.file ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`), format };
   } catch (error) {
-    throw new ModosuError('USAGE', `\`modosu support-bundle\`: ${errorMessage(error)}.`, { hint: 'Use `modosu support-bundle [--file PATH] [--output table|json|yaml]`.' });
+    throw new ModosuError('USAGE', `\`modosu support-bundle\`: ${errorMessage(error)}.`, {
+      hint: 'Use `modosu support-bundle [--file PATH] [--output table|json|yaml]`.',
+    });
   }
 }

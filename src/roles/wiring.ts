@@ -54,7 +54,11 @@ function certificatesIn(file: string): string {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ModosuError('CONFIG_INVALID', `MODOSU_DATA_TLS_CERT_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`, { cause: error });
+    throw new ModosuError(
+      'CONFIG_INVALID',
+      `MODOSU_DATA_TLS_CERT_FILE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+      { cause: error },
+    );
   }
   const certificates = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g);
   if (certificates === null) throw new ModosuError('CONFIG_INVALID', `MODOSU_DATA_TLS_CERT_FILE: ${file} holds no certificate.`);
@@ -83,17 +87,19 @@ export class Adapters {
       });
     });
 
-  readonly repository = (declaration: RepositoryDeclaration): ImageRepository => once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
+  readonly repository = (declaration: RepositoryDeclaration): ImageRepository =>
+    once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
 
   readonly dataRepository = (): DataRepository => (this.data ??= openDataRepository(this.config));
 
-  readonly overSsh: ActivityDependencies['overSsh'] = (agent, server, access) => new SshGuestAgent({
-    agent,
-    server,
-    access,
-    identity: this.sshIdentity,
-    directory: this.config.layout.guestSsh,
-  });
+  readonly overSsh: ActivityDependencies['overSsh'] = (agent, server, access) =>
+    new SshGuestAgent({
+      agent,
+      server,
+      access,
+      identity: this.sshIdentity,
+      directory: this.config.layout.guestSsh,
+    });
 
   /** Asked once: a key that could not be made or read is tried again. */
   readonly sshIdentity = (): Promise<SshIdentity> => {
@@ -122,7 +128,12 @@ function once<T>(made: Map<string, T>, declaration: object, make: () => T): T {
   return fresh;
 }
 
-function find<T extends { readonly name: string }>(declared: readonly T[], name: string, code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED', what: string): T {
+function find<T extends { readonly name: string }>(
+  declared: readonly T[],
+  name: string,
+  code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED',
+  what: string,
+): T {
   const found = declared.find((declaration) => declaration.name === name);
   if (found !== undefined) return found;
   throw new ModosuError(code, `No ${what} named "${name}" is declared.`, { context: { name } });

@@ -41,7 +41,12 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
     const connection = await connectWorkers(config.temporalAddress);
     try {
       const dataConverter = createDataConverter(loadPayloadKeys(config.payloadKeysFile));
-      const crew = new Crew(new WorkerFactory({ connection, namespace: config.temporalNamespace, dataConverter }), activityDependencies(config, catalog, log), config, log);
+      const crew = new Crew(
+        new WorkerFactory({ connection, namespace: config.temporalNamespace, dataConverter }),
+        activityDependencies(config, catalog, log),
+        config,
+        log,
+      );
       const ending = AbortSignal.any([stop, crew.broken]);
       try {
         await crew.startControl(workflowBundle);
@@ -51,7 +56,15 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
         await Promise.all([
           reconcileUntil(ending, { catalog, runs, log: log.child({ part: 'reconciler' }), now: () => new Date() }),
           followHypervisors(ending, crew, catalog, log),
-          sweepUntil(ending, { catalog, runs, ...new Adapters(config).byName(catalog), log: log.child({ part: 'janitor' }), now: () => new Date(), expiryTried: new Map(), clock: new ClockWatch() }),
+          sweepUntil(ending, {
+            catalog,
+            runs,
+            ...new Adapters(config).byName(catalog),
+            log: log.child({ part: 'janitor' }),
+            now: () => new Date(),
+            expiryTried: new Map(),
+            clock: new ClockWatch(),
+          }),
           aborted(ending),
         ]);
       } finally {
@@ -142,7 +155,11 @@ class Crew {
       (error: unknown) => {
         this.log.error({ error, taskQueue }, 'a worker has failed');
         this.breakage.abort(
-          new ModosuError('TEMPORAL_UNAVAILABLE', `The worker of the queue ${taskQueue} has failed: ${error instanceof Error ? error.message : String(error)}.`, { cause: error }),
+          new ModosuError(
+            'TEMPORAL_UNAVAILABLE',
+            `The worker of the queue ${taskQueue} has failed: ${error instanceof Error ? error.message : String(error)}.`,
+            { cause: error },
+          ),
         );
       },
     );

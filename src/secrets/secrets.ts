@@ -1,5 +1,6 @@
 /**
- * Secrets that Modosu has made itself and must find again: passwords of its own parts, logins and passwords of data repositories. Never for arguments, logs, histories, errors.
+ * Secrets that Modosu has made itself and must find again: passwords of its own parts, logins and passwords of data repositories. Never for arguments, logs,
+ * histories, errors.
  *
  * A name is a relative path such as `data/<server id>/login`: plain parts separated by `/`; anything else is `PATH_NOT_ALLOWED`.
  */

@@ -19,7 +19,7 @@ describe('runCommand', () => {
   });
 
   it('hands arguments over as they are', async () => {
-    const odd = ['$(id)', '; ls', "a'b\"c", '戻す', 'two\nlines', '-n', '*'];
+    const odd = ['$(id)', '; ls', 'a\'b"c', '戻す', 'two\nlines', '-n', '*'];
     const { stdout } = await runCommand(['printf', '%s|', ...odd]);
     expect(stdout).toBe(odd.map((word) => `${word}|`).join(''));
   });

@@ -42,7 +42,12 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /** Absolute path of a program. Throws `PROGRAM_MISSING`. */
 export function findProgram(program: string): string {
-  const candidates = isAbsolute(program) ? [program] : (process.env['PATH'] ?? DEFAULT_PATH).split(delimiter).filter(isAbsolute).map((directory) => join(directory, program));
+  const candidates = isAbsolute(program)
+    ? [program]
+    : (process.env['PATH'] ?? DEFAULT_PATH)
+        .split(delimiter)
+        .filter(isAbsolute)
+        .map((directory) => join(directory, program));
   for (const candidate of candidates) {
     try {
       accessSync(candidate, constants.X_OK);

@@ -54,7 +54,9 @@ export async function initialiseCluster(options: ClusterOptions): Promise<Prepar
   const identity = await postgresIdentity();
   const closed = await firstClosedDirectory(parent, identity);
   if (closed !== null) {
-    throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The OS user of PostgreSQL cannot reach ${dataDirectory}: ${closed} is closed to others.`, { context: { directory: closed } });
+    throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The OS user of PostgreSQL cannot reach ${dataDirectory}: ${closed} is closed to others.`, {
+      context: { directory: closed },
+    });
   }
   const prepared = { binDirectory: await postgresBinDirectory(identity, options.cacheDirectory ?? '/var/cache/modosu'), identity };
   const version = await readFile(join(dataDirectory, 'PG_VERSION'), 'utf8').then(
@@ -63,9 +65,13 @@ export async function initialiseCluster(options: ClusterOptions): Promise<Prepar
   );
   if (version === null) await makeCluster(options, prepared);
   else if (version !== MAJOR_VERSION) {
-    throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `${dataDirectory} holds data of PostgreSQL ${version}; this program brings PostgreSQL ${MAJOR_VERSION}.`, {
-      hint: 'Move the data over with pg_dump and pg_restore of the old version, or point MODOSU_DATABASE_URL to a server of that version.',
-    });
+    throw new ModosuError(
+      'STATE_DIRECTORY_UNUSABLE',
+      `${dataDirectory} holds data of PostgreSQL ${version}; this program brings PostgreSQL ${MAJOR_VERSION}.`,
+      {
+        hint: 'Move the data over with pg_dump and pg_restore of the old version, or point MODOSU_DATABASE_URL to a server of that version.',
+      },
+    );
   }
   return prepared;
 }
@@ -99,7 +105,10 @@ async function makeCluster({ dataDirectory, superuserPassword, fsync }: ClusterO
       { timeoutMs: 120_000, cwd: '/' },
     );
     if (outcome.exitCode !== 0) {
-      throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `PostgreSQL could not make its data directory ${dataDirectory}: ${(outcome.stderr || outcome.stdout).trim().slice(-2000)}`);
+      throw new ModosuError(
+        'STATE_DIRECTORY_UNUSABLE',
+        `PostgreSQL could not make its data directory ${dataDirectory}: ${(outcome.stderr || outcome.stdout).trim().slice(-2000)}`,
+      );
     }
     await rename(cluster, dataDirectory);
   } finally {
@@ -108,7 +117,8 @@ async function makeCluster({ dataDirectory, superuserPassword, fsync }: ClusterO
 }
 
 /**
- * The command that runs the server in the foreground. A fast shutdown (SIGINT) ends it; it gets one, too, when the process that started it dies. No password in it.
+ * The command that runs the server in the foreground. A fast shutdown (SIGINT) ends it; it gets one, too, when the process that started it dies. No password
+ * in it.
  */
 export function embeddedPostgresArgv(
   prepared: PreparedCluster,
@@ -169,7 +179,12 @@ async function tryConnect(url: string): Promise<Error | null> {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const prepared = await initialiseCluster(options);
   const [program, ...parameters] = embeddedPostgresArgv(prepared, options);
-  const child = spawn(program, parameters, { cwd: '/', env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'], shell: false });
+  const child = spawn(program, parameters, {
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    shell: false,
+  });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (piece: string) => {
     log = (log + piece).slice(-LOG_TAIL_CHARACTERS);
@@ -218,13 +233,18 @@ function startError(log: string, { dataDirectory, port }: EmbeddedPostgresOption
   if (/lock file "[^"]*postmaster\.pid" already exists/.test(log)) {
     return new ModosuError('ALREADY_RUNNING', `Another PostgreSQL server uses ${dataDirectory}. ${lastWords}`, { cause });
   }
-  if (/Address already in use/.test(log)) return new ModosuError('PORT_TAKEN', `Port ${port} on 127.0.0.1 is taken; PostgreSQL cannot listen on it.`, { context: { port }, cause });
+  if (/Address already in use/.test(log))
+    return new ModosuError('PORT_TAKEN', `Port ${port} on 127.0.0.1 is taken; PostgreSQL cannot listen on it.`, { context: { port }, cause });
   const reason = lastWords !== '' ? lastWords : cause instanceof Error ? cause.message : 'it said nothing';
   return new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL in ${dataDirectory} did not start: ${reason}`, { cause });
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  for (const [signal, graceMs] of [['SIGINT', 20_000], ['SIGQUIT', 5000], ['SIGKILL', 5000]] as const) {
+  for (const [signal, graceMs] of [
+    ['SIGINT', 20_000],
+    ['SIGQUIT', 5000],
+    ['SIGKILL', 5000],
+  ] as const) {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     const ended = new Promise<true>((resolve) => child.once('exit', () => resolve(true)));
     child.kill(signal);

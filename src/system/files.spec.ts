@@ -2,7 +2,21 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createFileDurably, errorCode, errorMessage, fileExists, freeBytes, fsyncDirectory, fsyncFile, insideDirectory, readEnd, readStart, sha256OfFile, writeFileDurably, writeFileQuickly } from './files';
+import {
+  createFileDurably,
+  errorCode,
+  errorMessage,
+  fileExists,
+  freeBytes,
+  fsyncDirectory,
+  fsyncFile,
+  insideDirectory,
+  readEnd,
+  readStart,
+  sha256OfFile,
+  writeFileDurably,
+  writeFileQuickly,
+} from './files';
 
 describe('files', () => {
   let directory: string;
@@ -12,7 +26,10 @@ describe('files', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  describe.each([['writeFileDurably', writeFileDurably], ['writeFileQuickly', writeFileQuickly]])('%s', (_, write) => {
+  describe.each([
+    ['writeFileDurably', writeFileDurably],
+    ['writeFileQuickly', writeFileQuickly],
+  ])('%s', (_, write) => {
     it('writes and replaces with the mode asked for, whatever the umask and the old mode are', async () => {
       await write(at('a'), 'one', 0o640);
       chmodSync(at('a'), 0o644);
@@ -102,18 +119,30 @@ describe('files', () => {
       writeFileSync(at('a'), 'abc');
       symlinkSync(at('a'), at('link'));
       expect((await readStart(at('link'), 3)).sizeBytes).toBe(3);
-      await expect(readStart(at('link'), 3, { followLinks: false })).rejects.toMatchObject({ code: 'IMAGE_HEADER_REFUSED', message: expect.stringContaining('symbolic link') });
+      await expect(readStart(at('link'), 3, { followLinks: false })).rejects.toMatchObject({
+        code: 'IMAGE_HEADER_REFUSED',
+        message: expect.stringContaining('symbolic link'),
+      });
     });
 
     it('never waits for a FIFO and never opens a device or a directory', async () => {
       execFileSync('mkfifo', [at('fifo')]);
       symlinkSync('/dev/zero', at('link'));
-      for (const [path, kind] of [[at('fifo'), 'FIFO'], [directory, 'directory'], ['/dev/zero', 'device'], [at('link'), 'device']] as const) {
-        await expect(readStart(path, 10)).rejects.toMatchObject({ code: 'IMAGE_HEADER_REFUSED', message: expect.stringContaining(kind), context: { field: 'file_type' } });
+      for (const [path, kind] of [
+        [at('fifo'), 'FIFO'],
+        [directory, 'directory'],
+        ['/dev/zero', 'device'],
+        [at('link'), 'device'],
+      ] as const) {
+        await expect(readStart(path, 10)).rejects.toMatchObject({
+          code: 'IMAGE_HEADER_REFUSED',
+          message: expect.stringContaining(kind),
+          context: { field: 'file_type' },
+        });
       }
     });
 
-    it('passes the system\'s own error on for a missing file', async () => {
+    it("passes the system's own error on for a missing file", async () => {
       await expect(readStart(at('missing'), 10)).rejects.toMatchObject({ code: 'ENOENT' });
     });
   });
@@ -129,7 +158,11 @@ describe('files', () => {
 
   it('hashes as sha256sum does', async () => {
     writeFileSync(at('a'), 'modosu'.repeat(100_000));
-    expect(await sha256OfFile(at('a'))).toBe(execFileSync('sha256sum', [at('a')]).toString().slice(0, 64));
+    expect(await sha256OfFile(at('a'))).toBe(
+      execFileSync('sha256sum', [at('a')])
+        .toString()
+        .slice(0, 64),
+    );
     symlinkSync(at('a'), at('link'));
     await expect(sha256OfFile(at('link'))).rejects.toMatchObject({ code: 'ELOOP' });
   });

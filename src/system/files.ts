@@ -58,15 +58,16 @@ export async function writeFileDurably(path: string, data: string | Uint8Array, 
 }
 
 /**
- * The same without waiting for storage: whole or not at all as long as the machine runs. A power cut may leave an empty file, or the old one. Only for what means nothing after
- * a power cut, and must not wait for slow storage.
+ * The same without waiting for storage: whole or not at all as long as the machine runs. A power cut may leave an empty file, or the old one. Only for what
+ * means nothing after a power cut, and must not wait for slow storage.
  */
 export async function writeFileQuickly(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
   await throughDraft(path, data, { mode, flush: false }, (draft) => rename(draft, path));
 }
 
 /**
- * Like `writeFileDurably`, for a file that must not be there yet: exactly one of several processes writes it, whole. False: something stands at the path, and was left alone.
+ * Like `writeFileDurably`, for a file that must not be there yet: exactly one of several processes writes it, whole. False: something stands at the path, and
+ * was left alone.
  */
 export async function createFileDurably(path: string, data: string | Uint8Array, mode = 0o600): Promise<boolean> {
   try {
@@ -175,7 +176,15 @@ export async function readStart(path: string, maxBytes: number, options: { reado
 
 function refuseUnlessRegular(path: string, stats: Stats): void {
   if (stats.isFile()) return;
-  const kind = stats.isDirectory() ? 'a directory' : stats.isFIFO() ? 'a FIFO' : stats.isSymbolicLink() ? 'a symbolic link' : stats.isSocket() ? 'a socket' : 'a device';
+  const kind = stats.isDirectory()
+    ? 'a directory'
+    : stats.isFIFO()
+      ? 'a FIFO'
+      : stats.isSymbolicLink()
+        ? 'a symbolic link'
+        : stats.isSocket()
+          ? 'a socket'
+          : 'a device';
   throw new ModosuError('IMAGE_HEADER_REFUSED', `${path} is ${kind}, not a regular file; it was not opened`, { context: { path, field: 'file_type' } });
 }
 

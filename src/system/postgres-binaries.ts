@@ -20,17 +20,10 @@ export async function postgresIdentity(): Promise<OsIdentity> {
   if (uid !== 0) return { uid, gid: process.getgid?.() ?? uid, differs: false };
   const known = await lookUp();
   if (known !== null) return known;
-  const made = await runCommand([
-    'useradd',
-    '--system',
-    '--user-group',
-    '--no-create-home',
-    '--home-dir',
-    '/nonexistent',
-    '--shell',
-    '/usr/sbin/nologin',
-    OS_USER,
-  ], { timeoutMs: 30_000 });
+  const made = await runCommand(
+    ['useradd', '--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', OS_USER],
+    { timeoutMs: 30_000 },
+  );
   const identity = await lookUp();
   if (identity !== null) return identity;
   throw new ModosuError('PROGRAM_MISSING', `The OS user "${OS_USER}" is missing and could not be made: ${made.stderr.trim()}`, {
@@ -116,7 +109,10 @@ async function copyPackage(from: string, to: string): Promise<void> {
  * made here where they are missing.
  */
 async function linkLibraries(directory: string): Promise<void> {
-  const list = JSON.parse(await readFile(join(directory, 'native', 'pg-symlinks.json'), 'utf8')) as readonly { readonly source: string; readonly target: string }[];
+  const list = JSON.parse(await readFile(join(directory, 'native', 'pg-symlinks.json'), 'utf8')) as readonly {
+    readonly source: string;
+    readonly target: string;
+  }[];
   for (const { source, target } of list) {
     try {
       await symlink(source.slice(source.lastIndexOf('/') + 1), join(directory, target));

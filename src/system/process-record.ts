@@ -85,9 +85,13 @@ export async function endOrphan(recordPath: string, deadlineMs = 15_000): Promis
     const giveUpAt = performance.now() + deadlineMs;
     while (await isAlive(record)) {
       if (performance.now() > giveUpAt) {
-        throw new ModosuError('COPY_STALLED', `Process ${record.pid} (${record.purpose}), left by an earlier attempt, cannot be ended: it waits for storage that does not answer.`, {
-          context: { pid: record.pid },
-        });
+        throw new ModosuError(
+          'COPY_STALLED',
+          `Process ${record.pid} (${record.purpose}), left by an earlier attempt, cannot be ended: it waits for storage that does not answer.`,
+          {
+            context: { pid: record.pid },
+          },
+        );
       }
       await delay(POLL_MS);
     }

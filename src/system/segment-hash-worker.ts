@@ -30,11 +30,7 @@ export interface SegmentDigest {
 
 export type SegmentReply = { readonly digest: SegmentDigest } | { readonly error: { readonly code: string; readonly message: string } };
 
-function segmentHashWorker(
-  threads: typeof import('node:worker_threads'),
-  fs: typeof import('node:fs'),
-  crypto: typeof import('node:crypto'),
-): void {
+function segmentHashWorker(threads: typeof import('node:worker_threads'), fs: typeof import('node:fs'), crypto: typeof import('node:crypto')): void {
   const buffer = Buffer.allocUnsafe(2 * 1024 * 1024);
 
   const isEmpty = (from: number, to: number): boolean => {

@@ -28,8 +28,15 @@ describe('SegmentHasher', () => {
     const content = randomBytes(5 * MIB + 123);
     writeFileSync(path, content);
     const sha256 = (from: number, to: number): string => createHash('sha256').update(content.subarray(from, to)).digest('hex');
-    expect(await hasher.hash({ path, offset: 0, lengthBytes: 3 * MIB, emptyUnitBytes: 0 })).toMatchObject({ sha256: sha256(0, 3 * MIB), bytesRead: 3 * MIB, sawEmptyUnit: false });
-    expect(await hasher.hash({ path, offset: 3 * MIB, lengthBytes: 3 * MIB, emptyUnitBytes: 0 })).toMatchObject({ sha256: sha256(3 * MIB, content.length), bytesRead: 2 * MIB + 123 });
+    expect(await hasher.hash({ path, offset: 0, lengthBytes: 3 * MIB, emptyUnitBytes: 0 })).toMatchObject({
+      sha256: sha256(0, 3 * MIB),
+      bytesRead: 3 * MIB,
+      sawEmptyUnit: false,
+    });
+    expect(await hasher.hash({ path, offset: 3 * MIB, lengthBytes: 3 * MIB, emptyUnitBytes: 0 })).toMatchObject({
+      sha256: sha256(3 * MIB, content.length),
+      bytesRead: 2 * MIB + 123,
+    });
     expect(await hasher.hash({ path, offset: 99 * MIB, lengthBytes: 1, emptyUnitBytes: 0 })).toMatchObject({ sha256: sha256(0, 0), bytesRead: 0 });
   });
 
@@ -46,7 +53,7 @@ describe('SegmentHasher', () => {
     expect(await saw()).toBe(true);
   });
 
-  it('passes the system\'s error on, and goes on working', async () => {
+  it("passes the system's error on, and goes on working", async () => {
     await expect(hasher.hash({ path, offset: 0, lengthBytes: 1, emptyUnitBytes: 0 })).rejects.toMatchObject({ code: 'ENOENT' });
     symlinkSync('/etc/hostname', join(directory, 'link'));
     await expect(hasher.hash({ path: join(directory, 'link'), offset: 0, lengthBytes: 1, emptyUnitBytes: 0 })).rejects.toMatchObject({ code: 'ELOOP' });

@@ -95,7 +95,10 @@ function translate(error: unknown, { address, namespace }: TemporalClientOptions
   }
   const isConnectTimeout = error instanceof Error && /failed to connect|deadline/i.test(error.message);
   if ((status !== null && UNAVAILABLE_CODES.has(status.code)) || isConnectTimeout) {
-    return new ModosuError('TEMPORAL_UNAVAILABLE', `Temporal at ${address} does not answer: ${status?.details || (error as Error).message}.`, { context, cause: error });
+    return new ModosuError('TEMPORAL_UNAVAILABLE', `Temporal at ${address} does not answer: ${status?.details || (error as Error).message}.`, {
+      context,
+      cause: error,
+    });
   }
   return error;
 }

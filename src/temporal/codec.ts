@@ -62,10 +62,14 @@ export class EncryptionCodec implements PayloadCodec {
       const plain = Buffer.concat([decipher.update(data.subarray(NONCE_BYTES, data.length - TAG_BYTES)), decipher.final()]);
       return temporal.api.common.v1.Payload.decode(plain);
     } catch (error) {
-      throw new ModosuError('PAYLOAD_UNREADABLE', `A payload in Temporal does not match its checksum under the key "${keyId}": its bytes or the key were changed.`, {
-        context: { keyId },
-        cause: error,
-      });
+      throw new ModosuError(
+        'PAYLOAD_UNREADABLE',
+        `A payload in Temporal does not match its checksum under the key "${keyId}": its bytes or the key were changed.`,
+        {
+          context: { keyId },
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -43,14 +43,16 @@ export async function ensureNamespace(temporal: TemporalClient, { retentionDays,
 }
 
 /** What is wrong with the namespace, one line each; empty when everything a run needs is there. Read-only. Throws `TEMPORAL_UNAVAILABLE`. */
-export async function inspectNamespace(temporal: TemporalClient): Promise<{ readonly retentionDays: number; readonly missingSearchAttributes: readonly string[] }> {
+export async function inspectNamespace(
+  temporal: TemporalClient,
+): Promise<{ readonly retentionDays: number; readonly missingSearchAttributes: readonly string[] }> {
   const retentionDays = await readRetentionDays(temporal);
   const present = await listSearchAttributes(temporal);
   return { retentionDays, missingSearchAttributes: Object.keys(SEARCH_ATTRIBUTES).filter((name) => !present.has(name)) };
 }
 
 async function ensureRetention(temporal: TemporalClient, retentionDays: number, onWarning: (message: string) => void): Promise<void> {
-  const workflowExecutionRetentionPeriod = { seconds: retentionDays * DAY_SECONDS as unknown as Long, nanos: 0 };
+  const workflowExecutionRetentionPeriod = { seconds: (retentionDays * DAY_SECONDS) as unknown as Long, nanos: 0 };
   const current = await temporal.call(async (client) => {
     try {
       const { config } = await client.workflowService.describeNamespace({ namespace: temporal.namespace });
@@ -66,7 +68,10 @@ async function ensureRetention(temporal: TemporalClient, retentionDays: number, 
       if (current === null) {
         await client.workflowService.registerNamespace({ namespace: temporal.namespace, workflowExecutionRetentionPeriod });
       } else {
-        await client.workflowService.updateNamespace({ namespace: temporal.namespace, config: { workflowExecutionRetentionTtl: workflowExecutionRetentionPeriod } });
+        await client.workflowService.updateNamespace({
+          namespace: temporal.namespace,
+          config: { workflowExecutionRetentionTtl: workflowExecutionRetentionPeriod },
+        });
       }
     } catch (error) {
       const code = grpcStatusOf(error)?.code;
@@ -103,7 +108,9 @@ async function requireUsable(temporal: TemporalClient): Promise<void> {
       await client.workflow.count(query);
     } catch (error) {
       const status = grpcStatusOf(error);
-      throw new ModosuError('TEMPORAL_UNAVAILABLE', `Namespace "${temporal.namespace}" of Temporal is not usable yet: ${status?.details ?? String(error)}.`, { cause: error });
+      throw new ModosuError('TEMPORAL_UNAVAILABLE', `Namespace "${temporal.namespace}" of Temporal is not usable yet: ${status?.details ?? String(error)}.`, {
+        cause: error,
+      });
     }
   });
 }

@@ -7,7 +7,10 @@ import type { ExecutionState, RunDispatcher } from './run-starter';
 const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof reconcile>[0]['log'];
 
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
-function world(runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>, decided: readonly { runId: string; serverId: string }[] = []) {
+function world(
+  runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>,
+  decided: readonly { runId: string; serverId: string }[] = [],
+) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
   const catalog = {
@@ -62,7 +65,10 @@ it('judges the others although one of them cannot be judged', async () => {
 });
 
 it('judges nothing more when Temporal does not answer', async () => {
-  const { cleanedUp, pass } = world({ run_1: { state: 'running', execution: failing('TEMPORAL_UNAVAILABLE') }, run_2: { state: 'running', execution: () => 'closed' } });
+  const { cleanedUp, pass } = world({
+    run_1: { state: 'running', execution: failing('TEMPORAL_UNAVAILABLE') },
+    run_2: { state: 'running', execution: () => 'closed' },
+  });
   await expect(pass()).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE' });
   expect(cleanedUp).toEqual([]);
 });

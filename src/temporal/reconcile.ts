@@ -8,7 +8,10 @@ import type { RunDispatcher } from './run-starter';
 /** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
 
 export interface ReconcileDependencies {
-  readonly catalog: Pick<Catalog, 'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'listDecidedButWaiting' | 'getRun' | 'getDispatchable' | 'failPlan'>;
+  readonly catalog: Pick<
+    Catalog,
+    'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'listDecidedButWaiting' | 'getRun' | 'getDispatchable' | 'failPlan'
+  >;
   readonly runs: Pick<RunDispatcher, 'startRun' | 'startPlan' | 'startCleanUp' | 'tellDecided' | 'cancelRun' | 'describeRun' | 'describePlan'>;
   readonly log: Log;
   readonly now: () => Date;
@@ -121,7 +124,8 @@ async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: ()
   } catch (thrown) {
     const error = toModosuError(thrown);
     if (error.code === 'TEMPORAL_UNAVAILABLE' || error.code === 'CATALOG_UNAVAILABLE') throw thrown;
-    if (error.code === 'SERVER_BUSY') log.warn({ ...ids, holder: error.context.runId ?? null }, 'accepted run waits: the server\'s workflow still belongs to another run');
+    if (error.code === 'SERVER_BUSY')
+      log.warn({ ...ids, holder: error.context.runId ?? null }, "accepted run waits: the server's workflow still belongs to another run");
     else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
   }
 }

@@ -28,11 +28,12 @@ import { RUN_KEY, searchAttributesOf } from './search-attributes';
 export type ExecutionState = 'running' | 'closed' | 'absent';
 
 /**
- * The port of the API, with what the worker's reconciler and `doctor` need besides. PostgreSQL has accepted runs and plans before; every method may be called again. All of
- * them throw `TEMPORAL_UNAVAILABLE` (retry later) when Temporal does not answer: then nothing is known about the run, and nothing may be concluded.
+ * The port of the API, with what the worker's reconciler and `doctor` need besides. PostgreSQL has accepted runs and plans before; every method may be called
+ * again. All of them throw `TEMPORAL_UNAVAILABLE` (retry later) when Temporal does not answer: then nothing is known about the run, and nothing may be
+ * concluded.
  *
- * `startRun` also throws `SERVER_BUSY` (`runId` of the holder in the context) when the server's workflow still belongs to another run after a few seconds. PostgreSQL has given the
- * lock away, so that the accepted run stays accepted; the reconciler starts it later.
+ * `startRun` also throws `SERVER_BUSY` (`runId` of the holder in the context) when the server's workflow still belongs to another run after a few seconds.
+ * PostgreSQL has given the lock away, so that the accepted run stays accepted; the reconciler starts it later.
  */
 export interface RunDispatcher extends RunStarter {
   /**
@@ -56,7 +57,10 @@ const WORKFLOW_TYPES = {
   confirm: WORKFLOW_CONFIRM,
 } as const satisfies Record<StartableRun['kind'], string>;
 
-const PLAN_WORKFLOW_TYPES = { server: WORKFLOW_PLAN_RESTORE, data: WORKFLOW_PLAN_DATA, undo: WORKFLOW_PLAN_UNDO } as const satisfies Record<StartablePlan['scenario'], string>;
+const PLAN_WORKFLOW_TYPES = { server: WORKFLOW_PLAN_RESTORE, data: WORKFLOW_PLAN_DATA, undo: WORKFLOW_PLAN_UNDO } as const satisfies Record<
+  StartablePlan['scenario'],
+  string
+>;
 
 /** A finished run gives its lock back a moment before its workflow closes: the next one waits that long instead of failing. */
 const HANDOVER_MS = 3000;
@@ -126,7 +130,11 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
           workflowId: planWorkflowId(input.planId),
           taskQueue: CONTROL_TASK_QUEUE,
           args: [input],
-          typedSearchAttributes: searchAttributesOf({ serverId: input.serverId, kind: scenario === 'undo' ? 'plan-undo' : 'plan-restore', runId: input.planId }),
+          typedSearchAttributes: searchAttributesOf({
+            serverId: input.serverId,
+            kind: scenario === 'undo' ? 'plan-undo' : 'plan-restore',
+            runId: input.planId,
+          }),
           ...OPEN_ONCE,
         }),
       );
@@ -150,7 +158,11 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
 
     hasWorker: (taskQueue) =>
       temporal.call(async (client) => {
-        const answer = await client.workflowService.describeTaskQueue({ namespace: temporal.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE });
+        const answer = await client.workflowService.describeTaskQueue({
+          namespace: temporal.namespace,
+          taskQueue: { name: taskQueue },
+          taskQueueType: ACTIVITY_QUEUE,
+        });
         return (answer.pollers ?? []).length > 0;
       }),
 

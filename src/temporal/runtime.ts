@@ -2,7 +2,8 @@ import { Runtime, type LogLevel, type Logger } from '@temporalio/worker';
 import type { Log } from '../config/log';
 
 /**
- * Installs the SDK's runtime: once per process, before the first connection of a worker. Signals stay ours: a role drains its workers itself, in the right order.
+ * Installs the SDK's runtime: once per process, before the first connection of a worker. Signals stay ours: a role drains its workers itself, in the right
+ * order.
  */
 export function installRuntime(log: Log): void {
   Runtime.install({

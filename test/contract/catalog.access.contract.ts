@@ -6,7 +6,13 @@ export function accessContract(subject: () => CatalogUnderTest): void {
     it('authenticates with the secret and nothing else', async () => {
       const { catalog } = subject();
       const { record, secret } = await catalog.createToken('setup', 'alice', ['read', 'operate', 'read'], null);
-      expect(record).toEqual({ id: expect.stringMatching(/^tok_/), name: 'alice', scopes: ['read', 'operate'], createdAt: '2026-03-01T00:00:00.000Z', expiresAt: null });
+      expect(record).toEqual({
+        id: expect.stringMatching(/^tok_/),
+        name: 'alice',
+        scopes: ['read', 'operate'],
+        createdAt: '2026-03-01T00:00:00.000Z',
+        expiresAt: null,
+      });
       expect(await catalog.authenticate(secret)).toEqual(record);
       for (const wrong of ['', record.id, secret.slice(0, -1), `${secret}x`, secret.toUpperCase(), 'x'.repeat(100_000), 'a\u0000b']) {
         expect(await codeOf(catalog.authenticate(wrong))).toBe('TOKEN_INVALID');
@@ -51,7 +57,9 @@ export function accessContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listTokens()).toEqual([second.record, revoked]);
       expect(await codeOf(catalog.revokeToken('carol', 'tok_nothing'))).toBe('TOKEN_NOT_FOUND');
       const { items } = await catalog.listAudit({}, { limit: 10, cursor: null });
-      expect(items.filter(({ action }) => action === 'token.revoked')).toMatchObject([{ actor: 'carol', details: { tokenId: first.record.id, name: 'alice' } }]);
+      expect(items.filter(({ action }) => action === 'token.revoked')).toMatchObject([
+        { actor: 'carol', details: { tokenId: first.record.id, name: 'alice' } },
+      ]);
     });
 
     it.each([
@@ -68,7 +76,11 @@ export function accessContract(subject: () => CatalogUnderTest): void {
   describe('audit', () => {
     it('numbers entries without gaps, links them, and lists them oldest first in pages', async () => {
       const { catalog } = subject();
-      await Promise.all(Array.from({ length: 25 }, (_, index) => catalog.audit({ actor: 'alice', action: 'note.added', runId: index % 2 === 0 ? 'run_even' : null, details: { index } })));
+      await Promise.all(
+        Array.from({ length: 25 }, (_, index) =>
+          catalog.audit({ actor: 'alice', action: 'note.added', runId: index % 2 === 0 ? 'run_even' : null, details: { index } }),
+        ),
+      );
       const all = await readAll((cursor) => catalog.listAudit({}, { limit: 7, cursor }));
       expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: 25 }, (_, index) => index + 1));
       all.forEach((entry, index) => expect(entry.previousHash).toBe(index === 0 ? '0'.repeat(64) : all[index - 1]?.hash));
@@ -83,10 +95,22 @@ export function accessContract(subject: () => CatalogUnderTest): void {
         actor: 'alice\u0000',
         action: 'request.refused',
         serverId: 'srv_\u0000x',
-        details: { body: `\u0000\ud800${'x'.repeat(100_000)}`, number: 1e300, small: 5e-324, minusZero: -0, nothing: undefined, list: [undefined, Number.NaN], 'a\u0000': { '': null } },
+        details: {
+          body: `\u0000\ud800${'x'.repeat(100_000)}`,
+          number: 1e300,
+          small: 5e-324,
+          minusZero: -0,
+          nothing: undefined,
+          list: [undefined, Number.NaN],
+          'a\u0000': { '': null },
+        },
       });
       const { items } = await catalog.listAudit({}, { limit: 10, cursor: null });
-      expect(items[0]).toMatchObject({ actor: 'alice', serverId: 'srv_x', details: { number: 1e300, small: 5e-324, minusZero: 0, list: [null, 'NaN'], a: { '': null } } });
+      expect(items[0]).toMatchObject({
+        actor: 'alice',
+        serverId: 'srv_x',
+        details: { number: 1e300, small: 5e-324, minusZero: 0, list: [null, 'NaN'], a: { '': null } },
+      });
       expect(Buffer.byteLength(JSON.stringify(items[0]))).toBeLessThan(6000);
       expect(await catalog.verifyAudit()).toMatchObject({ intact: true, entries: 1 });
     });

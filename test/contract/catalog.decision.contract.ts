@@ -3,7 +3,8 @@ import type { StepState } from '../../src/contracts/run';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, backupRequest, codeOf, givenServer, refusal, succeeded, swappedRestore } from './catalog.fixtures';
 
-const goLiveStep = (catalog: Catalog, runId: string, state: StepState): Promise<void> => catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state });
+const goLiveStep = (catalog: Catalog, runId: string, state: StepState): Promise<void> =>
+  catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state });
 const decision = (runId: string, actor = 'bob') => ({ actor, runId, kind: 'go-live', reason: 'looks good' }) as const;
 
 export function decisionContract(subject: () => CatalogUnderTest): void {

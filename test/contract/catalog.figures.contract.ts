@@ -1,6 +1,18 @@
 import { STEP_SECONDS } from '../../src/contracts/figures';
 import type { CatalogUnderTest } from './catalog.contract';
-import { backupRequest, ESTATE, finishedRestore, finishedRun, givenReadyPlan, givenServer, manifestOf, progressOf, restoreRequest, succeeded, swappedRestore } from './catalog.fixtures';
+import {
+  backupRequest,
+  ESTATE,
+  finishedRestore,
+  finishedRun,
+  givenReadyPlan,
+  givenServer,
+  manifestOf,
+  progressOf,
+  restoreRequest,
+  succeeded,
+  swappedRestore,
+} from './catalog.fixtures';
 
 export function figuresContract(subject: () => CatalogUnderTest): void {
   describe('figures', () => {
@@ -32,7 +44,13 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
         await catalog.recordStep(runId, { seq, key, title: key, state: 'running' });
         if (key.startsWith('copy')) await catalog.recordProgress(runId, key, progressOf({ doneBytes: 1000 }));
         advance(seconds * 1000);
-        await catalog.recordStep(runId, { seq, key, title: key, state, error: state === 'failed' ? { code: 'COPY_FAILED', message: 'm', hint: 'h', context: {} } : null });
+        await catalog.recordStep(runId, {
+          seq,
+          key,
+          title: key,
+          state,
+          error: state === 'failed' ? { code: 'COPY_FAILED', message: 'm', hint: 'h', context: {} } : null,
+        });
       };
       await step(0, 'stop', 5);
       await step(1, 'copy:vda', 700);
@@ -59,15 +77,34 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
       await catalog.markRecoveryPoint(newer.recoveryPointId, 'damaged', 'a test');
       const { recoveryPoints } = await catalog.figures();
       expect(recoveryPoints).toHaveLength(2);
-      expect(recoveryPoints).toContainEqual({ serverId: db01.id, kind: 'image', dataSet: null, usable: 1, damaged: 1, newestUsable: new Date(older.pointInTime) });
+      expect(recoveryPoints).toContainEqual({
+        serverId: db01.id,
+        kind: 'image',
+        dataSet: null,
+        usable: 1,
+        damaged: 1,
+        newestUsable: new Date(older.pointInTime),
+      });
       await catalog.markRecoveryPoint(older.recoveryPointId, 'damaged', 'a test');
-      expect((await catalog.figures()).recoveryPoints).toContainEqual({ serverId: db01.id, kind: 'image', dataSet: null, usable: 0, damaged: 2, newestUsable: null });
+      expect((await catalog.figures()).recoveryPoints).toContainEqual({
+        serverId: db01.id,
+        kind: 'image',
+        dataSet: null,
+        usable: 0,
+        damaged: 2,
+        newestUsable: null,
+      });
     });
 
     it('show what the newest measured restore of a server took and lost', async () => {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);
-      for (const outcome of [{ ...succeeded, recoverySeconds: 90.5, lostSeconds: 60 }, { ...succeeded, recoverySeconds: 70, lostSeconds: 3600 }, succeeded, { state: 'failed', error: { code: 'COPY_FAILED', message: 'm', hint: 'h', context: {} }, recoverySeconds: 5 } as const]) {
+      for (const outcome of [
+        { ...succeeded, recoverySeconds: 90.5, lostSeconds: 60 },
+        { ...succeeded, recoverySeconds: 70, lostSeconds: 3600 },
+        succeeded,
+        { state: 'failed', error: { code: 'COPY_FAILED', message: 'm', hint: 'h', context: {} }, recoverySeconds: 5 } as const,
+      ]) {
         const { planId } = await givenReadyPlan(catalog, server);
         const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
         await catalog.finishRun(runId, outcome);

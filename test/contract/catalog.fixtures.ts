@@ -82,7 +82,14 @@ export function manifestOf(server: ServerRecord, generation: number, changes: Pa
     disks: [
       {
         target: 'vda',
-        image: { path: 'disks/vda.qcow2', sizeBytes: 5_000_000_000, sha256: HASH, format: 'qcow2', segmentsPath: 'disks/vda.segments', segmentSizeBytes: 67_108_864 },
+        image: {
+          path: 'disks/vda.qcow2',
+          sizeBytes: 5_000_000_000,
+          sha256: HASH,
+          format: 'qcow2',
+          segmentsPath: 'disks/vda.segments',
+          segmentSizeBytes: 67_108_864,
+        },
         virtualSizeBytes: 10_737_418_240,
         origin: { path: '/var/lib/libvirt/images/db01.qcow2', format: 'qcow2', flattened: false },
       },
@@ -119,10 +126,20 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
     planId,
     runId: newId('run'),
     scenario: 'server',
-    server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: server.hypervisor, domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
+    server: {
+      serverId: server.id,
+      name: server.name,
+      uuid: server.uuid,
+      hypervisor: server.hypervisor,
+      domainName: server.domainName,
+      macs: ['52:54:00:00:00:01'],
+      powerState: 'running',
+    },
     recoveryPoint: { id: recoveryPointId, generation: 1, pointInTime: '2026-01-01T00:00:00.000Z', consistency: 'offline', reason: 'first', repository: 'main' },
     definitionFrom: 'present',
-    volumes: [{ target: 'vda', replacesPath: '/images/db01.qcow2', newPath: '/images/db01.qcow2.run', format: 'qcow2', virtualSizeBytes: 10, flattened: false }],
+    volumes: [
+      { target: 'vda', replacesPath: '/images/db01.qcow2', newPath: '/images/db01.qcow2.run', format: 'qcow2', virtualSizeBytes: 10, flattened: false },
+    ],
     nvramNewPath: null,
     renewsGenerationId: false,
     quarantinedMacs: ['52:54:00:00:00:01'],
@@ -141,10 +158,23 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
 export const BLOCKING: Finding = { code: 'DISK_SET_DIFFERS', severity: 'block', message: 'Disk vdb is missing.', evidence: [] };
 
 /** A plan that is ready, for a recovery point of its own. */
-export async function givenReadyPlan(catalog: Catalog, server: ServerRecord, findings: readonly Finding[] = []): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
+export async function givenReadyPlan(
+  catalog: Catalog,
+  server: ServerRecord,
+  findings: readonly Finding[] = [],
+): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
   const manifest = manifestOf(server, await catalog.nextGeneration(server.id));
   await catalog.recordRecoveryPoint(manifest, 'main');
-  const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [], attachOldDisks: [] });
+  const { planId } = await catalog.acceptPlan({
+    actor: 'alice',
+    idempotencyKey: null,
+    requestDigest: 'p',
+    serverId: server.id,
+    scenario: 'server',
+    recoveryPointId: null,
+    keepDisks: [],
+    attachOldDisks: [],
+  });
   const body = planBodyOf(planId, server, manifest.recoveryPointId, findings);
   const hash = planHash(body);
   await catalog.completePlan(planId, body, hash);
@@ -156,7 +186,15 @@ export function undoBodyOf(planId: string, server: ServerRecord, ofRunId: string
     planId,
     runId: newId('run'),
     scenario: 'undo',
-    server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: server.hypervisor, domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
+    server: {
+      serverId: server.id,
+      name: server.name,
+      uuid: server.uuid,
+      hypervisor: server.hypervisor,
+      domainName: server.domainName,
+      macs: ['52:54:00:00:00:01'],
+      powerState: 'running',
+    },
     undoes: { runId: ofRunId, kind: 'restore-server', swappedAt: '2026-03-01T00:00:00.000Z', wentLiveAt: null, reason: 'the OS no longer starts' },
     volumes: [{ target: 'vda', presentPath: '/images/new.qcow2', returnsToPath: `/images/kept-by-${ofRunId}.qcow2`, writtenBytes: null }],
     generationId: { now: null, then: null },
@@ -172,7 +210,12 @@ export function undoBodyOf(planId: string, server: ServerRecord, ofRunId: string
 }
 
 /** The plan of an undo that is ready. */
-export async function givenReadyUndoPlan(catalog: Catalog, server: ServerRecord, ofRunId: string, findings: readonly Finding[] = []): Promise<{ readonly planId: string; readonly hash: string }> {
+export async function givenReadyUndoPlan(
+  catalog: Catalog,
+  server: ServerRecord,
+  ofRunId: string,
+  findings: readonly Finding[] = [],
+): Promise<{ readonly planId: string; readonly hash: string }> {
   const { planId } = await catalog.acceptUndoPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'u', ofRunId });
   const body = undoBodyOf(planId, server, ofRunId, findings);
   const hash = planHash(body);
@@ -264,7 +307,9 @@ export async function actions(catalog: Catalog, runId?: string): Promise<readonl
 }
 
 /** Everything of a list, read in pages of `limit`. */
-export async function readAll<T>(read: (cursor: string | null) => Promise<{ readonly items: readonly T[]; readonly nextCursor: string | null }>): Promise<readonly T[]> {
+export async function readAll<T>(
+  read: (cursor: string | null) => Promise<{ readonly items: readonly T[]; readonly nextCursor: string | null }>,
+): Promise<readonly T[]> {
   const items: T[] = [];
   let cursor: string | null = null;
   do {

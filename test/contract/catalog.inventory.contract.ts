@@ -12,7 +12,12 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listServers()).toEqual([]);
       const changes = await catalog.applyEstate('alice', ESTATE, RESOLVED);
       expect(changes).toEqual(planned);
-      expect(changes.map(({ subject: kind, name, change }) => `${kind} ${name} ${change}`)).toEqual(['hypervisor hv1 create', 'repository main create', 'server db01 create', 'server web01 create']);
+      expect(changes.map(({ subject: kind, name, change }) => `${kind} ${name} ${change}`)).toEqual([
+        'hypervisor hv1 create',
+        'repository main create',
+        'server db01 create',
+        'server web01 create',
+      ]);
       expect(await catalog.listHypervisors()).toEqual(ESTATE.hypervisors);
       expect(await catalog.listRepositories()).toEqual(ESTATE.repositories);
       const { items } = await catalog.listAudit({}, { limit: 10, cursor: null });
@@ -72,7 +77,12 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         servers: [{ ...ESTATE.servers[0]!, repository: 'second', stopTimeoutSeconds: 600 }],
       };
       const changes = await catalog.applyEstate('alice', estate, RESOLVED);
-      expect(changes).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['repository: main -> second', 'stopTimeoutSeconds: 120 -> 600'] });
+      expect(changes).toContainEqual({
+        subject: 'server',
+        name: 'db01',
+        change: 'update',
+        fields: ['repository: main -> second', 'stopTimeoutSeconds: 120 -> 600'],
+      });
       expect(changes).toContainEqual({ subject: 'server', name: 'web01', change: 'kept', fields: [] });
       expect(changes).toContainEqual({ subject: 'repository', name: 'main', change: 'kept', fields: [] });
       expect(await catalog.getServer('db01')).toEqual({ ...server, repository: 'second', stopTimeoutSeconds: 600 });
@@ -85,7 +95,10 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const declare = (protection: Partial<Protection>): Estate => estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, ...protection }] });
       const protection: Protection = {
-        disks: [{ target: 'vda', role: 'system' }, { target: 'vdb', role: 'data' }],
+        disks: [
+          { target: 'vda', role: 'system' },
+          { target: 'vdb', role: 'data' },
+        ],
         nics: [{ mac: '52:54:00:00:00:02', role: 'backup' }],
         healthChecks: [
           { kind: 'command', name: 'shop', timeoutSeconds: 60, argv: ['/usr/bin/shop-check', '--all'] },
@@ -101,12 +114,25 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         subject: 'server',
         name: 'db01',
         change: 'update',
-        fields: ['disks: none -> vda system, vdb data', 'nics: none -> 52:54:00:00:00:02 backup', 'healthChecks: none -> shop, web', 'quiesce: none -> {"before":["/usr/bin/pause","shop"]}', 'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}', 'dataSets: none -> uploads (files)', 'ssh: none -> root@192.0.2.10:2222, host key …AAAAAAAAAAAA'],
+        fields: [
+          'disks: none -> vda system, vdb data',
+          'nics: none -> 52:54:00:00:00:02 backup',
+          'healthChecks: none -> shop, web',
+          'quiesce: none -> {"before":["/usr/bin/pause","shop"]}',
+          'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}',
+          'dataSets: none -> uploads (files)',
+          'ssh: none -> root@192.0.2.10:2222, host key …AAAAAAAAAAAA',
+        ],
       });
       expect(await catalog.getServer('db01')).toEqual({ ...server, protection });
       expect(await catalog.diffEstate(declare(protection), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'unchanged', fields: [] });
       const mended = { ...protection, healthChecks: protection.healthChecks.map((check) => ({ ...check, timeoutSeconds: 90 })) };
-      expect(await catalog.applyEstate('alice', declare(mended), RESOLVED)).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['healthChecks: shop, web -> shop, web (changed)'] });
+      expect(await catalog.applyEstate('alice', declare(mended), RESOLVED)).toContainEqual({
+        subject: 'server',
+        name: 'db01',
+        change: 'update',
+        fields: ['healthChecks: shop, web -> shop, web (changed)'],
+      });
       await catalog.applyEstate('alice', declare({}), RESOLVED);
       expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
     });
@@ -117,7 +143,14 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const KEY = (letter: string): string => `ssh-ed25519 ${letter.repeat(68)}`;
       const access = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: KEY('A') };
       const second = { name: 'db02', uuid: '5e2f1f0a-3333-4444-8555-666677778888', domainName: 'db02' };
-      const declare = (ssh: typeof access): Estate => estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, ssh: access }, { ...ESTATE.servers[0]!, name: 'db02', domain: 'db02', ssh }] });
+      const declare = (ssh: typeof access): Estate =>
+        estateSchema.parse({
+          ...ESTATE,
+          servers: [
+            { ...ESTATE.servers[0]!, ssh: access },
+            { ...ESTATE.servers[0]!, name: 'db02', domain: 'db02', ssh },
+          ],
+        });
       for (const ssh of [access, { ...access, host: '192.0.2.11' }, { ...access, hostKey: KEY('B') }]) {
         expect(await codeOf(catalog.applyEstate('alice', declare(ssh), [...RESOLVED, second]))).toBe('ESTATE_CONFLICT');
       }
@@ -136,7 +169,11 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
     it('refuses two names for one domain, also when one is only in the catalogue, and then changes nothing', async () => {
       const { catalog } = subject();
       await givenServer(catalog);
-      const estate = { ...ESTATE, repositories: [...ESTATE.repositories, { name: 'new', kind: 'directory' as const, path: '/new' }], servers: [{ ...ESTATE.servers[0]!, name: 'renamed' }] };
+      const estate = {
+        ...ESTATE,
+        repositories: [...ESTATE.repositories, { name: 'new', kind: 'directory' as const, path: '/new' }],
+        servers: [{ ...ESTATE.servers[0]!, name: 'renamed' }],
+      };
       const call = catalog.applyEstate('alice', estate, [{ ...RESOLVED[0]!, name: 'renamed' }]);
       expect(await codeOf(call)).toBe('ESTATE_CONFLICT');
       expect(await catalog.listRepositories()).toHaveLength(1);
@@ -149,7 +186,10 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       await catalog.applyEstate('alice', ESTATE, [RESOLVED[1]!]);
       expect(await catalog.getServer('db01')).toEqual(server);
       const withNew = { ...ESTATE, servers: [...ESTATE.servers, { ...ESTATE.servers[0]!, name: 'app01' }] };
-      expect(await refusal(catalog.applyEstate('alice', withNew, RESOLVED))).toMatchObject({ code: 'DOMAIN_NOT_FOUND', message: expect.stringContaining('app01') });
+      expect(await refusal(catalog.applyEstate('alice', withNew, RESOLVED))).toMatchObject({
+        code: 'DOMAIN_NOT_FOUND',
+        message: expect.stringContaining('app01'),
+      });
     });
 
     it('gives the same result when the same estate is applied many times at once', async () => {
@@ -232,7 +272,10 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       expect((await catalog.newestUsable(server.id)).id).toBe(newer.id);
       expect((await catalog.newestUsable(server.id, newer.pointInTime)).id).toBe(newer.id);
       expect((await catalog.newestUsable(server.id, new Date(Date.parse(newer.pointInTime) - 1).toISOString())).id).toBe(older.id);
-      await expect(catalog.newestUsable(server.id, '2001-01-01T00:00:00.000Z')).rejects.toMatchObject({ code: 'NO_RECOVERY_POINT', message: expect.stringContaining('before the incident at 2001') as string });
+      await expect(catalog.newestUsable(server.id, '2001-01-01T00:00:00.000Z')).rejects.toMatchObject({
+        code: 'NO_RECOVERY_POINT',
+        message: expect.stringContaining('before the incident at 2001') as string,
+      });
       await catalog.markRecoveryPoint(newer.id, 'damaged', 'segment 3 of vda differs');
       await catalog.markRecoveryPoint(newer.id, 'damaged', 'again');
       expect((await catalog.newestUsable(server.id)).id).toBe(older.id);

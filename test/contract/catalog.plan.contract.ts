@@ -1,7 +1,19 @@
 import { planHash } from '../../src/catalog/plan-hash';
 import type { AcceptPlanRequest } from '../../src/catalog/catalog';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, BLOCKING, codeOf, givenReadyPlan, givenServer, manifestOf, planBodyOf, refusal, restoreRequest, succeeded } from './catalog.fixtures';
+import {
+  actions,
+  backupRequest,
+  BLOCKING,
+  codeOf,
+  givenReadyPlan,
+  givenServer,
+  manifestOf,
+  planBodyOf,
+  refusal,
+  restoreRequest,
+  succeeded,
+} from './catalog.fixtures';
 
 const planRequest = (serverId: string, changes: Partial<Extract<AcceptPlanRequest, { readonly scenario: 'server' }>> = {}): AcceptPlanRequest => ({
   actor: 'alice',
@@ -112,14 +124,22 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1)))).toEqual([]);
       advance(60_000);
       await catalog.acceptPlan(planRequest(server.id));
-      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([{ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } }]);
+      expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([
+        {
+          scenario: 'server',
+          input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+        },
+      ]);
     });
 
     it('starts with the disks that are to be kept, and says so in the audit', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const { planId } = await catalog.acceptPlan(planRequest(server.id, { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] }));
-      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'], noData: false, incidentAt: null } });
+      expect(await catalog.getDispatchablePlan(planId)).toEqual({
+        scenario: 'server',
+        input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'], noData: false, incidentAt: null },
+      });
       const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
       expect(items.find(({ action }) => action === 'plan.requested')?.details).toMatchObject({ planId, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] });
     });
@@ -176,7 +196,10 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, 'plan_unknown')))).toBe('PLAN_NOT_FOUND');
       expect(await codeOf(catalog.acceptPlanned(restoreRequest(web01.id, ready.planId, { confirm: 'web01' })))).toBe('PLAN_NOT_FOUND');
       expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, planning.planId)))).toBe('PLAN_NOT_READY');
-      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, blocked.planId)))).toMatchObject({ code: 'PLAN_BLOCKED', message: expect.stringContaining('Disk vdb is missing.') });
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, blocked.planId)))).toMatchObject({
+        code: 'PLAN_BLOCKED',
+        message: expect.stringContaining('Disk vdb is missing.'),
+      });
       for (const confirm of ['', 'DB01', 'db01 ', server.id]) {
         expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, ready.planId, { confirm })))).toBe('CONFIRMATION_MISMATCH');
       }
@@ -199,7 +222,10 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const codes = results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { readonly code: string }).code] : []));
       expect(new Set(codes)).toEqual(new Set(['PLAN_ALREADY_USED']));
       await catalog.finishRun(accepted[0]!.value.runId, succeeded);
-      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_ALREADY_USED', context: { runId: accepted[0]!.value.runId } });
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({
+        code: 'PLAN_ALREADY_USED',
+        context: { runId: accepted[0]!.value.runId },
+      });
     });
 
     it('lets one of several plans have the server when all are carried out at once; the others stay ready', async () => {

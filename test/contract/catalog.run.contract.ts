@@ -3,7 +3,25 @@ import { isId } from '../../src/contracts/ids';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { StepProgress } from '../../src/contracts/run';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, BEFORE, codeOf, ESTATE, EXPIRY, factsOf, finishedRun, givenReadyPlan, givenServer, manifestOf, progressOf, readAll, refusal, RESOLVED, restoreRequest, succeeded } from './catalog.fixtures';
+import {
+  actions,
+  backupRequest,
+  BEFORE,
+  codeOf,
+  ESTATE,
+  EXPIRY,
+  factsOf,
+  finishedRun,
+  givenReadyPlan,
+  givenServer,
+  manifestOf,
+  progressOf,
+  readAll,
+  refusal,
+  RESOLVED,
+  restoreRequest,
+  succeeded,
+} from './catalog.fixtures';
 
 const FAILED: ErrorSummary = { code: 'COPY_FAILED', message: 'the copy ended', hint: 'look at the disk', context: { disk: 'vda' } };
 
@@ -238,7 +256,9 @@ export function runContract(subject: () => CatalogUnderTest): void {
       expect(backups.map(({ id }) => id).sort()).toEqual([...ids].sort());
       const times = backups.map(({ requestedAt }) => requestedAt);
       expect(times).toEqual([...times].sort().reverse());
-      expect((await catalog.listRuns({ kind: 'restore-server' }, { limit: 10, cursor: null })).items).toMatchObject([{ id: restore.runId, serverName: 'db01', steps: [] }]);
+      expect((await catalog.listRuns({ kind: 'restore-server' }, { limit: 10, cursor: null })).items).toMatchObject([
+        { id: restore.runId, serverName: 'db01', steps: [] },
+      ]);
       expect((await catalog.listRuns({ state: 'accepted' }, { limit: 10, cursor: null })).items).toHaveLength(1);
       expect((await catalog.listRuns({ serverId: web01.id }, { limit: 10, cursor: null })).items).toMatchObject([{ serverName: 'web01' }]);
       expect(await readAll((cursor) => catalog.listRuns({}, { limit: 3, cursor }))).toHaveLength(7);
@@ -298,7 +318,15 @@ export function runContract(subject: () => CatalogUnderTest): void {
       await catalog.recordStep(runId, { ...step, state: 'succeeded', detail: { bytes: 10 } });
       await catalog.recordProgress(runId, 'copy:vda', { ...progress, doneBytes: 1 });
       expect((await catalog.getRun(runId)).steps).toEqual([
-        { ...step, state: 'succeeded', startedAt: '2026-03-01T00:00:00.000Z', finishedAt: '2026-03-01T00:00:02.000Z', progress: { ...progress, bytesPerSecond: null, secondsLeft: null }, detail: { source: '/a', bytes: 10 }, error: null },
+        {
+          ...step,
+          state: 'succeeded',
+          startedAt: '2026-03-01T00:00:00.000Z',
+          finishedAt: '2026-03-01T00:00:02.000Z',
+          progress: { ...progress, bytesPerSecond: null, secondsLeft: null },
+          detail: { source: '/a', bytes: 10 },
+          error: null,
+        },
         { seq: 2, key: 'publish', title: 'Publish', state: 'pending', startedAt: null, finishedAt: null, progress: null, detail: {}, error: null },
       ]);
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.succeeded']);
@@ -356,7 +384,8 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const [failed] = (await catalog.getRun(runId)).steps;
       advance(60_000);
       const undo = { undone: false, undoProblem: 'the directory is not there' };
-      for (let times = 0; times < 2; times += 1) await catalog.recordStep(runId, { ...step, state: 'failed', detail: { source: '/a', ...undo }, error: FAILED });
+      for (let times = 0; times < 2; times += 1)
+        await catalog.recordStep(runId, { ...step, state: 'failed', detail: { source: '/a', ...undo }, error: FAILED });
       expect((await catalog.getRun(runId)).steps).toEqual([{ ...failed, detail: { source: '/a', ...undo } }]);
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.failed', 'step.detail']);
       const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
@@ -385,7 +414,12 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const { runId } = await catalog.acceptBackup(backupRequest(server.id));
-      const updates = Array.from({ length: 30 }, (_, index) => ({ seq: index % 10, key: `s${index % 10}`, title: 'Step', state: index < 20 ? ('running' as const) : ('succeeded' as const) }));
+      const updates = Array.from({ length: 30 }, (_, index) => ({
+        seq: index % 10,
+        key: `s${index % 10}`,
+        title: 'Step',
+        state: index < 20 ? ('running' as const) : ('succeeded' as const),
+      }));
       await Promise.all(updates.map((update) => catalog.recordStep(runId, update)));
       const { steps } = await catalog.getRun(runId);
       expect(steps.map(({ seq, state }) => `${seq} ${state}`)).toEqual(Array.from({ length: 10 }, (_, seq) => `${seq} succeeded`));

@@ -85,8 +85,19 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const restore = await finishedRestore(catalog, server);
-      const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [] });
-      expect(await catalog.getDispatchablePlan(planId)).toEqual({ scenario: 'server', input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } });
+      const { planId } = await catalog.acceptPlan({
+        actor: 'alice',
+        idempotencyKey: null,
+        requestDigest: 'p',
+        serverId: server.id,
+        scenario: 'server',
+        recoveryPointId: null,
+        keepDisks: [],
+      });
+      expect(await catalog.getDispatchablePlan(planId)).toEqual({
+        scenario: 'server',
+        input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+      });
       const body = undoBodyOf(planId, server, restore);
       expect(await codeOf(catalog.completePlan(planId, body, planHash(body)))).toBe('INTERNAL');
     });
@@ -175,7 +186,9 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
         const restore = await finishedRestore(catalog, server);
         const { planId } = await givenReadyUndoPlan(catalog, server, restore);
         // The undo is asked for first, second, third and last.
-        const calls = [0, 1, 2, 3].map((place) => (place === round ? catalog.acceptPlanned(restoreRequest(server.id, planId)) : catalog.acceptConfirm(confirmRequest(server.id, restore))));
+        const calls = [0, 1, 2, 3].map((place) =>
+          place === round ? catalog.acceptPlanned(restoreRequest(server.id, planId)) : catalog.acceptConfirm(confirmRequest(server.id, restore)),
+        );
         const results = await Promise.allSettled(calls);
         const accepted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.runId] : []));
         expect(accepted).toHaveLength(1);
@@ -186,7 +199,9 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
         if (kind === 'undo') await catalog.takeWayBack(runId, restore, factsOf(runId), BEFORE, EXPIRY);
         else await catalog.closeWayBack(runId, restore);
         await catalog.finishRun(runId, succeeded);
-        expect(await codeOf(kind === 'undo' ? catalog.acceptConfirm(confirmRequest(server.id, restore)) : catalog.acceptPlanned(restoreRequest(server.id, planId)))).toBe('WAY_BACK_CLOSED');
+        expect(
+          await codeOf(kind === 'undo' ? catalog.acceptConfirm(confirmRequest(server.id, restore)) : catalog.acceptPlanned(restoreRequest(server.id, planId))),
+        ).toBe('WAY_BACK_CLOSED');
       }
       expect(await catalog.verifyAudit()).toMatchObject({ intact: true });
     });

@@ -143,7 +143,11 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
         volumes: factsOf(undo).volumes,
       });
       expect(await actions(catalog, undo)).toEqual(['run.requested', 'run.started', 'lineage.returned', 'run.succeeded']);
-      expect(await refusal(catalog.acceptUndoPlan(undoPlanRequest(restore)))).toMatchObject({ code: 'WAY_BACK_CLOSED', message: expect.stringContaining(undo), hint: expect.stringContaining(undo) });
+      expect(await refusal(catalog.acceptUndoPlan(undoPlanRequest(restore)))).toMatchObject({
+        code: 'WAY_BACK_CLOSED',
+        message: expect.stringContaining(undo),
+        hint: expect.stringContaining(undo),
+      });
       const redo = await finishedUndo(catalog, server, undo);
       expect(await lineageOf(catalog)).toBe(restored);
       expect(await Promise.all([restore, undo, redo].map((id) => stateOf(catalog, id)))).toEqual(['undone', 'undone', 'open']);
@@ -183,7 +187,10 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const restore = await finishedRestore(catalog, server);
       const { runId } = await catalog.acceptConfirm(confirmRequest(server.id, restore));
-      expect(await catalog.getDispatchable(runId)).toMatchObject({ kind: 'confirm', input: { runId, serverId: server.id, ofRunId: restore, reason: 'the restore has proven itself' } });
+      expect(await catalog.getDispatchable(runId)).toMatchObject({
+        kind: 'confirm',
+        input: { runId, serverId: server.id, ofRunId: restore, reason: 'the restore has proven itself' },
+      });
       advance(1000);
       await catalog.closeWayBack(runId, restore);
       await catalog.closeWayBack(runId, restore);
@@ -198,7 +205,9 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
       expect(await codeOf(catalog.closeWayBack(other, restore))).toBe('WAY_BACK_CLOSED');
       expect(await codeOf(catalog.closeWayBack(other, other))).toBe('WAY_BACK_NOT_FOUND');
       const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
-      expect(items.filter(({ action }) => action === 'run.refused').map(({ details }) => [details['kind'], details['code'], details['ofRunId']])).toEqual([['confirm', 'WAY_BACK_CLOSED', restore]]);
+      expect(items.filter(({ action }) => action === 'run.refused').map(({ details }) => [details['kind'], details['code'], details['ofRunId']])).toEqual([
+        ['confirm', 'WAY_BACK_CLOSED', restore],
+      ]);
     });
 
     it('of another server cannot be touched', async () => {
@@ -249,7 +258,8 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
       const { runId } = await catalog.acceptBackup(backupRequest(web01.id));
       const other = await catalog.openWayBack(runId, factsOf(runId), BEFORE, new Date(EXPIRY.getTime() + 1));
       await catalog.recordGoLive(runId);
-      const ids = async (filter: Parameters<Catalog['listWayBacks']>[0]): Promise<readonly string[]> => (await catalog.listWayBacks(filter)).map((wayBack) => wayBack.runId);
+      const ids = async (filter: Parameters<Catalog['listWayBacks']>[0]): Promise<readonly string[]> =>
+        (await catalog.listWayBacks(filter)).map((wayBack) => wayBack.runId);
       expect(await ids({})).toEqual([runId, quarantined, confirmed, live]);
       expect(await ids({ serverId: server.id, state: 'open' })).toEqual([quarantined, live]);
       expect(await ids({ state: 'confirmed' })).toEqual([confirmed]);

@@ -12,7 +12,10 @@ export interface DataRepositoryUnderTest {
   /** Without any server. */
   readonly repository: DataRepository;
   /** What restic in a guest does, with nothing but `access`. */
-  readonly take: (serverId: string, options: { readonly hostname: string; readonly tags: readonly string[]; readonly files: Readonly<Record<string, string>> }) => Promise<TakenSnapshot>;
+  readonly take: (
+    serverId: string,
+    options: { readonly hostname: string; readonly tags: readonly string[]; readonly files: Readonly<Record<string, string>> },
+  ) => Promise<TakenSnapshot>;
   readonly dispose: () => Promise<void>;
 }
 
@@ -78,7 +81,11 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       const [one, two] = [newId('srv'), newId('srv')];
       await Promise.all([repository.ensure(one), repository.ensure(two)]);
       const [first, second] = await Promise.all([repository.access(one), repository.access(two)]);
-      expect(Object.keys(first.env).filter((name) => name !== 'RESTIC_KEY_HINT').sort()).toEqual(['RESTIC_PASSWORD', 'RESTIC_REPOSITORY']);
+      expect(
+        Object.keys(first.env)
+          .filter((name) => name !== 'RESTIC_KEY_HINT')
+          .sort(),
+      ).toEqual(['RESTIC_PASSWORD', 'RESTIC_REPOSITORY']);
       expect(first.env.RESTIC_REPOSITORY).toMatch(new RegExp(`^rest:https?://${one}:[^@]+@[^/]+/${one}/$`));
       expect(first.keyId).toMatch(/^[0-9a-f]{8}$/);
       expect(first.keyId).not.toBe(second.keyId);
@@ -88,13 +95,16 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       expect(first.secrets.some((secret) => first.env.RESTIC_REPOSITORY?.includes(secret))).toBe(true);
     });
 
-    it.each(['', '..', 'srv_', 'srv_../../../../../../../../x', `rp_${'0'.repeat(26)}`, `srv_${'0'.repeat(26)}\n`, '-rf'])('refuses %j as a server', async (id) => {
-      const refused = { code: 'PATH_NOT_ALLOWED' };
-      await expect(repository.ensure(id)).rejects.toMatchObject(refused);
-      await expect(repository.access(id)).rejects.toMatchObject(refused);
-      await expect(repository.snapshots(id, [])).rejects.toMatchObject(refused);
-      await expect(repository.open(id, newId('rp'))).rejects.toMatchObject(refused);
-    });
+    it.each(['', '..', 'srv_', 'srv_../../../../../../../../x', `rp_${'0'.repeat(26)}`, `srv_${'0'.repeat(26)}\n`, '-rf'])(
+      'refuses %j as a server',
+      async (id) => {
+        const refused = { code: 'PATH_NOT_ALLOWED' };
+        await expect(repository.ensure(id)).rejects.toMatchObject(refused);
+        await expect(repository.access(id)).rejects.toMatchObject(refused);
+        await expect(repository.snapshots(id, [])).rejects.toMatchObject(refused);
+        await expect(repository.open(id, newId('rp'))).rejects.toMatchObject(refused);
+      },
+    );
 
     describe('a snapshot', () => {
       let serverId: string;
@@ -112,7 +122,13 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       it('is found by its tags, all of them, oldest first', async () => {
         const both = await repository.snapshots(serverId, [DATA_TAG]);
         expect(both.map(({ id }) => id)).toEqual([taken.snapshotId, newer.snapshotId]);
-        expect(both[0]).toEqual({ id: taken.snapshotId, time: expect.any(String) as string, hostname: 'db01', tags: [DATA_TAG, dataSetTag('documents')], paths: [taken.root] });
+        expect(both[0]).toEqual({
+          id: taken.snapshotId,
+          time: expect.any(String) as string,
+          hostname: 'db01',
+          tags: [DATA_TAG, dataSetTag('documents')],
+          paths: [taken.root],
+        });
         expect(Date.parse(both[0]?.time ?? '')).not.toBeNaN();
         expect((await repository.snapshots(serverId, [DATA_TAG, dataSetTag('other')])).map(({ id }) => id)).toEqual([newer.snapshotId]);
         await expect(repository.snapshots(serverId, [DATA_TAG, 'absent'])).resolves.toEqual([]);
@@ -132,12 +148,17 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         ]);
         expect(all[1]).toMatchObject({ mode: 0o644, uid: expect.any(Number) as number, gid: expect.any(Number) as number });
         expect(Number.isInteger(all[1]?.mtime)).toBe(true);
-        expect((await list([`${taken.root}/sub/`, `${taken.root}/a.txt`, `${taken.root}/sub/b.txt`])).map(({ path }) => path.slice(taken.root.length))).toEqual(['/a.txt', '/sub', '/sub/b.txt', '/sub/below', '/sub/below/c', '/sub/empty']);
+        expect((await list([`${taken.root}/sub/`, `${taken.root}/a.txt`, `${taken.root}/sub/b.txt`])).map(({ path }) => path.slice(taken.root.length))).toEqual(
+          ['/a.txt', '/sub', '/sub/b.txt', '/sub/below', '/sub/below/c', '/sub/empty'],
+        );
         expect((await list(['/'])).map(({ path }) => path)).toEqual(expect.arrayContaining(all.map(({ path }) => path)));
       });
 
       it('says which path it does not hold, and when there are too many', async () => {
-        await expect(list([taken.root, `${taken.root}/absent`])).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('absent') as string });
+        await expect(list([taken.root, `${taken.root}/absent`])).rejects.toMatchObject({
+          code: 'DATA_NOT_IN_RECOVERY_POINT',
+          message: expect.stringContaining('absent') as string,
+        });
         // The same beginning is not the same directory.
         await expect(list([`${taken.root}/su`])).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT' });
         await expect(list([taken.root], 6)).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
@@ -150,7 +171,8 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         const read = (path: string, maxBytes = 6) => repository.read(serverId, taken.snapshotId, path, { maxBytes });
         await expect(read(`${taken.root}/a.txt`)).resolves.toEqual(Buffer.from('hello\n'));
         await expect(read(`${taken.root}/sub/empty`)).resolves.toEqual(Buffer.alloc(0));
-        for (const path of [`${taken.root}/sub`, `${taken.root}/absent`, taken.root]) await expect(read(path)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        for (const path of [`${taken.root}/sub`, `${taken.root}/absent`, taken.root])
+          await expect(read(path)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
         await expect(read(`${taken.root}/a.txt`, 5)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
       });
 
@@ -197,7 +219,18 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
 
       it('of a database too', async () => {
         const manifest = makeManifest(serverId, snapshotId, {
-          dataSet: { kind: 'postgresql', name: 'orders', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/spool/modosu', before: ['true'], after: null },
+          dataSet: {
+            kind: 'postgresql',
+            name: 'orders',
+            databases: ['shop'],
+            user: 'postgres',
+            osUser: 'postgres',
+            socketDirectory: null,
+            port: 5432,
+            spoolDirectory: '/var/spool/modosu',
+            before: ['true'],
+            after: null,
+          },
           content: {
             kind: 'postgresql',
             engineVersion: '15.18',
@@ -225,7 +258,10 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
           { ...good, dataSet: filesDataSet('relative') },
           { ...good, content: { ...good.content, kind: 'postgresql' } },
         ];
-        for (const manifest of wrong) await expect(repository.publish(manifest as DataManifest)).rejects.toMatchObject({ code: expect.stringMatching(/^(RECOVERY_POINT_CORRUPT|REPOSITORY_FORMAT_UNKNOWN)$/) as string });
+        for (const manifest of wrong)
+          await expect(repository.publish(manifest as DataManifest)).rejects.toMatchObject({
+            code: expect.stringMatching(/^(RECOVERY_POINT_CORRUPT|REPOSITORY_FORMAT_UNKNOWN)$/) as string,
+          });
         await expect(repository.open(serverId, good.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
       });
 

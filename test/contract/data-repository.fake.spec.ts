@@ -9,7 +9,12 @@ describeDataRepository('in memory', async () => {
     take: async (serverId, { hostname, tags, files }) => {
       taken += 1;
       const root = `/srv/${taken}`;
-      const snapshotId = repository.take(serverId, { hostname, tags, paths: [root], files: Object.fromEntries(Object.entries(files).map(([path, content]) => [`${root}/${path}`, Buffer.from(content)])) });
+      const snapshotId = repository.take(serverId, {
+        hostname,
+        tags,
+        paths: [root],
+        files: Object.fromEntries(Object.entries(files).map(([path, content]) => [`${root}/${path}`, Buffer.from(content)])),
+      });
       return { snapshotId, root };
     },
     dispose: () => Promise.resolve(),

@@ -50,7 +50,10 @@ describe('data repository: what can go wrong', () => {
     mkdirSync(small);
     expect((await runCommand(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'small', small])).exitCode).toBe(0);
     try {
-      await expect(lab.repositoryAt('http://127.0.0.1:1', { directory: small }).requireRoom()).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE', message: expect.stringContaining('16 MiB free') as string });
+      await expect(lab.repositoryAt('http://127.0.0.1:1', { directory: small }).requireRoom()).rejects.toMatchObject({
+        code: 'NOT_ENOUGH_SPACE',
+        message: expect.stringContaining('16 MiB free') as string,
+      });
     } finally {
       await runCommand(['umount', small]);
     }
@@ -69,18 +72,30 @@ describe('data repository: what can go wrong', () => {
       const root = own.files('kept', { 'data.bin': content, 'sub/other': 'other' });
       const snapshotId = await own.backUp(serverId, [root]);
       // Of a restic that was killed: in the way of a backup, never of a restore.
-      const owner = spawn(findProgram('restic'), ['--no-cache', '--limit-download', '1', 'check', '--read-data'], { env: childEnvironment(own.guestEnv(await own.repository.access(serverId))), stdio: 'ignore' });
+      const owner = spawn(findProgram('restic'), ['--no-cache', '--limit-download', '1', 'check', '--read-data'], {
+        env: childEnvironment(own.guestEnv(await own.repository.access(serverId))),
+        stdio: 'ignore',
+      });
       await untilLocked(own, serverId);
       await kill(owner);
       if (state === 'full') await runCommand(['dd', 'if=/dev/zero', `of=${join(own.stored, 'filler')}`, 'bs=4096']);
       else await must('mount', '-o', 'remount,ro', own.stored);
       // The moment is there: nobody can write a lock.
-      const lock = await fetch(`${own.server.url}/${serverId}/locks/${'0'.repeat(64)}`, { method: 'POST', body: 'x'.repeat(200), headers: { authorization: `Basic ${Buffer.from(`${serverId}:${await own.secrets.read(secretName(serverId, 'login'))}`).toString('base64')}` } });
+      const lock = await fetch(`${own.server.url}/${serverId}/locks/${'0'.repeat(64)}`, {
+        method: 'POST',
+        body: 'x'.repeat(200),
+        headers: { authorization: `Basic ${Buffer.from(`${serverId}:${await own.secrets.read(secretName(serverId, 'login'))}`).toString('base64')}` },
+      });
       expect(lock.status).toBeGreaterThanOrEqual(400);
 
       await own.repository.removeStaleLocks(serverId);
       expect((await own.repository.snapshots(serverId, ['taken'])).map(({ id }) => id)).toEqual([snapshotId]);
-      expect((await own.repository.list(serverId, snapshotId, [root], { maxEntries: 10 })).map(({ path }) => path)).toEqual([root, `${root}/data.bin`, `${root}/sub`, `${root}/sub/other`]);
+      expect((await own.repository.list(serverId, snapshotId, [root], { maxEntries: 10 })).map(({ path }) => path)).toEqual([
+        root,
+        `${root}/data.bin`,
+        `${root}/sub`,
+        `${root}/sub/other`,
+      ]);
       expect((await own.repository.read(serverId, snapshotId, `${root}/data.bin`, { maxBytes: 1_000_000 })).equals(content)).toBe(true);
       expect(await own.repository.sizeOf(serverId, snapshotId)).toEqual({ files: 2, totalBytes: content.length + 5 });
       const access = await own.repository.access(serverId);
@@ -117,11 +132,20 @@ describe('data repository: what can go wrong', () => {
 
     it('the server of the repository is down, and back', async () => {
       await lab.stopServer();
-      for (const attempt of [repository.probe(), repository.snapshots(serverId, []), repository.ensure(serverId), repository.access(serverId), repository.open(serverId, newId('rp'))]) {
+      for (const attempt of [
+        repository.probe(),
+        repository.snapshots(serverId, []),
+        repository.ensure(serverId),
+        repository.access(serverId),
+        repository.open(serverId, newId('rp')),
+      ]) {
         await expect(failureOf(attempt)).resolves.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE', retry: 'later' });
       }
       // By hand, from the directory alone.
-      const byHand = { RESTIC_REPOSITORY: join(lab.stored, serverId), RESTIC_PASSWORD_FILE: join(lab.directory, 'secrets', secretName(serverId, 'repository')) };
+      const byHand = {
+        RESTIC_REPOSITORY: join(lab.stored, serverId),
+        RESTIC_PASSWORD_FILE: join(lab.directory, 'secrets', secretName(serverId, 'repository')),
+      };
       const { exitCode, stdout } = await runCommand(['restic', '--no-cache', '--no-lock', 'dump', snapshotId, `${root}/sub/other`], { env: byHand });
       expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'other' });
       await lab.startServer();
@@ -137,12 +161,21 @@ describe('data repository: what can go wrong', () => {
     it("one server's login neither reads nor writes another one's repository", async () => {
       const other = await newServer();
       const [mine, theirs] = await Promise.all([repository.access(serverId), repository.access(other)]);
-      const strange = { RESTIC_REPOSITORY: mine.env.RESTIC_REPOSITORY?.replace(`/${serverId}/`, `/${other}/`) ?? '', RESTIC_PASSWORD: theirs.env.RESTIC_PASSWORD ?? '' };
+      const strange = {
+        RESTIC_REPOSITORY: mine.env.RESTIC_REPOSITORY?.replace(`/${serverId}/`, `/${other}/`) ?? '',
+        RESTIC_PASSWORD: theirs.env.RESTIC_PASSWORD ?? '',
+      };
       expect(strange.RESTIC_REPOSITORY).not.toBe(mine.env.RESTIC_REPOSITORY);
       for (const args of [['snapshots'], ['backup', root], ['init']]) expect(outcomeOf(await lab.guest(mine, args, strange))).toBe('wrong-password');
       await expect(repository.snapshots(other, [])).resolves.toEqual([]);
       const login = await loginOf(serverId);
-      for (const path of [`/${serverId}/../${other}/config`, `/${serverId}/%2e%2e/${other}/config`, `//${other}/config`, `/${other}/../${serverId}/../${other}/config`]) expect(await ask(login, 'GET', path)).not.toBe(200);
+      for (const path of [
+        `/${serverId}/../${other}/config`,
+        `/${serverId}/%2e%2e/${other}/config`,
+        `//${other}/config`,
+        `/${other}/../${serverId}/../${other}/config`,
+      ])
+        expect(await ask(login, 'GET', path)).not.toBe(200);
     });
 
     it('nothing is removed and nothing overwritten', async () => {
@@ -188,7 +221,10 @@ describe('data repository: what can go wrong', () => {
     it('a lock whose owner lives is respected; one whose owner was killed is removed', async () => {
       const access = await repository.access(serverId);
       // So slow that it holds its exclusive lock until it is ended.
-      const owner = spawn(findProgram('restic'), ['--no-cache', '--limit-download', '1', 'check', '--read-data'], { env: childEnvironment(lab.guestEnv(access)), stdio: 'ignore' });
+      const owner = spawn(findProgram('restic'), ['--no-cache', '--limit-download', '1', 'check', '--read-data'], {
+        env: childEnvironment(lab.guestEnv(access)),
+        stdio: 'ignore',
+      });
       try {
         await untilLocked(lab, serverId);
         await expect(failureOf(repository.snapshots(serverId, []))).resolves.toMatchObject({ code: 'DATA_REPOSITORY_LOCKED', retry: 'later' });
@@ -221,7 +257,8 @@ describe('data repository: what can go wrong', () => {
         await pause(20);
       }
       await expect(work).resolves.toEqual(content);
-      for (const command of ['backup', 'dump', 'snapshots', 'serve restic']) expect(seen.some((line) => line.includes('restic') && line.includes(command))).toBe(true);
+      for (const command of ['backup', 'dump', 'snapshots', 'serve restic'])
+        expect(seen.some((line) => line.includes('restic') && line.includes(command))).toBe(true);
       expect(all.filter((secret) => secret === '' || seen.some((line) => line.includes(secret)))).toEqual([]);
     });
   });
@@ -235,7 +272,10 @@ describe('data repository: what can go wrong', () => {
       await expect(failureOf(repository.access(serverId))).resolves.toMatchObject(wrong);
       await expect(failureOf(repository.ensure(serverId))).resolves.toMatchObject(wrong);
       await lab.secrets.renew(secretName(serverId, 'login'));
-      await expect(failureOf(repository.snapshots(serverId, []))).resolves.toMatchObject({ ...wrong, message: expect.stringContaining('refuses the login') as string });
+      await expect(failureOf(repository.snapshots(serverId, []))).resolves.toMatchObject({
+        ...wrong,
+        message: expect.stringContaining('refuses the login') as string,
+      });
     });
 
     it('a repository that is gone is not made again; one that never was, is', async () => {
@@ -302,11 +342,23 @@ describe('data repository: what can go wrong', () => {
       const access = await repository.access(serverId);
       const forge = async (tags: readonly string[], time: string): Promise<void> => {
         const file = lab.files('forged', { 'manifest.json': forged });
-        const outcome = await lab.guest(access, ['backup', '--host', 'modosu', '--time', time, '--tag', [MANIFEST_TAG, recoveryPointTag(recoveryPointId), ...tags].join(','), file]);
+        const outcome = await lab.guest(access, [
+          'backup',
+          '--host',
+          'modosu',
+          '--time',
+          time,
+          '--tag',
+          [MANIFEST_TAG, recoveryPointTag(recoveryPointId), ...tags].join(','),
+          file,
+        ]);
         expect(outcome.exitCode).toBe(0);
       };
       await forge([], '2000-01-01 00:00:00');
-      await expect(failureOf(repository.open(serverId, recoveryPointId))).resolves.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', message: expect.stringContaining('not written by Modosu') as string });
+      await expect(failureOf(repository.open(serverId, recoveryPointId))).resolves.toMatchObject({
+        code: 'RECOVERY_POINT_CORRUPT',
+        message: expect.stringContaining('not written by Modosu') as string,
+      });
       await repository.publish(manifest);
       const [ours] = (await repository.snapshots(serverId, [MANIFEST_TAG])).filter(({ tags }) => tags.length === 4);
       await forge(ours?.tags.filter((tag) => tag.startsWith('modosu-manifest-mac=')) ?? [], '2000-01-02 00:00:00');
@@ -316,7 +368,9 @@ describe('data repository: what can go wrong', () => {
 
   it('no error has shown a secret', async () => {
     expect(shown.length).toBeGreaterThan(20);
-    const secrets = await Promise.all((await lab.secrets.list('data')).filter((name) => !name.endsWith('/repository-id')).map((name) => lab.secrets.read(name)));
+    const secrets = await Promise.all(
+      (await lab.secrets.list('data')).filter((name) => !name.endsWith('/repository-id')).map((name) => lab.secrets.read(name)),
+    );
     expect(secrets.filter((secret) => shown.some((text) => text.includes(secret ?? '')))).toEqual([]);
   });
 
@@ -349,7 +403,10 @@ describe('data repository over TLS', () => {
       const manifest = makeManifest(serverId, snapshotId);
       await lab.repository.publish(manifest);
       await expect(lab.repository.open(serverId, manifest.recoveryPointId)).resolves.toEqual(manifest);
-      const stranger = await lab.guest({ ...access, env: { RESTIC_REPOSITORY: access.env.RESTIC_REPOSITORY ?? '', RESTIC_PASSWORD: access.env.RESTIC_PASSWORD ?? '' } }, ['snapshots']);
+      const stranger = await lab.guest(
+        { ...access, env: { RESTIC_REPOSITORY: access.env.RESTIC_REPOSITORY ?? '', RESTIC_PASSWORD: access.env.RESTIC_PASSWORD ?? '' } },
+        ['snapshots'],
+      );
       expect(outcomeOf(stranger)).toBe('unreachable');
       expect(stranger.stderr).toContain('x509');
       const plain = lab.repositoryAt(lab.server.url.replace('https:', 'http:'));
@@ -361,7 +418,8 @@ describe('data repository over TLS', () => {
 });
 
 async function untilLocked(lab: DataLab, serverId: string): Promise<void> {
-  for (const giveUpAt = Date.now() + 20_000; lab.storedFiles(serverId, 'locks').length === 0; await pause(20)) if (Date.now() > giveUpAt) throw new Error('no lock appeared');
+  for (const giveUpAt = Date.now() + 20_000; lab.storedFiles(serverId, 'locks').length === 0; await pause(20))
+    if (Date.now() > giveUpAt) throw new Error('no lock appeared');
   await pause(300); // restic looks for other locks once more, then works
 }
 

@@ -49,7 +49,9 @@ describe('data repository: what a hostile repository may make restic say', () =>
   });
 
   it('another snapshot than the one asked for', async () => {
-    await expect(list(saying(lines(JSON.stringify({ id: 'cd'.repeat(32), struct_type: 'snapshot' }), node('/srv'))))).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+    await expect(list(saying(lines(JSON.stringify({ id: 'cd'.repeat(32), struct_type: 'snapshot' }), node('/srv'))))).rejects.toMatchObject({
+      code: 'RECOVERY_POINT_INCOMPLETE',
+    });
   });
 
   it('a file that is longer, or shorter, than its directory says', async () => {
@@ -59,7 +61,8 @@ describe('data repository: what a hostile repository may make restic say', () =>
   });
 
   it('a failure after everything was printed is a failure; an unknown exit code too', async () => {
-    for (const exitCode of [1, 3, 10, 99]) await expect(list(saying(`${lines(SNAPSHOT, node('/srv'))}\nexit ${exitCode}`))).rejects.toMatchObject({ code: 'DATA_REPOSITORY_FAILED' });
+    for (const exitCode of [1, 3, 10, 99])
+      await expect(list(saying(`${lines(SNAPSHOT, node('/srv'))}\nexit ${exitCode}`))).rejects.toMatchObject({ code: 'DATA_REPOSITORY_FAILED' });
     await expect(list(saying(`${lines(SNAPSHOT, node('/srv'))}\nkill -9 $$`))).rejects.toMatchObject({ code: 'DATA_REPOSITORY_FAILED' });
   });
 
@@ -68,14 +71,15 @@ describe('data repository: what a hostile repository may make restic say', () =>
     const repository = saying(`echo "Fatal: $RESTIC_PASSWORD $RESTIC_REPOSITORY" >&2; exit 1`);
     const error = await list(repository).catch((thrown: unknown) => thrown as { readonly message: string });
     expect(error).toMatchObject({ code: 'DATA_REPOSITORY_FAILED', message: expect.stringContaining('Fatal: [redacted] rest:http://') as string });
-    expect(secrets.filter((secret) => JSON.stringify(error).includes(secret) || 'message' in error && error.message.includes(secret))).toEqual([]);
+    expect(secrets.filter((secret) => JSON.stringify(error).includes(secret) || ('message' in error && error.message.includes(secret)))).toEqual([]);
   });
 
   it('without restic, with one that is too old, and with something else of that name', async () => {
     const absent = lab.repositoryAt(lab.server.url, { program: 'restic-that-is-not-there' });
     await expect(absent.probe()).rejects.toMatchObject({ code: 'PROGRAM_MISSING', hint: expect.stringContaining('restic 0.14.0') as string });
     await expect(absent.snapshots(serverId, [])).rejects.toMatchObject({ code: 'PROGRAM_MISSING' });
-    for (const version of ['restic 0.13.1 compiled with go1.18 on linux/amd64', 'rustic 0.9']) await expect(saying('', version).snapshots(serverId, [])).rejects.toMatchObject({ code: 'RESTIC_UNSUPPORTED' });
+    for (const version of ['restic 0.13.1 compiled with go1.18 on linux/amd64', 'rustic 0.9'])
+      await expect(saying('', version).snapshots(serverId, [])).rejects.toMatchObject({ code: 'RESTIC_UNSUPPORTED' });
   });
 
   it('a server that knows no logins', async () => {
@@ -89,7 +93,10 @@ describe('data repository: what a hostile repository may make restic say', () =>
     try {
       await expect(lab.repositoryAt(`http://127.0.0.1:${port}`).probe()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
       open.removeAllListeners('request').on('request', (_, response) => response.writeHead(500).end());
-      await expect(lab.repositoryAt(`http://127.0.0.1:${port}`).snapshots(serverId, [])).rejects.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE', message: expect.stringContaining('500') as string });
+      await expect(lab.repositoryAt(`http://127.0.0.1:${port}`).snapshots(serverId, [])).rejects.toMatchObject({
+        code: 'DATA_REPOSITORY_UNREACHABLE',
+        message: expect.stringContaining('500') as string,
+      });
     } finally {
       await new Promise((resolve) => open.close(resolve));
     }

@@ -17,7 +17,11 @@ export function describePrograms(open: () => Promise<{ readonly agent: GuestAgen
 
   it('hands an environment and an input over as they are, whatever stands in them', async () => {
     const secret = `quote ' double " back\\slash $HOME \`id\` ; 戻す ${randomBytes(8).toString('hex')}`;
-    const { exitCode, stdout } = await agent.exec(['sh', '-c', 'printf "%s\\n" "$SECRET" "$HOME"; cat'], { timeoutMs: TIMEOUT_MS, env: { SECRET: secret }, input: `input of ${secret}` });
+    const { exitCode, stdout } = await agent.exec(['sh', '-c', 'printf "%s\\n" "$SECRET" "$HOME"; cat'], {
+      timeoutMs: TIMEOUT_MS,
+      env: { SECRET: secret },
+      input: `input of ${secret}`,
+    });
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: `${secret}\n/root\ninput of ${secret}` });
   });
 
@@ -25,7 +29,9 @@ export function describePrograms(open: () => Promise<{ readonly agent: GuestAgen
     const input = randomBytes(128 * 1024);
     const { stdout } = await agent.exec(['sha256sum'], { timeoutMs: TIMEOUT_MS, input });
     expect(stdout.split(' ')[0]).toBe(createHash('sha256').update(input).digest('hex'));
-    await expect(agent.start({ argv: ['sha256sum'], input: Buffer.alloc(128 * 1024 + 1) }, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(agent.start({ argv: ['sha256sum'], input: Buffer.alloc(128 * 1024 + 1) }, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'INTERNAL',
+    });
   });
 
   it('shows a secret in no argument vector, on the host or in the guest', async () => {
@@ -41,7 +47,11 @@ export function describePrograms(open: () => Promise<{ readonly agent: GuestAgen
         }
       }
     })();
-    const looked = agent.exec(['sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done; test -n "$SECRET"'], { timeoutMs: TIMEOUT_MS, env: { SECRET: canary }, input: canary });
+    const looked = agent.exec(['sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done; test -n "$SECRET"'], {
+      timeoutMs: TIMEOUT_MS,
+      env: { SECRET: canary },
+      input: canary,
+    });
     const { stdout } = await looked.finally(async () => {
       looking = false;
       await looks;
@@ -78,12 +88,18 @@ export function describePrograms(open: () => Promise<{ readonly agent: GuestAgen
     const pid = await agent.start({ argv: ['sleep', '600'] }, { timeoutMs: TIMEOUT_MS });
     await agent.exec(['kill', '-KILL', String(pid)], { timeoutMs: TIMEOUT_MS });
     expect(await eventually('the program ends', () => agent.outcome(pid, { timeoutMs: TIMEOUT_MS }), 30_000)).toMatchObject({ exitCode: 137 });
-    const long = await agent.exec(['sh', '-c', 'head -c 3000 /dev/zero | tr "\\0" o; head -c 3000 /dev/zero | tr "\\0" e >&2'], { timeoutMs: TIMEOUT_MS, maxOutputBytes: 1000 });
+    const long = await agent.exec(['sh', '-c', 'head -c 3000 /dev/zero | tr "\\0" o; head -c 3000 /dev/zero | tr "\\0" e >&2'], {
+      timeoutMs: TIMEOUT_MS,
+      maxOutputBytes: 1000,
+    });
     expect(long).toEqual({ exitCode: 0, stdout: 'o'.repeat(1000), stderr: 'e'.repeat(1000), truncated: true });
   });
 
   it('says that a program takes too long', async () => {
-    await expect(agent.exec(['sleep', '20'], { timeoutMs: 2_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED', message: expect.stringContaining('had not ended') as string });
+    await expect(agent.exec(['sleep', '20'], { timeoutMs: 2_000 })).rejects.toMatchObject({
+      code: 'AGENT_COMMAND_FAILED',
+      message: expect.stringContaining('had not ended') as string,
+    });
   });
 
   it('reads files: whole, their beginning, without a size, and none', async () => {

@@ -18,9 +18,16 @@ describe('programs and files in a guest, through its agent', () => {
   describePrograms(async () => {
     root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-agent-'));
     chmodSync(root, 0o711);
-    const guest = await createGuestServer({ name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}agent-${randomBytes(3).toString('hex')}`, guest: 'minimal', directory: join(root, 'disks') });
+    const guest = await createGuestServer({
+      name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}agent-${randomBytes(3).toString('hex')}`,
+      guest: 'minimal',
+      directory: join(root, 'disks'),
+    });
     await waitForAgent(guest.uuid, 120_000);
-    agent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({ uuid: guest.uuid, name: guest.name });
+    agent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({
+      uuid: guest.uuid,
+      name: guest.name,
+    });
     return {
       agent,
       close: async () => {
@@ -31,7 +38,10 @@ describe('programs and files in a guest, through its agent', () => {
   });
 
   it('says so when the server is gone, with a secret too', async () => {
-    const nobody = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({ uuid: '00000000-0000-4000-8000-000000000000', name: 'nobody' });
+    const nobody = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({
+      uuid: '00000000-0000-4000-8000-000000000000',
+      name: 'nobody',
+    });
     await expect(nobody.start({ argv: ['true'], env: { SECRET: 'x' } }, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'SERVER_GONE' });
   });
 

@@ -27,7 +27,13 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   let libvirtAgent: GuestAgent;
 
   const over = (changed: Partial<SshAccess> = {}, secrets = 'secrets'): GuestAgent =>
-    new SshGuestAgent({ agent: libvirtAgent, server: { uuid, name: 'db01' }, access: { ...ssh.access, ...changed }, identity: () => sshKey(new DirectorySecrets(join(root, secrets))), directory: join(root, 'a "strange" 100% directory') });
+    new SshGuestAgent({
+      agent: libvirtAgent,
+      server: { uuid, name: 'db01' },
+      access: { ...ssh.access, ...changed },
+      identity: () => sshKey(new DirectorySecrets(join(root, secrets))),
+      directory: join(root, 'a "strange" 100% directory'),
+    });
   const inGuest = (script: string): Promise<string> => guestOutput(uuid, ['sh', '-c', script], { timeoutMs: TIMEOUT_MS });
 
   const processes = (): Promise<string> => inGuest('cat /proc/[0-9]*/cmdline | tr "\\0" " "');
@@ -35,7 +41,11 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   describePrograms(async () => {
     root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-ssh-'));
     chmodSync(root, 0o711);
-    const guest = await createGuestServer({ name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}ssh-${randomBytes(3).toString('hex')}`, guest: kind, directory: join(root, 'disks') });
+    const guest = await createGuestServer({
+      name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}ssh-${randomBytes(3).toString('hex')}`,
+      guest: kind,
+      directory: join(root, 'disks'),
+    });
     ({ uuid } = guest);
     await waitForAgent(uuid, 120_000);
     libvirtAgent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({ uuid, name: guest.name });
@@ -65,7 +75,10 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
     await eventually('both run', async () => /tmp\/later.*tmp\/much-later|tmp\/much-later.*tmp\/later/.test(await processes()), 30_000);
     await ssh.stop();
     await broken;
-    await expect(agent.outcome(pid, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'AGENT_SILENT', hint: expect.stringContaining('Is the SSH server of the guest running') as string });
+    await expect(agent.outcome(pid, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'AGENT_SILENT',
+      hint: expect.stringContaining('Is the SSH server of the guest running') as string,
+    });
     await ssh.start();
     expect(await agent.outcome(pid, { timeoutMs: TIMEOUT_MS })).toBeNull();
     await inGuest('touch /tmp/later /tmp/much-later');
@@ -75,7 +88,9 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   });
 
   it('runs the program of the guest, not what a shell has of the same name', async () => {
-    await agent.exec(['sh', '-c', 'mkdir -p /usr/local/bin && printf "#!/bin/sh\\necho mine\\n" > /usr/local/bin/printf && chmod 755 /usr/local/bin/printf'], { timeoutMs: TIMEOUT_MS });
+    await agent.exec(['sh', '-c', 'mkdir -p /usr/local/bin && printf "#!/bin/sh\\necho mine\\n" > /usr/local/bin/printf && chmod 755 /usr/local/bin/printf'], {
+      timeoutMs: TIMEOUT_MS,
+    });
     expect(await agent.exec(['printf', 'x'], { timeoutMs: TIMEOUT_MS })).toMatchObject({ exitCode: 0, stdout: 'mine\n' });
     await agent.exec(['rm', '/usr/local/bin/printf'], { timeoutMs: TIMEOUT_MS });
   });
@@ -101,33 +116,61 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   });
 
   it('sends nothing to a guest with another host key', async () => {
-    await expect(over({ hostKey: strangeKey() }).exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('another host key') as string });
+    await expect(over({ hostKey: strangeKey() }).exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'GUEST_SSH_REFUSED',
+      message: expect.stringContaining('another host key') as string,
+    });
     expect(await inGuest('ls /tmp/touched 2>/dev/null || :')).toBe('');
   });
 
   it('does nothing in another machine, though it has the key', async () => {
-    const elsewhere = new SshGuestAgent({ agent: libvirtAgent, server: { uuid: '6f1c2f5e-4a3b-4c1d-8e9f-0a1b2c3d4e5f', name: 'db02' }, access: ssh.access, identity: () => sshKey(new DirectorySecrets(join(root, 'secrets'))), directory: join(root, 'known') });
-    await expect(elsewhere.exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('another machine') as string });
+    const elsewhere = new SshGuestAgent({
+      agent: libvirtAgent,
+      server: { uuid: '6f1c2f5e-4a3b-4c1d-8e9f-0a1b2c3d4e5f', name: 'db02' },
+      access: ssh.access,
+      identity: () => sshKey(new DirectorySecrets(join(root, 'secrets'))),
+      directory: join(root, 'known'),
+    });
+    await expect(elsewhere.exec(['touch', '/tmp/touched'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'GUEST_SSH_REFUSED',
+      message: expect.stringContaining('another machine') as string,
+    });
     expect(await inGuest('ls /tmp/touched 2>/dev/null || :')).toBe('');
   });
 
   it('gives a program nothing of the log-in', async () => {
     const { stdout } = await agent.exec(['env'], { timeoutMs: TIMEOUT_MS, env: { A: 'b' } });
-    expect(stdout.split('\n').map((line) => line.split('=')[0]).filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name ?? '')).sort()).toEqual(['A', 'HOME', 'LC_ALL', 'PATH']);
+    expect(
+      stdout
+        .split('\n')
+        .map((line) => line.split('=')[0])
+        .filter((name) => !['', '_', 'PWD', 'OLDPWD', 'SHLVL'].includes(name ?? ''))
+        .sort(),
+    ).toEqual(['A', 'HOME', 'LC_ALL', 'PATH']);
   });
 
   it('says which line lets it in', async () => {
     const stranger = over({}, 'secrets of a stranger');
     const { publicKey } = await sshKey(new DirectorySecrets(join(root, 'secrets of a stranger')));
-    await expect(stranger.exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', hint: expect.stringContaining(publicKey) as string });
+    await expect(stranger.exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'GUEST_SSH_REFUSED',
+      hint: expect.stringContaining(publicKey) as string,
+    });
   });
 
   it('says that nobody listens', async () => {
-    await expect(over({ port: 1 }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'AGENT_SILENT', message: expect.stringContaining('refused') as string });
+    await expect(over({ port: 1 }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'AGENT_SILENT',
+      message: expect.stringContaining('refused') as string,
+    });
   });
 
   it('without sudo in the guest there is no root', async () => {
-    await expect(over({ sudo: true }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'GUEST_SSH_REFUSED', message: expect.stringContaining('sudo') as string, hint: expect.stringContaining('sudo -n') as string });
+    await expect(over({ sudo: true }).exec(['true'], { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({
+      code: 'GUEST_SSH_REFUSED',
+      message: expect.stringContaining('sudo') as string,
+      hint: expect.stringContaining('sudo -n') as string,
+    });
   });
 
   it('leaves no process on this host', async () => {

@@ -10,7 +10,7 @@ import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
 jest.setTimeout(240_000);
 
 const SITE = '/data/site';
-const NASTY = ['-rf', "quote'\"double", 'new\nline', ' leading space', 'ユニコード 🗻', '$(id) `id` ;&|', 'back\\slash', '*[a]?'];
+const NASTY = ['-rf', 'quote\'"double', 'new\nline', ' leading space', 'ユニコード 🗻', '$(id) `id` ;&|', 'back\\slash', '*[a]?'];
 
 /** Files of a real guest: from restic's snapshot to their places, and back. */
 describe('files in a guest', () => {
@@ -23,17 +23,33 @@ describe('files in a guest', () => {
     lab = await openGuestDataLab('files');
     await lab.sh(`mkdir -p ${SITE}/sub/deep ${SITE}/mounted
       mount -t tmpfs -o size=16m tmpfs ${SITE}/mounted; mkdir ${SITE}/mounted/inner; echo m > ${SITE}/mounted/inner/file; echo r > ${SITE}/mounted/replaced`);
-    await lab.sh(`for name; do printf 'then %s' "$name" > "${SITE}/$name"; printf 'deep %s' "$name" > "${SITE}/sub/deep/$name"; touch -d "2020-02-02 02:02:02" "${SITE}/sub/deep/$name"; done`, ...NASTY);
+    await lab.sh(
+      `for name; do printf 'then %s' "$name" > "${SITE}/$name"; printf 'deep %s' "$name" > "${SITE}/sub/deep/$name"; touch -d "2020-02-02 02:02:02" "${SITE}/sub/deep/$name"; done`,
+      ...NASTY,
+    );
     await lab.sh(`cd ${SITE}; echo same > same; ln -s same link; ln -s /nowhere "sub/broken link"; chmod 2750 sub; chmod 4711 sub/deep/-rf; chown 12:34 same sub; mkfifo sub/pipe
       : > "$(printf 'bad\\377name')"; : > "$(printf 'sub/bad\\377name')"`);
-    const saved = await backup(lab.agent, { access: lab.server.access(), paths: [SITE], excludes: [], tags: [], host: 'server-1-id', runId: randomUUID() }, work);
+    const saved = await backup(
+      lab.agent,
+      { access: lab.server.access(), paths: [SITE], excludes: [], tags: [], host: 'server-1-id', runId: randomUUID() },
+      work,
+    );
     snapshotId = saved.snapshotId;
-    snapshot = (await lab.server.restic(['ls', '--json', snapshotId])).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>).filter((node) => node['struct_type'] === 'node' && String(node['path']).startsWith(SITE)).map(entryOf);
+    snapshot = (await lab.server.restic(['ls', '--json', snapshotId]))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((node) => node['struct_type'] === 'node' && String(node['path']).startsWith(SITE))
+      .map(entryOf);
     await lab.sh(`/usr/bin/cp -a ${SITE} /data/saved`);
   });
   afterAll(() => lab?.close());
   /** As it was saved. */
-  beforeEach(() => lab.sh(`/usr/bin/find ${SITE} -mindepth 1 -maxdepth 1 ! -name mounted -exec rm -rf {} +; rm -rf ${SITE}/mounted/* ${SITE}/mounted/.m* ${SITE}/.modosu-*; /usr/bin/cp -a /data/saved/. ${SITE}/`));
+  beforeEach(() =>
+    lab.sh(
+      `/usr/bin/find ${SITE} -mindepth 1 -maxdepth 1 ! -name mounted -exec rm -rf {} +; rm -rf ${SITE}/mounted/* ${SITE}/mounted/.m* ${SITE}/.modosu-*; /usr/bin/cp -a /data/saved/. ${SITE}/`,
+    ),
+  );
 
   const compare = async (options: Partial<CompareOptions> = {}): Promise<FileComparison> =>
     compareFiles(snapshot, await listLive(lab.agent, { paths: [SITE] }, work), { declared: [SITE], selected: [], replace: true, ...options });
@@ -43,7 +59,8 @@ describe('files in a guest', () => {
     for (const part of comparison.parts) {
       const target = await prepareStaging(lab.agent, part, runId, work);
       const [first, ...others] = part.include;
-      if (first !== undefined) await restore(lab.agent, { access: lab.server.access(), snapshotId, include: [first, ...others], target, runId, expectedBytes: part.bytes }, work);
+      if (first !== undefined)
+        await restore(lab.agent, { access: lab.server.access(), snapshotId, include: [first, ...others], target, runId, expectedBytes: part.bytes }, work);
     }
     return { comparison, ...(await placeFiles(lab.agent, { runId, parts: comparison.parts, begun: [] }, work)) };
   }
@@ -58,9 +75,14 @@ describe('files in a guest', () => {
 
   /** Names, types, modes, owners, times and contents; of directories not the times. */
   const picture = (): Promise<string> =>
-    lab.sh(`cd ${SITE}; /usr/bin/find . -name '.modosu-*' -prune -o ! -name extra '(' -type d -printf '%p %m %U:%G\\0' -o -printf '%p %y %m %U:%G %s %Ts %l\\0' ')' | sort -z | od -c | sha256sum; /usr/bin/find . -name '.modosu-*' -prune -o -type f ! -name extra -print0 | sort -z | xargs -0 sha256sum | sha256sum`);
+    lab.sh(
+      `cd ${SITE}; /usr/bin/find . -name '.modosu-*' -prune -o ! -name extra '(' -type d -printf '%p %m %U:%G\\0' -o -printf '%p %y %m %U:%G %s %Ts %l\\0' ')' | sort -z | od -c | sha256sum; /usr/bin/find . -name '.modosu-*' -prune -o -type f ! -name extra -print0 | sort -z | xargs -0 sha256sum | sha256sum`,
+    );
   const damage = (): Promise<string> =>
-    lab.sh(`cd ${SITE}; rm -rf sub link; rm -- -rf "$1" "$2"; printf 'now' > "$3"; printf 'now' > '*[a]?'; chmod 600 'back\\slash'; echo extra > extra`, ...NASTY.slice(1, 4));
+    lab.sh(
+      `cd ${SITE}; rm -rf sub link; rm -- -rf "$1" "$2"; printf 'now' > "$3"; printf 'now' > '*[a]?'; chmod 600 'back\\slash'; echo extra > extra`,
+      ...NASTY.slice(1, 4),
+    );
   const damageMounted = (): Promise<string> => lab.sh(`cd ${SITE}/mounted; rm -r inner; echo now > replaced`);
 
   it('finds nothing to do where nothing has changed', async () => {
@@ -78,7 +100,10 @@ describe('files in a guest', () => {
     const { kept, left, comparison } = await place(runId);
     expect(left).toEqual([]);
     expect(comparison.parts.map(({ base }) => base).sort()).toEqual([SITE, `${SITE}/mounted`]);
-    expect(kept).toMatchObject({ directories: expect.arrayContaining([`${SITE}/.modosu-restore-${runId}`, `${SITE}/mounted/.modosu-restore-${runId}`]) as string[], replaced: 4 });
+    expect(kept).toMatchObject({
+      directories: expect.arrayContaining([`${SITE}/.modosu-restore-${runId}`, `${SITE}/mounted/.modosu-restore-${runId}`]) as string[],
+      replaced: 4,
+    });
     expect(await picture()).toBe(then);
     expect(await surveyUndoFiles(lab.agent, kept, runId, work)).toEqual({ changed: 0, examples: [], atLeast: false });
 
@@ -108,7 +133,11 @@ describe('files in a guest', () => {
     await lab.sh(`rm -rf ${SITE}/sub`);
     const wanted = `${SITE}/sub/deep/${NASTY[4]}`;
     const runId = randomUUID();
-    const comparison = compareFiles(snapshot.filter(({ path }) => path === wanted), await listLive(lab.agent, { paths: [wanted] }, work), { declared: [SITE], selected: [wanted], replace: false });
+    const comparison = compareFiles(
+      snapshot.filter(({ path }) => path === wanted),
+      await listLive(lab.agent, { paths: [wanted] }, work),
+      { declared: [SITE], selected: [wanted], replace: false },
+    );
     expect(comparison.parts).toMatchObject([{ added: [{ path: `${SITE}/sub`, files: 1 }], include: [wanted] }]);
     for (const part of comparison.parts) {
       const target = await prepareStaging(lab.agent, part, runId, work);
@@ -116,11 +145,15 @@ describe('files in a guest', () => {
     }
     const { kept } = await placeFiles(lab.agent, { runId, parts: comparison.parts, begun: [] }, work);
     expect(kept.added).toBe(1);
-    expect(await lab.sh(`cd ${SITE}/sub; /usr/bin/find . -printf '%p %y %m %U:%G\n' | sort; cat deep/*`)).toBe(`. d 2750 12:34\n./deep d 755 0:0\n./deep/${NASTY[4]} f 644 0:0\ndeep ${NASTY[4]}`);
+    expect(await lab.sh(`cd ${SITE}/sub; /usr/bin/find . -printf '%p %y %m %U:%G\n' | sort; cat deep/*`)).toBe(
+      `. d 2750 12:34\n./deep d 755 0:0\n./deep/${NASTY[4]} f 644 0:0\ndeep ${NASTY[4]}`,
+    );
   });
 
   it('reads a listing that is longer than what the agent reads of one file', async () => {
-    await lab.sh(`mkdir ${SITE}/many; cd ${SITE}/many; n=0; while [ $n -lt 20 ]; do mkdir -p "$n"; n=$((n+1)); done; for d in *; do (cd $d; /usr/bin/seq -f "%0240g" 1 1700 | xargs -n 200 touch); done`);
+    await lab.sh(
+      `mkdir ${SITE}/many; cd ${SITE}/many; n=0; while [ $n -lt 20 ]; do mkdir -p "$n"; n=$((n+1)); done; for d in *; do (cd $d; /usr/bin/seq -f "%0240g" 1 1700 | xargs -n 200 touch); done`,
+    );
     const listing = await listLive(lab.agent, { paths: [`${SITE}/many`] }, work);
     expect(listing.truncated).toBe(false);
     expect(listing.entries).toHaveLength(1 + 20 + 20 * 1700);
@@ -158,19 +191,25 @@ describe('files in a guest', () => {
   });
 
   it('touches nothing behind a directory that was exchanged for a symbolic link', async () => {
-    await lab.sh(`rm ${SITE}/sub/deep/-rf; echo differs > "${SITE}/sub/deep/*[a]?"; rm -rf /data/outside; mkdir -p /data/outside/deep; echo precious > "/data/outside/deep/*[a]?"`);
+    await lab.sh(
+      `rm ${SITE}/sub/deep/-rf; echo differs > "${SITE}/sub/deep/*[a]?"; rm -rf /data/outside; mkdir -p /data/outside/deep; echo precious > "/data/outside/deep/*[a]?"`,
+    );
     const runId = randomUUID();
     const comparison = await compare();
     await stage(comparison, runId);
     await lab.sh(`mv ${SITE}/sub ${SITE}/aside; ln -s /data/outside ${SITE}/sub`);
     const { leftCount } = await placeFiles(lab.agent, { runId, parts: comparison.parts, begun: [] }, work);
     expect(leftCount).toBe(2);
-    expect(await lab.sh('ls -A /data/outside /data/outside/deep; cat /data/outside/deep/*')).toBe('/data/outside:\ndeep\n\n/data/outside/deep:\n*[a]?\nprecious\n');
+    expect(await lab.sh('ls -A /data/outside /data/outside/deep; cat /data/outside/deep/*')).toBe(
+      '/data/outside:\ndeep\n\n/data/outside/deep:\n*[a]?\nprecious\n',
+    );
     expect((await compare()).conflicts).toContain(`${SITE}/sub`);
   });
 
   it('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
-    await lab.sh(`mkdir -p /mnt/many; mount -t tmpfs -o nr_inodes=200000,size=200m tmpfs /mnt/many; cd /mnt/many; /usr/bin/seq -f '%0200.0f' 1 70000 | xargs touch`);
+    await lab.sh(
+      `mkdir -p /mnt/many; mount -t tmpfs -o nr_inodes=200000,size=200m tmpfs /mnt/many; cd /mnt/many; /usr/bin/seq -f '%0200.0f' 1 70000 | xargs touch`,
+    );
     const listing = await listLive(lab.agent, { paths: ['/mnt/many'], maxBytes: 12 * 1024 * 1024 }, work);
     expect(listing.truncated).toBe(true);
     expect(listing.entries.length).toBeGreaterThan(40_000);
@@ -178,11 +217,13 @@ describe('files in a guest', () => {
     expect(await lab.sh('ls /run/modosu-list-* 2>/dev/null | wc -l; umount /mnt/many')).toBe('0\n');
   });
 
-  it('says what is missing in a guest whose find is not GNU\'s, and takes no nonsense for a listing', async () => {
+  it("says what is missing in a guest whose find is not GNU's, and takes no nonsense for a listing", async () => {
     await lab.sh('mv /usr/bin/find /usr/bin/find.real; ln -s busybox /usr/bin/find');
     try {
       await expect(listLive(lab.agent, { paths: [SITE] }, work)).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING' });
-      await lab.sh(`rm /usr/bin/find; printf '#!/bin/sh\\nwhile [ "$1" != -fprintf ]; do [ "$1" = -delete ] && exit; shift; done; printf "f\\\\0many\\\\0a\\\\0b\\\\0c\\\\0d\\\\0e\\\\0/f\\\\0" > "$2"\\n' > /usr/bin/find; chmod 755 /usr/bin/find`);
+      await lab.sh(
+        `rm /usr/bin/find; printf '#!/bin/sh\\nwhile [ "$1" != -fprintf ]; do [ "$1" = -delete ] && exit; shift; done; printf "f\\\\0many\\\\0a\\\\0b\\\\0c\\\\0d\\\\0e\\\\0/f\\\\0" > "$2"\\n' > /usr/bin/find; chmod 755 /usr/bin/find`,
+      );
       await expect(listLive(lab.agent, { paths: [SITE] }, work)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED' });
     } finally {
       await lab.sh('mv -f /usr/bin/find.real /usr/bin/find');

@@ -12,9 +12,17 @@ jest.setTimeout(600_000);
 const CUSTOMERS: TableName = { schema: 'public', name: 'customers' };
 const ORDERS: TableName = { schema: 'public', name: 'orders' };
 const PART: TableName = { schema: 'public', name: 'part' };
-const select = (what: Partial<PostgresqlSelection>): PostgresqlSelection => ({ kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: false, replace: false, ...what });
+const select = (what: Partial<PostgresqlSelection>): PostgresqlSelection => ({
+  kind: 'postgresql',
+  database: 'shop',
+  tables: [],
+  schemas: [],
+  whole: false,
+  replace: false,
+  ...what,
+});
 
-describe('tables and schemas of a guest\'s database come back', () => {
+describe("tables and schemas of a guest's database come back", () => {
   let lab: PostgresqlLab;
   let directory: string;
   let facts: PostgresqlFacts;
@@ -31,7 +39,10 @@ SELECT polname, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid) FROM
 SELECT stxnamespace::regnamespace, stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = :'t'::regclass;
 SELECT inhparent::regclass, pg_get_expr(relpartbound, c.oid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhrelid = :'t'::regclass OR inhparent = :'t'::regclass;
 SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY md5(r::text))), '') FROM ${name} AS r;`);
-  const schemas = (): Promise<string> => lab.sql("SELECT string_agg(regexp_replace(nspname, '_[0-9a-z]{26}', ''), ', ' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'");
+  const schemas = (): Promise<string> =>
+    lab.sql(
+      "SELECT string_agg(regexp_replace(nspname, '_[0-9a-z]{26}', ''), ', ' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'",
+    );
   const nothingLeft = async (): Promise<void> => {
     expect(await lab.sql("SELECT count(*) FROM pg_database WHERE datname ~ '^modosu'", 'postgres')).toBe('0');
     expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE shobj_description(oid, 'pg_authid') ~ '^modosu'")).toBe('0');
@@ -50,8 +61,14 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
   afterAll(() => lab?.destroy());
 
   it('a name that is not in the recovery point is answered with one that is', async () => {
-    await expect(lab.postgresql().survey(facts, select({ tables: [{ schema: 'public', name: 'order' }] }))).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' });
-    await expect(lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['mixed case'] }), waiting)).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds Mixed Case.' });
+    await expect(lab.postgresql().survey(facts, select({ tables: [{ schema: 'public', name: 'order' }] }))).rejects.toMatchObject({
+      code: 'DATA_NOT_IN_RECOVERY_POINT',
+      hint: 'It holds public.orders.',
+    });
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['mixed case'] }), waiting)).rejects.toMatchObject({
+      code: 'DATA_NOT_IN_RECOVERY_POINT',
+      hint: 'It holds Mixed Case.',
+    });
   });
 
   describe('what was dropped', () => {
@@ -92,21 +109,40 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
       await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
       const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
-      expect(kept).toMatchObject({ whole: false, added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']), replaced: [], restoredSchema: null, keptSchema: runNames(run).replaced, notes: [] });
+      expect(kept).toMatchObject({
+        whole: false,
+        added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']),
+        replaced: [],
+        restoredSchema: null,
+        keptSchema: runNames(run).replaced,
+        notes: [],
+      });
       expect(await now()).toEqual(then);
-      expect(await table('customers')).toBe(customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'));
+      expect(await table('customers')).toBe(
+        customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'),
+      );
       expect(await schemas()).toBe('Mixed Case, public, replaced');
       // Its materialized views hold what they held, those without rows have none.
-      expect(await lab.sql(`SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`)).toBe('2\ncounted, z values');
+      expect(
+        await lab.sql(
+          `SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`,
+        ),
+      ).toBe('2\ncounted, z values');
       expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
       await nothingLeft();
 
       await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
-      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.']);
+      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
+        '1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.',
+      ]);
       const undo = newId('run');
       const undone = await lab.postgresql(undo).undo(kept);
       expect(await lab.postgresql(undo).undo(kept)).toEqual(sameKept(undone));
-      expect(await lab.sql("SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)")).toBe('t|t|t|187');
+      expect(
+        await lab.sql(
+          "SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)",
+        ),
+      ).toBe('t|t|t|187');
       // Nothing ties what stays to what was taken away.
       expect(await table('customers')).toBe(customers);
       const again = await lab.postgresql().undo(undone);
@@ -121,14 +157,22 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
 
   it('a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for', async () => {
     const rows = await lab.checksum('customers');
-    await lab.sql('DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""');
+    await lab.sql(
+      'DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""',
+    );
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
     expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
     expect(await lab.checksum('customers')).toBe(rows);
-    expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe('f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID');
+    expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe(
+      'f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID',
+    );
     expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
-    expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }));
-    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING' });
+    expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(
+      expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }),
+    );
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({
+      code: 'DATABASE_ROLE_MISSING',
+    });
     await nothingLeft();
     await fresh();
   });
@@ -146,8 +190,13 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
 
     // Its columns have changed: its rows cannot take their place again.
     const conflicting = select({ tables: [QUOTED], replace: true });
-    expect((await lab.postgresql().survey(facts, conflicting)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_STRUCTURE_DIFFERS', severity: 'block' }));
-    await expect(lab.postgresql().restoreObjects(directory, facts, conflicting, waiting)).rejects.toMatchObject({ code: 'DATABASE_STRUCTURE_DIFFERS', context: { tables: [`${QUOTED.schema}.${QUOTED.name}`] } });
+    expect((await lab.postgresql().survey(facts, conflicting)).findings).toContainEqual(
+      expect.objectContaining({ code: 'DATABASE_STRUCTURE_DIFFERS', severity: 'block' }),
+    );
+    await expect(lab.postgresql().restoreObjects(directory, facts, conflicting, waiting)).rejects.toMatchObject({
+      code: 'DATABASE_STRUCTURE_DIFFERS',
+      context: { tables: [`${QUOTED.schema}.${QUOTED.name}`] },
+    });
     const undone = await lab.postgresql().undo(kept);
     expect(await schemas()).toBe('Mixed Case, public, undone, undone_2, undone_3');
     await lab.postgresql().confirm(undone);
@@ -158,7 +207,9 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
 
   it('the rows of existing tables are replaced in place: structure, grants, dependents stay; undone and done again', async () => {
     const [orders, part] = [await table('orders'), await table('part')];
-    await lab.sql("CREATE VIEW dependent AS SELECT id FROM orders; UPDATE orders SET note = 'broken' WHERE id < 500; INSERT INTO orders (customer_id, note) VALUES (1, 'new'); UPDATE part SET id = -1; GRANT DELETE ON orders TO shop_app");
+    await lab.sql(
+      "CREATE VIEW dependent AS SELECT id FROM orders; UPDATE orders SET note = 'broken' WHERE id < 500; INSERT INTO orders (customer_id, note) VALUES (1, 'new'); UPDATE part SET id = -1; GRANT DELETE ON orders TO shop_app",
+    );
     const changed = [await table('orders'), await table('part')];
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS, PART], replace: true }), waiting);
     expect(kept).toMatchObject({ replaced: ['public.orders', 'public.part'], added: [], restoredSchema: null, notes: [] });
@@ -180,7 +231,10 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
   it('rows that contradict others are refused, and everything is as it was', async () => {
     await lab.sql("INSERT INTO customers VALUES (6000, 'since', 'Kobe'); INSERT INTO orders (customer_id, note) VALUES (6000, 'of a new customer');");
     const changed = [await table('orders'), await table('customers')];
-    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS], replace: true }), waiting)).rejects.toMatchObject({ code: 'DATABASE_ROWS_CONFLICT', context: { sqlState: '23503' } });
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS], replace: true }), waiting)).rejects.toMatchObject({
+      code: 'DATABASE_ROWS_CONFLICT',
+      context: { sqlState: '23503' },
+    });
     expect([await table('orders'), await table('customers')]).toEqual(changed);
     expect(await schemas()).toBe('Mixed Case, public');
     await nothingLeft();
@@ -188,8 +242,13 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
 
   inFull('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
     await fresh();
-    const [customers, counted] = [await table('customers'), await lab.sql('SELECT nspacl, relacl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = \'counted\'')];
-    await lab.sql('DROP TABLE customers CASCADE; DROP SCHEMA "Mixed Case" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO shop_app, PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC');
+    const [customers, counted] = [
+      await table('customers'),
+      await lab.sql("SELECT nspacl, relacl FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'counted'"),
+    ];
+    await lab.sql(
+      'DROP TABLE customers CASCADE; DROP SCHEMA "Mixed Case" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO shop_app, PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
+    );
     const run = newId('run');
     const lost = select({ tables: [CUSTOMERS], schemas: ['Mixed Case'] });
     const loading = (argv: readonly string[]): boolean => argv.some((part) => part.startsWith('--role='));
@@ -205,7 +264,9 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
   it('a schema that exists comes beside; what its materialized views lack is said', async () => {
     await fresh();
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
-    expect(kept.notes).toEqual(['z values', 'counted'].map((view) => `The materialized view ${kept.restoredSchema}.${view} holds no rows: REFRESH MATERIALIZED VIEW fills it.`));
+    expect(kept.notes).toEqual(
+      ['z values', 'counted'].map((view) => `The materialized view ${kept.restoredSchema}.${view} holds no rows: REFRESH MATERIALIZED VIEW fills it.`),
+    );
     await lab.sql(`REFRESH MATERIALIZED VIEW ${kept.restoredSchema}."z values"`);
     await lab.postgresql().confirm(await lab.postgresql().undo(kept));
     expect(await schemas()).toBe('Mixed Case, public');
@@ -213,7 +274,8 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
 
   describe('what was put in place by a transaction whose end nobody has heard of', () => {
     const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
-    const inPlace = (run: string): Promise<void> => untilItWorks(async () => expect(await lab.sql(`SELECT to_regclass('${runNames(run).replaced}.modosu_journal') IS NOT NULL`)).toBe('t'));
+    const inPlace = (run: string): Promise<void> =>
+      untilItWorks(async () => expect(await lab.sql(`SELECT to_regclass('${runNames(run).replaced}.modosu_journal') IS NOT NULL`)).toBe('t'));
     /** The caller has died, the transaction has been committed. */
     const committed = async (run: string, selection: PostgresqlSelection): Promise<void> => {
       await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, selection, waiting)).rejects.toThrow(CallerDied);
@@ -285,7 +347,10 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       const input = `BEGIN; SELECT txid_current();
 DO $$ BEGIN FOR n IN 1..1500 LOOP PERFORM pg_sleep(0.2); EXIT WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = '${replaced}'); END LOOP; END $$;
 INSERT INTO part VALUES (-7, '2024-07-07'); COMMIT;`;
-      await lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input }, { timeoutMs: 30_000 });
+      await lab.agent.start(
+        { argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input },
+        { timeoutMs: 30_000 },
+      );
       await committed(second, selection);
       await untilItWorks(async () => expect(await lab.sql('SELECT count(*) FROM part WHERE id = -7')).toBe('1'));
       expect(await lab.postgresql(second).abandon('shop')).toEqual({ undoneDatabase: null, undoneSchema: undone });
@@ -299,12 +364,18 @@ INSERT INTO part VALUES (-7, '2024-07-07'); COMMIT;`;
     const into = posix.join(lab.spool, 'old');
     const utf8 = "SET client_encoding = 'UTF8';";
     await lab.sql("DROP DATABASE IF EXISTS old WITH (FORCE); CREATE DATABASE old ENCODING 'EUC_JP' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0", 'postgres');
-    await lab.sql(`${utf8} CREATE TABLE "注文" (id integer PRIMARY KEY, "品" text); INSERT INTO "注文" VALUES (1, 'りんご'), (2, '戻す');
+    await lab.sql(
+      `${utf8} CREATE TABLE "注文" (id integer PRIMARY KEY, "品" text); INSERT INTO "注文" VALUES (1, 'りんご'), (2, '戻す');
 CREATE TABLE "明細" (id integer CONSTRAINT "鍵" REFERENCES "注文"); COMMENT ON CONSTRAINT "鍵" ON "明細" IS '外部'; INSERT INTO "明細" VALUES (2); CREATE SCHEMA "拡張"; CREATE EXTENSION citext SCHEMA "拡張"; CREATE TABLE "拡張".uses (c "拡張".citext);
-SELECT format('CREATE TABLE %I (id integer)', '表' || repeat('x', 55) || n) FROM generate_series(1, 200) AS n \\gexec`, 'old');
+SELECT format('CREATE TABLE %I (id integer)', '表' || repeat('x', 55) || n) FROM generate_series(1, 200) AS n \\gexec`,
+      'old',
+    );
     const rows = (from: string): Promise<string> => lab.sql(`${utf8} SELECT string_agg(id || "品", ' ' ORDER BY id) FROM ${from}`, 'old');
     const { facts: saved } = await lab.postgresql(undefined, undefined, old).dump(into, waiting);
-    expect(saved.databases[0]).toMatchObject({ encoding: 'EUC_JP', foreignKeys: [{ name: '鍵', comment: '外部', definition: 'FOREIGN KEY (id) REFERENCES public."注文"(id)' }] });
+    expect(saved.databases[0]).toMatchObject({
+      encoding: 'EUC_JP',
+      foreignKeys: [{ name: '鍵', comment: '外部', definition: 'FOREIGN KEY (id) REFERENCES public."注文"(id)' }],
+    });
     expect(await lab.run('pg_restore', '-s', '-t', 'none', '-f', '-', posix.join(into, '0.dump'))).toContain("SET client_encoding = 'EUC_JP'");
 
     const listing: string[] = [];
@@ -322,9 +393,18 @@ SELECT format('CREATE TABLE %I (id integer)', '表' || repeat('x', 55) || n) FRO
     expect(await lab.sql(`SELECT count(*) FROM pg_tables WHERE schemaname = '${kept.restoredSchema}'`, 'old')).toBe('202');
 
     await lab.sql(`${utf8} DROP TABLE "明細"; DROP SCHEMA "拡張" CASCADE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC`, 'old');
-    await lab.postgresql(undefined, undefined, old).restoreObjects(into, saved, select({ database: 'old', tables: [{ schema: 'public', name: '明細' }], schemas: ['拡張'] }), waiting);
-    expect(await lab.sql(`${utf8} SELECT extname, extowner::regrole, extnamespace::regnamespace FROM pg_extension WHERE extname = 'citext'; SELECT bool_and(relacl IS NULL) FROM pg_class WHERE relname IN ('uses', '明細')`, 'old')).toBe('citext|postgres|"拡張"\nt');
-    expect(await lab.sql(`${utf8} SELECT conname, obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = '"明細"'::regclass`, 'old')).toBe('鍵|外部');
+    await lab
+      .postgresql(undefined, undefined, old)
+      .restoreObjects(into, saved, select({ database: 'old', tables: [{ schema: 'public', name: '明細' }], schemas: ['拡張'] }), waiting);
+    expect(
+      await lab.sql(
+        `${utf8} SELECT extname, extowner::regrole, extnamespace::regnamespace FROM pg_extension WHERE extname = 'citext'; SELECT bool_and(relacl IS NULL) FROM pg_class WHERE relname IN ('uses', '明細')`,
+        'old',
+      ),
+    ).toBe('citext|postgres|"拡張"\nt');
+    expect(await lab.sql(`${utf8} SELECT conname, obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = '"明細"'::regclass`, 'old')).toBe(
+      '鍵|外部',
+    );
 
     const run = newId('run');
     await lab.postgresql(run, undefined, old).restoreWholeBeside(into, saved, 'old', waiting);

@@ -17,7 +17,11 @@ describe('a whole database of a guest goes back in time', () => {
   let facts: PostgresqlFacts;
   let before: Awaited<ReturnType<typeof everything>>;
 
-  const databases = (): Promise<string> => lab.sql("SELECT string_agg(datname || CASE WHEN datallowconn THEN '' ELSE ' closed' END, ', ' ORDER BY datname) FROM pg_database WHERE datname !~ '^(template|postgres)'", 'postgres');
+  const databases = (): Promise<string> =>
+    lab.sql(
+      "SELECT string_agg(datname || CASE WHEN datallowconn THEN '' ELSE ' closed' END, ', ' ORDER BY datname) FROM pg_database WHERE datname !~ '^(template|postgres)'",
+      'postgres',
+    );
   /** Rows of all tables, and all that a dump alone would lose. */
   const everything = async (database = 'shop'): Promise<Record<string, string>> => ({
     customers: await lab.checksum('customers', database),
@@ -42,9 +46,13 @@ describe('a whole database of a guest goes back in time', () => {
     // Its own workers come in between as often as they can.
     await lab.sql('ALTER SYSTEM SET max_prepared_transactions = 5; ALTER SYSTEM SET autovacuum_naptime = 1', 'postgres');
     // Whoever runs the server starts it again.
-    if (!lab.local) await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');
+    if (!lab.local)
+      await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');
     await untilItWorks(() => lab.sql(SHOP, 'postgres'));
-    await lab.sql("DROP ROLE IF EXISTS outsider, outsiders, later; CREATE ROLE outsiders; CREATE ROLE outsider LOGIN PASSWORD 'canary' IN ROLE outsiders; GRANT outsiders TO shop_app", 'postgres');
+    await lab.sql(
+      "DROP ROLE IF EXISTS outsider, outsiders, later; CREATE ROLE outsiders; CREATE ROLE outsider LOGIN PASSWORD 'canary' IN ROLE outsiders; GRANT outsiders TO shop_app",
+      'postgres',
+    );
     ({ facts } = await lab.postgresql().dump(directory, waiting));
     before = await everything();
   });
@@ -57,30 +65,47 @@ describe('a whole database of a guest goes back in time', () => {
     let changed: Record<string, string>;
 
     it('a plan says what would be lost', async () => {
-      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (7, 'since'), (8, 'since'); UPDATE customers SET name = 'nobody'; CREATE TABLE newer (id integer)");
+      await lab.sql(
+        "INSERT INTO orders (customer_id, note) VALUES (7, 'since'), (8, 'since'); UPDATE customers SET name = 'nobody'; CREATE TABLE newer (id integer)",
+      );
       changed = await everything();
       const survey = await lab.postgresql(run).survey(facts, WHOLE);
       expect(survey.changes).toContainEqual(expect.objectContaining({ effect: 'replaced', what: 'table public.orders', rows: { now: 2002, then: 2000 } }));
-      expect(survey.losses).toEqual([expect.stringContaining(facts.takenAt), 'Table public.orders has 2 rows more now than in the recovery point: they are not in the restored database.', 'Tables that were made since are not in the restored database: public.newer.']);
+      expect(survey.losses).toEqual([
+        expect.stringContaining(facts.takenAt),
+        'Table public.orders has 2 rows more now than in the recovery point: they are not in the restored database.',
+        'Tables that were made since are not in the restored database: public.newer.',
+      ]);
       expect(survey.findings.filter(({ severity }) => severity === 'block')).toEqual([]);
     });
 
     it('is loaded beside with roles that are missing, also after a SIGKILL of pg_restore', async () => {
-      await lab.sql('DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; REASSIGN OWNED BY shop_app TO postgres; DROP OWNED BY shop_app; DROP ROLE shop_app; ALTER ROLE shop_owner CREATEDB');
+      await lab.sql(
+        'DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; REASSIGN OWNED BY shop_app TO postgres; DROP OWNED BY shop_app; DROP ROLE shop_app; ALTER ROLE shop_owner CREATEDB',
+      );
       const killing = faultAgent(lab.agent, {
         after: async (argv, _call, pid) => {
           if (argv.includes('--exit-on-error') && pid !== null) await lab.run('kill', '-KILL', String(pid));
         },
       });
-      await expect(lab.postgresql(run, killing).restoreWholeBeside(directory, facts, 'shop', waiting)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringContaining('137') });
+      await expect(lab.postgresql(run, killing).restoreWholeBeside(directory, facts, 'shop', waiting)).rejects.toMatchObject({
+        code: 'DATA_RESTORE_FAILED',
+        message: expect.stringContaining('137'),
+      });
       expect(await databases()).toBe('shop');
       const progress: number[] = [];
-      const { notes } = await lab.postgresql(run).restoreWholeBeside(directory, facts, 'shop', { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
+      const { notes } = await lab
+        .postgresql(run)
+        .restoreWholeBeside(directory, facts, 'shop', { ...waiting, onProgress: ({ doneBytes }) => progress.push(doneBytes) });
       expect(notes).toEqual([]);
       expect(progress.at(-1)).toBeGreaterThan(0);
       expect(await databases()).toBe(`${names.restored}, shop`);
-      expect(await lab.sql("SELECT rolcanlogin, rolconnlimit, rolpassword LIKE 'SCRAM-SHA-256$%', pg_has_role('shop_app', 'shop_group', 'MEMBER') FROM pg_authid WHERE rolname = 'shop_app'")).toBe('t|9|t|t');
-      expect(await lab.sql("SELECT rolinherit FROM pg_roles WHERE rolname = 'App 注文 \"x\"'")).toBe('f');
+      expect(
+        await lab.sql(
+          "SELECT rolcanlogin, rolconnlimit, rolpassword LIKE 'SCRAM-SHA-256$%', pg_has_role('shop_app', 'shop_group', 'MEMBER') FROM pg_authid WHERE rolname = 'shop_app'",
+        ),
+      ).toBe('t|9|t|t');
+      expect(await lab.sql('SELECT rolinherit FROM pg_roles WHERE rolname = \'App 注文 "x"\'')).toBe('f');
       // One that exists is not touched.
       expect(await lab.sql("SELECT rolcreatedb FROM pg_roles WHERE rolname = 'shop_owner'")).toBe('t');
       expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%SCRAM%' AND pid <> pg_backend_pid()")).toBe('0');
@@ -94,8 +119,16 @@ describe('a whole database of a guest goes back in time', () => {
     });
 
     it('takes the place of the live one, whose sessions end, and is what it was', async () => {
-      const session = await lab.agent.start({ argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'], input: 'BEGIN; SELECT count(*) FROM orders; SELECT pg_sleep(600);' }, { timeoutMs: 30_000 });
-      await untilItWorks(async () => expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()", 'postgres')).toBe('1'));
+      const session = await lab.agent.start(
+        {
+          argv: ['psql', '-h', lab.dataSet.socketDirectory ?? '', '-p', String(lab.dataSet.port), '-U', 'postgres', '-d', 'shop'],
+          input: 'BEGIN; SELECT count(*) FROM orders; SELECT pg_sleep(600);',
+        },
+        { timeoutMs: 30_000 },
+      );
+      await untilItWorks(async () =>
+        expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()", 'postgres')).toBe('1'),
+      );
       kept = await lab.postgresql(run).swap('shop');
       expect(kept).toMatchObject({ database: 'shop', whole: true, keptDatabase: names.replaced, replaced: ['shop'], added: [] });
       expect(kept.keptBytes).toBeGreaterThan(1_000_000);
@@ -108,7 +141,9 @@ describe('a whole database of a guest goes back in time', () => {
 
     it('the plan of an undo counts what was written since', async () => {
       await lab.sql("INSERT INTO orders (customer_id, note) VALUES (9, 'after the restore'); UPDATE orders SET note = 'changed' WHERE id IN (1, 2)");
-      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual(['3 rows of public.orders were written since the restore and would be lost; the undone database is kept until the undo is confirmed.']);
+      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
+        '3 rows of public.orders were written since the restore and would be lost; the undone database is kept until the undo is confirmed.',
+      ]);
     });
 
     it('is undone, the undo is undone, and confirmed', async () => {
@@ -138,7 +173,10 @@ describe('a whole database of a guest goes back in time', () => {
     }
     const which = (): Promise<string> => lab.sql("SELECT CASE WHEN to_regclass('public.which') IS NULL THEN 'old' ELSE 'new' END");
     const cleanUp = async (): Promise<void> => {
-      await lab.sql(`SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname ~ '^(restored|replaced|undone)_' \\gexec`, 'postgres');
+      await lab.sql(
+        `SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname ~ '^(restored|replaced|undone)_' \\gexec`,
+        'postgres',
+      );
     };
 
     it('killed between its steps there is one database, old or new, and a second call or giving up ends well', async () => {
@@ -177,7 +215,9 @@ describe('a whole database of a guest goes back in time', () => {
       await loaded(run);
       await lab.sql("BEGIN; UPDATE customers SET city = 'Nara' WHERE id = 1; PREPARE TRANSACTION 'of somebody';");
       await expect(lab.postgresql(run).swap('shop')).rejects.toMatchObject({ code: 'DATABASE_IN_USE', message: expect.stringContaining('of somebody') });
-      expect((await lab.postgresql(run).survey(facts, WHOLE)).findings).toContainEqual(expect.objectContaining({ code: 'DATABASE_IN_USE', severity: 'block', evidence: ['of somebody'] }));
+      expect((await lab.postgresql(run).survey(facts, WHOLE)).findings).toContainEqual(
+        expect.objectContaining({ code: 'DATABASE_IN_USE', severity: 'block', evidence: ['of somebody'] }),
+      );
       expect(await databases()).toBe(`${runNames(run).restored}, shop`);
       await lab.sql("ROLLBACK PREPARED 'of somebody'");
       await lab.postgresql(run).swap('shop');
@@ -202,7 +242,8 @@ describe('a whole database of a guest goes back in time', () => {
     });
 
     inFull('subscriptions to another server keep no database of a run from being dropped, and no other loses its own', async () => {
-      const subscribe = "CREATE SUBSCRIPTION \"the'irs\" CONNECTION 'host=/nowhere dbname=x' PUBLICATION p WITH (connect = false, slot_name = 'theirs'); ALTER SUBSCRIPTION \"the'irs\" ENABLE";
+      const subscribe =
+        "CREATE SUBSCRIPTION \"the'irs\" CONNECTION 'host=/nowhere dbname=x' PUBLICATION p WITH (connect = false, slot_name = 'theirs'); ALTER SUBSCRIPTION \"the'irs\" ENABLE";
       const [run, other] = [newId('run'), newId('run')];
       await loaded(run);
       await lab.sql(subscribe);
@@ -214,7 +255,7 @@ describe('a whole database of a guest goes back in time', () => {
       await lab.sql(subscribe, runNames(other).restored);
       await lab.postgresql(other).abandon('shop');
       expect(await databases()).toBe('shop');
-      expect(await lab.sql("SELECT subname, subenabled, subslotname FROM pg_subscription")).toBe("the'irs|t|theirs");
+      expect(await lab.sql('SELECT subname, subenabled, subslotname FROM pg_subscription')).toBe("the'irs|t|theirs");
       await lab.sql('ALTER SUBSCRIPTION "the\'irs" DISABLE; ALTER SUBSCRIPTION "the\'irs" SET (slot_name = NONE); DROP SUBSCRIPTION "the\'irs"');
     });
 
@@ -249,7 +290,8 @@ describe('a whole database of a guest goes back in time', () => {
   });
 
   inFull('on a server that has itself come back from an older image, roles are what they were in the recovery point', async () => {
-    const ROLES = "SELECT rolname, rolcanlogin, rolconnlimit, rolcreatedb, rolpassword, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = a.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0) FROM pg_authid a WHERE rolname !~ '^(pg_|later|postgres$)' ORDER BY rolname";
+    const ROLES =
+      "SELECT rolname, rolcanlogin, rolconnlimit, rolcreatedb, rolpassword, (SELECT string_agg(roleid::regrole::text, ',' ORDER BY roleid::regrole::text) FROM pg_auth_members WHERE member = a.oid), (SELECT setconfig FROM pg_db_role_setting WHERE setrole = a.oid AND setdatabase = 0) FROM pg_authid a WHERE rolname !~ '^(pg_|later|postgres$)' ORDER BY rolname";
     const OWN = "SELECT rolsuper, rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'postgres'";
     await lab.sql("ALTER ROLE shop_owner NOCREATEDB; ALTER ROLE shop_app SET statement_timeout = '9s'");
     const into = posix.join(lab.spool, 'roles');
@@ -277,7 +319,9 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
     // Otherwise only those that are missing are made, and what they lack is said.
     await lab.sql('DROP OWNED BY shop_app; DROP ROLE shop_app, outsider, outsiders, later');
     const keeping = newId('run');
-    expect(await lab.postgresql(keeping).restoreWholeBeside(into, saved, 'shop', waiting)).toEqual({ notes: ['Role shop_app is no member of outsiders, which does not exist here.'] });
+    expect(await lab.postgresql(keeping).restoreWholeBeside(into, saved, 'shop', waiting)).toEqual({
+      notes: ['Role shop_app is no member of outsiders, which does not exist here.'],
+    });
     expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'outsider%'")).toBe('0');
     await lab.postgresql(keeping).abandon('shop');
     await lab.sql('ALTER ROLE postgres PASSWORD NULL');
@@ -296,10 +340,14 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
         [altered({ extensions }), 'DATABASE_EXTENSION_MISSING'],
         [altered({ tablespaces: ['no such'] }), 'DATABASE_TABLESPACE_MISSING'],
       ] as const;
-      for (const [hostile, code] of cases) await expect(lab.postgresql().restoreWholeBeside(directory, hostile, 'shop', waiting)).rejects.toMatchObject({ code });
+      for (const [hostile, code] of cases)
+        await expect(lab.postgresql().restoreWholeBeside(directory, hostile, 'shop', waiting)).rejects.toMatchObject({ code });
       const { findings } = await lab.postgresql().survey({ ...newer, databases: altered({ extensions, tablespaces: ['no such'] }).databases }, WHOLE);
       expect(findings.filter(({ severity }) => severity === 'block').map(({ code }) => code)).toEqual(cases.map(([, code]) => code));
-      await expect(lab.postgresql().restoreWholeBeside(directory, altered({ roles: [...shop.roles, 'unknown'] }), 'shop', waiting)).rejects.toMatchObject({ code: 'DATABASE_ROLE_MISSING', context: { roles: ['unknown'] } });
+      await expect(lab.postgresql().restoreWholeBeside(directory, altered({ roles: [...shop.roles, 'unknown'] }), 'shop', waiting)).rejects.toMatchObject({
+        code: 'DATABASE_ROLE_MISSING',
+        context: { roles: ['unknown'] },
+      });
       await expect(lab.postgresql().restoreWholeBeside(directory, facts, 'shopp', waiting)).rejects.toMatchObject({ code: 'DATA_NOT_IN_RECOVERY_POINT' });
       expect(await databases()).toBe('shop');
     });
@@ -309,7 +357,10 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
       if (shop === undefined) throw new Error('no facts');
       const tables = shop.tables.map((table) => (table.name === 'customers' ? { ...table, rows: 201 } : table));
       const changed = { ...facts, databases: [{ ...shop, tables }] };
-      await expect(lab.postgresql().restoreWholeBeside(directory, changed, 'shop', waiting)).rejects.toMatchObject({ code: 'DUMP_INCOMPLETE', message: expect.stringContaining('public.customers has 200 rows instead of 201') });
+      await expect(lab.postgresql().restoreWholeBeside(directory, changed, 'shop', waiting)).rejects.toMatchObject({
+        code: 'DUMP_INCOMPLETE',
+        message: expect.stringContaining('public.customers has 200 rows instead of 201'),
+      });
       expect(await databases()).toBe('shop');
     });
 
@@ -324,7 +375,10 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
       const [shop] = facts.databases;
       if (shop === undefined) throw new Error('no facts');
       const elsewhere = { ...facts, databases: [{ ...shop, tablespace: 'small' }] };
-      await expect(lab.postgresql().restoreWholeBeside(directory, elsewhere, 'shop', waiting)).rejects.toMatchObject({ code: 'GUEST_DISK_FULL', message: expect.stringMatching(/No space left on device.*free/) });
+      await expect(lab.postgresql().restoreWholeBeside(directory, elsewhere, 'shop', waiting)).rejects.toMatchObject({
+        code: 'GUEST_DISK_FULL',
+        message: expect.stringMatching(/No space left on device.*free/),
+      });
       expect(await databases()).toBe('shop');
       expect(await lab.run('find', '/data/space', '-type', 'f', '-size', '+0')).not.toContain('/base/');
     });

@@ -34,8 +34,10 @@ describe('restic in a guest', () => {
     runId: randomUUID(),
     ...change,
   });
-  const save = (change: Partial<ResticBackup> = {}, onProgress?: (progress: GuestProgress) => void, signal = never): Promise<ResticBackupResult> => backup(lab.agent, request(change), { signal, onProgress });
-  const checksums = (directory: string): Promise<string> => lab.sh('cd "$1"; find . -type f -not -path "*/.modosu-*" -print0 | sort -z | xargs -0 sha256sum', directory);
+  const save = (change: Partial<ResticBackup> = {}, onProgress?: (progress: GuestProgress) => void, signal = never): Promise<ResticBackupResult> =>
+    backup(lab.agent, request(change), { signal, onProgress });
+  const checksums = (directory: string): Promise<string> =>
+    lab.sh('cd "$1"; find . -type f -not -path "*/.modosu-*" -print0 | sort -z | xargs -0 sha256sum', directory);
   const resticsRunning = async (): Promise<string> => lab.sh('pgrep -x restic || true');
   /** Begins to save the large file, slowly, and comes back when restic has sent some of it and has most of a minute to go. */
   async function inTheMiddle<T>(begin: () => Promise<T>): Promise<{ readonly saving: Promise<T> }> {
@@ -58,38 +60,63 @@ describe('restic in a guest', () => {
     const result = await save({}, (progress) => seen.push(progress));
     expect(result).toMatchObject({ files: 2, totalBytes: 9, problems: [], restic: '0.14.0' });
     expect(result.snapshotId).toMatch(/^[0-9a-f]{64}$/);
-    const [snapshot] = JSON.parse(await lab.server.restic(['snapshots', '--json', result.snapshotId])) as { readonly hostname: string; readonly tags: string[]; readonly paths: string[] }[];
+    const [snapshot] = JSON.parse(await lab.server.restic(['snapshots', '--json', result.snapshotId])) as {
+      readonly hostname: string;
+      readonly tags: string[];
+      readonly paths: string[];
+    }[];
     expect(snapshot).toMatchObject({ hostname: 'server-1-id', tags: ['modosu-data', expect.stringMatching(/^modosu-run=/)], paths: ['/data/site'] });
     expect(await lab.server.restic(['ls', result.snapshotId])).not.toContain('.modosu-restore');
 
     const runId = randomUUID();
     const target = `/data/.modosu-restore-${runId}/new`;
-    await restore(lab.agent, { access: lab.server.access(), snapshotId: result.snapshotId, include: ['/data/site/hello', '/data/site/sub/a [b] *?'], target, runId, expectedBytes: 9 }, { signal: never });
-    expect(await lab.sh('cd "$1"; /usr/bin/find . -type f -printf "%p %m %U %G %s\\n" | sort', `${target}/data/site`)).toBe('./hello 644 12 34 5\n./sub/a [b] *? 644 0 0 4\n');
+    await restore(
+      lab.agent,
+      { access: lab.server.access(), snapshotId: result.snapshotId, include: ['/data/site/hello', '/data/site/sub/a [b] *?'], target, runId, expectedBytes: 9 },
+      { signal: never },
+    );
+    expect(await lab.sh('cd "$1"; /usr/bin/find . -type f -printf "%p %m %U %G %s\\n" | sort', `${target}/data/site`)).toBe(
+      './hello 644 12 34 5\n./sub/a [b] *? 644 0 0 4\n',
+    );
     // Again, over what is there: the same.
-    await restore(lab.agent, { access: lab.server.access(), snapshotId: result.snapshotId, include: ['/data/site'], target, runId, expectedBytes: 9 }, { signal: never });
+    await restore(
+      lab.agent,
+      { access: lab.server.access(), snapshotId: result.snapshotId, include: ['/data/site'], target, runId, expectedBytes: 9 },
+      { signal: never },
+    );
     expect(await checksums(`${target}/data/site`)).toBe(await checksums('/data/site'));
   });
 
   it('takes the full id of a snapshot from who asks the repository from outside', async () => {
     const asked: string[] = [];
-    const answering = (id: string | null) => async (beginning: string): Promise<string | null> => {
-      asked.push(beginning);
-      return id;
-    };
+    const answering =
+      (id: string | null) =>
+      async (beginning: string): Promise<string | null> => {
+        asked.push(beginning);
+        return id;
+      };
     await expect(save({ fullId: answering('a'.repeat(64)) })).resolves.toMatchObject({ snapshotId: 'a'.repeat(64) });
     await expect(save({ fullId: answering(null) })).rejects.toMatchObject({ code: 'DATA_BACKUP_FAILED' });
     expect(asked).toEqual([expect.stringMatching(/^[0-9a-f]{8}$/), expect.stringMatching(/^[0-9a-f]{8}$/)]);
   });
 
   it('refuses a path that is not there, and one that is a link', async () => {
-    await expect(save({ paths: ['/data/site', '/data/no such "thing"'] })).rejects.toMatchObject({ code: 'DATA_PATH_MISSING', message: expect.stringContaining('no such') as string });
-    await expect(save({ paths: ['/data/site/link'] })).rejects.toMatchObject({ code: 'DATA_PATH_MISSING', message: expect.stringContaining('symbolic link') as string });
+    await expect(save({ paths: ['/data/site', '/data/no such "thing"'] })).rejects.toMatchObject({
+      code: 'DATA_PATH_MISSING',
+      message: expect.stringContaining('no such') as string,
+    });
+    await expect(save({ paths: ['/data/site/link'] })).rejects.toMatchObject({
+      code: 'DATA_PATH_MISSING',
+      message: expect.stringContaining('symbolic link') as string,
+    });
   });
 
   it('tells a wrong password, and shows no secret', async () => {
     const password = `canary${randomBytes(8).toString('hex')}`;
-    const error = await save({ access: lab.server.access({ password }) }).then(() => null, (thrown: unknown) => thrown as Error & { readonly code: string });
+    const error = await save({ access: lab.server.access({ password }) }).then(
+      () => null,
+      (thrown: unknown) => thrown as Error & { readonly code: string },
+    );
     expect(error).toMatchObject({ code: 'DATA_REPOSITORY_KEY_WRONG' });
     for (const secret of [...lab.server.access().secrets, password]) expect(`${error?.message} ${JSON.stringify(error)}`).not.toContain(secret);
   });
@@ -98,7 +125,13 @@ describe('restic in a guest', () => {
     const { snapshotId } = await save();
     const runId = randomUUID();
     const target = `/data/.modosu-restore-${runId}/new`;
-    await expect(restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/site/hello', '/data/site/never was'], target, runId, expectedBytes: 5 }, { signal: never })).rejects.toMatchObject({
+    await expect(
+      restore(
+        lab.agent,
+        { access: lab.server.access(), snapshotId, include: ['/data/site/hello', '/data/site/never was'], target, runId, expectedBytes: 5 },
+        { signal: never },
+      ),
+    ).rejects.toMatchObject({
       code: 'DATA_RESTORE_FAILED',
       message: expect.stringContaining('never was') as string,
     });
@@ -120,7 +153,9 @@ describe('restic in a guest', () => {
       printf '#!/bin/sh\\nif [ "$2" = backup ] && [ ! -e /tmp/vanished ]; then touch /tmp/vanished; restic.real "$@" >/tmp/out 2>&1; echo \\x27{"message_type":"error","item":"/data/site/gone"}\\x27 >&2; exit 3; fi\\nexec restic.real "$@"\\n' | sed "s/\\\\\\\\x27/'/g" > /usr/bin/restic; chmod 755 /usr/bin/restic`);
     try {
       expect(await save()).toMatchObject({ files: 2 });
-      await lab.sh(`printf '#!/bin/sh\\nif [ "$2" = backup ]; then echo "{\\\\"message_type\\\\":\\\\"error\\\\",\\\\"item\\\\":\\\\"/data/site/never\\\\"}" >&2; exit 3; fi\\nexec restic.real "$@"\\n' > /usr/bin/restic`);
+      await lab.sh(
+        `printf '#!/bin/sh\\nif [ "$2" = backup ]; then echo "{\\\\"message_type\\\\":\\\\"error\\\\",\\\\"item\\\\":\\\\"/data/site/never\\\\"}" >&2; exit 3; fi\\nexec restic.real "$@"\\n' > /usr/bin/restic`,
+      );
       await expect(save()).rejects.toMatchObject({ code: 'DATA_INCOMPLETE', message: expect.stringContaining('"/data/site/never"') as string });
     } finally {
       await lab.sh('mv /usr/bin/restic.real /usr/bin/restic');
@@ -132,7 +167,9 @@ describe('restic in a guest', () => {
     ['too old', 'printf "#!/bin/sh\\necho restic 0.13.1 compiled with go1.18\\n" > /usr/bin/restic', 'RESTIC_UNSUPPORTED'],
     ['none that can be understood', 'printf "#!/bin/sh\\necho hello\\n" > /usr/bin/restic', 'RESTIC_UNSUPPORTED'],
   ])('tells a restic that is %s', async (_what, script, code) => {
-    await lab.sh(`cp -a /usr/bin/restic /usr/bin/restic.real; rm /usr/bin/restic; ${script === 'rm /usr/bin/restic' ? 'true' : script}; [ ! -e /usr/bin/restic ] || chmod 755 /usr/bin/restic`);
+    await lab.sh(
+      `cp -a /usr/bin/restic /usr/bin/restic.real; rm /usr/bin/restic; ${script === 'rm /usr/bin/restic' ? 'true' : script}; [ ! -e /usr/bin/restic ] || chmod 755 /usr/bin/restic`,
+    );
     try {
       await expect(probe(lab.agent, never)).rejects.toMatchObject({ code });
     } finally {
@@ -141,7 +178,9 @@ describe('restic in a guest', () => {
   });
 
   it('takes a newer restic as it is', async () => {
-    await lab.sh('mv /usr/bin/restic /usr/bin/restic.real; printf "#!/bin/sh\\necho restic 0.99.0 compiled with go2\\n" > /usr/bin/restic; chmod 755 /usr/bin/restic');
+    await lab.sh(
+      'mv /usr/bin/restic /usr/bin/restic.real; printf "#!/bin/sh\\necho restic 0.99.0 compiled with go2\\n" > /usr/bin/restic; chmod 755 /usr/bin/restic',
+    );
     try {
       expect(await probe(lab.agent, never)).toEqual({ version: '0.99.0' });
     } finally {
@@ -168,17 +207,22 @@ describe('restic in a guest', () => {
 
     const restoring = randomUUID();
     const target = `/data/.modosu-restore-${restoring}/new`;
-    await restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/large'], target, runId: restoring, expectedBytes: LARGE_BYTES }, { signal: never });
+    await restore(
+      lab.agent,
+      { access: lab.server.access(), snapshotId, include: ['/data/large'], target, runId: restoring, expectedBytes: LARGE_BYTES },
+      { signal: never },
+    );
     expect(await checksums(`${target}/data/large`)).toBe(await checksums('/data/large'));
     await lab.sh('rm -rf /data/.modosu-restore-*');
   });
 
-  it('ends what a dead worker has left running, others\' restic never, and saves one whole snapshot', async () => {
+  it("ends what a dead worker has left running, others' restic never, and saves one whole snapshot", async () => {
     await lab.sh(`/usr/bin/head -c ${LARGE_BYTES} /dev/urandom > /data/large/blob`);
     const runId = randomUUID();
     // The worker is gone: nobody asks any more. What it had started goes on.
     const dead = new Proxy(lab.agent, {
-      get: (target, name: keyof typeof lab.agent) => (name === 'outcome' && orphaned ? () => new Promise(() => undefined) : (target[name] as (...args: never[]) => unknown).bind(target)),
+      get: (target, name: keyof typeof lab.agent) =>
+        name === 'outcome' && orphaned ? () => new Promise(() => undefined) : (target[name] as (...args: never[]) => unknown).bind(target),
     });
     let orphaned = false;
     await inTheMiddle(() => backup(dead, request({ paths: ['/data/large'], runId }), { signal: never }));
@@ -221,12 +265,14 @@ describe('restic in a guest', () => {
     await expect(save({ access: lab.server.access({ port: 9 }) })).rejects.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE', retry: 'later' });
   });
 
-  it('removes what it has half-written when the guest\'s disk is full', async () => {
+  it("removes what it has half-written when the guest's disk is full", async () => {
     const { snapshotId } = await save({ paths: ['/data/large'] });
     const runId = randomUUID();
     await lab.sh('mkdir -p /mnt/small; mount -t tmpfs -o size=8m tmpfs /mnt/small');
     const target = `/mnt/small/.modosu-restore-${runId}/new`;
-    await expect(restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/large'], target, runId, expectedBytes: LARGE_BYTES }, { signal: never })).rejects.toMatchObject({ code: 'GUEST_DISK_FULL' });
+    await expect(
+      restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/large'], target, runId, expectedBytes: LARGE_BYTES }, { signal: never }),
+    ).rejects.toMatchObject({ code: 'GUEST_DISK_FULL' });
     expect(await lab.sh('find /mnt/small -type f; umount /mnt/small')).toBe('');
   });
 
@@ -234,14 +280,19 @@ describe('restic in a guest', () => {
     await lab.sh('mkdir -p /data/fragile; head -c 300000 /dev/urandom > /data/fragile/blob');
     const before = new Set(packs());
     const { snapshotId } = await save({ paths: ['/data/fragile'] });
-    const largest = packs().filter((path) => !before.has(path)).map((path) => ({ path, bytes: readFileSync(path) })).sort((a, b) => b.bytes.length - a.bytes.length)[0];
+    const largest = packs()
+      .filter((path) => !before.has(path))
+      .map((path) => ({ path, bytes: readFileSync(path) }))
+      .sort((a, b) => b.bytes.length - a.bytes.length)[0];
     if (largest === undefined) throw new Error('no pack was written');
     largest.bytes[1000] = (largest.bytes[1000] ?? 0) ^ 1;
     await lab.sh('true');
     writeFileSync(largest.path, largest.bytes);
     const runId = randomUUID();
     const target = `/data/.modosu-restore-${runId}/new`;
-    await expect(restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/fragile'], target, runId, expectedBytes: 300_000 }, { signal: never })).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
+    await expect(
+      restore(lab.agent, { access: lab.server.access(), snapshotId, include: ['/data/fragile'], target, runId, expectedBytes: 300_000 }, { signal: never }),
+    ).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
     expect(await lab.sh('find /data/.modosu-restore-"$1" -type f', runId)).toBe('');
   });
   const packs = (): string[] =>

@@ -31,9 +31,19 @@ describe('health checks in a real guest', () => {
 
   const command = (...argv: [string, ...string[]]): CommandHealthCheck => ({ kind: 'command', name: 'command', timeoutSeconds: 10, argv });
   const query = (text: string, expect: string | null, changed: Partial<SqlHealthCheck> = {}): SqlHealthCheck => ({
-    kind: 'sql', engine: 'postgresql', name: 'sql', timeoutSeconds: 10, database: 'shop', user: 'postgres', socketDirectory: '/run/postgresql', query: text, expect, ...changed,
+    kind: 'sql',
+    engine: 'postgresql',
+    name: 'sql',
+    timeoutSeconds: 10,
+    database: 'shop',
+    user: 'postgres',
+    socketDirectory: '/run/postgresql',
+    query: text,
+    expect,
+    ...changed,
   });
-  const run = (check: CommandHealthCheck | SqlHealthCheck, deadlineMs = 20_000) => checkHealth(agent, check, { signal: new AbortController().signal, deadlineMs });
+  const run = (check: CommandHealthCheck | SqlHealthCheck, deadlineMs = 20_000) =>
+    checkHealth(agent, check, { signal: new AbortController().signal, deadlineMs });
   const fails = (words: RegExp) => ({ code: 'HEALTH_CHECK_FAILED', message: expect.stringMatching(words) });
 
   it('a command passes', async () => {
@@ -66,8 +76,12 @@ describe('health checks in a real guest', () => {
     await expect(run(query('SELECT 1', '2'), 0)).rejects.toMatchObject(fails(/the query gave "1", not "2"/));
     await expect(run(query('SELECT 1 WHERE false', ''), 0)).rejects.toMatchObject(fails(/the query gave no row/));
     await expect(run(query('SELECT * FROM nowhere', null), 0)).rejects.toMatchObject(fails(/psql ended with exit code 1: .*"nowhere" does not exist/));
-    await expect(run(query('SELECT 1', null, { database: 'nowhere' }), 0)).rejects.toMatchObject(fails(/psql ended with exit code 2: .*"nowhere" does not exist/));
-    await expect(run(query('SELECT 1', null, { socketDirectory: '/tmp' }), 0)).rejects.toMatchObject(fails(/psql ended with exit code 2: .*No such file or directory/));
+    await expect(run(query('SELECT 1', null, { database: 'nowhere' }), 0)).rejects.toMatchObject(
+      fails(/psql ended with exit code 2: .*"nowhere" does not exist/),
+    );
+    await expect(run(query('SELECT 1', null, { socketDirectory: '/tmp' }), 0)).rejects.toMatchObject(
+      fails(/psql ended with exit code 2: .*No such file or directory/),
+    );
   });
 
   it('a server that has just been started is waited for', async () => {

@@ -48,28 +48,38 @@ it('hangs in freeze: everything else is answered, nothing is frozen', async () =
   expect(await writes()).toBe('written\n');
 });
 
-if (FULL) it('freezes late: the freeze that nobody answered comes all the same', async () => {
-  await installHostileAgent(guest.uuid, 'freezes-late');
-  expect((await ask('guest-fsfreeze-freeze')).exitCode).toBe(1);
-  expect(await returned('guest-fsfreeze-status')).toBe('thawed');
-  await eventually(() => returned('guest-fsfreeze-status'), (status) => status === 'frozen', 40_000);
-  expect(await returned('guest-fsfreeze-thaw')).toBe(1);
-  await healAgent(guest.uuid);
-  expect(await writes()).toBe('written\n');
-});
+if (FULL)
+  it('freezes late: the freeze that nobody answered comes all the same', async () => {
+    await installHostileAgent(guest.uuid, 'freezes-late');
+    expect((await ask('guest-fsfreeze-freeze')).exitCode).toBe(1);
+    expect(await returned('guest-fsfreeze-status')).toBe('thawed');
+    await eventually(
+      () => returned('guest-fsfreeze-status'),
+      (status) => status === 'frozen',
+      40_000,
+    );
+    expect(await returned('guest-fsfreeze-thaw')).toBe(1);
+    await healAgent(guest.uuid);
+    expect(await writes()).toBe('written\n');
+  });
 
-if (FULL) it('hangs in thaw: the guest stays frozen until a thaw that is asked for 15 s after the first', async () => {
-  await installHostileAgent(guest.uuid, 'hangs-in-thaw');
-  expect(await returned('guest-fsfreeze-freeze')).toBe(1);
-  const firstAt = performance.now();
-  expect((await ask('guest-fsfreeze-thaw')).exitCode).toBe(1);
-  expect(await returned('guest-fsfreeze-status')).toBe('frozen');
-  await eventually(async () => (await ask('guest-fsfreeze-thaw')).exitCode, (exitCode) => exitCode === 0, 40_000);
-  expect(performance.now() - firstAt).toBeGreaterThan(13_000);
-  expect(await returned('guest-fsfreeze-status')).toBe('thawed');
-  await healAgent(guest.uuid);
-  expect(await writes()).toBe('written\n');
-});
+if (FULL)
+  it('hangs in thaw: the guest stays frozen until a thaw that is asked for 15 s after the first', async () => {
+    await installHostileAgent(guest.uuid, 'hangs-in-thaw');
+    expect(await returned('guest-fsfreeze-freeze')).toBe(1);
+    const firstAt = performance.now();
+    expect((await ask('guest-fsfreeze-thaw')).exitCode).toBe(1);
+    expect(await returned('guest-fsfreeze-status')).toBe('frozen');
+    await eventually(
+      async () => (await ask('guest-fsfreeze-thaw')).exitCode,
+      (exitCode) => exitCode === 0,
+      40_000,
+    );
+    expect(performance.now() - firstAt).toBeGreaterThan(13_000);
+    expect(await returned('guest-fsfreeze-status')).toBe('thawed');
+    await healAgent(guest.uuid);
+    expect(await writes()).toBe('written\n');
+  });
 
 it.each([
   ['garbage', /cannot parse json/],
@@ -88,7 +98,8 @@ it.each([
 it('garbage with a NUL: libvirt hears nothing more from this agent, until the guest is started anew', async () => {
   await installHostileAgent(guest.uuid, 'garbage-with-nul');
   expect(await returned('guest-ping')).toEqual({});
-  for (const command of ['guest-fsfreeze-freeze', 'guest-ping']) expect(await ask(command)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not available for now') as string });
+  for (const command of ['guest-fsfreeze-freeze', 'guest-ping'])
+    expect(await ask(command)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not available for now') as string });
   await restart();
   expect(await writes()).toBe('written\n');
 });

@@ -13,7 +13,10 @@ export const refusedWith = (code: ErrorCode): Record<string, unknown> => expect.
 let token = 0;
 export const newFence = (): Fence => ({ runId: newId('run'), token: (token += 1) });
 
-const sha256 = async (path: string): Promise<string> => createHash('sha256').update(await readFile(path)).digest('hex');
+const sha256 = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
 
 /** What every implementation of the `Hypervisor` port promises. */
 export function describeHypervisor(kind: string, createLab: () => Promise<HypervisorLab>): void {
@@ -203,7 +206,11 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const sourceSums = await Promise.all(before.disks.map((disk) => sha256(disk.path)));
         const { volumes, nvramNewPath } = await copyThrough(server, runId);
         for (const [index, volume] of volumes.entries()) {
-          expect(volume).toMatchObject({ newPath: `${before.disks[index]?.path}.${runId}`, replacesPath: before.disks[index]?.path, format: before.disks[index]?.format });
+          expect(volume).toMatchObject({
+            newPath: `${before.disks[index]?.path}.${runId}`,
+            replacesPath: before.disks[index]?.path,
+            format: before.disks[index]?.format,
+          });
           expect((await lab.readDisk(volume.newPath, volume.format, 1024 * 1024)).equals(pattern(11 + index))).toBe(true);
           expect((await lab.readDisk(volume.newPath, volume.format, DISK_BYTES)).length).toBe(DISK_BYTES);
         }
@@ -245,14 +252,27 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const server = await twoDisks();
         const runId = newId('run');
         const elsewhere = join(lab.exportDirectory, 'gone');
-        await expect(lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(elsewhere, 'vda.qcow2') }, transferContext())).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
+        await expect(lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(elsewhere, 'vda.qcow2') }, transferContext())).rejects.toEqual(
+          refusedWith('REPOSITORY_UNREACHABLE'),
+        );
         await expect(lab.hypervisor.exportDefinition(server, join(elsewhere, 'definition.xml'))).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
         const imagePath = join(lab.exportDirectory, 'vda.qcow2');
         await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
-        const volume: PlannedVolume = { target: 'vda', replacesPath: null, newPath: join(elsewhere, `vda.${runId}`), format: 'qcow2', virtualSizeBytes: DISK_BYTES, flattened: false };
+        const volume: PlannedVolume = {
+          target: 'vda',
+          replacesPath: null,
+          newPath: join(elsewhere, `vda.${runId}`),
+          format: 'qcow2',
+          virtualSizeBytes: DISK_BYTES,
+          flattened: false,
+        };
         await expect(lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext())).rejects.toEqual(refusedWith('TARGET_UNREACHABLE'));
         const inspection = await lab.hypervisor.inspect(server);
-        const manifest = manifestOf(server, { ...inspection, disks: inspection.disks.map((disk) => ({ ...disk, path: join(elsewhere, 'disk') })), nvram: null });
+        const manifest = manifestOf(server, {
+          ...inspection,
+          disks: inspection.disks.map((disk) => ({ ...disk, path: join(elsewhere, 'disk') })),
+          nvram: null,
+        });
         await expect(lab.hypervisor.restoreTargets({ manifest, present: null, runId })).rejects.toEqual(refusedWith('TARGET_UNREACHABLE'));
       });
 
@@ -269,10 +289,12 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const server = await twoDisks();
         const stop = new AbortController();
         stop.abort(new Error('cancelled by a person'));
-        await expect(lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'vda.qcow2') }, transferContext(stop.signal))).rejects.toThrow('cancelled by a person');
+        await expect(
+          lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'vda.qcow2') }, transferContext(stop.signal)),
+        ).rejects.toThrow('cancelled by a person');
       });
 
-      it('never writes over a file a server uses, nor over one that is not the run\'s', async () => {
+      it("never writes over a file a server uses, nor over one that is not the run's", async () => {
         const server = await twoDisks();
         const runId = newId('run');
         const fence = { runId, token: 1 };
@@ -317,7 +339,9 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.takeFence(server, fence);
         const { generationId } = await lab.hypervisor.inspect(server);
         const made = await copyThrough(server, fence.runId);
-        expect(await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: false, quarantinedMacs: [] })).toMatchObject({ generationId });
+        expect(
+          await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: false, quarantinedMacs: [] }),
+        ).toMatchObject({ generationId });
       });
 
       it('is undone to exactly what stood there, as often as one likes', async () => {
@@ -365,8 +389,17 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.exportDefinition(server, definitionPath);
         const made = await copyThrough(server, fence.runId);
         await lab.forget(server);
-        await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] })).rejects.toEqual(refusedWith('SERVER_GONE'));
-        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true, quarantinedMacs: [] };
+        await expect(
+          lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] }),
+        ).rejects.toEqual(refusedWith('SERVER_GONE'));
+        const request = {
+          server,
+          fence,
+          definition: { from: 'recovery-point' as const, path: definitionPath },
+          ...made,
+          renewGenerationId: true,
+          quarantinedMacs: [],
+        };
         const { generationId } = await lab.hypervisor.swap(request);
         const after = await lab.hypervisor.inspect(server);
         expect(after).toMatchObject({ uuid: server.uuid, domainName: before.domainName, generationId, refusals: [] });
@@ -388,7 +421,14 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const made = await copyThrough(server, fence.runId);
         await lab.forget(server);
         const other = await lab.createServer({ name: server.name, disks: [{ target: 'vda', format: 'qcow2', content: pattern(9) }] });
-        const request = { server, fence, definition: { from: 'recovery-point' as const, path: definitionPath }, ...made, renewGenerationId: true, quarantinedMacs: [] };
+        const request = {
+          server,
+          fence,
+          definition: { from: 'recovery-point' as const, path: definitionPath },
+          ...made,
+          renewGenerationId: true,
+          quarantinedMacs: [],
+        };
         await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
         expect((await lab.hypervisor.inspect(other)).refusals).toEqual([]);
         await expect(lab.hypervisor.inspect(server)).rejects.toEqual(refusedWith('SERVER_GONE'));
@@ -405,20 +445,28 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const again = await lab.hypervisor.restoreTargets({ manifest, present: earlier, runId: second });
         expect(again.volumes.map(({ newPath }) => newPath)).toEqual(inspection.disks.map(({ path }) => `${path}.${second}`));
         const gone = await lab.hypervisor.restoreTargets({ manifest, present: null, runId: second });
-        expect(gone.volumes.map(({ newPath, replacesPath }) => [newPath, replacesPath])).toEqual(inspection.disks.map(({ path }) => [`${path}.${second}`, null]));
+        expect(gone.volumes.map(({ newPath, replacesPath }) => [newPath, replacesPath])).toEqual(
+          inspection.disks.map(({ path }) => [`${path}.${second}`, null]),
+        );
         expect(gone.nvramNewPath).toBe(`${inspection.nvram?.path}.${second}`);
         expect(gone.space).toEqual([{ directory: lab.diskDirectory, neededBytes: 3000, freeBytes: expect.any(Number) }]);
       });
     });
 
     describe('discard', () => {
-      it('deletes the run\'s own files and nothing else', async () => {
+      it("deletes the run's own files and nothing else", async () => {
         const runId = newId('run');
         const own = join(lab.diskDirectory, `disk.qcow2.${runId}`);
         const foreign = join(lab.diskDirectory, 'disk.qcow2');
         await writeFile(own, 'own');
         await writeFile(foreign, 'foreign');
-        for (const path of [foreign, `${lab.diskDirectory}/../disks/x.${runId}`, `relative.${runId}`, `${foreign}.${newId('run')}`, join(lab.diskDirectory, `.${runId}`)]) {
+        for (const path of [
+          foreign,
+          `${lab.diskDirectory}/../disks/x.${runId}`,
+          `relative.${runId}`,
+          `${foreign}.${newId('run')}`,
+          join(lab.diskDirectory, `.${runId}`),
+        ]) {
           await expect(lab.hypervisor.discardVolumes({ runId, paths: [own, path] })).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
         }
         expect((await stat(own)).size).toBe(3);
@@ -441,7 +489,9 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
 
       it('accepts only the id of a run', async () => {
         await mkdir(join(lab.diskDirectory, 'x'));
-        await expect(lab.hypervisor.discardVolumes({ runId: 'qcow2', paths: [join(lab.diskDirectory, 'disk.qcow2')] })).rejects.toEqual(refusedWith('REQUEST_INVALID'));
+        await expect(lab.hypervisor.discardVolumes({ runId: 'qcow2', paths: [join(lab.diskDirectory, 'disk.qcow2')] })).rejects.toEqual(
+          refusedWith('REQUEST_INVALID'),
+        );
       });
     });
   });

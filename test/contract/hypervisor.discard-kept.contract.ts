@@ -40,7 +40,9 @@ export function describeDiscardKept(kind: string, createLab: () => Promise<Hyper
     });
 
     it('leaves the backing files of an old overlay', async () => {
-      const { server, run, oldPaths } = await servers.restored({ spec: { nvram: undefined, disks: [{ target: 'vda', format: 'qcow2', content: pattern(1, CONTENT_BYTES), overlay: true }] } });
+      const { server, run, oldPaths } = await servers.restored({
+        spec: { nvram: undefined, disks: [{ target: 'vda', format: 'qcow2', content: pattern(1, CONTENT_BYTES), overlay: true }] },
+      });
       const confirm = await servers.take(server);
       expect(await lab.hypervisor.discardKept(server, confirm, run.runId)).toEqual({ deleted: oldPaths });
       expect(await fileExists(`${oldPaths[0]}.base`)).toBe(true);
@@ -51,7 +53,15 @@ export function describeDiscardKept(kind: string, createLab: () => Promise<Hyper
       const { nvram, disks } = await lab.hypervisor.inspect(server);
       const fence = await servers.take(server);
       const made = await servers.copyFrom(server, server, fence.runId);
-      const { kept } = await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes: made.volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
+      const { kept } = await lab.hypervisor.swap({
+        server,
+        fence,
+        definition: { from: 'present' },
+        volumes: made.volumes,
+        nvramNewPath: null,
+        renewGenerationId: true,
+        quarantinedMacs: [],
+      });
       expect(kept).toMatchObject({ nvramPath: null, complete: true });
       expect(await lab.hypervisor.discardKept(server, fence, fence.runId)).toEqual({ deleted: disks.map(({ path }) => path) });
       expect(await fileExists(nvram?.path ?? '')).toBe(true);
@@ -69,7 +79,9 @@ export function describeDiscardKept(kind: string, createLab: () => Promise<Hyper
     });
 
     it('forgets nothing while the directory is away', async () => {
-      const { server, run, oldPaths } = await servers.restored({ spec: { nvram: undefined, disks: [{ target: 'vda', format: 'qcow2', content: pattern(1, CONTENT_BYTES), fileName: 'apart/vda.qcow2' }] } });
+      const { server, run, oldPaths } = await servers.restored({
+        spec: { nvram: undefined, disks: [{ target: 'vda', format: 'qcow2', content: pattern(1, CONTENT_BYTES), fileName: 'apart/vda.qcow2' }] },
+      });
       const apart = join(lab.diskDirectory, 'apart');
       const confirm = await servers.take(server);
       await rename(apart, `${apart}.away`);
@@ -92,7 +104,9 @@ export function describeDiscardKept(kind: string, createLab: () => Promise<Hyper
     });
 
     it('refuses what another server reads as a backing file', async () => {
-      const neighbour = await lab.createServer({ disks: [{ target: 'vda', format: 'qcow2', content: pattern(5, CONTENT_BYTES), fileName: 'shared.qcow2', overlay: true }] });
+      const neighbour = await lab.createServer({
+        disks: [{ target: 'vda', format: 'qcow2', content: pattern(5, CONTENT_BYTES), fileName: 'shared.qcow2', overlay: true }],
+      });
       const disks = [
         { target: 'vda', format: 'raw' as const, content: pattern(2, CONTENT_BYTES) },
         { target: 'vdb', format: 'qcow2' as const, content: pattern(1, CONTENT_BYTES), fileName: 'shared.qcow2.base' },
@@ -111,7 +125,15 @@ export function describeDiscardKept(kind: string, createLab: () => Promise<Hyper
       // The second restore puts new disks in place and goes on with the NVRAM; the third replaces that too.
       const second = await servers.take(server);
       const volumes = (await servers.copyFrom(server, server, second.runId)).volumes;
-      await lab.hypervisor.swap({ server, fence: second, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
+      await lab.hypervisor.swap({
+        server,
+        fence: second,
+        definition: { from: 'present' },
+        volumes,
+        nvramNewPath: null,
+        renewGenerationId: true,
+        quarantinedMacs: [],
+      });
       const third = await servers.take(server);
       const made = await servers.copyFrom(server, server, third.runId);
       await lab.hypervisor.swap({ server, fence: third, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });

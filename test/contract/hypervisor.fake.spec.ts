@@ -40,7 +40,10 @@ describe('faults of the fake hypervisor', () => {
       hypervisor.faults.hangCopies.add('exportDisk');
       const stop = new AbortController();
       const context = transferContext(stop.signal);
-      const copy = hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'vda.qcow2') }, { ...context, onProgress: () => stop.abort(new Error('enough')) });
+      const copy = hypervisor.exportDisk(
+        { server, target: 'vda', targetPath: join(lab.exportDirectory, 'vda.qcow2') },
+        { ...context, onProgress: () => stop.abort(new Error('enough')) },
+      );
       await expect(copy).rejects.toThrow('enough');
 
       hypervisor.vanish(server);

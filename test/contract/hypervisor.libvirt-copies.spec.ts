@@ -43,9 +43,13 @@ describe('copies of the libvirt adapter when things go wrong', () => {
   };
 
   it('SIGKILL of the process that copies leaves no qemu-img behind, and the next attempt succeeds', async () => {
-    const worker = spawn(process.execPath, ['-r', join(__dirname, '../support/register-ts.cjs'), join(__dirname, '../support/copy-worker.ts'), lab.stateDirectory, server.uuid, targetPath], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const worker = spawn(
+      process.execPath,
+      ['-r', join(__dirname, '../support/register-ts.cjs'), join(__dirname, '../support/copy-worker.ts'), lab.stateDirectory, server.uuid, targetPath],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     let said = '';
     worker.stdout.on('data', (piece: Buffer) => (said += piece.toString()));
     await eventually('the worker copies', async () => said.includes('copying') && (await processesWith('qemu-img', targetPath)).length > 0, 30_000);
@@ -101,7 +105,9 @@ describe('copies of the libvirt adapter when things go wrong', () => {
     ['is deleted with the file in it', (directory: string) => rm(directory, { recursive: true })],
   ])('a target directory that %s in mid-copy ends the copy', async (_what, vanish) => {
     const context = transferContext();
-    const copy = lab.hypervisor.exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: SLOW }).catch((error: unknown) => error);
+    const copy = lab.hypervisor
+      .exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: SLOW })
+      .catch((error: unknown) => error);
     await runningCopy(context);
     await vanish(join(targetPath, '..'));
     expect(await copy).toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
@@ -110,14 +116,18 @@ describe('copies of the libvirt adapter when things go wrong', () => {
 
   it('a copy killed by somebody else is a failure', async () => {
     const context = transferContext();
-    const copy = lab.hypervisor.exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: SLOW }).catch((error: unknown) => error);
+    const copy = lab.hypervisor
+      .exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: SLOW })
+      .catch((error: unknown) => error);
     process.kill(await runningCopy(context), 'SIGKILL');
     expect(await copy).toEqual(refusedWith('COPY_FAILED'));
   });
 
   it('a source that is written to while it is copied makes the copy worthless', async () => {
     const context = transferContext();
-    const copy = lab.hypervisor.exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: 8 * SLOW }).catch((error: unknown) => error);
+    const copy = lab.hypervisor
+      .exportDisk({ server, target: 'vda', targetPath }, { ...context, rateLimitBytesPerSecond: 8 * SLOW })
+      .catch((error: unknown) => error);
     await runningCopy(context);
     const [disk] = (await lab.hypervisor.inspect(server)).disks;
     await lab.run('dd', 'if=/dev/zero', `of=${disk?.path}`, 'bs=512', 'count=1', 'seek=100', 'conv=notrunc', 'status=none');
@@ -142,7 +152,9 @@ describe('copies of the libvirt adapter when things go wrong', () => {
   it('copies are private from their first byte', async () => {
     const context = transferContext();
     const stop = new AbortController();
-    const copy = lab.hypervisor.exportDisk({ server, target: 'vda', targetPath }, { ...context, signal: stop.signal, rateLimitBytesPerSecond: SLOW }).catch(() => undefined);
+    const copy = lab.hypervisor
+      .exportDisk({ server, target: 'vda', targetPath }, { ...context, signal: stop.signal, rateLimitBytesPerSecond: SLOW })
+      .catch(() => undefined);
     await runningCopy(context);
     expect((await stat(targetPath)).mode & 0o777).toBe(0o600);
     stop.abort();
@@ -157,7 +169,14 @@ describe('copies of the libvirt adapter when things go wrong', () => {
     beforeAll(async () => {
       imagePath = join(lab.exportDirectory, 'stored.qcow2');
       await lab.writeDisk(imagePath, { format: 'qcow2', content: pattern(5) });
-      volume = { target: 'vda', replacesPath: null, newPath: join(lab.diskDirectory, `disk.raw.${runId}`), format: 'raw', virtualSizeBytes: DISK_BYTES, flattened: false };
+      volume = {
+        target: 'vda',
+        replacesPath: null,
+        newPath: join(lab.diskDirectory, `disk.raw.${runId}`),
+        format: 'raw',
+        virtualSizeBytes: DISK_BYTES,
+        flattened: false,
+      };
     });
 
     it('belong to whom the replaced disk belongs', async () => {
@@ -184,7 +203,10 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       await truncate(huge, 15 * 1024 ** 4);
       const error: unknown = await lab.hypervisor.importDisk({ imagePath: huge, volume, runId }, transferContext()).catch((thrown: unknown) => thrown);
       expect(error).toEqual(refusedWith('NOT_ENOUGH_SPACE'));
-      expect(error).toMatchObject({ message: expect.stringMatching(/ has \d[\d.]* [GT]iB free, and the volume needs 15 TiB\.$/) as string, context: { neededBytes: 15 * 1024 ** 4, freeBytes: expect.any(Number) as number } });
+      expect(error).toMatchObject({
+        message: expect.stringMatching(/ has \d[\d.]* [GT]iB free, and the volume needs 15 TiB\.$/) as string,
+        context: { neededBytes: 15 * 1024 ** 4, freeBytes: expect.any(Number) as number },
+      });
       expect(await fileExists(volume.newPath)).toBe(false);
     });
 
@@ -192,17 +214,25 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       const hostile = join(lab.exportDirectory, 'hostile.qcow2');
       await lab.run('qemu-img', 'create', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', hostile, String(DISK_BYTES));
       await expect(lab.hypervisor.importDisk({ imagePath: hostile, volume, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
-      await expect(lab.hypervisor.importDisk({ imagePath, volume: { ...volume, virtualSizeBytes: 2 * DISK_BYTES }, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
-      await expect(lab.hypervisor.importDisk({ imagePath: join(lab.exportDirectory, 'missing'), volume, runId }, transferContext())).rejects.toEqual(refusedWith('RECOVERY_POINT_INCOMPLETE'));
+      await expect(lab.hypervisor.importDisk({ imagePath, volume: { ...volume, virtualSizeBytes: 2 * DISK_BYTES }, runId }, transferContext())).rejects.toEqual(
+        refusedWith('IMAGE_HEADER_REFUSED'),
+      );
+      await expect(lab.hypervisor.importDisk({ imagePath: join(lab.exportDirectory, 'missing'), volume, runId }, transferContext())).rejects.toEqual(
+        refusedWith('RECOVERY_POINT_INCOMPLETE'),
+      );
       expect(await fileExists(volume.newPath)).toBe(false);
     });
 
     it('are not made from a repository that is not there, and its recovery points are not called incomplete', async () => {
       const away = join(lab.exportDirectory, 'not-mounted');
-      await expect(lab.hypervisor.importDisk({ imagePath: join(away, 'vda.qcow2'), volume, runId }, transferContext())).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
+      await expect(lab.hypervisor.importDisk({ imagePath: join(away, 'vda.qcow2'), volume, runId }, transferContext())).rejects.toEqual(
+        refusedWith('REPOSITORY_UNREACHABLE'),
+      );
       const nvram = { newPath: join(lab.diskDirectory, `nvram.fd.${runId}`), replacesPath: null, runId };
       await expect(lab.hypervisor.importNvram({ ...nvram, sourcePath: join(away, 'nvram.fd') })).rejects.toEqual(refusedWith('REPOSITORY_UNREACHABLE'));
-      await expect(lab.hypervisor.importNvram({ ...nvram, sourcePath: join(lab.exportDirectory, 'missing.fd') })).rejects.toEqual(refusedWith('RECOVERY_POINT_INCOMPLETE'));
+      await expect(lab.hypervisor.importNvram({ ...nvram, sourcePath: join(lab.exportDirectory, 'missing.fd') })).rejects.toEqual(
+        refusedWith('RECOVERY_POINT_INCOMPLETE'),
+      );
       expect(await fileExists(volume.newPath)).toBe(false);
     });
 
@@ -217,7 +247,9 @@ describe('copies of the libvirt adapter when things go wrong', () => {
         await writeFile(plain, Buffer.alloc(DISK_BYTES, 'a'));
         await lab.run('qemu-img', 'convert', '-c', '-f', 'raw', '-O', 'qcow2', plain, compressed);
         const crowded = { ...volume, newPath: join(small, `disk.${runId}`) };
-        await expect(lab.hypervisor.importDisk({ imagePath: compressed, volume: crowded, runId }, transferContext())).rejects.toEqual(refusedWith('NOT_ENOUGH_SPACE'));
+        await expect(lab.hypervisor.importDisk({ imagePath: compressed, volume: crowded, runId }, transferContext())).rejects.toEqual(
+          refusedWith('NOT_ENOUGH_SPACE'),
+        );
       } finally {
         await lab.run('umount', small);
       }
@@ -227,7 +259,9 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       await lab.hypervisor.importDisk({ imagePath, volume: { ...volume, format: 'qcow2' }, runId }, transferContext());
       const overlay = join(lab.diskDirectory, 'on-top.qcow2');
       await lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', volume.newPath, overlay);
-      const user = await lab.define({ devices: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${overlay}'/><target dev='vda'/></disk>` });
+      const user = await lab.define({
+        devices: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${overlay}'/><target dev='vda'/></disk>`,
+      });
       await expect(lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] })).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
       await lab.forget(user);
       await lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] });

@@ -21,9 +21,11 @@ describe('online backup of the libvirt adapter when processes die', () => {
   let lab: OnlineLab;
   let request: OnlineBackupRequest;
   const begin = (hypervisor = lab.hypervisor): ReturnType<typeof lab.hypervisor.beginOnlineBackup> => hypervisor.beginOnlineBackup(request, { signal: never });
-  const follow = (hypervisor = lab.hypervisor): ReturnType<typeof lab.hypervisor.followOnlineBackup> => hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined });
+  const follow = (hypervisor = lab.hypervisor): ReturnType<typeof lab.hypervisor.followOnlineBackup> =>
+    hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined });
   const inGuest = (script: string): Promise<string> => guestOutput(lab.guest.uuid, ['sh', '-c', script]);
-  const jobAgeMs = async (): Promise<number> => Number(/Time elapsed:\s+(\d+)/.exec((await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'domjobinfo', lab.guest.uuid])).stdout)?.[1] ?? -1);
+  const jobAgeMs = async (): Promise<number> =>
+    Number(/Time elapsed:\s+(\d+)/.exec((await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'domjobinfo', lab.guest.uuid])).stdout)?.[1] ?? -1);
   const killed = async (worker: Awaited<ReturnType<OnlineLab['worker']>>): Promise<void> => {
     const gone = new Promise((resolve) => worker.process.once('exit', resolve));
     worker.process.kill('SIGKILL');
@@ -39,7 +41,10 @@ describe('online backup of the libvirt adapter when processes die', () => {
   });
 
   it('SIGKILL of the worker between freeze and thaw: the guard thaws, runs the hook and ends; the next attempt begins anew', async () => {
-    request = await lab.request({ limits: SLOW, quiesce: { before: ['/bin/sh', '-c', 'echo quiet > /data/state'], after: ['/bin/sh', '-c', 'echo awake > /data/state'] } });
+    request = await lab.request({
+      limits: SLOW,
+      quiesce: { before: ['/bin/sh', '-c', 'echo quiet > /data/state'], after: ['/bin/sh', '-c', 'echo awake > /data/state'] },
+    });
     const worker = await lab.worker(request, { virshScript: HOLD_BEFORE_BEGIN });
     await eventually('the guest is frozen', async () => (await lab.freezeStatus()) === 'frozen', 60_000);
     expect(await lab.guards(request.fence.runId)).toHaveLength(1);

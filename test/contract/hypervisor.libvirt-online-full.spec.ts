@@ -57,7 +57,10 @@ describe('online backup of the libvirt adapter into a repository that fills up',
   it('is refused with numbers before anything is frozen', async () => {
     request = await lab.request();
     await fill(TIGHT_BYTES);
-    await expect(lab.hypervisor.beginOnlineBackup(request, { signal: never })).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE', message: expect.stringMatching(/ free, .* need /) as string });
+    await expect(lab.hypervisor.beginOnlineBackup(request, { signal: never })).rejects.toMatchObject({
+      code: 'NOT_ENOUGH_SPACE',
+      message: expect.stringMatching(/ free, .* need /) as string,
+    });
     expect(await lab.freezeStatus()).toBe('thawed');
     await eventually('the guard has nothing to look after', async () => (await lab.guards(request.fence.runId)).length === 0);
   });
@@ -85,21 +88,29 @@ describe('online backup of the libvirt adapter into a repository that fills up',
     await hypervisor.beginOnlineBackup(request, { signal: never });
     await untilHeld();
     await fill(0);
-    const failed = hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined }).catch((error: unknown) => error);
+    const failed = hypervisor
+      .followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined })
+      .catch((error: unknown) => error);
     // Later: an agent of a stopped guest answers nobody.
-    await inGuest('(usleep 1500000; dd if=/dev/zero of=/dev/vdc bs=1M seek=900 count=100 oflag=direct && echo written > /data/written) >/dev/null 2>&1 </dev/null &');
+    await inGuest(
+      '(usleep 1500000; dd if=/dev/zero of=/dev/vdc bs=1M seek=900 count=100 oflag=direct && echo written > /data/written) >/dev/null 2>&1 </dev/null &',
+    );
     expect(await failed).toEqual(refusedWith('NOT_ENOUGH_SPACE'));
     expect(await failed).toMatchObject({ message: expect.stringMatching(/stood still for about .* resumed/) as string });
     await eventually('the guest goes on and its writes end well', async () => (await inGuest('cat /data/written 2>/dev/null; true')) === 'written\n', 60_000);
-    const state = JSON.parse(await readFile(join(lab.stateDirectory, 'guards', request.fence.runId, 'state.json'), 'utf8')) as { pause: { resumed: boolean; lastedMs: number } };
+    const state = JSON.parse(await readFile(join(lab.stateDirectory, 'guards', request.fence.runId, 'state.json'), 'utf8')) as {
+      pause: { resumed: boolean; lastedMs: number };
+    };
     expect(state.pause.resumed).toBe(true);
     expect(state.pause.lastedMs).toBeLessThan(20_000);
   });
 
-  it('the guest\'s own storage is full: the job is cancelled, and a guest that cannot go on is left to people', async () => {
+  it("the guest's own storage is full: the job is cancelled, and a guest that cannot go on is left to people", async () => {
     request = await lab.request({ limits: { rateLimitBytesPerSecond: 1, maxGuestLatencyMs: null } });
     await lab.hypervisor.beginOnlineBackup(request, { signal: never });
-    const failed = lab.hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined }).catch((error: unknown) => error);
+    const failed = lab.hypervisor
+      .followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined })
+      .catch((error: unknown) => error);
     await inGuest('(usleep 1500000; dd if=/dev/zero of=/dev/vdd bs=1M count=32 oflag=direct) >/dev/null 2>&1 </dev/null &');
     expect(await failed).toEqual(refusedWith('SERVER_PAUSED_BY_STORAGE'));
     expect(await lab.jobRuns()).toBe(false);

@@ -19,7 +19,8 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
   /** Shorter than in production where nothing happens late. */
   let lateFreezeMs = 3_000;
   const begin = (): ReturnType<typeof lab.hypervisor.beginOnlineBackup> => lab.adapter({ lateFreezeMs }).beginOnlineBackup(request, { signal: never });
-  const follow = (): ReturnType<typeof lab.hypervisor.followOnlineBackup> => lab.hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined });
+  const follow = (): ReturnType<typeof lab.hypervisor.followOnlineBackup> =>
+    lab.hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: () => undefined });
 
   beforeAll(async () => {
     lab = await OnlineLab.create();
@@ -48,15 +49,18 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
     ['flood', 'QUIESCE_FAILED'],
     ['freeze-forbidden', 'QUIESCE_FAILED'],
   ];
-  it.each(refusals.filter(([mode]) => FULL || SAMPLE.has(mode)))('%s: refused with %s; with the flag the point is taken and called crash consistent', async (mode, code) => {
-    request = await lab.request();
-    await installHostileAgent(lab.guest.uuid, mode);
-    await expect(begin()).rejects.toEqual(refusedWith(code as never));
-    expect(await lab.jobRuns()).toBe(false);
-    request = { ...request, allowCrashConsistent: true };
-    expect(await begin()).toMatchObject({ consistency: 'crash', frozenMs: null, note: expect.stringContaining('not quiesced') as string });
-    await follow();
-  });
+  it.each(refusals.filter(([mode]) => FULL || SAMPLE.has(mode)))(
+    '%s: refused with %s; with the flag the point is taken and called crash consistent',
+    async (mode, code) => {
+      request = await lab.request();
+      await installHostileAgent(lab.guest.uuid, mode);
+      await expect(begin()).rejects.toEqual(refusedWith(code as never));
+      expect(await lab.jobRuns()).toBe(false);
+      request = { ...request, allowCrashConsistent: true };
+      expect(await begin()).toMatchObject({ consistency: 'crash', frozenMs: null, note: expect.stringContaining('not quiesced') as string });
+      await follow();
+    },
+  );
 
   it('exec-forbidden: a declared hook cannot run, and what is needed for it is said', async () => {
     request = await lab.request({ quiesce: { before: ['/bin/true'], after: null } });
@@ -67,14 +71,15 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
     await follow();
   });
 
-  if (FULL) it('freezes-late: the guard finds and thaws what the agent froze without a word', async () => {
-    request = await lab.request();
-    lateFreezeMs = 40_000;
-    await installHostileAgent(lab.guest.uuid, 'freezes-late');
-    await expect(begin()).rejects.toEqual(refusedWith('QUIESCE_FAILED'));
-    await eventually('the agent freezes after all', async () => (await lab.freezeStatus()) === 'frozen', 40_000);
-    await eventually('and is thawed', async () => (await lab.freezeStatus()) === 'thawed', 15_000);
-  });
+  if (FULL)
+    it('freezes-late: the guard finds and thaws what the agent froze without a word', async () => {
+      request = await lab.request();
+      lateFreezeMs = 40_000;
+      await installHostileAgent(lab.guest.uuid, 'freezes-late');
+      await expect(begin()).rejects.toEqual(refusedWith('QUIESCE_FAILED'));
+      await eventually('the agent freezes after all', async () => (await lab.freezeStatus()) === 'frozen', 40_000);
+      await eventually('and is thawed', async () => (await lab.freezeStatus()) === 'thawed', 15_000);
+    });
 
   it('hangs-in-thaw: thawed in the end, and not called consistent', async () => {
     request = await lab.request();

@@ -18,14 +18,26 @@ describe('online backup of the libvirt adapter', () => {
   const begin = (): ReturnType<typeof lab.hypervisor.beginOnlineBackup> => lab.hypervisor.beginOnlineBackup(request, { signal: never });
   const seen: { target: string; doneBytes: number; totalBytes: number }[] = [];
   const follow = (hypervisor = lab.hypervisor): ReturnType<typeof lab.hypervisor.followOnlineBackup> =>
-    hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal: never, onProgress: (target, progress) => void seen.push({ target, ...progress }) });
-  const isMiddleOf = (disk: string) => ({ target, doneBytes, totalBytes }: (typeof seen)[number]): boolean => target === disk && doneBytes > 0 && doneBytes < totalBytes;
+    hypervisor.followOnlineBackup(
+      { ...request, runId: request.fence.runId },
+      { signal: never, onProgress: (target, progress) => void seen.push({ target, ...progress }) },
+    );
+  const isMiddleOf =
+    (disk: string) =>
+    ({ target, doneBytes, totalBytes }: (typeof seen)[number]): boolean =>
+      target === disk && doneBytes > 0 && doneBytes < totalBytes;
   const inGuest = (script: string): Promise<string> => guestOutput(lab.guest.uuid, ['sh', '-c', script]);
-  const dataDisk = (): OnlineBackupRequest['disks'][number] => request.disks.find(({ target }) => target === 'vdb') ?? (() => { throw new Error('no vdb'); })();
+  const dataDisk = (): OnlineBackupRequest['disks'][number] =>
+    request.disks.find(({ target }) => target === 'vdb') ??
+    (() => {
+      throw new Error('no vdb');
+    })();
 
   async function foreignBackup(paths: readonly string[]): Promise<string> {
     const file = join(lab.root, 'foreign.xml');
-    const disks = request.disks.map(({ target }, index) => `<disk name="${target}" backup="yes" type="file"><target file="${paths[index]}"/><driver type="qcow2"/></disk>`);
+    const disks = request.disks.map(
+      ({ target }, index) => `<disk name="${target}" backup="yes" type="file"><target file="${paths[index]}"/><driver type="qcow2"/></disk>`,
+    );
     await writeFile(file, `<domainbackup mode="push"><disks>${disks.join('')}<disk name="sda" backup="no"/></disks></domainbackup>`);
     return file;
   }
@@ -101,11 +113,28 @@ describe('online backup of the libvirt adapter', () => {
   it('is refused by another token, another definition, another disk, and by a job of somebody else', async () => {
     request = await lab.request();
     const { server, fence } = request;
-    await expect(lab.hypervisor.beginOnlineBackup({ ...request, fence: { ...fence, token: fence.token - 1 } }, { signal: never })).rejects.toEqual(refusedWith('FENCED_OFF'));
-    await expect(lab.hypervisor.beginOnlineBackup({ ...request, definitionFingerprint: '0'.repeat(64) }, { signal: never })).rejects.toEqual(refusedWith('DEFINITION_CHANGED'));
-    await expect(lab.hypervisor.beginOnlineBackup({ ...request, disks: request.disks.slice(1) }, { signal: never })).rejects.toEqual(refusedWith('DEFINITION_CHANGED'));
+    await expect(lab.hypervisor.beginOnlineBackup({ ...request, fence: { ...fence, token: fence.token - 1 } }, { signal: never })).rejects.toEqual(
+      refusedWith('FENCED_OFF'),
+    );
+    await expect(lab.hypervisor.beginOnlineBackup({ ...request, definitionFingerprint: '0'.repeat(64) }, { signal: never })).rejects.toEqual(
+      refusedWith('DEFINITION_CHANGED'),
+    );
+    await expect(lab.hypervisor.beginOnlineBackup({ ...request, disks: request.disks.slice(1) }, { signal: never })).rejects.toEqual(
+      refusedWith('DEFINITION_CHANGED'),
+    );
     const overlay = join(lab.root, 'disks', 'snapshot.qcow2');
-    await virsh(['snapshot-create-as', server.uuid, '--disk-only', '--no-metadata', '--diskspec', `vda,snapshot=no`, '--diskspec', 'vdc,snapshot=no', '--diskspec', `vdb,snapshot=external,file=${overlay}`]);
+    await virsh([
+      'snapshot-create-as',
+      server.uuid,
+      '--disk-only',
+      '--no-metadata',
+      '--diskspec',
+      `vda,snapshot=no`,
+      '--diskspec',
+      'vdc,snapshot=no',
+      '--diskspec',
+      `vdb,snapshot=external,file=${overlay}`,
+    ]);
     try {
       await expect(begin()).rejects.toMatchObject({ code: 'DEFINITION_CHANGED', message: expect.stringContaining(overlay) as string });
     } finally {
@@ -139,7 +168,10 @@ describe('online backup of the libvirt adapter', () => {
       const [disk] = request.disks;
       const moved = { ...request, disks: request.disks.map((one) => ({ ...one, targetPath: join(late, `${one.target}.qcow2`) })) };
       expect(disk).toBeDefined();
-      await expect(lab.hypervisor.beginOnlineBackup(moved, { signal: never })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_TRAVERSABLE', message: expect.stringContaining('mounted after') as string });
+      await expect(lab.hypervisor.beginOnlineBackup(moved, { signal: never })).rejects.toMatchObject({
+        code: 'REPOSITORY_NOT_TRAVERSABLE',
+        message: expect.stringContaining('mounted after') as string,
+      });
     } finally {
       await must('umount', late);
     }

@@ -29,9 +29,19 @@ describe('disks that are kept in libvirt', () => {
     const { volumes } = await servers.copyFrom(server, server, run.runId);
     const system = volumes.filter(({ target }) => target === 'vda');
     await lab.hypervisor.discardVolumes({ runId: run.runId, paths: volumes.filter(({ target }) => target === 'vdb').map(({ newPath }) => newPath) });
-    const definition = async (): Promise<string> => /<disk [^>]*>(?:(?!<\/disk>).)*dev='vdb'.*?<\/disk>/s.exec(await lab.virsh('dumpxml', '--inactive', server.uuid))?.[0] ?? '';
+    const definition = async (): Promise<string> =>
+      /<disk [^>]*>(?:(?!<\/disk>).)*dev='vdb'.*?<\/disk>/s.exec(await lab.virsh('dumpxml', '--inactive', server.uuid))?.[0] ?? '';
     const before = await definition();
-    await lab.hypervisor.swap({ server, fence: run, definition: { from: 'present' }, volumes: system, keptDisks: [{ target: 'vdb', path: data }], nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
+    await lab.hypervisor.swap({
+      server,
+      fence: run,
+      definition: { from: 'present' },
+      volumes: system,
+      keptDisks: [{ target: 'vdb', path: data }],
+      nvramNewPath: null,
+      renewGenerationId: true,
+      quarantinedMacs: [],
+    });
     return { server, run, oldSystem, newSystem: system[0]?.newPath ?? '', data, before, definition };
   }
 
@@ -44,13 +54,29 @@ describe('disks that are kept in libvirt', () => {
   it('keep a snapshot that somebody has taken of them since, also when the swap is taken back or undone', async () => {
     const { server, run, oldSystem, newSystem, data } = await salvaged();
     const snapshot = async (name: string): Promise<string> => {
-      await lab.virsh('snapshot-create-as', '--domain', server.uuid, '--disk-only', '--no-metadata', '--name', name, '--diskspec', 'vda,snapshot=no', '--diskspec', `vdb,file=${data}.${name}`);
+      await lab.virsh(
+        'snapshot-create-as',
+        '--domain',
+        server.uuid,
+        '--disk-only',
+        '--no-metadata',
+        '--name',
+        name,
+        '--diskspec',
+        'vda,snapshot=no',
+        '--diskspec',
+        `vdb,file=${data}.${name}`,
+      );
       return `${data}.${name}`;
     };
     const first = await snapshot('first');
     await lab.hypervisor.releaseFence(server, run);
     const undo = await servers.take(server);
-    expect((await lab.hypervisor.returnVolumes(server, undo, run.runId)).kept).toMatchObject({ volumes: [{ path: newSystem }], unchanged: [{ path: first }], complete: true });
+    expect((await lab.hypervisor.returnVolumes(server, undo, run.runId)).kept).toMatchObject({
+      volumes: [{ path: newSystem }],
+      unchanged: [{ path: first }],
+      complete: true,
+    });
     expect(await servers.diskPaths(server)).toEqual([oldSystem, first]);
     const second = await snapshot('second');
     await lab.hypervisor.revertSwap(server, undo);
@@ -68,7 +94,9 @@ describe('disks that are kept in libvirt', () => {
     const live = await lab.virsh('dumpxml', server.uuid);
     expect(live).toMatch(/<target dev='vdc' bus='virtio'\/>\s*<readonly\/>\s*<serial>modosu-old-vdb<\/serial>/);
     expect(await lab.virsh('dumpxml', '--inactive', server.uuid)).not.toContain('modosu-old-');
-    const blocks = JSON.parse(await lab.virsh('qemu-monitor-command', '--domain', server.uuid, '{"execute":"query-block"}')) as { return: { inserted?: { ro: boolean; file: string; image: { filename: string } } }[] };
+    const blocks = JSON.parse(await lab.virsh('qemu-monitor-command', '--domain', server.uuid, '{"execute":"query-block"}')) as {
+      return: { inserted?: { ro: boolean; file: string; image: { filename: string } } }[];
+    };
     expect(blocks.return.filter(({ inserted }) => inserted?.image.filename === oldPaths[1]).map(({ inserted }) => inserted?.ro)).toEqual([true]);
     // No OS is there that would let go.
     await expect(lab.adapter({ detachTimeoutMs: 1_000 }).discardKept(server, run, run.runId)).rejects.toEqual(refusedWith('OLD_DISK_IN_USE'));

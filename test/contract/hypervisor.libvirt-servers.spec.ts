@@ -37,8 +37,17 @@ describe('servers of the libvirt adapter', () => {
 
   describe('the connection', () => {
     it('refuses every URI but two', () => {
-      for (const uri of ['qemu+ext:///system?command=/tmp/x', 'qemu:///system?socket=/tmp/x', 'qemu+ssh://host/system', 'test:///default', 'qemu:///system\n', '']) {
-        expect(() => createLibvirtHypervisor({ name: 'x', uri, stateDirectory: lab.stateDirectory })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+      for (const uri of [
+        'qemu+ext:///system?command=/tmp/x',
+        'qemu:///system?socket=/tmp/x',
+        'qemu+ssh://host/system',
+        'test:///default',
+        'qemu:///system\n',
+        '',
+      ]) {
+        expect(() => createLibvirtHypervisor({ name: 'x', uri, stateDirectory: lab.stateDirectory })).toThrow(
+          expect.objectContaining({ code: 'CONFIG_INVALID' }),
+        );
       }
     });
 
@@ -56,7 +65,14 @@ describe('servers of the libvirt adapter', () => {
         down.discardVolumes({ runId: 'run_01aaaaaaaaaaaaaaaaaaaaaaaa', paths: ['/x/y.run_01aaaaaaaaaaaaaaaaaaaaaaaa'] }),
       ];
       // All at once: one that is refused before its turn would count as unhandled.
-      const refused: unknown[] = await Promise.all(calls.map((call) => call.then(() => 'answered', (error: unknown) => error)));
+      const refused: unknown[] = await Promise.all(
+        calls.map((call) =>
+          call.then(
+            () => 'answered',
+            (error: unknown) => error,
+          ),
+        ),
+      );
       for (const error of refused) expect(error).toEqual(refusedWith('HYPERVISOR_UNREACHABLE'));
     });
 
@@ -110,7 +126,10 @@ describe('servers of the libvirt adapter', () => {
       ['Japanese', '戻す サーバー'],
     ])('of servers and disks do no harm: %s', async (_what, oddName) => {
       const name = `${oddName} ${newId('run').slice(-6)}`;
-      const server = await lab.createServer({ name, disks: [{ target: 'vda', format: 'qcow2', content: pattern(7), fileName: `${name}/-disk, "${oddName.replaceAll('/', '')}",,x=2.qcow2` }] });
+      const server = await lab.createServer({
+        name,
+        disks: [{ target: 'vda', format: 'qcow2', content: pattern(7), fileName: `${name}/-disk, "${oddName.replaceAll('/', '')}",,x=2.qcow2` }],
+      });
       const fence = newFence();
       const inspection = await lab.hypervisor.inspect(server);
       expect(inspection).toMatchObject({ domainName: name, refusals: [] });
@@ -143,12 +162,34 @@ describe('servers of the libvirt adapter', () => {
     const cases: readonly [what: string, codes: readonly string[], devices: (path: string) => string][] = [
       ['no disk at all', ['SERVER_HAS_NO_DISKS'], () => ''],
       ['a CD-ROM only', ['SERVER_HAS_NO_DISKS'], () => `<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>`],
-      ['a block device', ['DISK_PASSTHROUGH'], () => `<disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/loop7'/><target dev='vda'/></disk>`],
-      ['a network disk', ['DISK_NOT_SUPPORTED'], () => `<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'><host name='127.0.0.1' port='1'/></source><target dev='vda'/></disk>`],
-      ['a directory as disk', ['DISK_NOT_SUPPORTED'], () => `<disk type='dir' device='disk'><driver name='qemu' type='fat'/><source dir='/tmp'/><target dev='vda'/><readonly/></disk>`],
+      [
+        'a block device',
+        ['DISK_PASSTHROUGH'],
+        () => `<disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/loop7'/><target dev='vda'/></disk>`,
+      ],
+      [
+        'a network disk',
+        ['DISK_NOT_SUPPORTED'],
+        () =>
+          `<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'><host name='127.0.0.1' port='1'/></source><target dev='vda'/></disk>`,
+      ],
+      [
+        'a directory as disk',
+        ['DISK_NOT_SUPPORTED'],
+        () => `<disk type='dir' device='disk'><driver name='qemu' type='fat'/><source dir='/tmp'/><target dev='vda'/><readonly/></disk>`,
+      ],
       ['a disk of another format', ['DISK_NOT_SUPPORTED'], (path) => diskXml('vda', path, 'vmdk')],
-      ['a shared disk', ['DISK_SHARED'], (path) => `<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='${path}'/><target dev='vda'/><shareable/></disk>`],
-      ['a PCI device of the host', ['DEVICE_PASSTHROUGH'], (path) => `${diskXml('vda', path, 'qcow2')}<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x7f' slot='0x1f' function='0x7'/></source></hostdev>`],
+      [
+        'a shared disk',
+        ['DISK_SHARED'],
+        (path) => `<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='${path}'/><target dev='vda'/><shareable/></disk>`,
+      ],
+      [
+        'a PCI device of the host',
+        ['DEVICE_PASSTHROUGH'],
+        (path) =>
+          `${diskXml('vda', path, 'qcow2')}<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x7f' slot='0x1f' function='0x7'/></source></hostdev>`,
+      ],
       ['the same file twice', ['DISK_SHARED'], (path) => diskXml('vda', path, 'qcow2') + diskXml('vdb', path, 'qcow2')],
       ['a missing file', ['DISK_FILE_MISSING'], () => diskXml('vda', '/var/lib/modosu-no-such-file', 'qcow2')],
     ];
@@ -160,8 +201,14 @@ describe('servers of the libvirt adapter', () => {
     });
 
     it('records a CD-ROM beside a disk and refuses nothing', async () => {
-      const server = await lab.define({ devices: `${await plainDisk('with-cd.qcow2')}<disk type='file' device='cdrom'><source file='/nowhere/installer.iso'/><target dev='sda' bus='sata'/><readonly/></disk>` });
-      expect(await lab.hypervisor.inspect(server)).toMatchObject({ refusals: [], removableMedia: [{ target: 'sda', source: '/nowhere/installer.iso' }], disks: [{ target: 'vda' }] });
+      const server = await lab.define({
+        devices: `${await plainDisk('with-cd.qcow2')}<disk type='file' device='cdrom'><source file='/nowhere/installer.iso'/><target dev='sda' bus='sata'/><readonly/></disk>`,
+      });
+      expect(await lab.hypervisor.inspect(server)).toMatchObject({
+        refusals: [],
+        removableMedia: [{ target: 'sda', source: '/nowhere/installer.iso' }],
+        disks: [{ target: 'vda' }],
+      });
     });
 
     it('a transient domain', async () => {
@@ -177,11 +224,17 @@ describe('servers of the libvirt adapter', () => {
       await lab.hypervisor.start(server, fence);
       await lab.virsh('managedsave', '--domain', server.uuid);
       expect(await refusalsOf(server)).toEqual(['SERVER_HAS_SAVED_STATE']);
-      await expect(lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'saved.qcow2') }, transferContext())).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
+      await expect(
+        lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: join(lab.exportDirectory, 'saved.qcow2') }, transferContext()),
+      ).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
       const newPath = diskPath(`saved.qcow2.${fence.runId}`);
       await writeFile(newPath, '');
-      const volumes = [{ target: 'vda', replacesPath: diskPath('saved.qcow2'), newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false }];
-      await expect(lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] })).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
+      const volumes = [
+        { target: 'vda', replacesPath: diskPath('saved.qcow2'), newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false },
+      ];
+      await expect(
+        lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] }),
+      ).rejects.toEqual(refusedWith('SERVER_HAS_SAVED_STATE'));
     });
 
     it('a running server whose stored definition names other disks', async () => {
@@ -201,7 +254,8 @@ describe('servers of the libvirt adapter', () => {
   });
 
   describe('hostile and unusual images', () => {
-    const create = (path: string, ...options: string[]): Promise<string> => lab.run('qemu-img', 'create', '-q', '-u', '-f', 'qcow2', ...options, path, String(DISK_BYTES));
+    const create = (path: string, ...options: string[]): Promise<string> =>
+      lab.run('qemu-img', 'create', '-q', '-u', '-f', 'qcow2', ...options, path, String(DISK_BYTES));
     const cases: readonly [what: string, make: (path: string) => Promise<unknown>][] = [
       ['a backing file elsewhere on the host', (path) => create(path, '-F', 'raw', '-b', '/etc/passwd')],
       ['a relative way out of the directory', (path) => create(path, '-F', 'raw', '-b', '../../../../../etc/passwd')],
@@ -214,7 +268,10 @@ describe('servers of the libvirt adapter', () => {
       ],
       ['a json: name', (path) => create(path, '-F', 'raw', '-b', 'json:{"driver":"raw","file":{"driver":"file","filename":"/etc/passwd"}}')],
       ['an nbd: name', (path) => create(path, '-F', 'raw', '-b', 'nbd://127.0.0.1:1/x')],
-      ['an external data file', async (path) => lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', '-o', `data_file=${path}.data,data_file_raw=on`, path, '1M')],
+      [
+        'an external data file',
+        async (path) => lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', '-o', `data_file=${path}.data,data_file_raw=on`, path, '1M'),
+      ],
       [
         'an absurd size',
         async (path) => {
@@ -325,7 +382,9 @@ describe('servers of the libvirt adapter', () => {
     let server: ServerRef;
     const fence = newFence();
     beforeAll(async () => {
-      server = await lab.define({ devices: `${await plainDisk('power.qcow2')}<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>` });
+      server = await lab.define({
+        devices: `${await plainDisk('power.qcow2')}<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>`,
+      });
       await lab.hypervisor.takeFence(server, fence);
     });
 
@@ -375,7 +434,10 @@ describe('servers of the libvirt adapter', () => {
 
   describe('definitions', () => {
     const withPassword = async (name: string): Promise<ServerRef> =>
-      lab.define({ devices: `${await plainDisk(name)}<graphics type='vnc' passwd='geheim7' port='-1' autoport='yes'/>`, extra: '<genid/><metadata><app:note xmlns:app="https://example.org/app">kept</app:note></metadata>' });
+      lab.define({
+        devices: `${await plainDisk(name)}<graphics type='vnc' passwd='geheim7' port='-1' autoport='yes'/>`,
+        extra: '<genid/><metadata><app:note xmlns:app="https://example.org/app">kept</app:note></metadata>',
+      });
 
     it('are exported whole, with what the host hides by default, readable by nobody else, and without the lock of the run', async () => {
       const server = await withPassword('secret.qcow2');
@@ -426,7 +488,15 @@ describe('servers of the libvirt adapter', () => {
       const newPath = diskPath(`renamed.qcow2.${fence.runId}`);
       await lab.writeDisk(newPath, { format: 'qcow2', content: pattern(2) });
       const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'qcow2' as const, virtualSizeBytes: DISK_BYTES, flattened: false }];
-      await lab.hypervisor.swap({ server, fence, definition: { from: 'recovery-point', path: definitionPath }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
+      await lab.hypervisor.swap({
+        server,
+        fence,
+        definition: { from: 'recovery-point', path: definitionPath },
+        volumes,
+        nvramNewPath: null,
+        renewGenerationId: true,
+        quarantinedMacs: [],
+      });
       expect(await lab.hypervisor.inspect(server)).toMatchObject({ domainName: `${server.name}-renamed`, disks: [{ path: newPath }] });
       const foreign = join(lab.exportDirectory, 'foreign.xml');
       await lab.hypervisor.exportDefinition(await lab.define({ devices: await plainDisk('foreign.qcow2') }), foreign);
@@ -434,7 +504,15 @@ describe('servers of the libvirt adapter', () => {
       await lab.hypervisor.takeFence(server, next);
       const nextPath = diskPath(`renamed.qcow2.${next.runId}`);
       await lab.writeDisk(nextPath, { format: 'qcow2', content: pattern(3) });
-      const request = { server, fence: next, definition: { from: 'recovery-point' as const, path: foreign }, volumes: [{ ...volumes[0]!, newPath: nextPath }], nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] };
+      const request = {
+        server,
+        fence: next,
+        definition: { from: 'recovery-point' as const, path: foreign },
+        volumes: [{ ...volumes[0]!, newPath: nextPath }],
+        nvramNewPath: null,
+        renewGenerationId: true,
+        quarantinedMacs: [],
+      };
       await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
       await writeFile(foreign, '<!DOCTYPE domain [<!ENTITY x SYSTEM "file:///etc/passwd">]><domain>&x;</domain>');
       await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
@@ -443,7 +521,18 @@ describe('servers of the libvirt adapter', () => {
 
     it('whose lock cannot be read let nobody in', async () => {
       const server = await lab.define({ devices: await plainDisk('unreadable.qcow2') });
-      await lab.virsh('metadata', '--domain', server.uuid, '--uri', 'https://modosu.dev/fence/1', '--key', 'modosu', '--config', '--set', '<fence run="x" token="many"/>');
+      await lab.virsh(
+        'metadata',
+        '--domain',
+        server.uuid,
+        '--uri',
+        'https://modosu.dev/fence/1',
+        '--key',
+        'modosu',
+        '--config',
+        '--set',
+        '<fence run="x" token="many"/>',
+      );
       await expect(lab.hypervisor.takeFence(server, newFence())).rejects.toEqual(refusedWith('FENCED_OFF'));
     });
 

@@ -9,10 +9,14 @@ import { newFence, refusedWith } from './hypervisor.contract';
 const never = new AbortController().signal;
 
 /**
- * What every implementation promises about online backups. The servers have no operating system, so no agent answers: `withoutAgent` makes that true where it is not by itself. What a real
- * guest adds is in `hypervisor.libvirt-online*.spec.ts`.
+ * What every implementation promises about online backups. The servers have no operating system, so no agent answers: `withoutAgent` makes that true where it
+ * is not by itself. What a real guest adds is in `hypervisor.libvirt-online*.spec.ts`.
  */
-export function describeOnlineBackup(kind: string, createLab: () => Promise<HypervisorLab>, withoutAgent: (lab: HypervisorLab) => void = () => undefined): void {
+export function describeOnlineBackup(
+  kind: string,
+  createLab: () => Promise<HypervisorLab>,
+  withoutAgent: (lab: HypervisorLab) => void = () => undefined,
+): void {
   describe(`online backup contract: ${kind}`, () => {
     let lab: HypervisorLab;
     let server: ServerRef;
@@ -34,10 +38,14 @@ export function describeOnlineBackup(kind: string, createLab: () => Promise<Hype
         limits: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
       };
     };
-    const begin = (change: Partial<OnlineBackupRequest> = {}): ReturnType<typeof lab.hypervisor.beginOnlineBackup> => lab.hypervisor.beginOnlineBackup({ ...request, ...change }, { signal: never });
+    const begin = (change: Partial<OnlineBackupRequest> = {}): ReturnType<typeof lab.hypervisor.beginOnlineBackup> =>
+      lab.hypervisor.beginOnlineBackup({ ...request, ...change }, { signal: never });
     const seen: { target: string; doneBytes: number; totalBytes: number }[] = [];
     const follow = (): ReturnType<typeof lab.hypervisor.followOnlineBackup> =>
-      lab.hypervisor.followOnlineBackup({ server, runId: request.fence.runId, disks: request.disks }, { signal: never, onProgress: (target, progress) => void seen.push({ target, ...progress }) });
+      lab.hypervisor.followOnlineBackup(
+        { server, runId: request.fence.runId, disks: request.disks },
+        { signal: never, onProgress: (target, progress) => void seen.push({ target, ...progress }) },
+      );
 
     beforeEach(async () => {
       seen.length = 0;
@@ -86,7 +94,10 @@ export function describeOnlineBackup(kind: string, createLab: () => Promise<Hype
     });
 
     it('needs an agent, unless it was said that none is needed', async () => {
-      await expect(begin({ allowCrashConsistent: false })).rejects.toMatchObject({ code: expect.stringMatching(/^AGENT_(ABSENT|SILENT)$/) as string, hint: expect.any(String) as string });
+      await expect(begin({ allowCrashConsistent: false })).rejects.toMatchObject({
+        code: expect.stringMatching(/^AGENT_(ABSENT|SILENT)$/) as string,
+        hint: expect.any(String) as string,
+      });
       expect(await begin()).toMatchObject({ consistency: 'crash' });
     });
 
@@ -145,7 +156,10 @@ export function describeOnlineBackup(kind: string, createLab: () => Promise<Hype
     it('an abort ends the waiting, not the job', async () => {
       await expect(lab.hypervisor.beginOnlineBackup(request, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
       await begin();
-      const waiting = lab.hypervisor.followOnlineBackup({ server, runId: fence.runId, disks: request.disks }, { signal: AbortSignal.abort(new Error('enough')), onProgress: () => undefined });
+      const waiting = lab.hypervisor.followOnlineBackup(
+        { server, runId: fence.runId, disks: request.disks },
+        { signal: AbortSignal.abort(new Error('enough')), onProgress: () => undefined },
+      );
       await expect(waiting).rejects.toThrow('enough');
       await follow();
       for (const { targetPath } of request.disks) expect((await stat(targetPath)).size).toBeGreaterThan(1024 * 1024);

@@ -33,7 +33,8 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
     });
 
     /** What a guest writes to the kept disk. */
-    const write = (path: string, seed: number): Promise<void> => writeFile(path, Buffer.concat([pattern(seed, CONTENT_BYTES), Buffer.alloc(DISK_BYTES - CONTENT_BYTES)]), { flag: 'r+' });
+    const write = (path: string, seed: number): Promise<void> =>
+      writeFile(path, Buffer.concat([pattern(seed, CONTENT_BYTES), Buffer.alloc(DISK_BYTES - CONTENT_BYTES)]), { flag: 'r+' });
     const without = (volumes: readonly PlannedVolume[], target: string): readonly PlannedVolume[] => volumes.filter((volume) => volume.target !== target);
     const dataDisk = async (server: ServerRef): Promise<KeptDisk> => {
       const disk = (await lab.hypervisor.inspect(server)).disks.find(({ target }) => target === 'vdb');
@@ -43,14 +44,30 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
     /** A server whose vda (1) was replaced by 11, and whose vdb (2, raw) was kept. The run still holds it. */
     async function salvaged(): Promise<Salvaged> {
       const server = await servers.make({ nvram: undefined });
-      const source = await servers.make({ nvram: undefined, nics: [], disks: [{ target: 'vda', format: 'qcow2', content: pattern(11, CONTENT_BYTES) }, { target: 'vdb', format: 'raw', content: pattern(12, CONTENT_BYTES) }] });
+      const source = await servers.make({
+        nvram: undefined,
+        nics: [],
+        disks: [
+          { target: 'vda', format: 'qcow2', content: pattern(11, CONTENT_BYTES) },
+          { target: 'vdb', format: 'raw', content: pattern(12, CONTENT_BYTES) },
+        ],
+      });
       const run = await servers.take(server);
       const [oldSystem = ''] = await servers.diskPaths(server);
       const made = await servers.copyFrom(source, server, run.runId);
       const volumes = without(made.volumes, 'vdb');
       await lab.hypervisor.discardVolumes({ runId: run.runId, paths: made.volumes.filter(({ target }) => target === 'vdb').map(({ newPath }) => newPath) });
       const keptDisk = await dataDisk(server);
-      const request = { server, fence: run, definition: { from: 'present' as const }, volumes, keptDisks: [keptDisk], nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [PRODUCTION] };
+      const request = {
+        server,
+        fence: run,
+        definition: { from: 'present' as const },
+        volumes,
+        keptDisks: [keptDisk],
+        nvramNewPath: null,
+        renewGenerationId: true,
+        quarantinedMacs: [PRODUCTION],
+      };
       const { kept } = await lab.hypervisor.swap(request);
       return { server, run, kept, request, oldSystem, newSystem: volumes[0]?.newPath ?? '', data: keptDisk.path };
     }
@@ -60,7 +77,12 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         const { server, run, kept, request, oldSystem, newSystem, data } = await salvaged();
         expect(await servers.diskPaths(server)).toEqual([newSystem, data]);
         expect(await servers.contents(server)).toEqual(patterns(11, 2));
-        expect(kept).toMatchObject({ wasGone: false, volumes: [{ target: 'vda', path: oldSystem }], unchanged: [{ target: 'vdb', path: data }], complete: true });
+        expect(kept).toMatchObject({
+          wasGone: false,
+          volumes: [{ target: 'vda', path: oldSystem }],
+          unchanged: [{ target: 'vdb', path: data }],
+          complete: true,
+        });
         expect((await lab.hypervisor.swap(request)).kept).toEqual(kept);
         expect(await lab.hypervisor.keptBy(server, run.runId)).toEqual(kept);
         await lab.hypervisor.start(server, run);
@@ -77,7 +99,16 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         const disk = await dataDisk(server);
         const definitionPath = join(lab.exportDirectory, 'definition.xml');
         await lab.hypervisor.exportDefinition(server, definitionPath);
-        const request = { server, fence, definition: { from: 'present' as const }, volumes: without(volumes, 'vdb'), keptDisks: [disk], nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] };
+        const request = {
+          server,
+          fence,
+          definition: { from: 'present' as const },
+          volumes: without(volumes, 'vdb'),
+          keptDisks: [disk],
+          nvramNewPath: null,
+          renewGenerationId: true,
+          quarantinedMacs: [],
+        };
         const refused = [
           { ...request, keptDisks: [] },
           { ...request, volumes },
@@ -85,7 +116,8 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
           { ...request, keptDisks: [disk, { ...disk, target: 'vdc' }] },
           { ...request, definition: { from: 'recovery-point' as const, path: definitionPath } },
         ];
-        for (const [index, wrong] of refused.entries()) expect([index, await lab.hypervisor.swap(wrong).catch((error: unknown) => error)]).toEqual([index, refusedWith('SWAP_REFUSED')]);
+        for (const [index, wrong] of refused.entries())
+          expect([index, await lab.hypervisor.swap(wrong).catch((error: unknown) => error)]).toEqual([index, refusedWith('SWAP_REFUSED')]);
         await rename(disk.path, `${disk.path}.away`);
         await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
         await rename(`${disk.path}.away`, disk.path);
@@ -136,7 +168,7 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         expect(await servers.contents(server)).toEqual(patterns(11, 23));
       });
 
-      it('is complete without the kept disk: that one is the server\'s own business', async () => {
+      it("is complete without the kept disk: that one is the server's own business", async () => {
         const { server, run, data } = await salvaged();
         await rename(data, `${data}.moved`);
         expect(await lab.hypervisor.keptBy(server, run.runId)).toMatchObject({ complete: true });
@@ -161,7 +193,11 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         await lab.hypervisor.start(server, run);
         expect(await lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).toEqual({ target: 'vdc' });
         expect(await lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).toEqual({ target: 'vdc' });
-        expect(await lab.hypervisor.inspect(server)).toMatchObject({ disks: before.disks.map(({ target, path }) => ({ target, path })), definitionFingerprint: before.definitionFingerprint, refusals: [] });
+        expect(await lab.hypervisor.inspect(server)).toMatchObject({
+          disks: before.disks.map(({ target, path }) => ({ target, path })),
+          definitionFingerprint: before.definitionFingerprint,
+          refusals: [],
+        });
         await lab.hypervisor.powerOff(server, run);
         expect(await lab.hypervisor.inspect(server)).toEqual(before);
         expect(await lab.hypervisor.keptBy(server, run.runId)).toMatchObject({ complete: true });
@@ -186,7 +222,8 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         const [foreign = ''] = await servers.diskPaths(stranger);
         await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
         await lab.hypervisor.start(server, run);
-        for (const path of [newPaths[1]!, foreign, '/etc/passwd', oldPaths[0]!]) await expect(lab.hypervisor.attachOldDisk(server, run, OLD(path))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        for (const path of [newPaths[1]!, foreign, '/etc/passwd', oldPaths[0]!])
+          await expect(lab.hypervisor.attachOldDisk(server, run, OLD(path))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
         await lab.hypervisor.releaseFence(server, run);
         await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('FENCED_OFF'));
         const other = await servers.take(server);

@@ -26,7 +26,14 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const fence = await servers.take(server);
         expect(await lab.hypervisor.goLive(server, fence)).toEqual({ raised: [] }); // nothing swapped yet
         const made = await servers.copyFrom(server, server, fence.runId);
-        const request = { server, fence, definition: { from: 'present' as const }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION.toUpperCase(), UNPLUGGED, '52:54:00:4d:00:99'] };
+        const request = {
+          server,
+          fence,
+          definition: { from: 'present' as const },
+          ...made,
+          renewGenerationId: true,
+          quarantinedMacs: [PRODUCTION.toUpperCase(), UNPLUGGED, '52:54:00:4d:00:99'],
+        };
         await lab.hypervisor.swap(request);
         await lab.hypervisor.swap(request);
         expect(await servers.links(server)).toEqual({ [PRODUCTION]: false, [BACKUP]: true, [UNPLUGGED]: false });
@@ -49,7 +56,8 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const before = await lab.hypervisor.inspect(server);
         const fence = await servers.take(server);
         const made = await servers.copyFrom(server, server, fence.runId);
-        const late = (): Promise<unknown> => lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });
+        const late = (): Promise<unknown> =>
+          lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [] });
         await lab.hypervisor.revertSwap(server, fence);
         await lab.hypervisor.revertSwap(server, fence);
         await expect(late()).rejects.toEqual(refusedWith('SWAP_REFUSED'));
@@ -58,7 +66,8 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
 
         const another = await servers.take(server);
         const again = await servers.copyFrom(server, server, another.runId);
-        const second = (): Promise<unknown> => lab.hypervisor.swap({ server, fence: another, definition: { from: 'present' }, ...again, renewGenerationId: true, quarantinedMacs: [] });
+        const second = (): Promise<unknown> =>
+          lab.hypervisor.swap({ server, fence: another, definition: { from: 'present' }, ...again, renewGenerationId: true, quarantinedMacs: [] });
         await second();
         await lab.hypervisor.revertSwap(server, another);
         await expect(second()).rejects.toEqual(refusedWith('SWAP_REFUSED'));
@@ -70,7 +79,14 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const before = await lab.hypervisor.inspect(server);
         const fence = await servers.take(server);
         const made = await servers.copyFrom(server, server, fence.runId);
-        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION, BACKUP, UNPLUGGED] });
+        await lab.hypervisor.swap({
+          server,
+          fence,
+          definition: { from: 'present' },
+          ...made,
+          renewGenerationId: true,
+          quarantinedMacs: [PRODUCTION, BACKUP, UNPLUGGED],
+        });
         await lab.hypervisor.revertSwap(server, fence);
         expect(await lab.hypervisor.inspect(server)).toEqual(before);
         expect(await lab.hypervisor.goLive(server, fence)).toEqual({ raised: [] });
@@ -156,7 +172,14 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const first = await lab.hypervisor.returnVolumes(server, undo, run.runId);
         expect(first).toEqual({
           generationId: oldGenerationId,
-          kept: { wasGone: false, volumes: newPaths.map((path, index) => ({ target: ['vda', 'vdb'][index], path, allocatedBytes: expect.any(Number) })), unchanged: [], nvramPath: newNvram, generationId: newGenerationId, complete: true },
+          kept: {
+            wasGone: false,
+            volumes: newPaths.map((path, index) => ({ target: ['vda', 'vdb'][index], path, allocatedBytes: expect.any(Number) })),
+            unchanged: [],
+            nvramPath: newNvram,
+            generationId: newGenerationId,
+            complete: true,
+          },
         });
         expect(await lab.hypervisor.returnVolumes(server, undo, run.runId)).toEqual(first);
         expect(await servers.contents(server)).toEqual(patterns(1, 2));
@@ -262,7 +285,8 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         await lab.hypervisor.releaseFence(server, fence);
         await lab.hypervisor.releaseFence(server, fence);
         await expect(lab.hypervisor.requireFence(server, fence)).rejects.toEqual(refusedWith('FENCED_OFF'));
-        for (const refused of [fence, older, { runId: newId('run'), token: fence.token }]) await expect(lab.hypervisor.takeFence(server, refused)).rejects.toEqual(refusedWith('FENCED_OFF'));
+        for (const refused of [fence, older, { runId: newId('run'), token: fence.token }])
+          await expect(lab.hypervisor.takeFence(server, refused)).rejects.toEqual(refusedWith('FENCED_OFF'));
         const newer = await servers.take(server);
         await lab.hypervisor.requireFence(server, newer);
         await expect(lab.hypervisor.requireFence(server, fence)).rejects.toEqual(refusedWith('FENCED_OFF'));
@@ -272,7 +296,8 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const { server, run, oldPaths } = await servers.restored();
         const before = await lab.hypervisor.inspect(server);
         const areRefused = async (fence: Fence): Promise<void> => {
-          for (const [name, call] of calls) expect([name, await call(server, fence, run.runId).catch((error: unknown) => error)]).toEqual([name, refusedWith('FENCED_OFF')]);
+          for (const [name, call] of calls)
+            expect([name, await call(server, fence, run.runId).catch((error: unknown) => error)]).toEqual([name, refusedWith('FENCED_OFF')]);
         };
         await areRefused(run);
         await expect(lab.hypervisor.revertSwap(server, run)).rejects.toEqual(refusedWith('FENCED_OFF'));

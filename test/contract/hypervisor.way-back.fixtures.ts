@@ -86,7 +86,14 @@ export class SwappedServers {
     });
     const run = await this.take(server);
     const made = await this.copyFrom(source, server, run.runId);
-    const { generationId } = await this.lab.hypervisor.swap({ server, fence: run, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+    const { generationId } = await this.lab.hypervisor.swap({
+      server,
+      fence: run,
+      definition: { from: 'present' },
+      ...made,
+      renewGenerationId: true,
+      quarantinedMacs: [PRODUCTION],
+    });
     await this.lab.hypervisor.goLive(server, run);
     if (options.release !== false) await this.lab.hypervisor.releaseFence(server, run);
     return {
@@ -109,7 +116,14 @@ export class SwappedServers {
     const run = newFence();
     const made = await this.copyFrom(server, server, run.runId);
     await this.lab.forget(server);
-    const { kept } = await this.lab.hypervisor.swap({ server, fence: run, definition: { from: 'recovery-point', path }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+    const { kept } = await this.lab.hypervisor.swap({
+      server,
+      fence: run,
+      definition: { from: 'recovery-point', path },
+      ...made,
+      renewGenerationId: true,
+      quarantinedMacs: [PRODUCTION],
+    });
     return { server, run, newPaths: made.volumes.map(({ newPath }) => newPath), kept };
   }
 }

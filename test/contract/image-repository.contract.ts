@@ -50,11 +50,20 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         const image = manifest.disks[0]?.image;
         const content = readFileSync(opened.diskPath('vda'));
         const digests: string[] = [];
-        for (let at = 0; at < content.length; at += 16 * MIB) digests.push(createHash('sha256').update(content.subarray(at, at + 16 * MIB)).digest('hex'));
+        for (let at = 0; at < content.length; at += 16 * MIB)
+          digests.push(
+            createHash('sha256')
+              .update(content.subarray(at, at + 16 * MIB))
+              .digest('hex'),
+          );
         const list = `modosu-segments 1 size=${content.length} segment=${16 * MIB}\n${digests.join('\n')}\n`;
         expect(digests).toHaveLength(3);
         expect(image).toMatchObject({ sizeBytes: content.length, segmentSizeBytes: 16 * MIB, sha256: createHash('sha256').update(list).digest('hex') });
-        expect(manifest.definition).toEqual({ path: 'domain.xml', sizeBytes: DEFINITION.length, sha256: createHash('sha256').update(DEFINITION).digest('hex') });
+        expect(manifest.definition).toEqual({
+          path: 'domain.xml',
+          sizeBytes: DEFINITION.length,
+          sha256: createHash('sha256').update(DEFINITION).digest('hex'),
+        });
         expect(manifest.nvram).toBeNull();
         expect(opened.nvramPath).toBeNull();
       });
@@ -180,12 +189,15 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         await expect(verifyAll(repository, published.serverId, published.recoveryPointId)).resolves.toEqual(published.manifest);
       });
 
-      it.each(['', '..', '../x', '/etc', 'rp_', 'rp_../../../../../../../etc/x', `run_${'0'.repeat(26)}`, `rp_${'0'.repeat(26)}\n`, '-rf', '復元点'])('refuses %j as an id', async (id) => {
-        await expect(repository.stage(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
-        await expect(repository.discardStaged(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
-        await expect(repository.open(newId('srv'), id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
-        await expect(repository.open(id, newId('rp'))).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
-      });
+      it.each(['', '..', '../x', '/etc', 'rp_', 'rp_../../../../../../../etc/x', `run_${'0'.repeat(26)}`, `rp_${'0'.repeat(26)}\n`, '-rf', '復元点'])(
+        'refuses %j as an id',
+        async (id) => {
+          await expect(repository.stage(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+          await expect(repository.discardStaged(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+          await expect(repository.open(newId('srv'), id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+          await expect(repository.open(id, newId('rp'))).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+        },
+      );
 
       it.each(['', '..', '../vda', 'vda/../..', 'vd a', '-vda', 'VDA', 'vda\n', 'ディスク', 'v', 'averylongname'])('refuses %j as a disk', async (target) => {
         const id = newId('rp');
@@ -196,7 +208,7 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
     });
 
     describe('hashing while an image is written', () => {
-      it('passes the writer\'s own error on', async () => {
+      it("passes the writer's own error on", async () => {
         const id = newId('rp');
         await repository.stage(id);
         const plain = new Error('the copy failed');
@@ -220,7 +232,9 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         const progress: number[] = [];
         for (const target of ['vda', 'vdb']) writeFileSync(staged.diskPath(target), readFileSync(images.image));
         const [one, two] = await Promise.all(
-          ['vda', 'vdb'].map((target) => repository.hashWhileWritten(id, target, Promise.resolve(), { signal: signal(), onProgress: ({ doneBytes }) => progress.push(doneBytes) })),
+          ['vda', 'vdb'].map((target) =>
+            repository.hashWhileWritten(id, target, Promise.resolve(), { signal: signal(), onProgress: ({ doneBytes }) => progress.push(doneBytes) }),
+          ),
         );
         expect(one).toEqual(two);
         expect(one?.sizeBytes).toBe(statSync(images.image).size);
@@ -230,7 +244,9 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
       it('says so when the finished image is missing', async () => {
         const id = newId('rp');
         await repository.stage(id);
-        await expect(repository.hashWhileWritten(id, 'vda', Promise.resolve(), { signal: signal() })).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        await expect(repository.hashWhileWritten(id, 'vda', Promise.resolve(), { signal: signal() })).rejects.toMatchObject({
+          code: 'RECOVERY_POINT_INCOMPLETE',
+        });
       });
     });
 
@@ -238,11 +254,36 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
       type Opened = Awaited<ReturnType<ImageRepository['open']>>;
       const besides = (opened: Opened, name: string): string => join(dirname(opened.definitionPath), name);
       const cases: readonly (readonly [what: string, code: string, harm: (opened: Opened) => void, message: RegExp])[] = [
-        ['a bit flipped in the first segment of an image', 'RECOVERY_POINT_CORRUPT', (opened) => flipBit(opened.diskPath('vda'), 5 * MIB), /vda\.qcow2.*segment 0 /],
-        ['a bit flipped in the second segment', 'RECOVERY_POINT_CORRUPT', (opened) => flipBit(opened.diskPath('vda'), 16 * MIB), /vda\.qcow2.*segment 1 \(bytes 16777216 to 33554431\)/],
-        ['the last bit flipped', 'RECOVERY_POINT_CORRUPT', (opened) => flipBit(opened.diskPath('vda'), statSync(opened.diskPath('vda')).size - 1), /vda\.qcow2.*segment 2 /],
-        ['a truncated image', 'RECOVERY_POINT_CORRUPT', (opened) => truncateSync(opened.diskPath('vda'), 30 * MIB), /vda\.qcow2 has 31457280 bytes; the manifest says/],
-        ['an image that has grown', 'RECOVERY_POINT_CORRUPT', (opened) => appendFileSync(opened.diskPath('vda'), 'x'), /vda\.qcow2 has \d+ bytes; the manifest says/],
+        [
+          'a bit flipped in the first segment of an image',
+          'RECOVERY_POINT_CORRUPT',
+          (opened) => flipBit(opened.diskPath('vda'), 5 * MIB),
+          /vda\.qcow2.*segment 0 /,
+        ],
+        [
+          'a bit flipped in the second segment',
+          'RECOVERY_POINT_CORRUPT',
+          (opened) => flipBit(opened.diskPath('vda'), 16 * MIB),
+          /vda\.qcow2.*segment 1 \(bytes 16777216 to 33554431\)/,
+        ],
+        [
+          'the last bit flipped',
+          'RECOVERY_POINT_CORRUPT',
+          (opened) => flipBit(opened.diskPath('vda'), statSync(opened.diskPath('vda')).size - 1),
+          /vda\.qcow2.*segment 2 /,
+        ],
+        [
+          'a truncated image',
+          'RECOVERY_POINT_CORRUPT',
+          (opened) => truncateSync(opened.diskPath('vda'), 30 * MIB),
+          /vda\.qcow2 has 31457280 bytes; the manifest says/,
+        ],
+        [
+          'an image that has grown',
+          'RECOVERY_POINT_CORRUPT',
+          (opened) => appendFileSync(opened.diskPath('vda'), 'x'),
+          /vda\.qcow2 has \d+ bytes; the manifest says/,
+        ],
         ['a missing image', 'RECOVERY_POINT_INCOMPLETE', (opened) => rmSync(opened.diskPath('vda')), /vda\.qcow2 is missing/],
         ['a bit flipped in a segment list', 'RECOVERY_POINT_CORRUPT', (opened) => flipBit(besides(opened, 'disks/vda.segments'), 100), /vda\.segments differs/],
         ['a missing segment list', 'RECOVERY_POINT_INCOMPLETE', (opened) => rmSync(besides(opened, 'disks/vda.segments')), /vda\.segments is missing/],
@@ -300,8 +341,14 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         const { serverId, recoveryPointId, manifest } = await takeOne(repository, images.image);
         const image = manifest.disks[0]?.image;
         if (image === undefined) throw new Error('no image');
-        for (const other of [{ ...image, path: '../../../../etc/passwd' }, { ...image, sha256: '0'.repeat(64) }, { ...image, sizeBytes: 1 }]) {
-          await expect(repository.verifyImage(serverId, recoveryPointId, other, { signal: signal() })).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
+        for (const other of [
+          { ...image, path: '../../../../etc/passwd' },
+          { ...image, sha256: '0'.repeat(64) },
+          { ...image, sizeBytes: 1 },
+        ]) {
+          await expect(repository.verifyImage(serverId, recoveryPointId, other, { signal: signal() })).rejects.toMatchObject({
+            code: 'RECOVERY_POINT_CORRUPT',
+          });
         }
       });
     });

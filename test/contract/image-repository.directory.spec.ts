@@ -1,5 +1,18 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
@@ -32,7 +45,12 @@ describe('image repository: a directory and what may be wrong with it', () => {
   it('becomes a repository once and stays the same one', async () => {
     await repository.initialise();
     const marker = readFileSync(join(path, MARKER), 'utf8');
-    expect(JSON.parse(marker)).toEqual({ format: 'modosu-image-repository', version: 1, id: expect.stringMatching(/^[0-9a-f-]{36}$/), createdAt: '2026-01-01T00:00:00.000Z' });
+    expect(JSON.parse(marker)).toEqual({
+      format: 'modosu-image-repository',
+      version: 1,
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      createdAt: '2026-01-01T00:00:00.000Z',
+    });
     await repository.initialise();
     expect(readFileSync(join(path, MARKER), 'utf8')).toBe(marker);
     expect(await repository.check()).toEqual({ freeBytes: expect.any(Number), recoveryPoints: 0 });
@@ -71,7 +89,8 @@ describe('image repository: a directory and what may be wrong with it', () => {
       () => repository.open(newId('srv'), id),
       () => repository.hashWhileWritten(id, 'vda', Promise.resolve(), { signal: new AbortController().signal }),
     ];
-    for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE', retry: 'later', message: expect.stringContaining('is empty') });
+    for (const attempt of attempts)
+      await expect(attempt()).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE', retry: 'later', message: expect.stringContaining('is empty') });
     expect(readdirSync(path)).toEqual([]);
   });
 
@@ -87,7 +106,10 @@ describe('image repository: a directory and what may be wrong with it', () => {
   });
 
   it.each([
-    ['of another version', '{"format":"modosu-image-repository","version":2,"id":"6f1c7a0e-4f64-4f0a-9a52-0c7e4f3b9d11","createdAt":"2026-01-01T00:00:00.000Z"}'],
+    [
+      'of another version',
+      '{"format":"modosu-image-repository","version":2,"id":"6f1c7a0e-4f64-4f0a-9a52-0c7e4f3b9d11","createdAt":"2026-01-01T00:00:00.000Z"}',
+    ],
     ['of another program', '{"version":1}'],
     ['that is not JSON', '\u0000\u0001'],
     ['that is empty', ''],
@@ -122,12 +144,15 @@ describe('image repository: a directory with hostile or damaged content', () => 
   });
   afterEach(() => rmSync(path, { recursive: true, force: true }));
 
-  const placeOf = (taken: { readonly serverId: string; readonly recoveryPointId: string }): string => join(path, 'servers', taken.serverId, taken.recoveryPointId);
+  const placeOf = (taken: { readonly serverId: string; readonly recoveryPointId: string }): string =>
+    join(path, 'servers', taken.serverId, taken.recoveryPointId);
 
   it('keeps what it stores to its owner', async () => {
     const taken = await takeOne(repository, images.image, { nvram: true });
     const modes = (directory: string): Record<string, string> =>
-      Object.fromEntries(readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, (lstatSync(join(directory, entry.name)).mode & 0o777).toString(8)]));
+      Object.fromEntries(
+        readdirSync(directory, { withFileTypes: true }).map((entry) => [entry.name, (lstatSync(join(directory, entry.name)).mode & 0o777).toString(8)]),
+      );
     expect(modes(placeOf(taken))).toEqual({ SHA256SUMS: '600', disks: '700', 'domain.xml': '600', 'manifest.json': '600', 'nvram.fd': '600' });
     expect(modes(join(placeOf(taken), 'disks'))).toEqual({ 'vda.qcow2': '600', 'vda.segments': '600' });
     expect(modes(path)).toEqual({ [MARKER]: '600', servers: '700', staging: '711' });
@@ -136,7 +161,9 @@ describe('image repository: a directory with hostile or damaged content', () => 
   it('can be checked with coreutils alone', async () => {
     const taken = await takeOne(repository, images.image, { nvram: true, targets: ['vda', 'vdb'] });
     const place = placeOf(taken);
-    expect(await run('sh', '-c', 'cd "$1" && sha256sum -c SHA256SUMS', 'sh', place)).toBe('manifest.json: OK\ndomain.xml: OK\nnvram.fd: OK\ndisks/vda.segments: OK\ndisks/vdb.segments: OK\n');
+    expect(await run('sh', '-c', 'cd "$1" && sha256sum -c SHA256SUMS', 'sh', place)).toBe(
+      'manifest.json: OK\ndomain.xml: OK\nnvram.fd: OK\ndisks/vda.segments: OK\ndisks/vdb.segments: OK\n',
+    );
     const recipe = 'cd "$1/disks" && split -b 16M --filter="sha256sum | cut -c1-64" vda.qcow2 | diff - <(tail -n +2 vda.segments) && echo intact';
     expect(await run('bash', '-c', recipe, 'bash', place)).toBe('intact\n');
   });
@@ -254,14 +281,17 @@ describe('image repository: a directory with hostile or damaged content', () => 
       }
     });
 
-    it('by the image\'s header is refused before any tool opens it', async () => {
+    it("by the image's header is refused before any tool opens it", async () => {
       const taken = await takeOne(repository, images.image);
       const image = join(placeOf(taken), 'disks', 'vda.qcow2');
       const size = lstatSync(image).size;
       rmSync(image);
       await run('qemu-img', 'create', '-q', '-f', 'qcow2', '-u', '-F', 'raw', '-b', '/etc/shadow', image, '64M');
       truncateSync(image, size);
-      await expect(repository.open(taken.serverId, taken.recoveryPointId)).rejects.toMatchObject({ code: 'IMAGE_HEADER_REFUSED', message: expect.stringContaining('/etc/shadow') });
+      await expect(repository.open(taken.serverId, taken.recoveryPointId)).rejects.toMatchObject({
+        code: 'IMAGE_HEADER_REFUSED',
+        message: expect.stringContaining('/etc/shadow'),
+      });
     });
 
     it('about a segment list is refused even when manifest and checksums were made to fit', async () => {
@@ -272,7 +302,10 @@ describe('image repository: a directory with hostile or damaged content', () => 
       const manifest = JSON.parse(readFileSync(join(place, 'manifest.json'), 'utf8')) as Json;
       change(manifest, ['disks', 0, 'image', 'sha256'], createHash('sha256').update(readFileSync(list)).digest('hex'));
       forge(place, JSON.stringify(manifest));
-      await expect(repository.open(taken.serverId, taken.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', message: expect.stringContaining('not the segment list') });
+      await expect(repository.open(taken.serverId, taken.recoveryPointId)).rejects.toMatchObject({
+        code: 'RECOVERY_POINT_CORRUPT',
+        message: expect.stringContaining('not the segment list'),
+      });
     });
   });
 

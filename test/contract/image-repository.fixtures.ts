@@ -51,8 +51,15 @@ export async function stageOne(repository: ImageRepository, image: string, optio
   const staged = await repository.stage(recoveryPointId);
   const disks: ManifestDraft['disks'][number][] = [];
   for (const target of targets) {
-    const checksums = await repository.hashWhileWritten(recoveryPointId, target, copyDurably(image, staged.diskPath(target)), { signal: new AbortController().signal });
-    disks.push({ target, virtualSizeBytes: VIRTUAL_SIZE_BYTES, checksums, origin: { path: `/var/lib/libvirt/images/デー タ-${target}.img`, format: 'raw', flattened: false } });
+    const checksums = await repository.hashWhileWritten(recoveryPointId, target, copyDurably(image, staged.diskPath(target)), {
+      signal: new AbortController().signal,
+    });
+    disks.push({
+      target,
+      virtualSizeBytes: VIRTUAL_SIZE_BYTES,
+      checksums,
+      origin: { path: `/var/lib/libvirt/images/デー タ-${target}.img`, format: 'raw', flattened: false },
+    });
   }
   writeFileSync(staged.definitionPath, DEFINITION);
   if (nvram) writeFileSync(staged.nvramPath, NVRAM);

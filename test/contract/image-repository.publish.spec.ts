@@ -67,7 +67,13 @@ describe('image repository: publication that is interrupted', () => {
     });
     Object.assign(fault, { countdown: n, kind, reached: null });
     const published = fresh().publish(taken.draft, NOW);
-    const outcome = await Promise.race([published.then(() => 'published' as const, (error: unknown) => ({ error })), ...(kind === 'kill' ? [reached] : [])]);
+    const outcome = await Promise.race([
+      published.then(
+        () => 'published' as const,
+        (error: unknown) => ({ error }),
+      ),
+      ...(kind === 'kill' ? [reached] : []),
+    ]);
     const at = fault.reached;
     fault.kind = 'none';
     if (at === null) return null;
@@ -113,7 +119,10 @@ describe('image repository: publication that is interrupted', () => {
     const taken = await stageOne(fresh(), images.image);
     fault.code = 'ENOSPC';
     const result = await publishWithFault('fail', 4, taken);
-    expect(result).toEqual({ at: 'writeFileDurably', error: expect.objectContaining({ code: 'NOT_ENOUGH_SPACE', message: expect.stringMatching(/is full \(\d.* free\)/) }) });
+    expect(result).toEqual({
+      at: 'writeFileDurably',
+      error: expect.objectContaining({ code: 'NOT_ENOUGH_SPACE', message: expect.stringMatching(/is full \(\d.* free\)/) }),
+    });
     expect(await fresh().list()).toEqual({ manifests: [], unreadable: [] });
     // What was copied is still there: once there is room, publishing again is enough.
     await expect(fresh().publish(taken.draft, NOW)).resolves.toMatchObject({ recoveryPointId: taken.recoveryPointId });

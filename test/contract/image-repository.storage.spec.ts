@@ -52,8 +52,14 @@ describe('image repository: storage that fails is not damage', () => {
       if (image === undefined) throw new Error('no image');
       const signal = new AbortController().signal;
       const onProgress = (): void => truncateSync(device, 0);
-      const error: unknown = await repository.verifyImage(taken.serverId, taken.recoveryPointId, image, { signal, onProgress }).catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ ...later, message: expect.stringMatching(/vda\.qcow2: segment \d+ \(bytes \d+ to \d+\) cannot be read from the storage now: EIO/), context: { errorCode: 'EIO' } });
+      const error: unknown = await repository
+        .verifyImage(taken.serverId, taken.recoveryPointId, image, { signal, onProgress })
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({
+        ...later,
+        message: expect.stringMatching(/vda\.qcow2: segment \d+ \(bytes \d+ to \d+\) cannot be read from the storage now: EIO/),
+        context: { errorCode: 'EIO' },
+      });
     });
 
     it('before small files are read: everything can be tried again later', async () => {

@@ -49,7 +49,11 @@ it('holds one disk after its copy, heartbeating, and the end of a run; what is n
   const { pid } = await gate.reached('copyDiskToRepository.vda.after', 60_000);
   // Longer than the heartbeat time-out of 30 s: it is not taken for dead.
   const until = performance.now() + 33_000;
-  await eventually(() => performance.now(), (now) => now > until, 40_000);
+  await eventually(
+    () => performance.now(),
+    (now) => now > until,
+    40_000,
+  );
   gate.open('copyDiskToRepository.vda.after');
   expect(await gate.reached('finishRun.before', 30_000)).toEqual({ pid, runId: id });
   expect((await stack.run(id)).state).toBe('running');

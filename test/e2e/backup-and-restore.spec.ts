@@ -11,7 +11,14 @@ beforeAll(() => stack.start());
 afterAll(() => stack.close());
 
 const writeAndSum = async (guest: GuestServer, directory: string, text: string): Promise<string> => {
-  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p "$1" && printf %s "$2" > "$1/note" && head -c 3000000 /dev/urandom > "$1/random" && sync', 'sh', directory, text]);
+  await guestOutput(guest.uuid, [
+    'sh',
+    '-c',
+    'mkdir -p "$1" && printf %s "$2" > "$1/note" && head -c 3000000 /dev/urandom > "$1/random" && sync',
+    'sh',
+    directory,
+    text,
+  ]);
   return checksumFiles(guest.uuid, directory);
 };
 
@@ -21,7 +28,14 @@ describe('two disks, one of them raw, the other an overlay, and a CD-ROM', () =>
   let data: string;
 
   beforeAll(async () => {
-    guest = await stack.addServer({ name: 'e2e-two-disks', guest: 'minimal', overlay: true, dataDisk: { sizeBytes: 96 * MIB, format: 'raw' }, cdrom: true, withGenerationId: true });
+    guest = await stack.addServer({
+      name: 'e2e-two-disks',
+      guest: 'minimal',
+      overlay: true,
+      dataDisk: { sizeBytes: 96 * MIB, format: 'raw' },
+      cdrom: true,
+      withGenerationId: true,
+    });
     await waitForAgent(guest.uuid, 120_000);
     system = await writeAndSum(guest, '/opt/app', 'before');
     data = await writeAndSum(guest, '/data/files', 'before');
@@ -52,7 +66,7 @@ describe('two disks, one of them raw, the other an overlay, and a CD-ROM', () =>
     const after = await virsh(['dumpxml', guest.uuid]);
     expect(after).toContain(`${guest.systemDisk.path}.${run.id}`);
     expect(after).toContain(`${guest.dataDisk?.path}.${run.id}`);
-    expect(after).not.toContain('<backingStore type=\'file\'');
+    expect(after).not.toContain("<backingStore type='file'");
     const generation = (xml: string) => /<genid>([^<]+)</.exec(xml)?.[1];
     expect(generation(after)).toMatch(/^[0-9a-f-]{36}$/);
     expect(generation(after)).not.toBe(generation(before));
@@ -61,7 +75,9 @@ describe('two disks, one of them raw, the other an overlay, and a CD-ROM', () =>
 
   it('show the flattened chain, the CD-ROM and the lost time in the plan', async () => {
     const { body } = await stack.plan('e2e-two-disks');
-    expect(body?.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['SERVER_ALIVE', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'GENERATION_ID_RENEWED']));
+    expect(body?.findings.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['SERVER_ALIVE', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'GENERATION_ID_RENEWED']),
+    );
     expect(body?.losses[0]).toContain('vda, vdb');
   });
 
@@ -139,11 +155,15 @@ describe('a plan whose world has changed', () => {
   });
 });
 
-describe("a guest whose shutdown never ends", () => {
+describe('a guest whose shutdown never ends', () => {
   it('fails the backup after its deadline and leaves the server running', async () => {
     const guest = await stack.addServer({ name: 'e2e-stubborn', guest: 'minimal', stopTimeoutSeconds: 8 });
     await waitForAgent(guest.uuid, 120_000);
-    await guestOutput(guest.uuid, ['sh', '-c', 'printf "#!/bin/sh\\nexec sleep 3600\\n" > /tmp/never; chmod +x /tmp/never; for f in /sbin/shutdown /sbin/poweroff /sbin/halt; do rm -f $f; cp /tmp/never $f; done; sync']);
+    await guestOutput(guest.uuid, [
+      'sh',
+      '-c',
+      'printf "#!/bin/sh\\nexec sleep 3600\\n" > /tmp/never; chmod +x /tmp/never; for f in /sbin/shutdown /sbin/poweroff /sbin/halt; do rm -f $f; cp /tmp/never $f; done; sync',
+    ]);
     const run = await stack.finished((await stack.startBackup('e2e-stubborn')).id);
     expect(run).toMatchObject({ state: 'failed', error: { code: 'STOP_TIMED_OUT' } });
     expect(await domainState(guest.uuid)).toBe('running');

@@ -30,16 +30,21 @@ afterAll(async () => {
 });
 
 /** The mark that a run's token is used up stays: it is no part of what the definition says. */
-const definition = async (uuid: string): Promise<string> => (await virsh(['dumpxml', '--inactive', uuid])).replace(/^ *<metadata>\n.*modosu.dev\/fence.*\n *<\/metadata>\n/m, '');
+const definition = async (uuid: string): Promise<string> =>
+  (await virsh(['dumpxml', '--inactive', uuid])).replace(/^ *<metadata>\n.*modosu.dev\/fence.*\n *<\/metadata>\n/m, '');
 const path = (name: string): string => join(stack.directory, name);
-const diskXml = (file: string): string => `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk>`;
+const diskXml = (file: string): string =>
+  `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${file}'/><target dev='vda' bus='virtio'/></disk>`;
 
 /** A domain that never runs, with these devices, declared in the estate. */
 async function declareBare(name: string, devices: string): Promise<string> {
   const uuid = randomUUID();
   bare.push({ uuid, name, directory: stack.directory });
   const file = path(`${name}.xml`);
-  await writeFile(file, `<domain type='qemu'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>${devices}</devices></domain>`);
+  await writeFile(
+    file,
+    `<domain type='qemu'><name>${name}</name><uuid>${uuid}</uuid><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>${devices}</devices></domain>`,
+  );
   await virsh(['define', file]);
   await declare(name, 'main');
   return uuid;
@@ -66,7 +71,13 @@ describe('a server of which no image can be taken', () => {
       /^e2e-bad-cd has no disk; CD-ROMs and floppies are not imaged\.$/,
       async () => `<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>`,
     ],
-    ['whose disk file is missing', 'e2e-bad-missing', 'DISK_FILE_MISSING', /^The disk file .*\/no-such-disk\.qcow2 does not exist\.$/, async () => diskXml(path('no-such-disk.qcow2'))],
+    [
+      'whose disk file is missing',
+      'e2e-bad-missing',
+      'DISK_FILE_MISSING',
+      /^The disk file .*\/no-such-disk\.qcow2 does not exist\.$/,
+      async () => diskXml(path('no-such-disk.qcow2')),
+    ],
     [
       'whose disk names a json: backing file',
       'e2e-bad-json',
@@ -143,7 +154,10 @@ describe('room and directories', () => {
     renameSync(main.directory, aside);
     try {
       const failed = await stack.stepIs(id, 'copy:vda', 'failed');
-      expect(failed.steps.find(({ key }) => key === 'copy:vda')?.error).toMatchObject({ code: 'TARGET_UNREACHABLE', hint: expect.stringContaining('mount it') as string });
+      expect(failed.steps.find(({ key }) => key === 'copy:vda')?.error).toMatchObject({
+        code: 'TARGET_UNREACHABLE',
+        hint: expect.stringContaining('mount it') as string,
+      });
     } finally {
       renameSync(aside, main.directory);
     }
@@ -178,7 +192,10 @@ describe('room and directories', () => {
     renameSync(main.systemDisk.path, aside);
     try {
       const refused = JSON.parse((await backUp(MAIN)).stdout) as RunView;
-      expect(refused).toMatchObject({ state: 'failed', error: { code: 'DISK_FILE_MISSING', message: expect.stringContaining(main.systemDisk.path) as string } });
+      expect(refused).toMatchObject({
+        state: 'failed',
+        error: { code: 'DISK_FILE_MISSING', message: expect.stringContaining(main.systemDisk.path) as string },
+      });
       const plan = await stack.plan(MAIN);
       expect(plan.state).toBe('ready');
       expect(plan.body?.findings.filter(({ severity }) => severity === 'block')).toEqual([]);
@@ -209,14 +226,22 @@ describe('the program `modosu`', () => {
   it('no token and a wrong token: exit code 4', async () => {
     const { apiUrl } = JSON.parse(readFileSync(join(stack.stateDirectory, 'run/endpoints.json'), 'utf8')) as { readonly apiUrl: string };
     const noToken = { MODOSU_STATE_DIR: '/nonexistent', MODOSU_API_URL: apiUrl };
-    expect(await stack.cli(['server', 'list'], noToken)).toMatchObject({ exitCode: 4, stdout: '', stderr: expect.stringMatching(/^error: TOKEN_MISSING: .*\nhint: {2}.*MODOSU_TOKEN/) as string });
+    expect(await stack.cli(['server', 'list'], noToken)).toMatchObject({
+      exitCode: 4,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: TOKEN_MISSING: .*\nhint: {2}.*MODOSU_TOKEN/) as string,
+    });
     const wrong = await stack.cli(['backup', 'image', MAIN, '--mode', 'offline', '--reason', 'x'], { MODOSU_TOKEN: 'mds_wrong-but-shapely' });
     expect(wrong).toMatchObject({ exitCode: 4, stdout: '', stderr: expect.stringMatching(/^error: TOKEN_INVALID: /) as string });
     expect(wrong.stderr).not.toContain('shapely');
   });
 
   it('an API that is down: exit code 10', async () => {
-    expect(await stack.cli(['server', 'list'], { MODOSU_API_URL: 'http://127.0.0.1:1' })).toMatchObject({ exitCode: 10, stdout: '', stderr: expect.stringMatching(/^error: API_UNREACHABLE: .*\nhint: {2}Start Modosu with `modosu up`/) as string });
+    expect(await stack.cli(['server', 'list'], { MODOSU_API_URL: 'http://127.0.0.1:1' })).toMatchObject({
+      exitCode: 10,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: API_UNREACHABLE: .*\nhint: {2}Start Modosu with `modosu up`/) as string,
+    });
   });
 
   it('a malformed estate file: exit code 2, line and path of each error, and the estate is as it was', async () => {
@@ -231,14 +256,17 @@ describe('the program `modosu`', () => {
     expect((await stack.get('/v1/servers')).body).toEqual(before);
   });
 
-  it.each(['../../etc', 'a b', `it's`, 'two\nlines', '-rf', '戻す'])('the name %j of a server is answered in words on one line, and nothing is started', async (name) => {
-    const before = await runCount();
-    const { exitCode, stdout, stderr } = await stack.cli(['backup', 'image', '--mode', 'offline', '--reason', 'x', '--', name]);
-    expect(stdout).toBe('');
-    expect(exitCode).toBe(name === '戻す' ? 3 : 2);
-    expect(stderr).toMatch(name === '戻す' ? /^error: SERVER_NOT_FOUND: .*戻す.*\nhint: / : /^error: NAME_INVALID: .*\nhint: /);
-    expect(await runCount()).toBe(before);
-  });
+  it.each(['../../etc', 'a b', `it's`, 'two\nlines', '-rf', '戻す'])(
+    'the name %j of a server is answered in words on one line, and nothing is started',
+    async (name) => {
+      const before = await runCount();
+      const { exitCode, stdout, stderr } = await stack.cli(['backup', 'image', '--mode', 'offline', '--reason', 'x', '--', name]);
+      expect(stdout).toBe('');
+      expect(exitCode).toBe(name === '戻す' ? 3 : 2);
+      expect(stderr).toMatch(name === '戻す' ? /^error: SERVER_NOT_FOUND: .*戻す.*\nhint: / : /^error: NAME_INVALID: .*\nhint: /);
+      expect(await runCount()).toBe(before);
+    },
+  );
 });
 
 describe('requests that meet a run', () => {
@@ -250,7 +278,10 @@ describe('requests that meet a run', () => {
 
     expect((await stack.post<RunView>(`/v1/servers/${MAIN}/backups`, body, headers)).body.id).toBe(first.body.id);
     const second = await stack.post<Problem>(`/v1/servers/${MAIN}/backups`, body);
-    expect(second).toMatchObject({ status: 409, body: { code: 'SERVER_BUSY', runId: first.body.id, hint: expect.stringContaining(`modosu run watch ${first.body.id}`) as string } });
+    expect(second).toMatchObject({
+      status: 409,
+      body: { code: 'SERVER_BUSY', runId: first.body.id, hint: expect.stringContaining(`modosu run watch ${first.body.id}`) as string },
+    });
     const byHand = await stack.cli(['backup', 'image', MAIN, '--mode', 'offline', '--reason', 'beside']);
     expect(byHand).toMatchObject({ exitCode: 5, stdout: '', stderr: expect.stringContaining(first.body.id) as string });
 
@@ -264,7 +295,10 @@ describe('requests that meet a run', () => {
 /** Last, so that everything above has left its traces. */
 describe('after all this, no secret stands', () => {
   const secretsIn = (text: string): readonly string[] => [...stack.secrets()].filter(([, secret]) => text.includes(secret)).map(([name]) => name);
-  const filesBelow = (directory: string): readonly string[] => readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const filesBelow = (directory: string): readonly string[] =>
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
   let runId: string;
 
   beforeAll(async () => {
@@ -275,7 +309,9 @@ describe('after all this, no secret stands', () => {
   });
 
   it("in Temporal's raw bytes: histories, search attributes, everything; and no input is readable", () => {
-    const bytes = filesBelow(join(stack.stateDirectory, 'temporal')).map((file) => readFileSync(file, 'latin1')).join('\n');
+    const bytes = filesBelow(join(stack.stateDirectory, 'temporal'))
+      .map((file) => readFileSync(file, 'latin1'))
+      .join('\n');
     expect(bytes).toContain(runId); // a search attribute: these are the bytes meant
     expect(bytes).toContain('binary/encrypted');
     expect(secretsIn(bytes)).toEqual([]);
@@ -287,11 +323,16 @@ describe('after all this, no secret stands', () => {
     const client = new Client({ connectionString: readFileSync(join(stack.stateDirectory, 'secrets/database-owner-url'), 'utf8').trim() });
     await client.connect();
     try {
-      const tables = (await client.query<{ readonly name: string }>("SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")).rows;
+      const tables = (
+        await client.query<{ readonly name: string }>(
+          "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+        )
+      ).rows;
       expect(tables.length).toBeGreaterThan(5);
       let contents = '';
       for (const { name } of tables) {
-        for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(name)} t`)).rows) contents += `${row}\n`;
+        for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(name)} t`)).rows)
+          contents += `${row}\n`;
       }
       expect(contents).toContain(runId);
       expect(secretsIn(contents)).toEqual([]);
@@ -301,13 +342,21 @@ describe('after all this, no secret stands', () => {
   });
 
   it('in a log file, in the repository, or in the arguments of a process', () => {
-    const logs = filesBelow(join(stack.stateDirectory, 'logs')).map((file) => readFileSync(file, 'utf8')).join('\n');
+    const logs = filesBelow(join(stack.stateDirectory, 'logs'))
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\n');
     expect(logs).toContain(runId);
     expect(secretsIn(logs)).toEqual([]);
-    const stored = filesBelow(stack.repository).filter((file) => !file.endsWith('.qcow2')).map((file) => readFileSync(file, 'utf8')).join('\n');
+    const stored = filesBelow(stack.repository)
+      .filter((file) => !file.endsWith('.qcow2'))
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\n');
     expect(stored).toContain(MAIN);
     expect(secretsIn(stored)).toEqual([]);
-    const argv = stack.processes().map((pid) => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : '')).join('\n');
+    const argv = stack
+      .processes()
+      .map((pid) => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''))
+      .join('\n');
     expect(argv).toContain(stack.stateDirectory);
     expect(secretsIn(argv)).toEqual([]);
   });

@@ -6,7 +6,17 @@ import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import { serverWorkflowId } from '../../src/contracts/ids';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { checksumRows, cutPower, domainState, guestOutput, guestSql, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import {
+  checksumRows,
+  cutPower,
+  domainState,
+  guestOutput,
+  guestSql,
+  startGuest,
+  waitForAgent,
+  waitForPostgresql,
+  type GuestServer,
+} from '../guests/guest-server';
 import { runProgram } from '../guests/run-program';
 import { must } from '../support/online-lab';
 import { Gate } from '../support/activity-gate';
@@ -15,8 +25,9 @@ import { GuestHold, type Held, type HoldAt } from '../support/guest-hold';
 import { eventually } from '../support/up-process';
 
 /**
- * Faults in the middle of work on data. The program that works in the guest is stopped there first (`GuestHold`), or the worker at the end of a step (`Gate`): the moment is known, and nothing can come to its end
- * before the fault. After each of them the order of `expectOrder`, and nothing of Modosu left in the guest but the way back.
+ * Faults in the middle of work on data. The program that works in the guest is stopped there first (`GuestHold`), or the worker at the end of a step
+ * (`Gate`): the moment is known, and nothing can come to its end before the fault. After each of them the order of `expectOrder`, and nothing of Modosu left
+ * in the guest but the way back.
  */
 jest.setTimeout(900_000);
 const FULL = process.env['MODOSU_TEST_FULL'] === '1';
@@ -24,7 +35,18 @@ const slow = FULL ? it : it.skip;
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-faults`;
 const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: ['touch', '/data/stopped'], after: null };
-const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
+const SHOP: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: '/run/postgresql',
+  port: 5432,
+  spoolDirectory: '/data/spool',
+  before: null,
+  after: null,
+};
 const BLOB_BYTES = 12 * 1024 * 1024;
 /** restic is held when it has come so far: it has read and sent some of it, and most is still to come. */
 const MIDDLE_BYTES = 4 * 1024 * 1024;
@@ -45,7 +67,8 @@ let hold: GuestHold;
 const sh = (script: string): Promise<string> => guestOutput(guest.uuid, ['sh', '-euc', script], { timeoutMs: 120_000 });
 const sql = (statement: string): Promise<string> => guestSql(guest.uuid, statement);
 /** Names and contents, without what restores have put aside. */
-const uploads = (): Promise<string> => sh('cd /data/uploads; find . -name ".modosu-restore-*" -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum');
+const uploads = (): Promise<string> =>
+  sh('cd /data/uploads; find . -name ".modosu-restore-*" -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum');
 /** New bytes: the repository has none of them. */
 const newBlob = (): Promise<string> => sh(`/usr/bin/head -c ${BLOB_BYTES} /dev/urandom > /data/uploads/blob; sync`);
 const pointOf = async (runId: string): Promise<readonly DataRecoveryPointView[]> => (await stack.dataPoints(NAME)).filter((point) => point.runId === runId);
@@ -54,7 +77,13 @@ beforeAll(async () => {
   mkdirSync(storage);
   await must('mount', '-t', 'tmpfs', '-o', `size=${STORAGE_MIB}m,mode=0700`, 'tmpfs', storage);
   await stack.start();
-  guest = await stack.addServer({ name: NAME, guest: 'postgresql', memoryMiB: 384, dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [UPLOADS, SHOP] } });
+  guest = await stack.addServer({
+    name: NAME,
+    guest: 'postgresql',
+    memoryMiB: 384,
+    dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' },
+    protection: { dataSets: [UPLOADS, SHOP] },
+  });
   hold = new GuestHold(guest.uuid);
   await waitForAgent(guest.uuid, 120_000);
   await waitForPostgresql(guest.uuid, 120_000);
@@ -71,7 +100,11 @@ afterAll(async () => {
 
 /** Waits for the step, and until the program stands in the middle of it. */
 async function heldIn(runId: string, step: string, at: HoldAt): Promise<Held> {
-  await eventually(() => stateOf(runId, step), (state) => state !== undefined && state !== 'pending', 240_000);
+  await eventually(
+    () => stateOf(runId, step),
+    (state) => state !== undefined && state !== 'pending',
+    240_000,
+  );
   await hold.watch(at);
   const held = await hold.held();
   expect(await stateOf(runId, step)).toBe('running');
@@ -109,7 +142,11 @@ const stateOf = async (runId: string, key: string): Promise<string | undefined> 
 
 async function killWorker(): Promise<void> {
   const pid = stack.killPart('worker');
-  await eventually(() => existsSync(`/proc/${pid}`), (alive) => !alive, 10_000);
+  await eventually(
+    () => existsSync(`/proc/${pid}`),
+    (alive) => !alive,
+    10_000,
+  );
 }
 
 async function succeeded(runId: string): Promise<RunView> {
@@ -187,7 +224,11 @@ describe('in the middle of saving', () => {
   slow('power-off of the guest, and a cancel: it ends, and the server is free', async () => {
     const { id } = await savingIsHeld();
     await cutPower(guest.uuid);
-    await eventually(() => domainState(guest.uuid), (state) => state === 'shut off', 10_000);
+    await eventually(
+      () => domainState(guest.uuid),
+      (state) => state === 'shut off',
+      10_000,
+    );
     const run = await stack.cancel(id);
     expect(run).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
     expect(await pointOf(id)).toEqual([]);
@@ -210,14 +251,25 @@ describe('in the middle of fetching', () => {
 
   it('the workflow is terminated in Temporal: the guest is as it was before', async () => {
     const { id, held, whole, without } = await fetchingIsHeld();
-    const { temporalAddress, temporalNamespace: namespace } = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as { readonly temporalAddress: string; readonly temporalNamespace: string };
+    const { temporalAddress, temporalNamespace: namespace } = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as {
+      readonly temporalAddress: string;
+      readonly temporalNamespace: string;
+    };
     const temporal = await Connection.connect({ address: temporalAddress });
-    await temporal.workflowService.terminateWorkflowExecution({ namespace, workflowExecution: { workflowId: serverWorkflowId((await stack.run(id)).serverId) }, reason: 'somebody in the web UI' });
+    await temporal.workflowService.terminateWorkflowExecution({
+      namespace,
+      workflowExecution: { workflowId: serverWorkflowId((await stack.run(id)).serverId) },
+      reason: 'somebody in the web UI',
+    });
     await temporal.close();
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining('as it was before') as string } });
     expect(await uploads()).toBe(without);
-    await eventually(() => hold.stateOf(held.pid), (state) => state === '', 60_000);
+    await eventually(
+      () => hold.stateOf(held.pid),
+      (state) => state === '',
+      60_000,
+    );
     await expectTidy(run);
 
     const again = await succeeded((await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: false })).id);
@@ -230,7 +282,9 @@ describe('while files are put in place', () => {
   it('SIGKILL of the worker, some are and some are not: all come to their place, and undo brings back what stood there', async () => {
     await needPoint();
     const then = await uploads();
-    await sh(`cd /data/uploads/many; n=0; while [ $n -lt ${ADDED} ]; do rm $n; n=$((n+1)); done; while [ $n -lt ${ADDED + REPLACED} ]; do echo spoilt > $n; n=$((n+1)); done`);
+    await sh(
+      `cd /data/uploads/many; n=0; while [ $n -lt ${ADDED} ]; do rm $n; n=$((n+1)); done; while [ $n -lt ${ADDED + REPLACED} ]; do echo spoilt > $n; n=$((n+1)); done`,
+    );
     const now = await uploads();
     const { id } = await stack.startRestore(await stack.planData(NAME, 'uploads', { kind: 'files', paths: [], replace: true }));
     const held = await heldIn(id, 'place', { program: 'xargs', argument: '--process-slot-var=MODOSU_RUN_' });
@@ -273,8 +327,15 @@ describe('while the data repository is full to its last block', () => {
 
   slow('nothing is saved, which is said with numbers, and everything comes back: files, and a table', async () => {
     await stack.backupData(NAME);
-    const [whole, orders, points] = [await uploads(), await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'), await stack.dataPoints(NAME)];
-    expect(await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096'])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('No space left on device') as string });
+    const [whole, orders, points] = [
+      await uploads(),
+      await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'),
+      await stack.dataPoints(NAME),
+    ];
+    expect(await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096'])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('No space left on device') as string,
+    });
 
     await sh('rm /data/stopped');
     const backup = await stack.finished((await stack.startDataBackup(NAME)).id);
@@ -288,7 +349,18 @@ describe('while the data repository is full to its last block', () => {
     expect(files.steps.find(({ key }) => key === 'safety')?.detail).toEqual({ notSaved: expect.stringMatching(/^NOT_ENOUGH_SPACE: /) as string });
     expect(await uploads()).toBe(whole);
     await sql('DROP TABLE orders');
-    const table = await succeeded((await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false })).id);
+    const table = await succeeded(
+      (
+        await stack.restoreData(NAME, 'shop', {
+          kind: 'postgresql',
+          database: 'shop',
+          tables: [{ schema: 'public', name: 'orders' }],
+          schemas: [],
+          whole: false,
+          replace: false,
+        })
+      ).id,
+    );
     expect(await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o')).toBe(orders);
     for (const { id } of [files, table]) await expectTidy(await confirmed(id));
 

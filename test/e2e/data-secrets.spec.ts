@@ -8,11 +8,25 @@ import { guestOutput, guestSql, waitForAgent, waitForPostgresql, type GuestServe
 import { E2eStack } from '../support/e2e-stack';
 import { ArgvWatch, filesBelow, GuestArgvWatch, guestFilesWith, SecretHunt } from '../support/secret-hunt';
 
-/** The canary: while data is saved and brought back, and when that fails loudly, nothing secret shows anywhere. Each search finds first what has to be there: one that looked elsewhere would prove nothing. */
+/**
+ * The canary: while data is saved and brought back, and when that fails loudly, nothing secret shows anywhere. Each search finds first what has to be there:
+ * one that looked elsewhere would prove nothing.
+ */
 jest.setTimeout(900_000);
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-secrets`;
 const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
-const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
+const SHOP: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: '/run/postgresql',
+  port: 5432,
+  spoolDirectory: '/data/spool',
+  before: null,
+  after: null,
+};
 
 const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' }, 480_000);
 const printed: string[] = [];
@@ -42,7 +56,13 @@ const succeeded = (run: RunView): RunView => {
 /** All that people do with data, watched; then a restic that prints its environment before it fails. */
 beforeAll(async () => {
   await stack.start();
-  guest = await stack.addServer({ name: NAME, guest: 'postgresql', memoryMiB: 384, dataDisk: { sizeBytes: 256 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [UPLOADS, SHOP] } });
+  guest = await stack.addServer({
+    name: NAME,
+    guest: 'postgresql',
+    memoryMiB: 384,
+    dataDisk: { sizeBytes: 256 * 1024 * 1024, format: 'qcow2' },
+    protection: { dataSets: [UPLOADS, SHOP] },
+  });
   await waitForAgent(guest.uuid, 120_000);
   await waitForPostgresql(guest.uuid, 120_000);
   await sh('mkdir /data/uploads; /usr/bin/head -c 3000000 /dev/urandom > /data/uploads/blob; echo one > /data/uploads/one');
@@ -52,7 +72,16 @@ beforeAll(async () => {
   await sh('rm /data/uploads/one');
   await guestSql(guest.uuid, 'DROP TABLE orders');
   const files = succeeded(await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: true }));
-  const orders = succeeded(await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false }));
+  const orders = succeeded(
+    await stack.restoreData(NAME, 'shop', {
+      kind: 'postgresql',
+      database: 'shop',
+      tables: [{ schema: 'public', name: 'orders' }],
+      schemas: [],
+      whole: false,
+      replace: false,
+    }),
+  );
   succeeded(await stack.finished((await stack.undo(orders.id)).id));
   runId = files.id;
 
@@ -61,7 +90,10 @@ beforeAll(async () => {
     chmod 755 /usr/bin/restic`);
   const shouted = await stack.finished((await stack.startDataBackup(NAME, ['uploads'])).id);
   await sh('mv -f /usr/bin/restic.real /usr/bin/restic');
-  expect(shouted).toMatchObject({ state: 'failed', error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.stringContaining('RESTIC_PASSWORD=[redacted]') as string } });
+  expect(shouted).toMatchObject({
+    state: 'failed',
+    error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.stringContaining('RESTIC_PASSWORD=[redacted]') as string },
+  });
   [onHost, inGuest] = [host.end(), await inside.end()];
   hunt = new SecretHunt(stack.secrets());
   await stack.expectOrder(await stack.run(runId));
@@ -70,10 +102,25 @@ afterAll(() => stack.close());
 
 it('there are secrets to look for, and they are found in whatever form they have', () => {
   const names = [...stack.secrets().keys()];
-  expect(names).toEqual(expect.arrayContaining(['admin-token', 'database-app-password', 'data/probe/login', expect.stringMatching(/^payload key /), expect.stringMatching(/^data\/srv_\w+\/login$/), expect.stringMatching(/^data\/srv_\w+\/repository$/), expect.stringMatching(/^data\/srv_\w+\/manifest$/), expect.stringMatching(/^hash of srv_/)]));
+  expect(names).toEqual(
+    expect.arrayContaining([
+      'admin-token',
+      'database-app-password',
+      'data/probe/login',
+      expect.stringMatching(/^payload key /),
+      expect.stringMatching(/^data\/srv_\w+\/login$/),
+      expect.stringMatching(/^data\/srv_\w+\/repository$/),
+      expect.stringMatching(/^data\/srv_\w+\/manifest$/),
+      expect.stringMatching(/^hash of srv_/),
+    ]),
+  );
   for (const [name, secret] of stack.secrets()) {
     expect(secret.length).toBeGreaterThanOrEqual(20);
-    for (const text of [secret, encodeURIComponent(secret), ...['', 'a', 'ab', 'abc'].map((before) => Buffer.from(`${before}${secret}:x`).toString('base64'))]) {
+    for (const text of [
+      secret,
+      encodeURIComponent(secret),
+      ...['', 'a', 'ab', 'abc'].map((before) => Buffer.from(`${before}${secret}:x`).toString('base64')),
+    ]) {
       expect(hunt.in(`before ${text} after`)).toContain(name);
       expect(hunt.in(Buffer.from(`before ${text} after`))).toContain(name);
     }
@@ -100,7 +147,9 @@ it('in a file of the guest', async () => {
 
 it("in Temporal's raw bytes", () => {
   const directory = join(stack.stateDirectory, 'temporal');
-  const bytes = filesBelow(directory).map((file) => readFileSync(file, 'latin1')).join('\n');
+  const bytes = filesBelow(directory)
+    .map((file) => readFileSync(file, 'latin1'))
+    .join('\n');
   expect(bytes).toContain(runId);
   expect(bytes).toContain('binary/encrypted');
   expect(hunt.inFiles(directory)).toEqual([]);
@@ -110,10 +159,16 @@ it("in PostgreSQL's tables", async () => {
   const client = new Client({ connectionString: readFileSync(join(stack.stateDirectory, 'secrets/database-owner-url'), 'utf8').trim() });
   await client.connect();
   try {
-    const tables = (await client.query<{ readonly schema: string; readonly name: string }>("SELECT schemaname AS schema, tablename AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")).rows;
+    const tables = (
+      await client.query<{ readonly schema: string; readonly name: string }>(
+        "SELECT schemaname AS schema, tablename AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+      )
+    ).rows;
     let contents = '';
     for (const { schema, name } of tables) {
-      for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(schema)}.${escapeIdentifier(name)} t`)).rows) contents += `${row}\n`;
+      for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(schema)}.${escapeIdentifier(name)} t`))
+        .rows)
+        contents += `${row}\n`;
     }
     expect(contents).toContain(runId);
     expect(contents).toContain('RESTIC_PASSWORD=[redacted]');
@@ -124,7 +179,9 @@ it("in PostgreSQL's tables", async () => {
 });
 
 it('in a log, or in any other file of the state directory but the secrets themselves', () => {
-  const logs = filesBelow(join(stack.stateDirectory, 'logs')).map((file) => readFileSync(file, 'utf8')).join('\n');
+  const logs = filesBelow(join(stack.stateDirectory, 'logs'))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
   expect(logs).toContain(runId);
   expect(logs).toContain('RESTIC_PASSWORD=[redacted]');
   expect(hunt.inFiles(stack.stateDirectory, ['secrets'])).toEqual([]);
@@ -136,7 +193,8 @@ it('in an answer of the API', async () => {
     await answerOf(`/v1/runs/${run.id}`);
     if (run.planId !== null) await answerOf(`/v1/restore-plans/${run.planId}`);
   }
-  for (const point of (await answerOf<{ readonly items: readonly RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).items) await answerOf(`/v1/recovery-points/${point.id}`);
+  for (const point of (await answerOf<{ readonly items: readonly RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).items)
+    await answerOf(`/v1/recovery-points/${point.id}`);
   for (const path of ['/v1/audit?limit=200', `/v1/servers/${NAME}`, '/v1/servers', `/v1/way-backs?server=${NAME}`, '/healthz']) await answerOf(path);
   const all = answers.join('\n');
   expect(all).toContain('RESTIC_PASSWORD=[redacted]');
@@ -148,7 +206,8 @@ it('in what the program prints', async () => {
   for (const output of ['table', 'json']) {
     const runs = await cli('run', 'list', '--server', NAME, '--output', output);
     for (const id of new Set(runs.match(/run_[0-9a-z]{26}/g))) await cli('run', 'show', id, '--output', output);
-    for (const args of [['recovery-point', 'list', '--server', NAME], ['audit', 'list'], ['server', 'show', NAME], ['way-back', 'list'], ['doctor']]) await cli(...args, '--output', output);
+    for (const args of [['recovery-point', 'list', '--server', NAME], ['audit', 'list'], ['server', 'show', NAME], ['way-back', 'list'], ['doctor']])
+      await cli(...args, '--output', output);
   }
   const all = `${printed.join('\n')}\n${stack.printed}`;
   expect(all).toContain(runId);

@@ -14,7 +14,18 @@ jest.setTimeout(600_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-ssh`;
 const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
-const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
+const SHOP: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: '/run/postgresql',
+  port: 5432,
+  spoolDirectory: '/data/spool',
+  before: null,
+  after: null,
+};
 
 /** A server whose administrator forbids its agent to run programs. */
 describe('data of a server whose guest agent must not run programs', () => {
@@ -25,16 +36,42 @@ describe('data of a server whose guest agent must not run programs', () => {
   const succeeded = (run: RunView): void => expect(run).toMatchObject({ state: 'succeeded', error: null });
   /** With nothing of the code under test. */
   const sh = (script: string): Promise<string> =>
-    mustRun('AGENT_COMMAND_FAILED', 'ssh', ['-F', '/dev/null', '-i', keyFile, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR', '-p', String(access.port), 'root@127.0.0.1', script]);
-  const sql = (statement: string): Promise<string> => sh(`/usr/bin/setpriv --reuid=postgres --regid=postgres --init-groups psql -X -A -t -q -h /run/postgresql -d shop -c "${statement}"`);
-  const contents = async (): Promise<string> => (await sh('cd /data/uploads && sha256sum 2026/*')) + (await sql('SELECT count(*), md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'));
+    mustRun('AGENT_COMMAND_FAILED', 'ssh', [
+      '-F',
+      '/dev/null',
+      '-i',
+      keyFile,
+      '-o',
+      'StrictHostKeyChecking=no',
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+      '-o',
+      'LogLevel=ERROR',
+      '-p',
+      String(access.port),
+      'root@127.0.0.1',
+      script,
+    ]);
+  const sql = (statement: string): Promise<string> =>
+    sh(`/usr/bin/setpriv --reuid=postgres --regid=postgres --init-groups psql -X -A -t -q -h /run/postgresql -d shop -c "${statement}"`);
+  const contents = async (): Promise<string> =>
+    (await sh('cd /data/uploads && sha256sum 2026/*')) + (await sql('SELECT count(*), md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o'));
 
   beforeAll(async () => {
     await stack.start();
-    guest = await stack.addServer({ name: NAME, guest: 'postgresql', dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [FILES, SHOP] } });
+    guest = await stack.addServer({
+      name: NAME,
+      guest: 'postgresql',
+      dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' },
+      protection: { dataSets: [FILES, SHOP] },
+    });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);
-    await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done']);
+    await guestOutput(guest.uuid, [
+      'sh',
+      '-c',
+      'mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done',
+    ]);
     const { file, publicKey } = await sshKey(new DirectorySecrets(join(stack.stateDirectory, 'secrets')));
     keyFile = file;
     ({ access } = await openGuestSsh(guest.uuid, publicKey));
@@ -55,7 +92,16 @@ describe('data of a server whose guest agent must not run programs', () => {
     await sh('rm -r /data/uploads/2026');
     await sql('DROP TABLE orders');
     succeeded(await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: false }));
-    succeeded(await stack.restoreData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false }));
+    succeeded(
+      await stack.restoreData(NAME, 'shop', {
+        kind: 'postgresql',
+        database: 'shop',
+        tables: [{ schema: 'public', name: 'orders' }],
+        schemas: [],
+        whole: false,
+        replace: false,
+      }),
+    );
     expect(await contents()).toBe(before);
   });
 });

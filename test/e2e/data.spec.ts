@@ -2,14 +2,45 @@ import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { DataRestorePlanBody, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { breakBoot, checksumFiles, checksumRows, cutPower, guestExec, guestOutput, guestSql, macOf, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import {
+  breakBoot,
+  checksumFiles,
+  checksumRows,
+  cutPower,
+  guestExec,
+  guestOutput,
+  guestSql,
+  macOf,
+  startGuest,
+  waitForAgent,
+  waitForPostgresql,
+  type GuestServer,
+} from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 
 jest.setTimeout(600_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data`;
-const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: ['*.tmp'], before: ['touch', '/data/before'], after: ['touch', '/data/after'] };
-const SHOP: PostgresqlDataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/data/spool', before: null, after: null };
+const FILES: FilesDataSet = {
+  kind: 'files',
+  name: 'uploads',
+  paths: ['/data/uploads'],
+  excludes: ['*.tmp'],
+  before: ['touch', '/data/before'],
+  after: ['touch', '/data/after'],
+};
+const SHOP: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: '/run/postgresql',
+  port: 5432,
+  spoolDirectory: '/data/spool',
+  before: null,
+  after: null,
+};
 
 /** The two scenarios of the mission, and their ways back, on one server with its system on one disk and files on another. */
 describe('data of a server', () => {
@@ -31,12 +62,19 @@ describe('data of a server', () => {
 
   beforeAll(async () => {
     await stack.start();
-    guest = await stack.addServer({ name: NAME, guest: 'postgresql', dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' }, protection: { dataSets: [FILES, SHOP] } });
+    guest = await stack.addServer({
+      name: NAME,
+      guest: 'postgresql',
+      dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' },
+      protection: { dataSets: [FILES, SHOP] },
+    });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);
     // Its only NIC: restored in quarantine, it reaches the data repository over it.
     await stack.declare(NAME, { nics: [{ mac: await macOf(guest.uuid), role: 'backup' }] });
-    await sh('mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done && echo first > note && echo junk > x.tmp && ln -s note link && chmod 640 note && chown 1000:1000 2026');
+    await sh(
+      'mkdir -p /data/uploads/2026 && cd /data/uploads && for i in 1 2 3; do head -c 30000 /dev/urandom > 2026/$i; done && echo first > note && echo junk > x.tmp && ln -s note link && chmod 640 note && chown 1000:1000 2026',
+    );
   });
   afterAll(() => stack.close());
 
@@ -77,16 +115,23 @@ describe('data of a server', () => {
     const points = async (): Promise<readonly string[]> => (await stack.dataPoints(NAME)).map(({ id, state }) => `${id} ${state}`);
     const before = await points();
     const plan = await stack.planData(NAME, 'uploads', { kind: 'files', paths: ['/data/uploads/2O26'], replace: false });
-    expect(plan).toMatchObject({ state: 'failed', error: { code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('"/data/uploads/2O26"') as string } });
+    expect(plan).toMatchObject({
+      state: 'failed',
+      error: { code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining('"/data/uploads/2O26"') as string },
+    });
     expect(await points()).toEqual(before);
   });
 
   it('a file whose directories are gone comes back alone', async () => {
     await sh('mv /data/uploads/2026 /data/aside');
     const selection = { kind: 'files', paths: ['/data/uploads/2026/1'], replace: false } as const;
-    expect(bodyOf(await stack.planData(NAME, 'uploads', selection)).changes).toContainEqual(expect.objectContaining({ effect: 'added', what: 'files', count: 1 }));
+    expect(bodyOf(await stack.planData(NAME, 'uploads', selection)).changes).toContainEqual(
+      expect.objectContaining({ effect: 'added', what: 'files', count: 1 }),
+    );
     const run = succeeded(await stack.restoreData(NAME, 'uploads', selection));
-    expect(await sh('ls /data/uploads/2026; stat -c %u:%g /data/uploads/2026; cmp /data/uploads/2026/1 /data/aside/1 && echo same')).toBe('1\n1000:1000\nsame\n');
+    expect(await sh('ls /data/uploads/2026; stat -c %u:%g /data/uploads/2026; cmp /data/uploads/2026/1 /data/aside/1 && echo same')).toBe(
+      '1\n1000:1000\nsame\n',
+    );
     await undone(run.id);
     await sh('rm -rf /data/uploads/2026; mv /data/aside /data/uploads/2026');
   });
@@ -106,7 +151,14 @@ describe('data of a server', () => {
     const orders = await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o');
     await sql("INSERT INTO customers SELECT n, 'New ' || n, 'Osaka' FROM generate_series(501, 520) AS n");
     await sql('DROP TABLE orders');
-    const plan = await stack.planData(NAME, 'shop', { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false });
+    const plan = await stack.planData(NAME, 'shop', {
+      kind: 'postgresql',
+      database: 'shop',
+      tables: [{ schema: 'public', name: 'orders' }],
+      schemas: [],
+      whole: false,
+      replace: false,
+    });
     expect(bodyOf(plan).changes).toContainEqual(expect.objectContaining({ effect: 'added' }));
     const run = succeeded(await stack.finished((await stack.startRestore(plan)).id));
     expect(await sql('SELECT md5(string_agg(o::text, chr(10) ORDER BY id)) FROM orders o')).toBe(orders);
@@ -124,7 +176,9 @@ describe('data of a server', () => {
     const now = await checksumRows(guest.uuid);
     const selection = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: true } as const;
     const plan = await stack.planData(NAME, 'shop', selection);
-    expect(bodyOf(plan).changes).toContainEqual(expect.objectContaining({ what: expect.stringContaining('customers') as string, rows: { now: rows, then: 500 } }));
+    expect(bodyOf(plan).changes).toContainEqual(
+      expect.objectContaining({ what: expect.stringContaining('customers') as string, rows: { now: rows, then: 500 } }),
+    );
     const run = succeeded(await stack.finished((await stack.startRestore(plan)).id));
     expect(await sql('SELECT count(*) FROM customers')).toBe('500\n');
     const undo = await undone(run.id);

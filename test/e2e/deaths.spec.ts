@@ -10,8 +10,9 @@ import { killLibvirtd, killQemu, startLibvirtd } from '../support/libvirtd';
 import { eventually } from '../support/up-process';
 
 /**
- * The death of any process at any step: the run is held at a moment that is proven to have been reached, the victim gets its SIGKILL (the guest also a power cut), what nobody else starts again is
- * started, and the run goes on or ends as the matrix says (`death-matrix.ts`). Then the shared oracle. `npm test` strikes a sample, `npm run test:full` all; the same seed strikes the same.
+ * The death of any process at any step: the run is held at a moment that is proven to have been reached, the victim gets its SIGKILL (the guest also a power
+ * cut), what nobody else starts again is started, and the run goes on or ends as the matrix says (`death-matrix.ts`). Then the shared oracle. `npm test`
+ * strikes a sample, `npm run test:full` all; the same seed strikes the same.
  */
 jest.setTimeout(600_000);
 /** Slow enough for the copy of a restore to have a middle. An online backup has its own limit. */
@@ -76,7 +77,11 @@ async function strike({ victim }: DeathCase, stack: E2eStack, journey: Journey):
     case 'temporal':
     case 'postgres': {
       const pid = stack.killPart(victim);
-      await eventually(() => existsSync(`/proc/${pid}`), (alive) => !alive, 10_000);
+      await eventually(
+        () => existsSync(`/proc/${pid}`),
+        (alive) => !alive,
+        10_000,
+      );
     }
   }
 }
@@ -85,7 +90,11 @@ async function strike({ victim }: DeathCase, stack: E2eStack, journey: Journey):
 async function comeTo({ at }: DeathCase, runId: string, stack: E2eStack, gate: Gate): Promise<boolean> {
   if (at.startsWith('middle:')) {
     const step = at.slice('middle:'.length);
-    const seen = await eventually(() => stack.run(runId), (run) => isFinal(run.state) || isUnderWay(run, step), REACHED_WITHIN_MS);
+    const seen = await eventually(
+      () => stack.run(runId),
+      (run) => isFinal(run.state) || isUnderWay(run, step),
+      REACHED_WITHIN_MS,
+    );
     return isUnderWay(seen, step);
   }
   const reached = await gate.reached(at as GatePoint, REACHED_WITHIN_MS);
@@ -94,11 +103,16 @@ async function comeTo({ at }: DeathCase, runId: string, stack: E2eStack, gate: G
   return true;
 }
 
-const isUnderWay = ({ steps }: RunView, key: string): boolean => steps.some((step) => step.key === key && step.state === 'running' && step.progress !== null && step.progress.doneBytes > 0);
+const isUnderWay = ({ steps }: RunView, key: string): boolean =>
+  steps.some((step) => step.key === key && step.state === 'running' && step.progress !== null && step.progress.doneBytes > 0);
 
 /** API and database may be away for a while. */
 const ended = (runId: string, stack: E2eStack): Promise<RunView> =>
-  eventually(() => stack.run(runId).catch(() => null), (run): run is RunView => run !== null && isFinal(run.state), RUN_DEADLINE_MS) as Promise<RunView>;
+  eventually(
+    () => stack.run(runId).catch(() => null),
+    (run): run is RunView => run !== null && isFinal(run.state),
+    RUN_DEADLINE_MS,
+  ) as Promise<RunView>;
 
 /** Brings a run to its moment. One that was quicker than the test ends in peace, and there is another. */
 async function atTheMoment(one: DeathCase, journey: Journey, stack: E2eStack, gate: Gate): Promise<{ readonly leg: Leg; readonly id: string }> {
@@ -128,7 +142,11 @@ async function endure(one: DeathCase): Promise<void> {
   const run = await ended(id, stack);
   expect(run).toMatchObject({ state: one.ending.state, error: one.ending.code === undefined ? null : { code: one.ending.code } });
   // libvirt hears of the death of a QEMU a moment later.
-  await eventually(() => domainState(journey.guest.uuid), (state) => state === one.ending.server, STATE_SEEN_WITHIN_MS);
+  await eventually(
+    () => domainState(journey.guest.uuid),
+    (state) => state === one.ending.server,
+    STATE_SEEN_WITHIN_MS,
+  );
   await journey.ready();
   await stack.expectOrder(run, await leg.judge(run));
   await journey.finish(run, one);
@@ -138,7 +156,13 @@ async function endure(one: DeathCase): Promise<void> {
 function lastWords(stack: E2eStack): string {
   const tail = (name: string): string => {
     const path = join(stack.stateDirectory, 'logs', `${name}.log`);
-    return existsSync(path) ? `${name}:\n${readFileSync(path, 'utf8').split('\n').filter((line) => !line.includes('request answered')).slice(-30).join('\n')}` : '';
+    return existsSync(path)
+      ? `${name}:\n${readFileSync(path, 'utf8')
+          .split('\n')
+          .filter((line) => !line.includes('request answered'))
+          .slice(-30)
+          .join('\n')}`
+      : '';
   };
   return ['worker', 'api'].map(tail).join('\n');
 }
@@ -150,14 +174,17 @@ describe(`deaths (seed ${choice.seed}: ${cases.length} of ${allCases().length} c
     expect(new Set(cases.map(({ victim }) => victim))).toEqual(new Set(VICTIMS));
   });
 
-  it.each(cases.map((one): [string, DeathCase] => [`${one.kind}: ${one.victim} dies at ${one.at}: ${one.ending.state}, because ${one.ending.why}`, one]))('%s', async (_title, one) => {
-    try {
-      await endure(one);
-    } catch (error) {
-      const words = installation === null ? '' : lastWords(installation.stack);
-      // What a fault has left must not make the next case fail.
-      await removed();
-      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${words}`, { cause: error });
-    }
-  });
+  it.each(cases.map((one): [string, DeathCase] => [`${one.kind}: ${one.victim} dies at ${one.at}: ${one.ending.state}, because ${one.ending.why}`, one]))(
+    '%s',
+    async (_title, one) => {
+      try {
+        await endure(one);
+      } catch (error) {
+        const words = installation === null ? '' : lastWords(installation.stack);
+        // What a fault has left must not make the next case fail.
+        await removed();
+        throw new Error(`${error instanceof Error ? error.message : String(error)}\n${words}`, { cause: error });
+      }
+    },
+  );
 });

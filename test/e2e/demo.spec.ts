@@ -19,7 +19,10 @@ let child: ChildProcess;
 let output = '';
 function start(...args: readonly string[]): Promise<number | null> {
   output = '';
-  child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, MODOSU_DEMO_DIR: DIRECTORY, MODOSU_DEMO_DOMAIN: DOMAIN, MODOSU_DEMO_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, MODOSU_DEMO_DIR: DIRECTORY, MODOSU_DEMO_DOMAIN: DOMAIN, MODOSU_DEMO_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   return new Promise((resolve) => child.on('close', resolve));
 }
@@ -32,7 +35,11 @@ const expectNothingLeft = async (): Promise<void> => {
 
 afterEach(async () => {
   child.kill('SIGKILL');
-  await eventually(() => processesWith('node', 'dist/demo/main.js'), (pids) => !pids.includes(child.pid ?? 0), 60_000);
+  await eventually(
+    () => processesWith('node', 'dist/demo/main.js'),
+    (pids) => !pids.includes(child.pid ?? 0),
+    60_000,
+  );
 });
 afterAll(() => rm(DIRECTORY, { recursive: true, force: true }));
 
@@ -53,7 +60,11 @@ const SIGNALS = process.env['MODOSU_TEST_FULL'] === '1' ? (['SIGINT', 'SIGTERM']
 
 it.each(SIGNALS)('cleans up after %s in the middle', async (signal) => {
   const ended = start();
-  await eventually(() => output, (text) => text.includes('Rows in orders') || text.includes('FAILED'), 200_000);
+  await eventually(
+    () => output,
+    (text) => text.includes('Rows in orders') || text.includes('FAILED'),
+    200_000,
+  );
   expect(await domains()).toContain(DOMAIN);
   child.kill(signal);
   expect(await ended).toBe(130);

@@ -9,7 +9,10 @@ import { virsh } from '../guests/run-program';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
-/** Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do it. */
+/**
+ * Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do
+ * it.
+ */
 jest.setTimeout(300_000);
 const NAME = 'e2e-outside';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
@@ -26,7 +29,10 @@ beforeAll(async () => {
   await waitForAgent(guest.uuid, 120_000);
   await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 1000000 /dev/urandom > /opt/app/random && sync']);
   files = await checksumFiles(guest.uuid, '/opt/app');
-  const endpoints = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as { temporalAddress: string; temporalNamespace: string };
+  const endpoints = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as {
+    temporalAddress: string;
+    temporalNamespace: string;
+  };
   namespace = endpoints.temporalNamespace;
   temporal = await Connection.connect({ address: endpoints.temporalAddress });
 });
@@ -36,7 +42,11 @@ afterAll(async () => {
 });
 
 const terminate = async ({ serverId }: RunView): Promise<void> => {
-  await temporal.workflowService.terminateWorkflowExecution({ namespace, workflowExecution: { workflowId: serverWorkflowId(serverId) }, reason: 'somebody in the web UI' });
+  await temporal.workflowService.terminateWorkflowExecution({
+    namespace,
+    workflowExecution: { workflowId: serverWorkflowId(serverId) },
+    reason: 'somebody in the web UI',
+  });
 };
 const disk = async (): Promise<string> => /<source file='([^']+)'/.exec(await virsh(['dumpxml', '--inactive', guest.uuid]))?.[1] ?? '';
 const expectEndedOutside = async (runId: string): Promise<RunView> => {
@@ -100,8 +110,15 @@ it('a run that has ended and is reset in Temporal cannot write any more', async 
   const workflowId = serverWorkflowId(old.serverId);
   const { history } = await temporal.workflowService.getWorkflowExecutionHistory({ namespace, execution: { workflowId } });
   const firstTask = history?.events?.find(({ workflowTaskCompletedEventAttributes }) => workflowTaskCompletedEventAttributes != null)?.eventId;
-  const { runId } = await temporal.workflowService.resetWorkflowExecution({ namespace, workflowExecution: { workflowId }, workflowTaskFinishEventId: firstTask, reason: 'a ghost', requestId: 'ghost-1' });
-  const status = async (): Promise<number> => (await temporal.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } })).workflowExecutionInfo?.status ?? 0;
+  const { runId } = await temporal.workflowService.resetWorkflowExecution({
+    namespace,
+    workflowExecution: { workflowId },
+    workflowTaskFinishEventId: firstTask,
+    reason: 'a ghost',
+    requestId: 'ghost-1',
+  });
+  const status = async (): Promise<number> =>
+    (await temporal.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } })).workflowExecutionInfo?.status ?? 0;
   // 1 is "running". It ends by itself, in vain.
   expect(await eventually(status, (found) => found !== 1, 120_000)).not.toBe(2);
 

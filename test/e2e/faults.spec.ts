@@ -65,7 +65,11 @@ describe('an offline backup', () => {
     const [copy] = await stack.copies();
     expect(copy).toBeDefined();
     stack.killPart('worker');
-    await eventually(() => existsSync(`/proc/${copy}`), (alive) => !alive, 5_000);
+    await eventually(
+      () => existsSync(`/proc/${copy}`),
+      (alive) => !alive,
+      5_000,
+    );
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     point = (await stack.images(NAME))[0] as ImageRecoveryPointView;
@@ -81,7 +85,11 @@ describe('an offline backup', () => {
     renameSync(stack.repository, aside);
     const failing = stack.finished(id);
     try {
-      await eventually(() => stack.run(id), (seen) => seen.steps.some(({ key, state }) => key === 'copy:vda' && state === 'failed'), 180_000);
+      await eventually(
+        () => stack.run(id),
+        (seen) => seen.steps.some(({ key, state }) => key === 'copy:vda' && state === 'failed'),
+        180_000,
+      );
     } finally {
       renameSync(aside, stack.repository);
     }
@@ -128,8 +136,16 @@ describe('a restore', () => {
     const [copy] = await stack.copies();
     stack.killPart('worker');
     stack.killPart('api');
-    await eventually(() => existsSync(`/proc/${copy}`), (alive) => !alive, 5_000);
-    await eventually(() => stack.run(id).catch(() => null), (run) => run !== null, 60_000);
+    await eventually(
+      () => existsSync(`/proc/${copy}`),
+      (alive) => !alive,
+      5_000,
+    );
+    await eventually(
+      () => stack.run(id).catch(() => null),
+      (run) => run !== null,
+      60_000,
+    );
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(await activeDisk()).toMatch(new RegExp(`\\.${id}$`));
@@ -142,7 +158,11 @@ describe('a restore', () => {
     await stack.copyUnderWay(id, 'vda');
     stack.killPart('temporal');
     stack.killPart('postgres');
-    await eventually(() => stack.run(id).catch(() => null), (run) => run !== null && typeof run.state === 'string', 90_000);
+    await eventually(
+      () => stack.run(id).catch(() => null),
+      (run) => run !== null && typeof run.state === 'string',
+      90_000,
+    );
     const run = await stack.finished(id);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     await expectSameGuest();
@@ -164,7 +184,10 @@ describe('a restore', () => {
       await writeFile(file, xml);
       await virsh(['define', file]);
       const plan = await stack.plan('e2e-small');
-      expect(plan.body?.findings.find(({ code }) => code === 'NOT_ENOUGH_SPACE')).toMatchObject({ severity: 'block', remedy: expect.stringMatching(/^Free at least [\d.]+ MiB in /) as string });
+      expect(plan.body?.findings.find(({ code }) => code === 'NOT_ENOUGH_SPACE')).toMatchObject({
+        severity: 'block',
+        remedy: expect.stringMatching(/^Free at least [\d.]+ MiB in /) as string,
+      });
       const refused = await stack.post<{ code: string }>(`/v1/restore-plans/${plan.id}/run`, { reason: 'try', confirm: 'e2e-small' });
       expect(refused).toMatchObject({ status: 409, body: { code: 'PLAN_BLOCKED' } });
       expect(readdirSync(mount)).toEqual(['disk.qcow2']);

@@ -147,9 +147,9 @@ describe('a guest server', () => {
     await expect(createGuestServer({ name: first.name, guest: 'minimal', directory, start: false })).rejects.toMatchObject({ code: 'VOLUME_EXISTS' });
     expect(existsSync(first.systemDisk.path)).toBe(true);
     const before = await readdir(directory);
-    await expect(
-      createGuestServer({ name: `${first.name}.b`, guest: 'minimal', directory, memoryMiB: 1_000_000 }),
-    ).rejects.toMatchObject({ code: 'START_FAILED' });
+    await expect(createGuestServer({ name: `${first.name}.b`, guest: 'minimal', directory, memoryMiB: 1_000_000 })).rejects.toMatchObject({
+      code: 'START_FAILED',
+    });
     expect(await readdir(directory)).toEqual(before);
     await expect(createGuestServer({ name: '../x', guest: 'minimal', directory })).rejects.toMatchObject({ code: 'NAME_INVALID' });
   });

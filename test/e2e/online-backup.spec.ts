@@ -7,7 +7,10 @@ import { mustRun, virsh } from '../guests/run-program';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
-/** Online backups of a server that works meanwhile: two disks, one raw; what happens behind our back; storage that fills up. Copies are throttled, so that there is a middle. */
+/**
+ * Online backups of a server that works meanwhile: two disks, one raw; what happens behind our back; storage that fills up. Copies are throttled, so that
+ * there is a middle.
+ */
 jest.setTimeout(300_000);
 const NAME = 'e2e-online';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(24 * 1024 * 1024) });
@@ -33,7 +36,12 @@ async function fillDataDisk(): Promise<void> {
 }
 const both = async (): Promise<readonly string[]> => [await checksumFiles(guest.uuid, '/opt/app'), await checksumFiles(guest.uuid, '/data')];
 /** Writes to both disks until it is told to stop; returns how often it did. */
-const keepWriting = (): Promise<unknown> => guestExec(guest.uuid, ['sh', '-c', 'rm -f /tmp/stop; (n=0; while [ ! -e /tmp/stop ]; do n=$((n+1)); head -c 200000 /dev/urandom > /data/busy.$((n%20)); echo $n > /opt/app/busy; sync; done) >/dev/null 2>&1 &']);
+const keepWriting = (): Promise<unknown> =>
+  guestExec(guest.uuid, [
+    'sh',
+    '-c',
+    'rm -f /tmp/stop; (n=0; while [ ! -e /tmp/stop ]; do n=$((n+1)); head -c 200000 /dev/urandom > /data/busy.$((n%20)); echo $n > /opt/app/busy; sync; done) >/dev/null 2>&1 &',
+  ]);
 const stopWriting = (): Promise<string> => guestOutput(guest.uuid, ['sh', '-c', 'touch /tmp/stop; sleep 1; cat /opt/app/busy']);
 
 let point: ImageRecoveryPointView;
@@ -45,7 +53,12 @@ it('holds both disks as they were when the file systems were frozen, although th
   const running = await stack.copyUnderWay(id, 'vdb');
   await keepWriting();
   expect(running.steps.find(({ key }) => key === 'begin')).toMatchObject({ state: 'succeeded', detail: { consistency: 'filesystem' } });
-  const withRate = await eventually(() => stack.run(id), ({ steps }) => steps.some(({ key, progress }) => key === 'copy:vdb' && progress !== null && progress.bytesPerSecond !== null && progress.secondsLeft !== null), 60_000);
+  const withRate = await eventually(
+    () => stack.run(id),
+    ({ steps }) =>
+      steps.some(({ key, progress }) => key === 'copy:vdb' && progress !== null && progress.bytesPerSecond !== null && progress.secondsLeft !== null),
+    60_000,
+  );
   expect(withRate.state).toBe('running');
 
   const run = await stack.finished(id);
@@ -82,11 +95,29 @@ it('a disk added in mid-copy is not in it, and does no harm', async () => {
 });
 
 it.each([
-  ['an external snapshot taken', async () => virsh(['snapshot-create-as', guest.uuid, '--disk-only', '--no-metadata', '--diskspec', `vda,file=${join(guest.directory, 'behind.qcow2')}`, '--diskspec', 'vdb,snapshot=no', '--diskspec', 'sda,snapshot=no'])],
-  ['a disk added', async () => {
-    await mustRun('COPY_FAILED', 'qemu-img', ['create', '-q', '-f', 'qcow2', join(guest.directory, 'behind.qcow2'), '16M']);
-    return virsh(['attach-disk', guest.uuid, join(guest.directory, 'behind.qcow2'), 'vdz', '--subdriver', 'qcow2', '--persistent']);
-  }],
+  [
+    'an external snapshot taken',
+    async () =>
+      virsh([
+        'snapshot-create-as',
+        guest.uuid,
+        '--disk-only',
+        '--no-metadata',
+        '--diskspec',
+        `vda,file=${join(guest.directory, 'behind.qcow2')}`,
+        '--diskspec',
+        'vdb,snapshot=no',
+        '--diskspec',
+        'sda,snapshot=no',
+      ]),
+  ],
+  [
+    'a disk added',
+    async () => {
+      await mustRun('COPY_FAILED', 'qemu-img', ['create', '-q', '-f', 'qcow2', join(guest.directory, 'behind.qcow2'), '16M']);
+      return virsh(['attach-disk', guest.uuid, join(guest.directory, 'behind.qcow2'), 'vdz', '--subdriver', 'qcow2', '--persistent']);
+    },
+  ],
   ['the domain edited', async () => virsh(['setmem', guest.uuid, '200M', '--config'])],
 ] as const)('%s in the middle of a restore: refused before anything is replaced', async (what, meddle) => {
   const before = await virsh(['dumpxml', '--inactive', guest.uuid]);
@@ -123,7 +154,11 @@ describe('without an agent that answers', () => {
   it('is refused with the hint that names the way out, and nothing has been done', async () => {
     const before = await virsh(['dumpxml', guest.uuid]);
     await guestExec(guest.uuid, ['sh', '-c', '(sleep 1; killall -STOP qemu-ga) >/dev/null 2>&1 &']);
-    await eventually(async () => (await stack.get<{ inspection: { agent: { state: string } } }>(`/v1/servers/${NAME}`)).body.inspection.agent.state, (state) => state === 'silent', 60_000);
+    await eventually(
+      async () => (await stack.get<{ inspection: { agent: { state: string } } }>(`/v1/servers/${NAME}`)).body.inspection.agent.state,
+      (state) => state === 'silent',
+      60_000,
+    );
     const run = await stack.finished((await stack.startBackup(NAME, 'silent', { mode: 'online' })).id);
     expect(run).toMatchObject({ state: 'failed', error: { code: 'QUIESCE_FAILED', hint: expect.stringContaining('--allow-crash-consistent') as string } });
     expect(run.steps.map(({ key }) => key)).toEqual(['examine']);

@@ -7,7 +7,10 @@ import { virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
 import { sha256OfFile, storedDisks } from '../support/oracle';
 
-/** The OS of a server no longer starts and its data disk is intact: only the system disk goes back in time. One guest with two disks throughout; each test says in which state it leaves it. */
+/**
+ * The OS of a server no longer starts and its data disk is intact: only the system disk goes back in time. One guest with two disks throughout; each test
+ * says in which state it leaves it.
+ */
 jest.setTimeout(300_000);
 const NAME = 'e2e-salvage';
 const MIB = 1024 * 1024;
@@ -22,11 +25,21 @@ let dataInode: number;
 
 beforeAll(async () => {
   await stack.start();
-  guest = await stack.addServer({ name: NAME, guest: 'minimal', withGenerationId: true, dataDisk: { sizeBytes: 96 * MIB, format: 'qcow2' }, protection: { disks: [{ target: 'vdb', role: 'data' }] } });
+  guest = await stack.addServer({
+    name: NAME,
+    guest: 'minimal',
+    withGenerationId: true,
+    dataDisk: { sizeBytes: 96 * MIB, format: 'qcow2' },
+    protection: { disks: [{ target: 'vdb', role: 'data' }] },
+  });
   dataFile = guest.dataDisk?.path ?? '';
   dataInode = statSync(dataFile).ino;
   await waitForAgent(guest.uuid, 120_000);
-  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app /data/files && head -c 1000000 /dev/urandom > /opt/app/random && head -c 2000000 /dev/urandom > /data/files/old && sync']);
+  await guestOutput(guest.uuid, [
+    'sh',
+    '-c',
+    'mkdir -p /opt/app /data/files && head -c 1000000 /dev/urandom > /opt/app/random && head -c 2000000 /dev/urandom > /data/files/old && sync',
+  ]);
   point = await stack.backup(NAME, 'baseline', { mode: 'online' });
   system = await checksumFiles(guest.uuid, '/opt/app');
   await writeData('newer');
@@ -156,7 +169,18 @@ describe('restored with its data disk kept', () => {
     const plan = await stack.plan(NAME, point.id, ['vdb']);
     expect((plan.body as RestorePlanBody).keptDisks).toEqual([{ target: 'vdb', path: dataFile, virtualSizeBytes: 96 * MIB }]);
     const snapshot = `${dataFile}.since`;
-    await virsh(['snapshot-create-as', guest.uuid, '--disk-only', '--no-metadata', '--name', 'since', '--diskspec', 'vda,snapshot=no', '--diskspec', `vdb,file=${snapshot}`]);
+    await virsh([
+      'snapshot-create-as',
+      guest.uuid,
+      '--disk-only',
+      '--no-metadata',
+      '--name',
+      'since',
+      '--diskspec',
+      'vda,snapshot=no',
+      '--diskspec',
+      `vdb,file=${snapshot}`,
+    ]);
     const run = await stack.finished((await stack.startRestore(plan)).id);
     expect(run).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining(snapshot) as string } });
     expect((await keep()).keptDisks).toEqual([{ target: 'vdb', path: snapshot, virtualSizeBytes: 96 * MIB }]);
@@ -178,7 +202,11 @@ describe('restored with all disks, the old data disk attached', () => {
     expect(run).toMatchObject({ state: 'succeeded' });
     expect(run.steps.find(({ key }) => key === 'attach:vdb')).toMatchObject({ state: 'succeeded', detail: { attachedAs: 'vdc' } });
     oldSum = await sha256OfFile(oldFile);
-    await guestOutput(guest.uuid, ['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vdc ] && break; sleep 1; done; [ "$(cat /sys/block/vdc/serial)" = modosu-old-vdb ] && [ "$(cat /sys/block/vdc/ro)" = 1 ]']);
+    await guestOutput(guest.uuid, [
+      'sh',
+      '-c',
+      'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vdc ] && break; sleep 1; done; [ "$(cat /sys/block/vdc/serial)" = modosu-old-vdb ] && [ "$(cat /sys/block/vdc/ro)" = 1 ]',
+    ]);
     await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /old && mount -t ext4 -o ro,noload /dev/vdc /old']);
     expect(await checksumFiles(guest.uuid, '/old/files')).toBe(missing);
     await expect(guestOutput(guest.uuid, ['sh', '-c', 'dd if=/dev/zero of=/dev/vdc bs=512 count=1 conv=fsync'])).rejects.toThrow();

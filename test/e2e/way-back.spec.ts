@@ -36,7 +36,8 @@ const write = async (text: string): Promise<string> => {
 const definition = (): Promise<string> => virsh(['dumpxml', '--inactive', guest.uuid]);
 const disk = async (): Promise<string> => /<source file='([^']+)'/.exec(await definition())?.[1] ?? '';
 const generationId = async (): Promise<string> => /<genid>([^<]+)/.exec(await definition())?.[1] ?? '';
-const carrier = async (): Promise<string> => (await guestOutput(guest.uuid, ['sh', '-c', 'ip link set eth0 up; sleep 1; cat /sys/class/net/eth0/carrier'])).trim();
+const carrier = async (): Promise<string> =>
+  (await guestOutput(guest.uuid, ['sh', '-c', 'ip link set eth0 up; sleep 1; cat /sys/class/net/eth0/carrier'])).trim();
 const lineage = async (): Promise<string> => (await stack.get<{ lineageId: string }>(`/v1/servers/${NAME}`)).body.lineageId;
 const refused = async (path: string, body?: object): Promise<Problem & { status: number }> => {
   const { status, body: problem } = await stack.post<Problem>(path, body ?? {});
@@ -139,7 +140,11 @@ describe('a restore that has gone live', () => {
     expect([await disk(), await generationId(), await lineage()]).toEqual([oldDisk, oldGenid, oldLineage]);
     expect((await stack.run(restored.id)).wayBack).toMatchObject({ state: 'undone', closedBy: undone.id });
     await stack.expectOrder(undone, { contents: [{ guest, directory: '/opt/app', sha256: oldContents }] });
-    expect(await refused(`/v1/runs/${restored.id}/undo-plans`)).toMatchObject({ status: 409, code: 'WAY_BACK_CLOSED', hint: expect.stringContaining(undone.id) as string });
+    expect(await refused(`/v1/runs/${restored.id}/undo-plans`)).toMatchObject({
+      status: 409,
+      code: 'WAY_BACK_CLOSED',
+      hint: expect.stringContaining(undone.id) as string,
+    });
   });
 
   it('is redone by undoing the undo, with what had been written to it', async () => {
@@ -186,7 +191,10 @@ describe('behind our back', () => {
     await writeFile(file, (await definition()).replace("<memory unit='KiB'>262144", "<memory unit='KiB'>266240"));
     await virsh(['define', file]);
     const run = await stack.finished((await stack.startRestore(plan)).id);
-    expect(run).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('definition of the server was changed') as string } });
+    expect(run).toMatchObject({
+      state: 'failed',
+      error: { code: 'PLAN_STALE', message: expect.stringContaining('definition of the server was changed') as string },
+    });
     await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: atPoint }] });
     await stack.finished((await stack.confirm(restored.id)).id);
   });
@@ -218,7 +226,11 @@ describe('behind our back', () => {
 
 describe('one lock', () => {
   it('of fifty requests at once one runs, and forty-nine are told who holds the server', async () => {
-    const answers = await Promise.all(Array.from({ length: 50 }, () => stack.post<Problem & { id?: string }>(`/v1/servers/${NAME}/backups`, { kind: 'image', mode: 'online', reason: 'all at once' })));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        stack.post<Problem & { id?: string }>(`/v1/servers/${NAME}/backups`, { kind: 'image', mode: 'online', reason: 'all at once' }),
+      ),
+    );
     const winners = answers.filter(({ status }) => status === 202);
     expect(winners).toHaveLength(1);
     const holder = winners[0]?.body.id;

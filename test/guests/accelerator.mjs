@@ -71,7 +71,7 @@ async function bootsWithKvm(image) {
       await create('qemu'); // when this fails too, the fault is not KVM's: let libvirt say it
       return false;
     }
-    for (const endAt = Date.now() + TRY_FOR_MS; Date.now() < endAt; ) {
+    for (const endAt = Date.now() + TRY_FOR_MS; Date.now() < endAt;) {
       const answer = await ask('virsh', [...connection, 'qemu-agent-command', name, '--timeout', '2', '{"execute":"guest-ping"}'], { timeoutMs: 10_000 });
       if (answer !== null) return true;
       await new Promise((resolvePromise) => setTimeout(resolvePromise, 500));

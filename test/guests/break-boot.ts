@@ -18,11 +18,14 @@ export async function breakBoot(diskPath: string, format?: 'qcow2' | 'raw'): Pro
   const driver = format ?? (await detectFormat(diskPath));
   const write = (offset: number, bytes: number): string[] => ['-c', `write -P 0 ${offset} ${bytes}`];
   const output = await mustRun('HYPERVISOR_COMMAND_FAILED', 'qemu-io', [
-    '-f', driver,
+    '-f',
+    driver,
     ...write(0, BOOT_CODE_BYTES),
     ...write(BOOT_MARK.offset, BOOT_MARK.bytes),
     ...write(BOOT_PARTITION_OFFSET_BYTES, BOOT_PARTITION_ZEROED_BYTES),
-    '-c', 'flush', diskPath,
+    '-c',
+    'flush',
+    diskPath,
   ]);
   // Some versions of qemu-io end with 0 although a write has failed.
   if (output.match(/^wrote (\d+)\/\1 bytes/gm)?.length !== 3) {

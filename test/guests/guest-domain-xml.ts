@@ -11,8 +11,7 @@ export interface GuestDomain {
   readonly consoleLog: string;
 }
 
-const escapeXml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const escapeXml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /** As little machine as possible: each device costs time under emulation. The serial number becomes the host name at the first boot. */
 export function guestDomainXml(domain: GuestDomain): string {
@@ -31,10 +30,7 @@ export function guestDomainXml(domain: GuestDomain): string {
   const uefi =
     domain.uefi === null
       ? []
-      : [
-          `<loader readonly="yes" type="pflash">${escapeXml(domain.uefi.loader)}</loader>`,
-          `<nvram>${escapeXml(domain.uefi.nvram)}</nvram>`,
-        ];
+      : [`<loader readonly="yes" type="pflash">${escapeXml(domain.uefi.loader)}</loader>`, `<nvram>${escapeXml(domain.uefi.nvram)}</nvram>`];
   return [
     `<domain type="${domain.domainType}">`,
     `<name>${escapeXml(domain.name)}</name>`,

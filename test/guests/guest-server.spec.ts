@@ -50,7 +50,10 @@ describe('breaking the boot', () => {
     await breakBoot(disk, format);
 
     if (format === 'qcow2') execFileSync('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', disk, raw]);
-    const expected = Buffer.alloc(4 * MIB, 0xaa).fill(0, 0, 440).fill(0, 510, 512).fill(0, MIB, 2 * MIB);
+    const expected = Buffer.alloc(4 * MIB, 0xaa)
+      .fill(0, 0, 440)
+      .fill(0, 510, 512)
+      .fill(0, MIB, 2 * MIB);
     const file = await open(raw);
     const found = await file.readFile();
     await file.close();

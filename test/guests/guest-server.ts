@@ -99,9 +99,7 @@ export async function createGuestServer(options: GuestServerOptions): Promise<Gu
   const uuid = randomUUID();
   const format = options.format ?? 'qcow2';
   const systemDisk: GuestDisk = { target: 'vda', path: file('disk', format), format };
-  const dataDisk: GuestDisk | null = options.dataDisk
-    ? { target: 'vdb', path: file('data', options.dataDisk.format), format: options.dataDisk.format }
-    : null;
+  const dataDisk: GuestDisk | null = options.dataDisk ? { target: 'vdb', path: file('data', options.dataDisk.format), format: options.dataDisk.format } : null;
   const server: GuestServer = {
     uuid,
     name,

@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
 describe('packages of a guest', () => {
-  it('come from apt\'s list with their epoch, without what a guest has no use for', () => {
+  it("come from apt's list with their epoch, without what a guest has no use for", () => {
     const uris = [
       "'http://mirror/x/libc6_2.36-9_amd64.deb' libc6_2.36-9_amd64.deb 275 MD5Sum:aa",
       "'http://mirror/x/qemu-guest-agent_7.2_amd64.deb' qemu-guest-agent_1%3a7.2+dfsg-7_amd64.deb 346 SHA256:bb",
@@ -39,12 +39,7 @@ describe('the initial ram disk', () => {
       'kernel/drivers/block/virtio_blk.ko.xz: kernel/drivers/virtio/virtio.ko.xz kernel/drivers/virtio/virtio_ring.ko.xz',
     ].join('\n');
     const order = askModule('test/guests/recipe/initrd.mjs', "module.modulesInLoadOrder(input, ['virtio_pci', 'virtio_blk', 'ext4'])", dep);
-    expect((order as string[]).map((file) => file.split('/').at(-1))).toEqual([
-      'virtio_ring.ko.xz',
-      'virtio.ko.xz',
-      'virtio_pci.ko.xz',
-      'virtio_blk.ko.xz',
-    ]);
+    expect((order as string[]).map((file) => file.split('/').at(-1))).toEqual(['virtio_ring.ko.xz', 'virtio.ko.xz', 'virtio_pci.ko.xz', 'virtio_blk.ko.xz']);
   });
 
   it('is an archive whose entries are padded to four bytes and end with the trailer', () => {

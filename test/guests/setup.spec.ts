@@ -31,7 +31,11 @@ function checkout(options: { readonly installed: boolean; readonly npm?: string 
   return root;
 }
 
-function setUp(root: string, args: readonly string[], extra: { readonly uid?: number; readonly env?: Readonly<Record<string, string>> } = {}): SpawnSyncReturns<string> {
+function setUp(
+  root: string,
+  args: readonly string[],
+  extra: { readonly uid?: number; readonly env?: Readonly<Record<string, string>> } = {},
+): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs'), ...args], {
     cwd: root,
     encoding: 'utf8',
@@ -53,7 +57,9 @@ describe('the set-up script', () => {
     const root = checkout({ installed: false });
     const first = setUp(root, ['--for', 'unit']);
     expect(first.status).toBe(0);
-    expect(first.stderr).toMatch(/Missing, and what will be done:\n {2}- npm packages \(npm ci .*\)\nInstalling npm packages \(npm ci\) \(about 1 min\)\n {2}done in \d+ s\n/);
+    expect(first.stderr).toMatch(
+      /Missing, and what will be done:\n {2}- npm packages \(npm ci .*\)\nInstalling npm packages \(npm ci\) \(about 1 min\)\n {2}done in \d+ s\n/,
+    );
     expect(setUp(root, ['--for', 'unit']).stderr).toBe('Set-up for unit: everything is there.\n');
     writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages: { '': {}, 'node_modules/a': { version: '1.0.1', integrity: 'sha512-b' } } }));
     expect(setUp(root, ['--for', 'unit']).status).toBe(0);
@@ -110,7 +116,7 @@ describe('the set-up script', () => {
 });
 
 describe('an interruption', () => {
-  it('ends the children, runs the cleanups and exits with the signal\'s code', async () => {
+  it("ends the children, runs the cleanups and exits with the signal's code", async () => {
     const file = join(directory, 'half-made');
     const program = `
       import { exitCleanlyOnSignals, run, withCleanup } from ${JSON.stringify(join(ROOT, 'scripts/setup/programs.mjs'))};
@@ -151,11 +157,13 @@ describe('apt', () => {
   const call = 'module.apt(["update"], () => {}, input).then(() => "done", (error) => error.message)';
 
   it('waits while another program holds its lock', () => {
-    const program = fakeApt(`cd ${directory}; [ -e second ] && exit 0; touch second; echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7" >&2; exit 100`);
+    const program = fakeApt(
+      `cd ${directory}; [ -e second ] && exit 0; touch second; echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7" >&2; exit 100`,
+    );
     expect(askModule('scripts/setup/packages.mjs', call, { program, retryMs: 10 })).toBe('done');
   });
 
-  it('gives up with the holder\'s name after the wait', () => {
+  it("gives up with the holder's name after the wait", () => {
     const program = fakeApt('echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt)" >&2; exit 100');
     expect(askModule('scripts/setup/packages.mjs', call, { program, retryMs: 10, waitMs: 50 })).toMatch(/still in use by another program .*process 7 \(apt\)/);
   });
@@ -180,7 +188,12 @@ describe('the Temporal CLI', () => {
     return path;
   };
   const locate = (env: Readonly<Record<string, string>>): unknown =>
-    askModule('scripts/setup/temporal.mjs', find, null, { MODOSU_TEMPORAL_CLI: '', MODOSU_CACHE_DIR: join(directory, 'cache'), PATH: join(directory, 'bin'), ...env });
+    askModule('scripts/setup/temporal.mjs', find, null, {
+      MODOSU_TEMPORAL_CLI: '',
+      MODOSU_CACHE_DIR: join(directory, 'cache'),
+      PATH: join(directory, 'bin'),
+      ...env,
+    });
 
   it('is looked for where it is configured, then on PATH, then in the cache', () => {
     expect(locate({})).toBeNull();

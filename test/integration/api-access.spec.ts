@@ -8,7 +8,11 @@ const document = JSON.parse(readFileSync(join(__dirname, '../../docs/openapi.jso
 
 /** Every operation of the document, with a path that names nothing: access is judged before anything else. */
 const ROUTES = Object.entries(document.paths).flatMap(([path, operations]) =>
-  Object.entries(operations).map(([method, operation]) => ({ method: method.toUpperCase(), path: path.replace(/\{[^}]+\}/g, 'nothing'), scope: operation['x-modosu-scope'] })),
+  Object.entries(operations).map(([method, operation]) => ({
+    method: method.toUpperCase(),
+    path: path.replace(/\{[^}]+\}/g, 'nothing'),
+    scope: operation['x-modosu-scope'],
+  })),
 );
 const GUARDED = ROUTES.filter(({ scope }) => scope !== undefined).map(({ method, path, scope }) => [method, path, scope ?? 'admin'] as const);
 
@@ -42,7 +46,10 @@ describe('access to the API', () => {
 
     it('refuses another scheme and a shapeless token', async () => {
       for (const authorization of ['Basic YTpi', 'Bearer', `Bearer ${'x'.repeat(600)}`, 'Bearer a b']) {
-        expect(await api.call(method, path, { token: null, headers: { Authorization: authorization } })).toMatchObject({ status: 401, body: { code: 'TOKEN_INVALID' } });
+        expect(await api.call(method, path, { token: null, headers: { Authorization: authorization } })).toMatchObject({
+          status: 401,
+          body: { code: 'TOKEN_INVALID' },
+        });
       }
     });
 
@@ -50,7 +57,10 @@ describe('access to the API', () => {
     if (lower !== null) {
       const reads = method === 'GET';
       it(`refuses a token that may only ${lower}${reads ? '' : ', and writes that down'}`, async () => {
-        expect(await api.call(method, path, { token: api.tokens[lower], body: reads ? undefined : {} })).toMatchObject({ status: 403, body: { code: 'NOT_ALLOWED', context: { scope } } });
+        expect(await api.call(method, path, { token: api.tokens[lower], body: reads ? undefined : {} })).toMatchObject({
+          status: 403,
+          body: { code: 'NOT_ALLOWED', context: { scope } },
+        });
         if (reads) return;
         const { items } = await api.catalog.listAudit({}, { limit: 200, cursor: null });
         expect(items.at(-1)).toMatchObject({ actor: lower, action: 'request.refused', details: { method, neededScope: scope } });

@@ -5,7 +5,23 @@ import { dataManifestOf, doneDataRestore, hoursAgo, LEDGERS, makeDataPlan, makeD
 const BACKUP = { kind: 'data', reason: 'nightly' };
 const FILES = { scenario: 'data', dataSet: 'uploads', selection: { kind: 'files', paths: ['/srv/uploads/2026'] } };
 const TABLES = { scenario: 'data', dataSet: 'shop', selection: { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }] } };
-const HOSTILE_TABLES = ['orders"; DROP TABLE users; --', "o'rders", 'a.b', '$(id)', '`id`', '-rf', '--help', '../../x', '%s', 'データ', '"', '\\', '\u202eorders', '__proto__', 'x'.repeat(63)];
+const HOSTILE_TABLES = [
+  'orders"; DROP TABLE users; --',
+  "o'rders",
+  'a.b',
+  '$(id)',
+  '`id`',
+  '-rf',
+  '--help',
+  '../../x',
+  '%s',
+  'データ',
+  '"',
+  '\\',
+  '\u202eorders',
+  '__proto__',
+  'x'.repeat(63),
+];
 
 /** What is asked about data, over HTTP. */
 describe('the API, data', () => {
@@ -19,7 +35,8 @@ describe('the API, data', () => {
 
   afterEach(async () => api.close());
 
-  const post = (path: string, body: unknown, options: CallOptions = {}): Promise<CallResult> => api.call('POST', path, { token: api.tokens.operate, body, ...options });
+  const post = (path: string, body: unknown, options: CallOptions = {}): Promise<CallResult> =>
+    api.call('POST', path, { token: api.tokens.operate, body, ...options });
   const backUp = (changes: object = {}, options: CallOptions = {}): Promise<CallResult> => post('/v1/servers/db01/backups', { ...BACKUP, ...changes }, options);
   const plan = (body: object, options: CallOptions = {}): Promise<CallResult> => post('/v1/servers/db01/restore-plans', body, options);
   /** The plan as it is after the worker has judged the request. */
@@ -35,8 +52,18 @@ describe('the API, data', () => {
       const { status, headers, body } = await backUp();
       expect(status).toBe(202);
       expect(headers.get('location')).toBe(`/v1/runs/${String(body['id'])}`);
-      expect(body).toMatchObject({ kind: 'backup-data', state: 'accepted', serverName: 'db01', requestedBy: 'operate', recoverySeconds: null, lostSeconds: null, wayBack: null });
-      expect(api.runStarter.runs).toMatchObject([{ kind: 'backup-data', input: { items: [{ dataSet: UPLOADS }, { dataSet: SHOP }, { dataSet: LEDGERS }], reason: 'nightly' } }]);
+      expect(body).toMatchObject({
+        kind: 'backup-data',
+        state: 'accepted',
+        serverName: 'db01',
+        requestedBy: 'operate',
+        recoverySeconds: null,
+        lostSeconds: null,
+        wayBack: null,
+      });
+      expect(api.runStarter.runs).toMatchObject([
+        { kind: 'backup-data', input: { items: [{ dataSet: UPLOADS }, { dataSet: SHOP }, { dataSet: LEDGERS }], reason: 'nightly' } },
+      ]);
     });
 
     it('of named ones save these alone, and a key is good for one run', async () => {
@@ -50,18 +77,27 @@ describe('the API, data', () => {
 
     it('of an unknown data set are refused, naming the declared ones', async () => {
       const answer = await backUp({ dataSets: ['shop', 'hr'] });
-      expect(answer).toMatchObject({ status: 404, body: { code: 'DATA_SET_NOT_FOUND', detail: expect.stringContaining('no data set "hr": declared are uploads, shop, ledgers') as string } });
+      expect(answer).toMatchObject({
+        status: 404,
+        body: { code: 'DATA_SET_NOT_FOUND', detail: expect.stringContaining('no data set "hr": declared are uploads, shop, ledgers') as string },
+      });
       expect(api.runStarter.runs).toEqual([]);
     });
 
     it('of a server that declares none are refused', async () => {
-      expect(await post('/v1/servers/web01/backups', BACKUP)).toMatchObject({ status: 404, body: { code: 'DATA_SET_NOT_FOUND', detail: expect.stringContaining('none is declared') as string } });
+      expect(await post('/v1/servers/web01/backups', BACKUP)).toMatchObject({
+        status: 404,
+        body: { code: 'DATA_SET_NOT_FOUND', detail: expect.stringContaining('none is declared') as string },
+      });
     });
 
     it('of a busy server are refused with the run that holds it, images and data alike', async () => {
       const { body } = await backUp();
       expect(await backUp()).toMatchObject({ status: 409, body: { code: 'SERVER_BUSY', runId: body['id'] } });
-      expect(await post('/v1/servers/db01/backups', { kind: 'image', mode: 'online', reason: 'x' })).toMatchObject({ status: 409, body: { code: 'SERVER_BUSY', runId: body['id'] } });
+      expect(await post('/v1/servers/db01/backups', { kind: 'image', mode: 'online', reason: 'x' })).toMatchObject({
+        status: 409,
+        body: { code: 'SERVER_BUSY', runId: body['id'] },
+      });
     });
 
     it('of an unknown data set of a busy server: that there is none says more', async () => {
@@ -108,42 +144,73 @@ describe('the API, data', () => {
       expect(headers.get('location')).toBe(`/v1/restore-plans/${planId}`);
       expect(body).toMatchObject({ state: 'planning', scenario: 'data', hash: null });
       const selection = { ...TABLES.selection, schemas: [], whole: false, replace: false };
-      expect(api.runStarter.plans).toEqual([{ scenario: 'data', input: { planId, serverId: seeded.server.id, dataSet: 'shop', recoveryPointId: seeded.dump.id, selection, incidentAt: '2026-03-01T00:10:00.000Z' } }]);
+      expect(api.runStarter.plans).toEqual([
+        {
+          scenario: 'data',
+          input: { planId, serverId: seeded.server.id, dataSet: 'shop', recoveryPointId: seeded.dump.id, selection, incidentAt: '2026-03-01T00:10:00.000Z' },
+        },
+      ]);
       await makeDataPlan(api, planId, { losses: ['Rows of public.orders.'] });
       const shown = await api.call('GET', `/v1/restore-plans/${planId}`);
-      expect(shown.body).toMatchObject({ state: 'ready', body: { scenario: 'data', recoveryPoint: { id: seeded.dump.id, dataSet: SHOP, content: { engineMajor: 15 } }, selection, losses: ['Rows of public.orders.'] } });
+      expect(shown.body).toMatchObject({
+        state: 'ready',
+        body: {
+          scenario: 'data',
+          recoveryPoint: { id: seeded.dump.id, dataSet: SHOP, content: { engineMajor: 15 } },
+          selection,
+          losses: ['Rows of public.orders.'],
+        },
+      });
       expect(shown.headers.get('etag')).toBe(`"${String(shown.body['hash'])}"`);
     });
 
     it('take the newest recovery point of the data set, or the newest from before the incident', async () => {
       expect((await madePlan(TABLES)).body).toMatchObject({ state: 'ready', body: { recoveryPoint: { id: seeded.dump.id } } });
       const incidentAt = hoursAgo(3);
-      expect((await madePlan({ ...TABLES, incidentAt })).body).toMatchObject({ body: { recoveryPoint: { id: seeded.olderDump.id }, loss: { incidentAt, pointInTime: seeded.olderDump.pointInTime, seconds: expect.closeTo(21 * 3600, -1) as number } } });
+      expect((await madePlan({ ...TABLES, incidentAt })).body).toMatchObject({
+        body: {
+          recoveryPoint: { id: seeded.olderDump.id },
+          loss: { incidentAt, pointInTime: seeded.olderDump.pointInTime, seconds: expect.closeTo(21 * 3600, -1) as number },
+        },
+      });
     });
 
     it('with an incident before every recovery point are refused at once', async () => {
-      expect(await plan({ ...TABLES, incidentAt: hoursAgo(48) })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string } });
+      expect(await plan({ ...TABLES, incidentAt: hoursAgo(48) })).toMatchObject({
+        status: 404,
+        body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string },
+      });
       expect(api.runStarter.plans).toEqual([]);
     });
 
     it('of an unknown data set are refused at once', async () => {
-      expect(await plan({ ...TABLES, dataSet: 'hr' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('"hr"') as string } });
+      expect(await plan({ ...TABLES, dataSet: 'hr' })).toMatchObject({
+        status: 404,
+        body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('"hr"') as string },
+      });
       expect(api.runStarter.plans).toEqual([]);
     });
 
     it('of a data set that was never backed up are refused at once', async () => {
       const selection = { kind: 'postgresql', database: 'crm', whole: true };
-      expect(await plan({ ...TABLES, dataSet: 'ledgers', selection })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', hint: expect.stringContaining('modosu backup data db01') as string } });
+      expect(await plan({ ...TABLES, dataSet: 'ledgers', selection })).toMatchObject({
+        status: 404,
+        body: { code: 'NO_RECOVERY_POINT', hint: expect.stringContaining('modosu backup data db01') as string },
+      });
     });
 
     it('of a data set that is declared no more can be made: its recovery points say where it lay', async () => {
       const old = { ...UPLOADS, name: 'old', paths: ['/srv/old'] as const };
       const { id } = await api.catalog.recordDataRecoveryPoint(dataManifestOf(seeded.server, old, hoursAgo(5)));
-      expect((await madePlan({ scenario: 'data', dataSet: 'old', selection: { kind: 'files' } })).body).toMatchObject({ state: 'ready', body: { recoveryPoint: { id, dataSet: old } } });
+      expect((await madePlan({ scenario: 'data', dataSet: 'old', selection: { kind: 'files' } })).body).toMatchObject({
+        state: 'ready',
+        body: { recoveryPoint: { id, dataSet: old } },
+      });
     });
 
     it('of a recovery point that does not exist are refused', async () => {
-      for (const recoveryPointId of [newId('rp'), '../x', "' OR 1=1"]) expect(await plan({ ...TABLES, recoveryPointId })).toMatchObject({ status: 404, body: { code: 'RECOVERY_POINT_NOT_FOUND' } });
+      for (const recoveryPointId of [newId('rp'), '../x', "' OR 1=1"])
+        expect(await plan({ ...TABLES, recoveryPointId })).toMatchObject({ status: 404, body: { code: 'RECOVERY_POINT_NOT_FOUND' } });
       expect(api.runStarter.plans).toEqual([]);
     });
 
@@ -153,13 +220,22 @@ describe('the API, data', () => {
     });
 
     it('of an image are refused, as is a server from data', async () => {
-      expect(await plan({ ...TABLES, recoveryPointId: seeded.image.id })).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('holds an image; this restore needs data') as string } });
-      expect(await plan({ scenario: 'server', recoveryPointId: seeded.dump.id })).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('holds data') as string } });
+      expect(await plan({ ...TABLES, recoveryPointId: seeded.image.id })).toMatchObject({
+        status: 409,
+        body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('holds an image; this restore needs data') as string },
+      });
+      expect(await plan({ scenario: 'server', recoveryPointId: seeded.dump.id })).toMatchObject({
+        status: 409,
+        body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('holds data') as string },
+      });
     });
 
     it('of a damaged recovery point are refused; without one named, the one before it is taken', async () => {
       await api.catalog.markRecoveryPoint(seeded.dump.id, 'damaged', 'a pack is missing');
-      expect(await plan({ ...TABLES, recoveryPointId: seeded.dump.id })).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('is damaged') as string } });
+      expect(await plan({ ...TABLES, recoveryPointId: seeded.dump.id })).toMatchObject({
+        status: 409,
+        body: { code: 'RECOVERY_POINT_NOT_USABLE', detail: expect.stringContaining('is damaged') as string },
+      });
       expect((await madePlan(TABLES)).body).toMatchObject({ body: { recoveryPoint: { id: seeded.olderDump.id } } });
     });
 
@@ -172,7 +248,10 @@ describe('the API, data', () => {
     });
 
     it('of a recovery point of another data set cannot be made', async () => {
-      expect((await madePlan({ ...TABLES, recoveryPointId: seeded.files.id })).body).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_NOT_USABLE', message: expect.stringContaining('not one of the data set "shop"') as string } });
+      expect((await madePlan({ ...TABLES, recoveryPointId: seeded.files.id })).body).toMatchObject({
+        state: 'failed',
+        error: { code: 'RECOVERY_POINT_NOT_USABLE', message: expect.stringContaining('not one of the data set "shop"') as string },
+      });
     });
 
     const files = (paths: readonly string[]) => ({ ...FILES, selection: { kind: 'files', paths } });
@@ -183,11 +262,23 @@ describe('the API, data', () => {
       ['everything there is', files(['/']), 'does not hold /:'],
       ['tables of files', { ...FILES, selection: TABLES.selection }, 'holds files, not databases'],
       ['files of a database', { ...TABLES, selection: { kind: 'files', paths: [] } }, 'holds databases, not files'],
-      ['a database that is not in it', { ...TABLES, selection: { kind: 'postgresql', database: 'postgres', whole: true } }, 'does not hold a database "postgres": it holds shop'],
+      [
+        'a database that is not in it',
+        { ...TABLES, selection: { kind: 'postgresql', database: 'postgres', whole: true } },
+        'does not hold a database "postgres": it holds shop',
+      ],
     ])('of %s cannot be made: DATA_NOT_IN_RECOVERY_POINT', async (_what, body, words) => {
       const failed = await madePlan(body);
-      expect(failed.body).toMatchObject({ state: 'failed', hash: null, body: null, error: { code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining(words) as string } });
-      expect(await post(`/v1/restore-plans/${String(failed.body['id'])}/run`, { reason: 'x', confirm: 'db01' })).toMatchObject({ status: 409, body: { code: 'PLAN_FAILED' } });
+      expect(failed.body).toMatchObject({
+        state: 'failed',
+        hash: null,
+        body: null,
+        error: { code: 'DATA_NOT_IN_RECOVERY_POINT', message: expect.stringContaining(words) as string },
+      });
+      expect(await post(`/v1/restore-plans/${String(failed.body['id'])}/run`, { reason: 'x', confirm: 'db01' })).toMatchObject({
+        status: 409,
+        body: { code: 'PLAN_FAILED' },
+      });
     });
 
     it.each(HOSTILE_TABLES)('take the table %j as a name and nothing else', async (name) => {
@@ -197,7 +288,16 @@ describe('the API, data', () => {
       expect(body['body']).toMatchObject({ selection: { tables: [{ schema: name, name }], schemas: [name] } });
     });
 
-    it.each(['/srv/uploads/a b', '/srv/uploads/-rf', '/srv/uploads/$(id)', "/srv/uploads/'", '/srv/uploads/*', '/srv/uploads/データ', '/srv/uploads/..a', '/srv/uploads/a\nb'])('take the path %j as it is', async (path) => {
+    it.each([
+      '/srv/uploads/a b',
+      '/srv/uploads/-rf',
+      '/srv/uploads/$(id)',
+      "/srv/uploads/'",
+      '/srv/uploads/*',
+      '/srv/uploads/データ',
+      '/srv/uploads/..a',
+      '/srv/uploads/a\nb',
+    ])('take the path %j as it is', async (path) => {
       expect((await madePlan(files([path]))).body).toMatchObject({ state: 'ready', body: { selection: { paths: [path] } } });
     });
 
@@ -251,7 +351,10 @@ describe('the API, data', () => {
       ['no data that is no truth value', { scenario: 'server', noData: 1 }, 'noData'],
       ['another scenario', { ...TABLES, scenario: 'planet' }, 'scenario'],
     ])('with %s are refused, naming the field', async (_what, body, path) => {
-      expect(await plan(body)).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: expect.arrayContaining([expect.objectContaining({ path })]) as unknown } });
+      expect(await plan(body)).toMatchObject({
+        status: 422,
+        body: { code: 'REQUEST_INVALID', errors: expect.arrayContaining([expect.objectContaining({ path })]) as unknown },
+      });
       expect(api.runStarter.plans).toEqual([]);
     });
 
@@ -270,7 +373,14 @@ describe('the API, data', () => {
     });
 
     it('of a server with an incident before every image are refused at once', async () => {
-      expect(await plan({ scenario: 'server', incidentAt: '2001-03-01T02:10:00Z' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining('from before the incident') as string, hint: expect.stringContaining('--recovery-point') as string } });
+      expect(await plan({ scenario: 'server', incidentAt: '2001-03-01T02:10:00Z' })).toMatchObject({
+        status: 404,
+        body: {
+          code: 'NO_RECOVERY_POINT',
+          detail: expect.stringContaining('from before the incident') as string,
+          hint: expect.stringContaining('--recovery-point') as string,
+        },
+      });
       expect(api.runStarter.plans).toEqual([]);
     });
   });
@@ -282,10 +392,14 @@ describe('the API, data', () => {
       planId = String((await madePlan(TABLES)).body['id']);
     });
 
-    const run = (changes: object = {}): Promise<CallResult> => post(`/v1/restore-plans/${planId}/run`, { reason: 'orders were deleted', confirm: 'db01', ...changes });
+    const run = (changes: object = {}): Promise<CallResult> =>
+      post(`/v1/restore-plans/${planId}/run`, { reason: 'orders were deleted', confirm: 'db01', ...changes });
 
     it('is not held: there is no go-live', async () => {
-      expect(await run({ hold: true })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: [{ path: 'hold', message: expect.stringContaining('stays on its network') as string }] } });
+      expect(await run({ hold: true })).toMatchObject({
+        status: 422,
+        body: { code: 'REQUEST_INVALID', errors: [{ path: 'hold', message: expect.stringContaining('stays on its network') as string }] },
+      });
       expect(api.runStarter.runs).toEqual([]);
     });
 
@@ -314,7 +428,13 @@ describe('the API, data', () => {
     it('is shown with its run, its server and among the ways back', async () => {
       const runId = await doneDataRestore(api, seeded);
       const { body } = await api.call('GET', `/v1/runs/${runId}`);
-      expect(body).toMatchObject({ kind: 'restore-data', recoverySeconds: 42, lostSeconds: 3600, allowedActions: ['undo', 'confirm'], wayBack: { state: 'open', volumes: [], data: { dataSet: SHOP, kept: { kind: 'postgresql', replaced: ['public.orders'] } } } });
+      expect(body).toMatchObject({
+        kind: 'restore-data',
+        recoverySeconds: 42,
+        lostSeconds: 3600,
+        allowedActions: ['undo', 'confirm'],
+        wayBack: { state: 'open', volumes: [], data: { dataSet: SHOP, kept: { kind: 'postgresql', replaced: ['public.orders'] } } },
+      });
       expect((await api.call('GET', '/v1/way-backs?server=db01')).body).toMatchObject({ items: [{ runId, data: { kept: { keptBytes: 4 * 1024 * 1024 } } }] });
       expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({ keptBytes: 4 * 1024 * 1024 });
     });
@@ -327,9 +447,16 @@ describe('the API, data', () => {
       expect((await api.call('GET', `/v1/restore-plans/${String(body['id'])}`)).body).toMatchObject({
         state: 'ready',
         scenario: 'undo',
-        body: { undoes: { runId, kind: 'restore-data' }, volumes: [], data: { record: { runId, undone: false }, changes: [{ what: 'table public.orders', rows: { now: 90, then: 120 } }] } },
+        body: {
+          undoes: { runId, kind: 'restore-data' },
+          volumes: [],
+          data: { record: { runId, undone: false }, changes: [{ what: 'table public.orders', rows: { now: 90, then: 120 } }] },
+        },
       });
-      expect(await post(`/v1/restore-plans/${String(body['id'])}/run`, { reason: 'x', confirm: 'db01', hold: true })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+      expect(await post(`/v1/restore-plans/${String(body['id'])}/run`, { reason: 'x', confirm: 'db01', hold: true })).toMatchObject({
+        status: 422,
+        body: { code: 'REQUEST_INVALID' },
+      });
     });
   });
 
@@ -337,7 +464,10 @@ describe('the API, data', () => {
     it('a server is shown with its data sets and the newest data of each', async () => {
       const { body } = await api.call('GET', '/v1/servers/db01');
       expect(body).toMatchObject({ protection: { dataSets: [UPLOADS, SHOP, LEDGERS] }, newestRecoveryPoint: { id: seeded.image.id, kind: 'image' } });
-      expect((body['newestData'] as unknown as { id: string; dataSet: string }[]).map(({ id, dataSet }) => [dataSet, id])).toEqual([['uploads', seeded.files.id], ['shop', seeded.dump.id]]);
+      expect((body['newestData'] as unknown as { id: string; dataSet: string }[]).map(({ id, dataSet }) => [dataSet, id])).toEqual([
+        ['uploads', seeded.files.id],
+        ['shop', seeded.dump.id],
+      ]);
       expect((await api.call('GET', '/v1/servers/web01')).body).toMatchObject({ protection: { dataSets: [] }, newestData: [], newestRecoveryPoint: null });
     });
 
@@ -353,12 +483,21 @@ describe('the API, data', () => {
       expect(kinds).toHaveLength(4);
       expect(kinds.filter(([kind]) => kind === 'data').map(([, id]) => id)).toEqual([seeded.dump.id, seeded.files.id, seeded.olderDump.id]);
       expect((await api.call('GET', `/v1/recovery-points/${seeded.files.id}`)).body).toEqual({ ...seeded.files });
-      expect((await api.call('GET', `/v1/recovery-points/${seeded.dump.id}`)).body).toMatchObject({ kind: 'data', dataSet: 'shop', declared: SHOP, addedBytes: 7 * 1024 * 1024, content: { kind: 'postgresql', databases: [{ name: 'shop' }] } });
+      expect((await api.call('GET', `/v1/recovery-points/${seeded.dump.id}`)).body).toMatchObject({
+        kind: 'data',
+        dataSet: 'shop',
+        declared: SHOP,
+        addedBytes: 7 * 1024 * 1024,
+        content: { kind: 'postgresql', databases: [{ name: 'shop' }] },
+      });
     });
 
     it('an image alone is no data, and data alone no image', async () => {
       await api.catalog.recordRecoveryPoint(manifestOf(seeded.other), 'main');
-      expect(await post('/v1/servers/web01/restore-plans', { ...FILES, dataSet: 'uploads' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT' } });
+      expect(await post('/v1/servers/web01/restore-plans', { ...FILES, dataSet: 'uploads' })).toMatchObject({
+        status: 404,
+        body: { code: 'NO_RECOVERY_POINT' },
+      });
       await api.catalog.markRecoveryPoint(seeded.image.id, 'damaged', 'x');
       expect(await plan({ scenario: 'server' })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT' } });
     });

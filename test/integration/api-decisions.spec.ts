@@ -21,7 +21,8 @@ describe('the API, decisions', () => {
   afterEach(async () => api.close());
 
   const post = (path: string, options: CallOptions = {}): Promise<CallResult> => api.call('POST', path, { token: api.tokens.operate, ...options });
-  const actionsOf = async (runId: string): Promise<readonly string[]> => (await api.catalog.listAudit({ runId }, { limit: 100, cursor: null })).items.map(({ action }) => action);
+  const actionsOf = async (runId: string): Promise<readonly string[]> =>
+    (await api.catalog.listAudit({ runId }, { limit: 100, cursor: null })).items.map(({ action }) => action);
 
   describe('online backups', () => {
     it('are accepted, crash consistency only when asked for', async () => {
@@ -38,7 +39,10 @@ describe('the API, decisions', () => {
       [{ mode: 'online', allowCrashConsistent: 'yes' }, 'allowCrashConsistent'],
       [{ mode: 'sideways' }, 'mode'],
     ])('are refused with %j, naming the field', async (fields, path) => {
-      expect(await post('/v1/servers/db01/backups', { body: { kind: 'image', ...WHY, ...fields } })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: [{ path }] } });
+      expect(await post('/v1/servers/db01/backups', { body: { kind: 'image', ...WHY, ...fields } })).toMatchObject({
+        status: 422,
+        body: { code: 'REQUEST_INVALID', errors: [{ path }] },
+      });
       expect(api.runStarter.runs).toHaveLength(0);
     });
   });
@@ -59,7 +63,12 @@ describe('the API, decisions', () => {
   describe('go-live', () => {
     it('is written down, delivered, and asked twice changes nothing', async () => {
       const runId = await api.waitingRestore(server, point);
-      expect((await api.call('GET', `/v1/runs/${runId}`)).body).toMatchObject({ state: 'running', waitingFor: 'go-live', allowedActions: ['go-live', 'undo', 'cancel'], wayBack: { state: 'open', wentLiveAt: null } });
+      expect((await api.call('GET', `/v1/runs/${runId}`)).body).toMatchObject({
+        state: 'running',
+        waitingFor: 'go-live',
+        allowedActions: ['go-live', 'undo', 'cancel'],
+        wayBack: { state: 'open', wentLiveAt: null },
+      });
       const first = await post(`/v1/runs/${runId}/go-live`, { body: WHY, headers: { 'Idempotency-Key': 'g' } });
       expect(first).toMatchObject({ status: 202, body: { id: runId } });
       expect(first.body['allowedActions']).not.toContain('go-live');
@@ -79,7 +88,9 @@ describe('the API, decisions', () => {
       api.runStarter.down = true;
       expect((await post(`/v1/runs/${runId}/go-live`, { body: WHY })).status).toBe(202);
       expect(await api.catalog.listDecidedButWaiting()).toMatchObject([{ runId }]);
-      expect(api.log).toContainEqual(expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ runId, code: 'TEMPORAL_UNAVAILABLE' }) as object }));
+      expect(api.log).toContainEqual(
+        expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ runId, code: 'TEMPORAL_UNAVAILABLE' }) as object }),
+      );
     });
 
     it('of a run that has ended, that does not wait, that is being cancelled, or that is not there, is refused', async () => {
@@ -157,7 +168,10 @@ describe('the API, decisions', () => {
     it('of a run that is open, has kept nothing, or is not the newest, are refused', async () => {
       const first = await api.doneRestore(server, point);
       const waiting = await api.waitingRestore(server, point);
-      expect(await post(`/v1/runs/${waiting}/undo-plans`)).toMatchObject({ status: 409, body: { code: 'SERVER_BUSY', runId: waiting, hint: expect.stringContaining(`modosu run undo ${waiting}`) as string } });
+      expect(await post(`/v1/runs/${waiting}/undo-plans`)).toMatchObject({
+        status: 409,
+        body: { code: 'SERVER_BUSY', runId: waiting, hint: expect.stringContaining(`modosu run undo ${waiting}`) as string },
+      });
       await api.endRestore(waiting);
       expect(await post(`/v1/runs/${first}/undo-plans`)).toMatchObject({ status: 409, body: { code: 'WAY_BACK_NOT_NEWEST', runId: waiting } });
       const { body: backup } = await post('/v1/servers/db01/backups', { body: { kind: 'image', mode: 'offline', ...WHY } });
@@ -208,14 +222,26 @@ describe('the API, decisions', () => {
       api.clockOffsetMs = 1000;
       const second = await api.doneRestore(server, point);
       const page = await api.call('GET', '/v1/way-backs?limit=1', { token: api.tokens.read });
-      expect(page.body).toMatchObject({ items: [{ runId: second, serverName: 'db01', state: 'open', volumes: [{ target: 'vda', allocatedBytes: 165 * 1024 * 1024 }] }] });
+      expect(page.body).toMatchObject({
+        items: [{ runId: second, serverName: 'db01', state: 'open', volumes: [{ target: 'vda', allocatedBytes: 165 * 1024 * 1024 }] }],
+      });
       const rest = await api.call('GET', `/v1/way-backs?limit=1&cursor=${encodeURIComponent(String(page.body['nextCursor']))}`);
       expect(rest.body).toMatchObject({ items: [{ runId: first }], nextCursor: null });
       expect((await api.call('GET', '/v1/way-backs?server=db01&state=confirmed')).body).toMatchObject({ items: [], nextCursor: null });
-      expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({ wayBacks: [{ runId: second }, { runId: first }], keptBytes: 2 * 165 * 1024 * 1024 });
+      expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({
+        wayBacks: [{ runId: second }, { runId: first }],
+        keptBytes: 2 * 165 * 1024 * 1024,
+      });
     });
 
-    it.each(['state=odd', 'server=db01&server=db02', 'colour=red', 'limit=0', 'cursor=nonsense', `cursor=${Buffer.from("2026 run_x' OR 1=1").toString('base64url')}`])('refuse %s', async (query) => {
+    it.each([
+      'state=odd',
+      'server=db01&server=db02',
+      'colour=red',
+      'limit=0',
+      'cursor=nonsense',
+      `cursor=${Buffer.from("2026 run_x' OR 1=1").toString('base64url')}`,
+    ])('refuse %s', async (query) => {
       expect(await api.call('GET', `/v1/way-backs?${query}`)).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
     });
 
@@ -225,7 +251,9 @@ describe('the API, decisions', () => {
   });
 
   it('a server shows what was declared about it', async () => {
-    expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({ protection: { nics: [], healthChecks: [], quiesce: { before: null, after: null }, onlineBackup: { maxGuestLatencyMs: null } } });
+    expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({
+      protection: { nics: [], healthChecks: [], quiesce: { before: null, after: null }, onlineBackup: { maxGuestLatencyMs: null } },
+    });
   });
 
   it.each(['go-live', 'undo-plans', 'confirm'])('/v1/runs/ID/%s never fails on an id, whatever it is', async (action) => {
@@ -237,7 +265,10 @@ describe('the API, decisions', () => {
 
   it.each(['go-live', 'undo-plans', 'confirm', 'cancel'])('a token that may only read cannot %s, and the attempt is audited', async (action) => {
     const runId = await api.waitingRestore(server, point);
-    expect(await post(`/v1/runs/${runId}/${action}`, { token: api.tokens.read, body: WHY })).toMatchObject({ status: 403, body: { code: 'NOT_ALLOWED', context: { scope: 'operate' } } });
+    expect(await post(`/v1/runs/${runId}/${action}`, { token: api.tokens.read, body: WHY })).toMatchObject({
+      status: 403,
+      body: { code: 'NOT_ALLOWED', context: { scope: 'operate' } },
+    });
     const { items } = await api.catalog.listAudit({}, { limit: 200, cursor: null });
     expect(items.at(-1)).toMatchObject({ actor: 'read', action: 'request.refused', details: { path: `/v1/runs/${runId}/${action}` } });
     expect(await api.catalog.getDecision(runId, 'go-live')).toBeNull();

@@ -36,7 +36,9 @@ describe('committed documents', () => {
 
   it('every operation but /healthz and /readyz needs a token and names its scope', () => {
     const { paths } = makeApiDocument(application) as unknown as { paths: Record<string, Record<string, Record<string, unknown>>> };
-    const open = Object.entries(paths).flatMap(([path, operations]) => Object.values(operations).flatMap((operation) => (operation['security'] === undefined ? [path] : [])));
+    const open = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.values(operations).flatMap((operation) => (operation['security'] === undefined ? [path] : [])),
+    );
     expect(open).toEqual(['/healthz', '/readyz']);
     const scopes = Object.values(paths).flatMap((operations) => Object.values(operations).map((operation) => operation['x-modosu-scope']));
     expect(scopes.filter((scope) => scope === undefined)).toHaveLength(2);
@@ -66,8 +68,28 @@ describe('committed documents', () => {
     expect(judge({ servers: [{ ...server, name: '../db01' }] })).toBe(false);
     expect(judge({ servers: [{ ...server, colour: 'red' }] })).toBe(false);
     const check = { name: 'web', kind: 'tcp', host: '10.0.0.5', port: 443 };
-    expect(judge({ servers: [{ ...server, disks: [{ target: 'vdb', role: 'data' }], nics: [{ mac: '52:54:00:AA:bb:cc', role: 'backup' }], healthChecks: [check], quiesce: { before: ['sync'] }, onlineBackup: {} }] })).toBe(true);
-    for (const wrong of [{ disks: [{ target: '../vdb', role: 'data' }] }, { disks: [{ target: 'vdb', role: 'swap' }] }, { healthChecks: [{ ...check, kind: 'http' }] }, { healthChecks: [{ ...check, port: 0 }] }, { nics: [{ mac: 'x', role: 'backup' }] }, { quiesce: { before: [] } }]) {
+    expect(
+      judge({
+        servers: [
+          {
+            ...server,
+            disks: [{ target: 'vdb', role: 'data' }],
+            nics: [{ mac: '52:54:00:AA:bb:cc', role: 'backup' }],
+            healthChecks: [check],
+            quiesce: { before: ['sync'] },
+            onlineBackup: {},
+          },
+        ],
+      }),
+    ).toBe(true);
+    for (const wrong of [
+      { disks: [{ target: '../vdb', role: 'data' }] },
+      { disks: [{ target: 'vdb', role: 'swap' }] },
+      { healthChecks: [{ ...check, kind: 'http' }] },
+      { healthChecks: [{ ...check, port: 0 }] },
+      { nics: [{ mac: 'x', role: 'backup' }] },
+      { quiesce: { before: [] } },
+    ]) {
       expect(judge({ servers: [{ ...server, ...wrong }] })).toBe(false);
     }
   });

@@ -13,7 +13,16 @@ describe('the estate', () => {
 
   it('is compared, applied, and then the same', async () => {
     const difference = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
-    expect(difference).toMatchObject({ status: 200, body: { changes: [{ subject: 'hypervisor', change: 'create' }, { subject: 'repository', change: 'create' }, { subject: 'server', name: 'db01', change: 'create' }] } });
+    expect(difference).toMatchObject({
+      status: 200,
+      body: {
+        changes: [
+          { subject: 'hypervisor', change: 'create' },
+          { subject: 'repository', change: 'create' },
+          { subject: 'server', name: 'db01', change: 'create' },
+        ],
+      },
+    });
     expect(await api.catalog.listServers()).toEqual([]);
     expect(api.initialised).toEqual([]);
     const applied = await api.call('POST', '/v1/estate', { body: { estate: ESTATE }, headers: { 'If-Match': difference.headers.get('etag') ?? '' } });
@@ -34,7 +43,8 @@ describe('the estate', () => {
       quiesce: { before: ['/usr/local/bin/flush', '--all'] },
       onlineBackup: { maxGuestLatencyMs: 50 },
     };
-    const send = (changes: object) => api.call('POST', '/v1/estate', { body: { estate: { ...ESTATE, servers: [{ ...ESTATE.servers[0], ...protection, ...changes }] } } });
+    const send = (changes: object) =>
+      api.call('POST', '/v1/estate', { body: { estate: { ...ESTATE, servers: [{ ...ESTATE.servers[0], ...protection, ...changes }] } } });
     await api.applyEstate();
     const before = (await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } })).headers.get('etag');
     expect((await send({})).body).toMatchObject({ changes: [{}, {}, { name: 'db01', change: 'update' }] });
@@ -49,10 +59,22 @@ describe('the estate', () => {
       },
     });
     expect((await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } })).headers.get('etag')).not.toBe(before);
-    expect(await send({ healthChecks: [{ name: 'db', kind: 'http' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].healthChecks[0].kind' }] } });
-    expect(await send({ disks: [...protection.disks, { target: 'vdb', role: 'system' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks' }] } });
-    expect(await send({ disks: [{ target: 'vdb; rm -rf /', role: 'data' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks[0].target' }] } });
-    expect(await send({ nics: [...protection.nics, { mac: '52:54:00:aa:bb:cc', role: 'production' }] })).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].nics' }] } });
+    expect(await send({ healthChecks: [{ name: 'db', kind: 'http' }] })).toMatchObject({
+      status: 422,
+      body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].healthChecks[0].kind' }] },
+    });
+    expect(await send({ disks: [...protection.disks, { target: 'vdb', role: 'system' }] })).toMatchObject({
+      status: 422,
+      body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks' }] },
+    });
+    expect(await send({ disks: [{ target: 'vdb; rm -rf /', role: 'data' }] })).toMatchObject({
+      status: 422,
+      body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].disks[0].target' }] },
+    });
+    expect(await send({ nics: [...protection.nics, { mac: '52:54:00:aa:bb:cc', role: 'production' }] })).toMatchObject({
+      status: 422,
+      body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].nics' }] },
+    });
   });
 
   it('is not applied when it has changed since the difference was shown', async () => {
@@ -84,7 +106,10 @@ describe('the estate', () => {
     if (present === undefined) throw new Error('no server');
     api.hypervisor.vanish({ uuid: present.uuid, name: 'db01' });
     const answer = await api.call('POST', '/v1/estate', { body: { estate: ESTATE } });
-    expect(answer).toMatchObject({ status: 200, body: { changes: expect.arrayContaining([expect.objectContaining({ name: 'db01', change: 'unchanged' })]) as unknown } });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { changes: expect.arrayContaining([expect.objectContaining({ name: 'db01', change: 'unchanged' })]) as unknown },
+    });
   });
 
   it('refuses another domain under the name of a known server', async () => {
@@ -107,7 +132,10 @@ describe('the estate', () => {
   it('names every wrong field', async () => {
     const estate = { ...ESTATE, servers: [{ name: '../x', hypervisor: 'local', repository: 'other' }] };
     const answer = await api.call('POST', '/v1/estate', { body: { estate } });
-    expect(answer).toMatchObject({ status: 422, body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].name' }, { path: 'estate.servers[0].repository' }] } });
+    expect(answer).toMatchObject({
+      status: 422,
+      body: { code: 'ESTATE_INVALID', errors: [{ path: 'estate.servers[0].name' }, { path: 'estate.servers[0].repository' }] },
+    });
     expect(await api.call('POST', '/v1/estate', { body: {} })).toMatchObject({ status: 422, body: { errors: [{ path: 'estate' }] } });
   });
 });

@@ -62,7 +62,14 @@ describe('the events of a run', () => {
     await until('running', () => stream.events.length === 2);
     await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: 'running' });
     await until('step', () => stream.events.at(-1)?.run.steps[0]?.key === 'copy:vda');
-    await api.catalog.recordProgress(runId, 'copy:vda', { doneBytes: 5, totalBytes: 10, updatedAt: new Date().toISOString(), bytesPerSecond: 5, secondsLeft: 1, stalledSince: null });
+    await api.catalog.recordProgress(runId, 'copy:vda', {
+      doneBytes: 5,
+      totalBytes: 10,
+      updatedAt: new Date().toISOString(),
+      bytesPerSecond: 5,
+      secondsLeft: 1,
+      stalledSince: null,
+    });
     await until('progress', () => stream.events.at(-1)?.run.steps[0]?.progress?.doneBytes === 5);
     expect(stream.events.at(-1)?.run.steps[0]?.progress).toMatchObject({ bytesPerSecond: 5, secondsLeft: 1, stalledSince: null });
     await api.catalog.finishRun(runId, { state: 'failed', error: new ModosuError('COPY_FAILED', 'x').summary() });

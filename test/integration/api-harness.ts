@@ -158,7 +158,13 @@ export class ApiHarness {
     return planId;
   }
 
-  async completePlan(planId: string, server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = [], changes: Partial<RestorePlanBody> = {}): Promise<void> {
+  async completePlan(
+    planId: string,
+    server: ServerRecord,
+    point: ImageRecoveryPointView,
+    findings: readonly Finding[] = [],
+    changes: Partial<RestorePlanBody> = {},
+  ): Promise<void> {
     const body = { ...planBodyOf(planId, server, point, findings), ...changes };
     await this.catalog.completePlan(planId, body, planHash(body));
   }
@@ -167,7 +173,14 @@ export class ApiHarness {
   async waitingRestore(server: ServerRecord, point: ImageRecoveryPointView): Promise<string> {
     const planId = await this.readyPlan(server, point);
     const { runId } = await this.catalog.acceptPlanned({
-      actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'disk died', planId, confirm: server.name, hold: true,
+      actor: 'test',
+      idempotencyKey: null,
+      requestDigest: '',
+      serverId: server.id,
+      reason: 'disk died',
+      planId,
+      confirm: server.name,
+      hold: true,
     });
     await this.catalog.startRun(runId);
     await this.catalog.openWayBack(runId, KEPT, BEFORE, new Date(Date.now() + 7 * 86_400_000));
@@ -307,10 +320,34 @@ export const planBodyOf = (planId: string, server: ServerRecord, point: ImageRec
   planId,
   runId: newId('run'),
   scenario: 'server',
-  server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: 'local', domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
-  recoveryPoint: { id: point.id, generation: point.generation, pointInTime: point.pointInTime, consistency: 'offline', reason: point.reason, repository: 'main' },
+  server: {
+    serverId: server.id,
+    name: server.name,
+    uuid: server.uuid,
+    hypervisor: 'local',
+    domainName: server.domainName,
+    macs: ['52:54:00:00:00:01'],
+    powerState: 'running',
+  },
+  recoveryPoint: {
+    id: point.id,
+    generation: point.generation,
+    pointInTime: point.pointInTime,
+    consistency: 'offline',
+    reason: point.reason,
+    repository: 'main',
+  },
   definitionFrom: 'present',
-  volumes: [{ target: 'vda', replacesPath: '/disks/vda.qcow2', newPath: '/disks/vda.qcow2.run_x', format: 'qcow2', virtualSizeBytes: 442 * 1024 * 1024, flattened: false }],
+  volumes: [
+    {
+      target: 'vda',
+      replacesPath: '/disks/vda.qcow2',
+      newPath: '/disks/vda.qcow2.run_x',
+      format: 'qcow2',
+      virtualSizeBytes: 442 * 1024 * 1024,
+      flattened: false,
+    },
+  ],
   nvramNewPath: null,
   renewsGenerationId: true,
   quarantinedMacs: ['52:54:00:00:00:01'],
@@ -332,7 +369,15 @@ export const undoPlanBodyOf = (planId: string, server: ServerRecord, ofRunId: st
   planId,
   runId: newId('run'),
   scenario: 'undo',
-  server: { serverId: server.id, name: server.name, uuid: server.uuid, hypervisor: 'local', domainName: server.domainName, macs: ['52:54:00:00:00:01'], powerState: 'running' },
+  server: {
+    serverId: server.id,
+    name: server.name,
+    uuid: server.uuid,
+    hypervisor: 'local',
+    domainName: server.domainName,
+    macs: ['52:54:00:00:00:01'],
+    powerState: 'running',
+  },
   undoes: { runId: ofRunId, kind: 'restore-server', swappedAt: '2026-01-31T12:00:00.000Z', wentLiveAt: '2026-01-31T12:03:00.000Z', reason: 'disk died' },
   volumes: [{ target: 'vda', presentPath: '/disks/vda.qcow2.run_x', returnsToPath: '/disks/vda.qcow2', writtenBytes: 12 * 1024 * 1024 }],
   generationId: { now: 'cccccccc-0000-4000-8000-000000000002', then: 'cccccccc-0000-4000-8000-000000000001' },
@@ -350,7 +395,9 @@ export const undoPlanBodyOf = (planId: string, server: ServerRecord, ofRunId: st
 });
 
 interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>> }>>>>;
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>> }>>>
+  >;
 }
 
 /** Holds answers against docs/openapi.json, so that neither can drift from the other. */
@@ -367,15 +414,22 @@ class ResponseSchemas {
   }
 
   judge(method: string, path: string, status: number, contentType: string, body: unknown): void {
-    const template = Object.keys(this.document.paths).find((candidate) => new RegExp(`^${candidate.replace(/\{[^}]+\}/g, '[^/]+').replaceAll('.', '\\.')}$`).test(path));
+    const template = Object.keys(this.document.paths).find((candidate) =>
+      new RegExp(`^${candidate.replace(/\{[^}]+\}/g, '[^/]+').replaceAll('.', '\\.')}$`).test(path),
+    );
     const media = contentType.split(';')[0] ?? '';
     const operation = template === undefined ? undefined : this.document.paths[template]?.[method.toLowerCase()];
     const answer = operation?.responses[String(status)] === undefined ? 'default' : String(status);
     const known = operation?.responses[answer]?.content?.[media] !== undefined;
     const escaped = (text: string): string => text.replaceAll('~', '~0').replaceAll('/', '~1');
-    const pointer = known ? `openapi#/paths/${escaped(template ?? '')}/${method.toLowerCase()}/responses/${answer}/content/${escaped(media)}/schema` : 'openapi#/components/schemas/Problem';
+    const pointer = known
+      ? `openapi#/paths/${escaped(template ?? '')}/${method.toLowerCase()}/responses/${answer}/content/${escaped(media)}/schema`
+      : 'openapi#/components/schemas/Problem';
     if (!known && media !== 'application/problem+json') throw new Error(`${method} ${path}: status ${status} with ${media} is not in the OpenAPI document`);
     const judge = this.ajv.compile({ $ref: pointer.replaceAll('{', '%7B').replaceAll('}', '%7D') });
-    if (!judge(body)) throw new Error(`${method} ${path}: the answer is not what docs/openapi.json says: ${this.ajv.errorsText(judge.errors)}\n${JSON.stringify(body, null, 1)}`);
+    if (!judge(body))
+      throw new Error(
+        `${method} ${path}: the answer is not what docs/openapi.json says: ${this.ajv.errorsText(judge.errors)}\n${JSON.stringify(body, null, 1)}`,
+      );
   }
 }

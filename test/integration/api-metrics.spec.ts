@@ -25,7 +25,8 @@ describe('metrics and readiness of the API', () => {
   describe('/metrics', () => {
     it('of an installation without anything has no family without a value, and every counter that an alarm waits for', async () => {
       const lines = await scrape();
-      for (const kind of ['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']) expect(lines).toContain(`modosu_runs_total{kind="${kind}",outcome="failed"} 0`);
+      for (const kind of ['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm'])
+        expect(lines).toContain(`modosu_runs_total{kind="${kind}",outcome="failed"} 0`);
       expect(lines).toContain('modosu_restore_bytes_total{kind="restore-data"} 0');
       expect(lines).toEqual(expect.arrayContaining(['modosu_build_info{version="0.0.0-test"} 1', 'modosu_runs_waiting 0', 'modosu_ways_back_open 0']));
       const families = lines.filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2] ?? '');
@@ -35,7 +36,15 @@ describe('metrics and readiness of the API', () => {
     it('shows runs, recovery points, what restores took, ways back and room; every line is well-formed and no id of a run is in it', async () => {
       const { server, point } = await api.seed();
       const done = await api.doneRestore(server, point);
-      const { runId } = await api.catalog.acceptBackup({ actor: 'a', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'x', mode: 'offline', allowCrashConsistent: false });
+      const { runId } = await api.catalog.acceptBackup({
+        actor: 'a',
+        idempotencyKey: null,
+        requestDigest: '',
+        serverId: server.id,
+        reason: 'x',
+        mode: 'offline',
+        allowCrashConsistent: false,
+      });
       const lines = await scrape();
       const at = Date.parse(point.pointInTime) / 1000;
       expect(lines).toEqual(
@@ -62,7 +71,11 @@ describe('metrics and readiness of the API', () => {
       await seedData(api);
       const lines = await scrape();
       expect(lines).toContain('modosu_last_usable_recovery_point_timestamp_seconds{server="db01",kind="data",data_set="ledgers"} 0');
-      expect(lines.filter((line) => line.startsWith('modosu_last_usable_recovery_point_timestamp_seconds{server="db01"')).map((line) => /data_set="(\w*)"/.exec(line)?.[1])).toEqual(['', 'uploads', 'shop', 'ledgers']);
+      expect(
+        lines
+          .filter((line) => line.startsWith('modosu_last_usable_recovery_point_timestamp_seconds{server="db01"'))
+          .map((line) => /data_set="(\w*)"/.exec(line)?.[1]),
+      ).toEqual(['', 'uploads', 'shop', 'ledgers']);
       expect(lines.find((line) => line.includes('data_set="shop"') && line.includes('timestamp'))).toMatch(/ 1\d{9}(\.\d+)?$/);
     });
 
@@ -75,7 +88,9 @@ describe('metrics and readiness of the API', () => {
       const lines = await scrape();
       expect(lines).toContain('modosu_repository_up{repository="main"} 0');
       expect(lines.join('\n')).not.toContain('modosu_repository_free_bytes');
-      expect(api.log).toContainEqual(expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ repository: 'main', code: 'REPOSITORY_UNREACHABLE' }) }));
+      expect(api.log).toContainEqual(
+        expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ repository: 'main', code: 'REPOSITORY_UNREACHABLE' }) }),
+      );
     });
 
     it('many who ask at once share one count', async () => {
@@ -101,12 +116,30 @@ describe('metrics and readiness of the API', () => {
     const ready = (): ReturnType<ApiHarness['call']> => api.call('GET', '/readyz', { token: null });
 
     it('is 200 when a run can be accepted', async () => {
-      expect(await ready()).toMatchObject({ status: 200, body: { status: 'ready', parts: [{ name: 'catalogue', status: 'ok', code: null }, { name: 'temporal', status: 'ok', code: null }] } });
+      expect(await ready()).toMatchObject({
+        status: 200,
+        body: {
+          status: 'ready',
+          parts: [
+            { name: 'catalogue', status: 'ok', code: null },
+            { name: 'temporal', status: 'ok', code: null },
+          ],
+        },
+      });
     });
 
     it('is 503 and names the part that is missing: Temporal', async () => {
       api.runStarter.down = true;
-      expect(await ready()).toMatchObject({ status: 503, body: { status: 'not-ready', parts: [{ name: 'catalogue', status: 'ok' }, { name: 'temporal', status: 'failed', code: 'TEMPORAL_UNAVAILABLE' }] } });
+      expect(await ready()).toMatchObject({
+        status: 503,
+        body: {
+          status: 'not-ready',
+          parts: [
+            { name: 'catalogue', status: 'ok' },
+            { name: 'temporal', status: 'failed', code: 'TEMPORAL_UNAVAILABLE' },
+          ],
+        },
+      });
     });
 
     it('is 503 and names the part that is missing, and nothing of where it is: PostgreSQL', async () => {

@@ -29,7 +29,13 @@ describe('the API', () => {
       for (const selector of ['db01', server.id]) {
         const { status, body } = await api.call('GET', `/v1/servers/${selector}`);
         expect(status).toBe(200);
-        expect(body).toMatchObject({ name: 'db01', inspection: { powerState: 'running', disks: [{ target: 'vda' }] }, inspectionError: null, newestRecoveryPoint: { id: point.id }, openRunId: null });
+        expect(body).toMatchObject({
+          name: 'db01',
+          inspection: { powerState: 'running', disks: [{ target: 'vda' }] },
+          inspectionError: null,
+          newestRecoveryPoint: { id: point.id },
+          openRunId: null,
+        });
       }
     });
 
@@ -92,7 +98,10 @@ describe('the API', () => {
         expect(again).toMatchObject({ status: 202, body: { id: first.body['id'] } });
         expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([null, 'true']);
         expect(api.runStarter.runs).toHaveLength(1);
-        expect(await api.call('POST', '/v1/servers/db01/backups', { body: { ...BACKUP, reason: 'other' }, headers })).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+        expect(await api.call('POST', '/v1/servers/db01/backups', { body: { ...BACKUP, reason: 'other' }, headers })).toMatchObject({
+          status: 422,
+          body: { code: 'IDEMPOTENCY_KEY_REUSED' },
+        });
       });
 
       it.each(['', ' ', 'x'.repeat(256), 'ümlaut'])('refuse the key %j', async (key) => {
@@ -145,7 +154,12 @@ describe('the API', () => {
         expect(status).toBe(202);
         expect(headers.get('location')).toBe(`/v1/restore-plans/${String(body['id'])}`);
         expect(body).toMatchObject({ state: 'planning', hash: null, serverName: 'db01' });
-        expect(api.runStarter.plans).toEqual([{ scenario: 'server', input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } }]);
+        expect(api.runStarter.plans).toEqual([
+          {
+            scenario: 'server',
+            input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+          },
+        ]);
         await api.completePlan(String(body['id']), server, point);
         const shown = await api.call('GET', `/v1/restore-plans/${String(body['id'])}`);
         expect(shown.body).toMatchObject({ state: 'ready', body: { losses: [expect.stringMatching(/lost/)] } });
@@ -164,17 +178,33 @@ describe('the API', () => {
       it('may keep disks; what cannot be the target of one, or is named twice, is refused and starts nothing', async () => {
         await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', keepDisks: ['vdb', 'sdc'] } });
         expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'sdc'], attachOldDisks: [] } }]);
-        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', attachOldDisks: ['../vdb'] } })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: [{ path: 'attachOldDisks[0]' }] } });
-        for (const [keepDisks, path] of [[['/dev/vdb'], 'keepDisks[0]'], [['vda', ''], 'keepDisks[1]'], [['vdb', 'vdb'], 'keepDisks'], ['vdb', 'keepDisks'], [[1], 'keepDisks[0]'], [Array(65).fill('vdb'), 'keepDisks']] as const) {
+        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', attachOldDisks: ['../vdb'] } })).toMatchObject({
+          status: 422,
+          body: { code: 'REQUEST_INVALID', errors: [{ path: 'attachOldDisks[0]' }] },
+        });
+        for (const [keepDisks, path] of [
+          [['/dev/vdb'], 'keepDisks[0]'],
+          [['vda', ''], 'keepDisks[1]'],
+          [['vdb', 'vdb'], 'keepDisks'],
+          ['vdb', 'keepDisks'],
+          [[1], 'keepDisks[0]'],
+          [Array(65).fill('vdb'), 'keepDisks'],
+        ] as const) {
           const answer = await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', keepDisks } });
-          expect(answer).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: expect.arrayContaining([expect.objectContaining({ path })]) as unknown } });
+          expect(answer).toMatchObject({
+            status: 422,
+            body: { code: 'REQUEST_INVALID', errors: expect.arrayContaining([expect.objectContaining({ path })]) as unknown },
+          });
         }
         expect(api.runStarter.plans).toHaveLength(1);
       });
 
       it('need a usable recovery point', async () => {
         await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
-        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT' } });
+        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } })).toMatchObject({
+          status: 404,
+          body: { code: 'NO_RECOVERY_POINT' },
+        });
       });
 
       it('sent twice with one key are one plan', async () => {
@@ -193,7 +223,8 @@ describe('the API', () => {
 
       it('are carried out once, after the name was typed', async () => {
         const planId = await api.readyPlan(server, point);
-        const run = (changes: object) => api.call('POST', `/v1/restore-plans/${planId}/run`, { token: api.tokens.operate, body: { reason: 'disk died', confirm: 'db01', ...changes } });
+        const run = (changes: object) =>
+          api.call('POST', `/v1/restore-plans/${planId}/run`, { token: api.tokens.operate, body: { reason: 'disk died', confirm: 'db01', ...changes } });
         expect(await run({ confirm: 'db02' })).toMatchObject({ status: 422, body: { code: 'CONFIRMATION_MISMATCH' } });
         const accepted = await run({});
         expect(accepted).toMatchObject({ status: 202, body: { kind: 'restore-server', planId, recoveryPointId: point.id } });
@@ -303,12 +334,15 @@ describe('the API', () => {
       }
     });
 
-    it.each(['/v1/runs/ID', '/v1/runs/ID/events', '/v1/restore-plans/ID', '/v1/recovery-points/ID', '/v1/audit?run=ID'])('%s never fails on an id, whatever it is', async (path) => {
-      for (const id of HOSTILE_NAMES) {
-        const answer = await api.call('GET', path.replace('ID', encodeURIComponent(id)));
-        expect([404, 422]).toContain(answer.status);
-      }
-    });
+    it.each(['/v1/runs/ID', '/v1/runs/ID/events', '/v1/restore-plans/ID', '/v1/recovery-points/ID', '/v1/audit?run=ID'])(
+      '%s never fails on an id, whatever it is',
+      async (path) => {
+        for (const id of HOSTILE_NAMES) {
+          const answer = await api.call('GET', path.replace('ID', encodeURIComponent(id)));
+          expect([404, 422]).toContain(answer.status);
+        }
+      },
+    );
   });
 
   describe('at the level of HTTP', () => {
@@ -353,7 +387,10 @@ describe('the API', () => {
 
     it('says which part is away', async () => {
       api.catalog.failWith(new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer.'));
-      expect(await api.call('GET', '/v1/servers')).toMatchObject({ status: 503, body: { code: 'CATALOG_UNAVAILABLE', hint: expect.stringMatching(/PostgreSQL/) as string } });
+      expect(await api.call('GET', '/v1/servers')).toMatchObject({
+        status: 503,
+        body: { code: 'CATALOG_UNAVAILABLE', hint: expect.stringMatching(/PostgreSQL/) as string },
+      });
       expect((await api.call('GET', '/healthz', { token: null })).status).toBe(200);
     });
 
@@ -363,5 +400,27 @@ describe('the API', () => {
   });
 });
 
-const HOSTILE_NAMES = ['../../etc/passwd', '..%2f', 'a..b', 'a b', "a'b", 'a"b', 'a\nb', '-rf', '--help', 'データベース', 'a/b', 'a\u0000b', '%00', 'a;b', '$(id)', '`id`', 'x'.repeat(250), '__proto__', 'constructor', '\u202edb01', "' OR '1'='1", '💾'];
-
+const HOSTILE_NAMES = [
+  '../../etc/passwd',
+  '..%2f',
+  'a..b',
+  'a b',
+  "a'b",
+  'a"b',
+  'a\nb',
+  '-rf',
+  '--help',
+  'データベース',
+  'a/b',
+  'a\u0000b',
+  '%00',
+  'a;b',
+  '$(id)',
+  '`id`',
+  'x'.repeat(250),
+  '__proto__',
+  'constructor',
+  '\u202edb01',
+  "' OR '1'='1",
+  '💾',
+];

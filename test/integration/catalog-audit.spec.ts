@@ -28,7 +28,11 @@ async function writeEntries(count: number): Promise<void> {
 async function tamper(...statements: readonly string[]): Promise<void> {
   await postgres.query(
     postgres.superuserUrl,
-    ['ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only', ...statements, 'ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only'].join(';'),
+    [
+      'ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only',
+      ...statements,
+      'ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only',
+    ].join(';'),
   );
 }
 
@@ -76,7 +80,11 @@ describe('the audit', () => {
     ['a removed entry', 'DELETE FROM audit_entry WHERE seq = 5', 5],
     ['the first entry removed', 'DELETE FROM audit_entry WHERE seq = 1', 1],
     ['a removed entry with the rest renumbered', 'DELETE FROM audit_entry WHERE seq = 2; UPDATE audit_entry SET seq = seq - 1 WHERE seq > 2', 2],
-    ['an entry put before the first', `INSERT INTO audit_entry SELECT 0, at, actor, action, run_id, server_id, details, previous_hash, hash FROM audit_entry WHERE seq = 1`, 0],
+    [
+      'an entry put before the first',
+      `INSERT INTO audit_entry SELECT 0, at, actor, action, run_id, server_id, details, previous_hash, hash FROM audit_entry WHERE seq = 1`,
+      0,
+    ],
   ])('finds %s and names it', async (_what, statement, firstBadSeq) => {
     await writeEntries(6);
     await tamper(statement);
@@ -114,7 +122,10 @@ describe('the audit', () => {
   it('is in the transaction of the change: no entry, no change', async () => {
     const server = await givenServer(catalog);
     const { runId } = await catalog.acceptBackup(backupRequest(server.id));
-    await postgres.query(postgres.ownerUrl, `ALTER TABLE audit_entry ADD CONSTRAINT refuse_some CHECK (action NOT IN ('run.started', 'run.failed', 'step.succeeded', 'token.created'))`);
+    await postgres.query(
+      postgres.ownerUrl,
+      `ALTER TABLE audit_entry ADD CONSTRAINT refuse_some CHECK (action NOT IN ('run.started', 'run.failed', 'step.succeeded', 'token.created'))`,
+    );
     try {
       expect(await codeOf(catalog.startRun(runId))).toBe('INTERNAL');
       expect(await codeOf(catalog.recordStep(runId, { seq: 1, key: 'a', title: 'A', state: 'succeeded' }))).toBe('INTERNAL');

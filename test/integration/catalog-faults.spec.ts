@@ -3,7 +3,17 @@ import type { Catalog } from '../../src/catalog/catalog';
 import { createDataSource } from '../../src/catalog/data-source';
 import { Database } from '../../src/catalog/database';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
-import { actions, backupRequest, codeOf, finishedRestore, givenReadyPlan, givenReadyUndoPlan, givenServer, refusal, restoreRequest } from '../contract/catalog.fixtures';
+import {
+  actions,
+  backupRequest,
+  codeOf,
+  finishedRestore,
+  givenReadyPlan,
+  givenReadyUndoPlan,
+  givenServer,
+  refusal,
+  restoreRequest,
+} from '../contract/catalog.fixtures';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
@@ -41,7 +51,9 @@ describe('PostgreSQL away', () => {
     try {
       const error = await refusal(catalog.check());
       expect(error).toMatchObject({ code: 'CATALOG_UNAVAILABLE', retry: 'later', message: expect.stringContaining('ECONNREFUSED') });
-      const codes = await Promise.all([catalog.listServers(), catalog.authenticate('x'), catalog.audit({ actor: 'a', action: 'b' }), catalog.verifyAudit()].map(codeOf));
+      const codes = await Promise.all(
+        [catalog.listServers(), catalog.authenticate('x'), catalog.audit({ actor: 'a', action: 'b' }), catalog.verifyAudit()].map(codeOf),
+      );
       expect(codes).toEqual(Array(4).fill('CATALOG_UNAVAILABLE'));
     } finally {
       await postgres.startAgain();
@@ -84,16 +96,20 @@ describe('PostgreSQL away', () => {
     ['a wrong password', (url: string) => url.replace('test-only', 'secret-but-wrong')],
     ['an unknown database', (url: string) => url.replace(/\/modosu$/, '/nowhere')],
     ['an unknown host', (url: string) => url.replace('127.0.0.1', 'host.invalid')],
-  ])('is what %s amounts to, and no password shows', async (_what, change) => {
-    const other = createTypeormCatalog(createDataSource({ url: change(postgres.appUrl) }));
-    try {
-      const error = await refusal(other.check());
-      expect(error.code).toBe('CATALOG_UNAVAILABLE');
-      expect(JSON.stringify(error.summary())).not.toMatch(/test-only|secret-but-wrong/);
-    } finally {
-      await other.close();
-    }
-  }, 30_000);
+  ])(
+    'is what %s amounts to, and no password shows',
+    async (_what, change) => {
+      const other = createTypeormCatalog(createDataSource({ url: change(postgres.appUrl) }));
+      try {
+        const error = await refusal(other.check());
+        expect(error.code).toBe('CATALOG_UNAVAILABLE');
+        expect(JSON.stringify(error.summary())).not.toMatch(/test-only|secret-but-wrong/);
+      } finally {
+        await other.close();
+      }
+    },
+    30_000,
+  );
 
   it('is what a pool without a free connection amounts to', async () => {
     const other = createDataSource({ url: postgres.appUrl, poolSize: 1 });
@@ -121,7 +137,13 @@ describe('PostgreSQL away', () => {
     void starting.then(() => {
       up = true;
     });
-    while (!up) results.push(await catalog.check().then(() => 'up', (error: { readonly code: string }) => error.code));
+    while (!up)
+      results.push(
+        await catalog.check().then(
+          () => 'up',
+          (error: { readonly code: string }) => error.code,
+        ),
+      );
     await starting;
     expect(results.length).toBeGreaterThan(0);
     expect(results.filter((code) => code !== 'up' && code !== 'CATALOG_UNAVAILABLE')).toEqual([]);
@@ -155,8 +177,13 @@ describe('a plan that was edited in the database', () => {
   it('is not carried out', async () => {
     const server = await givenServer(catalog);
     const { planId } = await givenReadyPlan(catalog, server);
-    await postgres.query(postgres.superuserUrl, `UPDATE restore_plan SET body = replace(body, '/images/db01.qcow2.run', '/images/other') WHERE id = $1`, [planId]);
-    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('was changed') });
+    await postgres.query(postgres.superuserUrl, `UPDATE restore_plan SET body = replace(body, '/images/db01.qcow2.run', '/images/other') WHERE id = $1`, [
+      planId,
+    ]);
+    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringContaining('was changed'),
+    });
     expect((await actions(catalog)).at(-1)).toBe('run.refused');
     expect(await catalog.listOpenRuns()).toEqual([]);
   });
@@ -172,7 +199,10 @@ describe('the plan of an undo that was edited in the database', () => {
     const newer = await finishedRestore(catalog, server);
     const { planId } = await givenReadyUndoPlan(catalog, server, newer);
     await postgres.query(postgres.superuserUrl, statement, [planId, older]);
-    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('was changed') });
+    expect(await refusal(catalog.acceptPlanned(restoreRequest(server.id, planId)))).toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringContaining('was changed'),
+    });
     expect(await catalog.listOpenRuns()).toEqual([]);
   });
 });

@@ -51,13 +51,19 @@ async function drift(): Promise<readonly string[]> {
 }
 
 const tables = async (): Promise<readonly unknown[]> =>
-  (await postgres.query(postgres.superuserUrl, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') ORDER BY 1`)).map(({ relname }) => relname);
+  (
+    await postgres.query(postgres.superuserUrl, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') ORDER BY 1`)
+  ).map(({ relname }) => relname);
 
 describe('migrations', () => {
   it('are asked for by name while they are missing', async () => {
     const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
     try {
-      expect(await refusal(catalog.check())).toMatchObject({ code: 'CATALOG_SCHEMA_OUTDATED', message: expect.stringContaining(ALL[0]!), hint: 'Run `modosu migrate`.' });
+      expect(await refusal(catalog.check())).toMatchObject({
+        code: 'CATALOG_SCHEMA_OUTDATED',
+        message: expect.stringContaining(ALL[0]!),
+        hint: 'Run `modosu migrate`.',
+      });
       expect(await codeOf(catalog.listServers())).toBe('CATALOG_SCHEMA_OUTDATED');
     } finally {
       await catalog.close();
@@ -121,13 +127,29 @@ describe('migrations', () => {
       expect((await catalog.getServer('db01')).protection).toEqual(NO_PROTECTION);
       expect(await catalog.newestUsable('srv_1')).toMatchObject({ id: 'rp_1', kind: 'image', generation: 1 });
       const nothingDeclared = { quiesce: NO_PROTECTION.quiesce, onlineBackup: NO_PROTECTION.onlineBackup };
-      expect(await catalog.getDispatchable('run_backup')).toEqual({ kind: 'backup-image', input: { runId: 'run_backup', mode: 'offline', allowCrashConsistent: false, ...nothingDeclared } });
+      expect(await catalog.getDispatchable('run_backup')).toEqual({
+        kind: 'backup-image',
+        input: { runId: 'run_backup', mode: 'offline', allowCrashConsistent: false, ...nothingDeclared },
+      });
       expect(await catalog.getDispatchable('run_restore')).toEqual({ kind: 'restore-server', input: { runId: 'run_restore', hold: false } });
       const { wayBack, allowedActions, waitingFor, lostSeconds, steps } = await catalog.getRun('run_restore');
       expect({ wayBack, allowedActions, waitingFor, lostSeconds }).toEqual({ wayBack: null, allowedActions: [], waitingFor: null, lostSeconds: null });
-      expect(steps[0]?.progress).toEqual({ doneBytes: 5, totalBytes: 10, updatedAt: '2026-01-01T00:00:00.000Z', bytesPerSecond: null, secondsLeft: null, stalledSince: null });
-      expect(await catalog.getPlan('plan_ready')).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') } });
-      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({ scenario: 'server', input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null } });
+      expect(steps[0]?.progress).toEqual({
+        doneBytes: 5,
+        totalBytes: 10,
+        updatedAt: '2026-01-01T00:00:00.000Z',
+        bytesPerSecond: null,
+        secondsLeft: null,
+        stalledSince: null,
+      });
+      expect(await catalog.getPlan('plan_ready')).toMatchObject({
+        state: 'failed',
+        error: { code: 'PLAN_STALE', message: expect.stringContaining('earlier version') },
+      });
+      expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({
+        scenario: 'server',
+        input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+      });
     } finally {
       await catalog.close();
     }
@@ -135,8 +157,14 @@ describe('migrations', () => {
 
   it.each([
     ['a kept volume', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, null)`],
-    ['an undo', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_undo', 'undo', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
-    ['the plan of an undo', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_undo', 'planning', 'srv_1', 'undo', 'alice', now(), 'run_restore')`],
+    [
+      'an undo',
+      `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_undo', 'undo', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`,
+    ],
+    [
+      'the plan of an undo',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_undo', 'planning', 'srv_1', 'undo', 'alice', now(), 'run_restore')`,
+    ],
   ])('are not taken back where the version before would forget %s', async (_what, statement) => {
     await postgres.query(postgres.ownerUrl, statement);
     expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_FIRST.length))).toMatchObject({ message: expect.stringContaining('would forget them') });
@@ -148,12 +176,19 @@ describe('migrations', () => {
   });
 
   it('declare no disk and no data set for a server that an earlier version has written, and forget both on the way back', async () => {
-    const protection = async (): Promise<unknown> => (await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_1'`))[0]?.['protection'];
-    await postgres.query(postgres.ownerUrl, `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"dataSets":[{"name":"etc","kind":"files","paths":["/etc"]}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`);
+    const protection = async (): Promise<unknown> =>
+      (await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_1'`))[0]?.['protection'];
+    await postgres.query(
+      postgres.ownerUrl,
+      `UPDATE server SET protection = protection || '{"disks":[{"target":"vdb","role":"data"}],"dataSets":[{"name":"etc","kind":"files","paths":["/etc"]}],"nics":[{"mac":"52:54:00:00:00:01","role":"backup"}]}'`,
+    );
     await revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length);
     const { disks, dataSets, ssh, ...earlier } = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'backup' }] };
     expect(await protection()).toEqual(earlier);
-    await postgres.query(postgres.ownerUrl, `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`);
+    await postgres.query(
+      postgres.ownerUrl,
+      `INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at) VALUES ('srv_2', 'db02', 'uuid-2', 'db02', 'hv1', 'main', 1, 1, 'l2', now())`,
+    );
     await runMigrations(postgres.ownerUrl, postgres.appRole);
     expect(await protection()).toEqual({ ...earlier, disks, dataSets, ssh });
     expect((await postgres.query(postgres.superuserUrl, `SELECT protection FROM server WHERE id = 'srv_2'`))[0]).toEqual({ protection: NO_PROTECTION });
@@ -178,32 +213,67 @@ describe('migrations', () => {
 
   it.each([
     ['a data recovery point', DATA_RECOVERY_POINT],
-    ['a backup of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'backup-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
-    ['a restore of data', `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'restore-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`],
-    ['a plan of data', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, request) VALUES ('plan_data', 'planning', 'srv_1', 'data', 'alice', now(), '{}')`],
+    [
+      'a backup of data',
+      `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'backup-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`,
+    ],
+    [
+      'a restore of data',
+      `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input) VALUES ('run_data', 'restore-data', 'accepted', 'srv_1', '', 'alice', now(), false, '{}')`,
+    ],
+    [
+      'a plan of data',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, request) VALUES ('plan_data', 'planning', 'srv_1', 'data', 'alice', now(), '{}')`,
+    ],
   ])('are not taken back where the version before could not read %s', async (_what, statement) => {
     await postgres.query(postgres.ownerUrl, statement);
-    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length))).toMatchObject({ message: expect.stringContaining('could not read them') });
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length))).toMatchObject({
+      message: expect.stringContaining('could not read them'),
+    });
     expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_DISK_ROLES.slice(1));
     expect(await drift()).toEqual([]);
-    await postgres.query(postgres.ownerUrl, `DELETE FROM recovery_point WHERE kind = 'data'; DELETE FROM restore_plan WHERE scenario = 'data'; DELETE FROM run WHERE id = 'run_data'`);
+    await postgres.query(
+      postgres.ownerUrl,
+      `DELETE FROM recovery_point WHERE kind = 'data'; DELETE FROM restore_plan WHERE scenario = 'data'; DELETE FROM run WHERE id = 'run_data'`,
+    );
     expect(await revertMigrations(postgres.ownerUrl, SINCE_DISK_ROLES.length)).toEqual([...SINCE_DISK_ROLES].reverse());
     await runMigrations(postgres.ownerUrl, postgres.appRole);
   });
 
   it.each(['keep_disks', 'attach_old_disks'])('are not taken back where the version before would carry out a plan without its %s', async (column) => {
-    await postgres.query(postgres.ownerUrl, `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, ${column}) VALUES ('plan_keep', 'planning', 'srv_1', 'server', 'alice', now(), '["vdb"]')`);
-    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length))).toMatchObject({ message: expect.stringContaining('plans that keep disks') });
+    await postgres.query(
+      postgres.ownerUrl,
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, ${column}) VALUES ('plan_keep', 'planning', 'srv_1', 'server', 'alice', now(), '["vdb"]')`,
+    );
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_WAY_BACK.length))).toMatchObject({
+      message: expect.stringContaining('plans that keep disks'),
+    });
     await postgres.query(postgres.ownerUrl, `DELETE FROM restore_plan WHERE id = 'plan_keep'`);
     await runMigrations(postgres.ownerUrl, postgres.appRole);
     expect(await drift()).toEqual([]);
   });
 
   it.each([
-    ['an undo without a run', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'undo', 'alice', now())`, 'restore_plan_undo_check'],
-    ['a restore that undoes', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_x', 'planning', 'srv_1', 'server', 'alice', now(), 'run_restore')`, 'restore_plan_undo_check'],
-    ['a plan of data without a request', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'data', 'alice', now())`, 'restore_plan_scenario_check'],
-    ['a scenario nobody knows', `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'planet', 'alice', now())`, 'restore_plan_scenario_check'],
+    [
+      'an undo without a run',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'undo', 'alice', now())`,
+      'restore_plan_undo_check',
+    ],
+    [
+      'a restore that undoes',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at, undoes_run_id) VALUES ('plan_x', 'planning', 'srv_1', 'server', 'alice', now(), 'run_restore')`,
+      'restore_plan_undo_check',
+    ],
+    [
+      'a plan of data without a request',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'data', 'alice', now())`,
+      'restore_plan_scenario_check',
+    ],
+    [
+      'a scenario nobody knows',
+      `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'planet', 'alice', now())`,
+      'restore_plan_scenario_check',
+    ],
     ['an image without a generation', `UPDATE recovery_point SET generation = null WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['an image that is of a data set', `UPDATE recovery_point SET data_set = 'shop' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['data that is half an image', `UPDATE recovery_point SET kind = 'data' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
@@ -212,10 +282,26 @@ describe('migrations', () => {
     ['a recovery point of another kind', `UPDATE recovery_point SET kind = 'tape' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a run that has ended and waits', `UPDATE run SET waiting_for = 'go-live' WHERE id = 'run_restore'`, 'run_waiting_check'],
     ['an unknown kind of run', `UPDATE run SET kind = 'other'`, 'run_kind_check'],
-    ['a way back that is closed by nobody', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'undone', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, now())`, 'way_back_closed_check'],
-    ['a way back that is closed at no time', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'confirmed', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', null)`, 'way_back_closed_check'],
-    ['an open way back that was closed', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', now())`, 'way_back_closed_check'],
-    ['a way back to an unknown lineage', `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l9', 'l1', now(), now(), null, null, null)`, 'way_back_lineage_before_fkey'],
+    [
+      'a way back that is closed by nobody',
+      `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'undone', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, null, now())`,
+      'way_back_closed_check',
+    ],
+    [
+      'a way back that is closed at no time',
+      `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'confirmed', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', null)`,
+      'way_back_closed_check',
+    ],
+    [
+      'an open way back that was closed',
+      `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l1', 'l1', now(), now(), null, 'run_backup', now())`,
+      'way_back_closed_check',
+    ],
+    [
+      'a way back to an unknown lineage',
+      `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l9', 'l1', now(), now(), null, null, null)`,
+      'way_back_lineage_before_fkey',
+    ],
     ['an unknown decision', `INSERT INTO run_decision VALUES ('run_restore', 'go-home', 'alice', '', now())`, 'run_decision_kind_check'],
   ])('leave no room for %s', async (_what, statement, constraint) => {
     await expect(postgres.query(postgres.ownerUrl, statement)).rejects.toMatchObject({ constraint });
@@ -265,13 +351,18 @@ describe('ensureDatabase', () => {
     await ensureDatabase({ ...options(), appPassword: 'app-password-2' });
     await expect(postgres.query(login('odd-app', 'app-password-1'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
     expect(await postgres.query(login('odd-app', 'app-password-2'), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    const [role] = await postgres.query(postgres.superuserUrl, `SELECT rolpassword, rolsuper, rolcreaterole, rolcreatedb FROM pg_authid WHERE rolname = 'odd-app'`);
+    const [role] = await postgres.query(
+      postgres.superuserUrl,
+      `SELECT rolpassword, rolsuper, rolcreaterole, rolcreatedb FROM pg_authid WHERE rolname = 'odd-app'`,
+    );
     expect(role).toEqual({ rolpassword: expect.stringMatching(/^SCRAM-SHA-256\$4096:/), rolsuper: false, rolcreaterole: false, rolcreatedb: false });
   });
 
   it('takes rights away that a role has got by mistake', async () => {
     await postgres.query(postgres.superuserUrl, 'ALTER ROLE "odd-app" SUPERUSER CREATEROLE');
     await ensureDatabase(options());
-    expect(await postgres.query(postgres.superuserUrl, `SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = 'odd-app'`)).toEqual([{ rolsuper: false, rolcreaterole: false }]);
+    expect(await postgres.query(postgres.superuserUrl, `SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = 'odd-app'`)).toEqual([
+      { rolsuper: false, rolcreaterole: false },
+    ]);
   });
 });

@@ -73,12 +73,18 @@ describe('the way back, asked for by several processes at once', () => {
     expect((await catalog.getServer('db01')).lineageId).toBe(server.lineageId);
     await Promise.all(others.map((other) => other.revertWayBack(runId)));
     expect(await catalog.getWayBack(restore)).toMatchObject({ state: 'open', closedBy: null });
-    expect((await actions(catalog, runId)).filter((action) => action === 'lineage.returned' || action === 'way-back.reverted')).toEqual(['lineage.returned', 'way-back.reverted']);
+    expect((await actions(catalog, runId)).filter((action) => action === 'lineage.returned' || action === 'way-back.reverted')).toEqual([
+      'lineage.returned',
+      'way-back.reverted',
+    ]);
 
     await catalog.finishRun(runId, { state: 'failed', error: null });
     const opening = await swappedRestore(catalog, server);
     await Promise.all(others.flatMap((other) => [other.openWayBack(opening, factsOf(opening), BEFORE, EXPIRY), other.recordGoLive(opening)]));
-    expect((await actions(catalog, opening)).filter((action) => action === 'lineage.started' || action === 'run.went-live')).toEqual(['lineage.started', 'run.went-live']);
+    expect((await actions(catalog, opening)).filter((action) => action === 'lineage.started' || action === 'run.went-live')).toEqual([
+      'lineage.started',
+      'run.went-live',
+    ]);
   });
 
   it('does not let a decision and a cancel pass each other unseen', async () => {
@@ -147,6 +153,8 @@ describe('a long line of redos', () => {
     await catalog.revertWayBack(aborted);
     await catalog.finishRun(aborted, { state: 'failed', error: null });
     expect((await catalog.listWayBacks({ serverId: server.id })).map(({ state }) => state)).toEqual(['reverted', 'open', ...Array<string>(6).fill('undone')]);
-    expect(await postgres.query(postgres.superuserUrl, 'SELECT count(*)::int AS lineages FROM lineage WHERE server_id = $1', [server.id])).toEqual([{ lineages: 2 }]);
+    expect(await postgres.query(postgres.superuserUrl, 'SELECT count(*)::int AS lineages FROM lineage WHERE server_id = $1', [server.id])).toEqual([
+      { lineages: 2 },
+    ]);
   });
 });

@@ -71,8 +71,14 @@ describe('modosu, the CLI', () => {
     });
 
     it('no token, a wrong token, too small a token: exit code 4', async () => {
-      expect(await cli(api, ['server', 'list'], { MODOSU_TOKEN: undefined })).toMatchObject({ code: 4, stderr: expect.stringMatching(/TOKEN_MISSING/) as string });
-      expect(await cli(api, ['server', 'list'], { MODOSU_TOKEN: 'wrong' })).toMatchObject({ code: 4, stderr: expect.stringMatching(/TOKEN_INVALID/) as string });
+      expect(await cli(api, ['server', 'list'], { MODOSU_TOKEN: undefined })).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/TOKEN_MISSING/) as string,
+      });
+      expect(await cli(api, ['server', 'list'], { MODOSU_TOKEN: 'wrong' })).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/TOKEN_INVALID/) as string,
+      });
       await api.seed();
       const refused = await cli(api, ['backup', 'image', 'db01', '--mode', 'offline', '--reason', 'x'], { MODOSU_TOKEN: api.tokens.read });
       expect(refused).toMatchObject({ code: 4, stdout: '', stderr: expect.stringMatching(/NOT_ALLOWED/) as string });
@@ -110,7 +116,8 @@ describe('modosu, the CLI', () => {
       const tokenFile = join(api.directory, 'token');
       await writeFile(tokenFile, api.tokens.read, { mode: 0o600 });
       await mkdir(join(api.directory, 'run'));
-      const write = (supervisorPid: number) => writeFile(join(api.directory, 'run/endpoints.json'), JSON.stringify({ apiUrl: api.url, tokenFile, supervisorPid }));
+      const write = (supervisorPid: number) =>
+        writeFile(join(api.directory, 'run/endpoints.json'), JSON.stringify({ apiUrl: api.url, tokenFile, supervisorPid }));
       await write(process.pid);
       expect(await new CliRun(['run', 'list'], { MODOSU_STATE_DIR: api.directory }).end()).toMatchObject({ code: 0, stderr: '' });
       await write(2 ** 31 - 2); // above the kernel's highest process id
@@ -123,7 +130,8 @@ describe('modosu, the CLI', () => {
       await mkdir(join(api.directory, 'run'));
       await writeFile(join(api.directory, 'run/endpoints.json'), '{"apiUrl": "ftp://x"}');
       expect((await cli(api, ['run', 'list'])).stderr).toMatch(/^warning: .*endpoints\.json/);
-      for (const address of ['ftp://x', 'nonsense', 'http://user:pass@host/']) expect((await cli(api, ['run', 'list'], { MODOSU_API_URL: address })).code).toBe(2);
+      for (const address of ['ftp://x', 'nonsense', 'http://user:pass@host/'])
+        expect((await cli(api, ['run', 'list'], { MODOSU_API_URL: address })).code).toBe(2);
     });
 
     it('shows PostgreSQL being away as a failure with its hint', async () => {
@@ -168,12 +176,19 @@ describe('modosu, the CLI', () => {
     });
 
     it('says what is wrong with a file that is not there', async () => {
-      expect(await cli(api, ['apply', '-f', '/nonexistent/estate.yaml'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/cannot be read: ENOENT/) as string });
+      expect(await cli(api, ['apply', '-f', '/nonexistent/estate.yaml'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/cannot be read: ENOENT/) as string,
+      });
     });
 
     it('names a domain the hypervisor does not know: exit code 3', async () => {
       const path = await estateFile(ESTATE_FILE.replace('name: db01', 'name: web01'));
-      expect(await cli(api, ['apply', '-f', path])).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(/DOMAIN_NOT_FOUND: .*web01 on local/) as string });
+      expect(await cli(api, ['apply', '-f', path])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/DOMAIN_NOT_FOUND: .*web01 on local/) as string,
+      });
     });
   });
 
@@ -186,7 +201,9 @@ describe('modosu, the CLI', () => {
     });
 
     it('lists and shows servers', async () => {
-      expect((await cli(api, ['server', 'list'])).stdout).toMatch(new RegExp(`^NAME +ID +HYPERVISOR.*\ndb01 +${server.id} +local +db01 +main +${server.uuid}\n$`));
+      expect((await cli(api, ['server', 'list'])).stdout).toMatch(
+        new RegExp(`^NAME +ID +HYPERVISOR.*\ndb01 +${server.id} +local +db01 +main +${server.uuid}\n$`),
+      );
       const { code, stdout } = await cli(api, ['server', 'show', 'db01']);
       expect(code).toBe(0);
       expect(stdout).toMatch(/^ {2}power +running$/m);
@@ -267,18 +284,34 @@ describe('modosu, the CLI', () => {
     });
 
     it('lists runs and shows the audit, verified', async () => {
-      const { runId } = await api.catalog.acceptBackup({ actor: 'me\u001b[2J', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'why\u0007', mode: 'offline', allowCrashConsistent: false });
+      const { runId } = await api.catalog.acceptBackup({
+        actor: 'me\u001b[2J',
+        idempotencyKey: null,
+        requestDigest: '',
+        serverId: server.id,
+        reason: 'why\u0007',
+        mode: 'offline',
+        allowCrashConsistent: false,
+      });
       const runs = await cli(api, ['run', 'list']);
       expect(runs.stdout).toContain(runId);
       const audit = await cli(api, ['audit', 'list', '--run', runId]);
       expect(audit.stdout).toMatch(/run\.requested/);
       expect(`${runs.stdout}${audit.stdout}`).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
-      expect(await cli(api, ['audit', 'verify'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^intact: \d+ entries, head [0-9a-f]+/) as string, stderr: '' });
+      expect(await cli(api, ['audit', 'verify'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^intact: \d+ entries, head [0-9a-f]+/) as string,
+        stderr: '',
+      });
     });
 
     it('a broken audit: exit code 1, with the first bad entry', async () => {
       api.catalog.verifyAudit = async () => ({ intact: false, entries: 9, firstBadSeq: 4, problem: 'its hash is not that of its content' });
-      expect(await cli(api, ['audit', 'verify'])).toMatchObject({ code: 1, stdout: 'BROKEN at entry 4 of 9: its hash is not that of its content\n', stderr: expect.stringContaining('AUDIT_CHAIN_BROKEN') as string });
+      expect(await cli(api, ['audit', 'verify'])).toMatchObject({
+        code: 1,
+        stdout: 'BROKEN at entry 4 of 9: its hash is not that of its content\n',
+        stderr: expect.stringContaining('AUDIT_CHAIN_BROKEN') as string,
+      });
     });
   });
 });

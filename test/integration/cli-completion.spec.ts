@@ -61,7 +61,10 @@ describe('completion', () => {
     const { server, other: web01, image: point, dump, olderDump, files } = await seedData(api);
     const done = await api.doneRestore(server, point);
     const waiting = await api.waitingRestore(server, point);
-    expect(await complete('run', 'show', '')).toEqual([expect.stringMatching(new RegExp(`^${waiting}\\trestore-server of db01, running, \\d+ s ago$`)), expect.stringContaining(done)]);
+    expect(await complete('run', 'show', '')).toEqual([
+      expect.stringMatching(new RegExp(`^${waiting}\\trestore-server of db01, running, \\d+ s ago$`)),
+      expect.stringContaining(done),
+    ]);
     expect(await values('run', 'go-live', '')).toEqual([waiting]);
     expect(await values('run', 'cancel', '')).toEqual([waiting]);
     expect(await values('run', 'confirm', '')).toEqual([done]);
@@ -74,7 +77,15 @@ describe('completion', () => {
     expect(await values('restore', 'plan', 'db01', '--scenario', '=', 'server', '--recovery-point', '')).toEqual([]);
     // Whatever has run since: what waits, and what is kept, is offered.
     for (let index = 0; index < 40; index += 1) {
-      const { runId } = await api.catalog.acceptBackup({ actor: 'a', idempotencyKey: null, requestDigest: '', serverId: web01.id, reason: 'nightly', mode: 'offline', allowCrashConsistent: false });
+      const { runId } = await api.catalog.acceptBackup({
+        actor: 'a',
+        idempotencyKey: null,
+        requestDigest: '',
+        serverId: web01.id,
+        reason: 'nightly',
+        mode: 'offline',
+        allowCrashConsistent: false,
+      });
       await api.catalog.startRun(runId);
       await api.catalog.finishRun(runId, { state: 'succeeded', error: null });
     }
@@ -84,7 +95,7 @@ describe('completion', () => {
     expect(await values('run', 'show', '')).not.toContain(waiting);
   });
 
-  it('of files is the shell\'s own', async () => {
+  it("of files is the shell's own", async () => {
     expect(await complete('apply', '-f', '')).toEqual([':files']);
     expect(await complete('apply', '--file', 'est')).toEqual([':files']);
   });
@@ -107,7 +118,8 @@ describe('completion', () => {
   it('nothing that an API says gets onto a command line if it could mean more than a name', async () => {
     await api.seed();
     const [known] = await api.catalog.listServers();
-    api.catalog.listServers = async () => ['db01', '$(reboot)', 'a b', 'x;y', '`id`', 'tab\tx', 'n\nl', "q'"].map((name) => ({ ...known!, name, domainName: 'evil\u001b[2J\tdomain' }));
+    api.catalog.listServers = async () =>
+      ['db01', '$(reboot)', 'a b', 'x;y', '`id`', 'tab\tx', 'n\nl', "q'"].map((name) => ({ ...known!, name, domainName: 'evil\u001b[2J\tdomain' }));
     expect(await complete('server', 'show', '')).toEqual(['db01\tdomain evil[2J domain']);
   });
 
@@ -119,7 +131,9 @@ eval "$(modosu completion bash)"
 COMP_WORDS=(modosu "$@"); COMP_CWORD=$#
 _modosu
 printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout, stderr } = await run('bash', ['--norc', '-c', script, 'bash', ...words], { env: { PATH: process.env['PATH'], MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.read } });
+      const { stdout, stderr } = await run('bash', ['--norc', '-c', script, 'bash', ...words], {
+        env: { PATH: process.env['PATH'], MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.read },
+      });
       expect(stderr).toBe('');
       return stdout.split('\n').filter((text) => text !== '');
     };

@@ -38,40 +38,92 @@ describe('modosu, data', () => {
       expect(stdout).toContain(`modosu run watch ${runId}`);
       await api.catalog.finishRun(runId, { state: 'succeeded', error: null });
       await cli(api, ['backup', 'data', 'db01', '--data-set', 'shop', '--data-set', 'uploads', '--reason', 'x']);
-      expect(api.runStarter.runs).toMatchObject([{ input: { items: [{}, {}, {}] } }, { input: { items: [{ dataSet: { name: 'uploads' } }, { dataSet: { name: 'shop' } }] } }]);
+      expect(api.runStarter.runs).toMatchObject([
+        { input: { items: [{}, {}, {}] } },
+        { input: { items: [{ dataSet: { name: 'uploads' } }, { dataSet: { name: 'shop' } }] } },
+      ]);
     });
 
     it('of an unknown data set, or of a server without any: exit code 3', async () => {
-      expect(await cli(api, ['backup', 'data', 'db01', '--data-set', 'hr', '--reason', 'x'])).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(/^error: DATA_SET_NOT_FOUND: .*declared are uploads, shop, ledgers[^\n]*\nhint: .*dataSets/) as string });
-      expect(await cli(api, ['backup', 'data', 'web01', '--reason', 'x'])).toMatchObject({ code: 3, stderr: expect.stringContaining('none is declared') as string });
-      expect(await cli(api, ['backup', 'data', 'db02', '--reason', 'x'])).toMatchObject({ code: 3, stderr: expect.stringContaining('SERVER_NOT_FOUND') as string });
+      expect(await cli(api, ['backup', 'data', 'db01', '--data-set', 'hr', '--reason', 'x'])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: DATA_SET_NOT_FOUND: .*declared are uploads, shop, ledgers[^\n]*\nhint: .*dataSets/) as string,
+      });
+      expect(await cli(api, ['backup', 'data', 'web01', '--reason', 'x'])).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('none is declared') as string,
+      });
+      expect(await cli(api, ['backup', 'data', 'db02', '--reason', 'x'])).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('SERVER_NOT_FOUND') as string,
+      });
     });
 
     it('of a busy server: exit code 5 and the run that holds it', async () => {
       await cli(api, ['backup', 'data', 'db01', '--reason', 'x']);
-      expect(await cli(api, ['backup', 'data', 'db01', '--reason', 'x'])).toMatchObject({ code: 5, stdout: '', stderr: expect.stringMatching(/SERVER_BUSY: .*\nrun: {3}run_/) as string });
+      expect(await cli(api, ['backup', 'data', 'db01', '--reason', 'x'])).toMatchObject({
+        code: 5,
+        stdout: '',
+        stderr: expect.stringMatching(/SERVER_BUSY: .*\nrun: {3}run_/) as string,
+      });
     });
 
     it('--wait on one that fails: exit code 6', async () => {
-      api.runStarter.onRun = async ({ input: { runId } }) => void setTimeout(() => void api.catalog.startRun(runId).then(() => api.catalog.finishRun(runId, { state: 'failed', error: new ModosuError('DATA_INCOMPLETE', '/srv/x').summary() })), 20);
-      expect(await cli(api, ['backup', 'data', 'db01', '--reason', 'x', '--wait'])).toMatchObject({ code: 6, stderr: expect.stringContaining('DATA_INCOMPLETE: /srv/x') as string });
+      api.runStarter.onRun = async ({ input: { runId } }) =>
+        void setTimeout(
+          () =>
+            void api.catalog
+              .startRun(runId)
+              .then(() => api.catalog.finishRun(runId, { state: 'failed', error: new ModosuError('DATA_INCOMPLETE', '/srv/x').summary() })),
+          20,
+        );
+      expect(await cli(api, ['backup', 'data', 'db01', '--reason', 'x', '--wait'])).toMatchObject({
+        code: 6,
+        stderr: expect.stringContaining('DATA_INCOMPLETE: /srv/x') as string,
+      });
     });
 
     it.each(['', 'a\nb', 'x'.repeat(65)])('the data set %j is none: exit code 2', async (name) => {
-      expect(await cli(api, ['backup', 'data', 'db01', '--data-set', name, '--reason', 'x'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('dataSets[0]') as string });
+      expect(await cli(api, ['backup', 'data', 'db01', '--data-set', name, '--reason', 'x'])).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('dataSets[0]') as string,
+      });
     });
   });
 
   describe('restore plan --scenario data', () => {
     it('asks for tables and schemas, as SQL writes their names', async () => {
       planWith();
-      const { code } = await cli(api, [...TABLES, '--table', 'sales."Größe"', '--schema', 'hr', '--replace', '--recovery-point', seeded.olderDump.id, '--incident-at', '2026-03-01T03:10:00+01:00']);
+      const { code } = await cli(api, [
+        ...TABLES,
+        '--table',
+        'sales."Größe"',
+        '--schema',
+        'hr',
+        '--replace',
+        '--recovery-point',
+        seeded.olderDump.id,
+        '--incident-at',
+        '2026-03-01T03:10:00+01:00',
+      ]);
       expect(code).toBe(0);
       expect(asked()).toMatchObject({
         dataSet: 'shop',
         recoveryPointId: seeded.olderDump.id,
         incidentAt: '2026-03-01T02:10:00.000Z',
-        selection: { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }, { schema: 'sales', name: 'Größe' }], schemas: ['hr'], whole: false, replace: true },
+        selection: {
+          kind: 'postgresql',
+          database: 'shop',
+          tables: [
+            { schema: 'public', name: 'orders' },
+            { schema: 'sales', name: 'Größe' },
+          ],
+          schemas: ['hr'],
+          whole: false,
+          replace: true,
+        },
       });
     });
 
@@ -110,7 +162,9 @@ describe('modosu, data', () => {
       ['a kept disk', [...TABLES, '--keep-disk', 'vdb'], '--keep-disk is for --scenario server'],
       ['an old disk', [...TABLES, '--attach-old-disk', 'vdb'], '--attach-old-disk is for --scenario server'],
       ['the image alone', [...TABLES, '--no-data'], '--no-data is for --scenario server'],
-      ...(['--data-set', '--table', '--schema', '--database', '--path'] as const).map((option) => [`${option} of a server`, ['restore', 'plan', 'db01', '--scenario', 'server', option, 'x'], `${option} is for --scenario data`] as const),
+      ...(['--data-set', '--table', '--schema', '--database', '--path'] as const).map(
+        (option) => [`${option} of a server`, ['restore', 'plan', 'db01', '--scenario', 'server', option, 'x'], `${option} is for --scenario data`] as const,
+      ),
       ['--whole of a server', ['restore', 'plan', 'db01', '--scenario', 'server', '--whole'], '--whole is for --scenario data'],
       ['--replace of a server', ['restore', 'plan', 'db01', '--scenario', 'server', '--replace'], '--replace is for --scenario data'],
     ] as const)('with %s is a wrong usage: exit code 2, nothing is started', async (_what, argv, words) => {
@@ -120,7 +174,11 @@ describe('modosu, data', () => {
 
     it.each([
       ['an incident that is no time', [...TABLES, '--incident-at', 'yesterday'], /incidentAt: must be a time like 2026-03-01T02:10:00Z/],
-      ['an incident of a server that is no time', ['restore', 'plan', 'db01', '--scenario', 'server', '--incident-at', '2026-03-01'], /incidentAt: must be a time like/],
+      [
+        'an incident of a server that is no time',
+        ['restore', 'plan', 'db01', '--scenario', 'server', '--incident-at', '2026-03-01'],
+        /incidentAt: must be a time like/,
+      ],
       ['a path with ..', [...PLAN, '--data-set', 'uploads', '--path', '/srv/uploads/../../etc'], /selection\.paths\[0\]: must not contain/],
       ['a relative path', [...PLAN, '--data-set', 'uploads', '--path', 'a'], /selection\.paths\[0\]: must be an absolute path/],
     ])('with %s: exit code 2, nothing is started', async (_what, argv, words) => {
@@ -129,21 +187,41 @@ describe('modosu, data', () => {
     });
 
     it('of an unknown data set, or one that was never backed up: exit code 3', async () => {
-      expect(await cli(api, [...PLAN, '--data-set', 'hr', '--path', '/x'])).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('NO_RECOVERY_POINT') as string });
-      expect(await cli(api, [...PLAN, '--data-set', 'ledgers', '--database', 'hr', '--whole'])).toMatchObject({ code: 3, stderr: expect.stringContaining('modosu backup data db01') as string });
+      expect(await cli(api, [...PLAN, '--data-set', 'hr', '--path', '/x'])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringContaining('NO_RECOVERY_POINT') as string,
+      });
+      expect(await cli(api, [...PLAN, '--data-set', 'ledgers', '--database', 'hr', '--whole'])).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('modosu backup data db01') as string,
+      });
     });
 
     it('of a recovery point that cannot serve: exit codes 3 and 1', async () => {
       const { id } = await api.catalog.recordDataRecoveryPoint(dataManifestOf(seeded.other, SHOP, hoursAgo(1)));
-      expect(await cli(api, [...TABLES, '--recovery-point', id])).toMatchObject({ code: 3, stderr: expect.stringContaining('RECOVERY_POINT_NOT_FOUND') as string });
-      expect(await cli(api, [...TABLES, '--recovery-point', seeded.image.id])).toMatchObject({ code: 1, stderr: expect.stringContaining('RECOVERY_POINT_NOT_USABLE') as string });
+      expect(await cli(api, [...TABLES, '--recovery-point', id])).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining('RECOVERY_POINT_NOT_FOUND') as string,
+      });
+      expect(await cli(api, [...TABLES, '--recovery-point', seeded.image.id])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('RECOVERY_POINT_NOT_USABLE') as string,
+      });
       await api.catalog.markRecoveryPoint(seeded.dump.id, 'damaged', 'x');
-      expect(await cli(api, [...TABLES, '--recovery-point', seeded.dump.id])).toMatchObject({ code: 1, stderr: expect.stringContaining('RECOVERY_POINT_NOT_USABLE') as string });
+      expect(await cli(api, [...TABLES, '--recovery-point', seeded.dump.id])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('RECOVERY_POINT_NOT_USABLE') as string,
+      });
     });
 
     it('of what the recovery point does not hold: exit code 3, with what it holds', async () => {
       planWith();
-      expect(await cli(api, [...PLAN, '--data-set', 'uploads', '--path', '/etc/shadow'])).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(/DATA_NOT_IN_RECOVERY_POINT: .*does not hold \/etc\/shadow: it holds \/srv\/uploads, \/etc\/app/) as string });
+      expect(await cli(api, [...PLAN, '--data-set', 'uploads', '--path', '/etc/shadow'])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/DATA_NOT_IN_RECOVERY_POINT: .*does not hold \/etc\/shadow: it holds \/srv\/uploads, \/etc\/app/) as string,
+      });
     });
 
     const CHANGES: DataSurvey['changes'] = [
@@ -160,22 +238,36 @@ describe('modosu, data', () => {
       const { hash } = await api.catalog.getPlan(planId());
       expect(stdout).toMatch(/^Data restore plan plan_\w+\n\nInto this running server; compare before you go on\n {2}name +db01\n {2}UUID +[0-9a-f-]{36}\n/);
       expect(stdout).toMatch(/state now +running, guest agent answering\n/);
-      expect(stdout).toMatch(new RegExp(`From this recovery point\n {2}id +${seeded.dump.id}\n {2}data set +shop: PostgreSQL shop; before: /usr/local/bin/flush "all of it"\n {2}point in time +\\S+ \\S+Z, (59 min|60 min|1 h).* ago\n {2}snapshot +e{64}\n {2}reason +nightly\n`));
-      expect(stdout).toMatch(/What comes back\n {2}selected +of the database shop:\n +table public\.orders\n +schema hr\n +tables that exist stay; these land beside, to compare\n/);
+      expect(stdout).toMatch(
+        new RegExp(
+          `From this recovery point\n {2}id +${seeded.dump.id}\n {2}data set +shop: PostgreSQL shop; before: /usr/local/bin/flush "all of it"\n {2}point in time +\\S+ \\S+Z, (59 min|60 min|1 h).* ago\n {2}snapshot +e{64}\n {2}reason +nightly\n`,
+        ),
+      );
+      expect(stdout).toMatch(
+        /What comes back\n {2}selected +of the database shop:\n +table public\.orders\n +schema hr\n +tables that exist stay; these land beside, to compare\n/,
+      );
       expect(stdout).toMatch(/Findings\n {2}WARNING {2}DATABASE_TABLE_IN_USE: somebody reads it\n {6}pid 7\n/);
-      expect(stdout).toMatch(/EFFECT +WHAT +COUNT +SIZE +ROWS +SUCH AS\n {2}REPLACED +table public\.orders +1 +3 MiB +90 -> 120 *\n {2}beside +table public\.\[2Jusers +1 +- +\? -> 7 +a, b, c\n/);
+      expect(stdout).toMatch(
+        /EFFECT +WHAT +COUNT +SIZE +ROWS +SUCH AS\n {2}REPLACED +table public\.orders +1 +3 MiB +90 -> 120 *\n {2}beside +table public\.\[2Jusers +1 +- +\? -> 7 +a, b, c\n/,
+      );
       expect(stdout).toContain('What goes back in time or is lost\n  - 30 rows of public.orders.\n');
       expect(stdout).toMatch(/lost \(RPO\) +30 min: from \S+ \S+Z to \S+ \S+Z\n {2}takes \(RTO\) +no estimate yet/);
       expect(stdout).toContain('Put missing tables in place; the others beside, to compare');
       expect(stdout).toContain(`Plan hash\n  ${hash ?? 'none'}\n`);
-      expect(stdout).toContain(`Next\n  modosu restore run ${planId()} --reason "WHY" --confirm db01 --wait\n  what is replaced is kept: \`modosu run undo RUN\` brings it back`);
+      expect(stdout).toContain(
+        `Next\n  modosu restore run ${planId()} --reason "WHY" --confirm db01 --wait\n  what is replaced is kept: \`modosu run undo RUN\` brings it back`,
+      );
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
-      expect((await cli(api, ['restore', 'show', planId()])).stdout.replace(/\(?\d+ min \d+ s|\d+ min|1 h/g, '')).toBe(stdout.replace(/\(?\d+ min \d+ s|\d+ min|1 h/g, ''));
+      expect((await cli(api, ['restore', 'show', planId()])).stdout.replace(/\(?\d+ min \d+ s|\d+ min|1 h/g, '')).toBe(
+        stdout.replace(/\(?\d+ min \d+ s|\d+ min|1 h/g, ''),
+      );
     });
 
     it('says of files which come back, and whether those that differ are replaced', async () => {
       planWith();
-      expect((await cli(api, [...PLAN, '--data-set', 'uploads'])).stdout).toMatch(/data set +uploads: files \/srv\/uploads, \/etc\/app without \*\.tmp\n[\s\S]*selected +everything of the data set\n +files that exist stay as they are\n[\s\S]*FILES_CHANGED_WHILE_READ: A file changed[\s\S]*What changes\n {2}nothing\n/);
+      expect((await cli(api, [...PLAN, '--data-set', 'uploads'])).stdout).toMatch(
+        /data set +uploads: files \/srv\/uploads, \/etc\/app without \*\.tmp\n[\s\S]*selected +everything of the data set\n +files that exist stay as they are\n[\s\S]*FILES_CHANGED_WHILE_READ: A file changed[\s\S]*What changes\n {2}nothing\n/,
+      );
       const { stdout } = await cli(api, [...PLAN, '--data-set', 'uploads', '--path', '/srv/uploads/a', '--replace']);
       expect(stdout).toMatch(/selected +\/srv\/uploads\/a\n +files that differ are replaced\n/);
       expect(stdout).toContain('replace those that differ; what stood there is kept');
@@ -192,7 +284,17 @@ describe('modosu, data', () => {
       planWith({ changes: CHANGES });
       const { code, stdout } = await cli(api, [...TABLES, '--output', 'json']);
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ id: planId(), state: 'ready', scenario: 'data', body: { scenario: 'data', recoveryPoint: { id: seeded.dump.id, dataSet: SHOP }, selection: { tables: [{ schema: 'public', name: 'orders' }] }, changes: CHANGES } });
+      expect(JSON.parse(stdout)).toMatchObject({
+        id: planId(),
+        state: 'ready',
+        scenario: 'data',
+        body: {
+          scenario: 'data',
+          recoveryPoint: { id: seeded.dump.id, dataSet: SHOP },
+          selection: { tables: [{ schema: 'public', name: 'orders' }] },
+          changes: CHANGES,
+        },
+      });
       expect(JSON.parse((await cli(api, ['restore', 'show', planId(), '-o', 'json'])).stdout)).toEqual(JSON.parse(stdout));
     });
 
@@ -209,9 +311,19 @@ describe('modosu, data', () => {
       planWith();
       await cli(api, TABLES);
       const run = ['restore', 'run', planId(), '--reason', 'orders were deleted', '--confirm', 'db01'];
-      expect(await cli(api, [...run, '--hold'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/hold: is for restores of a server only: data is restored into the running server/) as string });
+      expect(await cli(api, [...run, '--hold'])).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/hold: is for restores of a server only: data is restored into the running server/) as string,
+      });
       api.runStarter.onRun = async ({ input: { runId } }) =>
-        void setTimeout(() => void api.catalog.startRun(runId).then(() => api.catalog.finishRun(runId, { state: 'succeeded', error: null, recoverySeconds: 42, lostSeconds: 3600 })), 20);
+        void setTimeout(
+          () =>
+            void api.catalog
+              .startRun(runId)
+              .then(() => api.catalog.finishRun(runId, { state: 'succeeded', error: null, recoverySeconds: 42, lostSeconds: 3600 })),
+          20,
+        );
       const { code, stdout } = await cli(api, [...run, '--wait']);
       expect(code).toBe(0);
       expect(stdout).toMatch(/kind +restore-data\n/);
@@ -223,7 +335,9 @@ describe('modosu, data', () => {
     it('is shown with the run and among the ways back', async () => {
       const runId = await doneDataRestore(api, seeded);
       const { stdout } = await cli(api, ['run', 'show', runId]);
-      expect(stdout).toMatch(/Way back\n {2}state +open: the old data is kept\n {2}holds +4 MiB\n +data set shop, in the guest\n +replaced: public\.orders, their rows are kept in the schema kept_x\n {2}lives until +.* from now; then the old data is deleted\n/);
+      expect(stdout).toMatch(
+        /Way back\n {2}state +open: the old data is kept\n {2}holds +4 MiB\n +data set shop, in the guest\n +replaced: public\.orders, their rows are kept in the schema kept_x\n {2}lives until +.* from now; then the old data is deleted\n/,
+      );
       expect(stdout).not.toContain('volumes');
       expect(stdout).toMatch(new RegExp(`Next\n {2}undo +modosu run undo ${runId}\n {2}confirm +modosu run confirm ${runId} --reason "WHY"\n`));
       expect((await cli(api, ['way-back', 'list'])).stdout).toMatch(new RegExp(`^${runId} +db01 +open +4 MiB `, 'm'));
@@ -237,11 +351,16 @@ describe('modosu, data', () => {
       expect(stdout).toMatch(/^Undo plan plan_\w+\n\nThis server is put back; compare before you go on\n {2}name +db01\n/);
       expect(stdout).toMatch(new RegExp(`What is undone\n {2}run +${runId}\n {2}kind +restore-data\n {2}reason +orders were deleted\n`));
       expect(stdout).toMatch(/What would be lost\n {2}- Rows written to public\.orders since are kept aside\.\n/);
-      expect(stdout).toMatch(/Data that goes back\n {2}data set +shop: PostgreSQL shop.*\n {2}kept +replaced: public\.orders, their rows are kept in the schema kept_x\n {2}EFFECT +WHAT .*\n {2}REPLACED +table public\.orders +1 +- +90 -> 120 *\n/);
+      expect(stdout).toMatch(
+        /Data that goes back\n {2}data set +shop: PostgreSQL shop.*\n {2}kept +replaced: public\.orders, their rows are kept in the schema kept_x\n {2}EFFECT +WHAT .*\n {2}REPLACED +table public\.orders +1 +- +90 -> 120 *\n/,
+      );
       expect(stdout).not.toMatch(/Volumes|generation id|What it returns to/);
       expect(stdout).toContain('Put back what the restore had replaced; what stands there now is kept');
       expect(stdout).toContain(`Next\n  modosu run undo ${runId} --plan ${planId()} --reason "WHY" --confirm db01 --wait`);
-      expect(JSON.parse((await cli(api, ['restore', 'show', planId(), '-o', 'json'])).stdout)).toMatchObject({ scenario: 'undo', body: { volumes: [], data: { record: { runId, dataSet: SHOP }, changes: [{ what: 'table public.orders' }] } } });
+      expect(JSON.parse((await cli(api, ['restore', 'show', planId(), '-o', 'json'])).stdout)).toMatchObject({
+        scenario: 'undo',
+        body: { volumes: [], data: { record: { runId, dataSet: SHOP }, changes: [{ what: 'table public.orders' }] } },
+      });
       await cli(api, ['run', 'undo', runId, '--plan', planId(), '--confirm', 'db01', '--reason', 'wrong table']);
       expect(api.runStarter.runs.at(-1)).toMatchObject({ kind: 'undo', input: { ofRunId: runId } });
     });
@@ -250,12 +369,17 @@ describe('modosu, data', () => {
   describe('inventory', () => {
     it('server show lists the data sets and the newest data of each', async () => {
       const { stdout } = await cli(api, ['server', 'show', 'db01']);
-      expect(stdout).toMatch(/data sets +uploads: files \/srv\/uploads, \/etc\/app without \*\.tmp\n +shop: PostgreSQL shop; before: \/usr\/local\/bin\/flush "all of it"\n +ledgers: PostgreSQL hr, crm\n/);
+      expect(stdout).toMatch(
+        /data sets +uploads: files \/srv\/uploads, \/etc\/app without \*\.tmp\n +shop: PostgreSQL shop; before: \/usr\/local\/bin\/flush "all of it"\n +ledgers: PostgreSQL hr, crm\n/,
+      );
       expect(stdout).toMatch(new RegExp(`newest data +uploads: ${seeded.files.id}, .* old\n +shop: ${seeded.dump.id}, .* old\n +ledgers: NONE\n`));
       const without = (await cli(api, ['server', 'show', 'web01'])).stdout;
       expect(without).toMatch(/data sets +none\n/);
       expect(without).not.toContain('newest data');
-      expect(JSON.parse((await cli(api, ['server', 'show', 'db01', '-o', 'json'])).stdout)).toMatchObject({ protection: { dataSets: [UPLOADS, SHOP, {}] }, newestData: [{ id: seeded.files.id }, { id: seeded.dump.id }] });
+      expect(JSON.parse((await cli(api, ['server', 'show', 'db01', '-o', 'json'])).stdout)).toMatchObject({
+        protection: { dataSets: [UPLOADS, SHOP, {}] },
+        newestData: [{ id: seeded.files.id }, { id: seeded.dump.id }],
+      });
     });
 
     it('recovery-point list tells images and data apart', async () => {
@@ -272,8 +396,12 @@ describe('modosu, data', () => {
     });
 
     it('recovery-point show says what a dump and what files hold', async () => {
-      expect((await cli(api, ['recovery-point', 'show', seeded.dump.id])).stdout).toMatch(/kind +data\n[\s\S]*data set +shop: .*\n {2}snapshot +e{64}\n {2}added +7 MiB\n {2}engine +PostgreSQL 15\.18\n {2}databases +shop: 2 tables, 5500 rows, dump 300 MiB\n/);
-      expect((await cli(api, ['recovery-point', 'show', seeded.files.id])).stdout).toMatch(/paths +\/srv\/uploads\n +\/etc\/app\n {2}files +1234\n {2}changed while read +\/srv\/uploads\/a\.log: changed while it was read\n/);
+      expect((await cli(api, ['recovery-point', 'show', seeded.dump.id])).stdout).toMatch(
+        /kind +data\n[\s\S]*data set +shop: .*\n {2}snapshot +e{64}\n {2}added +7 MiB\n {2}engine +PostgreSQL 15\.18\n {2}databases +shop: 2 tables, 5500 rows, dump 300 MiB\n/,
+      );
+      expect((await cli(api, ['recovery-point', 'show', seeded.files.id])).stdout).toMatch(
+        /paths +\/srv\/uploads\n +\/etc\/app\n {2}files +1234\n {2}changed while read +\/srv\/uploads\/a\.log: changed while it was read\n/,
+      );
       expect(JSON.parse((await cli(api, ['recovery-point', 'show', seeded.files.id, '-o', 'json'])).stdout)).toEqual(seeded.files);
     });
 

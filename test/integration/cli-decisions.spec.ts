@@ -76,7 +76,9 @@ describe('modosu, decisions', () => {
       expect(code).toBe(0);
       expect(stdout).toMatch(/Way back\n {2}state +open: the old volumes are kept\n {2}holds +165 MiB\n +vda \/disks\/vda\.qcow2 \(165 MiB\)\n/);
       expect(stdout).toMatch(/went live +no: its production network has never been up/);
-      expect(stdout).toContain(`Next\n  go live  modosu run go-live ${runId} --reason "WHY" --wait\n  undo     modosu run undo ${runId} --reason "WHY" --wait\n  follow   modosu run watch ${runId}`);
+      expect(stdout).toContain(
+        `Next\n  go live  modosu run go-live ${runId} --reason "WHY" --wait\n  undo     modosu run undo ${runId} --reason "WHY" --wait\n  follow   modosu run watch ${runId}`,
+      );
       expect((await cli(api, ['run', 'list'])).stdout).toMatch(new RegExp(`^${runId} +restore-server +db01 +waits: go-live `, 'm'));
     });
   });
@@ -95,12 +97,23 @@ describe('modosu, decisions', () => {
 
     it('without --wait shows the run; of one that has ended or does not wait: exit code 5', async () => {
       const runId = await api.waitingRestore(server, point);
-      expect(await cli(api, ['run', 'go-live', runId, '--reason', 'checked'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining(`Run ${runId}`) as string });
+      expect(await cli(api, ['run', 'go-live', runId, '--reason', 'checked'])).toMatchObject({
+        code: 0,
+        stderr: '',
+        stdout: expect.stringContaining(`Run ${runId}`) as string,
+      });
       await api.endRestore(runId);
-      expect(await cli(api, ['run', 'go-live', runId, '--reason', 'again'])).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining('RUN_FINISHED') as string });
+      expect(await cli(api, ['run', 'go-live', runId, '--reason', 'again'])).toMatchObject({
+        code: 5,
+        stdout: '',
+        stderr: expect.stringContaining('RUN_FINISHED') as string,
+      });
       await cli(api, ['backup', 'image', 'db01', '--mode', 'online', '--reason', 'x']);
       const backup = api.runStarter.runs.at(-1)?.input.runId ?? '';
-      expect(await cli(api, ['run', 'go-live', backup, '--reason', 'x'])).toMatchObject({ code: 5, stderr: expect.stringContaining('RUN_NOT_WAITING') as string });
+      expect(await cli(api, ['run', 'go-live', backup, '--reason', 'x'])).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining('RUN_NOT_WAITING') as string,
+      });
     });
 
     it('with a token that may only read: exit code 4', async () => {
@@ -115,20 +128,27 @@ describe('modosu, decisions', () => {
   describe('run undo, of a run that is open', () => {
     it('cancels it and waits until it has put everything back', async () => {
       const runId = await api.waitingRestore(server, point);
-      api.runStarter.onCancel = async (id) => soon(() => api.catalog.revertWayBack(id).then(() => api.catalog.finishRun(id, { state: 'cancelled', error: null })));
+      api.runStarter.onCancel = async (id) =>
+        soon(() => api.catalog.revertWayBack(id).then(() => api.catalog.finishRun(id, { state: 'cancelled', error: null })));
       const { code, stdout, stderr } = await cli(api, ['run', 'undo', runId, '--reason', 'not what we need', '--wait']);
       expect(code).toBe(0);
       expect(stderr).toMatch(/is still open: it is cancelled and puts back what it has changed\. Nothing is lost before go-live\.$/m);
       expect(stdout).toMatch(/^ {2}state +cancelled$/m);
       expect(stdout).toMatch(/state +reverted: the run has put back itself what it had replaced/);
       const { items } = await api.catalog.listAudit({ runId }, { limit: 100, cursor: null });
-      expect(items).toContainEqual(expect.objectContaining({ action: 'run.cancel-requested', details: expect.objectContaining({ reason: 'not what we need' }) as object }));
+      expect(items).toContainEqual(
+        expect.objectContaining({ action: 'run.cancel-requested', details: expect.objectContaining({ reason: 'not what we need' }) as object }),
+      );
     });
 
     it('that cannot put everything back: exit code 6; that had come too far: exit code 5, and how to go on', async () => {
       const first = await api.waitingRestore(server, point);
-      api.runStarter.onCancel = async (id) => soon(() => api.catalog.finishRun(id, { state: 'failed', error: new ModosuError('SWAP_REFUSED', 'no').summary() }));
-      expect(await cli(api, ['run', 'undo', first, '--reason', 'x', '--wait'])).toMatchObject({ code: 6, stderr: expect.stringContaining('RUN_FAILED') as string });
+      api.runStarter.onCancel = async (id) =>
+        soon(() => api.catalog.finishRun(id, { state: 'failed', error: new ModosuError('SWAP_REFUSED', 'no').summary() }));
+      expect(await cli(api, ['run', 'undo', first, '--reason', 'x', '--wait'])).toMatchObject({
+        code: 6,
+        stderr: expect.stringContaining('RUN_FAILED') as string,
+      });
       const second = await api.waitingRestore(server, point);
       api.runStarter.onCancel = async (id) => soon(() => api.endRestore(id));
       const late = await cli(api, ['run', 'undo', second, '--reason', 'x', '--wait']);
@@ -138,13 +158,22 @@ describe('modosu, decisions', () => {
     it('needs a reason, takes no plan, and is not for backups: nothing is cancelled', async () => {
       const runId = await api.waitingRestore(server, point);
       expect(await cli(api, ['run', 'undo', runId])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Add --reason TEXT') as string });
-      expect(await cli(api, ['run', 'undo', runId, '--plan', 'plan_x', '--confirm', 'db01', '--reason', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('without a plan') as string });
+      expect(await cli(api, ['run', 'undo', runId, '--plan', 'plan_x', '--confirm', 'db01', '--reason', 'x'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('without a plan') as string,
+      });
       await api.catalog.recordGoLive(runId);
-      expect(await cli(api, ['run', 'undo', runId, '--reason', 'x'])).toMatchObject({ code: 5, stderr: expect.stringMatching(/has gone live and is about to end/) as string });
+      expect(await cli(api, ['run', 'undo', runId, '--reason', 'x'])).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/has gone live and is about to end/) as string,
+      });
       await api.endRestore(runId);
       await cli(api, ['backup', 'image', 'db01', '--mode', 'online', '--reason', 'x']);
       const backup = api.runStarter.runs.at(-1)?.input.runId ?? '';
-      expect(await cli(api, ['run', 'undo', backup, '--reason', 'x'])).toMatchObject({ code: 3, stderr: expect.stringContaining(`modosu run cancel ${backup}`) as string });
+      expect(await cli(api, ['run', 'undo', backup, '--reason', 'x'])).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining(`modosu run cancel ${backup}`) as string,
+      });
       expect(api.runStarter.cancelled).toEqual([]);
     });
   });
@@ -164,8 +193,14 @@ describe('modosu, decisions', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(/^Undo plan plan_\w+\n\nThis server is put back; compare before you go on\n {2}name +db01\n {2}UUID +[0-9a-f-]{36}\n/);
       expect(stdout).toMatch(/state now +running, guest agent answering\n/);
-      expect(stdout).toMatch(new RegExp(`What is undone\n {2}run +${runId}\n {2}kind +restore-server\n {2}reason +disk died\n {2}replaced +2026-01-31 12:00:00Z, .* ago\n {2}went live +2026-01-31 12:03:00Z, .* ago\n`));
-      expect(stdout).toMatch(/What it returns to\n {2}state +running, guest agent silent\n {2}generation id +cccccccc\S+2 -> cccccccc\S+1\n {2}lineage +\S+ -> dddddddd\S+\n/);
+      expect(stdout).toMatch(
+        new RegExp(
+          `What is undone\n {2}run +${runId}\n {2}kind +restore-server\n {2}reason +disk died\n {2}replaced +2026-01-31 12:00:00Z, .* ago\n {2}went live +2026-01-31 12:03:00Z, .* ago\n`,
+        ),
+      );
+      expect(stdout).toMatch(
+        /What it returns to\n {2}state +running, guest agent silent\n {2}generation id +cccccccc\S+2 -> cccccccc\S+1\n {2}lineage +\S+ -> dddddddd\S+\n/,
+      );
       expect(stdout).toContain('What would be lost\n  - Everything written since it went live');
       expect(stdout).toMatch(/vda +12 MiB +\/disks\/vda\.qcow2\.run_x +\/disks\/vda\.qcow2\n/);
       expect(stdout).toContain('  2. Put the kept volumes in place');
@@ -174,7 +209,8 @@ describe('modosu, decisions', () => {
     });
 
     it('with blocking findings: exit code 9, and it cannot be carried out', async () => {
-      api.runStarter.onPlan = async (plan) => soon(() => api.completeUndoPlan(plan.input.planId, [{ code: 'WAY_BACK_INCOMPLETE', severity: 'block', message: 'vda is gone', evidence: [] }]));
+      api.runStarter.onPlan = async (plan) =>
+        soon(() => api.completeUndoPlan(plan.input.planId, [{ code: 'WAY_BACK_INCOMPLETE', severity: 'block', message: 'vda is gone', evidence: [] }]));
       const { code, stdout } = await cli(api, ['run', 'undo', runId]);
       expect(code).toBe(9);
       expect(stdout).toMatch(/BLOCKS {2}WAY_BACK_INCOMPLETE: vda is gone/);
@@ -186,8 +222,12 @@ describe('modosu, decisions', () => {
       await cli(api, ['run', 'undo', runId]);
       const command = ['run', 'undo', runId, '--plan', planId(), '--confirm'];
       expect(await cli(api, [...command, 'db01'])).toMatchObject({ code: 2, stderr: expect.stringContaining('needs a reason') as string });
-      expect(await cli(api, [...command, 'DB01', '--reason', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('CONFIRMATION_MISMATCH') as string });
-      api.runStarter.onRun = async ({ input }) => soon(() => api.catalog.startRun(input.runId).then(() => api.catalog.finishRun(input.runId, { state: 'succeeded', error: null })));
+      expect(await cli(api, [...command, 'DB01', '--reason', 'x'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('CONFIRMATION_MISMATCH') as string,
+      });
+      api.runStarter.onRun = async ({ input }) =>
+        soon(() => api.catalog.startRun(input.runId).then(() => api.catalog.finishRun(input.runId, { state: 'succeeded', error: null })));
       const done = await cli(api, [...command, 'db01', '--reason', 'wrong point', '--wait']);
       expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/kind +undo/) as string });
       expect(api.runStarter.runs.at(-1)).toMatchObject({ kind: 'undo', input: { ofRunId: runId, reason: 'wrong point' } });
@@ -195,7 +235,10 @@ describe('modosu, decisions', () => {
     });
 
     it('--plan and --confirm belong together, and the plan has to be of this undo', async () => {
-      for (const lonely of [['--plan', 'plan_x'], ['--confirm', 'db01']]) {
+      for (const lonely of [
+        ['--plan', 'plan_x'],
+        ['--confirm', 'db01'],
+      ]) {
         expect(await cli(api, ['run', 'undo', runId, ...lonely])).toMatchObject({ code: 2, stderr: expect.stringContaining('belong together') as string });
       }
       await cli(api, ['run', 'undo', runId]);
@@ -203,7 +246,10 @@ describe('modosu, decisions', () => {
       api.clockOffsetMs = 1000;
       const other = await api.doneRestore(server, point);
       const restore = await api.readyPlan(server, point);
-      for (const [of, plan] of [[other, own], [runId, restore]] as const) {
+      for (const [of, plan] of [
+        [other, own],
+        [runId, restore],
+      ] as const) {
         const refused = await cli(api, ['run', 'undo', of, '--plan', plan, '--confirm', 'db01', '--reason', 'x']);
         expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('is not the plan of an undo of run') as string });
       }
@@ -218,7 +264,10 @@ describe('modosu, decisions', () => {
       api.runStarter.onRun = async ({ input }) => soon(() => api.endConfirm(input.runId, runId));
       const confirmed = await cli(api, ['run', 'confirm', runId, '--reason', 'in production since Monday', '--wait']);
       expect(confirmed).toMatchObject({ code: 0, stdout: expect.stringMatching(/kind +confirm/) as string });
-      for (const argv of [['run', 'undo', runId], ['run', 'confirm', runId, '--reason', 'again']]) {
+      for (const argv of [
+        ['run', 'undo', runId],
+        ['run', 'confirm', runId, '--reason', 'again'],
+      ]) {
         expect(await cli(api, argv)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining('WAY_BACK_CLOSED') as string });
       }
       expect((await cli(api, ['run', 'show', runId])).stdout).toMatch(/state +confirmed: the old volumes were deleted\n[\s\S]*closed +\S+ \S+ by run run_/);
@@ -235,11 +284,17 @@ describe('modosu, decisions', () => {
       expect(stdout).toMatch(new RegExp(`^${done} +db01 +open +165 MiB +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\dZ +\\d{4}-`, 'm'));
       expect(stdout).toMatch(new RegExp(`^${waiting} +db01 +open +165 MiB +go-live or undo +no$`, 'm'));
       expect(JSON.parse((await cli(api, ['way-back', 'list', '-o', 'json'])).stdout)).toHaveLength(2);
-      expect((await cli(api, ['server', 'show', 'db01'])).stdout).toMatch(new RegExp(`kept by restores +330 MiB\n +run ${waiting}, holds 165 MiB, lives until go-live or undo\n +run ${done}, holds`));
+      expect((await cli(api, ['server', 'show', 'db01'])).stdout).toMatch(
+        new RegExp(`kept by restores +330 MiB\n +run ${waiting}, holds 165 MiB, lives until go-live or undo\n +run ${done}, holds`),
+      );
     });
 
     it('of an unknown server: exit code 3', async () => {
-      expect(await cli(api, ['way-back', 'list', '--server', 'db02'])).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('SERVER_NOT_FOUND') as string });
+      expect(await cli(api, ['way-back', 'list', '--server', 'db02'])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringContaining('SERVER_NOT_FOUND') as string,
+      });
     });
   });
 
@@ -248,7 +303,9 @@ describe('modosu, decisions', () => {
       const planId = await api.readyPlan(server, point, [{ code: 'NOT_ENOUGH_SPACE', severity: 'block', message: 'full', evidence: [] }]);
       const { code, stdout, stderr } = await cli(api, ['restore', 'show', planId]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout).toMatch(/Quarantine, until go-live\n {2}links down +52:54:00:00:00:01\n {2}links up +none\n {2}health checks +web: \/usr\/bin\/true in the guest, for up to 60 s\n/);
+      expect(stdout).toMatch(
+        /Quarantine, until go-live\n {2}links down +52:54:00:00:00:01\n {2}links up +none\n {2}health checks +web: \/usr\/bin\/true in the guest, for up to 60 s\n/,
+      );
     });
 
     it('shows one that is being made, and one that could not be', async () => {
@@ -266,10 +323,20 @@ describe('modosu, decisions', () => {
     await cli(api, ['backup', 'image', 'db01', '--mode', 'online', '--reason', 'x']);
     const runId = api.runStarter.runs[0]?.input.runId ?? '';
     await api.catalog.startRun(runId);
-    for (const [seq, target] of [[1, 'vda'], [2, 'vdb']] as const) await api.catalog.recordStep(runId, { seq, key: `copy:${target}`, title: `Copy ${target}`, state: 'running' });
+    for (const [seq, target] of [
+      [1, 'vda'],
+      [2, 'vdb'],
+    ] as const)
+      await api.catalog.recordStep(runId, { seq, key: `copy:${target}`, title: `Copy ${target}`, state: 'running' });
     const nowMs = Date.now();
     const progress = { doneBytes: 50 * MIB, totalBytes: 100 * MIB };
-    await api.catalog.recordProgress(runId, 'copy:vda', { ...progress, updatedAt: new Date(nowMs).toISOString(), bytesPerSecond: 10 * MIB, secondsLeft: 5, stalledSince: null });
+    await api.catalog.recordProgress(runId, 'copy:vda', {
+      ...progress,
+      updatedAt: new Date(nowMs).toISOString(),
+      bytesPerSecond: 10 * MIB,
+      secondsLeft: 5,
+      stalledSince: null,
+    });
     const since = new Date(nowMs - 60_000).toISOString();
     await api.catalog.recordProgress(runId, 'copy:vdb', { ...progress, updatedAt: since, bytesPerSecond: null, secondsLeft: null, stalledSince: since });
     const { stdout } = await cli(api, ['run', 'show', runId]);

@@ -49,7 +49,8 @@ export const startCli = (api: ApiHarness, argv: readonly string[], env: Readonly
   new CliRun(argv, { MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.admin, ...env });
 
 /** Runs a command against the API as an administrator. */
-export const cli = (api: ApiHarness, argv: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<CliResult> => startCli(api, argv, env).end();
+export const cli = (api: ApiHarness, argv: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<CliResult> =>
+  startCli(api, argv, env).end();
 
 export async function until(what: string, condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;

@@ -27,9 +27,23 @@ describe('modosu, runs', () => {
   async function carryOut(runId: string, outcome: 'succeeded' | 'failed' | 'cancelled'): Promise<void> {
     await api.catalog.startRun(runId);
     await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: 'running' });
-    await api.catalog.recordProgress(runId, 'copy:vda', { doneBytes: 71 * MIB, totalBytes: 165 * MIB, updatedAt: new Date().toISOString(), bytesPerSecond: null, secondsLeft: null, stalledSince: null });
+    await api.catalog.recordProgress(runId, 'copy:vda', {
+      doneBytes: 71 * MIB,
+      totalBytes: 165 * MIB,
+      updatedAt: new Date().toISOString(),
+      bytesPerSecond: null,
+      secondsLeft: null,
+      stalledSince: null,
+    });
     const error = outcome === 'failed' ? new ModosuError('COPY_FAILED', 'qemu-img: \u001b[31mbroken').summary() : null;
-    await api.catalog.recordStep(runId, { seq: 1, key: 'copy:vda', title: 'Copy vda', state: outcome === 'succeeded' ? 'succeeded' : 'failed', error, detail: { storedBytes: 165 * MIB } });
+    await api.catalog.recordStep(runId, {
+      seq: 1,
+      key: 'copy:vda',
+      title: 'Copy vda',
+      state: outcome === 'succeeded' ? 'succeeded' : 'failed',
+      error,
+      detail: { storedBytes: 165 * MIB },
+    });
     await api.catalog.finishRun(runId, { state: outcome, error });
   }
 
@@ -41,13 +55,21 @@ describe('modosu, runs', () => {
       expect(stderr).toBe('');
       expect(stdout).toContain(`Run ${runId}\n`);
       expect(stdout).toContain(`modosu run watch ${runId}`);
-      expect(JSON.parse((await cli(api, ['run', 'show', runId, '-o', 'json'])).stdout)).toMatchObject({ id: runId, reason: 'before the service pack', requestedBy: 'admin' });
+      expect(JSON.parse((await cli(api, ['run', 'show', runId, '-o', 'json'])).stdout)).toMatchObject({
+        id: runId,
+        reason: 'before the service pack',
+        requestedBy: 'admin',
+      });
     });
 
     it('a busy server: exit code 5 and the run that holds it', async () => {
       await cli(api, BACKUP);
       const runId = await onlyRunId();
-      expect(await cli(api, BACKUP)).toMatchObject({ code: 5, stdout: '', stderr: expect.stringMatching(new RegExp(`^error: SERVER_BUSY: .*\nrun: {3}${runId}\nhint: `)) as string });
+      expect(await cli(api, BACKUP)).toMatchObject({
+        code: 5,
+        stdout: '',
+        stderr: expect.stringMatching(new RegExp(`^error: SERVER_BUSY: .*\nrun: {3}${runId}\nhint: `)) as string,
+      });
     });
 
     it('Temporal away: exit code 1, and nothing was started', async () => {
@@ -86,13 +108,18 @@ describe('modosu, runs', () => {
       const { code, stdout, stderr } = await cli(api, [...BACKUP, '--wait', '--timeout', '1s']);
       expect(code).toBe(8);
       expect(stdout).toBe('');
-      expect(stderr).toMatch(/^error: WAIT_TIMED_OUT: Run run_\w+ has not ended within 1 s\.\nhint: {2}The run goes on by itself; follow it with `modosu run watch run_/m);
+      expect(stderr).toMatch(
+        /^error: WAIT_TIMED_OUT: Run run_\w+ has not ended within 1 s\.\nhint: {2}The run goes on by itself; follow it with `modosu run watch run_/m,
+      );
       expect(await onlyRunId()).not.toBe('');
     });
 
     it('Ctrl-C while waiting: exit code 130, and the run goes on', async () => {
       const command = startCli(api, [...BACKUP, '--wait']);
-      await until('the run is watched', () => command.interruptible && command.stderr.includes('accepted, waits') || command.stderr.includes('waits for its workflow'));
+      await until(
+        'the run is watched',
+        () => (command.interruptible && command.stderr.includes('accepted, waits')) || command.stderr.includes('waits for its workflow'),
+      );
       command.interrupt();
       const { code, stderr } = await command.end();
       expect(code).toBe(130);
@@ -158,7 +185,13 @@ describe('modosu, runs', () => {
     it('waits for the plan and prints what a responder reads before typing the name', async () => {
       planWith([
         { code: 'AGENT_ABSENT_BEFORE', severity: 'ok', message: 'the guest agent answered before the backup', evidence: [] },
-        { code: 'DISK_SET_DIFFERS', severity: 'warn', message: 'a disk was added since', remedy: 'compare the disks', evidence: ['now: vda, vdb', 'then: vda'] },
+        {
+          code: 'DISK_SET_DIFFERS',
+          severity: 'warn',
+          message: 'a disk was added since',
+          remedy: 'compare the disks',
+          evidence: ['now: vda, vdb', 'then: vda'],
+        },
       ]);
       const { code, stdout, stderr } = await cli(api, PLAN);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -166,7 +199,9 @@ describe('modosu, runs', () => {
       const { hash } = await api.catalog.getPlan(planId);
       expect(stdout).toMatch(/This server is restored; compare before you go on\n {2}name +db01\n {2}UUID +[0-9a-f-]{36}\n/);
       expect(stdout).toMatch(/generation +1\n {2}point in time +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, (59 min|60 min|1 h).* ago/);
-      expect(stdout).toMatch(/Findings\n {2}WARNING {2}DISK_SET_DIFFERS: a disk was added since\n {6}now: vda, vdb\n {6}then: vda\n {6}remedy: compare the disks\n {2}OK {2}/);
+      expect(stdout).toMatch(
+        /Findings\n {2}WARNING {2}DISK_SET_DIFFERS: a disk was added since\n {6}now: vda, vdb\n {6}then: vda\n {6}remedy: compare the disks\n {2}OK {2}/,
+      );
       expect(stdout).toContain('  - Everything written since the point in time is lost on db01.');
       expect(stdout).toMatch(/vda +442 MiB qcow2 +\/disks\/vda\.qcow2\.run_x +\/disks\/vda\.qcow2\n/);
       expect(stdout).toContain('  2. Copy vda to its new volume');
@@ -178,7 +213,14 @@ describe('modosu, runs', () => {
 
     it('--keep-disk asks for disks that stay, once or several times, and the plan says which do', async () => {
       api.runStarter.onPlan = async ({ input: { planId } }) =>
-        void setTimeout(() => void api.completePlan(planId, server, point, [], { keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }], oldDisks: [{ target: 'vdc', path: '/disks/vdc.qcow2', format: 'qcow2' }] }), 30);
+        void setTimeout(
+          () =>
+            void api.completePlan(planId, server, point, [], {
+              keptDisks: [{ target: 'vdb', path: '/disks/vdb.raw', virtualSizeBytes: 2 * MIB }],
+              oldDisks: [{ target: 'vdc', path: '/disks/vdc.qcow2', format: 'qcow2' }],
+            }),
+          30,
+        );
       const { code, stdout } = await cli(api, [...PLAN, '--keep-disk', 'vdb', '--keep-disk', 'vdc', '--attach-old-disk', 'vdd']);
       expect(code).toBe(0);
       expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] } }]);
@@ -187,7 +229,11 @@ describe('modosu, runs', () => {
     });
 
     it.each([['/dev/vdb'], ['vdb,vdc'], ['../vdb'], ['']])('--keep-disk %j is no disk: exit code 2, nothing is started', async (target) => {
-      expect(await cli(api, [...PLAN, '--keep-disk', target])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/REQUEST_INVALID: .*\n[^]*keepDisks\[0\]/) as string });
+      expect(await cli(api, [...PLAN, '--keep-disk', target])).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/REQUEST_INVALID: .*\n[^]*keepDisks\[0\]/) as string,
+      });
       expect(api.runStarter.plans).toEqual([]);
     });
 
@@ -198,7 +244,11 @@ describe('modosu, runs', () => {
     ] as const)('--keep-disk of %s, with what to do', async (_what, code, exitCode) => {
       const error = new ModosuError(code, 'not this one', { hint: 'name another' }).summary();
       api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, error);
-      expect(await cli(api, [...PLAN, '--keep-disk', 'vdz'])).toMatchObject({ code: exitCode, stdout: '', stderr: expect.stringMatching(new RegExp(`^error: ${code}: not this one\nhint: +name another`)) as string });
+      expect(await cli(api, [...PLAN, '--keep-disk', 'vdz'])).toMatchObject({
+        code: exitCode,
+        stdout: '',
+        stderr: expect.stringMatching(new RegExp(`^error: ${code}: not this one\nhint: +name another`)) as string,
+      });
     });
 
     it('with blocking findings: exit code 9, the plan is still printed', async () => {
@@ -213,8 +263,13 @@ describe('modosu, runs', () => {
     });
 
     it('that could not be made: its error', async () => {
-      api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, new ModosuError('RECOVERY_POINT_CORRUPT', 'vda.qcow2, segment 3').summary());
-      expect(await cli(api, PLAN)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/RECOVERY_POINT_CORRUPT: vda\.qcow2, segment 3/) as string });
+      api.runStarter.onPlan = async ({ input: { planId } }) =>
+        api.catalog.failPlan(planId, new ModosuError('RECOVERY_POINT_CORRUPT', 'vda.qcow2, segment 3').summary());
+      expect(await cli(api, PLAN)).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/RECOVERY_POINT_CORRUPT: vda\.qcow2, segment 3/) as string,
+      });
     });
 
     it('that nobody makes: exit code 8 after --timeout; Ctrl-C: 130', async () => {
@@ -232,7 +287,10 @@ describe('modosu, runs', () => {
 
     it('prints the plan as it is stored, for machines', async () => {
       planWith([]);
-      expect(JSON.parse((await cli(api, [...PLAN, '--recovery-point', point.id, '-o', 'json'])).stdout)).toMatchObject({ state: 'ready', body: { recoveryPoint: { id: point.id } } });
+      expect(JSON.parse((await cli(api, [...PLAN, '--recovery-point', point.id, '-o', 'json'])).stdout)).toMatchObject({
+        state: 'ready',
+        body: { recoveryPoint: { id: point.id } },
+      });
       expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: point.id } }]);
     });
   });
@@ -243,7 +301,10 @@ describe('modosu, runs', () => {
       const command = ['restore', 'run', planId, '--reason', 'disk died'];
       expect(await cli(api, [...command, '--confirm', 'DB01'])).toMatchObject({ code: 2, stderr: expect.stringContaining('CONFIRMATION_MISMATCH') as string });
       api.runStarter.onRun = async ({ input }) =>
-        void setTimeout(() => void api.catalog.startRun(input.runId).then(() => api.catalog.finishRun(input.runId, { state: 'succeeded', error: null, recoverySeconds: 42 })), 20);
+        void setTimeout(
+          () => void api.catalog.startRun(input.runId).then(() => api.catalog.finishRun(input.runId, { state: 'succeeded', error: null, recoverySeconds: 42 })),
+          20,
+        );
       const done = await cli(api, [...command, '--confirm', 'db01', '--wait']);
       expect(done.code).toBe(0);
       expect(done.stdout).toMatch(/recovery time +42 s, measured/);
@@ -256,7 +317,8 @@ describe('modosu, runs', () => {
     const runId = await onlyRunId();
     await carryOut(runId, 'failed');
     const env = { MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.read };
-    const show = async (extra: Record<string, string>, terminal: boolean) => (await new CliRun(['run', 'show', runId], { ...env, ...extra }, terminal).end()).stdout;
+    const show = async (extra: Record<string, string>, terminal: boolean) =>
+      (await new CliRun(['run', 'show', runId], { ...env, ...extra }, terminal).end()).stdout;
     expect(await show({}, true)).toContain('\u001b[31m');
     for (const plain of [await show({}, false), await show({ NO_COLOR: '1' }, true), await show({ TERM: 'dumb' }, true)]) expect(plain).not.toContain('\u001b');
   });

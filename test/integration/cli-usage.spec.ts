@@ -8,7 +8,25 @@ describe('modosu, usage', () => {
     const { code, stdout, stderr } = await cli(['--help']);
     expect(code).toBe(0);
     expect(stderr).toBe('');
-    for (const command of ['up', 'api', 'worker', 'migrate', 'doctor', 'apply', 'server', 'backup', 'recovery-point', 'restore', 'run', 'way-back', 'audit', 'token', 'explain', 'completion', 'support-bundle']) {
+    for (const command of [
+      'up',
+      'api',
+      'worker',
+      'migrate',
+      'doctor',
+      'apply',
+      'server',
+      'backup',
+      'recovery-point',
+      'restore',
+      'run',
+      'way-back',
+      'audit',
+      'token',
+      'explain',
+      'completion',
+      'support-bundle',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     expect(stdout).toContain('130 interrupted (the run goes on)');

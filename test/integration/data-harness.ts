@@ -12,7 +12,16 @@ import { manifestOf, type ApiHarness } from './api-harness';
 
 export const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/srv/uploads', '/etc/app'], excludes: ['*.tmp'], before: null, after: null };
 export const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/modosu-spool', before: ['/usr/local/bin/flush', 'all of it'], after: null,
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: 'postgres',
+  socketDirectory: null,
+  port: 5432,
+  spoolDirectory: '/var/tmp/modosu-spool',
+  before: ['/usr/local/bin/flush', 'all of it'],
+  after: null,
 };
 /** Declared, never backed up. */
 export const LEDGERS: PostgresqlDataSet = { ...SHOP, name: 'ledgers', databases: ['hr', 'crm'], before: null };
@@ -50,7 +59,12 @@ export function dataManifestOf(server: ServerRecord, dataSet: DataSet, pointInTi
       dataSet.kind === 'files'
         ? { kind: 'files', paths: dataSet.paths, files: 1234, totalBytes: 300 * 1024 * 1024, problems: ['/srv/uploads/a.log: changed while it was read'] }
         : {
-            kind: 'postgresql', engineVersion: '15.18', engineMajor: 15, directory: '/var/tmp/modosu-spool/run', factsFile: 'facts.json', globalsFile: 'globals.sql',
+            kind: 'postgresql',
+            engineVersion: '15.18',
+            engineMajor: 15,
+            directory: '/var/tmp/modosu-spool/run',
+            factsFile: 'facts.json',
+            globalsFile: 'globals.sql',
             databases: dataSet.databases.map((name, index) => ({ name, file: `${index + 1}.dump`, sizeBytes: 300 * 1024 * 1024, tables: 2, rows: 5500 })),
           },
     software: { modosu: '0.0.0', restic: '0.14.0' },
@@ -123,18 +137,51 @@ const BEFORE: StateBefore = { powerState: 'running', agent: 'answering' };
 /** A restore of tables that has succeeded and keeps the rows they had. */
 export async function doneDataRestore(api: ApiHarness, { server, dump }: Seeded): Promise<string> {
   const selection = { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: true } as const;
-  const { planId } = await api.catalog.acceptPlan({ actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'data', dataSet: 'shop', selection, recoveryPointId: dump.id });
+  const { planId } = await api.catalog.acceptPlan({
+    actor: 'test',
+    idempotencyKey: null,
+    requestDigest: '',
+    serverId: server.id,
+    scenario: 'data',
+    dataSet: 'shop',
+    selection,
+    recoveryPointId: dump.id,
+  });
   await makeDataPlan(api, planId);
-  const { runId } = await api.catalog.acceptPlanned({ actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, reason: 'orders were deleted', planId, confirm: server.name, hold: false });
+  const { runId } = await api.catalog.acceptPlanned({
+    actor: 'test',
+    idempotencyKey: null,
+    requestDigest: '',
+    serverId: server.id,
+    reason: 'orders were deleted',
+    planId,
+    confirm: server.name,
+    hold: false,
+  });
   await api.catalog.startRun(runId);
   const data: KeptDataRecord = {
     runId,
     undone: false,
     dataSet: SHOP,
     recoveryPointId: dump.id,
-    kept: { kind: 'postgresql', database: 'shop', whole: false, keptDatabase: null, restoredSchema: null, keptSchema: 'kept_x', added: [], replaced: ['public.orders'], keptBytes: 4 * 1024 * 1024 },
+    kept: {
+      kind: 'postgresql',
+      database: 'shop',
+      whole: false,
+      keptDatabase: null,
+      restoredSchema: null,
+      keptSchema: 'kept_x',
+      added: [],
+      replaced: ['public.orders'],
+      keptBytes: 4 * 1024 * 1024,
+    },
   };
-  await api.catalog.openWayBack(runId, { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data }, BEFORE, new Date(Date.now() + 7 * 24 * HOUR));
+  await api.catalog.openWayBack(
+    runId,
+    { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data },
+    BEFORE,
+    new Date(Date.now() + 7 * 24 * HOUR),
+  );
   await api.catalog.finishRun(runId, { state: 'succeeded', error: null, recoverySeconds: 42, lostSeconds: 3600 });
   return runId;
 }

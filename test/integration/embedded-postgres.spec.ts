@@ -4,14 +4,21 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
-import { embeddedPostgresArgv, initialiseCluster, postgresUrl, startEmbeddedPostgres, waitForPostgres, type EmbeddedPostgres } from '../../src/system/embedded-postgres';
+import {
+  embeddedPostgresArgv,
+  initialiseCluster,
+  postgresUrl,
+  startEmbeddedPostgres,
+  waitForPostgres,
+  type EmbeddedPostgres,
+} from '../../src/system/embedded-postgres';
 import { postgresBinDirectory, postgresIdentity } from '../../src/system/postgres-binaries';
 import { codeOf, refusal } from '../contract/catalog.fixtures';
 
 const asRoot = process.getuid?.() === 0;
 const BASE = join(asRoot ? '/var/lib/modosu-test' : '/tmp/modosu-test', `embedded-${process.pid}`);
 const dataDirectory = join(BASE, 'data');
-const password = "it's a \"password\" / ?";
+const password = 'it\'s a "password" / ?';
 const running: EmbeddedPostgres[] = [];
 
 async function start(port: number, directory = dataDirectory): Promise<EmbeddedPostgres> {
@@ -94,7 +101,10 @@ describe('embedded PostgreSQL', () => {
     const directory = join(BASE, 'old');
     mkdirSync(directory);
     writeFileSync(join(directory, 'PG_VERSION'), '15\n');
-    expect(await refusal(initialiseCluster({ dataDirectory: directory, superuserPassword: password }))).toMatchObject({ code: 'STATE_DIRECTORY_UNUSABLE', message: expect.stringContaining('PostgreSQL 15') });
+    expect(await refusal(initialiseCluster({ dataDirectory: directory, superuserPassword: password }))).toMatchObject({
+      code: 'STATE_DIRECTORY_UNUSABLE',
+      message: expect.stringContaining('PostgreSQL 15'),
+    });
   });
 
   (asRoot ? it : it.skip)('names a parent that is closed to its OS user', async () => {
@@ -105,26 +115,30 @@ describe('embedded PostgreSQL', () => {
     expect(error.message).not.toContain(password);
   });
 
-  (asRoot ? it : it.skip)('copies its programs out of a closed installation, with links that its install script did not make', async () => {
-    const home = join(BASE, 'home');
-    mkdirSync(home, { mode: 0o700 });
-    const original = dirname(dirname(require.resolve(`@embedded-postgres/linux-${process.arch}`)));
-    cpSync(original, join(home, 'package'), { recursive: true, verbatimSymlinks: true, filter: (source) => !lstatSync(source).isSymbolicLink() });
-    chmodSync(home, 0o700);
-    const identity = await postgresIdentity();
-    const cache = join(BASE, 'cache');
-    const bin = await postgresBinDirectory(identity, cache, join(home, 'package'));
-    expect(bin.startsWith(cache)).toBe(true);
-    expect(await postgresBinDirectory(identity, cache, join(home, 'package'))).toBe(bin);
-    const [program, ...parameters] = embeddedPostgresArgv({ binDirectory: bin, identity }, { dataDirectory: '/nowhere', port: 1 });
-    const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece: string) => (output += piece));
-    await new Promise((resolve) => child.once('close', resolve));
-    // It ran as the other user and loaded its libraries: it complains about the directory, not about a program that cannot be executed.
-    expect(output).toMatch(/"\/nowhere"/);
-    expect(output).not.toMatch(/shared libraries|Permission denied/);
-  }, 60_000);
+  (asRoot ? it : it.skip)(
+    'copies its programs out of a closed installation, with links that its install script did not make',
+    async () => {
+      const home = join(BASE, 'home');
+      mkdirSync(home, { mode: 0o700 });
+      const original = dirname(dirname(require.resolve(`@embedded-postgres/linux-${process.arch}`)));
+      cpSync(original, join(home, 'package'), { recursive: true, verbatimSymlinks: true, filter: (source) => !lstatSync(source).isSymbolicLink() });
+      chmodSync(home, 0o700);
+      const identity = await postgresIdentity();
+      const cache = join(BASE, 'cache');
+      const bin = await postgresBinDirectory(identity, cache, join(home, 'package'));
+      expect(bin.startsWith(cache)).toBe(true);
+      expect(await postgresBinDirectory(identity, cache, join(home, 'package'))).toBe(bin);
+      const [program, ...parameters] = embeddedPostgresArgv({ binDirectory: bin, identity }, { dataDirectory: '/nowhere', port: 1 });
+      const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece: string) => (output += piece));
+      await new Promise((resolve) => child.once('close', resolve));
+      // It ran as the other user and loaded its libraries: it complains about the directory, not about a program that cannot be executed.
+      expect(output).toMatch(/"\/nowhere"/);
+      expect(output).not.toMatch(/shared libraries|Permission denied/);
+    },
+    60_000,
+  );
 
   it('ends when the process that started it is killed', async () => {
     const port = await freePort();

@@ -13,7 +13,12 @@ jest.setTimeout(120_000);
 function fromScratch(path: string, segmentSizeBytes = 16 * MIB): string[] {
   const content = readFileSync(path);
   const digests: string[] = [];
-  for (let at = 0; at < content.length; at += segmentSizeBytes) digests.push(createHash('sha256').update(content.subarray(at, at + segmentSizeBytes)).digest('hex'));
+  for (let at = 0; at < content.length; at += segmentSizeBytes)
+    digests.push(
+      createHash('sha256')
+        .update(content.subarray(at, at + segmentSizeBytes))
+        .digest('hex'),
+    );
   return digests;
 }
 
@@ -72,7 +77,11 @@ describe('hashing an image while qemu-img writes it', () => {
   });
 
   it('… a sparse disk of 4 GiB with several L2 tables, which are rewritten after their segments were hashed', async () => {
-    rawDisk(source, 4096, Array.from({ length: 9 }, (_, i) => [i * 450 + 3, 30] as const));
+    rawDisk(
+      source,
+      4096,
+      Array.from({ length: 9 }, (_, i) => [i * 450 + 3, 30] as const),
+    );
     const result = await convertAndFollow('raw', 110);
     expect(result.list.digests).toEqual(fromScratch(target));
     expect(result.early).toBeGreaterThan(result.list.digests.length / 2);
@@ -92,7 +101,11 @@ describe('hashing an image while qemu-img writes it', () => {
   });
 
   it('… with small clusters, where the metadata is spread over the whole file', async () => {
-    rawDisk(source, 1600, [[0, 100], [700, 60], [1500, 60]]);
+    rawDisk(source, 1600, [
+      [0, 100],
+      [700, 60],
+      [1500, 60],
+    ]);
     const result = await convertAndFollow('raw', 100, ['-o', 'cluster_size=4096']);
     expect(result.list.digests).toEqual(fromScratch(target));
   });
@@ -104,7 +117,10 @@ describe('hashing an image while qemu-img writes it', () => {
   });
 
   it('… into a file whose room was reserved beforehand', async () => {
-    rawDisk(source, 260, [[0, 40], [150, 110]]);
+    rawDisk(source, 260, [
+      [0, 40],
+      [150, 110],
+    ]);
     const result = await convertAndFollow('raw', 100, ['-o', 'preallocation=falloc']);
     expect(result.list.digests).toEqual(fromScratch(target));
   });
@@ -170,7 +186,7 @@ describe('hashing an image while qemu-img writes it', () => {
     expect(result.list.digests).toEqual(fromScratch(target, MIB));
   });
 
-  it('rejects with the writer\'s own error at once', async () => {
+  it("rejects with the writer's own error at once", async () => {
     const failure = new Error('the copy failed');
     await expect(follow(Promise.reject(failure))).rejects.toBe(failure);
   });

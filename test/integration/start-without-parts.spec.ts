@@ -45,14 +45,24 @@ describe('a role that is started by itself while a part is down', () => {
   it('Temporal, `modosu worker`: ends with what to do', async () => {
     const outcome = await state.run(['worker'], addresses);
     expect(outcome).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(fatalOf(outcome)).toMatchObject({ code: 'TEMPORAL_UNAVAILABLE', msg: expect.stringContaining(NOBODY) as string, hint: expect.stringContaining('MODOSU_TEMPORAL_ADDRESS') as string });
+    expect(fatalOf(outcome)).toMatchObject({
+      code: 'TEMPORAL_UNAVAILABLE',
+      msg: expect.stringContaining(NOBODY) as string,
+      hint: expect.stringContaining('MODOSU_TEMPORAL_ADDRESS') as string,
+    });
   });
 
   it('Temporal, `modosu api`: serves what PostgreSQL knows', async () => {
     const api = new UpProcess({ MODOSU_STATE_DIR: state.directory, ...addresses }, ['api']);
     try {
-      const log = await eventually(() => api.stderr, (text) => text.includes('API is listening'));
-      const { url } = log.split('\n').filter((line) => line.includes('API is listening')).map((line) => JSON.parse(line) as { readonly url: string })[0] ?? { url: '' };
+      const log = await eventually(
+        () => api.stderr,
+        (text) => text.includes('API is listening'),
+      );
+      const { url } = log
+        .split('\n')
+        .filter((line) => line.includes('API is listening'))
+        .map((line) => JSON.parse(line) as { readonly url: string })[0] ?? { url: '' };
       expect((await fetch(`${url}/healthz`)).status).toBe(200);
       // Known to PostgreSQL alone: an unknown token is told from a missing one.
       const answer = await fetch(`${url}/v1/servers`, { headers: { authorization: 'Bearer mds_nobody' } });

@@ -19,7 +19,8 @@ describe('modosu support-bundle', () => {
   const up = state.up();
   let secrets: ReadonlyMap<string, string>;
 
-  const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> => state.run(['support-bundle', '--file', file, ...more], { TMPDIR: join(directory, 'tmp'), ...env });
+  const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> =>
+    state.run(['support-bundle', '--file', file, ...more], { TMPDIR: join(directory, 'tmp'), ...env });
   /** The files of a bundle, by their paths below its one directory. */
   const unpack = (file: string): { readonly root: string; read(path: string): string } => {
     const into = mkdtempSync(join(directory, 'unpacked-'));
@@ -43,7 +44,10 @@ describe('modosu support-bundle', () => {
       ['given', 'correct-horse-battery'],
     ]);
     // What must not be there, wherever it came from.
-    appendFileSync(join(state.directory, 'logs/api.log'), [...secrets].map(([name, secret]) => `{"msg":"${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x"}\n`).join(''));
+    appendFileSync(
+      join(state.directory, 'logs/api.log'),
+      [...secrets].map(([name, secret]) => `{"msg":"${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x"}\n`).join(''),
+    );
   });
   afterAll(async () => {
     await state.remove();
@@ -52,7 +56,11 @@ describe('modosu support-bundle', () => {
 
   it('packs what helps, for its owner alone, and no secret in any form', async () => {
     const file = join(directory, 'running.tar.gz');
-    const { exitCode, stdout, stderr } = await bundle(file, { MODOSU_WAY_BACK_DAYS: '9', MODOSU_MADE_UP: 'correct-horse-battery', MODOSU_TOKEN: 'correct-horse-battery' });
+    const { exitCode, stdout, stderr } = await bundle(file, {
+      MODOSU_WAY_BACK_DAYS: '9',
+      MODOSU_MADE_UP: 'correct-horse-battery',
+      MODOSU_TOKEN: 'correct-horse-battery',
+    });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(new RegExp(`^${file} \\(\\d.*iB\\)\n( {2}\\S+\n)+Secrets are taken out`));
     expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
@@ -61,11 +69,29 @@ describe('modosu support-bundle', () => {
     expect(new SecretHunt(secrets).inFiles(root)).toEqual([]);
 
     const names = filesBelow(root).map((path) => path.slice(root.length + 1));
-    expect(names).toEqual(expect.arrayContaining(['README.txt', 'about.json', 'configuration.json', 'doctor.json', 'logs/api.log', 'logs/worker.log', 'catalogue/estate.json', 'catalogue/runs.json', 'catalogue/audit.json', 'catalogue/figures.json']));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'README.txt',
+        'about.json',
+        'configuration.json',
+        'doctor.json',
+        'logs/api.log',
+        'logs/worker.log',
+        'catalogue/estate.json',
+        'catalogue/runs.json',
+        'catalogue/audit.json',
+        'catalogue/figures.json',
+      ]),
+    );
     expect(names.filter((name) => name.includes('error') || name.startsWith('secrets'))).toEqual([]);
     expect(read('logs/api.log')).toContain('{"msg":"token [redacted] postgres://u:[redacted]@db/x"}');
     expect(read('logs/api.log')).toContain('API is listening');
-    expect(JSON.parse(read('configuration.json'))).toMatchObject({ MODOSU_WAY_BACK_DAYS: '9', MODOSU_STATE_DIR: state.directory, MODOSU_MADE_UP: '(set, not shown)', MODOSU_TOKEN: '(set, not shown)' });
+    expect(JSON.parse(read('configuration.json'))).toMatchObject({
+      MODOSU_WAY_BACK_DAYS: '9',
+      MODOSU_STATE_DIR: state.directory,
+      MODOSU_MADE_UP: '(set, not shown)',
+      MODOSU_TOKEN: '(set, not shown)',
+    });
     expect(JSON.parse(read('catalogue/audit.json'))).toMatchObject({ intact: true });
     expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'api')).toMatchObject({ state: 'ok' });
     expect(leftBehind()).toEqual([]);
@@ -81,7 +107,10 @@ describe('modosu support-bundle', () => {
   it('never writes over a file, nor into what is no directory', async () => {
     const file = join(directory, 'mine.txt');
     writeFileSync(file, 'mine');
-    for (const [path, name] of [[file, file], [join(directory, 'nowhere/x.tgz'), 'nowhere/x.tgz']] as const) {
+    for (const [path, name] of [
+      [file, file],
+      [join(directory, 'nowhere/x.tgz'), 'nowhere/x.tgz'],
+    ] as const) {
       const { exitCode, stdout, stderr } = await bundle(path);
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
       expect(stderr).toMatch(new RegExp(`^error SUPPORT_BUNDLE_REFUSED: .*${name}[^]*hint: .*--file PATH`));
@@ -110,7 +139,9 @@ describe('modosu support-bundle', () => {
   });
 
   it('does not wait for a PostgreSQL that lets us in and then says nothing', async () => {
-    const mute = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])))).listen(0, '127.0.0.1');
+    const mute = createServer((socket) =>
+      socket.on('error', () => undefined).once('data', () => socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]))),
+    ).listen(0, '127.0.0.1');
     await new Promise((resolve) => mute.once('listening', resolve));
     const file = join(directory, 'mute.tgz');
     const url = `postgres://modosu_app:correct-horse-battery@127.0.0.1:${(mute.address() as AddressInfo).port}/modosu`;
@@ -124,7 +155,11 @@ describe('modosu support-bundle', () => {
 
   it('refuses wrong usage', async () => {
     for (const args of [['--colour'], ['extra'], ['--output', 'toml'], ['--file', '']]) {
-      expect(await state.run(['support-bundle', ...args])).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringMatching(/^error USAGE: /) as string });
+      expect(await state.run(['support-bundle', ...args])).toMatchObject({
+        exitCode: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^error USAGE: /) as string,
+      });
     }
   });
 

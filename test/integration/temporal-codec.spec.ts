@@ -67,7 +67,10 @@ describe('what Temporal stores', () => {
   /** The whole history as text, with every base64 string beside what it stands for. */
   const storedBy = async (workflowId: string): Promise<string> => {
     const history = await temporal.client.client.workflow.getHandle(workflowId).fetchHistory();
-    return JSON.stringify(history).replace(/"([A-Za-z0-9+/]{8,}={0,2})"/g, (whole, base64: string) => `${whole} ${Buffer.from(base64, 'base64').toString('latin1')}`);
+    return JSON.stringify(history).replace(
+      /"([A-Za-z0-9+/]{8,}={0,2})"/g,
+      (whole, base64: string) => `${whole} ${Buffer.from(base64, 'base64').toString('latin1')}`,
+    );
   };
 
   it('holds inputs, results and activity results in no readable form', async () => {
@@ -106,7 +109,10 @@ describe('what Temporal stores', () => {
       namespace: temporal.namespace,
       dataConverter: createDataConverter(payloadKeysOf('other', { other: randomBytes(32) })),
     });
-    await expect(stranger.client.workflow.getHandle(handle.workflowId).result()).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE', message: expect.stringContaining('"test"') as string });
+    await expect(stranger.client.workflow.getHandle(handle.workflowId).result()).rejects.toMatchObject({
+      code: 'PAYLOAD_UNREADABLE',
+      message: expect.stringContaining('"test"') as string,
+    });
     await stranger.close();
   });
 });
@@ -132,7 +138,10 @@ describe('EncryptionCodec', () => {
     const rotated = new EncryptionCodec(payloadKeysOf('b', { a: keyA, b: keyB }));
     expect(defaultPayloadConverter.fromPayload((await rotated.decode(old))[0] ?? {})).toEqual({ name: SECRET });
     expect(Buffer.from((await rotated.encode([plain]))[0]?.metadata?.['encryption-key-id'] ?? []).toString()).toBe('b');
-    await expect(codec.decode(await rotated.encode([plain]))).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE', context: { keyId: 'b', knownKeyIds: ['a'] } });
+    await expect(codec.decode(await rotated.encode([plain]))).rejects.toMatchObject({
+      code: 'PAYLOAD_UNREADABLE',
+      context: { keyId: 'b', knownKeyIds: ['a'] },
+    });
   });
 
   it.each([0, 12, -1])('refuses a payload with a bit flipped at byte %d', async (position) => {

@@ -73,7 +73,17 @@ describe('runs between PostgreSQL and Temporal', () => {
   };
 
   const acceptRun = async (server: ServerRecord, reason = 'test'): Promise<string> =>
-    (await catalog.acceptBackup({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, reason, mode: 'offline', allowCrashConsistent: false })).runId;
+    (
+      await catalog.acceptBackup({
+        actor: 'test',
+        idempotencyKey: null,
+        requestDigest: newId('req'),
+        serverId: server.id,
+        reason,
+        mode: 'offline',
+        allowCrashConsistent: false,
+      })
+    ).runId;
 
   const start = async (runId: string): Promise<void> => runs.startRun(await catalog.getDispatchable(runId));
   const workflow = (server: ServerRecord) => temporal.client.client.workflow.getHandle(serverWorkflowId(server.id));
@@ -90,7 +100,7 @@ describe('runs between PostgreSQL and Temporal', () => {
   });
 
   describe('RunStarter', () => {
-    it('starts the workflow of a run under the server\'s id, with search attributes, and does nothing the second time', async () => {
+    it("starts the workflow of a run under the server's id, with search attributes, and does nothing the second time", async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
       await start(runId);
@@ -159,7 +169,10 @@ describe('runs between PostgreSQL and Temporal', () => {
     });
 
     it('knows which queues have a worker', async () => {
-      await until(() => runs.hasWorker(CONTROL_TASK_QUEUE), (found) => found);
+      await until(
+        () => runs.hasWorker(CONTROL_TASK_QUEUE),
+        (found) => found,
+      );
       await expect(runs.hasWorker(hostTaskQueue('nobody'))).resolves.toBe(false);
     });
   });
@@ -244,7 +257,7 @@ describe('runs between PostgreSQL and Temporal', () => {
       await expect(workflow(server).result()).resolves.toEqual({ state: 'cancelled' });
     });
 
-    it('keeps a run that waits for the server\'s workflow, and goes on with the others', async () => {
+    it("keeps a run that waits for the server's workflow, and goes on with the others", async () => {
       const server = await newServer();
       const holder = await acceptRun(server);
       await start(holder);
@@ -262,7 +275,16 @@ describe('runs between PostgreSQL and Temporal', () => {
     it('starts a plan again that was accepted but not started, and fails one whose workflow has ended without a result', async () => {
       const server = await newServer();
       await catalog.recordRecoveryPoint(manifestOf(server), 'main');
-      const { planId } = await catalog.acceptPlan({ actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, scenario: 'server', recoveryPointId: null, keepDisks: [], attachOldDisks: [] });
+      const { planId } = await catalog.acceptPlan({
+        actor: 'test',
+        idempotencyKey: null,
+        requestDigest: newId('req'),
+        serverId: server.id,
+        scenario: 'server',
+        recoveryPointId: null,
+        keepDisks: [],
+        attachOldDisks: [],
+      });
       await expect(pass()).resolves.toEqual({ ...NOTHING, started: [planId] });
       await temporal.client.client.workflow.getHandle(planWorkflowId(planId)).result();
       await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [planId] });
@@ -281,7 +303,9 @@ describe('runs between PostgreSQL and Temporal', () => {
         deadlineMs: 500,
       });
       const log = createLog({ level: 'silent', role: 'test' });
-      await expect(reconcile({ catalog, runs: createRunStarter(away), log, now: () => new Date(Date.now() + 10_000) })).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE' });
+      await expect(reconcile({ catalog, runs: createRunStarter(away), log, now: () => new Date(Date.now() + 10_000) })).rejects.toMatchObject({
+        code: 'TEMPORAL_UNAVAILABLE',
+      });
       await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'running' });
       await away.close();
     });

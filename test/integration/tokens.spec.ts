@@ -16,7 +16,11 @@ describe('tokens', () => {
   afterEach(() => api.close());
 
   const create = async (body: object = {}): Promise<Created> => {
-    const { status, headers, body: created } = await api.call('POST', '/v1/tokens', { body: { name: 'prometheus', scopes: ['read'], expiresAt: IN_2099, ...body } });
+    const {
+      status,
+      headers,
+      body: created,
+    } = await api.call('POST', '/v1/tokens', { body: { name: 'prometheus', scopes: ['read'], expiresAt: IN_2099, ...body } });
     expect([status, headers.get('cache-control')]).toEqual([201, 'no-store']);
     return created as unknown as Created;
   };
@@ -27,7 +31,10 @@ describe('tokens', () => {
       const { token, secret } = await create();
       expect(token).toMatchObject({ name: 'prometheus', scopes: ['read'], expiresAt: IN_2099 });
       expect(await statusWith(secret)).toBe(200);
-      expect(await api.call('POST', '/v1/servers/db01/backups', { token: secret, body: { kind: 'image', mode: 'offline', reason: 'x' } })).toMatchObject({ status: 403, body: { code: 'NOT_ALLOWED' } });
+      expect(await api.call('POST', '/v1/servers/db01/backups', { token: secret, body: { kind: 'image', mode: 'offline', reason: 'x' } })).toMatchObject({
+        status: 403,
+        body: { code: 'NOT_ALLOWED' },
+      });
       const listed = await api.call('GET', '/v1/tokens');
       expect(listed.body['items']).toEqual(expect.arrayContaining([token]));
       expect(JSON.stringify([listed.body, api.log, await api.catalog.listAudit({}, { limit: 100, cursor: null })])).not.toContain(secret);
@@ -35,7 +42,11 @@ describe('tokens', () => {
 
     it('open nothing any more once they are revoked; revoking twice changes nothing', async () => {
       const { token, secret } = await create({ expiresAt: null });
-      for (let times = 0; times < 2; times += 1) expect(await api.call('POST', `/v1/tokens/${token.id}/revoke`)).toMatchObject({ status: 200, body: { id: token.id, expiresAt: expect.stringMatching(/^20/) } });
+      for (let times = 0; times < 2; times += 1)
+        expect(await api.call('POST', `/v1/tokens/${token.id}/revoke`)).toMatchObject({
+          status: 200,
+          body: { id: token.id, expiresAt: expect.stringMatching(/^20/) },
+        });
       expect(await statusWith(secret)).toBe(401);
       const { items } = await api.catalog.listAudit({}, { limit: 100, cursor: null });
       expect(items.filter(({ action }) => action === 'token.revoked')).toMatchObject([{ actor: 'admin', details: { tokenId: token.id, name: 'prometheus' } }]);
@@ -59,12 +70,16 @@ describe('tokens', () => {
       ['with something unknown', { secret: 'mine' }],
     ])('%s: 422, and none is made', async (_, wrong) => {
       const before = await api.catalog.listTokens();
-      expect(await api.call('POST', '/v1/tokens', { body: { name: 'x', scopes: ['read'], expiresAt: null, ...wrong } })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+      expect(await api.call('POST', '/v1/tokens', { body: { name: 'x', scopes: ['read'], expiresAt: null, ...wrong } })).toMatchObject({
+        status: 422,
+        body: { code: 'REQUEST_INVALID' },
+      });
       expect(await api.catalog.listTokens()).toEqual(before);
     });
 
     it('an unknown one cannot be revoked', async () => {
-      for (const id of ['tok_nothing', 'run_00000000000000000000000000', '..']) expect((await api.call('POST', `/v1/tokens/${encodeURIComponent(id)}/revoke`)).status).toBe(404);
+      for (const id of ['tok_nothing', 'run_00000000000000000000000000', '..'])
+        expect((await api.call('POST', `/v1/tokens/${encodeURIComponent(id)}/revoke`)).status).toBe(404);
     });
   });
 
@@ -83,14 +98,20 @@ describe('tokens', () => {
 
     it('never, and the default of a year', async () => {
       const { stdout } = await cli(api, ['token', 'create', 'probe', '--scope', 'read', '--expires-in', 'never', '-o', 'json']);
-      expect(JSON.parse(stdout)).toMatchObject({ token: { name: 'probe', scopes: ['read'], expiresAt: null }, secret: expect.stringMatching(/^modosu_/) as string });
+      expect(JSON.parse(stdout)).toMatchObject({
+        token: { name: 'probe', scopes: ['read'], expiresAt: null },
+        secret: expect.stringMatching(/^modosu_/) as string,
+      });
       await cli(api, ['token', 'create', 'yearly', '--scope', 'admin']);
       const [yearly] = await api.catalog.listTokens();
       expect(Math.round((Date.parse(yearly?.expiresAt ?? '') - Date.now()) / 86_400_000)).toBe(365);
     });
 
     it('needs an administrator: exit code 4; an unknown token: 3; the own one: 5', async () => {
-      expect(await cli(api, ['token', 'create', 'x', '--scope', 'admin'], { MODOSU_TOKEN: api.tokens.operate })).toMatchObject({ code: 4, stderr: expect.stringContaining('NOT_ALLOWED') as string });
+      expect(await cli(api, ['token', 'create', 'x', '--scope', 'admin'], { MODOSU_TOKEN: api.tokens.operate })).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('NOT_ALLOWED') as string,
+      });
       expect(await cli(api, ['token', 'revoke', 'tok_x'])).toMatchObject({ code: 3, stderr: expect.stringContaining('TOKEN_NOT_FOUND') as string });
       const own = (await api.catalog.listTokens()).find(({ name }) => name === 'admin');
       expect(await cli(api, ['token', 'revoke', own?.id ?? ''])).toMatchObject({ code: 5 });

@@ -9,7 +9,13 @@ jest.setTimeout(120_000);
 
 interface DoctorReport {
   readonly failed: number;
-  readonly checks: readonly { readonly subject: string; readonly state: string; readonly detail: string; readonly hint: string | null; readonly code: string | null }[];
+  readonly checks: readonly {
+    readonly subject: string;
+    readonly state: string;
+    readonly detail: string;
+    readonly hint: string | null;
+    readonly code: string | null;
+  }[];
 }
 
 describe('modosu with PostgreSQL, Temporal and the data repository by address', () => {
@@ -23,7 +29,13 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   beforeAll(async () => {
     [postgres, temporal, data] = await Promise.all([startTestPostgres({ migrate: false }), startTemporalForTests(), DataLab.start()]);
     state = new TestState();
-    addresses = { MODOSU_DATABASE_URL: postgres.appUrl, MODOSU_APP_ROLE: postgres.appRole, MODOSU_TEMPORAL_ADDRESS: temporal.address, MODOSU_TEMPORAL_NAMESPACE: 'modosu-external', MODOSU_DATA_URL: data.server.url };
+    addresses = {
+      MODOSU_DATABASE_URL: postgres.appUrl,
+      MODOSU_APP_ROLE: postgres.appRole,
+      MODOSU_TEMPORAL_ADDRESS: temporal.address,
+      MODOSU_TEMPORAL_NAMESPACE: 'modosu-external',
+      MODOSU_DATA_URL: data.server.url,
+    };
   }, 60_000);
   afterAll(async () => {
     await state.remove();
@@ -39,7 +51,10 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   it('does not start on a database without its schema, and does not migrate without the owner', async () => {
     const { exitCode, stderr } = await state.up(addresses).exit();
     expect(exitCode).toBe(1);
-    expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({ code: 'CATALOG_SCHEMA_OUTDATED', hint: expect.stringContaining('modosu migrate') as string });
+    expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      code: 'CATALOG_SCHEMA_OUTDATED',
+      hint: expect.stringContaining('modosu migrate') as string,
+    });
   });
 
   it('`modosu migrate` says that it needs the owner', async () => {
@@ -77,7 +92,11 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
 
   it('`modosu doctor` says that the server of the data repository does not know our logins, until it has a copy of them', async () => {
     const logins = join(state.directory, 'secrets', 'data-logins.htpasswd');
-    expect(line((await doctor()).report, 'data repository')).toMatchObject({ state: 'fail', code: 'DATA_REPOSITORY_KEY_WRONG', hint: expect.stringContaining(logins) as string });
+    expect(line((await doctor()).report, 'data repository')).toMatchObject({
+      state: 'fail',
+      code: 'DATA_REPOSITORY_KEY_WRONG',
+      hint: expect.stringContaining(logins) as string,
+    });
     copyFileSync(logins, data.htpasswdFile);
     expect(line((await doctor()).report, 'data repository')).toMatchObject({ state: 'ok', detail: expect.stringContaining(data.server.url) as string });
   });
@@ -123,7 +142,11 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
     expect(line((await doctor()).report, 'catalogue')).toMatchObject({ state: 'fail', code: 'CATALOG_SCHEMA_OUTDATED' });
   });
 
-  it.each([['doctor', '--output', 'xml'], ['doctor', '--loud'], ['migrate', '--sideways']])('does not know `modosu %s %s`', async (...args) => {
+  it.each([
+    ['doctor', '--output', 'xml'],
+    ['doctor', '--loud'],
+    ['migrate', '--sideways'],
+  ])('does not know `modosu %s %s`', async (...args) => {
     const { exitCode, stdout, stderr } = await state.run(args.filter((argument) => argument !== undefined));
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain('error USAGE');

@@ -54,7 +54,16 @@ describe('modosu up: one life after the other on one state directory', () => {
   it('keeps secrets to itself', () => {
     expect(modeOf(state.directory)).toBe('711');
     expect(modeOf(join(state.directory, 'secrets'))).toBe('700');
-    for (const name of ['admin-token', 'payload-keys.json', 'database-url', 'database-owner-url', 'postgres-password', 'data-logins.htpasswd', 'data/probe/login']) expect(modeOf(join(state.directory, 'secrets', name))).toBe('600');
+    for (const name of [
+      'admin-token',
+      'payload-keys.json',
+      'database-url',
+      'database-owner-url',
+      'postgres-password',
+      'data-logins.htpasswd',
+      'data/probe/login',
+    ])
+      expect(modeOf(join(state.directory, 'secrets', name))).toBe('600');
     expect(modeOf(join(state.directory, 'data-repository'))).toBe('700');
     const token = state.read('secrets/admin-token').trim();
     const password = state.read('secrets/database-app-password').trim();
@@ -76,10 +85,26 @@ describe('modosu up: one life after the other on one state directory', () => {
     const before = state.pidOf(part);
     expect(before).not.toBeNull();
     process.kill(before ?? 0, 'SIGKILL');
-    await eventually(() => state.pidOf(part), (pid) => pid !== null && pid !== before);
-    await eventually(() => state.request('/v1/servers'), (status) => status === 200);
-    await eventually(() => withTemporal((client) => client.check()).then(() => true, () => false), (answers) => answers);
-    await eventually(() => up.stderr.split('\n').filter((line) => line.includes(`"part":"${part}"`) && line.includes('part is ready')).length, (count) => count >= 2);
+    await eventually(
+      () => state.pidOf(part),
+      (pid) => pid !== null && pid !== before,
+    );
+    await eventually(
+      () => state.request('/v1/servers'),
+      (status) => status === 200,
+    );
+    await eventually(
+      () =>
+        withTemporal((client) => client.check()).then(
+          () => true,
+          () => false,
+        ),
+      (answers) => answers,
+    );
+    await eventually(
+      () => up.stderr.split('\n').filter((line) => line.includes(`"part":"${part}"`) && line.includes('part is ready')).length,
+      (count) => count >= 2,
+    );
     expect(up.stdout.match(/ready: /g)).toHaveLength(1);
   });
 
@@ -125,7 +150,10 @@ describe('modosu up: one life after the other on one state directory', () => {
     up.kill('SIGTERM');
     await up.exit();
     up = state.up();
-    await eventually(() => state.pidOf('temporal') ?? state.pidOf('postgres'), (pid) => pid !== null);
+    await eventually(
+      () => state.pidOf('temporal') ?? state.pidOf('postgres'),
+      (pid) => pid !== null,
+    );
     up.kill('SIGINT');
     await expect(up.exit()).resolves.toMatchObject({ exitCode: 0, stdout: '' });
     expect(state.processes()).toEqual([]);
@@ -158,7 +186,11 @@ describe('modosu up: what keeps it from starting', () => {
 
     it.each(['MODOSU_API_PORT', 'MODOSU_POSTGRES_PORT', 'MODOSU_TEMPORAL_PORT', 'MODOSU_DATA_PORT'])('names port and variable: %s', async (variable) => {
       const error = await fails({ [variable]: String(port) });
-      expect(error).toMatchObject({ code: 'PORT_TAKEN', msg: expect.stringContaining(String(port)) as string, hint: expect.stringContaining(variable) as string });
+      expect(error).toMatchObject({
+        code: 'PORT_TAKEN',
+        msg: expect.stringContaining(String(port)) as string,
+        hint: expect.stringContaining(variable) as string,
+      });
     });
   });
 
@@ -184,8 +216,15 @@ describe('modosu up: what keeps it from starting', () => {
     mkdirSync(programs);
     for (const program of ['setpriv', 'flock', 'cat']) symlinkSync(findProgram(program), join(programs, program));
     const env = { PATH: programs, MODOSU_TEMPORAL_CLI: process.execPath };
-    await expect(fails(env)).resolves.toMatchObject({ code: 'PROGRAM_MISSING', msg: expect.stringContaining('rclone') as string, hint: expect.stringContaining('MODOSU_DATA_URL') as string });
-    await expect(fails({ ...env, MODOSU_DATA_URL: 'http://127.0.0.1:1', MODOSU_TEMPORAL_CLI: join(programs, 'absent') })).resolves.toMatchObject({ code: 'PROGRAM_MISSING', hint: expect.stringContaining('MODOSU_TEMPORAL_CLI') as string });
+    await expect(fails(env)).resolves.toMatchObject({
+      code: 'PROGRAM_MISSING',
+      msg: expect.stringContaining('rclone') as string,
+      hint: expect.stringContaining('MODOSU_DATA_URL') as string,
+    });
+    await expect(fails({ ...env, MODOSU_DATA_URL: 'http://127.0.0.1:1', MODOSU_TEMPORAL_CLI: join(programs, 'absent') })).resolves.toMatchObject({
+      code: 'PROGRAM_MISSING',
+      hint: expect.stringContaining('MODOSU_TEMPORAL_CLI') as string,
+    });
   });
 
   it('a directory for the data repository that is not there: nothing is made in its place', async () => {
@@ -205,7 +244,10 @@ describe('modosu up: what keeps it from starting', () => {
   });
 
   it('a wrong variable', async () => {
-    await expect(fails({ MODOSU_API_PORT: 'many', MODOSU_LOG_LEVEL: 'loud' })).resolves.toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringMatching(/MODOSU_API_PORT.*MODOSU_LOG_LEVEL/s) as string });
+    await expect(fails({ MODOSU_API_PORT: 'many', MODOSU_LOG_LEVEL: 'loud' })).resolves.toMatchObject({
+      code: 'CONFIG_INVALID',
+      msg: expect.stringMatching(/MODOSU_API_PORT.*MODOSU_LOG_LEVEL/s) as string,
+    });
   });
 
   it('a state directory below a private one', async () => {

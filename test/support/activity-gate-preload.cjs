@@ -1,7 +1,7 @@
 'use strict';
-// Preloaded into the worker (NODE_OPTIONS=--require …): lets a test hold every activity right before it begins and right after it has returned, without any hook in the product. Held while
-// MODOSU_TEST_GATE_DIR/<activity>.<before|after> exists, or <activity>.<disk or name of the check>.<before|after>; `<point>.reached` says which process waits there, and for which run.
-// In any other process, and in the worker's own threads, it does nothing.
+// Preloaded into the worker (NODE_OPTIONS=--require …): lets a test hold every activity right before it begins and right after it has returned, without any
+// hook in the product. Held while MODOSU_TEST_GATE_DIR/<activity>.<before|after> exists, or <activity>.<disk or name of the check>.<before|after>;
+// `<point>.reached` says which process waits there, and for which run. In any other process, and in the worker's own threads, it does nothing.
 const { existsSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
 const { join } = require('node:path');
@@ -61,7 +61,10 @@ const isHeld = (point) => existsSync(join(directory, point));
 
 function pointsOf(activity, moment, args) {
   const labels = args.slice(1).map((arg) => (typeof arg === 'string' ? arg : (arg?.target ?? arg?.name)));
-  return [`${activity}.${moment}`, ...labels.filter((label) => typeof label === 'string' && /^[\w-]{1,64}$/.test(label)).map((label) => `${activity}.${label}.${moment}`)];
+  return [
+    `${activity}.${moment}`,
+    ...labels.filter((label) => typeof label === 'string' && /^[\w-]{1,64}$/.test(label)).map((label) => `${activity}.${label}.${moment}`),
+  ];
 }
 
 /** Inputs of runs come first; some activities are given the id alone, or the input in an envelope. */

@@ -12,8 +12,8 @@ interface Reached {
 }
 
 /**
- * Holds the worker at the boundaries of steps, so that a fault hits it at a moment that is known and proven. Works through a preload of the worker (`activity-gate-preload.cjs`); the product knows nothing of it. An
- * activity that is tried again while its point is held stops there again.
+ * Holds the worker at the boundaries of steps, so that a fault hits it at a moment that is known and proven. Works through a preload of the worker
+ * (`activity-gate-preload.cjs`); the product knows nothing of it. An activity that is tried again while its point is held stops there again.
  */
 export class Gate {
   private readonly directory = mkdtempSync(join(tmpdir(), 'modosu-gate-'));
@@ -36,7 +36,11 @@ export class Gate {
   /** Waits until the worker waits there; says which process it is and for which run. */
   async reached(point: GatePoint, deadlineMs: number): Promise<Reached> {
     const path = this.markOf(point);
-    await eventually(() => existsSync(path), (isThere) => isThere, deadlineMs).catch(() => {
+    await eventually(
+      () => existsSync(path),
+      (isThere) => isThere,
+      deadlineMs,
+    ).catch(() => {
       throw new Error(`the worker did not come to ${point} within ${deadlineMs} ms`);
     });
     return JSON.parse(readFileSync(path, 'utf8')) as Reached;

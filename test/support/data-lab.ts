@@ -39,7 +39,10 @@ export class DataLab {
     return lab;
   }
 
-  repositoryAt(url: string, changes: { readonly program?: string; readonly secrets?: DirectorySecrets; readonly directory?: string | null } = {}): DataRepository {
+  repositoryAt(
+    url: string,
+    changes: { readonly program?: string; readonly secrets?: DirectorySecrets; readonly directory?: string | null } = {},
+  ): DataRepository {
     const { secrets, htpasswdFile, stored, tls } = this;
     const caCertificate = tls === null ? null : { file: tls.certificateFile, pem: readFileSync(tls.certificateFile, 'utf8') };
     return createResticDataRepository({ url, guestUrl: url, caCertificate, secrets, htpasswdFile, directory: stored, ...changes });
@@ -48,7 +51,10 @@ export class DataLab {
   async startServer(): Promise<void> {
     const { stored, port, htpasswdFile, tls } = this;
     const [program, ...args] = dataServerArgv({ rclone: findProgram('rclone'), directory: stored, host: '127.0.0.1', port, htpasswdFile, tls });
-    this.process = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...args], { stdio: 'ignore', env: { PATH: process.env.PATH, HOME: '/nonexistent' } });
+    this.process = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...args], {
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+    });
     for (const giveUpAt = Date.now() + 20_000; ; await pause(50)) {
       try {
         await this.server.look(null, 'probe');
@@ -104,7 +110,9 @@ export class DataLab {
   /** Files of one type in a server's repository, largest first. */
   storedFiles(serverId: string, type: 'data' | 'locks' | 'keys' | 'snapshots' | 'index'): readonly string[] {
     const directory = join(this.stored, serverId, type);
-    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
     return files.sort((a, b) => statSync(b).size - statSync(a).size);
   }
 

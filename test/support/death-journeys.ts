@@ -56,12 +56,21 @@ export class Journey {
       agentTimeoutSeconds: AGENT_TIMEOUT_SECONDS,
       start: false,
       ...(isBackup
-        ? { dataDisk: { sizeBytes: BALLAST.diskBytes, format: 'qcow2' as const }, protection: { onlineBackup: { rateLimitBytesPerSecond: BALLAST.rateLimitBytesPerSecond, maxGuestLatencyMs: null } } }
+        ? {
+            dataDisk: { sizeBytes: BALLAST.diskBytes, format: 'qcow2' as const },
+            protection: { onlineBackup: { rateLimitBytesPerSecond: BALLAST.rateLimitBytesPerSecond, maxGuestLatencyMs: null } },
+          }
         : {}),
     });
     if (guest.dataDisk !== null) {
       await stack.slowRepository();
-      await mustRun('COPY_FAILED', 'qemu-io', ['-f', 'qcow2', '-c', `write -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`, guest.dataDisk.path]);
+      await mustRun('COPY_FAILED', 'qemu-io', [
+        '-f',
+        'qcow2',
+        '-c',
+        `write -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`,
+        guest.dataDisk.path,
+      ]);
     }
     await startGuest(guest.uuid);
     await waitForAgent(guest.uuid, READY_WITHIN_MS);
@@ -93,7 +102,8 @@ export class Journey {
   }
 
   /**
-   * Once the case has been judged. The old volumes of a restore would only take room; and an undo that found its server off has kept it as one that is off: undoing that would not start it.
+   * Once the case has been judged. The old volumes of a restore would only take room; and an undo that found its server off has kept it as one that is off:
+   * undoing that would not start it.
    */
   async finish(run: RunView, { victim }: DeathCase): Promise<void> {
     const diedFirst = this.kind === 'undo' && (victim === 'guest' || victim === 'power');
@@ -124,7 +134,14 @@ export class Journey {
           const disks = join(this.stack.repository, 'servers', point?.serverId ?? '', point?.id ?? '', 'disks');
           const image = join(disks, 'vda.qcow2');
           expect(await sha256InImage(image, `${APP}/mark`)).toBe(marker.slice(0, 64));
-          await mustRun('RECOVERY_POINT_INCOMPLETE', 'qemu-io', ['-r', '-f', 'qcow2', '-c', `read -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`, join(disks, 'vdb.qcow2')]);
+          await mustRun('RECOVERY_POINT_INCOMPLETE', 'qemu-io', [
+            '-r',
+            '-f',
+            'qcow2',
+            '-c',
+            `read -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`,
+            join(disks, 'vdb.qcow2'),
+          ]);
           // What QEMU had begun to write before the blow is what was published: nothing was copied twice.
           if (written !== null) expect(identityOf(image)).toBe(written);
         }
@@ -239,7 +256,8 @@ export class Journey {
 }
 
 /** Whether a blow at this moment finds a job under way, or its images: before it there is nothing that could be copied twice. */
-const isAfterBegin = (at: DeathCase['at']): boolean => !['startRun.before', 'examineForBackup.before', 'takeFence.before', 'reserveRoom.before', 'beginOnlineBackup.before'].includes(at);
+const isAfterBegin = (at: DeathCase['at']): boolean =>
+  !['startRun.before', 'examineForBackup.before', 'takeFence.before', 'reserveRoom.before', 'beginOnlineBackup.before'].includes(at);
 
 const ready = (plan: RestorePlanView): RestorePlanView => {
   if (plan.state !== 'ready') throw new Error(`no plan: ${JSON.stringify(plan.error)}`);

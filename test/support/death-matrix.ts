@@ -2,8 +2,8 @@ import type { ErrorCode } from '../../src/contracts/error-codes';
 import type { GatePoint } from './activity-gate';
 
 /**
- * "The death of any process at any step": every kind of run, at every boundary of its steps and in the middle of its copies, struck by the death of every process. Pure: which cases there are, in
- * which order a seed puts them, which of them are the sample, and how each has to end.
+ * "The death of any process at any step": every kind of run, at every boundary of its steps and in the middle of its copies, struck by the death of every
+ * process. Pure: which cases there are, in which order a seed puts them, which of them are the sample, and how each has to end.
  */
 export const KINDS = ['backup-online', 'restore', 'undo', 'confirm'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -50,7 +50,12 @@ const IMAGED_AS_IT_LIES: Ending = { state: 'succeeded', server: 'shut off', why:
 const JOB_LOST: Ending = { state: 'failed', code: 'BACKUP_JOB_LOST', server: 'shut off', why: 'the job lived in the QEMU that has died; nothing is published' };
 const ALL_WRITTEN: Ending = { state: 'succeeded', server: 'shut off', why: 'QEMU had written everything: the rest needs no running server' };
 const STOPPED_ALREADY: Ending = { state: 'succeeded', server: 'running', why: 'it was to be stopped anyway' };
-const NEVER_ANSWERS: Ending = { state: 'failed', code: 'AGENT_SILENT', server: 'running', why: 'the server that was started does not come up: it is put back as it was' };
+const NEVER_ANSWERS: Ending = {
+  state: 'failed',
+  code: 'AGENT_SILENT',
+  server: 'running',
+  why: 'the server that was started does not come up: it is put back as it was',
+};
 const PROVEN_BEFORE: Ending = { state: 'succeeded', server: 'shut off', why: 'it had answered: what was put in place is proven and stays' };
 const NOT_NEEDED: Ending = { state: 'succeeded', server: 'shut off', why: 'deleting what was kept needs no running server' };
 
@@ -156,7 +161,13 @@ const SAMPLE_CASES = 8;
 export function choiceOf(env: Readonly<Record<string, string | undefined>>): Choice {
   const [index = 1, of = 1] = (env['MODOSU_TEST_SHARD'] ?? '1/1').split('/').map(Number);
   const limit = env['MODOSU_TEST_CASES'];
-  return { seed: Number(env['MODOSU_TEST_SEED'] ?? 1), full: env['MODOSU_TEST_FULL'] === '1', limit: limit === undefined ? null : Number(limit), shard: { index, of }, victims: env['MODOSU_TEST_VICTIMS']?.split(',') ?? null };
+  return {
+    seed: Number(env['MODOSU_TEST_SEED'] ?? 1),
+    full: env['MODOSU_TEST_FULL'] === '1',
+    limit: limit === undefined ? null : Number(limit),
+    shard: { index, of },
+    victims: env['MODOSU_TEST_VICTIMS']?.split(',') ?? null,
+  };
 }
 
 /** The cases of one execution, those of a kind together. A limit never leaves out a victim or a kind while there is room for it. */
@@ -166,14 +177,18 @@ export function chosenCases({ seed, full, limit, shard, victims }: Choice): read
   return KINDS.flatMap((kind) => mine.filter((chosen) => chosen.kind === kind));
 }
 
-/** Each next case is the first in the shuffled order of the kind and the victim that had the fewest turns so far; the first two strike in the middle of a copy. */
+/**
+ * Each next case is the first in the shuffled order of the kind and the victim that had the fewest turns so far; the first two strike in the middle of a
+ * copy.
+ */
 function balanced(cases: readonly DeathCase[]): readonly DeathCase[] {
   const left = [...cases];
   const ordered: DeathCase[] = [];
   const take = (index: number): void => void ordered.push(...left.splice(index, 1));
   for (const kind of ['backup-online', 'restore']) take(left.findIndex((one) => one.kind === kind && one.at.startsWith('middle:')));
   while (left.length > 0) {
-    const turns = ({ kind, victim }: DeathCase): number => 100 * ordered.filter((done) => done.victim === victim).length + ordered.filter((done) => done.kind === kind).length;
+    const turns = ({ kind, victim }: DeathCase): number =>
+      100 * ordered.filter((done) => done.victim === victim).length + ordered.filter((done) => done.kind === kind).length;
     take(left.reduce((best, one, index) => (turns(one) < turns(left[best] ?? one) ? index : best), 0));
   }
   return ordered;

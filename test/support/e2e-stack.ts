@@ -41,7 +41,8 @@ interface Declaration extends Protection {
   readonly agentTimeoutSeconds: number;
 }
 
-type ServerOptions = Omit<GuestServerOptions, 'directory'> & Partial<Pick<Declaration, 'stopTimeoutSeconds' | 'agentTimeoutSeconds'>> & { readonly protection?: Partial<Protection> };
+type ServerOptions = Omit<GuestServerOptions, 'directory'> &
+  Partial<Pick<Declaration, 'stopTimeoutSeconds' | 'agentTimeoutSeconds'>> & { readonly protection?: Partial<Protection> };
 
 interface BackupOptions {
   readonly mode?: BackupMode;
@@ -79,8 +80,8 @@ export class E2eStack {
   }
 
   /**
-   * Every write into the repository waits for the device from now on. QEMU copies a small disk in less time than anybody needs to tell it how fast it may: written synchronously, enough is left of it
-   * when the limit comes, so that an online backup has a middle.
+   * Every write into the repository waits for the device from now on. QEMU copies a small disk in less time than anybody needs to tell it how fast it may:
+   * written synchronously, enough is left of it when the limit comes, so that an online backup has a middle.
    */
   async slowRepository(): Promise<void> {
     const { exitCode, stderr } = await runProgram('chattr', ['+S', this.repository]);
@@ -104,7 +105,11 @@ export class E2eStack {
 
   /** Waits until the supervisor has started another one of this part. */
   partCameBack = async (part: PartName, killedPid: number): Promise<void> =>
-    void (await eventually(() => this.state.pidOf(part), (pid) => pid !== null && pid !== killedPid, 60_000));
+    void (await eventually(
+      () => this.state.pidOf(part),
+      (pid) => pid !== null && pid !== killedPid,
+      60_000,
+    ));
 
   async close(): Promise<void> {
     for (const guest of this.guests) await guest.destroy();
@@ -142,7 +147,13 @@ export class E2eStack {
 
   /** Starts an image backup and returns the run as accepted. */
   async startBackup(name: string, reason = 'baseline', options: BackupOptions = {}): Promise<RunView> {
-    return accepted(await this.post<RunView>(`/v1/servers/${encodeURIComponent(name)}/backups`, { kind: 'image', mode: 'offline', ...options, reason }, { 'idempotency-key': randomUUID() }));
+    return accepted(
+      await this.post<RunView>(
+        `/v1/servers/${encodeURIComponent(name)}/backups`,
+        { kind: 'image', mode: 'offline', ...options, reason },
+        { 'idempotency-key': randomUUID() },
+      ),
+    );
   }
 
   async backup(name: string, reason?: string, options?: BackupOptions): Promise<ImageRecoveryPointView> {
@@ -153,20 +164,38 @@ export class E2eStack {
 
   /** `keepDisks`: targets of data disks that stay as they are; `attachOldDisks`: of those whose old volumes are attached. */
   async plan(name: string, recoveryPointId?: string, keepDisks: readonly string[] = [], attachOldDisks: readonly string[] = []): Promise<RestorePlanView> {
-    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'server', keepDisks, attachOldDisks, ...(recoveryPointId === undefined ? {} : { recoveryPointId }) }));
+    const { id } = accepted(
+      await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, {
+        scenario: 'server',
+        keepDisks,
+        attachOldDisks,
+        ...(recoveryPointId === undefined ? {} : { recoveryPointId }),
+      }),
+    );
     return this.planned(id);
   }
 
   private planned = (id: string): Promise<RestorePlanView> =>
-    eventually(async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body, ({ state }) => state !== 'planning', this.runDeadlineMs / 4);
+    eventually(
+      async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body,
+      ({ state }) => state !== 'planning',
+      this.runDeadlineMs / 4,
+    );
 
   /** Carries a plan out, of a restore or of an undo. `hold`: the restore waits before go-live. */
   async startRestore(plan: RestorePlanView, { hold = false }: { readonly hold?: boolean } = {}): Promise<RunView> {
-    return accepted(await this.post<RunView>(`/v1/restore-plans/${plan.id}/run`, { reason: 'it no longer starts', confirm: plan.serverName, ...(hold ? { hold } : {}) }));
+    return accepted(
+      await this.post<RunView>(`/v1/restore-plans/${plan.id}/run`, { reason: 'it no longer starts', confirm: plan.serverName, ...(hold ? { hold } : {}) }),
+    );
   }
 
   /** Waits until the run waits for a person's word before go-live. */
-  waiting = (runId: string): Promise<RunView> => eventually(() => this.run(runId), (run) => isFinal(run.state) || run.waitingFor === 'go-live', RUN_DEADLINE_MS);
+  waiting = (runId: string): Promise<RunView> =>
+    eventually(
+      () => this.run(runId),
+      (run) => isFinal(run.state) || run.waitingFor === 'go-live',
+      RUN_DEADLINE_MS,
+    );
 
   goLive = async (runId: string, reason = 'it looks right'): Promise<RunView> => accepted(await this.post<RunView>(`/v1/runs/${runId}/go-live`, { reason }));
 
@@ -201,8 +230,15 @@ export class E2eStack {
   dataPoints = async (name: string): Promise<readonly DataRecoveryPointView[]> =>
     (await this.recoveryPoints(name)).filter((point): point is DataRecoveryPointView => point.kind === 'data');
 
-  async planData(name: string, dataSet: string, selection: DataSelection, more: { readonly recoveryPointId?: string; readonly incidentAt?: string } = {}): Promise<RestorePlanView> {
-    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'data', dataSet, selection, ...more }));
+  async planData(
+    name: string,
+    dataSet: string,
+    selection: DataSelection,
+    more: { readonly recoveryPointId?: string; readonly incidentAt?: string } = {},
+  ): Promise<RestorePlanView> {
+    const { id } = accepted(
+      await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'data', dataSet, selection, ...more }),
+    );
     return this.planned(id);
   }
 
@@ -224,17 +260,31 @@ export class E2eStack {
 
   run = async (id: string): Promise<RunView> => (await this.get<RunView>(`/v1/runs/${id}`)).body;
 
-  finished = (id: string): Promise<RunView> => eventually(() => this.run(id), (run) => isFinal(run.state), this.runDeadlineMs);
+  finished = (id: string): Promise<RunView> =>
+    eventually(
+      () => this.run(id),
+      (run) => isFinal(run.state),
+      this.runDeadlineMs,
+    );
 
   /** Waits until the step is in this state. */
   stepIs = (runId: string, key: string, state: string): Promise<RunView> =>
-    eventually(() => this.run(runId), (run) => run.steps.some((step) => step.key === key && step.state === state), 90_000);
+    eventually(
+      () => this.run(runId),
+      (run) => run.steps.some((step) => step.key === key && step.state === state),
+      90_000,
+    );
 
   /** Waits until the copy has moved bytes but has not ended: the moment at which faults are caused. */
   copyUnderWay = async (runId: string, target: string): Promise<RunView> => {
     const run = await eventually(
       () => this.run(runId),
-      ({ state: runState, steps }) => isFinal(runState) || steps.some(({ key, state, progress }) => key === `copy:${target}` && state !== 'pending' && (state !== 'running' || (progress !== null && progress.doneBytes > 0))),
+      ({ state: runState, steps }) =>
+        isFinal(runState) ||
+        steps.some(
+          ({ key, state, progress }) =>
+            key === `copy:${target}` && state !== 'pending' && (state !== 'running' || (progress !== null && progress.doneBytes > 0)),
+        ),
       90_000,
     );
     const step = run.steps.find(({ key }) => key === `copy:${target}`);
@@ -249,9 +299,11 @@ export class E2eStack {
   }
 
   /** Images and data. */
-  recoveryPoints = async (name: string): Promise<readonly RecoveryPointView[]> => (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
+  recoveryPoints = async (name: string): Promise<readonly RecoveryPointView[]> =>
+    (await this.get<Page<RecoveryPointView>>(`/v1/recovery-points?server=${encodeURIComponent(name)}`)).body.items;
 
-  images = async (name: string): Promise<readonly ImageRecoveryPointView[]> => (await this.recoveryPoints(name)).filter((point): point is ImageRecoveryPointView => point.kind === 'image');
+  images = async (name: string): Promise<readonly ImageRecoveryPointView[]> =>
+    (await this.recoveryPoints(name)).filter((point): point is ImageRecoveryPointView => point.kind === 'image');
 
   /** qemu-img processes that work on files of this stack. */
   copies = (): Promise<readonly number[]> => processesWith('qemu-img', this.directory);
@@ -276,18 +328,29 @@ export class E2eStack {
     return `${this.up?.stdout ?? ''}\n${this.up?.stderr ?? ''}`;
   }
 
-  /** Everything this installation must keep to itself, by name of its file: token, passwords, keys, logins and passwords of data repositories, hashes of logins. */
+  /**
+   * Everything this installation must keep to itself, by name of its file: token, passwords, keys, logins and passwords of data repositories, hashes of
+   * logins.
+   */
   secrets(): ReadonlyMap<string, string> {
     const directory = join(this.state.directory, 'secrets');
     const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
-    return new Map(files.flatMap((entry) => secretsOf(relative(directory, join(entry.parentPath, entry.name)), readFileSync(join(entry.parentPath, entry.name), 'utf8').trim())));
+    return new Map(
+      files.flatMap((entry) =>
+        secretsOf(relative(directory, join(entry.parentPath, entry.name)), readFileSync(join(entry.parentPath, entry.name), 'utf8').trim()),
+      ),
+    );
   }
 
   private async request<T>(method: string, path: string, body?: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer<T>> {
     const { apiUrl } = this.state.endpoints();
     const answer = await fetch(`${apiUrl}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.state.read('secrets/admin-token').trim()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        authorization: `Bearer ${this.state.read('secrets/admin-token').trim()}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(30_000),
     });
@@ -304,7 +367,8 @@ function secretsOf(file: string, text: string): readonly (readonly [string, stri
     const { keys } = JSON.parse(text) as { readonly keys: Readonly<Record<string, unknown>> };
     return Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)]);
   }
-  if (file === 'data-logins.htpasswd') return text.split('\n').map((line) => [`hash of ${line.slice(0, line.indexOf(':'))}`, line.slice(line.indexOf(':') + 1)]);
+  if (file === 'data-logins.htpasswd')
+    return text.split('\n').map((line) => [`hash of ${line.slice(0, line.indexOf(':'))}`, line.slice(line.indexOf(':') + 1)]);
   return [[file, text]];
 }
 

@@ -16,13 +16,20 @@ export interface Countable {
 
 /** The figures of the catalogue in memory, counted one by one. */
 export function countFigures({ runs, steps, points, waysBack, now }: Countable): CatalogFigures {
-  const measured = runs.filter((run) => run.state === 'succeeded' && run.recoverySeconds !== null).sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime());
+  const measured = runs
+    .filter((run) => run.state === 'succeeded' && run.recoverySeconds !== null)
+    .sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime());
   return {
     runs: grouped(runs, ({ kind, state }) => [kind, state]).map((group) => ({ kind: group[0].kind, state: group[0].state, count: group.length })),
     waiting: runs.filter(({ waitingFor }) => waitingFor !== null).length,
     steps: grouped(steps.flatMap(endedStep), ({ kind, step, state }) => [kind, step, state]).map(sumUp),
     recoveryPoints: grouped(points, ({ serverId, kind, dataSet }) => [serverId, kind, dataSet]).map(pointFigures),
-    recoveries: grouped(measured, ({ serverId, kind }) => [serverId, kind]).map(([{ serverId, kind, recoverySeconds, lostSeconds }]) => ({ serverId, kind, recoverySeconds: recoverySeconds ?? 0, lostSeconds })),
+    recoveries: grouped(measured, ({ serverId, kind }) => [serverId, kind]).map(([{ serverId, kind, recoverySeconds, lostSeconds }]) => ({
+      serverId,
+      kind,
+      recoverySeconds: recoverySeconds ?? 0,
+      lostSeconds,
+    })),
     waysBack: { open: waysBack.length, expired: waysBack.filter(({ expiresAt }) => Date.parse(expiresAt) <= now.getTime()).length },
   };
 }
@@ -60,12 +67,27 @@ function endedStep({ kind, step: { key, state, startedAt, finishedAt, progress }
 function sumUp(group: Group<EndedStep>): StepFigures {
   const [{ kind, step, state }] = group;
   const sum = (of: (ended: EndedStep) => number): number => group.reduce((total, ended) => total + of(ended), 0);
-  return { kind, step, state, count: group.length, seconds: sum(({ seconds }) => seconds), bytes: sum(({ bytes }) => bytes), within: STEP_SECONDS.map((limit) => group.filter(({ seconds }) => seconds <= limit).length) };
+  return {
+    kind,
+    step,
+    state,
+    count: group.length,
+    seconds: sum(({ seconds }) => seconds),
+    bytes: sum(({ bytes }) => bytes),
+    within: STEP_SECONDS.map((limit) => group.filter(({ seconds }) => seconds <= limit).length),
+  };
 }
 
 function pointFigures(group: Group<RecoveryPointRow>): RecoveryPointFigures {
   const [{ serverId, kind, dataSet }] = group;
   const usable = group.filter(({ state }) => state === 'usable');
   const times = usable.filter(({ purpose }) => purpose !== 'safety').map(({ pointInTime }) => pointInTime.getTime());
-  return { serverId, kind, dataSet, usable: usable.length, damaged: group.length - usable.length, newestUsable: times.length === 0 ? null : new Date(Math.max(...times)) };
+  return {
+    serverId,
+    kind,
+    dataSet,
+    usable: usable.length,
+    damaged: group.length - usable.length,
+    newestUsable: times.length === 0 ? null : new Date(Math.max(...times)),
+  };
 }

@@ -54,7 +54,10 @@ export class FakeWayBacks implements Methods {
     const sameLine = facts.data != null;
     const lineageAfter = sameLine ? server.lineageId : randomUUID();
     const wentLiveAt = sameLine ? this.world.now() : null;
-    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt }, this.world.now());
+    const row = openedWayBack(
+      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt },
+      this.world.now(),
+    );
     return this.swapped(row, server, { action: sameLine ? 'data.placed' : 'lineage.started', details: swapDetails(row) });
   };
 
@@ -67,7 +70,10 @@ export class FakeWayBacks implements Methods {
     const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
     const at = this.world.now();
     const lineageAfter = taken.lineageBefore;
-    const row = openedWayBack({ runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at }, at);
+    const row = openedWayBack(
+      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at },
+      at,
+    );
     this.rows.set(ofRunId, { ...taken, ...closing('undone', runId, at) });
     return this.swapped(row, server, { action: row.data === null ? 'lineage.returned' : 'data.returned', details: { ...swapDetails(row), undoes: ofRunId } });
   };
@@ -93,7 +99,13 @@ export class FakeWayBacks implements Methods {
     const open = requireOpenRow(ofRunId, kept, server.name);
     this.requireHold(run);
     this.rows.set(ofRunId, { ...open, ...closing('confirmed', runId, this.world.now()) });
-    this.world.append({ actor: WORKER, action: 'way-back.confirmed', runId, serverId: server.id, details: { ofRunId, deleted: open.volumes.map(({ path }) => path) } });
+    this.world.append({
+      actor: WORKER,
+      action: 'way-back.confirmed',
+      runId,
+      serverId: server.id,
+      details: { ofRunId, deleted: open.volumes.map(({ path }) => path) },
+    });
   };
 
   recordGoLive: Catalog['recordGoLive'] = async (runId) => {
@@ -113,9 +125,11 @@ export class FakeWayBacks implements Methods {
     return wayBackView(row, this.world.server(serverId).name);
   };
 
-  listWayBacks: Catalog['listWayBacks'] = async ({ serverId, state }) => this.find((row) => (serverId ?? row.serverId) === row.serverId && (state ?? row.state) === row.state);
+  listWayBacks: Catalog['listWayBacks'] = async ({ serverId, state }) =>
+    this.find((row) => (serverId ?? row.serverId) === row.serverId && (state ?? row.state) === row.state);
 
-  listExpiredWayBacks: Catalog['listExpiredWayBacks'] = async (at) => this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
+  listExpiredWayBacks: Catalog['listExpiredWayBacks'] = async (at) =>
+    this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
 
   decide: Catalog['decide'] = async (request) => {
     const { runId, kind, actor } = request;

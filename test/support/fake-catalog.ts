@@ -2,7 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import { storableText } from '../../src/audit/storable';
-import { backupDataInput, backupInput, confirmInput, keyReused, plannedRun, plannedRunId, refusalEvent, requestDetails, requireUsablePlan, runKindOf, serverBusy, type RefusableRequest, type RunGrant } from '../../src/catalog/acceptance';
+import {
+  backupDataInput,
+  backupInput,
+  confirmInput,
+  keyReused,
+  plannedRun,
+  plannedRunId,
+  refusalEvent,
+  requestDetails,
+  requireUsablePlan,
+  runKindOf,
+  serverBusy,
+  type RefusableRequest,
+  type RunGrant,
+} from '../../src/catalog/acceptance';
 import { isExpired, tokenNotFound, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
@@ -24,8 +38,8 @@ import { countFigures } from './fake-catalog-figures';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
 /**
- * The catalogue in memory, for tests of workflows, activities and the API. It shares the rules with the real one and passes the same contract suite; each method runs
- * to its end without a pause, which is all the locking it needs.
+ * The catalogue in memory, for tests of workflows, activities and the API. It shares the rules with the real one and passes the same contract suite; each
+ * method runs to its end without a pause, which is all the locking it needs.
  */
 export class FakeCatalog implements Catalog {
   private readonly hypervisors = new Map<string, HypervisorRow>();
@@ -115,7 +129,13 @@ export class FakeCatalog implements Catalog {
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
     if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
-    this.append({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: { recoveryPointId: row.id, generation: row.generation } });
+    this.append({
+      actor: WORKER,
+      action: 'recovery-point.published',
+      runId: row.runId,
+      serverId: server.id,
+      details: { recoveryPointId: row.id, generation: row.generation },
+    });
     return imageView(row);
   };
 
@@ -146,7 +166,9 @@ export class FakeCatalog implements Catalog {
 
   newestUsable: Catalog['newestUsable'] = async (serverId, until = null) => {
     const server = this.server(serverId);
-    const usable = this.pointsOf(serverId).filter(({ kind, state, pointInTime }) => kind === 'image' && state === 'usable' && (until === null || pointInTime <= new Date(until)));
+    const usable = this.pointsOf(serverId).filter(
+      ({ kind, state, pointInTime }) => kind === 'image' && state === 'usable' && (until === null || pointInTime <= new Date(until)),
+    );
     const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0));
     if (newest === undefined) throw noRecoveryPoint(server, until);
     return imageView(newest);
@@ -170,9 +192,26 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, replayed: true };
     const server = this.server(serverId);
     if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), server, KIND_OF[scenario]);
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: planRequest(request), undoesRunId: null }, this.now()));
+    this.plans.set(
+      planId,
+      newPlan(
+        { id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: planRequest(request), undoesRunId: null },
+        this.now(),
+      ),
+    );
     this.claim(request, planId);
-    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario, recoveryPointId, ...(keepDisks.length === 0 ? {} : { keepDisks }), ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }) } });
+    this.append({
+      actor,
+      action: 'plan.requested',
+      serverId,
+      details: {
+        planId,
+        scenario,
+        recoveryPointId,
+        ...(keepDisks.length === 0 ? {} : { keepDisks }),
+        ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }),
+      },
+    });
     return { planId, replayed: false };
   };
 
@@ -184,7 +223,13 @@ export class FakeCatalog implements Catalog {
     if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
     const { serverId } = this.run(ofRunId);
     this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
-    this.plans.set(planId, newPlan({ id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId }, this.now()));
+    this.plans.set(
+      planId,
+      newPlan(
+        { id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId },
+        this.now(),
+      ),
+    );
     this.claim(request, planId);
     this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
     return { planId, serverId, replayed: false };
@@ -304,7 +349,16 @@ export class FakeCatalog implements Catalog {
     const finishedAt = this.now();
     const error = outcome.error === null ? null : storableError(outcome.error);
     const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
-    this.runs.set(runId, { ...run, state: outcome.state, finishedAt, error, recoveryPointId, recoverySeconds: outcome.recoverySeconds ?? null, lostSeconds: outcome.lostSeconds ?? null, waitingFor: null });
+    this.runs.set(runId, {
+      ...run,
+      state: outcome.state,
+      finishedAt,
+      error,
+      recoveryPointId,
+      recoverySeconds: outcome.recoverySeconds ?? null,
+      lostSeconds: outcome.lostSeconds ?? null,
+      waitingFor: null,
+    });
     const steps = this.stepsOf(runId);
     if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
     if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
@@ -339,8 +393,16 @@ export class FakeCatalog implements Catalog {
   };
 
   listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {
-    const rows = this.runList().filter((run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state);
-    return this.newestFirst('runs', rows, page, ({ requestedAt }) => requestedAt, (run) => runView(run, this.wayBacks.contextOf(run), [], this.now()));
+    const rows = this.runList().filter(
+      (run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state,
+    );
+    return this.newestFirst(
+      'runs',
+      rows,
+      page,
+      ({ requestedAt }) => requestedAt,
+      (run) => runView(run, this.wayBacks.contextOf(run), [], this.now()),
+    );
   };
 
   measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId, kind) =>
@@ -352,7 +414,13 @@ export class FakeCatalog implements Catalog {
 
   figures: Catalog['figures'] = async () => {
     const steps = this.runList().flatMap(({ id, kind }) => [...this.stepsOf(id).values()].map((step) => ({ kind, step })));
-    return countFigures({ runs: this.runList(), steps, points: [...this.points.values()], waysBack: await this.wayBacks.listWayBacks({ state: 'open' }), now: this.now() });
+    return countFigures({
+      runs: this.runList(),
+      steps,
+      points: [...this.points.values()],
+      waysBack: await this.wayBacks.listWayBacks({ state: 'open' }),
+      now: this.now(),
+    });
   };
 
   // --- tokens and audit --------------------------------------------------------------------------------------------------
@@ -398,7 +466,12 @@ export class FakeCatalog implements Catalog {
     this.reach();
     const after = readSequenceCursor('audit', page.cursor);
     const rows = this.entries.filter((entry) => entry.seq > after && (runId === undefined || entry.runId === runId));
-    return toPage(rows.slice(0, rowsToRead(page)), page, (entry) => entry, ({ seq }) => sequenceCursor('audit', seq));
+    return toPage(
+      rows.slice(0, rowsToRead(page)),
+      page,
+      (entry) => entry,
+      ({ seq }) => sequenceCursor('audit', seq),
+    );
   };
 
   verifyAudit: Catalog['verifyAudit'] = async () => {
@@ -508,10 +581,19 @@ export class FakeCatalog implements Catalog {
       lostSeconds: null,
       input,
     });
-    this.append({ actor: request.actor, action: 'run.requested', runId, serverId, details: { kind, reason, fencingToken, ...requestDetails(run, recoveryPointId) } });
+    this.append({
+      actor: request.actor,
+      action: 'run.requested',
+      runId,
+      serverId,
+      details: { kind, reason, fencingToken, ...requestDetails(run, recoveryPointId) },
+    });
   }
 
-  private earlier({ actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>, newResultId: string): string | null {
+  private earlier(
+    { actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>,
+    newResultId: string,
+  ): string | null {
     if (idempotencyKey === null) return null;
     const known = this.keys.get(JSON.stringify([actor, idempotencyKey]));
     if (known === undefined) return null;
@@ -524,7 +606,13 @@ export class FakeCatalog implements Catalog {
     if (idempotencyKey !== null) this.keys.set(JSON.stringify([actor, idempotencyKey]), { digest: requestDigest, resultId });
   }
 
-  private newestFirst<Row extends { readonly id: string }, Item>(kind: CursorKind, rows: readonly Row[], page: PageRequest, timeOf: (row: Row) => Date, toItem: (row: Row) => Item): Page<Item> {
+  private newestFirst<Row extends { readonly id: string }, Item>(
+    kind: CursorKind,
+    rows: readonly Row[],
+    page: PageRequest,
+    timeOf: (row: Row) => Date,
+    toItem: (row: Row) => Item,
+  ): Page<Item> {
     this.reach();
     const after = readTimeCursor(kind, page.cursor);
     const keyOf = (at: Date, id: string): string => `${at.toISOString()} ${id}`;

@@ -3,7 +3,15 @@ import type { DataManifest } from '../../src/contracts/data';
 import { ModosuError } from '../../src/contracts/errors';
 import { isId } from '../../src/contracts/ids';
 import { parseDataManifest, renderDataManifest } from '../../src/repositories/data/data-manifest';
-import { dataSetTag, MANIFEST_TAG, recoveryPointTag, type DataAccess, type DataRepository, type DataSnapshot, type SnapshotEntry } from '../../src/repositories/data/data-repository';
+import {
+  dataSetTag,
+  MANIFEST_TAG,
+  recoveryPointTag,
+  type DataAccess,
+  type DataRepository,
+  type DataSnapshot,
+  type SnapshotEntry,
+} from '../../src/repositories/data/data-repository';
 
 export interface FakeSnapshot {
   readonly hostname: string;
@@ -16,7 +24,10 @@ export interface FakeSnapshot {
 
 /** A data repository in memory, for tests of what uses one. */
 export class FakeDataRepository implements DataRepository {
-  private readonly servers = new Map<string, { readonly snapshots: { readonly info: DataSnapshot; readonly files: ReadonlyMap<string, Buffer> }[]; readonly manifests: Map<string, Buffer> }>();
+  private readonly servers = new Map<
+    string,
+    { readonly snapshots: { readonly info: DataSnapshot; readonly files: ReadonlyMap<string, Buffer> }[]; readonly manifests: Map<string, Buffer> }
+  >();
   private taken = 0;
   /** Thrown by every method while it is set. */
   failWith: ModosuError | null = null;
@@ -68,14 +79,23 @@ export class FakeDataRepository implements DataRepository {
   async snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]> {
     this.mayFail();
     if (tags.some((tag) => tag === '' || tag.includes(','))) throw new ModosuError('REQUEST_INVALID', 'cannot be a tag');
-    return this.server(serverId).snapshots.map(({ info }) => info).filter((info) => tags.every((tag) => info.tags.includes(tag)));
+    return this.server(serverId)
+      .snapshots.map(({ info }) => info)
+      .filter((info) => tags.every((tag) => info.tags.includes(tag)));
   }
 
-  async list(serverId: string, snapshotId: string, paths: readonly string[], { maxEntries, signal }: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]> {
+  async list(
+    serverId: string,
+    snapshotId: string,
+    paths: readonly string[],
+    { maxEntries, signal }: { readonly maxEntries: number; readonly signal?: AbortSignal },
+  ): Promise<readonly SnapshotEntry[]> {
     this.mayFail();
     signal?.throwIfAborted();
     const wanted = paths.map(requirePath);
-    const entries = [...entriesOf(this.filesOf(serverId, snapshotId)).values()].filter(({ path }) => wanted.some((root) => root === '/' || path === root || path.startsWith(`${root}/`)));
+    const entries = [...entriesOf(this.filesOf(serverId, snapshotId)).values()].filter(({ path }) =>
+      wanted.some((root) => root === '/' || path === root || path.startsWith(`${root}/`)),
+    );
     const missing = wanted.filter((path) => path !== '/' && !entries.some((entry) => entry.path === path));
     if (entries.length > maxEntries) throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories.`);
     if (missing.length > 0) throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point does not hold ${missing.join(', ')}.`);
@@ -106,7 +126,12 @@ export class FakeDataRepository implements DataRepository {
       throw new ModosuError('REQUEST_INVALID', `The recovery point ${manifest.recoveryPointId} is published already.`);
     }
     manifests.set(manifest.recoveryPointId, bytes);
-    this.take(manifest.server.id, { hostname: 'modosu', tags: [MANIFEST_TAG, recoveryPointTag(manifest.recoveryPointId), dataSetTag(manifest.dataSet.name)], paths: ['/manifest.json'], files: { '/manifest.json': bytes } });
+    this.take(manifest.server.id, {
+      hostname: 'modosu',
+      tags: [MANIFEST_TAG, recoveryPointTag(manifest.recoveryPointId), dataSetTag(manifest.dataSet.name)],
+      paths: ['/manifest.json'],
+      files: { '/manifest.json': bytes },
+    });
     return manifest;
   }
 

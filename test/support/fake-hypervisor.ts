@@ -62,7 +62,13 @@ export class FakeHypervisor implements Hypervisor {
   /** Makes a stopped server. Content is padded to whole sectors. */
   async createServer(options: {
     readonly domainName: string;
-    readonly disks: readonly { readonly target: string; readonly format: DiskFormat; readonly content: Uint8Array; readonly fileName?: string; readonly overlay?: boolean }[];
+    readonly disks: readonly {
+      readonly target: string;
+      readonly format: DiskFormat;
+      readonly content: Uint8Array;
+      readonly fileName?: string;
+      readonly overlay?: boolean;
+    }[];
     readonly nvram?: Uint8Array;
     readonly genid?: boolean;
     readonly nics?: readonly { readonly mac: string; readonly linkUp?: boolean }[];
@@ -87,7 +93,15 @@ export class FakeHypervisor implements Hypervisor {
     }
     const nics: readonly FakeNic[] = (options.nics ?? [{ mac: '52:54:00:00:00:01' }]).map(({ mac, linkUp }) => ({ mac, linkUp: linkUp ?? true }));
     this.servers.set(uuid, {
-      definition: { uuid, domainName: options.domainName, disks, nvramPath, nics, generationId: options.genid === true ? randomUUID() : null, cdrom: options.cdrom === true },
+      definition: {
+        uuid,
+        domainName: options.domainName,
+        disks,
+        nvramPath,
+        nics,
+        generationId: options.genid === true ? randomUUID() : null,
+        cdrom: options.cdrom === true,
+      },
       powerState: options.running === true ? 'running' : 'off',
       fence: null,
     });
@@ -170,7 +184,9 @@ export class FakeHypervisor implements Hypervisor {
       nvram: definition.nvramPath === null ? null : { path: definition.nvramPath, format: 'raw', sizeBytes: nvramSize },
       nics: definition.nics.map((nic) => ({ ...nic, type: 'network', source: 'default' })),
       generationId: definition.generationId,
-      agent: this.agentAnswers(server) ? { state: 'answering', version: '0', commands: ['guest-exec', 'guest-ping'] } : { state: 'silent' satisfies AgentState, version: null, commands: [] },
+      agent: this.agentAnswers(server)
+        ? { state: 'answering', version: '0', commands: ['guest-exec', 'guest-ping'] }
+        : { state: 'silent' satisfies AgentState, version: null, commands: [] },
       refusals: refusals.map((refusal) => refusal.summary()),
       memoryBytes: 64 * 1024 ** 2,
       vcpus: 1,
@@ -191,7 +207,8 @@ export class FakeHypervisor implements Hypervisor {
     const held = this.servers.get(server.uuid);
     if (held === undefined) return false;
     const { fence: present } = held;
-    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) throw fencedOff(server);
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId))))
+      throw fencedOff(server);
     held.fence = { ...fence, released: false };
     return true;
   }
@@ -232,7 +249,10 @@ export class FakeHypervisor implements Hypervisor {
     this.fenced(server, fence).powerState = 'off';
   }
 
-  async exportDisk(request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string }, context: TransferContext): Promise<{ readonly virtualSizeBytes: number }> {
+  async exportDisk(
+    request: { readonly server: ServerRef; readonly target: string; readonly targetPath: string },
+    context: TransferContext,
+  ): Promise<{ readonly virtualSizeBytes: number }> {
     this.enter('exportDisk', request.server);
     const held = this.held(request.server);
     const disk = held.definition.disks.find((candidate) => candidate.target === request.target);
@@ -272,7 +292,12 @@ export class FakeHypervisor implements Hypervisor {
     await this.copy('importDisk', volume.format === 'qcow2' ? fakeQcow2(content) : content, volume.newPath, content.length, 'TARGET_UNREACHABLE', context);
   }
 
-  async importNvram(request: { readonly sourcePath: string; readonly newPath: string; readonly replacesPath: string | null; readonly runId: string }): Promise<void> {
+  async importNvram(request: {
+    readonly sourcePath: string;
+    readonly newPath: string;
+    readonly replacesPath: string | null;
+    readonly runId: string;
+  }): Promise<void> {
     this.enter('importNvram');
     requireRunsOwnPath(request.newPath, request.runId);
     this.requireUnused([request.newPath]);
@@ -290,14 +315,18 @@ export class FakeHypervisor implements Hypervisor {
       this.requireStopped(server);
     }
     if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
-    if (keptDisks.length > 0 && request.definition.from !== 'present') throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
+    if (keptDisks.length > 0 && request.definition.from !== 'present')
+      throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
     this.waysBack.requireNotForbidden(server, fence.runId);
     for (const path of [...volumes.map(({ newPath }) => newPath), ...keptDisks.map((disk) => disk.path)]) {
       if (!(await fileExists(path))) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there.`);
     }
     const basis = request.definition.from === 'present' && present !== undefined ? present.definition : await readDefinition(request);
     const isKept = ({ target, path }: Pick<FakeDisk, 'target' | 'path'>): boolean => keptDisks.some((disk) => disk.target === target && disk.path === path);
-    if (basis.disks.length !== volumes.length + keptDisks.length || !basis.disks.every((disk) => isKept(disk) !== volumes.some((volume) => volume.target === disk.target))) {
+    if (
+      basis.disks.length !== volumes.length + keptDisks.length ||
+      !basis.disks.every((disk) => isKept(disk) !== volumes.some((volume) => volume.target === disk.target))
+    ) {
       throw new ModosuError('SWAP_REFUSED', 'The disks of the definition and the volumes, restored and kept, differ.');
     }
     if ([...this.servers.values()].some(({ definition }) => definition.uuid !== server.uuid && definition.domainName === basis.domainName)) {
@@ -325,7 +354,8 @@ export class FakeHypervisor implements Hypervisor {
     const record = this.waysBack.open(server, fence.runId);
     const held = this.servers.get(server.uuid);
     if (record === null) return this.waysBack.forbid(server, fence.runId);
-    if (held === undefined && (record.before !== null || record.taken)) throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
+    if (held === undefined && (record.before !== null || record.taken))
+      throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
     if (held !== undefined && this.waysBack.isSwappedBy(record, held.definition)) {
       this.fenced(server, fence);
       this.requireStopped(server);
@@ -341,7 +371,8 @@ export class FakeHypervisor implements Hypervisor {
     this.enter('attachOldDisk', server);
     const held = this.fenced(server, fence);
     const before = this.waysBack.open(server, fence.runId)?.before ?? null;
-    const isReplaced = before?.disks.some(({ target, path }) => target === disk.target && path === disk.path) === true && !filesUsedBy(held.definition).includes(disk.path);
+    const isReplaced =
+      before?.disks.some(({ target, path }) => target === disk.target && path === disk.path) === true && !filesUsedBy(held.definition).includes(disk.path);
     if (!isReplaced) throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced.`);
     if (held.powerState === 'off') throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `${server.name} is off.`);
     const present = (held.oldDisks ?? []).find(({ path }) => path === disk.path);
@@ -496,12 +527,20 @@ export class FakeHypervisor implements Hypervisor {
     try {
       await writeFile(path, content);
     } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') throw new ModosuError(unreachableCode, `The directory ${dirname(path)} does not exist.`, { cause: error });
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR')
+        throw new ModosuError(unreachableCode, `The directory ${dirname(path)} does not exist.`, { cause: error });
       throw error;
     }
   }
 
-  private async copy(kind: 'exportDisk' | 'importDisk', bytes: Uint8Array, path: string, totalBytes: number, unreachableCode: ErrorCode, context: TransferContext): Promise<void> {
+  private async copy(
+    kind: 'exportDisk' | 'importDisk',
+    bytes: Uint8Array,
+    path: string,
+    totalBytes: number,
+    unreachableCode: ErrorCode,
+    context: TransferContext,
+  ): Promise<void> {
     context.signal.throwIfAborted();
     await this.write(path, bytes.subarray(0, bytes.length / 2), unreachableCode);
     context.onProgress({ doneBytes: Math.floor(totalBytes / 2), totalBytes });

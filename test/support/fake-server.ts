@@ -33,9 +33,15 @@ export interface FakeServer {
   oldDisks?: readonly { readonly target: string; readonly path: string }[];
 }
 
-export const filesNamedBy = ({ disks, nvramPath }: FakeDefinition): readonly string[] => [...disks.map(({ path }) => path), ...(nvramPath === null ? [] : [nvramPath])];
+export const filesNamedBy = ({ disks, nvramPath }: FakeDefinition): readonly string[] => [
+  ...disks.map(({ path }) => path),
+  ...(nvramPath === null ? [] : [nvramPath]),
+];
 
 /** Also below an overlay. */
-export const filesUsedBy = (definition: FakeDefinition): readonly string[] => [...filesNamedBy(definition), ...definition.disks.flatMap(({ backingChain }) => backingChain.map(({ path }) => path))];
+export const filesUsedBy = (definition: FakeDefinition): readonly string[] => [
+  ...filesNamedBy(definition),
+  ...definition.disks.flatMap(({ backingChain }) => backingChain.map(({ path }) => path)),
+];
 
 export const usesSameFiles = (one: FakeDefinition, other: FakeDefinition): boolean => JSON.stringify(filesNamedBy(one)) === JSON.stringify(filesNamedBy(other));

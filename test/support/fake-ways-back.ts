@@ -31,7 +31,13 @@ export class FakeWaysBack {
     return record;
   }
 
-  async keep(server: ServerRef, runId: string, before: FakeDefinition | null, next: FakeDefinition, more: Pick<FakeRecord, 'ofRunId' | 'quarantined'>): Promise<FakeRecord> {
+  async keep(
+    server: ServerRef,
+    runId: string,
+    before: FakeDefinition | null,
+    next: FakeDefinition,
+    more: Pick<FakeRecord, 'ofRunId' | 'quarantined'>,
+  ): Promise<FakeRecord> {
     const earlier = this.open(server, runId);
     if (earlier !== null && before !== null && this.isSwappedBy(earlier, before)) return earlier;
     const files = await Promise.all((before === null ? [] : filesNamedBy(before)).map(remember));
@@ -56,7 +62,10 @@ export class FakeWaysBack {
 
   /** What a swap has replaced, as it is defined again: disks that it has left as they were keep the file they have now. */
   returned(record: FakeRecord, before: FakeDefinition, present: FakeDefinition): FakeDefinition {
-    return { ...before, disks: before.disks.map((disk) => (record.puts.includes(disk.path) ? (present.disks.find(({ target }) => target === disk.target) ?? disk) : disk)) };
+    return {
+      ...before,
+      disks: before.disks.map((disk) => (record.puts.includes(disk.path) ? (present.disks.find(({ target }) => target === disk.target) ?? disk) : disk)),
+    };
   }
 
   requireStaying(record: FakeRecord & { readonly before: FakeDefinition }, present: FakeDefinition): void {
@@ -88,7 +97,8 @@ export class FakeWaysBack {
   requireNotStranded(runId: string, paths: readonly string[], servers: ReadonlyMap<string, FakeServer>): void {
     const record = this.records.get(runId);
     if (record === undefined || record.reverted || !record.taken || servers.has(record.uuid)) return;
-    if (paths.some((path) => record.puts.includes(path))) throw new ModosuError('SERVER_GONE', `The server that run ${runId} has put its volumes into is gone.`);
+    if (paths.some((path) => record.puts.includes(path)))
+      throw new ModosuError('SERVER_GONE', `The server that run ${runId} has put its volumes into is gone.`);
   }
 
   markTaken(runId: string): void {
@@ -143,4 +153,5 @@ export class FakeWaysBack {
 }
 
 /** An NVRAM that goes on being used is looked at all the same. */
-const replacedFiles = ({ files, puts, before }: FakeRecord): readonly KeptFile[] => files.filter(({ path }) => !puts.includes(path) || path === before?.nvramPath);
+const replacedFiles = ({ files, puts, before }: FakeRecord): readonly KeptFile[] =>
+  files.filter(({ path }) => !puts.includes(path) || path === before?.nvramPath);

@@ -35,8 +35,14 @@ export function faultAgent(agent: GuestAgent, { before, after }: Faults): GuestA
   return wrapped;
 }
 
-/** An agent whose caller dies after its `last`th program, or the first that is like `last`: nothing gets through any more, as when a worker is killed. What it has started goes on in the guest. */
-export function dyingAgent(agent: GuestAgent, last: number | ((argv: readonly string[], input: string) => boolean)): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
+/**
+ * An agent whose caller dies after its `last`th program, or the first that is like `last`: nothing gets through any more, as when a worker is killed. What it
+ * has started goes on in the guest.
+ */
+export function dyingAgent(
+  agent: GuestAgent,
+  last: number | ((argv: readonly string[], input: string) => boolean),
+): GuestAgent & { readonly calls: readonly (readonly string[])[] } {
   let dead = false;
   const wrapped = faultAgent(agent, {
     before: (_argv, call) => {

@@ -49,7 +49,10 @@ export async function openGuestDataLab(name: string, memoryMiB = 512): Promise<G
     memoryMiB,
   });
   await waitForAgent(guest.uuid, 120_000);
-  const agent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({ uuid: guest.uuid, name: guest.name });
+  const agent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({
+    uuid: guest.uuid,
+    name: guest.name,
+  });
   return {
     guest,
     agent,
@@ -81,9 +84,29 @@ async function openRestServer(directory: string): Promise<RestServer> {
     directory: repository,
     password,
     async start({ slow } = { slow: false }) {
-      const running = spawn('rclone', ['serve', 'restic', '--addr', `127.0.0.1:${port}`, '--append-only', '--private-repos', '--htpasswd', logins, ...(slow ? ['--bwlimit', '256k'] : []), directory], { stdio: 'ignore' });
+      const running = spawn(
+        'rclone',
+        [
+          'serve',
+          'restic',
+          '--addr',
+          `127.0.0.1:${port}`,
+          '--append-only',
+          '--private-repos',
+          '--htpasswd',
+          logins,
+          ...(slow ? ['--bwlimit', '256k'] : []),
+          directory,
+        ],
+        { stdio: 'ignore' },
+      );
       child = running;
-      await eventually('the REST server answers', () => fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false));
+      await eventually('the REST server answers', () =>
+        fetch(`http://127.0.0.1:${port}/`).then(
+          () => true,
+          () => false,
+        ),
+      );
     },
     async kill() {
       const running = child;
@@ -94,7 +117,10 @@ async function openRestServer(directory: string): Promise<RestServer> {
       await gone;
     },
     access: (change = {}) => ({
-      env: { RESTIC_REPOSITORY: `rest:http://${LOGIN}:${loginPassword}@${HOST_ADDRESS}:${change.port ?? port}/${LOGIN}/`, RESTIC_PASSWORD: change.password ?? password },
+      env: {
+        RESTIC_REPOSITORY: `rest:http://${LOGIN}:${loginPassword}@${HOST_ADDRESS}:${change.port ?? port}/${LOGIN}/`,
+        RESTIC_PASSWORD: change.password ?? password,
+      },
       caCertificate: null,
       secrets: [loginPassword, change.password ?? password],
       keyId: 'test',
@@ -102,7 +128,9 @@ async function openRestServer(directory: string): Promise<RestServer> {
     }),
     restic,
     storedBytes: () => {
-      const packs = readdirSync(join(repository, 'data'), { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(repository, 'data', name), { throwIfNoEntry: false }));
+      const packs = readdirSync(join(repository, 'data'), { recursive: true, encoding: 'utf8' }).map((name) =>
+        statSync(join(repository, 'data', name), { throwIfNoEntry: false }),
+      );
       return packs.reduce((sum, pack) => sum + (pack?.isFile() ? pack.size : 0), 0);
     },
   };

@@ -20,7 +20,10 @@ export interface Held {
 
 const DIRECTORY = '/run/modosu-test-hold';
 const HELD_WITHIN_MS = 240_000;
-/** Endless until it has held something, or was told to stop. The shell's own commands alone while there is nothing to see: a guest under emulation has one processor, and the work that is waited for needs it. */
+/**
+ * Endless until it has held something, or was told to stop. The shell's own commands alone while there is nothing to see: a guest under emulation has one
+ * processor, and the work that is waited for needs it.
+ */
 const WATCH = `
   while [ -e ${DIRECTORY}/watching ]; do
     for comm in /proc/[0-9]*/comm; do
@@ -41,8 +44,8 @@ const WATCH = `
   done`;
 
 /**
- * Stops a program of a guest (SIGSTOP) in the middle of its work, so that a fault hits it at a moment that is known and proven. Works from inside the guest: nobody outside is quick enough. Call `watch` shortly
- * before the program begins; a later call ends the earlier one.
+ * Stops a program of a guest (SIGSTOP) in the middle of its work, so that a fault hits it at a moment that is known and proven. Works from inside the guest:
+ * nobody outside is quick enough. Call `watch` shortly before the program begins; a later call ends the earlier one.
  */
 export class GuestHold {
   constructor(private readonly uuid: string) {}

@@ -18,7 +18,10 @@ export interface GuestSsh {
   start(): Promise<void>;
 }
 
-/** Starts an SSH server in a guest that lets `publicKey` in as root, and leads a port of this host to it. All of it through the guest's agent, and gone with the guest's QEMU process. */
+/**
+ * Starts an SSH server in a guest that lets `publicKey` in as root, and leads a port of this host to it. All of it through the guest's agent, and gone with
+ * the guest's QEMU process.
+ */
 export async function openGuestSsh(uuid: string, publicKey: string): Promise<GuestSsh> {
   const run = (script: string, ...args: readonly string[]): Promise<string> => guestOutput(uuid, ['sh', '-euc', script, 'sh', ...args], { timeoutMs: 60_000 });
   await run('mkdir -p -m 700 /root/.ssh /etc/dropbear; printf "%s\\n" "$1" > /root/.ssh/authorized_keys', publicKey);
@@ -27,12 +30,22 @@ export async function openGuestSsh(uuid: string, publicKey: string): Promise<Gue
   if (hostKey === undefined) throw new Error(`dropbearkey said: ${made}`);
   const start = async (): Promise<void> => {
     await run('dropbear -s -r /etc/dropbear/key -P /run/dropbear.pid');
-    await eventually('the SSH server listens', () => run('test -s /run/dropbear.pid').then(() => true, () => false));
+    await eventually('the SSH server listens', () =>
+      run('test -s /run/dropbear.pid').then(
+        () => true,
+        () => false,
+      ),
+    );
   };
   await start();
   const port = await freePort();
   await virsh(['qemu-monitor-command', uuid, '--hmp', `hostfwd_add tcp:127.0.0.1:${port}-10.0.2.15:22`]);
-  return { access: { host: '127.0.0.1', port, user: 'root', sudo: false, hostKey }, port, start, stop: async () => void (await run('killall -KILL dropbear; until ! pidof dropbear > /dev/null; do :; done; rm -f /run/dropbear.pid')) };
+  return {
+    access: { host: '127.0.0.1', port, user: 'root', sudo: false, hostKey },
+    port,
+    start,
+    stop: async () => void (await run('killall -KILL dropbear; until ! pidof dropbear > /dev/null; do :; done; rm -f /run/dropbear.pid')),
+  };
 }
 
 /** A public key that nobody knows. */

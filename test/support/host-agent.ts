@@ -24,7 +24,10 @@ export class HostAgent implements GuestAgent {
     } = {},
   ) {}
 
-  async exec(argv: readonly [string, ...string[]], { timeoutMs, maxOutputBytes, ...program }: { readonly timeoutMs: number; readonly maxOutputBytes?: number } & Omit<GuestProgram, 'argv'>): Promise<CommandResult> {
+  async exec(
+    argv: readonly [string, ...string[]],
+    { timeoutMs, maxOutputBytes, ...program }: { readonly timeoutMs: number; readonly maxOutputBytes?: number } & Omit<GuestProgram, 'argv'>,
+  ): Promise<CommandResult> {
     const pid = await this.start({ argv, ...program });
     const giveUpAt = performance.now() + timeoutMs;
     for (;;) {
@@ -40,9 +43,13 @@ export class HostAgent implements GuestAgent {
     await this.options.beforeStart?.(program);
     const input = Buffer.from(program.input ?? '');
     if (input.length > MAX_INPUT_BYTES) throw new ModosuError('INTERNAL', `${input.length} bytes are too many for the standard input of a program in a guest.`);
-    if (program.input === undefined && Buffer.byteLength(JSON.stringify(program.argv)) > MAX_REQUEST_BYTES) throw new ModosuError('INTERNAL', 'argument list too long');
+    if (program.input === undefined && Buffer.byteLength(JSON.stringify(program.argv)) > MAX_REQUEST_BYTES)
+      throw new ModosuError('INTERNAL', 'argument list too long');
     const [command, ...args] = program.argv;
-    const child = spawn(command, args, { env: { PATH: this.options.path ?? PATH, HOME: '/root', LC_ALL: 'C', ...program.env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      env: { PATH: this.options.path ?? PATH, HOME: '/root', LC_ALL: 'C', ...program.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     const pieces = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
     child.stdout.on('data', (piece: Buffer) => pieces.stdout.push(piece));
     child.stderr.on('data', (piece: Buffer) => pieces.stderr.push(piece));
@@ -50,7 +57,12 @@ export class HostAgent implements GuestAgent {
     child.stdin.end(input);
     return new Promise((resolve, reject) => {
       child.on('error', (error: NodeJS.ErrnoException) =>
-        reject(new ModosuError('AGENT_COMMAND_FAILED', `refused guest-exec: Failed to execute child process "${command}" (${error.code === 'ENOENT' ? 'No such file or directory' : error.message})`)),
+        reject(
+          new ModosuError(
+            'AGENT_COMMAND_FAILED',
+            `refused guest-exec: Failed to execute child process "${command}" (${error.code === 'ENOENT' ? 'No such file or directory' : error.message})`,
+          ),
+        ),
       );
       child.on('spawn', () => {
         const pid = child.pid ?? 0;
@@ -59,14 +71,22 @@ export class HostAgent implements GuestAgent {
         this.ends.set(pid, new Promise((resolveEnd) => (over = resolveEnd)));
         child.on('close', (code, signal) => {
           over();
-          this.ended.set(pid, { exitCode: code ?? 128 + constants.signals[signal ?? 'SIGTERM'], stdout: Buffer.concat(pieces.stdout).toString('latin1'), stderr: Buffer.concat(pieces.stderr).toString('latin1'), truncated: false });
+          this.ended.set(pid, {
+            exitCode: code ?? 128 + constants.signals[signal ?? 'SIGTERM'],
+            stdout: Buffer.concat(pieces.stdout).toString('latin1'),
+            stderr: Buffer.concat(pieces.stderr).toString('latin1'),
+            truncated: false,
+          });
         });
         resolve(pid);
       });
     });
   }
 
-  async outcome(pid: number, { maxOutputBytes = 1024 * 1024 }: { readonly timeoutMs: number; readonly maxOutputBytes?: number }): Promise<CommandResult | null> {
+  async outcome(
+    pid: number,
+    { maxOutputBytes = 1024 * 1024 }: { readonly timeoutMs: number; readonly maxOutputBytes?: number },
+  ): Promise<CommandResult | null> {
     // As long as an answer of the real one takes.
     await Promise.race([this.ends.get(pid), new Promise((resolve) => setTimeout(resolve, 40))]);
     const result = this.ended.get(pid);
@@ -75,7 +95,12 @@ export class HostAgent implements GuestAgent {
     this.ended.delete(pid);
     this.ends.delete(pid);
     const cut = (text: string): string => Buffer.from(text, 'latin1').subarray(0, maxOutputBytes).toString('utf8');
-    return { ...result, stdout: cut(result.stdout), stderr: cut(result.stderr), truncated: result.stdout.length > maxOutputBytes || result.stderr.length > maxOutputBytes };
+    return {
+      ...result,
+      stdout: cut(result.stdout),
+      stderr: cut(result.stderr),
+      truncated: result.stdout.length > maxOutputBytes || result.stderr.length > maxOutputBytes,
+    };
   }
 
   async readFile(path: string, { maxBytes }: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer | null> {

@@ -54,7 +54,9 @@ export function pattern(seed: number, lengthBytes = 1024 * 1024): Buffer {
 }
 
 /** A context that records progress. */
-export function transferContext(signal: AbortSignal = new AbortController().signal): TransferContext & { readonly seen: { doneBytes: number; totalBytes: number }[] } {
+export function transferContext(
+  signal: AbortSignal = new AbortController().signal,
+): TransferContext & { readonly seen: { doneBytes: number; totalBytes: number }[] } {
   const seen: { doneBytes: number; totalBytes: number }[] = [];
   return { signal, seen, onProgress: (progress) => void seen.push({ ...progress }) };
 }

@@ -8,7 +8,10 @@ import { mustRun } from '../guests/run-program';
 /** Where the root partition of a test guest begins; `test/guests/recipe/guests.mjs` puts it there. */
 const ROOT_OFFSET_BYTES = 41 * 1024 ** 2;
 
-/** SHA-256 of a file as it lies in the root file system of an image (qcow2) of a test guest. Nothing is booted, mounted or replayed: what only the journal holds does not count. */
+/**
+ * SHA-256 of a file as it lies in the root file system of an image (qcow2) of a test guest. Nothing is booted, mounted or replayed: what only the journal
+ * holds does not count.
+ */
 export async function sha256InImage(imagePath: string, guestPath: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'modosu-image-'));
   try {

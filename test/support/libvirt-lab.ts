@@ -21,12 +21,19 @@ export interface LibvirtLab extends HypervisorLab {
   /** Runs a program that has to succeed. */
   run(...argv: [string, ...string[]]): Promise<string>;
   /** Defines a server from pieces of XML. Returns its reference. */
-  define(xml: { readonly name?: string; readonly devices: string; readonly os?: string; readonly extra?: string; readonly start?: 'transient' }): Promise<ServerRef>;
+  define(xml: {
+    readonly name?: string;
+    readonly devices: string;
+    readonly os?: string;
+    readonly extra?: string;
+    readonly start?: 'transient';
+  }): Promise<ServerRef>;
   /** A disk file with this content. */
   writeDisk(path: string, disk: Pick<LabDisk, 'format' | 'content' | 'overlay'>): Promise<void>;
 }
 
-export const xmlText = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;').replaceAll('"', '&quot;').replaceAll('\n', '&#10;');
+export const xmlText = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll("'", '&apos;').replaceAll('"', '&quot;').replaceAll('\n', '&#10;');
 
 export const diskXml = (target: string, path: string, format: string): string =>
   `<disk type='file' device='disk'><driver name='qemu' type='${format}'/><source file='${xmlText(path)}'/><target dev='${target}' bus='virtio'/></disk>`;
@@ -51,7 +58,8 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
     return outcome.stdout;
   };
   const virsh = (...args: string[]): Promise<string> => run('virsh', '--quiet', '--connect', URI, ...args);
-  const adapter = (options: Partial<LibvirtHypervisorOptions> = {}): Hypervisor => createLibvirtHypervisor({ name: 'lab', uri: URI, stateDirectory, guardCommand: SOURCE_GUARD, ...options });
+  const adapter = (options: Partial<LibvirtHypervisorOptions> = {}): Hypervisor =>
+    createLibvirtHypervisor({ name: 'lab', uri: URI, stateDirectory, guardCommand: SOURCE_GUARD, ...options });
 
   const writeDisk: LibvirtLab['writeDisk'] = async (path, { format, content, overlay }) => {
     const imagePath = overlay === true ? `${path}.base` : path;
@@ -100,7 +108,9 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
   const forget = async (server: ServerRef): Promise<void> => {
     await runCommand(['virsh', '--quiet', '--connect', URI, 'destroy', '--domain', server.uuid], { timeoutMs: 60_000 });
     await runCommand(['virsh', '--quiet', '--connect', URI, 'managedsave-remove', '--domain', server.uuid], { timeoutMs: 60_000 });
-    await runCommand(['virsh', '--quiet', '--connect', URI, 'undefine', '--domain', server.uuid, '--keep-nvram', '--snapshots-metadata'], { timeoutMs: 60_000 });
+    await runCommand(['virsh', '--quiet', '--connect', URI, 'undefine', '--domain', server.uuid, '--keep-nvram', '--snapshots-metadata'], {
+      timeoutMs: 60_000,
+    });
   };
 
   return {

@@ -18,12 +18,17 @@ export async function killLibvirtd(): Promise<number> {
 
 /** As the host's service manager would. Resolves when it answers. Running already: nothing. */
 export async function startLibvirtd(): Promise<void> {
-  const answers = async (timeoutMs: number): Promise<boolean> => (await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'version'], { timeoutMs })).exitCode === 0;
+  const answers = async (timeoutMs: number): Promise<boolean> =>
+    (await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'version'], { timeoutMs })).exitCode === 0;
   if (await answers(READY_WITHIN_MS)) return;
   const [command, args]: [string, string[]] = existsSync('/run/systemd/system') ? ['systemctl', ['start', 'libvirtd']] : ['libvirtd', ['-d']];
   const started = await runProgram(command, args, { timeoutMs: READY_WITHIN_MS });
   if (started.exitCode !== 0 && !(await answers(READY_WITHIN_MS))) throw new Error(`libvirtd does not start again: ${started.stderr}`);
-  await eventually(() => answers(READY_WITHIN_MS), (isThere) => isThere, READY_WITHIN_MS);
+  await eventually(
+    () => answers(READY_WITHIN_MS),
+    (isThere) => isThere,
+    READY_WITHIN_MS,
+  );
 }
 
 /** SIGKILL to the QEMU of a running domain: its guest is gone in mid-sentence. Returns the pid that was killed. */
@@ -36,7 +41,11 @@ export async function killQemu(domainName: string): Promise<number> {
 
 async function kill(pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL');
-  await eventually(() => isGone(pid), (gone) => gone, 15_000);
+  await eventually(
+    () => isGone(pid),
+    (gone) => gone,
+    15_000,
+  );
 }
 
 /** A zombie whose parent does not collect it does nothing any more. */

@@ -32,7 +32,10 @@ export class LocalAgent implements GuestAgent {
   }
 
   async start({ argv: [program, ...args], env = {}, input }: GuestProgram): Promise<number> {
-    const child = spawn(program, args, { env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C', ...env }, cwd: '/' });
+    const child = spawn(program, args, {
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C', ...env },
+      cwd: '/',
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (piece: Buffer) => out.push(piece));
@@ -40,14 +43,25 @@ export class LocalAgent implements GuestAgent {
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     const pid = await new Promise<number>((resolve, reject) => {
-      child.once('error', (error) => reject(new ModosuError('AGENT_COMMAND_FAILED', error.message.includes('ENOENT') ? 'No such file or directory' : error.message, { context: { refused: true } })));
+      child.once('error', (error) =>
+        reject(
+          new ModosuError('AGENT_COMMAND_FAILED', error.message.includes('ENOENT') ? 'No such file or directory' : error.message, {
+            context: { refused: true },
+          }),
+        ),
+      );
       child.once('spawn', () => resolve(child.pid ?? 0));
     });
     this.ended.set(
       pid,
       new Promise((resolve) =>
         child.once('close', (code, signal) =>
-          resolve({ exitCode: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15), stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString(), truncated: false }),
+          resolve({
+            exitCode: code ?? 128 + (signal === 'SIGKILL' ? 9 : 15),
+            stdout: Buffer.concat(out).toString(),
+            stderr: Buffer.concat(err).toString(),
+            truncated: false,
+          }),
         ),
       ),
     );

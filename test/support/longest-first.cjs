@@ -1,8 +1,8 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /**
- * What takes minutes, longest first: begun at the end, one of them runs alone while the other worker has nothing to do. jest itself knows only sizes of files where it has not run before, as in a clean
- * clone, and the longest of these are short. Every run of all tests prints the slowest files.
+ * What takes minutes, longest first: begun at the end, one of them runs alone while the other worker has nothing to do. jest itself knows only sizes of files
+ * where it has not run before, as in a clean clone, and the longest of these are short. Every run of all tests prints the slowest files.
  */
 const LONGEST = [
   'contract/guest-postgresql-objects.libvirt',

@@ -28,7 +28,14 @@ export class OneServer extends Virsh {
     this.calls.push(command);
     const answer = this.answer(command, args.at(-1) ?? '');
     this.meanwhile(command);
-    return { exitCode: answer === null ? 1 : 0, signal: null, stdout: answer ?? '', stderr: answer === null ? 'error: failed to get domain' : '', truncated: false, timedOut: false };
+    return {
+      exitCode: answer === null ? 1 : 0,
+      signal: null,
+      stdout: answer ?? '',
+      stderr: answer === null ? 'error: failed to get domain' : '',
+      truncated: false,
+      timedOut: false,
+    };
   }
 
   private answer(command: string, last: string): string | null {

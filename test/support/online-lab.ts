@@ -7,7 +7,15 @@ import type { Fence, ServerRef } from '../../src/contracts/server';
 import type { Hypervisor, OnlineBackupDisk, OnlineBackupRequest } from '../../src/hypervisors/hypervisor';
 import { createLibvirtHypervisor, type LibvirtHypervisorOptions } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { findProgram } from '../../src/system/child-process';
-import { createGuestServer, destroyGuestServer, domainState, startGuest, waitForAgent, type GuestServer, type GuestServerOptions } from '../guests/guest-server';
+import {
+  createGuestServer,
+  destroyGuestServer,
+  domainState,
+  startGuest,
+  waitForAgent,
+  type GuestServer,
+  type GuestServerOptions,
+} from '../guests/guest-server';
 import { runProgram, virsh } from '../guests/run-program';
 import { SOURCE_GUARD } from './guard-command';
 import { processesWith } from './processes';
@@ -93,7 +101,19 @@ export class OnlineLab {
       await mkdir(this.tightDirectory, { mode: 0o711 });
       await must('mount', '-t', 'tmpfs', '-o', 'size=16m,mode=711', 'tmpfs', this.tightDirectory);
       await must('truncate', '-s', '64M', join(this.tightDirectory, 'tight.raw'));
-      await virsh(['attach-disk', guest.uuid, join(this.tightDirectory, 'tight.raw'), 'vdd', '--driver', 'qemu', '--subdriver', 'raw', '--targetbus', 'virtio', '--config']);
+      await virsh([
+        'attach-disk',
+        guest.uuid,
+        join(this.tightDirectory, 'tight.raw'),
+        'vdd',
+        '--driver',
+        'qemu',
+        '--subdriver',
+        'raw',
+        '--targetbus',
+        'virtio',
+        '--config',
+      ]);
     }
     await startGuest(guest.uuid);
     await waitForAgent(guest.uuid, 60_000);
@@ -158,7 +178,8 @@ export class OnlineLab {
   /** Lets a job run that was limited, on storage that is fast until `clear`. */
   async unlimit(request: OnlineBackupRequest): Promise<void> {
     await must('mount', '-o', 'remount,async', this.repository);
-    for (const { target } of request.disks) await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'blockjob', '--domain', this.guest.uuid, '--path', target, '--bandwidth', '0']);
+    for (const { target } of request.disks)
+      await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'blockjob', '--domain', this.guest.uuid, '--path', target, '--bandwidth', '0']);
   }
 
   async jobRuns(): Promise<boolean> {
@@ -167,7 +188,16 @@ export class OnlineLab {
 
   /** As the agent says it: `frozen`, `thawed`, or what went wrong. */
   async freezeStatus(): Promise<string> {
-    const { exitCode, stdout, stderr } = await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'qemu-agent-command', this.guest.uuid, '--timeout', '3', '{"execute":"guest-fsfreeze-status"}']);
+    const { exitCode, stdout, stderr } = await runProgram('virsh', [
+      '-q',
+      '-c',
+      'qemu:///system',
+      'qemu-agent-command',
+      this.guest.uuid,
+      '--timeout',
+      '3',
+      '{"execute":"guest-fsfreeze-status"}',
+    ]);
     return exitCode === 0 ? String((JSON.parse(stdout) as { return: unknown }).return) : stderr.trim();
   }
 
@@ -179,7 +209,10 @@ export class OnlineLab {
     return processesWith('node', join('guards', runId));
   }
 
-  /** A process of its own that begins (and follows) a backup, to be killed or stopped. `virshScript`: the body of a script in the place of virsh; `$real` is the real one. */
+  /**
+   * A process of its own that begins (and follows) a backup, to be killed or stopped. `virshScript`: the body of a script in the place of virsh; `$real` is
+   * the real one.
+   */
   async worker(request: OnlineBackupRequest, options: { readonly virshScript?: string } = {}): Promise<{ readonly process: ChildProcess; said(): string }> {
     const file = join(this.root, `${request.fence.runId}.json`);
     await writeFile(file, JSON.stringify({ stateDirectory: this.stateDirectory, request }));
@@ -190,7 +223,10 @@ export class OnlineLab {
       await writeFile(join(directory, 'virsh'), `#!/bin/sh\nreal=${findProgram('virsh')}\n${options.virshScript}\nexec "$real" "$@"\n`, { mode: 0o755 });
       path = `${directory}:${path}`;
     }
-    const child = spawn(process.execPath, ['-r', join(__dirname, 'register-ts.cjs'), join(__dirname, 'online-worker.ts'), file], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PATH: path } });
+    const child = spawn(process.execPath, ['-r', join(__dirname, 'register-ts.cjs'), join(__dirname, 'online-worker.ts'), file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, PATH: path },
+    });
     let text = '';
     child.stdout.on('data', (piece: Buffer) => (text += piece.toString()));
     return { process: child, said: () => text };

@@ -10,7 +10,9 @@ async function main(): Promise<void> {
   const { signal } = new AbortController();
   process.stdout.write('ready\n');
   process.stdout.write(`begun ${JSON.stringify(await hypervisor.beginOnlineBackup(request, { signal }))}\n`);
-  process.stdout.write(`followed ${JSON.stringify(await hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal, onProgress: () => undefined }))}\n`);
+  process.stdout.write(
+    `followed ${JSON.stringify(await hypervisor.followOnlineBackup({ ...request, runId: request.fence.runId }, { signal, onProgress: () => undefined }))}\n`,
+  );
 }
 
 void main();

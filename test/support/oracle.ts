@@ -26,9 +26,9 @@ export interface Expected {
 const SOON_MS = 15_000;
 
 /**
- * What must hold after every run, however it ended and whatever happened to it. Called when the run has ended and everything runs again:
- * nothing is frozen, paused or copied; no process and no file of the run is left that nobody accounts for; the lock is free or held by a live run; every usable recovery point is what was written; links
- * are up; the audit chain is intact, with start and end of the run; API and CLI say the same.
+ * What must hold after every run, however it ended and whatever happened to it. Called when the run has ended and everything runs again: nothing is frozen,
+ * paused or copied; no process and no file of the run is left that nobody accounts for; the lock is free or held by a live run; every usable recovery point
+ * is what was written; links are up; the audit chain is intact, with start and end of the run; API and CLI say the same.
  */
 export async function expectOrder(stack: E2eStack, run: RunView, expected: Expected = {}): Promise<void> {
   expect(isFinal(run.state)).toBe(true);
@@ -48,11 +48,19 @@ export async function expectOrder(stack: E2eStack, run: RunView, expected: Expec
 
 /** No copy, no guard of a run that has ended, and one worker only. */
 async function expectNoProcesses(stack: E2eStack): Promise<void> {
-  expect(await eventually(() => stack.copies(), (found) => found.length === 0, SOON_MS)).toEqual([]);
-  const guards = async (): Promise<readonly number[]> => (await processesWith('node', 'guard-main')).filter((pid) => argvOf(pid).some((argument) => argument.includes(stack.stateDirectory)));
+  expect(
+    await eventually(
+      () => stack.copies(),
+      (found) => found.length === 0,
+      SOON_MS,
+    ),
+  ).toEqual([]);
+  const guards = async (): Promise<readonly number[]> =>
+    (await processesWith('node', 'guard-main')).filter((pid) => argvOf(pid).some((argument) => argument.includes(stack.stateDirectory)));
   expect(await eventually(guards, (found) => found.length === 0, SOON_MS)).toEqual([]);
   for (const role of ['worker', 'api']) {
-    const serving = async (): Promise<readonly number[]> => stack.processes().filter((pid) => argvOf(pid).at(-1) === role && argvOf(pid).at(-2)?.endsWith('main.js'));
+    const serving = async (): Promise<readonly number[]> =>
+      stack.processes().filter((pid) => argvOf(pid).at(-1) === role && argvOf(pid).at(-2)?.endsWith('main.js'));
     expect(await eventually(serving, (found) => found.length === 1, SOON_MS)).toHaveLength(1);
   }
 }
@@ -82,7 +90,8 @@ async function expectCalm(guest: GuestServer): Promise<void> {
 async function expectFilesAccountedFor(stack: E2eStack, guest: GuestServer): Promise<void> {
   const kept = (await stack.wayBacks(guest.name, 'open')).flatMap(keptFiles);
   expect(kept.filter((path) => !existsSync(path))).toEqual([]);
-  const used = (await domainState(guest.uuid)) === null ? [] : filesIn(`${await virsh(['dumpxml', '--inactive', guest.uuid])}${await virsh(['dumpxml', guest.uuid])}`);
+  const used =
+    (await domainState(guest.uuid)) === null ? [] : filesIn(`${await virsh(['dumpxml', '--inactive', guest.uuid])}${await virsh(['dumpxml', guest.uuid])}`);
   const made = namesIn(guest.directory).filter((name) => /\.run_[0-9a-z]{26}/.test(name));
   expect(made.filter((name) => ![...kept, ...used].map((path) => basename(path)).includes(name))).toEqual([]);
 }
@@ -156,10 +165,13 @@ export async function sha256OfFile(path: string): Promise<string> {
 
 /** MACs of the interfaces whose cable is unplugged. */
 export const linksDown = (xml: string): readonly string[] =>
-  [...xml.matchAll(/<interface .*?<\/interface>/gs)].filter(([text]) => text.includes("<link state='down'/>")).map(([text]) => /<mac address='([^']+)'/.exec(text)?.[1] ?? text);
+  [...xml.matchAll(/<interface .*?<\/interface>/gs)]
+    .filter(([text]) => text.includes("<link state='down'/>"))
+    .map(([text]) => /<mac address='([^']+)'/.exec(text)?.[1] ?? text);
 
 /** Every file a definition names: disks, backing files, NVRAM. */
-const filesIn = (xml: string): readonly string[] => [...xml.matchAll(/<source file='([^']+)'|<nvram[^>]*>([^<]+)</g)].map(([, disk, nvram]) => disk ?? nvram ?? '');
+const filesIn = (xml: string): readonly string[] =>
+  [...xml.matchAll(/<source file='([^']+)'|<nvram[^>]*>([^<]+)</g)].map(([, disk, nvram]) => disk ?? nvram ?? '');
 const keptFiles = ({ volumes, nvramPath }: WayBackView): readonly string[] => [...volumes.map(({ path }) => path), ...(nvramPath === null ? [] : [nvramPath])];
 const namesIn = (directory: string): readonly string[] => (existsSync(directory) ? readdirSync(directory) : []);
 

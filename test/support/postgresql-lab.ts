@@ -39,13 +39,30 @@ export async function createPostgresqlLab(options: { readonly dataDiskBytes?: nu
   const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-pg-'));
   chmodSync(root, 0o711);
   const guest = LOCAL === null ? await startGuest(root, options.dataDiskBytes) : null;
-  const agent = guest === null ? new LocalAgent() : createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({ uuid: guest.uuid, name: guest.name });
+  const agent =
+    guest === null
+      ? new LocalAgent()
+      : createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({
+          uuid: guest.uuid,
+          name: guest.name,
+        });
   const socketDirectory = LOCAL ?? '/run/postgresql';
   const port = LOCAL === null ? 5432 : 5499;
   const spool = LOCAL === null ? '/var/lib/modosu/spool' : join(root, 'spool');
   if (LOCAL !== null) mkdirSync(spool);
   if (LOCAL !== null) chmodSync(spool, 0o777);
-  const dataSet: PostgresqlDataSet = { kind: 'postgresql', name: 'db', before: null, after: null, databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory, port, spoolDirectory: spool };
+  const dataSet: PostgresqlDataSet = {
+    kind: 'postgresql',
+    name: 'db',
+    before: null,
+    after: null,
+    databases: ['shop'],
+    user: 'postgres',
+    osUser: 'postgres',
+    socketDirectory,
+    port,
+    spoolDirectory: spool,
+  };
 
   const run = async (...argv: readonly [string, ...string[]]): Promise<string> => {
     const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: 60_000 });
@@ -53,7 +70,23 @@ export async function createPostgresqlLab(options: { readonly dataDiskBytes?: nu
     return stdout;
   };
   const sql = async (statements: string, database = 'shop'): Promise<string> => {
-    const argv = ['psql', '-X', '-A', '-t', '-q', '-h', socketDirectory, '-p', String(port), '-U', 'postgres', '-v', 'ON_ERROR_STOP=1', '-d', database] as const;
+    const argv = [
+      'psql',
+      '-X',
+      '-A',
+      '-t',
+      '-q',
+      '-h',
+      socketDirectory,
+      '-p',
+      String(port),
+      '-U',
+      'postgres',
+      '-v',
+      'ON_ERROR_STOP=1',
+      '-d',
+      database,
+    ] as const;
     const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: 120_000, input: `SET client_min_messages = warning;\n${statements}\n` });
     if (exitCode !== 0) throw new Error(`${statements.slice(0, 200)}: ${stderr}`);
     return stdout.trim();
@@ -67,7 +100,8 @@ export async function createPostgresqlLab(options: { readonly dataDiskBytes?: nu
     sql,
     run,
     processes: async (pattern) => (await agent.exec(['pgrep', '-f', '--', pattern], { timeoutMs: 30_000 })).stdout.split('\n').filter(Boolean).map(Number),
-    checksum: (table, database) => sql(`SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM ${table} AS t;`, database),
+    checksum: (table, database) =>
+      sql(`SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))), '') FROM ${table} AS t;`, database),
     destroy: async () => {
       await guest?.destroy();
       rmSync(root, { recursive: true, force: true });

@@ -24,7 +24,9 @@ export class SecretHunt {
 }
 
 export const filesBelow = (directory: string): readonly string[] =>
-  readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 
 const formsOf = (secret: string): readonly string[] => {
   const encoded = [0, 1, 2].map((shift) => base64Inside(secret, shift));

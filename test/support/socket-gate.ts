@@ -21,7 +21,10 @@ export class SocketGate {
     await rm(this.path, { force: true });
     const server = createServer((front) => {
       const back = connect(this.behind);
-      for (const [one, other] of [[front, back], [back, front]] as const) {
+      for (const [one, other] of [
+        [front, back],
+        [back, front],
+      ] as const) {
         this.open.add(one);
         one.on('error', () => undefined);
         one.on('close', () => {

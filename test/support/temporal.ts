@@ -62,7 +62,8 @@ function quietRuntime(): void {
 }
 
 /**
- * The project's workflows, bundled from their sources: `Worker.create({ workflowBundle: await bundleWorkflowsForTests() })`. Bundled once for the same sources, kept in the temporary directory.
+ * The project's workflows, bundled from their sources: `Worker.create({ workflowBundle: await bundleWorkflowsForTests() })`. Bundled once for the same
+ * sources, kept in the temporary directory.
  */
 export async function bundleWorkflowsForTests(workflowsPath: string = join(ROOT, 'workflows', 'index.ts')): Promise<{ readonly codePath: string }> {
   const directory = join(tmpdir(), 'modosu-test-bundles');

@@ -57,7 +57,10 @@ export class TestState {
   async request(path: string, token: string | null = this.read('secrets/admin-token').trim()): Promise<number | null> {
     try {
       const { apiUrl } = this.endpoints();
-      const answer = await fetch(`${apiUrl}${path}`, { headers: token === null ? {} : { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(5000) });
+      const answer = await fetch(`${apiUrl}${path}`, {
+        headers: token === null ? {} : { authorization: `Bearer ${token}` },
+        signal: AbortSignal.timeout(5000),
+      });
       await answer.arrayBuffer();
       return answer.status;
     } catch {
@@ -67,8 +70,12 @@ export class TestState {
 
   /** Processes that name this directory in their arguments or environment, and everything in their sessions (PostgreSQL's children). */
   processes(): readonly number[] {
-    const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-    const ours = all.filter((pid) => pid !== process.pid && [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].some((path) => readQuietly(path).includes(this.directory)));
+    const all = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+    const ours = all.filter(
+      (pid) => pid !== process.pid && [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].some((path) => readQuietly(path).includes(this.directory)),
+    );
     const sessions = new Set(ours.map(sessionOf));
     sessions.delete(sessionOf(process.pid));
     return all.filter((pid) => ours.includes(pid) || (sessions.has(sessionOf(pid)) && sessionOf(pid) !== null));
@@ -95,7 +102,10 @@ export class UpProcess {
   stderr = '';
 
   constructor(env: Readonly<Record<string, string>>, args: readonly string[] = ['up']) {
-    this.child = spawn(process.execPath, [PROGRAM, ...args], { env: { PATH: process.env.PATH, HOME: '/nonexistent', ...cacheOfThisMachine(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [PROGRAM, ...args], {
+      env: { PATH: process.env.PATH, HOME: '/nonexistent', ...cacheOfThisMachine(), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child.stdout?.setEncoding('utf8').on('data', (piece: string) => (this.stdout += piece));
     this.child.stderr?.setEncoding('utf8').on('data', (piece: string) => (this.stderr += piece));
     this.exited = new Promise((resolve) => {

@@ -19,14 +19,32 @@ const untilCancelled = (reached: () => void) => async (): Promise<never> => {
   }
 };
 
-const examined = { mode: 'offline' as const, domainName: 'db01', agent: 'silent' as const, neededBytes: 512, definitionFingerprint: 'f1', hasNvram: false, disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2', format: 'raw' as const, flattened: false, allocatedBytes: 512 }] };
+const examined = {
+  mode: 'offline' as const,
+  domainName: 'db01',
+  agent: 'silent' as const,
+  neededBytes: 512,
+  definitionFingerprint: 'f1',
+  hasNvram: false,
+  disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2', format: 'raw' as const, flattened: false, allocatedBytes: 512 }],
+};
 
 describe('backupImage', () => {
   it('stops, copies every disk, starts again, and only then publishes', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual([
-      'examineForBackup', 'takeFence', 'reserveRoom', 'shutDown', 'copyDiskToRepository vda', 'copyDiskToRepository vdb', 'saveDefinition', 'start', 'publish', 'recordRecoveryPoint', 'releaseFence',
+      'examineForBackup',
+      'takeFence',
+      'reserveRoom',
+      'shutDown',
+      'copyDiskToRepository vda',
+      'copyDiskToRepository vdb',
+      'saveDefinition',
+      'start',
+      'publish',
+      'recordRecoveryPoint',
+      'releaseFence',
     ]);
     expect(rehearsal.outcome).toEqual({ state: 'succeeded', error: null, recoveryPointId: BACKUP.recoveryPointId });
     expect([...rehearsal.steps.values()].every(({ state }) => state === 'succeeded')).toBe(true);
@@ -79,21 +97,24 @@ describe('backupImage', () => {
     expect(attempts).toBe(3);
   });
 
-  it.each(['shutDown', 'copyDiskToRepository', 'saveDefinition', 'start'] as const)('cancelled during %s, it puts the power state back and removes what it wrote', async (activity) => {
-    let reached!: () => void;
-    const moment = new Promise<void>((resolve) => (reached = resolve));
-    let calls = 0;
-    // Only the first call waits: undoing may call the same activity again.
-    const rehearsal = rehearse({ [activity]: async () => ((calls += 1) === 1 ? untilCancelled(reached)() : undefined) } as Scripted);
-    const closed = await rehearsal.play('backupImage', BACKUP, async (handle) => {
-      await moment;
-      await handle.cancel();
-    });
-    expect(closed).toBe('CANCELLED');
-    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
-    expect(rehearsal.calls.slice(-3)).toEqual([activity === 'shutDown' ? 'startAfterShutdown' : 'start', 'discardStaged', 'releaseFence']);
-    expect(rehearsal.calls).not.toContain('publish');
-  });
+  it.each(['shutDown', 'copyDiskToRepository', 'saveDefinition', 'start'] as const)(
+    'cancelled during %s, it puts the power state back and removes what it wrote',
+    async (activity) => {
+      let reached!: () => void;
+      const moment = new Promise<void>((resolve) => (reached = resolve));
+      let calls = 0;
+      // Only the first call waits: undoing may call the same activity again.
+      const rehearsal = rehearse({ [activity]: async () => ((calls += 1) === 1 ? untilCancelled(reached)() : undefined) } as Scripted);
+      const closed = await rehearsal.play('backupImage', BACKUP, async (handle) => {
+        await moment;
+        await handle.cancel();
+      });
+      expect(closed).toBe('CANCELLED');
+      expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+      expect(rehearsal.calls.slice(-3)).toEqual([activity === 'shutDown' ? 'startAfterShutdown' : 'start', 'discardStaged', 'releaseFence']);
+      expect(rehearsal.calls).not.toContain('publish');
+    },
+  );
 
   it('says what could not be undone, and goes on undoing the rest', async () => {
     const rehearsal = rehearse({ publish: failing('RECOVERY_POINT_CORRUPT'), discardStaged: failing('PATH_NOT_ALLOWED', 'not mine') });
@@ -114,7 +135,11 @@ describe('backupImage', () => {
     });
     expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
     expect(attempts).toBe(3);
-    expect(rehearsal.outcome).toMatchObject({ state: 'failed', recoveryPointId: BACKUP.recoveryPointId, error: { code: 'START_FAILED', message: 'no memory' } });
+    expect(rehearsal.outcome).toMatchObject({
+      state: 'failed',
+      recoveryPointId: BACKUP.recoveryPointId,
+      error: { code: 'START_FAILED', message: 'no memory' },
+    });
     expect(rehearsal.stateOf('catalogue')).toBe('succeeded');
   });
 
@@ -192,11 +217,24 @@ describe('backupImage, online', () => {
     });
     expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual([
-      'examineForBackup', 'takeFence', 'reserveRoom', 'beginOnlineBackup', 'saveDefinition', 'followOnlineBackup', 'hashStagedDisk vda', 'hashStagedDisk vdb', 'publish', 'recordRecoveryPoint', 'cancelOnlineBackup', 'releaseFence',
+      'examineForBackup',
+      'takeFence',
+      'reserveRoom',
+      'beginOnlineBackup',
+      'saveDefinition',
+      'followOnlineBackup',
+      'hashStagedDisk vda',
+      'hashStagedDisk vdb',
+      'publish',
+      'recordRecoveryPoint',
+      'cancelOnlineBackup',
+      'releaseFence',
     ]);
     expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem' });
     expect([...rehearsal.steps.values()].map(({ key, state }) => `${key} ${state}`)).toEqual(
-      ['examine', 'fence', 'reserve', 'begin', 'definition', 'copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'].map((key) => `${key} succeeded`),
+      ['examine', 'fence', 'reserve', 'begin', 'definition', 'copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'].map(
+        (key) => `${key} succeeded`,
+      ),
     );
   });
 

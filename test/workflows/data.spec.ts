@@ -1,5 +1,23 @@
 import { Context } from '@temporalio/activity';
-import { BACKUP_DATA, DATA_PLAN, failing, KEPT_DATA, openStage, Rehearsal, RESTORE, RESTORE_DATA, SHOP, UNDO, UNDO_PLAN, CONFIRM, WAY_BACK, PLAN, DATA_ITEM, DATA_POINT, type Scripted } from './harness';
+import {
+  BACKUP_DATA,
+  DATA_PLAN,
+  failing,
+  KEPT_DATA,
+  openStage,
+  Rehearsal,
+  RESTORE,
+  RESTORE_DATA,
+  SHOP,
+  UNDO,
+  UNDO_PLAN,
+  CONFIRM,
+  WAY_BACK,
+  PLAN,
+  DATA_ITEM,
+  DATA_POINT,
+  type Scripted,
+} from './harness';
 
 jest.setTimeout(60_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -23,9 +41,18 @@ describe('backupData', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual([
-      'examineDataSets', 'takeFence',
-      'runDataHook', 'saveDataSet', 'runDataHook', 'verifySavedData', 'publishData',
-      'dumpDataSet', 'saveDataSet', 'discardSpool', 'verifySavedData', 'publishData',
+      'examineDataSets',
+      'takeFence',
+      'runDataHook',
+      'saveDataSet',
+      'runDataHook',
+      'verifySavedData',
+      'publishData',
+      'dumpDataSet',
+      'saveDataSet',
+      'discardSpool',
+      'verifySavedData',
+      'publishData',
       'releaseFence',
     ]);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null });
@@ -33,9 +60,29 @@ describe('backupData', () => {
   });
 
   it.each([
-    ['before:uploads', { runDataHook: async (_input: unknown, _item: unknown, which: string) => (which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 }) }, 'DATA_HOOK_FAILED'],
-    ['save:uploads', { saveDataSet: async (_input: unknown, { dataSet }: { dataSet: { name: string } }, dumped: { content: unknown } | null) => (dataSet.name === 'uploads' ? failing('DATA_INCOMPLETE')() : { snapshotId: 'e'.repeat(64), pointInTime: 'x', content: dumped?.content, totalBytes: 1, addedBytes: 1, resticVersion: '0.14.0' }) }, 'DATA_INCOMPLETE'],
-    ['verify:uploads', { verifySavedData: async (_input: unknown, { dataSet }: { dataSet: { name: string } }) => (dataSet.name === 'uploads' ? failing('RECOVERY_POINT_INCOMPLETE')() : { files: 1, totalBytes: 1 }) }, 'RECOVERY_POINT_INCOMPLETE'],
+    [
+      'before:uploads',
+      { runDataHook: async (_input: unknown, _item: unknown, which: string) => (which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 }) },
+      'DATA_HOOK_FAILED',
+    ],
+    [
+      'save:uploads',
+      {
+        saveDataSet: async (_input: unknown, { dataSet }: { dataSet: { name: string } }, dumped: { content: unknown } | null) =>
+          dataSet.name === 'uploads'
+            ? failing('DATA_INCOMPLETE')()
+            : { snapshotId: 'e'.repeat(64), pointInTime: 'x', content: dumped?.content, totalBytes: 1, addedBytes: 1, resticVersion: '0.14.0' },
+      },
+      'DATA_INCOMPLETE',
+    ],
+    [
+      'verify:uploads',
+      {
+        verifySavedData: async (_input: unknown, { dataSet }: { dataSet: { name: string } }) =>
+          dataSet.name === 'uploads' ? failing('RECOVERY_POINT_INCOMPLETE')() : { files: 1, totalBytes: 1 },
+      },
+      'RECOVERY_POINT_INCOMPLETE',
+    ],
   ])('goes on with the others when one fails at %s, and ends as its worst step', async (key, scripted, code) => {
     const rehearsal = rehearse(scripted as Scripted);
     expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
@@ -48,7 +95,12 @@ describe('backupData', () => {
 
   it('runs the program after when the one before has failed: it may have stopped half of what it should', async () => {
     const ran: string[] = [];
-    const rehearsal = rehearse({ runDataHook: async (_input, _item, which) => { ran.push(which); return which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 }; } });
+    const rehearsal = rehearse({
+      runDataHook: async (_input, _item, which) => {
+        ran.push(which);
+        return which === 'before' ? failing('DATA_HOOK_FAILED')() : { exitCode: 0 };
+      },
+    });
     expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
     expect(ran).toEqual(['before', 'after']);
     expect(rehearsal.stateOf('after:uploads')).toBe('succeeded');
@@ -59,11 +111,18 @@ describe('backupData', () => {
     let reached = (): void => undefined;
     const running = new Promise<void>((resolve) => (reached = resolve));
     const ran: string[] = [];
-    const rehearsal = rehearse({ runDataHook: async (_input, _item, which) => { ran.push(which); return which === 'before' ? untilCancelled(() => reached())() : { exitCode: 0 }; } });
-    expect(await rehearsal.play('backupData', BACKUP_DATA, async (handle) => {
-      await running;
-      await handle.cancel();
-    })).toBe('CANCELLED');
+    const rehearsal = rehearse({
+      runDataHook: async (_input, _item, which) => {
+        ran.push(which);
+        return which === 'before' ? untilCancelled(() => reached())() : { exitCode: 0 };
+      },
+    });
+    expect(
+      await rehearsal.play('backupData', BACKUP_DATA, async (handle) => {
+        await running;
+        await handle.cancel();
+      }),
+    ).toBe('CANCELLED');
     expect(ran).toEqual(['before', 'after']);
   });
 
@@ -90,7 +149,9 @@ describe('backupData', () => {
   it('dumps that cannot be removed, as in a guest that is off, do not keep the server from anybody: they are said', async () => {
     const rehearsal = rehearse({ saveDataSet: failing('DATA_REPOSITORY_KEY_WRONG'), discardSpool: failing('AGENT_ABSENT', 'nobody there') });
     expect(await rehearsal.play('backupData', BACKUP_DATA)).toBe('FAILED');
-    expect(rehearsal.outcome).toMatchObject({ error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.not.stringContaining('could not be undone') as string } });
+    expect(rehearsal.outcome).toMatchObject({
+      error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.not.stringContaining('could not be undone') as string },
+    });
     expect(rehearsal.steps.get('dump:shop')?.detail).toMatchObject({ leftBehind: 'nobody there' });
     expect(rehearsal.calls.at(-1)).toBe('releaseFence');
   });
@@ -99,10 +160,12 @@ describe('backupData', () => {
     let reached = (): void => undefined;
     const saving = new Promise<void>((resolve) => (reached = resolve));
     const rehearsal = rehearse({ saveDataSet: untilCancelled(() => reached()) });
-    expect(await rehearsal.play('backupData', { ...BACKUP_DATA, items: [{ recoveryPointId: 'rp_03aaaaaaaaaaaaaaaaaaaaaaaa', dataSet: SHOP }] }, async (handle) => {
-      await saving;
-      await handle.cancel();
-    })).toBe('CANCELLED');
+    expect(
+      await rehearsal.play('backupData', { ...BACKUP_DATA, items: [{ recoveryPointId: 'rp_03aaaaaaaaaaaaaaaaaaaaaaaa', dataSet: SHOP }] }, async (handle) => {
+        await saving;
+        await handle.cancel();
+      }),
+    ).toBe('CANCELLED');
     expect(rehearsal.calls).toEqual(['examineDataSets', 'takeFence', 'dumpDataSet', 'saveDataSet', 'discardSpool', 'releaseFence']);
     expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
   });
@@ -114,22 +177,45 @@ describe('restoreData', () => {
   it('saves what is there, loads beside, swaps, and keeps the way back', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
-    expect(rehearsal.calls).toEqual(['examineDataRestore', 'takeFence', ...SAVING, 'fetchData', 'loadData', 'placeData', 'openWayBack', 'discardFetched', 'releaseFence']);
+    expect(rehearsal.calls).toEqual([
+      'examineDataRestore',
+      'takeFence',
+      ...SAVING,
+      'fetchData',
+      'loadData',
+      'placeData',
+      'openWayBack',
+      'discardFetched',
+      'releaseFence',
+    ]);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', recoveryPointId: DATA_POINT.id, lostSeconds: 3600 });
     expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
     expect(rehearsal.steps.get('safety')?.detail).toEqual({ recoveryPointId: RESTORE_DATA.safetyRecoveryPointId });
   });
 
   it('is refused, before anything is saved, by what stands against the plan by now', async () => {
-    const blocked = { code: 'DATABASE_IN_USE', severity: 'block' as const, message: 'Prepared transactions hold the database.', remedy: 'COMMIT PREPARED them.', evidence: [] };
+    const blocked = {
+      code: 'DATABASE_IN_USE',
+      severity: 'block' as const,
+      message: 'Prepared transactions hold the database.',
+      remedy: 'COMMIT PREPARED them.',
+      evidence: [],
+    };
     const rehearsal = rehearse({ examineDataRestore: async () => ({ restic: '0.14.0', agentVersion: '7.2', findings: [blocked] }) });
     expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('FAILED');
-    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('Prepared transactions hold the database. Nothing was changed.') as string, hint: 'COMMIT PREPARED them. Then make a new plan.' });
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringContaining('Prepared transactions hold the database. Nothing was changed.') as string,
+      hint: 'COMMIT PREPARED them. Then make a new plan.',
+    });
     expect(rehearsal.calls).toEqual(['examineDataRestore']);
   });
 
   it('tells what is not as people may expect it, in the steps', async () => {
-    const rehearsal = rehearse({ loadData: async () => ({ notes: ['A role is no member.'] }), placeData: async () => ({ record: KEPT_DATA, notes: ['One.', 'Two.'], complete: true }) });
+    const rehearsal = rehearse({
+      loadData: async () => ({ notes: ['A role is no member.'] }),
+      placeData: async () => ({ record: KEPT_DATA, notes: ['One.', 'Two.'], complete: true }),
+    });
     expect(await rehearsal.play('restoreData', RESTORE_DATA)).toBe('COMPLETED');
     expect(rehearsal.steps.get('load')?.detail).toMatchObject({ notes: 'A role is no member.' });
     expect(rehearsal.steps.get('place')?.detail).toMatchObject({ notes: 'One. Two.' });
@@ -139,10 +225,12 @@ describe('restoreData', () => {
     let reached = (): void => undefined;
     const saving = new Promise<void>((resolve) => (reached = resolve));
     const rehearsal = rehearse({ saveDataSet: untilCancelled(() => reached()) });
-    expect(await rehearsal.play('restoreData', RESTORE_DATA, async (handle) => {
-      await saving;
-      await handle.cancel();
-    })).toBe('CANCELLED');
+    expect(
+      await rehearsal.play('restoreData', RESTORE_DATA, async (handle) => {
+        await saving;
+        await handle.cancel();
+      }),
+    ).toBe('CANCELLED');
     expect(rehearsal.calls).toEqual(['examineDataRestore', 'takeFence', 'dumpDataSet', 'saveDataSet', 'discardSpool', 'releaseFence']);
   });
 
@@ -236,7 +324,18 @@ describe('image, then data', () => {
     const rehearsal = rehearse({ loadPlan: async () => withData });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
     const from = rehearsal.calls.indexOf('waitForAgent');
-    expect(rehearsal.calls.slice(from)).toEqual(['waitForAgent', 'fetchData', 'loadData', 'placeData', 'discardKeptData', 'discardFetched', 'checkHealth', 'recordGoLive', 'goLive', 'releaseFence']);
+    expect(rehearsal.calls.slice(from)).toEqual([
+      'waitForAgent',
+      'fetchData',
+      'loadData',
+      'placeData',
+      'discardKeptData',
+      'discardFetched',
+      'checkHealth',
+      'recordGoLive',
+      'goLive',
+      'releaseFence',
+    ]);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', lostSeconds: 3600 });
   });
 
@@ -245,13 +344,23 @@ describe('image, then data', () => {
     ['restoreData', RESTORE_DATA, DATA_PLAN, 'running'],
   ] as const)('%s says whose roles are older: those of the server, or of the recovery point', async (type, input, plan, expected) => {
     const told: unknown[] = [];
-    const rehearsal = rehearse({ loadPlan: async () => plan, loadData: async (_input, _item, _key, server) => { told.push(server); return { notes: [] }; } });
+    const rehearsal = rehearse({
+      loadPlan: async () => plan,
+      loadData: async (_input, _item, _key, server) => {
+        told.push(server);
+        return { notes: [] };
+      },
+    });
     expect(await rehearsal.play(type, input)).toBe('COMPLETED');
     expect(told).toEqual([expected]);
   });
 
   it('what could not be put in place is said and kept; what cannot be removed undoes nothing', async () => {
-    const rehearsal = rehearse({ loadPlan: async () => withData, placeData: async () => ({ record: KEPT_DATA, notes: ['"/srv/a" lies in /srv/.modosu.'], complete: false }), discardFetched: failing('AGENT_COMMAND_FAILED', 'rm said no') });
+    const rehearsal = rehearse({
+      loadPlan: async () => withData,
+      placeData: async () => ({ record: KEPT_DATA, notes: ['"/srv/a" lies in /srv/.modosu.'], complete: false }),
+      discardFetched: failing('AGENT_COMMAND_FAILED', 'rm said no'),
+    });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
     expect(rehearsal.calls).not.toContain('discardKeptData');
     expect(rehearsal.steps.get('data-place:shop:shop')?.detail).toMatchObject({ notes: '"/srv/a" lies in /srv/.modosu. rm said no' });
@@ -268,9 +377,27 @@ describe('image, then data', () => {
 
 describe('cleaning up after a run of data that was ended outside', () => {
   it.each([
-    ['backup-data', { kind: 'backup-data', input: BACKUP_DATA }, null, ['takeFence', 'discardSpool', 'discardSpool', 'releaseFence'], 'Recovery points that it had published stay'],
-    ['restore-data before it was in place', { kind: 'restore-data', input: RESTORE_DATA }, null, ['takeFence', 'takeDataBack', 'revertWayBack', 'discardFetched', 'discardSpool', 'releaseFence'], 'as it was before'],
-    ['restore-data afterwards', { kind: 'restore-data', input: RESTORE_DATA }, { ...WAY_BACK, data: KEPT_DATA }, ['takeFence', 'discardFetched', 'releaseFence'], 'stays; the way back is kept'],
+    [
+      'backup-data',
+      { kind: 'backup-data', input: BACKUP_DATA },
+      null,
+      ['takeFence', 'discardSpool', 'discardSpool', 'releaseFence'],
+      'Recovery points that it had published stay',
+    ],
+    [
+      'restore-data before it was in place',
+      { kind: 'restore-data', input: RESTORE_DATA },
+      null,
+      ['takeFence', 'takeDataBack', 'revertWayBack', 'discardFetched', 'discardSpool', 'releaseFence'],
+      'as it was before',
+    ],
+    [
+      'restore-data afterwards',
+      { kind: 'restore-data', input: RESTORE_DATA },
+      { ...WAY_BACK, data: KEPT_DATA },
+      ['takeFence', 'discardFetched', 'releaseFence'],
+      'stays; the way back is kept',
+    ],
   ] as const)('%s', async (_what, ended, wayBack, calls, words) => {
     const rehearsal = rehearse({ traceOfRun: async () => ({ steps: [], wayBack, cancelRequested: false }) });
     expect(await rehearsal.play('cleanUpRun', ended)).toBe('FAILED');
@@ -279,10 +406,19 @@ describe('cleaning up after a run of data that was ended outside', () => {
   });
 
   it('runs the program after, which the ended workflow owes, and says what stays in a guest that is off', async () => {
-    const steps = [{ seq: 1, key: 'before:uploads', title: 'before', state: 'succeeded' as const }, { seq: 2, key: 'save:uploads', title: 'save', state: 'running' as const }];
-    const rehearsal = rehearse({ traceOfRun: async () => ({ steps, wayBack: null, cancelRequested: false }), discardSpool: failing('AGENT_ABSENT', 'nobody there') });
+    const steps = [
+      { seq: 1, key: 'before:uploads', title: 'before', state: 'succeeded' as const },
+      { seq: 2, key: 'save:uploads', title: 'save', state: 'running' as const },
+    ];
+    const rehearsal = rehearse({
+      traceOfRun: async () => ({ steps, wayBack: null, cancelRequested: false }),
+      discardSpool: failing('AGENT_ABSENT', 'nobody there'),
+    });
     expect(await rehearsal.play('cleanUpRun', { kind: 'backup-data', input: BACKUP_DATA })).toBe('FAILED');
     expect(rehearsal.calls).toEqual(['takeFence', 'runDataHook', 'discardSpool', 'discardSpool', 'releaseFence']);
-    expect(rehearsal.outcome?.error).toMatchObject({ code: 'RUN_ENDED_OUTSIDE', message: expect.stringContaining('still in the guest: nobody there') as string });
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'RUN_ENDED_OUTSIDE',
+      message: expect.stringContaining('still in the guest: nobody there') as string,
+    });
   });
 });

@@ -32,7 +32,11 @@ describe('a run that gives up on a part that stays away', () => {
   });
 
   const saysAbout = (queue: string): Promise<ErrorSummary> =>
-    temporal.client.client.workflow.execute<(taskQueue: string) => Promise<ErrorSummary>>('giveUp', { workflowId: newId('run'), taskQueue: 'giving-up', args: [queue] });
+    temporal.client.client.workflow.execute<(taskQueue: string) => Promise<ErrorSummary>>('giveUp', {
+      workflowId: newId('run'),
+      taskQueue: 'giving-up',
+      args: [queue],
+    });
 
   it('says what the last attempt met, not that nobody answered', async () => {
     let attempts = 0;
@@ -40,7 +44,11 @@ describe('a run that gives up on a part that stays away', () => {
       attempts += 1;
       return Promise.reject(toFailure(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirt on local does not answer.')));
     };
-    expect(await saysAbout('giving-up')).toMatchObject({ code: 'HYPERVISOR_UNREACHABLE', message: 'libvirt on local does not answer.', hint: expect.stringContaining('systemctl start libvirtd') as string });
+    expect(await saysAbout('giving-up')).toMatchObject({
+      code: 'HYPERVISOR_UNREACHABLE',
+      message: 'libvirt on local does not answer.',
+      hint: expect.stringContaining('systemctl start libvirtd') as string,
+    });
     expect(attempts).toBeGreaterThan(1);
   });
 

@@ -7,7 +7,27 @@ import { toFailure } from '../../activities/failures';
 import { ModosuError } from '../../src/contracts/errors';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { bundleWorkflowsForTests } from '../support/temporal';
-import { BACKUP, BACKUP_DATA, CONFIRM, DATA_ITEM, DATA_PLAN, DATA_POINT, HISTORY_KEYS, KEPT_DATA, ONLINE, openStage, PLAN, Rehearsal, RESTORE, RESTORE_DATA, UNDO, UNDO_PLAN, WAY_BACK, type RehearsedType, type Scripted } from './harness';
+import {
+  BACKUP,
+  BACKUP_DATA,
+  CONFIRM,
+  DATA_ITEM,
+  DATA_PLAN,
+  DATA_POINT,
+  HISTORY_KEYS,
+  KEPT_DATA,
+  ONLINE,
+  openStage,
+  PLAN,
+  Rehearsal,
+  RESTORE,
+  RESTORE_DATA,
+  UNDO,
+  UNDO_PLAN,
+  WAY_BACK,
+  type RehearsedType,
+  type Scripted,
+} from './harness';
 
 /**
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
@@ -30,10 +50,24 @@ const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly i
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },
   'restore-server.undone': { type: 'restoreServer', input: RESTORE, scripted: { swapVolumes: refused } },
   'backup-data.succeeded': { type: 'backupData', input: BACKUP_DATA },
-  'plan-data.ready': { type: 'planDataRestore', input: { planId: RESTORE_DATA.planId, serverId: RESTORE_DATA.serverId, dataSet: 'shop', recoveryPointId: null, selection: DATA_ITEM.selection, incidentAt: null } },
+  'plan-data.ready': {
+    type: 'planDataRestore',
+    input: {
+      planId: RESTORE_DATA.planId,
+      serverId: RESTORE_DATA.serverId,
+      dataSet: 'shop',
+      recoveryPointId: null,
+      selection: DATA_ITEM.selection,
+      incidentAt: null,
+    },
+  },
   'restore-data.succeeded': { type: 'restoreData', input: RESTORE_DATA },
   'restore-data.undone': { type: 'restoreData', input: RESTORE_DATA, scripted: { placeData: refused } },
-  'restore-server.with-data': { type: 'restoreServer', input: RESTORE, scripted: { loadPlan: async () => ({ ...PLAN, data: [{ item: DATA_ITEM, pointInTime: DATA_POINT.pointInTime }], loss: DATA_PLAN.loss }) } },
+  'restore-server.with-data': {
+    type: 'restoreServer',
+    input: RESTORE,
+    scripted: { loadPlan: async () => ({ ...PLAN, data: [{ item: DATA_ITEM, pointInTime: DATA_POINT.pointInTime }], loss: DATA_PLAN.loss }) },
+  },
   'undo.data': { type: 'undoRestore', input: UNDO, scripted: { loadPlan: async () => ({ ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } }) } },
   'confirm.data': { type: 'confirmRestore', input: CONFIRM, scripted: { requireConfirmable: async () => ({ ...WAY_BACK, data: KEPT_DATA, volumes: [] }) } },
   'plan-restore.ready': { type: 'planRestore', input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null } },
@@ -41,7 +75,8 @@ const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly i
 
 const { History } = temporal.api.history.v1;
 /** Protobuf as Temporal sends it, in base64: exact, and one line per history in a diff. */
-const readHistory = (name: string): temporal.api.history.v1.History => History.decode(Buffer.from(readFileSync(join(HISTORIES, `${name}.history`), 'ascii'), 'base64'));
+const readHistory = (name: string): temporal.api.history.v1.History =>
+  History.decode(Buffer.from(readFileSync(join(HISTORIES, `${name}.history`), 'ascii'), 'base64'));
 
 const replay = (options: Pick<ReplayWorkerOptions, 'workflowBundle'>, name: string): Promise<void> =>
   Worker.runReplayHistory({ ...options, dataConverter: createDataConverter(HISTORY_KEYS) }, readHistory(name));
@@ -66,7 +101,9 @@ if (process.env.MODOSU_RECORD_HISTORIES === '1') {
 }
 
 describe('recorded histories', () => {
-  const names = readdirSync(HISTORIES).filter((file) => file.endsWith('.history')).map((file) => file.replace(/\.history$/, ''));
+  const names = readdirSync(HISTORIES)
+    .filter((file) => file.endsWith('.history'))
+    .map((file) => file.replace(/\.history$/, ''));
   let bundle: { readonly codePath: string };
   beforeAll(async () => void (bundle = await bundleWorkflowsForTests()));
 

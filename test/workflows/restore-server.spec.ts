@@ -15,8 +15,21 @@ describe('restoreServer', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual([
-      'surveyRestore', 'takeFence', 'copyDiskToVolume vda', 'copyDiskToVolume vdb', 'restoreNvram', 'surveyRestore', 'powerOff', 'swapVolumes', 'openWayBack', 'start', 'waitForAgent', 'checkHealth',
-      'recordGoLive', 'goLive', 'releaseFence',
+      'surveyRestore',
+      'takeFence',
+      'copyDiskToVolume vda',
+      'copyDiskToVolume vdb',
+      'restoreNvram',
+      'surveyRestore',
+      'powerOff',
+      'swapVolumes',
+      'openWayBack',
+      'start',
+      'waitForAgent',
+      'checkHealth',
+      'recordGoLive',
+      'goLive',
+      'releaseFence',
     ]);
     expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null, recoveryPointId: BACKUP.recoveryPointId });
     expect(rehearsal.outcome?.recoverySeconds).toBeGreaterThan(0);
@@ -25,7 +38,10 @@ describe('restoreServer', () => {
 
   it('shuts a server down properly when its agent answers', async () => {
     const alive = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, agent: { state: 'answering' as const, version: '7', commands: [] } } };
-    const rehearsal = rehearse({ surveyRestore: async () => alive, loadPlan: async () => ({ ...PLAN, findings: [{ code: 'SERVER_ALIVE', severity: 'warn', message: 'alive', evidence: [] }] }) });
+    const rehearsal = rehearse({
+      surveyRestore: async () => alive,
+      loadPlan: async () => ({ ...PLAN, findings: [{ code: 'SERVER_ALIVE', severity: 'warn', message: 'alive', evidence: [] }] }),
+    });
     await rehearsal.play('restoreServer', RESTORE);
     expect(rehearsal.calls).toContain('shutDown');
     expect(rehearsal.calls).not.toContain('powerOff');
@@ -35,8 +51,18 @@ describe('restoreServer', () => {
     ['copy:vda', 'copyDiskToVolume', 'COPY_FAILED_FOR_GOOD', ['discardVolumes', 'releaseFence']],
     ['nvram', 'restoreNvram', 'RECOVERY_POINT_INCOMPLETE', ['discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
     ['swap', 'swapVolumes', 'SWAP_REFUSED', ['revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
-    ['health:database', 'checkHealth', 'HEALTH_CHECK_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
-    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']],
+    [
+      'health:database',
+      'checkHealth',
+      'HEALTH_CHECK_FAILED',
+      ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence'],
+    ],
+    [
+      'agent',
+      'waitForAgent',
+      'RUN_FAILED',
+      ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence'],
+    ],
   ] as const)('when %s fails for good, the old server is put back', async (key, activity, code, undone) => {
     const known = code === 'COPY_FAILED_FOR_GOOD' ? 'NOT_ENOUGH_SPACE' : code;
     const rehearsal = rehearse({ [activity]: failing(known) } as Scripted);
@@ -59,7 +85,10 @@ describe('restoreServer', () => {
     const changed = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, definitionFingerprint: 'f2' } };
     const rehearsal = rehearse({ surveyRestore: async () => changed });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
-    expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('the definition of the server was changed') as string });
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringContaining('the definition of the server was changed') as string,
+    });
     expect(rehearsal.calls).toEqual(['surveyRestore']);
   });
 
@@ -82,35 +111,41 @@ describe('restoreServer', () => {
     expect(rehearsal.stateOf('stop')).toBeUndefined();
   });
 
-  it.each(['copyDiskToVolume', 'restoreNvram', 'powerOff', 'swapVolumes', 'start', 'waitForAgent'] as const)('cancelled during %s, the old server is put back', async (activity) => {
-    let reached!: () => void;
-    const moment = new Promise<void>((resolve) => (reached = resolve));
-    let calls = 0;
-    const rehearsal = rehearse({
-      [activity]: async () => {
-        calls += 1;
-        if (calls > 1) return undefined;
-        reached();
-        const timer = setInterval(() => Context.current().heartbeat(), 100);
-        return Context.current().cancelled.finally(() => clearInterval(timer));
-      },
-    } as Scripted);
-    const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
-      await moment;
-      await handle.cancel();
-    });
-    expect(closed).toBe('CANCELLED');
-    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
-    expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
-    if (['swapVolumes', 'start', 'waitForAgent'].includes(activity)) expect(rehearsal.calls).toContain('revertSwap');
-  });
+  it.each(['copyDiskToVolume', 'restoreNvram', 'powerOff', 'swapVolumes', 'start', 'waitForAgent'] as const)(
+    'cancelled during %s, the old server is put back',
+    async (activity) => {
+      let reached!: () => void;
+      const moment = new Promise<void>((resolve) => (reached = resolve));
+      let calls = 0;
+      const rehearsal = rehearse({
+        [activity]: async () => {
+          calls += 1;
+          if (calls > 1) return undefined;
+          reached();
+          const timer = setInterval(() => Context.current().heartbeat(), 100);
+          return Context.current().cancelled.finally(() => clearInterval(timer));
+        },
+      } as Scripted);
+      const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+        await moment;
+        await handle.cancel();
+      });
+      expect(closed).toBe('CANCELLED');
+      expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+      expect(rehearsal.calls.slice(-2)).toEqual(['discardVolumes', 'releaseFence']);
+      if (['swapVolumes', 'start', 'waitForAgent'].includes(activity)) expect(rehearsal.calls).toContain('revertSwap');
+    },
+  );
 });
 
 describe('go-live', () => {
   /** Waits until the run holds, then lets `meanwhile` act. */
   const holding = async (scripted: Scripted, meanwhile: (handle: WorkflowHandle, decide: () => void) => Promise<void>) => {
     let decided = false;
-    const rehearsal = rehearse({ readDecision: async () => (decided ? { actor: 'kim', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' } : null), ...scripted });
+    const rehearsal = rehearse({
+      readDecision: async () => (decided ? { actor: 'kim', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' } : null),
+      ...scripted,
+    });
     const closed = await rehearsal.play('restoreServer', { ...RESTORE, hold: true }, async (handle) => {
       const until = Date.now() + 20_000;
       while (rehearsal.stateOf('go-live') !== 'waiting' && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -131,10 +166,13 @@ describe('go-live', () => {
 
   it('proves a server again that was held: one that has died meanwhile is started, one that does not answer is undone', async () => {
     let waits = 0;
-    const { rehearsal, closed } = await holding({ waitForAgent: async () => ((waits += 1) === 1 ? undefined : failing('RUN_FAILED', 'silent')()) }, async (handle, decide) => {
-      decide();
-      await handle.signal('decided');
-    });
+    const { rehearsal, closed } = await holding(
+      { waitForAgent: async () => ((waits += 1) === 1 ? undefined : failing('RUN_FAILED', 'silent')()) },
+      async (handle, decide) => {
+        decide();
+        await handle.signal('decided');
+      },
+    );
     expect(closed).toBe('FAILED');
     expect(rehearsal.calls.filter((call) => call === 'start')).toHaveLength(3);
     expect(rehearsal.calls).not.toContain('recordGoLive');
@@ -154,7 +192,16 @@ describe('go-live', () => {
   it('cancelled while it waits, the old server is put back', async () => {
     const { rehearsal, closed } = await holding({}, async (handle) => void (await handle.cancel()));
     expect(closed).toBe('CANCELLED');
-    expect(rehearsal.calls.slice(-8)).toEqual(['powerOff', 'revertSwap', 'revertWayBack', 'start', 'discardVolumes', 'discardVolumes', 'discardVolumes', 'releaseFence']);
+    expect(rehearsal.calls.slice(-8)).toEqual([
+      'powerOff',
+      'revertSwap',
+      'revertWayBack',
+      'start',
+      'discardVolumes',
+      'discardVolumes',
+      'discardVolumes',
+      'releaseFence',
+    ]);
   });
 
   it('is written down before the first link is raised; when raising fails, nothing is undone any more', async () => {
@@ -207,7 +254,11 @@ describe('a restored server that answers', () => {
 describe('a restore that attaches an old disk', () => {
   const OLD = { target: 'vdb', path: '/srv/vm/vdb.qcow2', format: 'qcow2' as const };
   const [goLive, record] = PLAN.steps.slice(-2);
-  const plan: typeof PLAN = { ...PLAN, oldDisks: [OLD], steps: [...PLAN.steps.slice(0, -2), { key: 'attach:vdb', title: 'Attach the old vdb read-only' }, goLive!, record!] };
+  const plan: typeof PLAN = {
+    ...PLAN,
+    oldDisks: [OLD],
+    steps: [...PLAN.steps.slice(0, -2), { key: 'attach:vdb', title: 'Attach the old vdb read-only' }, goLive!, record!],
+  };
 
   it('does so once the restored server has been proven, before go-live', async () => {
     const asked: unknown[] = [];
@@ -267,7 +318,10 @@ describe('a restore that keeps a disk', () => {
     ['cannot be read any more', { virtualSizeBytes: 0 }, 'vdb can no longer be kept'],
   ])('is stale when the disk %s, and touches nothing', async (_what, change, sentence) => {
     const { present } = SURVEY;
-    const changed = { ...SURVEY, present: present && { ...present, disks: present.disks.map((disk) => (disk.target === 'vdb' ? { ...disk, ...change } : disk)) } };
+    const changed = {
+      ...SURVEY,
+      present: present && { ...present, disks: present.disks.map((disk) => (disk.target === 'vdb' ? { ...disk, ...change } : disk)) },
+    };
     const rehearsal = keeping({ surveyRestore: async () => changed });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
     expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining(sentence) as string });
@@ -282,7 +336,20 @@ describe('planRestore', () => {
     const rehearsal = rehearse({
       choosePlanSource: async ({ planId, serverId, recoveryPointId, keepDisks }) => {
         asked.push(keepDisks);
-        return { planId, runId: RESTORE.runId, serverId, serverName: 'db01', uuid: RESTORE.uuid, hypervisor: 'kvm1', repository: 'main', recoveryPointId: recoveryPointId ?? 'rp', keepDisks, measuredRecoverySeconds: [], protection: NO_PROTECTION, openWayBacks: [] };
+        return {
+          planId,
+          runId: RESTORE.runId,
+          serverId,
+          serverName: 'db01',
+          uuid: RESTORE.uuid,
+          hypervisor: 'kvm1',
+          repository: 'main',
+          recoveryPointId: recoveryPointId ?? 'rp',
+          keepDisks,
+          measuredRecoverySeconds: [],
+          protection: NO_PROTECTION,
+          openWayBacks: [],
+        };
       },
       surveyRestore: async (source) => {
         asked.push(source.keepDisks);
@@ -326,17 +393,24 @@ describe('planRestore', () => {
     expect(written).toMatchObject({ code: 'NO_RECOVERY_POINT', message: 'db01 has none' });
   });
 
-  it.each(['HYPERVISOR_UNREACHABLE', 'REPOSITORY_UNREACHABLE', 'TARGET_UNREACHABLE'] as const)('says within seconds that a part stays away, after trying again: %s', async (code) => {
-    let attempts = 0;
-    let written: unknown;
-    const surveyRestore = async (): Promise<never> => {
-      attempts += 1;
-      return failing(code, 'it is away')();
-    };
-    const startedAt = performance.now();
-    await rehearse({ surveyRestore, failPlan: async (_planId, error) => void (written = error) }).play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null });
-    expect(written).toMatchObject({ code, message: 'it is away' });
-    expect(attempts).toBe(5);
-    expect(performance.now() - startedAt).toBeLessThan(20_000);
-  });
+  it.each(['HYPERVISOR_UNREACHABLE', 'REPOSITORY_UNREACHABLE', 'TARGET_UNREACHABLE'] as const)(
+    'says within seconds that a part stays away, after trying again: %s',
+    async (code) => {
+      let attempts = 0;
+      let written: unknown;
+      const surveyRestore = async (): Promise<never> => {
+        attempts += 1;
+        return failing(code, 'it is away')();
+      };
+      const startedAt = performance.now();
+      await rehearse({ surveyRestore, failPlan: async (_planId, error) => void (written = error) }).play('planRestore', {
+        planId: RESTORE.planId,
+        serverId: RESTORE.serverId,
+        recoveryPointId: null,
+      });
+      expect(written).toMatchObject({ code, message: 'it is away' });
+      expect(attempts).toBe(5);
+      expect(performance.now() - startedAt).toBeLessThan(20_000);
+    },
+  );
 });

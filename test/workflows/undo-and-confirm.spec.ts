@@ -72,28 +72,50 @@ describe('cleanUpRun', () => {
   };
 
   it('starts a server again that an offline backup had stopped', async () => {
-    const { calls } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', 'succeeded'], ['fence', 'succeeded'], ['reserve', 'succeeded'], ['stop', 'succeeded'], ['copy:vda', 'running'], ['power', 'pending'], ['publish', 'pending']));
+    const { calls } = await clean(
+      { kind: 'backup-image', input: BACKUP },
+      steps(
+        ['examine', 'succeeded'],
+        ['fence', 'succeeded'],
+        ['reserve', 'succeeded'],
+        ['stop', 'succeeded'],
+        ['copy:vda', 'running'],
+        ['power', 'pending'],
+        ['publish', 'pending'],
+      ),
+    );
     expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'releaseFence']);
   });
 
   it('cancels the job of an online backup and never starts or stops the server', async () => {
-    const { calls } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']));
+    const { calls } = await clean(
+      { kind: 'backup-image', input: ONLINE },
+      steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']),
+    );
     expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'discardStaged', 'releaseFence']);
   });
 
   it('lists a recovery point that had been published', async () => {
-    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['checksum:vda', 'succeeded'], ['publish', 'running']), { recordRecoveryPoint: async () => undefined });
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['checksum:vda', 'succeeded'], ['publish', 'running']), {
+      recordRecoveryPoint: async () => undefined,
+    });
     expect(calls).toContain('recordRecoveryPoint');
     expect(outcome?.error?.message).toContain('is in the catalogue');
   });
 
   it('puts the old server back when the restored one had not gone live', async () => {
-    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(['recheck', 'succeeded'], ['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'succeeded'], ['agent', 'running']));
+    const { calls } = await clean(
+      { kind: 'restore-server', input: RESTORE },
+      steps(['recheck', 'succeeded'], ['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'succeeded'], ['agent', 'running']),
+    );
     expect(calls).toEqual(['takeFence', 'powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
   });
 
   it('leaves a server alone that a restore had not touched yet', async () => {
-    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(['fence', 'succeeded'], ['copy:vda', 'running'], ['recheck', 'pending'], ['stop', 'pending'], ['swap', 'pending']));
+    const { calls } = await clean(
+      { kind: 'restore-server', input: RESTORE },
+      steps(['fence', 'succeeded'], ['copy:vda', 'running'], ['recheck', 'pending'], ['stop', 'pending'], ['swap', 'pending']),
+    );
     expect(calls).toEqual(['takeFence', 'discardVolumes', 'releaseFence']);
   });
 
@@ -103,7 +125,10 @@ describe('cleanUpRun', () => {
   });
 
   it('goes on with an undo that had swapped, and takes one back that had not', async () => {
-    const forward = await clean({ kind: 'undo', input: UNDO }, { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK });
+    const forward = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK },
+    );
     expect(forward.calls).toEqual(['takeFence', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
     expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
@@ -117,7 +142,9 @@ describe('cleanUpRun', () => {
   });
 
   it('ends the run and gives the lock back although order could not be made', async () => {
-    const { outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['begin', 'running']), { takeFence: failing('FENCED_OFF', 'a newer run has it') });
+    const { outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['begin', 'running']), {
+      takeFence: failing('FENCED_OFF', 'a newer run has it'),
+    });
     expect(outcome?.error?.message).toContain('a newer run has it');
   });
 });

@@ -1,5 +1,13 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { CatalogueActivities, DataActivities, DataTransferActivities, HostActivities, PlanningActivities, ServerActivities, TransferActivities } from '../../src/contracts/activities';
+import type {
+  CatalogueActivities,
+  DataActivities,
+  DataTransferActivities,
+  HostActivities,
+  PlanningActivities,
+  ServerActivities,
+  TransferActivities,
+} from '../../src/contracts/activities';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../../src/contracts/ids';
 
 /**
@@ -52,8 +60,8 @@ export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyResto
   });
 
 /**
- * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The
- * heartbeat is what notices a worker that died while it waited for a guest. Patient (about ten minutes): a libvirtd that is being updated must not undo a restore.
+ * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The heartbeat is what
+ * notices a worker that died while it waited for a guest. Patient (about ten minutes): a libvirtd that is being updated must not undo a restore.
  */
 const serverCalls = (hypervisor: string): ServerActivities =>
   proxyActivities<ServerActivities>({
@@ -65,8 +73,9 @@ const serverCalls = (hypervisor: string): ServerActivities =>
   });
 
 /**
- * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy starts again; a
- * copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what is then removed.
+ * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy
+ * starts again; a copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what
+ * is then removed.
  */
 const transfers = (hypervisor: string): TransferActivities =>
   proxyActivities<TransferActivities>({
@@ -98,8 +107,8 @@ export const dataLooks = (hypervisor: string): Pick<DataActivities, 'surveyData'
   });
 
 /**
- * Long work on data in a guest: hours, with heartbeats as long as the program in the guest lives. A worker's death shows after the heartbeat time-out; the next attempt ends what was left in the guest and goes on from what is there.
- * A data repository that is away for some minutes is waited for (about ten).
+ * Long work on data in a guest: hours, with heartbeats as long as the program in the guest lives. A worker's death shows after the heartbeat time-out; the
+ * next attempt ends what was left in the guest and goes on from what is there. A data repository that is away for some minutes is waited for (about ten).
  */
 const dataTransfers = (hypervisor: string): DataTransferActivities =>
   proxyActivities<DataTransferActivities>({
@@ -110,7 +119,10 @@ const dataTransfers = (hypervisor: string): DataTransferActivities =>
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 
-/** What takes back what a run has done to data: tried for about ten minutes, however long one attempt takes (rows of a large table are moved). A guest that is off cannot be asked, and what may bring it back waits for this run's lock. */
+/**
+ * What takes back what a run has done to data: tried for about ten minutes, however long one attempt takes (rows of a large table are moved). A guest that is
+ * off cannot be asked, and what may bring it back waits for this run's lock.
+ */
 const dataUndoCalls = (hypervisor: string): DataActivities =>
   proxyActivities<DataActivities>({
     taskQueue: hostTaskQueue(hypervisor),

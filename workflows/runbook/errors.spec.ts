@@ -29,7 +29,12 @@ describe('what a step failed with', () => {
     expect(summarise(failure)).toEqual(DETAIL);
   });
 
-  it('is an error of our own', () => expect(summarise(new ModosuError('PLAN_STALE', 'The plan is old.', { hint: 'Make a new one.' }))).toEqual({ code: 'PLAN_STALE', message: 'The plan is old.', hint: 'Make a new one.' }));
+  it('is an error of our own', () =>
+    expect(summarise(new ModosuError('PLAN_STALE', 'The plan is old.', { hint: 'Make a new one.' }))).toEqual({
+      code: 'PLAN_STALE',
+      message: 'The plan is old.',
+      hint: 'Make a new one.',
+    }));
 
   it.each([
     ['nothing', []],
@@ -39,8 +44,12 @@ describe('what a step failed with', () => {
     ['a code nobody knows', [{ code: 'NO_SUCH_CODE', message: 'm', hint: 'h' }]],
     ['no message', [{ code: 'SERVER_GONE', hint: 'h' }]],
     ['no hint', [{ code: 'SERVER_GONE', message: 'm' }]],
-  ] as const)('is its code with that code\'s own hint when its details are %s', (_what, details) => {
-    expect(summarise(ApplicationFailure.create({ type: 'PLAN_STALE', message: 'The plan is old.', details: [...details] }))).toEqual({ code: 'PLAN_STALE', message: 'The plan is old.', hint: ERROR_CODES.PLAN_STALE.hint });
+  ] as const)("is its code with that code's own hint when its details are %s", (_what, details) => {
+    expect(summarise(ApplicationFailure.create({ type: 'PLAN_STALE', message: 'The plan is old.', details: [...details] }))).toEqual({
+      code: 'PLAN_STALE',
+      message: 'The plan is old.',
+      hint: ERROR_CODES.PLAN_STALE.hint,
+    });
   });
 
   it('has a code of its own even if there are no details at all', () => {
@@ -51,7 +60,11 @@ describe('what a step failed with', () => {
 
   it.each([
     ['an activity without a cause', ofActivity(), 'Activity task failed'],
-    ['a failure of a type that is no code', ApplicationFailure.create({ type: 'TypeError', message: 'x is not a function', details: [summary] }), 'x is not a function'],
+    [
+      'a failure of a type that is no code',
+      ApplicationFailure.create({ type: 'TypeError', message: 'x is not a function', details: [summary] }),
+      'x is not a function',
+    ],
     ['any error', new Error('it broke'), 'it broke'],
     ['any value', 'a text', 'a text'],
   ])('is a fault of ours: %s', (_what, thrown, message) => expect(summarise(thrown)).toEqual({ code: 'INTERNAL', message, hint: ERROR_CODES.INTERNAL.hint }));
@@ -66,9 +79,17 @@ describe('a step that took too long', () => {
 
   it('had a worker that died in the middle of it, or none that ever answered', () => {
     const silent = summarise(timedOut('HEARTBEAT'));
-    expect(silent).toMatchObject({ code: 'NO_WORKER', message: expect.stringContaining('stopped reporting') as string, hint: expect.stringContaining('the storage it works on') as string });
+    expect(silent).toMatchObject({
+      code: 'NO_WORKER',
+      message: expect.stringContaining('stopped reporting') as string,
+      hint: expect.stringContaining('the storage it works on') as string,
+    });
     const absent = summarise(timedOut('SCHEDULE_TO_CLOSE'));
-    expect(absent).toMatchObject({ code: 'NO_WORKER', message: 'No answer from the worker in time (SCHEDULE_TO_CLOSE).', hint: expect.stringContaining('runs for this hypervisor') as string });
+    expect(absent).toMatchObject({
+      code: 'NO_WORKER',
+      message: 'No answer from the worker in time (SCHEDULE_TO_CLOSE).',
+      hint: expect.stringContaining('runs for this hypervisor') as string,
+    });
     expect(summarise(timedOut(undefined)).message).toBe('No answer from the worker in time (time-out).');
     const empty = timedOut('SCHEDULE_TO_CLOSE');
     empty.failure = { message: 'no attempt' } as ProtoFailure;

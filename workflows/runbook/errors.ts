@@ -37,7 +37,10 @@ export async function tolerated<K extends string>(problem: K, work: Promise<unkn
   }
 }
 
-/** The time may have been used up by attempts that failed: then what the last one met is the reason. The SDK drops this cause; it stands in the recorded failure. */
+/**
+ * The time may have been used up by attempts that failed: then what the last one met is the reason. The SDK drops this cause; it stands in the recorded
+ * failure.
+ */
 function lastAttempt({ failure }: TimeoutFailure): Error | null {
   return failure?.cause ? failures.failureToError(failure.cause, defaultPayloadConverter) : null;
 }

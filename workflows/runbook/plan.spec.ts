@@ -34,12 +34,21 @@ describe('the plan of a run', () => {
     ['undo', 'server', 'an undo'],
   ] as const)('that is one of %s is never carried out as one of %s', async (planned, asked, named) => {
     mockLoadPlan.mockResolvedValue({ scenario: planned });
-    await expect(loadPlanOf(asked, { planId: 'plan_1', planHash: 'h' })).rejects.toMatchObject({ code: 'PLAN_STALE', message: `Plan plan_1 is one of ${named}, not what this run was accepted for.` });
+    await expect(loadPlanOf(asked, { planId: 'plan_1', planHash: 'h' })).rejects.toMatchObject({
+      code: 'PLAN_STALE',
+      message: `Plan plan_1 is one of ${named}, not what this run was accepted for.`,
+    });
   });
 });
 
 describe('what is found when a plan is carried out', () => {
-  const finding = (code: string, severity: Finding['severity'], remedy?: string): Finding => ({ code, severity, message: `${code} is so.`, evidence: [], ...(remedy === undefined ? {} : { remedy }) });
+  const finding = (code: string, severity: Finding['severity'], remedy?: string): Finding => ({
+    code,
+    severity,
+    message: `${code} is so.`,
+    evidence: [],
+    ...(remedy === undefined ? {} : { remedy }),
+  });
 
   it('does not stop it while nothing blocks', () => {
     expect(() => requireStillPossible([])).not.toThrow();
@@ -47,7 +56,16 @@ describe('what is found when a plan is carried out', () => {
   });
 
   it('stops it with everything that blocks, and with what would help', () => {
-    expect(thrownBy(() => requireStillPossible([finding('AGENT_SILENT', 'block', 'Start it.'), finding('OLD', 'warn', 'Look.'), finding('FULL', 'block', 'Make room.'), finding('ODD', 'block')]))).toMatchObject({
+    expect(
+      thrownBy(() =>
+        requireStillPossible([
+          finding('AGENT_SILENT', 'block', 'Start it.'),
+          finding('OLD', 'warn', 'Look.'),
+          finding('FULL', 'block', 'Make room.'),
+          finding('ODD', 'block'),
+        ]),
+      ),
+    ).toMatchObject({
       code: 'PLAN_STALE',
       message: 'The plan no longer holds: AGENT_SILENT is so. FULL is so. ODD is so. Nothing was changed.',
       hint: 'Start it. Make room. Then make a new plan.',
@@ -55,7 +73,8 @@ describe('what is found when a plan is carried out', () => {
     });
   });
 
-  it('has the hint of every old plan where nothing is known to help', () => expect(thrownBy(() => requireStillPossible([finding('ODD', 'block')]))).toMatchObject({ hint: ERROR_CODES.PLAN_STALE.hint }));
+  it('has the hint of every old plan where nothing is known to help', () =>
+    expect(thrownBy(() => requireStillPossible([finding('ODD', 'block')]))).toMatchObject({ hint: ERROR_CODES.PLAN_STALE.hint }));
 });
 
 describe('the plan of a data restore', () => {
@@ -72,7 +91,10 @@ describe('the plan of a data restore', () => {
     const dataSet = { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null } as const;
     const content = { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] } as const;
     const selection = { kind: 'files', paths: [], replace: true } as const;
-    const plan = { recoveryPoint: { id: 'rp_1', dataSet, pointInTime: '2026-03-02T09:00:00.000Z', snapshotId: 's', reason: 'daily', content }, selection } as unknown as DataRestorePlanBody;
+    const plan = {
+      recoveryPoint: { id: 'rp_1', dataSet, pointInTime: '2026-03-02T09:00:00.000Z', snapshotId: 's', reason: 'daily', content },
+      selection,
+    } as unknown as DataRestorePlanBody;
     expect(itemOf(plan)).toEqual({ dataSet, recoveryPointId: 'rp_1', snapshotId: 's', content, selection });
   });
 });

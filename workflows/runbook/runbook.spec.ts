@@ -6,7 +6,10 @@ import { ModosuError } from '../../src/contracts/errors';
 import type { RunInput } from '../../src/contracts/workflows';
 import { carryOut, persistently, type Runbook } from './runbook';
 
-/** A workflow's surroundings without Temporal: what activities answer, a clock that only sleeping moves, and a cancel that reaches whatever is not shielded from it. */
+/**
+ * A workflow's surroundings without Temporal: what activities answer, a clock that only sleeping moves, and a cancel that reaches whatever is not shielded
+ * from it.
+ */
 interface World {
   nowMs: number;
   cancelled: boolean;
@@ -78,13 +81,32 @@ jest.mock('@temporalio/workflow', () => {
 });
 
 const INPUT: RunInput = {
-  runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: '3f0c9c1e-1111-4222-8333-444455556666', hypervisor: 'kvm1', repository: 'main', fencingToken: 7,
-  acceptedAt: '2026-03-02T11:59:00.000Z', stopTimeoutSeconds: 60, agentTimeoutSeconds: 60,
+  runId: 'run_1',
+  serverId: 'srv_1',
+  serverName: 'db01',
+  uuid: '3f0c9c1e-1111-4222-8333-444455556666',
+  hypervisor: 'kvm1',
+  repository: 'main',
+  fencingToken: 7,
+  acceptedAt: '2026-03-02T11:59:00.000Z',
+  stopTimeoutSeconds: 60,
+  agentTimeoutSeconds: 60,
 };
 const MINUTE_MS = 60_000;
 
 beforeEach(() => {
-  mockWorld = { nowMs: Date.parse('2026-03-02T12:00:00.000Z'), cancelled: false, calls: [], shown: [], outcome: null, display: () => undefined, start: () => undefined, readDecision: () => null, meanwhile: [], handlers: new Map() };
+  mockWorld = {
+    nowMs: Date.parse('2026-03-02T12:00:00.000Z'),
+    cancelled: false,
+    calls: [],
+    shown: [],
+    outcome: null,
+    display: () => undefined,
+    start: () => undefined,
+    readDecision: () => null,
+    meanwhile: [],
+    handlers: new Map(),
+  };
   jest.spyOn(Date, 'now').mockImplementation(() => mockWorld.nowMs);
   jest.mocked(log.warn).mockClear();
 });
@@ -109,18 +131,33 @@ const carried = async (runbook: (book: Runbook) => Promise<void>): Promise<unkno
 /** What the steps and undos did, without what was written of them. */
 const deeds = (): readonly string[] => mockWorld.calls.filter((call) => /^(un)?do /.test(call));
 /** How a step was last seen by people. */
-const seen = (key: string): StepRecord | undefined => mockWorld.shown.flat().filter((step) => step.key === key).at(-1);
+const seen = (key: string): StepRecord | undefined =>
+  mockWorld.shown
+    .flat()
+    .filter((step) => step.key === key)
+    .at(-1);
 
 describe('a run that reaches its aim', () => {
   it('is marked as started, shows each step before and after it, and writes its outcome last', async () => {
     const ended = await carried(async (book) => {
-      await book.announce([{ key: 'check', title: 'Check' }, { key: 'copy:vda', title: 'Copy vda' }]);
+      await book.announce([
+        { key: 'check', title: 'Check' },
+        { key: 'copy:vda', title: 'Copy vda' },
+      ]);
       await book.step('check', undoable('check'));
       await book.step('copy:vda', undoable('copy'));
     });
     expect(ended).toEqual({ state: 'succeeded' });
     expect(mockWorld.calls).toEqual([
-      'start', 'show check pending, copy:vda pending', 'show check running', 'do check', 'show check succeeded', 'show copy:vda running', 'do copy', 'show copy:vda succeeded', 'finish succeeded',
+      'start',
+      'show check pending, copy:vda pending',
+      'show check running',
+      'do check',
+      'show check succeeded',
+      'show copy:vda running',
+      'do copy',
+      'show copy:vda succeeded',
+      'finish succeeded',
     ]);
     expect(mockWorld.outcome).toEqual({ state: 'succeeded', error: null });
     expect(log.warn).not.toHaveBeenCalled();
@@ -143,7 +180,10 @@ describe('a run that reaches its aim', () => {
   it('announces a step once, and writes nothing when nothing is new', async () => {
     await carried(async (book) => {
       await book.announce([{ key: 'check', title: 'Check' }]);
-      await book.announce([{ key: 'check', title: 'Check again' }, { key: 'copy:vda', title: 'Copy vda' }]);
+      await book.announce([
+        { key: 'check', title: 'Check again' },
+        { key: 'copy:vda', title: 'Copy vda' },
+      ]);
       await book.announce([{ key: 'copy:vda', title: 'Copy vda' }]);
     });
     expect(mockWorld.calls).toEqual(['start', 'show check pending', 'show copy:vda pending', 'finish succeeded']);
@@ -163,24 +203,37 @@ describe('a run that reaches its aim', () => {
     mockWorld.display = ([step]) => {
       if (step?.state === 'succeeded') mockWorld.cancelled = true;
     };
-    expect(await carried(async (book) => { await book.step('copy:vda', { do: async () => undefined }); })).toEqual({ state: 'succeeded' });
+    expect(
+      await carried(async (book) => {
+        await book.step('copy:vda', { do: async () => undefined });
+      }),
+    ).toEqual({ state: 'succeeded' });
     expect(mockWorld.calls.at(-1)).toBe('finish succeeded');
   });
 
   it('answers at any time which steps there are', async () => {
     let during: unknown;
     await carried(async (book) => {
-      await book.announce([{ key: 'check', title: 'Check' }, { key: 'copy:vda', title: 'Copy vda' }]);
+      await book.announce([
+        { key: 'check', title: 'Check' },
+        { key: 'copy:vda', title: 'Copy vda' },
+      ]);
       await book.step('check', { do: async () => (during = structuredClone(mockWorld.handlers.get('steps')?.())) });
     });
-    expect(during).toMatchObject([{ key: 'check', state: 'running' }, { key: 'copy:vda', state: 'pending' }]);
+    expect(during).toMatchObject([
+      { key: 'check', state: 'running' },
+      { key: 'copy:vda', state: 'pending' },
+    ]);
   });
 
   it('goes on after the steps that an earlier workflow of it has shown', async () => {
     const earlier: StepRecord = { seq: 4, key: 'stop', title: 'Stop', state: 'succeeded', detail: { forced: true } };
     await carried(async (book) => {
       book.adopt([earlier]);
-      await book.announce([{ key: 'stop', title: 'Stop' }, { key: 'clean-up', title: 'Clean up' }]);
+      await book.announce([
+        { key: 'stop', title: 'Stop' },
+        { key: 'clean-up', title: 'Clean up' },
+      ]);
       await book.step('stop', { do: async () => undefined });
     });
     expect(seen('clean-up')).toMatchObject({ seq: 5, state: 'pending' });
@@ -196,16 +249,33 @@ describe('a run whose step fails for good', () => {
     await book.announce(['check', 'stop', 'swap', 'start'].map((key) => ({ key, title: `The ${key}` })));
     await book.step('check', { do: does('do check') });
     await book.step('stop', { do: async () => does('do stop')(), undo: does('undo stop'), detail: () => ({ forced: true }) });
-    await book.step('swap', { do: does('do swap', broken()), undo: async () => { mockWorld.calls.push('undo swap'); return { left: 'nothing' }; } });
+    await book.step('swap', {
+      do: does('do swap', broken()),
+      undo: async () => {
+        mockWorld.calls.push('undo swap');
+        return { left: 'nothing' };
+      },
+    });
     await book.step('start', undoable('start'));
   };
 
   it('undoes in reverse what was done and what was half done, then writes what came of it', async () => {
     await carried(failing);
     expect(mockWorld.calls.slice(mockWorld.calls.indexOf('do swap'))).toEqual([
-      'do swap', 'show swap failed', 'undo swap', 'show swap failed', 'undo stop', 'show stop undone', 'show start skipped', 'finish failed',
+      'do swap',
+      'show swap failed',
+      'undo swap',
+      'show swap failed',
+      'undo stop',
+      'show stop undone',
+      'show start skipped',
+      'finish failed',
     ]);
-    expect(seen('swap')).toMatchObject({ state: 'failed', detail: { left: 'nothing', undone: true }, error: { code: 'AGENT_COMMAND_FAILED', message: 'it broke.' } });
+    expect(seen('swap')).toMatchObject({
+      state: 'failed',
+      detail: { left: 'nothing', undone: true },
+      error: { code: 'AGENT_COMMAND_FAILED', message: 'it broke.' },
+    });
     expect(seen('stop')).toEqual({ seq: 2, key: 'stop', title: 'The stop', state: 'undone', detail: { forced: true } });
     expect(seen('check')).toMatchObject({ state: 'succeeded' });
     expect(log.warn).toHaveBeenCalledWith('step failed', { runId: 'run_1', step: 'swap', code: 'AGENT_COMMAND_FAILED' });
@@ -228,9 +298,19 @@ describe('a run whose step fails for good', () => {
   });
 
   it('also fails when what went wrong was no step', async () => {
-    expect(await carried(async () => { throw broken('PLAN_STALE', 'the plan is old'); })).toMatchObject({ type: 'PLAN_STALE' });
-    mockWorld.start = () => { throw broken('INTERNAL', 'no such run'); };
-    expect(await carried(async () => { mockWorld.calls.push('never'); })).toMatchObject({ type: 'INTERNAL', message: 'no such run' });
+    expect(
+      await carried(async () => {
+        throw broken('PLAN_STALE', 'the plan is old');
+      }),
+    ).toMatchObject({ type: 'PLAN_STALE' });
+    mockWorld.start = () => {
+      throw broken('INTERNAL', 'no such run');
+    };
+    expect(
+      await carried(async () => {
+        mockWorld.calls.push('never');
+      }),
+    ).toMatchObject({ type: 'INTERNAL', message: 'no such run' });
     expect(mockWorld.calls).not.toContain('never');
   });
 
@@ -283,15 +363,25 @@ describe('what stands', () => {
 });
 
 describe('an undo that fails', () => {
-  const withUndos = (undos: Partial<Record<'stop' | 'swap' | 'nvram', () => Promise<void>>>) => async (book: Runbook): Promise<void> => {
-    for (const [key, undo] of Object.entries(undos) as [keyof typeof undos, () => Promise<void>][]) await book.step(key, { do: async () => undefined, undo }, `The ${key}`);
-    throw broken();
-  };
+  const withUndos =
+    (undos: Partial<Record<'stop' | 'swap' | 'nvram', () => Promise<void>>>) =>
+    async (book: Runbook): Promise<void> => {
+      for (const [key, undo] of Object.entries(undos) as [keyof typeof undos, () => Promise<void>][])
+        await book.step(key, { do: async () => undefined, undo }, `The ${key}`);
+      throw broken();
+    };
 
   it('is tried again until it holds', async () => {
     const startedAt = mockWorld.nowMs;
     let left = 3;
-    await carried(withUndos({ stop: async () => { mockWorld.calls.push('undo stop'); if (left-- > 0) throw broken('HYPERVISOR_UNREACHABLE'); } }));
+    await carried(
+      withUndos({
+        stop: async () => {
+          mockWorld.calls.push('undo stop');
+          if (left-- > 0) throw broken('HYPERVISOR_UNREACHABLE');
+        },
+      }),
+    );
     expect(deeds()).toEqual(Array(4).fill('undo stop'));
     expect(mockWorld.nowMs - startedAt).toBe(30_000);
     expect(seen('stop')).toMatchObject({ state: 'undone' });
@@ -300,7 +390,9 @@ describe('an undo that fails', () => {
 
   it('is given up after a quarter of an hour; the others are undone all the same, and people are told', async () => {
     const startedAt = mockWorld.nowMs;
-    const thrown = await carried(withUndos({ stop: does('undo stop'), swap: does('undo swap', broken('HYPERVISOR_UNREACHABLE', 'no answer')), nvram: does('undo nvram') }));
+    const thrown = await carried(
+      withUndos({ stop: does('undo stop'), swap: does('undo swap', broken('HYPERVISOR_UNREACHABLE', 'no answer')), nvram: does('undo nvram') }),
+    );
     expect(mockWorld.nowMs - startedAt).toBe(15 * MINUTE_MS);
     expect(deeds()).toEqual(['undo nvram', ...Array<string>(91).fill('undo swap'), 'undo stop']);
     expect(seen('swap')).toEqual({ seq: 2, key: 'swap', title: 'The swap', state: 'succeeded', detail: { undone: false, undoProblem: 'no answer' } });
@@ -316,30 +408,42 @@ describe('an undo that fails', () => {
 
   it('has a quarter of an hour with the others together, and each is tried once in any case', async () => {
     const startedAt = mockWorld.nowMs;
-    await carried(withUndos({ stop: does('undo stop', broken('HYPERVISOR_UNREACHABLE', 'off')), swap: does('undo swap', broken('HYPERVISOR_UNREACHABLE', 'no answer')) }));
+    await carried(
+      withUndos({ stop: does('undo stop', broken('HYPERVISOR_UNREACHABLE', 'off')), swap: does('undo swap', broken('HYPERVISOR_UNREACHABLE', 'no answer')) }),
+    );
     expect(mockWorld.nowMs - startedAt).toBe(15 * MINUTE_MS);
     expect(deeds().filter((call) => call === 'undo stop')).toHaveLength(1);
     expect(mockWorld.outcome?.error?.message).toContain('completely: "The swap": no answer (HYPERVISOR_UNREACHABLE); "The stop": off (HYPERVISOR_UNREACHABLE)');
   });
 
-  it('has the same time where it is no step\'s: it is what a run is there for', async () => {
+  it("has the same time where it is no step's: it is what a run is there for", async () => {
     const startedAt = mockWorld.nowMs;
     await expect(persistently(does('undo all', broken('HYPERVISOR_UNREACHABLE')))).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE' });
     expect(mockWorld.nowMs - startedAt).toBe(15 * MINUTE_MS);
     expect(deeds()).toHaveLength(91);
   });
 
-  it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID'] as const)('in vain (%s) is not tried again', async (code) => {
-    const startedAt = mockWorld.nowMs;
-    await carried(withUndos({ stop: does('undo stop', broken(code, 'never')), swap: does('undo swap') }));
-    expect(mockWorld.nowMs).toBe(startedAt);
-    expect(deeds()).toEqual(['undo swap', 'undo stop']);
-    expect(seen('stop')).toMatchObject({ state: 'succeeded', detail: { undone: false, undoProblem: 'never' } });
-  });
+  it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID'] as const)(
+    'in vain (%s) is not tried again',
+    async (code) => {
+      const startedAt = mockWorld.nowMs;
+      await carried(withUndos({ stop: does('undo stop', broken(code, 'never')), swap: does('undo swap') }));
+      expect(mockWorld.nowMs).toBe(startedAt);
+      expect(deeds()).toEqual(['undo swap', 'undo stop']);
+      expect(seen('stop')).toMatchObject({ state: 'succeeded', detail: { undone: false, undoProblem: 'never' } });
+    },
+  );
 
   it('of the step that has failed leaves it failed', async () => {
     await carried(async (book) => {
-      await book.step('swap', { do: async () => { throw broken(); }, undo: async () => { throw broken('SERVER_GONE', 'gone'); } });
+      await book.step('swap', {
+        do: async () => {
+          throw broken();
+        },
+        undo: async () => {
+          throw broken('SERVER_GONE', 'gone');
+        },
+      });
     });
     expect(seen('swap')).toMatchObject({ state: 'failed', error: { message: 'it broke.' }, detail: { undone: false, undoProblem: 'gone' } });
   });
@@ -363,7 +467,14 @@ describe('a run that is cancelled', () => {
   it('undoes the step that the cancel has cut in two', async () => {
     const cut = new ActivityFailure('Activity task cancelled', 'copyDisk', '1', 'CANCEL_REQUESTED', 'w', new CancelledFailure('cut'));
     const thrown = await carried(async (book) => {
-      await book.step('copy:vda', { do: async () => { mockWorld.cancelled = true; mockWorld.calls.push('do copy'); throw cut; }, undo: does('undo copy') });
+      await book.step('copy:vda', {
+        do: async () => {
+          mockWorld.cancelled = true;
+          mockWorld.calls.push('do copy');
+          throw cut;
+        },
+        undo: does('undo copy'),
+      });
     });
     expect(mockWorld.calls.slice(2)).toEqual(['do copy', 'show copy:vda failed', 'undo copy', 'show copy:vda failed', 'finish cancelled']);
     expect(seen('copy:vda')).toMatchObject({ state: 'failed', error: { code: 'RUN_CANCELLED' }, detail: { undone: true } });
@@ -374,7 +485,16 @@ describe('a run that is cancelled', () => {
   it('goes on trying an undo that fails', async () => {
     let left = 1;
     await carried(async (book) => {
-      await book.step('stop', { do: async () => { mockWorld.cancelled = true; throw new CancelledFailure('now'); }, undo: async () => { mockWorld.calls.push('undo stop'); if (left-- > 0) throw broken(); } });
+      await book.step('stop', {
+        do: async () => {
+          mockWorld.cancelled = true;
+          throw new CancelledFailure('now');
+        },
+        undo: async () => {
+          mockWorld.calls.push('undo stop');
+          if (left-- > 0) throw broken();
+        },
+      });
     });
     expect(deeds()).toEqual(['undo stop', 'undo stop']);
     expect(mockWorld.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED', message: 'The run was cancelled.' } });
@@ -396,7 +516,9 @@ describe('a run that is cancelled', () => {
 
 describe('what people see', () => {
   it('does not keep the run up while the database is away: it is written before the outcome', async () => {
-    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
+    mockWorld.display = () => {
+      throw broken('CATALOG_UNAVAILABLE');
+    };
     const ended = await carried(async (book) => {
       await book.step('check', { do: does('do check') });
       await book.step('copy:vda', { do: does('do copy') });
@@ -407,7 +529,9 @@ describe('what people see', () => {
   });
 
   it('is written again after a minute, with everything that was missing', async () => {
-    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
+    mockWorld.display = () => {
+      throw broken('CATALOG_UNAVAILABLE');
+    };
     await carried(async (book) => {
       await book.step('check', { do: async () => undefined });
       mockWorld.display = () => undefined;
@@ -420,7 +544,9 @@ describe('what people see', () => {
   });
 
   it('is written before the outcome of a run that fails, too', async () => {
-    mockWorld.display = () => { throw broken('CATALOG_UNAVAILABLE'); };
+    mockWorld.display = () => {
+      throw broken('CATALOG_UNAVAILABLE');
+    };
     await carried(async (book) => {
       await book.step('stop', undoable('stop'));
       throw broken();
@@ -432,12 +558,17 @@ describe('what people see', () => {
 describe('a run that waits for a person', () => {
   const GO: Decision = { actor: 'anna', reason: 'it looks well', at: '2026-03-02T12:00:00.000Z' };
   const told = (): unknown => mockWorld.handlers.get('decided')?.();
-  const held = (after: (decision: Decision) => void = () => undefined) => async (book: Runbook): Promise<void> => {
-    await book.announce([{ key: 'swap', title: 'Swap' }, { key: 'go-live', title: 'Go live' }]);
-    await book.step('swap', undoable('swap'));
-    after(await book.decision('go-live'));
-    await book.step('go-live', { do: does('do go-live') });
-  };
+  const held =
+    (after: (decision: Decision) => void = () => undefined) =>
+    async (book: Runbook): Promise<void> => {
+      await book.announce([
+        { key: 'swap', title: 'Swap' },
+        { key: 'go-live', title: 'Go live' },
+      ]);
+      await book.step('swap', undoable('swap'));
+      after(await book.decision('go-live'));
+      await book.step('go-live', { do: does('do go-live') });
+    };
 
   it('shows that it waits before it asks, and believes the catalogue alone', async () => {
     let decided: Decision | null = null;
@@ -448,34 +579,65 @@ describe('a run that waits for a person', () => {
     await carried(held((decision) => (decided = decision)));
     expect(decided).toBe(GO);
     expect(mockWorld.calls.slice(mockWorld.calls.indexOf('show swap succeeded') + 1)).toEqual([
-      'write go-live waiting', 'read go-live of run_1', 'read go-live of run_1', 'read go-live of run_1', 'show go-live running', 'do go-live', 'show go-live succeeded', 'finish succeeded',
+      'write go-live waiting',
+      'read go-live of run_1',
+      'read go-live of run_1',
+      'read go-live of run_1',
+      'show go-live running',
+      'do go-live',
+      'show go-live succeeded',
+      'finish succeeded',
     ]);
   });
 
   it('waits on while nobody has told it anything', async () => {
     mockWorld.readDecision = () => null;
-    mockWorld.meanwhile.push(() => undefined, () => undefined, () => { mockWorld.cancelled = true; });
+    mockWorld.meanwhile.push(
+      () => undefined,
+      () => undefined,
+      () => {
+        mockWorld.cancelled = true;
+      },
+    );
     await carried(held());
     expect(mockWorld.calls.filter((call) => call.startsWith('read'))).toHaveLength(1);
   });
 
   it('does not miss a decision that was made before the wait, or while it asked', async () => {
-    const answers = [() => { told(); return null; }, () => GO];
+    const answers = [
+      () => {
+        told();
+        return null;
+      },
+      () => GO,
+    ];
     mockWorld.readDecision = () => answers.shift()?.() ?? null;
     expect(await carried(held())).toEqual({ state: 'succeeded' });
     mockWorld.readDecision = () => GO;
-    expect(await carried(async (book) => { told(); await held()(book); })).toEqual({ state: 'succeeded' });
+    expect(
+      await carried(async (book) => {
+        told();
+        await held()(book);
+      }),
+    ).toEqual({ state: 'succeeded' });
   });
 
   it('that is told something beforehand asks, and then waits for the next word', async () => {
     mockWorld.readDecision = () => null;
-    mockWorld.meanwhile.push(() => { mockWorld.cancelled = true; });
-    await carried(async (book) => { told(); await held()(book); });
+    mockWorld.meanwhile.push(() => {
+      mockWorld.cancelled = true;
+    });
+    await carried(async (book) => {
+      told();
+      await held()(book);
+    });
     expect(mockWorld.calls.filter((call) => call.startsWith('read'))).toHaveLength(1);
   });
 
   it('is ended by a cancel, and undone', async () => {
-    mockWorld.meanwhile.push(() => { mockWorld.cancelled = true; });
+    mockWorld.meanwhile.push(() => {
+      mockWorld.cancelled = true;
+    });
     expect(await carried(held())).toBeInstanceOf(CancelledFailure);
     expect(mockWorld.calls.slice(-5)).toEqual(['read go-live of run_1', 'show go-live failed', 'undo swap', 'show swap undone', 'finish cancelled']);
     expect(seen('go-live')).toMatchObject({ state: 'failed', error: { code: 'RUN_CANCELLED' } });
@@ -483,7 +645,9 @@ describe('a run that waits for a person', () => {
 
   it('shows a wait that was not announced', async () => {
     mockWorld.readDecision = () => GO;
-    await carried(async (book) => { await book.decision('go-live'); });
+    await carried(async (book) => {
+      await book.decision('go-live');
+    });
     expect(seen('go-live')).toEqual({ seq: 1, key: 'go-live', title: 'go-live', state: 'waiting' });
   });
 });

@@ -1,4 +1,15 @@
-import { ApplicationFailure, CancellationScope, CancelledFailure, condition, defineSignal, isCancellation, log, setHandler, defineQuery, sleep } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  defineSignal,
+  isCancellation,
+  log,
+  setHandler,
+  defineQuery,
+  sleep,
+} from '@temporalio/workflow';
 import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activities';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import type { ErrorSummary } from '../../src/contracts/errors';
@@ -65,10 +76,17 @@ const WRITE_AGAIN_AFTER_MS = 60_000;
 const UNDO_FOR_MS = 15 * 60_000;
 const UNDO_AGAIN_AFTER_MS = 10_000;
 /**
- * Trying again cannot help: the server belongs to a newer run, is gone, or uses the file; the file is not ours, or another one; nobody understands the question. `VOLUME_LEFT_BEHIND` is none of them: the directory may
- * come back in this time.
+ * Trying again cannot help: the server belongs to a newer run, is gone, or uses the file; the file is not ours, or another one; nobody understands the
+ * question. `VOLUME_LEFT_BEHIND` is none of them: the directory may come back in this time.
  */
-const UNDO_IN_VAIN: ReadonlySet<string> = new Set<ErrorCode>(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID']);
+const UNDO_IN_VAIN: ReadonlySet<string> = new Set<ErrorCode>([
+  'FENCED_OFF',
+  'SERVER_GONE',
+  'PATH_NOT_ALLOWED',
+  'VOLUME_EXISTS',
+  'WAY_BACK_INCOMPLETE',
+  'REQUEST_INVALID',
+]);
 
 const decidedSignal = defineSignal(SIGNAL_DECIDED);
 const stepsQuery = defineQuery<readonly StepRecord[]>(QUERY_STEPS);

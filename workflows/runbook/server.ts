@@ -17,10 +17,12 @@ export async function takeServer(book: Runbook, { server, undo }: Calls, input: 
  * Gives the server back at the end of a run that has reached its aim. A fence that stays is no harm, the next run's is higher: what went wrong is
  * returned for the step's detail instead of failing the run.
  */
-export const giveServerBack = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly fenceProblem?: string }> => tolerated('fenceProblem', server.releaseFence(input));
+export const giveServerBack = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly fenceProblem?: string }> =>
+  tolerated('fenceProblem', server.releaseFence(input));
 
 /** The job has ended well: only its guard's record is left. What cannot be forgotten now is found by the janitor. */
-export const forgetGuard = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly guardProblem?: string }> => tolerated('guardProblem', server.cancelOnlineBackup(input));
+export const forgetGuard = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly guardProblem?: string }> =>
+  tolerated('guardProblem', server.cancelOnlineBackup(input));
 
 /** Asked to shut down, or with its power cut. */
 export type WayToStop = 'ask-guest' | 'cut-power';
@@ -29,9 +31,15 @@ export type WayToStop = 'ask-guest' | 'cut-power';
 export const wayToStop = (present: Pick<ServerInspection, 'agent'> | null): WayToStop => (present?.agent.state === 'answering' ? 'ask-guest' : 'cut-power');
 
 /**
- * Stops the server. `wasOn`: it is started again when the run is undone, once it is certain that it is off: a guest that was asked to stop may do so at any moment.
+ * Stops the server. `wasOn`: it is started again when the run is undone, once it is certain that it is off: a guest that was asked to stop may do so at any
+ * moment.
  */
-export async function stopServer(book: Runbook, { server, undo }: Calls, input: RunInput, { how, wasOn }: { readonly how: WayToStop; readonly wasOn: boolean }): Promise<void> {
+export async function stopServer(
+  book: Runbook,
+  { server, undo }: Calls,
+  input: RunInput,
+  { how, wasOn }: { readonly how: WayToStop; readonly wasOn: boolean },
+): Promise<void> {
   let isOff = false;
   await book.step('stop', {
     do: async () => {
@@ -52,9 +60,14 @@ export async function revertSwap({ undo }: Pick<Calls, 'undo'>, input: RunInput)
 }
 
 /**
- * A restored server that has been proven is not given up because one more disk could not be plugged in: the old volume is kept in any case, and what went wrong is returned for the step's detail.
+ * A restored server that has been proven is not given up because one more disk could not be plugged in: the old volume is kept in any case, and what went
+ * wrong is returned for the step's detail.
  */
-export async function attachOldDisk({ server }: Pick<Calls, 'server'>, input: RunInput, disk: OldDisk): Promise<{ readonly attachedAs?: string; readonly notAttached?: string }> {
+export async function attachOldDisk(
+  { server }: Pick<Calls, 'server'>,
+  input: RunInput,
+  disk: OldDisk,
+): Promise<{ readonly attachedAs?: string; readonly notAttached?: string }> {
   try {
     return { attachedAs: (await server.attachOldDisk(input, disk)).target };
   } catch (thrown) {

@@ -17,10 +17,7 @@ export class EstateController {
   @HttpCode(200)
   @ApiOperation({ operationId: 'diffEstate', summary: 'What applying this estate would change. Changes nothing. The ETag stands for the present estate.' })
   @ApiResponse({ status: 200, description: 'The difference.', standardSchema: estateChangesSchema })
-  async diff(
-    @Body({ schema: estateRequestSchema }) body: EstateRequest,
-    @Res({ passthrough: true }) response: ServerResponse,
-  ): Promise<EstateChangesView> {
+  async diff(@Body({ schema: estateRequestSchema }) body: EstateRequest, @Res({ passthrough: true }) response: ServerResponse): Promise<EstateChangesView> {
     const { changes, etag } = await this.estate.diff(body.estate);
     response.setHeader('ETag', etag);
     return { changes };

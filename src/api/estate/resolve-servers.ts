@@ -23,9 +23,13 @@ export async function resolveServers(dependencies: ApiDependencies, estate: Esta
     }
   }
   if (missing.length > 0) {
-    throw new ModosuError('DOMAIN_NOT_FOUND', `${missing.length === 1 ? 'This domain does' : 'These domains do'} not exist: ${missing.join(', ')}. Nothing was changed.`, {
-      context: { domains: missing },
-    });
+    throw new ModosuError(
+      'DOMAIN_NOT_FOUND',
+      `${missing.length === 1 ? 'This domain does' : 'These domains do'} not exist: ${missing.join(', ')}. Nothing was changed.`,
+      {
+        context: { domains: missing },
+      },
+    );
   }
   return resolved;
 }

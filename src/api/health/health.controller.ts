@@ -20,8 +20,16 @@ export class HealthController {
   constructor(@Dependencies() private readonly dependencies: ApiDependencies) {
     const { catalog, runStarter } = dependencies;
     this.parts = [
-      { name: 'catalogue', check: new Shared(() => catalog.check()), late: () => new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer in time.') },
-      { name: 'temporal', check: new Shared(() => runStarter.check()), late: () => new ModosuError('TEMPORAL_UNAVAILABLE', 'Temporal does not answer in time.') },
+      {
+        name: 'catalogue',
+        check: new Shared(() => catalog.check()),
+        late: () => new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer in time.'),
+      },
+      {
+        name: 'temporal',
+        check: new Shared(() => runStarter.check()),
+        late: () => new ModosuError('TEMPORAL_UNAVAILABLE', 'Temporal does not answer in time.'),
+      },
     ];
   }
 

@@ -25,8 +25,7 @@ export const AcceptsIdempotencyKey = (): MethodDecorator =>
   );
 
 /** Identifies what was asked for: the same key may only come with the same digest. */
-export const requestDigest = (method: string, path: string, body: unknown): string =>
-  sha256Of(`${method}\n${path}\n${canonicalJson(body)}`);
+export const requestDigest = (method: string, path: string, body: unknown): string => sha256Of(`${method}\n${path}\n${canonicalJson(body)}`);
 
 /** Set when an Idempotency-Key had started this before. */
 export const REPLAYED_HEADER = 'Idempotency-Replayed';

@@ -20,12 +20,9 @@ export const EXPOSITION_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export const exposition = (families: readonly Family[]): string =>
   families
     .filter(({ samples }) => samples.length > 0)
-    .map(({ name, type, help, samples }) => [
-      `# HELP ${name} ${escaped(help, /[\\\n]/g)}`,
-      `# TYPE ${name} ${type}`,
-      ...samples.map((sample) => lineOf(name, sample)),
-      '',
-    ].join('\n'))
+    .map(({ name, type, help, samples }) =>
+      [`# HELP ${name} ${escaped(help, /[\\\n]/g)}`, `# TYPE ${name} ${type}`, ...samples.map((sample) => lineOf(name, sample)), ''].join('\n'),
+    )
     .join('');
 
 function lineOf(name: string, { labels = {}, value, suffix = '' }: Sample): string {

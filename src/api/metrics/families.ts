@@ -45,10 +45,12 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
     counter(
       'modosu_runs_total',
       'Runs that have ended, by kind and outcome.',
-      runKind.options.flatMap((kind) => OUTCOMES.map((outcome) => ({
-        labels: { kind, outcome },
-        value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0,
-      }))),
+      runKind.options.flatMap((kind) =>
+        OUTCOMES.map((outcome) => ({
+          labels: { kind, outcome },
+          value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0,
+        })),
+      ),
     ),
     gauge(
       'modosu_runs_open',
@@ -62,16 +64,24 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
       help: 'How long steps took, by kind of run, sort of step and how it ended.',
       samples: figures.steps.flatMap(histogram),
     },
-    counter('modosu_restore_bytes_total', 'Bytes that restores have brought back.', [...restored].map(([kind, value]) => ({ labels: { kind }, value }))),
+    counter(
+      'modosu_restore_bytes_total',
+      'Bytes that restores have brought back.',
+      [...restored].map(([kind, value]) => ({ labels: { kind }, value })),
+    ),
     gauge(
       'modosu_last_usable_recovery_point_timestamp_seconds',
       'Point in time of the newest usable recovery point; 0: there is none.',
       protectedThings.filter(({ declared }) => declared).map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 })),
     ),
-    gauge('modosu_recovery_points', 'Recovery points, by whether they can be used.', protectedThings.flatMap(({ labels, points }) => [
-      { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
-      { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
-    ])),
+    gauge(
+      'modosu_recovery_points',
+      'Recovery points, by whether they can be used.',
+      protectedThings.flatMap(({ labels, points }) => [
+        { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
+        { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
+      ]),
+    ),
     gauge(
       'modosu_rto_seconds',
       'What the newest measured restore took, from the accepted request until the server was back.',
@@ -83,7 +93,9 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
       recoveries.flatMap(({ labels, lostSeconds }) => (lostSeconds === null ? [] : [{ labels, value: lostSeconds }])),
     ),
     gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
-    gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [{ value: figures.waysBack.expired }]),
+    gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [
+      { value: figures.waysBack.expired },
+    ]),
     gauge(
       'modosu_repository_up',
       'Whether the image repository can be used now, seen from the API.',
@@ -132,7 +144,10 @@ function histogram({ kind, step, state, count, seconds, within }: StepFigures): 
 }
 
 function bytesRestored(steps: readonly StepFigures[]): ReadonlyMap<RunKind, number> {
-  const bytes = new Map<RunKind, number>([['restore-server', 0], ['restore-data', 0]]);
+  const bytes = new Map<RunKind, number>([
+    ['restore-server', 0],
+    ['restore-data', 0],
+  ]);
   for (const step of steps) {
     if ((step.kind !== 'restore-server' && step.kind !== 'restore-data') || step.state !== 'succeeded' || !bringsBack(step.step)) continue;
     bytes.set(step.kind, (bytes.get(step.kind) ?? 0) + step.bytes);

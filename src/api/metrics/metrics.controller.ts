@@ -38,7 +38,9 @@ export class MetricsController {
     const [figures, servers, declarations] = await Promise.all([catalog.figures(), catalog.listServers(), catalog.listRepositories()]);
     const repositories = await Promise.all(declarations.map((declaration) => this.look(declaration)));
     const startedAtSeconds = Math.round(Date.now() / 1000 - process.uptime());
-    return exposition(metricFamilies({ figures, servers, repositories, process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() } }));
+    return exposition(
+      metricFamilies({ figures, servers, repositories, process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() } }),
+    );
   }
 
   private async look(declaration: RepositoryDeclaration): Promise<RepositoryFigures> {

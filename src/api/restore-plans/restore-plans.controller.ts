@@ -51,7 +51,10 @@ export class RestorePlansController {
       throw new ModosuError('IF_MATCH_FAILED', `Plan ${id} does not have the hash that was read.`, { hint: 'Make a new plan and read it.' });
     }
     if (body.hold && plan.scenario !== 'server') {
-      const why = plan.scenario === 'undo' ? 'an undo returns to a server that has been live before' : 'data is restored into the running server, which stays on its network';
+      const why =
+        plan.scenario === 'undo'
+          ? 'an undo returns to a server that has been live before'
+          : 'data is restored into the running server, which stays on its network';
       throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'hold', message: `is for restores of a server only: ${why}` }]);
     }
     await runStarter.check();

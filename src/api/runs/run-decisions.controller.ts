@@ -23,7 +23,10 @@ export class RunDecisionsController {
   @Post(':id/go-live')
   @HttpCode(202)
   @AcceptsIdempotencyKey()
-  @ApiOperation({ operationId: 'goLive', summary: 'Lets a run go on that waits before go-live: the server gets its production network. Asking twice changes nothing.' })
+  @ApiOperation({
+    operationId: 'goLive',
+    summary: 'Lets a run go on that waits before go-live: the server gets its production network. Asking twice changes nothing.',
+  })
   @ApiResponse({ status: 202, description: 'Written down; Location names the run.', standardSchema: runViewSchema })
   async goLive(
     @Param('id', new IdPipe('run')) id: string,

@@ -34,7 +34,15 @@ export async function serverDetail(dependencies: ApiDependencies, record: Server
     catalog.listWayBacks({ serverId: record.id, state: 'open' }),
   ]);
   const openRunId = openRuns.find(({ serverId }) => serverId === record.id)?.runId ?? null;
-  return { ...serverView(record), ...inspected, newestRecoveryPoint, newestData, openRunId, wayBacks, keptBytes: wayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0) };
+  return {
+    ...serverView(record),
+    ...inspected,
+    newestRecoveryPoint,
+    newestData,
+    openRunId,
+    wayBacks,
+    keptBytes: wayBacks.reduce((sum, wayBack) => sum + keptBytes(wayBack), 0),
+  };
 }
 
 interface Inspected {
@@ -50,7 +58,8 @@ async function inspect({ catalog, hypervisor, config, log }: ApiDependencies, re
     }
     const looking = hypervisor(declaration).inspect({ uuid: record.uuid, name: record.domainName });
     const timeoutMs = config.inspectionTimeoutMs ?? INSPECTION_TIMEOUT_MS;
-    const late = (): ModosuError => new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `Inspecting "${record.name}" took longer than ${Math.round(timeoutMs / 1000)} s.`);
+    const late = (): ModosuError =>
+      new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `Inspecting "${record.name}" took longer than ${Math.round(timeoutMs / 1000)} s.`);
     const inspection = await withinDeadline(looking, timeoutMs, late);
     return { inspection, inspectionError: null };
   } catch (thrown) {

@@ -46,7 +46,8 @@ export class ServersController {
   @AcceptsIdempotencyKey()
   @ApiOperation({
     operationId: 'startBackup',
-    summary: 'Takes recovery points: an image (offline: the server is stopped, copied and put back into its power state; online: it goes on, frozen for a moment), or one of each data set.',
+    summary:
+      'Takes recovery points: an image (offline: the server is stopped, copied and put back into its power state; online: it goes on, frozen for a moment), or one of each data set.',
   })
   @ApiResponse({ status: 202, description: 'Accepted; Location names the run.', standardSchema: runViewSchema })
   async backUp(

@@ -2,7 +2,14 @@ import { Body, Controller, Get, Header, HttpCode, Param, Post } from '@nestjs/co
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
-import { createdTokenSchema, createTokenRequestSchema, tokenSchema, type CreatedToken, type CreateTokenRequest, type TokenView } from '../../contracts/api/token';
+import {
+  createdTokenSchema,
+  createTokenRequestSchema,
+  tokenSchema,
+  type CreatedToken,
+  type CreateTokenRequest,
+  type TokenView,
+} from '../../contracts/api/token';
 import { ModosuError } from '../../contracts/errors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { IdPipe } from '../http/selectors';
@@ -33,7 +40,8 @@ export class TokensController {
   @ApiResponse({ status: 201, description: 'The token and its secret.', standardSchema: createdTokenSchema })
   async create(@Body({ schema: createTokenRequestSchema }) body: CreateTokenRequest, @Caller() caller: TokenRecord): Promise<CreatedToken> {
     const expiresAt = body.expiresAt === null ? null : new Date(body.expiresAt);
-    if (expiresAt !== null && expiresAt.getTime() <= Date.now()) throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'expiresAt', message: 'must be in the future' }]);
+    if (expiresAt !== null && expiresAt.getTime() <= Date.now())
+      throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'expiresAt', message: 'must be in the future' }]);
     const { record: token, secret } = await this.dependencies.catalog.createToken(caller.name, body.name, body.scopes, expiresAt);
     return { token, secret };
   }

@@ -57,7 +57,10 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     { name: 'restore_plan_ready_check', expression: `state NOT IN ('ready', 'used') OR (hash IS NOT NULL AND body IS NOT NULL)` },
     { name: 'restore_plan_used_check', expression: `(state = 'used') = (run_id IS NOT NULL)` },
     { name: 'restore_plan_scenario_check', expression: `scenario IN ('server', 'data', 'undo') AND (scenario <> 'data' OR request IS NOT NULL)` },
-    { name: 'restore_plan_undo_check', expression: `(scenario = 'undo') = (undoes_run_id IS NOT NULL) AND (undoes_run_id IS NULL OR recovery_point_id IS NULL)` },
+    {
+      name: 'restore_plan_undo_check',
+      expression: `(scenario = 'undo') = (undoes_run_id IS NOT NULL) AND (undoes_run_id IS NULL OR recovery_point_id IS NULL)`,
+    },
   ],
   foreignKeys: [
     { name: 'restore_plan_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },

@@ -29,7 +29,8 @@ export function addCompletionCommands(program: Command, context: CliContext): vo
     .description('what may stand at the cursor; for the scripts')
     .argument('[words...]')
     .action(async (words: readonly string[]) => {
-      for (const { value, description } of await candidatesFor(program, context, words)) line(context.io.stdout, value === FILES ? FILES : `${value}\t${plain(description)}`);
+      for (const { value, description } of await candidatesFor(program, context, words))
+        line(context.io.stdout, value === FILES ? FILES : `${value}\t${plain(description)}`);
     });
 }
 
@@ -41,10 +42,12 @@ async function candidatesFor(program: Command, context: CliContext, words: reado
   if (wanted.kind === 'value' && wanted.value.placeholder === 'file') return [{ value: FILES, description: '' }];
   const inline = current.startsWith('-') && current.includes('=') ? current.slice(0, current.indexOf('=') + 1) : '';
   const all = wanted.kind === 'words' ? wanted.candidates : await orNone(valuesFor(context, wanted.value));
-  return all.map(({ value, description }) => ({
-    value: `${inline && !value.startsWith('-') ? inline : ''}${value}`,
-    description,
-  })).filter(({ value }) => HARMLESS.test(value) && value.startsWith(current));
+  return all
+    .map(({ value, description }) => ({
+      value: `${inline && !value.startsWith('-') ? inline : ''}${value}`,
+      description,
+    }))
+    .filter(({ value }) => HARMLESS.test(value) && value.startsWith(current));
 }
 
 /** An API that is away, or a token that may not read, must not fill the command line with errors. */

@@ -2,7 +2,18 @@ import type { DataSet } from '../../contracts/data';
 import { selectionOf, tableName } from './data-selection';
 
 const uploads: DataSet = { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: null, after: null };
-const shop: DataSet = { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: null, socketDirectory: null, port: 5432, spoolDirectory: '/var/tmp/spool', before: null, after: null };
+const shop: DataSet = {
+  kind: 'postgresql',
+  name: 'shop',
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: null,
+  socketDirectory: null,
+  port: 5432,
+  spoolDirectory: '/var/tmp/spool',
+  before: null,
+  after: null,
+};
 const usage = (words: string): Error => expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(words) as string }) as Error;
 
 describe('the name of a table', () => {
@@ -26,7 +37,14 @@ describe('what comes back', () => {
   });
 
   it('of a database: tables, schemas or all of it', () => {
-    expect(selectionOf({ table: ['orders'], schema: ['sales'] }, shop)).toEqual({ kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: ['sales'], whole: false, replace: false });
+    expect(selectionOf({ table: ['orders'], schema: ['sales'] }, shop)).toEqual({
+      kind: 'postgresql',
+      database: 'shop',
+      tables: [{ schema: 'public', name: 'orders' }],
+      schemas: ['sales'],
+      whole: false,
+      replace: false,
+    });
     expect(selectionOf({ whole: true }, shop)).toMatchObject({ whole: true, tables: [], database: 'shop' });
     expect(selectionOf({ whole: true, database: 'old' }, undefined)).toMatchObject({ database: 'old' });
   });

@@ -24,7 +24,8 @@ export function selectionOf(flags: SelectionFlags, declared: DataSet | undefined
     return { kind: 'files', paths: [...path], replace };
   }
   if (path.length > 0) throw usage(`The data set "${declared?.name ?? ''}" holds databases: use --table, --schema or --whole.`);
-  if (whole === (table.length > 0 || schema.length > 0)) throw usage('Say what is to come back: --table TABLE, --schema SCHEMA, or the whole database with --whole.');
+  if (whole === (table.length > 0 || schema.length > 0))
+    throw usage('Say what is to come back: --table TABLE, --schema SCHEMA, or the whole database with --whole.');
   return { kind: 'postgresql', database: database ?? onlyDatabase(declared), tables: table.map(tableName), schemas: [...schema], whole, replace };
 }
 
@@ -32,13 +33,17 @@ function onlyDatabase(declared: DataSet | undefined): string {
   const databases = declared?.kind === 'postgresql' ? declared.databases : [];
   const [only] = databases;
   if (databases.length === 1 && only !== undefined) return only;
-  throw usage(databases.length === 0 ? 'Name the database: --database NAME.' : `The data set holds several databases; name one of them with --database: ${databases.join(', ')}.`);
+  throw usage(
+    databases.length === 0
+      ? 'Name the database: --database NAME.'
+      : `The data set holds several databases; name one of them with --database: ${databases.join(', ')}.`,
+  );
 }
 
 /** `orders`, `sales.orders`, or in double quotes as SQL has them: `"My Schema"."we""ird"`. Letters are taken as they are; without a schema it is `public`. */
 export function tableName(text: string): TableName {
   const parts: string[] = [];
-  for (let rest = text; ; ) {
+  for (let rest = text; ;) {
     const quoted = /^"((?:[^"]|"")+)"/.exec(rest);
     const bare = quoted ?? /^([^".]+)/.exec(rest);
     if (bare === null) break;

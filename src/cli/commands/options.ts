@@ -10,7 +10,8 @@ export interface WaitFlags {
   readonly timeout?: number;
 }
 
-export const withTimeout = (command: Command): Command => command.option('--timeout <time>', 'how long to wait, such as 90s, 5m or 2h; the run goes on afterwards', durationOption);
+export const withTimeout = (command: Command): Command =>
+  command.option('--timeout <time>', 'how long to wait, such as 90s, 5m or 2h; the run goes on afterwards', durationOption);
 
 export const withWait = (command: Command): Command => withTimeout(command.option('--wait', 'wait for the end and show the steps'));
 

@@ -8,7 +8,9 @@ import { waitForPlan } from '../watch/waiting';
 
 export const PLAN_TIMEOUT_MS = 10 * 60_000;
 
-/** Waits until a plan is made and prints it. One with blocking findings ends the command with its code; one that could not be made throws what was in the way. */
+/**
+ * Waits until a plan is made and prints it. One with blocking findings ends the command with its code; one that could not be made throws what was in the way.
+ */
 export async function showMadePlan(context: CliContext, printer: Printer, client: ApiClient, planId: string, timeoutMs: number): Promise<void> {
   const plan = await waitForPlan(context.io, client, planId, { timeoutMs });
   if (plan.error !== null) throw ModosuError.fromSummary(plan.error);

@@ -43,9 +43,13 @@ async function dataPlanRequest(client: ApiClient, path: string, options: Restore
   const { dataSet, recoveryPoint, incidentAt } = options;
   const misplaced = (['keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
-  if (dataSet === undefined) throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
+  if (dataSet === undefined)
+    throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
   const { value: server } = await client.get<ServerDetailView>(path);
-  const selection = selectionOf(options, server.protection.dataSets.find(({ name }) => name === dataSet));
+  const selection = selectionOf(
+    options,
+    server.protection.dataSets.find(({ name }) => name === dataSet),
+  );
   return { scenario: 'data', dataSet, recoveryPointId: recoveryPoint, incidentAt, selection };
 }
 
@@ -63,13 +67,21 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .command('plan')
     .description('make a restore plan and show it; changes nothing')
     .argument('<server>', 'name or id of the server')
-    .addOption(new Option(
-      '--scenario <scenario>',
-      'server: the whole server, from an image and the data saved after it; data: files or tables into the running server',
-    ).choices(['server', 'data']).makeOptionMandatory())
-    .option('--recovery-point <recovery-point>', 'what to restore from, an image or data as the scenario says; if not given, the newest usable one from before the incident')
+    .addOption(
+      new Option('--scenario <scenario>', 'server: the whole server, from an image and the data saved after it; data: files or tables into the running server')
+        .choices(['server', 'data'])
+        .makeOptionMandatory(),
+    )
+    .option(
+      '--recovery-point <recovery-point>',
+      'what to restore from, an image or data as the scenario says; if not given, the newest usable one from before the incident',
+    )
     .option('--keep-disk <target>', 'server: disk with role data that stays as it is now, such as vdb; may be repeated', several)
-    .option('--attach-old-disk <target>', 'server: disk with role data whose old volume is attached read-only to the restored server, to copy from it; may be repeated', several)
+    .option(
+      '--attach-old-disk <target>',
+      'server: disk with role data whose old volume is attached read-only to the restored server, to copy from it; may be repeated',
+      several,
+    )
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--data-set <data-set>', 'data: the data set to restore from')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
@@ -90,10 +102,9 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
       await showMadePlan(context, printer, client, accepted.id, options.timeout);
     });
 
-  examples(
-    restore.command('show').description('show a plan again, of a restore or of an undo').argument('<plan>', 'id of the plan'),
-    ['modosu restore show plan_01j8…'],
-  ).action(async (planId: string, _options: unknown, command: Command) => {
+  examples(restore.command('show').description('show a plan again, of a restore or of an undo').argument('<plan>', 'id of the plan'), [
+    'modosu restore show plan_01j8…',
+  ]).action(async (planId: string, _options: unknown, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
     const { value: plan } = await client.get<RestorePlanView>(`/v1/restore-plans/${idSegment('plan', planId)}`);

@@ -20,7 +20,10 @@ export function addBackupCommands(program: Command, context: CliContext): void {
         .description('take an image of a server')
         .argument('<server>', 'name or id of the server')
         .addOption(
-          new Option('--mode <mode>', 'online: the server goes on, its file systems are frozen for a moment; offline: it is shut down, copied, and put back into its power state')
+          new Option(
+            '--mode <mode>',
+            'online: the server goes on, its file systems are frozen for a moment; offline: it is shut down, copied, and put back into its power state',
+          )
             .choices(['offline', 'online'])
             .makeOptionMandatory(),
         )
@@ -54,7 +57,11 @@ function addDataBackup(backup: Command, context: CliContext): void {
   ).action(async (name: string, options: WaitFlags & { readonly dataSet?: readonly string[]; readonly reason: string }, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
-    const { value: run } = await client.post<RunView>(`/v1/servers/${serverSegment(name)}/backups`, { kind: 'data', dataSets: options.dataSet, reason: options.reason });
+    const { value: run } = await client.post<RunView>(`/v1/servers/${serverSegment(name)}/backups`, {
+      kind: 'data',
+      dataSets: options.dataSet,
+      reason: options.reason,
+    });
     await context.finish(printer, client, run, options.wait === true, waitOptions(options));
   });
 }
@@ -82,14 +89,14 @@ export function addRunCommands(program: Command, context: CliContext): Command {
       const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
       printer.data(value, () => runText(value, printer, context.io.now()));
     });
-  withTimeout(run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<run>', 'id of the run')).action(
-    async (id: string, options: WaitFlags, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
-      await context.watch(printer, client, value.id, waitOptions(options));
-    },
-  );
+  withTimeout(
+    run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<run>', 'id of the run'),
+  ).action(async (id: string, options: WaitFlags, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
+    await context.watch(printer, client, value.id, waitOptions(options));
+  });
   run
     .command('cancel')
     .description('ask a run to stop and undo what it has changed')

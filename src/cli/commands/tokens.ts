@@ -16,20 +16,23 @@ export function addTokenCommands(program: Command, context: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const client = await context.client();
       const { items } = (await client.get<PageOf<TokenView>>('/v1/tokens')).value;
-      context.printer(command).data(items, () => table(
-        ['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES'],
-        items.map((item) => [item.id, plain(item.name), item.scopes.join(', '), utc(item.createdAt), expiry(item, context.io.now())]),
-      ));
+      context.printer(command).data(items, () =>
+        table(
+          ['ID', 'NAME', 'SCOPES', 'CREATED', 'EXPIRES'],
+          items.map((item) => [item.id, plain(item.name), item.scopes.join(', '), utc(item.createdAt), expiry(item, context.io.now())]),
+        ),
+      );
     });
   examples(
     token
       .command('create')
       .description('make a token; its secret is shown this once')
       .argument('<name>', 'who or what will use it; stands in the audit')
-      .addOption(new Option(
-        '--scope <scope>',
-        'read, operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before',
-      ).choices(TOKEN_SCOPES).makeOptionMandatory())
+      .addOption(
+        new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before')
+          .choices(TOKEN_SCOPES)
+          .makeOptionMandatory(),
+      )
       .addOption(new Option('--expires-in <time>', 'such as 12h or 90d, or never').argParser(expiryOption).default(365 * DAY_MS, '365d'))
       .action(async (name: string, { scope, expiresIn }: { readonly scope: TokenScope; readonly expiresIn: number }, command: Command) => {
         const client = await context.client();
@@ -67,7 +70,8 @@ const tokenText = (token: TokenView, now: Date): string =>
     ['expires', expiry(token, now)],
   ]);
 
-const expiry = ({ expiresAt }: TokenView, now: Date): string => (expiresAt === null ? 'never' : `${utc(expiresAt)}${Date.parse(expiresAt) <= now.getTime() ? ' (over)' : ''}`);
+const expiry = ({ expiresAt }: TokenView, now: Date): string =>
+  expiresAt === null ? 'never' : `${utc(expiresAt)}${Date.parse(expiresAt) <= now.getTime() ? ' (over)' : ''}`;
 
 /** Milliseconds; infinite for `never`. */
 function expiryOption(text: string): number {

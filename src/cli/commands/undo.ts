@@ -41,10 +41,14 @@ async function undoOpenRun(context: CliContext, printer: Printer, client: ApiCli
     });
   }
   if (options.plan !== undefined) {
-    throw new ModosuError('USAGE', `Run ${run.id} is still open: undoing it is cancelling it, without a plan.`, { hint: `Use \`modosu run undo ${run.id} --reason TEXT\`.` });
+    throw new ModosuError('USAGE', `Run ${run.id} is still open: undoing it is cancelling it, without a plan.`, {
+      hint: `Use \`modosu run undo ${run.id} --reason TEXT\`.`,
+    });
   }
   const { value: cancelled } = await client.post<RunView>(`/v1/runs/${run.id}/cancel`, { reason: requireReason(options) });
-  printer.note(`Run ${run.id} is still open: it is cancelled and puts back what it has changed.${run.kind === 'undo' ? '' : ' Nothing is lost before go-live.'}`);
+  printer.note(
+    `Run ${run.id} is still open: it is cancelled and puts back what it has changed.${run.kind === 'undo' ? '' : ' Nothing is lost before go-live.'}`,
+  );
   if (options.wait !== true) {
     printer.data(cancelled, () => runText(cancelled, printer, context.io.now()));
     return;
@@ -53,7 +57,9 @@ async function undoOpenRun(context: CliContext, printer: Printer, client: ApiCli
   // Being cancelled is what was asked for.
   if (ended.state !== 'succeeded') return context.conclude(printer, ended, 'cancelled');
   printer.data(ended, () => runText(ended, printer, context.io.now()));
-  throw new ModosuError('RUN_FINISHED', `Run ${run.id} had come too far: it ended before the cancel reached it.`, { hint: `Undo it with a plan: \`modosu run undo ${run.id}\`.` });
+  throw new ModosuError('RUN_FINISHED', `Run ${run.id} had come too far: it ended before the cancel reached it.`, {
+    hint: `Undo it with a plan: \`modosu run undo ${run.id}\`.`,
+  });
 }
 
 async function carryOut(context: CliContext, printer: Printer, client: ApiClient, run: RunView, planId: string, options: UndoFlags): Promise<void> {
@@ -68,6 +74,7 @@ async function carryOut(context: CliContext, printer: Printer, client: ApiClient
 }
 
 function requireReason({ reason }: UndoFlags): string {
-  if (reason === undefined) throw new ModosuError('USAGE', 'This changes the server and needs a reason.', { hint: 'Add --reason TEXT; it goes into the audit.' });
+  if (reason === undefined)
+    throw new ModosuError('USAGE', 'This changes the server and needs a reason.', { hint: 'Add --reason TEXT; it goes into the audit.' });
   return reason;
 }

@@ -59,20 +59,37 @@ export function wantedAt(program: Command, before: readonly string[], current: s
 
 type Before = Pick<WantedValue, 'named' | 'given'>;
 
-function here(path: readonly Command[], before: Before, open: Option | null, { flags, current }: { readonly flags: boolean; readonly current: string }): Wanted {
+function here(
+  path: readonly Command[],
+  before: Before,
+  open: Option | null,
+  { flags, current }: { readonly flags: boolean; readonly current: string },
+): Wanted {
   const command = path.at(-1) as Command;
-  const names = path.slice(1).map((part) => part.name()).join(' ');
-  const ofOption = (option: Option): Wanted => valuesOf(option.argChoices, { placeholder: placeholderOf(option.flags), option: option.long ?? null, path: names, ...before });
+  const names = path
+    .slice(1)
+    .map((part) => part.name())
+    .join(' ');
+  const ofOption = (option: Option): Wanted =>
+    valuesOf(option.argChoices, { placeholder: placeholderOf(option.flags), option: option.long ?? null, path: names, ...before });
   if (open !== null) return ofOption(open);
   if (flags && current.startsWith('-')) {
     const inline = current.includes('=') ? takesValue(optionOf(path, cutAtEquals(current)[0])) : null;
     return inline === null ? { kind: 'words', candidates: flagsOf(path) } : ofOption(inline);
   }
   if (command.commands.length > 0) {
-    return { kind: 'words', candidates: command.createHelp().visibleCommands(command).map((part) => ({ value: part.name(), description: part.description() })) };
+    return {
+      kind: 'words',
+      candidates: command
+        .createHelp()
+        .visibleCommands(command)
+        .map((part) => ({ value: part.name(), description: part.description() })),
+    };
   }
   const argument = argumentAt(command.registeredArguments, before.named.length);
-  return argument === undefined ? { kind: 'words', candidates: [] } : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, ...before });
+  return argument === undefined
+    ? { kind: 'words', candidates: [] }
+    : valuesOf(argument.argChoices, { placeholder: argument.name(), option: null, path: names, ...before });
 }
 
 const valuesOf = (choices: readonly string[] | undefined, value: WantedValue): Wanted =>
@@ -86,7 +103,8 @@ const cutAtEquals = (word: string): readonly [flag: string, value: string | null
 const takesValue = (option: Option | undefined): Option | null => (option !== undefined && (option.required || option.optional) ? option : null);
 
 /** Options of a command hold for those below it. */
-const optionOf = (path: readonly Command[], flag: string): Option | undefined => path.flatMap(({ options }) => options).find(({ short, long }) => short === flag || long === flag);
+const optionOf = (path: readonly Command[], flag: string): Option | undefined =>
+  path.flatMap(({ options }) => options).find(({ short, long }) => short === flag || long === flag);
 
 const flagsOf = (path: readonly Command[]): readonly Candidate[] => {
   const command = path.at(-1) as Command;

@@ -26,7 +26,10 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
       return (await items<RecoveryPointView>(context, '/v1/recovery-points', { limit: MAX_PAGE, server: named[0] }))
         .filter((point) => option === null || canBeRestored(point, given.get('--scenario')))
         .slice(0, NEWEST)
-        .map((point) => ({ value: point.id, description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old` }));
+        .map((point) => ({
+          value: point.id,
+          description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old`,
+        }));
     case 'data-set':
       return named[0] === undefined ? [] : dataSetsOf(context, named[0]);
     case 'token':

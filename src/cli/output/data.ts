@@ -21,7 +21,10 @@ export function dataPlanText(plan: RestorePlanView, body: DataRestorePlanBody, p
     section('Loss and time', `${lossAndTime(body.loss, body.estimate)}`),
     section('Steps', stepsText(body.steps)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
-    section('Next', [nextText(plan, body, command, printer), ...(mayRun ? ['  what is replaced is kept: `modosu run undo RUN` brings it back'] : [])].join('\n')),
+    section(
+      'Next',
+      [nextText(plan, body, command, printer), ...(mayRun ? ['  what is replaced is kept: `modosu run undo RUN` brings it back'] : [])].join('\n'),
+    ),
   ].join('\n\n');
 }
 
@@ -53,7 +56,10 @@ export function selectionText(selection: DataSelection): readonly string[] {
   ];
 }
 
-const EFFECTS = { added: 'added', replaced: 'REPLACED', beside: 'beside', kept: 'stays', untouched: 'untouched' } as const satisfies Record<DataChange['effect'], string>;
+const EFFECTS = { added: 'added', replaced: 'REPLACED', beside: 'beside', kept: 'stays', untouched: 'untouched' } as const satisfies Record<
+  DataChange['effect'],
+  string
+>;
 
 export function changesText(changes: readonly DataChange[]): string {
   if (changes.length === 0) return '  nothing';
@@ -89,7 +95,9 @@ export function keptDataText(kept: KeptData): readonly string[] {
   return [
     ...(kept.keptDatabase === null ? [] : [`database ${kept.database}: the replaced one is now ${kept.keptDatabase}`]),
     ...(kept.added.length === 0 ? [] : [`added: ${kept.added.join(', ')}`]),
-    ...(kept.replaced.length === 0 ? [] : [`replaced: ${kept.replaced.join(', ')}${kept.keptSchema === null ? '' : `, their rows are kept in the schema ${kept.keptSchema}`}`]),
+    ...(kept.replaced.length === 0
+      ? []
+      : [`replaced: ${kept.replaced.join(', ')}${kept.keptSchema === null ? '' : `, their rows are kept in the schema ${kept.keptSchema}`}`]),
     ...(kept.restoredSchema === null ? [] : [`restored beside, in the schema ${kept.restoredSchema}`]),
   ];
 }

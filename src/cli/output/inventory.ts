@@ -28,8 +28,13 @@ export function serverText(server: ServerDetailView, printer: Printer, now: Date
       ['stop time-out', `${server.stopTimeoutSeconds} s`],
       ['agent time-out', `${server.agentTimeoutSeconds} s`],
       ...protectionFields(server.protection),
-      ['newest image', newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`],
-      ...(server.protection.dataSets.length === 0 ? [] : [['newest data', server.protection.dataSets.map(({ name }) => newestDataText(server, name, now))] as const]),
+      [
+        'newest image',
+        newest === null ? 'NONE: this server cannot be restored' : `${newest.id}, generation ${newest.generation}, ${describeAge(newest.pointInTime, now)} old`,
+      ],
+      ...(server.protection.dataSets.length === 0
+        ? []
+        : [['newest data', server.protection.dataSets.map(({ name }) => newestDataText(server, name, now))] as const]),
       ['open run', server.openRunId ?? 'none'],
       ['kept by restores', server.wayBacks.length === 0 ? 'nothing' : [formatBytes(server.keptBytes), ...server.wayBacks.map(wayBackLine)]],
     ],
@@ -54,7 +59,10 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
         'NIC',
         inspection.nics.length === 0
           ? 'none'
-          : inspection.nics.map(({ mac, type, source, linkUp }) => `${mac} ${type}${source === null ? '' : ` ${source}`}, ${nicRole(protection, mac)}${linkUp ? '' : ', LINK DOWN'}`),
+          : inspection.nics.map(
+              ({ mac, type, source, linkUp }) =>
+                `${mac} ${type}${source === null ? '' : ` ${source}`}, ${nicRole(protection, mac)}${linkUp ? '' : ', LINK DOWN'}`,
+            ),
       ],
       ['removable', inspection.removableMedia.length === 0 ? 'none' : inspection.removableMedia.map(({ target, source }) => `${target} ${source ?? 'empty'}`)],
     ],
@@ -74,7 +82,14 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
   );
   const refusals = inspection.refusals.map(({ code, message, hint }) => `  ${plain(code)}: ${plain(message)}\n    hint: ${plain(hint)}`);
   const image = refusals.length === 0 ? 'An image of it can be taken.' : ['An image of it cannot be taken:', ...refusals].join('\n');
-  return [`Now\n${card}`, disks.split('\n').map((row) => `  ${row}`).join('\n'), image].join('\n\n');
+  return [
+    `Now\n${card}`,
+    disks
+      .split('\n')
+      .map((row) => `  ${row}`)
+      .join('\n'),
+    image,
+  ].join('\n\n');
 }
 
 function newestDataText({ newestData }: ServerDetailView, name: string, now: Date): string {
@@ -137,7 +152,10 @@ function dataFields(point: DataRecoveryPointView): readonly Field[] {
         ]
       : [
           ['engine', `PostgreSQL ${content.engineVersion}`],
-          ['databases', content.databases.map(({ name, tables, rows, sizeBytes }) => `${name}: ${tables} tables, ${rows} rows, dump ${formatBytes(sizeBytes)}`)],
+          [
+            'databases',
+            content.databases.map(({ name, tables, rows, sizeBytes }) => `${name}: ${tables} tables, ${rows} rows, dump ${formatBytes(sizeBytes)}`),
+          ],
         ];
   const saved: readonly Field[] = point.purpose === 'safety' ? [['saved', 'before a restore: never chosen by itself, only by its id']] : [];
   return [['data set', dataSetText(point.declared)], ...saved, ['snapshot', point.snapshotId], ['added', formatBytes(point.addedBytes)], ...holds];

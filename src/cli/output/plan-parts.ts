@@ -20,7 +20,11 @@ export const blocks = (body: Pick<PlanBody, 'findings'>): boolean => body.findin
 
 export const section = (title: string, text: string): string => `${title}\n${text}`;
 
-export const indented = (text: string): string => text.split('\n').map((row) => `  ${row}`).join('\n');
+export const indented = (text: string): string =>
+  text
+    .split('\n')
+    .map((row) => `  ${row}`)
+    .join('\n');
 
 type Field = readonly [string, string | readonly string[]];
 

@@ -12,7 +12,11 @@ export { blocks };
 
 /** A plan that is ready, of a restore or of an undo. */
 export const planText = (plan: RestorePlanView, body: PlanBody, printer: Printer, now: Date): string =>
-  body.scenario === 'undo' ? undoPlanText(plan, body, printer, now) : body.scenario === 'data' ? dataPlanText(plan, body, printer, now) : restorePlanText(plan, body, printer, now);
+  body.scenario === 'undo'
+    ? undoPlanText(plan, body, printer, now)
+    : body.scenario === 'data'
+      ? dataPlanText(plan, body, printer, now)
+      : restorePlanText(plan, body, printer, now);
 
 /** A plan that has no content: it is being made, or could not be made. */
 export function unmadePlanText(plan: RestorePlanView, printer: Printer): string {
@@ -45,7 +49,12 @@ function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: 
     section('Space', space(body)),
     section('Loss and time', lossAndTime(body.loss, body.estimate)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
-    section('Next', [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join('\n')),
+    section(
+      'Next',
+      [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join(
+        '\n',
+      ),
+    ),
   ].join('\n\n');
 }
 
@@ -76,7 +85,12 @@ function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): st
 }
 
 function data(body: RestorePlanBody, now: Date): string {
-  const rows = (body.data ?? []).map(({ item, pointInTime }) => [item.dataSet.name, selectionText(item.selection)[0] ?? '', ago(pointInTime, now), item.recoveryPointId]);
+  const rows = (body.data ?? []).map(({ item, pointInTime }) => [
+    item.dataSet.name,
+    selectionText(item.selection)[0] ?? '',
+    ago(pointInTime, now),
+    item.recoveryPointId,
+  ]);
   return indented(table(['DATA SET', 'WHAT', 'POINT IN TIME', 'RECOVERY POINT'], rows));
 }
 

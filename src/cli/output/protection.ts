@@ -18,10 +18,14 @@ function question(check: HealthCheck): string {
 
 /** One data set on one line. */
 export function dataSetText(dataSet: DataSet): string {
-  const hooks = [...(dataSet.before === null ? [] : [`before: ${argvText(dataSet.before)}`]), ...(dataSet.after === null ? [] : [`after: ${argvText(dataSet.after)}`])];
-  const what = dataSet.kind === 'files'
-    ? `files ${dataSet.paths.join(', ')}${dataSet.excludes.length === 0 ? '' : ` without ${dataSet.excludes.join(', ')}`}`
-    : `PostgreSQL ${dataSet.databases.join(', ')}`;
+  const hooks = [
+    ...(dataSet.before === null ? [] : [`before: ${argvText(dataSet.before)}`]),
+    ...(dataSet.after === null ? [] : [`after: ${argvText(dataSet.after)}`]),
+  ];
+  const what =
+    dataSet.kind === 'files'
+      ? `files ${dataSet.paths.join(', ')}${dataSet.excludes.length === 0 ? '' : ` without ${dataSet.excludes.join(', ')}`}`
+      : `PostgreSQL ${dataSet.databases.join(', ')}`;
   return [`${dataSet.name}: ${what}`, ...hooks].join('; ');
 }
 
@@ -31,10 +35,22 @@ const argvText = (argv: readonly string[]): string => argv.map((part) => (/^[\w@
 export const nicRole = ({ nics }: Protection, mac: string): NicRole => nics.find((nic) => nic.mac === mac.toLowerCase())?.role ?? 'production';
 
 /** What a server's owner has declared, as fields of its card. */
-export function protectionFields({ healthChecks, quiesce, onlineBackup, dataSets, ssh }: Protection): readonly (readonly [string, string | readonly string[]])[] {
-  const hooks = [...(quiesce.before === null ? [] : [`before: ${argvText(quiesce.before)}`]), ...(quiesce.after === null ? [] : [`after: ${argvText(quiesce.after)}`])];
+export function protectionFields({
+  healthChecks,
+  quiesce,
+  onlineBackup,
+  dataSets,
+  ssh,
+}: Protection): readonly (readonly [string, string | readonly string[]])[] {
+  const hooks = [
+    ...(quiesce.before === null ? [] : [`before: ${argvText(quiesce.before)}`]),
+    ...(quiesce.after === null ? [] : [`after: ${argvText(quiesce.after)}`]),
+  ];
   const { rateLimitBytesPerSecond: rate, maxGuestLatencyMs: latency } = onlineBackup;
-  const limits = [...(rate === null ? [] : [`${formatBytes(rate)}/s per disk`]), ...(latency === null ? [] : [`gives up when the guest's writes take longer than ${latency} ms`])];
+  const limits = [
+    ...(rate === null ? [] : [`${formatBytes(rate)}/s per disk`]),
+    ...(latency === null ? [] : [`gives up when the guest's writes take longer than ${latency} ms`]),
+  ];
   return [
     ['health checks', healthChecks.length === 0 ? 'none' : healthChecks.map(healthCheckText)],
     ['quiesce', hooks.length === 0 ? 'file systems only' : hooks],

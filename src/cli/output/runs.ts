@@ -12,7 +12,15 @@ export const waitsForPerson = (run: RunView): boolean => run.waitingFor !== null
 export const runTable = (runs: readonly RunView[]): string =>
   table(
     ['ID', 'KIND', 'SERVER', 'STATE', 'REQUESTED', 'BY', 'REASON'],
-    runs.map((run) => [run.id, run.kind, run.serverName, waitsForPerson(run) ? `waits: ${run.waitingFor ?? ''}` : run.state, utc(run.requestedAt), run.requestedBy, run.reason]),
+    runs.map((run) => [
+      run.id,
+      run.kind,
+      run.serverName,
+      waitsForPerson(run) ? `waits: ${run.waitingFor ?? ''}` : run.state,
+      utc(run.requestedAt),
+      run.requestedBy,
+      run.reason,
+    ]),
   );
 
 /** One run on one screen: the state in words and the clock, what goes on now, the steps, what to type next. */
@@ -29,7 +37,9 @@ export function runText(run: RunView, printer: Printer, now: Date): string {
         ['started', utc(run.startedAt)],
         ['ended', utc(run.finishedAt)],
         ['elapsed', elapsed(run, now)],
-        ...(run.recoverySeconds === null ? [] : [['recovery time', `${formatDuration(run.recoverySeconds)}, measured from the request until it was back`] as const]),
+        ...(run.recoverySeconds === null
+          ? []
+          : [['recovery time', `${formatDuration(run.recoverySeconds)}, measured from the request until it was back`] as const]),
         ...(run.lostSeconds === null ? [] : [['lost', `${formatDuration(run.lostSeconds)}, from the point in time to the incident`] as const]),
         ...(run.planId === null ? [] : [['plan', run.planId] as const]),
         ...(run.recoveryPointId === null ? [] : [['recovery point', run.recoveryPointId] as const]),
@@ -71,9 +81,9 @@ function stepsText(run: RunView, printer: Printer, now: Date): string {
     if (state === 'failed') return printer.paint('red', text);
     return state === 'running' || state === 'waiting' ? printer.paint('bold', text) : text;
   });
-  const failures = run.steps.flatMap((step) => (step.error === null
-    ? []
-    : [`  ${plain(step.key)}: ${plain(step.error.code)}: ${plain(step.error.message)}`, `    hint: ${plain(step.error.hint)}`]));
+  const failures = run.steps.flatMap((step) =>
+    step.error === null ? [] : [`  ${plain(step.key)}: ${plain(step.error.code)}: ${plain(step.error.message)}`, `    hint: ${plain(step.error.hint)}`],
+  );
   return ['Steps', ...painted.map((text) => `  ${text}`), ...failures].join('\n');
 }
 

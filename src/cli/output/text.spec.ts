@@ -20,7 +20,15 @@ describe('text for a terminal', () => {
   it('keeps Japanese, and aligns it by its width', () => {
     expect(plain('資料庫')).toBe('資料庫');
     expect(displayWidth('資料庫a')).toBe(7);
-    expect(table(['NAME', 'ID'], [['資料', 'x'], ['ab', 'y']])).toBe('NAME  ID\n資料  x\nab    y');
+    expect(
+      table(
+        ['NAME', 'ID'],
+        [
+          ['資料', 'x'],
+          ['ab', 'y'],
+        ],
+      ),
+    ).toBe('NAME  ID\n資料  x\nab    y');
   });
 
   it('strips table cells and field values', () => {

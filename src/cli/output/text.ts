@@ -10,7 +10,8 @@ export const escapeUnsafe = (text: string): string =>
 
 export const isUnsafe = (text: string): boolean => new RegExp(UNSAFE.source, 'u').test(text);
 
-const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 /** Columns a text takes on a terminal. */
 export function displayWidth(text: string): number {
@@ -25,7 +26,12 @@ export const padEnd = (text: string, width: number): string => text + ' '.repeat
 export function table(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [headers, ...rows.map((row) => row.map(plain))];
   const widths = headers.map((_, column) => Math.max(...cells.map((row) => displayWidth(row[column] ?? ''))));
-  const lines = cells.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : padEnd(cell, widths[column] ?? 0))).join('  ').trimEnd());
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : padEnd(cell, widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
   return lines.join('\n');
 }
 
@@ -44,7 +50,12 @@ export function fields(entries: readonly (readonly [string, string | readonly st
 export function utc(timestamp: string | null): string {
   if (timestamp === null) return '-';
   const at = new Date(timestamp);
-  return Number.isNaN(at.getTime()) ? plain(timestamp) : at.toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+  return Number.isNaN(at.getTime())
+    ? plain(timestamp)
+    : at
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z');
 }
 
 /** `12:03:07Z`. */

@@ -19,9 +19,18 @@ export function undoPlanText(plan: RestorePlanView, body: UndoPlanBody, printer:
     body.data == null
       ? section('Volumes', volumes(body))
       : section(
-        'Data that goes back',
-        [fields([['data set', dataSetText(body.data.record.dataSet)], ['kept', keptDataText(body.data.record.kept)]], '  '), changesText(body.data.changes)].join('\n'),
-      ),
+          'Data that goes back',
+          [
+            fields(
+              [
+                ['data set', dataSetText(body.data.record.dataSet)],
+                ['kept', keptDataText(body.data.record.kept)],
+              ],
+              '  ',
+            ),
+            changesText(body.data.changes),
+          ].join('\n'),
+        ),
     section('Steps', stepsText(body.steps)),
     section('Plan hash', `  ${plan.hash ?? '-'}`),
     section('Next', nextText(plan, body, command, printer)),

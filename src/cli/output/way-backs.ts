@@ -32,10 +32,14 @@ export function wayBackText(wayBack: WayBackView, now: Date): string {
       ...(open ? [['lives until', aboutData(wayBack, livesWords(wayBack, now))] as const] : []),
       ...(data !== null
         ? []
-        : [[
-          'went live',
-          wayBack.wentLiveAt === null ? 'no: its production network has never been up' : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`,
-        ] as const]),
+        : [
+            [
+              'went live',
+              wayBack.wentLiveAt === null
+                ? 'no: its production network has never been up'
+                : `${utc(wayBack.wentLiveAt)}, ${describeAge(wayBack.wentLiveAt, now)} ago`,
+            ] as const,
+          ]),
       ...(closedBy === null ? [] : [['closed', `${utc(closedAt)} by run ${closedBy}`] as const]),
     ],
     '  ',
@@ -60,7 +64,8 @@ const aboutData = ({ data }: WayBackView, words: string): string =>
 const holds = (wayBack: WayBackView): string => (wayBack.state === 'open' ? formatBytes(keptBytes(wayBack)) : '-');
 
 /** What has never been live is still the server as people know it: it is not deleted by itself. */
-const livesUntil = ({ state, wentLiveAt, expiresAt }: WayBackView): string => (state !== 'open' ? '-' : wentLiveAt === null ? 'go-live or undo' : utc(expiresAt));
+const livesUntil = ({ state, wentLiveAt, expiresAt }: WayBackView): string =>
+  state !== 'open' ? '-' : wentLiveAt === null ? 'go-live or undo' : utc(expiresAt);
 
 function livesWords(wayBack: WayBackView, now: Date): string {
   const { wentLiveAt, expiresAt, wasGone } = wayBack;

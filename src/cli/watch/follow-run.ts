@@ -21,8 +21,8 @@ export interface FollowOptions {
 }
 
 /**
- * Follows a run to its end, or to where `stopsAt` says. Broken connections, restarts of the API and of its database are waited out for five minutes: the run goes on meanwhile.
- * Throws what the API refuses with, `API_UNREACHABLE` at last, and the signal's reason.
+ * Follows a run to its end, or to where `stopsAt` says. Broken connections, restarts of the API and of its database are waited out for five minutes: the run
+ * goes on meanwhile. Throws what the API refuses with, `API_UNREACHABLE` at last, and the signal's reason.
  */
 export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<RunView> {
   const { signal, giveUpMs = GIVE_UP_MS, stopsAt = () => false } = options;

@@ -7,23 +7,64 @@ const MIB = 1024 * 1024;
 function setUp() {
   let nowMs = START_MS;
   const lines: string[] = [];
-  const reporter = new RunReporter((text) => lines.push(text), () => new Date(nowMs));
+  const reporter = new RunReporter(
+    (text) => lines.push(text),
+    () => new Date(nowMs),
+  );
   return { lines, reporter, after: (seconds: number) => (nowMs = START_MS + seconds * 1000) };
 }
 
 const at = (seconds: number): string => new Date(START_MS + seconds * 1000).toISOString();
 
 const step = (changes: Partial<RunStepView>): RunStepView => ({
-  seq: 1, key: 'copy:vda', title: 'Copy vda', state: 'running', startedAt: at(0), finishedAt: null, progress: null, detail: {}, error: null, ...changes,
+  seq: 1,
+  key: 'copy:vda',
+  title: 'Copy vda',
+  state: 'running',
+  startedAt: at(0),
+  finishedAt: null,
+  progress: null,
+  detail: {},
+  error: null,
+  ...changes,
 });
 
 const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): RunView => ({
-  id: 'run_0', kind: 'backup-image', state: 'running', serverId: 'srv_0', serverName: 'db01', reason: 'test', requestedBy: 'me', requestedAt: at(0), startedAt: at(0),
-  finishedAt: null, planId: null, recoveryPointId: null, cancelRequested: false, waitingFor: null, allowedActions: ['cancel'], wayBack: null, error: null, recoverySeconds: null, lostSeconds: null, steps, ...changes,
+  id: 'run_0',
+  kind: 'backup-image',
+  state: 'running',
+  serverId: 'srv_0',
+  serverName: 'db01',
+  reason: 'test',
+  requestedBy: 'me',
+  requestedAt: at(0),
+  startedAt: at(0),
+  finishedAt: null,
+  planId: null,
+  recoveryPointId: null,
+  cancelRequested: false,
+  waitingFor: null,
+  allowedActions: ['cancel'],
+  wayBack: null,
+  error: null,
+  recoverySeconds: null,
+  lostSeconds: null,
+  steps,
+  ...changes,
 });
 
 const copied = (doneMib: number, seconds: number, figures: Partial<StepProgress> = {}): RunStepView =>
-  step({ progress: { doneBytes: doneMib * MIB, totalBytes: 1000 * MIB, updatedAt: at(seconds), bytesPerSecond: null, secondsLeft: null, stalledSince: null, ...figures } });
+  step({
+    progress: {
+      doneBytes: doneMib * MIB,
+      totalBytes: 1000 * MIB,
+      updatedAt: at(seconds),
+      bytesPerSecond: null,
+      secondsLeft: null,
+      stalledSince: null,
+      ...figures,
+    },
+  });
 
 describe('progress lines', () => {
   it('say share, rate and remaining time from observed progress', () => {

@@ -76,7 +76,10 @@ export class RunReporter {
     const atMs = Date.parse(step.progress.updatedAt);
     // A copy that begins again after a crash starts at zero: its old speed says nothing.
     const restarted = last !== undefined && step.progress.doneBytes < last.doneBytes;
-    watched.samples = [...(restarted ? [] : watched.samples.filter((sample) => atMs - sample.atMs <= RATE_WINDOW_MS)), { atMs, doneBytes: step.progress.doneBytes }];
+    watched.samples = [
+      ...(restarted ? [] : watched.samples.filter((sample) => atMs - sample.atMs <= RATE_WINDOW_MS)),
+      { atMs, doneBytes: step.progress.doneBytes },
+    ];
     if (nowMs - watched.printedAtMs < PROGRESS_EVERY_MS) return;
     watched.printedAtMs = nowMs;
     this.say(step, 'running', [shareText(step.progress), ...pace(step.progress, watched.samples)].join(', '));
@@ -84,7 +87,8 @@ export class RunReporter {
 
   private sayState(step: RunStepView): void {
     const at = step.finishedAt ?? step.startedAt;
-    const took = step.startedAt !== null && step.finishedAt !== null ? `, ${formatDuration((Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000)}` : '';
+    const took =
+      step.startedAt !== null && step.finishedAt !== null ? `, ${formatDuration((Date.parse(step.finishedAt) - Date.parse(step.startedAt)) / 1000)}` : '';
     const error = step.error === null ? '' : `: ${step.error.code}: ${step.error.message}`;
     this.say(step, step.state, `${step.title}${took}${error}`, at === null ? undefined : new Date(at));
   }

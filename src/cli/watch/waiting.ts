@@ -44,7 +44,14 @@ async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitW
 const waitedFor = ({ timeoutMs }: WaitOptions): string => formatDuration((timeoutMs ?? 0) / 1000);
 
 /** Follows a run to its end, or to where `stopsAt` says, and prints its steps as lines. */
-export async function waitForRun(io: CliIo, client: ApiClient, runId: string, print: (text: string) => void, note: (text: string) => void, options: WaitOptions): Promise<RunView> {
+export async function waitForRun(
+  io: CliIo,
+  client: ApiClient,
+  runId: string,
+  print: (text: string) => void,
+  note: (text: string) => void,
+  options: WaitOptions,
+): Promise<RunView> {
   const goesOn = `The run goes on by itself; follow it with \`modosu run watch ${runId}\`.`;
   const words: WaitWords = {
     timedOut: new ModosuError('WAIT_TIMED_OUT', `Run ${runId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),

@@ -50,21 +50,28 @@ const postgresqlSelectionSchema = z
   .strictObject({
     kind: z.literal('postgresql'),
     database: identifier,
-    tables: z.array(z.strictObject({ schema: identifier, name: identifier })).max(500).default([]),
+    tables: z
+      .array(z.strictObject({ schema: identifier, name: identifier }))
+      .max(500)
+      .default([]),
     schemas: z.array(identifier).max(100).default([]),
     whole: z.boolean().default(false).meta({ description: 'The whole database goes back in time.' }),
     replace: z.boolean().default(false).meta({
       description: 'Whether tables that exist get the rows of the recovery point; false: the restored ones land in a schema of their own to compare.',
     }),
   })
-  .refine(({ tables, schemas, whole }) => whole !== (tables.length > 0 || schemas.length > 0), { path: ['whole'], message: 'name tables or schemas, or the whole database' });
+  .refine(({ tables, schemas, whole }) => whole !== (tables.length > 0 || schemas.length > 0), {
+    path: ['whole'],
+    message: 'name tables or schemas, or the whole database',
+  });
 
 export const dataSelectionSchema = z.discriminatedUnion('kind', [filesSelectionSchema, postgresqlSelectionSchema]) satisfies z.ZodType<DataSelection>;
 
 export const dataChangeSchema = z
   .object({
     effect: z.enum(['added', 'replaced', 'beside', 'kept', 'untouched']).meta({
-      description: 'added: missing now, put in place. replaced: exists and differs, replaced. beside: exists, the restored one is put beside it. kept: exists and differs, stays. untouched: the same.',
+      description:
+        'added: missing now, put in place. replaced: exists and differs, replaced. beside: exists, the restored one is put beside it. kept: exists and differs, stays. untouched: the same.',
     }),
     what: z.string(),
     count: z.number(),
@@ -89,13 +96,15 @@ const keptDataSchema = z.discriminatedUnion('kind', [
   }),
 ]) satisfies z.ZodType<KeptData>;
 
-export const keptDataRecordSchema = z.object({
-  runId: z.string(),
-  undone: z.boolean(),
-  dataSet: dataSetSchema,
-  recoveryPointId: z.string(),
-  kept: keptDataSchema,
-}).meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
+export const keptDataRecordSchema = z
+  .object({
+    runId: z.string(),
+    undone: z.boolean(),
+    dataSet: dataSetSchema,
+    recoveryPointId: z.string(),
+    kept: keptDataSchema,
+  })
+  .meta({ id: 'KeptData' }) satisfies z.ZodType<KeptDataRecord>;
 
 export const dataRestoreItemSchema = z.object({
   dataSet: dataSetSchema,

@@ -49,10 +49,18 @@ export const estateSchema = z
     }
     estate.servers.forEach((server, index) => {
       if (!estate.hypervisors.some(({ name }) => name === server.hypervisor)) {
-        context.addIssue({ code: 'custom', path: ['servers', index, 'hypervisor'], message: `no hypervisor named "${server.hypervisor}" is declared in this file` });
+        context.addIssue({
+          code: 'custom',
+          path: ['servers', index, 'hypervisor'],
+          message: `no hypervisor named "${server.hypervisor}" is declared in this file`,
+        });
       }
       if (!estate.repositories.some(({ name }) => name === server.repository)) {
-        context.addIssue({ code: 'custom', path: ['servers', index, 'repository'], message: `no repository named "${server.repository}" is declared in this file` });
+        context.addIssue({
+          code: 'custom',
+          path: ['servers', index, 'repository'],
+          message: `no repository named "${server.repository}" is declared in this file`,
+        });
       }
     });
   });

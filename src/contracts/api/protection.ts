@@ -3,7 +3,9 @@ import type { DataSet, DiskDeclaration } from '../data';
 import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks, SshAccess } from '../protection';
 import { absoluteDirectory, lineOrNothing, oneLine } from './common';
 
-/** What a server's owner declares beside where it runs: its disks and networks, its health checks, how it is quiesced, and what an online backup may cost it. */
+/**
+ * What a server's owner declares beside where it runs: its disks and networks, its health checks, how it is quiesced, and what an online backup may cost it.
+ */
 
 const uniqueBy = <T>(items: readonly T[], key: (item: T) => string): boolean => new Set(items.map(key)).size === items.length;
 
@@ -20,7 +22,8 @@ export const diskTarget = z.string().regex(/^(?:fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]
 const diskDeclarationSchema = z.strictObject({
   target: diskTarget,
   role: z.enum(['system', 'data']).meta({
-    description: 'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.',
+    description:
+      'data: a restore may keep this disk as it is (--keep-disk). system: it comes back with the image. A disk that is not declared counts as system.',
   }),
 }) satisfies z.ZodType<DiskDeclaration>;
 
@@ -29,7 +32,9 @@ const nicDeclarationSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$/, 'must be a MAC address like 52:54:00:aa:bb:cc')
     .toLowerCase(),
-  role: z.enum(['production', 'backup']).meta({ description: 'production: down until go-live. backup: up in quarantine too. A NIC that is not declared counts as production.' }),
+  role: z
+    .enum(['production', 'backup'])
+    .meta({ description: 'production: down until go-live. backup: up in quarantine too. A NIC that is not declared counts as production.' }),
 }) satisfies z.ZodType<NicDeclaration>;
 
 const checkFields = {
@@ -65,7 +70,10 @@ export const healthCheckSchema = z.discriminatedUnion(
       user: databaseUser.default('postgres'),
       socketDirectory: absoluteDirectory.nullable().default(null),
       query: oneLine(2000).refine((value) => !value.trimStart().startsWith('\\'), "must be a query: psql's own commands are not run"),
-      expect: lineOrNothing(2000).nullable().default(null).meta({ description: 'What the first value has to be, as text. Absent: the query only has to end well.' }),
+      expect: lineOrNothing(2000)
+        .nullable()
+        .default(null)
+        .meta({ description: 'What the first value has to be, as text. Absent: the query only has to end well.' }),
     }),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be command, tcp or sql' : undefined) },
@@ -122,9 +130,12 @@ export const dataSetSchema = z.discriminatedUnion(
         .meta({ description: "The guest's account that runs the client programs; null: the guest agent's own." }),
       socketDirectory: absoluteDirectory.nullable().default(null),
       port: z.int().min(1).max(65_535).default(5432),
-      spoolDirectory: guestDirectory.refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it').default('/var/tmp/modosu-spool').meta({
-        description: 'Where dumps lie while they are saved or loaded.',
-      }),
+      spoolDirectory: guestDirectory
+        .refine((value) => value.split('/').length > 2, 'must not be "/" or a directory directly below it')
+        .default('/var/tmp/modosu-spool')
+        .meta({
+          description: 'Where dumps lie while they are saved or loaded.',
+        }),
     }),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'must be files or postgresql' : undefined) },
@@ -137,7 +148,10 @@ const sshAccessSchema = z.strictObject({
   sudo: z.boolean().default(false).meta({ description: 'Through "sudo -n".' }),
   hostKey: z
     .string()
-    .regex(/^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}$/, 'must be a public host key: its type and the key in base64, without a comment')
+    .regex(
+      /^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}$/,
+      'must be a public host key: its type and the key in base64, without a comment',
+    )
     .meta({ description: 'The only host key that is accepted, as in /etc/ssh/ssh_host_ed25519_key.pub of the guest, without the comment.' }),
 }) satisfies z.ZodType<SshAccess>;
 
@@ -166,7 +180,10 @@ export const protectionFields = {
     .refine((sets) => uniqueBy(sets, ({ name }) => name), 'names must be unique')
     .default([])
     .meta({ description: 'Files and databases that are backed up from inside the guest.' }),
-  ssh: sshAccessSchema.nullable().default(null).meta({ description: 'How programs are run in the guest where its agent must not run any. null: by the guest agent.' }),
+  ssh: sshAccessSchema
+    .nullable()
+    .default(null)
+    .meta({ description: 'How programs are run in the guest where its agent must not run any. null: by the guest agent.' }),
 };
 
 /** What the API shows of it. */

@@ -41,10 +41,9 @@ export const dataRecoveryPointSchema = z
   })
   .meta({ id: 'DataRecoveryPoint' });
 
-export const recoveryPointViewSchema = z.discriminatedUnion(
-  'kind',
-  [imageRecoveryPointSchema, dataRecoveryPointSchema],
-).meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
+export const recoveryPointViewSchema = z
+  .discriminatedUnion('kind', [imageRecoveryPointSchema, dataRecoveryPointSchema])
+  .meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
 
 export const recoveryPointQuerySchema = z.strictObject({ server: serverQueryField, ...pageQueryFields });
 export type RecoveryPointQuery = z.output<typeof recoveryPointQuerySchema>;

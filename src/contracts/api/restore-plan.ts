@@ -99,7 +99,14 @@ const dataRestorePlanBodySchema = z
   .object({
     ...commonFields,
     scenario: z.literal('data'),
-    recoveryPoint: z.object({ id: z.string(), dataSet: dataSetSchema, pointInTime: timestamp, snapshotId: z.string(), reason: z.string(), content: dataContentSchema }),
+    recoveryPoint: z.object({
+      id: z.string(),
+      dataSet: dataSetSchema,
+      pointInTime: timestamp,
+      snapshotId: z.string(),
+      reason: z.string(),
+      content: dataContentSchema,
+    }),
     selection: dataSelectionSchema,
     changes: z.array(dataChangeSchema).meta({ description: 'What is added, replaced, put beside, kept, and what stays untouched.' }),
     loss: lossSchema,
@@ -166,7 +173,12 @@ const diskTargets = z
 const CLOCKS_DIFFER_MS = 60_000;
 
 const requestFields = {
-  recoveryPointId: z.string().min(1).max(64).optional().meta({ description: 'The newest usable one where absent; of those from before the incident, where one is given.' }),
+  recoveryPointId: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'The newest usable one where absent; of those from before the incident, where one is given.' }),
   incidentAt: z.iso
     .datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' })
     .refine((time) => Date.parse(time) <= Date.now() + CLOCKS_DIFFER_MS, 'must not lie in the future')
@@ -182,14 +194,19 @@ export const restorePlanRequestSchema = z
         .strictObject({
           scenario: z.literal('server'),
           ...requestFields,
-          keepDisks: diskTargets.meta({ description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.' }),
+          keepDisks: diskTargets.meta({
+            description: 'Disks declared with role data that stay attached as they are now; only the others go back to the recovery point.',
+          }),
           attachOldDisks: diskTargets.meta({
-            description: 'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.',
+            description:
+              'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.',
           }),
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
-      z.strictObject({ scenario: z.literal('data'), ...requestFields, dataSet: dataSetName, selection: dataSelectionSchema }).meta({ id: 'DataRestorePlanRequest' }),
+      z
+        .strictObject({ scenario: z.literal('data'), ...requestFields, dataSet: dataSetName, selection: dataSelectionSchema })
+        .meta({ id: 'DataRestorePlanRequest' }),
     ],
     { error: (issue) => (issue.code === 'invalid_union' ? 'must be server or data' : undefined) },
   )

@@ -49,7 +49,10 @@ export const runViewSchema = z
     allowedActions: z.array(z.enum(['cancel', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
     wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
-    recoverySeconds: z.number().nullable().meta({ description: 'Restores: from the accepted request until the health checks had passed, or the data was in place.' }),
+    recoverySeconds: z
+      .number()
+      .nullable()
+      .meta({ description: 'Restores: from the accepted request until the health checks had passed, or the data was in place.' }),
     lostSeconds: z.number().nullable().meta({ description: 'Restores: from the point in time of what was restored to the incident.' }),
     steps: z.array(runStepSchema).meta({ description: 'Empty in lists.' }),
   })
@@ -75,7 +78,10 @@ const imageBackupRequestSchema = z
       .meta({ description: 'Online only: go on when the file systems cannot be frozen; the recovery point then says "crash".' }),
     reason,
   })
-  .refine(({ mode, allowCrashConsistent }) => mode === 'online' || !allowCrashConsistent, { path: ['allowCrashConsistent'], message: 'is for online backups only' })
+  .refine(({ mode, allowCrashConsistent }) => mode === 'online' || !allowCrashConsistent, {
+    path: ['allowCrashConsistent'],
+    message: 'is for online backups only',
+  })
   .meta({ id: 'ImageBackupRequest' });
 
 const dataBackupRequestSchema = z
@@ -87,7 +93,9 @@ const dataBackupRequestSchema = z
   .meta({ id: 'DataBackupRequest' });
 
 export const backupRequestSchema = z
-  .discriminatedUnion('kind', [imageBackupRequestSchema, dataBackupRequestSchema], { error: (issue) => (issue.code === 'invalid_union' ? 'must be image or data' : undefined) })
+  .discriminatedUnion('kind', [imageBackupRequestSchema, dataBackupRequestSchema], {
+    error: (issue) => (issue.code === 'invalid_union' ? 'must be image or data' : undefined),
+  })
   .meta({ id: 'BackupRequest' });
 export type BackupRequest = z.output<typeof backupRequestSchema>;
 

@@ -7,7 +7,12 @@ import { cleanWords } from '../../contracts/text';
 
 const MAX_EVIDENCE = 20;
 
-export const serverAlive: Finding = { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server is running and its guest agent answers: the data comes back while it runs on.', evidence: [] };
+export const serverAlive: Finding = {
+  code: 'SERVER_ALIVE',
+  severity: 'ok',
+  message: 'The server is running and its guest agent answers: the data comes back while it runs on.',
+  evidence: [],
+};
 
 export const agentSilent = ({ powerState, agent }: Pick<ServerInspection, 'powerState' | 'agent'>): Finding => ({
   code: 'AGENT_SILENT',
@@ -32,7 +37,13 @@ export interface FileTroubles {
 export function fileFindings({ conflicts, unnameable, truncated, problems }: FileTroubles): readonly Finding[] {
   const findings: Finding[] = [];
   if (truncated) {
-    findings.push({ code: 'TOO_MANY_FILES', severity: 'block', message: 'There are more files in the guest than can be compared.', remedy: 'Choose a part of the data set with --path.', evidence: [] });
+    findings.push({
+      code: 'TOO_MANY_FILES',
+      severity: 'block',
+      message: 'There are more files in the guest than can be compared.',
+      remedy: 'Choose a part of the data set with --path.',
+      evidence: [],
+    });
   }
   if (problems.length > 0) findings.push({ code: 'FILES_NOT_READABLE', severity: 'warn', message: 'Not everything could be looked at.', evidence: problems });
   if (conflicts.length > 0) {
@@ -60,11 +71,18 @@ const some = (paths: readonly string[]): readonly string[] => paths.slice(0, MAX
 
 export function fileLosses(changes: readonly DataChange[]): readonly string[] {
   const replaced = changes.filter(({ effect }) => effect === 'replaced').reduce((sum, { count }) => sum + count, 0);
-  return replaced === 0 ? [] : [`${replaced === 1 ? 'One file that differs goes' : `${replaced} files that differ go`} back to the recovery point; what stands there now is kept until \`modosu run confirm\`.`];
+  return replaced === 0
+    ? []
+    : [
+        `${replaced === 1 ? 'One file that differs goes' : `${replaced} files that differ go`} back to the recovery point; what stands there now is kept until \`modosu run confirm\`.`,
+      ];
 }
 
 /** Undoing a restore of files. `written`: restored files that were written since, as far as they were counted. */
-export function describeFilesUndo(kept: Extract<KeptData, { kind: 'files' }>, written: { readonly changed: number; readonly examples: readonly string[]; readonly atLeast: boolean }): NonNullable<UndoSurvey['data']> {
+export function describeFilesUndo(
+  kept: Extract<KeptData, { kind: 'files' }>,
+  written: { readonly changed: number; readonly examples: readonly string[]; readonly atLeast: boolean },
+): NonNullable<UndoSurvey['data']> {
   const { changed, examples, atLeast } = written;
   const changes: readonly DataChange[] = [
     { effect: 'replaced', what: 'files that were replaced', count: kept.replaced, bytes: kept.keptBytes, examples: [] },
@@ -74,6 +92,8 @@ export function describeFilesUndo(kept: Extract<KeptData, { kind: 'files' }>, wr
   return {
     changes: [...changes, { effect: 'kept', what: 'files written since', count: changed, bytes: null, examples }],
     findings: [],
-    losses: [`${atLeast ? 'At least ' : ''}${changed} restored ${changed === 1 ? 'file was' : 'files were'} written since: moved away with what was written, back when the undo is undone.`],
+    losses: [
+      `${atLeast ? 'At least ' : ''}${changed} restored ${changed === 1 ? 'file was' : 'files were'} written since: moved away with what was written, back when the undo is undone.`,
+    ],
   };
 }

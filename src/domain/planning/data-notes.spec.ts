@@ -3,8 +3,12 @@ import { databaseLeftBehind, filesLeftBehind, leftNotes, notRestoredNotes } from
 describe('a restore of files', () => {
   it('says what it could not put in place, and where that lies', () => {
     expect(leftNotes(0, [], ['/srv/.modosu'])).toEqual([]);
-    expect(leftNotes(1, ['/srv/a\nb'], ['/srv/.modosu'])).toEqual(['1 thing was not put in place, because something stood there by then, and lies in "/srv/.modosu": "/srv/a b".']);
-    expect(leftNotes(2, ['/srv/a', '/srv/b'], ['/srv/.modosu', '/var/.modosu'])).toEqual(['2 things were not put in place, because something stood there by then, and lie in "/srv/.modosu", "/var/.modosu": "/srv/a", "/srv/b".']);
+    expect(leftNotes(1, ['/srv/a\nb'], ['/srv/.modosu'])).toEqual([
+      '1 thing was not put in place, because something stood there by then, and lies in "/srv/.modosu": "/srv/a b".',
+    ]);
+    expect(leftNotes(2, ['/srv/a', '/srv/b'], ['/srv/.modosu', '/var/.modosu'])).toEqual([
+      '2 things were not put in place, because something stood there by then, and lie in "/srv/.modosu", "/var/.modosu": "/srv/a", "/srv/b".',
+    ]);
   });
 
   it('says what it has left out, and why', () => {
@@ -20,7 +24,9 @@ describe('a restore of files', () => {
 describe('what was taken back', () => {
   it('may leave directories behind', () => {
     expect(filesLeftBehind([])).toBeNull();
-    expect(filesLeftBehind(['/srv/a\nb', '/var'])).toBe('What was written to restored files meanwhile, or could not be moved back, is kept in "/srv/a b", "/var".');
+    expect(filesLeftBehind(['/srv/a\nb', '/var'])).toBe(
+      'What was written to restored files meanwhile, or could not be moved back, is kept in "/srv/a b", "/var".',
+    );
   });
 
   it('may leave a database or a schema behind', () => {

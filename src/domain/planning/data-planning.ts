@@ -13,17 +13,24 @@ import { estimateDuration } from './estimate';
 export function recoveryLoss(pointsInTime: readonly string[], incidentAt: string | null, now: Date): RecoveryLoss {
   const incident = incidentAt === null ? now.getTime() : Date.parse(incidentAt);
   const oldest = Math.min(...pointsInTime.map((time) => Date.parse(time)));
-  return { incidentAt: new Date(incident).toISOString(), pointInTime: new Date(oldest).toISOString(), seconds: Math.max(0, Math.round((incident - oldest) / 100) / 10) };
+  return {
+    incidentAt: new Date(incident).toISOString(),
+    pointInTime: new Date(oldest).toISOString(),
+    seconds: Math.max(0, Math.round((incident - oldest) / 100) / 10),
+  };
 }
 
 /** The last moment that a recovery point can hold: files are read one after the other, until it is published; a database as it was at one moment. */
-export const heldUntil = ({ content, pointInTime, publishedAt }: Pick<DataRecoveryPointView, 'content' | 'pointInTime' | 'publishedAt'>): string => (content.kind === 'files' ? publishedAt : pointInTime);
+export const heldUntil = ({ content, pointInTime, publishedAt }: Pick<DataRecoveryPointView, 'content' | 'pointInTime' | 'publishedAt'>): string =>
+  content.kind === 'files' ? publishedAt : pointInTime;
 
 /** Throws `DATA_NOT_IN_RECOVERY_POINT` when the recovery point cannot hold what is asked for. */
 export function requireSelectable(point: DataRecoveryPointView, selection: DataSelection): void {
   const missing = whatIsMissing(point, selection);
   if (missing === null) return;
-  throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `Recovery point ${point.id} of the data set "${point.dataSet}" ${missing}`, { context: { recoveryPointId: point.id, dataSet: point.dataSet } });
+  throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `Recovery point ${point.id} of the data set "${point.dataSet}" ${missing}`, {
+    context: { recoveryPointId: point.id, dataSet: point.dataSet },
+  });
 }
 
 function whatIsMissing({ content }: DataRecoveryPointView, selection: DataSelection): string | null {
@@ -41,16 +48,27 @@ function whatIsMissing({ content }: DataRecoveryPointView, selection: DataSelect
 export function wholeItems(point: DataRecoveryPointView): readonly DataRestoreItem[] {
   const { content, id: recoveryPointId, snapshotId, declared: dataSet } = point;
   if (content.kind === 'files') return [{ dataSet, recoveryPointId, snapshotId, content, selection: { kind: 'files', paths: [], replace: true } }];
-  return content.databases.map(({ name }) => ({ dataSet, recoveryPointId, snapshotId, content, selection: { kind: 'postgresql', database: name, tables: [], schemas: [], whole: true, replace: true } }));
+  return content.databases.map(({ name }) => ({
+    dataSet,
+    recoveryPointId,
+    snapshotId,
+    content,
+    selection: { kind: 'postgresql', database: name, tables: [], schemas: [], whole: true, replace: true },
+  }));
 }
 
 /**
- * The newest suitable data of one data set after an image: usable, and not older than the image. What the software in the image can load is judged by the version that the last recovery point before the
- * image names; where there is none, it shows in quarantine.
+ * The newest suitable data of one data set after an image: usable, and not older than the image. What the software in the image can load is judged by the
+ * version that the last recovery point before the image names; where there is none, it shows in quarantine.
  *
  * @param usable newest first
  */
-export function chooseData(name: string, usable: readonly DataRecoveryPointView[], image: { readonly pointInTime: string }, request: { readonly noData: boolean; readonly incidentAt: string | null; readonly keepsDisks: boolean }): readonly DataChoice[] {
+export function chooseData(
+  name: string,
+  usable: readonly DataRecoveryPointView[],
+  image: { readonly pointInTime: string },
+  request: { readonly noData: boolean; readonly incidentAt: string | null; readonly keepsDisks: boolean },
+): readonly DataChoice[] {
   const newestAt = usable[0]?.pointInTime ?? null;
   const nothing = (why: DataChoice['why']): readonly DataChoice[] => [{ dataSet: name, planned: null, why, newestAt, engine: null }];
   if (request.noData) return nothing('left-out');
@@ -60,7 +78,10 @@ export function chooseData(name: string, usable: readonly DataRecoveryPointView[
   const chosen = usable.find((point) => Date.parse(heldUntil(point)) <= until && Date.parse(point.pointInTime) >= Date.parse(image.pointInTime));
   if (chosen === undefined) return nothing('older');
   const before = usable.find(({ pointInTime }) => Date.parse(pointInTime) <= Date.parse(image.pointInTime));
-  const engine = chosen.content.kind === 'postgresql' ? { dump: chosen.content.engineMajor, image: before?.content.kind === 'postgresql' ? before.content.engineMajor : null } : null;
+  const engine =
+    chosen.content.kind === 'postgresql'
+      ? { dump: chosen.content.engineMajor, image: before?.content.kind === 'postgresql' ? before.content.engineMajor : null }
+      : null;
   return wholeItems(chosen).map((item) => ({ dataSet: name, planned: { item, pointInTime: chosen.pointInTime }, why: 'newest' as const, newestAt, engine }));
 }
 
@@ -81,7 +102,12 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
         ];
       }
       const evidence = [`recovery point ${planned.item.recoveryPointId}`];
-      const follows: Finding = { code: 'DATA_FOLLOWS', severity: 'ok', message: `Data set "${dataSet}" follows the image, as it was at ${planned.pointInTime}.`, evidence };
+      const follows: Finding = {
+        code: 'DATA_FOLLOWS',
+        severity: 'ok',
+        message: `Data set "${dataSet}" follows the image, as it was at ${planned.pointInTime}.`,
+        evidence,
+      };
       if (planned.item.content.kind !== 'files') return [follows];
       return [
         { ...follows, message: `Files of data set "${dataSet}" follow the image, as they were at ${planned.pointInTime}.` },
@@ -89,13 +115,22 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
           code: 'FILES_OVER_IMAGE',
           severity: 'warn',
           message: `The files of "${dataSet}" are put over those of the image while the restored server runs in its quarantine: files that only the image has stay, and a program that holds its files open goes on with the old ones.`,
-          remedy: 'Restart the programs that use these files before the server goes live: restore with --hold. A program that keeps a journal beside its files may have to be checked.',
+          remedy:
+            'Restart the programs that use these files before the server goes live: restore with --hold. A program that keeps a journal beside its files may have to be checked.',
           evidence,
         },
         ...tooManyFiles(dataSet, planned.item.content.files),
       ];
     }
-    if (why === 'left-out') return [{ code: 'DATA_LEFT_OUT', severity: 'warn', message: `Data set "${dataSet}" stays as the image holds it: --no-data.`, evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`] }];
+    if (why === 'left-out')
+      return [
+        {
+          code: 'DATA_LEFT_OUT',
+          severity: 'warn',
+          message: `Data set "${dataSet}" stays as the image holds it: --no-data.`,
+          evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`],
+        },
+      ];
     if (why === 'disks-kept') {
       return [
         {
@@ -111,7 +146,10 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
       {
         code: why === 'none' ? 'DATA_NONE' : 'DATA_OLDER_THAN_IMAGE',
         severity: 'warn',
-        message: why === 'none' ? `Data set "${dataSet}" has no usable recovery point: it stays as the image holds it.` : `Every suitable recovery point of data set "${dataSet}" is older than the image, which holds newer data.`,
+        message:
+          why === 'none'
+            ? `Data set "${dataSet}" has no usable recovery point: it stays as the image holds it.`
+            : `Every suitable recovery point of data set "${dataSet}" is older than the image, which holds newer data.`,
         remedy: 'Take data backups daily: `modosu backup data NAME`.',
         evidence: [`image ${image.pointInTime}`, ...(newestAt === null ? [] : [`newest data ${newestAt}`])],
       },
@@ -152,7 +190,14 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
       macs: present.nics.map(({ mac }) => mac),
       powerState: present.powerState,
     },
-    recoveryPoint: { id: point.id, dataSet: item.dataSet, pointInTime: point.pointInTime, snapshotId: point.snapshotId, reason: point.reason, content: point.content },
+    recoveryPoint: {
+      id: point.id,
+      dataSet: item.dataSet,
+      pointInTime: point.pointInTime,
+      snapshotId: point.snapshotId,
+      reason: point.reason,
+      content: point.content,
+    },
     selection,
     changes: survey.changes,
     before: { powerState: present.powerState, agent: present.agent.state },

@@ -90,8 +90,8 @@ const MAX_INCLUDE_CHARACTERS = 30_000;
 const NOT_UTF8 = '\uFFFD';
 
 /**
- * What a restore of files would do. Pure. A file is the same when type, size, whole second of change, mode and owner are; contents are not read. Directories that exist keep their attributes,
- * what stands in the guest alone stays, and a directory never gives way to a file or a file to a directory.
+ * What a restore of files would do. Pure. A file is the same when type, size, whole second of change, mode and owner are; contents are not read. Directories
+ * that exist keep their attributes, what stands in the guest alone stays, and a directory never gives way to a file or a file to a directory.
  */
 export function compareFiles(snapshot: readonly SnapshotEntry[], live: LiveListing, options: CompareOptions): FileComparison {
   const present = new Map([...live.above, ...live.entries].map((entry) => [entry.path, entry]));
@@ -190,7 +190,13 @@ function partsOf(
   snapshot: readonly SnapshotEntry[],
   options: CompareOptions,
 ): StagedPart[] {
-  interface Draft { readonly anchor: string; readonly added: AddedRoot[]; readonly replaced: ReplacedFile[]; readonly expected: SnapshotEntry[]; readonly wanted: string[] }
+  interface Draft {
+    readonly anchor: string;
+    readonly added: AddedRoot[];
+    readonly replaced: ReplacedFile[];
+    readonly expected: SnapshotEntry[];
+    readonly wanted: string[];
+  }
   const asked = options.selected.length > 0 ? options.selected : options.declared;
   const drafts = new Map<string, Draft>();
   const draftFor = (path: string): Draft => {
@@ -246,7 +252,8 @@ function includesOf(wanted: readonly string[], asked: readonly string[]): readon
   return named;
 }
 
-const isFew = (paths: readonly string[]): boolean => paths.length <= MAX_INCLUDES && paths.reduce((sum, path) => sum + path.length, 0) <= MAX_INCLUDE_CHARACTERS;
+const isFew = (paths: readonly string[]): boolean =>
+  paths.length <= MAX_INCLUDES && paths.reduce((sum, path) => sum + path.length, 0) <= MAX_INCLUDE_CHARACTERS;
 const depthOf = (path: string): number => path.split('/').length;
 
 /** Without doubles, and without what lies in another one. */
@@ -261,7 +268,7 @@ function belowAny(entries: readonly SnapshotEntry[], roots: readonly string[]): 
 }
 
 function hasAbove(path: string, named: ReadonlySet<string>): boolean {
-  for (let at = path; at !== '/'; ) if (named.has((at = parentOf(at)))) return true;
+  for (let at = path; at !== '/';) if (named.has((at = parentOf(at)))) return true;
   return false;
 }
 

@@ -22,7 +22,8 @@ describe('room for what is fetched', () => {
     expect(tooTightFor([space(GIB, 100 * MIB)], 100 * MIB)).toEqual([{ directory: '/srv', neededBytes: 132 * MIB, freeBytes: 100 * MIB }]);
   });
 
-  it('is asked of each file system', () => expect(tooTightFor([space(10, 20), { directory: '/var', fetchBytes: 10, freeBytes: 0 }], Infinity).map(({ directory }) => directory)).toEqual(['/var']));
+  it('is asked of each file system', () =>
+    expect(tooTightFor([space(10, 20), { directory: '/var', fetchBytes: 10, freeBytes: 0 }], Infinity).map(({ directory }) => directory)).toEqual(['/var']));
 });
 
 describe('too little room', () => {
@@ -33,7 +34,13 @@ describe('too little room', () => {
 
   it('blocks a plan, with the amount to be freed', () => {
     expect(guestRoomFindings(spaces)).toEqual([
-      { code: 'GUEST_DISK_FULL', severity: 'block', message: '/srv/a [2Jb in the guest has too little room.', remedy: 'Free at least 2 GiB there.', evidence: ['3 GiB needed', '1 GiB free'] },
+      {
+        code: 'GUEST_DISK_FULL',
+        severity: 'block',
+        message: '/srv/a [2Jb in the guest has too little room.',
+        remedy: 'Free at least 2 GiB there.',
+        evidence: ['3 GiB needed', '1 GiB free'],
+      },
     ]);
     expect(guestRoomFindings(spaces, 'do without')[0]?.remedy).toBe('Free at least 2 GiB there, or do without.');
   });

@@ -10,7 +10,10 @@ import { cleanWords, namesOf } from '../../contracts/text';
 const RESERVE_BYTES = 32 * 1024 * 1024;
 
 /** Those file systems that have too little room for what is fetched into them. `mostBytes`: more than that is fetched in no case. */
-export function tooTightFor(spaces: readonly { readonly directory: string; readonly fetchBytes: number; readonly freeBytes: number }[], mostBytes: number): readonly GuestSpace[] {
+export function tooTightFor(
+  spaces: readonly { readonly directory: string; readonly fetchBytes: number; readonly freeBytes: number }[],
+  mostBytes: number,
+): readonly GuestSpace[] {
   return lacking(
     spaces.map(({ directory, fetchBytes, freeBytes }) => {
       const bytes = Math.min(fetchBytes, mostBytes);
@@ -40,5 +43,9 @@ export function requireGuestRoom(spaces: readonly GuestSpace[]): void {
   const [tight] = lacking(spaces);
   if (tight === undefined) return;
   const { directory, freeBytes, neededBytes } = tight;
-  throw new ModosuError('GUEST_DISK_FULL', `${namesOf([directory])} in the guest has ${formatBytes(freeBytes)} free, and what is fetched beside the files there needs ${formatBytes(neededBytes)}.`, { context: { directory, freeBytes, neededBytes } });
+  throw new ModosuError(
+    'GUEST_DISK_FULL',
+    `${namesOf([directory])} in the guest has ${formatBytes(freeBytes)} free, and what is fetched beside the files there needs ${formatBytes(neededBytes)}.`,
+    { context: { directory, freeBytes, neededBytes } },
+  );
 }

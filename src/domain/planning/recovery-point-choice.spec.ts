@@ -2,16 +2,43 @@ import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contra
 import { newestData, requireDataPoint, requireImage } from './recovery-point-choice';
 
 const SERVER = { id: 'srv_1', name: 'db01' };
-const common = { serverId: 'srv_1', serverName: 'db01', state: 'usable', pointInTime: '2026-03-02T07:00:00.000Z', publishedAt: '2026-03-02T07:30:00.000Z', sizeBytes: 1, reason: 'daily', runId: 'run_1' } as const;
-const image = (changes: Partial<ImageRecoveryPointView> = {}): ImageRecoveryPointView => ({ ...common, kind: 'image', id: 'rp_i', generation: 1, lineageId: 'l1', consistency: 'offline', repository: 'main', disks: [], ...changes });
+const common = {
+  serverId: 'srv_1',
+  serverName: 'db01',
+  state: 'usable',
+  pointInTime: '2026-03-02T07:00:00.000Z',
+  publishedAt: '2026-03-02T07:30:00.000Z',
+  sizeBytes: 1,
+  reason: 'daily',
+  runId: 'run_1',
+} as const;
+const image = (changes: Partial<ImageRecoveryPointView> = {}): ImageRecoveryPointView => ({
+  ...common,
+  kind: 'image',
+  id: 'rp_i',
+  generation: 1,
+  lineageId: 'l1',
+  consistency: 'offline',
+  repository: 'main',
+  disks: [],
+  ...changes,
+});
 const data = (changes: Partial<DataRecoveryPointView> = {}): DataRecoveryPointView => ({
-  ...common, kind: 'data', id: 'rp_d', dataSet: 'uploads', purpose: 'backup', snapshotId: 's', addedBytes: 1,
-  declared: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }, content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] }, ...changes,
+  ...common,
+  kind: 'data',
+  id: 'rp_d',
+  dataSet: 'uploads',
+  purpose: 'backup',
+  snapshotId: 's',
+  addedBytes: 1,
+  declared: { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null },
+  content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] },
+  ...changes,
 });
 const error = (code: string, message: string): Error => expect.objectContaining({ code, message });
 
 describe('a chosen recovery point', () => {
-  it('is the server\'s own, usable, and of the kind that is asked for', () => {
+  it("is the server's own, usable, and of the kind that is asked for", () => {
     expect(() => requireImage(image(), SERVER)).not.toThrow();
     expect(() => requireDataPoint(data(), SERVER, 'uploads')).not.toThrow();
   });
@@ -19,17 +46,27 @@ describe('a chosen recovery point', () => {
   it.each([
     ['image', () => requireImage(image({ serverId: 'srv_2', serverName: 'web01', state: 'damaged' }), SERVER), 'rp_i'],
     ['data', () => requireDataPoint(data({ serverId: 'srv_2', serverName: 'web01', state: 'damaged' }), SERVER, 'uploads'), 'rp_d'],
-  ])('is no %s of another server', (_kind, choose, id) => expect(choose).toThrow(error('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id}" of server "db01" in the catalogue.`)));
+  ])('is no %s of another server', (_kind, choose, id) =>
+    expect(choose).toThrow(error('RECOVERY_POINT_NOT_FOUND', `There is no recovery point "${id}" of server "db01" in the catalogue.`)),
+  );
 
   it('is none that is damaged', () => {
-    expect(() => requireImage(image({ state: 'damaged' }), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i is damaged: it cannot be restored.'));
-    expect(() => requireDataPoint(data({ state: 'damaged' }), SERVER, 'other')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is damaged: it cannot be restored.'));
+    expect(() => requireImage(image({ state: 'damaged' }), SERVER)).toThrow(
+      error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i is damaged: it cannot be restored.'),
+    );
+    expect(() => requireDataPoint(data({ state: 'damaged' }), SERVER, 'other')).toThrow(
+      error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is damaged: it cannot be restored.'),
+    );
   });
 
   it('is none of another kind, or of another data set', () => {
     expect(() => requireImage(data(), SERVER)).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d holds data; this restore needs an image.'));
-    expect(() => requireDataPoint(image(), SERVER, 'uploads')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i holds an image; this restore needs data.'));
-    expect(() => requireDataPoint(data(), SERVER, 'shop')).toThrow(error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is not one of the data set "shop".'));
+    expect(() => requireDataPoint(image(), SERVER, 'uploads')).toThrow(
+      error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_i holds an image; this restore needs data.'),
+    );
+    expect(() => requireDataPoint(data(), SERVER, 'shop')).toThrow(
+      error('RECOVERY_POINT_NOT_USABLE', 'Recovery point rp_d is not one of the data set "shop".'),
+    );
   });
 });
 
@@ -48,11 +85,19 @@ describe('the newest data', () => {
 
   it('may not be there at all, or only after the incident', () => {
     const hint = 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.';
-    const none = expect.objectContaining({ code: 'NO_RECOVERY_POINT', message: 'The data set "uploads" of server "db01" has no usable recovery point.', hint }) as Error;
+    const none = expect.objectContaining({
+      code: 'NO_RECOVERY_POINT',
+      message: 'The data set "uploads" of server "db01" has no usable recovery point.',
+      hint,
+    }) as Error;
     expect(() => newestData([], request)).toThrow(none);
     expect(() => newestData([], { ...request, incidentAt: '2026-03-02T06:00:00.000Z' })).toThrow(none);
     expect(() => before('2026-03-02T06:00:00.000Z')).toThrow(
-      expect.objectContaining({ code: 'NO_RECOVERY_POINT', message: 'The data set "uploads" of server "db01" has no usable recovery point from before the incident at 2026-03-02T06:00:00.000Z.', hint }),
+      expect.objectContaining({
+        code: 'NO_RECOVERY_POINT',
+        message: 'The data set "uploads" of server "db01" has no usable recovery point from before the incident at 2026-03-02T06:00:00.000Z.',
+        hint,
+      }),
     );
   });
 });

@@ -22,7 +22,8 @@ export function requireSuitable({ id, serverId, kind, state }: Chosen, server: O
       context: { recoveryPointId: id, kind },
     });
   }
-  if (state !== 'usable') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, { context: { recoveryPointId: id } });
+  if (state !== 'usable')
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, { context: { recoveryPointId: id } });
 }
 
 const WHAT = { image: 'an image', data: 'data' } as const;
@@ -35,12 +36,19 @@ export function requireImage(point: RecoveryPointView, server: OfServer): assert
 /** @throws as `requireSuitable`; RECOVERY_POINT_NOT_USABLE also for one of another data set */
 export function requireDataPoint(point: RecoveryPointView, server: OfServer, dataSet: string): asserts point is DataRecoveryPointView {
   requireSuitable(point, server, 'data');
-  if (point.kind !== 'data' || point.dataSet !== dataSet) throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`, { context: { recoveryPointId: point.id } });
+  if (point.kind !== 'data' || point.dataSet !== dataSet)
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`, {
+      context: { recoveryPointId: point.id },
+    });
 }
 
 /** @param server where it was looked for; undefined: anywhere */
 export const recoveryPointNotFound = (id: string, server?: OfServer): ModosuError =>
-  new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${quoted(id)}${server === undefined ? '' : ` of server "${server.name}"`} in the catalogue.`, { context: { recoveryPointId: id.slice(0, 128) } });
+  new ModosuError(
+    'RECOVERY_POINT_NOT_FOUND',
+    `There is no recovery point ${quoted(id)}${server === undefined ? '' : ` of server "${server.name}"`} in the catalogue.`,
+    { context: { recoveryPointId: id.slice(0, 128) } },
+  );
 
 /**
  * The newest one of a data set that holds nothing from after the incident.
@@ -48,10 +56,15 @@ export const recoveryPointNotFound = (id: string, server?: OfServer): ModosuErro
  * @param usable newest first
  * @throws NO_RECOVERY_POINT
  */
-export function newestData(usable: readonly DataRecoveryPointView[], { dataSet, serverName, incidentAt }: { readonly dataSet: string; readonly serverName: string; readonly incidentAt: string | null }): DataRecoveryPointView {
+export function newestData(
+  usable: readonly DataRecoveryPointView[],
+  { dataSet, serverName, incidentAt }: { readonly dataSet: string; readonly serverName: string; readonly incidentAt: string | null },
+): DataRecoveryPointView {
   const until = incidentAt === null ? Infinity : Date.parse(incidentAt);
   const newest = usable.find((candidate) => Date.parse(heldUntil(candidate)) <= until);
   if (newest !== undefined) return newest;
-  const before = usable.length === 0 || incidentAt === null ? '' : ` from before the incident at ${incidentAt}`;
-  throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${serverName}" has no usable recovery point${before}.`, { hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.' });
+  const before = usable.length === 0 ? '' : ` from before the incident at ${incidentAt}`;
+  throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${serverName}" has no usable recovery point${before}.`, {
+    hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.',
+  });
 }

@@ -9,7 +9,15 @@ const GIB = 1024 ** 3;
 const NOW = new Date('2026-03-02T12:00:00.000Z');
 const SHA = 'a'.repeat(64);
 
-const disk = (target: string): DiskInspection => ({ target, bus: 'virtio', path: `/srv/vm/${target}.qcow2`, format: 'qcow2', virtualSizeBytes: GIB, allocatedBytes: 1000, backingChain: [] });
+const disk = (target: string): DiskInspection => ({
+  target,
+  bus: 'virtio',
+  path: `/srv/vm/${target}.qcow2`,
+  format: 'qcow2',
+  virtualSizeBytes: GIB,
+  allocatedBytes: 1000,
+  backingChain: [],
+});
 
 const present: ServerInspection = {
   uuid: '3f0c9c1e-1111-4222-8333-444455556666',
@@ -29,7 +37,9 @@ const present: ServerInspection = {
   vcpus: 1,
 };
 
-const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?: Partial<RestoreSurvey['manifest']>; freeBytes?: number } = {}): RestoreSurvey => ({
+const survey = (
+  changes: { present?: Partial<ServerInspection> | null; manifest?: Partial<RestoreSurvey['manifest']>; freeBytes?: number } = {},
+): RestoreSurvey => ({
   present: changes.present === null ? null : { ...present, ...changes.present },
   manifest: {
     format: 'modosu-image-recovery-point',
@@ -44,7 +54,14 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
     consistency: 'offline',
     pointInTime: '2026-03-02T09:30:00.000Z',
     publishedAt: '2026-03-02T09:31:00.000Z',
-    disks: [{ target: 'vda', virtualSizeBytes: GIB, image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 1 }, origin: { path: '/srv/vm/vda.qcow2', format: 'qcow2', flattened: false } }],
+    disks: [
+      {
+        target: 'vda',
+        virtualSizeBytes: GIB,
+        image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 1 },
+        origin: { path: '/srv/vm/vda.qcow2', format: 'qcow2', flattened: false },
+      },
+    ],
     definition: { path: 'domain.xml', sizeBytes: 10, sha256: SHA },
     definitionFingerprint: 'f1',
     nvram: null,
@@ -60,7 +77,9 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
   },
   manifestSha256: SHA,
   targets: {
-    volumes: [{ target: 'vda', replacesPath: '/srv/vm/vda.qcow2', newPath: '/srv/vm/vda.qcow2.run_1', format: 'qcow2', virtualSizeBytes: GIB, flattened: false }],
+    volumes: [
+      { target: 'vda', replacesPath: '/srv/vm/vda.qcow2', newPath: '/srv/vm/vda.qcow2.run_1', format: 'qcow2', virtualSizeBytes: GIB, flattened: false },
+    ],
     nvramNewPath: null,
     space: [{ directory: '/srv/vm', neededBytes: 1000, freeBytes: changes.freeBytes ?? GIB }],
     missingMedia: [],
@@ -68,17 +87,41 @@ const survey = (changes: { present?: Partial<ServerInspection> | null; manifest?
 });
 
 const source = (measured: readonly number[] = []): PlanSource => ({
-  planId: 'plan_1', runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: present.uuid, hypervisor: 'kvm1', repository: 'main', recoveryPointId: 'rp_1', measuredRecoverySeconds: measured,
-  protection: { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'production' }], healthChecks: [CHECK] }, openWayBacks: [],
+  planId: 'plan_1',
+  runId: 'run_1',
+  serverId: 'srv_1',
+  serverName: 'db01',
+  uuid: present.uuid,
+  hypervisor: 'kvm1',
+  repository: 'main',
+  recoveryPointId: 'rp_1',
+  measuredRecoverySeconds: measured,
+  protection: { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:01', role: 'production' }], healthChecks: [CHECK] },
+  openWayBacks: [],
 });
 const CHECK: HealthCheck = { name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 };
 
 const wayBack = (runId: string, createdAt: string, allocatedBytes: number): WayBackView => ({
-  runId, serverId: 'srv_1', serverName: 'db01', state: 'open', wasGone: false, volumes: [{ target: 'vda', path: '/srv/vm/vda.old', allocatedBytes }], nvramPath: null, data: null,
-  before: { powerState: 'running', agent: 'answering' }, lineageBefore: 'l0', lineageAfter: 'l1', createdAt, expiresAt: '2026-03-09T00:00:00.000Z', wentLiveAt: createdAt, closedBy: null, closedAt: null,
+  runId,
+  serverId: 'srv_1',
+  serverName: 'db01',
+  state: 'open',
+  wasGone: false,
+  volumes: [{ target: 'vda', path: '/srv/vm/vda.old', allocatedBytes }],
+  nvramPath: null,
+  data: null,
+  before: { powerState: 'running', agent: 'answering' },
+  lineageBefore: 'l0',
+  lineageAfter: 'l1',
+  createdAt,
+  expiresAt: '2026-03-09T00:00:00.000Z',
+  wentLiveAt: createdAt,
+  closedBy: null,
+  closedAt: null,
 });
 
-const codes = (changes: Parameters<typeof survey>[0]) => planRestore(source(), survey(changes), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+const codes = (changes: Parameters<typeof survey>[0]) =>
+  planRestore(source(), survey(changes), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
 
 describe('planRestore', () => {
   it('keeps the present definition and says that power will be cut when the agent is silent', () => {
@@ -86,13 +129,31 @@ describe('planRestore', () => {
     expect(plan.definitionFrom).toBe('present');
     expect(plan.findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING']);
     expect(plan.findings[0]?.message).toContain('libvirt says "running"');
-    expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'copy:vda', 'recheck', 'stop', 'swap', 'start', 'agent', 'health:database', 'go-live', 'record']);
+    expect(plan.steps.map(({ key }) => key)).toEqual([
+      'check',
+      'fence',
+      'copy:vda',
+      'recheck',
+      'stop',
+      'swap',
+      'start',
+      'agent',
+      'health:database',
+      'go-live',
+      'record',
+    ]);
     expect(plan.before).toEqual({ powerState: 'running', agent: 'silent' });
   });
 
   it('keeps every NIC down until go-live that is not declared as one of the backup network', () => {
     const nics = ['01', '02', '03'].map((last) => ({ mac: `52:54:00:AA:00:${last}`, type: 'user', source: null, linkUp: true }));
-    const protection = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:aa:00:02', role: 'backup' as const }, { mac: '52:54:00:aa:00:03', role: 'production' as const }] };
+    const protection = {
+      ...NO_PROTECTION,
+      nics: [
+        { mac: '52:54:00:aa:00:02', role: 'backup' as const },
+        { mac: '52:54:00:aa:00:03', role: 'production' as const },
+      ],
+    };
     const plan = planRestore({ ...source(), protection }, survey({ present: { nics } }), NOW);
     expect(plan.quarantinedMacs).toEqual(['52:54:00:AA:00:01', '52:54:00:AA:00:03']);
     expect(plan.findings.find(({ code }) => code === 'NIC_NOT_DECLARED')).toMatchObject({ severity: 'ok', evidence: ['52:54:00:AA:00:01'] });
@@ -101,7 +162,10 @@ describe('planRestore', () => {
 
   it('warns of a declared production NIC that is not there', () => {
     const protection = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:99', role: 'production' as const }], healthChecks: [CHECK] };
-    expect(planRestore({ ...source(), protection }, survey(), NOW).findings.find(({ code }) => code === 'NIC_NOT_PRESENT')).toMatchObject({ severity: 'warn', evidence: ['52:54:00:00:00:99'] });
+    expect(planRestore({ ...source(), protection }, survey(), NOW).findings.find(({ code }) => code === 'NIC_NOT_PRESENT')).toMatchObject({
+      severity: 'warn',
+      evidence: ['52:54:00:00:00:99'],
+    });
   });
 
   it('warns when health checks need an agent that nobody has seen', () => {
@@ -111,14 +175,22 @@ describe('planRestore', () => {
 
   it('is blocked when health checks run over SSH and every NIC is down in quarantine', () => {
     const ssh = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' };
-    const found = (changes: Partial<PlanSource['protection']>): readonly string[] => planRestore({ ...source(), protection: { ...source().protection, ssh, ...changes } }, survey(), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+    const found = (changes: Partial<PlanSource['protection']>): readonly string[] =>
+      planRestore({ ...source(), protection: { ...source().protection, ssh, ...changes } }, survey(), NOW).findings.map(
+        ({ code, severity }) => `${severity} ${code}`,
+      );
     expect(found({})).toContain('block HEALTH_CHECK_NEEDS_BACKUP_NETWORK');
-    const allowed = [{ ssh: null }, { nics: [{ mac: '52:54:00:00:00:01', role: 'backup' as const }] }, { healthChecks: [{ name: 'port', kind: 'tcp' as const, host: 'db01', port: 5432, timeoutSeconds: 60 }] }];
+    const allowed = [
+      { ssh: null },
+      { nics: [{ mac: '52:54:00:00:00:01', role: 'backup' as const }] },
+      { healthChecks: [{ name: 'port', kind: 'tcp' as const, host: 'db01', port: 5432, timeoutSeconds: 60 }] },
+    ];
     for (const changes of allowed) expect(found(changes)).not.toContain('block HEALTH_CHECK_NEEDS_BACKUP_NETWORK');
   });
 
   it('warns of a recovery point from after the incident', () => {
-    const found = (incidentAt: string | null): readonly string[] => planRestore({ ...source(), incidentAt }, survey(), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
+    const found = (incidentAt: string | null): readonly string[] =>
+      planRestore({ ...source(), incidentAt }, survey(), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
     expect(found('2026-03-02T09:29:59.000Z')).toContain('warn RECOVERY_POINT_AFTER_INCIDENT');
     for (const incidentAt of [null, '2026-03-02T09:30:00.000Z']) expect(found(incidentAt)).not.toContain('warn RECOVERY_POINT_AFTER_INCIDENT');
   });
@@ -188,37 +260,63 @@ describe('planRestore', () => {
   });
 
   it('lists media that are not copied, flattened chains and problems of the server as it stands', () => {
-    const base = survey({ present: { removableMedia: [{ target: 'sda', source: null }], refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' }] } });
+    const base = survey({
+      present: { removableMedia: [{ target: 'sda', source: null }], refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing', hint: '' }] },
+    });
     const flattened = { ...base, targets: { ...base.targets, volumes: base.targets.volumes.map((volume) => ({ ...volume, flattened: true })) } };
-    expect(planRestore(source(), flattened, NOW).findings.map(({ code }) => code)).toEqual(['SERVER_NOT_ANSWERING', 'CHAIN_FLATTENED', 'REMOVABLE_MEDIA', 'DISK_FILE_MISSING']);
+    expect(planRestore(source(), flattened, NOW).findings.map(({ code }) => code)).toEqual([
+      'SERVER_NOT_ANSWERING',
+      'CHAIN_FLATTENED',
+      'REMOVABLE_MEDIA',
+      'DISK_FILE_MISSING',
+    ]);
   });
 
   it('says which drives come back empty, of the definition that is used', () => {
-    const [iso, floppy] = [{ target: 'sda', source: '/srv/tools.iso' }, { target: 'fda', source: '/srv/f.img' }];
+    const [iso, floppy] = [
+      { target: 'sda', source: '/srv/tools.iso' },
+      { target: 'fda', source: '/srv/f.img' },
+    ];
     const base = survey({ present: { removableMedia: [iso] }, manifest: { removableMedia: [iso, floppy] } });
     const media = (from: RestoreSurvey, missing: readonly string[]): readonly string[] =>
-      planRestore(source(), { ...from, targets: { ...from.targets, missingMedia: missing } }, NOW).findings.filter(({ code }) => code.startsWith('REMOVABLE')).map(({ code, severity, evidence }) => `${severity} ${code} ${evidence.join(', ')}`);
+      planRestore(source(), { ...from, targets: { ...from.targets, missingMedia: missing } }, NOW)
+        .findings.filter(({ code }) => code.startsWith('REMOVABLE'))
+        .map(({ code, severity, evidence }) => `${severity} ${code} ${evidence.join(', ')}`);
     expect(media(base, [])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso']);
     expect(media(base, ['/srv/f.img'])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso']);
     expect(media(base, ['/srv/tools.iso'])).toEqual(['warn REMOVABLE_MEDIUM_MISSING sda /srv/tools.iso']);
-    expect(media({ ...base, present: null }, ['/srv/f.img'])).toEqual(['ok REMOVABLE_MEDIA sda /srv/tools.iso', 'warn REMOVABLE_MEDIUM_MISSING fda /srv/f.img']);
+    expect(media({ ...base, present: null }, ['/srv/f.img'])).toEqual([
+      'ok REMOVABLE_MEDIA sda /srv/tools.iso',
+      'warn REMOVABLE_MEDIUM_MISSING fda /srv/f.img',
+    ]);
   });
 
   it('does not promise old volumes of a server that is gone', () => {
-    expect(planRestore(source(), survey({ present: null }), NOW).losses[0]).toMatch(/is not in the restored server; the server is gone, and what still lies where its disks were is left alone\.$/);
+    expect(planRestore(source(), survey({ present: null }), NOW).losses[0]).toMatch(
+      /is not in the restored server; the server is gone, and what still lies where its disks were is left alone\.$/,
+    );
   });
 
   it('blocks while memory is saved that belongs to the old disks', () => {
-    expect(codes({ present: { powerState: 'off', refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'saved', hint: 'remove it' }] } })).toContain('block SERVER_HAS_SAVED_STATE');
+    expect(codes({ present: { powerState: 'off', refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'saved', hint: 'remove it' }] } })).toContain(
+      'block SERVER_HAS_SAVED_STATE',
+    );
   });
 
   it('counts the loss from the image where a data set stays as the image has it', () => {
     const pointInTime = '2026-03-02T11:00:00.000Z';
     const dataSet = { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null } as const;
-    const item = { dataSet, recoveryPointId: 'rp_9', snapshotId: 's', content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true } } as const;
+    const item = {
+      dataSet,
+      recoveryPointId: 'rp_9',
+      snapshotId: 's',
+      content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] },
+      selection: { kind: 'files', paths: [], replace: true },
+    } as const;
     const follows: DataChoice = { dataSet: 'uploads', planned: { item, pointInTime }, why: 'newest', newestAt: pointInTime, engine: null };
     const stays: DataChoice = { dataSet: 'shop', planned: null, why: 'none', newestAt: null, engine: null };
-    const seconds = (data: readonly DataChoice[]): number | undefined => planRestore({ ...source(), data }, survey({ present: { agent: { state: 'answering', version: '7', commands: [] } } }), NOW).loss?.seconds;
+    const seconds = (data: readonly DataChoice[]): number | undefined =>
+      planRestore({ ...source(), data }, survey({ present: { agent: { state: 'answering', version: '7', commands: [] } } }), NOW).loss?.seconds;
     expect(seconds([follows])).toBe(3600);
     expect(seconds([follows, stays])).toBe(9000);
     expect(seconds([stays])).toBe(9000);
@@ -233,31 +331,69 @@ describe('planRestore', () => {
 
 describe('what stands in a plan', () => {
   const answering = { agent: { state: 'answering' as const, version: '7.2', commands: [] } };
-  const finding = (code: string, changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) => planRestore({ ...source(), ...more }, survey(changes), NOW).findings.find((candidate) => candidate.code === code);
+  const finding = (code: string, changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) =>
+    planRestore({ ...source(), ...more }, survey(changes), NOW).findings.find((candidate) => candidate.code === code);
   const protectedBy = (changes: Partial<PlanSource['protection']>): Partial<PlanSource> => ({ protection: { ...source().protection, ...changes } });
 
   it('is what was surveyed, and which run will carry it out', () => {
-    const { steps: _steps, findings: _findings, losses: _losses, ...plan } = planRestore({ ...source([3, 1, 2]), incidentAt: '2026-03-02T11:30:00.000Z' }, survey(), NOW);
+    const {
+      steps: _steps,
+      findings: _findings,
+      losses: _losses,
+      ...plan
+    } = planRestore({ ...source([3, 1, 2]), incidentAt: '2026-03-02T11:30:00.000Z' }, survey(), NOW);
     expect(plan).toEqual({
-      planId: 'plan_1', runId: 'run_1', scenario: 'server',
-      server: { serverId: 'srv_1', name: 'db01', uuid: present.uuid, hypervisor: 'kvm1', domainName: 'db01', macs: ['52:54:00:00:00:01'], powerState: 'running' },
+      planId: 'plan_1',
+      runId: 'run_1',
+      scenario: 'server',
+      server: {
+        serverId: 'srv_1',
+        name: 'db01',
+        uuid: present.uuid,
+        hypervisor: 'kvm1',
+        domainName: 'db01',
+        macs: ['52:54:00:00:00:01'],
+        powerState: 'running',
+      },
       recoveryPoint: { id: 'rp_1', generation: 3, pointInTime: '2026-03-02T09:30:00.000Z', consistency: 'offline', reason: 'baseline', repository: 'main' },
-      definitionFrom: 'present', volumes: survey().targets.volumes, keptDisks: [], oldDisks: [], nvramNewPath: null, renewsGenerationId: false, quarantinedMacs: ['52:54:00:00:00:01'], healthChecks: [CHECK], data: [],
-      loss: { incidentAt: '2026-03-02T11:30:00.000Z', pointInTime: '2026-03-02T09:30:00.000Z', seconds: 7200 }, before: { powerState: 'running', agent: 'silent' }, space: survey().targets.space,
-      estimate: { p50Seconds: 2, p90Seconds: 3, basedOnRuns: 3 }, basis: { definitionFingerprint: 'f1', disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2' }], recoveryPointId: 'rp_1', manifestSha256: SHA }, createdAt: '2026-03-02T12:00:00.000Z',
+      definitionFrom: 'present',
+      volumes: survey().targets.volumes,
+      keptDisks: [],
+      oldDisks: [],
+      nvramNewPath: null,
+      renewsGenerationId: false,
+      quarantinedMacs: ['52:54:00:00:00:01'],
+      healthChecks: [CHECK],
+      data: [],
+      loss: { incidentAt: '2026-03-02T11:30:00.000Z', pointInTime: '2026-03-02T09:30:00.000Z', seconds: 7200 },
+      before: { powerState: 'running', agent: 'silent' },
+      space: survey().targets.space,
+      estimate: { p50Seconds: 2, p90Seconds: 3, basedOnRuns: 3 },
+      basis: { definitionFingerprint: 'f1', disks: [{ target: 'vda', path: '/srv/vm/vda.qcow2' }], recoveryPointId: 'rp_1', manifestSha256: SHA },
+      createdAt: '2026-03-02T12:00:00.000Z',
     });
   });
 
   it('of a server that is gone is what the recovery point says of it', () => {
     const nics = [{ mac: '52:54:00:00:00:07', type: 'user', source: null }];
     expect(planRestore(source(), survey({ present: null, manifest: { nics } }), NOW)).toMatchObject({
-      server: { domainName: null, macs: ['52:54:00:00:00:07'], powerState: null }, quarantinedMacs: ['52:54:00:00:00:07'], before: { powerState: 'off', agent: 'absent' }, basis: { definitionFingerprint: null, disks: [] },
+      server: { domainName: null, macs: ['52:54:00:00:00:07'], powerState: null },
+      quarantinedMacs: ['52:54:00:00:00:07'],
+      before: { powerState: 'off', agent: 'absent' },
+      basis: { definitionFingerprint: null, disks: [] },
     });
   });
 
   it('are the NICs of the definition that is used, quarantined where they have an address', () => {
-    const nics = [{ mac: '', type: 'user', source: null, linkUp: true }, { mac: '52:54:00:00:00:08', type: 'user', source: null, linkUp: true }];
-    const plan = planRestore(source(), survey({ present: { nics, disks: [] }, manifest: { nics: [{ mac: '52:54:00:00:00:09', type: 'user', source: null }] } }), NOW);
+    const nics = [
+      { mac: '', type: 'user', source: null, linkUp: true },
+      { mac: '52:54:00:00:00:08', type: 'user', source: null, linkUp: true },
+    ];
+    const plan = planRestore(
+      source(),
+      survey({ present: { nics, disks: [] }, manifest: { nics: [{ mac: '52:54:00:00:00:09', type: 'user', source: null }] } }),
+      NOW,
+    );
     expect([plan.definitionFrom, plan.server.macs, plan.quarantinedMacs]).toEqual(['recovery-point', ['', '52:54:00:00:00:08'], ['52:54:00:00:00:09']]);
     expect(planRestore(source(), survey({ present: { nics } }), NOW).quarantinedMacs).toEqual(['52:54:00:00:00:08']);
   });
@@ -278,15 +414,45 @@ describe('what stands in a plan', () => {
     ['a server that is gone', 'SERVER_GONE', { present: null }, {}, { severity: 'warn', evidence: [`uuid ${present.uuid}`] }],
     ['a server that is off', 'SERVER_OFF', { present: { powerState: 'off' } }, {}, { severity: 'ok', evidence: [] }],
     ['a server that is alive', 'SERVER_ALIVE', { present: answering }, {}, { severity: 'warn', evidence: ['power state running', 'agent version 7.2'] }],
-    ['an agent that does not say its version', 'SERVER_ALIVE', { present: { agent: { ...answering.agent, version: null } } }, {}, { evidence: ['power state running', 'agent version unknown'] }],
-    ['a server that is silent', 'SERVER_NOT_ANSWERING', { present: { powerState: 'paused' } }, {}, { severity: 'ok', message: expect.stringContaining('libvirt says "paused"') as string, evidence: ['agent silent'] }],
+    [
+      'an agent that does not say its version',
+      'SERVER_ALIVE',
+      { present: { agent: { ...answering.agent, version: null } } },
+      {},
+      { evidence: ['power state running', 'agent version unknown'] },
+    ],
+    [
+      'a server that is silent',
+      'SERVER_NOT_ANSWERING',
+      { present: { powerState: 'paused' } },
+      {},
+      { severity: 'ok', message: expect.stringContaining('libvirt says "paused"') as string, evidence: ['agent silent'] },
+    ],
     ['an edited definition', 'DEFINITION_CHANGED', { present: { definitionFingerprint: 'f2' } }, {}, { severity: 'ok', evidence: [] }],
     ['another set of disks', 'DISK_SET_DIFFERS', { present: { disks: [] } }, {}, { severity: 'warn' }],
-    ['a start that nobody could see', 'START_CANNOT_BE_PROVEN', { manifest: { agentBefore: 'silent', powerStateBefore: 'paused' } }, {}, { severity: 'warn', evidence: ['agent silent when the recovery point was taken', 'power state paused then'] }],
+    [
+      'a start that nobody could see',
+      'START_CANNOT_BE_PROVEN',
+      { manifest: { agentBefore: 'silent', powerStateBefore: 'paused' } },
+      {},
+      { severity: 'warn', evidence: ['agent silent when the recovery point was taken', 'power state paused then'] },
+    ],
     ['a generation id', 'GENERATION_ID_RENEWED', { present: { generationId: 'g' } }, {}, { severity: 'ok', evidence: [] }],
-    ['what is wrong with the server', 'DISK_FILE_MISSING', { present: { refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing.', hint: 'Look for it.' }] } }, {}, { severity: 'warn', message: 'The server as it stands: vda is missing.', remedy: 'Look for it.', evidence: [] }],
+    [
+      'what is wrong with the server',
+      'DISK_FILE_MISSING',
+      { present: { refusals: [{ code: 'DISK_FILE_MISSING', message: 'vda is missing.', hint: 'Look for it.' }] } },
+      {},
+      { severity: 'warn', message: 'The server as it stands: vda is missing.', remedy: 'Look for it.', evidence: [] },
+    ],
     ['no health checks', 'NO_HEALTH_CHECKS', {}, protectedBy({ healthChecks: [] }), { severity: 'ok', evidence: [] }],
-    ['checks that need an agent', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] }), { severity: 'warn', evidence: ['database (command)'] }],
+    [
+      'checks that need an agent',
+      'HEALTH_CHECK_NEEDS_AGENT',
+      { manifest: { agentBefore: 'absent' } },
+      protectedBy({ healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] }),
+      { severity: 'warn', evidence: ['database (command)'] },
+    ],
   ])('is said of %s: %s', (_what, code, changes, more, expected) => expect(finding(code, changes, more)).toMatchObject(expected));
 
   it.each<[string, string, Parameters<typeof survey>[0], Partial<PlanSource>]>([
@@ -295,13 +461,43 @@ describe('what stands in a plan', () => {
     ['a definition that is the same', 'DEFINITION_CHANGED', {}, {}],
     ['a server without a generation id', 'GENERATION_ID_RENEWED', {}, {}],
     ['a generation id that only the recovery point has', 'GENERATION_ID_RENEWED', { manifest: { generationId: 'g' } }, {}],
-    ['checks over TCP and an agent nobody has seen', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ healthChecks: [{ name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] })],
-    ['checks over SSH and an agent nobody has seen', 'HEALTH_CHECK_NEEDS_AGENT', { manifest: { agentBefore: 'absent' } }, protectedBy({ ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } })],
+    [
+      'checks over TCP and an agent nobody has seen',
+      'HEALTH_CHECK_NEEDS_AGENT',
+      { manifest: { agentBefore: 'absent' } },
+      protectedBy({ healthChecks: [{ name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] }),
+    ],
+    [
+      'checks over SSH and an agent nobody has seen',
+      'HEALTH_CHECK_NEEDS_AGENT',
+      { manifest: { agentBefore: 'absent' } },
+      protectedBy({ ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } }),
+    ],
     ['an agent that has been seen', 'HEALTH_CHECK_NEEDS_AGENT', {}, {}],
     ['health checks that are declared', 'NO_HEALTH_CHECKS', {}, {}],
-    ['a declared NIC of the backup network that is not there', 'NIC_NOT_PRESENT', {}, protectedBy({ nics: [{ mac: '52:54:00:00:00:01', role: 'production' }, { mac: '52:54:00:00:00:99', role: 'backup' }] })],
-    ['a NIC that is declared in capitals', 'NIC_NOT_PRESENT', { present: { nics: [{ mac: '52:54:00:00:00:ab', type: 'user', source: null, linkUp: true }] } }, protectedBy({ nics: [{ mac: '52:54:00:00:00:AB', role: 'production' }] })],
-    ['a NIC that is declared in capitals, either way', 'NIC_NOT_DECLARED', { present: { nics: [{ mac: '52:54:00:00:00:aB', type: 'user', source: null, linkUp: true }] } }, protectedBy({ nics: [{ mac: '52:54:00:00:00:Ab', role: 'production' }] })],
+    [
+      'a declared NIC of the backup network that is not there',
+      'NIC_NOT_PRESENT',
+      {},
+      protectedBy({
+        nics: [
+          { mac: '52:54:00:00:00:01', role: 'production' },
+          { mac: '52:54:00:00:00:99', role: 'backup' },
+        ],
+      }),
+    ],
+    [
+      'a NIC that is declared in capitals',
+      'NIC_NOT_PRESENT',
+      { present: { nics: [{ mac: '52:54:00:00:00:ab', type: 'user', source: null, linkUp: true }] } },
+      protectedBy({ nics: [{ mac: '52:54:00:00:00:AB', role: 'production' }] }),
+    ],
+    [
+      'a NIC that is declared in capitals, either way',
+      'NIC_NOT_DECLARED',
+      { present: { nics: [{ mac: '52:54:00:00:00:aB', type: 'user', source: null, linkUp: true }] } },
+      protectedBy({ nics: [{ mac: '52:54:00:00:00:Ab', role: 'production' }] }),
+    ],
     ['nothing that was kept', 'WAY_BACKS_KEPT', {}, {}],
     ['volumes that stand alone', 'CHAIN_FLATTENED', {}, {}],
   ])('is nothing for %s: %s', (_what, code, changes, more) => expect(finding(code, changes, more)).toBeUndefined());
@@ -310,8 +506,23 @@ describe('what stands in a plan', () => {
     const base = survey({ present: { disks: [disk('vda'), disk('vdb')], removableMedia: [{ target: 'sda', source: null }] } });
     const [vda] = base.targets.volumes;
     const volumes = [vda!, { ...vda!, target: 'vdb', newPath: '/srv/vm/vdb.qcow2.run_1', flattened: true }];
-    const { findings } = planRestore(source(), { ...base, manifest: { ...base.manifest, removableMedia: [{ target: 'sda', source: null }], disks: [base.manifest.disks[0]!, { ...base.manifest.disks[0]!, target: 'vdb' }] }, targets: { ...base.targets, volumes, missingMedia: ['/srv/else.iso'] } }, NOW);
-    expect(findings.filter(({ code }) => code !== 'SERVER_NOT_ANSWERING').map(({ code, severity, evidence }) => [code, severity, evidence])).toEqual([['CHAIN_FLATTENED', 'warn', ['vdb /srv/vm/vdb.qcow2.run_1']], ['REMOVABLE_MEDIA', 'ok', ['sda empty']]]);
+    const { findings } = planRestore(
+      source(),
+      {
+        ...base,
+        manifest: {
+          ...base.manifest,
+          removableMedia: [{ target: 'sda', source: null }],
+          disks: [base.manifest.disks[0]!, { ...base.manifest.disks[0]!, target: 'vdb' }],
+        },
+        targets: { ...base.targets, volumes, missingMedia: ['/srv/else.iso'] },
+      },
+      NOW,
+    );
+    expect(findings.filter(({ code }) => code !== 'SERVER_NOT_ANSWERING').map(({ code, severity, evidence }) => [code, severity, evidence])).toEqual([
+      ['CHAIN_FLATTENED', 'warn', ['vdb /srv/vm/vdb.qcow2.run_1']],
+      ['REMOVABLE_MEDIA', 'ok', ['sda empty']],
+    ]);
   });
 
   it('says what earlier runs have kept, and offers what may be given up: the oldest that went live', () => {
@@ -319,22 +530,52 @@ describe('what stands in a plan', () => {
     const [newest, older] = [wayBack('run_3', '2026-03-02T00:00:00.000Z', 3 * GIB), wayBack('run_2', '2026-03-01T12:00:00.000Z', 2 * GIB)];
     const kept = (openWayBacks: readonly WayBackView[]) => planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW).findings;
     const [way, space] = kept([newest, older, waiting]).slice(-2);
-    expect(way).toMatchObject({ severity: 'ok', message: 'Volumes of 3 earlier runs are still kept: 6 GiB. This restore keeps the present ones as well.', evidence: ['run run_3: 3 GiB until 2026-03-09T00:00:00.000Z', 'run run_2: 2 GiB until 2026-03-09T00:00:00.000Z', 'run run_1: 1 GiB until 2026-03-09T00:00:00.000Z'] });
-    expect(space).toMatchObject({ code: 'NOT_ENOUGH_SPACE', severity: 'block', remedy: 'Free at least 64.1 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.', evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'] });
-    expect(kept([waiting]).slice(-2)).toMatchObject([{ message: 'Volumes of an earlier run are still kept: 1 GiB. This restore keeps the present ones as well.' }, { remedy: 'Free at least 64.1 MiB in /srv/vm.' }]);
+    expect(way).toMatchObject({
+      severity: 'ok',
+      message: 'Volumes of 3 earlier runs are still kept: 6 GiB. This restore keeps the present ones as well.',
+      evidence: [
+        'run run_3: 3 GiB until 2026-03-09T00:00:00.000Z',
+        'run run_2: 2 GiB until 2026-03-09T00:00:00.000Z',
+        'run run_1: 1 GiB until 2026-03-09T00:00:00.000Z',
+      ],
+    });
+    expect(space).toMatchObject({
+      code: 'NOT_ENOUGH_SPACE',
+      severity: 'block',
+      remedy: 'Free at least 64.1 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.',
+      evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'],
+    });
+    expect(kept([waiting]).slice(-2)).toMatchObject([
+      { message: 'Volumes of an earlier run are still kept: 1 GiB. This restore keeps the present ones as well.' },
+      { remedy: 'Free at least 64.1 MiB in /srv/vm.' },
+    ]);
   });
 });
 
 describe('a plan with data that follows the image', () => {
   const at = '2026-03-02T11:00:00.000Z';
   const dataSet = { kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null } as const;
-  const item = { dataSet, recoveryPointId: 'rp_9', snapshotId: 's', content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] }, selection: { kind: 'files', paths: [], replace: true } } as const;
+  const item = {
+    dataSet,
+    recoveryPointId: 'rp_9',
+    snapshotId: 's',
+    content: { kind: 'files', paths: ['/srv'], files: 1, totalBytes: 1, problems: [] },
+    selection: { kind: 'files', paths: [], replace: true },
+  } as const;
   const follows: DataChoice = { dataSet: 'uploads', planned: { item, pointInTime: at }, why: 'newest', newestAt: at, engine: null };
   const backup = { mac: '52:54:00:00:00:02', type: 'user', source: null, linkUp: true };
   const production = present.nics[0]!;
-  const plan = (changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) => planRestore({ ...source(), data: [follows], ...more }, survey(changes), NOW);
-  const blocks = (body: ReturnType<typeof plan>): readonly (readonly [string, readonly string[]])[] => body.findings.filter(({ severity }) => severity === 'block').map(({ code, evidence }) => [code, evidence]);
-  const declared: PlanSource['protection'] = { ...source().protection, nics: [{ mac: '52:54:00:00:00:01', role: 'production' }, { mac: '52:54:00:00:00:02', role: 'backup' }] };
+  const plan = (changes: Parameters<typeof survey>[0] = {}, more: Partial<PlanSource> = {}) =>
+    planRestore({ ...source(), data: [follows], ...more }, survey(changes), NOW);
+  const blocks = (body: ReturnType<typeof plan>): readonly (readonly [string, readonly string[]])[] =>
+    body.findings.filter(({ severity }) => severity === 'block').map(({ code, evidence }) => [code, evidence]);
+  const declared: PlanSource['protection'] = {
+    ...source().protection,
+    nics: [
+      { mac: '52:54:00:00:00:01', role: 'production' },
+      { mac: '52:54:00:00:00:02', role: 'backup' },
+    ],
+  };
 
   it('fetches it after the agent has answered, over the backup network', () => {
     const body = plan({ present: { nics: [production, backup] } }, { protection: declared });
@@ -347,13 +588,32 @@ describe('a plan with data that follows the image', () => {
   it('is blocked while the guest could not reach the data repository, or nobody has seen its agent', () => {
     expect(blocks(plan())).toEqual([['DATA_NEEDS_BACKUP_NETWORK', ['52:54:00:00:00:01']]]);
     expect(blocks(plan({ present: { nics: [production, backup] } }))).toEqual([['DATA_NEEDS_BACKUP_NETWORK', ['52:54:00:00:00:01', '52:54:00:00:00:02']]]);
-    expect(blocks(plan({ present: { nics: [production, backup] }, manifest: { agentBefore: 'absent' } }, { protection: declared }))).toEqual([['DATA_NEEDS_AGENT', ['uploads']]]);
-    expect(blocks(plan({ present: { nics: [production, backup] } }, { protection: { ...declared, ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } } }))).toEqual([]);
+    expect(blocks(plan({ present: { nics: [production, backup] }, manifest: { agentBefore: 'absent' } }, { protection: declared }))).toEqual([
+      ['DATA_NEEDS_AGENT', ['uploads']],
+    ]);
+    expect(
+      blocks(
+        plan(
+          { present: { nics: [production, backup] } },
+          { protection: { ...declared, ssh: { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' } } },
+        ),
+      ),
+    ).toEqual([]);
   });
 
   it('names checks over SSH that no NIC lets through', () => {
     const ssh = { host: '192.0.2.10', port: 22, user: 'root', sudo: false, hostKey: 'ssh-ed25519 AAAA' };
-    expect(blocks(plan({}, { data: [], protection: { ...source().protection, ssh, healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] } }))).toEqual([['HEALTH_CHECK_NEEDS_BACKUP_NETWORK', ['database (command)']]]);
+    expect(
+      blocks(
+        plan(
+          {},
+          {
+            data: [],
+            protection: { ...source().protection, ssh, healthChecks: [CHECK, { name: 'port', kind: 'tcp', host: 'db01', port: 5432, timeoutSeconds: 60 }] },
+          },
+        ),
+      ),
+    ).toEqual([['HEALTH_CHECK_NEEDS_BACKUP_NETWORK', ['database (command)']]]);
   });
 
   it('says what is lost of the system and of the data', () => {
@@ -363,7 +623,8 @@ describe('a plan with data that follows the image', () => {
       'Settings, packages and passwords changed since then go back as well.',
     ]);
     expect(planRestore(source(), survey({ present: { disks: [disk('vda'), disk('vdb'), disk('vdc')] } }), NOW).losses.slice(1)).toEqual([
-      'The restored server does not have vdb, vdc attached.', 'Settings, packages and passwords changed since then go back as well.',
+      'The restored server does not have vdb, vdc attached.',
+      'Settings, packages and passwords changed since then go back as well.',
     ]);
     expect(planRestore(source(), survey({ present: null }), NOW).losses).toHaveLength(2);
   });
@@ -376,19 +637,28 @@ describe('staleness', () => {
     expect(staleness(planRestore(source(), survey({ present: { refusals: [saved] } }), NOW), survey({ present: { refusals: [saved] } }))).toEqual([]);
     // Only what blocks: the rest is what the restore mends.
     expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { refusals: [missing] } }))).toEqual([]);
-    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { refusals: [missing, saved] } }))).toEqual(['The server as it stands: memory was saved']);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { refusals: [missing, saved] } }))).toEqual([
+      'The server as it stands: memory was saved',
+    ]);
     const gone = planRestore(source(), survey({ present: null }), NOW);
     expect(staleness(gone, survey({ present: null }))).toEqual([]);
     expect(staleness(gone, survey())).toEqual(['the server exists on the hypervisor again', 'the disks were [] and are now [vda /srv/vm/vda.qcow2]']);
-    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: null }))).toEqual(['the server is gone from the hypervisor', 'the disks were [vda /srv/vm/vda.qcow2] and are now []']);
-    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { definitionFingerprint: 'f2' } }))).toEqual(['the definition of the server was changed']);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: null }))).toEqual([
+      'the server is gone from the hypervisor',
+      'the disks were [vda /srv/vm/vda.qcow2] and are now []',
+    ]);
+    expect(staleness(planRestore(source(), survey(), NOW), survey({ present: { definitionFingerprint: 'f2' } }))).toEqual([
+      'the definition of the server was changed',
+    ]);
     expect(staleness(planRestore(source(), survey(), NOW), survey({ manifest: { recoveryPointId: 'rp_2' } }))).toEqual(['the recovery point was changed']);
   });
 
   it('does not mind in which order the disks are told', () => {
     const disks = [disk('vda'), disk('vdb')];
     expect(staleness(planRestore(source(), survey({ present: { disks } }), NOW), survey({ present: { disks: [...disks].reverse() } }))).toEqual([]);
-    expect(staleness(planRestore(source(), survey({ present: { disks } }), NOW), survey({ present: { disks: [disk('vdc'), disk('vda')] } }))).toEqual(['the disks were [vda /srv/vm/vda.qcow2, vdb /srv/vm/vdb.qcow2] and are now [vda /srv/vm/vda.qcow2, vdc /srv/vm/vdc.qcow2]']);
+    expect(staleness(planRestore(source(), survey({ present: { disks } }), NOW), survey({ present: { disks: [disk('vdc'), disk('vda')] } }))).toEqual([
+      'the disks were [vda /srv/vm/vda.qcow2, vdb /srv/vm/vdb.qcow2] and are now [vda /srv/vm/vda.qcow2, vdc /srv/vm/vdc.qcow2]',
+    ]);
   });
 
   const planned = planRestore(source(), survey(), NOW);
@@ -400,7 +670,11 @@ describe('staleness', () => {
     ['another recovery point', { ...survey(), manifestSha256: 'b' }, 'the recovery point was changed'],
     ['another disk', survey({ present: { disks: [disk('vdb')] } }), 'the disks were [vda /srv/vm/vda.qcow2] and are now [vdb /srv/vm/vdb.qcow2]'],
     ['a server that somebody has repaired', survey({ present: answering }), 'the guest agent did not answer and answers now: the server is alive'],
-    ['memory saved meanwhile', survey({ present: { refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'memory was saved', hint: '' }] } }), 'The server as it stands: memory was saved'],
+    [
+      'memory saved meanwhile',
+      survey({ present: { refusals: [{ code: 'SERVER_HAS_SAVED_STATE', message: 'memory was saved', hint: '' }] } }),
+      'The server as it stands: memory was saved',
+    ],
   ])('names %s', (_what, now, sentence) => {
     expect(staleness(planned, now)).toContain(sentence);
   });

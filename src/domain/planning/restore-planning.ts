@@ -14,9 +14,9 @@ import { addedSince, compareDiskSets, keptChanges, keptFindings, keptLosses, kep
 export const SPACE_RESERVE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Makes the plan of an image restore. Pure: the same survey and moment give the same plan.
- * The present definition is kept unless the server is gone or its disk set differs; then the recovery point's is used and a finding says so. With kept disks it is always the present one.
- * Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done.
+ * Makes the plan of an image restore. Pure: the same survey and moment give the same plan. The present definition is kept unless the server is gone or its
+ * disk set differs; then the recovery point's is used and a finding says so. With kept disks it is always the present one. Throws `DISK_NOT_FOUND`,
+ * `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done.
  */
 export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date): RestorePlanBody {
   const { present, manifest, targets } = survey;
@@ -110,7 +110,10 @@ function pointsInTime(imageAt: string, choices: readonly DataChoice[]): readonly
 }
 
 /** How a server is, for whoever wants to put it back into this state. A server that is gone is off. */
-export const stateNow = (present: ServerInspection | null): StateBefore => ({ powerState: present?.powerState ?? 'off', agent: present?.agent.state ?? 'absent' });
+export const stateNow = (present: ServerInspection | null): StateBefore => ({
+  powerState: present?.powerState ?? 'off',
+  agent: present?.agent.state ?? 'absent',
+});
 
 /** Every NIC that is not declared as one of the backup network: an undeclared one must not talk to anybody by mistake. */
 function productionMacs(nics: readonly Pick<NicInspection, 'mac'>[], { protection }: PlanSource): readonly string[] {
@@ -139,7 +142,11 @@ export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings' | 'ke
   if (planned.definitionFingerprint === null && now.definitionFingerprint !== null) changes.push('the server exists on the hypervisor again');
   else if (planned.definitionFingerprint !== null && now.definitionFingerprint === null) changes.push('the server is gone from the hypervisor');
   else if (planned.definitionFingerprint !== now.definitionFingerprint) changes.push('the definition of the server was changed');
-  const list = (basis: PlanBasis): string => basis.disks.map(({ target, path }) => `${target} ${path}`).sort().join(', ');
+  const list = (basis: PlanBasis): string =>
+    basis.disks
+      .map(({ target, path }) => `${target} ${path}`)
+      .sort()
+      .join(', ');
   if (list(planned) !== list(now)) changes.push(`the disks were [${list(planned)}] and are now [${list(now)}]`);
   if (planned.recoveryPointId !== now.recoveryPointId || planned.manifestSha256 !== now.manifestSha256) changes.push('the recovery point was changed');
   // Somebody may have repaired it meanwhile: a server that has come back to life must not be overwritten on the word of an old plan.
@@ -154,7 +161,14 @@ const agentWasSeen = ({ present, manifest }: RestoreSurvey): boolean => manifest
 
 function presenceFindings({ present, manifest }: RestoreSurvey): readonly Finding[] {
   if (present === null) {
-    return [{ code: 'SERVER_GONE', severity: 'warn', message: 'The hypervisor no longer knows this server; it is defined anew from the recovery point.', evidence: [`uuid ${manifest.server.uuid}`] }];
+    return [
+      {
+        code: 'SERVER_GONE',
+        severity: 'warn',
+        message: 'The hypervisor no longer knows this server; it is defined anew from the recovery point.',
+        evidence: [`uuid ${manifest.server.uuid}`],
+      },
+    ];
   }
   if (present.powerState === 'off') return [{ code: 'SERVER_OFF', severity: 'ok', message: 'The server is off.', evidence: [] }];
   if (present.agent.state === 'answering') {
@@ -235,7 +249,9 @@ function mediaFindings(media: RestoreSurvey['manifest']['removableMedia'], missi
   const gone = media.filter(({ source }) => source !== null && missing.includes(source));
   const there = media.filter((medium) => !gone.includes(medium));
   return [
-    ...(there.length === 0 ? [] : [{ code: 'REMOVABLE_MEDIA', severity: 'ok' as const, message: 'CD-ROMs and floppies are recorded, not copied.', evidence: shown(there) }]),
+    ...(there.length === 0
+      ? []
+      : [{ code: 'REMOVABLE_MEDIA', severity: 'ok' as const, message: 'CD-ROMs and floppies are recorded, not copied.', evidence: shown(there) }]),
     ...(gone.length === 0
       ? []
       : [
@@ -263,7 +279,12 @@ function startFindings(survey: RestoreSurvey, renewsGenerationId: boolean): read
     });
   }
   if (renewsGenerationId) {
-    findings.push({ code: 'GENERATION_ID_RENEWED', severity: 'ok', message: 'The server gets a fresh generation id, so that software in it notices the journey in time.', evidence: [] });
+    findings.push({
+      code: 'GENERATION_ID_RENEWED',
+      severity: 'ok',
+      message: 'The server gets a fresh generation id, so that software in it notices the journey in time.',
+      evidence: [],
+    });
   }
   return findings;
 }
@@ -282,11 +303,23 @@ function quarantineFindings({ protection }: PlanSource, quarantinedMacs: readonl
   }
   const gone = protection.nics.filter(({ mac, role }) => role === 'production' && !quarantinedMacs.some((known) => known.toLowerCase() === mac.toLowerCase()));
   if (gone.length > 0) {
-    findings.push({ code: 'NIC_NOT_PRESENT', severity: 'warn', message: 'Declared production NICs are not in the definition that is used.', remedy: 'Correct "nics" of the server in the estate file.', evidence: gone.map(({ mac }) => mac) });
+    findings.push({
+      code: 'NIC_NOT_PRESENT',
+      severity: 'warn',
+      message: 'Declared production NICs are not in the definition that is used.',
+      remedy: 'Correct "nics" of the server in the estate file.',
+      evidence: gone.map(({ mac }) => mac),
+    });
   }
   const { healthChecks } = protection;
   if (healthChecks.length === 0) {
-    findings.push({ code: 'NO_HEALTH_CHECKS', severity: 'ok', message: 'No health check is declared: the server goes live when it has started.', remedy: 'Declare "healthChecks" of the server.', evidence: [] });
+    findings.push({
+      code: 'NO_HEALTH_CHECKS',
+      severity: 'ok',
+      message: 'No health check is declared: the server goes live when it has started.',
+      remedy: 'Declare "healthChecks" of the server.',
+      evidence: [],
+    });
   }
   const needAgent = healthChecks.filter(({ kind }) => kind !== 'tcp');
   if (needAgent.length > 0 && !waitsForAgent && protection.ssh == null) {
@@ -331,7 +364,9 @@ function spaceFindings({ directory, neededBytes, freeBytes }: SpaceNeed, { openW
 /** What a responder can give up at once. */
 function confirmable(openWayBacks: PlanSource['openWayBacks']): string {
   const [oldest] = openWayBacks.filter(({ wentLiveAt }) => wentLiveAt !== null).toReversed();
-  return oldest === undefined ? '' : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: modosu run confirm ${oldest.runId} deletes them.`;
+  return oldest === undefined
+    ? ''
+    : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: modosu run confirm ${oldest.runId} deletes them.`;
 }
 
 /** Data is brought back by programs that run in the guest. */
@@ -363,24 +398,39 @@ function dataNeedsNetwork(data: readonly PlannedData[], nics: readonly Pick<NicI
 }
 
 /** Programs that are run over SSH too. */
-function checksNeedNetwork({ ssh, healthChecks }: PlanSource['protection'], nics: readonly Pick<NicInspection, 'mac'>[], quarantinedMacs: readonly string[]): readonly Finding[] {
+function checksNeedNetwork(
+  { ssh, healthChecks }: PlanSource['protection'],
+  nics: readonly Pick<NicInspection, 'mac'>[],
+  quarantinedMacs: readonly string[],
+): readonly Finding[] {
   const inGuest = healthChecks.filter(({ kind }) => kind !== 'tcp');
   if (ssh == null || inGuest.length === 0 || nics.some(({ mac }) => !quarantinedMacs.includes(mac))) return [];
   return [
     {
       code: 'HEALTH_CHECK_NEEDS_BACKUP_NETWORK',
       severity: 'block',
-      message: 'Health checks are run in the guest over SSH, and every NIC of the server is down in quarantine: they would fail, and the restore would be undone.',
+      message:
+        'Health checks are run in the guest over SSH, and every NIC of the server is down in quarantine: they would fail, and the restore would be undone.',
       remedy: 'Declare the NIC of the backup network under "nics" of the server (role: backup), with its address as the host of "ssh".',
       evidence: inGuest.map(({ name, kind }) => `${name} (${kind})`),
     },
   ];
 }
 
-function describeLosses({ present, manifest }: RestoreSurvey, restored: readonly string[], kept: readonly KeptDisk[], data: readonly PlannedData[], now: Date): readonly string[] {
+function describeLosses(
+  { present, manifest }: RestoreSurvey,
+  restored: readonly string[],
+  kept: readonly KeptDisk[],
+  data: readonly PlannedData[],
+  now: Date,
+): readonly string[] {
   const age = describeAge(manifest.pointInTime, now);
-  const losses = [`Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; ${present === null ? 'the server is gone, and what still lies where its disks were is left alone' : 'it stays readable in the old volumes'}.`, ...keptLosses(kept)];
-  for (const { item, pointInTime } of data) losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
+  const losses = [
+    `Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; ${present === null ? 'the server is gone, and what still lies where its disks were is left alone' : 'it stays readable in the old volumes'}.`,
+    ...keptLosses(kept),
+  ];
+  for (const { item, pointInTime } of data)
+    losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
   const detached = present === null || kept.length > 0 ? [] : addedSince(present, manifest.disks, []);
   if (detached.length > 0) losses.push(`The restored server does not have ${detached.map(({ target }) => target).join(', ')} attached.`);
   losses.push('Settings, packages and passwords changed since then go back as well.');

@@ -1,7 +1,7 @@
 import type { PlanSource } from '../../contracts/activities';
 import { ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
-import type { Finding, KeptDisk, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
+import { keptDisksOf, type Finding, type KeptDisk, type RestorePlanBody, type RestoreSurvey } from '../../contracts/plan';
 import { diskRole } from '../../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../../contracts/server';
 
@@ -10,19 +10,23 @@ import type { DiskInspection, ServerInspection } from '../../contracts/server';
 const WITHOUT = 'Plan again without --keep-disk: all disks come back from the recovery point then.';
 
 /**
- * The disks that are to be kept, in the order in which they were named. Throws `DISK_NOT_FOUND` for a target the server does not have, `DISK_NOT_KEEPABLE` for one that is not
- * declared as data or is not intact, when nothing would be left to restore, and when the server is gone.
+ * The disks that are to be kept, in the order in which they were named. Throws `DISK_NOT_FOUND` for a target the server does not have, `DISK_NOT_KEEPABLE`
+ * for one that is not declared as data or is not intact, when nothing would be left to restore, and when the server is gone.
  */
 export function requireKeepable(source: Pick<PlanSource, 'serverName' | 'protection' | 'keepDisks'>, survey: RestoreSurvey): readonly KeptDisk[] {
   const { serverName, protection, keepDisks = [] } = source;
   if (keepDisks.length === 0) return [];
   const { present } = survey;
   const targets = keepDisks.join(', ');
-  if (present === null) throw notKeepable(targets, `${targets} cannot be kept: the hypervisor no longer knows ${serverName}, and no definition names its disks.`);
+  if (present === null)
+    throw notKeepable(targets, `${targets} cannot be kept: the hypervisor no longer knows ${serverName}, and no definition names its disks.`);
   const kept = keepDisks.map((target): KeptDisk => {
     const disk = present.disks.find((candidate) => candidate.target === target);
     if (disk === undefined) {
-      throw new ModosuError('DISK_NOT_FOUND', `${serverName} has no disk ${target}.`, { hint: `It has ${listed(present.disks)}: name one of them, by its target.`, context: { target } });
+      throw new ModosuError('DISK_NOT_FOUND', `${serverName} has no disk ${target}.`, {
+        hint: `It has ${listed(present.disks)}: name one of them, by its target.`,
+        context: { target },
+      });
     }
     if (diskRole(protection, target) !== 'data') {
       throw new ModosuError('DISK_NOT_KEEPABLE', `${target} counts as a system disk of ${serverName}: a restore brings it back with the image.`, {
@@ -34,7 +38,7 @@ export function requireKeepable(source: Pick<PlanSource, 'serverName' | 'protect
     if (problem !== null) throw notKeepable(target, `${target} cannot be kept: ${problem}`);
     return { target, path: disk.path, virtualSizeBytes: disk.virtualSizeBytes };
   });
-  if (!leavesSomething(survey, keepDisks)) throw notKeepable(targets, `With ${targets} kept nothing of ${serverName} would be restored.`);
+  if (!leavesSomething(present, survey, keepDisks)) throw notKeepable(targets, `With ${targets} kept nothing of ${serverName} would be restored.`);
   return kept;
 }
 
@@ -44,13 +48,14 @@ const notKeepable = (target: string, message: string): ModosuError => new Modosu
 export function whyNotIntact(present: ServerInspection, disk: DiskInspection): string | null {
   const differs = present.refusals.find(({ code }) => code === 'SERVER_DEFINITION_DIFFERS');
   if (differs !== undefined) return `${differs.message} Nobody can say which file holds its newest data.`;
-  if (disk.virtualSizeBytes === 0) return present.refusals.find(({ message }) => message.includes(disk.path))?.message ?? `its file ${disk.path} is empty or cannot be read.`;
+  if (disk.virtualSizeBytes === 0)
+    return present.refusals.find(({ message }) => message.includes(disk.path))?.message ?? `its file ${disk.path} is empty or cannot be read.`;
   const twin = present.disks.find((other) => other.target !== disk.target && other.path === disk.path);
   return twin === undefined ? null : `it is the same file as ${twin.target}.`;
 }
 
-const leavesSomething = ({ present, manifest }: RestoreSurvey, kept: readonly string[]): boolean =>
-  (present?.disks ?? []).some(({ target }) => !kept.includes(target)) && manifest.disks.some(({ target }) => !kept.includes(target));
+const leavesSomething = (present: ServerInspection, { manifest }: RestoreSurvey, kept: readonly string[]): boolean =>
+  present.disks.some(({ target }) => !kept.includes(target)) && manifest.disks.some(({ target }) => !kept.includes(target));
 
 /** How the disks that are not kept differ from those of the recovery point, one line each. */
 export function compareDiskSets({ present, manifest }: RestoreSurvey, kept: readonly string[]): readonly string[] {
@@ -58,7 +63,9 @@ export function compareDiskSets({ present, manifest }: RestoreSurvey, kept: read
   const now = new Map(present.disks.map((disk) => [disk.target, disk]));
   const then = new Map(manifest.disks.map((disk) => [disk.target, disk]));
   return [
-    ...[...then.values()].filter(({ target }) => !now.has(target)).map(({ target, virtualSizeBytes }) => `- ${target} (${formatBytes(virtualSizeBytes)}) is in the recovery point, the server has it no more`),
+    ...[...then.values()]
+      .filter(({ target }) => !now.has(target))
+      .map(({ target, virtualSizeBytes }) => `- ${target} (${formatBytes(virtualSizeBytes)}) is in the recovery point, the server has it no more`),
     ...addedSince(present, manifest.disks, kept).map(({ target, path }) => `+ ${target} (${path}) was added since and is not in the recovery point`),
   ];
 }
@@ -74,7 +81,9 @@ export function keptFindings(kept: readonly KeptDisk[], restored: readonly strin
   const isCut = present.powerState !== 'off' && present.agent.state !== 'answering';
   const resized = kept.flatMap(({ target, virtualSizeBytes }) => {
     const then = manifest.disks.find((disk) => disk.target === target);
-    return then === undefined || then.virtualSizeBytes === virtualSizeBytes ? [] : [`${target} is ${formatBytes(virtualSizeBytes)} now and was ${formatBytes(then.virtualSizeBytes)} in the recovery point`];
+    return then === undefined || then.virtualSizeBytes === virtualSizeBytes
+      ? []
+      : [`${target} is ${formatBytes(virtualSizeBytes)} now and was ${formatBytes(then.virtualSizeBytes)} in the recovery point`];
   });
   return [
     {
@@ -82,7 +91,10 @@ export function keptFindings(kept: readonly KeptDisk[], restored: readonly strin
       severity: isCut ? 'warn' : 'ok',
       message: `${targets} ${stays(kept)} as now and ${are(kept)} newer than ${listed(restored.map((target) => ({ target })))}: programs there meet data that they have not written yet.`,
       evidence: [
-        ...kept.map(({ target, path, virtualSizeBytes }) => `${target} ${path} (${formatBytes(virtualSizeBytes)})${manifest.disks.some((disk) => disk.target === target) ? '' : ', added since the recovery point'}`),
+        ...kept.map(
+          ({ target, path, virtualSizeBytes }) =>
+            `${target} ${path} (${formatBytes(virtualSizeBytes)})${manifest.disks.some((disk) => disk.target === target) ? '' : ', added since the recovery point'}`,
+        ),
         consistencyNow(present, isCut),
       ],
     },
@@ -102,18 +114,31 @@ export function keptFindings(kept: readonly KeptDisk[], restored: readonly strin
 
 function consistencyNow({ powerState }: ServerInspection, isCut: boolean): string {
   if (powerState === 'off') return 'the server is off: they are as it has left them, cleanly or not';
-  return isCut ? 'the power of the server is cut: crash-consistent, as after a power failure' : 'the server is shut down by its guest agent first: unmounted cleanly';
+  return isCut
+    ? 'the power of the server is cut: crash-consistent, as after a power failure'
+    : 'the server is shut down by its guest agent first: unmounted cleanly';
 }
 
 /** With kept disks only the present definition can be used: that of the recovery point may mean another disk by the same target. */
-export function keptSetFindings(source: Pick<PlanSource, 'protection'>, { present, manifest }: RestoreSurvey, kept: readonly string[], differences: readonly string[]): readonly Finding[] {
-  const alsoData = present === null ? [] : addedSince(present, manifest.disks, kept).filter((disk) => diskRole(source.protection, disk.target) === 'data' && whyNotIntact(present, disk) === null);
+export function keptSetFindings(
+  source: Pick<PlanSource, 'protection'>,
+  { present, manifest }: RestoreSurvey,
+  kept: readonly string[],
+  differences: readonly string[],
+): readonly Finding[] {
+  const alsoData =
+    present === null
+      ? []
+      : addedSince(present, manifest.disks, kept).filter((disk) => diskRole(source.protection, disk.target) === 'data' && whyNotIntact(present, disk) === null);
   return [
     {
       code: 'DISK_SET_DIFFERS',
       severity: 'block',
       message: 'Disks are kept only with the present definition, and its other disks are not those of the recovery point.',
-      remedy: alsoData.length > 0 ? `Keep them as well: ${options(alsoData)}` : 'Make the disks of the definition those of the recovery point, or plan without --keep-disk.',
+      remedy:
+        alsoData.length > 0
+          ? `Keep them as well: ${options(alsoData)}`
+          : 'Make the disks of the definition those of the recovery point, or plan without --keep-disk.',
       evidence: differences,
     },
   ];
@@ -124,11 +149,13 @@ export function salvageFindings({ protection }: Pick<PlanSource, 'protection'>, 
   const { present, manifest } = survey;
   if (present === null) return [];
   const keptTargets = kept.map(({ target }) => target);
-  const offered = present.disks.filter((disk) => !keptTargets.includes(disk.target) && diskRole(protection, disk.target) === 'data' && whyNotIntact(present, disk) === null);
+  const offered = present.disks.filter(
+    (disk) => !keptTargets.includes(disk.target) && diskRole(protection, disk.target) === 'data' && whyNotIntact(present, disk) === null,
+  );
   if (offered.length === 0) return [];
   const all = [...kept, ...offered];
   const allTargets = all.map(({ target }) => target);
-  if (!leavesSomething(survey, allTargets) || compareDiskSets(survey, allTargets).length > 0) return [];
+  if (!leavesSomething(present, survey, allTargets) || compareDiskSets(survey, allTargets).length > 0) return [];
 
   const restored = manifest.disks.filter(({ target }) => !keptTargets.includes(target));
   const detached = offered.filter(({ target }) => !manifest.disks.some((disk) => disk.target === target));
@@ -158,12 +185,15 @@ export const keptLosses = (kept: readonly KeptDisk[]): readonly string[] =>
 
 /** What has happened to kept disks since the plan was made; that their files are the same is the basis of every plan. */
 export function keptChanges(plan: Pick<RestorePlanBody, 'keptDisks'>, { present }: RestoreSurvey): readonly string[] {
-  return (plan.keptDisks ?? []).flatMap(({ target, virtualSizeBytes }) => {
-    const disk = present?.disks.find((candidate) => candidate.target === target);
-    if (present === null || disk === undefined) return [];
+  if (present === null) return [];
+  return keptDisksOf(plan).flatMap(({ target, virtualSizeBytes }) => {
+    const disk = present.disks.find((candidate) => candidate.target === target);
+    if (disk === undefined) return [];
     const problem = whyNotIntact(present, disk);
     if (problem !== null) return [`${target} can no longer be kept: ${problem}`];
-    return disk.virtualSizeBytes === virtualSizeBytes ? [] : [`${target}, which is to be kept, had ${formatBytes(virtualSizeBytes)} and has ${formatBytes(disk.virtualSizeBytes)}`];
+    return disk.virtualSizeBytes === virtualSizeBytes
+      ? []
+      : [`${target}, which is to be kept, had ${formatBytes(virtualSizeBytes)} and has ${formatBytes(disk.virtualSizeBytes)}`];
   });
 }
 

@@ -6,8 +6,8 @@ import { stateNow } from './restore-planning';
 import { undoSteps } from '../steps/restore-steps';
 
 /**
- * Makes the plan of an undo: back to the volumes that a run has replaced. Pure. Before go-live nothing is lost; after it, what was written since is not in the server any
- * more, and stays in the volumes that are kept for a redo. Disks that the run has left as they were stay as they are now.
+ * Makes the plan of an undo: back to the volumes that a run has replaced. Pure. Before go-live nothing is lost; after it, what was written since is not in
+ * the server any more, and stays in the volumes that are kept for a redo. Disks that the run has left as they were stay as they are now.
  */
 export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): UndoPlanBody {
   const { wayBack, undoneRun } = source;
@@ -36,8 +36,14 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): Und
     returnsTo: before,
     before: stateNow(present),
     // A server that did not answer before the restore cannot be waited for after the undo.
-    steps: data !== null ? DATA_UNDO_STEPS : undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
-    findings: data !== null ? dataFindings(survey) : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source)],
+    steps:
+      data !== null
+        ? DATA_UNDO_STEPS
+        : undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
+    findings:
+      data !== null
+        ? dataFindings(survey)
+        : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source)],
     losses: data !== null ? (survey.data?.losses ?? []) : describeLosses(source, volumes, now),
     ...(data === null ? {} : { data: { record: data, changes: survey.data?.changes ?? [] } }),
     basis: undoBasis(survey),
@@ -56,7 +62,11 @@ export function undoStaleness(plan: Pick<UndoPlanBody, 'basis'>, survey: UndoSur
   const changes: string[] = [];
   if (now.definitionFingerprint === null) changes.push('the server is gone from the hypervisor');
   else if (now.definitionFingerprint !== plan.basis.definitionFingerprint) changes.push('the definition of the server was changed');
-  const list = ({ disks }: UndoPlanBody['basis']): string => disks.map(({ target, path }) => `${target} ${path}`).sort().join(', ');
+  const list = ({ disks }: UndoPlanBody['basis']): string =>
+    disks
+      .map(({ target, path }) => `${target} ${path}`)
+      .sort()
+      .join(', ');
   if (list(now) !== list(plan.basis)) changes.push(`the disks were [${list(plan.basis)}] and are now [${list(now)}]`);
   if (survey.wayBack === null) changes.push('the volumes to return to are no longer kept');
   else if (!survey.wayBack.complete) changes.push('a kept volume is missing or was exchanged');
@@ -115,7 +125,15 @@ function unchangedFindings(survey: UndoSurvey): readonly Finding[] {
 
 function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
   if (present === null) {
-    return [{ code: 'SERVER_GONE', severity: 'block', message: 'The hypervisor no longer knows this server: there is no definition to keep.', remedy: 'Restore it from a recovery point.', evidence: [] }];
+    return [
+      {
+        code: 'SERVER_GONE',
+        severity: 'block',
+        message: 'The hypervisor no longer knows this server: there is no definition to keep.',
+        remedy: 'Restore it from a recovery point.',
+        evidence: [],
+      },
+    ];
   }
   const saved = present.refusals.find(({ code }) => code === 'SERVER_HAS_SAVED_STATE');
   if (saved !== undefined) return [{ code: saved.code, severity: 'block', message: saved.message, remedy: saved.hint, evidence: [] }];
@@ -124,7 +142,10 @@ function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
     {
       code: present.agent.state === 'answering' ? 'SERVER_ALIVE' : 'SERVER_NOT_ANSWERING',
       severity: present.agent.state === 'answering' ? 'warn' : 'ok',
-      message: present.agent.state === 'answering' ? 'The server is running and its guest agent answers: it is shut down by this undo.' : 'The guest agent does not answer: the power of the server is cut.',
+      message:
+        present.agent.state === 'answering'
+          ? 'The server is running and its guest agent answers: it is shut down by this undo.'
+          : 'The guest agent does not answer: the power of the server is cut.',
       evidence: [`power state ${present.powerState}`],
     },
   ];
@@ -132,15 +153,43 @@ function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
 
 /** The server runs on: what goes back lies in its guest. */
 function dataFindings({ present, data }: UndoSurvey): readonly Finding[] {
-  if (present?.agent.state === 'answering') return [{ code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] }, ...(data?.findings ?? [])];
-  return [{ code: 'AGENT_SILENT', severity: 'block', message: 'The guest agent does not answer: what is kept lies inside the guest.', remedy: 'Start the server and its guest agent, then plan again.', evidence: [`power state ${present?.powerState ?? 'gone'}`] }];
+  if (present?.agent.state === 'answering')
+    return [
+      { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] },
+      ...(data?.findings ?? []),
+    ];
+  return [
+    {
+      code: 'AGENT_SILENT',
+      severity: 'block',
+      message: 'The guest agent does not answer: what is kept lies inside the guest.',
+      remedy: 'Start the server and its guest agent, then plan again.',
+      evidence: [`power state ${present?.powerState ?? 'gone'}`],
+    },
+  ];
 }
 
 function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): readonly Finding[] {
   if (kept === null) {
-    return [{ code: 'WAY_BACK_NOT_FOUND', severity: 'block', message: 'The host of the hypervisor has kept nothing of this run.', remedy: 'Restore from a recovery point instead.', evidence: [`run ${wayBack.runId}`] }];
+    return [
+      {
+        code: 'WAY_BACK_NOT_FOUND',
+        severity: 'block',
+        message: 'The host of the hypervisor has kept nothing of this run.',
+        remedy: 'Restore from a recovery point instead.',
+        evidence: [`run ${wayBack.runId}`],
+      },
+    ];
   }
-  if (kept.complete) return [{ code: 'WAY_BACK_COMPLETE', severity: 'ok', message: 'Every kept volume is there.', evidence: kept.volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`) }];
+  if (kept.complete)
+    return [
+      {
+        code: 'WAY_BACK_COMPLETE',
+        severity: 'ok',
+        message: 'Every kept volume is there.',
+        evidence: kept.volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`),
+      },
+    ];
   return [
     {
       code: 'WAY_BACK_INCOMPLETE',
@@ -153,7 +202,8 @@ function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): r
 }
 
 function returnFindings({ wayBack: { before } }: UndoSource): readonly Finding[] {
-  if (before.powerState === 'off') return [{ code: 'STAYS_OFF', severity: 'ok', message: 'The server was off before, and stays off after the undo.', evidence: [] }];
+  if (before.powerState === 'off')
+    return [{ code: 'STAYS_OFF', severity: 'ok', message: 'The server was off before, and stays off after the undo.', evidence: [] }];
   if (before.agent !== 'answering') {
     return [
       {
@@ -172,9 +222,16 @@ function describeLosses({ wayBack }: UndoSource, volumes: readonly ReturnedVolum
   const { wentLiveAt } = wayBack;
   const returned = volumes.filter((volume) => !stays(volume));
   const staying = volumes.filter(stays).map(({ target }) => target);
-  const notUndone = staying.length === 0 ? [] : [`What was written to ${staying.join(', ')} is NOT undone and not lost: ${staying.length === 1 ? 'that disk stays' : 'those disks stay'} as now, before and after.`];
+  const notUndone =
+    staying.length === 0
+      ? []
+      : [
+          `What was written to ${staying.join(', ')} is NOT undone and not lost: ${staying.length === 1 ? 'that disk stays' : 'those disks stay'} as now, before and after.`,
+        ];
   if (wentLiveAt === null) return notUndone;
-  const written = returned.filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0).map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
+  const written = returned
+    .filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0)
+    .map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
   const counted = written.length === 0 ? '' : ` QEMU counts ${written.join(', ')} since the server was started.`;
   return [
     `Everything written${staying.length === 0 ? '' : ` to ${returned.map(({ target }) => target).join(', ')}`} since it went live at ${wentLiveAt} (${describeAge(wentLiveAt, now)} ago) is not in the server after the undo.${counted}`,

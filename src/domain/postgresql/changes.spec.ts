@@ -7,18 +7,23 @@ const ALL = { takenAt: '2026-03-02T07:00:00.000Z' };
 const orders = tableOf('public', 'orders', { rows: 3, bytes: 100 });
 const customers = tableOf('public', 'cust\nomers', { rows: 5, bytes: 20 });
 const shop = databaseFactsOf({ name: 'sh\nop', tables: [orders, customers] });
-const counted = (...entries: readonly (readonly [Pick<TableFacts, 'schema' | 'name'>, number])[]) => new Map(entries.map(([table, rows]) => [rowsKey(table), rows]));
+const counted = (...entries: readonly (readonly [Pick<TableFacts, 'schema' | 'name'>, number])[]) =>
+  new Map(entries.map(([table, rows]) => [rowsKey(table), rows]));
 const many = (count: number): readonly TableFacts[] => Array.from({ length: count }, (_, index) => tableOf('public', `t${index}`, { rows: 1, bytes: 2 }));
 const numbered = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `public.t${index}`);
 
 describe('a whole database', () => {
   it('that is not there is added, and nothing is lost', () =>
-    expect(describeWhole(ALL, shop, null, new Map())).toEqual({ changes: [{ effect: 'added', what: 'database sh op', count: 2, bytes: 120, examples: ['public.orders', 'public.cust omers'] }], losses: [] }));
+    expect(describeWhole(ALL, shop, null, new Map())).toEqual({
+      changes: [{ effect: 'added', what: 'database sh op', count: 2, bytes: 120, examples: ['public.orders', 'public.cust omers'] }],
+      losses: [],
+    }));
 
   it('that is there is replaced, with what was written to it since', () => {
     const everything = `Everything that was written to sh op after ${ALL.takenAt} is not in the restored database; the present one is kept beside it until the restore is confirmed.`;
     expect(describeWhole(ALL, shop, presentOf(), counted([orders, 3], [customers, 5]))).toEqual({
-      changes: [{ effect: 'replaced', what: 'database sh op', count: 2, bytes: 120, examples: ['public.orders', 'public.cust omers'] }], losses: [everything],
+      changes: [{ effect: 'replaced', what: 'database sh op', count: 2, bytes: 120, examples: ['public.orders', 'public.cust omers'] }],
+      losses: [everything],
     });
     expect(describeWhole(ALL, shop, presentOf(), counted([orders, 4], [customers, 7])).losses).toEqual([
       everything,
@@ -38,8 +43,12 @@ describe('a whole database', () => {
 
   it('loses the tables that were made since', () => {
     const made = Array.from({ length: 6 }, (_, index) => [{ schema: 'ne\nw', name: `t${index}` }, 1] as const);
-    expect(describeWhole(ALL, shop, presentOf(), counted([orders, 3], [customers, 5], ...made.slice(0, 1))).losses[1]).toBe('Tables that were made since are not in the restored database: ne w.t0.');
-    expect(describeWhole(ALL, shop, presentOf(), counted([orders, 3], [customers, 5], ...made)).losses[1]).toBe('Tables that were made since are not in the restored database: ne w.t0, ne w.t1, ne w.t2, ne w.t3, ne w.t4 and 1 more.');
+    expect(describeWhole(ALL, shop, presentOf(), counted([orders, 3], [customers, 5], ...made.slice(0, 1))).losses[1]).toBe(
+      'Tables that were made since are not in the restored database: ne w.t0.',
+    );
+    expect(describeWhole(ALL, shop, presentOf(), counted([orders, 3], [customers, 5], ...made)).losses[1]).toBe(
+      'Tables that were made since are not in the restored database: ne w.t0, ne w.t1, ne w.t2, ne w.t3, ne w.t4 and 1 more.',
+    );
   });
 
   it('is told with twenty names, two hundred tables and twenty losses', () => {
@@ -49,7 +58,9 @@ describe('a whole database', () => {
     expect(changes).toHaveLength(201);
     expect(losses).toHaveLength(22);
     expect(losses[21]).toBe('… and 181 more tables.');
-    expect(describeWhole(ALL, databaseFactsOf({ tables: many(20) }), presentOf(), counted(...many(20).map((table) => [table, 9] as const))).losses).toHaveLength(21);
+    expect(
+      describeWhole(ALL, databaseFactsOf({ tables: many(20) }), presentOf(), counted(...many(20).map((table) => [table, 9] as const))).losses,
+    ).toHaveLength(21);
   });
 });
 
@@ -60,7 +71,10 @@ describe('tables and schemas', () => {
   const facts = databaseFactsOf({ name: 'sh\nop', tables: [orders, customers, part, piece, log] });
 
   it('are put in place, beside, or in the place of rows; schemas are told first', () => {
-    const items = { tables: [tableItem(orders, 'replace'), tableItem(part, 'place'), tableItem(customers, 'beside')], schemas: [schemaItem('au\ndit', [log], 'place')] };
+    const items = {
+      tables: [tableItem(orders, 'replace'), tableItem(part, 'place'), tableItem(customers, 'beside')],
+      schemas: [schemaItem('au\ndit', [log], 'place')],
+    };
     expect(describeObjects(facts, items, counted([orders, 4], [part, 99]))).toEqual({
       changes: [
         { effect: 'added', what: 'schema au dit', count: 1, bytes: 7, examples: ['audit.log'] },
@@ -80,14 +94,25 @@ describe('tables and schemas', () => {
     ]));
 
   it('lose rows that nobody could count', () =>
-    expect(describeObjects(facts, { tables: [tableItem(customers, 'replace')], schemas: [] }, new Map()).losses).toEqual(['The rows of public.cust omers go back in time; the present ones are kept until the restore is confirmed.']));
+    expect(describeObjects(facts, { tables: [tableItem(customers, 'replace')], schemas: [] }, new Map()).losses).toEqual([
+      'The rows of public.cust omers go back in time; the present ones are kept until the restore is confirmed.',
+    ]));
 
   it('are told with twenty names and twenty losses', () => {
     const tables = many(21);
-    const beside = describeObjects(databaseFactsOf({ tables: [...tables, orders] }), { tables: [tableItem(orders, 'place')], schemas: [schemaItem('public', [], 'place')] }, new Map()).changes;
+    const beside = describeObjects(
+      databaseFactsOf({ tables: [...tables, orders] }),
+      { tables: [tableItem(orders, 'place')], schemas: [schemaItem('public', [], 'place')] },
+      new Map(),
+    ).changes;
     expect(beside.at(-1)).toMatchObject({ effect: 'untouched', count: 21, examples: numbered(20) });
-    expect(describeObjects(databaseFactsOf({ tables }), { tables: [], schemas: [schemaItem('public', tables, 'place')] }, new Map()).changes[0]).toMatchObject({ count: 21, bytes: 42, examples: numbered(20) });
-    const replaced = (some: readonly TableFacts[]): readonly string[] => describeObjects(databaseFactsOf({ tables: some }), { tables: some.map((table) => tableItem(table, 'replace')), schemas: [] }, new Map()).losses;
+    expect(describeObjects(databaseFactsOf({ tables }), { tables: [], schemas: [schemaItem('public', tables, 'place')] }, new Map()).changes[0]).toMatchObject({
+      count: 21,
+      bytes: 42,
+      examples: numbered(20),
+    });
+    const replaced = (some: readonly TableFacts[]): readonly string[] =>
+      describeObjects(databaseFactsOf({ tables: some }), { tables: some.map((table) => tableItem(table, 'replace')), schemas: [] }, new Map()).losses;
     expect(replaced(many(20))).toHaveLength(20);
     expect(replaced(many(22)).slice(19)).toEqual([expect.stringContaining('public.t19'), '… and 2 more tables.']);
   });
@@ -123,7 +148,10 @@ describe('an undo', () => {
       changes: [{ effect: 'replaced', what: 'database shop', count: 1, bytes: null, examples: [] }],
       losses: ['How many rows were written since the restore could not be counted in time; the undone database is kept until the undo is confirmed.'],
     });
-    expect(describeObjectsUndo(null)).toEqual({ changes: [], losses: ['How many rows were written since the restore could not be counted in time; the undone rows are kept until the undo is confirmed.'] });
+    expect(describeObjectsUndo(null)).toEqual({
+      changes: [],
+      losses: ['How many rows were written since the restore could not be counted in time; the undone rows are kept until the undo is confirmed.'],
+    });
   });
 
   it('is told with two hundred tables and twenty losses', () => {

@@ -5,21 +5,69 @@ import { filledViews, parseToc, tocForScratch, tocList, tocText, withoutActing, 
 
 const column = (name: string, type = 'text') => ({ name, type, notNull: false, generated: false, identity: false });
 const table = (schema: string, name: string, changes: Partial<TableFacts> = {}): TableFacts => ({
-  schema, name, oid: 16_400, kind: 'table', rows: 3, bytes: 8192, owner: 'o', roles: ['o'], columns: [column('a')], parents: [], bound: null, ...changes,
+  schema,
+  name,
+  oid: 16_400,
+  kind: 'table',
+  rows: 3,
+  bytes: 8192,
+  owner: 'o',
+  roles: ['o'],
+  columns: [column('a')],
+  parents: [],
+  bound: null,
+  ...changes,
 });
 const FACTS: PostgresqlFacts = {
-  format: 'modosu-postgresql-facts', version: 1, engineVersion: '15.18', engineMajor: 15, takenAt: '2026-11-26T04:57:49.505Z', roles: ['o', 'postgres'],
-  databases: [{
-    name: 'shop', file: '0.dump', owner: 'o', encoding: 'UTF8', collate: 'C', ctype: 'C', localeProvider: 'c', icuLocale: null, icuRules: null, connectionLimit: -1, tablespace: 'pg_default',
-    acl: [{ grantee: null, grantor: 'o', privilege: 'CONNECT', grantable: false }], comment: null, settings: [{ role: null, setting: 'work_mem=1MB' }], extensions: [{ name: 'hstore', version: '1.6', schema: 'public' }],
-    tablespaces: [], roles: ['o'], schemas: [{ name: 'public', owner: 'o', roles: ['o'] }, { name: 'audit', owner: 'o', roles: ['o', 'auditor'] }],
-    tables: [
-      table('public', 'orders', { oid: 16_401, roles: ['o', 'app'] }), table('public', 'customers', { oid: 16_402 }), table('audit', 'log', { oid: 16_403 }),
-      table('public', 'part', { oid: 16_404, kind: 'partitioned' }), table('other', 'part_1', { oid: 16_405, parents: [{ schema: 'public', name: 'part' }], bound: "FOR VALUES IN ('x')" }),
-    ],
-    foreignKeys: [{ table: { schema: 'public', name: 'orders' }, references: { schema: 'public', name: 'customers' }, name: 'fk', definition: 'FOREIGN KEY (c) REFERENCES public.customers(id)', validated: true, comment: 'why' }],
-    sizeBytes: 100,
-  }],
+  format: 'modosu-postgresql-facts',
+  version: 1,
+  engineVersion: '15.18',
+  engineMajor: 15,
+  takenAt: '2026-11-26T04:57:49.505Z',
+  roles: ['o', 'postgres'],
+  databases: [
+    {
+      name: 'shop',
+      file: '0.dump',
+      owner: 'o',
+      encoding: 'UTF8',
+      collate: 'C',
+      ctype: 'C',
+      localeProvider: 'c',
+      icuLocale: null,
+      icuRules: null,
+      connectionLimit: -1,
+      tablespace: 'pg_default',
+      acl: [{ grantee: null, grantor: 'o', privilege: 'CONNECT', grantable: false }],
+      comment: null,
+      settings: [{ role: null, setting: 'work_mem=1MB' }],
+      extensions: [{ name: 'hstore', version: '1.6', schema: 'public' }],
+      tablespaces: [],
+      roles: ['o'],
+      schemas: [
+        { name: 'public', owner: 'o', roles: ['o'] },
+        { name: 'audit', owner: 'o', roles: ['o', 'auditor'] },
+      ],
+      tables: [
+        table('public', 'orders', { oid: 16_401, roles: ['o', 'app'] }),
+        table('public', 'customers', { oid: 16_402 }),
+        table('audit', 'log', { oid: 16_403 }),
+        table('public', 'part', { oid: 16_404, kind: 'partitioned' }),
+        table('other', 'part_1', { oid: 16_405, parents: [{ schema: 'public', name: 'part' }], bound: "FOR VALUES IN ('x')" }),
+      ],
+      foreignKeys: [
+        {
+          table: { schema: 'public', name: 'orders' },
+          references: { schema: 'public', name: 'customers' },
+          name: 'fk',
+          definition: 'FOREIGN KEY (c) REFERENCES public.customers(id)',
+          validated: true,
+          comment: 'why',
+        },
+      ],
+      sizeBytes: 100,
+    },
+  ],
 };
 const [SHOP] = FACTS.databases;
 if (SHOP === undefined) throw new Error('no database');
@@ -45,16 +93,63 @@ describe('facts beside the dumps', () => {
     ['no name', altered(({ databases }) => (databases[0]!['owner'] = ''))],
     ['rows that are no number', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = '5'))],
     ['fewer than no rows', altered(({ databases }) => ((databases[0]!['tables'] as { rows: unknown }[])[0]!.rows = -1))],
-    ...([
-      ['encoding', ['utf8', 'UTF 8', '', 'X'.repeat(33), 'x UTF8', 'UTF8; x']], ['collate', ['x'.repeat(256)]], ['ctype', ['x'.repeat(256)]], ['localeProvider', ['cc', '', 'C', 'xc', 'c ']], ['icuLocale', ['x'.repeat(256)]], ['icuRules', ['x'.repeat(100_001)]],
-      ['connectionLimit', [-2, 2 ** 31, null]], ['tablespace', ['']], ['acl', [[{ grantee: null, grantor: 'o', privilege: 'ALL', grantable: false }]]], ['comment', ['x'.repeat(100_001)]], ['settings', [[{ role: '', setting: 'a=b' }]]],
-      ['extensions', [[{ name: 'hstore', version: 'x'.repeat(256), schema: 'public' }]]], ['tablespaces', [['']]], ['roles', [['']]], ['schemas', [[{ name: '', owner: 'o', roles: [] }]]], ['sizeBytes', [-1]], ['file', ['.dump', '12345.dump', 'x1.dump', '1.dump.x', '1xdump']],
-    ] as const).flatMap(([field, values]) => values.map((value): [string, Uint8Array] => [`${field} ${JSON.stringify(value).slice(0, 40)}`, altered(({ databases }) => (databases[0]![field] = value))])),
-    ...([['oid', [0, 2 ** 32]], ['kind', ['view']], ['bytes', [-1]], ['owner', ['']], ['parents', [[{ schema: '', name: 'x' }]]], ['bound', ['DEFAULT x', 'x DEFAULT', 'for values', 'x FOR VALUES IN (1)']], ['columns', [[{ name: 'a', type: 'x'.repeat(1_001), notNull: false, generated: false, identity: false }]]]] as const).flatMap(([field, values]) =>
-      values.map((value): [string, Uint8Array] => [`a table's ${field} ${JSON.stringify(value).slice(0, 40)}`, altered(({ databases }) => ((databases[0]!['tables'] as Record<string, unknown>[])[0]![field] = value))])),
-    ...([['engineVersion', ['15.18; x', 'x15', '', '15.1.2.3', '15.18 ']], ['engineMajor', [8, 1000]], ['takenAt', ['2026-11-26', 'x2026-11-26T04:57:49Z', '2026-11-26T04:57:49Zx', '2026-11-26T04:57:49.Z']], ['roles', [['']]], ['format', ['other']]] as const).flatMap(([field, values]) =>
-      values.map((value): [string, Uint8Array] => [`${field} ${JSON.stringify(value)}`, altered((facts) => (facts[field] = value))])),
-    ['a foreign key that is something else', altered(({ databases }) => ((databases[0]!['foreignKeys'] as { definition: unknown }[])[0]!.definition = 'CHECK (true)'))],
+    ...(
+      [
+        ['encoding', ['utf8', 'UTF 8', '', 'X'.repeat(33), 'x UTF8', 'UTF8; x']],
+        ['collate', ['x'.repeat(256)]],
+        ['ctype', ['x'.repeat(256)]],
+        ['localeProvider', ['cc', '', 'C', 'xc', 'c ']],
+        ['icuLocale', ['x'.repeat(256)]],
+        ['icuRules', ['x'.repeat(100_001)]],
+        ['connectionLimit', [-2, 2 ** 31, null]],
+        ['tablespace', ['']],
+        ['acl', [[{ grantee: null, grantor: 'o', privilege: 'ALL', grantable: false }]]],
+        ['comment', ['x'.repeat(100_001)]],
+        ['settings', [[{ role: '', setting: 'a=b' }]]],
+        ['extensions', [[{ name: 'hstore', version: 'x'.repeat(256), schema: 'public' }]]],
+        ['tablespaces', [['']]],
+        ['roles', [['']]],
+        ['schemas', [[{ name: '', owner: 'o', roles: [] }]]],
+        ['sizeBytes', [-1]],
+        ['file', ['.dump', '12345.dump', 'x1.dump', '1.dump.x', '1xdump']],
+      ] as const
+    ).flatMap(([field, values]) =>
+      values.map((value): [string, Uint8Array] => [
+        `${field} ${JSON.stringify(value).slice(0, 40)}`,
+        altered(({ databases }) => (databases[0]![field] = value)),
+      ]),
+    ),
+    ...(
+      [
+        ['oid', [0, 2 ** 32]],
+        ['kind', ['view']],
+        ['bytes', [-1]],
+        ['owner', ['']],
+        ['parents', [[{ schema: '', name: 'x' }]]],
+        ['bound', ['DEFAULT x', 'x DEFAULT', 'for values', 'x FOR VALUES IN (1)']],
+        ['columns', [[{ name: 'a', type: 'x'.repeat(1_001), notNull: false, generated: false, identity: false }]]],
+      ] as const
+    ).flatMap(([field, values]) =>
+      values.map((value): [string, Uint8Array] => [
+        `a table's ${field} ${JSON.stringify(value).slice(0, 40)}`,
+        altered(({ databases }) => ((databases[0]!['tables'] as Record<string, unknown>[])[0]![field] = value)),
+      ]),
+    ),
+    ...(
+      [
+        ['engineVersion', ['15.18; x', 'x15', '', '15.1.2.3', '15.18 ']],
+        ['engineMajor', [8, 1000]],
+        ['takenAt', ['2026-11-26', 'x2026-11-26T04:57:49Z', '2026-11-26T04:57:49Zx', '2026-11-26T04:57:49.Z']],
+        ['roles', [['']]],
+        ['format', ['other']],
+      ] as const
+    ).flatMap(([field, values]) =>
+      values.map((value): [string, Uint8Array] => [`${field} ${JSON.stringify(value)}`, altered((facts) => (facts[field] = value))]),
+    ),
+    [
+      'a foreign key that is something else',
+      altered(({ databases }) => ((databases[0]!['foreignKeys'] as { definition: unknown }[])[0]!.definition = 'CHECK (true)')),
+    ],
   ])('with %s are refused', (_what, bytes) => expect(() => parseFacts(bytes)).toThrow(expect.objectContaining({ code: 'DUMP_INCOMPLETE' })));
 
   it.each<[string, Uint8Array, string]>([
@@ -66,11 +161,25 @@ describe('facts beside the dumps', () => {
   ])('say what is wrong with them: %s', (_what, bytes, why) => expect(() => parseFacts(bytes)).toThrow(`The facts beside the dumps cannot be read: ${why}.`));
 
   it('may say all that their form allows', () => {
-    const values = { encoding: 'SQL_ASCII', localeProvider: 'i', icuLocale: 'de', icuRules: '&a < b', connectionLimit: 2 ** 31 - 1, comment: 'c', acl: null, file: '1234.dump', tablespaces: ['fast'], roles: [] };
+    const values = {
+      encoding: 'SQL_ASCII',
+      localeProvider: 'i',
+      icuLocale: 'de',
+      icuRules: '&a < b',
+      connectionLimit: 2 ** 31 - 1,
+      comment: 'c',
+      acl: null,
+      file: '1234.dump',
+      tablespaces: ['fast'],
+      roles: [],
+    };
     expect(parseFacts(altered(({ databases }) => Object.assign(databases[0]!, values))).databases[0]).toMatchObject(values);
-    for (const bound of ['DEFAULT', 'FOR VALUES FROM (1) TO (2)', null]) expect(() => parseFacts(altered(({ databases }) => ((databases[0]!['tables'] as { bound: unknown }[])[0]!.bound = bound)))).not.toThrow();
-    for (const engineVersion of ['9', '9.6.24', '17beta1', '15.18', '18devel']) expect(parseFacts(altered((facts) => (facts['engineVersion'] = engineVersion))).engineVersion).toBe(engineVersion);
-    for (const takenAt of ['2026-11-26T04:57:49Z', '2026-11-26T04:57:49.123456Z']) expect(parseFacts(altered((facts) => (facts['takenAt'] = takenAt))).takenAt).toBe(takenAt);
+    for (const bound of ['DEFAULT', 'FOR VALUES FROM (1) TO (2)', null])
+      expect(() => parseFacts(altered(({ databases }) => ((databases[0]!['tables'] as { bound: unknown }[])[0]!.bound = bound)))).not.toThrow();
+    for (const engineVersion of ['9', '9.6.24', '17beta1', '15.18', '18devel'])
+      expect(parseFacts(altered((facts) => (facts['engineVersion'] = engineVersion))).engineVersion).toBe(engineVersion);
+    for (const takenAt of ['2026-11-26T04:57:49Z', '2026-11-26T04:57:49.123456Z'])
+      expect(parseFacts(altered((facts) => (facts['takenAt'] = takenAt))).takenAt).toBe(takenAt);
   });
 
   it('are read up to their limit, and hide no fault of ours', () => {
@@ -78,17 +187,35 @@ describe('facts beside the dumps', () => {
     expect(parseFacts(padded(MAX_FACTS_BYTES))).toEqual(FACTS);
     expect(() => parseFacts(padded(MAX_FACTS_BYTES + 1))).toThrow('cannot be read: it has 16777217 bytes.');
     const fault = new TypeError('ours');
-    expect(() => asFacts(new Proxy({}, { ownKeys: () => { throw fault; } }))).toThrow(fault);
+    expect(() =>
+      asFacts(
+        new Proxy(
+          {},
+          {
+            ownKeys: () => {
+              throw fault;
+            },
+          },
+        ),
+      ),
+    ).toThrow(fault);
   });
 
   it('name at most ten of what they hold', () => {
     const all = { ...FACTS, databases: Array.from({ length: 11 }, (_, index) => ({ ...SHOP, name: `d${index}`, file: `${index}.dump` })) };
-    expect(() => databaseOf(all, 'x'.repeat(70))).toThrow(expect.objectContaining({ message: `The recovery point holds no database "${'x'.repeat(63)}…".`, hint: 'It holds: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9.' }));
+    expect(() => databaseOf(all, 'x'.repeat(70))).toThrow(
+      expect.objectContaining({
+        message: `The recovery point holds no database "${'x'.repeat(63)}…".`,
+        hint: 'It holds: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9.',
+      }),
+    );
   });
 
   it('forge no lines with the names of databases', () => {
     const all = { ...FACTS, databases: [{ ...SHOP, name: 'shop\n2026-01-01 restored\u202e' }] };
-    expect(() => databaseOf(all, 'a\u001b[2Jb')).toThrow(expect.objectContaining({ message: 'The recovery point holds no database "a [2Jb".', hint: 'It holds: shop 2026-01-01 restored .' }));
+    expect(() => databaseOf(all, 'a\u001b[2Jb')).toThrow(
+      expect.objectContaining({ message: 'The recovery point holds no database "a [2Jb".', hint: 'It holds: shop 2026-01-01 restored .' }),
+    );
   });
 
   it('name what they hold for a database they do not hold', () => {
@@ -101,14 +228,32 @@ describe('columns', () => {
   it('are the same by name, type, order and what is demanded of them', () => {
     const [a, b] = [column('a'), column('b', 'integer')];
     expect(sameColumns([a, b], [{ ...a }, { ...b }])).toBe(true);
-    for (const other of [[b, a], [a], [a, { ...b, type: 'bigint' }], [a, { ...b, notNull: true }], [a, { ...b, generated: true }], [a, { ...b, identity: true }]]) {
+    for (const other of [
+      [b, a],
+      [a],
+      [a, { ...b, type: 'bigint' }],
+      [a, { ...b, notNull: true }],
+      [a, { ...b, generated: true }],
+      [a, { ...b, identity: true }],
+    ]) {
       expect(sameColumns([a, b], other)).toBe(false);
       expect(columnDifferences([a, b], other).length).toBeGreaterThan(0);
     }
     expect(columnDifferences([a, b], [a, b])).toEqual([]);
     expect(columnDifferences([a, b], [b, a])).toEqual(['the order of the columns']);
     expect(columnDifferences([a, column('c')], [a, b])).toEqual(['- b integer', '+ c text']);
-    expect(columnDifferences([{ ...a, notNull: true }, { ...b, identity: true }], [{ ...a, generated: true }, { ...b, notNull: true, generated: true, identity: true }])).toEqual(['- a text generated', '- b integer not null generated identity', '+ a text not null', '+ b integer identity']);
+    expect(
+      columnDifferences(
+        [
+          { ...a, notNull: true },
+          { ...b, identity: true },
+        ],
+        [
+          { ...a, generated: true },
+          { ...b, notNull: true, generated: true, identity: true },
+        ],
+      ),
+    ).toEqual(['- a text generated', '- b integer not null generated identity', '+ a text not null', '+ b integer identity']);
   });
 });
 
@@ -117,27 +262,44 @@ describe('what a selection means', () => {
   const live = (schema: string, name: string, kind = 'r', columns = [column('a')]) => ({ schema, name, kind, columns });
 
   it('a name that is not there is answered with one that is near', () => {
-    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' }));
+    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(
+      expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' }),
+    );
     expect(() => selected(SHOP, { tables: [], schemas: ['Audit'] })).toThrow(expect.objectContaining({ hint: 'It holds audit.' }));
-    expect(() => selected(SHOP, { tables: [{ schema: 'x', name: 'completely-different' }], schemas: [] })).toThrow(expect.objectContaining({ hint: 'Choose what the recovery point holds, or another recovery point.' }));
+    expect(() => selected(SHOP, { tables: [{ schema: 'x', name: 'completely-different' }], schemas: [] })).toThrow(
+      expect.objectContaining({ hint: 'Choose what the recovery point holds, or another recovery point.' }),
+    );
   });
 
   it('a name that is not there is told with what was looked for, and where', () => {
-    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(expect.objectContaining({ message: 'The recovery point of shop holds no table public.order.', context: { near: ['public.orders'] } }));
-    expect(() => selected(SHOP, { tables: [], schemas: ['Audit\n'] })).toThrow(expect.objectContaining({ message: 'The recovery point of shop holds no schema Audit .', context: { near: ['audit'] } }));
+    expect(() => selected(SHOP, { tables: [{ schema: 'public', name: 'order' }], schemas: [] })).toThrow(
+      expect.objectContaining({ message: 'The recovery point of shop holds no table public.order.', context: { near: ['public.orders'] } }),
+    );
+    expect(() => selected(SHOP, { tables: [], schemas: ['Audit\n'] })).toThrow(
+      expect.objectContaining({ message: 'The recovery point of shop holds no schema Audit .', context: { near: ['audit'] } }),
+    );
     // Not of a schema that has a table of this name.
-    expect(() => selected(SHOP, { tables: [{ schema: 'audit', name: 'orders' }], schemas: [] })).toThrow(expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT' }));
+    expect(() => selected(SHOP, { tables: [{ schema: 'audit', name: 'orders' }], schemas: [] })).toThrow(
+      expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT' }),
+    );
   });
 
   it('is each thing once, and no table that its schema brings', () => {
-    const [orders, log] = [{ schema: 'public', name: 'orders' }, { schema: 'audit', name: 'log' }];
+    const [orders, log] = [
+      { schema: 'public', name: 'orders' },
+      { schema: 'audit', name: 'log' },
+    ];
     const found = selected(SHOP, { tables: [orders, { ...orders }, log], schemas: ['audit', 'audit'] });
     expect([found.tables.map(({ name }) => name), found.schemas.map(({ name }) => name)]).toEqual([['orders'], ['audit']]);
   });
 
   it('finds what stands there by schema and name', () => {
     const tables = [{ schema: 'public', name: 'orders' }];
-    const [found] = decide(SHOP, { ...select, tables }, { relations: [live('audit', 'orders'), live('public', 'log'), live('public', 'orders', 'v')], schemas: [] }).tables;
+    const [found] = decide(
+      SHOP,
+      { ...select, tables },
+      { relations: [live('audit', 'orders'), live('public', 'log'), live('public', 'orders', 'v')], schemas: [] },
+    ).tables;
     expect(found).toMatchObject({ live: { schema: 'public', name: 'orders', kind: 'v' }, action: 'beside' });
     expect(decide(SHOP, { ...select, tables }, { relations: [live('audit', 'orders')], schemas: [] }).tables).toMatchObject([{ live: null, action: 'place' }]);
   });
@@ -148,24 +310,39 @@ describe('what a selection means', () => {
     expect(missing?.tables.map(({ name }) => name)).toEqual(['log']);
     expect(rolesOf(decide(SHOP, { ...select, schemas: ['audit'] }, { relations: [], schemas: [] }))).toEqual(['o', 'auditor']);
     const both = decide(SHOP, { ...select, schemas: ['audit', 'public'], replace: true }, { relations: [], schemas: ['public'] });
-    expect([both.schemas.map(({ schema }) => schema.name), both.tables.map(({ table: { name } }) => name)]).toEqual([['audit'], ['orders', 'customers', 'part']]);
+    expect([both.schemas.map(({ schema }) => schema.name), both.tables.map(({ table: { name } }) => name)]).toEqual([
+      ['audit'],
+      ['orders', 'customers', 'part'],
+    ]);
   });
 
   it('partitioned tables take the rows of partitioned tables alone', () => {
     const chosen = { ...select, tables: [{ schema: 'public', name: 'part' }], replace: true };
-    for (const [kind, fit] of [['p', true], ['r', false]] as const) expect(decide(SHOP, chosen, { relations: [live('public', 'part', kind)], schemas: [] }).tables.map(fits)).toEqual([fit]);
+    for (const [kind, fit] of [
+      ['p', true],
+      ['r', false],
+    ] as const)
+      expect(decide(SHOP, chosen, { relations: [live('public', 'part', kind)], schemas: [] }).tables.map(fits)).toEqual([fit]);
     expect(decide(SHOP, chosen, { relations: [], schemas: [] }).tables.map(fits)).toEqual([false]);
   });
 
   it('misfits are named, five of them in the message', () => {
     const tables = Array.from({ length: 21 }, (_, index) => table('public', `t${index}`));
     const items = { tables: tables.map((one) => ({ table: one, live: live('public', one.name, 'v'), action: 'replace' as const })), schemas: [] };
-    expect(() => refuseMisfits(items)).toThrow(expect.objectContaining({ message: 'The columns of public.t0, public.t1, public.t2, public.t3, public.t4 are not what they were in the recovery point.', context: { tables: tables.slice(0, 20).map(({ name }) => `public.${name}`) } }));
+    expect(() => refuseMisfits(items)).toThrow(
+      expect.objectContaining({
+        message: 'The columns of public.t0, public.t1, public.t2, public.t3, public.t4 are not what they were in the recovery point.',
+        context: { tables: tables.slice(0, 20).map(({ name }) => `public.${name}`) },
+      }),
+    );
     expect(() => refuseMisfits({ tables: items.tables.map((item) => ({ ...item, action: 'beside' as const })), schemas: [] })).not.toThrow();
   });
 
   it('missing: in place; existing: beside, or its rows replaced', () => {
-    const tables = [{ schema: 'public', name: 'orders' }, { schema: 'public', name: 'customers' }];
+    const tables = [
+      { schema: 'public', name: 'orders' },
+      { schema: 'public', name: 'customers' },
+    ];
     const now = { relations: [live('public', 'orders')], schemas: ['public'] };
     expect(decide(SHOP, { ...select, tables }, now).tables.map(({ action }) => action)).toEqual(['beside', 'place']);
     expect(decide(SHOP, { ...select, tables, replace: true }, now).tables.map(({ action }) => action)).toEqual(['replace', 'place']);
@@ -193,8 +370,22 @@ describe('what a selection means', () => {
 
   it('partitions go with their table', () => {
     expect(withPartitions(SHOP.tables, [{ schema: 'public', name: 'part' }]).map(({ name }) => name)).toEqual(['part', 'part_1']);
-    expect(decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name)).toEqual(['part_1']);
-    expect(decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }, { schema: 'public', name: 'part' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name)).toEqual(['part']);
+    expect(
+      decide(SHOP, { ...select, tables: [{ schema: 'other', name: 'part_1' }] }, { relations: [], schemas: [] }).tables.map((item) => item.table.name),
+    ).toEqual(['part_1']);
+    expect(
+      decide(
+        SHOP,
+        {
+          ...select,
+          tables: [
+            { schema: 'other', name: 'part_1' },
+            { schema: 'public', name: 'part' },
+          ],
+        },
+        { relations: [], schemas: [] },
+      ).tables.map((item) => item.table.name),
+    ).toEqual(['part']);
   });
 });
 
@@ -257,7 +448,13 @@ no entry
     expect(tocText(new TextEncoder().encode('注文'), 'UTF8')).toBe('注文');
     expect(tocText(Uint8Array.of(0x61, 0xfc), 'SQL_ASCII')).toBe('a\ufffd');
     // All that a database can be in: whatever it is, letters of ASCII are read.
-    const numbered = [...Array(10).keys()].map((n) => `LATIN${n + 1}`).concat([5, 6, 7, 8].map((n) => `ISO_8859_${n}`), [1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874].map((n) => `WIN${n}`));
-    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8']) expect([encoding, tocText(new TextEncoder().encode('a TABLE'), encoding)]).toEqual([encoding, 'a TABLE']);
+    const numbered = [...Array(10).keys()]
+      .map((n) => `LATIN${n + 1}`)
+      .concat(
+        [5, 6, 7, 8].map((n) => `ISO_8859_${n}`),
+        [1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874].map((n) => `WIN${n}`),
+      );
+    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8'])
+      expect([encoding, tocText(new TextEncoder().encode('a TABLE'), encoding)]).toEqual([encoding, 'a TABLE']);
   });
 });

@@ -27,7 +27,14 @@ export const tableFacts = record<TableFacts>({
   parents: list(tableName, 1_000),
   bound: nullable(matching(/^(FOR VALUES |DEFAULT$)/)),
 });
-export const foreignKeyFacts = record<ForeignKeyFacts>({ table: tableName, references: tableName, name, definition: matching(/^FOREIGN KEY \(/), validated: flag, comment: nullable(text(MAX_TEXT)) });
+export const foreignKeyFacts = record<ForeignKeyFacts>({
+  table: tableName,
+  references: tableName,
+  name,
+  definition: matching(/^FOREIGN KEY \(/),
+  validated: flag,
+  comment: nullable(text(MAX_TEXT)),
+});
 const privilege = record<DatabasePrivilege>({ grantee: nullable(name), grantor: name, privilege: oneOf('CONNECT', 'CREATE', 'TEMPORARY'), grantable: flag });
 const schemaFacts = record<SchemaFacts>({ name, owner: name, roles: list(name, MAX_ROLES) });
 
@@ -110,7 +117,10 @@ export function databaseOf(all: PostgresqlFacts, wanted: string): DatabaseFacts 
   const found = all.databases.find((entry) => entry.name === wanted);
   if (found !== undefined) return found;
   throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `The recovery point holds no database "${named(wanted)}".`, {
-    hint: `It holds: ${all.databases.slice(0, 10).map((entry) => named(entry.name)).join(', ')}.`,
+    hint: `It holds: ${all.databases
+      .slice(0, 10)
+      .map((entry) => named(entry.name))
+      .join(', ')}.`,
   });
 }
 
@@ -125,6 +135,9 @@ export function columnDifferences(now: readonly ColumnFacts[], then: readonly Co
     `${column} ${type}${notNull ? ' not null' : ''}${generated ? ' generated' : ''}${identity ? ' identity' : ''}`;
   const nowTexts = now.map(show);
   const thenTexts = then.map(show);
-  const found = [...thenTexts.filter((entry) => !nowTexts.includes(entry)).map((entry) => `- ${entry}`), ...nowTexts.filter((entry) => !thenTexts.includes(entry)).map((entry) => `+ ${entry}`)];
+  const found = [
+    ...thenTexts.filter((entry) => !nowTexts.includes(entry)).map((entry) => `- ${entry}`),
+    ...nowTexts.filter((entry) => !thenTexts.includes(entry)).map((entry) => `+ ${entry}`),
+  ];
   return found.length > 0 || sameColumns(now, then) ? found : ['the order of the columns'];
 }

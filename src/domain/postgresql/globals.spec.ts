@@ -31,8 +31,14 @@ describe('roles of a globals file', () => {
     const { roles, memberships } = parseGlobals(GLOBALS);
     expect([...roles.keys()]).toEqual(['postgres', 'app', 'App 注文 "x"', 'readers']);
     expect(roles.get('app')).toMatchObject({
-      connectionLimit: 9, password: "SCRAM-SHA-256$4096:x'y", validUntil: '2030-01-01 00:00:00+00', comment: "it's; CREATE ROLE evil; --\n\\! rm -rf /",
-      settings: [{ name: ['search_path'], values: ['$user', 'public'] }, { name: ['my', 'setting'], values: ['x'] }],
+      connectionLimit: 9,
+      password: "SCRAM-SHA-256$4096:x'y",
+      validUntil: '2030-01-01 00:00:00+00',
+      comment: "it's; CREATE ROLE evil; --\n\\! rm -rf /",
+      settings: [
+        { name: ['search_path'], values: ['$user', 'public'] },
+        { name: ['my', 'setting'], values: ['x'] },
+      ],
     });
     expect(memberships).toHaveLength(4);
   });
@@ -57,12 +63,29 @@ describe('roles of a globals file', () => {
   });
 
   it('are read whatever the case of words, and changed by each statement in its turn', () => {
-    const { roles } = parseGlobals(`;; create role x; alter role X with login; alter role x with login connection limit 100 password 'p'; alter role x with login connection limit -1; alter role x with nologin; alter role x set a = 'b'; alter role x in database d set c to 'd';
+    const { roles } =
+      parseGlobals(`;; create role x; alter role X with login; alter role x with login connection limit 100 password 'p'; alter role x with login connection limit -1; alter role x with nologin; alter role x set a = 'b'; alter role x in database d set c to 'd';
       comment on role x is 'first'; comment on role x is null; comment on role x is; create role; comment on role x is 'a' 'b'; comment on role y is 'y'; ALTER ROLE y WITH SUPERUSER; CREATE ROLE "create"; -- CREATE ROLE no;
       COMMENT ON ROLE "create" 'c'; ALTER ROLE "create" SET "a b".c TO 'x', 'y';`);
     expect([...roles.values()]).toEqual([
-      { name: 'x', attributes: ['NOLOGIN'], connectionLimit: -1, password: 'p', validUntil: null, comment: 'first', settings: [{ name: ['a'], values: ['b'] }] },
-      { name: 'create', attributes: [], connectionLimit: null, password: null, validUntil: null, comment: null, settings: [{ name: ['a b', 'c'], values: ['x', 'y'] }] },
+      {
+        name: 'x',
+        attributes: ['NOLOGIN'],
+        connectionLimit: -1,
+        password: 'p',
+        validUntil: null,
+        comment: 'first',
+        settings: [{ name: ['a'], values: ['b'] }],
+      },
+      {
+        name: 'create',
+        attributes: [],
+        connectionLimit: null,
+        password: null,
+        validUntil: null,
+        comment: null,
+        settings: [{ name: ['a b', 'c'], values: ['x', 'y'] }],
+      },
     ]);
   });
 
@@ -93,19 +116,24 @@ describe('roles of a globals file', () => {
 
   it('are made with what they are members of, in the words of the version', () => {
     const saved = parseGlobals("CREATE ROLE x; COMMENT ON ROLE x IS 'c'; GRANT a TO x WITH ADMIN OPTION, INHERIT TRUE, SET FALSE; GRANT b TO x; GRANT a TO y;");
-    const made = (version: number): readonly string[] => makeRoles(saved, ['x'], new Set(['a', 'b']), version).sql.split('\n').slice(-2);
+    const made = (version: number): readonly string[] =>
+      makeRoles(saved, ['x'], new Set(['a', 'b']), version)
+        .sql.split('\n')
+        .slice(-2);
     expect(made(15)).toEqual(['GRANT "a" TO "x" WITH ADMIN OPTION;', 'GRANT "b" TO "x";']);
     expect(made(16)).toEqual(['GRANT "a" TO "x" WITH ADMIN TRUE, INHERIT TRUE, SET FALSE;', 'GRANT "b" TO "x";']);
     // A statement needs an attribute: one that makes nobody more than he was.
     expect(makeRoles(saved, ['x'], new Set(), 15)).toEqual({
-      sql: 'CREATE ROLE "x";\nALTER ROLE "x" WITH NOSUPERUSER;\nCOMMENT ON ROLE "x" IS \'c\';', unknown: [], notes: ['Role x is no member of a, which does not exist here.', 'Role x is no member of b, which does not exist here.'],
+      sql: 'CREATE ROLE "x";\nALTER ROLE "x" WITH NOSUPERUSER;\nCOMMENT ON ROLE "x" IS \'c\';',
+      unknown: [],
+      notes: ['Role x is no member of a, which does not exist here.', 'Role x is no member of b, which does not exist here.'],
     });
     expect(makeRoles(parseGlobals('CREATE ROLE x; CREATE ROLE y; GRANT x TO y;'), ['x', 'y'], new Set(), 15).sql).toContain('GRANT "x" TO "y";');
   });
 
   it.each([
     ['an attribute nobody knows', 'CREATE ROLE x; ALTER ROLE x WITH LOGIN EVERYTHING;'],
-    ['something behind it', "CREATE ROLE x; ALTER ROLE x WITH LOGIN, SUPERUSER;"],
+    ['something behind it', 'CREATE ROLE x; ALTER ROLE x WITH LOGIN, SUPERUSER;'],
     ['a password that is none', 'CREATE ROLE x; ALTER ROLE x WITH PASSWORD md5;'],
     ['a setting without a text', 'CREATE ROLE x; ALTER ROLE x SET work_mem TO DEFAULT;'],
     ['more than its name', 'CREATE ROLE x SUPERUSER;'],
@@ -133,7 +161,7 @@ describe('roles of a globals file', () => {
     ['a name without its end', 'CREATE ROLE "x;'],
     ['words in quotes', '"CREATE" ROLE x;'],
     ['a comment before it', '-- CREATE ROLE x;'],
-    ["a command of psql before it", '\\connect y; CREATE ROLE x;'],
+    ['a command of psql before it', '\\connect y; CREATE ROLE x;'],
   ])('with %s are left out', (_what, sql) => expect(makeRoles(parseGlobals(sql), ['x'], new Set(), 15)).toEqual({ sql: '', unknown: ['x'], notes: [] }));
 });
 
@@ -169,34 +197,71 @@ GRANT gone TO team GRANTED BY postgres;
   it('are what they were, what has been lost since is there again, and our own account keeps what it needs', () => {
     const { sql, unknown, notes } = rolesAsSaved(parseGlobals(SAVED), [], present, 15);
     expect(sql.split('\n')).toEqual([
-      'CREATE ROLE "fresh";', `ALTER ROLE "fresh" WITH NOSUPERUSER LOGIN PASSWORD 'md5f';`,
-      'CREATE ROLE "fresh team";', 'ALTER ROLE "fresh team" WITH NOSUPERUSER NOLOGIN;',
+      'CREATE ROLE "fresh";',
+      `ALTER ROLE "fresh" WITH NOSUPERUSER LOGIN PASSWORD 'md5f';`,
+      'CREATE ROLE "fresh team";',
+      'ALTER ROLE "fresh team" WITH NOSUPERUSER NOLOGIN;',
       'GRANT "fresh team" TO "fresh";',
-      `ALTER ROLE "postgres" WITH CREATEDB;`, 'COMMENT ON ROLE "postgres" IS NULL;', 'ALTER ROLE "postgres" RESET ALL;',
-      `ALTER ROLE "app" WITH NOSUPERUSER LOGIN CONNECTION LIMIT -1 VALID UNTIL '2030-01-01' PASSWORD 'md5a';`, 'COMMENT ON ROLE "app" IS NULL;', 'ALTER ROLE "app" RESET ALL;', `ALTER ROLE "app" SET "work_mem" TO '2MB';`,
-      `ALTER ROLE "team" WITH NOSUPERUSER NOLOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD NULL;`, 'COMMENT ON ROLE "team" IS NULL;', 'ALTER ROLE "team" RESET ALL;',
-      'REVOKE "later" FROM "app" CASCADE;', 'REVOKE ADMIN OPTION FOR "team" FROM "app" CASCADE;',
+      `ALTER ROLE "postgres" WITH CREATEDB;`,
+      'COMMENT ON ROLE "postgres" IS NULL;',
+      'ALTER ROLE "postgres" RESET ALL;',
+      `ALTER ROLE "app" WITH NOSUPERUSER LOGIN CONNECTION LIMIT -1 VALID UNTIL '2030-01-01' PASSWORD 'md5a';`,
+      'COMMENT ON ROLE "app" IS NULL;',
+      'ALTER ROLE "app" RESET ALL;',
+      `ALTER ROLE "app" SET "work_mem" TO '2MB';`,
+      `ALTER ROLE "team" WITH NOSUPERUSER NOLOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD NULL;`,
+      'COMMENT ON ROLE "team" IS NULL;',
+      'ALTER ROLE "team" RESET ALL;',
+      'REVOKE "later" FROM "app" CASCADE;',
+      'REVOKE ADMIN OPTION FOR "team" FROM "app" CASCADE;',
       'GRANT "team" TO "app";',
     ]);
     expect(unknown).toEqual([]);
-    expect(notes).toEqual(['Role team is no member of gone, which does not exist here.', 'The password of postgres, as whom this was done, stays as the image has it.', 'Roles that the recovery point does not describe stay as they are: later.']);
+    expect(notes).toEqual([
+      'Role team is no member of gone, which does not exist here.',
+      'The password of postgres, as whom this was done, stays as the image has it.',
+      'Roles that the recovery point does not describe stay as they are: later.',
+    ]);
     expect(sql).not.toMatch(/DROP ROLE|"other"/);
     expect(rolesAsSaved(parseGlobals(SAVED), [], present, 16).sql).toContain('REVOKE "later" FROM "app" GRANTED BY "postgres" CASCADE;');
   });
 
   it('groups of those that are there, and groups of groups, are there again', () => {
-    const saved = parseGlobals('CREATE ROLE app; ALTER ROLE app WITH NOLOGIN; CREATE ROLE above; CREATE ROLE top; CREATE ROLE beside; GRANT above TO app; GRANT top TO above; GRANT gone TO top; GRANT beside TO nobody;');
+    const saved = parseGlobals(
+      'CREATE ROLE app; ALTER ROLE app WITH NOLOGIN; CREATE ROLE above; CREATE ROLE top; CREATE ROLE beside; GRANT above TO app; GRANT top TO above; GRANT gone TO top; GRANT beside TO nobody;',
+    );
     const { sql, notes } = rolesAsSaved(saved, [], { names: new Set(['app']), memberships: [], ours: new Set() }, 15);
-    expect(sql.split('\n').filter((line) => /^(CREATE|GRANT)/.test(line))).toEqual(['CREATE ROLE "above";', 'CREATE ROLE "top";', 'GRANT "top" TO "above";', 'GRANT "above" TO "app";']);
+    expect(sql.split('\n').filter((line) => /^(CREATE|GRANT)/.test(line))).toEqual([
+      'CREATE ROLE "above";',
+      'CREATE ROLE "top";',
+      'GRANT "top" TO "above";',
+      'GRANT "above" TO "app";',
+    ]);
     expect(notes).toEqual(['Role top is no member of gone, which does not exist here.']);
     // Not of those that are neither there nor wanted, and cannot log in.
-    expect(rolesAsSaved(parseGlobals('CREATE ROLE absent; CREATE ROLE above; GRANT above TO absent;'), [], { names: new Set(), memberships: [], ours: new Set() }, 15).sql).toBe('');
+    expect(
+      rolesAsSaved(
+        parseGlobals('CREATE ROLE absent; CREATE ROLE above; GRANT above TO absent;'),
+        [],
+        { names: new Set(), memberships: [], ours: new Set() },
+        15,
+      ).sql,
+    ).toBe('');
   });
 
   it('memberships are taken that were not saved, and the right to give them', () => {
-    const saved = parseGlobals("CREATE ROLE app; ALTER ROLE app WITH LOGIN; CREATE ROLE team; GRANT team TO app; GRANT team TO app WITH ADMIN OPTION; GRANT other TO app; GRANT team TO second; GRANT third TO second;");
+    const saved = parseGlobals(
+      'CREATE ROLE app; ALTER ROLE app WITH LOGIN; CREATE ROLE team; GRANT team TO app; GRANT team TO app WITH ADMIN OPTION; GRANT other TO app; GRANT team TO second; GRANT third TO second;',
+    );
     const taken = (role: string, member: string, admin: boolean, version = 15): readonly string[] =>
-      rolesAsSaved(saved, [], { names: new Set(['app', 'team', 'other', 'second']), memberships: [{ role, member, grantor: 'g', admin }], ours: new Set() }, version).sql.split('\n').filter((line) => !/^(ALTER|COMMENT|GRANT) /.test(line));
+      rolesAsSaved(
+        saved,
+        [],
+        { names: new Set(['app', 'team', 'other', 'second']), memberships: [{ role, member, grantor: 'g', admin }], ours: new Set() },
+        version,
+      )
+        .sql.split('\n')
+        .filter((line) => !/^(ALTER|COMMENT|GRANT) /.test(line));
     expect(taken('team', 'app', true)).toEqual([]);
     expect(taken('other', 'app', false)).toEqual([]);
     expect(taken('other', 'app', true)).toEqual(['REVOKE ADMIN OPTION FOR "other" FROM "app" CASCADE;']);
@@ -209,10 +274,15 @@ GRANT gone TO team GRANTED BY postgres;
   });
 
   it('one of ours keeps what opens its door, and nothing is said of it where nothing is left to say', () => {
-    const of = (sql: string, names: readonly string[]): ReturnType<typeof rolesAsSaved> => rolesAsSaved(parseGlobals(sql), [], { names: new Set(names), memberships: [], ours: new Set(['postgres']) }, 15);
-    expect(of("CREATE ROLE postgres; ALTER ROLE postgres WITH NOSUPERUSER NOLOGIN CONNECTION LIMIT 0; COMMENT ON ROLE postgres IS 'c';", ['postgres'])).toEqual({ sql: 'COMMENT ON ROLE "postgres" IS \'c\';\nALTER ROLE "postgres" RESET ALL;', unknown: [], notes: [] });
-    expect(of('CREATE ROLE app; ALTER ROLE app WITH LOGIN CONNECTION LIMIT 0;', ['app']).sql).toContain('CONNECTION LIMIT 0 VALID UNTIL \'infinity\';');
-    expect(of('', ['postgres', 'pg_monitor', 'mypg_x', 'a', 'b', 'c', 'd']).notes).toEqual(['Roles that the recovery point does not describe stay as they are: postgres, mypg_x, a, b, c and 1 more.']);
+    const of = (sql: string, names: readonly string[]): ReturnType<typeof rolesAsSaved> =>
+      rolesAsSaved(parseGlobals(sql), [], { names: new Set(names), memberships: [], ours: new Set(['postgres']) }, 15);
+    expect(of("CREATE ROLE postgres; ALTER ROLE postgres WITH NOSUPERUSER NOLOGIN CONNECTION LIMIT 0; COMMENT ON ROLE postgres IS 'c';", ['postgres'])).toEqual(
+      { sql: 'COMMENT ON ROLE "postgres" IS \'c\';\nALTER ROLE "postgres" RESET ALL;', unknown: [], notes: [] },
+    );
+    expect(of('CREATE ROLE app; ALTER ROLE app WITH LOGIN CONNECTION LIMIT 0;', ['app']).sql).toContain("CONNECTION LIMIT 0 VALID UNTIL 'infinity';");
+    expect(of('', ['postgres', 'pg_monitor', 'mypg_x', 'a', 'b', 'c', 'd']).notes).toEqual([
+      'Roles that the recovery point does not describe stay as they are: postgres, mypg_x, a, b, c and 1 more.',
+    ]);
     expect(of('', ['pg_monitor'])).toEqual({ sql: '', unknown: [], notes: [] });
   });
 
@@ -221,6 +291,9 @@ GRANT gone TO team GRANTED BY postgres;
   });
 
   it('one that is needed and not described is asked for', () => {
-    expect(rolesAsSaved(parseGlobals(SAVED), ['nobody', 'other'], present, 15)).toMatchObject({ unknown: ['nobody'], sql: expect.stringContaining('CREATE ROLE "other";') });
+    expect(rolesAsSaved(parseGlobals(SAVED), ['nobody', 'other'], present, 15)).toMatchObject({
+      unknown: ['nobody'],
+      sql: expect.stringContaining('CREATE ROLE "other";'),
+    });
   });
 });

@@ -34,8 +34,8 @@ const TOKEN = /\s+|--[^\n]*|\\[^\n]*|(?<name>"(?:[^"]|"")*")|(?<text>'(?:[^']|''
 const ATTRIBUTE = /^(NO)?(SUPERUSER|INHERIT|CREATEROLE|CREATEDB|LOGIN|REPLICATION|BYPASSRLS)$/;
 
 /**
- * Reads the roles of a globals file, which is hostile: only statements of exactly the known forms count, and nothing of the text is ever sent anywhere as it is. A role with a statement that is not
- * understood is left out.
+ * Reads the roles of a globals file, which is hostile: only statements of exactly the known forms count, and nothing of the text is ever sent anywhere as it
+ * is. A role with a statement that is not understood is left out.
  */
 export function parseGlobals(sql: string): Globals {
   const roles = new Map<string, GlobalRole>();
@@ -45,7 +45,8 @@ export function parseGlobals(sql: string): Globals {
     const line = new Reader(tokens);
     if (line.words('CREATE', 'ROLE')) {
       const name = line.name();
-      if (name !== null && line.end()) roles.set(name, { name, attributes: [], connectionLimit: null, password: null, validUntil: null, comment: null, settings: [] });
+      if (name !== null && line.end())
+        roles.set(name, { name, attributes: [], connectionLimit: null, password: null, validUntil: null, comment: null, settings: [] });
     } else if (line.words('ALTER', 'ROLE')) {
       const name = line.name();
       const known = name === null ? undefined : roles.get(name);
@@ -179,10 +180,15 @@ function* statements(sql: string): Generator<readonly Token[]> {
 }
 
 /**
- * SQL that makes roles as they were, with their memberships. A role that exists is never changed: neither its attributes, nor what it is a member of. Groups that do not exist are left out, and said.
- * Holds password hashes: only for the standard input of a program.
+ * SQL that makes roles as they were, with their memberships. A role that exists is never changed: neither its attributes, nor what it is a member of. Groups
+ * that do not exist are left out, and said. Holds password hashes: only for the standard input of a program.
  */
-export function makeRoles(globals: Globals, wanted: readonly string[], existing: ReadonlySet<string>, engineMajor: number): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
+export function makeRoles(
+  globals: Globals,
+  wanted: readonly string[],
+  existing: ReadonlySet<string>,
+  engineMajor: number,
+): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
   const roles = wanted.map((name) => globals.roles.get(name)).filter((role) => role !== undefined);
   const made = new Set(roles.map(({ name }) => name));
   const unknown = wanted.filter((name) => !made.has(name));
@@ -204,7 +210,12 @@ export function makeRoles(globals: Globals, wanted: readonly string[], existing:
 }
 
 /** What the recovery point's memberships of some roles are as SQL. Groups that are not there are left out, and said. */
-function grantsTo(members: ReadonlySet<string>, globals: Globals, there: ReadonlySet<string>, engineMajor: number): { readonly grants: readonly string[]; readonly notes: readonly string[] } {
+function grantsTo(
+  members: ReadonlySet<string>,
+  globals: Globals,
+  there: ReadonlySet<string>,
+  engineMajor: number,
+): { readonly grants: readonly string[]; readonly notes: readonly string[] } {
   const saved = globals.memberships.filter(({ member }) => members.has(member));
   const possible = saved.filter(({ role }) => there.has(role));
   const grants = possible.map(({ role, member, admin, inherit, set }) => {
@@ -215,7 +226,10 @@ function grantsTo(members: ReadonlySet<string>, globals: Globals, there: Readonl
     ];
     return `GRANT ${identifier(role)} TO ${identifier(member)}${options.length === 0 ? '' : ` WITH ${options.join(', ')}`};`;
   });
-  return { grants, notes: saved.filter((entry) => !possible.includes(entry)).map(({ role, member }) => `Role ${member} is no member of ${role}, which does not exist here.`) };
+  return {
+    grants,
+    notes: saved.filter((entry) => !possible.includes(entry)).map(({ role, member }) => `Role ${member} is no member of ${role}, which does not exist here.`),
+  };
 }
 
 export interface PresentRoles {
@@ -226,10 +240,16 @@ export interface PresentRoles {
 }
 
 /**
- * SQL that makes roles what they were, also those that exist: attributes, password, settings and memberships, which are given and taken. Login roles that are missing are made, with the groups they are in,
- * and so are those of `wanted`. No role is dropped; one that the recovery point does not describe stays as it is, and is said. Holds password hashes.
+ * SQL that makes roles what they were, also those that exist: attributes, password, settings and memberships, which are given and taken. Login roles that are
+ * missing are made, with the groups they are in, and so are those of `wanted`. No role is dropped; one that the recovery point does not describe stays as it
+ * is, and is said. Holds password hashes.
  */
-export function rolesAsSaved(globals: Globals, wanted: readonly string[], { names, memberships, ours }: PresentRoles, engineMajor: number): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
+export function rolesAsSaved(
+  globals: Globals,
+  wanted: readonly string[],
+  { names, memberships, ours }: PresentRoles,
+  engineMajor: number,
+): { readonly sql: string; readonly unknown: readonly string[]; readonly notes: readonly string[] } {
   const logins = [...globals.roles.values()].filter(({ attributes }) => attributes.includes('LOGIN')).map(({ name }) => name);
   const missing = new Set([...wanted, ...logins].filter((name) => !names.has(name)));
   // A set that grows is walked to its end: groups of those that are missing, and of those that are there.
@@ -273,6 +293,11 @@ export function rolesAsSaved(globals: Globals, wanted: readonly string[], { name
   return {
     sql: [made.sql, ...present.flatMap(alter), ...taken, ...given.grants].filter((part) => part !== '').join('\n'),
     unknown: made.unknown,
-    notes: [...made.notes, ...given.notes, ...keptPasswords.map((name) => `The password of ${named(name)}, as whom this was done, stays as the image has it.`), ...(others.length === 0 ? [] : [`Roles that the recovery point does not describe stay as they are: ${some(others.map(named))}.`])],
+    notes: [
+      ...made.notes,
+      ...given.notes,
+      ...keptPasswords.map((name) => `The password of ${named(name)}, as whom this was done, stays as the image has it.`),
+      ...(others.length === 0 ? [] : [`Roles that the recovery point does not describe stay as they are: ${some(others.map(named))}.`]),
+    ],
   };
 }

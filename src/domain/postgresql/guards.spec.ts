@@ -35,12 +35,14 @@ describe('what a guest has written', () => {
   it('is an object of exactly its fields, its own ones', () => {
     const guard = record<{ a: boolean; b: boolean }>({ a: flag, b: flag });
     expect(against(guard, { a: true, b: false })).toBeNull();
-    for (const value of [{ a: true, b: false, c: 1 }, { a: true, b: false, toString: 1 }, JSON.parse('{"a":true,"b":true,"__proto__":1}') as unknown]) expect(against(guard, value)).toBe('it is not an object of known fields');
+    for (const value of [{ a: true, b: false, c: 1 }, { a: true, b: false, toString: 1 }, JSON.parse('{"a":true,"b":true,"__proto__":1}') as unknown])
+      expect(against(guard, value)).toBe('it is not an object of known fields');
     expect(against(guard, { a: true })).toBe('it.b is not true or false');
     expect(Object.keys(guard(JSON.parse('{"b":true,"a":true}'), 'it'))).toEqual(['a', 'b']);
   });
 
-  it('is refused at the place where it is wrong', () => expect(against(list(record({ a: list(flag, 9) }), 9), [{ a: [] }, { a: [true, 'x'] }])).toBe('it[1].a[1] is not true or false'));
+  it('is refused at the place where it is wrong', () =>
+    expect(against(list(record({ a: list(flag, 9) }), 9), [{ a: [] }, { a: [true, 'x'] }])).toBe('it[1].a[1] is not true or false'));
 });
 
 describe('lines of JSON', () => {
@@ -52,10 +54,16 @@ describe('lines of JSON', () => {
   it.each([
     ['1\n-1\n', 'The guest gave an answer that cannot be read: line 2 is not a whole number from 0 to 9007199254740991.'],
     ['1\nx\n', 'The guest gave an answer that cannot be read: no JSON.'],
-  ])('%j are no answer to what was asked', (output, message) => expect(() => jsonLines(output, integer(0))).toThrow(expect.objectContaining({ code: 'AGENT_COMMAND_FAILED', message }) as Error));
+  ])('%j are no answer to what was asked', (output, message) =>
+    expect(() => jsonLines(output, integer(0))).toThrow(expect.objectContaining({ code: 'AGENT_COMMAND_FAILED', message }) as Error),
+  );
 
   it('hide no fault of ours', () => {
     const fault = new TypeError('ours');
-    expect(() => jsonLines('1', () => { throw fault; })).toThrow(fault);
+    expect(() =>
+      jsonLines('1', () => {
+        throw fault;
+      }),
+    ).toThrow(fault);
   });
 });

@@ -9,8 +9,10 @@ const refuse = (at: string, what: string): never => {
   throw new Unreadable(`${at} is not ${what}`);
 };
 
-export const text = (maxLength: number): Guard<string> => (value, at) =>
-  typeof value === 'string' && value.length <= maxLength && !value.includes('\0') ? value : refuse(at, `a text of at most ${maxLength} characters`);
+export const text =
+  (maxLength: number): Guard<string> =>
+  (value, at) =>
+    typeof value === 'string' && value.length <= maxLength && !value.includes('\0') ? value : refuse(at, `a text of at most ${maxLength} characters`);
 
 /** PostgreSQL's names have at most 63 bytes unless it was built otherwise. */
 export const name: Guard<string> = (value, at) => {
@@ -18,10 +20,15 @@ export const name: Guard<string> = (value, at) => {
   return found === '' ? refuse(at, 'a name') : found;
 };
 
-export const matching = (pattern: RegExp): Guard<string> => (value, at) => (typeof value === 'string' && pattern.test(value) ? value : refuse(at, `of the form ${pattern.source}`));
+export const matching =
+  (pattern: RegExp): Guard<string> =>
+  (value, at) =>
+    typeof value === 'string' && pattern.test(value) ? value : refuse(at, `of the form ${pattern.source}`);
 
-export const integer = (min: number, max: number = Number.MAX_SAFE_INTEGER): Guard<number> => (value, at) =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max ? value : refuse(at, `a whole number from ${min} to ${max}`);
+export const integer =
+  (min: number, max: number = Number.MAX_SAFE_INTEGER): Guard<number> =>
+  (value, at) =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max ? value : refuse(at, `a whole number from ${min} to ${max}`);
 
 export const flag: Guard<boolean> = (value, at) => (typeof value === 'boolean' ? value : refuse(at, 'true or false'));
 
@@ -47,7 +54,10 @@ export const record =
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(at, 'an object');
     const unknown = Object.keys(value).find((key) => !Object.hasOwn(guards, key));
     if (unknown !== undefined) return refuse(at, 'an object of known fields');
-    const fields = Object.entries(guards as Record<string, Guard<unknown>>).map(([key, guard]) => [key, guard((value as Record<string, unknown>)[key], `${at}.${key}`)]);
+    const fields = Object.entries(guards as Record<string, Guard<unknown>>).map(([key, guard]) => [
+      key,
+      guard((value as Record<string, unknown>)[key], `${at}.${key}`),
+    ]);
     return Object.fromEntries(fields) as T;
   };
 
@@ -57,7 +67,11 @@ export function jsonLines<T>(output: string, guard: Guard<T>): readonly T[] {
   try {
     return lines.map((line, index) => guard(JSON.parse(line), `line ${index + 1}`));
   } catch (error) {
-    if (error instanceof Unreadable || error instanceof SyntaxError) throw new ModosuError('AGENT_COMMAND_FAILED', `The guest gave an answer that cannot be read: ${error instanceof Unreadable ? error.message : 'no JSON'}.`);
+    if (error instanceof Unreadable || error instanceof SyntaxError)
+      throw new ModosuError(
+        'AGENT_COMMAND_FAILED',
+        `The guest gave an answer that cannot be read: ${error instanceof Unreadable ? error.message : 'no JSON'}.`,
+      );
     throw error;
   }
 }

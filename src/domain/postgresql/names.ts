@@ -1,7 +1,8 @@
 import { ModosuError } from '../../contracts/errors';
 
 /**
- * Names that a run gives to what it makes in a database server: they tell whose it is, are unique, and have at most 63 bytes with room for a `_<number>` behind them.
+ * Names that a run gives to what it makes in a database server: they tell whose it is, are unique, and have at most 63 bytes with room for a `_<number>`
+ * behind them.
  */
 export interface RunNames {
   /** application_name of every session of the run. */

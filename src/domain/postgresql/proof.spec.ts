@@ -5,11 +5,14 @@ import { proveAllRows, proveProperties, proveRows } from './proof';
 
 const orders = tableOf('public', 'or\nders', { rows: 3 });
 const empty = tableOf('public', 'empty', { rows: 0 });
-const counted = (...entries: readonly (readonly [Pick<TableFacts, 'schema' | 'name'>, number])[]) => new Map(entries.map(([table, rows]) => [rowsKey(table), rows]));
-const incomplete = (message: string): Error => expect.objectContaining({ code: 'DUMP_INCOMPLETE', message: `What was loaded is not what was saved: ${message}.` });
+const counted = (...entries: readonly (readonly [Pick<TableFacts, 'schema' | 'name'>, number])[]) =>
+  new Map(entries.map(([table, rows]) => [rowsKey(table), rows]));
+const incomplete = (message: string): Error =>
+  expect.objectContaining({ code: 'DUMP_INCOMPLETE', message: `What was loaded is not what was saved: ${message}.` });
 
 describe('rows that were loaded', () => {
-  it('are as many as were saved; others may be there', () => expect(() => proveRows([orders, empty], counted([orders, 3], [empty, 0], [tableOf('a', 'b'), 9]))).not.toThrow());
+  it('are as many as were saved; others may be there', () =>
+    expect(() => proveRows([orders, empty], counted([orders, 3], [empty, 0], [tableOf('a', 'b'), 9]))).not.toThrow());
 
   it('may be counted elsewhere', () => {
     const as = ({ name }: TableFacts) => ({ schema: 'restored_1', name });
@@ -18,10 +21,14 @@ describe('rows that were loaded', () => {
   });
 
   it('are missing, or too many', () => {
-    expect(() => proveRows([orders, empty], counted([orders, 2]))).toThrow(incomplete('public.or ders has 2 rows instead of 3, public.empty has no rows instead of 0'));
+    expect(() => proveRows([orders, empty], counted([orders, 2]))).toThrow(
+      incomplete('public.or ders has 2 rows instead of 3, public.empty has no rows instead of 0'),
+    );
     expect(() => proveRows([orders], counted([orders, 4]))).toThrow(incomplete('public.or ders has 4 rows instead of 3'));
     const many = ['a', 'b', 'c', 'd'].map((name) => tableOf('s', name, { rows: 1 }));
-    expect(() => proveRows(many, counted())).toThrow(incomplete('s.a has no rows instead of 1, s.b has no rows instead of 1, s.c has no rows instead of 1 and 1 more'));
+    expect(() => proveRows(many, counted())).toThrow(
+      incomplete('s.a has no rows instead of 1, s.b has no rows instead of 1, s.c has no rows instead of 1 and 1 more'),
+    );
   });
 
   it('of a whole database are in every table, and in no other one', () => {
@@ -42,13 +49,25 @@ describe('the properties of a restored database', () => {
       proveProperties({ ...then, ...changes }, then, otherVersions);
       return [];
     } catch (error) {
-      expect(error).toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringMatching(/^The restored database differs from the recovery point in: .+\.$/) as unknown });
+      expect(error).toMatchObject({
+        code: 'DATA_RESTORE_FAILED',
+        message: expect.stringMatching(/^The restored database differs from the recovery point in: .+\.$/) as unknown,
+      });
       return (error as { context: { different: readonly string[] } }).context.different;
     }
   };
 
   it('are what they were, in whatever order and size', () =>
-    expect(differing({ acl: [privilege('app'), privilege(null)], settings: [setting('b=2'), setting('a=1')], extensions: [citext, hstore], name: 'restored_1', sizeBytes: 7, tables: [] })).toEqual([]));
+    expect(
+      differing({
+        acl: [privilege('app'), privilege(null)],
+        settings: [setting('b=2'), setting('a=1')],
+        extensions: [citext, hstore],
+        name: 'restored_1',
+        sizeBytes: 7,
+        tables: [],
+      }),
+    ).toEqual([]));
 
   it.each([
     ['owner', { owner: 'x' }],

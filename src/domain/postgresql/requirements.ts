@@ -41,9 +41,15 @@ export function compareRequirements(engine: EngineFacts, has: ServerHas, all: Pi
     roles,
     missingRoles: facts.roles.filter((role) => !roles.has(role)),
     missingExtensions: available.filter(({ found }) => found === undefined).map(({ name }) => name),
-    otherVersions: available.flatMap(({ name, version, found }) => (found === undefined || found.default === version || found.versions.includes(version) ? [] : [{ name, version, available: found.default }])),
-    pinned: available.flatMap(({ name, version, schema, found }) => (found !== undefined && found.default !== version && found.versions.includes(version) ? [{ name, version, schema }] : [])),
-    missingTablespaces: [facts.tablespace, ...facts.tablespaces].filter((tablespace, index, every) => !has.tablespaces.includes(tablespace) && every.indexOf(tablespace) === index),
+    otherVersions: available.flatMap(({ name, version, found }) =>
+      found === undefined || found.default === version || found.versions.includes(version) ? [] : [{ name, version, available: found.default }],
+    ),
+    pinned: available.flatMap(({ name, version, schema, found }) =>
+      found !== undefined && found.default !== version && found.versions.includes(version) ? [{ name, version, schema }] : [],
+    ),
+    missingTablespaces: [facts.tablespace, ...facts.tablespaces].filter(
+      (tablespace, index, every) => !has.tablespaces.includes(tablespace) && every.indexOf(tablespace) === index,
+    ),
   };
 }
 
@@ -54,10 +60,23 @@ export function compareRequirements(engine: EngineFacts, has: ServerHas, all: Pi
  */
 export function refuseUnmet(found: Requirements, all: Pick<PostgresqlFacts, 'engineVersion'>, database: string): void {
   if (found.engineTooOld) {
-    throw new ModosuError('DATABASE_ENGINE_TOO_OLD', `The dump of ${named(database)} is of PostgreSQL ${all.engineVersion}; the server in the guest is ${found.engine.version}.`);
+    throw new ModosuError(
+      'DATABASE_ENGINE_TOO_OLD',
+      `The dump of ${named(database)} is of PostgreSQL ${all.engineVersion}; the server in the guest is ${found.engine.version}.`,
+    );
   }
-  if (found.missingExtensions.length > 0) throw new ModosuError('DATABASE_EXTENSION_MISSING', `The guest has no package of ${some(found.missingExtensions.map(named))}, which ${named(database)} uses.`, { context: { extensions: found.missingExtensions.map(named) } });
-  if (found.missingTablespaces.length > 0) throw new ModosuError('DATABASE_TABLESPACE_MISSING', `The database server has no tablespace ${some(found.missingTablespaces.map(named))}, which ${named(database)} uses.`, { context: { tablespaces: found.missingTablespaces.map(named) } });
+  if (found.missingExtensions.length > 0)
+    throw new ModosuError(
+      'DATABASE_EXTENSION_MISSING',
+      `The guest has no package of ${some(found.missingExtensions.map(named))}, which ${named(database)} uses.`,
+      { context: { extensions: found.missingExtensions.map(named) } },
+    );
+  if (found.missingTablespaces.length > 0)
+    throw new ModosuError(
+      'DATABASE_TABLESPACE_MISSING',
+      `The database server has no tablespace ${some(found.missingTablespaces.map(named))}, which ${named(database)} uses.`,
+      { context: { tablespaces: found.missingTablespaces.map(named) } },
+    );
 }
 
 /**
@@ -67,5 +86,10 @@ export function refuseUnmet(found: Requirements, all: Pick<PostgresqlFacts, 'eng
  */
 export function refuseMissingRoles(items: ObjectItems, { roles }: Pick<Requirements, 'roles'>, { name }: Pick<DatabaseFacts, 'name'>): void {
   const missing = rolesOf(items).filter((role) => !roles.has(role));
-  if (missing.length > 0) throw new ModosuError('DATABASE_ROLE_MISSING', `The database server has no role ${some(missing.map(named))}, to which the selected objects of ${named(name)} belong or are granted.`, { context: { roles: missing.map(named).slice(0, 20) } });
+  if (missing.length > 0)
+    throw new ModosuError(
+      'DATABASE_ROLE_MISSING',
+      `The database server has no role ${some(missing.map(named))}, to which the selected objects of ${named(name)} belong or are granted.`,
+      { context: { roles: missing.map(named).slice(0, 20) } },
+    );
 }

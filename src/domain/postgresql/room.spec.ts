@@ -5,7 +5,12 @@ const RESERVE = 32 * 1024 * 1024;
 const part = tableOf('public', 'part', { kind: 'partitioned', bytes: 0 });
 const facts = databaseFactsOf({
   sizeBytes: 1_000,
-  tables: [tableOf('public', 'orders', { bytes: 100 }), part, tableOf('public', 'part_1', { bytes: 20, parents: [{ schema: 'public', name: 'part' }], bound: 'DEFAULT' }), tableOf('audit', 'log', { bytes: 3 })],
+  tables: [
+    tableOf('public', 'orders', { bytes: 100 }),
+    part,
+    tableOf('public', 'part_1', { bytes: 20, parents: [{ schema: 'public', name: 'part' }], bound: 'DEFAULT' }),
+    tableOf('audit', 'log', { bytes: 3 }),
+  ],
 });
 const apart = { dataDirectory: '/data', spoolDirectory: '/spool', sameFileSystem: false };
 
@@ -26,6 +31,8 @@ describe('room for a load', () => {
 
   it('on one file system is both, with one reserve', () => {
     expect(roomForLoad(facts, null, { ...apart, sameFileSystem: true })).toEqual([{ directory: '/data', neededBytes: 1_123 + RESERVE }]);
-    expect(roomForLoad(facts, { tables: [tableItem(tableOf('public', 'orders'), 'replace')], schemas: [] }, { ...apart, sameFileSystem: true })).toEqual([{ directory: '/data', neededBytes: 1_300 + RESERVE }]);
+    expect(roomForLoad(facts, { tables: [tableItem(tableOf('public', 'orders'), 'replace')], schemas: [] }, { ...apart, sameFileSystem: true })).toEqual([
+      { directory: '/data', neededBytes: 1_300 + RESERVE },
+    ]);
   });
 });

@@ -16,8 +16,21 @@ export interface LoadPlaces {
 }
 
 /** What is loaded, and the dump that it is loaded from. Both on one file system need both. `items` null: the whole database. */
-export function roomForLoad(facts: Pick<DatabaseFacts, 'tables' | 'sizeBytes'>, items: ObjectItems | null, { dataDirectory, spoolDirectory, sameFileSystem }: LoadPlaces): readonly Omit<GuestSpace, 'freeBytes'>[] {
-  const wanted = items === null ? facts.tables : [...withPartitions(facts.tables, items.tables.map(({ table }) => table)), ...items.schemas.flatMap(({ tables }) => tables)];
+export function roomForLoad(
+  facts: Pick<DatabaseFacts, 'tables' | 'sizeBytes'>,
+  items: ObjectItems | null,
+  { dataDirectory, spoolDirectory, sameFileSystem }: LoadPlaces,
+): readonly Omit<GuestSpace, 'freeBytes'>[] {
+  const wanted =
+    items === null
+      ? facts.tables
+      : [
+          ...withPartitions(
+            facts.tables,
+            items.tables.map(({ table }) => table),
+          ),
+          ...items.schemas.flatMap(({ tables }) => tables),
+        ];
   const bytes = wanted.reduce((sum, table) => sum + table.bytes, 0);
   const loaded = items === null ? bytes : bytes * COPIES_OF_OBJECTS;
   // The rows of objects go through a file beside the dump.

@@ -32,9 +32,33 @@ describe('settings as pg_db_role_setting holds them', () => {
     ['my.search_path=a, b', `"my"."search_path" TO 'a, b'`],
     ['_a.b$.c1=x', `"_a"."b$"."c1" TO 'x'`],
     ['a=', `"a" TO ''`],
-    ...['local_preload_libraries', 'session_preload_libraries', 'unix_socket_directories'].map((name): [string, string] => [`${name}=a, b`, `"${name}" TO 'a', 'b'`]),
+    ...['local_preload_libraries', 'session_preload_libraries', 'unix_socket_directories'].map((name): [string, string] => [
+      `${name}=a, b`,
+      `"${name}" TO 'a', 'b'`,
+    ]),
     ['DateStyle=ISO, DMY', `"DateStyle" TO 'ISO, DMY'`],
   ])('%s', (setting, clause) => expect(settingClause(setting)).toBe(clause));
 
-  it.each(['', '=x', 'no value', 'novalue', 'a b=c', 'x"; DROP=1', 'search_path="open', 'search_path=a"b', ' a=b', 'a =b', '1a=b', '$a=b', 'a.1b=c', 'a.=b', '.a=b', 'a..b=c', 'a-b=c', 'search_path=,a', 'search_path=a,,b', 'search_path="a" b'])('%p is none', (setting) => expect(settingClause(setting)).toBeNull());
+  it.each([
+    '',
+    '=x',
+    'no value',
+    'novalue',
+    'a b=c',
+    'x"; DROP=1',
+    'search_path="open',
+    'search_path=a"b',
+    ' a=b',
+    'a =b',
+    '1a=b',
+    '$a=b',
+    'a.1b=c',
+    'a.=b',
+    '.a=b',
+    'a..b=c',
+    'a-b=c',
+    'search_path=,a',
+    'search_path=a,,b',
+    'search_path="a" b',
+  ])('%p is none', (setting) => expect(settingClause(setting)).toBeNull());
 });

@@ -26,7 +26,14 @@ function withoutNul(text: string): string {
 }
 
 /** Settings whose value is a list of names that PostgreSQL stores as it quoted them (pg_dump's own list): each name is given as a text of its own. */
-const LISTS_OF_NAMES = ['local_preload_libraries', 'search_path', 'session_preload_libraries', 'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'];
+const LISTS_OF_NAMES = [
+  'local_preload_libraries',
+  'search_path',
+  'session_preload_libraries',
+  'shared_preload_libraries',
+  'temp_tablespaces',
+  'unix_socket_directories',
+];
 
 /** `name=value`, as pg_db_role_setting holds it, as what follows `SET`. Null: it is none. */
 export function settingClause(setting: string): string | null {

@@ -22,13 +22,41 @@ export const parseToc = (listing: string): readonly TocEntry[] =>
 
 /** PostgreSQL's names of encodings that are not what the programs of this world call them by themselves. */
 const ENCODINGS: Readonly<Record<string, string>> = {
-  LATIN1: 'latin1', LATIN2: 'latin2', LATIN3: 'latin3', LATIN4: 'latin4', LATIN5: 'latin5', LATIN6: 'latin6', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14', LATIN9: 'iso-8859-15',
-  ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6', ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u', WIN866: 'ibm866', WIN874: 'windows-874', WIN1250: 'windows-1250',
-  WIN1251: 'windows-1251', WIN1252: 'windows-1252', WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255', WIN1256: 'windows-1256', WIN1257: 'windows-1257', WIN1258: 'windows-1258',
-  EUC_JP: 'euc-jp', EUC_KR: 'euc-kr', EUC_CN: 'gb2312',
+  LATIN1: 'latin1',
+  LATIN2: 'latin2',
+  LATIN3: 'latin3',
+  LATIN4: 'latin4',
+  LATIN5: 'latin5',
+  LATIN6: 'latin6',
+  LATIN7: 'iso-8859-13',
+  LATIN8: 'iso-8859-14',
+  LATIN9: 'iso-8859-15',
+  ISO_8859_5: 'iso-8859-5',
+  ISO_8859_6: 'iso-8859-6',
+  ISO_8859_7: 'iso-8859-7',
+  ISO_8859_8: 'iso-8859-8',
+  KOI8R: 'koi8-r',
+  KOI8U: 'koi8-u',
+  WIN866: 'ibm866',
+  WIN874: 'windows-874',
+  WIN1250: 'windows-1250',
+  WIN1251: 'windows-1251',
+  WIN1252: 'windows-1252',
+  WIN1253: 'windows-1253',
+  WIN1254: 'windows-1254',
+  WIN1255: 'windows-1255',
+  WIN1256: 'windows-1256',
+  WIN1257: 'windows-1257',
+  WIN1258: 'windows-1258',
+  EUC_JP: 'euc-jp',
+  EUC_KR: 'euc-kr',
+  EUC_CN: 'gb2312',
 };
 
-/** A table of contents is written in the encoding of the dumped database. One that is not known is read as UTF-8: what is not a letter of ASCII then may be lost. */
+/**
+ * A table of contents is written in the encoding of the dumped database. One that is not known is read as UTF-8: what is not a letter of ASCII then may be
+ * lost.
+ */
 export const tocText = (listing: Uint8Array, encoding: string): string => new TextDecoder(ENCODINGS[encoding] ?? 'utf-8').decode(listing);
 
 /** What does something by itself when rows are read or written. */
@@ -56,18 +84,40 @@ export const isSchema = ({ catalogOid, text }: TocEntry): boolean => catalogOid 
 const isTableData = ({ catalogOid, text }: TocEntry): boolean => catalogOid === 0 && text.startsWith('TABLE DATA ');
 const isForeignKey = ({ catalogOid, text }: TocEntry): boolean => catalogOid === CATALOG.constraint && text.startsWith('FK CONSTRAINT ');
 
-const CATALOG = { namespace: 2615, constraint: 2606, largeObject: 2613, eventTrigger: 3466, userMapping: 1418, publication: 6104, publicationTable: 6106, publicationSchema: 6237, subscription: 6100 };
+const CATALOG = {
+  namespace: 2615,
+  constraint: 2606,
+  largeObject: 2613,
+  eventTrigger: 3466,
+  userMapping: 1418,
+  publication: 6104,
+  publicationTable: 6106,
+  publicationSchema: 6237,
+  subscription: 6100,
+};
 
 /** Would act, or take time, beyond the tables that are wanted; or would keep a scratch database from being dropped. */
-const NOT_FOR_SCRATCH = new Set<number>([CATALOG.largeObject, CATALOG.eventTrigger, CATALOG.userMapping, CATALOG.publication, CATALOG.publicationTable, CATALOG.publicationSchema, CATALOG.subscription]);
-const NOT_FOR_SCRATCH_TEXT = /^(MATERIALIZED VIEW DATA |STATISTICS DATA |BLOBS |(COMMENT|ACL|SECURITY LABEL) - (EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|LARGE OBJECT|LARGE OBJECTS) )/;
+const NOT_FOR_SCRATCH = new Set<number>([
+  CATALOG.largeObject,
+  CATALOG.eventTrigger,
+  CATALOG.userMapping,
+  CATALOG.publication,
+  CATALOG.publicationTable,
+  CATALOG.publicationSchema,
+  CATALOG.subscription,
+]);
+const NOT_FOR_SCRATCH_TEXT =
+  /^(MATERIALIZED VIEW DATA |STATISTICS DATA |BLOBS |(COMMENT|ACL|SECURITY LABEL) - (EVENT TRIGGER|PUBLICATION|SUBSCRIPTION|LARGE OBJECT|LARGE OBJECTS) )/;
 
 /**
- * What of a whole dump goes into a scratch database from which some tables are taken: all structure, the rows of `wanted` only, and no foreign keys, which would miss the rows of others.
+ * What of a whole dump goes into a scratch database from which some tables are taken: all structure, the rows of `wanted` only, and no foreign keys, which
+ * would miss the rows of others.
  */
 export function tocForScratch(entries: readonly TocEntry[], facts: DatabaseFacts, wanted: readonly { readonly oid: number }[]): readonly TocEntry[] {
   const oids = new Set(wanted.map(({ oid }) => oid));
-  const comments = facts.foreignKeys.filter(({ comment }) => comment !== null).flatMap(({ table, name }) => [name, identifier(name)].map((fk) => oneLine(`COMMENT ${table.schema} CONSTRAINT ${fk} ON `)));
+  const comments = facts.foreignKeys
+    .filter(({ comment }) => comment !== null)
+    .flatMap(({ table, name }) => [name, identifier(name)].map((fk) => oneLine(`COMMENT ${table.schema} CONSTRAINT ${fk} ON `)));
   return entries.filter((entry) => {
     if (isTableData(entry)) return oids.has(entry.oid);
     if (isForeignKey(entry) || NOT_FOR_SCRATCH.has(entry.catalogOid)) return false;
@@ -79,9 +129,12 @@ export function tocForScratch(entries: readonly TocEntry[], facts: DatabaseFacts
 const oneLine = (text: string): string => text.replace(/[\r\n]/g, ' ');
 
 /** The tables that hold rows of the ones named: partitions of partitioned tables, at any depth, and the named ones themselves. */
-export function withPartitions<T extends TableName & { readonly parents: readonly TableName[]; readonly bound: string | null }>(tables: readonly T[], named: readonly TableName[]): readonly T[] {
+export function withPartitions<T extends TableName & { readonly parents: readonly TableName[]; readonly bound: string | null }>(
+  tables: readonly T[],
+  named: readonly TableName[],
+): readonly T[] {
   const found = new Set(named.map(rowsKey));
-  for (let before = -1; before !== found.size; ) {
+  for (let before = -1; before !== found.size;) {
     before = found.size;
     for (const table of tables) if (table.bound !== null && table.parents.some((parent) => found.has(rowsKey(parent)))) found.add(rowsKey(table));
   }

@@ -16,5 +16,11 @@ describe('a transaction that has failed', () => {
     ['42601', 'DATA_RESTORE_FAILED', ERROR_CODES.DATA_RESTORE_FAILED.hint],
     ['12323', 'DATA_RESTORE_FAILED', ERROR_CODES.DATA_RESTORE_FAILED.hint],
   ])('with %s means %s', (sqlState, code, hint) =>
-    expect(transactionFailure({ sqlState, words: 'no' })).toMatchObject({ code, message: 'Everything is as it was. The database server says: no', hint, context: { sqlState } }));
+    expect(transactionFailure({ sqlState, words: 'no' })).toMatchObject({
+      code,
+      message: 'Everything is as it was. The database server says: no',
+      hint,
+      context: { sqlState },
+    }),
+  );
 });

@@ -1,10 +1,16 @@
 import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 
-/** What it means for people that the transaction which puts objects in place has failed. Nothing of it has happened. `words`: the server's own, fit for messages. */
+/**
+ * What it means for people that the transaction which puts objects in place has failed. Nothing of it has happened. `words`: the server's own, fit for
+ * messages.
+ */
 export function transactionFailure({ sqlState, words }: { readonly sqlState: string; readonly words: string }): ModosuError {
   const code = meaningOf(sqlState);
-  const hint = code === 'DATABASE_IN_USE' ? { hint: 'Others hold locks on the tables; look at pg_locks and pg_stat_activity, and start again. Everything is as it was.' } : {};
+  const hint =
+    code === 'DATABASE_IN_USE'
+      ? { hint: 'Others hold locks on the tables; look at pg_locks and pg_stat_activity, and start again. Everything is as it was.' }
+      : {};
   return new ModosuError(code, `Everything is as it was. The database server says: ${words}`, { context: { sqlState }, ...hint });
 }
 

@@ -4,7 +4,9 @@ import { cleanWords } from '../../contracts/text';
 
 const MAX_WORDS = 400;
 
-/** No control, format or unassigned characters: they could forge lines of a log or steer a terminal. The end of a long complaint says more than its beginning. */
+/**
+ * No control, format or unassigned characters: they could forge lines of a log or steer a terminal. The end of a long complaint says more than its beginning.
+ */
 export function words(text: string, maxLength: number = MAX_WORDS): string {
   return cleanWords(text, maxLength, { keep: 'end' });
 }
@@ -30,7 +32,10 @@ export function nearNames(wanted: string, candidates: readonly string[]): readon
   const lower = wanted.toLowerCase();
   return candidates
     .slice(0, 5_000)
-    .map((name) => ({ name, distance: name.toLowerCase().includes(lower) || lower.includes(name.toLowerCase()) ? 1 : distance(lower, name.toLowerCase(), limit) }))
+    .map((name) => ({
+      name,
+      distance: name.toLowerCase().includes(lower) || lower.includes(name.toLowerCase()) ? 1 : distance(lower, name.toLowerCase(), limit),
+    }))
     .filter((entry) => entry.distance <= limit)
     .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
     .slice(0, 3)

@@ -4,10 +4,7 @@ import { TAKE_SERVER } from './shared-steps';
 
 /** Steps of an image backup after the server was examined, in their order. */
 export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTargets: readonly string[]; readonly wasRunning: boolean }): readonly NamedStep[] {
-  const taken = [
-    TAKE_SERVER,
-    step('reserve', 'Check the room in the repository'),
-  ];
+  const taken = [TAKE_SERVER, step('reserve', 'Check the room in the repository')];
   const published = [
     step('publish', 'Publish the recovery point'),
     step('catalogue', 'Make it visible in the catalogue'),

@@ -1,5 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostAgent } from '../../../test/support/host-agent';
@@ -18,7 +34,7 @@ const RUN = 'run-0001-abcd';
 /** `npm test` lets a mover die at every fifth step, `--full` at every one. */
 const STRIDE = process.env['MODOSU_TEST_FULL'] === '1' ? 1 : 5;
 const work = { signal: new AbortController().signal };
-const NASTY = ['-rf', "quote'\"double", 'new\nline', ' leading space', 'ユニコード 🗻', '$(id) `id` ;&|', 'tab\there', 'back\\slash', '*[a]?'];
+const NASTY = ['-rf', 'quote\'"double', 'new\nline', ' leading space', 'ユニコード 🗻', '$(id) `id` ;&|', 'tab\there', 'back\\slash', '*[a]?'];
 
 let root: string;
 let site: string;
@@ -93,7 +109,9 @@ asRoot('files of a guest', () => {
   it('lists what stands there, and what is missing', async () => {
     const listing = await listLive(agent, { paths: [site, join(root, 'nope/deeper')] }, work);
     expect(listing.missing).toEqual([join(root, 'nope/deeper')]);
-    expect(listing.entries.map(({ path }) => path).sort()).toEqual([site, ...readdirSync(site, { recursive: true, encoding: 'utf8' }).map((name) => join(site, name))].sort());
+    expect(listing.entries.map(({ path }) => path).sort()).toEqual(
+      [site, ...readdirSync(site, { recursive: true, encoding: 'utf8' }).map((name) => join(site, name))].sort(),
+    );
     expect(listing.entries.find(({ path }) => path.endsWith('/same'))).toMatchObject({ type: 'file', sizeBytes: 4, uid: 12, gid: 34, mode: 0o644 });
     expect(listing.entries.find(({ path }) => path.endsWith('/sub'))).toMatchObject({ type: 'dir', mode: 0o2750 });
     expect(listing.above[0]?.path).toBe('/');
@@ -151,7 +169,9 @@ asRoot('files of a guest', () => {
     await undoFiles(agent, kept, RUN, work);
     expect(readFileSync(join(site, '*[a]?'), 'utf8')).toBe('now *[a]?');
     const undone = join(kept.directories[0] ?? '', 'undone');
-    expect(readdirSync(undone).some((name) => lstatSync(join(undone, name)).isFile() && readFileSync(join(undone, name), 'utf8') === 'written since')).toBe(true);
+    expect(readdirSync(undone).some((name) => lstatSync(join(undone, name)).isFile() && readFileSync(join(undone, name), 'utf8') === 'written since')).toBe(
+      true,
+    );
     await redoFiles(agent, kept, RUN, work);
     expect(readFileSync(join(site, '*[a]?'), 'utf8')).toBe('written since');
     expect(existsSync(join(site, 'sub/deep/made since'))).toBe(true);
@@ -204,7 +224,10 @@ asRoot('files of a guest', () => {
         symlinkSync(outside, join(site, 'sub'));
       },
     });
-    await expect(place(true, swapping)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringContaining('exchanged while files were moved') as string });
+    await expect(place(true, swapping)).rejects.toMatchObject({
+      code: 'DATA_RESTORE_FAILED',
+      message: expect.stringContaining('exchanged while files were moved') as string,
+    });
   });
 
   it('finds the anchor behind links that the administrator has made, and refuses when they lead elsewhere', async () => {
@@ -235,7 +258,10 @@ asRoot('files of a guest', () => {
     const comparison = await compare();
     await stage(comparison);
     rmSync(join(site, `.modosu-restore-${RUN}/new${site}/sub/deep/new\nline`));
-    await expect(placeFiles(agent, { runId: RUN, parts: comparison.parts, begun: [] }, work)).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', message: expect.stringContaining('new line') as string });
+    await expect(placeFiles(agent, { runId: RUN, parts: comparison.parts, begun: [] }, work)).rejects.toMatchObject({
+      code: 'DATA_RESTORE_FAILED',
+      message: expect.stringContaining('new line') as string,
+    });
     expect(picture(site)).toEqual(damaged);
     expect(await abandonFiles(agent, RUN, [`${site}/.modosu-restore-${RUN}`], work)).toEqual({ kept: [] });
     expect(existsSync(`${site}/.modosu-restore-${RUN}`)).toBe(false);
@@ -251,9 +277,12 @@ asRoot('files of a guest', () => {
     expect(existsSync(site)).toBe(false);
   });
 
-  it.each(['removes', '/etc', '/srv/.modosu-restore-other-run', `/srv/../.modosu-restore-${RUN}`, `/srv/.modosu-restore-${RUN}/kept`])('removes no directory but the run\'s own: %s', async (directory) => {
-    await expect(confirmFiles(agent, { directories: [directory] }, RUN, work)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
-  });
+  it.each(['removes', '/etc', '/srv/.modosu-restore-other-run', `/srv/../.modosu-restore-${RUN}`, `/srv/.modosu-restore-${RUN}/kept`])(
+    "removes no directory but the run's own: %s",
+    async (directory) => {
+      await expect(confirmFiles(agent, { directories: [directory] }, RUN, work)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+    },
+  );
 
   it('does not follow a symbolic link that has the name of a staging directory', async () => {
     mkdirSync(join(root, 'precious'));
@@ -271,7 +300,13 @@ asRoot('files of a guest', () => {
     const { kept } = await place();
     const journal = join(kept.directories[0] ?? '', 'journal.json');
     const text = readFileSync(journal, 'utf8');
-    for (const forged of [text.replaceAll(`${site}/sub`, '/etc/passwd'), text.replaceAll(`${site}/sub`, `${site}/../x`), text.slice(0, -20), '[]', text.replace('"version":1', '"version":2')]) {
+    for (const forged of [
+      text.replaceAll(`${site}/sub`, '/etc/passwd'),
+      text.replaceAll(`${site}/sub`, `${site}/../x`),
+      text.slice(0, -20),
+      '[]',
+      text.replace('"version":1', '"version":2'),
+    ]) {
       writeFileSync(journal, forged);
       await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     }
@@ -305,7 +340,18 @@ asRoot('files of a guest in which others write', () => {
     writeFileSync(join(planted, `staged${victim}/passwd`), 'forged');
     const { dev, ino } = lstatSync(planted, { bigint: true });
     const staging = { device: String(dev), inode: String(ino) };
-    writeFileSync(join(planted, 'journal.json'), JSON.stringify({ format: 'modosu-files-journal', version: 1, runId: RUN, staging, anchor: victim, realAnchor: victim, items: [['r', join(victim, 'passwd'), 1, 6, 9]] }));
+    writeFileSync(
+      join(planted, 'journal.json'),
+      JSON.stringify({
+        format: 'modosu-files-journal',
+        version: 1,
+        runId: RUN,
+        staging,
+        anchor: victim,
+        realAnchor: victim,
+        items: [['r', join(victim, 'passwd'), 1, 6, 9]],
+      }),
+    );
     execFileSync('chown', ['-R', String(uid), planted]);
     chmodSync(planted, mode);
     expect(await findStaging(agent, { paths: [site], runId: RUN }, work)).toEqual([]);
@@ -345,7 +391,11 @@ asRoot('files of a guest in which others write', () => {
     const { kept } = await place();
     const [directory = ''] = kept.directories;
     chownSync(directory, 1000, 1000);
-    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE', message: expect.stringContaining("not root's alone") as string, hint: expect.stringContaining('chown') as string });
+    await expect(undoFiles(agent, kept, RUN, work)).rejects.toMatchObject({
+      code: 'WAY_BACK_INCOMPLETE',
+      message: expect.stringContaining("not root's alone") as string,
+      hint: expect.stringContaining('chown') as string,
+    });
     chownSync(directory, 0, 0);
     await expect(undoFiles(agent, kept, RUN, work)).resolves.toMatchObject({ leftCount: 0 });
   });
@@ -379,7 +429,13 @@ asRoot('files of a guest whose mover dies', () => {
         count += 1;
         if (count === at + 1 && argv[0] === 'xargs' && argv.includes('-n')) {
           const paths = String(input).split('\0').slice(0, -1);
-          await agent.exec(argv, { timeoutMs: 10_000, input: paths.slice(0, Math.floor(paths.length / 4) * 2).map((path) => `${path}\0`).join('') });
+          await agent.exec(argv, {
+            timeoutMs: 10_000,
+            input: paths
+              .slice(0, Math.floor(paths.length / 4) * 2)
+              .map((path) => `${path}\0`)
+              .join(''),
+          });
         }
         if (count > at) throw new Error('dead');
       },
@@ -388,10 +444,13 @@ asRoot('files of a guest whose mover dies', () => {
 
   async function whileDying(run: (mortal: HostAgent) => Promise<unknown>, then: (lived: boolean) => Promise<void>): Promise<number> {
     for (let at = 0; ; at += STRIDE) {
-      const lived = await run(dying(at)).then(() => true, (error: Error) => {
-        if (error.message !== 'dead') throw error;
-        return false;
-      });
+      const lived = await run(dying(at)).then(
+        () => true,
+        (error: Error) => {
+          if (error.message !== 'dead') throw error;
+          return false;
+        },
+      );
       await then(lived);
       if (lived) return at;
     }

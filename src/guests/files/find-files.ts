@@ -37,7 +37,11 @@ export async function findFiles(
   const [kind, ...format] = action;
   const bound = Math.min(maxBytes, await spareMemory(agent, options));
   try {
-    const { exitCode, stderr } = await runInGuest(agent, { argv: ['prlimit', `--fsize=${bound}`, 'find', ...starts, ...tests, kind, file, ...format] }, options);
+    const { exitCode, stderr } = await runInGuest(
+      agent,
+      { argv: ['prlimit', `--fsize=${bound}`, 'find', ...starts, ...tests, kind, file, ...format] },
+      options,
+    );
     if (/No space left on device/.test(stderr)) throw failureOf('find', { exitCode, stderr }, 'DATA_RESTORE_FAILED');
     const bytes = await readLong(agent, file, bound, options);
     return { text: bytes.toString('utf8'), truncated: exitCode === 128 + SIGXFSZ || bytes.length >= bound, exitCode, stderr };
@@ -56,11 +60,16 @@ async function spareMemory(agent: GuestAgent, options: RunOptions): Promise<numb
 }
 
 async function readLong(agent: GuestAgent, file: string, maxBytes: number, options: RunOptions): Promise<Buffer> {
-  const read = async (path: string): Promise<Buffer> => (await agent.readFile(path, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: Math.min(maxBytes, PIECE_BYTES) })) ?? Buffer.alloc(0);
+  const read = async (path: string): Promise<Buffer> =>
+    (await agent.readFile(path, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: Math.min(maxBytes, PIECE_BYTES) })) ?? Buffer.alloc(0);
   const pieces = [await read(file)];
   for (let at = 1; pieces.at(-1)?.length === PIECE_BYTES && at * PIECE_BYTES < maxBytes; at += 1) {
     const piece = `${file}-piece`;
-    const { exitCode, stderr } = await runInGuest(agent, { argv: ['dd', `if=${file}`, `of=${piece}`, `bs=${PIECE_BYTES}`, `skip=${at}`, 'count=1', 'status=none'] }, options);
+    const { exitCode, stderr } = await runInGuest(
+      agent,
+      { argv: ['dd', `if=${file}`, `of=${piece}`, `bs=${PIECE_BYTES}`, `skip=${at}`, 'count=1', 'status=none'] },
+      options,
+    );
     if (exitCode !== 0) throw failureOf('dd', { exitCode, stderr }, 'DATA_RESTORE_FAILED');
     pieces.push(await read(piece));
   }

@@ -66,10 +66,13 @@ export async function readJournal(agent: GuestAgent, directory: string, runId: s
   const after = await statMany(agent, [directory, file], { signal });
   const journal = parseJournal(bytes.toString('utf8'));
   const isRoots = [standing, after].every((seen) => isRootsAlone(seen.get(directory)) && seen.get(file)?.uid === 0);
-  const isStill = [directory, file].every((path) => standing.get(path)?.inode === after.get(path)?.inode && standing.get(path)?.device === after.get(path)?.device);
-  const isItsOwn = journal?.runId === runId && journal.staging.device === place?.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
+  const isStill = [directory, file].every(
+    (path) => standing.get(path)?.inode === after.get(path)?.inode && standing.get(path)?.device === after.get(path)?.device,
+  );
+  const isItsOwn =
+    journal?.runId === runId && journal.staging.device === place?.device && journal.staging.inode === place.inode && isInside(directory, journal.anchor);
   if (isRoots && isStill && isItsOwn) return journal;
-  const why = isRoots ? 'cannot be read, or is another one' : 'lies in a directory that is not root\'s alone (owner root, mode 0700): nothing in it is believed';
+  const why = isRoots ? 'cannot be read, or is another one' : "lies in a directory that is not root's alone (owner root, mode 0700): nothing in it is believed";
   throw new ModosuError('WAY_BACK_INCOMPLETE', `The journal in ${cleanWords(directory)} ${why}.`, {
     ...(isRoots ? {} : { hint: MAKE_IT_ROOTS }),
     context: { directory: cleanWords(directory) },
@@ -95,4 +98,11 @@ function parseJournal(text: string): Journal | null {
 }
 
 const isPlainPath = (value: unknown): value is string =>
-  typeof value === 'string' && value.startsWith('/') && !value.includes('\0') && (value === '/' || value.slice(1).split('/').every((part) => part !== '' && part !== '.' && part !== '..'));
+  typeof value === 'string' &&
+  value.startsWith('/') &&
+  !value.includes('\0') &&
+  (value === '/' ||
+    value
+      .slice(1)
+      .split('/')
+      .every((part) => part !== '' && part !== '.' && part !== '..'));

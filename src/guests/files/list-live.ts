@@ -53,7 +53,7 @@ export async function listLive(agent: GuestAgent, { paths, maxBytes = MAX_BYTES 
 /** `/`, `/srv`, … without the path itself. */
 function ancestorsOf(path: string): string[] {
   const found: string[] = [];
-  for (let at = path; at !== '/'; ) found.unshift((at = parentOf(at)));
+  for (let at = path; at !== '/';) found.unshift((at = parentOf(at)));
   return found;
 }
 
@@ -67,7 +67,10 @@ function parseListing(text: string): LiveEntry[] {
     const [type = '', size = '', seconds = '', mode = '', uid = '', gid = '', device = '', path = ''] = fields.slice(at, at + FIELDS);
     const plain = /^[a-zA-Z?]$/.test(type) && [size, uid, gid].every((number) => /^\d{1,16}$/.test(number)) && /^-?\d{1,12}(\.\d{1,12})?$/.test(seconds);
     if (!plain || !/^[0-7]{1,6}$/.test(mode) || !/^\d{1,20}$/.test(device) || !path.startsWith('/')) {
-      throw new ModosuError('DATA_RESTORE_FAILED', `find in the guest gave a listing that cannot be read, at "${cleanWords(fields.slice(at, at + FIELDS).join(' '), 120)}".`);
+      throw new ModosuError(
+        'DATA_RESTORE_FAILED',
+        `find in the guest gave a listing that cannot be read, at "${cleanWords(fields.slice(at, at + FIELDS).join(' '), 120)}".`,
+      );
     }
     entries.push({
       path,

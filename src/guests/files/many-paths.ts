@@ -22,10 +22,12 @@ export interface Standing {
 }
 
 /** A directory that only root can have made and filled: whoever may write beside it can give another one its name. */
-export const isRootsAlone = (standing: Standing | undefined): standing is Standing => standing?.type === 'dir' && standing.uid === 0 && (standing.mode & 0o777) === 0o700;
+export const isRootsAlone = (standing: Standing | undefined): standing is Standing =>
+  standing?.type === 'dir' && standing.uid === 0 && (standing.mode & 0o777) === 0o700;
 
 /** What people do about one that is not any more. */
-export const MAKE_IT_ROOTS = "When it is what a restore has left there, and nobody else has written to it: give the directory and its journal.json back to root (chown root:root on these two alone, chmod 0700 on the directory), then try again. What is kept in it has the owners it has now.";
+export const MAKE_IT_ROOTS =
+  'When it is what a restore has left there, and nobody else has written to it: give the directory and its journal.json back to root (chown root:root on these two alone, chmod 0700 on the directory), then try again. What is kept in it has the owners it has now.';
 
 /** Groups of items whose paths fit on one standard input. Throws `REQUEST_INVALID` for one that does not fit by itself: no Linux has such paths. */
 export function inBatches<T>(items: readonly T[], pathsOf: (item: T) => readonly string[], maxItems = Number.POSITIVE_INFINITY): T[][] {
@@ -46,7 +48,10 @@ export function inBatches<T>(items: readonly T[], pathsOf: (item: T) => readonly
   return batches;
 }
 
-/** What stands at these paths, by path; what is not there is left out. Symbolic links themselves, not what they point to. Needs GNU stat and xargs: `GUEST_PROGRAM_MISSING`. */
+/**
+ * What stands at these paths, by path; what is not there is left out. Symbolic links themselves, not what they point to. Needs GNU stat and xargs:
+ * `GUEST_PROGRAM_MISSING`.
+ */
 export async function statMany(agent: GuestAgent, paths: readonly string[], options: RunOptions): Promise<Map<string, Standing>> {
   const found = new Map<string, Standing>();
   for (const batch of inBatches([...new Set(paths)], (path) => [path])) {
@@ -56,7 +61,10 @@ export async function statMany(agent: GuestAgent, paths: readonly string[], opti
     for (let at = 0; at + 6 < fields.length; at += 6) {
       const [device = '', inode = '', raw = '', uid = '', size = '', path = ''] = fields.slice(at, at + 6);
       if (!asked.has(path) || ![device, inode, uid, size].every((number) => /^\d{1,20}$/.test(number)) || !/^[0-9a-f]{1,8}$/.test(raw)) {
-        throw new ModosuError('DATA_RESTORE_FAILED', `stat in the guest gave an answer that cannot be read: "${cleanWords(fields.slice(at, at + 6).join(' '), 120)}".`);
+        throw new ModosuError(
+          'DATA_RESTORE_FAILED',
+          `stat in the guest gave an answer that cannot be read: "${cleanWords(fields.slice(at, at + 6).join(' '), 120)}".`,
+        );
       }
       const mode = Number.parseInt(raw, 16);
       found.set(path, { type: TYPE_OF[(mode >> 12) & 0o17] ?? 'other', device, inode, uid: Number(uid), mode: mode & 0o7777, sizeBytes: Number(size) });
@@ -75,7 +83,13 @@ export const moveTag = (runId: string): string => `--process-slot-var=MODOSU_RUN
  * Runs a program for pairs of paths (from, to), each pair by itself; goes on after a pair that fails. What has become of each is for the caller to look at:
  * versions of `mv` do not agree on exit codes. `tag`: of `moveTag`. Throws `GUEST_DISK_FULL`.
  */
-export async function onPairs(agent: GuestAgent, tag: string, program: readonly string[], pairs: readonly (readonly [string, string])[], options: RunOptions): Promise<void> {
+export async function onPairs(
+  agent: GuestAgent,
+  tag: string,
+  program: readonly string[],
+  pairs: readonly (readonly [string, string])[],
+  options: RunOptions,
+): Promise<void> {
   for (const batch of inBatches(pairs, (pair) => pair)) await onMany(agent, ['xargs', '-0', tag, '-n', '2', ...program, '--'], batch.flat(), options);
 }
 
@@ -91,7 +105,8 @@ async function onMany(agent: GuestAgent, argv: readonly [string, ...string[]], p
       hint: 'Install coreutils and findutils in the guest.',
     });
   }
-  if (result.exitCode === 126 || result.exitCode === 127) throw new ModosuError('GUEST_PROGRAM_MISSING', `A program could not be run in the guest: ${cleanWords(result.stderr)}`);
+  if (result.exitCode === 126 || result.exitCode === 127)
+    throw new ModosuError('GUEST_PROGRAM_MISSING', `A program could not be run in the guest: ${cleanWords(result.stderr)}`);
   if (/No space left on device|Disk quota exceeded/.test(result.stderr)) throw failureOf(argv[0], result, 'DATA_RESTORE_FAILED');
   return result;
 }

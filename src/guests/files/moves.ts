@@ -8,7 +8,8 @@ import type { Journal, JournalItem } from './journal';
 import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './many-paths';
 
 /**
- * How things move between their places and a staging directory. Every step looks where things stand, and moves what can be moved: each can be called again after its caller died.
+ * How things move between their places and a staging directory. Every step looks where things stand, and moves what can be moved: each can be called again
+ * after its caller died.
  *
  * Nothing outside the declared paths is touched: right before and right after each group of at most 200 moves every directory between the anchor and a path has
  * to be a directory itself, the last one on the staging directory's file system, and the staging directory has to be the same one; before the first and after
@@ -44,7 +45,8 @@ export const stagedPath = ({ directory }: Ground, { path }: JournalItem): string
 export const keptPath = ({ directory }: Ground, { number }: Numbered): string => `${directory}/kept/${number}`;
 export const undonePath = ({ directory }: Ground, { number }: Numbered): string => `${directory}/undone/${number}`;
 
-export const itemsOf = ({ journal }: Ground, kind: JournalItem['kind']): Numbered[] => journal.items.map((item, number) => ({ ...item, number })).filter((item) => item.kind === kind);
+export const itemsOf = ({ journal }: Ground, kind: JournalItem['kind']): Numbered[] =>
+  journal.items.map((item, number) => ({ ...item, number })).filter((item) => item.kind === kind);
 
 /** Which way things were moved last: tells what a half-moved item is. */
 export type Direction = 'place' | 'undo' | 'redo';
@@ -54,17 +56,33 @@ const DIRECTIONS: readonly Direction[] = ['place', 'undo', 'redo'];
 export const directionMark = (directory: string, direction: Direction): string => `${directory}/direction-${direction}`;
 
 /** Work on one staging directory, from the end of what an earlier attempt has left half-done to stable storage. */
-export async function inDirection(agent: GuestAgent, ground: Ground, direction: Direction, work: GuestWork, move: (options: RunOptions) => Promise<void>): Promise<void> {
+export async function inDirection(
+  agent: GuestAgent,
+  ground: Ground,
+  direction: Direction,
+  work: GuestWork,
+  move: (options: RunOptions) => Promise<void>,
+): Promise<void> {
   const { directory } = ground;
   const options: RunOptions = { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) };
   await endLeftovers(agent, 'xargs', moveTag(ground.journal.runId), work.signal);
   await checkAnchor(agent, ground, options);
-  const marks = await statMany(agent, DIRECTIONS.map((one) => directionMark(directory, one)), options);
+  const marks = await statMany(
+    agent,
+    DIRECTIONS.map((one) => directionMark(directory, one)),
+    options,
+  );
   const last = DIRECTIONS.find((one) => marks.has(directionMark(directory, one)));
-  if (last === undefined) throw new ModosuError('WAY_BACK_INCOMPLETE', `What ${namesOf([directory])} holds is not what a restore has left there.`, { context: { directory } });
+  if (last === undefined)
+    throw new ModosuError('WAY_BACK_INCOMPLETE', `What ${namesOf([directory])} holds is not what a restore has left there.`, { context: { directory } });
   await settle(agent, ground, last, options);
   if (last !== direction) {
-    await mustRunInGuest(agent, { argv: ['mv', '-T', '--', directionMark(directory, last), directionMark(directory, direction)] }, 'DATA_RESTORE_FAILED', options);
+    await mustRunInGuest(
+      agent,
+      { argv: ['mv', '-T', '--', directionMark(directory, last), directionMark(directory, direction)] },
+      'DATA_RESTORE_FAILED',
+      options,
+    );
   }
   await move(options);
   await checkAnchor(agent, ground, options);
@@ -87,7 +105,13 @@ export async function transfer(agent: GuestAgent, ground: Ground, moves: readonl
   for (const group of inBatches(moves, ({ from, to }) => [from, to], GROUP)) {
     const before = await look(agent, ground, group, options);
     const ready = group.filter(({ item, from, to }) => before.has(from) && !before.has(to) && isSafe(ground, item, before));
-    await onPairs(agent, moveTag(ground.journal.runId), ['mv', '-n', '-T'], ready.map(({ from, to }) => [from, to]), options);
+    await onPairs(
+      agent,
+      moveTag(ground.journal.runId),
+      ['mv', '-n', '-T'],
+      ready.map(({ from, to }) => [from, to]),
+      options,
+    );
     const after = ready.length === 0 ? before : await look(agent, ground, group, options);
     checkStill(ground, ready, after);
     for (const { item, from, to } of group) (!after.has(from) && after.has(to) ? done : left).push(item);
@@ -112,21 +136,47 @@ export async function exchange(
   const tag = moveTag(ground.journal.runId);
   for (const group of inBatches(moves, ({ item, from, to }) => [item.path, from, to], GROUP)) {
     const before = await look(agent, ground, group, options);
-    const ready = group.filter(({ item, from, to }) => before.has(from) && !before.has(to) && isSafe(ground, item, before) && (directoriesToo || before.get(item.path)?.type !== 'dir'));
+    const ready = group.filter(
+      ({ item, from, to }) => before.has(from) && !before.has(to) && isSafe(ground, item, before) && (directoriesToo || before.get(item.path)?.type !== 'dir'),
+    );
     const occupied = ready.filter(({ item }) => before.has(item.path));
     const files = occupied.filter(({ item }) => before.get(item.path)?.type !== 'dir');
-    await onPairs(agent, tag, ['ln', '-P', '-T'], files.map(({ item, to }) => [item.path, to]), options);
+    await onPairs(
+      agent,
+      tag,
+      ['ln', '-P', '-T'],
+      files.map(({ item, to }) => [item.path, to]),
+      options,
+    );
     const linked = await look(agent, ground, group, options);
     checkStill(ground, ready, linked);
     const unlinked = occupied.filter(({ to }) => !linked.has(to));
-    await onPairs(agent, tag, ['mv', '-n', '-T'], unlinked.map(({ item, to }) => [item.path, to]), options);
+    await onPairs(
+      agent,
+      tag,
+      ['mv', '-n', '-T'],
+      unlinked.map(({ item, to }) => [item.path, to]),
+      options,
+    );
 
     const saved = unlinked.length === 0 ? linked : await look(agent, ground, group, options);
     checkStill(ground, ready, saved);
     const over = ready.filter(({ item, to }) => isOne(saved.get(item.path), saved.get(to)));
     const free = ready.filter(({ item }) => !saved.has(item.path));
-    await onPairs(agent, tag, ['mv', '-f', '-T'], over.map(({ item, from }) => [from, item.path]), options);
-    await onPairs(agent, tag, ['mv', '-n', '-T'], free.map(({ item, from }) => [from, item.path]), options);
+    await onPairs(
+      agent,
+      tag,
+      ['mv', '-f', '-T'],
+      over.map(({ item, from }) => [from, item.path]),
+      options,
+    );
+    await onPairs(
+      agent,
+      tag,
+      ['mv', '-n', '-T'],
+      free.map(({ item, from }) => [from, item.path]),
+      options,
+    );
     const after = await look(agent, ground, group, options);
     checkStill(ground, ready, after);
     for (const { item, from } of group) (!after.has(from) && after.has(item.path) ? done : left).push(item);
@@ -134,19 +184,44 @@ export async function exchange(
   return { done, left };
 }
 
-/** Brings files that were between two steps of `exchange` when its caller died back to where they were before. Nothing is lost: only second names of a file are removed. */
+/**
+ * Brings files that were between two steps of `exchange` when its caller died back to where they were before. Nothing is lost: only second names of a file
+ * are removed.
+ */
 async function settle(agent: GuestAgent, ground: Ground, last: Direction, options: RunOptions): Promise<void> {
   const tag = moveTag(ground.journal.runId);
-  for (const group of inBatches(itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, last) })), ({ item, from, to }) => [item.path, from, to], GROUP)) {
+  for (const group of inBatches(
+    itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, last) })),
+    ({ item, from, to }) => [item.path, from, to],
+    GROUP,
+  )) {
     const now = await look(agent, ground, group, options);
     const half = group.filter(({ item, from, to }) => now.has(from) && now.has(to) && isSafe(ground, item, now));
     const second = half.filter(({ item, to }) => isOne(now.get(item.path), now.get(to)));
     const away = half.filter(({ item }) => !now.has(item.path));
     const older = half.filter(({ item, to }) => now.has(item.path) && !isOne(now.get(item.path), now.get(to)));
-    await onEach(agent, tag, ['rm', '-f'], second.map(({ to }) => to), options);
-    await onPairs(agent, tag, ['mv', '-n', '-T'], away.map(({ item, to }) => [to, item.path]), options);
+    await onEach(
+      agent,
+      tag,
+      ['rm', '-f'],
+      second.map(({ to }) => to),
+      options,
+    );
+    await onPairs(
+      agent,
+      tag,
+      ['mv', '-n', '-T'],
+      away.map(({ item, to }) => [to, item.path]),
+      options,
+    );
     // Somebody has put another file there since: the version before that one is kept as well.
-    await onPairs(agent, tag, ['mv', '-n', '-T'], older.map(({ item, to }) => [to, `${ground.directory}/spare/${item.number}-${now.get(to)?.inode ?? ''}`]), options);
+    await onPairs(
+      agent,
+      tag,
+      ['mv', '-n', '-T'],
+      older.map(({ item, to }) => [to, `${ground.directory}/spare/${item.number}-${now.get(to)?.inode ?? ''}`]),
+      options,
+    );
   }
 }
 
@@ -164,7 +239,9 @@ async function look(agent: GuestAgent, ground: Ground, group: readonly Move[], o
   const found = await statMany(agent, [ground.directory, ...paths], options);
   const staging = found.get(ground.directory);
   if (staging?.type === 'dir' && staging.device === ground.journal.staging.device && staging.inode === ground.journal.staging.inode) return found;
-  throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([ground.directory])} is not the directory that this restore has made.`, { context: { directory: ground.directory } });
+  throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([ground.directory])} is not the directory that this restore has made.`, {
+    context: { directory: ground.directory },
+  });
 }
 
 /** Directories from the anchor down to the one that holds a path. */
@@ -175,14 +252,17 @@ function leading({ journal }: Ground, path: string): string[] {
 }
 
 const isSafe = (ground: Ground, { path }: JournalItem, found: ReadonlyMap<string, Standing>): boolean =>
-  leading(ground, path).every((directory) => directory === ground.journal.anchor || found.get(directory)?.type === 'dir') && deviceAt(ground, path, found) === ground.journal.staging.device;
+  leading(ground, path).every((directory) => directory === ground.journal.anchor || found.get(directory)?.type === 'dir') &&
+  deviceAt(ground, path, found) === ground.journal.staging.device;
 
 const deviceAt = (ground: Ground, path: string, found: ReadonlyMap<string, Standing>): string | undefined => found.get(leading(ground, path)[0] ?? '')?.device;
 
 function checkStill(ground: Ground, moves: readonly Move[], found: ReadonlyMap<string, Standing>): void {
   const gone = moves.filter(({ item }) => !isSafe(ground, item, found)).map(({ item }) => item.path);
   if (gone.length === 0) return;
-  throw new ModosuError('DATA_RESTORE_FAILED', `Directories above ${namesOf(gone)} were exchanged while files were moved: look where they have gone.`, { context: { paths: gone.slice(0, 5) } });
+  throw new ModosuError('DATA_RESTORE_FAILED', `Directories above ${namesOf(gone)} were exchanged while files were moved: look where they have gone.`, {
+    context: { paths: gone.slice(0, 5) },
+  });
 }
 
 /** The anchor itself may be reached through symbolic links (they are the administrator's), but always the same ones. */
@@ -199,7 +279,12 @@ export async function realPath(agent: GuestAgent, path: string, options: RunOpti
 
 /** Throws `PATH_NOT_ALLOWED` for anything but the staging directory of this run. */
 export function checkStaging(directory: string, runId: string): void {
-  const plain = directory.startsWith('/') && directory.slice(1).split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  const plain =
+    directory.startsWith('/') &&
+    directory
+      .slice(1)
+      .split('/')
+      .every((part) => part !== '' && part !== '.' && part !== '..');
   if (plain && directory === stagingDirectory(parentOf(directory), runId)) return;
   throw new ModosuError('PATH_NOT_ALLOWED', `${namesOf([directory])} is no directory of run ${namesOf([runId])}.`);
 }

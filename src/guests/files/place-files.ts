@@ -6,7 +6,20 @@ import type { GuestAgent } from '../guest-agent';
 import { failureOf, mustRunInGuest, runInGuest, type GuestWork } from '../guest-process';
 import { readJournal, writeJournal, type Journal } from './journal';
 import { isRootsAlone, MAKE_IT_ROOTS, statMany } from './many-paths';
-import { checkStaging, directionMark, ends, exchange, inDirection, itemsOf, markPlaced, realPath, stagedPath, transfer, type Ground, type Numbered } from './moves';
+import {
+  checkStaging,
+  directionMark,
+  ends,
+  exchange,
+  inDirection,
+  itemsOf,
+  markPlaced,
+  realPath,
+  stagedPath,
+  transfer,
+  type Ground,
+  type Numbered,
+} from './moves';
 import { checkedRunId } from './run-ids';
 
 export type KeptFiles = Extract<KeptData, { readonly kind: 'files' }>;
@@ -40,7 +53,11 @@ export interface StagingSearch {
 /** Staging directories of a run that already have a journal: there placing has begun, and nothing needs to be restored again. Reads only. */
 export async function findStaging(agent: GuestAgent, search: StagingSearch, work: GuestWork): Promise<readonly string[]> {
   const { ours: candidates } = await findStagingDirectories(agent, search, work);
-  const journals = await statMany(agent, candidates.map((directory) => `${directory}/journal.json`), work);
+  const journals = await statMany(
+    agent,
+    candidates.map((directory) => `${directory}/journal.json`),
+    work,
+  );
   return candidates.filter((directory) => journals.has(`${directory}/journal.json`));
 }
 
@@ -62,17 +79,21 @@ export async function findStagingDirectories(
 
 /** What it has kept cannot be put back by us: people have to look. */
 export const notOurs = (directories: readonly string[]): ModosuError =>
-  new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf(directories)} ${directories.length === 1 ? 'is' : 'are'} not root's alone any more, so nothing in ${directories.length === 1 ? 'it' : 'them'} is believed: what was replaced may still lie there.`, {
-    hint: MAKE_IT_ROOTS,
-    context: { directories: directories.slice(0, 5) },
-  });
+  new ModosuError(
+    'WAY_BACK_INCOMPLETE',
+    `${namesOf(directories)} ${directories.length === 1 ? 'is' : 'are'} not root's alone any more, so nothing in ${directories.length === 1 ? 'it' : 'them'} is believed: what was replaced may still lie there.`,
+    {
+      hint: MAKE_IT_ROOTS,
+      context: { directories: directories.slice(0, 5) },
+    },
+  );
 
 async function stagingCandidates(agent: GuestAgent, { paths, runId }: StagingSearch, { signal }: GuestWork): Promise<readonly string[]> {
   const name = stagingDirectory('/', checkedRunId(runId)).slice(1);
   const { stdout } = await runInGuest(agent, { argv: ['find', ...paths, '-name', name, '-type', 'd', '-print0', '-prune'] }, { signal });
   const above = paths.flatMap((path) => {
     const found: string[] = [];
-    for (let at = path; at !== '/'; ) found.push(stagingDirectory((at = parentOf(at)), runId));
+    for (let at = path; at !== '/';) found.push(stagingDirectory((at = parentOf(at)), runId));
     return found;
   });
   return [...new Set([...stdout.split('\0').slice(0, -1), ...above])].filter((path) => path.startsWith('/') && !path.includes('\uFFFD'));
@@ -82,7 +103,12 @@ async function stagingCandidates(agent: GuestAgent, { paths, runId }: StagingSea
  * Makes the staging directory of a part (`.modosu-restore-<run>`, for root alone) and returns the directory in it that restic restores into. Idempotent.
  * Throws `DATA_RESTORE_FAILED` when something else stands there or cannot be made, `GUEST_DISK_FULL`.
  */
-export async function prepareStaging(agent: GuestAgent, { base, anchor }: Pick<StagedPart, 'base' | 'anchor'>, runId: string, { signal }: GuestWork): Promise<string> {
+export async function prepareStaging(
+  agent: GuestAgent,
+  { base, anchor }: Pick<StagedPart, 'base' | 'anchor'>,
+  runId: string,
+  { signal }: GuestWork,
+): Promise<string> {
   const directory = stagingDirectory(base, checkedRunId(runId));
   const above = directoriesBetween(base, anchor);
   const standingAbove = await statMany(agent, above, { signal });
@@ -126,7 +152,11 @@ export async function placeFiles(agent: GuestAgent, { runId, parts, begun }: Pla
     keptBytes += placed.replaced.reduce((sum, item) => sum + item.keptBytes, 0);
     for (const { path } of placed.left) left.push(path);
   }
-  return { kept: { kind: 'files', directories: grounds.map(({ directory }) => directory), added, replaced, keptBytes }, left: left.slice(0, MAX_LEFT), leftCount: left.length };
+  return {
+    kept: { kind: 'files', directories: grounds.map(({ directory }) => directory), added, replaced, keptBytes },
+    left: left.slice(0, MAX_LEFT),
+    leftCount: left.length,
+  };
 }
 
 async function beginJournal(agent: GuestAgent, directory: string, part: StagedPart | undefined, runId: string, work: GuestWork): Promise<Journal> {
@@ -154,15 +184,23 @@ async function beginJournal(agent: GuestAgent, directory: string, part: StagedPa
 /** restic may end well without having brought everything; what is half there must not be put in place. Names that are not UTF-8 cannot be asked for. */
 async function checkArrived(agent: GuestAgent, staged: string, expected: readonly SnapshotEntry[], { signal, onProgress }: GuestWork): Promise<void> {
   const asked = expected.filter(({ path, type }) => type !== 'other' && !path.includes('\uFFFD'));
-  const found = await statMany(agent, asked.map(({ path }) => `${staged}${path}`), { signal, onTick: () => onProgress?.({ doneBytes: 0, totalBytes: 0 }) });
+  const found = await statMany(
+    agent,
+    asked.map(({ path }) => `${staged}${path}`),
+    { signal, onTick: () => onProgress?.({ doneBytes: 0, totalBytes: 0 }) },
+  );
   const missing = asked.filter(({ path, type, sizeBytes }) => {
     const standing = found.get(`${staged}${path}`);
     return standing?.type !== type || (type === 'file' && standing.sizeBytes !== sizeBytes);
   });
   if (missing.length === 0) return;
-  throw new ModosuError('DATA_RESTORE_FAILED', `${missing.length} of ${asked.length} things have not arrived whole, such as ${namesOf(missing.map(({ path }) => path))}; nothing was put in place.`, {
-    context: { missing: missing.length, expected: asked.length },
-  });
+  throw new ModosuError(
+    'DATA_RESTORE_FAILED',
+    `${missing.length} of ${asked.length} things have not arrived whole, such as ${namesOf(missing.map(({ path }) => path))}; nothing was put in place.`,
+    {
+      context: { missing: missing.length, expected: asked.length },
+    },
+  );
 }
 
 interface PlacedItems {
@@ -183,8 +221,19 @@ async function placeOne(agent: GuestAgent, ground: Ground, work: GuestWork): Pro
   }
   let result: PlacedItems = { added: [], replaced: [], left: [] };
   await inDirection(agent, ground, 'place', work, async (options) => {
-    const added = await transfer(agent, ground, itemsOf(ground, 'added').map((item) => ({ item, from: stagedPath(ground, item), to: item.path })), options);
-    const replaced = await exchange(agent, ground, itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, 'place') })), { directoriesToo: false }, options);
+    const added = await transfer(
+      agent,
+      ground,
+      itemsOf(ground, 'added').map((item) => ({ item, from: stagedPath(ground, item), to: item.path })),
+      options,
+    );
+    const replaced = await exchange(
+      agent,
+      ground,
+      itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, 'place') })),
+      { directoriesToo: false },
+      options,
+    );
     await markPlaced(agent, ground, options);
     result = { added: added.done, replaced: replaced.done, left: [...added.left, ...replaced.left] };
   });

@@ -6,7 +6,21 @@ import { findFiles } from './find-files';
 import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from '../guest-process';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
-import { checkStaging, ends, exchange, inDirection, itemsOf, keptPath, markPlaced, stagedPath, transfer, undonePath, type Ground, type Moved, type Numbered } from './moves';
+import {
+  checkStaging,
+  ends,
+  exchange,
+  inDirection,
+  itemsOf,
+  keptPath,
+  markPlaced,
+  stagedPath,
+  transfer,
+  undonePath,
+  type Ground,
+  type Moved,
+  type Numbered,
+} from './moves';
 import type { KeptFiles } from './place-files';
 import { checkedRunId } from './run-ids';
 
@@ -36,10 +50,25 @@ export async function undoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
     await inDirection(agent, ground, 'undo', work, async (options) => {
       const stands = await stores(agent, ground, options);
       const placed = itemsOf(ground, 'added').filter((item) => stands(item) === 'placed');
-      const added = await transfer(agent, ground, placed.map((item) => ({ item, from: item.path, to: undonePath(ground, item) })), options);
-      const present = await statMany(agent, added.left.map(({ path }) => path), options);
+      const added = await transfer(
+        agent,
+        ground,
+        placed.map((item) => ({ item, from: item.path, to: undonePath(ground, item) })),
+        options,
+      );
+      const present = await statMany(
+        agent,
+        added.left.map(({ path }) => path),
+        options,
+      );
       const replacing = itemsOf(ground, 'replaced').filter((item) => stands(item) === 'kept');
-      const replaced = await exchange(agent, ground, replacing.map((item) => ({ item, ...ends(ground, item, 'undo') })), { directoriesToo: true }, options);
+      const replaced = await exchange(
+        agent,
+        ground,
+        replacing.map((item) => ({ item, ...ends(ground, item, 'undo') })),
+        { directoriesToo: true },
+        options,
+      );
       const left = [...added.left.filter(({ path }) => present.has(path)), ...replaced.left];
       result = summary(
         itemsOf(ground, 'added').filter((item) => stands(item) === 'undone'),
@@ -60,8 +89,19 @@ export async function redoFiles(agent: GuestAgent, kept: Pick<KeptFiles, 'direct
     await inDirection(agent, ground, 'redo', work, async (options) => {
       const stands = await stores(agent, ground, options);
       const away = (kind: 'added' | 'replaced'): Numbered[] => itemsOf(ground, kind).filter((item) => stands(item) === 'undone');
-      const added = await transfer(agent, ground, away('added').map((item) => ({ item, from: undonePath(ground, item), to: item.path })), options);
-      const replaced = await exchange(agent, ground, away('replaced').map((item) => ({ item, ...ends(ground, item, 'redo') })), { directoriesToo: false }, options);
+      const added = await transfer(
+        agent,
+        ground,
+        away('added').map((item) => ({ item, from: undonePath(ground, item), to: item.path })),
+        options,
+      );
+      const replaced = await exchange(
+        agent,
+        ground,
+        away('replaced').map((item) => ({ item, ...ends(ground, item, 'redo') })),
+        { directoriesToo: false },
+        options,
+      );
       await markPlaced(agent, ground, options);
       result = summary(
         itemsOf(ground, 'added').filter((item) => stands(item) === 'placed'),
@@ -89,7 +129,9 @@ export async function surveyUndoFiles(
   let atLeast = false;
   for (const ground of await groundsOf(agent, kept, runId, work)) {
     const stands = await stores(agent, ground, work);
-    const roots = ground.journal.items.map((item, number) => ({ ...item, number })).filter((item) => stands(item) === (item.kind === 'added' ? 'placed' : 'kept'));
+    const roots = ground.journal.items
+      .map((item, number) => ({ ...item, number }))
+      .filter((item) => stands(item) === (item.kind === 'added' ? 'placed' : 'kept'));
     const marker = `${ground.directory}/placed`;
     // A run that did not come to its end has no marker, and moving itself touches the times of names: only those of contents count then.
     const journal = `${ground.directory}/journal.json`;
@@ -112,7 +154,8 @@ export async function confirmFiles(agent: GuestAgent, { directories }: Pick<Kept
   for (const directory of directories) {
     const standing = (await statMany(agent, [directory], work)).get(directory);
     if (standing === undefined) continue;
-    if (standing.type !== 'dir') throw new ModosuError('PATH_NOT_ALLOWED', `${namesOf([directory])} is no directory; nothing was removed there.`, { context: { directory } });
+    if (standing.type !== 'dir')
+      throw new ModosuError('PATH_NOT_ALLOWED', `${namesOf([directory])} is no directory; nothing was removed there.`, { context: { directory } });
     const argv = ['rm', '-rf', '--one-file-system', '--', directory] as const;
     await mustRunInGuest(agent, { argv }, 'DATA_RESTORE_FAILED', { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) });
   }
@@ -122,7 +165,12 @@ export async function confirmFiles(agent: GuestAgent, { directories }: Pick<Kept
  * After a failed run: puts everything back, then removes the staging directories. A directory stays, and is named, when in it lies what somebody has written
  * since, or what could not be put back. Idempotent; directories that are not there are fine.
  */
-export async function abandonFiles(agent: GuestAgent, runId: string, directories: readonly string[], work: GuestWork): Promise<{ readonly kept: readonly string[] }> {
+export async function abandonFiles(
+  agent: GuestAgent,
+  runId: string,
+  directories: readonly string[],
+  work: GuestWork,
+): Promise<{ readonly kept: readonly string[] }> {
   const staying: string[] = [];
   for (const directory of directories) {
     checkStaging(directory, checkedRunId(runId));
@@ -145,12 +193,8 @@ export async function abandonFiles(agent: GuestAgent, runId: string, directories
 /** In what was taken away, or put aside. Asked after the undo, of what lies there: an attempt that finds everything undone has nothing else to tell by. */
 async function holdsWhatOthersWrote(agent: GuestAgent, directory: string, work: GuestWork): Promise<boolean> {
   if ((await statMany(agent, [`${directory}/${HELD}`], work)).has(`${directory}/${HELD}`)) return true;
-  const find = async (...argv: string[]): Promise<boolean> => (await mustRunInGuest(
-    agent,
-    { argv: ['find', ...argv, '-print0', '-quit'] },
-    'DATA_RESTORE_FAILED',
-    work,
-  )).stdout !== '';
+  const find = async (...argv: string[]): Promise<boolean> =>
+    (await mustRunInGuest(agent, { argv: ['find', ...argv, '-print0', '-quit'] }, 'DATA_RESTORE_FAILED', work)).stdout !== '';
   const since = `${directory}/journal.json`;
   // Everything was restored before the journal was written, with the times it had. Moving a thing changes when it was changed, not what lies in it.
   return (
@@ -166,7 +210,9 @@ async function groundsOf(agent: GuestAgent, { directories }: Pick<KeptFiles, 'di
     checkStaging(directory, checkedRunId(runId));
     const journal = await readJournal(agent, directory, runId, work.signal);
     if (journal === null) {
-      throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([directory])} with what the restore has kept has gone from the guest.`, { context: { directory } });
+      throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([directory])} with what the restore has kept has gone from the guest.`, {
+        context: { directory },
+      });
     }
     grounds.push({ directory, journal });
   }
@@ -185,7 +231,12 @@ async function eachGround(
   let sum = nothing;
   for (const ground of await groundsOf(agent, kept, runId, work)) {
     const one = await move(ground);
-    sum = { added: sum.added + one.added, replaced: sum.replaced + one.replaced, left: [...sum.left, ...one.left].slice(0, MAX_LEFT), leftCount: sum.leftCount + one.leftCount };
+    sum = {
+      added: sum.added + one.added,
+      replaced: sum.replaced + one.replaced,
+      left: [...sum.left, ...one.left].slice(0, MAX_LEFT),
+      leftCount: sum.leftCount + one.leftCount,
+    };
   }
   return sum;
 }
@@ -208,7 +259,11 @@ function summary(addedBefore: readonly Numbered[], added: Moved, replacedBefore:
 async function stores(agent: GuestAgent, ground: Ground, options: RunOptions): Promise<(item: Numbered) => 'staged' | 'kept' | 'undone' | 'placed'> {
   const items = ground.journal.items.map((item, number) => ({ ...item, number }));
   const begun = `${ground.directory}/staged`;
-  const found = await statMany(agent, [begun, ...items.flatMap((item) => [stagedPath(ground, item), keptPath(ground, item), undonePath(ground, item)])], options);
+  const found = await statMany(
+    agent,
+    [begun, ...items.flatMap((item) => [stagedPath(ground, item), keptPath(ground, item), undonePath(ground, item)])],
+    options,
+  );
   if (!found.has(begun)) return () => 'staged'; // its caller died right after the journal was written
   return (item) => {
     if (found.has(keptPath(ground, item))) return 'kept';

@@ -11,7 +11,10 @@ import { dropScratch } from './scratch';
 import { discardDirectory, makeDirectory } from './spool';
 import { reverse } from './undo-objects';
 
-/** See `Postgresql.abandon`, for objects. Returns the schema with what was not dropped, because others have written to it or have made something that hangs on it. */
+/**
+ * See `Postgresql.abandon`, for objects. Returns the schema with what was not dropped, because others have written to it or have made something that hangs on
+ * it.
+ */
 export async function abandonObjects(server: DatabaseServer, database: string, { signal }: Waiting): Promise<string | null> {
   await dropScratch(server);
   const workDirectory = posix.join(server.dataSet.spoolDirectory, server.names.work);
@@ -43,8 +46,14 @@ async function takeBack(server: DatabaseServer, database: string, workDirectory:
 function restored(journal: readonly JournalEntry[]): string {
   const inside = (table: { readonly schema: string; readonly name: string }): string =>
     `c.oid IN (WITH RECURSIVE t AS (SELECT to_regclass(${literal(qualified(table))})::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = t.oid) SELECT t.oid FROM t)`;
-  const conditions = journal.flatMap((entry) => (entry.op === 'table'
-    ? [inside(entry.now)]
-    : entry.op === 'rows' ? [inside(entry.table)] : entry.op === 'schema' ? [`n.nspname = ${literal(entry.now)}`] : []));
+  const conditions = journal.flatMap((entry) =>
+    entry.op === 'table'
+      ? [inside(entry.now)]
+      : entry.op === 'rows'
+        ? [inside(entry.table)]
+        : entry.op === 'schema'
+          ? [`n.nspname = ${literal(entry.now)}`]
+          : [],
+  );
   return conditions.length === 0 ? 'false' : conditions.join(' OR ');
 }

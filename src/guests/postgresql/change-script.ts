@@ -48,7 +48,9 @@ export class ChangeScript {
 
   /** Nothing but what has been moved out of it was in it; if there is more, it stays. */
   dropEmptied(schema: string): void {
-    this.add(guarded(`DROP SCHEMA ${identifier(schema)} RESTRICT`, this.noteSql(`Something is left in the schema ${schema}: `), ['dependent_objects_still_exist']));
+    this.add(
+      guarded(`DROP SCHEMA ${identifier(schema)} RESTRICT`, this.noteSql(`Something is left in the schema ${schema}: `), ['dependent_objects_still_exist']),
+    );
   }
 
   drop(schema: string): void {
@@ -59,7 +61,10 @@ export class ChangeScript {
   replaceRows(table: TableName & Pick<TableFacts, 'kind' | 'columns'>, source: TableName, keptName: string): void {
     const kept = { schema: this.journalSchema, name: keptName };
     const only = table.kind === 'table' ? 'ONLY ' : '';
-    const columns = table.columns.filter(({ generated }) => !generated).map(({ name }) => identifier(name)).join(', ');
+    const columns = table.columns
+      .filter(({ generated }) => !generated)
+      .map(({ name }) => identifier(name))
+      .join(', ');
     this.add(
       `LOCK TABLE ${only}${qualified(table)} IN SHARE ROW EXCLUSIVE MODE;`,
       `CREATE TABLE ${qualified(kept)} AS SELECT * FROM ${only}${qualified(table)};`,
@@ -107,22 +112,33 @@ END`;
   }
 
   detach(table: TableName, parent: TableName, bound: string | null): void {
-    this.add(bound === null ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};` : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`);
+    this.add(
+      bound === null
+        ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};`
+        : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`,
+    );
     this.journal({ op: 'detached', table: bare(table), parent: bare(parent), bound });
   }
 
   attach(table: TableName, parent: TableName, bound: string | null): void {
-    const make = bound === null ? `ALTER TABLE ${qualified(table)} INHERIT ${qualified(parent)}` : `ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(table)} ${bound}`;
-    this.add(guarded(
-      make,
-      this.noteSql(`The table ${tableNamed(table)} could not be attached to ${tableNamed(parent)}: `, true),
-      [...NOT_POSSIBLE, 'check_violation', 'duplicate_table'],
-    ));
+    const make =
+      bound === null
+        ? `ALTER TABLE ${qualified(table)} INHERIT ${qualified(parent)}`
+        : `ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(table)} ${bound}`;
+    this.add(
+      guarded(make, this.noteSql(`The table ${tableNamed(table)} could not be attached to ${tableNamed(parent)}: `, true), [
+        ...NOT_POSSIBLE,
+        'check_violation',
+        'duplicate_table',
+      ]),
+    );
   }
 
   /** Says which transaction has loaded what is put in place: `stage` is a schema that it has made. */
   loadedBy(stage: string): void {
-    this.add(`INSERT INTO ${this.journalTable} (entry) SELECT jsonb_build_object('op', 'loaded', 'xid', n.xmin::text) FROM pg_namespace n WHERE n.nspname = ${literal(stage)};`);
+    this.add(
+      `INSERT INTO ${this.journalTable} (entry) SELECT jsonb_build_object('op', 'loaded', 'xid', n.xmin::text) FROM pg_namespace n WHERE n.nspname = ${literal(stage)};`,
+    );
   }
 
   /**
@@ -147,12 +163,21 @@ BEGIN
 EXCEPTION WHEN dependent_objects_still_exist THEN
   ${this.noteSql('What was taken back was not dropped: ', true)};
 END`;
-    this.add(`SELECT NOT EXISTS (SELECT FROM ${this.journalTable} WHERE entry->>'op' = 'written') AS untouched \\gset`, '\\if :untouched', `DO ${literal(body)};`, '\\endif');
+    this.add(
+      `SELECT NOT EXISTS (SELECT FROM ${this.journalTable} WHERE entry->>'op' = 'written') AS untouched \\gset`,
+      '\\if :untouched',
+      `DO ${literal(body)};`,
+      '\\endif',
+    );
   }
 
   /** Fills a materialized view. What keeps it from that is said, and keeps nothing else. */
   refresh(view: TableName): void {
-    this.add(guarded(`REFRESH MATERIALIZED VIEW ${qualified(view)}`, this.noteSql(`The materialized view ${tableNamed(view)} could not be filled: `, true), ['OTHERS']));
+    this.add(
+      guarded(`REFRESH MATERIALIZED VIEW ${qualified(view)}`, this.noteSql(`The materialized view ${tableNamed(view)} could not be filled: `, true), [
+        'OTHERS',
+      ]),
+    );
   }
 
   /** For people. */
@@ -212,7 +237,9 @@ function guarded(statement: string, note: string, conditions: readonly string[])
 }
 
 /** Extended statistics belong to a table, and do not follow it by themselves. */
-export const statisticsFollow = (table: TableName): string => `SELECT format('ALTER STATISTICS %I.%I SET SCHEMA %I', n.nspname, s.stxname, ${literal(table.schema)})
+export const statisticsFollow = (
+  table: TableName,
+): string => `SELECT format('ALTER STATISTICS %I.%I SET SCHEMA %I', n.nspname, s.stxname, ${literal(table.schema)})
 FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = to_regclass(${literal(qualified(table))}) AND n.nspname <> ${literal(table.schema)} \\gexec`;
 
 /** Sequences that both tables' columns own go on from where the further one is. */

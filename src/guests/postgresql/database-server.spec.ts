@@ -4,14 +4,28 @@ import type { CommandResult, GuestAgent, GuestProgram } from '../guest-agent';
 import { DatabaseServer, PREAMBLE } from './database-server';
 import { GuestPrograms } from './guest-programs';
 
-const DATA_SET: PostgresqlDataSet = { kind: 'postgresql', name: 'db', before: null, after: null, databases: ['shop'], user: 'postgres', osUser: null, socketDirectory: null, port: 5432, spoolDirectory: '/spool' };
+const DATA_SET: PostgresqlDataSet = {
+  kind: 'postgresql',
+  name: 'db',
+  before: null,
+  after: null,
+  databases: ['shop'],
+  user: 'postgres',
+  osUser: null,
+  socketDirectory: null,
+  port: 5432,
+  spoolDirectory: '/spool',
+};
 
 /** A database server whose guest notes what is run, and answers `answer`. */
 function noting(answer: Partial<CommandResult> = {}): { readonly server: DatabaseServer; readonly ran: GuestProgram[] } {
   const ran: GuestProgram[] = [];
   const result = { exitCode: 0, stdout: '', stderr: '', truncated: false, ...answer };
   const agent = {
-    exec: async (argv: GuestProgram['argv'], options: object) => (ran.push({ ...options, argv }), { ...result, exitCode: argv.includes('dd') ? 0 : result.exitCode }),
+    exec: async (argv: GuestProgram['argv'], options: object) => (
+      ran.push({ ...options, argv }),
+      { ...result, exitCode: argv.includes('dd') ? 0 : result.exitCode }
+    ),
     start: async (program: GuestProgram) => ran.push(program),
     outcome: async () => result,
   };
@@ -34,7 +48,11 @@ describe('statements for a database server in a guest', () => {
 
   it.each(['SELECT 1;', LONG])('say in the words of the server what is wrong', async (sql) => {
     const { server } = noting({ exitCode: 3, stderr: 'psql:<stdin>:2: ERROR:  42P01: relation "x" does not exist\nLOCATION:  here' });
-    await expect(server.executeScript('shop', sql, '/spool/work/x.sql', {})).rejects.toMatchObject({ code: 'DATA_RESTORE_FAILED', context: { sqlState: '42P01' }, message: expect.stringMatching(/relation "x" does not exist$/) });
+    await expect(server.executeScript('shop', sql, '/spool/work/x.sql', {})).rejects.toMatchObject({
+      code: 'DATA_RESTORE_FAILED',
+      context: { sqlState: '42P01' },
+      message: expect.stringMatching(/relation "x" does not exist$/),
+    });
   });
 
   it('are UTF-8 whatever the database is; a dump is left in its own encoding', () => {

@@ -71,7 +71,18 @@ export class DatabaseServer {
   argv(program: ClientProgram, database: string, ...rest: readonly string[]): Argv {
     const { socketDirectory, port, user } = this.dataSet;
     const host = socketDirectory === null ? [] : ['-h', socketDirectory];
-    return [program, '-w', ...host, '-p', String(port), '-U', user, '-d', connectionString({ dbname: database, application_name: this.names.application }), ...rest];
+    return [
+      program,
+      '-w',
+      ...host,
+      '-p',
+      String(port),
+      '-U',
+      user,
+      '-d',
+      connectionString({ dbname: database, application_name: this.names.application }),
+      ...rest,
+    ];
   }
 
   /** What we write and read is UTF-8, whatever the database's own encoding is. */
@@ -123,7 +134,9 @@ export class DatabaseServer {
 
   /** Like `attempt`, for statements that take long. */
   async attemptLong(database: string, sql: string, options: Pick<LongOptions, 'signal' | 'onBeat' | 'env'>): Promise<string> {
-    return this.judged(await this.programs.runLong(this.psql(database), { env: this.env(), ...options, input: `${PREAMBLE}${sql}\n`, maxOutputBytes: MAX_ANSWER_BYTES }));
+    return this.judged(
+      await this.programs.runLong(this.psql(database), { env: this.env(), ...options, input: `${PREAMBLE}${sql}\n`, maxOutputBytes: MAX_ANSWER_BYTES }),
+    );
   }
 
   /** Like `attemptLong`, for statements of any length: they are written to `file` in the guest first. */
@@ -150,7 +163,8 @@ export class DatabaseServer {
   /** Throws what is known about how a client program has failed. */
   async refuseKnown(program: ClientProgram, { stderr, exitCode }: CommandResult): Promise<void> {
     if (/No space left on device|Disk quota exceeded|\b53100:/.test(stderr)) throw await this.full(`${program}: ${words(stderr, 200)}`);
-    const lost = /connection to server (at|on) .* failed|server closed the connection unexpectedly|terminating connection|the database system is (starting up|shutting down|in recovery mode|not yet accepting)|no connection to the server|could not connect to server/;
+    const lost =
+      /connection to server (at|on) .* failed|server closed the connection unexpectedly|terminating connection|the database system is (starting up|shutting down|in recovery mode|not yet accepting)|no connection to the server|could not connect to server/;
     if ((program === 'psql' && exitCode === 2) || lost.test(stderr)) {
       throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections, or has ended ours: ${words(stderr)}`);
     }
@@ -164,9 +178,13 @@ export class DatabaseServer {
       const bytes = await this.programs.freeBytes(directory).catch(() => null);
       if (bytes !== null) free.push(`${formatBytes(bytes)} free under ${words(directory, 100)}`);
     }
-    return new ModosuError('GUEST_DISK_FULL', `There is not enough room in the guest: ${what}${neededBytes === undefined ? '' : `; about ${formatBytes(neededBytes)} are needed`}. Now ${free.join(', ') || 'nobody can say how much is free'}.`, {
-      context: neededBytes === undefined ? {} : { neededBytes },
-    });
+    return new ModosuError(
+      'GUEST_DISK_FULL',
+      `There is not enough room in the guest: ${what}${neededBytes === undefined ? '' : `; about ${formatBytes(neededBytes)} are needed`}. Now ${free.join(', ') || 'nobody can say how much is free'}.`,
+      {
+        context: neededBytes === undefined ? {} : { neededBytes },
+      },
+    );
   }
 
   async dataDirectory(): Promise<string> {
@@ -197,21 +215,28 @@ export class DatabaseServer {
     const sql = `SELECT jsonb_build_object('version', current_setting('server_version'), 'number', current_setting('server_version_num')::int, 'superuser', current_setting('is_superuser')::bool,
   'dataDirectory', CASE WHEN current_setting('is_superuser')::bool THEN current_setting('data_directory') END, 'ended', ${ended});`;
     // Without settings that only a superuser may make.
-    const say = (database: string): Promise<CommandResult> => this.programs.run(this.psql(database), {
-      input: `${sql}\n`,
-      env: { PGCONNECT_TIMEOUT: '10', PGCLIENTENCODING: 'UTF8' },
-    });
+    const say = (database: string): Promise<CommandResult> =>
+      this.programs.run(this.psql(database), {
+        input: `${sql}\n`,
+        env: { PGCONNECT_TIMEOUT: '10', PGCLIENTENCODING: 'UTF8' },
+      });
     let database = 'postgres';
     let answer = await say(database);
     if (answer.exitCode !== 0) answer = await say((database = 'template1'));
-    if (answer.exitCode !== 0) throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
+    if (answer.exitCode !== 0)
+      throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
     const [found] = jsonLines(
       answer.stdout,
       record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }),
     );
     const version = /^\d{1,3}(\.\d{1,3}){0,2}\w{0,12}/.exec(found?.version ?? '')?.[0];
     if (found === undefined || version === undefined) throw new ModosuError('AGENT_COMMAND_FAILED', 'The version of the database server cannot be read.');
-    return { database, dataDirectory: found.dataDirectory, ended: found.ended, engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser } };
+    return {
+      database,
+      dataDirectory: found.dataDirectory,
+      ended: found.ended,
+      engine: { version, major: Math.floor(found.number / 10_000), superuser: found.superuser },
+    };
   }
 
   /** Ends what an earlier attempt of the run has left running: its client programs, those that work in `directories`, and its sessions. Idempotent. */
@@ -232,7 +257,8 @@ export class DatabaseServer {
   private async endSessions(): Promise<void> {
     const giveUpAt = performance.now() + LEFTOVERS_END_WITHIN_MS;
     while ((await this.askSessionsToEnd()) > 0) {
-      if (performance.now() > giveUpAt) throw new ModosuError('DATABASE_IN_USE', 'Sessions of an earlier attempt of this run do not end in the database server.');
+      if (performance.now() > giveUpAt)
+        throw new ModosuError('DATABASE_IN_USE', 'Sessions of an earlier attempt of this run do not end in the database server.');
       await delay(REST_MS);
     }
   }
@@ -249,7 +275,8 @@ async function called<T>(code: ErrorCode | undefined, work: () => Promise<T>): P
   try {
     return await work();
   } catch (error) {
-    if (error instanceof SqlFailure) throw new ModosuError(code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+    if (error instanceof SqlFailure)
+      throw new ModosuError(code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
     throw error;
   }
 }

@@ -9,7 +9,14 @@ import { identifier, literal, literals, settingClause } from '../../domain/postg
 import { named } from '../../domain/postgresql/words';
 import { SqlFailure, type DatabaseServer } from './database-server';
 
-const present = record<PresentDatabase>({ name, allowsConnections: flag, bytes: integer(0), sessions: integer(0), prepared: list(text(1_000), 1_000), notes: list(text(1_000), 100) });
+const present = record<PresentDatabase>({
+  name,
+  allowsConnections: flag,
+  bytes: integer(0),
+  sessions: integer(0),
+  prepared: list(text(1_000), 1_000),
+  notes: list(text(1_000), 100),
+});
 
 const SESSIONS_END_WITHIN_MS = 20_000;
 const REST_MS = 300;
@@ -37,9 +44,11 @@ export async function createDatabase(
 ): Promise<void> {
   const { major } = await server.engine();
   const provider: string[] = [];
-  if (major >= 15 && facts.localeProvider === 'i') provider.push('LOCALE_PROVIDER icu', ...(facts.icuLocale === null ? [] : [`ICU_LOCALE ${literal(facts.icuLocale)}`]));
+  if (major >= 15 && facts.localeProvider === 'i')
+    provider.push('LOCALE_PROVIDER icu', ...(facts.icuLocale === null ? [] : [`ICU_LOCALE ${literal(facts.icuLocale)}`]));
   if (major >= 16 && facts.localeProvider === 'i' && facts.icuRules !== null) provider.push(`ICU_RULES ${literal(facts.icuRules)}`);
-  if (major >= 17 && facts.localeProvider === 'b') provider.push('LOCALE_PROVIDER builtin', ...(facts.icuLocale === null ? [] : [`BUILTIN_LOCALE ${literal(facts.icuLocale)}`]));
+  if (major >= 17 && facts.localeProvider === 'b')
+    provider.push('LOCALE_PROVIDER builtin', ...(facts.icuLocale === null ? [] : [`BUILTIN_LOCALE ${literal(facts.icuLocale)}`]));
   if (major >= 15 && facts.localeProvider === 'c') provider.push('LOCALE_PROVIDER libc');
   const options = [
     'TEMPLATE template0',
@@ -65,14 +74,15 @@ export function propertiesSql(target: string, facts: DatabaseFacts): string {
   const database = identifier(target);
   const setting = (text_: string): string => {
     const clause = settingClause(text_);
-    if (clause === null) throw new ModosuError('DATA_RESTORE_FAILED', `A setting of ${named(facts.name)} in the recovery point is of no known form: ${named(text_)}`);
+    if (clause === null)
+      throw new ModosuError('DATA_RESTORE_FAILED', `A setting of ${named(facts.name)} in the recovery point is of no known form: ${named(text_)}`);
     return clause;
   };
   return [
     `COMMENT ON DATABASE ${database} IS ${facts.comment === null ? 'NULL' : literal(facts.comment)};`,
-    ...facts.settings.map(({ role, setting: value }) => (role === null
-      ? `ALTER DATABASE ${database} SET ${setting(value)};`
-      : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${setting(value)};`)),
+    ...facts.settings.map(({ role, setting: value }) =>
+      role === null ? `ALTER DATABASE ${database} SET ${setting(value)};` : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${setting(value)};`,
+    ),
     ...privilegesSql(database, facts),
     `ALTER DATABASE ${database} CONNECTION LIMIT ${facts.connectionLimit};`,
   ].join('\n');
@@ -93,7 +103,8 @@ function privilegesSql(database: string, { acl, owner }: DatabaseFacts): readonl
   ];
 }
 
-const terminateSql = (names: readonly string[]): string => `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE datname IN (${literals(names)}) AND pid <> pg_backend_pid();`;
+const terminateSql = (names: readonly string[]): string =>
+  `SELECT to_jsonb(count(pg_terminate_backend(pid))) FROM pg_stat_activity WHERE datname IN (${literals(names)}) AND pid <> pg_backend_pid();`;
 
 /** Ends the sessions of a database that accepts no new ones. False: some do not end. */
 async function endSessionsOf(server: DatabaseServer, maintenance: string, names: readonly string[]): Promise<boolean> {
@@ -142,8 +153,9 @@ async function dropSubscriptions(server: DatabaseServer, maintenance: string, da
 }
 
 /**
- * Exchanges databases by their names, in one transaction: there is always the old one or the new one, and what stands under the name accepts connections. Resumable at any
- * point. Returns whether there was a present one. Throws `DATABASE_IN_USE`, everything is as it was; `DATABASE_NOT_FOUND` when what has to come is not there.
+ * Exchanges databases by their names, in one transaction: there is always the old one or the new one, and what stands under the name accepts connections.
+ * Resumable at any point. Returns whether there was a present one. Throws `DATABASE_IN_USE`, everything is as it was; `DATABASE_NOT_FOUND` when what has to
+ * come is not there.
  */
 export async function exchange(server: DatabaseServer, wanted: Exchange): Promise<boolean> {
   const { database, incoming, outgoing } = wanted;
@@ -156,11 +168,17 @@ export async function exchange(server: DatabaseServer, wanted: Exchange): Promis
   return judged.hadLive;
 }
 
-async function renameBoth(server: DatabaseServer, maintenance: string, { database, incoming, outgoing, hasLive }: Exchange & { readonly hasLive: boolean }): Promise<void> {
+async function renameBoth(
+  server: DatabaseServer,
+  maintenance: string,
+  { database, incoming, outgoing, hasLive }: Exchange & { readonly hasLive: boolean },
+): Promise<void> {
   const both = [...(hasLive ? [database] : []), ...(incoming === null ? [] : [incoming])];
   const transaction = [
     'BEGIN;',
-    ...(hasLive ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(outgoing)};`, `ALTER DATABASE ${identifier(outgoing)} RESET "modosu"."placed";`] : []),
+    ...(hasLive
+      ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(outgoing)};`, `ALTER DATABASE ${identifier(outgoing)} RESET "modosu"."placed";`]
+      : []),
     ...(incoming === null
       ? []
       : [
@@ -172,7 +190,10 @@ async function renameBoth(server: DatabaseServer, maintenance: string, { databas
     'COMMIT;',
   ].join('\n');
   try {
-    await server.execute(maintenance, `${both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n')}\n${terminateSql(both)}`);
+    await server.execute(
+      maintenance,
+      `${both.map((entry) => `ALTER DATABASE ${identifier(entry)} ALLOW_CONNECTIONS false;`).join('\n')}\n${terminateSql(both)}`,
+    );
     for (let round = 1; ; round += 1) {
       if (!(await endSessionsOf(server, maintenance, both))) throw heldError(database, 'sessions do not end');
       try {

@@ -25,12 +25,14 @@ const PASSING: ReadonlySet<string> = new Set(['42P01', '55P03', '40P01']);
 
 /** A value that is looked at later: `asFacts` judges all of it. */
 const anything: Guard<unknown> = (value) => value;
-const anyRecord: Guard<Record<string, unknown>> = (value, at) => record<Record<string, unknown>>(Object.fromEntries(Object.keys(Object(value)).map((key) => [key, anything])))(value, at);
+const anyRecord: Guard<Record<string, unknown>> = (value, at) =>
+  record<Record<string, unknown>>(Object.fromEntries(Object.keys(Object(value)).map((key) => [key, anything])))(value, at);
 const rowsLine: Guard<readonly [string, string, number]> = (value, at) => {
   const parts = Array.isArray(value) ? value : [];
   return [name(parts[0], `${at}[0]`), name(parts[1], `${at}[1]`), integer(0)(parts[2], `${at}[2]`)];
 };
-export const parseRows = (output: string): ReadonlyMap<string, number> => new Map(jsonLines(output, rowsLine).map(([schema, table, rows]) => [rowsKey({ schema, name: table }), rows]));
+export const parseRows = (output: string): ReadonlyMap<string, number> =>
+  new Map(jsonLines(output, rowsLine).map(([schema, table, rows]) => [rowsKey({ schema, name: table }), rows]));
 
 /** See `Postgresql.dump`. */
 export async function dumpDatabases(
@@ -48,12 +50,17 @@ export async function dumpDatabases(
   } catch (error) {
     await server.endLeftovers([directory]).catch(() => undefined);
     await discardDirectory(server, directory).catch(() => undefined);
-    if (error instanceof SqlFailure) throw new ModosuError('DUMP_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+    if (error instanceof SqlFailure)
+      throw new ModosuError('DUMP_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
     throw error;
   }
 }
 
-async function dumpInto(server: DatabaseServer, directory: string, waiting: Waiting): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
+async function dumpInto(
+  server: DatabaseServer,
+  directory: string,
+  waiting: Waiting,
+): Promise<{ readonly content: PostgresqlContent; readonly facts: PostgresqlFacts }> {
   const takenAt = new Date().toISOString();
   const { databases } = server.dataSet;
   const engine = await server.engine();
@@ -61,7 +68,8 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
   const totalBytes = expected.reduce((sum, bytes) => sum + bytes, 0);
   const { freeBytes, sizeBytes: deviceBytes } = await server.programs.room(directory);
   if (freeBytes < totalBytes + RESERVE_BYTES) throw await server.full(`the dumps of ${some(databases.map(named))} would not fit`, totalBytes + RESERVE_BYTES);
-  // What was expected may take what it was let in for; what grows beyond that is stopped. Less than the reserve is left then, so that an estimate may be a little wrong.
+  // What was expected may take what it was let in for; what grows beyond that is stopped. Less than the reserve is left then, so that an estimate may be a
+  // little wrong.
   const floorBytes = Math.max(RESERVE_BYTES / 2, Math.min(Math.max(FLOOR_BYTES, deviceBytes * FLOOR_SHARE), freeBytes / 2, freeBytes - totalBytes));
 
   let doneBytes = 0;
@@ -72,9 +80,23 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
     const file = `${index}.dump`;
     const path = posix.join(directory, file);
     const measured = async (): Promise<void> => say(doneBytes + ((await server.programs.sizeOf(path)) ?? 0));
-    const holding = { database, directory: posix.join(directory, `${index}.told`), questions: questionsFor(engine.major), maxAnswerBytes: MAX_FACTS_BYTES, signal: waiting.signal };
+    const holding = {
+      database,
+      directory: posix.join(directory, `${index}.told`),
+      questions: questionsFor(engine.major),
+      maxAnswerBytes: MAX_FACTS_BYTES,
+      signal: waiting.signal,
+    };
     const told = await inSnapshot(server, holding, async (snapshot) => {
-      await dumpOne(server, { database, path, directory, snapshot: snapshot.id, floorBytes, signal: AbortSignal.any([waiting.signal, snapshot.lost]), onBeat: measured });
+      await dumpOne(server, {
+        database,
+        path,
+        directory,
+        snapshot: snapshot.id,
+        floorBytes,
+        signal: AbortSignal.any([waiting.signal, snapshot.lost]),
+        onBeat: measured,
+      });
       return factsIn(await snapshot.answers(measured));
     });
     await proveReadable(server, path, database, waiting.signal, measured);
@@ -84,18 +106,23 @@ async function dumpInto(server: DatabaseServer, directory: string, waiting: Wait
     found.push({ ...told, file, sizeBytes } as DatabaseFacts);
   }
   await dumpGlobals(server, posix.join(directory, GLOBALS_FILE), waiting.signal);
-  const roles = await server.query(await server.maintenanceDatabase(), "SELECT to_jsonb(rolname) FROM pg_roles ORDER BY rolname;", name);
-  const facts = asFacts({ format: 'modosu-postgresql-facts', version: 1, engineVersion: engine.version, engineMajor: engine.major, takenAt, databases: found, roles });
+  const roles = await server.query(await server.maintenanceDatabase(), 'SELECT to_jsonb(rolname) FROM pg_roles ORDER BY rolname;', name);
+  const facts = asFacts({
+    format: 'modosu-postgresql-facts',
+    version: 1,
+    engineVersion: engine.version,
+    engineMajor: engine.major,
+    takenAt,
+    databases: found,
+    roles,
+  });
   const written = JSON.stringify(facts);
   if (Buffer.byteLength(written) > MAX_FACTS_BYTES) throw new ModosuError('DUMP_FAILED', 'The databases have more tables than can be described in 16 MiB.');
   await server.programs.write(posix.join(directory, FACTS_FILE), written);
-  await server.programs.output([
-    'sync',
-    '--',
-    ...databases.map((_, index) => posix.join(directory, `${index}.dump`)),
-    posix.join(directory, GLOBALS_FILE),
-    directory,
-  ], { timeoutMs: 600_000 });
+  await server.programs.output(
+    ['sync', '--', ...databases.map((_, index) => posix.join(directory, `${index}.dump`)), posix.join(directory, GLOBALS_FILE), directory],
+    { timeoutMs: 600_000 },
+  );
   return { facts, content: contentOf(facts, directory) };
 }
 
@@ -109,7 +136,10 @@ async function expectedSizes(server: DatabaseServer): Promise<readonly number[]>
   );
   const missing = databases.filter((database) => !present.includes(database));
   if (missing.length > 0) {
-    throw new ModosuError('DATABASE_NOT_FOUND', `The database server has no database ${some(missing.map((entry) => `"${named(entry)}"`))} that accepts connections.`);
+    throw new ModosuError(
+      'DATABASE_NOT_FOUND',
+      `The database server has no database ${some(missing.map((entry) => `"${named(entry)}"`))} that accepts connections.`,
+    );
   }
   const sizes: number[] = [];
   for (const database of databases) sizes.push(await server.queryOne(database, DUMP_SIZE_QUERY, integer(0), { code: 'DUMP_FAILED' }));
@@ -120,7 +150,11 @@ async function expectedSizes(server: DatabaseServer): Promise<readonly number[]>
  * A table that is dropped just while it is to be locked, or that somebody has got in line for between our two locks of it, is no reason to give up: the next
  * snapshot is without the one, and comes after the other.
  */
-async function inSnapshot<Name extends string, T>(server: DatabaseServer, holding: Holding<Name>, work: Parameters<typeof withSnapshot<Name, T>>[2]): Promise<T> {
+async function inSnapshot<Name extends string, T>(
+  server: DatabaseServer,
+  holding: Holding<Name>,
+  work: Parameters<typeof withSnapshot<Name, T>>[2],
+): Promise<T> {
   const { programs } = server;
   for (let attempt = 1; ; attempt += 1) {
     await programs.output(['rm', '-rf', '--one-file-system', '--', holding.directory]);
@@ -166,25 +200,46 @@ async function dumpOne(server: DatabaseServer, { database, path, directory, snap
   signal.throwIfAborted();
   if (result.exitCode < 128) await server.refuseKnown('pg_dump', result);
   // It bounds its waits for locks by the time of the statement.
-  const sqlState = /canceling statement due to (lock|statement) timeout/.test(result.stderr) ? '55P03' : /deadlock detected/.test(result.stderr) ? '40P01' : null;
-  throw new ModosuError('DUMP_FAILED', `The dump of ${named(database)} ended early: pg_dump ended with exit code ${result.exitCode}${result.stderr.trim() === '' ? ' and said nothing' : `: ${words(result.stderr)}`}`, {
-    context: { database: named(database), exitCode: result.exitCode, sqlState },
-  });
+  const sqlState = /canceling statement due to (lock|statement) timeout/.test(result.stderr)
+    ? '55P03'
+    : /deadlock detected/.test(result.stderr)
+      ? '40P01'
+      : null;
+  throw new ModosuError(
+    'DUMP_FAILED',
+    `The dump of ${named(database)} ended early: pg_dump ended with exit code ${result.exitCode}${result.stderr.trim() === '' ? ' and said nothing' : `: ${words(result.stderr)}`}`,
+    {
+      context: { database: named(database), exitCode: result.exitCode, sqlState },
+    },
+  );
 }
 
 async function dumpGlobals(server: DatabaseServer, path: string, signal: AbortSignal): Promise<void> {
-  const result = await server.programs.runLong(server.argv('pg_dumpall', await server.maintenanceDatabase(), '--globals-only', '-f', path), { env: server.env(), signal });
+  const result = await server.programs.runLong(server.argv('pg_dumpall', await server.maintenanceDatabase(), '--globals-only', '-f', path), {
+    env: server.env(),
+    signal,
+  });
   if (result.exitCode === 0) return;
   await server.refuseKnown('pg_dumpall', result);
   throw new ModosuError('DUMP_FAILED', `pg_dumpall ended with exit code ${result.exitCode}: ${words(result.stderr)}`);
 }
 
 /** Reads a dump to its end. Throws `DUMP_INCOMPLETE`. */
-export async function proveReadable(server: DatabaseServer, path: string, database: string, signal: AbortSignal, onBeat: () => Promise<void> | void): Promise<void> {
+export async function proveReadable(
+  server: DatabaseServer,
+  path: string,
+  database: string,
+  signal: AbortSignal,
+  onBeat: () => Promise<void> | void,
+): Promise<void> {
   const result = await server.programs.runLong(['pg_restore', '-f', '/dev/null', path], { signal, onBeat });
   if (result.exitCode === 0) return;
   signal.throwIfAborted();
-  throw new ModosuError('DUMP_INCOMPLETE', `The dump of ${named(database)} cannot be read to its end: pg_restore ended with exit code ${result.exitCode}: ${words(result.stderr)}`, { context: { database: named(database) } });
+  throw new ModosuError(
+    'DUMP_INCOMPLETE',
+    `The dump of ${named(database)} cannot be read to its end: pg_restore ended with exit code ${result.exitCode}: ${words(result.stderr)}`,
+    { context: { database: named(database) } },
+  );
 }
 
 /** What a database is, in a snapshot of it. Rows are counted exactly. */
@@ -223,4 +278,3 @@ export async function countRows(
 ): Promise<ReadonlyMap<string, number>> {
   return parseRows(await server.attemptLong(database, rowsQuery(options.condition), options));
 }
-

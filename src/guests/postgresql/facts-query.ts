@@ -1,4 +1,7 @@
-/** SQL that reads what a database is, for one major version of the engine. Every statement gives lines of JSON; names come with their schema (search_path is empty). */
+/**
+ * SQL that reads what a database is, for one major version of the engine. Every statement gives lines of JSON; names come with their schema (search_path is
+ * empty).
+ */
 
 /** Ordinary and partitioned tables that no extension owns, as `c` in schema `n`. */
 const TABLES = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -6,7 +9,8 @@ const TABLES = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`;
 
 const jsonArray = (value: string, from: string): string => `(SELECT coalesce(jsonb_agg(${value}), '[]') FROM ${from})`;
-const rolesOf = (condition: string): string => `SELECT pg_get_userbyid(s.refobjid) AS role FROM pg_shdepend s WHERE s.refclassid = 'pg_authid'::regclass AND s.dbid = d.oid AND (${condition})`;
+const rolesOf = (condition: string): string =>
+  `SELECT pg_get_userbyid(s.refobjid) AS role FROM pg_shdepend s WHERE s.refclassid = 'pg_authid'::regclass AND s.dbid = d.oid AND (${condition})`;
 const distinct = (query: string): string => jsonArray('r.role ORDER BY r.role', `(SELECT DISTINCT q.role FROM (${query}) AS q WHERE q.role IS NOT NULL) AS r`);
 
 /** Columns of the table `c`. */
@@ -39,14 +43,18 @@ export const MISSING_LOCKS = `SELECT ${LOCK} FROM ${TABLES}
   AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = c.oid AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))`;
 
 /** Statements that keep everybody from writing to some tables; `condition` is about `c` and `n`. */
-export const lockWritersQuery = (condition: string): string => `SELECT format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', n.nspname, c.relname) FROM ${TABLES} AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
+export const lockWritersQuery = (condition: string): string =>
+  `SELECT format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', n.nspname, c.relname) FROM ${TABLES} AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
 
 /** Notes into the table `journal` how many rows of each table come from other transactions than `own`, a query for their ids. */
 export const writtenQuery = (condition: string, own: string, journal: string): string =>
   `SELECT format('INSERT INTO ${journal.replaceAll("'", "''").replaceAll('%', '%%')} (entry) SELECT jsonb_build_object(''op'', ''written'', ''table'', jsonb_build_object(''schema'', %L::text, ''name'', %L::text), ''rows'', count(*)) FROM ONLY %I.%I AS t WHERE t.xmin NOT IN (${own.replaceAll("'", "''").replaceAll('%', '%%')}) HAVING count(*) > 0', n.nspname, c.relname, n.nspname, c.relname)
 FROM ${TABLES} AND c.relkind = 'r' AND (${condition}) ORDER BY n.nspname, c.relname \\gexec`;
 
-/** How many bytes the tables of a database hold, about what a dump of it needs: bytes are written as two digits each, and what is long of them lies in a table of its own. */
+/**
+ * How many bytes the tables of a database hold, about what a dump of it needs: bytes are written as two digits each, and what is long of them lies in a table
+ * of its own.
+ */
 export const DUMP_SIZE_QUERY = `SELECT to_jsonb(coalesce(sum(pg_table_size(c.oid)
   + CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.atttypid = 'pg_catalog.bytea'::regtype AND NOT a.attisdropped) THEN coalesce(pg_table_size(nullif(c.reltoastrelid, 0)), 0) ELSE 0 END), 0)::bigint)
 FROM pg_class c WHERE c.relkind IN ('r', 'm') AND (c.oid >= 16384 OR c.relname = 'pg_largeobject');`;

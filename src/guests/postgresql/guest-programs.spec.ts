@@ -50,7 +50,11 @@ describe('programs in a guest', () => {
   });
 
   it.each([
-    ['the agent finds none', new ModosuError('AGENT_COMMAND_FAILED', 'Guest agent command failed: Failed to execute child process (No such file or directory)'), 'timeout'],
+    [
+      'the agent finds none',
+      new ModosuError('AGENT_COMMAND_FAILED', 'Guest agent command failed: Failed to execute child process (No such file or directory)'),
+      'timeout',
+    ],
     ['the program before it finds none', ended({ exitCode: 127, stderr: 'setpriv: failed to execute pg_dump: No such file or directory' }), 'pg_dump'],
     ["Debian's wrapper finds none", ended({ exitCode: 1, stderr: 'Error: You must install at least one postgresql-client-<version> package' }), 'pg_dump'],
   ] as const)('are missing when %s', async (_how, answer, program) => {
@@ -64,7 +68,13 @@ describe('programs in a guest', () => {
   });
 
   it('that take long are waited for, also while the agent is silent for a moment', async () => {
-    agent.outcomes = [null, new ModosuError('AGENT_SILENT', 'busy'), new ModosuError('AGENT_COMMAND_FAILED', 'guest-exec-status has been disabled: the command is not allowed while the guest is frozen'), null, ended({ exitCode: 3 })];
+    agent.outcomes = [
+      null,
+      new ModosuError('AGENT_SILENT', 'busy'),
+      new ModosuError('AGENT_COMMAND_FAILED', 'guest-exec-status has been disabled: the command is not allowed while the guest is frozen'),
+      null,
+      ended({ exitCode: 3 }),
+    ];
     expect(await programs.runLong(['pg_dump'], {})).toMatchObject({ exitCode: 3 });
     expect(agent.ran.at(-1)?.argv).toEqual([...SETPRIV, 'pg_dump']);
   });
@@ -129,9 +139,12 @@ describe('programs in a guest', () => {
 });
 
 describe('paths of the spool directory', () => {
-  it.each(['/spool', '/spool/', '/etc', '/spool/../etc', '/spool/.', '/spool/..', '/spool//a', '/spool/a/', '/spoolx/a', 'spool/a', '/spool/a\nb'])('%p is not in it', (path) => {
-    expect(() => insideSpool('/spool', path, 'anywhere')).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
-  });
+  it.each(['/spool', '/spool/', '/etc', '/spool/../etc', '/spool/.', '/spool/..', '/spool//a', '/spool/a/', '/spoolx/a', 'spool/a', '/spool/a\nb'])(
+    '%p is not in it',
+    (path) => {
+      expect(() => insideSpool('/spool', path, 'anywhere')).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+    },
+  );
   it('directly in it, or deeper', () => {
     expect(insideSpool('/spool/', '/spool/a', 'direct')).toBe('/spool/a');
     expect(insideSpool('/spool', '/spool/a/b', 'anywhere')).toBe('/spool/a/b');

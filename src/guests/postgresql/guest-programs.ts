@@ -47,7 +47,10 @@ export class GuestPrograms {
     private readonly osUser: string | null,
   ) {}
 
-  /** Waits for the end of a short program, which ends in the guest too when its time is over. Throws `GUEST_PROGRAM_MISSING`, `AGENT_SILENT` when it had to be ended. */
+  /**
+   * Waits for the end of a short program, which ends in the guest too when its time is over. Throws `GUEST_PROGRAM_MISSING`, `AGENT_SILENT` when it had to be
+   * ended.
+   */
   async run(argv: Argv, options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<CommandResult> {
     const seconds = Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000);
     const result = await starting('timeout', () => this.runBounded(argv, options, seconds));
@@ -82,7 +85,10 @@ export class GuestPrograms {
     const { stdout, stderr } = await this.run(['id', '--', this.osUser], { asAgent: true });
     const [, uid, gid] = /^uid=(\d{1,10})(?:\([^)]*\))? gid=(\d{1,10})\b/.exec(stdout) ?? [];
     if (uid === undefined || gid === undefined) {
-      throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The guest has no account "${words(this.osUser, 64)}" (osUser of the data set): ${words(stderr, 200)}`);
+      throw new ModosuError(
+        'DATABASE_SERVER_UNREACHABLE',
+        `The guest has no account "${words(this.osUser, 64)}" (osUser of the data set): ${words(stderr, 200)}`,
+      );
     }
     return { uid, gid };
   }
@@ -138,7 +144,10 @@ export class GuestPrograms {
     return exitCode === 0 && /^\d{1,15}\n$/.test(stdout) ? Number(stdout) : null;
   }
 
-  /** Kills programs whose whole command line matches an extended regular expression. The programs that do so do not match it themselves: it has to begin with `^`. */
+  /**
+   * Kills programs whose whole command line matches an extended regular expression. The programs that do so do not match it themselves: it has to begin with
+   * `^`.
+   */
   async kill(pattern: string): Promise<void> {
     const { exitCode, stderr } = await this.run(['pkill', '-KILL', '-f', '--', pattern], { asAgent: true });
     if (exitCode !== 0 && exitCode !== 1) throw failureOf('pkill', { exitCode, stderr }, 'AGENT_COMMAND_FAILED');
@@ -183,7 +192,8 @@ function atMostEvery(milliseconds: number, work: () => Promise<void> | void): ()
 
 /** The path, when it lies below `spool` (`direct`: directly in it). Throws `INTERNAL`: whoever calls has made it up. */
 export function insideSpool(spool: string, path: string, how: 'direct' | 'anywhere'): string {
-  const inside = path.startsWith(`${posix.normalize(spool).replace(/\/$/, '')}/`) && posix.normalize(path) === path && !path.endsWith('/') && !hasControlCharacters(path);
+  const inside =
+    path.startsWith(`${posix.normalize(spool).replace(/\/$/, '')}/`) && posix.normalize(path) === path && !path.endsWith('/') && !hasControlCharacters(path);
   const name = path.slice(posix.normalize(spool).replace(/\/$/, '').length + 1);
   if (!inside || (how === 'direct' && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}$/.test(name))) {
     throw new ModosuError('INTERNAL', `"${words(path, 200)}" does not lie ${how === 'direct' ? 'directly ' : ''}in the spool directory of the data set.`);

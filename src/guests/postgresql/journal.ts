@@ -25,9 +25,9 @@ export async function keptByJournal(server: DatabaseServer, database: string, sc
     integer(0),
   );
   // What stays under a name of ours is put beside, or kept: not what people think of as added.
-  const added = journal.flatMap((entry) => (entry.op === 'table' && !isOwnName(entry.now.schema)
-    ? [tableNamed(entry.now)]
-    : entry.op === 'schema' && !isOwnName(entry.now) ? [named(entry.now)] : []));
+  const added = journal.flatMap((entry) =>
+    entry.op === 'table' && !isOwnName(entry.now.schema) ? [tableNamed(entry.now)] : entry.op === 'schema' && !isOwnName(entry.now) ? [named(entry.now)] : [],
+  );
   const beside = journal.flatMap((entry) => (entry.op === 'schema' && isOwnName(entry.now) && entry.back === null ? [entry.now] : []));
   return {
     kind: 'postgresql',

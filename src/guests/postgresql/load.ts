@@ -41,7 +41,8 @@ export async function readToc(
     );
   }
   const entries = found === null ? [] : parseToc(tocText(found, encoding));
-  if (entries.length === 0) throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
+  if (entries.length === 0)
+    throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
   return entries;
 }
 
@@ -54,9 +55,16 @@ export async function loadDump(server: DatabaseServer, load: Load): Promise<void
   if (pinned.length === 0) return restore(server, load, load.entries, 0);
   const entries = load.entries ?? (await readToc(server, load));
   await restore(server, load, entries.filter(isSchema), 0);
-  const made = pinned.map(({ name, version, schema }) => `CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA ${identifier(schema)} VERSION ${literal(version)};`);
+  const made = pinned.map(
+    ({ name, version, schema }) => `CREATE EXTENSION IF NOT EXISTS ${identifier(name)} WITH SCHEMA ${identifier(schema)} VERSION ${literal(version)};`,
+  );
   await server.execute(load.into, made.join('\n'), { timeoutMs: 600_000 });
-  await restore(server, load, entries.filter((entry) => !isSchema(entry)), 1);
+  await restore(
+    server,
+    load,
+    entries.filter((entry) => !isSchema(entry)),
+    1,
+  );
 }
 
 async function restore(
@@ -78,6 +86,9 @@ async function restore(
 
 function failed({ exitCode, stderr }: { readonly exitCode: number; readonly stderr: string }): ModosuError {
   const said = words(stderr.replace(/^pg_restore: (while PROCESSING TOC:|from TOC entry .*)$/gm, ''));
-  if (/unexpected end of file|could not read from input file|corrupt/.test(stderr)) return new ModosuError('DUMP_INCOMPLETE', `The dump cannot be read: ${said}`);
-  return new ModosuError('DATA_RESTORE_FAILED', `pg_restore ended with exit code ${exitCode}${said === '' ? ' and said nothing' : `: ${said}`}`, { context: { exitCode } });
+  if (/unexpected end of file|could not read from input file|corrupt/.test(stderr))
+    return new ModosuError('DUMP_INCOMPLETE', `The dump cannot be read: ${said}`);
+  return new ModosuError('DATA_RESTORE_FAILED', `pg_restore ended with exit code ${exitCode}${said === '' ? ' and said nothing' : `: ${said}`}`, {
+    context: { exitCode },
+  });
 }

@@ -11,7 +11,10 @@ import { columnsOf, foreignKeysQuery } from './facts-query';
 export const liveRelation = record<LiveRelation>({ schema: name, name, kind: matching(/^[a-zA-Z]$/), columns: columnsGuard });
 
 /** Everything that has a name among tables in some schemas. */
-export const relationsQuery = (major: number, schemas: readonly string[]): string => `SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'columns', ${columnsOf(major)})
+export const relationsQuery = (
+  major: number,
+  schemas: readonly string[],
+): string => `SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'columns', ${columnsOf(major)})
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind NOT IN ('i', 'I', 't') AND n.nspname IN (${literals(schemas)});`;
 
 /** What happens to each selected object, as things stand in the live database. */

@@ -32,7 +32,13 @@ const COPIES = 2;
 export type KeptObjects = KeptPostgresql & { readonly notes: readonly string[] };
 
 /** See `Postgresql.restoreObjects`. */
-export async function restoreObjects(server: DatabaseServer, directory: string, all: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptObjects> {
+export async function restoreObjects(
+  server: DatabaseServer,
+  directory: string,
+  all: PostgresqlFacts,
+  selection: PostgresqlSelection,
+  waiting: Waiting,
+): Promise<KeptObjects> {
   insideSpool(server.dataSet.spoolDirectory, directory, 'anywhere');
   waiting.signal.throwIfAborted();
   if (selection.whole) throw new ModosuError('INTERNAL', 'A whole database is restored beside the present one and exchanged.');
@@ -66,7 +72,10 @@ export async function restoreObjects(server: DatabaseServer, directory: string, 
   try {
     await stageAndPlace(server, { facts, items, found, stages, path: posix.join(directory, facts.file), workDirectory, waiting });
   } catch (error) {
-    const ended = await server.endLeftovers([directory, workDirectory]).then(() => true, () => false);
+    const ended = await server.endLeftovers([directory, workDirectory]).then(
+      () => true,
+      () => false,
+    );
     await dropScratch(server).catch(() => undefined);
     // Whoever has lost the agent does not know whether its transaction has been committed; as long as its session lives, nobody does.
     if (ended) await dropUncommitted(server, selection.database).catch(() => undefined);
@@ -96,7 +105,10 @@ async function stageAndPlace(server: DatabaseServer, { facts, items, found, stag
   let doneBytes = 0;
   const say = (): void => waiting.onProgress?.({ doneBytes, totalBytes });
   await proveReadable(server, path, facts.name, signal, say);
-  const extensions = extensionsIn(facts, stages.filter(({ whole, action }) => whole && action === 'place').map(({ source }) => source));
+  const extensions = extensionsIn(
+    facts,
+    stages.filter(({ whole, action }) => whole && action === 'place').map(({ source }) => source),
+  );
   const { path: staged, contents } = await stageFromScratch(server, { facts, found, path, workDirectory, stages, extensions, signal, onBeat: say });
   doneBytes = totalBytes / COPIES;
   // Beside, and where rows are only taken from it, nothing is to act or to be looked up by who it is for.
@@ -150,12 +162,13 @@ function stagesOf(server: DatabaseServer, facts: DatabaseFacts, { tables, schema
     const chosen = tables.filter((item) => item.action === action).map(({ table }) => table);
     const wanted = withPartitions(facts.tables, chosen);
     // In the order in which they were named.
-    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema))) stages.push({
-      source,
-      action,
-      whole: false,
-      tables: wanted.filter(({ schema }) => schema === source),
-    });
+    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema)))
+      stages.push({
+        source,
+        action,
+        whole: false,
+        tables: wanted.filter(({ schema }) => schema === source),
+      });
   }
   const ordered = [...stages.filter(({ action }) => action === 'beside'), ...stages.filter(({ action }) => action !== 'beside')];
   return ordered.map((stage, index) => ({ ...stage, schema: numbered(server.names.restored, index) }));
@@ -181,7 +194,8 @@ async function placingScript(
     script.dropEmptied(schema);
   }
   for (const stage of stages.filter(({ whole, action }) => action === 'place' && !whole)) {
-    for (const table of stage.tables) for (const parent of table.parents.filter((entry) => !placed.has(rowsKey(entry)))) script.attach(table, parent, table.bound);
+    for (const table of stage.tables)
+      for (const parent of table.parents.filter((entry) => !placed.has(rowsKey(entry)))) script.attach(table, parent, table.bound);
   }
   const replaced = items.tables.filter(({ action }) => action === 'replace').map(({ table }) => table);
   const taken = new Set<string>();
@@ -206,7 +220,9 @@ async function fillViews(
   if (whole.length === 0) return;
   const sql = `SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_get_userbyid(c.relowner)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND n.nspname IN (${literals(whole.map(({ schema }) => schema))});`;
   const found = await server.query(facts.name, sql, record({ schema: name, name, owner: name }));
-  const views = found.flatMap((view) => whole.filter(({ schema }) => schema === view.schema).map(({ source, schema, action }) => ({ ...view, schema: source, stage: schema, action })));
+  const views = found.flatMap((view) =>
+    whole.filter(({ schema }) => schema === view.schema).map(({ source, schema, action }) => ({ ...view, schema: source, stage: schema, action })),
+  );
   for (const view of filledViews(contents, views)) {
     if (view.action === 'place') script.refresh(view);
     else script.note(`The materialized view ${tableNamed({ schema: view.stage, name: view.name })} holds no rows: REFRESH MATERIALIZED VIEW fills it.`);
@@ -223,7 +239,11 @@ export async function dropUncommitted(server: DatabaseServer, database: string):
 /** Staging schemas of an attempt that has not come to its end, and who has made them. Idempotent. */
 async function dropStages(server: DatabaseServer, database: string): Promise<void> {
   const base = server.names.restored;
-  const stages = await server.query(database, `SELECT to_jsonb(nspname) FROM pg_namespace WHERE nspname = ${literal(base)} OR nspname ~ ${literal(`^${base}_[0-9]+$`)};`, name);
+  const stages = await server.query(
+    database,
+    `SELECT to_jsonb(nspname) FROM pg_namespace WHERE nspname = ${literal(base)} OR nspname ~ ${literal(`^${base}_[0-9]+$`)};`,
+    name,
+  );
   const script = new Set(stages);
   for (const stage of script) await server.execute(database, `DROP SCHEMA IF EXISTS "${stage}" CASCADE;`, { timeoutMs: 600_000 });
   await dropPlainRole(server, database);

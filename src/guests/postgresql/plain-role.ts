@@ -11,7 +11,10 @@ export async function makePlainRole(server: DatabaseServer, database: string): P
   const role = server.names.scratch;
   const needed = `SELECT to_jsonb(EXISTS (SELECT FROM pg_default_acl a JOIN pg_roles r ON r.oid = a.defaclrole WHERE a.defaclnamespace = 0 AND r.rolname = ${literal(server.dataSet.user)}));`;
   if (!(await server.queryOne(database, needed, flag))) return null;
-  await server.execute(database, `BEGIN;\nCREATE ROLE ${identifier(role)} SUPERUSER NOLOGIN;\nCOMMENT ON ROLE ${identifier(role)} IS ${literal(commentOf(server))};\nCOMMIT;`);
+  await server.execute(
+    database,
+    `BEGIN;\nCREATE ROLE ${identifier(role)} SUPERUSER NOLOGIN;\nCOMMENT ON ROLE ${identifier(role)} IS ${literal(commentOf(server))};\nCOMMIT;`,
+  );
   return role;
 }
 

@@ -63,7 +63,13 @@ export class PostgresqlInGuest implements Postgresql {
     return telling(waiting, (told) => restoreObjects(this.server, directory, facts, selection, told));
   }
 
-  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting, options: WholeOptions = {}): Promise<{ readonly notes: readonly string[] }> {
+  restoreWholeBeside(
+    directory: string,
+    facts: PostgresqlFacts,
+    database: string,
+    waiting: Waiting,
+    options: WholeOptions = {},
+  ): Promise<{ readonly notes: readonly string[] }> {
     return telling(waiting, (told) => restoreWholeBeside(this.server, directory, facts, database, told, options));
   }
 
@@ -80,7 +86,9 @@ export class PostgresqlInGuest implements Postgresql {
   }
 
   async undo(kept: KeptPostgresql, waiting: Waiting = PATIENT): Promise<KeptPostgresql & { readonly notes: readonly string[] }> {
-    return telling(waiting, async (told) => (kept.whole ? { ...(await undoWhole(this.server, kept, told.signal)), notes: [] } : undoObjects(this.server, kept, told)));
+    return telling(waiting, async (told) =>
+      kept.whole ? { ...(await undoWhole(this.server, kept, told.signal)), notes: [] } : undoObjects(this.server, kept, told),
+    );
   }
 
   async confirm(kept: KeptPostgresql): Promise<void> {

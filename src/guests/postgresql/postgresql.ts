@@ -36,7 +36,8 @@ export interface WholeOptions {
  * running. Every operation may be called again after its caller died at any point: it adopts, finishes or undoes what it finds. Directories lie in the data
  * set's spool directory.
  *
- * All throw the errors of the guest agent, `DATABASE_SERVER_UNREACHABLE` (later) when the server refuses connections, `GUEST_PROGRAM_MISSING`, `GUEST_DISK_FULL` with numbers.
+ * All throw the errors of the guest agent, `DATABASE_SERVER_UNREACHABLE` (later) when the server refuses connections, `GUEST_PROGRAM_MISSING`,
+ * `GUEST_DISK_FULL` with numbers.
  */
 export interface Postgresql {
   /** Read-only. */
@@ -62,13 +63,24 @@ export interface Postgresql {
    * `DATABASE_EXTENSION_MISSING`, `DATABASE_TABLESPACE_MISSING`, `DATABASE_ENGINE_TOO_OLD`, `DUMP_INCOMPLETE`, `DATA_RESTORE_FAILED`: the live database is as
    * it was.
    */
-  restoreObjects(directory: string, facts: PostgresqlFacts, selection: PostgresqlSelection, waiting: Waiting): Promise<KeptPostgresql & { readonly notes: readonly string[] }>;
+  restoreObjects(
+    directory: string,
+    facts: PostgresqlFacts,
+    selection: PostgresqlSelection,
+    waiting: Waiting,
+  ): Promise<KeptPostgresql & { readonly notes: readonly string[] }>;
 
   /**
    * Loads a whole database beside the live one, under a name of this run, and proves it. Missing roles are made. Errors as of `restoreObjects`; the half-loaded
    * database is dropped. `notes` say what is not as it was; what an earlier call for the same run has done already is not said again.
    */
-  restoreWholeBeside(directory: string, facts: PostgresqlFacts, database: string, waiting: Waiting, options?: WholeOptions): Promise<{ readonly notes: readonly string[] }>;
+  restoreWholeBeside(
+    directory: string,
+    facts: PostgresqlFacts,
+    database: string,
+    waiting: Waiting,
+    options?: WholeOptions,
+  ): Promise<{ readonly notes: readonly string[] }>;
   /**
    * Puts the restored database in the live one's place, which is kept under another name and accepts no connections there. Sessions are ended. Throws
    * `DATABASE_IN_USE`: everything is as it was; `DATABASE_NOT_FOUND`: nothing restored is there to be put in place. An abort counts until the exchange begins:

@@ -55,24 +55,36 @@ export async function rolesAsSaved(server: DatabaseServer, roles: Roles): Promis
     sql,
     record({ names: list(name, 200_000), ours: list(name, 10), memberships: list(record({ role: name, member: name, grantor: name, admin: flag }), 200_000) }),
   );
-  return carryOut(server, roles, asSaved(globals, missingRoles, { names: new Set(present.names), ours: new Set(present.ours), memberships: present.memberships }, engine.major));
+  return carryOut(
+    server,
+    roles,
+    asSaved(globals, missingRoles, { names: new Set(present.names), ours: new Set(present.ours), memberships: present.memberships }, engine.major),
+  );
 }
 
 async function globalsOf(server: DatabaseServer, { directory }: Roles): Promise<Globals> {
   const bytes = await server.programs.readWhole(posix.join(directory, GLOBALS_FILE), MAX_GLOBALS_BYTES);
   if (bytes === null) throw new ModosuError('DUMP_INCOMPLETE', `${GLOBALS_FILE} is missing beside the dumps.`);
   if (bytes === 'too long') {
-    throw new ModosuError('DATA_RESTORE_FAILED', `${GLOBALS_FILE} beside the dumps is longer than ${MAX_GLOBALS_BYTES / 1024 / 1024} MiB, the longest that can be read.`);
+    throw new ModosuError(
+      'DATA_RESTORE_FAILED',
+      `${GLOBALS_FILE} beside the dumps is longer than ${MAX_GLOBALS_BYTES / 1024 / 1024} MiB, the longest that can be read.`,
+    );
   }
   return parseGlobals(bytes.toString('utf8'));
 }
 
-async function carryOut(server: DatabaseServer, { file, found, signal }: Roles, { sql, unknown, notes }: ReturnType<typeof makeRoles>): Promise<readonly string[]> {
+async function carryOut(
+  server: DatabaseServer,
+  { file, found, signal }: Roles,
+  { sql, unknown, notes }: ReturnType<typeof makeRoles>,
+): Promise<readonly string[]> {
   if (unknown.length > 0) {
     throw new ModosuError('DATABASE_ROLE_MISSING', `The recovery point does not say how to make the roles ${some(unknown.map(named))}.`, {
       context: { roles: unknown.map(named).slice(0, 20) },
     });
   }
-  if (sql !== '') await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(silent(found.engine.major)), signal });
+  if (sql !== '')
+    await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(silent(found.engine.major)), signal });
   return notes.map((note) => words(note));
 }

@@ -52,14 +52,19 @@ export async function stageFromScratch(server: DatabaseServer, scratch: Scratch)
   const entries = tocForScratch(contents, facts, wanted);
   await loadDump(server, { path, encoding: facts.encoding, into: database, workDirectory, entries, pinned: found.pinned, signal, onBeat });
   await proveRowsOf(server, database, wanted, { signal, onBeat });
-  await server.executeScript(database, [
-    'BEGIN;',
-    ...stages.flatMap((stage) => stagingSql(stage, stages, facts)),
-    'COMMIT;',
-  ].join('\n'), posix.join(workDirectory, 'stage.sql'), { signal, onBeat });
+  await server.executeScript(
+    database,
+    ['BEGIN;', ...stages.flatMap((stage) => stagingSql(stage, stages, facts)), 'COMMIT;'].join('\n'),
+    posix.join(workDirectory, 'stage.sql'),
+    { signal, onBeat },
+  );
   const staged = posix.join(workDirectory, 'staged.dump');
   const which = [...stages.flatMap(({ schema }) => ['-n', pattern(schema)]), ...scratch.extensions.flatMap((extension) => ['-e', pattern(extension)])];
-  const result = await server.programs.runLong(server.argv('pg_dump', database, '-Fc', '-Z0', '-f', staged, ...which), { env: server.envOfDump(), signal, onBeat });
+  const result = await server.programs.runLong(server.argv('pg_dump', database, '-Fc', '-Z0', '-f', staged, ...which), {
+    env: server.envOfDump(),
+    signal,
+    onBeat,
+  });
   if (result.exitCode !== 0) {
     await server.refuseKnown('pg_dump', result);
     throw new ModosuError('DATA_RESTORE_FAILED', `What is restored could not be taken from the scratch database: ${words(result.stderr)}`);
@@ -76,28 +81,52 @@ function stagingSql({ source, schema, whole, tables, action }: Stage, stages: re
     const extensions = action === 'place' ? [] : extensionsIn(facts, [source]);
     return extensions.length === 0
       ? [renamed]
-      : [renamed, `CREATE SCHEMA ${identifier(source)};`, ...extensions.map((extension) => `ALTER EXTENSION ${identifier(extension)} SET SCHEMA ${identifier(source)};`)];
+      : [
+          renamed,
+          `CREATE SCHEMA ${identifier(source)};`,
+          ...extensions.map((extension) => `ALTER EXTENSION ${identifier(extension)} SET SCHEMA ${identifier(source)};`),
+        ];
   }
   const together = new Set(stages.flatMap((stage) => stage.tables).map(rowsKey));
   return [
     `CREATE SCHEMA ${identifier(schema)};`,
-    ...tables.flatMap((table) => table.parents.filter((parent) => !together.has(rowsKey(parent))).map((parent) => (table.bound === null
-      ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};`
-      : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`))),
+    ...tables.flatMap((table) =>
+      table.parents
+        .filter((parent) => !together.has(rowsKey(parent)))
+        .map((parent) =>
+          table.bound === null
+            ? `ALTER TABLE ${qualified(table)} NO INHERIT ${qualified(parent)};`
+            : `ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(table)};`,
+        ),
+    ),
     ...tables.flatMap((table) => [`ALTER TABLE ${qualified(table)} SET SCHEMA ${identifier(schema)};`, statisticsFollow({ schema, name: table.name })]),
   ];
 }
 
 /** Rows of tables that are where the recovery point has them. Throws `DUMP_INCOMPLETE`. */
-async function proveRowsOf(server: DatabaseServer, database: string, tables: readonly TableFacts[], { signal, onBeat }: Pick<Scratch, 'signal' | 'onBeat'>): Promise<void> {
+async function proveRowsOf(
+  server: DatabaseServer,
+  database: string,
+  tables: readonly TableFacts[],
+  { signal, onBeat }: Pick<Scratch, 'signal' | 'onBeat'>,
+): Promise<void> {
   proveRows(tables, await countRows(server, database, { signal, onBeat: () => void onBeat() }));
 }
 
-/** The dump names roles that nothing selected needs and that exist no more: they are made for the time of the scratch database, without any right, and told by their comment. */
+/**
+ * The dump names roles that nothing selected needs and that exist no more: they are made for the time of the scratch database, without any right, and told by
+ * their comment.
+ */
 async function makePlaceholders(server: DatabaseServer, roles: readonly string[], { workDirectory, signal, onBeat }: Scratch): Promise<void> {
   if (roles.length === 0) return;
-  const made = roles.flatMap((role) => [`CREATE ROLE ${identifier(role)} NOLOGIN;`, `COMMENT ON ROLE ${identifier(role)} IS ${literal(server.names.application)};`]);
-  await server.executeScript(await server.maintenanceDatabase(), ['BEGIN;', ...made, 'COMMIT;'].join('\n'), posix.join(workDirectory, 'placeholders.sql'), { signal, onBeat });
+  const made = roles.flatMap((role) => [
+    `CREATE ROLE ${identifier(role)} NOLOGIN;`,
+    `COMMENT ON ROLE ${identifier(role)} IS ${literal(server.names.application)};`,
+  ]);
+  await server.executeScript(await server.maintenanceDatabase(), ['BEGIN;', ...made, 'COMMIT;'].join('\n'), posix.join(workDirectory, 'placeholders.sql'), {
+    signal,
+    onBeat,
+  });
 }
 
 /** Idempotent. */
@@ -108,4 +137,5 @@ export async function dropScratch(server: DatabaseServer): Promise<void> {
 }
 
 /** Extensions of the recovery point that go with a schema. */
-export const extensionsIn = (facts: DatabaseFacts, schemas: readonly string[]): readonly string[] => facts.extensions.filter(({ schema }) => schemas.includes(schema)).map(({ name }) => name);
+export const extensionsIn = (facts: DatabaseFacts, schemas: readonly string[]): readonly string[] =>
+  facts.extensions.filter(({ schema }) => schemas.includes(schema)).map(({ name }) => name);

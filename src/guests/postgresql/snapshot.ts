@@ -42,20 +42,26 @@ export interface Snapshot<Name extends string> {
  * some minutes after the last other session of the run, at the latest after a day: a forgotten one would keep the server from cleaning up. Throws
  * `DUMP_FAILED`, with the server's `sqlState` where there is one.
  */
-export async function withSnapshot<Name extends string, T>(server: DatabaseServer, holding: Holding<Name>, work: (snapshot: Snapshot<Name>) => Promise<T>): Promise<T> {
+export async function withSnapshot<Name extends string, T>(
+  server: DatabaseServer,
+  holding: Holding<Name>,
+  work: (snapshot: Snapshot<Name>) => Promise<T>,
+): Promise<T> {
   const { database, directory, questions, maxAnswerBytes, signal } = holding;
   const file = (name: string): string => posix.join(directory, `told-${name}`);
   const stop = new AbortController();
   const lost = new AbortController();
   let ended: string | null = null;
-  const holder = server.programs.runLong(server.psql(database), {
-    env: server.env(['statement_timeout=86400000']),
-    input: holderSql(server.names.application, questions, file),
-    signal: AbortSignal.any([signal, stop.signal]),
-  }).then(
-    ({ stderr }) => (ended = stderr),
-    (error: unknown) => (ended = error instanceof Error ? error.message : ''),
-  );
+  const holder = server.programs
+    .runLong(server.psql(database), {
+      env: server.env(['statement_timeout=86400000']),
+      input: holderSql(server.names.application, questions, file),
+      signal: AbortSignal.any([signal, stop.signal]),
+    })
+    .then(
+      ({ stderr }) => (ended = stderr),
+      (error: unknown) => (ended = error instanceof Error ? error.message : ''),
+    );
   const failed = (what: string): ModosuError => {
     const sqlState = /(?:ERROR|FATAL):\s+([0-9A-Z]{5}):/.exec(ended ?? '')?.[1];
     return new ModosuError('DUMP_FAILED', `The database server ${what}: ${ended === null ? 'it did not answer in time' : words(ended)}`, {
@@ -95,7 +101,8 @@ export async function withSnapshot<Name extends string, T>(server: DatabaseServe
 async function answerOf(server: DatabaseServer, path: string, database: string, maxBytes: number): Promise<string> {
   const found = await server.programs.readWhole(path, maxBytes);
   if (found === null) throw new ModosuError('DUMP_FAILED', `What the database server has told about ${words(database, 64)} is gone.`);
-  if (found === 'too long') throw new ModosuError('DUMP_FAILED', `The database ${words(database, 64)} has more tables than can be described in ${maxBytes / 1024 / 1024} MiB.`);
+  if (found === 'too long')
+    throw new ModosuError('DUMP_FAILED', `The database ${words(database, 64)} has more tables than can be described in ${maxBytes / 1024 / 1024} MiB.`);
   return found.toString('utf8');
 }
 
@@ -115,7 +122,9 @@ SELECT pg_export_snapshot();
 \\o
 SET LOCAL lock_timeout = 0;
 SAVEPOINT asked;
-${Object.entries(questions).map(([name, sql]) => `${into(name)}\n${sql}\n`).join('')}\\o
+${Object.entries(questions)
+  .map(([name, sql]) => `${into(name)}\n${sql}\n`)
+  .join('')}\\o
 ROLLBACK TO SAVEPOINT asked;
 ${into(DONE)}
 SELECT ${literal(DONE)};

@@ -7,7 +7,9 @@ import { insideSpool } from './guest-programs';
 /** Removing large files takes a while on slow storage. */
 const REMOVE_MS = 600_000;
 
-/** See `Postgresql.makeDirectory`. Nothing that exists is given another owner or another mode, and no link is followed: the account could have put one there. */
+/**
+ * See `Postgresql.makeDirectory`. Nothing that exists is given another owner or another mode, and no link is followed: the account could have put one there.
+ */
 export async function makeDirectory(server: DatabaseServer, directory: string): Promise<void> {
   const { spoolDirectory } = server.dataSet;
   insideSpool(spoolDirectory, directory, 'direct');

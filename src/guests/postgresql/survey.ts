@@ -26,7 +26,11 @@ export async function surveyDatabase(server: DatabaseServer, all: PostgresqlFact
   const found = await requirementsOf(server, all, facts);
   const present = (await lookAt(server, [facts.name], facts.name)).get(facts.name) ?? null;
   const readable = present?.allowsConnections === true;
-  const items = selection.whole ? null : readable ? await lookAtObjects(server, facts, selection, found.engine.major) : decide(facts, selection, { relations: [], schemas: [] });
+  const items = selection.whole
+    ? null
+    : readable
+      ? await lookAtObjects(server, facts, selection, found.engine.major)
+      : decide(facts, selection, { relations: [], schemas: [] });
   const rows = readable ? await presentRows(server, facts.name, items === null ? 'true' : inSchemas(items)) : new Map<string, number>();
   const space = await spaceFor(server, facts, items);
   const replication = items === null && readable ? await replicationOf(server, facts.name) : null;
@@ -80,12 +84,14 @@ async function spaceFor(server: DatabaseServer, facts: DatabaseFacts, items: Obj
   const spoolDirectory = await nearestDirectory(server);
   const sameFileSystem = (await programs.deviceOf(dataDirectory)) === (await programs.deviceOf(spoolDirectory));
   const spaces: GuestSpace[] = [];
-  for (const need of roomForLoad(facts, items, { dataDirectory, spoolDirectory, sameFileSystem })) spaces.push({ ...need, freeBytes: await programs.freeBytes(need.directory) });
+  for (const need of roomForLoad(facts, items, { dataDirectory, spoolDirectory, sameFileSystem }))
+    spaces.push({ ...need, freeBytes: await programs.freeBytes(need.directory) });
   return spaces;
 }
 
 /** The spool directory, or the nearest one above it that exists. */
 async function nearestDirectory(server: DatabaseServer): Promise<string> {
-  for (let path = posix.normalize(server.dataSet.spoolDirectory); path !== '/'; path = posix.dirname(path)) if ((await server.programs.sizeOf(path)) !== null) return path;
+  for (let path = posix.normalize(server.dataSet.spoolDirectory); path !== '/'; path = posix.dirname(path))
+    if ((await server.programs.sizeOf(path)) !== null) return path;
   return '/';
 }

@@ -57,7 +57,13 @@ interface Moves {
 }
 
 /** Adds to a script what takes back a journal. Returns the schemas, beside that of the script's own journal, into which things are taken away. */
-export async function reverse(server: DatabaseServer, database: string, keptSchema: string, journal: readonly JournalEntry[], script: ChangeScript): Promise<readonly string[]> {
+export async function reverse(
+  server: DatabaseServer,
+  database: string,
+  keptSchema: string,
+  journal: readonly JournalEntry[],
+  script: ChangeScript,
+): Promise<readonly string[]> {
   const { undone } = server.names;
   const { major } = await server.engine();
   const reversed = [...journal].reverse();
@@ -89,13 +95,24 @@ export async function reverse(server: DatabaseServer, database: string, keptSche
   for (const schema of new Set(moves.tablesBack.map(({ now }) => now.schema))) if (isOwnName(schema)) script.dropEmptied(schema);
 
   if (rows.length > 0) {
-    const present = await server.query(database, relationsQuery(major, [...new Set(rows.flatMap(({ table, kept }) => [table.schema, kept.schema]))]), liveRelation);
+    const present = await server.query(
+      database,
+      relationsQuery(major, [...new Set(rows.flatMap(({ table, kept }) => [table.schema, kept.schema]))]),
+      liveRelation,
+    );
     const taken = new Set<string>();
     for (const { table, kept } of rows) {
       const live = fitting(present, table, kept);
       script.replaceRows({ ...table, kind: live.kind === 'p' ? 'partitioned' : 'table', columns: live.columns }, kept, uniqueName(table, taken));
     }
-    script.checkForeignKeys(await foreignKeysAt(server, database, major, rows.map(({ table }) => table)));
+    script.checkForeignKeys(
+      await foreignKeysAt(
+        server,
+        database,
+        major,
+        rows.map(({ table }) => table),
+      ),
+    );
   }
   for (const entry of reversed) {
     if (entry.op === 'detached') script.attach(entry.table, entry.parent, entry.bound);
@@ -112,9 +129,13 @@ function fitting(present: readonly LiveRelation[], table: TableName, kept: Table
   const [live, rows] = [find(table), find(kept)];
   const shape = (relation: LiveRelation | undefined): string => JSON.stringify(relation?.columns.map(({ name: column, type }) => [column, type]));
   if (live !== undefined && rows !== undefined && ['r', 'p'].includes(live.kind) && shape(live) === shape(rows)) return live;
-  throw new ModosuError('DATABASE_STRUCTURE_DIFFERS', `The kept rows of ${tableNamed(table)} do not fit into it any more: its columns have changed since, or it is gone. Everything is as it was.`, {
-    hint: `The kept rows are in the table ${tableNamed(kept)}: compare, and copy what is needed.`,
-  });
+  throw new ModosuError(
+    'DATABASE_STRUCTURE_DIFFERS',
+    `The kept rows of ${tableNamed(table)} do not fit into it any more: its columns have changed since, or it is gone. Everything is as it was.`,
+    {
+      hint: `The kept rows are in the table ${tableNamed(kept)}: compare, and copy what is needed.`,
+    },
+  );
 }
 
 /** Foreign keys and parents that would tie what goes away to what stays. */
@@ -136,10 +157,9 @@ export async function confirmObjects(server: DatabaseServer, { database, keptSch
   const further = keptSchema.startsWith('undone_') ? `nspname ~ ${literals([`^${keptSchema}(_[0-9]+)?$`])}` : `nspname = ${literals([keptSchema])}`;
   const [schemas = []] = await server.query(database, `SELECT coalesce(jsonb_agg(nspname), '[]') FROM pg_namespace WHERE ${further};`, list(name, 10_000));
   if (schemas.length === 0) return;
-  await server.execute(database, [
-    "SET lock_timeout = '30s';",
-    'BEGIN;',
-    ...schemas.map((schema) => `DROP SCHEMA ${identifier(schema)} CASCADE;`),
-    'COMMIT;',
-  ].join('\n'), { code: 'DATABASE_IN_USE', timeoutMs: 600_000 });
+  await server.execute(
+    database,
+    ["SET lock_timeout = '30s';", 'BEGIN;', ...schemas.map((schema) => `DROP SCHEMA ${identifier(schema)} CASCADE;`), 'COMMIT;'].join('\n'),
+    { code: 'DATABASE_IN_USE', timeoutMs: 600_000 },
+  );
 }

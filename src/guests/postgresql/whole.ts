@@ -67,13 +67,19 @@ export async function restoreWholeBeside(
 /** What the restored database is not, although nothing has failed. */
 async function notesOf(server: DatabaseServer, { engine, otherVersions }: Requirements): Promise<readonly string[]> {
   const { restored } = server.names;
-  const versions = otherVersions.map(({ name: extension, version, available }) => `The extension ${named(extension)} is of version ${named(available)} now; version ${named(version)} is not to be had in the guest.`);
+  const versions = otherVersions.map(
+    ({ name: extension, version, available }) =>
+      `The extension ${named(extension)} is of version ${named(available)} now; version ${named(version)} is not to be had in the guest.`,
+  );
   if (engine.major < 10) return versions;
   const sql = `SELECT to_jsonb(s.subname) FROM pg_subscription s WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = ${literal(restored)}) ORDER BY s.subname;`;
   const subscriptions = await server.query(await server.maintenanceDatabase(), sql, name);
   return [
     ...versions,
-    ...subscriptions.map((subscription) => `The subscription ${named(subscription)} is disabled in the restored database: ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION let it go on.`),
+    ...subscriptions.map(
+      (subscription) =>
+        `The subscription ${named(subscription)} is disabled in the restored database: ALTER SUBSCRIPTION … ENABLE and REFRESH PUBLICATION let it go on.`,
+    ),
   ];
 }
 
@@ -104,7 +110,10 @@ async function load(server: DatabaseServer, { facts, found, path, workDirectory,
   const beat = (): void => say(doneBytes);
   proveAllRows(facts.tables, await countRows(server, restored, { signal, onBeat: beat }));
   await server.attemptLong(restored, ANALYZE, { signal, onBeat: beat });
-  await server.executeScript(await server.maintenanceDatabase(), propertiesSql(restored, facts), posix.join(workDirectory, 'properties.sql'), { signal, onBeat: beat });
+  await server.executeScript(await server.maintenanceDatabase(), propertiesSql(restored, facts), posix.join(workDirectory, 'properties.sql'), {
+    signal,
+    onBeat: beat,
+  });
   proveProperties(await server.queryOne(restored, databaseQuery(found.engine.major), asDatabaseProperties), facts, found.otherVersions);
   await server.execute(await server.maintenanceDatabase(), `ALTER DATABASE ${identifier(restored)} SET "modosu"."loaded" TO ${literal(application)};`);
 }

@@ -94,7 +94,9 @@ async function checkPaths(agent: GuestAgent, paths: readonly string[], signal: A
   for (const path of paths) {
     const { exitCode, stdout, stderr } = await runInGuest(agent, { argv: ['stat', '-c', '%F', '--', path] }, { signal });
     if (exitCode !== 0) {
-      throw new ModosuError('DATA_PATH_MISSING', `The declared path ${namesOf([path])} is not in the guest: ${cleanWords(stderr)}`, { context: { path: cleanWords(path) } });
+      throw new ModosuError('DATA_PATH_MISSING', `The declared path ${namesOf([path])} is not in the guest: ${cleanWords(stderr)}`, {
+        context: { path: cleanWords(path) },
+      });
     }
     if (stdout.trim() !== 'symbolic link') continue;
     throw new ModosuError('DATA_PATH_MISSING', `The declared path ${namesOf([path])} is a symbolic link: nothing behind it would be saved.`, {
@@ -107,7 +109,10 @@ async function checkPaths(agent: GuestAgent, paths: readonly string[], signal: A
 /** Bytes under the paths, also of what is excluded; 0: could not be told. */
 async function measure(agent: GuestAgent, paths: readonly string[], { signal, onProgress }: GuestWork): Promise<number> {
   const onTick = (): void => onProgress?.({ doneBytes: 0, totalBytes: 0 });
-  for (const [option, unit] of [['-scb', 1], ['-sck', 1024]] as const) {
+  for (const [option, unit] of [
+    ['-scb', 1],
+    ['-sck', 1024],
+  ] as const) {
     const { stdout } = await runInGuest(agent, { argv: ['du', option, '--', ...paths] }, { signal, onTick, maxOutputBytes: MAX_LIST_BYTES });
     // What vanishes meanwhile makes it end badly; the sum is right all the same.
     const total = Number(/^(\d{1,15})\ttotal$/m.exec(stdout)?.[1] ?? Number.NaN) * unit;
@@ -168,7 +173,10 @@ async function changedSince(agent: GuestAgent, marker: string, { paths, excludes
     found = { ...result, text: result.stdout };
   }
   const { truncated } = found;
-  const names = found.text.split('\0').slice(0, -1).filter((path) => !isExcluded(path, excludes));
+  const names = found.text
+    .split('\0')
+    .slice(0, -1)
+    .filter((path) => !isExcluded(path, excludes));
   const shown = names.slice(0, MAX_PROBLEMS).map((path) => `${cleanWords(path, 200)} changed while it was saved`);
   const more = names.length - shown.length;
   return more > 0 || truncated ? [...shown, `${truncated ? 'more than ' : ''}${more} other files changed as well`] : shown;
@@ -177,7 +185,8 @@ async function changedSince(agent: GuestAgent, marker: string, { paths, excludes
 /** restic 0.14 to 0.16 tell the beginning of the id alone. */
 async function fullIdOf(agent: GuestAgent, { access, fullId }: ResticBackup, id: string, tag: string, version: string, signal: AbortSignal): Promise<string> {
   if (id.length === 64) return id;
-  const notFound = (): ModosuError => new ModosuError('DATA_BACKUP_FAILED', `restic in the guest has made a snapshot ${id}, but it is not found.`, { context: { restic: version } });
+  const notFound = (): ModosuError =>
+    new ModosuError('DATA_BACKUP_FAILED', `restic in the guest has made a snapshot ${id}, but it is not found.`, { context: { restic: version } });
   if (fullId !== undefined) {
     const told = await fullId(id);
     if (told === null) throw notFound();

@@ -13,7 +13,10 @@ export interface ResticSummary {
 
 /** The last summary in the output of a backup; null when there is none that can be read. */
 export function readSummary(stdout: string): ResticSummary | null {
-  const line = stdout.trimEnd().split('\n').findLast((one) => one.includes('"message_type":"summary"'));
+  const line = stdout
+    .trimEnd()
+    .split('\n')
+    .findLast((one) => one.includes('"message_type":"summary"'));
   const summary = recordOf(line);
   const snapshotId = summary['snapshot_id'];
   const [files, totalBytes, addedBytes] = [summary['total_files_processed'], summary['total_bytes_processed'], summary['data_added']];

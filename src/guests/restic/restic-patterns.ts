@@ -1,4 +1,7 @@
-/** restic's patterns (its `filter` package): components are matched like file names in a shell, `**` stands for any number of them, and what lies below a match is matched too. */
+/**
+ * restic's patterns (its `filter` package): components are matched like file names in a shell, `**` stands for any number of them, and what lies below a
+ * match is matched too.
+ */
 
 /** A path as a pattern that matches it alone, with what lies below it. */
 export const asPattern = (path: string): string => path.replace(/[\\*?[]/g, '\\$&');
@@ -25,7 +28,8 @@ function matchesFrom(wanted: readonly string[], at: number, parts: readonly stri
   const part = wanted[at];
   if (part === undefined) return true;
   if (part === '**') {
-    for (let next = position; next <= parts.length; next += 1) if (matchesFrom(wanted, at + 1, parts, next)) return at + 1 < wanted.length || next < parts.length;
+    for (let next = position; next <= parts.length; next += 1)
+      if (matchesFrom(wanted, at + 1, parts, next)) return at + 1 < wanted.length || next < parts.length;
     return false;
   }
   const present = parts[position];

@@ -10,13 +10,15 @@ import type { CommandResult, GuestAgent } from '../guest-agent';
 /** Output of restic that is kept: its summary stands at the end. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /**
- * No cache: nothing of the repository stays in the guest, a full disk or a killed restic leaves nothing to clean, and the index comes from the next host, not from far away.
- * Progress lines (60 in a second by default) would fill the agent's memory and push the summary out: one in 1,000 seconds.
+ * No cache: nothing of the repository stays in the guest, a full disk or a killed restic leaves nothing to clean, and the index comes from the next host, not
+ * from far away. Progress lines (60 in a second by default) would fill the agent's memory and push the summary out: one in 1,000 seconds.
  */
 const QUIET = { RESTIC_PROGRESS_FPS: '0.001' };
 const MAX_WORDS = 600;
 
-/** Version of restic in the guest. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED` (older than 0.14, or not to be understood). Newer ones are taken as they are. */
+/**
+ * Version of restic in the guest. Throws `RESTIC_MISSING`, `RESTIC_UNSUPPORTED` (older than 0.14, or not to be understood). Newer ones are taken as they are.
+ */
 export async function probe(agent: GuestAgent, signal: AbortSignal): Promise<{ readonly version: string }> {
   const said = await orMissing(() => runInGuest(agent, { argv: ['restic', 'version'] }, { signal }));
   const version = resticVersion(said.stdout);
@@ -45,10 +47,17 @@ async function orMissing<T>(run: () => Promise<T>): Promise<T> {
  * again.
  */
 export const runRestic = (agent: GuestAgent, access: DataAccess, args: readonly string[], options: RunOptions): Promise<CommandResult> =>
-  orMissing(() => runInGuest(agent, { argv: ['restic', '--no-cache', ...args], env: { ...access.env, ...QUIET } }, { maxOutputBytes: MAX_OUTPUT_BYTES, ...options }));
+  orMissing(() =>
+    runInGuest(agent, { argv: ['restic', '--no-cache', ...args], env: { ...access.env, ...QUIET } }, { maxOutputBytes: MAX_OUTPUT_BYTES, ...options }),
+  );
 
 /** Puts the certificate that restic has to trust where it looks for it. Idempotent. */
-export async function placeCertificate(agent: GuestAgent, access: DataAccess, code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED', signal: AbortSignal): Promise<void> {
+export async function placeCertificate(
+  agent: GuestAgent,
+  access: DataAccess,
+  code: 'DATA_BACKUP_FAILED' | 'DATA_RESTORE_FAILED',
+  signal: AbortSignal,
+): Promise<void> {
   const path = access.env['RESTIC_CACERT'];
   if (access.caCertificate === null || path === undefined) return;
   await mustRunInGuest(agent, { argv: ['mkdir', '-p', '--', dirname(path)] }, code, { signal });
@@ -76,7 +85,11 @@ export function resticError(
   const outcome = resticOutcome({ version, exitCode, stderr });
   const code = outcome === 'ok' || outcome === 'partial' || outcome === 'failed' ? otherwise : CODE_OF[outcome];
   const words = cleanWords(resticWords(stderr, access.secrets), MAX_WORDS);
-  return new ModosuError(code, `restic in the guest could not ${task}; it ended with exit code ${exitCode}${words === '' ? ' and said nothing' : `: ${words}`}`, { context: { restic: version, exitCode } });
+  return new ModosuError(
+    code,
+    `restic in the guest could not ${task}; it ended with exit code ${exitCode}${words === '' ? ' and said nothing' : `: ${words}`}`,
+    { context: { restic: version, exitCode } },
+  );
 }
 
 /**

@@ -14,7 +14,10 @@ export interface ResticRestore {
   readonly snapshotId: string;
   /** Absolute paths in the snapshot, each with everything below it; at least one. */
   readonly include: readonly [string, ...string[]];
-  /** Directory in the guest, ours alone: its name, or that of a directory above it, has the run id in it. Removed first, and after a failure. In it stand the full paths. */
+  /**
+   * Directory in the guest, ours alone: its name, or that of a directory above it, has the run id in it. Removed first, and after a failure. In it stand the
+   * full paths.
+   */
   readonly target: string;
   readonly runId: string;
   /** What will be written: for progress. */
@@ -82,7 +85,11 @@ async function checkArrived(agent: GuestAgent, target: string, include: readonly
   const missing: string[] = [];
   let arrived = 0;
   for (const batch of inBatches(include, (path) => [`${target}${path}`])) {
-    const { stdout } = await runInGuest(agent, { argv: ['xargs', '-0', 'stat', '-c', '%F', '--'], input: batch.map((path) => `${target}${path}\0`).join('') }, { signal });
+    const { stdout } = await runInGuest(
+      agent,
+      { argv: ['xargs', '-0', 'stat', '-c', '%F', '--'], input: batch.map((path) => `${target}${path}\0`).join('') },
+      { signal },
+    );
     arrived += stdout.split('\n').length - 1;
   }
   if (arrived === include.length) return;
@@ -90,9 +97,13 @@ async function checkArrived(agent: GuestAgent, target: string, include: readonly
     const { exitCode } = await runInGuest(agent, { argv: ['stat', '-c', '%F', '--', `${target}${path}`] }, { signal });
     if (exitCode !== 0) missing.push(path);
   }
-  throw new ModosuError('DATA_RESTORE_FAILED', `restic in the guest ended well, but ${missing.length === 0 ? 'something' : namesOf(missing)} has not arrived.`, {
-    context: { missing: missing.slice(0, 5).map((path) => cleanWords(path, 120)) },
-  });
+  throw new ModosuError(
+    'DATA_RESTORE_FAILED',
+    `restic in the guest ended well, but ${missing.length === 0 ? 'something' : namesOf(missing)} has not arrived.`,
+    {
+      context: { missing: missing.slice(0, 5).map((path) => cleanWords(path, 120)) },
+    },
+  );
 }
 
 async function remove(agent: GuestAgent, target: string, signal: AbortSignal): Promise<void> {

@@ -11,7 +11,10 @@ describe('scripts for the shell of a guest', () => {
 
   it('hold what a program is started with only as base64, whatever stands in it', () => {
     const [secret, input] = ["x'; touch /tmp/x #\n=END=\n", '=END=\nmain\nexit'];
-    for (const script of [startScript(ASKED, { argv: ['restic'], env: { RESTIC_PASSWORD: secret }, input }), runScript(ASKED, { argv: ['restic'], env: { RESTIC_PASSWORD: secret }, input }, 10)]) {
+    for (const script of [
+      startScript(ASKED, { argv: ['restic'], env: { RESTIC_PASSWORD: secret }, input }),
+      runScript(ASKED, { argv: ['restic'], env: { RESTIC_PASSWORD: secret }, input }, 10),
+    ]) {
       expect(script).not.toContain('touch');
       expect(script).not.toContain(input);
       expect(spawnSync('sh', ['-n'], { input: script }).status).toBe(0);

@@ -21,9 +21,16 @@ const BASE64_LINE = 76;
 export const quotedWord = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 const inBase64 = (content: string | Uint8Array): string =>
-  (Buffer.from(content).toString('base64').match(new RegExp(`.{1,${BASE64_LINE}}`, 'g')) ?? []).join('\n');
+  (
+    Buffer.from(content)
+      .toString('base64')
+      .match(new RegExp(`.{1,${BASE64_LINE}}`, 'g')) ?? []
+  ).join('\n');
 
-/** printf is the shell's own (`NEEDED` sees to it): what it is given stands in no argument vector, and, unlike a here-document of some shells, in no other file. */
+/**
+ * printf is the shell's own (`NEEDED` sees to it): what it is given stands in no argument vector, and, unlike a here-document of some shells, in no other
+ * file.
+ */
 const fileFrom = (path: string, content: string | Uint8Array): string => `printf '%s\\n' '${inBase64(content)}' | base64 -d > ${path}`;
 
 export interface Asked {
@@ -148,7 +155,10 @@ export const startScript = (asked: Asked, program: GuestProgram): string => whol
 
 /** Starts a program, waits for its end and tells it, in one connection. */
 export const runScript = (asked: Asked, program: GuestProgram, maxBytes: number): string =>
-  whole(asked, `${started(program)}\nwait "$keeper" || :\nif [ ! -e "$d/code" ]; then echo unknown; return; fi\n${REPORT(maxBytes)}\nrm -rf -- "$d" "$base/$p"`);
+  whole(
+    asked,
+    `${started(program)}\nwait "$keeper" || :\nif [ ! -e "$d/code" ]; then echo unknown; return; fi\n${REPORT(maxBytes)}\nrm -rf -- "$d" "$base/$p"`,
+  );
 
 /** Whether its keeper lives is asked first: one that ends afterwards has left the code. */
 export const outcomeScript = (asked: Asked, pid: number, maxBytes: number): string =>

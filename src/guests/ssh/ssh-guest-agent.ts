@@ -76,13 +76,20 @@ export class SshGuestAgent implements GuestAgent {
     return this.options.agent.isFrozen(timeoutMs);
   }
 
-  async exec(argv: readonly [string, ...string[]], { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES, ...given }: Parameters<GuestAgent['exec']>[1]): Promise<CommandResult> {
-    const said = await this.ask((asked) => runScript(asked, { argv, ...given }, maxOutputBytes), timeoutMs, () => {
-      throw new ModosuError('AGENT_COMMAND_FAILED', `${argv[0]} had not ended after ${timeoutMs / 1000} s in ${this.options.server.name}.`, {
-        hint: 'It may still run in the guest. Wrap long commands with `timeout`.',
-        context: { uuid: this.options.server.uuid },
-      });
-    });
+  async exec(
+    argv: readonly [string, ...string[]],
+    { timeoutMs, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES, ...given }: Parameters<GuestAgent['exec']>[1],
+  ): Promise<CommandResult> {
+    const said = await this.ask(
+      (asked) => runScript(asked, { argv, ...given }, maxOutputBytes),
+      timeoutMs,
+      () => {
+        throw new ModosuError('AGENT_COMMAND_FAILED', `${argv[0]} had not ended after ${timeoutMs / 1000} s in ${this.options.server.name}.`, {
+          hint: 'It may still run in the guest. Wrap long commands with `timeout`.',
+          context: { uuid: this.options.server.uuid },
+        });
+      },
+    );
     if (said[0] === 'missing') throw this.missing(argv[0]);
     if (said[0] === 'unknown') throw this.lost(argv[0]);
     return this.result(said, maxOutputBytes);
@@ -115,7 +122,9 @@ export class SshGuestAgent implements GuestAgent {
     if (what === 'content' && content !== null) return content.subarray(0, limit);
     const words = what === 'directory' ? 'it is a directory' : what === 'failed' && content !== null ? cleanWords(content.toString('utf8')) : null;
     if (words === null) throw this.nonsense();
-    throw new ModosuError('AGENT_COMMAND_FAILED', `A file in ${this.options.server.name} cannot be read: ${words}`, { context: { uuid: this.options.server.uuid } });
+    throw new ModosuError('AGENT_COMMAND_FAILED', `A file in ${this.options.server.name} cannot be read: ${words}`, {
+      context: { uuid: this.options.server.uuid },
+    });
   }
 
   private result([first = '', ...lines]: readonly string[], limit: number): CommandResult {
@@ -153,10 +162,14 @@ export class SshGuestAgent implements GuestAgent {
     const words = cleanWords(stderr.trim().replace(/[A-Za-z0-9+/=]{20,}/g, '…'));
     // ssh's own words: later ones are the guest's.
     if (!begun && exitCode === 255 && HOST_KEY.test(stderr)) {
-      throw new ModosuError('GUEST_SSH_REFUSED', `${place}, which should be ${server.name}, shows another host key than the declared one. Nothing was sent to it.`, {
-        hint: 'If the server has a new host key on purpose, declare it under "ssh" of the server (`ssh-keyscan HOST`, compared with the file in the guest); otherwise find out who answers there.',
-        context,
-      });
+      throw new ModosuError(
+        'GUEST_SSH_REFUSED',
+        `${place}, which should be ${server.name}, shows another host key than the declared one. Nothing was sent to it.`,
+        {
+          hint: 'If the server has a new host key on purpose, declare it under "ssh" of the server (`ssh-keyscan HOST`, compared with the file in the guest); otherwise find out who answers there.',
+          context,
+        },
+      );
     }
     // One that has let us in before may have a moment's trouble.
     if (!begun && exitCode === 255 && REFUSED.test(stderr) && !this.wasLetIn) {
@@ -167,10 +180,16 @@ export class SshGuestAgent implements GuestAgent {
     }
     if (timedOut && begun && late !== undefined) late();
     if (timedOut) {
-      throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, { hint: SSH_HINT, context });
+      throw new ModosuError('AGENT_SILENT', `${server.name} has not answered over SSH (${place}) within ${Math.ceil(timeoutMs / 1000)} s.`, {
+        hint: SSH_HINT,
+        context,
+      });
     }
     if (exitCode === 255 || exitCode === null) {
-      throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, { hint: SSH_HINT, context });
+      throw new ModosuError('AGENT_SILENT', `${server.name} cannot be reached over SSH (${place}), or the connection broke: ${words}`, {
+        hint: SSH_HINT,
+        context,
+      });
     }
     // A forced command, a restricted shell, sudo that asks.
     if (!begun) {
@@ -180,7 +199,11 @@ export class SshGuestAgent implements GuestAgent {
       });
     }
     // Callers take these words for those about the program they wanted.
-    throw new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words.replace(/no such file or directory|not found/gi, 'missing')}`, { context });
+    throw new ModosuError(
+      'AGENT_COMMAND_FAILED',
+      `The shell of ${server.name} (SSH, ${place}) did not do what was asked: ${words.replace(/no such file or directory|not found/gi, 'missing')}`,
+      { context },
+    );
   }
 
   /** What a script says before it does anything. */
@@ -194,22 +217,30 @@ export class SshGuestAgent implements GuestAgent {
       });
     }
     const lacking = /^lacks ([a-z0-9]{1,20})$/.exec(first)?.[1];
-    if (lacking !== undefined) throw new ModosuError('GUEST_PROGRAM_MISSING', `${server.name} has no ${lacking}, which programs over SSH need.`, { context: { program: lacking } });
-    if (first === 'no keeper') throw new ModosuError('AGENT_SILENT', `No process could be started in ${server.name} over SSH.`, { context: { uuid: server.uuid } });
+    if (lacking !== undefined)
+      throw new ModosuError('GUEST_PROGRAM_MISSING', `${server.name} has no ${lacking}, which programs over SSH need.`, { context: { program: lacking } });
+    if (first === 'no keeper')
+      throw new ModosuError('AGENT_SILENT', `No process could be started in ${server.name} over SSH.`, { context: { uuid: server.uuid } });
     return said;
   }
 
   private lost(what: string): ModosuError {
-    return new ModosuError('AGENT_COMMAND_FAILED', `${this.options.server.name} does not know (any more) what became of ${what}.`, { context: { uuid: this.options.server.uuid } });
+    return new ModosuError('AGENT_COMMAND_FAILED', `${this.options.server.name} does not know (any more) what became of ${what}.`, {
+      context: { uuid: this.options.server.uuid },
+    });
   }
 
   /** In the words of a guest agent: callers know them. */
   private missing(program: string): ModosuError {
-    return new ModosuError('AGENT_COMMAND_FAILED', `Failed to execute child process "${program}" in ${this.options.server.name} (No such file or directory)`, { context: { uuid: this.options.server.uuid } });
+    return new ModosuError('AGENT_COMMAND_FAILED', `Failed to execute child process "${program}" in ${this.options.server.name} (No such file or directory)`, {
+      context: { uuid: this.options.server.uuid },
+    });
   }
 
   private nonsense(): ModosuError {
-    return new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${this.options.server.name} gave an answer over SSH that cannot be read.`, { context: { uuid: this.options.server.uuid } });
+    return new ModosuError('AGENT_COMMAND_FAILED', `The shell of ${this.options.server.name} gave an answer over SSH that cannot be read.`, {
+      context: { uuid: this.options.server.uuid },
+    });
   }
 }
 
@@ -221,7 +252,8 @@ const fileOption = (path: string): string => `"${path.replace(/["\\]/g, '\\$&').
 /** Nothing of the user's own configuration, no agent, no forwarding, no questions; only the declared host key. */
 const sshArguments = ({ host, port, user, sudo }: SshAccess, identityFile: string, knownHostsFile: string): readonly [string, ...string[]] => [
   'ssh',
-  '-F', '/dev/null',
+  '-F',
+  '/dev/null',
   '-T',
   ...[
     'BatchMode=yes',
@@ -247,9 +279,12 @@ const sshArguments = ({ host, port, user, sudo }: SshAccess, identityFile: strin
     'ServerAliveCountMax=4',
     'LogLevel=ERROR',
   ].flatMap((option) => ['-o', option]),
-  '-p', String(port),
-  '-l', user,
-  '--', host,
+  '-p',
+  String(port),
+  '-l',
+  user,
+  '--',
+  host,
   sudo ? 'sudo -n /bin/sh' : '/bin/sh',
 ];
 

@@ -65,12 +65,17 @@ describe('LibvirtGuestAgent', () => {
     ['output that is no base64', { exited: true, exitcode: 0, 'out-data': '<<<' }],
     ['output that is no text', { exited: true, exitcode: 0, 'out-data': 7 }],
   ])('never takes %s for a success', async (_what, status) => {
-    await expect(agentThat(returns({ pid: 1 }), returns(status)).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+    await expect(agentThat(returns({ pid: 1 }), returns(status)).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'AGENT_COMMAND_FAILED',
+    });
   });
 
   it('reads version and enabled commands, and drops what is none', async () => {
     const commands = [{ name: 'guest-exec', enabled: true }, { name: 'guest-shutdown', enabled: false }, { name: '<b>', enabled: true }, 'x', null];
-    expect(await agentThat(returns({ version: '7.2.1', supported_commands: commands })).agent.info(1_000)).toEqual({ version: '7.2.1', commands: ['guest-exec'] });
+    expect(await agentThat(returns({ version: '7.2.1', supported_commands: commands })).agent.info(1_000)).toEqual({
+      version: '7.2.1',
+      commands: ['guest-exec'],
+    });
     expect(await agentThat(returns({ version: { evil: 1 } })).agent.info(1_000)).toEqual({ version: 'unknown', commands: [] });
   });
 
@@ -84,7 +89,10 @@ describe('LibvirtGuestAgent', () => {
     await expect(agentThat(ABSENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_ABSENT' });
     await expect(agentThat(SILENT).agent.info(1_000)).rejects.toMatchObject({ code: 'AGENT_SILENT' });
     const refused = { error: "error: internal error: unable to execute QEMU agent command 'guest-exec': Command guest-exec has been disabled" };
-    await expect(agentThat(refused).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'GUEST_COMMAND_FORBIDDEN', message: expect.stringContaining('has been disabled') as string });
+    await expect(agentThat(refused).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'GUEST_COMMAND_FORBIDDEN',
+      message: expect.stringContaining('has been disabled') as string,
+    });
   });
 
   it('tells an agent that others keep busy from a libvirt that does not answer', async () => {
@@ -109,20 +117,34 @@ describe('LibvirtGuestAgent', () => {
   it('freezes, thaws and says how it stands', async () => {
     const { agent, asked } = agentThat(returns(2), returns('frozen'), returns(2), returns('thawed'));
     expect([await agent.freeze(1_000), await agent.isFrozen(1_000), await agent.thaw(1_000), await agent.isFrozen(1_000)]).toEqual([2, true, 2, false]);
-    expect(asked.map((request) => (request as { execute: string }).execute)).toEqual(['guest-fsfreeze-freeze', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw', 'guest-fsfreeze-status']);
+    expect(asked.map((request) => (request as { execute: string }).execute)).toEqual([
+      'guest-fsfreeze-freeze',
+      'guest-fsfreeze-status',
+      'guest-fsfreeze-thaw',
+      'guest-fsfreeze-status',
+    ]);
   });
 
   it('believes no count and no state that makes no sense', async () => {
-    for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)]) await expect(agentThat(nonsense).agent.freeze(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+    for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)])
+      await expect(agentThat(nonsense).agent.freeze(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
     await expect(agentThat(returns('perhaps')).agent.isFrozen(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
   });
 
   it('tells a forbidden command from one that a frozen agent refuses for now', async () => {
-    const refused = (text: string): { readonly error: string } => ({ error: `error: internal error: unable to execute QEMU agent command 'guest-exec': ${text}` });
-    for (const text of ['Command guest-exec has been disabled', 'Command guest-exec has been disabled: the command is not allowed', 'The command guest-exec has not been found']) {
+    const refused = (text: string): { readonly error: string } => ({
+      error: `error: internal error: unable to execute QEMU agent command 'guest-exec': ${text}`,
+    });
+    for (const text of [
+      'Command guest-exec has been disabled',
+      'Command guest-exec has been disabled: the command is not allowed',
+      'The command guest-exec has not been found',
+    ]) {
       await expect(agentThat(refused(text)).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'GUEST_COMMAND_FORBIDDEN' });
     }
-    await expect(agentThat(refused('Command guest-exec has been disabled: the agent is in frozen state')).agent.exec(['x'], { timeoutMs: 1_000 })).rejects.toMatchObject({
+    await expect(
+      agentThat(refused('Command guest-exec has been disabled: the agent is in frozen state')).agent.exec(['x'], { timeoutMs: 1_000 }),
+    ).rejects.toMatchObject({
       code: 'AGENT_COMMAND_FAILED',
       context: { refused: true },
     });

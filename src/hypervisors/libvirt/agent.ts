@@ -26,7 +26,8 @@ const MAX_COMMANDS = 500;
 const MAX_FILE_SYSTEMS = 100_000;
 
 const ABSENT = /guest agent is not configured/i;
-const SILENT = /guest agent is not responding|agent is not connected|domain is not running|guest agent not available|agent not responding|Timed out|monitor socket|cannot acquire state change lock|guest agent command timed out/i;
+const SILENT =
+  /guest agent is not responding|agent is not connected|domain is not running|guest agent not available|agent not responding|Timed out|monitor socket|cannot acquire state change lock|guest agent command timed out/i;
 /** As agents of different ages say it. A frozen agent refuses in the same words, for a reason that passes. */
 const FORBIDDEN = /has been disabled|not allowed|has not been found|disabled for this instance/i;
 const FROZEN = /in frozen state/i;
@@ -70,11 +71,16 @@ export class LibvirtGuestAgent implements GuestAgent {
           });
         }
       }
-      await delay(Math.min(WAIT_POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+      await delay(Math.min(WAIT_POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() =>
+        options.signal.throwIfAborted(),
+      );
     }
   }
 
-  async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number; readonly maxOutputBytes?: number } & Omit<GuestProgram, 'argv'>): Promise<CommandResult> {
+  async exec(
+    argv: readonly [string, ...string[]],
+    options: { readonly timeoutMs: number; readonly maxOutputBytes?: number } & Omit<GuestProgram, 'argv'>,
+  ): Promise<CommandResult> {
     const giveUpAt = performance.now() + options.timeoutMs;
     const left = (): number => Math.max(1, giveUpAt - performance.now());
     const { env, input, maxOutputBytes } = options;
@@ -138,7 +144,7 @@ export class LibvirtGuestAgent implements GuestAgent {
     if (typeof handle !== 'number' || !Number.isSafeInteger(handle)) throw this.nonsense('guest-file-open');
     try {
       const pieces: Buffer[] = [];
-      for (let left = Math.min(maxBytes, MAX_FILE_BYTES); left > 0; ) {
+      for (let left = Math.min(maxBytes, MAX_FILE_BYTES); left > 0;) {
         const reply = asRecord(await this.call('guest-file-read', { handle, count: Math.min(left, FILE_PIECE_BYTES) }, timeoutMs));
         const piece = reply['buf-b64'];
         if (typeof piece !== 'string') throw this.nonsense('guest-file-read');
@@ -206,18 +212,19 @@ export class LibvirtGuestAgent implements GuestAgent {
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
     const options = { timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS), maxOutputBytes: MAX_REPLY_BYTES, signal };
     const asked = ['--timeout', String(seconds), '--cmd', secret ? inAscii(request) : request] as const;
-    const outcome = await (secret
-      ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options)
-      : this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', asked, options))
-      .catch(async (error: unknown) => {
-        if (!isModosuError(error) || error.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw error;
-        // libvirt holds a caller back while another one waits for the same agent. Is it that, or does libvirt itself not answer?
-        if (!inWindow) await this.virsh.attemptOn(this.server.uuid, 'domstate', [], { timeoutMs: LIBVIRT_ANSWERS_WITHIN_MS });
-        throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} has not answered ${execute} within ${seconds} s.`, {
-          context: { uuid: this.server.uuid, command: execute },
-          cause: error,
-        });
+    const outcome = await (
+      secret
+        ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options)
+        : this.virsh.attemptOn(this.server.uuid, 'qemu-agent-command', asked, options)
+    ).catch(async (error: unknown) => {
+      if (!isModosuError(error) || error.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw error;
+      // libvirt holds a caller back while another one waits for the same agent. Is it that, or does libvirt itself not answer?
+      if (!inWindow) await this.virsh.attemptOn(this.server.uuid, 'domstate', [], { timeoutMs: LIBVIRT_ANSWERS_WITHIN_MS });
+      throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} has not answered ${execute} within ${seconds} s.`, {
+        context: { uuid: this.server.uuid, command: execute },
+        cause: error,
       });
+    });
     const context = { uuid: this.server.uuid, command: execute };
     if (outcome.exitCode !== 0) {
       const message = libvirtMessage(outcome.stderr);
@@ -228,7 +235,9 @@ export class LibvirtGuestAgent implements GuestAgent {
       }
       // The agent's own answer, not silence or noise: what was asked for has not happened, and will not.
       const refused = REFUSED.test(outcome.stderr);
-      throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, { context: { ...context, refused } });
+      throw new ModosuError('AGENT_COMMAND_FAILED', `The guest agent of ${this.server.name} refused ${execute}: ${message}`, {
+        context: { ...context, refused },
+      });
     }
     if (outcome.truncated) throw this.nonsense(execute);
     const reply = asRecord(parseJson(outcome.stdout));

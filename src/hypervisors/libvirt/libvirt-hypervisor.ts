@@ -196,7 +196,8 @@ class LibvirtHypervisor implements Hypervisor {
     const { server, target, targetPath } = request;
     const { description } = await this.domains.stored(server);
     const disk = description.disks.find((candidate) => candidate.target === target);
-    if (disk === undefined) throw new ModosuError('DISK_NOT_SUPPORTED', `${server.name} has no disk ${target} that can be imaged.`, { context: { uuid: server.uuid, target } });
+    if (disk === undefined)
+      throw new ModosuError('DISK_NOT_SUPPORTED', `${server.name} has no disk ${target} that can be imaged.`, { context: { uuid: server.uuid, target } });
     await this.domains.requireStopped(server, `copying disk ${target}`);
     const chain = await this.inspector.chainOf(disk);
     await this.copier.copy(
@@ -237,7 +238,11 @@ class LibvirtHypervisor implements Hypervisor {
     requireRunsOwnPath(volume.newPath, runId);
     const { virtualSizeBytes, sizeBytes } = await readingStored(imagePath, () => judgeStandaloneQcow2(imagePath));
     if (virtualSizeBytes !== volume.virtualSizeBytes) {
-      throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${imagePath} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`, { context: { path: imagePath, field: 'size' } });
+      throw new ModosuError(
+        'IMAGE_HEADER_REFUSED',
+        `The image ${imagePath} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`,
+        { context: { path: imagePath, field: 'size' } },
+      );
     }
     // One question per server of the host: on a large one that takes a while.
     await reportWhile(() => context.onProgress({ doneBytes: 0, totalBytes: sizeBytes }), this.usage.requireUnused([volume.newPath]));
@@ -258,7 +263,12 @@ class LibvirtHypervisor implements Hypervisor {
     );
   }
 
-  async importNvram(request: { readonly sourcePath: string; readonly newPath: string; readonly replacesPath: string | null; readonly runId: string }): Promise<void> {
+  async importNvram(request: {
+    readonly sourcePath: string;
+    readonly newPath: string;
+    readonly replacesPath: string | null;
+    readonly runId: string;
+  }): Promise<void> {
     requireRunsOwnPath(request.newPath, request.runId);
     await this.usage.requireUnused([request.newPath]);
     const content = await readingStored(request.sourcePath, () => readNvram(request.sourcePath));
@@ -333,12 +343,18 @@ class LibvirtHypervisor implements Hypervisor {
 
   private async requireSpace(path: string, neededBytes: number): Promise<void> {
     const directory = dirname(path);
-    const halfMade = await stat(path).then((found) => found.blocks * 512, () => 0);
+    const halfMade = await stat(path).then(
+      (found) => found.blocks * 512,
+      () => 0,
+    );
     let free: number;
     try {
       free = (await freeBytes(directory)) + halfMade;
     } catch (error) {
-      throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} cannot be reached (${errorCode(error) ?? 'unknown error'}).`, { context: { directory }, cause: error });
+      throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} cannot be reached (${errorCode(error) ?? 'unknown error'}).`, {
+        context: { directory },
+        cause: error,
+      });
     }
     if (free < neededBytes) {
       throw new ModosuError('NOT_ENOUGH_SPACE', `${directory} has ${formatBytes(free)} free, and the volume needs ${formatBytes(neededBytes)}.`, {

@@ -34,7 +34,8 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const PROMPT = 'virsh # ';
-const UNREACHABLE = /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
+const UNREACHABLE =
+  /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
 
 /** URIs can make libvirt run programs (`qemu+ext://?command=`): only these two exact ones are ever used. Throws `CONFIG_INVALID`. */
@@ -93,20 +94,28 @@ export class Virsh {
       maxOutputBytes: call.maxOutputBytes ?? MAX_OUTPUT_BYTES,
     });
     if (outcome.timedOut) {
-      throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `libvirt on ${this.options.name} did not answer \`virsh ${command}\` within ${timeoutMs / 1000} s.`, {
-        context: { hypervisor: this.options.name },
-      });
+      throw new ModosuError(
+        'HYPERVISOR_COMMAND_TIMED_OUT',
+        `libvirt on ${this.options.name} did not answer \`virsh ${command}\` within ${timeoutMs / 1000} s.`,
+        {
+          context: { hypervisor: this.options.name },
+        },
+      );
     }
     if (outcome.exitCode !== 0 && UNREACHABLE.test(outcome.stderr)) throw this.unreachable(outcome);
     return outcome;
   }
 
   private unreachable({ stderr }: CommandOutcome): ModosuError {
-    return new ModosuError('HYPERVISOR_UNREACHABLE', `libvirt on ${this.options.name} does not answer: ${libvirtMessage(stderr)}`, { context: { hypervisor: this.options.name } });
+    return new ModosuError('HYPERVISOR_UNREACHABLE', `libvirt on ${this.options.name} does not answer: ${libvirtMessage(stderr)}`, {
+      context: { hypervisor: this.options.name },
+    });
   }
 
   private gone(uuid: string): ModosuError {
-    return new ModosuError('SERVER_GONE', `The hypervisor ${this.options.name} knows no server with the UUID ${uuid}.`, { context: { hypervisor: this.options.name, uuid } });
+    return new ModosuError('SERVER_GONE', `The hypervisor ${this.options.name} knows no server with the UUID ${uuid}.`, {
+      context: { hypervisor: this.options.name, uuid },
+    });
   }
 
   /** As `attempt`, for one server. */

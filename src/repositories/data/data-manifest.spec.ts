@@ -4,15 +4,46 @@ import { MAX_DATA_MANIFEST_BYTES, parseDataManifest, renderDataManifest } from '
 const ID = '01aaaaaaaaaaaaaaaaaaaaaaaa';
 const POINT = `rp_${ID}`;
 const FILES: DataManifest = {
-  format: 'modosu-data-recovery-point', version: 1, recoveryPointId: POINT, server: { id: `srv_${ID}`, name: 'db01', uuid: '3f0c9c1e-1111-4222-8333-44445555aAbB' },
-  dataSet: { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: ['*.tmp'], before: ['/bin/pause'], after: null }, runId: `run_${ID}`, purpose: 'backup', reason: 'daily\nrun',
-  pointInTime: '2026-03-02T09:30:00.000Z', publishedAt: '2026-03-02T09:31:00.000Z', snapshotId: '0123456789abcdef'.repeat(4), keyId: 'key-1', totalBytes: 10, addedBytes: 0,
-  content: { kind: 'files', paths: ['/srv/uploads'], files: 3, totalBytes: 10, problems: ['a file has\nchanged'] }, software: { modosu: '0.1.0', restic: '0.14.0' },
+  format: 'modosu-data-recovery-point',
+  version: 1,
+  recoveryPointId: POINT,
+  server: { id: `srv_${ID}`, name: 'db01', uuid: '3f0c9c1e-1111-4222-8333-44445555aAbB' },
+  dataSet: { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: ['*.tmp'], before: ['/bin/pause'], after: null },
+  runId: `run_${ID}`,
+  purpose: 'backup',
+  reason: 'daily\nrun',
+  pointInTime: '2026-03-02T09:30:00.000Z',
+  publishedAt: '2026-03-02T09:31:00.000Z',
+  snapshotId: '0123456789abcdef'.repeat(4),
+  keyId: 'key-1',
+  totalBytes: 10,
+  addedBytes: 0,
+  content: { kind: 'files', paths: ['/srv/uploads'], files: 3, totalBytes: 10, problems: ['a file has\nchanged'] },
+  software: { modosu: '0.1.0', restic: '0.14.0' },
 };
 const SHOP: DataManifest = {
   ...FILES,
-  dataSet: { kind: 'postgresql', name: 'shop', databases: ['shop'], user: 'postgres', osUser: 'postgres', socketDirectory: '/run/postgresql', port: 5432, spoolDirectory: '/var/tmp/spool', before: null, after: ['/bin/resume', '--now'] },
-  content: { kind: 'postgresql', engineVersion: '15.18', engineMajor: 15, directory: '/var/tmp/spool/run_1', factsFile: 'facts.json', globalsFile: 'globals.sql', databases: [{ name: 'shop', file: '1.dump', sizeBytes: 300, tables: 2, rows: 5500 }] },
+  dataSet: {
+    kind: 'postgresql',
+    name: 'shop',
+    databases: ['shop'],
+    user: 'postgres',
+    osUser: 'postgres',
+    socketDirectory: '/run/postgresql',
+    port: 5432,
+    spoolDirectory: '/var/tmp/spool',
+    before: null,
+    after: ['/bin/resume', '--now'],
+  },
+  content: {
+    kind: 'postgresql',
+    engineVersion: '15.18',
+    engineMajor: 15,
+    directory: '/var/tmp/spool/run_1',
+    factsFile: 'facts.json',
+    globalsFile: 'globals.sql',
+    databases: [{ name: 'shop', file: '1.dump', sizeBytes: 300, tables: 2, rows: 5500 }],
+  },
 };
 
 /** The manifest with one place of it changed, such as `dataSet.paths.0`; `undefined` takes it away. */
@@ -27,9 +58,13 @@ function changed(manifest: DataManifest, place: string, value: unknown): DataMan
   return copy as unknown as DataManifest;
 }
 const placesIn = (value: unknown, name = ''): readonly string[] =>
-  typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [`${name}${key}`]), ...placesIn(inner, `${name}${key}.`)]) : [];
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [`${name}${key}`]), ...placesIn(inner, `${name}${key}.`)])
+    : [];
 const objectsIn = (value: unknown, name = ''): readonly string[] =>
-  typeof value === 'object' && value !== null ? [...(Array.isArray(value) ? [] : [name]), ...Object.entries(value).flatMap(([key, inner]) => objectsIn(inner, `${name}${key}.`))] : [];
+  typeof value === 'object' && value !== null
+    ? [...(Array.isArray(value) ? [] : [name]), ...Object.entries(value).flatMap(([key, inner]) => objectsIn(inner, `${name}${key}.`))]
+    : [];
 
 const bytesOf = (value: unknown): Buffer => Buffer.from(JSON.stringify(value), 'utf8');
 /** What is said against a manifest; null when it is read. */
@@ -38,14 +73,21 @@ const problem = (value: unknown): string | null => {
     parseDataManifest(bytesOf(value), POINT);
     return null;
   } catch (error) {
-    expect(error).toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', message: expect.stringContaining(`The manifest of the recovery point ${POINT} is not valid: `) as string, context: { recoveryPointId: POINT } });
+    expect(error).toMatchObject({
+      code: 'RECOVERY_POINT_CORRUPT',
+      message: expect.stringContaining(`The manifest of the recovery point ${POINT} is not valid: `) as string,
+      context: { recoveryPointId: POINT },
+    });
     return (error as Error).message;
   }
 };
 const program = (most: number): readonly string[] => Array<string>(most).fill('x');
 
 describe('the manifest of a data recovery point', () => {
-  it.each([['files', FILES], ['databases', SHOP]])('of %s is read as it was written', (_what, manifest) => {
+  it.each([
+    ['files', FILES],
+    ['databases', SHOP],
+  ])('of %s is read as it was written', (_what, manifest) => {
     const bytes = renderDataManifest(manifest);
     expect(parseDataManifest(bytes, POINT)).toEqual(manifest);
     expect(bytes.toString()).toBe(`${JSON.stringify(manifest, null, 2)}\n`);
@@ -147,7 +189,10 @@ describe('the manifest of a data recovery point', () => {
     ['software.modosu', FILES, 'x'.repeat(65), 'software.modosu:'],
   ])('may not say in %s what is outside of them', (place, manifest, value, said) => expect(problem(changed(manifest, place, value))).toContain(said));
 
-  it.each([['files', FILES], ['databases', SHOP]])('of %s has every field it has to have, and none that this version does not know', (_what, manifest) => {
+  it.each([
+    ['files', FILES],
+    ['databases', SHOP],
+  ])('of %s has every field it has to have, and none that this version does not know', (_what, manifest) => {
     for (const place of placesIn(manifest)) expect([place, problem(changed(manifest, place, undefined))]).toEqual([place, expect.stringContaining(place)]);
     for (const place of objectsIn(manifest)) expect([place, problem(changed(manifest, `${place}later`, 1))]).toEqual([place, expect.stringContaining('later')]);
   });
@@ -159,7 +204,8 @@ describe('the manifest of a data recovery point', () => {
   });
 
   it('is no manifest where it is not JSON in UTF-8', () => {
-    for (const bytes of [Buffer.from('{'), Buffer.from([0x22, 0xff, 0x22])]) expect(() => parseDataManifest(bytes, POINT)).toThrow(`The manifest of the recovery point ${POINT} is not valid: it is not JSON`);
+    for (const bytes of [Buffer.from('{'), Buffer.from([0x22, 0xff, 0x22])])
+      expect(() => parseDataManifest(bytes, POINT)).toThrow(`The manifest of the recovery point ${POINT} is not valid: it is not JSON`);
   });
 
   it('is not read where it is larger than any real one', () => {
@@ -171,7 +217,12 @@ describe('the manifest of a data recovery point', () => {
 
   it.each([0, 2])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
     expect(() => parseDataManifest(bytesOf({ format: FILES.format, version, anything: true }), POINT)).toThrow(
-      expect.objectContaining({ code: 'REPOSITORY_FORMAT_UNKNOWN', message: `The recovery point ${POINT} has version ${version} of the format; this program reads version 1`, hint: expect.stringContaining('that wrote it') as string, context: { recoveryPointId: POINT } }) as Error,
+      expect.objectContaining({
+        code: 'REPOSITORY_FORMAT_UNKNOWN',
+        message: `The recovery point ${POINT} has version ${version} of the format; this program reads version 1`,
+        hint: expect.stringContaining('that wrote it') as string,
+        context: { recoveryPointId: POINT },
+      }) as Error,
     );
   });
 

@@ -15,10 +15,21 @@ export const MAX_DATA_MANIFEST_BYTES = 4 * 1024 ** 2;
 
 const id = (prefix: IdPrefix) => z.string().refine((value) => isId(prefix, value), `is not an id beginning with "${prefix}_"`);
 const count = z.int().min(0);
-const text = (most: number) => z.string().max(most).refine((value) => !value.includes('\u0000'), 'has a null character');
-const line = z.string().min(1).max(4096).refine((value) => !hasControlCharacters(value), 'has control characters');
+const text = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .refine((value) => !value.includes('\u0000'), 'has a null character');
+const line = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((value) => !hasControlCharacters(value), 'has control characters');
 /** Names of files may hold anything but a null character, also line feeds. */
-const absolutePath = text(4096).refine((value) => value.startsWith('/') && !value.split('/').some((part) => part === '..' || part === '.'), 'is not an absolute path without ".."');
+const absolutePath = text(4096).refine(
+  (value) => value.startsWith('/') && !value.split('/').some((part) => part === '..' || part === '.'),
+  'is not an absolute path without ".."',
+);
 /** Names of files that lie beside each other in one directory of a snapshot. */
 const fileName = line.refine((value) => !value.includes('/') && value !== '.' && value !== '..', 'is not the name of a file');
 const moment = z.iso.datetime();
@@ -27,7 +38,12 @@ const argv = z
   .min(1)
   .max(1000)
   .transform((values): [string, ...string[]] => values as [string, ...string[]]);
-const nonEmpty = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(10_000).transform((values) => values as [z.output<T>, ...z.output<T>[]]);
+const nonEmpty = <T extends z.ZodType>(item: T) =>
+  z
+    .array(item)
+    .min(1)
+    .max(10_000)
+    .transform((values) => values as [z.output<T>, ...z.output<T>[]]);
 
 const dataSetBase = { name: line.max(64), before: argv.nullable(), after: argv.nullable() };
 
@@ -46,7 +62,13 @@ const dataSetSchema = z.discriminatedUnion('kind', [
 ]) satisfies z.ZodType<DataSet>;
 
 const contentSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('files'), paths: z.array(absolutePath).max(10_000), files: count, totalBytes: count, problems: z.array(text(4096)).max(1000) }),
+  z.strictObject({
+    kind: z.literal('files'),
+    paths: z.array(absolutePath).max(10_000),
+    files: count,
+    totalBytes: count,
+    problems: z.array(text(4096)).max(1000),
+  }),
   z.strictObject({
     kind: z.literal('postgresql'),
     engineVersion: line.max(64),
@@ -94,7 +116,9 @@ export function renderDataManifest(manifest: DataManifest): Buffer {
  */
 export function parseDataManifest(bytes: Uint8Array, recoveryPointId: string): DataManifest {
   const corrupt = (problem: string): ModosuError =>
-    new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of the recovery point ${recoveryPointId} is not valid: ${problem}`, { context: { recoveryPointId } });
+    new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of the recovery point ${recoveryPointId} is not valid: ${problem}`, {
+      context: { recoveryPointId },
+    });
   if (bytes.length > MAX_DATA_MANIFEST_BYTES) throw corrupt(`it has ${bytes.length} bytes`);
   let value: unknown;
   try {
@@ -104,13 +128,23 @@ export function parseDataManifest(bytes: Uint8Array, recoveryPointId: string): D
   }
   const { format, version } = (typeof value === 'object' && value !== null ? value : {}) as { readonly format?: unknown; readonly version?: unknown };
   if (format === DATA_MANIFEST_FORMAT && typeof version === 'number' && version !== DATA_MANIFEST_VERSION) {
-    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The recovery point ${recoveryPointId} has version ${version} of the format; this program reads version ${DATA_MANIFEST_VERSION}`, {
-      hint: 'Use the version of Modosu that wrote it, or a newer one.',
-      context: { recoveryPointId },
-    });
+    throw new ModosuError(
+      'REPOSITORY_FORMAT_UNKNOWN',
+      `The recovery point ${recoveryPointId} has version ${version} of the format; this program reads version ${DATA_MANIFEST_VERSION}`,
+      {
+        hint: 'Use the version of Modosu that wrote it, or a newer one.',
+        context: { recoveryPointId },
+      },
+    );
   }
   const result = dataManifestSchema.safeParse(value);
-  if (!result.success) throw corrupt(result.error.issues.slice(0, 3).map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`).join('; '));
+  if (!result.success)
+    throw corrupt(
+      result.error.issues
+        .slice(0, 3)
+        .map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`)
+        .join('; '),
+    );
   if (result.data.recoveryPointId !== recoveryPointId) throw corrupt(`it is that of ${result.data.recoveryPointId}`);
   return result.data;
 }

@@ -12,34 +12,38 @@ export interface DataSnapshot {
 }
 
 /**
- * The repository of all data recovery points, one restic repository for each server, as it is seen from outside the guests. Everything is asked of the repository's server,
- * nothing of a guest.
+ * The repository of all data recovery points, one restic repository for each server, as it is seen from outside the guests. Everything is asked of the
+ * repository's server, nothing of a guest.
  *
- * Callers are activities, and those run at least once: each method may be called again after its caller died half-way. "(later)" marks errors that may pass by themselves;
- * every other code is final (`error-codes.ts`). All methods throw `DATA_REPOSITORY_UNREACHABLE` (later), `DATA_REPOSITORY_LOCKED` (later), `DATA_REPOSITORY_KEY_WRONG`,
- * `DATA_REPOSITORY_MISSING` before `ensure`, `DATA_REPOSITORY_FAILED` (later) for what restic says and nobody knows, `PROGRAM_MISSING` and `RESTIC_UNSUPPORTED` (restic on
- * this host), `RECOVERY_POINT_CORRUPT` for stored bytes that are not what was written, or that no guest of ours has written. What only reads goes on while the storage is
- * full or read-only. Ids of servers and paths are jailed: `PATH_NOT_ALLOWED`.
+ * Callers are activities, and those run at least once: each method may be called again after its caller died half-way. "(later)" marks errors that may pass
+ * by themselves; every other code is final (`error-codes.ts`). All methods throw `DATA_REPOSITORY_UNREACHABLE` (later), `DATA_REPOSITORY_LOCKED` (later),
+ * `DATA_REPOSITORY_KEY_WRONG`,
+ * `DATA_REPOSITORY_MISSING` before `ensure`, `DATA_REPOSITORY_FAILED` (later) for what restic says and nobody knows, `PROGRAM_MISSING` and
+ * `RESTIC_UNSUPPORTED` (restic on this host), `RECOVERY_POINT_CORRUPT` for stored bytes that are not what was written, or that no guest of ours has written.
+ * What only reads goes on while the storage is full or read-only. Ids of servers and paths are jailed: `PATH_NOT_ALLOWED`.
  *
  * A restic whose server has gone is given up after half a minute: trying again is the caller's business. An error shows no secret.
  */
 export interface DataRepository {
-  /** Version of restic here, and where the repository's server answers; for `doctor`. Read-only. Throws `CONFIG_INVALID` when it lets in whoever has no login. */
+  /**
+   * Version of restic here, and where the repository's server answers; for `doctor`. Read-only. Throws `CONFIG_INVALID` when it lets in whoever has no login.
+   */
   probe(): Promise<{ readonly restic: string; readonly address: string }>;
   /**
-   * Makes login, password and repository of a server, where they are missing. Called again: goes on where it stopped, then nothing. For one server one process at a time:
-   * two that make the same repository leave a key that opens nothing, and whoever calls holds the server's lock. A repository that has been there and is gone (storage that
-   * is not mounted) is `DATA_REPOSITORY_UNREACHABLE`: never made anew. The repository's server gets ten seconds to learn a new login (`DATA_REPOSITORY_KEY_WRONG`).
+   * Makes login, password and repository of a server, where they are missing. Called again: goes on where it stopped, then nothing. For one server one
+   * process at a time: two that make the same repository leave a key that opens nothing, and whoever calls holds the server's lock. A repository that has
+   * been there and is gone (storage that is not mounted) is `DATA_REPOSITORY_UNREACHABLE`: never made anew. The repository's server gets ten seconds to learn
+   * a new login (`DATA_REPOSITORY_KEY_WRONG`).
    */
   ensure(serverId: string): Promise<void>;
   /**
-   * Throws `NOT_ENOUGH_SPACE`, with numbers, when its storage is on this machine and nearly full. A look: nothing is kept free. What a server elsewhere has left nobody
-   * says: it then shows in the backup.
+   * Throws `NOT_ENOUGH_SPACE`, with numbers, when its storage is on this machine and nearly full. A look: nothing is kept free. What a server elsewhere has
+   * left nobody says: it then shows in the backup.
    */
   requireRoom(): Promise<void>;
   /**
-   * For restic in the guest: address, login and password, which are secrets. Makes nothing: `ensure` comes first. The same answer each time, except for `canLock`, which
-   * follows from the room there is.
+   * For restic in the guest: address, login and password, which are secrets. Makes nothing: `ensure` comes first. The same answer each time, except for
+   * `canLock`, which follows from the room there is.
    */
   access(serverId: string): Promise<DataAccess>;
   /**
@@ -48,33 +52,39 @@ export interface DataRepository {
    */
   removeStaleLocks(serverId: string): Promise<void>;
   /**
-   * Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. A backup that was tried twice has left two.
-   * Read-only. Throws `REQUEST_INVALID` for a tag with a comma.
+   * Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. A backup that was tried twice has
+   * left two. Read-only. Throws `REQUEST_INVALID` for a tag with a comma.
    */
   snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]>;
   /**
-   * What lies at and below these paths in a snapshot, sorted by path. Read-only. Throws `DATA_NOT_IN_RECOVERY_POINT` for a path that is not in it (whether it should be,
-   * the caller knows), `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there, `REQUEST_INVALID` when there are more than `maxEntries` or the snapshot is not named
-   * by its full id, the signal's reason.
+   * What lies at and below these paths in a snapshot, sorted by path. Read-only. Throws `DATA_NOT_IN_RECOVERY_POINT` for a path that is not in it (whether it
+   * should be, the caller knows), `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there, `REQUEST_INVALID` when there are more than `maxEntries` or
+   * the snapshot is not named by its full id, the signal's reason.
    */
-  list(serverId: string, snapshotId: string, paths: readonly string[], options: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]>;
+  list(
+    serverId: string,
+    snapshotId: string,
+    paths: readonly string[],
+    options: { readonly maxEntries: number; readonly signal?: AbortSignal },
+  ): Promise<readonly SnapshotEntry[]>;
   /** A small file of a snapshot, whole. Read-only. Throws `RECOVERY_POINT_INCOMPLETE` when it is not there, is no regular file, or has more than `maxBytes`. */
   read(serverId: string, snapshotId: string, path: string, options: { readonly maxBytes: number }): Promise<Buffer>;
   /**
-   * Number of regular files in a snapshot, and the bytes a restore of all of them writes (hard links count once). Lists the whole snapshot: not cheap. Read-only. Throws
+   * Number of regular files in a snapshot, and the bytes a restore of all of them writes (hard links count once). Lists the whole snapshot: not cheap.
+   * Read-only. Throws
    * `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there.
    */
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }>;
   /**
-   * Brings what was sent to stable storage, writes the manifest as a snapshot of its own, reads it back and compares. From then on the recovery point exists. Called again:
-   * what was published first stays, and is returned; one that names another snapshot is `REQUEST_INVALID`. That holds for calls one after the other: of two at once that
-   * write different bytes (their `publishedAt`) one may get `RECOVERY_POINT_CORRUPT`, although the recovery point is there.
-   * Throws `DATA_BACKUP_FAILED` (later) for what restic says while it writes, `NOT_ENOUGH_SPACE`.
+   * Brings what was sent to stable storage, writes the manifest as a snapshot of its own, reads it back and compares. From then on the recovery point exists.
+   * Called again: what was published first stays, and is returned; one that names another snapshot is `REQUEST_INVALID`. That holds for calls one after the
+   * other: of two at once that write different bytes (their `publishedAt`) one may get `RECOVERY_POINT_CORRUPT`, although the recovery point is there. Throws
+   * `DATA_BACKUP_FAILED` (later) for what restic says while it writes, `NOT_ENOUGH_SPACE`.
    */
   publish(manifest: DataManifest): Promise<DataManifest>;
   /**
-   * The manifest of a recovery point. Read-only. Throws `RECOVERY_POINT_NOT_FOUND`; `RECOVERY_POINT_CORRUPT` when there is only one that Modosu has not written, or one
-   * that is damaged.
+   * The manifest of a recovery point. Read-only. Throws `RECOVERY_POINT_NOT_FOUND`; `RECOVERY_POINT_CORRUPT` when there is only one that Modosu has not
+   * written, or one that is damaged.
    */
   open(serverId: string, recoveryPointId: string): Promise<DataManifest>;
 }

@@ -37,7 +37,8 @@ export interface LockJudge {
 }
 
 /** Old, or of a process of this machine that has ended. A guest must not have the host name of this machine: its locks would count as ours. */
-export const isStale = (lock: Lock, judge: LockJudge): boolean => judge.now.getTime() - lock.time.getTime() > STALE_AFTER_MS || (lock.hostname === judge.hostname && !judge.isAlive(lock.pid));
+export const isStale = (lock: Lock, judge: LockJudge): boolean =>
+  judge.now.getTime() - lock.time.getTime() > STALE_AFTER_MS || (lock.hostname === judge.hostname && !judge.isAlive(lock.pid));
 
 function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return true;

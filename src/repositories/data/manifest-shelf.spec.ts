@@ -13,14 +13,27 @@ class Shelf {
     return new ManifestShelf({
       serverId,
       key: 'k',
-      find: async (tags) => ({ snapshots: this.stored.map(({ snapshot }) => snapshot).filter((snapshot) => tags.every((tag) => snapshot.tags.includes(tag))), unreadable: false }),
+      find: async (tags) => ({
+        snapshots: this.stored.map(({ snapshot }) => snapshot).filter((snapshot) => tags.every((tag) => snapshot.tags.includes(tag))),
+        unreadable: false,
+      }),
       read: async (id) => this.stored.find(({ snapshot }) => snapshot.id === id)?.bytes ?? Buffer.alloc(0),
       write: async (args, bytes) => {
         const once = this.meanwhile;
         this.meanwhile = async () => undefined;
         await once();
         const id = String(this.stored.length + 1).padStart(64, '0');
-        if (!this.lost) this.stored.push({ snapshot: { id, time: '2026-01-02T03:05:00Z', hostname: 'modosu', tags: (args[args.indexOf('--tag') + 1] ?? '').split(','), paths: ['/manifest.json'] } as unknown as DataSnapshot, bytes });
+        if (!this.lost)
+          this.stored.push({
+            snapshot: {
+              id,
+              time: '2026-01-02T03:05:00Z',
+              hostname: 'modosu',
+              tags: (args[args.indexOf('--tag') + 1] ?? '').split(','),
+              paths: ['/manifest.json'],
+            } as unknown as DataSnapshot,
+            bytes,
+          });
       },
       settle: async () => undefined,
     });

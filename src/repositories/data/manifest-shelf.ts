@@ -44,7 +44,8 @@ export class ManifestShelf {
     await write(['backup', '--host', HOST, '--tag', tags.join(','), '--stdin', '--stdin-filename', MANIFEST_PATH], bytes);
     await settle();
     const { stored } = await this.find(recoveryPointId);
-    if (stored === null) throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of ${recoveryPointId} was written and cannot be read.`, { context: { recoveryPointId } });
+    if (stored === null)
+      throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of ${recoveryPointId} was written and cannot be read.`, { context: { recoveryPointId } });
     // Its MAC has proven it whole. It may be that of another attempt, which has written at the same time.
     return theSame(stored.manifest, manifest);
   }
@@ -54,12 +55,17 @@ export class ManifestShelf {
     const { stored, problem } = await this.find(recoveryPointId);
     if (stored !== null) return stored.manifest;
     if (problem !== null) throw problem;
-    throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `The data repository of ${this.options.serverId} holds no recovery point ${recoveryPointId}.`, { context: { recoveryPointId } });
+    throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `The data repository of ${this.options.serverId} holds no recovery point ${recoveryPointId}.`, {
+      context: { recoveryPointId },
+    });
   }
 
   /** The manifest, or what kept one from being believed. */
-  private async find(recoveryPointId: string): Promise<{ readonly stored: { readonly manifest: DataManifest; readonly bytes: Buffer } | null; readonly problem: ModosuError | null }> {
-    const corrupt = (why: string): ModosuError => new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of the recovery point ${recoveryPointId} ${why}.`, { context: { recoveryPointId } });
+  private async find(
+    recoveryPointId: string,
+  ): Promise<{ readonly stored: { readonly manifest: DataManifest; readonly bytes: Buffer } | null; readonly problem: ModosuError | null }> {
+    const corrupt = (why: string): ModosuError =>
+      new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of the recovery point ${recoveryPointId} ${why}.`, { context: { recoveryPointId } });
     const { snapshots, unreadable } = await this.options.find([MANIFEST_TAG, recoveryPointTag(recoveryPointId)]);
     let problem = unreadable ? corrupt('may be in a snapshot that is damaged') : null;
     for (const { id, tags } of snapshots.slice(0, MOST_CANDIDATES)) {

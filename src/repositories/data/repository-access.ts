@@ -57,10 +57,14 @@ export class RepositoryAccess {
     const restic = await this.restic.version();
     const address = this.server.url;
     if ((await this.server.look(null, PROBE_LOGIN)) !== 'login-refused') {
-      throw new ModosuError('CONFIG_INVALID', `The server of the data repository at ${address} asks for no login: every guest could read and write the data of all.`, {
-        hint: 'Start it with a htpasswd file and private repositories.',
-        context: { address },
-      });
+      throw new ModosuError(
+        'CONFIG_INVALID',
+        `The server of the data repository at ${address} asks for no login: every guest could read and write the data of all.`,
+        {
+          hint: 'Start it with a htpasswd file and private repositories.',
+          context: { address },
+        },
+      );
     }
     const password = await this.options.secrets.read(secretName(PROBE_LOGIN, 'login'));
     if (password !== null && (await this.server.look({ name: PROBE_LOGIN, password }, PROBE_LOGIN)) === 'login-refused') throw this.loginRefused(PROBE_LOGIN);
@@ -73,9 +77,11 @@ export class RepositoryAccess {
    */
   ensure(serverId: string): Promise<void> {
     const next = (this.ensuring.get(serverId) ?? Promise.resolve()).then(() => this.makeWhatIsMissing(serverId));
-    const settled = next.catch(() => undefined).finally(() => {
-      if (this.ensuring.get(serverId) === settled) this.ensuring.delete(serverId);
-    });
+    const settled = next
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.ensuring.get(serverId) === settled) this.ensuring.delete(serverId);
+      });
     this.ensuring.set(serverId, settled);
     return next;
   }
@@ -127,10 +133,14 @@ export class RepositoryAccess {
     const id = parseRepositoryId(stdout);
     const recorded = await secrets.getOrMake(secretName(serverId, 'repository-id'), () => id);
     if (recorded !== id) {
-      throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The data repository of ${serverId} is another one than it was: ${id.slice(0, 10)}, not ${recorded.slice(0, 10)}.`, {
-        hint: 'Mount or connect the storage that holds the right one.',
-        context: { serverId },
-      });
+      throw new ModosuError(
+        'DATA_REPOSITORY_UNREACHABLE',
+        `The data repository of ${serverId} is another one than it was: ${id.slice(0, 10)}, not ${recorded.slice(0, 10)}.`,
+        {
+          hint: 'Mount or connect the storage that holds the right one.',
+          context: { serverId },
+        },
+      );
     }
     await this.rememberKey(login, id);
   }
@@ -223,11 +233,16 @@ export class RepositoryAccess {
   }
 
   private gone(serverId: string): ModosuError {
-    return new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The data repository of ${serverId} was at ${this.server.url} and is not there any more; no new one is made in its place.`, {
-      hint: 'Mount or connect the storage of the data repository.',
-      context: { serverId },
-    });
+    return new ModosuError(
+      'DATA_REPOSITORY_UNREACHABLE',
+      `The data repository of ${serverId} was at ${this.server.url} and is not there any more; no new one is made in its place.`,
+      {
+        hint: 'Mount or connect the storage of the data repository.',
+        context: { serverId },
+      },
+    );
   }
 }
 
-const missing = (serverId: string): ModosuError => new ModosuError('DATA_REPOSITORY_MISSING', `The server ${serverId} has no data repository.`, { context: { serverId } });
+const missing = (serverId: string): ModosuError =>
+  new ModosuError('DATA_REPOSITORY_MISSING', `The server ${serverId} has no data repository.`, { context: { serverId } });

@@ -27,7 +27,8 @@ const FILE_ID = /^[0-9a-f]{64}$/;
  * The few questions Modosu asks the repository's server itself: they are answered within milliseconds, where restic would try again for a quarter of an hour.
  * restic's REST protocol, nothing else.
  *
- * All methods throw `DATA_REPOSITORY_UNREACHABLE` when the server does not answer (the context names Node's code as `problem`), or answers with an error of its own.
+ * All methods throw `DATA_REPOSITORY_UNREACHABLE` when the server does not answer (the context names Node's code as `problem`), or answers with an error of
+ * its own.
  */
 export class RestServer {
   /**
@@ -65,9 +66,13 @@ export class RestServer {
       value = null;
     }
     if (!Array.isArray(value)) {
-      throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `What answers at ${this.url} does not speak restic's REST protocol.`, { context: { address: this.url } });
+      throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `What answers at ${this.url} does not speak restic's REST protocol.`, {
+        context: { address: this.url },
+      });
     }
-    return value.map((entry: unknown) => (typeof entry === 'object' && entry !== null && 'name' in entry ? String(entry.name) : '')).filter((name) => FILE_ID.test(name));
+    return value
+      .map((entry: unknown) => (typeof entry === 'object' && entry !== null && 'name' in entry ? String(entry.name) : ''))
+      .filter((name) => FILE_ID.test(name));
   }
 
   /** The one thing an append-only server lets go. One that is gone already is fine. */
@@ -80,9 +85,13 @@ export class RestServer {
   private ask(method: 'HEAD' | 'GET' | 'DELETE', path: string, login: Login | null, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const secrets = login === null ? [] : [login.password];
     const failed = (error: unknown): ModosuError =>
-      new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`, {
-        context: { address: this.url, problem: errorCode(error) ?? null },
-      });
+      new ModosuError(
+        'DATA_REPOSITORY_UNREACHABLE',
+        `The server of the data repository at ${this.url} does not answer: ${redact(errorMessage(error), secrets)}.`,
+        {
+          context: { address: this.url, problem: errorCode(error) ?? null },
+        },
+      );
     return new Promise<Answer>((resolve, reject) => {
       const target = new URL(`${this.url}${path}`);
       const ca = this.caCertificateFile === null ? undefined : readFileSync(this.caCertificateFile);

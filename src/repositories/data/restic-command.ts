@@ -44,7 +44,10 @@ export class ResticCommand {
     if (this.known !== null) return this.known;
     const { stdout } = await runCommand([this.program, 'version'], { timeoutMs: VERSION_TIMEOUT_MS }).catch((error: unknown) => {
       if (error instanceof ModosuError && error.code === 'PROGRAM_MISSING') {
-        throw new ModosuError('PROGRAM_MISSING', error.message, { hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.`, context: error.context });
+        throw new ModosuError('PROGRAM_MISSING', error.message, {
+          hint: `Install restic ${LEAST_RESTIC_VERSION} or newer on this machine.`,
+          context: error.context,
+        });
       }
       throw error;
     });
@@ -92,7 +95,8 @@ export class ResticCommand {
       if (outcome.exitCode === 0) return { stdout: outcome.stdout, stderr };
       throw this.failure(target, args, resticOutcome({ version, exitCode: outcome.exitCode, stderr }), stderr, outcome.timedOut, otherwise);
     } catch (error) {
-      if (givenUp.signal.aborted && error === givenUp.signal.reason) throw this.failure(target, args, resticOutcome({ version, exitCode: null, stderr }), stderr, false, otherwise);
+      if (givenUp.signal.aborted && error === givenUp.signal.reason)
+        throw this.failure(target, args, resticOutcome({ version, exitCode: null, stderr }), stderr, false, otherwise);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -115,7 +119,20 @@ export class ResticCommand {
   }
 }
 
-const CODES: Readonly<Partial<Record<ResticOutcome, 'DATA_REPOSITORY_LOCKED' | 'DATA_REPOSITORY_KEY_WRONG' | 'DATA_REPOSITORY_MISSING' | 'DATA_REPOSITORY_UNREACHABLE' | 'NOT_ENOUGH_SPACE' | 'RECOVERY_POINT_CORRUPT' | 'DATA_REPOSITORY_FAILED'>>> = {
+const CODES: Readonly<
+  Partial<
+    Record<
+      ResticOutcome,
+      | 'DATA_REPOSITORY_LOCKED'
+      | 'DATA_REPOSITORY_KEY_WRONG'
+      | 'DATA_REPOSITORY_MISSING'
+      | 'DATA_REPOSITORY_UNREACHABLE'
+      | 'NOT_ENOUGH_SPACE'
+      | 'RECOVERY_POINT_CORRUPT'
+      | 'DATA_REPOSITORY_FAILED'
+    >
+  >
+> = {
   locked: 'DATA_REPOSITORY_LOCKED',
   'wrong-password': 'DATA_REPOSITORY_KEY_WRONG',
   'no-repository': 'DATA_REPOSITORY_MISSING',

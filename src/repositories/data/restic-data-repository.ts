@@ -47,10 +47,14 @@ class ResticDataRepository implements DataRepository {
     if (directory === null) return;
     const free = await freeBytes(directory);
     if (free >= RESERVE_BYTES) return;
-    throw new ModosuError('NOT_ENOUGH_SPACE', `The data repository has ${formatBytes(free)} free in ${directory}; a backup wants at least ${formatBytes(RESERVE_BYTES)}.`, {
-      hint: 'Make room on the storage of the data repository; recovery points that are there stay usable.',
-      context: { directory, freeBytes: free, neededBytes: RESERVE_BYTES },
-    });
+    throw new ModosuError(
+      'NOT_ENOUGH_SPACE',
+      `The data repository has ${formatBytes(free)} free in ${directory}; a backup wants at least ${formatBytes(RESERVE_BYTES)}.`,
+      {
+        hint: 'Make room on the storage of the data repository; recovery points that are there stay usable.',
+        context: { directory, freeBytes: free, neededBytes: RESERVE_BYTES },
+      },
+    );
   }
 
   access(serverId: string): Promise<DataAccess> {
@@ -67,7 +71,12 @@ class ResticDataRepository implements DataRepository {
     return this.contents.snapshots(serverId, tags);
   }
 
-  list(serverId: string, snapshotId: string, paths: readonly string[], options: { readonly maxEntries: number; readonly signal?: AbortSignal }): Promise<readonly SnapshotEntry[]> {
+  list(
+    serverId: string,
+    snapshotId: string,
+    paths: readonly string[],
+    options: { readonly maxEntries: number; readonly signal?: AbortSignal },
+  ): Promise<readonly SnapshotEntry[]> {
     return this.contents.list(serverId, snapshotId, paths, options);
   }
 
@@ -105,5 +114,9 @@ class ResticDataRepository implements DataRepository {
 async function bringToStableStorage(directory: string): Promise<void> {
   const { exitCode, stderr, timedOut } = await runCommand(['sync', '--file-system', directory], { timeoutMs: SYNC_TIMEOUT_MS });
   if (exitCode === 0) return;
-  throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', `The storage of the data repository in ${directory} does not keep what was written: ${timedOut ? 'no answer' : stderr.trim().slice(0, 300)}.`, { context: { directory } });
+  throw new ModosuError(
+    'DATA_REPOSITORY_UNREACHABLE',
+    `The storage of the data repository in ${directory} does not keep what was written: ${timedOut ? 'no answer' : stderr.trim().slice(0, 300)}.`,
+    { context: { directory } },
+  );
 }

@@ -5,7 +5,21 @@ const ID = 'ab'.repeat(32);
 const corrupt = expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as unknown as Error;
 /** As restic 0.14 prints it. */
 const node = (changes: object = {}): string =>
-  JSON.stringify({ name: 'a.txt', type: 'file', path: '/srv/a.txt', uid: 1000, gid: 100, size: 6, mode: 420, permissions: '-rw-r--r--', mtime: '2026-11-26T04:20:55.397046854Z', atime: '2026-11-26T04:20:55Z', ctime: '2026-11-26T04:20:55Z', struct_type: 'node', ...changes });
+  JSON.stringify({
+    name: 'a.txt',
+    type: 'file',
+    path: '/srv/a.txt',
+    uid: 1000,
+    gid: 100,
+    size: 6,
+    mode: 420,
+    permissions: '-rw-r--r--',
+    mtime: '2026-11-26T04:20:55.397046854Z',
+    atime: '2026-11-26T04:20:55Z',
+    ctime: '2026-11-26T04:20:55Z',
+    struct_type: 'node',
+    ...changes,
+  });
 
 describe('what restic prints', () => {
   it('about files', () => {
@@ -53,7 +67,8 @@ describe('what restic prints', () => {
     ]);
     expect(parseSnapshots('null')).toEqual([]);
     expect(parseSnapshots('[]\n')).toEqual([]);
-    for (const bad of ['', '{}', JSON.stringify([snapshot('latest', '2026-11-26T04:20:55Z')]), JSON.stringify([snapshot(one, 'x')]), json.slice(0, -5)]) expect(() => parseSnapshots(bad)).toThrow(corrupt);
+    for (const bad of ['', '{}', JSON.stringify([snapshot('latest', '2026-11-26T04:20:55Z')]), JSON.stringify([snapshot(one, 'x')]), json.slice(0, -5)])
+      expect(() => parseSnapshots(bad)).toThrow(corrupt);
   });
 
   it('about sizes, keys and the repository', () => {
@@ -68,7 +83,8 @@ describe('what restic prints', () => {
 
 describe('a lock', () => {
   const now = new Date('2026-11-26T05:00:00Z');
-  const lock = (time: string, hostname = 'guest', pid = 17) => parseLock(JSON.stringify({ time, exclusive: false, hostname, username: 'root', pid })) ?? { time: now, hostname, pid };
+  const lock = (time: string, hostname = 'guest', pid = 17) =>
+    parseLock(JSON.stringify({ time, exclusive: false, hostname, username: 'root', pid })) ?? { time: now, hostname, pid };
   const stale = (candidate: Parameters<typeof isStale>[0], alive = false): boolean => isStale(candidate, { now, hostname: 'here', isAlive: () => alive });
 
   it('is stale when it is old, or of a process of this machine that has ended', () => {
@@ -79,7 +95,7 @@ describe('a lock', () => {
     expect(stale(lock('2026-11-26T04:59:00Z', 'here'), true)).toBe(false);
     expect(stale(lock('2026-11-27T04:59:00Z'))).toBe(false);
   });
-  it('that nobody can read is nobody\'s', () => {
+  it("that nobody can read is nobody's", () => {
     for (const text of ['', '{}', '{"time":"x"}', '[]']) expect(parseLock(text)).toBeNull();
   });
 });

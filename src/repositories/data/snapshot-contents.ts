@@ -34,7 +34,9 @@ export class SnapshotContents {
       await this.walk(target, snapshotId, some, signal, (entry) => {
         found.set(entry.path, entry);
         if (found.size > maxEntries) {
-          throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories at the paths asked for.`, { hint: 'Name fewer, or smaller, directories.' });
+          throw new ModosuError('REQUEST_INVALID', `There are more than ${maxEntries} files and directories at the paths asked for.`, {
+            hint: 'Name fewer, or smaller, directories.',
+          });
         }
       });
     }
@@ -62,11 +64,17 @@ export class SnapshotContents {
     const { type, sizeBytes } = (entry as SnapshotEntry | null) ?? { type: 'other', sizeBytes: 0 };
     if (type !== 'file') throw new ModosuError('RECOVERY_POINT_INCOMPLETE', notHeld([wanted]), { context: { snapshotId } });
     if (sizeBytes > maxBytes) {
-      throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `${JSON.stringify(wanted)} in the snapshot ${snapshotId} has ${sizeBytes} bytes; at most ${maxBytes} were expected.`, { context: { snapshotId } });
+      throw new ModosuError(
+        'RECOVERY_POINT_INCOMPLETE',
+        `${JSON.stringify(wanted)} in the snapshot ${snapshotId} has ${sizeBytes} bytes; at most ${maxBytes} were expected.`,
+        { context: { snapshotId } },
+      );
     }
     const bytes = await this.dump(target, snapshotId, wanted, sizeBytes);
     if (bytes.length === sizeBytes) return bytes;
-    throw new ModosuError('RECOVERY_POINT_CORRUPT', `${JSON.stringify(wanted)} in the snapshot ${snapshotId} has another length than its directory says.`, { context: { snapshotId } });
+    throw new ModosuError('RECOVERY_POINT_CORRUPT', `${JSON.stringify(wanted)} in the snapshot ${snapshotId} has another length than its directory says.`, {
+      context: { snapshotId },
+    });
   }
 
   async sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }> {
@@ -82,11 +90,11 @@ export class SnapshotContents {
 
   /** `unreadable`: there is one more, at least, that is damaged. */
   async find(target: ResticTarget, tags: readonly string[]): Promise<{ readonly snapshots: readonly DataSnapshot[]; readonly unreadable: boolean }> {
-    const { stdout, stderr } = await this.restic.run(target, [
-      'snapshots',
-      ...reading(target),
-      ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')]),
-    ], { maxOutputBytes: MOST_LIST_BYTES });
+    const { stdout, stderr } = await this.restic.run(
+      target,
+      ['snapshots', ...reading(target), ...(tags.length === 0 ? [] : ['--tag', tags.map(requireTag).join(',')])],
+      { maxOutputBytes: MOST_LIST_BYTES },
+    );
     // restic leaves a damaged one out, says so, and calls it a success.
     return { snapshots: parseSnapshots(stdout), unreadable: stderr.includes('could not load snapshot') };
   }
@@ -144,11 +152,15 @@ export class SnapshotContents {
       }
     };
     try {
-      const { stderr } = await this.restic.run(target, ['ls', ...reading(target), ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths], {
-        maxOutputBytes: 0,
-        signal: signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]),
-        onStdout: (piece) => guarded(() => lines.add(piece)),
-      });
+      const { stderr } = await this.restic.run(
+        target,
+        ['ls', ...reading(target), ...(recursive ? ['--recursive'] : []), requireSnapshotId(snapshotId), ...paths],
+        {
+          maxOutputBytes: 0,
+          signal: signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]),
+          onStdout: (piece) => guarded(() => lines.add(piece)),
+        },
+      );
       guarded(() => lines.end());
       enough.signal.throwIfAborted();
       // restic 0.14 calls it a success when the snapshot is missing, and when it is damaged.
@@ -161,7 +173,11 @@ export class SnapshotContents {
 
 const SEEN_ENOUGH = new Error('seen enough');
 
-const notHeld = (paths: readonly string[]): string => `The recovery point does not hold ${paths.slice(0, 5).map((path) => JSON.stringify(path)).join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}.`;
+const notHeld = (paths: readonly string[]): string =>
+  `The recovery point does not hold ${paths
+    .slice(0, 5)
+    .map((path) => JSON.stringify(path))
+    .join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}.`;
 
 const unloadable = (snapshotId: string, stderr: string): ModosuError =>
   /\bcould not load snapshot\b/.test(stderr)

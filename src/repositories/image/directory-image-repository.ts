@@ -147,9 +147,13 @@ class DirectoryImageRepository implements ImageRepository {
         diskPath: (target) => {
           const disk = manifest.disks.find((candidate) => candidate.target === target);
           if (disk !== undefined) return point.path(disk.image.path);
-          throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `The recovery point ${recoveryPointId} holds no disk ${JSON.stringify(target)}; it holds ${manifest.disks.map((one) => one.target).join(', ')}`, {
-            context: { recoveryPointId },
-          });
+          throw new ModosuError(
+            'RECOVERY_POINT_INCOMPLETE',
+            `The recovery point ${recoveryPointId} holds no disk ${JSON.stringify(target)}; it holds ${manifest.disks.map((one) => one.target).join(', ')}`,
+            {
+              context: { recoveryPointId },
+            },
+          );
         },
       };
     });
@@ -198,7 +202,10 @@ class DirectoryImageRepository implements ImageRepository {
   }
 
   /** Where recovery points lie, and paths that have no business there. */
-  private async places(): Promise<{ readonly places: readonly { readonly serverId: string; readonly recoveryPointId: string }[]; readonly odd: readonly string[] }> {
+  private async places(): Promise<{
+    readonly places: readonly { readonly serverId: string; readonly recoveryPointId: string }[];
+    readonly odd: readonly string[];
+  }> {
     const places: { readonly serverId: string; readonly recoveryPointId: string }[] = [];
     const odd: string[] = [];
     const servers = join(this.directory.path, 'servers');

@@ -72,8 +72,7 @@ interface FileState {
 }
 
 /** The places whose change during the copy means that metadata has moved and old places may have been reused. */
-const layoutOf = ({ version, clusterBits, refcountTable, l1Table }: Qcow2Header): string =>
-  JSON.stringify([version, clusterBits, refcountTable, l1Table]);
+const layoutOf = ({ version, clusterBits, refcountTable, l1Table }: Qcow2Header): string => JSON.stringify([version, clusterBits, refcountTable, l1Table]);
 
 class ImageFollower {
   private readonly segmentSizeBytes: number;

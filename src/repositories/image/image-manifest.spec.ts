@@ -4,12 +4,40 @@ import { imagePath, isTarget, manifestProblem, MAX_MANIFEST_BYTES, parseManifest
 const SHA = '0123456789abcdef'.repeat(4);
 const ID = '01aaaaaaaaaaaaaaaaaaaaaaaa';
 const MANIFEST: ImageManifest = {
-  format: 'modosu-image-recovery-point', version: 1, recoveryPointId: `rp_${ID}`, server: { id: `srv_${ID}`, name: 'db01', uuid: '3f0c9c1e-1111-4222-8333-44445555aAbB' }, generation: 1, lineageId: 'l1', parentId: null, runId: `run_${ID}`,
-  reason: 'before the\nupdate', consistency: 'offline', pointInTime: '2026-03-02T09:30:00.000Z', publishedAt: '2026-03-02T09:31:00.000Z',
-  disks: [{ target: 'vda', virtualSizeBytes: 4096, image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 4096 }, origin: { path: '/srv/vm/vda.qcow2', format: 'raw', flattened: false } }],
-  definition: { path: 'domain.xml', sizeBytes: 10, sha256: SHA }, definitionFingerprint: 'f1', nvram: { path: 'nvram.fd', sizeBytes: 64, sha256: SHA, origin: { path: '/srv/vm/db01.fd', format: 'raw' } },
-  removableMedia: [{ target: 'sda', source: null }, { target: 'sdb', source: '/srv/tools.iso' }], nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }], generationId: null, firmware: 'uefi', domainType: 'qemu',
-  powerStateBefore: 'running', agentBefore: 'answering', software: { modosu: '0.1.0' },
+  format: 'modosu-image-recovery-point',
+  version: 1,
+  recoveryPointId: `rp_${ID}`,
+  server: { id: `srv_${ID}`, name: 'db01', uuid: '3f0c9c1e-1111-4222-8333-44445555aAbB' },
+  generation: 1,
+  lineageId: 'l1',
+  parentId: null,
+  runId: `run_${ID}`,
+  reason: 'before the\nupdate',
+  consistency: 'offline',
+  pointInTime: '2026-03-02T09:30:00.000Z',
+  publishedAt: '2026-03-02T09:31:00.000Z',
+  disks: [
+    {
+      target: 'vda',
+      virtualSizeBytes: 4096,
+      image: { path: 'disks/vda.qcow2', format: 'qcow2', sizeBytes: 1000, sha256: SHA, segmentsPath: 'disks/vda.segments', segmentSizeBytes: 4096 },
+      origin: { path: '/srv/vm/vda.qcow2', format: 'raw', flattened: false },
+    },
+  ],
+  definition: { path: 'domain.xml', sizeBytes: 10, sha256: SHA },
+  definitionFingerprint: 'f1',
+  nvram: { path: 'nvram.fd', sizeBytes: 64, sha256: SHA, origin: { path: '/srv/vm/db01.fd', format: 'raw' } },
+  removableMedia: [
+    { target: 'sda', source: null },
+    { target: 'sdb', source: '/srv/tools.iso' },
+  ],
+  nics: [{ mac: '52:54:00:00:00:01', type: 'user', source: null }],
+  generationId: null,
+  firmware: 'uefi',
+  domainType: 'qemu',
+  powerStateBefore: 'running',
+  agentBefore: 'answering',
+  software: { modosu: '0.1.0' },
 };
 
 /** The manifest with one place of it changed, such as `disks.0.image.path`; `undefined` takes it away. */
@@ -23,12 +51,20 @@ function changed(place: string, value: unknown): unknown {
   else at[last] = value;
   return copy;
 }
-const disk = (target: string) => ({ ...MANIFEST.disks[0], target, image: { ...MANIFEST.disks[0]?.image, path: `disks/${target}.qcow2`, segmentsPath: `disks/${target}.segments` } });
+const disk = (target: string) => ({
+  ...MANIFEST.disks[0],
+  target,
+  image: { ...MANIFEST.disks[0]?.image, path: `disks/${target}.qcow2`, segmentsPath: `disks/${target}.segments` },
+});
 /** Every place in a value, each with its name. */
 const placesIn = (value: unknown, name = ''): readonly string[] =>
-  typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [`${name}${key}`]), ...placesIn(inner, `${name}${key}.`)]) : [];
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [`${name}${key}`]), ...placesIn(inner, `${name}${key}.`)])
+    : [];
 const objectsIn = (value: unknown, name = ''): readonly string[] =>
-  typeof value === 'object' && value !== null ? [...(Array.isArray(value) ? [] : [name]), ...Object.entries(value).flatMap(([key, inner]) => objectsIn(inner, `${name}${key}.`))] : [];
+  typeof value === 'object' && value !== null
+    ? [...(Array.isArray(value) ? [] : [name]), ...Object.entries(value).flatMap(([key, inner]) => objectsIn(inner, `${name}${key}.`))]
+    : [];
 
 describe('the manifest of an image recovery point', () => {
   it('is read as it was written', () => {
@@ -85,9 +121,9 @@ describe('the manifest of an image recovery point', () => {
     ['disks', Array.from({ length: 1001 }, (_, index) => disk(`vd${index}`)), 'disks:'],
     ['disks', ['vda', 'vdb', 'vda'].map(disk), 'disks: two disks have the same target'],
     ['disks', [disk('../x')], 'disks.0.target: is not the name of a disk device'],
-    ['disks.0.image.path', 'disks/vdb.qcow2', 'disks.0.image.path: is not the place of this disk\'s image'],
-    ['disks.0.image.path', '/etc/shadow', 'disks.0.image.path: is not the place of this disk\'s image'],
-    ['disks.0.image.segmentsPath', 'disks/vdb.segments', 'disks.0.image.segmentsPath: is not the place of this disk\'s segment list'],
+    ['disks.0.image.path', 'disks/vdb.qcow2', "disks.0.image.path: is not the place of this disk's image"],
+    ['disks.0.image.path', '/etc/shadow', "disks.0.image.path: is not the place of this disk's image"],
+    ['disks.0.image.segmentsPath', 'disks/vdb.segments', "disks.0.image.segmentsPath: is not the place of this disk's segment list"],
     ['disks.0.image.format', 'raw', 'disks.0.image.format:'],
     ['disks.0.image.sizeBytes', -1, 'disks.0.image.sizeBytes:'],
     ['disks.0.image.sha256', SHA.toUpperCase(), 'disks.0.image.sha256: is not a SHA-256 in lower-case hex'],
@@ -123,18 +159,40 @@ describe('the manifest of an image recovery point', () => {
   });
 
   it('has its problems named, three at most', () => {
-    expect(manifestProblem({ ...MANIFEST, generation: 0, runId: '', lineageId: '', firmware: '' })?.split('; ').map((problem) => problem.split(':')[0])).toEqual(['generation', 'lineageId', 'runId']);
+    expect(
+      manifestProblem({ ...MANIFEST, generation: 0, runId: '', lineageId: '', firmware: '' })
+        ?.split('; ')
+        .map((problem) => problem.split(':')[0]),
+    ).toEqual(['generation', 'lineageId', 'runId']);
     expect(manifestProblem(7)).toMatch(/^the manifest: /);
-    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, generation: 0 }), '/r/manifest.json')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT', message: expect.stringMatching(/^The manifest \/r\/manifest\.json is not valid: generation: /) as string, context: { path: '/r/manifest.json' } }) as Error);
+    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, generation: 0 }), '/r/manifest.json')).toThrow(
+      expect.objectContaining({
+        code: 'RECOVERY_POINT_CORRUPT',
+        message: expect.stringMatching(/^The manifest \/r\/manifest\.json is not valid: generation: /) as string,
+        context: { path: '/r/manifest.json' },
+      }) as Error,
+    );
   });
 
   it('is no manifest where it is not JSON', () => {
-    expect(() => parseManifest('{', '/r/manifest.json')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT', message: 'The manifest /r/manifest.json is not JSON', context: { path: '/r/manifest.json' }, cause: expect.any(SyntaxError) as Error }) as Error);
+    expect(() => parseManifest('{', '/r/manifest.json')).toThrow(
+      expect.objectContaining({
+        code: 'RECOVERY_POINT_CORRUPT',
+        message: 'The manifest /r/manifest.json is not JSON',
+        context: { path: '/r/manifest.json' },
+        cause: expect.any(SyntaxError) as Error,
+      }) as Error,
+    );
   });
 
   it.each([0, 2, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
     expect(() => parseManifest(JSON.stringify({ format: MANIFEST.format, version, anything: true }), '/r/manifest.json')).toThrow(
-      expect.objectContaining({ code: 'REPOSITORY_FORMAT_UNKNOWN', message: `The manifest /r/manifest.json has version ${version}; this program reads version 1`, hint: expect.stringContaining('that wrote it') as string, context: { path: '/r/manifest.json', version } }) as Error,
+      expect.objectContaining({
+        code: 'REPOSITORY_FORMAT_UNKNOWN',
+        message: `The manifest /r/manifest.json has version ${version}; this program reads version 1`,
+        hint: expect.stringContaining('that wrote it') as string,
+        context: { path: '/r/manifest.json', version },
+      }) as Error,
     );
   });
 
@@ -144,14 +202,17 @@ describe('the manifest of an image recovery point', () => {
     ['a text', 'modosu-image-recovery-point'],
     ['another format of a later version', { ...MANIFEST, format: 'other', version: 2 }],
     ['a version that is no number', { ...MANIFEST, version: '2' }],
-  ])('is damaged, not newer, where it is %s', (_what, value) => expect(() => parseManifest(JSON.stringify(value), '/r')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as Error));
+  ])('is damaged, not newer, where it is %s', (_what, value) =>
+    expect(() => parseManifest(JSON.stringify(value), '/r')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as Error),
+  );
 });
 
 describe('the files of an image recovery point', () => {
   it('are named after the target of the disk alone', () => {
     expect([imagePath('vda'), segmentsPath('vda')]).toEqual(['disks/vda.qcow2', 'disks/vda.segments']);
     for (const target of ['vd', 'vda', 'sdab', 'nvme0n1', 'xvda1', 'abcd1234']) expect([target, isTarget(target)]).toEqual([target, true]);
-    for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a']) expect([target, isTarget(target)]).toEqual([target, false]);
+    for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a'])
+      expect([target, isTarget(target)]).toEqual([target, false]);
   });
 
   it('may be as large as the format says', () => expect(MAX_MANIFEST_BYTES).toBe(4_194_304));

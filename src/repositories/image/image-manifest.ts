@@ -26,7 +26,10 @@ const id = (prefix: IdPrefix) => z.string().refine((value) => isId(prefix, value
 const target = z.string().regex(TARGET_PATTERN, 'is not the name of a disk device');
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in lower-case hex');
 const sizeBytes = z.int().min(0);
-const line = z.string().max(4096).refine((value) => !hasControlCharacters(value), 'has control characters');
+const line = z
+  .string()
+  .max(4096)
+  .refine((value) => !hasControlCharacters(value), 'has control characters');
 const originPath = line.refine((value) => value.startsWith('/'), 'is not an absolute path');
 const moment = z.iso.datetime();
 const diskFormat = z.enum(['qcow2', 'raw']);
@@ -39,14 +42,20 @@ const storedDiskSchema = z
       ...storedFile(z.string()),
       format: z.literal('qcow2'),
       segmentsPath: z.string(),
-      segmentSizeBytes: z.int().min(4096).max(1024 ** 3),
+      segmentSizeBytes: z
+        .int()
+        .min(4096)
+        .max(1024 ** 3),
     }),
     virtualSizeBytes: sizeBytes,
     origin: z.strictObject({ path: originPath, format: diskFormat, flattened: z.boolean() }),
   })
   // Paths follow from the target; a manifest that says anything else points somewhere it should not.
-  .refine((disk) => disk.image.path === imagePath(disk.target), { path: ['image', 'path'], message: 'is not the place of this disk\'s image' })
-  .refine((disk) => disk.image.segmentsPath === segmentsPath(disk.target), { path: ['image', 'segmentsPath'], message: 'is not the place of this disk\'s segment list' });
+  .refine((disk) => disk.image.path === imagePath(disk.target), { path: ['image', 'path'], message: "is not the place of this disk's image" })
+  .refine((disk) => disk.image.segmentsPath === segmentsPath(disk.target), {
+    path: ['image', 'segmentsPath'],
+    message: "is not the place of this disk's segment list",
+  });
 
 const imageManifestSchema = z.strictObject({
   format: z.literal(MANIFEST_FORMAT),
@@ -83,7 +92,10 @@ const imageManifestSchema = z.strictObject({
 export function manifestProblem(value: unknown): string | null {
   const result = imageManifestSchema.safeParse(value);
   if (result.success) return null;
-  return result.error.issues.slice(0, 3).map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`).join('; ');
+  return result.error.issues
+    .slice(0, 3)
+    .map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`)
+    .join('; ');
 }
 
 /**
@@ -105,6 +117,7 @@ export function parseManifest(text: string, path: string): ImageManifest {
     });
   }
   const result = imageManifestSchema.safeParse(value);
-  if (!result.success) throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, { context: { path } });
+  if (!result.success)
+    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, { context: { path } });
   return result.data;
 }

@@ -9,7 +9,12 @@ export interface StagedRecoveryPoint {
 }
 
 export type ManifestDraft = Omit<ImageManifest, 'format' | 'version' | 'publishedAt' | 'disks' | 'definition' | 'nvram'> & {
-  readonly disks: readonly { readonly target: string; readonly virtualSizeBytes: number; readonly origin: ImageManifest['disks'][number]['origin']; readonly checksums: ImageChecksums }[];
+  readonly disks: readonly {
+    readonly target: string;
+    readonly virtualSizeBytes: number;
+    readonly origin: ImageManifest['disks'][number]['origin'];
+    readonly checksums: ImageChecksums;
+  }[];
   /** Origin of the NVRAM file lying in the staging directory; null when there is none. */
   readonly nvramOrigin: NonNullable<ImageManifest['nvram']>['origin'] | null;
 };
@@ -41,19 +46,20 @@ export interface RestorablePaths {
 /**
  * A place where image recovery points are stored; the truth about them. Implemented by a directory (`directory-image-repository.ts`).
  *
- * Callers are activities, and those run at least once: what a second call does stands with each method. "(later)" marks errors that may pass by themselves; every other
- * code is final (`error-codes.ts`). All methods throw `REPOSITORY_UNREACHABLE` (later) when the place has vanished or does not work now, EIO included, and
+ * Callers are activities, and those run at least once: what a second call does stands with each method. "(later)" marks errors that may pass by themselves;
+ * every other code is final (`error-codes.ts`). All methods throw `REPOSITORY_UNREACHABLE` (later) when the place has vanished or does not work now, EIO
+ * included, and
  * `REPOSITORY_FORMAT_UNKNOWN` when it is not ours; those that write throw `NOT_ENOUGH_SPACE`. Ids and disk names that are none are `PATH_NOT_ALLOWED`.
  *
- * `RECOVERY_POINT_CORRUPT` is said only of bytes that were read and are not what was written, `RECOVERY_POINT_INCOMPLETE` only of files missing from a repository that is
- * there: both are believed for good.
+ * `RECOVERY_POINT_CORRUPT` is said only of bytes that were read and are not what was written, `RECOVERY_POINT_INCOMPLETE` only of files missing from a
+ * repository that is there: both are believed for good.
  */
 export interface ImageRepository {
   readonly name: string;
 
   /**
-   * Makes an empty directory a repository, for `modosu apply`; the directory itself is never made. A repository of this version is left as it is; what an interrupted
-   * attempt has left is no obstacle. A directory with anything else in it is refused (`REPOSITORY_FORMAT_UNKNOWN`).
+   * Makes an empty directory a repository, for `modosu apply`; the directory itself is never made. A repository of this version is left as it is; what an
+   * interrupted attempt has left is no obstacle. A directory with anything else in it is refused (`REPOSITORY_FORMAT_UNKNOWN`).
    */
   initialise(): Promise<void>;
 
@@ -64,27 +70,27 @@ export interface ImageRepository {
   requireSpace(bytes: number): Promise<void>;
 
   /**
-   * Makes (or finds) the staging directory of a recovery point; what an earlier attempt has written there stays. QEMU, which runs as another user, can pass through it
-   * (mode 0711) until it is published. Each step of a backup calls it.
+   * Makes (or finds) the staging directory of a recovery point; what an earlier attempt has written there stays. QEMU, which runs as another user, can pass
+   * through it (mode 0711) until it is published. Each step of a backup calls it.
    */
   stage(recoveryPointId: string): Promise<StagedRecoveryPoint>;
 
   /**
-   * Hashes an image in a worker thread, following the writer: call it when the copy starts, resolve `written` when the file is complete and fsynced (reject it when the
-   * copy failed: hashing stops and rejects with the same error). Bytes the writer changed behind us (image metadata) are hashed again at the end. With a resolved `written`
-   * the file is hashed as it lies, whoever wrote it. Writes the segment list beside the image; called again it begins anew and replaces the list. Made for `qemu-img
-   * convert` without `-W` into a new file; a copy that an earlier attempt left running must have been ended before.
-   * Throws the signal's reason, `COPY_FAILED` (later; changed although written), `RECOVERY_POINT_INCOMPLETE` (no file although written), `IMAGE_HEADER_REFUSED` (no regular
-   * file).
+   * Hashes an image in a worker thread, following the writer: call it when the copy starts, resolve `written` when the file is complete and fsynced (reject
+   * it when the copy failed: hashing stops and rejects with the same error). Bytes the writer changed behind us (image metadata) are hashed again at the end.
+   * With a resolved `written` the file is hashed as it lies, whoever wrote it. Writes the segment list beside the image; called again it begins anew and
+   * replaces the list. Made for `qemu-img convert` without `-W` into a new file; a copy that an earlier attempt left running must have been ended before.
+   * Throws the signal's reason, `COPY_FAILED` (later; changed although written), `RECOVERY_POINT_INCOMPLETE` (no file although written),
+   * `IMAGE_HEADER_REFUSED` (no regular file).
    */
   hashWhileWritten(recoveryPointId: string, target: string, written: Promise<void>, context: ChecksumContext): Promise<ImageChecksums>;
 
   /**
-   * Publishes what is staged: data, fsync, manifest, fsync, rename, fsync of the directories. Nothing is visible before the rename. The caller has asked for its fence
-   * (`requireFence`). Called again: what was published first under this id stays, its manifest is returned whatever the draft says, and what was staged since is removed.
-   * Throws `RECOVERY_POINT_INCOMPLETE` for a staged file that is missing, `RECOVERY_POINT_CORRUPT` or `IMAGE_HEADER_REFUSED` for one that is not what the draft says: then
-   * nothing is published. A staged file that cannot be flushed is garbage, and all that was staged is deleted: the next call finds nothing to publish
-   * (`RECOVERY_POINT_INCOMPLETE`), and the backup has to be taken again.
+   * Publishes what is staged: data, fsync, manifest, fsync, rename, fsync of the directories. Nothing is visible before the rename. The caller has asked for
+   * its fence (`requireFence`). Called again: what was published first under this id stays, its manifest is returned whatever the draft says, and what was
+   * staged since is removed. Throws `RECOVERY_POINT_INCOMPLETE` for a staged file that is missing, `RECOVERY_POINT_CORRUPT` or `IMAGE_HEADER_REFUSED` for one
+   * that is not what the draft says: then nothing is published. A staged file that cannot be flushed is garbage, and all that was staged is deleted: the next
+   * call finds nothing to publish (`RECOVERY_POINT_INCOMPLETE`), and the backup has to be taken again.
    */
   publish(draft: ManifestDraft, now: Date): Promise<ImageManifest>;
 
@@ -92,23 +98,23 @@ export interface ImageRepository {
   listStaged(): Promise<readonly { readonly recoveryPointId: string; readonly changedAt: Date }[]>;
 
   /**
-   * Removes what `stage` has made, also while somebody still writes into it: end the writer first. A published recovery point is never touched. Called again, or nothing
-   * staged: nothing.
+   * Removes what `stage` has made, also while somebody still writes into it: end the writer first. A published recovery point is never touched. Called again,
+   * or nothing staged: nothing.
    */
   discardStaged(recoveryPointId: string): Promise<void>;
 
   /**
-   * Manifest (validated; its own checksum included) and paths. Every file is present with the recorded size and every image's header is judged. Does not read the images'
-   * content, nor definition and NVRAM. Read-only.
-   * Throws `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_CORRUPT`, `IMAGE_HEADER_REFUSED`; `REPOSITORY_FORMAT_UNKNOWN` for a manifest of another
-   * version. `diskPath` throws `RECOVERY_POINT_INCOMPLETE` for a disk it does not hold.
+   * Manifest (validated; its own checksum included) and paths. Every file is present with the recorded size and every image's header is judged. Does not read
+   * the images' content, nor definition and NVRAM. Read-only. Throws `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_CORRUPT`,
+   * `IMAGE_HEADER_REFUSED`; `REPOSITORY_FORMAT_UNKNOWN` for a manifest of another version. `diskPath` throws `RECOVERY_POINT_INCOMPLETE` for a disk it does
+   * not hold.
    */
   open(serverId: string, recoveryPointId: string): Promise<RestorablePaths>;
 
   /**
-   * Reads and hashes one image in worker threads, beside the copy of a restore. `image` is what `open` has said of it: a manifest that says otherwise by now is corrupt.
-   * Ends at the first segment that differs. Read-only; called again it begins anew.
-   * Throws `RECOVERY_POINT_CORRUPT` naming file and segment, `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_NOT_FOUND`, the signal's reason.
+   * Reads and hashes one image in worker threads, beside the copy of a restore. `image` is what `open` has said of it: a manifest that says otherwise by now
+   * is corrupt. Ends at the first segment that differs. Read-only; called again it begins anew. Throws `RECOVERY_POINT_CORRUPT` naming file and segment,
+   * `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_NOT_FOUND`, the signal's reason.
    */
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void>;
 
@@ -116,8 +122,8 @@ export interface ImageRepository {
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void>;
 
   /**
-   * Published manifests, in no order; unreadable ones are reported, not thrown. No file is looked at besides the manifests and their checksums: what is listed may still be
-   * incomplete. Read-only.
+   * Published manifests, in no order; unreadable ones are reported, not thrown. No file is looked at besides the manifests and their checksums: what is
+   * listed may still be incomplete. Read-only.
    */
   list(): Promise<{ readonly manifests: readonly ImageManifest[]; readonly unreadable: readonly { readonly path: string; readonly problem: string }[] }>;
 }

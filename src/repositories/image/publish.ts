@@ -88,13 +88,25 @@ async function storedDisk(staged: string, disk: ManifestDraft['disks'][number]):
   const { sizeBytes } = await smallStat(staged, imagePath(target));
   const bytes = await readStaged(staged, segmentsPath(target));
   const list = parseSegmentList(new TextDecoder().decode(bytes));
-  const matches = list !== null && sha256Of(bytes) === checksums.sha256 && list.sizeBytes === sizeBytes && checksums.sizeBytes === sizeBytes && list.segmentSizeBytes === checksums.segmentSizeBytes;
+  const matches =
+    list !== null &&
+    sha256Of(bytes) === checksums.sha256 &&
+    list.sizeBytes === sizeBytes &&
+    checksums.sizeBytes === sizeBytes &&
+    list.segmentSizeBytes === checksums.segmentSizeBytes;
   if (!matches) throw refuseDraft(staged, `the image of ${target} (${sizeBytes} bytes) is not the one that was hashed (${checksums.sizeBytes} bytes)`);
   const found = await judgeStoredImage(join(staged, imagePath(target)));
   if (found !== virtualSizeBytes) throw refuseDraft(staged, `the image of ${target} has a virtual size of ${found} bytes; ${virtualSizeBytes} were copied`);
   return {
     target,
-    image: { path: imagePath(target), sizeBytes, sha256: checksums.sha256, format: 'qcow2', segmentsPath: segmentsPath(target), segmentSizeBytes: checksums.segmentSizeBytes },
+    image: {
+      path: imagePath(target),
+      sizeBytes,
+      sha256: checksums.sha256,
+      format: 'qcow2',
+      segmentsPath: segmentsPath(target),
+      segmentSizeBytes: checksums.segmentSizeBytes,
+    },
     virtualSizeBytes,
     origin,
   };
@@ -119,7 +131,10 @@ async function readStaged(staged: string, relative: string): Promise<Uint8Array>
   return (await readStart(join(staged, relative), sizeBytes, { followLinks: false })).bytes;
 }
 
-const filesOf = (manifest: ImageManifest): readonly string[] => [...smallFilesOf(manifest).map(({ path }) => path), ...manifest.disks.map(({ image }) => image.path)];
+const filesOf = (manifest: ImageManifest): readonly string[] => [
+  ...smallFilesOf(manifest).map(({ path }) => path),
+  ...manifest.disks.map(({ image }) => image.path),
+];
 
 const renderChecksums = (manifest: ImageManifest, manifestText: string): string =>
   [{ path: MANIFEST_FILE, sha256: sha256Of(manifestText) }, ...smallFilesOf(manifest)].map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
@@ -128,7 +143,8 @@ const renderChecksums = (manifest: ImageManifest, manifestText: string): string 
 async function removeUnlisted(staged: string, manifest: ImageManifest): Promise<void> {
   const keep = new Set([...filesOf(manifest), 'disks']);
   for (const name of await readdir(staged)) if (!keep.has(name)) await rm(join(staged, name), { recursive: true, force: true });
-  for (const name of await readdir(join(staged, 'disks'))) if (!keep.has(`disks/${name}`)) await rm(join(staged, 'disks', name), { recursive: true, force: true });
+  for (const name of await readdir(join(staged, 'disks')))
+    if (!keep.has(`disks/${name}`)) await rm(join(staged, 'disks', name), { recursive: true, force: true });
 }
 
 /** A failed fsync means that nobody knows what is on the disk: the staged files are deleted and the backup starts again. */
@@ -148,4 +164,7 @@ const missing = (staged: string, relative: string): ModosuError =>
   });
 
 const refuseDraft = (what: string, problem: string): ModosuError =>
-  new ModosuError('RECOVERY_POINT_CORRUPT', `${what} was not published: ${problem}`, { hint: 'Nothing was published. Take the backup again.', context: { problem } });
+  new ModosuError('RECOVERY_POINT_CORRUPT', `${what} was not published: ${problem}`, {
+    hint: 'Nothing was published. Take the backup again.',
+    context: { problem },
+  });

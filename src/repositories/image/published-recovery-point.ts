@@ -38,7 +38,11 @@ export class PublishedRecoveryPoint {
     const path = insideDirectory(directory, MANIFEST_FILE);
     const manifest = parseManifest(new TextDecoder().decode(bytes), path);
     if (manifest.recoveryPointId !== recoveryPointId || manifest.server.id !== serverId) {
-      throw corrupt(directory, MANIFEST_FILE, `belongs to recovery point ${manifest.recoveryPointId} of server ${manifest.server.id}, not to the place where it lies`);
+      throw corrupt(
+        directory,
+        MANIFEST_FILE,
+        `belongs to recovery point ${manifest.recoveryPointId} of server ${manifest.server.id}, not to the place where it lies`,
+      );
     }
     return new PublishedRecoveryPoint(directory, manifest, sha256);
   }
@@ -114,9 +118,13 @@ export async function judgeStoredImage(path: string): Promise<number> {
   const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
   const header = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path });
   if (header.snapshotCount > 0) {
-    throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: a stored image has no internal snapshots, this one has ${header.snapshotCount}`, {
-      context: { path, field: 'nb_snapshots' },
-    });
+    throw new ModosuError(
+      'IMAGE_HEADER_REFUSED',
+      `The image ${path} was refused: a stored image has no internal snapshots, this one has ${header.snapshotCount}`,
+      {
+        context: { path, field: 'nb_snapshots' },
+      },
+    );
   }
   return header.virtualSizeBytes;
 }
@@ -137,7 +145,9 @@ async function requireDirectory(directory: string, recoveryPointId: string): Pro
     });
     if (stats === null && basename(path) === 'disks') throw incomplete(directory, 'disks');
     if (stats === null) {
-      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${dirname(directory)}`, { context: { recoveryPointId } });
+      throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in ${dirname(directory)}`, {
+        context: { recoveryPointId },
+      });
     }
     if (!stats.isDirectory()) throw corrupt(path, '', 'is not a directory');
   }
@@ -176,11 +186,15 @@ async function reading<T>(directory: string, relative: string, work: () => Promi
     const code = systemErrorCode(error);
     if (code === undefined) throw error;
     if (code === 'ENOENT') throw incomplete(directory, relative);
-    throw new ModosuError('REPOSITORY_UNREACHABLE', `${directory}/${relative}${segment === undefined ? '' : `: ${nameOf(segment)}`} cannot be read from the storage now: ${errorMessage(error)}`, {
-      hint: 'Look at the kernel log and the storage under the repository. If only this file cannot be read while others can, its place on the disk is bad: choose another recovery point.',
-      context: { directory, file: relative, errorCode: code, ...(segment === undefined ? {} : { segment: segment.index, offset: segment.offset }) },
-      cause: error,
-    });
+    throw new ModosuError(
+      'REPOSITORY_UNREACHABLE',
+      `${directory}/${relative}${segment === undefined ? '' : `: ${nameOf(segment)}`} cannot be read from the storage now: ${errorMessage(error)}`,
+      {
+        hint: 'Look at the kernel log and the storage under the repository. If only this file cannot be read while others can, its place on the disk is bad: choose another recovery point.',
+        context: { directory, file: relative, errorCode: code, ...(segment === undefined ? {} : { segment: segment.index, offset: segment.offset }) },
+        cause: error,
+      },
+    );
   }
 }
 

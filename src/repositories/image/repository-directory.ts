@@ -46,7 +46,7 @@ export class RepositoryDirectory {
     const foreign = await this.foreignContent();
     if (foreign !== null) {
       throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `${this.path} is not empty (it holds ${JSON.stringify(foreign)}) and is not an image repository`, {
-        hint: 'Name an empty directory as the repository\'s path.',
+        hint: "Name an empty directory as the repository's path.",
         context: { repository: this.name, path: this.path },
       });
     }
@@ -57,7 +57,10 @@ export class RepositoryDirectory {
     await writeFileDurably(join(this.path, MARKER_FILE), `${JSON.stringify(marker, null, 2)}\n`, 0o600);
   }
 
-  /** Throws REPOSITORY_UNREACHABLE or REPOSITORY_FORMAT_UNKNOWN. An empty directory is the mount point of something that is not mounted, never a new repository. */
+  /**
+   * Throws REPOSITORY_UNREACHABLE or REPOSITORY_FORMAT_UNKNOWN. An empty directory is the mount point of something that is not mounted, never a new
+   * repository.
+   */
   async requireReady(): Promise<void> {
     if (await this.readMarker()) return;
     const foreign = await this.foreignContent();
@@ -96,7 +99,10 @@ export class RepositoryDirectory {
     const context = { repository: this.name, path: this.path };
     if (STORAGE_FULL.has(code)) {
       const free = await this.freeBytes().catch(() => null);
-      return new ModosuError('NOT_ENOUGH_SPACE', `The repository ${this.name} is full${free === null ? '' : ` (${formatBytes(free)} free)`}: ${message}`, { context, cause: error });
+      return new ModosuError('NOT_ENOUGH_SPACE', `The repository ${this.name} is full${free === null ? '' : ` (${formatBytes(free)} free)`}: ${message}`, {
+        context,
+        cause: error,
+      });
     }
     // What looks like a missing file may be a missing repository: that is the message that helps.
     const absence = await this.absence();
@@ -118,7 +124,10 @@ export class RepositoryDirectory {
   /** True: it is a repository of this version. False: it has no marker. */
   private async readMarker(): Promise<boolean> {
     const unreachable = (problem: string, cause?: unknown): ModosuError =>
-      new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${this.name} is not there: ${problem}`, { context: { repository: this.name, path: this.path }, cause });
+      new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${this.name} is not there: ${problem}`, {
+        context: { repository: this.name, path: this.path },
+        cause,
+      });
     let text: string;
     try {
       if (!(await stat(this.path)).isDirectory()) throw unreachable(`${this.path} is not a directory`);
@@ -131,9 +140,13 @@ export class RepositoryDirectory {
       text = '';
     }
     if (!markerSchema.safeParse(parseJson(text)).success) {
-      throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `${join(this.path, MARKER_FILE)} is not the marker of an image repository of version ${MARKER_VERSION}`, {
-        context: { repository: this.name, path: this.path },
-      });
+      throw new ModosuError(
+        'REPOSITORY_FORMAT_UNKNOWN',
+        `${join(this.path, MARKER_FILE)} is not the marker of an image repository of version ${MARKER_VERSION}`,
+        {
+          context: { repository: this.name, path: this.path },
+        },
+      );
     }
     return true;
   }

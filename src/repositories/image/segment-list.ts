@@ -1,4 +1,3 @@
-
 /** Format 1 of the repository: recorded in every manifest and segment list, so that a later format may choose another. */
 export const SEGMENT_SIZE_BYTES = 16 * 1024 ** 2;
 

@@ -44,7 +44,10 @@ describe('reading that may take long', () => {
   it('is silent and patient while somebody else works', async () => {
     const seen: unknown[] = [];
     let waiting = true;
-    const outcome = watched({ path: '/r/vda.qcow2', signal: signal(), onProgress: (progress) => void seen.push(progress), isWaiting: () => waiting, stallTimeoutMs: STALL_MS }, never).catch((error: unknown) => error);
+    const outcome = watched(
+      { path: '/r/vda.qcow2', signal: signal(), onProgress: (progress) => void seen.push(progress), isWaiting: () => waiting, stallTimeoutMs: STALL_MS },
+      never,
+    ).catch((error: unknown) => error);
     await jest.advanceTimersByTimeAsync(10 * STALL_MS);
     expect(seen).toEqual([]);
     waiting = false;
@@ -56,7 +59,10 @@ describe('reading that may take long', () => {
 
   it('ends with the reason of an abort', async () => {
     const abort = new AbortController();
-    const outcome = watched({ path: '/r/vda.qcow2', signal: abort.signal }, ({ signal: inner }) => new Promise((_, reject) => inner.addEventListener('abort', () => reject(inner.reason)))).catch((error: unknown) => error);
+    const outcome = watched(
+      { path: '/r/vda.qcow2', signal: abort.signal },
+      ({ signal: inner }) => new Promise((_, reject) => inner.addEventListener('abort', () => reject(inner.reason))),
+    ).catch((error: unknown) => error);
     abort.abort(new Error('cancelled by a person'));
     expect(await outcome).toEqual(new Error('cancelled by a person'));
     expect(jest.getTimerCount()).toBe(0);

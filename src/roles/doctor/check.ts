@@ -29,7 +29,12 @@ const LOW_BYTES = 1024 ** 3;
 /** All is well, as long as there is room. */
 export const withRoom = (subject: string, detail: string, free: number): Check =>
   free < LOW_BYTES
-    ? warn(subject, `${detail}, only ${formatBytes(free)} free`, 'Make room before the next backup or restore; both are refused when it does not suffice.', 'NOT_ENOUGH_SPACE')
+    ? warn(
+        subject,
+        `${detail}, only ${formatBytes(free)} free`,
+        'Make room before the next backup or restore; both are refused when it does not suffice.',
+        'NOT_ENOUGH_SPACE',
+      )
     : ok(subject, `${detail}, ${formatBytes(free)} free`);
 
 const DEADLINE_MS = 20_000;

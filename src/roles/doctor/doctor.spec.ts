@@ -23,7 +23,18 @@ describe('doctor: estate', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  const server: ServerRecord = { id: 'srv_1', name: 'db01', uuid: 'u1', domainName: 'db01', hypervisor: 'h1', repository: 'main', stopTimeoutSeconds: 1, agentTimeoutSeconds: 1, protection: NO_PROTECTION, lineageId: 'l' };
+  const server: ServerRecord = {
+    id: 'srv_1',
+    name: 'db01',
+    uuid: 'u1',
+    domainName: 'db01',
+    hypervisor: 'h1',
+    repository: 'main',
+    stopTimeoutSeconds: 1,
+    agentTimeoutSeconds: 1,
+    protection: NO_PROTECTION,
+    lineageId: 'l',
+  };
   const inspection = (changes: Partial<ServerInspection> = {}): ServerInspection => ({
     uuid: 'u1',
     domainName: 'db01',
@@ -100,10 +111,19 @@ describe('doctor: estate', () => {
   });
 
   describe('data sets', () => {
-    const withData: ServerRecord = { ...server, protection: { ...NO_PROTECTION, dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }] } };
-    const allowing = (commands: readonly string[]) => ({ servers: [withData], inspect: () => Promise.resolve(inspection({ agent: { state: 'answering', version: '7', commands } })) });
+    const withData: ServerRecord = {
+      ...server,
+      protection: { ...NO_PROTECTION, dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv'], excludes: [], before: null, after: null }] },
+    };
+    const allowing = (commands: readonly string[]) => ({
+      servers: [withData],
+      inspect: () => Promise.resolve(inspection({ agent: { state: 'answering', version: '7', commands } })),
+    });
     const COMMANDS = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'];
-    const saying = (stdout: string): Partial<GuestAgent> => ({ start: () => Promise.resolve(7), outcome: () => Promise.resolve({ exitCode: 0, stdout, stderr: '', truncated: false }) });
+    const saying = (stdout: string): Partial<GuestAgent> => ({
+      start: () => Promise.resolve(7),
+      outcome: () => Promise.resolve({ exitCode: 0, stdout, stderr: '', truncated: false }),
+    });
 
     it('can be saved where the agent runs programs and restic is there', async () => {
       const checks = await checkEstate(dependencies({ ...allowing(COMMANDS), agent: saying('restic 0.16.4 compiled with go1.21') }));
@@ -113,7 +133,16 @@ describe('doctor: estate', () => {
     it.each([
       ['an agent that must not run programs', { ...allowing(['guest-ping']) }, 'GUEST_COMMAND_FORBIDDEN'],
       ['a restic that is too old', { ...allowing(COMMANDS), agent: saying('restic 0.9.6 compiled with go1.13') }, 'RESTIC_UNSUPPORTED'],
-      ['no restic', { ...allowing(COMMANDS), agent: { start: () => Promise.reject(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process “restic” (No such file or directory)')) } }, 'RESTIC_MISSING'],
+      [
+        'no restic',
+        {
+          ...allowing(COMMANDS),
+          agent: {
+            start: () => Promise.reject(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process “restic” (No such file or directory)')),
+          },
+        },
+        'RESTIC_MISSING',
+      ],
     ] as const)('names %s', async (_what, overrides, code) => {
       await expect(states(overrides)).resolves.toContain(`server db01: fail ${code}`);
     });
@@ -123,13 +152,17 @@ describe('doctor: estate', () => {
       const declared = { ...allowing(['guest-ping']), servers: [{ ...withData, protection: { ...withData.protection, ssh } }] };
       const checks = await checkEstate(dependencies({ ...declared, overSsh: saying('restic 0.16.4 compiled with go1.21') }));
       expect(checks.at(-1)).toMatchObject({ state: 'ok', detail: 'data sets can be saved: restic 0.16.4 in the guest, over SSH (root@192.0.2.10, port 22)' });
-      const refusing = { start: () => Promise.reject(new ModosuError('GUEST_SSH_REFUSED', 'no', { hint: 'Put this line into authorized_keys: ssh-ed25519 KEY' })) };
+      const refusing = {
+        start: () => Promise.reject(new ModosuError('GUEST_SSH_REFUSED', 'no', { hint: 'Put this line into authorized_keys: ssh-ed25519 KEY' })),
+      };
       const refused = await checkEstate(dependencies({ ...declared, overSsh: refusing }));
       expect(refused.at(-1)).toMatchObject({ state: 'fail', code: 'GUEST_SSH_REFUSED', hint: expect.stringContaining('ssh-ed25519 KEY') as string });
     });
 
     it('are not asked about while the agent is silent', async () => {
-      await expect(states({ servers: [withData], inspect: () => Promise.resolve(inspection({ agent: { state: 'silent', version: null, commands: [] } })) })).resolves.toEqual(expect.not.arrayContaining([expect.stringContaining('fail')]));
+      await expect(
+        states({ servers: [withData], inspect: () => Promise.resolve(inspection({ agent: { state: 'silent', version: null, commands: [] } })) }),
+      ).resolves.toEqual(expect.not.arrayContaining([expect.stringContaining('fail')]));
     });
   });
 
@@ -139,7 +172,9 @@ describe('doctor: estate', () => {
   });
 
   it('names a repository that is away, and one that is nearly full', async () => {
-    await expect(states({ check: () => Promise.reject(new ModosuError('REPOSITORY_UNREACHABLE', 'gone')) })).resolves.toContain('repository main: fail REPOSITORY_UNREACHABLE');
+    await expect(states({ check: () => Promise.reject(new ModosuError('REPOSITORY_UNREACHABLE', 'gone')) })).resolves.toContain(
+      'repository main: fail REPOSITORY_UNREACHABLE',
+    );
     await expect(states({ check: () => Promise.resolve({ freeBytes: 1000, recoveryPoints: 0 }) })).resolves.toContain('repository main: warn NOT_ENOUGH_SPACE');
   });
 
@@ -148,7 +183,9 @@ describe('doctor: estate', () => {
     const found = inspection({
       refusals: [refusal],
       agent: { state: 'absent', version: null, commands: [] },
-      disks: [{ target: 'vda', bus: 'virtio', path: join(directory, 'absent', 'vda'), format: 'raw', virtualSizeBytes: 0, allocatedBytes: 0, backingChain: [] }],
+      disks: [
+        { target: 'vda', bus: 'virtio', path: join(directory, 'absent', 'vda'), format: 'raw', virtualSizeBytes: 0, allocatedBytes: 0, backingChain: [] },
+      ],
     });
     await expect(states({ inspect: () => Promise.resolve(found) })).resolves.toEqual(
       expect.arrayContaining(['server db01: fail DISK_FILE_MISSING', 'server db01: warn AGENT_ABSENT', 'server db01: fail TARGET_UNREACHABLE']),
@@ -166,7 +203,9 @@ describe('doctor: data repository', () => {
   it('says where it is, and how much room there is', async () => {
     const repository = new FakeDataRepository();
     await expect(checkDataRepository(() => repository, null)).resolves.toEqual([ok('data repository', 'memory answers and knows its logins, restic 0.14.0')]);
-    await expect(checkDataRepository(() => repository, tmpdir())).resolves.toMatchObject([{ detail: expect.stringMatching(new RegExp(`restic 0.14.0, ${tmpdir()}, .* free$`)) as string }]);
+    await expect(checkDataRepository(() => repository, tmpdir())).resolves.toMatchObject([
+      { detail: expect.stringMatching(new RegExp(`restic 0.14.0, ${tmpdir()}, .* free$`)) as string },
+    ]);
   });
 
   it('names one that does not answer, one that nobody knows of, and a missing restic', async () => {
@@ -184,12 +223,21 @@ describe('doctor: data repository', () => {
 
 describe('doctor: report', () => {
   it('takes silence and unknown errors for failures', async () => {
-    await expect(look('a', () => new Promise(() => undefined), 20)).resolves.toMatchObject([{ state: 'fail', detail: expect.stringContaining('No answer') as string }]);
+    await expect(look('a', () => new Promise(() => undefined), 20)).resolves.toMatchObject([
+      { state: 'fail', detail: expect.stringContaining('No answer') as string },
+    ]);
     await expect(look('a', () => Promise.reject(new Error('boom')))).resolves.toMatchObject([{ state: 'fail', code: 'INTERNAL', detail: 'boom' }]);
   });
 
   it('is a line for each check, with what to do below it, and no control characters', () => {
-    const text = render(reportOf([ok('database', 'fine'), fail('hypervisor h1', 'bad\u001b[31m\nthing', 'mend it', 'HYPERVISOR_UNREACHABLE'), warn('estate', 'empty', 'fill it')]), 'table');
+    const text = render(
+      reportOf([
+        ok('database', 'fine'),
+        fail('hypervisor h1', 'bad\u001b[31m\nthing', 'mend it', 'HYPERVISOR_UNREACHABLE'),
+        warn('estate', 'empty', 'fill it'),
+      ]),
+      'table',
+    );
     expect(text).toBe(
       [
         'ok    database       fine',
@@ -208,6 +256,10 @@ describe('doctor: report', () => {
     expect(reportOf([ok('a', 'b'), warn('a', 'b', 'c'), warn('a', 'b', 'c')])).toMatchObject({ failed: 0, warnings: 2 });
     expect(render(reportOf([warn('a', 'b', 'c')]), 'table')).toContain('1 thing to look at');
     expect(render(reportOf([ok('a', 'b')]), 'table')).toContain('Everything a run needs is there.\n');
-    expect(JSON.parse(render(reportOf([ok('a', 'b')]), 'json'))).toEqual({ failed: 0, warnings: 0, checks: [{ subject: 'a', state: 'ok', detail: 'b', hint: null, code: null }] });
+    expect(JSON.parse(render(reportOf([ok('a', 'b')]), 'json'))).toEqual({
+      failed: 0,
+      warnings: 0,
+      checks: [{ subject: 'a', state: 'ok', detail: 'b', hint: null, code: null }],
+    });
   });
 });

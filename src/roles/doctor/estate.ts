@@ -62,27 +62,39 @@ const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly
 async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefined, overSsh: Adapters['overSsh']): Promise<readonly Check[]> {
   const subject = `server ${server.name}`;
   if (hypervisor === undefined) {
-    return [fail(subject, `Its hypervisor "${server.hypervisor}" is not declared.`, 'Declare the hypervisor in the estate file and apply it.', 'HYPERVISOR_NOT_CONFIGURED')];
+    return [
+      fail(
+        subject,
+        `Its hypervisor "${server.hypervisor}" is not declared.`,
+        'Declare the hypervisor in the estate file and apply it.',
+        'HYPERVISOR_NOT_CONFIGURED',
+      ),
+    ];
   }
   return look(subject, async () => {
     const { disks, refusals, agent } = await hypervisor.inspect({ uuid: server.uuid, name: server.name });
     const refused = refusals.map(({ message, hint, code }) => fail(subject, message, hint, code));
     const silent =
       agent.state === 'absent'
-        ? [warn(
-          subject,
-          'It has no guest agent channel: a restore cannot tell whether the system has started.',
-          'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.',
-          'AGENT_ABSENT',
-        )]
+        ? [
+            warn(
+              subject,
+              'It has no guest agent channel: a restore cannot tell whether the system has started.',
+              'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.',
+              'AGENT_ABSENT',
+            ),
+          ]
         : [];
     const directories = await Promise.all([...new Set(disks.map(({ path }) => dirname(path)))].map((directory) => checkDirectory(subject, directory)));
     const { dataSets, ssh } = server.protection;
-    const guest = agent.state !== 'answering'
-      ? []
-      : ssh !== null
-        ? await checkSsh(subject, server, overSsh(hypervisor.guestAgent(server), server, ssh), ssh)
-        : dataSets.length > 0 ? await checkData(subject, agent.commands, hypervisor.guestAgent(server)) : [];
+    const guest =
+      agent.state !== 'answering'
+        ? []
+        : ssh !== null
+          ? await checkSsh(subject, server, overSsh(hypervisor.guestAgent(server), server, ssh), ssh)
+          : dataSets.length > 0
+            ? await checkData(subject, agent.commands, hypervisor.guestAgent(server))
+            : [];
     return [...refused, ...silent, ...directories, ...guest];
   });
 }
@@ -92,7 +104,10 @@ const checkSsh = (subject: string, { protection: { dataSets } }: ServerRecord, g
   look(subject, async () => {
     const place = `${user}@${host}, port ${port}`;
     if (dataSets.length > 0) {
-      return ok(subject, `data sets can be saved: restic ${(await probe(guest, AbortSignal.timeout(RESTIC_DEADLINE_MS))).version} in the guest, over SSH (${place})`);
+      return ok(
+        subject,
+        `data sets can be saved: restic ${(await probe(guest, AbortSignal.timeout(RESTIC_DEADLINE_MS))).version} in the guest, over SSH (${place})`,
+      );
     }
     await guest.exec(['true'], { timeoutMs: RESTIC_DEADLINE_MS });
     return ok(subject, `programs run in the guest over SSH (${place})`);
@@ -102,7 +117,8 @@ const checkSsh = (subject: string, { protection: { dataSets } }: ServerRecord, g
 async function checkData(subject: string, commands: readonly string[], agent: GuestAgent): Promise<readonly Check[]> {
   const missing = ['guest-exec', 'guest-exec-status', 'guest-file-open', 'guest-file-read'].filter((command) => !commands.includes(command));
   if (missing.length > 0) {
-    const hint = 'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or declare "ssh" of the server: programs are run over SSH then.';
+    const hint =
+      'Allow these commands (on RHEL and its family see BLACKLIST_RPC in /etc/sysconfig/qemu-ga), or declare "ssh" of the server: programs are run over SSH then.';
     return [fail(subject, `It has data sets, and its guest agent forbids ${missing.join(', ')}: no data can be saved.`, hint, 'GUEST_COMMAND_FORBIDDEN')];
   }
   const { version } = await probe(agent, AbortSignal.timeout(RESTIC_DEADLINE_MS));

@@ -45,7 +45,11 @@ export const checkTemporal = (temporal: TemporalClient, config: Config): Promise
       return fail('temporal', `${where} lacks the search attributes ${missingSearchAttributes.join(', ')}.`, 'Run `modosu migrate`.', 'TEMPORAL_UNAVAILABLE');
     }
     if (retentionDays < config.retentionDays) {
-      return warn('temporal', `${where} keeps closed runs for ${retentionDays} days, not ${config.retentionDays}.`, 'Run `modosu migrate`, or lower MODOSU_RETENTION_DAYS.');
+      return warn(
+        'temporal',
+        `${where} keeps closed runs for ${retentionDays} days, not ${config.retentionDays}.`,
+        'Run `modosu migrate`, or lower MODOSU_RETENTION_DAYS.',
+      );
     }
     return ok('temporal', `${where}, ${retentionDays} days of history`);
   });
@@ -84,7 +88,12 @@ export const checkApi = (config: Config): Promise<readonly Check[]> =>
     const version = await healthOf(url);
     if (version !== null) return ok('api', `${url} answers, version ${version}`);
     if (await isFree(config.apiHost, config.apiPort)) {
-      return fail('api', `Nothing answers at ${url}; the port is free.`, 'Start Modosu with `modosu up`, or the API alone with `modosu api`.', 'API_UNREACHABLE');
+      return fail(
+        'api',
+        `Nothing answers at ${url}; the port is free.`,
+        'Start Modosu with `modosu up`, or the API alone with `modosu api`.',
+        'API_UNREACHABLE',
+      );
     }
     return fail(
       'api',

@@ -81,7 +81,11 @@ async function endOf(path: string): Promise<string> {
 /** What the catalogue knows; each part for itself, because what cannot be read is of interest too. */
 export function catalogue(catalog: Catalog): Promise<readonly BundleFile[]> {
   const parts: Readonly<Record<string, () => Promise<unknown>>> = {
-    estate: async () => ({ hypervisors: await catalog.listHypervisors(), repositories: await catalog.listRepositories(), servers: await catalog.listServers() }),
+    estate: async () => ({
+      hypervisors: await catalog.listHypervisors(),
+      repositories: await catalog.listRepositories(),
+      servers: await catalog.listServers(),
+    }),
     runs: async () => {
       const { items } = await catalog.listRuns({}, { limit: RUNS, cursor: null });
       return [...(await Promise.all(items.slice(0, RUNS_WITH_STEPS).map(({ id }) => catalog.getRun(id)))), ...items.slice(RUNS_WITH_STEPS)];

@@ -38,7 +38,9 @@ describe('secrets that are taken out of a support bundle', () => {
     const key = file('tls.pem', '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n');
     symlinkSync(file('elsewhere', 'a-credential-of-systemd'), join(secrets, 'linked'));
     const env = { MODOSU_PAYLOAD_KEYS_FILE: keys, MODOSU_DATA_TLS_KEY_FILE: key, MODOSU_TOKEN_FILE: join(root, 'not-there'), MODOSU_TOKEN: 'token-of-mine' };
-    expect(await hidden('cGF5bG9hZC1rZXktb2YtMzItYnl0ZXM MIIEvQIBADANBgkqhkiG9w0BAQEFAASC a-credential-of-systemd token-of-mine rest', env)).toBe('[redacted] [redacted] [redacted] [redacted] rest');
+    expect(await hidden('cGF5bG9hZC1rZXktb2YtMzItYnl0ZXM MIIEvQIBADANBgkqhkiG9w0BAQEFAASC a-credential-of-systemd token-of-mine rest', env)).toBe(
+      '[redacted] [redacted] [redacted] [redacted] rest',
+    );
   });
 
   it.each([
@@ -47,13 +49,19 @@ describe('secrets that are taken out of a support bundle', () => {
     ['encoded', 'p%40ss%20word'],
   ])('the password of an address alone, %s', async (_, password) => {
     const env = { MODOSU_DATABASE_URL: `postgres://modosu_app:${password}@db.example:5432/modosu` };
-    expect(await hidden(`FATAL: "${password}" / "${decodeURIComponent(password)}" for modosu_app at db.example`, env)).toBe('FATAL: "[redacted]" / "[redacted]" for modosu_app at db.example');
+    expect(await hidden(`FATAL: "${password}" / "${decodeURIComponent(password)}" for modosu_app at db.example`, env)).toBe(
+      'FATAL: "[redacted]" / "[redacted]" for modosu_app at db.example',
+    );
   });
 
   it('whatever looks like one, without being known', async () => {
     expect(await hidden(`GET /v1/tokens/modosu_${'a'.repeat(43)}/revoke`)).toBe('GET /v1/tokens/[redacted]/revoke');
-    expect(await hidden('{"authorization":"Basic dXNlcjpwYXNz"} Authorization: Bearer abc.def postgres://a:b@c/d')).toBe('{"authorization":"Basic [redacted]"} Authorization: Bearer [redacted] postgres://a:[redacted]@c/d');
-    expect(await hidden('Basic checks of modosu_last_usable_recovery_point_timestamp_seconds')).toBe('Basic checks of modosu_last_usable_recovery_point_timestamp_seconds');
+    expect(await hidden('{"authorization":"Basic dXNlcjpwYXNz"} Authorization: Bearer abc.def postgres://a:b@c/d')).toBe(
+      '{"authorization":"Basic [redacted]"} Authorization: Bearer [redacted] postgres://a:[redacted]@c/d',
+    );
+    expect(await hidden('Basic checks of modosu_last_usable_recovery_point_timestamp_seconds')).toBe(
+      'Basic checks of modosu_last_usable_recovery_point_timestamp_seconds',
+    );
   });
 
   it('is refused for what is there and cannot be read', async () => {

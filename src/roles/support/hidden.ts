@@ -20,7 +20,8 @@ const SECRET_FILES = [...SECRET_VARIABLES.map((name) => `${name}_FILE`), 'MODOSU
 export type Hide = (text: string) => string;
 
 /**
- * Reads every secret of this installation, to know what to take out. Throws `SUPPORT_BUNDLE_REFUSED` when one cannot be read: what is not known cannot be hidden.
+ * Reads every secret of this installation, to know what to take out. Throws `SUPPORT_BUNDLE_REFUSED` when one cannot be read: what is not known cannot be
+ * hidden.
  *
  * @param directory may be missing: the secrets then come from the environment alone
  */
@@ -58,14 +59,18 @@ async function contentOf(path: string): Promise<string> {
 }
 
 const unreadable = (path: string, error: unknown): ModosuError =>
-  new ModosuError('SUPPORT_BUNDLE_REFUSED', `${path} cannot be read, so nobody knows which secrets to leave out: ${errorMessage(error)}`, { context: { path } });
+  new ModosuError('SUPPORT_BUNDLE_REFUSED', `${path} cannot be read, so nobody knows which secrets to leave out: ${errorMessage(error)}`, {
+    context: { path },
+  });
 
 /** Whatever of a file could be a secret: the file, each line, each long word, what follows a login's name, and the password of an address. */
 function secretsIn(text: string): readonly string[] {
   const whole = text.trim();
   const lines = whole.split('\n').map((line) => line.trim());
   const words = whole.match(/[^\s"',]+/g) ?? [];
-  const guessed = [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1))].filter((word) => word.length >= LEAST_WORD && !/^-----|^\/\//.test(word));
+  const guessed = [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1))].filter(
+    (word) => word.length >= LEAST_WORD && !/^-----|^\/\//.test(word),
+  );
   const sure = [whole, ...[whole, ...lines, ...words].flatMap(passwordsOf)].filter((secret) => secret.length >= LEAST_SECRET);
   return [...new Set([...sure, ...guessed])];
 }

@@ -32,7 +32,10 @@ export function findRclone(): string {
   }
 }
 
-/** The one in the state directory is made (0700). Another one has to be there: it may be the mount point of storage that is not mounted. Throws `CONFIG_INVALID`. */
+/**
+ * The one in the state directory is made (0700). Another one has to be there: it may be the mount point of storage that is not mounted. Throws
+ * `CONFIG_INVALID`.
+ */
 export async function prepareDataDirectory(directory: string, layout: StateLayout): Promise<void> {
   if (directory === layout.dataRepository) await mkdir(directory, { recursive: true, mode: 0o700 });
   const found = await stat(directory).catch(() => null);
@@ -43,7 +46,10 @@ export async function prepareDataDirectory(directory: string, layout: StateLayou
   });
 }
 
-/** `rclone serve restic`: a guest reaches its own repository alone, adds to it, and removes nothing but locks. No secret in it: the file of logins holds hashes. */
+/**
+ * `rclone serve restic`: a guest reaches its own repository alone, adds to it, and removes nothing but locks. No secret in it: the file of logins holds
+ * hashes.
+ */
 export function dataServerArgv({ rclone, directory, host, port, htpasswdFile, tls }: DataServerOptions): readonly [string, ...string[]] {
   return [
     rclone,
@@ -64,7 +70,10 @@ export function dataPart(options: DataServerOptions, server: RestServer): PartDe
   return {
     name: 'data',
     reports: false,
-    command: () => ({ argv: [findProgram('setpriv'), '--pdeathsig', 'TERM', '--', ...dataServerArgv(options)], env: { PATH: process.env.PATH, HOME: '/nonexistent' } }),
+    command: () => ({
+      argv: [findProgram('setpriv'), '--pdeathsig', 'TERM', '--', ...dataServerArgv(options)],
+      env: { PATH: process.env.PATH, HOME: '/nonexistent' },
+    }),
     becomesReady: ({ ended }) => untilAnswering(server, ended),
     stopSignals: [{ signal: 'SIGTERM', graceMs: 5_000 }],
     readyTimeoutMs: 60_000,

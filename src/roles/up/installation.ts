@@ -195,9 +195,14 @@ export class Installation {
       ...(config.temporalAddress === null && config.temporalUiPort !== null
         ? [{ name: 'temporal-ui', variable: 'MODOSU_TEMPORAL_UI_PORT', host: LOOPBACK, port: config.temporalUiPort }]
         : []),
-      ...(config.dataServer.externalUrl === null ? [{ name: 'data', variable: 'MODOSU_DATA_PORT', host: config.dataServer.host, port: config.dataServer.port }] : []),
+      ...(config.dataServer.externalUrl === null
+        ? [{ name: 'data', variable: 'MODOSU_DATA_PORT', host: config.dataServer.host, port: config.dataServer.port }]
+        : []),
     ];
-    const chosen = await choosePorts(config.layout.portsFile, [{ name: 'api', variable: 'MODOSU_API_PORT', host: config.apiHost, port: config.apiPort }, ...optional]);
+    const chosen = await choosePorts(config.layout.portsFile, [
+      { name: 'api', variable: 'MODOSU_API_PORT', host: config.apiHost, port: config.apiPort },
+      ...optional,
+    ]);
     return { api: chosen.api ?? 0, postgres: chosen.postgres ?? 0, temporal: chosen.temporal ?? 0, data: chosen.data ?? 0 };
   }
 

@@ -70,7 +70,10 @@ describe('what an earlier life has left', () => {
     mkdirSync(data);
     const server = (dataDirectory: string): ChildProcess => {
       // Named like the server: only its arguments matter here.
-      const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)', '--', '-D', dataDirectory], { argv0: '/usr/lib/postgresql/bin/postgres', stdio: 'ignore' });
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)', '--', '-D', dataDirectory], {
+        argv0: '/usr/lib/postgresql/bin/postgres',
+        stdio: 'ignore',
+      });
       children.push(child);
       return child;
     };

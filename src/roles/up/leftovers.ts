@@ -14,8 +14,8 @@ const SIGNALS = [
 const POLL_MS = 20;
 
 /**
- * Ends what an earlier life of the supervisor has left running, and waits until it is gone. A process is ended only when boot, process id and start time are those written down: an
- * id that was given to somebody else meanwhile is left alone.
+ * Ends what an earlier life of the supervisor has left running, and waits until it is gone. A process is ended only when boot, process id and start time are
+ * those written down: an id that was given to somebody else meanwhile is left alone.
  */
 export async function endLeftovers(processes: string, log: Log): Promise<void> {
   const files = (await readdir(processes)).filter((name) => name.endsWith('.json'));
@@ -45,10 +45,14 @@ async function end(record: ProcessRecord): Promise<void> {
       await delay(POLL_MS);
     }
   }
-  throw new ModosuError('ALREADY_RUNNING', `Process ${record.pid} (${record.purpose}), left by an earlier start, cannot be ended: it waits for storage that does not answer.`, {
-    hint: 'Look at the storage under the state directory; the process ends when it answers again.',
-    context: { pid: record.pid },
-  });
+  throw new ModosuError(
+    'ALREADY_RUNNING',
+    `Process ${record.pid} (${record.purpose}), left by an earlier start, cannot be ended: it waits for storage that does not answer.`,
+    {
+      hint: 'Look at the storage under the state directory; the process ends when it answers again.',
+      context: { pid: record.pid },
+    },
+  );
 }
 
 /**

@@ -92,9 +92,15 @@ describe('Part', () => {
 
   it('gives up at its first start after three attempts, with its last words', async () => {
     const part = partOf(`console.error('postgres://u:hunter2@h/d is no good'); process.exit(3);`);
-    await expect(part.start()).rejects.toMatchObject({ code: 'NOT_READY', message: expect.stringMatching(/exit code 3.*is no good/s) as string, hint: expect.stringContaining('thing.log') as string });
+    await expect(part.start()).rejects.toMatchObject({
+      code: 'NOT_READY',
+      message: expect.stringMatching(/exit code 3.*is no good/s) as string,
+      hint: expect.stringContaining('thing.log') as string,
+    });
     expect(lives()).toHaveLength(3);
-    await expect(partOf(`console.error('postgres://u:hunter2@h/d is no good'); process.exit(3);`).start()).rejects.not.toMatchObject({ message: expect.stringContaining('hunter2') as string });
+    await expect(partOf(`console.error('postgres://u:hunter2@h/d is no good'); process.exit(3);`).start()).rejects.not.toMatchObject({
+      message: expect.stringContaining('hunter2') as string,
+    });
   });
 
   it('passes on the error that the process reports, and does not try again what cannot help', async () => {

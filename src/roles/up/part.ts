@@ -166,7 +166,10 @@ export class Part {
     const { ended } = life;
     const deadline = new AbortController();
     const timeout = delay(this.definition.readyTimeoutMs, undefined, { signal: deadline.signal, ref: false }).then(
-      () => new ModosuError('NOT_READY', `${this.name} was started but did not serve within ${this.definition.readyTimeoutMs / 1000} s.`, { context: { log: this.logFile } }),
+      () =>
+        new ModosuError('NOT_READY', `${this.name} was started but did not serve within ${this.definition.readyTimeoutMs / 1000} s.`, {
+          context: { log: this.logFile },
+        }),
       () => null,
     );
     const gone = new Promise<ModosuError>((resolve) => {

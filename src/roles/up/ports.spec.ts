@@ -45,8 +45,11 @@ describe('choosePorts', () => {
     await expect(choosePorts(file, [wish('api', port)])).rejects.toMatchObject({ code: 'PORT_TAKEN', context: { port, variable: 'MODOSU_API_PORT' } });
   });
 
-  it('says so when the address is not this machine\'s', async () => {
-    await expect(choosePorts(file, [{ ...wish('api', 7400), host: '192.0.2.1' }])).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('192.0.2.1') as string });
+  it("says so when the address is not this machine's", async () => {
+    await expect(choosePorts(file, [{ ...wish('api', 7400), host: '192.0.2.1' }])).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('192.0.2.1') as string,
+    });
   });
 
   it.each(['', '{"a":', '[]', '{"a":"x"}', '{"a":70000}', 'null'])('is not misled by a damaged file: %j', async (content) => {

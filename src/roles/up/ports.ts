@@ -43,7 +43,11 @@ async function requireFree({ variable, host, port }: PortWish): Promise<void> {
       context: { port, host, variable },
     });
   }
-  throw new ModosuError('CONFIG_INVALID', `Nothing can listen on ${host}:${port} (${problem.code ?? problem.message}): correct ${variable} or MODOSU_API_HOST.`, { context: { port, host, variable } });
+  throw new ModosuError(
+    'CONFIG_INVALID',
+    `Nothing can listen on ${host}:${port} (${problem.code ?? problem.message}): correct ${variable} or MODOSU_API_HOST.`,
+    { context: { port, host, variable } },
+  );
 }
 
 const isFree = async (host: string, port: number): Promise<boolean> => (await tryListen(host, port)) === null;
@@ -72,7 +76,9 @@ async function readRemembered(portsFile: string): Promise<Record<string, number>
   try {
     const value: unknown = JSON.parse(await readFile(portsFile, 'utf8'));
     if (typeof value !== 'object' || value === null) return {};
-    return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, number] => Number.isInteger(entry[1]) && entry[1] > 0 && entry[1] <= 65_535));
+    return Object.fromEntries(
+      Object.entries(value).filter((entry): entry is [string, number] => Number.isInteger(entry[1]) && entry[1] > 0 && entry[1] <= 65_535),
+    );
   } catch {
     return {}; // not there, or torn: choose anew
   }

@@ -4,8 +4,8 @@ import { ModosuError } from '../../contracts/errors';
 import type { StateLayout } from '../../config/state-layout';
 
 /**
- * Makes the state directory and its parts. Idempotent. Throws `STATE_DIRECTORY_UNUSABLE` when it cannot be made or written, or when others cannot pass through it: the embedded
- * PostgreSQL runs as a user of its own.
+ * Makes the state directory and its parts. Idempotent. Throws `STATE_DIRECTORY_UNUSABLE` when it cannot be made or written, or when others cannot pass
+ * through it: the embedded PostgreSQL runs as a user of its own.
  */
 export async function prepareStateDirectory(layout: StateLayout): Promise<void> {
   try {
@@ -42,9 +42,13 @@ async function requirePassable(root: string): Promise<void> {
   if (((await stat(root)).mode & 0o001) === 0 && (await isOurs(root))) await chmod(root, 0o711);
   for (let directory = root; ; directory = dirname(directory)) {
     if (((await stat(directory)).mode & 0o001) === 0) {
-      throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The state directory ${root} cannot be used: ${directory} is closed to other users, and the embedded PostgreSQL runs as one.`, {
-        context: { directory },
-      });
+      throw new ModosuError(
+        'STATE_DIRECTORY_UNUSABLE',
+        `The state directory ${root} cannot be used: ${directory} is closed to other users, and the embedded PostgreSQL runs as one.`,
+        {
+          context: { directory },
+        },
+      );
     }
     if (directory === dirname(directory)) return;
   }

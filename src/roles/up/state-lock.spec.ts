@@ -27,7 +27,10 @@ describe('acquireStateLock', () => {
   it('is given to one at a time, and names the holder to the next', async () => {
     await acquire();
     expect(readFileSync(path, 'utf8').trim()).toBe(String(process.pid));
-    await expect(acquireStateLock(path)).rejects.toMatchObject({ code: 'ALREADY_RUNNING', message: expect.stringContaining(`process ${process.pid}`) as string });
+    await expect(acquireStateLock(path)).rejects.toMatchObject({
+      code: 'ALREADY_RUNNING',
+      message: expect.stringContaining(`process ${process.pid}`) as string,
+    });
   });
 
   it('can be taken again after it was released', async () => {

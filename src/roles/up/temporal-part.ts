@@ -74,4 +74,3 @@ async function untilAnswering(client: TemporalClient, ended: AbortSignal): Promi
     }
   }
 }
-

@@ -7,7 +7,17 @@ const minutesAgo = (minutes: number): Date => new Date(NOW.getTime() - minutes *
 const expired = (runId: string, serverId: string): WayBackView => ({ runId, serverId, expiresAt: '2026-03-09T00:00:00.000Z' }) as WayBackView;
 
 /** A world in which everything that is done is written down. */
-function world(changes: { now?: () => Date; isSteady?: boolean; open?: readonly { runId: string; serverId: string; recoveryPointId: string }[]; staged?: readonly { recoveryPointId: string; changedAt: Date }[]; expired?: readonly WayBackView[]; listSlowlyMs?: number; guards?: () => Promise<readonly string[]> } = {}) {
+function world(
+  changes: {
+    now?: () => Date;
+    isSteady?: boolean;
+    open?: readonly { runId: string; serverId: string; recoveryPointId: string }[];
+    staged?: readonly { recoveryPointId: string; changedAt: Date }[];
+    expired?: readonly WayBackView[];
+    listSlowlyMs?: number;
+    guards?: () => Promise<readonly string[]>;
+  } = {},
+) {
   const done: string[] = [];
   const warnings: unknown[] = [];
   const open = changes.open ?? [];
@@ -20,7 +30,10 @@ function world(changes: { now?: () => Date; isSteady?: boolean; open?: readonly 
         while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
         return open;
       },
-      getDispatchable: async (runId: string) => ({ kind: 'backup-image', input: { runId, recoveryPointId: open.find((run) => run.runId === runId)?.recoveryPointId } }),
+      getDispatchable: async (runId: string) => ({
+        kind: 'backup-image',
+        input: { runId, recoveryPointId: open.find((run) => run.runId === runId)?.recoveryPointId },
+      }),
       listExpiredWayBacks: async () => changes.expired ?? [],
       acceptConfirm: async ({ ofRunId, actor }: { ofRunId: string; actor: string }) => {
         done.push(`confirm ${ofRunId} by ${actor}`);
@@ -46,7 +59,13 @@ function world(changes: { now?: () => Date; isSteady?: boolean; open?: readonly 
 const OPEN = [{ runId: 'run_1', serverId: 'srv_1', recoveryPointId: 'rp_1' }];
 
 it('leaves guards and staged images of open runs alone, and staged ones that are young', async () => {
-  const { done, pass } = world({ open: OPEN, staged: [{ recoveryPointId: 'rp_1', changedAt: minutesAgo(600) }, { recoveryPointId: 'rp_2', changedAt: minutesAgo(1) }] });
+  const { done, pass } = world({
+    open: OPEN,
+    staged: [
+      { recoveryPointId: 'rp_1', changedAt: minutesAgo(600) },
+      { recoveryPointId: 'rp_2', changedAt: minutesAgo(1) },
+    ],
+  });
   await pass();
   expect(done).toEqual(['guards but run_1']);
 });
@@ -58,7 +77,11 @@ it('removes a staged image that no run works on', async () => {
 });
 
 it('takes nothing for old or expired while the time of day has jumped ahead', async () => {
-  const { done, warnings, pass } = world({ isSteady: false, staged: [{ recoveryPointId: 'rp_3', changedAt: minutesAgo(600) }], expired: [expired('run_9', 'srv_2')] });
+  const { done, warnings, pass } = world({
+    isSteady: false,
+    staged: [{ recoveryPointId: 'rp_3', changedAt: minutesAgo(600) }],
+    expired: [expired('run_9', 'srv_2')],
+  });
   await pass();
   expect(done).toEqual(['guards but']);
   expect(warnings).toHaveLength(1);
@@ -77,7 +100,10 @@ it('confirms what has expired, as the system, but not while the server is busy',
 });
 
 it('goes on when one place does not answer', async () => {
-  const { done, warnings, pass } = world({ guards: () => Promise.reject(new ModosuError('HYPERVISOR_UNREACHABLE', 'away')), expired: [expired('run_9', 'srv_2')] });
+  const { done, warnings, pass } = world({
+    guards: () => Promise.reject(new ModosuError('HYPERVISOR_UNREACHABLE', 'away')),
+    expired: [expired('run_9', 'srv_2')],
+  });
   await pass();
   expect(done).toContain('confirm run_9 by system');
   expect(warnings).toContainEqual(expect.objectContaining({ hypervisor: 'kvm1', code: 'HYPERVISOR_UNREACHABLE' }));

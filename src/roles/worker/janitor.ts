@@ -8,8 +8,8 @@ import { sha256Of } from '../../system/sha256';
 import type { RunDispatcher } from '../../temporal/run-starter';
 
 /**
- * Looks for what nobody is responsible for any more: guards whose run has ended, staged images of runs that were ended from outside, kept volumes whose time is over. Runs
- * themselves are put in order by `reconcile`, under their own lock; here only lies what is left when no run knows of it.
+ * Looks for what nobody is responsible for any more: guards whose run has ended, staged images of runs that were ended from outside, kept volumes whose time
+ * is over. Runs themselves are put in order by `reconcile`, under their own lock; here only lies what is left when no run knows of it.
  */
 export interface JanitorDependencies extends Pick<ActivityDependencies, 'hypervisor' | 'imageRepository'> {
   readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listOpenRuns' | 'getDispatchable' | 'listExpiredWayBacks' | 'acceptConfirm'>;
@@ -35,7 +35,10 @@ export async function sweep(dependencies: JanitorDependencies): Promise<void> {
   const [hypervisors, repositories] = await Promise.all([catalog.listHypervisors(), catalog.listRepositories()]);
   for (const { name } of hypervisors) await attempt(dependencies.log, { hypervisor: name }, () => sweepGuards(name, dependencies));
   if (!dependencies.clock.isSteady(dependencies.now().getTime(), performance.now())) {
-    dependencies.log.warn({ now: dependencies.now().toISOString() }, 'the time of day has jumped ahead: nothing is taken for old or expired until it is put right, or for an hour');
+    dependencies.log.warn(
+      { now: dependencies.now().toISOString() },
+      'the time of day has jumped ahead: nothing is taken for old or expired until it is put right, or for an hour',
+    );
     return;
   }
   for (const { name } of repositories) await attempt(dependencies.log, { repository: name }, () => sweepStaged(name, dependencies));
@@ -54,7 +57,8 @@ async function sweepGuards(name: string, { catalog, hypervisor, log }: JanitorDe
   const adapter = await hypervisor(name);
   const askedAt = performance.now();
   const open = new Set((await catalog.listOpenRuns()).map(({ runId }) => runId));
-  // A run accepted after the list was made is not in it. It arms its guard after several calls to the hypervisor; an answer that came late is too old to judge by.
+  // A run accepted after the list was made is not in it. It arms its guard after several calls to the hypervisor; an answer that came late is too old to
+  // judge by.
   if (performance.now() - askedAt > FRESH_MS) return;
   for (const done of await adapter.sweepGuards(open)) log.warn({ hypervisor: name }, done);
 }

@@ -13,7 +13,8 @@ const KERNEL_ARGUMENTS = 'root=/dev/vda2 console=ttyS0 quiet loglevel=3 mitigati
 
 /**
  * Makes `target` (qcow2) from a root tree.
- * @param {{ guest: { firmware: 'bios'|'uefi', rootSizeBytes: number }, tree: string, kernel: string, initrd: string, bootTools: string, target: string, workDir: string }} options
+ * @param {{ guest: { firmware: 'bios'|'uefi', rootSizeBytes: number }, tree: string, kernel: string, initrd: string, bootTools: string, target: string,
+ * workDir: string }} options
  */
 export async function buildDisk({ guest, tree, kernel, initrd, bootTools, target, workDir }) {
   const bootImage = join(workDir, 'boot.fat');
@@ -23,8 +24,24 @@ export async function buildDisk({ guest, tree, kernel, initrd, bootTools, target
   truncateSync(disk, ROOT_OFFSET_BYTES + guest.rootSizeBytes);
   copyInto(disk, bootImage, BOOT_OFFSET_BYTES);
   await run('mke2fs', [
-    '-q', '-F', '-t', 'ext4', '-m', '0', '-L', 'root', '-O', '^metadata_csum', '-J', 'size=8',
-    '-d', tree, '-E', `offset=${ROOT_OFFSET_BYTES},root_owner=0:0`, disk, `${guest.rootSizeBytes / 1024}k`,
+    '-q',
+    '-F',
+    '-t',
+    'ext4',
+    '-m',
+    '0',
+    '-L',
+    'root',
+    '-O',
+    '^metadata_csum',
+    '-J',
+    'size=8',
+    '-d',
+    tree,
+    '-E',
+    `offset=${ROOT_OFFSET_BYTES},root_owner=0:0`,
+    disk,
+    `${guest.rootSizeBytes / 1024}k`,
   ]);
   await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', disk, target]);
   chmodSync(target, 0o644);
@@ -84,7 +101,7 @@ function copyInto(disk, source, offset) {
   const to = openSync(disk, 'r+');
   try {
     const buffer = Buffer.alloc(MIB);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const length = readSync(from, buffer, 0, MIB, at);
       if (length === 0) return;
       writeSync(to, buffer, 0, length, offset + at);

@@ -36,7 +36,10 @@ export function modulesInLoadOrder(modulesDep, wanted) {
   return ordered;
 }
 
-const moduleName = (file) => basename(file).replace(/\.ko(\.xz|\.zst|\.gz)?$/, '').replaceAll('-', '_');
+const moduleName = (file) =>
+  basename(file)
+    .replace(/\.ko(\.xz|\.zst|\.gz)?$/, '')
+    .replaceAll('-', '_');
 
 export async function buildInitrd({ busybox, modulesDir, initScript, target, workDir }) {
   const scratch = join(workDir, 'modules');

@@ -33,7 +33,12 @@ export async function resolvePackages(names, workDir) {
   ];
   const { stdout } = await run('apt-get', [
     ...options.flatMap((option) => ['-o', option]),
-    '-qq', '-y', '--no-install-recommends', '--print-uris', 'install', ...names,
+    '-qq',
+    '-y',
+    '--no-install-recommends',
+    '--print-uris',
+    'install',
+    ...names,
   ]);
   return parseUris(stdout);
 }

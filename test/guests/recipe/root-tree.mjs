@@ -9,16 +9,47 @@ export const recipeFiles = join(dirname(fileURLToPath(import.meta.url)), 'files'
 export const POSTGRES_UID = 105;
 
 const NOT_NEEDED = [
-  'usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info', 'usr/share/lintian', 'usr/share/bash-completion',
-  'usr/share/bug', 'usr/share/common-licenses', 'usr/share/doc-base', 'usr/share/zsh', 'usr/share/fish', 'usr/share/gdb',
-  'usr/lib/systemd', 'usr/lib/udev', 'usr/share/initramfs-tools', 'etc/cron.d', 'etc/cron.daily', 'etc/init.d', 'etc/default', 'boot',
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/locale',
+  'usr/share/info',
+  'usr/share/lintian',
+  'usr/share/bash-completion',
+  'usr/share/bug',
+  'usr/share/common-licenses',
+  'usr/share/doc-base',
+  'usr/share/zsh',
+  'usr/share/fish',
+  'usr/share/gdb',
+  'usr/lib/systemd',
+  'usr/lib/udev',
+  'usr/share/initramfs-tools',
+  'etc/cron.d',
+  'etc/cron.daily',
+  'etc/init.d',
+  'etc/default',
+  'boot',
 ];
 
 /** Brings unpacked packages into the shape that can boot. Idempotent. */
 export async function finishRootTree(tree, { release }) {
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) mergeIntoUsr(tree, name);
   for (const path of NOT_NEEDED) rmSync(join(tree, path), { recursive: true, force: true });
-  for (const path of ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'data', 'etc/init.d/start.d', 'etc/init.d/stop.d', 'etc/pam.d', 'var/log', 'var/lib', 'var/tmp']) {
+  for (const path of [
+    'proc',
+    'sys',
+    'dev',
+    'run',
+    'tmp',
+    'root',
+    'data',
+    'etc/init.d/start.d',
+    'etc/init.d/stop.d',
+    'etc/pam.d',
+    'var/log',
+    'var/lib',
+    'var/tmp',
+  ]) {
     mkdirSync(join(tree, path), { recursive: true });
   }
   chmodSync(join(tree, 'root'), 0o700);

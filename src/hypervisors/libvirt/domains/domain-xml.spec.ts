@@ -72,7 +72,8 @@ describe('describeDomain', () => {
     });
   });
 
-  const disk = (inner: string, attributes = "type='file' device='disk'"): string => `<domain type='kvm'><devices><disk ${attributes}>${inner}<target dev='vda'/></disk></devices></domain>`;
+  const disk = (inner: string, attributes = "type='file' device='disk'"): string =>
+    `<domain type='kvm'><devices><disk ${attributes}>${inner}<target dev='vda'/></disk></devices></domain>`;
   const file = "<source file='/x'/>";
   const qcow2 = "<driver type='qcow2'/>";
   it.each([
@@ -88,9 +89,17 @@ describe('describeDomain', () => {
     ['a vhost-user disk', disk(`<driver type='raw'/><source type='unix' path='/s'/>`, "type='vhostuser' device='disk'"), 'DISK_NOT_SUPPORTED'],
     ['a shareable disk', disk(`${qcow2}${file}<shareable/>`), 'DISK_SHARED'],
     ['an encrypted disk', disk(`${qcow2}<source file='/x'><encryption format='luks'/></source>`), 'DISK_NOT_SUPPORTED'],
-    ['a slice of a file', disk(`<driver type='raw'/><source file='/x'><slices><slice type='storage' offset='0' size='1'/></slices></source>`), 'DISK_NOT_SUPPORTED'],
+    [
+      'a slice of a file',
+      disk(`<driver type='raw'/><source file='/x'><slices><slice type='storage' offset='0' size='1'/></slices></source>`),
+      'DISK_NOT_SUPPORTED',
+    ],
     ['a data store', disk(`${qcow2}<source file='/x'><dataStore type='file'/></source>`), 'IMAGE_HEADER_REFUSED'],
-    ['a backing chain on the network', disk(`${qcow2}${file}<backingStore type='network'><format type='raw'/><source protocol='nbd'/></backingStore>`), 'DISK_NOT_SUPPORTED'],
+    [
+      'a backing chain on the network',
+      disk(`${qcow2}${file}<backingStore type='network'><format type='raw'/><source protocol='nbd'/></backingStore>`),
+      'DISK_NOT_SUPPORTED',
+    ],
     ['a PCI device', "<domain><devices><hostdev mode='subsystem' type='pci'/></devices></domain>", 'DEVICE_PASSTHROUGH'],
     ['a network card of the host', "<domain><devices><interface type='hostdev'/></devices></domain>", 'DEVICE_PASSTHROUGH'],
     ["the host's TPM", "<domain><devices><tpm><backend type='passthrough'/></tpm></devices></domain>", 'DEVICE_PASSTHROUGH'],
@@ -103,7 +112,12 @@ describe('describeDomain', () => {
 
   it.each([
     ['BIOS', '', 'bios', null],
-    ['NVRAM as a source element', "<loader type='pflash'>/c</loader><nvram type='file' format='qcow2'><source file='/v'/></nvram>", 'uefi', { path: '/v', format: 'qcow2' }],
+    [
+      'NVRAM as a source element',
+      "<loader type='pflash'>/c</loader><nvram type='file' format='qcow2'><source file='/v'/></nvram>",
+      'uefi',
+      { path: '/v', format: 'qcow2' },
+    ],
     ['NVRAM that libvirt places', "<loader type='pflash'>/c</loader>", 'uefi', { path: null, format: 'raw' }],
     ['stateless firmware', "<loader type='pflash' stateless='yes'>/c</loader>", 'uefi', null],
     ['a BIOS file', "<loader type='rom'>/c</loader>", 'bios', null],
@@ -125,7 +139,9 @@ describe('describeDomain', () => {
 
 describe('fingerprint', () => {
   it('does not depend on layout, order of attributes, comments or our fence', () => {
-    const rearranged = DEFINITION.replace("unit='MiB'>512", "unit='MiB'>\n512 ").replace("name='qemu' type='qcow2' discard='unmap'", 'discard="unmap" type="qcow2" name="qemu"').replace('<!-- the system -->', '');
+    const rearranged = DEFINITION.replace("unit='MiB'>512", "unit='MiB'>\n512 ")
+      .replace("name='qemu' type='qcow2' discard='unmap'", 'discard="unmap" type="qcow2" name="qemu"')
+      .replace('<!-- the system -->', '');
     expect(print(rearranged)).toBe(print(DEFINITION));
     expect(print(withFence(DEFINITION, FENCE))).toBe(print(DEFINITION));
     const bare = DEFINITION.replace(/<metadata>[^]*<\/metadata>/, '');
@@ -145,8 +161,24 @@ describe('fingerprint', () => {
 
 const KEPT = { target: 'vdb', path: '/srv/vm/data & more.raw' };
 
-const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({ target, replacesPath: null, newPath: `/new/${target} & "x"`, format, virtualSizeBytes: 1, flattened: true });
-const rewrite: Rewrite = { volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')], keptDisks: [], nvramNewPath: '/new/VARS', generationId: '99999999-2222-4333-8444-555555555555', fence: FENCE, linksDown: [], missingMedia: [], name: null };
+const volume = (target: string, format: 'qcow2' | 'raw'): Rewrite['volumes'][number] => ({
+  target,
+  replacesPath: null,
+  newPath: `/new/${target} & "x"`,
+  format,
+  virtualSizeBytes: 1,
+  flattened: true,
+});
+const rewrite: Rewrite = {
+  volumes: [volume('vda', 'qcow2'), volume('vdb', 'raw')],
+  keptDisks: [],
+  nvramNewPath: '/new/VARS',
+  generationId: '99999999-2222-4333-8444-555555555555',
+  fence: FENCE,
+  linksDown: [],
+  missingMedia: [],
+  name: null,
+};
 
 describe('rewriteForSwap', () => {
   it('changes disks, NVRAM, generation id and fence, and nothing else', () => {
@@ -163,7 +195,7 @@ describe('rewriteForSwap', () => {
     });
     const text = rewriteForSwap(DEFINITION, rewrite);
     expect(text).toContain('kept &amp; whole');
-    expect(text).toContain("template=\"/usr/share/OVMF/OVMF_VARS_4M.fd\"");
+    expect(text).toContain('template="/usr/share/OVMF/OVMF_VARS_4M.fd"');
     expect(text).toContain('discard="unmap"');
     expect(text).not.toContain('index=');
     expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
@@ -199,13 +231,23 @@ describe('rewriteForSwap', () => {
   it('leaves a kept disk exactly as it is', () => {
     const text = rewriteForSwap(DEFINITION, { ...rewrite, volumes: [volume('vda', 'qcow2')], keptDisks: [KEPT] });
     expect(describe_(text).disks).toEqual([{ ...describe_(DEFINITION).disks[0], path: '/new/vda & "x"', backing: null }, describe_(DEFINITION).disks[1]]);
-    expect(text).toMatch(/<driver name="qemu" type="raw" cache="none"\/>\s*<source file="\/srv\/vm\/data &amp; more\.raw"><seclabel model="dac" relabel="no"\/><\/source>/);
+    expect(text).toMatch(
+      /<driver name="qemu" type="raw" cache="none"\/>\s*<source file="\/srv\/vm\/data &amp; more\.raw"><seclabel model="dac" relabel="no"\/><\/source>/,
+    );
   });
 
   it('leaves a drive empty whose medium is not there, and every other as it is', () => {
     const text = rewriteForSwap(DEFINITION, { ...rewrite, missingMedia: ['/srv/f.img', '/new/vda & "x"'] });
-    expect(describe_(text)).toMatchObject({ disks: [{ path: '/new/vda & "x"' }, {}], removableMedia: [{ target: 'sda', source: null }, { target: 'fda', source: null }] });
-    expect(describe_(rewriteForSwap(DEFINITION, { ...rewrite, missingMedia: ['/srv/other.img'] })).removableMedia).toEqual(describe_(DEFINITION).removableMedia);
+    expect(describe_(text)).toMatchObject({
+      disks: [{ path: '/new/vda & "x"' }, {}],
+      removableMedia: [
+        { target: 'sda', source: null },
+        { target: 'fda', source: null },
+      ],
+    });
+    expect(describe_(rewriteForSwap(DEFINITION, { ...rewrite, missingMedia: ['/srv/other.img'] })).removableMedia).toEqual(
+      describe_(DEFINITION).removableMedia,
+    );
     expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [], ['/srv/f.img'])).removableMedia).toContainEqual({ target: 'fda', source: null });
   });
 
@@ -216,22 +258,33 @@ describe('rewriteForSwap', () => {
 });
 
 describe('an old volume that is attached read-only', () => {
-  const old = (more: string): string => `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/vm/old.qcow2'/><target dev='vdc' bus='virtio'/>${more}</disk>`;
+  const old = (more: string): string =>
+    `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/vm/old.qcow2'/><target dev='vdc' bus='virtio'/>${more}</disk>`;
   const withDisk = (more: string): string => DEFINITION.replace("<disk type='file' device='cdrom'>", `${old(more)}<disk type='file' device='cdrom'>`);
 
   it('is no disk of the server: neither imaged nor replaced, and left where it is', () => {
     const xml = withDisk('<readonly/><serial>modosu-old-vdb</serial>');
-    expect(describe_(xml)).toMatchObject({ disks: describe_(DEFINITION).disks, removableMedia: [{ target: 'vdc', source: '/srv/vm/old.qcow2' }, {}, {}], refusals: [] });
+    expect(describe_(xml)).toMatchObject({
+      disks: describe_(DEFINITION).disks,
+      removableMedia: [{ target: 'vdc', source: '/srv/vm/old.qcow2' }, {}, {}],
+      refusals: [],
+    });
     expect(oldDisksOf(parseDomain(xml))).toEqual([{ target: 'vdc', path: '/srv/vm/old.qcow2' }]);
     expect(rewriteForSwap(xml, rewrite)).toContain('/srv/vm/old.qcow2');
     // libvirt would start no server with one that is not there any more.
-    expect(describe_(rewriteForSwap(xml, { ...rewrite, missingMedia: ['/srv/vm/old.qcow2'] })).removableMedia.map(({ target }) => target)).toEqual(['sda', 'fda']);
+    expect(describe_(rewriteForSwap(xml, { ...rewrite, missingMedia: ['/srv/vm/old.qcow2'] })).removableMedia.map(({ target }) => target)).toEqual([
+      'sda',
+      'fda',
+    ]);
   });
 
-  it.each([['<serial>modosu-old-vdb</serial>'], ['<readonly/>'], ['<readonly/><serial>other</serial>']])('is nothing else: %s is a disk like any other', (more) => {
-    expect(describe_(withDisk(more)).disks.map(({ target }) => target)).toContain('vdc');
-    expect(oldDisksOf(parseDomain(withDisk(more)))).toEqual([]);
-  });
+  it.each([['<serial>modosu-old-vdb</serial>'], ['<readonly/>'], ['<readonly/><serial>other</serial>']])(
+    'is nothing else: %s is a disk like any other',
+    (more) => {
+      expect(describe_(withDisk(more)).disks.map(({ target }) => target)).toContain('vdc');
+      expect(oldDisksOf(parseDomain(withDisk(more)))).toEqual([]);
+    },
+  );
 });
 
 describe('rewriteForReturn', () => {
@@ -239,7 +292,10 @@ describe('rewriteForReturn', () => {
     const same = describe_(DEFINITION).disks[1]!;
     expect(describe_(rewriteForReturn(DEFINITION, FENCE, null, [same], [])).disks).toEqual(describe_(DEFINITION).disks);
     const text = rewriteForReturn(DEFINITION, FENCE, 'db02', [{ target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2' }], []);
-    expect(describe_(text)).toMatchObject({ name: 'db02', disks: [describe_(DEFINITION).disks[0], { target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2', backing: null }] });
+    expect(describe_(text)).toMatchObject({
+      name: 'db02',
+      disks: [describe_(DEFINITION).disks[0], { target: 'vdb', path: '/srv/vm/since.qcow2', format: 'qcow2', backing: null }],
+    });
     expect(readFence(parseDomain(text))).toEqual({ ...FENCE, released: false });
   });
 });
@@ -252,7 +308,13 @@ describe('readFence', () => {
     expect(readFence(parseDomain(fenced('<fence run="run_x" token="12"/>')))).toBeNull();
     expect(readFence(parseDomain('<domain/>'))).toBeNull();
   });
-  it.each(['<m:fence run="run_x"/>', '<m:fence run="run_x" token="1" released="no"/>', '<m:fence run="" token="1"/>', '<m:fence run="run_x" token="-1"/>', '<m:fence run="run_x" token="1"/><m:fence run="run_y" token="2"/>'])('takes %s for held by somebody', (inner) => {
+  it.each([
+    '<m:fence run="run_x"/>',
+    '<m:fence run="run_x" token="1" released="no"/>',
+    '<m:fence run="" token="1"/>',
+    '<m:fence run="run_x" token="-1"/>',
+    '<m:fence run="run_x" token="1"/><m:fence run="run_y" token="2"/>',
+  ])('takes %s for held by somebody', (inner) => {
     expect(() => readFence(parseDomain(fenced(inner)))).toThrow(expect.objectContaining({ code: 'FENCED_OFF' }));
   });
 });

@@ -41,13 +41,29 @@ export interface DomainDescription {
   readonly refusals: readonly ErrorSummary[];
 }
 
-/** Serial numbers of old volumes that are attached read-only begin with this (see `old-disks.ts`). Like CD-ROMs they are no disks of the server: neither imaged nor restored. */
+/**
+ * Serial numbers of old volumes that are attached read-only begin with this (see `old-disks.ts`). Like CD-ROMs they are no disks of the server: neither
+ * imaged nor restored.
+ */
 export const OLD_DISK_SERIAL = 'modosu-old-';
 
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
-  b: 1, bytes: 1, KB: 1e3, k: 1024, KiB: 1024, MB: 1e6, M: 1024 ** 2, MiB: 1024 ** 2, GB: 1e9, G: 1024 ** 3, GiB: 1024 ** 3, TB: 1e12, T: 1024 ** 4, TiB: 1024 ** 4,
+  b: 1,
+  bytes: 1,
+  KB: 1e3,
+  k: 1024,
+  KiB: 1024,
+  MB: 1e6,
+  M: 1024 ** 2,
+  MiB: 1024 ** 2,
+  GB: 1e9,
+  G: 1024 ** 3,
+  GiB: 1024 ** 3,
+  TB: 1e12,
+  T: 1024 ** 4,
+  TiB: 1024 ** 4,
 };
 
 export const parseDomain = (xml: string): Document => parseXml(xml, 'domain', 'The definition of the server');
@@ -162,11 +178,14 @@ function judgeDevices(devices: Element | null): ErrorSummary[] {
   if (devices === null) return [];
   const found: ErrorSummary[] = [];
   for (const hostdev of children(devices, 'hostdev')) {
-    found.push(refusal('DEVICE_PASSTHROUGH', `The server uses a device of the host (${attribute(hostdev, 'type') ?? attribute(hostdev, 'mode') ?? 'unnamed'}).`));
+    found.push(
+      refusal('DEVICE_PASSTHROUGH', `The server uses a device of the host (${attribute(hostdev, 'type') ?? attribute(hostdev, 'mode') ?? 'unnamed'}).`),
+    );
   }
   for (const nic of children(devices, 'interface')) {
     const type = attribute(nic, 'type') ?? '';
-    if (type === 'hostdev' || type === 'vdpa') found.push(refusal('DEVICE_PASSTHROUGH', `A network interface of the server is a device of the host (${type}).`));
+    if (type === 'hostdev' || type === 'vdpa')
+      found.push(refusal('DEVICE_PASSTHROUGH', `A network interface of the server is a device of the host (${type}).`));
   }
   for (const tpm of children(devices, 'tpm')) {
     if (attribute(child(tpm, 'backend'), 'type') === 'passthrough') found.push(refusal('DEVICE_PASSTHROUGH', 'The server uses the TPM of the host.'));
@@ -230,7 +249,8 @@ function canonical(element: Element): Canonical {
   const attributes: string[] = [];
   for (let i = 0; i < element.attributes.length; i += 1) {
     const item = element.attributes.item(i);
-    if (item !== null && item.name !== 'xmlns' && !item.name.startsWith('xmlns:')) attributes.push(`${item.namespaceURI ?? ''}|${item.localName ?? item.name}=${item.value}`);
+    if (item !== null && item.name !== 'xmlns' && !item.name.startsWith('xmlns:'))
+      attributes.push(`${item.namespaceURI ?? ''}|${item.localName ?? item.name}=${item.value}`);
   }
   const nodes = childNodes(element);
   const hasElements = nodes.some(isElement);

@@ -71,7 +71,11 @@ export class Domains {
       });
     }
     if (state.hasSavedState) {
-      throw new ModosuError('SERVER_HAS_SAVED_STATE', `${server.name} has saved memory that belongs to its present disks, and ${why} is not possible with it.`, { context: { uuid: server.uuid } });
+      throw new ModosuError(
+        'SERVER_HAS_SAVED_STATE',
+        `${server.name} has saved memory that belongs to its present disks, and ${why} is not possible with it.`,
+        { context: { uuid: server.uuid } },
+      );
     }
   }
 

@@ -66,4 +66,5 @@ export function fenceFragment(fence: Fence, options: { readonly released: boolea
 }
 
 /** True when exactly this fence stands there and was not given back. */
-export const isHeldBy = (one: StandingFence | null, other: Fence): boolean => one !== null && !one.released && one.runId === other.runId && one.token === other.token;
+export const isHeldBy = (one: StandingFence | null, other: Fence): boolean =>
+  one !== null && !one.released && one.runId === other.runId && one.token === other.token;

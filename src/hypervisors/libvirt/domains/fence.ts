@@ -71,15 +71,16 @@ function fencedOff(server: ServerRef, present: StandingFence | null, ours: Fence
     run.released
       ? `${server.name} was given back by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`
       : `${server.name} is held by run ${run.runId} (token ${run.token}), and run ${ours.runId} (token ${ours.token})`;
-  const message = present === null
-    ? `${server.name} is held by nobody, and run ${ours.runId} (token ${ours.token}) must not write without holding it.`
-    : `${held(present)} must not write.`;
+  const message =
+    present === null
+      ? `${server.name} is held by nobody, and run ${ours.runId} (token ${ours.token}) must not write without holding it.`
+      : `${held(present)} must not write.`;
   return new ModosuError('FENCED_OFF', message, {
     // After a catalogue was restored from an older copy its tokens start below the marks on the hypervisors.
     ...(present?.released === true && present.runId !== ours.runId
       ? {
-        hint: `If no other Modosu works on this server (was the catalogue restored from an older copy?), remove the mark: virsh metadata ${server.uuid} --uri ${FENCE_NAMESPACE} --config --remove (and --live while it runs)`,
-      }
+          hint: `If no other Modosu works on this server (was the catalogue restored from an older copy?), remove the mark: virsh metadata ${server.uuid} --uri ${FENCE_NAMESPACE} --config --remove (and --live while it runs)`,
+        }
       : {}),
     context: { uuid: server.uuid, holder: present === null || present.released ? null : present.runId, token: ours.token },
   });

@@ -21,7 +21,14 @@ class ScriptedVirsh extends Virsh {
   }
 
   override async attemptOn(): Promise<CommandOutcome> {
-    return { exitCode: 1, signal: null, truncated: false, timedOut: false, stdout: '', stderr: 'error: Guest agent is not responding: QEMU guest agent is not connected' };
+    return {
+      exitCode: 1,
+      signal: null,
+      truncated: false,
+      timedOut: false,
+      stdout: '',
+      stderr: 'error: Guest agent is not responding: QEMU guest agent is not connected',
+    };
   }
 }
 

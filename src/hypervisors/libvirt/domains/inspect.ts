@@ -77,17 +77,20 @@ export class Inspector {
   private async judgeState(server: ServerRef, stored: StoredDefinition, state: DomainState): Promise<ErrorSummary[]> {
     if (!state.persistent) return [new ModosuError('SERVER_TRANSIENT', `${stored.description.name} is transient: it vanishes when it stops.`).summary()];
     const found: ErrorSummary[] = [];
-    if (state.hasSavedState) found.push(new ModosuError('SERVER_HAS_SAVED_STATE', `${stored.description.name} has saved memory: its disks alone are not its state.`).summary());
+    if (state.hasSavedState)
+      found.push(new ModosuError('SERVER_HAS_SAVED_STATE', `${stored.description.name} has saved memory: its disks alone are not its state.`).summary());
     if (state.powerState !== 'off') {
       const live = await this.domains.live(server);
       const liveFiles = new Map(live.description.disks.map((disk) => [disk.target, disk.path]));
       const differing = stored.description.disks.filter((disk) => liveFiles.get(disk.target) !== disk.path).map((disk) => disk.target);
       const unstored = [...liveFiles.keys()].filter((target) => !stored.description.disks.some((disk) => disk.target === target));
       if (differing.length + unstored.length > 0) {
-        found.push(new ModosuError(
-          'SERVER_DEFINITION_DIFFERS',
-          `${stored.description.name} runs with other disks than its definition says: ${[...differing, ...unstored].join(', ')}.`,
-        ).summary());
+        found.push(
+          new ModosuError(
+            'SERVER_DEFINITION_DIFFERS',
+            `${stored.description.name} runs with other disks than its definition says: ${[...differing, ...unstored].join(', ')}.`,
+          ).summary(),
+        );
       }
     }
     return found;
@@ -119,7 +122,8 @@ export class Inspector {
       });
       if (found?.isFile() === true) return { path, format: stored.description.nvram.format, sizeBytes: found.size };
       // A server that was never started has none yet; one that runs has lost it.
-      if (found !== null || state.powerState !== 'off') throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} of ${stored.description.name} is missing.`);
+      if (found !== null || state.powerState !== 'off')
+        throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} of ${stored.description.name} is missing.`);
       return null;
     } catch (error) {
       if (!isModosuError(error) || error.retry === 'later') throw error;

@@ -35,7 +35,15 @@ describe('the fence around go-live', () => {
       ours,
     );
     const volume = { target: 'vda', replacesPath: '/images/vda.qcow2', newPath, format: 'qcow2' as const, virtualSizeBytes: 1024, flattened: false };
-    await new Swaps(virsh, domains, fences, waysBack).swap({ server, fence: ours, definition: { from: 'present' }, volumes: [volume], nvramNewPath: null, renewGenerationId: false, quarantinedMacs: MACS });
+    await new Swaps(virsh, domains, fences, waysBack).swap({
+      server,
+      fence: ours,
+      definition: { from: 'present' },
+      volumes: [volume],
+      nvramNewPath: null,
+      renewGenerationId: false,
+      quarantinedMacs: MACS,
+    });
     virsh.calls.length = 0;
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));

@@ -13,7 +13,10 @@ const isOneOf = (macs: readonly string[]): ((nic: NicInspection) => boolean) => 
 
 /** MACs of the interfaces among `macs` whose links are up, as the definition spells them. */
 export const upAmong = (nics: readonly NicInspection[], macs: readonly string[]): readonly string[] =>
-  nics.filter(isOneOf(macs)).filter(({ linkUp }) => linkUp).map(({ mac }) => mac);
+  nics
+    .filter(isOneOf(macs))
+    .filter(({ linkUp }) => linkUp)
+    .map(({ mac }) => mac);
 
 /** No interface among `macs` has its link up. */
 export const isDown = (nics: readonly NicInspection[], macs: readonly string[]): boolean => upAmong(nics, macs).length === 0;
@@ -57,10 +60,14 @@ export class Links {
     const after = await nicsNow();
     const still = macs.filter((mac) => !isUp(after, mac));
     if (still.length === 0) return;
-    throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `The links of ${server.name} could not be raised in its ${which} definition: ${still.join(', ')} still down, or the interface is there no more.`, {
-      hint: `Compare the interfaces: virsh domiflist ${server.uuid}`,
-      context: { uuid: server.uuid, macs: still },
-    });
+    throw new ModosuError(
+      'HYPERVISOR_COMMAND_FAILED',
+      `The links of ${server.name} could not be raised in its ${which} definition: ${still.join(', ')} still down, or the interface is there no more.`,
+      {
+        hint: `Compare the interfaces: virsh domiflist ${server.uuid}`,
+        context: { uuid: server.uuid, macs: still },
+      },
+    );
   }
 }
 

@@ -32,7 +32,14 @@ class ScriptedVirsh extends Virsh {
 
   override async attemptOn(_uuid: string, command: string): Promise<CommandOutcome> {
     this.asked.push(command);
-    return { exitCode: command === 'start' ? next(this.starts) : 0, signal: null, truncated: false, timedOut: false, stdout: '', stderr: 'error: cannot acquire state change lock' };
+    return {
+      exitCode: command === 'start' ? next(this.starts) : 0,
+      signal: null,
+      truncated: false,
+      timedOut: false,
+      stdout: '',
+      stderr: 'error: cannot acquire state change lock',
+    };
   }
 }
 

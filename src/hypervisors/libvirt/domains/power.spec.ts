@@ -39,7 +39,8 @@ describe('the fence around the power of a server', () => {
       if (called === command) takenOver();
     };
   };
-  const before = (command: string): readonly (string | undefined)[] => virsh.calls.flatMap((called, index) => (called === command ? [virsh.calls[index - 1]] : []));
+  const before = (command: string): readonly (string | undefined)[] =>
+    virsh.calls.flatMap((called, index) => (called === command ? [virsh.calls[index - 1]] : []));
 
   it('is read right before it is started, asked to shut down, and its power is cut', async () => {
     await power.start(server, ours);

@@ -56,13 +56,19 @@ export class Power {
       const { powerState, libvirtState } = await this.domains.state(server);
       if (powerState === 'off') return;
       if (powerState === 'paused') {
-        throw new ModosuError('SERVER_PAUSED', `${server.name} is ${libvirtState} and cannot shut itself down.`, { context: { uuid: server.uuid, state: libvirtState } });
+        throw new ModosuError('SERVER_PAUSED', `${server.name} is ${libvirtState} and cannot shut itself down.`, {
+          context: { uuid: server.uuid, state: libvirtState },
+        });
       }
       const now = performance.now();
       if (now >= giveUpAt) {
-        throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still ${libvirtState} ${Math.round(options.deadlineMs / 1000)} s after it was asked to shut down${answer}.`, {
-          context: { uuid: server.uuid, deadlineSeconds: Math.round(options.deadlineMs / 1000) },
-        });
+        throw new ModosuError(
+          'STOP_TIMED_OUT',
+          `${server.name} was still ${libvirtState} ${Math.round(options.deadlineMs / 1000)} s after it was asked to shut down${answer}.`,
+          {
+            context: { uuid: server.uuid, deadlineSeconds: Math.round(options.deadlineMs / 1000) },
+          },
+        );
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
         askedAt = now;
@@ -70,7 +76,9 @@ export class Power {
         await this.fences.require(server, fence);
         answer = await this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal);
       }
-      await delay(Math.min(POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+      await delay(Math.min(POLL_MS, Math.max(0, giveUpAt - performance.now())), undefined, { signal: options.signal }).catch(() =>
+        options.signal.throwIfAborted(),
+      );
     }
   }
 

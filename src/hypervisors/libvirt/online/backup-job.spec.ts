@@ -56,12 +56,17 @@ describe('BackupJob', () => {
     expect(await job(() => ({ error: NONE })).job.present()).toEqual({ kind: 'none' });
     expect(await job(() => backupOf(DISKS.slice(1))).job.present()).toMatchObject({ kind: 'foreign' });
     expect(await job(() => backupOf([...DISKS, { target: 'vdc', targetPath: '/repository/vdc.qcow2' }])).job.present()).toMatchObject({ kind: 'foreign' });
-    expect(await job(() => backupOf(DISKS.map((disk) => ({ ...disk, targetPath: '/elsewhere' })))).job.present()).toMatchObject({ kind: 'foreign', what: expect.stringContaining('/elsewhere') as string });
+    expect(await job(() => backupOf(DISKS.map((disk) => ({ ...disk, targetPath: '/elsewhere' })))).job.present()).toMatchObject({
+      kind: 'foreign',
+      what: expect.stringContaining('/elsewhere') as string,
+    });
     await expect(job(() => ({ error: 'error: something else' })).job.present()).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_FAILED' });
   });
 
   it('sees jobs of other kinds too', async () => {
-    const { job: migrating } = job((command) => (command === 'domjobinfo' ? 'Job type:         Unbounded\nOperation:        Outgoing migration\n' : { error: NONE }));
+    const { job: migrating } = job((command) =>
+      command === 'domjobinfo' ? 'Job type:         Unbounded\nOperation:        Outgoing migration\n' : { error: NONE },
+    );
     expect(await migrating.presentOfAnyKind()).toEqual({ kind: 'foreign', what: 'a job "Outgoing migration"' });
   });
 
@@ -71,10 +76,13 @@ describe('BackupJob', () => {
     expect(virsh.files[0]).toContain('<target file="/repository/a &#60;b&#62; &#34;c&#34;&#39;&#38;.qcow2"/>');
     expect(virsh.files[0]).toContain('<disk name="sda" backup="no"/>');
     expect(virsh.asked[0]).toContain('--reuse-external');
-    await expect(job(() => ({ error: 'error: no room in the monitor' })).job.begin([], 5_000)).rejects.toMatchObject({ code: 'BACKUP_JOB_FAILED', message: expect.stringContaining('no room in the monitor') as string });
+    await expect(job(() => ({ error: 'error: no room in the monitor' })).job.begin([], 5_000)).rejects.toMatchObject({
+      code: 'BACKUP_JOB_FAILED',
+      message: expect.stringContaining('no room in the monitor') as string,
+    });
   });
 
-  it('cancels its own job until it is gone, and never another\'s', async () => {
+  it("cancels its own job until it is gone, and never another's", async () => {
     const ours = job((command, asked) => (command === 'backup-dumpxml' ? (asked < 3 ? backupOf(DISKS) : { error: NONE }) : ''));
     expect(await ours.job.cancel()).toBe(true);
     expect(ours.virsh.asked.filter(([command]) => command === 'domjobabort')).toHaveLength(2);
@@ -84,13 +92,17 @@ describe('BackupJob', () => {
   });
 
   it('reads the progress of a disk, and nothing where none runs', async () => {
-    expect(await job(() => ' type=Backup\n bandwidth=10\n cur=76808192\n end=201326592\n').job.progress('vda')).toEqual({ doneBytes: 76_808_192, totalBytes: 201_326_592 });
+    expect(await job(() => ' type=Backup\n bandwidth=10\n cur=76808192\n end=201326592\n').job.progress('vda')).toEqual({
+      doneBytes: 76_808_192,
+      totalBytes: 201_326_592,
+    });
     expect(await job(() => '').job.progress('vda')).toBeNull();
     expect(await job(() => ' type=Block Pull\n cur=1\n end=2\n').job.progress('vda')).toBeNull();
   });
 
   it('believes a remembered end only of a backup of this size', async () => {
-    const said = (type: string, total: string, operation = 'Backup'): string => `Job type:         ${type}\nOperation:        ${operation}\nFile total:       ${total}\n`;
+    const said = (type: string, total: string, operation = 'Backup'): string =>
+      `Job type:         ${type}\nOperation:        ${operation}\nFile total:       ${total}\n`;
     const size = 448 * 1024 ** 2;
     expect(await job(() => said('Completed', '448.000 MiB')).job.lastEnd(size)).toBe('completed');
     expect(await job(() => said('Completed', '1.438 GiB')).job.lastEnd(1472 * 1024 ** 2)).toBe('completed');

@@ -60,7 +60,9 @@ export class BackupJob {
       this.virsh.attemptOn(this.server.uuid, 'backup-begin', ['--backupxml', path, '--reuse-external'], { timeoutMs }),
     );
     if (outcome.exitCode === 0) return;
-    throw new ModosuError('BACKUP_JOB_FAILED', `The backup of ${this.server.name} could not be begun: ${libvirtMessage(outcome.stderr)}`, { context: { uuid: this.server.uuid } });
+    throw new ModosuError('BACKUP_JOB_FAILED', `The backup of ${this.server.name} could not be begun: ${libvirtMessage(outcome.stderr)}`, {
+      context: { uuid: this.server.uuid },
+    });
   }
 
   /** Holds every disk to this rate. A disk that is done already is fine. */
@@ -83,7 +85,9 @@ export class BackupJob {
     return { doneBytes: Number(done), totalBytes: Number(total) };
   }
 
-  /** Cancels our job, if it runs, and returns when it is gone. Another's is left alone. Returns whether there was one. Throws `HYPERVISOR_COMMAND_TIMED_OUT`. */
+  /**
+   * Cancels our job, if it runs, and returns when it is gone. Another's is left alone. Returns whether there was one. Throws `HYPERVISOR_COMMAND_TIMED_OUT`.
+   */
   async cancel(): Promise<boolean> {
     const giveUpAt = performance.now() + ABORT_DEADLINE_MS;
     for (let found = false; ; found = true) {
@@ -91,13 +95,19 @@ export class BackupJob {
       // Refused when it has ended in this moment: the next look tells.
       const outcome = await this.virsh.attemptOn(this.server.uuid, 'domjobabort');
       if (performance.now() > giveUpAt) {
-        throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', `The backup job of ${this.server.name} does not end although it was cancelled: ${libvirtMessage(outcome.stderr)}`, { context: { uuid: this.server.uuid } });
+        throw new ModosuError(
+          'HYPERVISOR_COMMAND_TIMED_OUT',
+          `The backup job of ${this.server.name} does not end although it was cancelled: ${libvirtMessage(outcome.stderr)}`,
+          { context: { uuid: this.server.uuid } },
+        );
       }
       await delay(POLL_MS);
     }
   }
 
-  /** How the last job ended, as long as libvirt remembers: until the next one, or until it is restarted. Null: it does not, or it was no backup of this size. */
+  /**
+   * How the last job ended, as long as libvirt remembers: until the next one, or until it is restarted. Null: it does not, or it was no backup of this size.
+   */
   async lastEnd(totalBytes: number): Promise<'completed' | 'failed' | null> {
     const { exitCode, stdout } = await this.virsh.attemptOn(this.server.uuid, 'domjobinfo', ['--completed', '--keep-completed']);
     if (exitCode !== 0 || !/^Operation:\s*Backup\s*$/m.test(stdout)) return null;
@@ -129,7 +139,10 @@ const escapeXml = (text: string): string => text.replace(/[&<>"'\n\r\t]/g, (char
 function backupXml(disks: readonly JobDisk[], left: readonly string[]): string {
   return [
     '<domainbackup mode="push"><disks>',
-    ...disks.map(({ target, targetPath }) => `<disk name="${escapeXml(target)}" backup="yes" type="file"><target file="${escapeXml(targetPath)}"/><driver type="qcow2"/></disk>`),
+    ...disks.map(
+      ({ target, targetPath }) =>
+        `<disk name="${escapeXml(target)}" backup="yes" type="file"><target file="${escapeXml(targetPath)}"/><driver type="qcow2"/></disk>`,
+    ),
     ...left.map((target) => `<disk name="${escapeXml(target)}" backup="no"/>`),
     '</disks></domainbackup>',
   ].join('\n');

@@ -26,14 +26,18 @@ export async function createTarget({ targetPath, chain }: BackupTarget): Promise
   await createEmpty({ targetPath, unreachableCode: 'REPOSITORY_UNREACHABLE' });
   const outcome = await runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', targetPath, String(chain.virtualSizeBytes)], { timeoutMs: TIMEOUT_MS });
   if (outcome.exitCode === 0) return;
-  if (/No space left|quota exceeded/i.test(outcome.stderr)) throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath } });
+  if (/No space left|quota exceeded/i.test(outcome.stderr))
+    throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath } });
   throw new ModosuError('BACKUP_JOB_FAILED', `The image ${targetPath} could not be made: ${libvirtMessage(outcome.stderr)}`, { context: { path: targetPath } });
 }
 
 /** Room a flat image of a disk in use takes at most: what is measured now and a margin, never more than the whole disk. */
 export async function measureTarget({ targetPath, chain }: BackupTarget): Promise<number> {
-  const outcome = await runCommand(['qemu-img', 'measure', '--force-share', '--output=json', '-O', 'qcow2', '--image-opts', imageOptions(chain.files)], { timeoutMs: TIMEOUT_MS });
-  const refused = (why: string): ModosuError => new ModosuError('BACKUP_JOB_FAILED', `The room that ${targetPath} needs could not be measured: ${why}`, { context: { path: targetPath } });
+  const outcome = await runCommand(['qemu-img', 'measure', '--force-share', '--output=json', '-O', 'qcow2', '--image-opts', imageOptions(chain.files)], {
+    timeoutMs: TIMEOUT_MS,
+  });
+  const refused = (why: string): ModosuError =>
+    new ModosuError('BACKUP_JOB_FAILED', `The room that ${targetPath} needs could not be measured: ${why}`, { context: { path: targetPath } });
   if (outcome.exitCode !== 0) throw refused(libvirtMessage(outcome.stderr));
   const answer = asNumbers(outcome.stdout);
   if (answer === null) throw refused('the answer of qemu-img cannot be read.');
@@ -57,7 +61,9 @@ export async function reserve(needs: readonly { readonly targetPath: string; rea
     const outcome = await runCommand(['fallocate', '--keep-size', '--offset', '0', '--length', String(neededBytes), targetPath], { timeoutMs: TIMEOUT_MS });
     if (outcome.exitCode === 0 || NO_FALLOCATE.test(outcome.stderr)) continue;
     if (/No space left|quota exceeded/i.test(outcome.stderr)) throw full();
-    throw new ModosuError('REPOSITORY_UNREACHABLE', `No room could be reserved for ${targetPath}: ${libvirtMessage(outcome.stderr)}`, { context: { path: targetPath } });
+    throw new ModosuError('REPOSITORY_UNREACHABLE', `No room could be reserved for ${targetPath}: ${libvirtMessage(outcome.stderr)}`, {
+      context: { path: targetPath },
+    });
   }
 }
 
@@ -80,7 +86,10 @@ export async function sealTarget(targetPath: string, virtualSizeBytes: number, s
     await fsyncDirectory(dirname(targetPath));
   } catch (error) {
     signal.throwIfAborted();
-    throw new ModosuError('BACKUP_JOB_FAILED', `The image ${targetPath} is not usable: ${errorMessage(error)}`, { context: { path: targetPath }, cause: error });
+    throw new ModosuError('BACKUP_JOB_FAILED', `The image ${targetPath} is not usable: ${errorMessage(error)}`, {
+      context: { path: targetPath },
+      cause: error,
+    });
   }
 }
 

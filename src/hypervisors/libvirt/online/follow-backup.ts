@@ -33,9 +33,15 @@ export async function followBackup(
 ): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }> {
   const files = GuardFiles.of(parts.settings.stateDirectory, request.runId);
   const [order, begun] = [await files.readOrder(), await files.readBegun()];
-  const known = order !== null && begun !== null && order.disks.length === request.disks.length && request.disks.every(({ target, targetPath }) => order.disks.some((disk) => disk.target === target && disk.targetPath === targetPath));
+  const known =
+    order !== null &&
+    begun !== null &&
+    order.disks.length === request.disks.length &&
+    request.disks.every(({ target, targetPath }) => order.disks.some((disk) => disk.target === target && disk.targetPath === targetPath));
   if (!known || order === null) {
-    throw new ModosuError('BACKUP_JOB_LOST', `No backup of ${request.server.name} has begun that could be followed.`, { context: { uuid: request.server.uuid } });
+    throw new ModosuError('BACKUP_JOB_LOST', `No backup of ${request.server.name} has begun that could be followed.`, {
+      context: { uuid: request.server.uuid },
+    });
   }
   const following = new Following(parts, request.server, order, files, context);
   if (!(await files.readFinished())) {

@@ -33,7 +33,8 @@ export class FreezeDuty {
     for (const freeze of word.freezes) {
       if (this.over.has(freeze.askedAtMs) || this.looking.has(freeze.askedAtMs)) continue;
       const overdue = elapsedMs(freeze.askedAtMs) > FREEZE_WINDOW_MS;
-      if (!freeze.thawed && (workerIsDead || overdue)) this.begin(freeze, () => this.thawInPlace(freeze, workerIsDead ? 'the worker died' : 'the worker did not thaw in time'));
+      if (!freeze.thawed && (workerIsDead || overdue))
+        this.begin(freeze, () => this.thawInPlace(freeze, workerIsDead ? 'the worker died' : 'the worker did not thaw in time'));
       else if (freeze.thawed && !freeze.answered) this.begin(freeze, () => this.watchLate(freeze));
     }
     if (this.owesHook(word, workerIsDead) && this.looking.size === 0) {
@@ -58,9 +59,11 @@ export class FreezeDuty {
     // Written first: the worker must not take the freeze for one that has held.
     await book.change({ thawed: [...book.state.thawed, freeze.askedAtMs] });
     const thawed = await this.thawUntilThawed(freeze.answered ? Infinity : freeze.askedAtMs + GIVE_UP_UNCONFIRMED_MS);
-    await book.note(thawed
-      ? `thawed ${order.server.name}: ${why}`
-      : `gave up thawing ${order.server.name}: its agent never confirmed the freeze and gives no sensible answer (${why})`);
+    await book.note(
+      thawed
+        ? `thawed ${order.server.name}: ${why}`
+        : `gave up thawing ${order.server.name}: its agent never confirmed the freeze and gives no sensible answer (${why})`,
+    );
     if (!freeze.answered) await this.watchLate(freeze);
   }
 
@@ -78,7 +81,9 @@ export class FreezeDuty {
       }
       await book.change({ thawed: [...new Set([...book.state.thawed, freeze.askedAtMs])] });
       const thawed = await this.thawUntilThawed(Infinity);
-      await book.note(`${order.server.name} froze ${Math.round(elapsedMs(freeze.askedAtMs) / 1000)} s after it was asked to, without a word; ${thawed ? 'thawed it' : 'could not thaw it'}`);
+      await book.note(
+        `${order.server.name} froze ${Math.round(elapsedMs(freeze.askedAtMs) / 1000)} s after it was asked to, without a word; ${thawed ? 'thawed it' : 'could not thaw it'}`,
+      );
     }
   }
 
@@ -107,6 +112,10 @@ export class FreezeDuty {
     const isOff = async (): Promise<boolean> => (await control.runState().catch(() => 'running')) === 'off';
     const said = await runAfterHook(agent, order.afterHook, { patienceMs: HOOK_PATIENCE_MS, isOff }).catch((error: unknown) => errorMessage(error));
     await book.change({ afterHookRun: true });
-    await book.note(said === null ? `ran the hook after the freeze of ${order.server.name}: the worker died` : `the hook after the freeze of ${order.server.name} failed: ${said}`);
+    await book.note(
+      said === null
+        ? `ran the hook after the freeze of ${order.server.name}: the worker died`
+        : `the hook after the freeze of ${order.server.name} failed: ${said}`,
+    );
   }
 }

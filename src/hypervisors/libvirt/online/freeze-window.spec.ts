@@ -50,10 +50,26 @@ describe('the freeze window', () => {
     expect(word.said.freezes).toMatchObject([{ answered: true, thawed: true }]);
   });
 
-  it.each([['forward', 86_400_000], ['back', -86_400_000]])('is measured on a clock that does not jump: the time of day is set a day %s meanwhile', async (_where, byMs) => {
+  it.each([
+    ['forward', 86_400_000],
+    ['back', -86_400_000],
+  ])('is measured on a clock that does not jump: the time of day is set a day %s meanwhile', async (_where, byMs) => {
     const { agent } = scriptedAgent();
     let givenMs = 0;
-    jest.useFakeTimers({ doNotFake: ['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
+    jest.useFakeTimers({
+      doNotFake: [
+        'hrtime',
+        'nextTick',
+        'performance',
+        'queueMicrotask',
+        'setImmediate',
+        'clearImmediate',
+        'setInterval',
+        'clearInterval',
+        'setTimeout',
+        'clearTimeout',
+      ],
+    });
     try {
       const jumpedTo = Date.now() + byMs;
       const freeze = agent.freeze.bind(agent);

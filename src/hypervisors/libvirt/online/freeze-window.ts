@@ -66,7 +66,11 @@ export async function insideFreeze(
     const isSure = (await thaw(tools, askedAtMs, FREEZE_WINDOW_MS)) !== null;
     throw new FreezeRefused(
       isSure ? error.message : `${error.message} It is not certain that nothing is frozen; the guard of this backup looks after it for two minutes.`,
-      isSure ? (error.code === 'GUEST_COMMAND_FORBIDDEN' ? error.hint : undefined) : 'Look at the guest. If it stands still: `virsh domfsthaw DOMAIN`, or restart it.',
+      isSure
+        ? error.code === 'GUEST_COMMAND_FORBIDDEN'
+          ? error.hint
+          : undefined
+        : 'Look at the guest. If it stands still: `virsh domfsthaw DOMAIN`, or restart it.',
     );
   }
 
@@ -82,21 +86,30 @@ export async function insideFreeze(
   }
   const thawed = await thaw(tools, askedAtMs, THAW_DEADLINE_MS);
   if (thawed === null) {
-    throw new ModosuError('QUIESCE_FAILED', `The guest agent of ${name} does not say that its file systems are thawed; the guard of this backup goes on trying.`, {
-      hint: 'Look at the guest. If it stands still: `virsh domfsthaw DOMAIN`, or restart it.',
-      cause: failure?.error,
-    });
+    throw new ModosuError(
+      'QUIESCE_FAILED',
+      `The guest agent of ${name} does not say that its file systems are thawed; the guard of this backup goes on trying.`,
+      {
+        hint: 'Look at the guest. If it stands still: `virsh domfsthaw DOMAIN`, or restart it.',
+        cause: failure?.error,
+      },
+    );
   }
   if (failure !== null) throw failure.error;
   const frozenMs = elapsedMs(askedAtMs);
   const byGuard = (await files.readState())?.thawed.includes(askedAtMs) ?? false;
   const doubt =
-    count === 0 ? 'the guest agent froze no file system'
-    : byGuard ? 'thawing took longer than the window, and the guard stepped in'
-    : !stillFrozen ? 'the file systems were not frozen any more when the job had begun'
-    : thawed === 0 ? 'somebody else thawed the file systems meanwhile'
-    : frozenMs > FREEZE_WINDOW_MS ? 'the file systems were frozen for longer than the window'
-    : null;
+    count === 0
+      ? 'the guest agent froze no file system'
+      : byGuard
+        ? 'thawing took longer than the window, and the guard stepped in'
+        : !stillFrozen
+          ? 'the file systems were not frozen any more when the job had begun'
+          : thawed === 0
+            ? 'somebody else thawed the file systems meanwhile'
+            : frozenMs > FREEZE_WINDOW_MS
+              ? 'the file systems were frozen for longer than the window'
+              : null;
   return {
     held: doubt === null,
     tooLong: byGuard || frozenMs > FREEZE_WINDOW_MS,

@@ -27,8 +27,8 @@ export class GuardProcess {
   }
 
   /**
-   * Returns when a guard watches; the one that does already is fine. In a session of its own, with a small environment: it is no child of this process in any way that matters.
-   * Throws `BACKUP_JOB_FAILED` when it does not come up.
+   * Returns when a guard watches; the one that does already is fine. In a session of its own, with a small environment: it is no child of this process in any
+   * way that matters. Throws `BACKUP_JOB_FAILED` when it does not come up.
    */
   async arm(): Promise<void> {
     const giveUpAt = performance.now() + ARMED_WITHIN_MS;
@@ -65,13 +65,17 @@ export class GuardProcess {
   }
 
   private start(): Promise<void> {
-    const child = spawn(findProgram('flock'), ['--no-fork', '--nonblock', '--conflict-exit-code', '75', this.files.lockPath, ...this.command, this.files.directory], {
-      cwd: '/',
-      env: childEnvironment(),
-      stdio: 'ignore',
-      detached: true,
-      shell: false,
-    });
+    const child = spawn(
+      findProgram('flock'),
+      ['--no-fork', '--nonblock', '--conflict-exit-code', '75', this.files.lockPath, ...this.command, this.files.directory],
+      {
+        cwd: '/',
+        env: childEnvironment(),
+        stdio: 'ignore',
+        detached: true,
+        shell: false,
+      },
+    );
     child.unref();
     return new Promise((resolve) => {
       child.once('exit', () => resolve());

@@ -8,7 +8,8 @@ import { parseJson } from '../../../contracts/json';
 import { errorCode, writeFileDurably, writeFileQuickly } from '../../../system/files';
 
 /**
- * What worker and guard of one online backup tell each other: small files in `<stateDirectory>/guards/<runId>/`, each with one writer, replaced as a whole. They outlive both.
+ * What worker and guard of one online backup tell each other: small files in `<stateDirectory>/guards/<runId>/`, each with one writer, replaced as a whole.
+ * They outlive both.
  *
  * | file | writer | says |
  * |---|---|---|
@@ -158,7 +159,8 @@ export class GuardFiles {
     // A power cut can leave a file without content where no fsync was waited for; its processes are gone too.
     if (text === '') return null;
     const parsed = schema.safeParse(parseJson(text));
-    if (!parsed.success) throw new ModosuError('INTERNAL', `${path} cannot be understood: it was written by another version, or by hand.`, { context: { path } });
+    if (!parsed.success)
+      throw new ModosuError('INTERNAL', `${path} cannot be understood: it was written by another version, or by hand.`, { context: { path } });
     return parsed.data;
   }
 

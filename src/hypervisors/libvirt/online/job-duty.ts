@@ -183,13 +183,19 @@ export class JobDuty {
     }
     const lastedMs = monotonicMs() - sinceMs;
     const cancelled = !resumed
-      ? problem('SERVER_PAUSED_BY_STORAGE', `An I/O error has stopped ${name}. The backup was cancelled, and the server still stops: the cause is its own storage.`)
+      ? problem(
+          'SERVER_PAUSED_BY_STORAGE',
+          `An I/O error has stopped ${name}. The backup was cancelled, and the server still stops: the cause is its own storage.`,
+        )
       : isFull
         ? problem(
-          'NOT_ENOUGH_SPACE',
-          `The repository filled up while ${name} was copied, and a write of the server had to wait for it: the server stood still for about ${duration(lastedMs)}, then the backup was cancelled and the server resumed.`,
-        )
-        : problem('BACKUP_JOB_FAILED', `An I/O error stopped ${name} for about ${duration(lastedMs)} while it was copied; the backup was cancelled and the server resumed.`);
+            'NOT_ENOUGH_SPACE',
+            `The repository filled up while ${name} was copied, and a write of the server had to wait for it: the server stood still for about ${duration(lastedMs)}, then the backup was cancelled and the server resumed.`,
+          )
+        : problem(
+            'BACKUP_JOB_FAILED',
+            `An I/O error stopped ${name} for about ${duration(lastedMs)} while it was copied; the backup was cancelled and the server resumed.`,
+          );
     await book.change({ pause: { since: since.toISOString(), lastedMs, resumed }, cancelled });
     await book.note(cancelled.message);
   }

@@ -56,15 +56,12 @@ export async function listenForJobEnds(virsh: Pick<Virsh, 'attempt'>, uuid: stri
   while (!signal.aborted) {
     const reader = new JobEventReader(onEnd);
     await virsh
-      .attempt([
-        'event',
-        '--domain',
-        requireUuid(uuid),
-        '--event',
-        'job-completed',
-        '--loop',
-        '--timestamp',
-      ], { timeoutMs: 2_147_483_647, maxOutputBytes: 64 * 1024, signal, onStdout: (piece) => reader.read(piece.toString('utf8')) })
+      .attempt(['event', '--domain', requireUuid(uuid), '--event', 'job-completed', '--loop', '--timestamp'], {
+        timeoutMs: 2_147_483_647,
+        maxOutputBytes: 64 * 1024,
+        signal,
+        onStdout: (piece) => reader.read(piece.toString('utf8')),
+      })
       .catch(() => undefined); // libvirtd is away, or the server is: asked again below
     await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
   }

@@ -248,11 +248,14 @@ class Taking {
       signal.throwIfAborted();
       await this.requireSameServer();
       if (!(await this.guard.isWatching())) await this.guard.arm();
-      const taken = await insideFreeze({ name: server.name, agent: this.agent, word: this.word, files: this.files }, (timeoutMs) => this.beginFenced(timeoutMs));
+      const taken = await insideFreeze({ name: server.name, agent: this.agent, word: this.word, files: this.files }, (timeoutMs) =>
+        this.beginFenced(timeoutMs),
+      );
       const afterwards = await after(this.agent, quiesce, this.word);
       if (!taken.held) {
         const note = taken.note ?? 'The freeze did not hold.';
-        if (taken.tooLong) throw quiesceFailed(note, 'Look at the guest agent and at what keeps the guest from thawing, or go on without: --allow-crash-consistent.');
+        if (taken.tooLong)
+          throw quiesceFailed(note, 'Look at the guest agent and at what keeps the guest from thawing, or go on without: --allow-crash-consistent.');
         return note;
       }
       if (afterwards !== null) notes.push(afterwards);

@@ -26,7 +26,11 @@ export async function qemuProcessOf(domainName: string, uuid: string): Promise<Q
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
   if (!commandLine.toLowerCase().includes(uuid.toLowerCase())) return null;
   const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
-  const ids = (key: string): number[] => (new RegExp(`^${key}:\\s*([\\d\\s]*)$`, 'm').exec(status)?.[1] ?? '').split(/\s+/).filter((id) => id !== '').map(Number);
+  const ids = (key: string): number[] =>
+    (new RegExp(`^${key}:\\s*([\\d\\s]*)$`, 'm').exec(status)?.[1] ?? '')
+      .split(/\s+/)
+      .filter((id) => id !== '')
+      .map(Number);
   // The file-system ids are the last ones.
   const [uid, gid] = [ids('Uid').at(-1), ids('Gid').at(-1)];
   return uid === undefined || gid === undefined ? null : { pid, uid, gid, groups: ids('Groups') };
@@ -73,14 +77,20 @@ async function requireSameFile(server: ServerRef, qemu: QemuProcess, path: strin
     stat(`/proc/${qemu.pid}/root${path}`, { bigint: true }).catch((error: unknown) => (errorCode(error) === undefined ? Promise.reject(error as Error) : null)),
   ]);
   if (theirs !== null && theirs.dev === ours.dev && theirs.ino === ours.ino) return;
-  throw new ModosuError('REPOSITORY_NOT_TRAVERSABLE', `QEMU of ${server.name} does not see ${dirname(path)}: its file system was mounted after the server was started.`, {
-    hint: 'Restart the server once, so that its QEMU sees the mount; or take an offline backup.',
-    context: { directory: dirname(path) },
-  });
+  throw new ModosuError(
+    'REPOSITORY_NOT_TRAVERSABLE',
+    `QEMU of ${server.name} does not see ${dirname(path)}: its file system was mounted after the server was started.`,
+    {
+      hint: 'Restart the server once, so that its QEMU sees the mount; or take an offline backup.',
+      context: { directory: dirname(path) },
+    },
+  );
 }
 
 async function mayPass(user: Omit<QemuProcess, 'pid'>, directory: string): Promise<boolean> {
   const groups = user.groups.length === 0 ? ['--clear-groups'] : ['--groups', user.groups.join(',')];
-  const outcome = await runCommand(['setpriv', '--reuid', String(user.uid), '--regid', String(user.gid), ...groups, '--', 'test', '-x', directory], { timeoutMs: TIMEOUT_MS });
+  const outcome = await runCommand(['setpriv', '--reuid', String(user.uid), '--regid', String(user.gid), ...groups, '--', 'test', '-x', directory], {
+    timeoutMs: TIMEOUT_MS,
+  });
   return outcome.exitCode === 0;
 }

@@ -6,7 +6,11 @@ import type { OnlineBackupParts } from './online-backup';
 import { takeBack } from './take-back';
 
 /** See `Hypervisor.cancelOnlineBackup`. */
-export async function cancelBackup({ settings, virsh }: OnlineBackupParts, server: { readonly uuid: string; readonly name: string }, runId: string): Promise<void> {
+export async function cancelBackup(
+  { settings, virsh }: OnlineBackupParts,
+  server: { readonly uuid: string; readonly name: string },
+  runId: string,
+): Promise<void> {
   const files = GuardFiles.of(settings.stateDirectory, runId);
   await takeBack(virsh, server, files, { waitForLateFreezes: true });
   await new GuardProcess(files, settings.guardCommand).forget();

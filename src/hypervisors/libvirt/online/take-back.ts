@@ -22,7 +22,12 @@ const LATE_BEGIN_MS = 3_000;
  * for. Nothing written about the run, or a server that is off: nothing to do. Throws `SERVER_FROZEN`. Idempotent; whoever was at it before is fenced off
  * (`WorkerWord`).
  */
-export async function takeBack(virsh: Virsh, server: ServerRef, files: GuardFiles, options: { readonly waitForLateFreezes: boolean }): Promise<readonly Freeze[]> {
+export async function takeBack(
+  virsh: Virsh,
+  server: ServerRef,
+  files: GuardFiles,
+  options: { readonly waitForLateFreezes: boolean },
+): Promise<readonly Freeze[]> {
   const [order, said] = [await files.readOrder(), await files.readWord()];
   if (order === null || said === null) return [];
   const control = new ServerControl(virsh, server);
@@ -46,7 +51,9 @@ export async function takeBack(virsh: Virsh, server: ServerRef, files: GuardFile
     const wasConfirmed = owed.some((freeze) => freeze.answered);
     const problem = await thaw(agent, control, wasConfirmed ? THAW_DEADLINE_MS : UNCONFIRMED_DEADLINE_MS);
     if (problem !== null && wasConfirmed) {
-      throw new ModosuError('SERVER_FROZEN', `It is not certain that the file systems of ${server.name} are thawed: ${problem}`, { context: { uuid: server.uuid } });
+      throw new ModosuError('SERVER_FROZEN', `It is not certain that the file systems of ${server.name} are thawed: ${problem}`, {
+        context: { uuid: server.uuid },
+      });
     }
     if (problem === null) for (const freeze of owed) await word.thawed(freeze.askedAtMs);
   }

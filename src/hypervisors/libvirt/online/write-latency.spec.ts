@@ -1,10 +1,12 @@
 import { parseWriteCounters, WriteLatency } from './write-latency';
 
-const counters = (requests: number, totalMs: number, target = 'vda'): Map<string, { requests: number; totalNs: number }> => new Map([[target, { requests, totalNs: totalMs * 1e6 }]]);
+const counters = (requests: number, totalMs: number, target = 'vda'): Map<string, { requests: number; totalNs: number }> =>
+  new Map([[target, { requests, totalNs: totalMs * 1e6 }]]);
 
 describe('parseWriteCounters', () => {
   it('reads each disk that has counters', () => {
-    const text = "Domain: 'db01'\n  block.count=2\n  block.0.name=vda\n  block.0.wr.reqs=34\n  block.0.wr.times=4897225\n  block.1.name=sda\n  block.1.rd.reqs=1\n";
+    const text =
+      "Domain: 'db01'\n  block.count=2\n  block.0.name=vda\n  block.0.wr.reqs=34\n  block.0.wr.times=4897225\n  block.1.name=sda\n  block.1.rd.reqs=1\n";
     expect([...parseWriteCounters(text)]).toEqual([['vda', { requests: 34, totalNs: 4_897_225 }]]);
   });
 });

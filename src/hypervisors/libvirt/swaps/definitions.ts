@@ -16,8 +16,8 @@ export class Definitions {
   ) {}
 
   /**
-   * `lastCheck` is asked right before the call: between the caller's first check and the define lie other questions to libvirt and fsyncs, which take seconds on slow
-   * storage. Throws `SWAP_REFUSED` with libvirt's message, naming `what`.
+   * `lastCheck` is asked right before the call: between the caller's first check and the define lie other questions to libvirt and fsyncs, which take seconds
+   * on slow storage. Throws `SWAP_REFUSED` with libvirt's message, naming `what`.
    */
   async define(xml: string, what: string, lastCheck: () => Promise<void>): Promise<void> {
     const outcome = await this.virsh.withFile(xml, async (path) => {

@@ -20,10 +20,10 @@ export class KeptDiscard {
   ) {}
 
   /**
-   * See `Hypervisor.discardKept`. Everything is judged before the first file is deleted, and each file once more right before it is. A file that was not there when it was
-   * replaced is not kept and stays. An NVRAM that libvirt has placed itself stays too: its name belongs to libvirt. A file that another run would still return
-   * to is refused (`VOLUME_EXISTS`): that way back has to be confirmed or undone first. The record goes last, with those of earlier runs that
-   * it has used up.
+   * See `Hypervisor.discardKept`. Everything is judged before the first file is deleted, and each file once more right before it is. A file that was not
+   * there when it was replaced is not kept and stays. An NVRAM that libvirt has placed itself stays too: its name belongs to libvirt. A file that another run
+   * would still return to is refused (`VOLUME_EXISTS`): that way back has to be confirmed or undone first. The record goes last, with those of earlier runs
+   * that it has used up.
    */
   async discard(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly deleted: readonly string[] }> {
     await this.fences.requireUnlessGone(server, fence);
@@ -33,7 +33,11 @@ export class KeptDiscard {
     for (const file of files) if (await requireOurs(file)) present.push(file);
     await this.requireNotNeeded(ofRunId, present);
     // What the server has only to look at is taken from it; what it uses is not.
-    await this.oldDisks.detach(server, fence, present.map(({ path }) => path));
+    await this.oldDisks.detach(
+      server,
+      fence,
+      present.map(({ path }) => path),
+    );
     await this.usage.requireUnused(present.map(({ path }) => path));
 
     const deleted: string[] = [];
@@ -75,7 +79,11 @@ async function requireOurs(file: KeptFile): Promise<boolean> {
   const state = await stateOf(file);
   if (state === 'missing') return false;
   if (state === 'unreachable') {
-    throw new ModosuError('TARGET_UNREACHABLE', `The directory ${dirname(path)} of the kept volume ${path} is not there, or not the one it lay in; nothing is forgotten.`, { context: { path } });
+    throw new ModosuError(
+      'TARGET_UNREACHABLE',
+      `The directory ${dirname(path)} of the kept volume ${path} is not there, or not the one it lay in; nothing is forgotten.`,
+      { context: { path } },
+    );
   }
   if (state === 'exchanged') {
     throw new ModosuError('WAY_BACK_INCOMPLETE', `${path} is not the file that was kept; somebody has put another one in its place. It is not deleted.`, {
@@ -83,7 +91,8 @@ async function requireOurs(file: KeptFile): Promise<boolean> {
       context: { path },
     });
   }
-  if (!(await stat(path)).isFile()) throw new ModosuError('PATH_NOT_ALLOWED', `The kept volume ${path} is not a regular file and is not deleted.`, { context: { path } });
+  if (!(await stat(path)).isFile())
+    throw new ModosuError('PATH_NOT_ALLOWED', `The kept volume ${path} is not a regular file and is not deleted.`, { context: { path } });
   return true;
 }
 

@@ -22,9 +22,9 @@ export interface Rewrite {
 }
 
 /**
- * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links, fence, and drives whose medium is missing. Every disk
- * that holds data must have a volume or be kept: a server must never start with one restored disk and one that was forgotten.
- * Throws `SWAP_REFUSED`.
+ * The definition with new volumes in place of the disks, and nothing else changed but NVRAM path, generation id, links, fence, and drives whose medium is
+ * missing. Every disk that holds data must have a volume or be kept: a server must never start with one restored disk and one that was forgotten. Throws
+ * `SWAP_REFUSED`.
  */
 export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   const document = parseDomain(xml);
@@ -33,7 +33,8 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   const planned = new Map(rewrite.volumes.map((volume) => [volume.target, volume]));
   const kept = new Map(rewrite.keptDisks.map(({ target, path }) => [target, path]));
   if (planned.size !== rewrite.volumes.length) throw refused('two volumes are planned for one disk');
-  if (kept.size !== rewrite.keptDisks.length || [...kept.keys()].some((target) => planned.has(target))) throw refused('a disk is to be kept and restored, or kept twice');
+  if (kept.size !== rewrite.keptDisks.length || [...kept.keys()].some((target) => planned.has(target)))
+    throw refused('a disk is to be kept and restored, or kept twice');
   if (described.unsupportedDisks.length > 0) throw refused(`the definition has disks that cannot be restored: ${described.unsupportedDisks.join(', ')}`);
 
   const devices = child(domain, 'devices');

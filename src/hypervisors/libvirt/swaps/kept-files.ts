@@ -19,7 +19,10 @@ export type FileState = 'same' | 'missing' | 'exchanged' | 'unreachable';
 
 const SECTOR_BYTES = 512;
 
-/** What is remembered about a file; links are followed. One that cannot be reached is as good as not there: broken storage is a reason for a restore, not against it. */
+/**
+ * What is remembered about a file; links are followed. One that cannot be reached is as good as not there: broken storage is a reason for a restore, not
+ * against it.
+ */
 export async function remember(path: string): Promise<KeptFile & { readonly allocatedBytes: number }> {
   const found = await lookOrNull(path);
   const directory = (await lookOrNull(dirname(path)))?.identity ?? NOT_THERE;

@@ -34,9 +34,15 @@ export class OldDisks {
   async attach(server: ServerRef, fence: Fence, disk: OldDisk): Promise<{ readonly target: string }> {
     await this.fences.require(server, fence);
     const record = await this.waysBack.readOpen(server, fence.runId);
-    const isReplaced = record !== null && !record.wasGone && record.volumes.some(({ target, path }) => target === disk.target && path === disk.path) && replacedFiles(record).some(({ path }) => path === disk.path);
+    const isReplaced =
+      record !== null &&
+      !record.wasGone &&
+      record.volumes.some(({ target, path }) => target === disk.target && path === disk.path) &&
+      replacedFiles(record).some(({ path }) => path === disk.path);
     if (!isReplaced) {
-      throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced as ${disk.target}; it is not attached.`, { context: { path: disk.path } });
+      throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced as ${disk.target}; it is not attached.`, {
+        context: { path: disk.path },
+      });
     }
     const { powerState, libvirtState } = await this.domains.state(server);
     if (powerState === 'off') {

@@ -40,7 +40,8 @@ describe('the fence around a swap', () => {
       definition: { from: 'present' },
       volumes: [{ target: 'vda', replacesPath: '/images/vda.qcow2', newPath, format: 'qcow2', virtualSizeBytes: 1024, flattened: false }],
       nvramNewPath: null,
-      renewGenerationId: false, quarantinedMacs: [],
+      renewGenerationId: false,
+      quarantinedMacs: [],
     };
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -57,7 +58,7 @@ describe('the fence around a swap', () => {
     await swaps.swap(request);
     expect(virsh.definition).toContain(`vda.qcow2.${ours.runId}`);
     await swaps.revert(server, ours);
-    expect(virsh.definition).toContain("/images/vda.qcow2");
+    expect(virsh.definition).toContain('/images/vda.qcow2');
     expect(virsh.definition).not.toContain(`vda.qcow2.${ours.runId}`);
   });
 
@@ -131,8 +132,12 @@ describe('the fence around a swap', () => {
     });
 
     it('comes from a recovery point: an unreachable repository is no damage', async () => {
-      await expect(swaps.swap({ ...request, definition: { from: 'recovery-point', path: join(directory, 'not-mounted', 'domain.xml') } })).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE' });
-      await expect(swaps.swap({ ...request, definition: { from: 'recovery-point', path: join(directory, 'missing.xml') } })).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+      await expect(
+        swaps.swap({ ...request, definition: { from: 'recovery-point', path: join(directory, 'not-mounted', 'domain.xml') } }),
+      ).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE' });
+      await expect(swaps.swap({ ...request, definition: { from: 'recovery-point', path: join(directory, 'missing.xml') } })).rejects.toMatchObject({
+        code: 'RECOVERY_POINT_INCOMPLETE',
+      });
     });
   });
 });

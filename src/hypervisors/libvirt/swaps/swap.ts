@@ -58,10 +58,16 @@ export class Swaps {
       }
       await this.domains.requireStopped(server, 'the swap of its disks');
     } else if (request.definition.from === 'present') {
-      throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}; its present definition cannot be used.`, { context: { uuid: server.uuid } });
+      throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}; its present definition cannot be used.`, {
+        context: { uuid: server.uuid },
+      });
     }
     if (keptOf(request).length > 0 && request.definition.from !== 'present') {
-      throw new ModosuError('SWAP_REFUSED', `Disks of ${server.name} are kept only with its present definition: that of a recovery point may mean another disk by the same target. Nothing was changed.`, { context: { uuid: server.uuid } });
+      throw new ModosuError(
+        'SWAP_REFUSED',
+        `Disks of ${server.name} are kept only with its present definition: that of a recovery point may mean another disk by the same target. Nothing was changed.`,
+        { context: { uuid: server.uuid } },
+      );
     }
     await this.waysBack.requireNotForbidden(server, fence.runId);
     await requireFiles(request);
@@ -100,7 +106,11 @@ export class Swaps {
     const ours = await this.waysBack.readOpen(server, fence.runId);
     if (ours !== null && (await isSwappedBy(ours, present.description))) {
       if (ours.ofRunId === ofRunId) return this.outcome(server, fence, present.description);
-      throw new ModosuError('SWAP_REFUSED', `Run ${fence.runId} has already swapped the volumes of ${server.name}, and not to those that run ${ofRunId} has kept.`, { context: { uuid: server.uuid } });
+      throw new ModosuError(
+        'SWAP_REFUSED',
+        `Run ${fence.runId} has already swapped the volumes of ${server.name}, and not to those that run ${ofRunId} has kept.`,
+        { context: { uuid: server.uuid } },
+      );
     }
     await this.domains.requireStopped(server, 'the return to its old disks');
 
@@ -110,7 +120,9 @@ export class Swaps {
     const next = rewriteForReturn(kept, fence, present.description.name, requireStaying(source, present.description), missing);
     const described = describeDomain(parseDomain(next));
     if (usesFilesOf(present.description, described)) {
-      throw new ModosuError('SWAP_REFUSED', `${server.name} uses the volumes already that run ${ofRunId} has replaced; somebody else has put them back.`, { context: { uuid: server.uuid } });
+      throw new ModosuError('SWAP_REFUSED', `${server.name} uses the volumes already that run ${ofRunId} has replaced; somebody else has put them back.`, {
+        context: { uuid: server.uuid },
+      });
     }
     await this.waysBack.requireNotForbidden(server, fence.runId);
     await requireComplete(source);
@@ -134,14 +146,22 @@ export class Swaps {
     if (present === null) {
       if (record.wasGone && !record.taken) return this.waysBack.markReverted(fence.runId);
       if (record.wasGone) {
-        throw new ModosuError('SERVER_GONE', `${server.name} was defined by this run, and vanished since: somebody has removed it, and may bring it back on its restored volumes.`, {
-          hint: `Find out who removed it. If nobody needs it, delete its restored volumes by hand: ${record.puts.join(', ')}`,
-          context: { uuid: server.uuid, paths: record.puts },
-        });
+        throw new ModosuError(
+          'SERVER_GONE',
+          `${server.name} was defined by this run, and vanished since: somebody has removed it, and may bring it back on its restored volumes.`,
+          {
+            hint: `Find out who removed it. If nobody needs it, delete its restored volumes by hand: ${record.puts.join(', ')}`,
+            context: { uuid: server.uuid, paths: record.puts },
+          },
+        );
       }
-      throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped; its old definition is kept in ${this.waysBack.directoryOf(fence.runId)}.`, {
-        hint: `Look at it, then: virsh define ${this.waysBack.definitionPathOf(fence.runId)}`,
-      });
+      throw new ModosuError(
+        'SERVER_GONE',
+        `${server.name} vanished after its disks were swapped; its old definition is kept in ${this.waysBack.directoryOf(fence.runId)}.`,
+        {
+          hint: `Look at it, then: virsh define ${this.waysBack.definitionPathOf(fence.runId)}`,
+        },
+      );
     }
     if (!(await isSwappedBy(record, present.description))) {
       // Only whoever holds the server may say that this swap will never come.
@@ -154,8 +174,8 @@ export class Swaps {
   }
 
   /**
-   * At most the beginning of a record is there, of an attempt that died before it could define anything, or that still lives although its caller has given it up: it must not swap after all. Returns the record when such an
-   * attempt has written it before it could see that.
+   * At most the beginning of a record is there, of an attempt that died before it could define anything, or that still lives although its caller has given it
+   * up: it must not swap after all. Returns the record when such an attempt has written it before it could see that.
    */
   private async forbidSwap(server: ServerRef, fence: Fence): Promise<WayBackRecord | null> {
     await this.waysBack.forbid(server, fence.runId);
@@ -173,22 +193,32 @@ export class Swaps {
     if (put.length === 0) return;
     const present = await this.domains.storedOrNull({ uuid: record.uuid, name: record.uuid });
     if (present === null) {
-      throw new ModosuError('SERVER_GONE', `The server that ${put.join(', ')} was put into is no longer known to the hypervisor. Nothing of it is deleted: whoever has removed it may bring it back. If nobody needs it, delete it by hand.`, {
-        context: { paths: put, uuid: record.uuid },
-      });
+      throw new ModosuError(
+        'SERVER_GONE',
+        `The server that ${put.join(', ')} was put into is no longer known to the hypervisor. Nothing of it is deleted: whoever has removed it may bring it back. If nobody needs it, delete it by hand.`,
+        {
+          context: { paths: put, uuid: record.uuid },
+        },
+      );
     }
     // Judged by the same look: it may have come back in this moment.
     const used = await filesOf(present.description);
     const path = put.find((candidate) => used.has(candidate));
     if (path !== undefined) {
-      throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${present.description.name}; it is not deleted.`, { context: { path, uuid: record.uuid } });
+      throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${present.description.name}; it is not deleted.`, {
+        context: { path, uuid: record.uuid },
+      });
     }
   }
 
   private async outcome(server: ServerRef, fence: Fence, present: DomainDescription): Promise<Swapped> {
     const record = await this.waysBack.readOpen(server, fence.runId);
     if (record === null) {
-      throw new ModosuError('WAY_BACK_NOT_FOUND', `${server.name} uses the volumes of run ${fence.runId}, but what it used before is not in ${this.waysBack.directoryOf(fence.runId)}.`, { context: { uuid: server.uuid } });
+      throw new ModosuError(
+        'WAY_BACK_NOT_FOUND',
+        `${server.name} uses the volumes of run ${fence.runId}, but what it used before is not in ${this.waysBack.directoryOf(fence.runId)}.`,
+        { context: { uuid: server.uuid } },
+      );
     }
     if (!record.taken) await this.waysBack.markTaken(fence.runId, true);
     await this.waysBack.sweepReverted(server, fence.runId);
@@ -218,7 +248,11 @@ export class Swaps {
     const record = await this.waysBack.readKept(server, fence.runId);
     if (record === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.waysBack.directoryOf(fence.runId)}.`);
     await this.putBack(server, fence, record);
-    throw new ModosuError('SWAP_REFUSED', `libvirt took ${what} of ${server.name} but did not keep its disks and links as given; the old definition was put back.`, { context: { uuid: server.uuid } });
+    throw new ModosuError(
+      'SWAP_REFUSED',
+      `libvirt took ${what} of ${server.name} but did not keep its disks and links as given; the old definition was put back.`,
+      { context: { uuid: server.uuid } },
+    );
   }
 
   private async putBack(server: ServerRef, fence: Fence, record: WayBackRecord): Promise<void> {
@@ -237,13 +271,20 @@ export class Swaps {
 
   /** What `ofRunId` has kept, for a return to it. */
   private async requireSource(server: ServerRef, fence: Fence, ofRunId: string): Promise<WayBackRecord> {
-    if (ofRunId === fence.runId) throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself; it takes its swap back instead.`);
+    if (ofRunId === fence.runId)
+      throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself; it takes its swap back instead.`);
     const source = await this.waysBack.readOpen(server, ofRunId);
     if (source === null) {
-      throw new ModosuError('WAY_BACK_NOT_FOUND', `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.waysBack.directoryOf(ofRunId)}).`, { context: { uuid: server.uuid } });
+      throw new ModosuError(
+        'WAY_BACK_NOT_FOUND',
+        `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.waysBack.directoryOf(ofRunId)}).`,
+        { context: { uuid: server.uuid } },
+      );
     }
     if (source.wasGone) {
-      throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${server.name} before run ${ofRunId}: there is nothing to return to.`, { context: { uuid: server.uuid } });
+      throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${server.name} before run ${ofRunId}: there is nothing to return to.`, {
+        context: { uuid: server.uuid },
+      });
     }
     return source;
   }
@@ -254,7 +295,9 @@ function isInPlace(present: DomainDescription, request: SwapRequest): boolean {
   const kept = keptOf(request);
   const disksSwapped =
     present.disks.length === request.volumes.length + kept.length &&
-    request.volumes.every((volume) => present.disks.some((disk) => disk.target === volume.target && disk.path === volume.newPath && disk.format === volume.format)) &&
+    request.volumes.every((volume) =>
+      present.disks.some((disk) => disk.target === volume.target && disk.path === volume.newPath && disk.format === volume.format),
+    ) &&
     kept.every(({ target, path }) => present.disks.some((disk) => disk.target === target && disk.path === path));
   return disksSwapped && (request.nvramNewPath === null || present.nvram?.path === request.nvramNewPath);
 }
@@ -272,10 +315,14 @@ function requireStaying(record: WayBackRecord, present: DomainDescription): read
   const staying = stayingNow(record, present);
   const gone = unchangedDisks(record).filter(({ target }) => !staying.some((disk) => disk.target === target));
   if (gone.length === 0) return staying;
-  throw new ModosuError('SWAP_REFUSED', `Run ${record.runId} has kept ${gone.map(({ target, path }) => `${target} (${path})`).join(', ')} as it was, and the server has it no more. Nothing was changed.`, {
-    hint: 'Attach it again under the same target, then try again.',
-    context: { paths: gone.map(({ path }) => path) },
-  });
+  throw new ModosuError(
+    'SWAP_REFUSED',
+    `Run ${record.runId} has kept ${gone.map(({ target, path }) => `${target} (${path})`).join(', ')} as it was, and the server has it no more. Nothing was changed.`,
+    {
+      hint: 'Attach it again under the same target, then try again.',
+      context: { paths: gone.map(({ path }) => path) },
+    },
+  );
 }
 
 function requireDefinitionOf(server: ServerRef, xml: string): DomainDescription {
@@ -294,20 +341,30 @@ async function requireComplete(record: WayBackRecord): Promise<void> {
     else if (state !== 'same') problems.push(`${file.path} ${words[state]}`);
   }
   if (problems.length > 0) {
-    throw new ModosuError('WAY_BACK_INCOMPLETE', `What run ${record.runId} has replaced is not complete: ${problems.join('; ')}. Nothing was changed.`, { context: { paths: problems } });
+    throw new ModosuError('WAY_BACK_INCOMPLETE', `What run ${record.runId} has replaced is not complete: ${problems.join('; ')}. Nothing was changed.`, {
+      context: { paths: problems },
+    });
   }
 }
 
 /** A definition must never name a file that is not there: the server would not start, and its old disks would be out of use. */
 async function requireFiles(request: SwapRequest): Promise<void> {
-  const paths = [...request.volumes.map((volume) => volume.newPath), ...keptOf(request).map(({ path }) => path), ...(request.nvramNewPath === null ? [] : [request.nvramNewPath])];
+  const paths = [
+    ...request.volumes.map((volume) => volume.newPath),
+    ...keptOf(request).map(({ path }) => path),
+    ...(request.nvramNewPath === null ? [] : [request.nvramNewPath]),
+  ];
   for (const path of paths) {
     const found = await stat(path).catch((error: unknown) => {
       const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      throw new ModosuError('TARGET_UNREACHABLE', `The volume ${path} cannot be looked at (${code ?? errorMessage(error)}); nothing was changed.`, { context: { path }, cause: error });
+      throw new ModosuError('TARGET_UNREACHABLE', `The volume ${path} cannot be looked at (${code ?? errorMessage(error)}); nothing was changed.`, {
+        context: { path },
+        cause: error,
+      });
     });
-    if (found === null || !found.isFile()) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there; nothing was changed.`, { context: { path } });
+    if (found === null || !found.isFile())
+      throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there; nothing was changed.`, { context: { path } });
   }
 }
 

@@ -36,7 +36,10 @@ describe('the records of what swaps have replaced', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   const path = (name: string): string => join(directory, name);
-  const definition = (file: string, name = 'db01'): string => `<domain type='qemu'><name>${name}</name><uuid>${ONE_UUID}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
+  const definition = (
+    file: string,
+    name = 'db01',
+  ): string => `<domain type='qemu'><name>${name}</name><uuid>${ONE_UUID}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
       <devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${path(file)}'/><target dev='vda' bus='virtio'/></disk></devices></domain>`;
   /** A run that holds the server. */
   const run = (): Fence => {
@@ -182,18 +185,34 @@ describe('the records of what swaps have replaced', () => {
     const fence = await swap();
     mkdirSync(path('elsewhere'));
     symlinkSync(directory, path('elsewhere/link'));
-    virsh.definition = (virsh.definition ?? '').replace('</devices>', `<disk type="file" device="disk"><driver name="qemu" type="raw"/><source file="${path('elsewhere/link/vda.raw')}"/><target dev="vdb"/><shareable/></disk></devices>`);
+    virsh.definition = (virsh.definition ?? '').replace(
+      '</devices>',
+      `<disk type="file" device="disk"><driver name="qemu" type="raw"/><source file="${path('elsewhere/link/vda.raw')}"/><target dev="vdb"/><shareable/></disk></devices>`,
+    );
     await expect(discard.discard(server, fence, fence.runId)).rejects.toMatchObject({ code: 'VOLUME_EXISTS', context: { path: path('vda.raw') } });
     expect(existsSync(path('vda.raw'))).toBe(true);
   });
 
   describe('of a swap that keeps a disk', () => {
-    const withData = (): string => definition('vda.raw').replace('</devices>', `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${path('vdb.raw')}'/><target dev='vdb' bus='virtio'/></disk></devices>`);
+    const withData = (): string =>
+      definition('vda.raw').replace(
+        '</devices>',
+        `<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${path('vdb.raw')}'/><target dev='vdb' bus='virtio'/></disk></devices>`,
+      );
     const swapKeeping = async (fence: Fence): Promise<void> => {
       const newPath = path(`vda.raw.${fence.runId}`);
       writeFileSync(newPath, 'new');
       const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
-      await swaps.swap({ server, fence, definition: { from: 'present' }, volumes, keptDisks: [{ target: 'vdb', path: path('vdb.raw') }], nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] });
+      await swaps.swap({
+        server,
+        fence,
+        definition: { from: 'present' },
+        volumes,
+        keptDisks: [{ target: 'vdb', path: path('vdb.raw') }],
+        nvramNewPath: null,
+        renewGenerationId: false,
+        quarantinedMacs: [],
+      });
     };
     beforeEach(() => {
       start();
@@ -216,7 +235,11 @@ describe('the records of what swaps have replaced', () => {
     it('name it as unchanged, and never have it deleted', async () => {
       const fence = run();
       await swapKeeping(fence);
-      expect(await waysBack.factsOf((await waysBack.readOpen(server, fence.runId))!)).toMatchObject({ volumes: [{ target: 'vda', path: path('vda.raw') }], unchanged: [{ target: 'vdb', path: path('vdb.raw') }], complete: true });
+      expect(await waysBack.factsOf((await waysBack.readOpen(server, fence.runId))!)).toMatchObject({
+        volumes: [{ target: 'vda', path: path('vda.raw') }],
+        unchanged: [{ target: 'vdb', path: path('vdb.raw') }],
+        complete: true,
+      });
       // Also when the server has let go of it, and nothing else stands between the file and its deletion.
       virsh.definition = null;
       expect(await discard.discard(server, fence, fence.runId)).toEqual({ deleted: [path('vda.raw')] });
@@ -228,7 +251,15 @@ describe('the records of what swaps have replaced', () => {
     const request = (fence: Fence): Parameters<Swaps['swap']>[0] => {
       const newPath = path(`vda.raw.${fence.runId}`);
       writeFileSync(newPath, 'new');
-      return { server, fence, definition: { from: 'present' }, volumes: [{ target: 'vda', replacesPath: null, newPath, format: 'raw', virtualSizeBytes: 1024, flattened: false }], nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] };
+      return {
+        server,
+        fence,
+        definition: { from: 'present' },
+        volumes: [{ target: 'vda', replacesPath: null, newPath, format: 'raw', virtualSizeBytes: 1024, flattened: false }],
+        nvramNewPath: null,
+        renewGenerationId: false,
+        quarantinedMacs: [],
+      };
     };
 
     it('let no later attempt through', async () => {
@@ -261,13 +292,16 @@ describe('the records of what swaps have replaced', () => {
       const fence = run();
       // It has looked for the last time when its swap is taken back.
       const attempt = virsh.attempt.bind(virsh);
-      jest.spyOn(virsh, 'attempt').mockImplementationOnce(attempt).mockImplementation(async (args) => {
-        if (args[0] === 'define') {
-          jest.mocked(virsh.attempt).mockImplementation(attempt);
-          await swaps.revert(server, fence);
-        }
-        return attempt(args);
-      });
+      jest
+        .spyOn(virsh, 'attempt')
+        .mockImplementationOnce(attempt)
+        .mockImplementation(async (args) => {
+          if (args[0] === 'define') {
+            jest.mocked(virsh.attempt).mockImplementation(attempt);
+            await swaps.revert(server, fence);
+          }
+          return attempt(args);
+        });
       await expect(swaps.swap(request(fence))).rejects.toMatchObject({ code: 'WAY_BACK_NOT_FOUND' });
       expect(virsh.definition).toContain(fence.runId + '"');
       await swaps.revert(server, fence);
@@ -281,7 +315,9 @@ describe('the records of what swaps have replaced', () => {
       writeFileSync(definitionPath, virsh.definition ?? '');
       virsh.definition = null;
       await swaps.revert(server, fence);
-      await expect(swaps.swap({ ...request(fence), definition: { from: 'recovery-point', path: definitionPath } })).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
+      await expect(swaps.swap({ ...request(fence), definition: { from: 'recovery-point', path: definitionPath } })).rejects.toMatchObject({
+        code: 'SWAP_REFUSED',
+      });
       expect(virsh.definition).toBeNull();
     });
 
@@ -294,7 +330,11 @@ describe('the records of what swaps have replaced', () => {
       const swapOf = (one: Fence): ReturnType<Swaps['swap']> => swaps.swap({ ...request(one), definition: { from: 'recovery-point', path: definitionPath } });
       await swaps.revert(server, fence);
       let late: unknown = null;
-      virsh.beforeDefine = () => swapOf(fence).then(() => undefined, (error: unknown) => void (late = error));
+      virsh.beforeDefine = () =>
+        swapOf(fence).then(
+          () => undefined,
+          (error: unknown) => void (late = error),
+        );
       await swapOf(next);
       expect(late).toMatchObject({ code: 'SWAP_REFUSED' });
       expect(virsh.definition).toContain(next.runId);
@@ -305,12 +345,16 @@ describe('the records of what swaps have replaced', () => {
   it('lead back when an attempt finds that the swap of one before it has left a link up that should be down', async () => {
     start();
     const mac = '52:54:00:00:00:01';
-    virsh.definition = (virsh.definition ?? '').replace('</devices>', `<interface type='network'><mac address='${mac}'/><source network='default'/></interface></devices>`);
+    virsh.definition = (virsh.definition ?? '').replace(
+      '</devices>',
+      `<interface type='network'><mac address='${mac}'/><source network='default'/></interface></devices>`,
+    );
     const fence = run();
     const newPath = path(`vda.raw.${fence.runId}`);
     writeFileSync(newPath, 'new');
     const volumes = [{ target: 'vda', replacesPath: null, newPath, format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
-    const again = () => swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [mac] });
+    const again = () =>
+      swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [mac] });
     await again();
     expect(virsh.definition).toMatch(/<link state=["']down["']/);
     await again();
@@ -330,7 +374,9 @@ describe('the records of what swaps have replaced', () => {
     writeFileSync(path('a-file'), '');
     const unreachable = `${'x'.repeat(300)}.${fence.runId}`;
     const volumes = [{ target: 'vda', replacesPath: null, newPath: path(unreachable), format: 'raw' as const, virtualSizeBytes: 1024, flattened: false }];
-    await expect(swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] })).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE', retry: 'later' });
+    await expect(
+      swaps.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] }),
+    ).rejects.toMatchObject({ code: 'TARGET_UNREACHABLE', retry: 'later' });
   });
 
   it('of swaps that were taken back are swept when the server is swapped again', async () => {
@@ -345,7 +391,8 @@ describe('the records of what swaps have replaced', () => {
 
 describe('bytes written', () => {
   it('are read by the name of the disk', () => {
-    const text = "Domain: 'block.0.wr.bytes=9'\n  block.count=3\n  block.0.name=vda\n  block.0.path=/x/block.1.wr.bytes=7\n  block.0.rd.bytes=5\n  block.0.wr.bytes=46080\n  block.1.name=sda\n  block.2.name=vdb\n  block.2.wr.bytes=0\n";
+    const text =
+      "Domain: 'block.0.wr.bytes=9'\n  block.count=3\n  block.0.name=vda\n  block.0.path=/x/block.1.wr.bytes=7\n  block.0.rd.bytes=5\n  block.0.wr.bytes=46080\n  block.1.name=sda\n  block.2.name=vdb\n  block.2.wr.bytes=0\n";
     expect(parseWrittenBytes(text)).toEqual({ vda: 46080, vdb: 0 });
     expect(parseWrittenBytes('')).toEqual({});
   });

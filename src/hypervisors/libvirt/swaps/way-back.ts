@@ -55,7 +55,10 @@ type StoredRecord = Omit<WayBackRecord, 'runId'> & { readonly version: 2 };
 /** What a swap is about to do, for its record. */
 export type WayBackIntent = Pick<WayBackRecord, 'ofRunId' | 'puts' | 'quarantined'>;
 
-/** The records of what swaps have replaced, in the adapter's state directory: on stable storage before each swap, so that whoever comes after a crash finds them. */
+/**
+ * The records of what swaps have replaced, in the adapter's state directory: on stable storage before each swap, so that whoever comes after a crash finds
+ * them.
+ */
 export class WaysBack {
   private readonly root: string;
 
@@ -68,7 +71,10 @@ export class WaysBack {
     return join(this.root, runId);
   }
 
-  /** Stands for a run that has taken back a swap it had no record of yet. A file of its own: an attempt that is on its way writes the record, and must not be able to write this away. */
+  /**
+   * Stands for a run that has taken back a swap it had no record of yet. A file of its own: an attempt that is on its way writes the record, and must not be
+   * able to write this away.
+   */
   private readonly forbiddenPathOf = (runId: string): string => join(this.directoryOf(runId), 'taken-back');
   readonly definitionPathOf = (runId: string): string => join(this.directoryOf(runId), 'definition.xml');
   private readonly recordPathOf = (runId: string): string => join(this.directoryOf(runId), 'way-back.json');
@@ -163,7 +169,19 @@ export class WaysBack {
   private async forbidden(runId: string): Promise<WayBackRecord | null> {
     try {
       const uuid = (await readFile(this.forbiddenPathOf(runId), 'utf8')).trim();
-      return { runId, uuid, wasGone: false, ofRunId: null, volumes: [], nvram: null, generationId: null, puts: [], quarantined: [], taken: false, reverted: true };
+      return {
+        runId,
+        uuid,
+        wasGone: false,
+        ofRunId: null,
+        volumes: [],
+        nvram: null,
+        generationId: null,
+        puts: [],
+        quarantined: [],
+        taken: false,
+        reverted: true,
+      };
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return null;
       throw error;
@@ -245,8 +263,8 @@ export class WaysBack {
   }
 
   /**
-   * Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a newer fence, where until then the mark alone
-   * stops it (a server that is gone has no fence).
+   * Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a
+   * newer fence, where until then the mark alone stops it (a server that is gone has no fence).
    */
   async sweepReverted({ uuid }: ServerRef, runId: string): Promise<void> {
     for (const record of await this.all()) {

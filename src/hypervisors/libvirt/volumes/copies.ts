@@ -84,7 +84,9 @@ export class Copier {
       await watch.requireTarget();
       await this.withDeadline(fsyncDirectory(dirname(request.targetPath)), `writing the directory of ${request.targetPath}`);
       if ((await this.sourceTimes(request)) !== before) {
-        throw new ModosuError('COPY_FAILED', `The source of ${request.targetPath} was written to while it was copied; the copy is worthless.`, { context: { path: request.targetPath } });
+        throw new ModosuError('COPY_FAILED', `The source of ${request.targetPath} was written to while it was copied; the copy is worthless.`, {
+          context: { path: request.targetPath },
+        });
       }
     } finally {
       await watch.stop();
@@ -103,10 +105,15 @@ export class Copier {
     let pid = 0;
     const outcome = await runCommand(
       [
-        'qemu-img', 'convert', '-p',
+        'qemu-img',
+        'convert',
+        '-p',
         ...(limit !== undefined ? ['-r', String(Math.max(1, Math.floor(limit)))] : []),
-        '--image-opts', '-O', request.targetFormat,
-        imageOptions(request.source), request.targetPath,
+        '--image-opts',
+        '-O',
+        request.targetFormat,
+        imageOptions(request.source),
+        request.targetPath,
       ],
       {
         signal,
@@ -132,7 +139,11 @@ export class Copier {
   /** Storage that hangs must not hang us: the call is left behind, the promise settles. */
   private withDeadline<T>(work: Promise<T>, what: string): Promise<T> {
     const { stallTimeoutMs } = this.options;
-    return withinDeadline(work, stallTimeoutMs, () => new ModosuError('COPY_STALLED', `The storage did not answer for ${stallTimeoutMs / 1000} s while ${what}.`));
+    return withinDeadline(
+      work,
+      stallTimeoutMs,
+      () => new ModosuError('COPY_STALLED', `The storage did not answer for ${stallTimeoutMs / 1000} s while ${what}.`),
+    );
   }
 }
 
@@ -160,9 +171,12 @@ export async function createEmpty(request: Pick<CopyRequest, 'targetPath' | 'unr
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') throw unreachable('does not exist', error);
-    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'EIO' || code === 'ESTALE') throw unreachable(`cannot be written (${code})`, error);
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath }, cause: error });
-    if (code === 'EEXIST') throw new ModosuError('VOLUME_EXISTS', `${targetPath} was made by somebody else in this moment.`, { context: { path: targetPath }, cause: error });
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'EIO' || code === 'ESTALE')
+      throw unreachable(`cannot be written (${code})`, error);
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath }, cause: error });
+    if (code === 'EEXIST')
+      throw new ModosuError('VOLUME_EXISTS', `${targetPath} was made by somebody else in this moment.`, { context: { path: targetPath }, cause: error });
     throw error;
   }
 }
@@ -193,7 +207,10 @@ async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
     } catch (error) {
       const code = errorCode(error);
       const passes = sourceCode === 'DISK_FILE_MISSING' && (code === 'EIO' || code === 'ESTALE');
-      throw new ModosuError(passes ? 'DISK_FILE_UNREADABLE' : sourceCode, `The file ${path} cannot be looked at (${code ?? errorMessage(error)}).`, { context: { path }, cause: error });
+      throw new ModosuError(passes ? 'DISK_FILE_UNREADABLE' : sourceCode, `The file ${path} cannot be looked at (${code ?? errorMessage(error)}).`, {
+        context: { path },
+        cause: error,
+      });
     }
   }
   return facts.join(' ');
@@ -208,7 +225,9 @@ function copyError(request: CopyRequest, stderr: string, signal: NodeJS.Signals 
   if (/Failed to get .*lock/.test(stderr) && !stderr.includes(request.targetPath)) {
     return new ModosuError('SERVER_NOT_STOPPED', `The disk ${request.source[0]?.path ?? ''} is in use by another process: ${message}`, { context });
   }
-  return new ModosuError('COPY_FAILED', signal === null
-    ? `qemu-img failed to copy to ${request.targetPath}: ${message}`
-    : `The copy to ${request.targetPath} was ended by ${signal}.`, { context });
+  return new ModosuError(
+    'COPY_FAILED',
+    signal === null ? `qemu-img failed to copy to ${request.targetPath}: ${message}` : `The copy to ${request.targetPath} was ended by ${signal}.`,
+    { context },
+  );
 }

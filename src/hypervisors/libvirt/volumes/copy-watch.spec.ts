@@ -43,7 +43,7 @@ describe('the watch over a copy', () => {
   });
 
   const pass = async (ms: number): Promise<void> => {
-    for (const end = performance.now() + ms; performance.now() < end; ) {
+    for (const end = performance.now() + ms; performance.now() < end;) {
       await jest.advanceTimersByTimeAsync(500);
       // Lets what was asked of the file system come back before the next tick.
       for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);

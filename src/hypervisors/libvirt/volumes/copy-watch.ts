@@ -135,7 +135,11 @@ export class CopyWatch {
   private tick(): void {
     const silentMs = performance.now() - this.lastMovedAt;
     if (silentMs > this.patienceMs) {
-      this.fail(new ModosuError('COPY_STALLED', `Nothing was copied to ${this.options.path} for ${Math.round(silentMs / 1000)} s.`, { context: { path: this.options.path } }));
+      this.fail(
+        new ModosuError('COPY_STALLED', `Nothing was copied to ${this.options.path} for ${Math.round(silentMs / 1000)} s.`, {
+          context: { path: this.options.path },
+        }),
+      );
       return;
     }
     if (performance.now() - this.lastReportedAt >= REPORT_MS) this.report();
@@ -172,7 +176,9 @@ export class CopyWatch {
   private async syncTarget(signal: AbortSignal): Promise<void> {
     const outcome = await runCommand(['sync', '--', this.options.path], { signal });
     if (outcome.exitCode !== 0) {
-      throw new ModosuError('COPY_FAILED', `${this.options.path} could not be written to stable storage: ${libvirtMessage(outcome.stderr)}`, { context: { path: this.options.path } });
+      throw new ModosuError('COPY_FAILED', `${this.options.path} could not be written to stable storage: ${libvirtMessage(outcome.stderr)}`, {
+        context: { path: this.options.path },
+      });
     }
   }
 

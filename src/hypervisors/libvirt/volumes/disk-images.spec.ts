@@ -6,7 +6,11 @@ import { readChain } from './disk-images';
 let failure: string | null = null;
 jest.mock('../../../system/files', () => {
   const actual = jest.requireActual<typeof import('../../../system/files')>('../../../system/files');
-  return { ...actual, readStart: (...args: Parameters<typeof actual.readStart>) => (failure === null ? actual.readStart(...args) : Promise.reject(Object.assign(new Error(failure), { code: failure }))) };
+  return {
+    ...actual,
+    readStart: (...args: Parameters<typeof actual.readStart>) =>
+      failure === null ? actual.readStart(...args) : Promise.reject(Object.assign(new Error(failure), { code: failure })),
+  };
 });
 
 describe('a disk file', () => {
@@ -18,7 +22,10 @@ describe('a disk file', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   it('that is not there stays away', async () => {
-    await expect(readChain({ path: join(directory, 'vda.raw'), format: 'raw' }, { imageDirectories: ['/'], defined: null })).rejects.toMatchObject({ code: 'DISK_FILE_MISSING', retry: 'never' });
+    await expect(readChain({ path: join(directory, 'vda.raw'), format: 'raw' }, { imageDirectories: ['/'], defined: null })).rejects.toMatchObject({
+      code: 'DISK_FILE_MISSING',
+      retry: 'never',
+    });
   });
 
   it.each([
@@ -29,6 +36,10 @@ describe('a disk file', () => {
     const path = join(directory, 'vda.raw');
     writeFileSync(path, 'x');
     failure = code;
-    await expect(readChain({ path, format: 'raw' }, { imageDirectories: ['/'], defined: null })).rejects.toMatchObject({ code: expected, retry, message: expect.stringContaining(code) as string });
+    await expect(readChain({ path, format: 'raw' }, { imageDirectories: ['/'], defined: null })).rejects.toMatchObject({
+      code: expected,
+      retry,
+      message: expect.stringContaining(code) as string,
+    });
   });
 });

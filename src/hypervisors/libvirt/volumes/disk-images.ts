@@ -56,7 +56,8 @@ export async function readChain(active: ImageFile, options: ChainOptions): Promi
   if (options.defined !== null && options.defined.length > files.length - 1) {
     throw refused(active.path, 'the definition names backing files that its header does not');
   }
-  if (virtualSizeBytes === null || virtualSizeBytes <= 0) throw new ModosuError('DISK_NOT_SUPPORTED', `The disk ${active.path} has no size.`, { context: { path: active.path } });
+  if (virtualSizeBytes === null || virtualSizeBytes <= 0)
+    throw new ModosuError('DISK_NOT_SUPPORTED', `The disk ${active.path} has no size.`, { context: { path: active.path } });
   return { files: files as [ImageFile, ...ImageFile[]], virtualSizeBytes, allocatedBytes };
 }
 
@@ -69,7 +70,7 @@ export async function judgeStandaloneQcow2(path: string): Promise<{ readonly vir
 /** Paths of a chain as far as it can be read, whatever is wrong with it: for the question whether a file is in use. */
 export async function readablePaths(active: ImageFile): Promise<readonly string[]> {
   const paths: string[] = [];
-  for (let next: ImageFile | null = active; next !== null && paths.length <= MAX_CHAIN_DEPTH; ) {
+  for (let next: ImageFile | null = active; next !== null && paths.length <= MAX_CHAIN_DEPTH;) {
     const file: ImageFile = next;
     paths.push(file.path);
     try {
@@ -122,10 +123,14 @@ async function judgeBacking(file: ImageFile, backing: ImageFile, index: number, 
   }
   const real = await realPathOf(backing.path);
   if (!allowed.some((directory) => real.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`))) {
-    throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${file.path} was refused: its backing file ${backing.path} lies outside the directories for images.`, {
-      hint: `If this is meant, name the backing file in the domain definition (<backingStore>), or move it below one of: ${allowed.join(', ')}.`,
-      context: { path: file.path, field: 'backing_file' },
-    });
+    throw new ModosuError(
+      'IMAGE_HEADER_REFUSED',
+      `The image ${file.path} was refused: its backing file ${backing.path} lies outside the directories for images.`,
+      {
+        hint: `If this is meant, name the backing file in the domain definition (<backingStore>), or move it below one of: ${allowed.join(', ')}.`,
+        context: { path: file.path, field: 'backing_file' },
+      },
+    );
   }
 }
 
@@ -147,13 +152,16 @@ async function realPathOf(path: string): Promise<string> {
 
 function asDiskError(path: string, error: unknown): unknown {
   const code = errorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`, { context: { path }, cause: error });
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`, { context: { path }, cause: error });
   // Storage may come back: what is said now must not be believed for good.
-  if (code === 'EIO' || code === 'ESTALE') return new ModosuError('DISK_FILE_UNREADABLE', `The disk file ${path} cannot be read now (${code}).`, { context: { path }, cause: error });
+  if (code === 'EIO' || code === 'ESTALE')
+    return new ModosuError('DISK_FILE_UNREADABLE', `The disk file ${path} cannot be read now (${code}).`, { context: { path }, cause: error });
   if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') {
     return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} cannot be read (${code}).`, { context: { path }, cause: error });
   }
   return error;
 }
 
-const refused = (path: string, problem: string): ModosuError => new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: ${problem}.`, { context: { path } });
+const refused = (path: string, problem: string): ModosuError =>
+  new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: ${problem}.`, { context: { path } });

@@ -13,7 +13,11 @@ describe('reading a stored file', () => {
   const path = join(directory, 'vda.qcow2');
 
   it.each(['EIO', 'ESTALE', 'ENODEV', 'ENXIO', 'ETIMEDOUT', 'EACCES', 'EHOSTDOWN'])('%s says nothing about the file: try again later', async (code) => {
-    await expect(readingStored(path, failsWith(system(code)))).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE', retry: 'later', message: expect.stringContaining(path) as string });
+    await expect(readingStored(path, failsWith(system(code)))).rejects.toMatchObject({
+      code: 'REPOSITORY_UNREACHABLE',
+      retry: 'later',
+      message: expect.stringContaining(path) as string,
+    });
   });
 
   it('is incomplete only where the directory is there and the file is not', async () => {

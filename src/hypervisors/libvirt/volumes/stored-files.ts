@@ -3,10 +3,10 @@ import { isModosuError, ModosuError } from '../../../contracts/errors';
 import { errorCode, errorMessage, fileExists } from '../../../system/files';
 
 /**
- * Runs `work`, which reads a file of a recovery point, and says what its system errors mean. A recovery point that is reported incomplete is marked damaged for good, so
- * only a file that is missing from a directory that is there counts as that. Everything else is storage that does not work now, EIO
- * included: soft NFS time-outs, a device that went offline and a file system that was shut down all give it.
- * Throws `RECOVERY_POINT_INCOMPLETE` or `REPOSITORY_UNREACHABLE` (retry later); errors of Modosu pass.
+ * Runs `work`, which reads a file of a recovery point, and says what its system errors mean. A recovery point that is reported incomplete is marked damaged
+ * for good, so only a file that is missing from a directory that is there counts as that. Everything else is storage that does not work now, EIO included:
+ * soft NFS time-outs, a device that went offline and a file system that was shut down all give it. Throws `RECOVERY_POINT_INCOMPLETE` or
+ * `REPOSITORY_UNREACHABLE` (retry later); errors of Modosu pass.
  */
 export async function readingStored<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -9,7 +9,10 @@ import { attribute, childNodes, isElement, type Document, type Element } from '.
 export class Usage {
   constructor(private readonly virsh: Virsh) {}
 
-  /** Throws `VOLUME_EXISTS` when the stored or running definition of any server names one of the files, directly or as a backing file, under this or another name. */
+  /**
+   * Throws `VOLUME_EXISTS` when the stored or running definition of any server names one of the files, directly or as a backing file, under this or another
+   * name.
+   */
   async requireUnused(paths: readonly string[]): Promise<void> {
     if (paths.length === 0) return;
     const inodes = await inodesOf(paths);
@@ -24,7 +27,9 @@ export class Usage {
       const usedInodes = inodes.size === 0 ? new Map<string, string>() : await inodesOf([...used]);
       const path = paths.find((candidate) => used.has(candidate)) ?? [...inodes].find(([inode]) => usedInodes.has(inode))?.[1];
       if (path !== undefined) {
-        throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${described.name}; it is neither overwritten nor deleted.`, { context: { path, uuid } });
+        throw new ModosuError('VOLUME_EXISTS', `${path} belongs to the server ${described.name}; it is neither overwritten nor deleted.`, {
+          context: { path, uuid },
+        });
       }
     }
   }

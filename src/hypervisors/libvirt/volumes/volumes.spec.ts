@@ -37,8 +37,11 @@ describe('requireRunsOwnPath', () => {
 
 describe('imageOptions', () => {
   it('spells out the chain and lets no name break out', () => {
-    expect(imageOptions([{ path: '/a,driver=x', format: 'qcow2' }, { path: '/b=1', format: 'raw' }])).toBe(
-      'driver=qcow2,file.driver=file,file.filename=/a,,driver=x,backing.driver=raw,backing.file.driver=file,backing.file.filename=/b=1',
-    );
+    expect(
+      imageOptions([
+        { path: '/a,driver=x', format: 'qcow2' },
+        { path: '/b=1', format: 'raw' },
+      ]),
+    ).toBe('driver=qcow2,file.driver=file,file.filename=/a,,driver=x,backing.driver=raw,backing.file.driver=file,backing.file.filename=/b=1');
   });
 });

@@ -41,7 +41,11 @@ export function requireRunsOwnPath(path: string, runId: string): void {
 export function requireNoneLeftBehind(paths: readonly string[]): void {
   const [first] = paths;
   if (first === undefined) return;
-  throw new ModosuError('VOLUME_LEFT_BEHIND', `The directory ${dirname(first)} is not there; when it comes back, ${paths.join(', ')} may lie in it, half-made and used by nothing.`, { context: { paths } });
+  throw new ModosuError(
+    'VOLUME_LEFT_BEHIND',
+    `The directory ${dirname(first)} is not there; when it comes back, ${paths.join(', ')} may lie in it, half-made and used by nothing.`,
+    { context: { paths } },
+  );
 }
 
 function requireRunId(runId: string): void {
@@ -54,8 +58,15 @@ function requirePlainPath(path: string): void {
   }
 }
 
-/** See `Hypervisor.restoreTargets`. Free space is given once per file system, under the first directory on it: two directories must not count the same bytes twice. */
-export async function planTargets(request: { readonly manifest: ImageManifest; readonly present: ServerInspection | null; readonly runId: string }): Promise<RestoreTargets> {
+/**
+ * See `Hypervisor.restoreTargets`. Free space is given once per file system, under the first directory on it: two directories must not count the same bytes
+ * twice.
+ */
+export async function planTargets(request: {
+  readonly manifest: ImageManifest;
+  readonly present: ServerInspection | null;
+  readonly runId: string;
+}): Promise<RestoreTargets> {
   const { manifest, present, runId } = request;
   const taken = new Set<string>();
   const needs: { directory: string; bytes: number }[] = [];
@@ -105,7 +116,10 @@ async function deviceOf(directory: string): Promise<number> {
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} of the server's disks cannot be reached (${code}).`, { context: { directory }, cause: error });
+    throw new ModosuError('TARGET_UNREACHABLE', `The directory ${directory} of the server's disks cannot be reached (${code}).`, {
+      context: { directory },
+      cause: error,
+    });
   }
   throw new ModosuError('TARGET_UNREACHABLE', `${directory} is not a directory.`, { context: { directory } });
 }
