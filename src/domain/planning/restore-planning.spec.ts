@@ -3,7 +3,8 @@ import type { RestoreSurvey } from '../../contracts/plan';
 import { NO_PROTECTION, type HealthCheck } from '../../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../../contracts/server';
 import type { WayBackView } from '../../contracts/way-back';
-import { planRestore, SPACE_RESERVE_BYTES, staleness } from './restore-planning';
+import { SPACE_RESERVE_BYTES } from './restore-findings';
+import { planRestore, staleness } from './restore-planning';
 
 const GIB = 1024 ** 3;
 const NOW = new Date('2026-03-02T12:00:00.000Z');
