@@ -1,17 +1,19 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { OldDisk, PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
 import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
-import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
+import type { GuestAgent } from '../../src/guests/guest-agent';
 import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
 import { isHeldBy } from '../../src/hypervisors/libvirt/domains/fence-xml';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes/volumes';
-import { errorCode, fileExists, readStart } from '../../src/system/files';
+import { fileExists, readStart } from '../../src/system/files';
+import { padded, readImage, requireFile, writeImage, writeReachable, writeSlowly } from './fake-files';
+import { FakeGuestAgent } from './fake-guest-agent';
 import { FakeOnlineBackups } from './fake-online-backup';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
 import { filesUsedBy, usesSameFiles, type FakeDefinition, type FakeDisk, type FakeNic, type FakeServer } from './fake-server';
@@ -258,22 +260,27 @@ export class FakeHypervisor implements Hypervisor {
     const disk = held.definition.disks.find((candidate) => candidate.target === request.target);
     if (disk === undefined) throw new ModosuError('DISK_NOT_SUPPORTED', `${request.server.name} has no disk ${request.target}.`);
     this.requireStopped(request.server);
-    await this.requireFile(disk.path);
+    await requireFile(disk.path);
     const content = await readImage(disk.path, disk.format);
-    await this.copy('exportDisk', fakeQcow2(content), request.targetPath, content.length, 'REPOSITORY_UNREACHABLE', context);
+    await writeSlowly(
+      request.targetPath,
+      fakeQcow2(content),
+      { totalBytes: content.length, unreachableCode: 'REPOSITORY_UNREACHABLE', ...this.paceOf('exportDisk') },
+      context,
+    );
     return { virtualSizeBytes: content.length };
   }
 
   async exportDefinition(server: ServerRef, targetPath: string): Promise<void> {
     this.enter('exportDefinition', server);
-    await this.write(targetPath, Buffer.from(JSON.stringify(this.held(server).definition)), 'REPOSITORY_UNREACHABLE');
+    await writeReachable(targetPath, Buffer.from(JSON.stringify(this.held(server).definition)), 'REPOSITORY_UNREACHABLE');
   }
 
   async exportNvram(server: ServerRef, targetPath: string): Promise<void> {
     this.enter('exportNvram', server);
     const { nvramPath } = this.held(server).definition;
     if (nvramPath === null) throw new ModosuError('DISK_FILE_MISSING', `${server.name} has no NVRAM.`);
-    await this.write(targetPath, await readFile(nvramPath), 'REPOSITORY_UNREACHABLE');
+    await writeReachable(targetPath, await readFile(nvramPath), 'REPOSITORY_UNREACHABLE');
   }
 
   async restoreTargets(request: Parameters<Hypervisor['restoreTargets']>[0]): Promise<RestoreTargets> {
@@ -289,7 +296,13 @@ export class FakeHypervisor implements Hypervisor {
     judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path: imagePath });
     this.requireUnused([volume.newPath]);
     const content = fakeQcow2Content(await readFile(imagePath));
-    await this.copy('importDisk', volume.format === 'qcow2' ? fakeQcow2(content) : content, volume.newPath, content.length, 'TARGET_UNREACHABLE', context);
+    const bytesOfVolume = volume.format === 'qcow2' ? fakeQcow2(content) : content;
+    await writeSlowly(
+      volume.newPath,
+      bytesOfVolume,
+      { totalBytes: content.length, unreachableCode: 'TARGET_UNREACHABLE', ...this.paceOf('importDisk') },
+      context,
+    );
   }
 
   async importNvram(request: {
@@ -301,7 +314,7 @@ export class FakeHypervisor implements Hypervisor {
     this.enter('importNvram');
     requireRunsOwnPath(request.newPath, request.runId);
     this.requireUnused([request.newPath]);
-    await this.write(request.newPath, await readFile(request.sourcePath), 'TARGET_UNREACHABLE');
+    await writeReachable(request.newPath, await readFile(request.sourcePath), 'TARGET_UNREACHABLE');
   }
 
   async swap(request: SwapRequest): ReturnType<Hypervisor['swap']> {
@@ -515,129 +528,18 @@ export class FakeHypervisor implements Hypervisor {
     }
   }
 
-  private async requireFile(path: string): Promise<void> {
-    if (!(await fileExists(path))) throw new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`);
+  private paceOf(kind: 'exportDisk' | 'importDisk'): { readonly copyMs: number; readonly hangs: boolean } {
+    return { copyMs: this.faults.copyMs, hangs: this.faults.hangCopies.has(kind) };
   }
 
   private agentAnswers(server: ServerRef): boolean {
     return this.servers.get(server.uuid)?.powerState === 'running' && !this.faults.agentSilent;
-  }
-
-  private async write(path: string, content: Uint8Array, unreachableCode: ErrorCode): Promise<void> {
-    try {
-      await writeFile(path, content);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR')
-        throw new ModosuError(unreachableCode, `The directory ${dirname(path)} does not exist.`, { cause: error });
-      throw error;
-    }
-  }
-
-  private async copy(
-    kind: 'exportDisk' | 'importDisk',
-    bytes: Uint8Array,
-    path: string,
-    totalBytes: number,
-    unreachableCode: ErrorCode,
-    context: TransferContext,
-  ): Promise<void> {
-    context.signal.throwIfAborted();
-    await this.write(path, bytes.subarray(0, bytes.length / 2), unreachableCode);
-    context.onProgress({ doneBytes: Math.floor(totalBytes / 2), totalBytes });
-    if (this.faults.hangCopies.has(kind)) {
-      context.signal.throwIfAborted();
-      await new Promise<never>((_, reject) => context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true }));
-    }
-    for (let part = 1; part <= 10 && this.faults.copyMs > 0; part += 1) {
-      await delay(this.faults.copyMs / 10, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
-      context.onProgress({ doneBytes: Math.floor(totalBytes * (0.5 + part / 20)), totalBytes });
-    }
-    context.signal.throwIfAborted();
-    await this.write(path, bytes, unreachableCode);
-    context.onProgress({ doneBytes: totalBytes, totalBytes });
-  }
-}
-
-class FakeGuestAgent implements GuestAgent {
-  private frozen = false;
-
-  constructor(
-    private readonly server: ServerRef,
-    private readonly isAnswering: () => boolean,
-  ) {}
-
-  async info(): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
-    this.requireAnswer();
-    return { version: '0', commands: ['guest-exec', 'guest-ping'] };
-  }
-
-  async waitUntilAnswering(options: { readonly deadlineMs: number; readonly signal: AbortSignal }): Promise<void> {
-    const giveUpAt = performance.now() + options.deadlineMs;
-    while (!this.isAnswering()) {
-      if (performance.now() >= giveUpAt) this.requireAnswer();
-      await delay(10, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
-    }
-  }
-
-  async exec(argv: readonly [string, ...string[]]): Promise<CommandResult> {
-    this.requireAnswer();
-    return { exitCode: 0, stdout: `${basename(argv[0])} ran\n`, stderr: '', truncated: false };
-  }
-
-  async start(): Promise<number> {
-    this.requireAnswer();
-    return 1;
-  }
-
-  async outcome(): Promise<CommandResult> {
-    this.requireAnswer();
-    return { exitCode: 0, stdout: '', stderr: '', truncated: false };
-  }
-
-  async readFile(): Promise<Buffer | null> {
-    this.requireAnswer();
-    return null;
-  }
-
-  async freeze(): Promise<number> {
-    this.requireAnswer();
-    if (this.frozen) throw new ModosuError('AGENT_COMMAND_FAILED', 'The guest is frozen already.');
-    this.frozen = true;
-    return 1;
-  }
-
-  async thaw(): Promise<number> {
-    this.requireAnswer();
-    const count = this.frozen ? 1 : 0;
-    this.frozen = false;
-    return count;
-  }
-
-  async isFrozen(): Promise<boolean> {
-    this.requireAnswer();
-    return this.frozen;
-  }
-
-  private requireAnswer(): void {
-    if (!this.isAnswering()) throw new ModosuError('AGENT_SILENT', `The guest agent of ${this.server.name} does not answer.`);
   }
 }
 
 const fingerprintOf = (definition: FakeDefinition): string => createHash('sha256').update(JSON.stringify(definition)).digest('hex');
 
 const fencedOff = (server: ServerRef): ModosuError => new ModosuError('FENCED_OFF', `${server.name} is held by another run.`);
-
-const padded = (content: Uint8Array): Buffer => Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
-
-async function writeImage(path: string, format: DiskFormat, content: Uint8Array): Promise<void> {
-  await writeFile(path, format === 'qcow2' ? fakeQcow2(content) : content);
-}
-
-/** What the guest would see on a fake disk. */
-export async function readImage(path: string, format: DiskFormat): Promise<Buffer> {
-  const bytes = await readFile(path);
-  return format === 'qcow2' ? fakeQcow2Content(bytes) : bytes;
-}
 
 async function readDefinition(request: SwapRequest): Promise<FakeDefinition> {
   if (request.definition.from !== 'recovery-point') throw new ModosuError('SERVER_GONE', 'There is no present definition.');

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FakeHypervisor, readImage } from './fake-hypervisor';
+import { readImage } from './fake-files';
+import { FakeHypervisor } from './fake-hypervisor';
 import { DISK_BYTES, type HypervisorLab } from './hypervisor-lab';
 
 export async function createFakeLab(): Promise<HypervisorLab & { readonly hypervisor: FakeHypervisor }> {
