@@ -4,14 +4,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
-import {
-  embeddedPostgresArgv,
-  initialiseCluster,
-  postgresUrl,
-  startEmbeddedPostgres,
-  waitForPostgres,
-  type EmbeddedPostgres,
-} from '../../src/system/embedded-postgres';
+import { embeddedPostgresArgv, initialiseCluster, postgresUrl, waitForPostgres } from '../../src/system/embedded-postgres';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../support/postgres-server';
 import { postgresBinDirectory, postgresIdentity } from '../../src/system/postgres-binaries';
 import { codeOf, refusal } from '../contract/catalog.fixtures';
 

@@ -7,7 +7,8 @@ import { Client } from 'pg';
 import { ensureDatabase } from '../../src/catalog/ensure-database';
 import { runMigrations } from '../../src/catalog/migrate';
 import { isModosuError } from '../../src/contracts/errors';
-import { postgresUrl, startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/system/embedded-postgres';
+import { postgresUrl } from '../../src/system/embedded-postgres';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './postgres-server';
 
 const PASSWORD = 'test-only';
 const DATABASE = 'modosu';
