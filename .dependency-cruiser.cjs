@@ -36,6 +36,7 @@ module.exports = {
         '^src/repositories/image/image-repository\\.ts$',
         '^src/repositories/data/data-repository\\.ts$',
         '^src/audit/',
+        sha256,
       ],
       'Activities call ports, never an adapter.',
     ),

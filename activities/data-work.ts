@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type {
   DataAccess,
@@ -22,6 +21,7 @@ import type { GuestAgent } from '../src/guests/guest-agent';
 import { PostgresqlInGuest } from '../src/guests/postgresql/postgresql-in-guest';
 import type { Postgresql } from '../src/guests/postgresql/postgresql';
 import type { DataRepository } from '../src/repositories/data/data-repository';
+import { sha256Of } from '../src/system/sha256';
 import { CopyProgress } from './copy-progress';
 import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
@@ -117,13 +117,8 @@ export async function compareNow(
   const entries = await listHeld(repository, serverId, snapshotId, selected, content.paths, work.signal);
   const live = await listLive(agent, { paths: selection.paths.length > 0 ? [head, ...tail] : [first, ...others] }, work);
   const compared = compareFiles(entries, live, { declared: content.paths, selected: selection.paths, replace: selection.replace });
-  const digest = createHash('sha256')
-    .update(
-      canonicalJson(
-        compared.parts.map(({ base, added, replaced }) => ({ base, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) })),
-      ),
-    )
-    .digest('hex');
+  const parts = compared.parts.map(({ base, added, replaced }) => ({ base, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) }));
+  const digest = sha256Of(canonicalJson(parts));
   return { ...compared, digest, truncated: live.truncated, problems: live.problems };
 }
 
