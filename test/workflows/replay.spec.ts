@@ -4,6 +4,7 @@ import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { temporal } from '@temporalio/proto';
 import { toFailure } from '../../activities/failures';
+import type { RunTrace } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { bundleWorkflowsForTests } from '../support/temporal';
@@ -40,11 +41,29 @@ jest.setTimeout(120_000);
 const refused = async (): Promise<never> => {
   throw toFailure(new ModosuError('SWAP_REFUSED', 'libvirt says no'));
 };
+/** The last of them was under way when the workflow was ended. */
+const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
+  steps: keys.map((key, index) => ({ seq: index + 1, key, title: key, state: index + 1 < keys.length ? 'succeeded' : 'running' })),
+  wayBack: null,
+  cancelRequested: false,
+});
 const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly input: unknown; readonly scripted?: Scripted }>> = {
   'backup-image.succeeded': { type: 'backupImage', input: BACKUP },
   'backup-image.online': { type: 'backupImage', input: ONLINE },
   'undo.succeeded': { type: 'undoRestore', input: UNDO },
   'confirm.succeeded': { type: 'confirmRestore', input: CONFIRM },
+  ...Object.fromEntries(
+    (
+      [
+        // [of what, its input, steps that had been taken]
+        ['backup-data', BACKUP_DATA, ['before:uploads', 'save:uploads']],
+        ['restore-data', RESTORE_DATA, ['place:shop']],
+        ['restore-server', RESTORE, ['stop', 'swap', 'start']],
+        ['undo', UNDO, ['stop']],
+        ['confirm', CONFIRM, ['remove']],
+      ] as const
+    ).map(([kind, input, steps]) => [`clean-up.${kind}`, { type: 'cleanUpRun', input: { kind, input }, scripted: { traceOfRun: traceOf(steps) } }]),
+  ),
   'clean-up.backup': { type: 'cleanUpRun', input: { kind: 'backup-image', input: ONLINE } },
   'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },
