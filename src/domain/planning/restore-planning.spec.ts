@@ -167,6 +167,11 @@ describe('planRestore', () => {
       severity: 'warn',
       evidence: ['52:54:00:00:00:99'],
     });
+    const several = ['01', '02'].map((last) => ({ mac: `52:54:00:00:00:${last}`, type: 'user', source: null, linkUp: true }));
+    const declared = { ...protection, nics: several.map(({ mac }) => ({ mac, role: 'production' as const })) };
+    expect(planRestore({ ...source(), protection: declared }, survey({ present: { nics: several } }), NOW).findings.map(({ code }) => code)).toEqual([
+      'SERVER_NOT_ANSWERING',
+    ]);
   });
 
   it('warns when health checks need an agent that nobody has seen', () => {
@@ -252,6 +257,7 @@ describe('planRestore', () => {
     const plan = planRestore(source(), survey({ manifest: { agentBefore } }), NOW);
     expect(plan.steps.map(({ key }) => key)).not.toContain('agent');
     expect(plan.findings.map(({ code }) => code)).toContain('START_CANNOT_BE_PROVEN');
+    expect(codes({ present: null, manifest: { agentBefore } })).toContain('warn START_CANNOT_BE_PROVEN');
   });
 
   it('says from when on everything written is lost', () => {
@@ -289,6 +295,10 @@ describe('planRestore', () => {
     expect(media({ ...base, present: null }, ['/srv/f.img'])).toEqual([
       'ok REMOVABLE_MEDIA sda /srv/tools.iso',
       'warn REMOVABLE_MEDIUM_MISSING fda /srv/f.img',
+    ]);
+    // Another disk set: the definition of the recovery point is used.
+    expect(media({ ...base, present: { ...present, disks: [disk('vdb')], removableMedia: [iso] } }, [])).toEqual([
+      'ok REMOVABLE_MEDIA sda /srv/tools.iso, fda /srv/f.img',
     ]);
   });
 
@@ -592,6 +602,7 @@ describe('a plan with data that follows the image', () => {
     expect(blocks(plan({ present: { nics: [production, backup] }, manifest: { agentBefore: 'absent' } }, { protection: declared }))).toEqual([
       ['DATA_NEEDS_AGENT', ['uploads']],
     ]);
+    expect(blocks(plan({ manifest: { agentBefore: 'absent' } }, { data: [] }))).toEqual([]);
     expect(
       blocks(
         plan(
@@ -684,5 +695,9 @@ describe('staleness', () => {
   });
   it('does not mind that a server known to be alive still is, nor that the copies have taken their room', () => {
     expect(staleness(planRestore(source(), survey({ present: answering }), NOW), survey({ present: answering, freeBytes: 0 }))).toEqual([]);
+    const edited = { ...answering, definitionFingerprint: 'f2' };
+    const plan = planRestore(source(), survey({ present: edited }), NOW);
+    expect(plan.findings.map(({ code }) => code)).toEqual(['SERVER_ALIVE', 'DEFINITION_CHANGED']);
+    expect(staleness(plan, survey({ present: edited }))).toEqual([]);
   });
 });
