@@ -106,8 +106,10 @@ describe('planUndo', () => {
   });
 
   it('has nothing to show of a server that is gone, nor of what is not kept', () => {
-    expect(planUndo(source(), survey({ present: null, wayBack: null, writtenBytes: {} }), NOW)).toMatchObject({
-      server: { domainName: null, macs: [], powerState: null },
+    const plan = planUndo(source(), survey({ present: null, wayBack: null, writtenBytes: {} }), NOW);
+    expect(plan.server.macs).toEqual([]);
+    expect(plan).toMatchObject({
+      server: { domainName: null, powerState: null },
       generationId: { now: null, then: null },
       before: { powerState: 'off', agent: 'absent' },
       basis: { definitionFingerprint: null, disks: [] },
@@ -220,6 +222,8 @@ describe('planUndo', () => {
   it('leaves a server off that was off', () => {
     const plan = planUndo(source({ before: { powerState: 'off', agent: 'silent' } }), survey({ present: { ...present, powerState: 'off' } }), NOW);
     expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'swap', 'record']);
+    const answered = planUndo(source({ before: { powerState: 'off', agent: 'answering' } }), survey(), NOW);
+    expect(answered.steps.map(({ key }) => key)).not.toContain('agent');
   });
 
   it.each([
@@ -366,6 +370,9 @@ describe('planUndo of a run that has kept a disk', () => {
       message: 'vdb, vdc were kept by that run and stay as now: what was written there is not undone.',
       evidence: ['vdb /srv/vm/vdb.qcow2', 'vdc /srv/vm/vdc.qcow2'],
     });
+    const vdd = { ...vdb, target: 'vdd', path: '/srv/vm/vdd.qcow2.run_1' };
+    const returning = keeping({ present: { ...present, disks: [...present.disks, vdb, vdd] } });
+    expect(planUndo(source(), returning, NOW).losses[0]).toMatch(/^Everything written to vda, vdd since/);
     expect(plan.losses[2]).toBe('What was written to vdb, vdc is NOT undone and not lost: those disks stay as now, before and after.');
     expect(codes(planUndo(source(), survey(), NOW))).not.toContain('ok DISKS_KEPT');
   });

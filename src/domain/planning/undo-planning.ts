@@ -75,7 +75,7 @@ export function undoStaleness(plan: Pick<UndoPlanBody, 'basis'>, survey: UndoSur
 
 function returnedVolumes({ wayBack }: UndoSource, survey: UndoSurvey): readonly ReturnedVolume[] {
   const { present, writtenBytes } = survey;
-  const staying = unchangedTargets(survey);
+  const staying = unchangedDisks(survey).map(({ target }) => target);
   const targets = new Set([...(present?.disks ?? []).map(({ target }) => target), ...wayBack.volumes.map(({ target }) => target)]);
   return [...targets].sort().map((target) => {
     const presentPath = present?.disks.find((disk) => disk.target === target)?.path ?? null;
@@ -89,14 +89,15 @@ function returnedVolumes({ wayBack }: UndoSource, survey: UndoSurvey): readonly 
 }
 
 /** Disks that the run has left as they were. */
-const unchangedTargets = ({ wayBack }: UndoSurvey): readonly string[] => (wayBack?.unchanged ?? []).map(({ target }) => target);
+const unchangedDisks = ({ wayBack }: UndoSurvey): readonly { readonly target: string; readonly path: string }[] => wayBack?.unchanged ?? [];
 
 const stays = ({ presentPath, returnsToPath }: ReturnedVolume): boolean => presentPath !== null && presentPath === returnsToPath;
 
 function unchangedFindings(survey: UndoSurvey): readonly Finding[] {
   const { present } = survey;
   if (present === null) return [];
-  const staying = unchangedTargets(survey);
+  const unchanged = unchangedDisks(survey);
+  const staying = unchanged.map(({ target }) => target);
   const detached = staying.filter((target) => !present.disks.some((disk) => disk.target === target));
   return [
     ...(staying.length === 0
@@ -117,7 +118,7 @@ function unchangedFindings(survey: UndoSurvey): readonly Finding[] {
             severity: 'block' as const,
             message: `${detached.join(', ')} ${detached.length === 1 ? 'was' : 'were'} kept by that run, and the server has ${detached.length === 1 ? 'it' : 'them'} no more: another server may use the file.`,
             remedy: 'Attach it again under the same target, then plan again.',
-            evidence: (survey.wayBack?.unchanged ?? []).filter(({ target }) => detached.includes(target)).map(({ target, path }) => `${target} ${path}`),
+            evidence: unchanged.filter(({ target }) => detached.includes(target)).map(({ target, path }) => `${target} ${path}`),
           },
         ]),
   ];
@@ -230,8 +231,9 @@ function describeLosses({ wayBack }: UndoSource, volumes: readonly ReturnedVolum
         ];
   if (wentLiveAt === null) return notUndone;
   const written = returned
-    .filter(({ writtenBytes }) => writtenBytes !== null && writtenBytes > 0)
-    .map(({ target, writtenBytes }) => `${formatBytes(writtenBytes ?? 0)} to ${target}`);
+    .map(({ target, writtenBytes }) => ({ target, bytes: writtenBytes ?? 0 }))
+    .filter(({ bytes }) => bytes > 0)
+    .map(({ target, bytes }) => `${formatBytes(bytes)} to ${target}`);
   const counted = written.length === 0 ? '' : ` QEMU counts ${written.join(', ')} since the server was started.`;
   return [
     `Everything written${staying.length === 0 ? '' : ` to ${returned.map(({ target }) => target).join(', ')}`} since it went live at ${wentLiveAt} (${describeAge(wentLiveAt, now)} ago) is not in the server after the undo.${counted}`,
