@@ -24,6 +24,8 @@ export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/', 'docs/', 'reports/', '.stryker-tmp*/'] },
   eslint.configs.recommended,
   ...tseslint.configs.recommended,
+  // What does not fit on one line has braces.
+  { rules: { curly: ['error', 'multi-line'] } },
   {
     files: ['**/*.ts'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -17,20 +17,10 @@ import { tightRoom } from '../src/guests/files/room';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
 import { dataSetTag, recoveryPointTag, type DataRepository } from '../src/repositories/data/data-repository';
-import {
-  compareNow,
-  databaseIn,
-  dumpDirectory,
-  factsOf,
-  fetchDirectory,
-  filesOrDatabase,
-  guestOf,
-  listHeld,
-  requireHeld,
-  type PostgresqlItem,
-} from './data-work';
+import { compareNow, databaseIn, dumpDirectory, factsOf, fetchDirectory, filesOrDatabase, listHeld, type PostgresqlItem } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
+import { guestOf, requireHeld } from './server-of-run';
 
 const AGENT_TIMEOUT_MS = 30_000;
 /** A declared program may stop and start services. */
@@ -207,9 +197,7 @@ export class DataCalls implements DataActivities {
       await requireHeld(this.deps, input);
       return filesOrDatabase<Promise<{ readonly leftBehind?: string }>>(item, {
         files: async ({ content }) => {
-          const [first, ...others] = content.paths;
-          if (first === undefined) return {};
-          const { ours, strange } = await findStagingDirectories(agent, { paths: [first, ...others], runId: input.runId }, { signal });
+          const { ours, strange } = await findStagingDirectories(agent, { paths: content.paths, runId: input.runId }, { signal });
           const { kept } = await abandonFiles(agent, input.runId, ours, { signal });
           if (strange.length > 0) throw notOurs(strange);
           return leftBehind(filesLeftBehind(kept));
@@ -227,9 +215,7 @@ export class DataCalls implements DataActivities {
       await filesOrDatabase(item, {
         // A directory with a journal is the way back; one without was only fetched into.
         files: async ({ content }) => {
-          const [first, ...others] = content.paths;
-          if (first === undefined) return;
-          const search = { paths: [first, ...others] as const, runId: input.runId };
+          const search = { paths: content.paths, runId: input.runId };
           const placed = new Set(await findStaging(agent, search, { signal }));
           const fetched = (await findStagingDirectories(agent, search, { signal })).ours.filter((directory) => !placed.has(directory));
           await abandonFiles(agent, input.runId, fetched, { signal });

@@ -1,4 +1,5 @@
 import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, SavedData } from '../src/contracts/activities';
+import type { DataContent } from '../src/contracts/data';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
@@ -23,13 +24,12 @@ import {
   fetchedDumps,
   fetchTarget,
   filesOrDatabase,
-  guestOf,
   inGuest,
-  requireHeld,
   type FilesItem,
   type PostgresqlItem,
 } from './data-work';
 import type { ActivityDependencies } from './dependencies';
+import { guestOf, requireHeld } from './server-of-run';
 
 /** Long work on data in the guest; see `DataTransferActivities`. */
 export class DataTransfers implements DataTransferActivities {
@@ -48,6 +48,10 @@ export class DataTransfers implements DataTransferActivities {
 
   saveDataSet(input: RunInput, { recoveryPointId, dataSet }: DataBackupItem, dumped: DumpedData | null): Promise<SavedData> {
     return inGuest(this.deps, input.runId, `save:${dataSet.name}`, async (work) => {
+      const saving =
+        dataSet.kind === 'files'
+          ? { paths: dataSet.paths, excludes: dataSet.excludes }
+          : { paths: [requireDumped(dataSet.name, dumped).content.directory] as const, excludes: [] };
       const agent = await guestOf(this.deps, input);
       const repository = await this.deps.dataRepository();
       await repository.requireRoom();
@@ -58,8 +62,7 @@ export class DataTransfers implements DataTransferActivities {
         agent,
         {
           access,
-          paths: dataSet.kind === 'files' ? dataSet.paths : [dumped?.content.directory ?? dumpDirectory(dataSet, input.runId)],
-          excludes: dataSet.kind === 'files' ? dataSet.excludes : [],
+          ...saving,
           tags,
           host: input.serverId,
           runId: input.runId,
@@ -82,7 +85,8 @@ export class DataTransfers implements DataTransferActivities {
         throw isModosuError(full) && full.code === 'NOT_ENOUGH_SPACE' ? full : error;
       });
       const { snapshotId, files, totalBytes, addedBytes, problems, restic: resticVersion } = saved;
-      const content = dumped?.content ?? { kind: 'files' as const, paths: dataSet.kind === 'files' ? dataSet.paths : [], files, totalBytes, problems };
+      const content: DataContent =
+        dataSet.kind === 'files' ? { kind: 'files', paths: dataSet.paths, files, totalBytes, problems } : requireDumped(dataSet.name, dumped).content;
       return { snapshotId, pointInTime, content, totalBytes, addedBytes, resticVersion };
     });
   }
@@ -195,9 +199,7 @@ export class DataTransfers implements DataTransferActivities {
     plannedReplaced: number | null,
     work: GuestWork,
   ): Promise<Placed> {
-    const [first, ...others] = item.content.paths;
-    if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
-    const begun = await findStaging(agent, { paths: [first, ...others], runId: input.runId }, work);
+    const begun = await findStaging(agent, { paths: item.content.paths, runId: input.runId }, work);
     const { parts, digest, conflicts, unnameable, truncated, replacedFiles } = await compareNow(agent, repository, input.serverId, item, work);
     if (begun.length === 0) requireAsPlanned({ plannedReplaced, replacedFiles, truncated });
     // People work in the guest meanwhile: what has changed since it was fetched is compared and fetched again. Where placing has begun, its journal rules.
@@ -239,4 +241,9 @@ export class DataTransfers implements DataTransferActivities {
 /** What the guest has kept, before it is a record. */
 interface Placed extends Omit<PlacedData, 'record'> {
   readonly kept: KeptDataRecord['kept'];
+}
+
+function requireDumped(dataSet: string, dumped: DumpedData | null): DumpedData {
+  if (dumped === null) throw new ModosuError('INTERNAL', `Nothing was dumped of the data set "${dataSet}".`);
+  return dumped;
 }

@@ -11,7 +11,7 @@ import type {
   SnapshotEntry,
 } from '../src/contracts/data';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
-import type { DataRestoreItem, RunInput } from '../src/contracts/workflows';
+import type { DataRestoreItem } from '../src/contracts/workflows';
 import { canonicalJson } from '../src/domain/canonical-json';
 import { compareFiles, type FileComparison } from '../src/domain/planning/file-comparison';
 import { MAX_FACTS_BYTES, parseFacts } from '../src/domain/postgresql/facts';
@@ -22,14 +22,12 @@ import { PostgresqlInGuest } from '../src/guests/postgresql/postgresql-in-guest'
 import type { Postgresql } from '../src/guests/postgresql/postgresql';
 import type { DataRepository } from '../src/repositories/data/data-repository';
 import { sha256Of } from '../src/system/sha256';
-import { CopyProgress } from './copy-progress';
+import { ProgressRows } from './progress-rows';
 import type { ActivityDependencies } from './dependencies';
-import { cancellation } from './heartbeat';
-import { fenceOf, serverRef } from './host-activities';
+import { whileAlive } from './heartbeat';
 
 /** What calls about data have in common. */
 
-const HEARTBEAT_MS = 5_000;
 /** Nobody lists more of a snapshot or a guest for one restore. */
 const MAX_ENTRIES = 2_000_000;
 
@@ -47,24 +45,6 @@ export function filesOrDatabase<T>(item: DataRestoreItem, take: { readonly files
   if (dataSet.kind === 'postgresql' && content.kind === 'postgresql' && selection.kind === 'postgresql') return take.database(item as PostgresqlItem);
   throw new ModosuError('DATA_NOT_IN_RECOVERY_POINT', `Recovery point ${item.recoveryPointId} does not hold what the plan wants from it.`);
 }
-
-/** Whoever runs programs in the guest of a server: its agent, or SSH where that is declared. */
-export async function guestOf(
-  deps: ActivityDependencies,
-  { hypervisor, uuid, serverName, serverId }: Pick<RunInput, 'hypervisor' | 'uuid' | 'serverName' | 'serverId'>,
-): Promise<GuestAgent> {
-  const server = { uuid, name: serverName };
-  const agent = (await deps.hypervisor(hypervisor)).guestAgent(server);
-  const { ssh } = (await deps.catalog.getServer(serverId)).protection;
-  return ssh === null ? agent : deps.overSsh(agent, server, ssh);
-}
-
-/**
- * Asked right before data in a guest is changed, whatever was asked before: a worker that comes back to life, or a workflow that somebody has reset, must not
- * write into a server that another run holds by now.
- */
-export const requireHeld = async (deps: ActivityDependencies, input: RunInput): Promise<void> =>
-  (await deps.hypervisor(input.hypervisor)).requireFence(serverRef(input), fenceOf(input));
 
 export const databaseIn = (agent: GuestAgent, dataSet: PostgresqlDataSet, runId: string): Postgresql => new PostgresqlInGuest(agent, dataSet, runId);
 
@@ -110,12 +90,10 @@ export async function compareNow(
   { snapshotId, content, selection }: FilesItem,
   work: GuestWork,
 ): Promise<FileComparison & { readonly digest: string; readonly truncated: boolean; readonly problems: readonly string[] }> {
-  const [first, ...others] = content.paths;
-  if (first === undefined) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', 'The recovery point names no path.');
-  const selected = selection.paths.length > 0 ? selection.paths : content.paths;
-  const [head = first, ...tail] = selected;
+  const [head, ...tail] = selection.paths;
+  const selected = head === undefined ? content.paths : ([head, ...tail] as const);
   const entries = await listHeld(repository, serverId, snapshotId, selected, content.paths, work.signal);
-  const live = await listLive(agent, { paths: selection.paths.length > 0 ? [head, ...tail] : [first, ...others] }, work);
+  const live = await listLive(agent, { paths: selected }, work);
   const compared = compareFiles(entries, live, { declared: content.paths, selected: selection.paths, replace: selection.replace });
   const parts = compared.parts.map(({ base, added, replaced }) => ({ base, added: added.map(({ path }) => path), replaced: replaced.map(({ path }) => path) }));
   const digest = sha256Of(canonicalJson(parts));
@@ -126,26 +104,14 @@ export async function compareNow(
  * Long work in a guest: heartbeats, rows for people, and the cancellation that Temporal asked for. What hangs in the guest is noticed by whoever runs it
  * there (an agent that is silent for two minutes); lists of large trees, on either side, report nothing for longer than a heartbeat may stay away.
  */
-export async function inGuest<T>(deps: ActivityDependencies, runId: string, stepKey: string, work: (work: Required<GuestWork>) => Promise<T>): Promise<T> {
+export function inGuest<T>(deps: ActivityDependencies, runId: string, stepKey: string, work: (work: Required<GuestWork>) => Promise<T>): Promise<T> {
   const activity = Context.current();
-  const progress = new CopyProgress(deps, runId);
-  const timer = setInterval(() => activity.heartbeat(), HEARTBEAT_MS);
-  try {
+  const rows = new ProgressRows(deps, runId);
+  const onProgress: Required<GuestWork>['onProgress'] = (seen) => {
     activity.heartbeat();
-    return await work({
-      signal: activity.cancellationSignal,
-      onProgress: (seen) => {
-        activity.heartbeat();
-        if (seen.totalBytes > 0) progress.see(stepKey, seen, Date.now());
-      },
-    });
-  } catch (thrown) {
-    if (activity.cancellationSignal.aborted) throw cancellation(activity);
-    throw thrown;
-  } finally {
-    clearInterval(timer);
-    await progress.written();
-  }
+    if (seen.totalBytes > 0) rows.see(stepKey, seen, Date.now());
+  };
+  return whileAlive((signal) => work({ signal, onProgress })).finally(() => rows.written());
 }
 
 /** Access for the guest. Locks of a restic that was killed are in nobody's way. */

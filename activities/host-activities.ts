@@ -1,15 +1,13 @@
 import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest, UndoSource } from '../src/contracts/activities';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
-import type { Fence, ServerInspection, ServerRef } from '../src/contracts/server';
-import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
+import type { ServerInspection, ServerRef } from '../src/contracts/server';
+import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
 import { backupSubject, requireSameDefinition, storedBytes } from '../src/domain/planning/backup-rules';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
-
-export const fenceOf = (input: Pick<RunInput, 'runId' | 'fencingToken'>): Fence => ({ runId: input.runId, token: input.fencingToken });
-export const serverRef = (input: Pick<RunInput, 'uuid' | 'serverName'>): ServerRef => ({ uuid: input.uuid, name: input.serverName });
+import { fenceOf, serverRef } from './server-of-run';
 
 /** Calls to one hypervisor and its image repositories that change no server; see `HostActivities`. */
 export class HostCalls implements HostActivities {

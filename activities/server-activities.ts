@@ -6,11 +6,10 @@ import type { HealthCheck } from '../src/contracts/protection';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
 import { checkHealth } from '../src/guests/health-checks';
-import { guestOf } from './data-work';
 import type { ActivityDependencies } from './dependencies';
 import { finalWhen } from './failures';
 import { whileAlive } from './heartbeat';
-import { fenceOf, serverRef } from './host-activities';
+import { fenceOf, guestOf, serverRef } from './server-of-run';
 
 /** How long a guest that was asked to shut down is waited for at least, and at most, before it is believed that it goes on running. */
 const SHUTDOWN_AT_LEAST_MS = 30_000;

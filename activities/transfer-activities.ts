@@ -4,10 +4,10 @@ import { ModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody } from '../src/contracts/plan';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import type { TransferContext } from '../src/hypervisors/hypervisor';
-import { CopyProgress } from './copy-progress';
+import { ProgressRows } from './progress-rows';
 import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
-import { fenceOf, serverRef } from './host-activities';
+import { fenceOf, serverRef } from './server-of-run';
 
 interface Transfer {
   readonly signal: AbortSignal;
@@ -92,7 +92,7 @@ export class Transfers implements TransferActivities {
   private async transfer<T>({ runId }: RunInput, step: 'copy' | 'checksum', work: (transfer: Transfer) => Promise<T>): Promise<T> {
     const activity = Context.current();
     const stop = new AbortController();
-    const progress = new CopyProgress(this.deps, runId);
+    const progress = new ProgressRows(this.deps, runId);
     const rateLimitBytesPerSecond = this.deps.copyRateLimitBytesPerSecond;
     try {
       activity.heartbeat();

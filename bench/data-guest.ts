@@ -103,8 +103,9 @@ export class DataGuest {
       .split(' ')
       .map(Number);
     const { files: wanted, bytes: wantedBytes } = this.written();
-    if (files !== wanted || bytes !== wantedBytes)
+    if (files !== wanted || bytes !== wantedBytes) {
       throw new Error(`${directory} holds ${files} files of ${bytes} bytes, not ${wanted} of ${wantedBytes}: it does not count.`);
+    }
   }
 
   async requireRows(database: string): Promise<void> {

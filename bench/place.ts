@@ -34,8 +34,9 @@ export async function takeThePlace(signal: AbortSignal): Promise<void> {
     );
   }
   const other = await readRecord(BENCH_RECORD);
-  if (other !== null && (await isAlive(other)))
+  if (other !== null && (await isAlive(other))) {
     throw new Error(`Another benchmark (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_BENCH_DIR, MODOSU_BENCH_PORT and MODOSU_BENCH_DOMAIN.`);
+  }
   const stack = await readRecord(STACK_RECORD);
   const until = performance.now() + DRAIN_MS;
   while (stack !== null && (await isAlive(stack))) {

@@ -129,8 +129,9 @@ export class Stack {
       () => this.get<RunView>(`/v1/runs/${id}`),
       ({ state }) => isFinal(state),
     );
-    if (run.state !== 'succeeded' || run.finishedAt === null)
+    if (run.state !== 'succeeded' || run.finishedAt === null) {
       throw new Error(`The ${run.kind} run ${run.state}: ${run.error?.code ?? ''} ${run.error?.message ?? ''}`);
+    }
     // Asking for the state is not part of the run: its own end counts. One clock, one machine.
     return { run, wallSeconds: (Date.parse(run.finishedAt) - askedAt) / 1000 };
   }

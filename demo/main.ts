@@ -279,8 +279,9 @@ async function staysSilent(uuid: string, forMs: number): Promise<boolean> {
 async function takeThePlace(): Promise<void> {
   await refuseForeignDirectory();
   const other = await readRecord(DEMO_RECORD);
-  if (other !== null && (await isAlive(other)))
+  if (other !== null && (await isAlive(other))) {
     throw new Error(`Another demo (process ${other.pid}) uses ${DIRECTORY}. End it, or set MODOSU_DEMO_DIR, MODOSU_DEMO_PORT and MODOSU_DEMO_DOMAIN.`);
+  }
   const stack = await readRecord(STACK_RECORD);
   const until = performance.now() + 90_000;
   while (stack !== null && (await isAlive(stack))) {

@@ -15,8 +15,9 @@ export const strykerPlugins = [
   declareValuePlugin(PluginKind.Ignore, 'sentences', {
     shouldIgnore({ node }) {
       if (node.type === 'StringLiteral' && isSentence(node.value)) return 'a sentence';
-      if (node.type === 'TemplateLiteral' && isSentence(node.quasis.map(({ value }) => value.raw).join('x')) && !node.expressions.some(decides))
+      if (node.type === 'TemplateLiteral' && isSentence(node.quasis.map(({ value }) => value.raw).join('x')) && !node.expressions.some(decides)) {
         return 'a sentence';
+      }
       return undefined;
     },
   }),

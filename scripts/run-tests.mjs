@@ -15,7 +15,7 @@ const TIERS = [
   { name: 'contract', paths: ['test/contract/'], onlyFull: ['test/contract/hostile-agent.spec.ts'], jestArgs: ['--maxWorkers=2'] },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
-  // Guests and installations mostly wait: two at a time. The deaths are alone, because one of them is libvirtd's.
+  // Guests and installations mostly wait: three at a time. The deaths are alone, because one of them is libvirtd's.
   {
     name: 'e2e',
     paths: ['test/e2e/'],
@@ -27,7 +27,7 @@ const TIERS = [
       'test/e2e/data-secrets.spec.ts',
       'test/e2e/data-ssh.spec.ts',
     ],
-    jestArgs: ['--maxWorkers=2'],
+    jestArgs: ['--maxWorkers=3'],
     needsBuild: true,
   },
   { name: 'deaths', paths: ['test/e2e/deaths.spec.ts'], jestArgs: ['--runInBand'], needsBuild: true },

@@ -20,42 +20,51 @@ const PURPOSES = ['demo', 'test', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /**
- * System packages come first, because everything else needs them. Then two rows side by side, each in its order: packages and programs that are fetched and
- * built, and libvirt with its guests.
+ * `first`, in this order: system packages, which everything else needs, and the Temporal CLI, whose building takes all processors: a trial of KVM beside it would prove little. Then the `rows`, side by
+ * side: npm packages, which are mostly waited for, and libvirt with its guests.
  */
 async function missingParts(purpose) {
-  const [parts, guestParts] = [[], []];
+  const [first, npm, guests] = [[], [], []];
   const packages = await missingPackages(packagesFor(purpose));
-  const first =
-    packages.length === 0
-      ? []
-      : [{ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', make: () => installPackages(packages) }];
-  if (npmInstallNeeded(projectRoot)) {
-    parts.push({ what: 'npm packages', how: 'npm ci into node_modules, about 1 min', make: () => installNpmPackages(projectRoot) });
+  if (packages.length > 0) {
+    first.push({ what: `system packages: ${packages.join(' ')}`, how: 'apt-get install, 1 to 2 min', make: () => installPackages(packages) });
   }
-  if (purpose === 'unit') return { first, rows: [parts] };
+  if (npmInstallNeeded(projectRoot)) {
+    npm.push({ what: 'npm packages', how: 'npm ci into node_modules, about 1 min', make: () => installNpmPackages(projectRoot) });
+  }
+  if (purpose === 'unit') return { first, rows: [npm] };
   if ((await findTemporal()) === null) {
-    parts.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
+    first.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
   }
   // The group comes with the packages.
   if (kvmDeviceIsRootOnly() || packages.length > 0) {
-    guestParts.push({
+    guests.push({
       what: '/dev/kvm for the group kvm',
       how: 'where it belongs to root alone',
       make: async () => (kvmDeviceIsRootOnly() ? giveKvmDeviceToItsGroup() : undefined),
     });
   }
   if (packages.length > 0 || !(await libvirtIsReady())) {
-    guestParts.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
+    guests.push({ what: 'libvirt does not run', how: 'started', make: async () => ((await libvirtIsReady()) ? undefined : startLibvirt()) });
   }
-  const guests = missingGuestsFor(purpose);
-  if (guests.length > 0) {
-    guestParts.push({ what: `guest images: ${guests.join(', ')}`, how: `built into ${cacheDir}/guests, about 1 min`, make: () => makeGuests(guests) });
+  const images = missingGuestsFor(purpose);
+  if (images.length > 0) {
+    guests.push({ what: `guest images: ${images.join(', ')}`, how: `built into ${cacheDir}/guests, about 1 min`, make: () => makeGuests(images) });
   }
   if (acceleratorIsUnknown(purpose)) {
-    guestParts.push({ what: 'whether KVM works here', how: 'tried with a guest, at most 30 s', make: () => tryAccelerator(purpose) });
+    guests.push({ what: 'whether KVM works here', how: 'tried with a guest, at most 30 s', make: () => tryAccelerator(purpose) });
   }
-  return { first, rows: [parts, guestParts] };
+  return { first, rows: [npm, guests] };
+}
+
+/** Each row to its end, or to its first failure: what the others have made is there at the next start. Throws what went wrong, all of it. */
+async function makeSideBySide(rows) {
+  const failures = (await Promise.allSettled(rows.map(makeInOrder))).flatMap(({ status, reason }) => (status === 'rejected' ? [reason] : []));
+  if (failures.length === 0) return;
+  if (failures.length === 1 || !failures.every((failure) => failure instanceof SetupStopped)) {
+    throw failures.find((failure) => !(failure instanceof SetupStopped)) ?? failures[0];
+  }
+  throw new SetupStopped(failures.map(({ message }) => message).join('\n\n'));
 }
 
 async function makeInOrder(parts) {
@@ -77,9 +86,7 @@ async function setUp(purpose) {
     say(`Setting up for ${purpose}. Missing, and what will be done:`);
     for (const { what, how } of parts) say(`  - ${what} (${how})`);
     await makeInOrder(first);
-    // A row that fails does not cut the other one short: what that has made is there at the next start.
-    const failed = (await Promise.allSettled(rows.map(makeInOrder))).find(({ status }) => status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await makeSideBySide(rows);
   }
   if (purpose !== 'unit') sayHowGuestsRun();
   say(parts.length === 0 ? `Set-up for ${purpose}: everything is there.` : `Set-up for ${purpose} done in ${duration(Date.now() - startedAt)}.`);

@@ -66,8 +66,9 @@ async function saveOne(book: Runbook, calls: Calls, input: BackupDataInput, item
     });
   } finally {
     // What "before" has stopped must not stay stopped, whatever became of the data, or of the program itself: it may have done half of its work.
-    if (dataSet.after !== null)
+    if (dataSet.after !== null) {
       await book.uninterrupted(() => book.step(`after:${name}`, { do: () => data.runDataHook(input, item, 'after'), detail: (ended) => ended }));
+    }
     if (dataSet.kind === 'postgresql') {
       spool = await book.uninterrupted(() => discardSpool(calls, input, dataSet));
       if (spool.leftBehind === undefined) book.settle(`dump:${name}`);

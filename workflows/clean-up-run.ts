@@ -117,10 +117,11 @@ async function afterDataBackup(input: BackupDataInput, calls: Calls, trace: RunT
     const [first] = dataSetSteps(dataSet);
     // What "before" has stopped must not stay stopped.
     const isOwed = dataSet.after !== null && first !== undefined && begun(trace, first.key) && !succeeded(trace, `after:${dataSet.name}`);
-    if (isOwed)
+    if (isOwed) {
       await calls.data
         .runDataHook(input, item, 'after')
         .catch((thrown: unknown) => problems.push(`The program after "${dataSet.name}" did not do its work: ${summarise(thrown).message}`));
+    }
     const { leftBehind: left } = await discardSpool(calls, input, dataSet);
     if (left !== undefined) problems.push(`What it had spooled for "${dataSet.name}" is still in the guest: ${left}`);
   }

@@ -15,16 +15,17 @@ export async function confirmRestore(input: ConfirmInput): Promise<RunResult> {
     await takeServer(book, calls, input);
     // Half a deletion helps nobody: a cancel comes before, or too late.
     await book.uninterrupted(async () => {
-      if (data == null)
+      if (data == null) {
         await book.step('remove', {
           do: () => calls.server.discardKept(input),
           detail: ({ deleted }) => ({ deleted: deleted.length, files: deleted.join(', ') }),
         });
-      else
+      } else {
         await book.step('remove', {
           do: () => calls.data.discardKeptData(input, data),
           detail: () => ({ dataSet: data.dataSet.name, keptBytes: data.kept.keptBytes }),
         });
+      }
       await book.step('record', { do: () => catalogue.closeWayBack(input.runId, input.ofRunId) });
       book.settle('fence');
       await book.step('release', { do: () => giveServerBack(calls, input), detail: (returned) => returned });

@@ -3,11 +3,11 @@ import type { DataBackupItem, RestoreDataInput, RunResult } from '../src/contrac
 import { hasStep } from '../src/contracts/step-keys';
 import { catalogue, type Calls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
-import { discardSpool, leftBehind, notesDetail, placedDetail, takeDataBack } from './runbook/data';
+import { discardSpool, keptInGuest, leftBehind, notesDetail, placedDetail, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
 import { itemOf, loadPlanOf, replacedFilesIn, requireStillPossible } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { giveServerBack, takeServer } from './runbook/server';
+import { giveServerBack, secondsSince, takeServer } from './runbook/server';
 
 /**
  * Brings data back into a running server, forward only unless more was asked for. What is fetched lies beside what is in use until it is complete and
@@ -40,26 +40,23 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
       undo: () => leftBehind(data.discardFetched(input, item)),
       detail: ({ bytes }) => ({ bytes }),
     });
-    if (hasStep(plan.steps, 'load'))
+    if (hasStep(plan.steps, 'load')) {
       await book.step('load', {
         do: () => dataTransfer.loadData(input, item, 'load', 'running').catch(markDamage),
         undo: () => undoData.takeDataBack(input, item),
         detail: ({ notes }) => notesDetail(notes),
       });
+    }
     await book.step('place', {
       do: async () => {
         const placed = await dataTransfer.placeData(input, item, fetched, 'place', replacedFilesIn(plan));
-        await catalogue.openWayBack(
-          input.runId,
-          { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: placed.record },
-          plan.before,
-        );
+        await catalogue.openWayBack(input.runId, keptInGuest(placed.record), plan.before);
         return placed;
       },
       undo: () => takeDataBack(calls, input, item),
       detail: placedDetail,
     });
-    const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
+    const recoverySeconds = secondsSince(input.acceptedAt);
     book.result({ recoveryPointId: item.recoveryPointId, recoverySeconds, lostSeconds: plan.loss.seconds });
     // It is in place, and people use it: a cancel comes too late.
     book.settleAll();

@@ -8,7 +8,7 @@ import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { attachOldDisk, giveServerBack, isOn, revertSwap, stopServer, takeServer, wayToStop } from './runbook/server';
+import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -21,7 +21,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     const { host, server, transfer, undo } = calls;
     const plan = await loadPlanOf('server', input);
     await book.announce(plan.steps);
-    await book.step('check', { do: () => surveyAsPlanned(plan, calls), detail: describeSurvey });
+    await book.step('check', { do: () => surveyAsPlanned(plan, calls), detail: surveyDetail });
 
     await takeServer(book, calls, input);
 
@@ -35,7 +35,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
 
     // Copying may have taken hours: how the server is stopped depends on how it is now.
-    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, calls), detail: describeSurvey });
+    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, calls), detail: surveyDetail });
     if (present !== null) await stopServer(book, calls, input, { how: wayToStop(present), wasOn: isOn(present) });
     await book.step('swap', {
       do: async () => {
@@ -57,7 +57,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     for (const disk of plan.oldDisks ?? []) {
       await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }
-    const recoverySeconds = Math.round((Date.now() - Date.parse(input.acceptedAt)) / 100) / 10;
+    const recoverySeconds = secondsSince(input.acceptedAt);
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds, ...(plan.loss === undefined ? {} : { lostSeconds: plan.loss.seconds }) });
 
     // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
@@ -96,11 +96,6 @@ async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls): Promise<
   requireUnchanged(staleness(plan, survey), 'Nothing was replaced.');
   return survey;
 }
-
-const describeSurvey = ({ present }: RestoreSurvey) => ({
-  powerState: present?.powerState ?? 'gone',
-  agent: present?.agent.state ?? 'gone',
-});
 
 /**
  * The second half: data that was saved after the image, into the restored server in its quarantine. What it replaces there is the image's own, older data: it

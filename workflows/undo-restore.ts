@@ -5,10 +5,10 @@ import { stateNow } from '../src/domain/planning/restore-planning';
 import { undoStaleness } from '../src/domain/planning/undo-planning';
 import { hasStep } from '../src/contracts/step-keys';
 import { catalogue, type Calls } from './runbook/activities';
-import { notesDetail } from './runbook/data';
+import { keptInGuest, notesDetail } from './runbook/data';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { giveServerBack, isOn, revertSwap, stopServer, takeServer, wayToStop } from './runbook/server';
+import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /**
  * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be
@@ -21,7 +21,7 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
     await book.announce(plan.steps);
     const { data } = plan;
     if (data != null) return returnData(book, calls, input, plan, data.record);
-    const { present } = await book.step('check', { do: () => surveyAsPlanned(plan, calls, input), detail: describeSurvey });
+    const { present } = await book.step('check', { do: () => surveyAsPlanned(plan, calls, input), detail: surveyDetail });
 
     await takeServer(book, calls, input);
 
@@ -59,12 +59,7 @@ async function returnData(book: Runbook, calls: Calls, input: UndoInput, plan: U
     await book.step('return', {
       do: async () => {
         const returned = await dataTransfer.returnData(input, record);
-        await catalogue.takeWayBack(
-          input.runId,
-          input.ofRunId,
-          { wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data: returned.record },
-          plan.before,
-        );
+        await catalogue.takeWayBack(input.runId, input.ofRunId, keptInGuest(returned.record), plan.before);
         return returned;
       },
       detail: ({ record: { kept }, notes }) => ({ keptBytes: kept.keptBytes, ...notesDetail(notes) }),
@@ -79,5 +74,3 @@ async function surveyAsPlanned(plan: UndoPlanBody, { host }: Calls, input: UndoI
   requireUnchanged(undoStaleness(plan, survey), 'Nothing was changed.');
   return survey;
 }
-
-const describeSurvey = ({ present }: UndoSurvey) => ({ powerState: present?.powerState ?? 'gone', agent: present?.agent.state ?? 'gone' });

@@ -39,6 +39,7 @@ export async function tryAccelerator(purpose) {
 }
 
 export function sayHowGuestsRun() {
-  if (knownAccelerator() === 'qemu')
+  if (knownAccelerator() === 'qemu') {
     say('Virtual servers of demo, tests and benchmark run under emulation: KVM cannot be used here. Slower, otherwise the same.');
+  }
 }

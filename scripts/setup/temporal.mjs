@@ -37,8 +37,9 @@ export async function makeTemporal() {
     async () => {
       const go = await findGo();
       const made = go === null ? await download(scratch) : await build(go, scratch).catch((error) => downloadAfter(error, scratch));
-      if (!(await isTemporal(made)))
+      if (!(await isTemporal(made))) {
         throw new SetupStopped(`${made} does not answer as a Temporal CLI.\nWhat to do: install it by hand and set MODOSU_TEMPORAL_CLI to its path.`);
+      }
       chmodSync(made, 0o755);
       mkdirSync(directory, { recursive: true, mode: 0o755 });
       chmodSync(directory, 0o755);
@@ -103,8 +104,9 @@ async function download(scratch) {
     (onLine) => run(process.execPath, ['-e', script, scratch, `v${temporalVersion}`], { cwd: projectRoot, onLine, timeoutMs: 5 * 60_000 }),
   );
   const file = readdirSync(scratch).find((name) => name.startsWith('temporal'));
-  if (file === undefined || !existsSync(join(scratch, file)))
+  if (file === undefined || !existsSync(join(scratch, file))) {
     throw new SetupStopped('The SDK left no Temporal CLI.\nWhat to do: install it and set MODOSU_TEMPORAL_CLI to its path.');
+  }
   chmodSync(join(scratch, file), 0o755);
   return join(scratch, file);
 }

@@ -3,8 +3,8 @@ import { storableText } from '../audit/storable';
 import type { ErrorCode } from '../contracts/error-codes';
 import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
 import { newId } from '../contracts/ids';
-import type { PlanBody, PlanScenario, PlanState } from '../contracts/plan';
 import type { RunKind } from '../contracts/run';
+import { RUN_KIND_OF, type PlanBody, type PlanScenario, type PlanState } from '../contracts/plan';
 import type { BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
 import { sha256Of } from '../system/sha256';
 import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
@@ -62,8 +62,7 @@ export interface PlanForAcceptance {
   readonly runId: string | null;
 }
 
-const KIND_OF_SCENARIO = { server: 'restore-server', data: 'restore-data', undo: 'undo' } as const satisfies Record<PlanScenario, RunKind>;
-export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'restore-data' | 'undo' => KIND_OF_SCENARIO[scenario];
+export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'restore-data' | 'undo' => RUN_KIND_OF[scenario];
 
 export interface UsablePlan {
   readonly body: PlanBody;
@@ -86,8 +85,9 @@ export function requireUsablePlan(
     throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
   }
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
-  if (plan.state === 'failed')
+  if (plan.state === 'failed') {
     throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
+  }
   if (plan.state === 'used') {
     const runId = plan.runId ?? '';
     throw new ModosuError('PLAN_ALREADY_USED', `Plan ${plan.id} was carried out by run ${runId}.`, { context: { ...context, runId } });

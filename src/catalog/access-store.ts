@@ -1,6 +1,7 @@
 import { MoreThan } from 'typeorm';
 import { verifyAuditChain } from '../audit/audit-chain';
 import { ModosuError } from '../contracts/errors';
+import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
 import type { Catalog, TokenRecord } from './catalog';
 import { readSequenceCursor, rowsToRead, sequenceCursor, toPage } from './cursor';
@@ -98,6 +99,6 @@ const endedBy = (row: TokenRow, revocation: TokenRevocationRow | null): TokenRow
 };
 
 export const tokenNotFound = (tokenId: string): ModosuError =>
-  new ModosuError('TOKEN_NOT_FOUND', `There is no token "${tokenId.slice(0, 128)}".`, { context: { tokenId: tokenId.slice(0, 128) } });
+  new ModosuError('TOKEN_NOT_FOUND', `There is no token ${quoted(tokenId)}.`, { context: { tokenId: tokenId.slice(0, 128) } });
 
 export const isExpired = ({ expiresAt }: Pick<TokenRow, 'expiresAt'>, now: Date): boolean => expiresAt !== null && expiresAt.getTime() <= now.getTime();

@@ -1,11 +1,11 @@
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
-import { isModosuError, ModosuError } from '../contracts/errors';
-import { isFinal } from '../contracts/run';
+import { isModosuError } from '../contracts/errors';
+import { mustBeDecided } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
 import type { Database } from './database';
-import { RunDecisionEntity, RunEntity, type RunRow } from './entities';
-import { lockRun, requireRun, runFinished } from './run-store';
+import { RunDecisionEntity, RunEntity } from './entities';
+import { lockRun, requireRun } from './run-store';
 
 type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButWaiting'>;
 
@@ -18,7 +18,7 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
           // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
           const run = await lockRun(manager, runId);
           const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
-          if (!mustBeDecided(run, request, isDecided)) return;
+          if (!mustBeDecided(run, kind, isDecided)) return;
           const reason = storableText(request.reason);
           await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now() });
           audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });
@@ -48,20 +48,6 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
         return runs.map(({ id, serverId }) => ({ runId: id, serverId }));
       }),
   };
-}
-
-/** Whether the decision is still to be written. Throws `RUN_FINISHED`, `RUN_NOT_WAITING`. Pure. */
-export function mustBeDecided(
-  run: Pick<RunRow, 'id' | 'state' | 'waitingFor' | 'cancelRequested'>,
-  { kind }: Pick<DecisionRequest, 'kind'>,
-  isDecided: boolean,
-): boolean {
-  if (isFinal(run.state)) throw runFinished(run);
-  if (isDecided) return false;
-  const context = { runId: run.id, state: run.state };
-  if (run.cancelRequested) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} is being cancelled: it does not go live any more.`, { context });
-  if (run.waitingFor !== kind) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} does not wait for "${kind}".`, { context });
-  return true;
 }
 
 /** The audit's entry for a refused decision, or null when the error is not a refusal. */

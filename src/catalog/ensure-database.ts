@@ -33,8 +33,9 @@ export async function ensureDatabase(options: DatabaseRoles): Promise<void> {
     await ensureRole(client, options.appRole, options.appPassword);
     const database = escapeIdentifier(options.database);
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [options.database]);
-    if (rowCount === 0)
+    if (rowCount === 0) {
       await unlessItExists(client.query(`CREATE DATABASE ${database} OWNER ${escapeIdentifier(options.ownerRole)} ENCODING 'UTF8' TEMPLATE template0`));
+    }
     await client.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
     await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${escapeIdentifier(options.appRole)}`);
   } catch (error) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { In, type EntityManager } from 'typeorm';
 import type { EstateChange } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
 import type { Catalog, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
@@ -62,7 +63,7 @@ export async function serverNames(manager: EntityManager, serverIds: readonly st
 }
 
 export const serverNotFound = (idOrName: string): ModosuError =>
-  new ModosuError('SERVER_NOT_FOUND', `There is no server "${idOrName.slice(0, 128)}" in the catalogue.`, { context: { server: idOrName.slice(0, 128) } });
+  new ModosuError('SERVER_NOT_FOUND', `There is no server ${quoted(idOrName)} in the catalogue.`, { context: { server: idOrName.slice(0, 128) } });
 
 async function readInventory(manager: EntityManager): Promise<Inventory> {
   const hypervisors = await manager.find(HypervisorEntity, { order: { name: 'ASC' } });

@@ -1,9 +1,9 @@
 import { LessThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
+import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
-import type { PlanBody, PlanScenario, RestoreScenario } from '../contracts/plan';
-import type { RecoveryPointKind } from '../contracts/recovery-point';
+import { RECOVERY_POINT_KIND_OF, type PlanBody, type PlanScenario } from '../contracts/plan';
 import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
 import { requireSuitable } from '../domain/planning/recovery-point-choice';
@@ -33,7 +33,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
         const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
         const server = await requireServer(manager, serverId);
-        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), server, KIND_OF[scenario]);
+        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), server, RECOVERY_POINT_KIND_OF[scenario]);
         const asked = planRequest(request);
         await manager.insert(
           RestorePlanEntity,
@@ -114,9 +114,6 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
   };
 }
 
-/** What kind of recovery point a scenario begins with. */
-export const KIND_OF = { server: 'image', data: 'data' } as const satisfies Record<RestoreScenario, RecoveryPointKind>;
-
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
   request.scenario === 'server'
@@ -195,4 +192,4 @@ export const readyDetails = (planId: string, body: PlanBody, hash: string): Read
 });
 
 export const planNotFound = (planId: string): ModosuError =>
-  new ModosuError('PLAN_NOT_FOUND', `There is no plan "${planId.slice(0, 128)}" in the catalogue.`, { context: { planId: planId.slice(0, 128) } });
+  new ModosuError('PLAN_NOT_FOUND', `There is no plan ${quoted(planId)} in the catalogue.`, { context: { planId: planId.slice(0, 128) } });

@@ -1,5 +1,7 @@
 import { In, IsNull, LessThan, Not, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { ModosuError } from '../contracts/errors';
+import { quoted } from '../contracts/text';
+import { runFinished } from '../domain/run-actions';
 import { isFinal } from '../contracts/run';
 import type { Catalog, DispatchableRun } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
@@ -92,12 +94,13 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         );
         if (outcome.state !== 'succeeded') {
           const open = await manager.findBy(RunStepEntity, { runId, state: In(['pending', 'running', 'waiting']) });
-          if (open.length > 0)
+          if (open.length > 0) {
             await manager.upsert(
               RunStepEntity,
               open.map((step) => ({ runId, ...closeStep(step, finishedAt) })),
               ['runId', 'seq'],
             );
+          }
         }
         await manager.delete(ServerLockEntity, { runId });
         audit({
@@ -177,10 +180,7 @@ export async function requireHold(manager: EntityManager, run: Pick<RunRow, 'id'
 }
 
 export const runNotFound = (runId: string): ModosuError =>
-  new ModosuError('RUN_NOT_FOUND', `There is no run "${runId.slice(0, 128)}" in the catalogue.`, { context: { runId: runId.slice(0, 128) } });
-
-export const runFinished = ({ id, state }: Pick<RunRow, 'id' | 'state'>): ModosuError =>
-  new ModosuError('RUN_FINISHED', `Run ${id} has ended already: ${state}.`, { context: { runId: id, state } });
+  new ModosuError('RUN_NOT_FOUND', `There is no run ${quoted(runId)} in the catalogue.`, { context: { runId: runId.slice(0, 128) } });
 
 export const fencedOff = ({ id, state, serverId }: Pick<RunRow, 'id' | 'state' | 'serverId'>): ModosuError =>
   new ModosuError('FENCED_OFF', `Run ${id} (${state}) does not hold its server any more and must not change it.`, { context: { runId: id, serverId } });

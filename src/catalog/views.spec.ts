@@ -18,8 +18,9 @@ describe('progressView', () => {
 
   it('gives a step that has ended neither speed nor standstill', () => {
     const ended: readonly StepState[] = ['succeeded', 'failed', 'skipped', 'undone'];
-    for (const state of ended)
+    for (const state of ended) {
       expect(progressView({ state, progress }, at(60))).toEqual({ ...progress, bytesPerSecond: null, secondsLeft: null, stalledSince: null });
+    }
   });
 
   it('does not blame a step that waits for a person', () => {

@@ -135,8 +135,9 @@ describe('configuration', () => {
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_HOST: '10.0.0.5', MODOSU_DATA_TLS_CERT_FILE: '/c' })).message).toContain('MODOSU_DATA_TLS_KEY_FILE');
       expect(thrownBy(() => loadConfig({ MODOSU_DATA_TLS_KEY_FILE: '/k' })).message).toContain('MODOSU_DATA_TLS_CERT_FILE');
       expect(addressesOf({ ...PORT, ...TLS, MODOSU_DATA_HOST: 'fd00::5' })).toEqual({ url: 'https://[fd00::5]:8000', guestUrl: 'https://[fd00::5]:8000' });
-      for (const MODOSU_DATA_HOST of ['0.0.0.0', '::', '::1'])
+      for (const MODOSU_DATA_HOST of ['0.0.0.0', '::', '::1']) {
         expect(thrownBy(() => loadConfig({ ...TLS, MODOSU_DATA_HOST })).message).toContain('MODOSU_DATA_GUEST_HOST');
+      }
       const everywhere = { ...PORT, ...TLS, MODOSU_DATA_HOST: '0.0.0.0', MODOSU_DATA_GUEST_HOST: 'backup.internal' };
       expect(addressesOf(everywhere)).toEqual({ url: 'https://backup.internal:8000', guestUrl: 'https://backup.internal:8000' });
     });

@@ -51,7 +51,7 @@ export interface DiskDeclaration {
 /** What a files recovery point holds. */
 export interface FilesContent {
   readonly kind: 'files';
-  readonly paths: readonly string[];
+  readonly paths: readonly [string, ...string[]];
   readonly files: number;
   readonly totalBytes: number;
   /** Files that changed or vanished while they were read, or could not be read: restic's own words. Empty for a recovery point that is whole. */

@@ -1,7 +1,7 @@
 import type { ErrorSummary } from './errors';
 import type { DataChange, DataContent, DataSelection, DataSet } from './data';
 import type { HealthCheck } from './protection';
-import type { ImageManifest } from './recovery-point';
+import type { ImageManifest, RecoveryPointKind } from './recovery-point';
 import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
 import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
@@ -9,6 +9,10 @@ import type { DataRestoreItem } from './workflows';
 
 export type RestoreScenario = 'server' | 'data';
 export type PlanScenario = RestoreScenario | 'undo';
+/** What a restore begins with. */
+export const RECOVERY_POINT_KIND_OF = { server: 'image', data: 'data' } as const satisfies Record<RestoreScenario, RecoveryPointKind>;
+/** What carries a plan out. */
+export const RUN_KIND_OF = { server: 'restore-server', data: 'restore-data', undo: 'undo' } as const satisfies Record<PlanScenario, RunKind>;
 export type FindingSeverity = 'ok' | 'warn' | 'step' | 'block' | 'unknown';
 
 /** What a rule or a pre-flight check says in a plan. `block` stops the run. */

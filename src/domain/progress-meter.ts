@@ -15,8 +15,9 @@ export class ProgressMeter {
     // A copy that begins again after a crash starts at zero: its old speed says nothing.
     if (last !== undefined && doneBytes < last.doneBytes) this.samples = [];
     // Only bytes that moved count as movement: adapters repeat their numbers as a sign of life.
-    if (last === undefined || doneBytes !== last.doneBytes)
+    if (last === undefined || doneBytes !== last.doneBytes) {
       this.samples = [...this.samples.filter(({ atMs }) => nowMs - atMs <= WINDOW_MS), { atMs: nowMs, doneBytes }];
+    }
     const movedAtMs = this.samples.at(-1)?.atMs ?? nowMs;
     const updatedAt = new Date(movedAtMs).toISOString();
     const stalled = doneBytes < totalBytes && nowMs - movedAtMs >= STALLED_AFTER_MS;

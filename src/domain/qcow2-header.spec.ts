@@ -1,4 +1,4 @@
-import { judgeQcow2Header, judgeRawStart, MAX_VIRTUAL_SIZE_BYTES, qcow2MetadataRanges, tablePointers, type Qcow2JudgeOptions } from './qcow2-header';
+import { judgeQcow2Header, MAX_VIRTUAL_SIZE_BYTES, qcow2MetadataRanges, tablePointers, type Qcow2JudgeOptions } from './qcow2-header';
 
 const CLUSTER = 65_536;
 const GIB = 1024 ** 3;
@@ -293,8 +293,9 @@ describe('judgeQcow2Header', () => {
     });
 
     it('refuses names that are no text, and odd formats', () => {
-      for (const format of ['', ',raw', 'raw ', 'Raw', 'x'.repeat(33)])
+      for (const format of ['', ',raw', 'raw ', 'Raw', 'x'.repeat(33)]) {
         expect([format, refusedField(image({ extensions: [[0xe2792aca, format]], backing: 'x' }), allowed)]).toEqual([format, 'backing_format']);
+      }
       const noText = image({ extensions: [[0xe2792aca, 'raw']], backing: 'x' });
       noText[120] = 0xff;
       expect(refusedField(noText, allowed)).toBe('backing_format');
@@ -328,34 +329,6 @@ describe('judgeQcow2Header', () => {
       }
     }
     expect(judged).toBeGreaterThan(0);
-  });
-});
-
-describe('judgeRawStart', () => {
-  it('names the format a guessing tool would see', () => {
-    expect(judgeRawStart(image())).toEqual({ resembles: 'qcow2' });
-    expect(judgeRawStart(new TextEncoder().encode('# Disk DescriptorFile\nversion=1'))).toEqual({ resembles: 'vmdk' });
-    expect(judgeRawStart(new TextEncoder().encode('KDMV....'))).toEqual({ resembles: 'vmdk' });
-  });
-
-  it.each([
-    ['QED\u0000', 'qed'],
-    ['COWD', 'vmdk'],
-    ['vhdxfile', 'vhdx'],
-    ['conectix', 'vpc'],
-    ['<<< Oracle', 'vdi'],
-    ['WithoutFreeSpace', 'parallels'],
-    ['WithouFreSpacExt', 'parallels'],
-    ['LUKS\u00ba\u00be', 'luks'],
-    ['KDM', null],
-    ['xKDMV', null],
-    ['LUKS', null],
-  ])('sees in %j: %s', (text, resembles) => expect(judgeRawStart(Uint8Array.from(text, (character) => character.charCodeAt(0)))).toEqual({ resembles }));
-
-  it('finds nothing in a boot sector or in an empty disk', () => {
-    expect(judgeRawStart(new Uint8Array(512))).toEqual({ resembles: null });
-    expect(judgeRawStart(new Uint8Array([0xeb, 0x63, 0x90]))).toEqual({ resembles: null });
-    expect(judgeRawStart(new Uint8Array(0))).toEqual({ resembles: null });
   });
 });
 

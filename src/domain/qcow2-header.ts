@@ -101,36 +101,6 @@ export function judgeQcow2Header(bytes: Uint8Array, options: Qcow2JudgeOptions):
   };
 }
 
-/** What the start of a raw disk looks like when a tool guesses. */
-export interface RawStart {
-  /** Name of the image format whose signature the first bytes carry; null: none known. */
-  readonly resembles: string | null;
-}
-
-/**
- * Looks at the first bytes of a disk that is declared raw. A guest may write anything there, so a signature is no reason to refuse the
- * disk: refusing would let a guest prevent its own backup. It is harmless as long as every tool is told `raw`, and dangerous
- * as soon as one guesses, so it is reported and belongs into a warning.
- */
-export function judgeRawStart(bytes: Uint8Array): RawStart {
-  const found = SIGNATURES.find(({ text }) => text.length <= bytes.length && [...text].every((character, i) => character.charCodeAt(0) === bytes[i]));
-  return { resembles: found?.format ?? null };
-}
-
-const SIGNATURES: readonly { readonly format: string; readonly text: string }[] = [
-  { format: 'qcow2', text: 'QFI\u00fb' },
-  { format: 'qed', text: 'QED\u0000' },
-  { format: 'vmdk', text: 'KDMV' },
-  { format: 'vmdk', text: 'COWD' },
-  { format: 'vmdk', text: '# Disk DescriptorFile' },
-  { format: 'vhdx', text: 'vhdxfile' },
-  { format: 'vpc', text: 'conectix' },
-  { format: 'vdi', text: '<<< ' },
-  { format: 'parallels', text: 'WithoutFreeSpace' },
-  { format: 'parallels', text: 'WithouFreSpacExt' },
-  { format: 'luks', text: 'LUKS\u00ba\u00be' },
-];
-
 /** Offsets a table of the image points to (zero entries left out), for the L1 and the refcount table alike. `null`: an entry that no sound image has. */
 export function tablePointers(table: Uint8Array): readonly number[] | null {
   const view = new DataView(table.buffer, table.byteOffset, table.byteLength);

@@ -117,8 +117,9 @@ describe('the version of restic', () => {
     expect(resticVersion('restic 0.14.0 compiled with go1.19.8 on linux/amd64\n')).toBe('0.14.0');
     expect(resticVersion('restic 0.17.3-dev (compiled manually) compiled with go1.23 on linux/amd64\n')).toBe('0.17.3');
     expect(resticVersion('restic 12.34.56 compiled with go1.23 on linux/amd64\n')).toBe('12.34.56');
-    for (const text of ['it is no restic 0.14.0', '', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14'])
+    for (const text of ['it is no restic 0.14.0', '', 'bash: restic: command not found', 'rustic 0.14.0', 'restic 0.14']) {
       expect(resticVersion(text)).toBeNull();
+    }
   });
   it('has to be 0.14 or newer', () => {
     expect(['0.14.0', '0.14.1', '0.15.0', '0.100.0', '1.0.0'].map(isResticSupported)).not.toContain(false);

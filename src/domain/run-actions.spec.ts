@@ -1,5 +1,5 @@
 import type { RunAction } from '../contracts/run';
-import { allowedRunActions, type RunSituation } from './run-actions';
+import { allowedRunActions, mustBeDecided, type RunSituation } from './run-actions';
 
 const WAITING: RunSituation = {
   state: 'running',
@@ -31,5 +31,22 @@ describe('allowedRunActions', () => {
     ['a backup that has ended', { ...DONE, wayBack: null, isNewestOpen: false }, []],
   ])('%s', (_what, situation, expected) => {
     expect(allowedRunActions(situation)).toEqual(expected);
+  });
+});
+
+describe('mustBeDecided', () => {
+  const run = { id: 'run_1', state: 'running', waitingFor: 'go-live', cancelRequested: false } as const;
+  it('once', () => {
+    expect(mustBeDecided(run, 'go-live', false)).toBe(true);
+    expect(mustBeDecided({ ...run, waitingFor: null }, 'go-live', true)).toBe(false);
+  });
+  it.each([
+    ['has ended', { ...run, state: 'succeeded' }, true, 'RUN_FINISHED', 'Run run_1 has ended already: succeeded.'],
+    ['is being cancelled', { ...run, cancelRequested: true }, false, 'RUN_NOT_WAITING', 'Run run_1 is being cancelled: it does not go live any more.'],
+    ['waits for nothing', { ...run, waitingFor: null }, false, 'RUN_NOT_WAITING', 'Run run_1 does not wait for "go-live".'],
+  ] as const)('not of a run that %s', (_what, other, isDecided, code, message) => {
+    expect(() => mustBeDecided(other, 'go-live', isDecided)).toThrow(
+      expect.objectContaining({ code, message, context: { runId: 'run_1', state: other.state } }),
+    );
   });
 });

@@ -1,4 +1,5 @@
-import { isFinal, type RunAction, type RunView } from '../contracts/run';
+import { ModosuError } from '../contracts/errors';
+import { isFinal, type DecisionKind, type RunAction, type RunView } from '../contracts/run';
 import type { WayBackView } from '../contracts/way-back';
 
 /** What decides which actions a run offers. */
@@ -30,3 +31,20 @@ function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunActio
   if (wayBack.wentLiveAt !== null) actions.push('confirm');
   return actions;
 }
+
+/**
+ * Whether a decision of a person is still to be written down; false: it is, and stands.
+ *
+ * @throws RUN_FINISHED, RUN_NOT_WAITING
+ */
+export function mustBeDecided(run: Pick<RunView, 'id' | 'state' | 'waitingFor' | 'cancelRequested'>, kind: DecisionKind, isDecided: boolean): boolean {
+  if (isFinal(run.state)) throw runFinished(run);
+  if (isDecided) return false;
+  const context = { runId: run.id, state: run.state };
+  if (run.cancelRequested) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} is being cancelled: it does not go live any more.`, { context });
+  if (run.waitingFor !== kind) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} does not wait for "${kind}".`, { context });
+  return true;
+}
+
+export const runFinished = ({ id, state }: Pick<RunView, 'id' | 'state'>): ModosuError =>
+  new ModosuError('RUN_FINISHED', `Run ${id} has ended already: ${state}.`, { context: { runId: id, state } });

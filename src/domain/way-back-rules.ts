@@ -18,8 +18,9 @@ export function requireUndoable(wayBack: WayBackView, open: readonly WayBackView
       context: { runId: newer.runId },
     });
   }
-  if (wayBack.wasGone)
+  if (wayBack.wasGone) {
     throw new ModosuError('WAY_BACK_EMPTY', `The hypervisor did not know ${wayBack.serverName} before run ${wayBack.runId}: there is nothing to go back to.`);
+  }
 }
 
 /** @throws WAY_BACK_NOT_FOUND, WAY_BACK_CLOSED, RUN_NOT_LIVE */

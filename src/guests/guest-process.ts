@@ -89,8 +89,9 @@ async function endProgram(agent: GuestAgent, pid: number, program: string): Prom
   await killInGuest(agent, [pid]);
   const giveUpAt = performance.now() + KILLED_WITHIN_MS;
   while ((await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS })) === null) {
-    if (performance.now() > giveUpAt)
+    if (performance.now() > giveUpAt) {
       throw new ModosuError('AGENT_COMMAND_FAILED', `${program} could not be ended in the guest.`, { context: { program, pid } });
+    }
     await delay(200);
   }
 }
@@ -111,8 +112,9 @@ export async function endLeftovers(agent: GuestAgent, program: string, argument:
     const pids = await processesWith(agent, program, argument, signal);
     if (pids.length === 0) return found;
     found = Math.max(found, pids.length);
-    if (performance.now() > giveUpAt)
+    if (performance.now() > giveUpAt) {
       throw new ModosuError('AGENT_COMMAND_FAILED', `${program} of an earlier attempt could not be ended in the guest.`, { context: { program } });
+    }
     await killInGuest(agent, pids);
     await delay(200);
   }

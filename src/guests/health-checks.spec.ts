@@ -88,20 +88,25 @@ describe('a command', () => {
     expect(message.length).toBeLessThan(450);
   });
 
-  it.each([
-    ['Command guest-exec has been disabled: the command is not allowed'],
-    ['The command guest-exec has been disabled for this instance'],
-    ['The command guest-exec has not been found'],
-  ])('ends at once when the agent forbids programs: %s', async (words) => {
-    const { agent, ran } = agentThat(refusing(`internal error: unable to execute QEMU agent command 'guest-exec': ${words}`));
+  it('ends at once when the agent forbids programs, and says what needs them', async () => {
+    const { agent, ran } = agentThat(new ModosuError('GUEST_COMMAND_FORBIDDEN', 'The guest agent of db01 does not allow guest-exec.'));
     await expect(checkHealth(agent, command, within(60_000))).rejects.toMatchObject({
       code: 'GUEST_COMMAND_FORBIDDEN',
-      message: expect.stringContaining(words),
+      message: expect.stringMatching(/^The health check ".*" runs a program in the guest, and the guest agent forbids that: .* does not allow guest-exec\.$/),
     });
     expect(ran).toHaveLength(1);
   });
 
-  it.each([['GUEST_COMMAND_FORBIDDEN'], ['AGENT_ABSENT'], ['SERVER_GONE'], ['HYPERVISOR_UNREACHABLE']] as const)('hands %s on at once', async (code) => {
+  it('waits for an agent that forbids programs only while its file systems are frozen', async () => {
+    const frozen = refusing('Command guest-exec has been disabled: the agent is in frozen state');
+    const { agent } = agentThat(frozen);
+    await expect(checkHealth(agent, command, within(0))).rejects.toMatchObject({
+      code: 'HEALTH_CHECK_FAILED',
+      message: expect.stringContaining('frozen state'),
+    });
+  });
+
+  it.each([['AGENT_ABSENT'], ['SERVER_GONE'], ['HYPERVISOR_UNREACHABLE']] as const)('hands %s on at once', async (code) => {
     const { agent, ran } = agentThat(new ModosuError(code, 'so it is'));
     await expect(checkHealth(agent, command, within(60_000))).rejects.toMatchObject({ code });
     expect(ran).toHaveLength(1);

@@ -33,9 +33,6 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 const MAX_WORDS = 300;
 const MAX_EVIDENCE = 100;
 
-/** QEMU's agent of every age: switched off, not on the list of allowed ones, or built without. */
-const FORBIDDEN = /guest-exec(-status)? has (been disabled|not been found)/i;
-
 /**
  * Repeats one declared check until it passes, and returns what it has seen in a few words. Changes nothing itself; a declared command runs once per attempt.
  *
@@ -76,7 +73,7 @@ async function attemptOnce(agent: GuestAgent, check: HealthCheck, options: Healt
   } catch (error) {
     options.signal.throwIfAborted();
     if (!isModosuError(error)) throw error;
-    if (error.code === 'AGENT_COMMAND_FAILED' && FORBIDDEN.test(error.message)) {
+    if (error.code === 'GUEST_COMMAND_FORBIDDEN') {
       throw new ModosuError(
         'GUEST_COMMAND_FORBIDDEN',
         `The health check "${check.name}" runs a program in the guest, and the guest agent forbids that: ${cleanWords(error.message, MAX_WORDS)}`,

@@ -7,7 +7,7 @@ import { createRunStarter } from '../temporal/run-starter';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
-import { checkApi, checkControlWorker, checkDatabase, checkDataRepository, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
+import { checkApi, checkControlWorker, checkCatalog, checkDataRepository, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
 import { Adapters, openCatalog, openDataRepository, openTemporal } from './wiring';
 
 /**
@@ -44,8 +44,9 @@ function checkInstallation(config: Config): readonly Check[] {
     const problem = `\`modosu up\` on ${config.stateDirectory} was not stopped cleanly: its process ${endpoints.supervisorPid} is gone.`;
     return [fail('installation', problem, 'Start `modosu up` again: it brings everything back.')];
   }
-  if (endpoints !== null)
+  if (endpoints !== null) {
     return [ok('installation', `\`modosu up\` runs on ${config.stateDirectory} since ${endpoints.startedAt} (process ${endpoints.supervisorPid})`)];
+  }
   if (config.databaseUrl !== null && config.temporalAddress !== null) return [ok('installation', 'PostgreSQL and Temporal by address')];
   return [
     fail(
@@ -65,9 +66,9 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
   }
   const catalog = openCatalog(databaseUrl, log);
   try {
-    const database = await checkDatabase(catalog);
-    const answers = database.every(({ state }) => state === 'ok');
-    return [...database, ...(await checkRuns(config, answers ? catalog : null))];
+    const found = await checkCatalog(catalog);
+    const answers = found.every(({ state }) => state === 'ok');
+    return [...found, ...(await checkRuns(config, answers ? catalog : null))];
   } finally {
     // A connection that hangs is not waited for: what it would have told stands in the report as missing.
     void catalog.close().catch(() => undefined);

@@ -124,9 +124,9 @@ async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: ()
   } catch (thrown) {
     const error = toModosuError(thrown);
     if (error.code === 'TEMPORAL_UNAVAILABLE' || error.code === 'CATALOG_UNAVAILABLE') throw thrown;
-    if (error.code === 'SERVER_BUSY')
+    if (error.code === 'SERVER_BUSY') {
       log.warn({ ...ids, holder: error.context.runId ?? null }, "accepted run waits: the server's workflow still belongs to another run");
-    else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
+    } else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
   }
 }
 

@@ -384,8 +384,9 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const [failed] = (await catalog.getRun(runId)).steps;
       advance(60_000);
       const undo = { undone: false, undoProblem: 'the directory is not there' };
-      for (let times = 0; times < 2; times += 1)
+      for (let times = 0; times < 2; times += 1) {
         await catalog.recordStep(runId, { ...step, state: 'failed', detail: { source: '/a', ...undo }, error: FAILED });
+      }
       expect((await catalog.getRun(runId)).steps).toEqual([{ ...failed, detail: { source: '/a', ...undo } }]);
       expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.failed', 'step.detail']);
       const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });

@@ -171,8 +171,9 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         const read = (path: string, maxBytes = 6) => repository.read(serverId, taken.snapshotId, path, { maxBytes });
         await expect(read(`${taken.root}/a.txt`)).resolves.toEqual(Buffer.from('hello\n'));
         await expect(read(`${taken.root}/sub/empty`)).resolves.toEqual(Buffer.alloc(0));
-        for (const path of [`${taken.root}/sub`, `${taken.root}/absent`, taken.root])
+        for (const path of [`${taken.root}/sub`, `${taken.root}/absent`, taken.root]) {
           await expect(read(path)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        }
         await expect(read(`${taken.root}/a.txt`, 5)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
       });
 
@@ -258,10 +259,11 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
           { ...good, dataSet: filesDataSet('relative') },
           { ...good, content: { ...good.content, kind: 'postgresql' } },
         ];
-        for (const manifest of wrong)
+        for (const manifest of wrong) {
           await expect(repository.publish(manifest as DataManifest)).rejects.toMatchObject({
             code: expect.stringMatching(/^(RECOVERY_POINT_CORRUPT|REPOSITORY_FORMAT_UNKNOWN)$/) as string,
           });
+        }
         await expect(repository.open(serverId, good.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
       });
 

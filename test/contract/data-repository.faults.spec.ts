@@ -174,8 +174,9 @@ describe('data repository: what can go wrong', () => {
         `/${serverId}/%2e%2e/${other}/config`,
         `//${other}/config`,
         `/${other}/../${serverId}/../${other}/config`,
-      ])
+      ]) {
         expect(await ask(login, 'GET', path)).not.toBe(200);
+      }
     });
 
     it('nothing is removed and nothing overwritten', async () => {
@@ -257,8 +258,9 @@ describe('data repository: what can go wrong', () => {
         await pause(20);
       }
       await expect(work).resolves.toEqual(content);
-      for (const command of ['backup', 'dump', 'snapshots', 'serve restic'])
+      for (const command of ['backup', 'dump', 'snapshots', 'serve restic']) {
         expect(seen.some((line) => line.includes('restic') && line.includes(command))).toBe(true);
+      }
       expect(all.filter((secret) => secret === '' || seen.some((line) => line.includes(secret)))).toEqual([]);
     });
   });
@@ -418,8 +420,9 @@ describe('data repository over TLS', () => {
 });
 
 async function untilLocked(lab: DataLab, serverId: string): Promise<void> {
-  for (const giveUpAt = Date.now() + 20_000; lab.storedFiles(serverId, 'locks').length === 0; await pause(20))
+  for (const giveUpAt = Date.now() + 20_000; lab.storedFiles(serverId, 'locks').length === 0; await pause(20)) {
     if (Date.now() > giveUpAt) throw new Error('no lock appeared');
+  }
   await pause(300); // restic looks for other locks once more, then works
 }
 

@@ -61,8 +61,9 @@ describe('data repository: what a hostile repository may make restic say', () =>
   });
 
   it('a failure after everything was printed is a failure; an unknown exit code too', async () => {
-    for (const exitCode of [1, 3, 10, 99])
+    for (const exitCode of [1, 3, 10, 99]) {
       await expect(list(saying(`${lines(SNAPSHOT, node('/srv'))}\nexit ${exitCode}`))).rejects.toMatchObject({ code: 'DATA_REPOSITORY_FAILED' });
+    }
     await expect(list(saying(`${lines(SNAPSHOT, node('/srv'))}\nkill -9 $$`))).rejects.toMatchObject({ code: 'DATA_REPOSITORY_FAILED' });
   });
 
@@ -78,8 +79,9 @@ describe('data repository: what a hostile repository may make restic say', () =>
     const absent = lab.repositoryAt(lab.server.url, { program: 'restic-that-is-not-there' });
     await expect(absent.probe()).rejects.toMatchObject({ code: 'PROGRAM_MISSING', hint: expect.stringContaining('restic 0.14.0') as string });
     await expect(absent.snapshots(serverId, [])).rejects.toMatchObject({ code: 'PROGRAM_MISSING' });
-    for (const version of ['restic 0.13.1 compiled with go1.18 on linux/amd64', 'rustic 0.9'])
+    for (const version of ['restic 0.13.1 compiled with go1.18 on linux/amd64', 'rustic 0.9']) {
       await expect(saying('', version).snapshots(serverId, [])).rejects.toMatchObject({ code: 'RESTIC_UNSUPPORTED' });
+    }
   });
 
   it('a server that knows no logins', async () => {

@@ -59,8 +59,9 @@ describe('files in a guest', () => {
     for (const part of comparison.parts) {
       const target = await prepareStaging(lab.agent, part, runId, work);
       const [first, ...others] = part.include;
-      if (first !== undefined)
+      if (first !== undefined) {
         await restore(lab.agent, { access: lab.server.access(), snapshotId, include: [first, ...others], target, runId, expectedBytes: part.bytes }, work);
+      }
     }
     return { comparison, ...(await placeFiles(lab.agent, { runId, parts: comparison.parts, begun: [] }, work)) };
   }

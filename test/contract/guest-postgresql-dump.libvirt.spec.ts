@@ -130,8 +130,9 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
     await lab.postgresql().discard(directory);
     expect(await contents()).toBe('');
-    for (const path of ['/etc', `${lab.spool}/../etc`, lab.spool, `${lab.spool}/a/b`, `${lab.spool}/.`])
+    for (const path of ['/etc', `${lab.spool}/../etc`, lab.spool, `${lab.spool}/a/b`, `${lab.spool}/.`]) {
       await expect(lab.postgresql().discard(path)).rejects.toMatchObject({ code: 'INTERNAL' });
+    }
   });
 
   it('a database that is not there is said, and nothing is left', async () => {
@@ -207,8 +208,9 @@ describe('dumps of databases in a guest', () => {
       before: async (argv) => {
         if (!argv.includes('pg_dump')) return;
         // The rows have been counted.
-        for (let tries = 0; tries < 100 && (await lab.run('cat', told).catch(() => '')) !== 'done\n'; tries += 1)
+        for (let tries = 0; tries < 100 && (await lab.run('cat', told).catch(() => '')) !== 'done\n'; tries += 1) {
           await new Promise((resolve) => setTimeout(resolve, 300));
+        }
         refusal = await lab.sql("SET lock_timeout = '5s'; REINDEX TABLE customers").catch(String);
       },
     });

@@ -284,7 +284,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const LOST = select({ tables: [ORDERS, CUSTOMERS], schemas: ['Mixed Case'] });
     beforeEach(fresh);
 
-    inFull('is not half taken away when the agent is silent: a second call finds it', async () => {
+    it('is not half taken away when the agent is silent: a second call finds it', async () => {
       const run = newId('run');
       let silentAbout: number | null = null;
       const deaf = faultAgent(lab.agent, { after: (argv, _call, pid) => void (placing(argv) && (silentAbout = pid)) });

@@ -46,8 +46,9 @@ describe('a whole database of a guest goes back in time', () => {
     // Its own workers come in between as often as they can.
     await lab.sql('ALTER SYSTEM SET max_prepared_transactions = 5; ALTER SYSTEM SET autovacuum_naptime = 1', 'postgres');
     // Whoever runs the server starts it again.
-    if (!lab.local)
+    if (!lab.local) {
       await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');
+    }
     await untilItWorks(() => lab.sql(SHOP, 'postgres'));
     await lab.sql(
       "DROP ROLE IF EXISTS outsider, outsiders, later; CREATE ROLE outsiders; CREATE ROLE outsider LOGIN PASSWORD 'canary' IN ROLE outsiders; GRANT outsiders TO shop_app",
@@ -340,8 +341,9 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
         [altered({ extensions }), 'DATABASE_EXTENSION_MISSING'],
         [altered({ tablespaces: ['no such'] }), 'DATABASE_TABLESPACE_MISSING'],
       ] as const;
-      for (const [hostile, code] of cases)
+      for (const [hostile, code] of cases) {
         await expect(lab.postgresql().restoreWholeBeside(directory, hostile, 'shop', waiting)).rejects.toMatchObject({ code });
+      }
       const { findings } = await lab.postgresql().survey({ ...newer, databases: altered({ extensions, tablespaces: ['no such'] }).databases }, WHOLE);
       expect(findings.filter(({ severity }) => severity === 'block').map(({ code }) => code)).toEqual(cases.map(([, code]) => code));
       await expect(lab.postgresql().restoreWholeBeside(directory, altered({ roles: [...shop.roles, 'unknown'] }), 'shop', waiting)).rejects.toMatchObject({

@@ -48,7 +48,7 @@ it('hangs in freeze: everything else is answered, nothing is frozen', async () =
   expect(await writes()).toBe('written\n');
 });
 
-if (FULL)
+if (FULL) {
   it('freezes late: the freeze that nobody answered comes all the same', async () => {
     await installHostileAgent(guest.uuid, 'freezes-late');
     expect((await ask('guest-fsfreeze-freeze')).exitCode).toBe(1);
@@ -62,8 +62,9 @@ if (FULL)
     await healAgent(guest.uuid);
     expect(await writes()).toBe('written\n');
   });
+}
 
-if (FULL)
+if (FULL) {
   it('hangs in thaw: the guest stays frozen until a thaw that is asked for 15 s after the first', async () => {
     await installHostileAgent(guest.uuid, 'hangs-in-thaw');
     expect(await returned('guest-fsfreeze-freeze')).toBe(1);
@@ -80,6 +81,7 @@ if (FULL)
     await healAgent(guest.uuid);
     expect(await writes()).toBe('written\n');
   });
+}
 
 it.each([
   ['garbage', /cannot parse json/],
@@ -98,8 +100,9 @@ it.each([
 it('garbage with a NUL: libvirt hears nothing more from this agent, until the guest is started anew', async () => {
   await installHostileAgent(guest.uuid, 'garbage-with-nul');
   expect(await returned('guest-ping')).toEqual({});
-  for (const command of ['guest-fsfreeze-freeze', 'guest-ping'])
+  for (const command of ['guest-fsfreeze-freeze', 'guest-ping']) {
     expect(await ask(command)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not available for now') as string });
+  }
   await restart();
   expect(await writes()).toBe('written\n');
 });

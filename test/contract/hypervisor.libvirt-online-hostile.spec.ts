@@ -71,7 +71,7 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
     await follow();
   });
 
-  if (FULL)
+  if (FULL) {
     it('freezes-late: the guard finds and thaws what the agent froze without a word', async () => {
       request = await lab.request();
       lateFreezeMs = 40_000;
@@ -80,6 +80,7 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
       await eventually('the agent freezes after all', async () => (await lab.freezeStatus()) === 'frozen', 40_000);
       await eventually('and is thawed', async () => (await lab.freezeStatus()) === 'thawed', 15_000);
     });
+  }
 
   it('hangs-in-thaw: thawed in the end, and not called consistent', async () => {
     request = await lab.request();

@@ -116,8 +116,9 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
           { ...request, keptDisks: [disk, { ...disk, target: 'vdc' }] },
           { ...request, definition: { from: 'recovery-point' as const, path: definitionPath } },
         ];
-        for (const [index, wrong] of refused.entries())
+        for (const [index, wrong] of refused.entries()) {
           expect([index, await lab.hypervisor.swap(wrong).catch((error: unknown) => error)]).toEqual([index, refusedWith('SWAP_REFUSED')]);
+        }
         await rename(disk.path, `${disk.path}.away`);
         await expect(lab.hypervisor.swap(request)).rejects.toEqual(refusedWith('SWAP_REFUSED'));
         await rename(`${disk.path}.away`, disk.path);
@@ -222,8 +223,9 @@ export function describeSalvage(kind: string, createLab: () => Promise<Hyperviso
         const [foreign = ''] = await servers.diskPaths(stranger);
         await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
         await lab.hypervisor.start(server, run);
-        for (const path of [newPaths[1]!, foreign, '/etc/passwd', oldPaths[0]!])
+        for (const path of [newPaths[1]!, foreign, '/etc/passwd', oldPaths[0]!]) {
           await expect(lab.hypervisor.attachOldDisk(server, run, OLD(path))).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        }
         await lab.hypervisor.releaseFence(server, run);
         await expect(lab.hypervisor.attachOldDisk(server, run, OLD(oldPaths[1]!))).rejects.toEqual(refusedWith('FENCED_OFF'));
         const other = await servers.take(server);

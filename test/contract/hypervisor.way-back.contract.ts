@@ -285,8 +285,9 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         await lab.hypervisor.releaseFence(server, fence);
         await lab.hypervisor.releaseFence(server, fence);
         await expect(lab.hypervisor.requireFence(server, fence)).rejects.toEqual(refusedWith('FENCED_OFF'));
-        for (const refused of [fence, older, { runId: newId('run'), token: fence.token }])
+        for (const refused of [fence, older, { runId: newId('run'), token: fence.token }]) {
           await expect(lab.hypervisor.takeFence(server, refused)).rejects.toEqual(refusedWith('FENCED_OFF'));
+        }
         const newer = await servers.take(server);
         await lab.hypervisor.requireFence(server, newer);
         await expect(lab.hypervisor.requireFence(server, fence)).rejects.toEqual(refusedWith('FENCED_OFF'));
@@ -296,8 +297,9 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         const { server, run, oldPaths } = await servers.restored();
         const before = await lab.hypervisor.inspect(server);
         const areRefused = async (fence: Fence): Promise<void> => {
-          for (const [name, call] of calls)
+          for (const [name, call] of calls) {
             expect([name, await call(server, fence, run.runId).catch((error: unknown) => error)]).toEqual([name, refusedWith('FENCED_OFF')]);
+          }
         };
         await areRefused(run);
         await expect(lab.hypervisor.revertSwap(server, run)).rejects.toEqual(refusedWith('FENCED_OFF'));

@@ -50,12 +50,13 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         const image = manifest.disks[0]?.image;
         const content = readFileSync(opened.diskPath('vda'));
         const digests: string[] = [];
-        for (let at = 0; at < content.length; at += 16 * MIB)
+        for (let at = 0; at < content.length; at += 16 * MIB) {
           digests.push(
             createHash('sha256')
               .update(content.subarray(at, at + 16 * MIB))
               .digest('hex'),
           );
+        }
         const list = `modosu-segments 1 size=${content.length} segment=${16 * MIB}\n${digests.join('\n')}\n`;
         expect(digests).toHaveLength(3);
         expect(image).toMatchObject({ sizeBytes: content.length, segmentSizeBytes: 16 * MIB, sha256: createHash('sha256').update(list).digest('hex') });

@@ -89,8 +89,9 @@ describe('image repository: a directory and what may be wrong with it', () => {
       () => repository.open(newId('srv'), id),
       () => repository.hashWhileWritten(id, 'vda', Promise.resolve(), { signal: new AbortController().signal }),
     ];
-    for (const attempt of attempts)
+    for (const attempt of attempts) {
       await expect(attempt()).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE', retry: 'later', message: expect.stringContaining('is empty') });
+    }
     expect(readdirSync(path)).toEqual([]);
   });
 

@@ -331,8 +331,9 @@ describe('after all this, no secret stands', () => {
       expect(tables.length).toBeGreaterThan(5);
       let contents = '';
       for (const { name } of tables) {
-        for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(name)} t`)).rows)
+        for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(name)} t`)).rows) {
           contents += `${row}\n`;
+        }
       }
       expect(contents).toContain(runId);
       expect(secretsIn(contents)).toEqual([]);

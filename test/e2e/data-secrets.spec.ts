@@ -167,8 +167,9 @@ it("in PostgreSQL's tables", async () => {
     let contents = '';
     for (const { schema, name } of tables) {
       for (const { row } of (await client.query<{ readonly row: string }>(`SELECT t::text AS row FROM ${escapeIdentifier(schema)}.${escapeIdentifier(name)} t`))
-        .rows)
+        .rows) {
         contents += `${row}\n`;
+      }
     }
     expect(contents).toContain(runId);
     expect(contents).toContain('RESTIC_PASSWORD=[redacted]');
@@ -193,8 +194,9 @@ it('in an answer of the API', async () => {
     await answerOf(`/v1/runs/${run.id}`);
     if (run.planId !== null) await answerOf(`/v1/restore-plans/${run.planId}`);
   }
-  for (const point of (await answerOf<{ readonly items: readonly RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).items)
+  for (const point of (await answerOf<{ readonly items: readonly RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).items) {
     await answerOf(`/v1/recovery-points/${point.id}`);
+  }
   for (const path of ['/v1/audit?limit=200', `/v1/servers/${NAME}`, '/v1/servers', `/v1/way-backs?server=${NAME}`, '/healthz']) await answerOf(path);
   const all = answers.join('\n');
   expect(all).toContain('RESTIC_PASSWORD=[redacted]');
@@ -206,8 +208,9 @@ it('in what the program prints', async () => {
   for (const output of ['table', 'json']) {
     const runs = await cli('run', 'list', '--server', NAME, '--output', output);
     for (const id of new Set(runs.match(/run_[0-9a-z]{26}/g))) await cli('run', 'show', id, '--output', output);
-    for (const args of [['recovery-point', 'list', '--server', NAME], ['audit', 'list'], ['server', 'show', NAME], ['way-back', 'list'], ['doctor']])
+    for (const args of [['recovery-point', 'list', '--server', NAME], ['audit', 'list'], ['server', 'show', NAME], ['way-back', 'list'], ['doctor']]) {
       await cli(...args, '--output', output);
+    }
   }
   const all = `${printed.join('\n')}\n${stack.printed}`;
   expect(all).toContain(runId);

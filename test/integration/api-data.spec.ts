@@ -209,8 +209,9 @@ describe('the API, data', () => {
     });
 
     it('of a recovery point that does not exist are refused', async () => {
-      for (const recoveryPointId of [newId('rp'), '../x', "' OR 1=1"])
+      for (const recoveryPointId of [newId('rp'), '../x', "' OR 1=1"]) {
         expect(await plan({ ...TABLES, recoveryPointId })).toMatchObject({ status: 404, body: { code: 'RECOVERY_POINT_NOT_FOUND' } });
+      }
       expect(api.runStarter.plans).toEqual([]);
     });
 

@@ -427,9 +427,10 @@ class ResponseSchemas {
       : 'openapi#/components/schemas/Problem';
     if (!known && media !== 'application/problem+json') throw new Error(`${method} ${path}: status ${status} with ${media} is not in the OpenAPI document`);
     const judge = this.ajv.compile({ $ref: pointer.replaceAll('{', '%7B').replaceAll('}', '%7D') });
-    if (!judge(body))
+    if (!judge(body)) {
       throw new Error(
         `${method} ${path}: the answer is not what docs/openapi.json says: ${this.ajv.errorsText(judge.errors)}\n${JSON.stringify(body, null, 1)}`,
       );
+    }
   }
 }

@@ -25,8 +25,9 @@ describe('metrics and readiness of the API', () => {
   describe('/metrics', () => {
     it('of an installation without anything has no family without a value, and every counter that an alarm waits for', async () => {
       const lines = await scrape();
-      for (const kind of ['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm'])
+      for (const kind of ['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']) {
         expect(lines).toContain(`modosu_runs_total{kind="${kind}",outcome="failed"} 0`);
+      }
       expect(lines).toContain('modosu_restore_bytes_total{kind="restore-data"} 0');
       expect(lines).toEqual(expect.arrayContaining(['modosu_build_info{version="0.0.0-test"} 1', 'modosu_runs_waiting 0', 'modosu_ways_back_open 0']));
       const families = lines.filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2] ?? '');

@@ -137,13 +137,14 @@ describe('PostgreSQL away', () => {
     void starting.then(() => {
       up = true;
     });
-    while (!up)
+    while (!up) {
       results.push(
         await catalog.check().then(
           () => 'up',
           (error: { readonly code: string }) => error.code,
         ),
       );
+    }
     await starting;
     expect(results.length).toBeGreaterThan(0);
     expect(results.filter((code) => code !== 'up' && code !== 'CATALOG_UNAVAILABLE')).toEqual([]);

@@ -130,8 +130,9 @@ describe('modosu, the CLI', () => {
       await mkdir(join(api.directory, 'run'));
       await writeFile(join(api.directory, 'run/endpoints.json'), '{"apiUrl": "ftp://x"}');
       expect((await cli(api, ['run', 'list'])).stderr).toMatch(/^warning: .*endpoints\.json/);
-      for (const address of ['ftp://x', 'nonsense', 'http://user:pass@host/'])
+      for (const address of ['ftp://x', 'nonsense', 'http://user:pass@host/']) {
         expect((await cli(api, ['run', 'list'], { MODOSU_API_URL: address })).code).toBe(2);
+      }
     });
 
     it('shows PostgreSQL being away as a failure with its hint', async () => {

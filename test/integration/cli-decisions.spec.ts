@@ -326,8 +326,9 @@ describe('modosu, decisions', () => {
     for (const [seq, target] of [
       [1, 'vda'],
       [2, 'vdb'],
-    ] as const)
+    ] as const) {
       await api.catalog.recordStep(runId, { seq, key: `copy:${target}`, title: `Copy ${target}`, state: 'running' });
+    }
     const nowMs = Date.now();
     const progress = { doneBytes: 50 * MIB, totalBytes: 100 * MIB };
     await api.catalog.recordProgress(runId, 'copy:vda', {

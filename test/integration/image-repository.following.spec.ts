@@ -13,12 +13,13 @@ jest.setTimeout(120_000);
 function fromScratch(path: string, segmentSizeBytes = 16 * MIB): string[] {
   const content = readFileSync(path);
   const digests: string[] = [];
-  for (let at = 0; at < content.length; at += segmentSizeBytes)
+  for (let at = 0; at < content.length; at += segmentSizeBytes) {
     digests.push(
       createHash('sha256')
         .update(content.subarray(at, at + segmentSizeBytes))
         .digest('hex'),
     );
+  }
   return digests;
 }
 

@@ -42,11 +42,12 @@ describe('tokens', () => {
 
     it('open nothing any more once they are revoked; revoking twice changes nothing', async () => {
       const { token, secret } = await create({ expiresAt: null });
-      for (let times = 0; times < 2; times += 1)
+      for (let times = 0; times < 2; times += 1) {
         expect(await api.call('POST', `/v1/tokens/${token.id}/revoke`)).toMatchObject({
           status: 200,
           body: { id: token.id, expiresAt: expect.stringMatching(/^20/) },
         });
+      }
       expect(await statusWith(secret)).toBe(401);
       const { items } = await api.catalog.listAudit({}, { limit: 100, cursor: null });
       expect(items.filter(({ action }) => action === 'token.revoked')).toMatchObject([{ actor: 'admin', details: { tokenId: token.id, name: 'prometheus' } }]);
@@ -78,8 +79,9 @@ describe('tokens', () => {
     });
 
     it('an unknown one cannot be revoked', async () => {
-      for (const id of ['tok_nothing', 'run_00000000000000000000000000', '..'])
+      for (const id of ['tok_nothing', 'run_00000000000000000000000000', '..']) {
         expect((await api.call('POST', `/v1/tokens/${encodeURIComponent(id)}/revoke`)).status).toBe(404);
+      }
     });
   });
 

@@ -62,8 +62,9 @@ describe('modosu up: one life after the other on one state directory', () => {
       'postgres-password',
       'data-logins.htpasswd',
       'data/probe/login',
-    ])
+    ]) {
       expect(modeOf(join(state.directory, 'secrets', name))).toBe('600');
+    }
     expect(modeOf(join(state.directory, 'data-repository'))).toBe('700');
     const token = state.read('secrets/admin-token').trim();
     const password = state.read('secrets/database-app-password').trim();

@@ -367,8 +367,9 @@ function secretsOf(file: string, text: string): readonly (readonly [string, stri
     const { keys } = JSON.parse(text) as { readonly keys: Readonly<Record<string, unknown>> };
     return Object.entries(keys).map(([id, key]) => [`payload key ${id}`, String(key)]);
   }
-  if (file === 'data-logins.htpasswd')
+  if (file === 'data-logins.htpasswd') {
     return text.split('\n').map((line) => [`hash of ${line.slice(0, line.indexOf(':'))}`, line.slice(line.indexOf(':') + 1)]);
+  }
   return [[file, text]];
 }
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
-import { decisionRefusal, mustBeDecided } from '../../src/catalog/decision-store';
+import { decisionRefusal } from '../../src/catalog/decision-store';
+import { mustBeDecided } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
@@ -135,7 +136,7 @@ export class FakeWayBacks implements Methods {
     const { runId, kind, actor } = request;
     try {
       const run = this.world.run(runId);
-      if (!mustBeDecided(run, request, this.isDecided(runId))) return;
+      if (!mustBeDecided(run, request.kind, this.isDecided(runId))) return;
       const reason = storableText(request.reason);
       this.decisions.set(runId, { runId, kind, actor, reason, decidedAt: this.world.now() });
       this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });

@@ -1,3 +1,4 @@
+import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
 import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
@@ -24,9 +25,10 @@ import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, Ru
 import { compareEstate } from '../../src/catalog/estate-diff';
 import { serverNotFound } from '../../src/catalog/inventory-store';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
-import { KIND_OF, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
+import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import { generationTaken, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
-import { fencedOff, runFinished, runNotFound } from '../../src/catalog/run-store';
+import { fencedOff, runNotFound } from '../../src/catalog/run-store';
+import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
@@ -191,7 +193,7 @@ export class FakeCatalog implements Catalog {
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
     const server = this.server(serverId);
-    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), server, KIND_OF[scenario]);
+    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), server, RECOVERY_POINT_KIND_OF[scenario]);
     this.plans.set(
       planId,
       newPlan(

@@ -31,8 +31,9 @@ export async function writeReachable(path: string, content: Uint8Array, unreacha
   try {
     await writeFile(path, content);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR')
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
       throw new ModosuError(unreachableCode, `The directory ${dirname(path)} does not exist.`, { cause: error });
+    }
     throw error;
   }
 }

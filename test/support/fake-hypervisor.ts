@@ -209,8 +209,9 @@ export class FakeHypervisor implements Hypervisor {
     const held = this.servers.get(server.uuid);
     if (held === undefined) return false;
     const { fence: present } = held;
-    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId))))
+    if (present !== null && (present.token > fence.token || (present.token === fence.token && (present.released || present.runId !== fence.runId)))) {
       throw fencedOff(server);
+    }
     held.fence = { ...fence, released: false };
     return true;
   }
@@ -328,8 +329,9 @@ export class FakeHypervisor implements Hypervisor {
       this.requireStopped(server);
     }
     if (present === undefined && request.definition.from === 'present') throw new ModosuError('SERVER_GONE', `${server.name} is gone.`);
-    if (keptDisks.length > 0 && request.definition.from !== 'present')
+    if (keptDisks.length > 0 && request.definition.from !== 'present') {
       throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
+    }
     this.waysBack.requireNotForbidden(server, fence.runId);
     for (const path of [...volumes.map(({ newPath }) => newPath), ...keptDisks.map((disk) => disk.path)]) {
       if (!(await fileExists(path))) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there.`);
@@ -367,8 +369,9 @@ export class FakeHypervisor implements Hypervisor {
     const record = this.waysBack.open(server, fence.runId);
     const held = this.servers.get(server.uuid);
     if (record === null) return this.waysBack.forbid(server, fence.runId);
-    if (held === undefined && (record.before !== null || record.taken))
+    if (held === undefined && (record.before !== null || record.taken)) {
       throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
+    }
     if (held !== undefined && this.waysBack.isSwappedBy(record, held.definition)) {
       this.fenced(server, fence);
       this.requireStopped(server);

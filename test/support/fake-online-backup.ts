@@ -55,8 +55,9 @@ export class FakeOnlineBackups {
     if (earlier !== undefined) return earlier.start;
     if (this.view.powerState(server) === 'off') throw new ModosuError('BACKUP_JOB_LOST', `${server.name} is off: an online backup needs it to run.`);
     this.requireUnchanged(request);
-    if ([...this.jobs.values()].some((job) => job.server.uuid === server.uuid && job.state === 'running'))
+    if ([...this.jobs.values()].some((job) => job.server.uuid === server.uuid && job.state === 'running')) {
       throw new ModosuError('BACKUP_JOB_FOREIGN', `Another backup of ${server.name} runs.`);
+    }
     for (const { targetPath } of disks) await this.write(targetPath, Buffer.alloc(0));
     const start = this.start(request);
     const { disks: present } = this.view.definition(server);
@@ -74,12 +75,14 @@ export class FakeOnlineBackups {
       signal.throwIfAborted();
       const job = this.jobs.get(runId);
       if (job === undefined) throw new ModosuError('BACKUP_JOB_LOST', `No backup of ${server.name} has begun that could be followed.`);
-      if (this.view.powerState(server) === 'off' || this.view.powerState(server) === 'gone')
+      if (this.view.powerState(server) === 'off' || this.view.powerState(server) === 'gone') {
         throw new ModosuError('BACKUP_JOB_LOST', `The backup job of ${server.name} ended with the server.`);
+      }
       if (this.faults.jobFails !== null) throw new ModosuError(this.faults.jobFails, `The backup job of ${server.name} failed on purpose.`);
       const isOver = !this.faults.holdJob && (part > 10 || this.faults.jobMs === 0);
-      for (const { target, content } of job.disks)
+      for (const { target, content } of job.disks) {
         onProgress(target, { doneBytes: isOver ? content.length : Math.floor((content.length * Math.min(part, 9)) / 10), totalBytes: content.length });
+      }
       if (isOver) {
         for (const { targetPath, content } of job.disks) if (job.state === 'running') await this.write(targetPath, fakeQcow2(content));
         job.state = 'completed';
@@ -123,8 +126,9 @@ export class FakeOnlineBackups {
   private requireUnchanged({ server, disks, definitionFingerprint }: OnlineBackupRequest): void {
     const present = this.view.definition(server).disks;
     const isSame = present.length === disks.length && disks.every(({ target, path }) => present.some((disk) => disk.target === target && disk.path === path));
-    if (!isSame || this.view.fingerprint(server) !== definitionFingerprint)
+    if (!isSame || this.view.fingerprint(server) !== definitionFingerprint) {
       throw new ModosuError('DEFINITION_CHANGED', `${server.name} is not as it was when the backup was examined.`);
+    }
   }
 
   private async write(path: string, content: Uint8Array): Promise<void> {

@@ -97,8 +97,9 @@ export class FakeWaysBack {
   requireNotStranded(runId: string, paths: readonly string[], servers: ReadonlyMap<string, FakeServer>): void {
     const record = this.records.get(runId);
     if (record === undefined || record.reverted || !record.taken || servers.has(record.uuid)) return;
-    if (paths.some((path) => record.puts.includes(path)))
+    if (paths.some((path) => record.puts.includes(path))) {
       throw new ModosuError('SERVER_GONE', `The server that run ${runId} has put its volumes into is gone.`);
+    }
   }
 
   markTaken(runId: string): void {

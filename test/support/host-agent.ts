@@ -43,8 +43,9 @@ export class HostAgent implements GuestAgent {
     await this.options.beforeStart?.(program);
     const input = Buffer.from(program.input ?? '');
     if (input.length > MAX_INPUT_BYTES) throw new ModosuError('INTERNAL', `${input.length} bytes are too many for the standard input of a program in a guest.`);
-    if (program.input === undefined && Buffer.byteLength(JSON.stringify(program.argv)) > MAX_REQUEST_BYTES)
+    if (program.input === undefined && Buffer.byteLength(JSON.stringify(program.argv)) > MAX_REQUEST_BYTES) {
       throw new ModosuError('INTERNAL', 'argument list too long');
+    }
     const [command, ...args] = program.argv;
     const child = spawn(command, args, {
       env: { PATH: this.options.path ?? PATH, HOME: '/root', LC_ALL: 'C', ...program.env },

@@ -178,8 +178,9 @@ export class OnlineLab {
   /** Lets a job run that was limited, on storage that is fast until `clear`. */
   async unlimit(request: OnlineBackupRequest): Promise<void> {
     await must('mount', '-o', 'remount,async', this.repository);
-    for (const { target } of request.disks)
+    for (const { target } of request.disks) {
       await runProgram('virsh', ['-q', '-c', 'qemu:///system', 'blockjob', '--domain', this.guest.uuid, '--path', target, '--bandwidth', '0']);
+    }
   }
 
   async jobRuns(): Promise<boolean> {

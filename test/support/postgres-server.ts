@@ -84,8 +84,9 @@ function startError(log: string, { dataDirectory, port }: EmbeddedPostgresOption
   if (/lock file "[^"]*postmaster\.pid" already exists/.test(log)) {
     return new ModosuError('ALREADY_RUNNING', `Another PostgreSQL server uses ${dataDirectory}. ${lastWords}`, { cause });
   }
-  if (/Address already in use/.test(log))
+  if (/Address already in use/.test(log)) {
     return new ModosuError('PORT_TAKEN', `Port ${port} on 127.0.0.1 is taken; PostgreSQL cannot listen on it.`, { context: { port }, cause });
+  }
   const reason = lastWords !== '' ? lastWords : cause instanceof Error ? cause.message : 'it said nothing';
   return new ModosuError('CATALOG_UNAVAILABLE', `PostgreSQL in ${dataDirectory} did not start: ${reason}`, { cause });
 }

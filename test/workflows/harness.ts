@@ -527,10 +527,11 @@ export class Rehearsal {
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,
       async (...args: unknown[]) => {
-        if (!unlisted.has(name))
+        if (!unlisted.has(name)) {
           this.calls.push(
             [name, ...args.filter((arg) => arg === 'vda' || arg === 'vdb'), ...args.flatMap((arg) => (isDisk(arg) ? [arg.target] : []))].join(' '),
           );
+        }
         const act = (this.scripted[name as keyof AllActivities] ?? activity) as (...given: unknown[]) => Promise<unknown>;
         return act(...args);
       },

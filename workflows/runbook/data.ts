@@ -1,4 +1,5 @@
 import type { PlacedData } from '../../src/contracts/activities';
+import type { KeptDataRecord, WayBackFacts } from '../../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput } from '../../src/contracts/workflows';
 import { catalogue, type Calls } from './activities';
 import { tolerated } from './errors';
@@ -27,6 +28,9 @@ export async function takeDataBack({ undoData }: Pick<Calls, 'undoData'>, input:
   await catalogue.revertWayBack(input.runId);
   return left;
 }
+
+/** The way back of a run that has replaced data alone. */
+export const keptInGuest = (data: KeptDataRecord): WayBackFacts => ({ wasGone: false, volumes: [], nvramPath: null, generationId: null, complete: true, data });
 
 /** What people have to know: nothing else tells them. */
 export const notesDetail = (notes: readonly string[]): Detail => (notes.length === 0 ? {} : { notes: notes.join(' ') });

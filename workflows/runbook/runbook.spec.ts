@@ -366,8 +366,9 @@ describe('an undo that fails', () => {
   const withUndos =
     (undos: Partial<Record<'stop' | 'swap' | 'nvram', () => Promise<void>>>) =>
     async (book: Runbook): Promise<void> => {
-      for (const [key, undo] of Object.entries(undos) as [keyof typeof undos, () => Promise<void>][])
+      for (const [key, undo] of Object.entries(undos) as [keyof typeof undos, () => Promise<void>][]) {
         await book.step(key, { do: async () => undefined, undo }, `The ${key}`);
+      }
       throw broken();
     };
 

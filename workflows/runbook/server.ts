@@ -53,6 +53,15 @@ export async function stopServer(
 /** Whether a server as it was found has to be on again when the run is undone. Null: it is gone. */
 export const isOn = (present: Pick<ServerInspection, 'powerState'> | null): boolean => present !== null && present.powerState !== 'off';
 
+/** How a server was found, for the detail of a step. */
+export const surveyDetail = ({ present }: { readonly present: ServerInspection | null }): Readonly<{ powerState: string; agent: string }> => ({
+  powerState: present?.powerState ?? 'gone',
+  agent: present?.agent.state ?? 'gone',
+});
+
+/** From the request to now, to a tenth: what a recovery has taken, measured. */
+export const secondsSince = (acceptedAt: string): number => Math.round((Date.now() - Date.parse(acceptedAt)) / 100) / 10;
+
 /** The volumes and the definition from before the swap are the server's again, and the catalogue says so. Nothing swapped: nothing. */
 export async function revertSwap({ undo }: Pick<Calls, 'undo'>, input: RunInput): Promise<void> {
   await undo.revertSwap(input);

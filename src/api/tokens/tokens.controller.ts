@@ -40,8 +40,9 @@ export class TokensController {
   @ApiResponse({ status: 201, description: 'The token and its secret.', standardSchema: createdTokenSchema })
   async create(@Body({ schema: createTokenRequestSchema }) body: CreateTokenRequest, @Caller() caller: TokenRecord): Promise<CreatedToken> {
     const expiresAt = body.expiresAt === null ? null : new Date(body.expiresAt);
-    if (expiresAt !== null && expiresAt.getTime() <= Date.now())
+    if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
       throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'expiresAt', message: 'must be in the future' }]);
+    }
     const { record: token, secret } = await this.dependencies.catalog.createToken(caller.name, body.name, body.scopes, expiresAt);
     return { token, secret };
   }

@@ -41,8 +41,9 @@ export function addAuditCommands(program: Command, context: CliContext): void {
     .argument('<code>', 'such as SERVER_BUSY')
     .action((given: string, _options: unknown, command: Command) => {
       const code = given.toUpperCase();
-      if (!isErrorCode(code))
+      if (!isErrorCode(code)) {
         throw new ModosuError('USAGE', `There is no error code ${JSON.stringify(given)}.`, { hint: 'Codes stand in capital letters after "error:".' });
+      }
       const { kind, retry, hint } = ERROR_CODES[code];
       const explained = { code, kind, retry, hint, exitCode: exitCodeOf(code) };
       const again = retry === 'later' ? 'may help later' : 'changes nothing';

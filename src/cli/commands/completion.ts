@@ -29,8 +29,9 @@ export function addCompletionCommands(program: Command, context: CliContext): vo
     .description('what may stand at the cursor; for the scripts')
     .argument('[words...]')
     .action(async (words: readonly string[]) => {
-      for (const { value, description } of await candidatesFor(program, context, words))
+      for (const { value, description } of await candidatesFor(program, context, words)) {
         line(context.io.stdout, value === FILES ? FILES : `${value}\t${plain(description)}`);
+      }
     });
 }
 

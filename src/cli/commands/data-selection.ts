@@ -24,8 +24,9 @@ export function selectionOf(flags: SelectionFlags, declared: DataSet | undefined
     return { kind: 'files', paths: [...path], replace };
   }
   if (path.length > 0) throw usage(`The data set "${declared?.name ?? ''}" holds databases: use --table, --schema or --whole.`);
-  if (whole === (table.length > 0 || schema.length > 0))
+  if (whole === (table.length > 0 || schema.length > 0)) {
     throw usage('Say what is to come back: --table TABLE, --schema SCHEMA, or the whole database with --whole.');
+  }
   return { kind: 'postgresql', database: database ?? onlyDatabase(declared), tables: table.map(tableName), schemas: [...schema], whole, replace };
 }
 

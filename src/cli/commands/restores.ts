@@ -43,8 +43,9 @@ async function dataPlanRequest(client: ApiClient, path: string, options: Restore
   const { dataSet, recoveryPoint, incidentAt } = options;
   const misplaced = (['keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
-  if (dataSet === undefined)
+  if (dataSet === undefined) {
     throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
+  }
   const { value: server } = await client.get<ServerDetailView>(path);
   const selection = selectionOf(
     options,

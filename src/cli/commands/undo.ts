@@ -74,7 +74,8 @@ async function carryOut(context: CliContext, printer: Printer, client: ApiClient
 }
 
 function requireReason({ reason }: UndoFlags): string {
-  if (reason === undefined)
+  if (reason === undefined) {
     throw new ModosuError('USAGE', 'This changes the server and needs a reason.', { hint: 'Add --reason TEXT; it goes into the audit.' });
+  }
   return reason;
 }

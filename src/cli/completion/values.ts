@@ -3,6 +3,7 @@ import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
 import { ERROR_CODES } from '../../contracts/error-codes';
 import { describeAge } from '../../contracts/format';
+import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { RunAction, RunView } from '../../contracts/run';
 import type { WayBackView } from '../../contracts/way-back';
@@ -43,7 +44,9 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
 
 /** To be restored from, it has to be usable, and of the kind that the scenario takes. */
 const canBeRestored = ({ kind, state }: RecoveryPointView, scenario: string | undefined): boolean =>
-  state === 'usable' && (scenario === undefined || kind === (scenario === 'data' ? 'data' : 'image'));
+  state === 'usable' && (!isScenario(scenario) || kind === RECOVERY_POINT_KIND_OF[scenario]);
+
+const isScenario = (word: string | undefined): word is RestoreScenario => word !== undefined && Object.hasOwn(RECOVERY_POINT_KIND_OF, word);
 
 /** Runs with which the command can do something: also on an estate where every night brings more runs than anybody reads. */
 async function runsFor(context: CliContext, path: string): Promise<readonly RunView[]> {

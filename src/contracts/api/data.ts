@@ -9,7 +9,7 @@ import { dataSetSchema } from './protection';
 export const dataContentSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('files'),
-    paths: z.array(z.string()),
+    paths: z.tuple([z.string()], z.string()),
     files: z.int(),
     totalBytes: z.number(),
     problems: z.array(z.string()).meta({ description: 'Files that changed while they were read. Empty: none did.' }),

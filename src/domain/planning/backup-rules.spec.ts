@@ -109,14 +109,14 @@ describe('an online backup', () => {
     ],
     [
       { state: 'answering', version: '7', commands: ['guest-exec'] },
-      'GUEST_COMMAND_FORBIDDEN',
+      'QUIESCE_FAILED',
       'The guest agent of db01 forbids guest-fsfreeze-freeze, guest-fsfreeze-thaw, guest-fsfreeze-status.',
       `${ALLOW_FREEZE_HINT} ${WITHOUT}`,
     ],
     // Whoever cannot thaw must not freeze.
     [
       { state: 'answering', version: '7', commands: ['guest-fsfreeze-freeze', 'guest-fsfreeze-status'] },
-      'GUEST_COMMAND_FORBIDDEN',
+      'QUIESCE_FAILED',
       'The guest agent of db01 forbids guest-fsfreeze-thaw.',
       `${ALLOW_FREEZE_HINT} ${WITHOUT}`,
     ],

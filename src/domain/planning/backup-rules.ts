@@ -9,7 +9,7 @@ import type { BackupImageInput } from '../../contracts/workflows';
  * What an image backup of the server, as it stands, will do. A server that does not run is imaged as it lies, whatever was asked for. Room is reserved for
  * everything that its disks take now.
  *
- * @throws the first of the server's refusals; SERVER_PAUSED; AGENT_ABSENT, QUIESCE_FAILED, GUEST_COMMAND_FORBIDDEN for an online backup whose file systems
+ * @throws the first of the server's refusals; SERVER_PAUSED; AGENT_ABSENT, QUIESCE_FAILED for an online backup whose file systems
  * cannot be frozen
  */
 export function backupSubject(inspection: ServerInspection, request: Pick<BackupImageInput, 'mode' | 'allowCrashConsistent' | 'serverName'>): BackupSubject {
@@ -36,8 +36,9 @@ export function backupSubject(inspection: ServerInspection, request: Pick<Backup
 
 function refuseUnsuitable({ refusals, powerState }: ServerInspection, name: string): void {
   const [first] = refusals;
-  if (first)
+  if (first) {
     throw new ModosuError(first.code, first.message, { hint: first.hint, context: { ...first.context, allRefusals: refusals.map(({ code }) => code) } });
+  }
   if (powerState === 'paused') throw new ModosuError('SERVER_PAUSED', `${name} is paused: its guest can neither be shut down nor frozen.`);
 }
 
@@ -61,10 +62,11 @@ function refuseUnfreezable({ agent }: ServerInspection, name: string): void {
     });
   }
   const missing = missingFreezeCommands(agent.commands);
-  if (missing.length > 0)
-    throw new ModosuError('GUEST_COMMAND_FORBIDDEN', `The guest agent of ${name} forbids ${missing.join(', ')}.`, {
+  if (missing.length > 0) {
+    throw new ModosuError('QUIESCE_FAILED', `The guest agent of ${name} forbids ${missing.join(', ')}.`, {
       hint: `${ALLOW_FREEZE_HINT} ${WITHOUT_FREEZE}`,
     });
+  }
 }
 
 /** A definition edited during the copy would describe other disks than those that were copied. @throws DEFINITION_CHANGED */

@@ -312,7 +312,7 @@ describe('the plan of a data restore', () => {
   const sourceOf = (changes: Partial<DataPlanSource> = {}, problems: readonly string[] = []): DataPlanSource => {
     const point = {
       ...filesPoint('rp_1', '2026-03-02T09:00:00.000Z'),
-      content: { kind: 'files' as const, paths: ['/srv/uploads'], files: 1, totalBytes: 1, problems },
+      content: { kind: 'files' as const, paths: ['/srv/uploads'] as const, files: 1, totalBytes: 1, problems },
     };
     const selection = { kind: 'files', paths: ['/srv/uploads/a'], replace: true } as const;
     return {

@@ -122,7 +122,7 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
         ...tooManyFiles(dataSet, planned.item.content.files),
       ];
     }
-    if (why === 'left-out')
+    if (why === 'left-out') {
       return [
         {
           code: 'DATA_LEFT_OUT',
@@ -131,6 +131,7 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
           evidence: newestAt === null ? [] : [`newest recovery point ${newestAt}`],
         },
       ];
+    }
     if (why === 'disks-kept') {
       return [
         {

@@ -73,10 +73,11 @@ export function requireAsPlanned({
   readonly replacedFiles: number;
   readonly truncated: boolean;
 }): void {
-  if (truncated)
+  if (truncated) {
     throw new ModosuError('DATA_RESTORE_FAILED', 'There are more files in the guest than can be compared.', {
       hint: 'Choose a part of the data set with --path.',
     });
+  }
   if (planned === null || found <= planned + Math.max(UNPLANNED_FILES, planned * UNPLANNED_SHARE)) return;
   throw new ModosuError(
     'PLAN_STALE',

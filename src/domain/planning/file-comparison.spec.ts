@@ -87,8 +87,9 @@ describe('what a restore of files would do', () => {
     const now = (link: Partial<SnapshotEntry>, pipe: Partial<SnapshotEntry>) =>
       listing([live(directory('/srv/www')), live(entry('/srv/www/l', { type: 'symlink', ...link })), live(entry('/srv/www/p', { type: 'other', ...pipe }))]);
     expect(compareFiles(then, now({ sizeBytes: 3, mode: 0o700 }, { mtime: 1, uid: 7, mode: 0 }), options).parts).toEqual([]);
-    for (const change of [{ mtime: 1 }, { uid: 7 }, { gid: 7 }])
+    for (const change of [{ mtime: 1 }, { uid: 7 }, { gid: 7 }]) {
       expect(compareFiles(then, now(change, {}), options).parts[0]?.replaced.map(({ path }) => path)).toEqual(['/srv/www/l']);
+    }
   });
 
   it('leaves directories that exist as they are, and says which have another mode or owner', () => {

@@ -31,16 +31,18 @@ export function requireAttachable(
         context: { target },
       });
     }
-    if (kept.some((other) => other.target === target))
+    if (kept.some((other) => other.target === target)) {
       throw refuse('it is kept as it is, and nothing takes its place.', 'Keep it, or restore it and attach the old one: not both.');
+    }
     if (diskRole(protection, target) !== 'data') {
       throw refuse(
         'it counts as a system disk, and a second one would confuse the guest.',
         `If it holds nothing but data, declare it in the estate file (disks: [{ target: ${target}, role: data }]), apply it and plan again.`,
       );
     }
-    if (!manifest.disks.some((other) => other.target === target))
+    if (!manifest.disks.some((other) => other.target === target)) {
       throw refuse('the recovery point has no such disk: it is not replaced.', `Keep it instead: --keep-disk ${target}`);
+    }
     const problem = whyNotIntact(present, disk);
     if (problem !== null) throw refuse(problem);
     return { target, path: disk.path, format: disk.format };

@@ -22,8 +22,9 @@ export function requireSuitable({ id, serverId, kind, state }: Chosen, server: O
       context: { recoveryPointId: id, kind },
     });
   }
-  if (state !== 'usable')
+  if (state !== 'usable') {
     throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, { context: { recoveryPointId: id } });
+  }
 }
 
 const WHAT = { image: 'an image', data: 'data' } as const;
@@ -36,10 +37,11 @@ export function requireImage(point: RecoveryPointView, server: OfServer): assert
 /** @throws as `requireSuitable`; RECOVERY_POINT_NOT_USABLE also for one of another data set */
 export function requireDataPoint(point: RecoveryPointView, server: OfServer, dataSet: string): asserts point is DataRecoveryPointView {
   requireSuitable(point, server, 'data');
-  if (point.kind !== 'data' || point.dataSet !== dataSet)
+  if (point.kind !== 'data' || point.dataSet !== dataSet) {
     throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is not one of the data set "${dataSet}".`, {
       context: { recoveryPointId: point.id },
     });
+  }
 }
 
 /** @param server where it was looked for; undefined: anywhere */

@@ -180,8 +180,9 @@ function describeLosses(
     `Everything written to ${restored.join(', ')} after ${manifest.pointInTime} (${age} ago) is not in the restored server${data.length === 0 ? '' : ', except the data that follows'}; ${present === null ? 'the server is gone, and what still lies where its disks were is left alone' : 'it stays readable in the old volumes'}.`,
     ...keptLosses(kept),
   ];
-  for (const { item, pointInTime } of data)
+  for (const { item, pointInTime } of data) {
     losses.push(`Data ${itemKey(item)}: what was written after ${pointInTime} (${describeAge(pointInTime, now)} ago) is not in the restored server.`);
+  }
   const detached = present === null || kept.length > 0 ? [] : addedSince(present, manifest.disks, []);
   if (detached.length > 0) losses.push(`The restored server does not have ${detached.map(({ target }) => target).join(', ')} attached.`);
   losses.push('Settings, packages and passwords changed since then go back as well.');

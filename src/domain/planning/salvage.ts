@@ -18,8 +18,9 @@ export function requireKeepable(source: Pick<PlanSource, 'serverName' | 'protect
   if (keepDisks.length === 0) return [];
   const { present } = survey;
   const targets = keepDisks.join(', ');
-  if (present === null)
+  if (present === null) {
     throw notKeepable(targets, `${targets} cannot be kept: the hypervisor no longer knows ${serverName}, and no definition names its disks.`);
+  }
   const kept = keepDisks.map((target): KeptDisk => {
     const disk = present.disks.find((candidate) => candidate.target === target);
     if (disk === undefined) {
@@ -48,8 +49,9 @@ const notKeepable = (target: string, message: string): ModosuError => new Modosu
 export function whyNotIntact(present: ServerInspection, disk: DiskInspection): string | null {
   const differs = present.refusals.find(({ code }) => code === 'SERVER_DEFINITION_DIFFERS');
   if (differs !== undefined) return `${differs.message} Nobody can say which file holds its newest data.`;
-  if (disk.virtualSizeBytes === 0)
+  if (disk.virtualSizeBytes === 0) {
     return present.refusals.find(({ message }) => message.includes(disk.path))?.message ?? `its file ${disk.path} is empty or cannot be read.`;
+  }
   const twin = present.disks.find((other) => other.target !== disk.target && other.path === disk.path);
   return twin === undefined ? null : `it is the same file as ${twin.target}.`;
 }

@@ -154,11 +154,12 @@ function presenceFindings({ present }: UndoSurvey): readonly Finding[] {
 
 /** The server runs on: what goes back lies in its guest. */
 function dataFindings({ present, data }: UndoSurvey): readonly Finding[] {
-  if (present?.agent.state === 'answering')
+  if (present?.agent.state === 'answering') {
     return [
       { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: [`power state ${present.powerState}`] },
       ...(data?.findings ?? []),
     ];
+  }
   return [
     {
       code: 'AGENT_SILENT',
@@ -182,7 +183,7 @@ function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): r
       },
     ];
   }
-  if (kept.complete)
+  if (kept.complete) {
     return [
       {
         code: 'WAY_BACK_COMPLETE',
@@ -191,6 +192,7 @@ function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): r
         evidence: kept.volumes.map(({ target, path, allocatedBytes }) => `${target} ${path} (${formatBytes(allocatedBytes)})`),
       },
     ];
+  }
   return [
     {
       code: 'WAY_BACK_INCOMPLETE',
@@ -203,8 +205,9 @@ function keptFindings({ wayBack }: UndoSource, { wayBack: kept }: UndoSurvey): r
 }
 
 function returnFindings({ wayBack: { before } }: UndoSource): readonly Finding[] {
-  if (before.powerState === 'off')
+  if (before.powerState === 'off') {
     return [{ code: 'STAYS_OFF', severity: 'ok', message: 'The server was off before, and stays off after the undo.', evidence: [] }];
+  }
   if (before.agent !== 'answering') {
     return [
       {

@@ -63,8 +63,9 @@ describe('an exchange of databases', () => {
       judgeExchange({ ...PLACE, loadedBy: 'modosu-run_1' }, there(live, presentOf({ name: 'restored_1', notes })));
     expect(loaded(noteOf('loaded', 'modosu-run_1'))).toEqual({ next: 'rename', hadLive: true });
     expect(judgeExchange({ ...AWAY, loadedBy: 'modosu-run_1' }, there(live))).toEqual({ next: 'rename', hadLive: true });
-    for (const notes of [[], [noteOf('loaded', 'modosu-run_2')], [noteOf('placed', 'modosu-run_1')]])
+    for (const notes of [[], [noteOf('loaded', 'modosu-run_2')], [noteOf('placed', 'modosu-run_1')]]) {
       expect(loaded(...notes)).toEqual(refused('DATABASE_NOT_FOUND', 'The database restored_1 has not been loaded to its end.'));
+    }
   });
 
   it('is refused while prepared transactions hold either', () => {

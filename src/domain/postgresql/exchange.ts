@@ -29,16 +29,19 @@ export function judgeExchange({ database, incoming, outgoing, loadedBy }: Exchan
   const done = incoming === null ? live === undefined && gone : coming === undefined && live !== undefined && (gone || placedHere);
   if (done) return { next: 'done', hadLive: gone };
   const lost = incoming !== null && coming === undefined ? incoming : incoming === null && live === undefined ? database : null;
-  if (lost !== null)
+  if (lost !== null) {
     return refuse(new ModosuError('DATABASE_NOT_FOUND', `The database ${named(lost)}, which was to be put in the place of ${named(database)}, is not there.`));
-  if (gone)
+  }
+  if (gone) {
     return refuse(
       new ModosuError('DATABASE_IN_USE', `A database ${named(outgoing)} is in the way. Everything is as it was.`, {
         hint: 'Look at it and rename it, then start again.',
       }),
     );
-  if (incoming !== null && loadedBy !== undefined && coming?.notes.includes(noteOf('loaded', loadedBy)) !== true)
+  }
+  if (incoming !== null && loadedBy !== undefined && coming?.notes.includes(noteOf('loaded', loadedBy)) !== true) {
     return refuse(new ModosuError('DATABASE_NOT_FOUND', `The database ${named(incoming)} has not been loaded to its end.`));
+  }
   const prepared = [live, coming].flatMap((entry) => entry?.prepared ?? []);
   if (prepared.length > 0) return refuse(heldError(database, `prepared transactions hold it (${prepared.map(named).slice(0, 3).join(', ')})`, prepared));
   return { next: 'rename', hadLive: live !== undefined };

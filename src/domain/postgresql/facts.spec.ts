@@ -174,12 +174,15 @@ describe('facts beside the dumps', () => {
       roles: [],
     };
     expect(parseFacts(altered(({ databases }) => Object.assign(databases[0]!, values))).databases[0]).toMatchObject(values);
-    for (const bound of ['DEFAULT', 'FOR VALUES FROM (1) TO (2)', null])
+    for (const bound of ['DEFAULT', 'FOR VALUES FROM (1) TO (2)', null]) {
       expect(() => parseFacts(altered(({ databases }) => ((databases[0]!['tables'] as { bound: unknown }[])[0]!.bound = bound)))).not.toThrow();
-    for (const engineVersion of ['9', '9.6.24', '17beta1', '15.18', '18devel'])
+    }
+    for (const engineVersion of ['9', '9.6.24', '17beta1', '15.18', '18devel']) {
       expect(parseFacts(altered((facts) => (facts['engineVersion'] = engineVersion))).engineVersion).toBe(engineVersion);
-    for (const takenAt of ['2026-11-26T04:57:49Z', '2026-11-26T04:57:49.123456Z'])
+    }
+    for (const takenAt of ['2026-11-26T04:57:49Z', '2026-11-26T04:57:49.123456Z']) {
       expect(parseFacts(altered((facts) => (facts['takenAt'] = takenAt))).takenAt).toBe(takenAt);
+    }
   });
 
   it('are read up to their limit, and hide no fault of ours', () => {
@@ -321,8 +324,9 @@ describe('what a selection means', () => {
     for (const [kind, fit] of [
       ['p', true],
       ['r', false],
-    ] as const)
+    ] as const) {
       expect(decide(SHOP, chosen, { relations: [live('public', 'part', kind)], schemas: [] }).tables.map(fits)).toEqual([fit]);
+    }
     expect(decide(SHOP, chosen, { relations: [], schemas: [] }).tables.map(fits)).toEqual([false]);
   });
 
@@ -454,7 +458,8 @@ no entry
         [5, 6, 7, 8].map((n) => `ISO_8859_${n}`),
         [1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874].map((n) => `WIN${n}`),
       );
-    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8'])
+    for (const encoding of [...numbered, 'EUC_CN', 'EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_TW', 'KOI8R', 'KOI8U', 'MULE_INTERNAL', 'SQL_ASCII', 'UTF8']) {
       expect([encoding, tocText(new TextEncoder().encode('a TABLE'), encoding)]).toEqual([encoding, 'a TABLE']);
+    }
   });
 });

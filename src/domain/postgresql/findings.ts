@@ -35,7 +35,7 @@ export function requirementFindings(
           evidence: [],
         },
   ];
-  if (!found.engine.superuser)
+  if (!found.engine.superuser) {
     findings.push({
       code: 'DATABASE_NOT_SUPERUSER',
       severity: 'block',
@@ -43,6 +43,7 @@ export function requirementFindings(
       remedy: 'Correct "user" of the data set.',
       evidence: [],
     });
+  }
   const needed = items === null ? null : new Set(rolesOf(items));
   const roles = found.missingRoles.filter((role) => needed === null || needed.has(role));
   if (roles.length > 0) {
@@ -63,7 +64,7 @@ export function requirementFindings(
           },
     );
   }
-  if (found.missingExtensions.length > 0)
+  if (found.missingExtensions.length > 0) {
     findings.push({
       code: 'DATABASE_EXTENSION_MISSING',
       severity: 'block',
@@ -71,6 +72,7 @@ export function requirementFindings(
       remedy: 'Install their packages, then make a new plan.',
       evidence: examples(found.missingExtensions),
     });
+  }
   if (found.otherVersions.length > 0) {
     findings.push({
       code: 'EXTENSION_VERSION_DIFFERS',
@@ -79,7 +81,7 @@ export function requirementFindings(
       evidence: found.otherVersions.slice(0, MAX_EXAMPLES).map((entry) => `${named(entry.name)} ${named(entry.version)} then, ${named(entry.available)} now`),
     });
   }
-  if (found.missingTablespaces.length > 0)
+  if (found.missingTablespaces.length > 0) {
     findings.push({
       code: 'DATABASE_TABLESPACE_MISSING',
       severity: 'block',
@@ -87,6 +89,7 @@ export function requirementFindings(
       remedy: 'Make them, then make a new plan.',
       evidence: examples(found.missingTablespaces),
     });
+  }
   return findings;
 }
 

@@ -45,8 +45,9 @@ export function parseGlobals(sql: string): Globals {
     const line = new Reader(tokens);
     if (line.words('CREATE', 'ROLE')) {
       const name = line.name();
-      if (name !== null && line.end())
+      if (name !== null && line.end()) {
         roles.set(name, { name, attributes: [], connectionLimit: null, password: null, validUntil: null, comment: null, settings: [] });
+      }
     } else if (line.words('ALTER', 'ROLE')) {
       const name = line.name();
       const known = name === null ? undefined : roles.get(name);

@@ -35,8 +35,9 @@ describe('what a guest has written', () => {
   it('is an object of exactly its fields, its own ones', () => {
     const guard = record<{ a: boolean; b: boolean }>({ a: flag, b: flag });
     expect(against(guard, { a: true, b: false })).toBeNull();
-    for (const value of [{ a: true, b: false, c: 1 }, { a: true, b: false, toString: 1 }, JSON.parse('{"a":true,"b":true,"__proto__":1}') as unknown])
+    for (const value of [{ a: true, b: false, c: 1 }, { a: true, b: false, toString: 1 }, JSON.parse('{"a":true,"b":true,"__proto__":1}') as unknown]) {
       expect(against(guard, value)).toBe('it is not an object of known fields');
+    }
     expect(against(guard, { a: true })).toBe('it.b is not true or false');
     expect(Object.keys(guard(JSON.parse('{"b":true,"a":true}'), 'it'))).toEqual(['a', 'b']);
   });

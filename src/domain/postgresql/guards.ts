@@ -67,11 +67,12 @@ export function jsonLines<T>(output: string, guard: Guard<T>): readonly T[] {
   try {
     return lines.map((line, index) => guard(JSON.parse(line), `line ${index + 1}`));
   } catch (error) {
-    if (error instanceof Unreadable || error instanceof SyntaxError)
+    if (error instanceof Unreadable || error instanceof SyntaxError) {
       throw new ModosuError(
         'AGENT_COMMAND_FAILED',
         `The guest gave an answer that cannot be read: ${error instanceof Unreadable ? error.message : 'no JSON'}.`,
       );
+    }
     throw error;
   }
 }

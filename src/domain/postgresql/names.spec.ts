@@ -13,8 +13,9 @@ describe('names of a run', () => {
     }
     expect(bytes(one.application)).toBeLessThanOrEqual(63);
     expect(new Set([...Object.values(one), ...Object.values(other)]).size).toBe(12);
-    for (const name of ['shop', 'restored', 'replaced_x', 'xreplaced_01m8b2qj9rsxzkn7sn0vm8975d', 'replaced_01m8b2qj9rsxzkn7sn0vm8975d; x'])
+    for (const name of ['shop', 'restored', 'replaced_x', 'xreplaced_01m8b2qj9rsxzkn7sn0vm8975d', 'replaced_01m8b2qj9rsxzkn7sn0vm8975d; x']) {
       expect(isOwnName(name)).toBe(false);
+    }
     for (const runId of ['', 'run_', 'run_../x', "run_0123456789'"]) expect(() => runNames(runId)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
   });
 
@@ -36,10 +37,12 @@ describe('names of a run', () => {
       `run_${'0'.repeat(33)}`,
       'toolongrun_0123456789',
       'RUN_0123456789',
-    ])
+    ]) {
       expect(() => runNames(runId)).toThrow(`"${runId}" is not the id of a run.`);
-    for (const name of ['modosu_0123456789', 'restored_0123456789_2', 'undone_0123456789_1234', `replaced_${'0'.repeat(32)}`])
+    }
+    for (const name of ['modosu_0123456789', 'restored_0123456789_2', 'undone_0123456789_1234', `replaced_${'0'.repeat(32)}`]) {
       expect([name, isOwnName(name)]).toEqual([name, true]);
+    }
     for (const name of [
       'modosu_012345678',
       `modosu_${'0'.repeat(33)}`,
@@ -49,8 +52,9 @@ describe('names of a run', () => {
       'other_0123456789',
       'modosu_0123456789_2_3',
       'modosu-0123456789',
-    ])
+    ]) {
       expect([name, isOwnName(name)]).toEqual([name, false]);
+    }
   });
 
   it('of tables are cut to what the server takes, at whole letters', () => {

@@ -21,8 +21,9 @@ export function proveRows(tables: readonly TableFacts[], rows: Rows, as: (table:
 /** Every table, and no other one, has its rows. @throws DUMP_INCOMPLETE */
 export function proveAllRows(tables: readonly TableFacts[], rows: Rows): void {
   proveRows(tables, rows);
-  if (rows.size !== tables.length)
+  if (rows.size !== tables.length) {
     throw new ModosuError('DUMP_INCOMPLETE', `What was loaded is not what was saved: there are ${rows.size} tables instead of ${tables.length}.`);
+  }
 }
 
 /** What a database is beside its objects, and what is compared of it. */
@@ -36,10 +37,11 @@ export function proveProperties(now: Properties, then: Properties, otherVersions
   const free = new Set(otherVersions.map(({ name }) => name));
   const [is, was] = [aspects(now, free), aspects(then, free)];
   const different = Object.keys(was).filter((key) => JSON.stringify(is[key]) !== JSON.stringify(was[key]));
-  if (different.length > 0)
+  if (different.length > 0) {
     throw new ModosuError('DATA_RESTORE_FAILED', `The restored database differs from the recovery point in: ${different.join(', ')}.`, {
       context: { different },
     });
+  }
 }
 
 const aspects = (of: Properties, free: ReadonlySet<string>): Readonly<Record<string, unknown>> => ({

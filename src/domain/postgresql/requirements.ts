@@ -65,18 +65,20 @@ export function refuseUnmet(found: Requirements, all: Pick<PostgresqlFacts, 'eng
       `The dump of ${named(database)} is of PostgreSQL ${all.engineVersion}; the server in the guest is ${found.engine.version}.`,
     );
   }
-  if (found.missingExtensions.length > 0)
+  if (found.missingExtensions.length > 0) {
     throw new ModosuError(
       'DATABASE_EXTENSION_MISSING',
       `The guest has no package of ${some(found.missingExtensions.map(named))}, which ${named(database)} uses.`,
       { context: { extensions: found.missingExtensions.map(named) } },
     );
-  if (found.missingTablespaces.length > 0)
+  }
+  if (found.missingTablespaces.length > 0) {
     throw new ModosuError(
       'DATABASE_TABLESPACE_MISSING',
       `The database server has no tablespace ${some(found.missingTablespaces.map(named))}, which ${named(database)} uses.`,
       { context: { tablespaces: found.missingTablespaces.map(named) } },
     );
+  }
 }
 
 /**
@@ -86,10 +88,11 @@ export function refuseUnmet(found: Requirements, all: Pick<PostgresqlFacts, 'eng
  */
 export function refuseMissingRoles(items: ObjectItems, { roles }: Pick<Requirements, 'roles'>, { name }: Pick<DatabaseFacts, 'name'>): void {
   const missing = rolesOf(items).filter((role) => !roles.has(role));
-  if (missing.length > 0)
+  if (missing.length > 0) {
     throw new ModosuError(
       'DATABASE_ROLE_MISSING',
       `The database server has no role ${some(missing.map(named))}, to which the selected objects of ${named(name)} belong or are granted.`,
       { context: { roles: missing.map(named).slice(0, 20) } },
     );
+  }
 }

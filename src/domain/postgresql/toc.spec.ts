@@ -23,8 +23,9 @@ describe('an entry of a table of contents', () => {
       '1; 12345678901 1 TABLE a',
       '1; 1 12345678901 TABLE a',
       '',
-    ])
+    ]) {
       expect([line, parseToc(line)]).toEqual([line, []]);
+    }
     expect(parseToc('1234567890; 1234567890 1234567890 X')).toHaveLength(1);
   });
 

@@ -48,10 +48,11 @@ export const dataAfterImageSteps = (item: Pick<DataRestoreItem, 'dataSet' | 'sel
 const isWhole = ({ selection }: Pick<DataRestoreItem, 'selection'>): boolean => selection.kind === 'postgresql' && selection.whole;
 
 function placeTitle({ selection }: Pick<DataRestoreItem, 'selection'>): string {
-  if (selection.kind === 'files')
+  if (selection.kind === 'files') {
     return selection.replace
       ? 'Put missing files in place, and replace those that differ; what stood there is kept'
       : 'Put missing files in place; those that exist stay';
+  }
   if (selection.whole) return 'Swap the databases by renaming; the replaced one is kept';
   return selection.replace ? 'Put the tables in place; the rows they had are kept' : 'Put missing tables in place; the others beside, to compare';
 }

@@ -105,8 +105,9 @@ async function onMany(agent: GuestAgent, argv: readonly [string, ...string[]], p
       hint: 'Install coreutils and findutils in the guest.',
     });
   }
-  if (result.exitCode === 126 || result.exitCode === 127)
+  if (result.exitCode === 126 || result.exitCode === 127) {
     throw new ModosuError('GUEST_PROGRAM_MISSING', `A program could not be run in the guest: ${cleanWords(result.stderr)}`);
+  }
   if (/No space left on device|Disk quota exceeded/.test(result.stderr)) throw failureOf(argv[0], result, 'DATA_RESTORE_FAILED');
   return result;
 }

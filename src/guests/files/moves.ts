@@ -73,8 +73,9 @@ export async function inDirection(
     options,
   );
   const last = DIRECTIONS.find((one) => marks.has(directionMark(directory, one)));
-  if (last === undefined)
+  if (last === undefined) {
     throw new ModosuError('WAY_BACK_INCOMPLETE', `What ${namesOf([directory])} holds is not what a restore has left there.`, { context: { directory } });
+  }
   await settle(agent, ground, last, options);
   if (last !== direction) {
     await mustRunInGuest(

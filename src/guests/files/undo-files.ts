@@ -154,8 +154,9 @@ export async function confirmFiles(agent: GuestAgent, { directories }: Pick<Kept
   for (const directory of directories) {
     const standing = (await statMany(agent, [directory], work)).get(directory);
     if (standing === undefined) continue;
-    if (standing.type !== 'dir')
+    if (standing.type !== 'dir') {
       throw new ModosuError('PATH_NOT_ALLOWED', `${namesOf([directory])} is no directory; nothing was removed there.`, { context: { directory } });
+    }
     const argv = ['rm', '-rf', '--one-file-system', '--', directory] as const;
     await mustRunInGuest(agent, { argv }, 'DATA_RESTORE_FAILED', { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) });
   }

@@ -223,8 +223,9 @@ export class DatabaseServer {
     let database = 'postgres';
     let answer = await say(database);
     if (answer.exitCode !== 0) answer = await say((database = 'template1'));
-    if (answer.exitCode !== 0)
+    if (answer.exitCode !== 0) {
       throw new ModosuError('DATABASE_SERVER_UNREACHABLE', `The database server in the guest does not accept connections: ${words(answer.stderr)}`);
+    }
     const [found] = jsonLines(
       answer.stdout,
       record({ version: text(200), number: integer(80_000, 9_999_999), superuser: flag, dataDirectory: nullable(text(4_096)), ended: integer(0) }),
@@ -257,8 +258,9 @@ export class DatabaseServer {
   private async endSessions(): Promise<void> {
     const giveUpAt = performance.now() + LEFTOVERS_END_WITHIN_MS;
     while ((await this.askSessionsToEnd()) > 0) {
-      if (performance.now() > giveUpAt)
+      if (performance.now() > giveUpAt) {
         throw new ModosuError('DATABASE_IN_USE', 'Sessions of an earlier attempt of this run do not end in the database server.');
+      }
       await delay(REST_MS);
     }
   }
@@ -275,8 +277,9 @@ async function called<T>(code: ErrorCode | undefined, work: () => Promise<T>): P
   try {
     return await work();
   } catch (error) {
-    if (error instanceof SqlFailure)
+    if (error instanceof SqlFailure) {
       throw new ModosuError(code ?? 'DATA_RESTORE_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+    }
     throw error;
   }
 }

@@ -44,11 +44,13 @@ export async function createDatabase(
 ): Promise<void> {
   const { major } = await server.engine();
   const provider: string[] = [];
-  if (major >= 15 && facts.localeProvider === 'i')
+  if (major >= 15 && facts.localeProvider === 'i') {
     provider.push('LOCALE_PROVIDER icu', ...(facts.icuLocale === null ? [] : [`ICU_LOCALE ${literal(facts.icuLocale)}`]));
+  }
   if (major >= 16 && facts.localeProvider === 'i' && facts.icuRules !== null) provider.push(`ICU_RULES ${literal(facts.icuRules)}`);
-  if (major >= 17 && facts.localeProvider === 'b')
+  if (major >= 17 && facts.localeProvider === 'b') {
     provider.push('LOCALE_PROVIDER builtin', ...(facts.icuLocale === null ? [] : [`BUILTIN_LOCALE ${literal(facts.icuLocale)}`]));
+  }
   if (major >= 15 && facts.localeProvider === 'c') provider.push('LOCALE_PROVIDER libc');
   const options = [
     'TEMPLATE template0',
@@ -74,8 +76,9 @@ export function propertiesSql(target: string, facts: DatabaseFacts): string {
   const database = identifier(target);
   const setting = (text_: string): string => {
     const clause = settingClause(text_);
-    if (clause === null)
+    if (clause === null) {
       throw new ModosuError('DATA_RESTORE_FAILED', `A setting of ${named(facts.name)} in the recovery point is of no known form: ${named(text_)}`);
+    }
     return clause;
   };
   return [

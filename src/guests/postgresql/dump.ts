@@ -50,8 +50,9 @@ export async function dumpDatabases(
   } catch (error) {
     await server.endLeftovers([directory]).catch(() => undefined);
     await discardDirectory(server, directory).catch(() => undefined);
-    if (error instanceof SqlFailure)
+    if (error instanceof SqlFailure) {
       throw new ModosuError('DUMP_FAILED', `The database server says: ${error.words}`, { context: { sqlState: error.sqlState } });
+    }
     throw error;
   }
 }

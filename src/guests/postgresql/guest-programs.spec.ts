@@ -56,6 +56,8 @@ describe('programs in a guest', () => {
       'timeout',
     ],
     ['the program before it finds none', ended({ exitCode: 127, stderr: 'setpriv: failed to execute pg_dump: No such file or directory' }), 'pg_dump'],
+    ['the account cannot be taken on', ended({ exitCode: 127, stderr: "timeout: failed to run command 'setpriv': No such file or directory" }), 'setpriv'],
+    ['busybox finds none', ended({ exitCode: 127, stderr: "setpriv: can't execute 'pg_dump': No such file or directory" }), 'pg_dump'],
     ["Debian's wrapper finds none", ended({ exitCode: 1, stderr: 'Error: You must install at least one postgresql-client-<version> package' }), 'pg_dump'],
   ] as const)('are missing when %s', async (_how, answer, program) => {
     agent.answer = () => answer;

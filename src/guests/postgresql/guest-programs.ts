@@ -175,7 +175,11 @@ export class GuestPrograms {
   }
 
   private checked(program: string, result: CommandResult): CommandResult {
-    if (result.exitCode === 127 || /You must install at least one postgresql-client/.test(result.stderr)) throw programMissing(program);
+    // `timeout` and `setpriv` end so when what they should start is not there, and say which it is.
+    if (result.exitCode === 127) {
+      throw programMissing(/(?:failed to (?:run command|execute)|can't execute) ['‘]?([\w./+-]{1,100})/.exec(result.stderr)?.[1] ?? program);
+    }
+    if (/You must install at least one postgresql-client/.test(result.stderr)) throw programMissing(program);
     return result;
   }
 }

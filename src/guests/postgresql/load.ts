@@ -41,8 +41,9 @@ export async function readToc(
     );
   }
   const entries = found === null ? [] : parseToc(tocText(found, encoding));
-  if (entries.length === 0)
+  if (entries.length === 0) {
     throw new ModosuError('DUMP_INCOMPLETE', `The dump ${named(posix.basename(path))} has no readable table of contents: ${words(stderr)}`);
+  }
   return entries;
 }
 
@@ -86,8 +87,9 @@ async function restore(
 
 function failed({ exitCode, stderr }: { readonly exitCode: number; readonly stderr: string }): ModosuError {
   const said = words(stderr.replace(/^pg_restore: (while PROCESSING TOC:|from TOC entry .*)$/gm, ''));
-  if (/unexpected end of file|could not read from input file|corrupt/.test(stderr))
+  if (/unexpected end of file|could not read from input file|corrupt/.test(stderr)) {
     return new ModosuError('DUMP_INCOMPLETE', `The dump cannot be read: ${said}`);
+  }
   return new ModosuError('DATA_RESTORE_FAILED', `pg_restore ended with exit code ${exitCode}${said === '' ? ' and said nothing' : `: ${said}`}`, {
     context: { exitCode },
   });

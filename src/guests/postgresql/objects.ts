@@ -162,13 +162,14 @@ function stagesOf(server: DatabaseServer, facts: DatabaseFacts, { tables, schema
     const chosen = tables.filter((item) => item.action === action).map(({ table }) => table);
     const wanted = withPartitions(facts.tables, chosen);
     // In the order in which they were named.
-    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema)))
+    for (const source of new Set([...chosen, ...wanted].map(({ schema }) => schema))) {
       stages.push({
         source,
         action,
         whole: false,
         tables: wanted.filter(({ schema }) => schema === source),
       });
+    }
   }
   const ordered = [...stages.filter(({ action }) => action === 'beside'), ...stages.filter(({ action }) => action !== 'beside')];
   return ordered.map((stage, index) => ({ ...stage, schema: numbered(server.names.restored, index) }));
@@ -194,8 +195,9 @@ async function placingScript(
     script.dropEmptied(schema);
   }
   for (const stage of stages.filter(({ whole, action }) => action === 'place' && !whole)) {
-    for (const table of stage.tables)
+    for (const table of stage.tables) {
       for (const parent of table.parents.filter((entry) => !placed.has(rowsKey(entry)))) script.attach(table, parent, table.bound);
+    }
   }
   const replaced = items.tables.filter(({ action }) => action === 'replace').map(({ table }) => table);
   const taken = new Set<string>();

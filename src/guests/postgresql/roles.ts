@@ -84,7 +84,8 @@ async function carryOut(
       context: { roles: unknown.map(named).slice(0, 20) },
     });
   }
-  if (sql !== '')
+  if (sql !== '') {
     await server.executeScript(await server.maintenanceDatabase(), `BEGIN;\n${sql}\nCOMMIT;`, file, { env: server.env(silent(found.engine.major)), signal });
+  }
   return notes.map((note) => words(note));
 }

@@ -101,8 +101,9 @@ export async function withSnapshot<Name extends string, T>(
 async function answerOf(server: DatabaseServer, path: string, database: string, maxBytes: number): Promise<string> {
   const found = await server.programs.readWhole(path, maxBytes);
   if (found === null) throw new ModosuError('DUMP_FAILED', `What the database server has told about ${words(database, 64)} is gone.`);
-  if (found === 'too long')
+  if (found === 'too long') {
     throw new ModosuError('DUMP_FAILED', `The database ${words(database, 64)} has more tables than can be described in ${maxBytes / 1024 / 1024} MiB.`);
+  }
   return found.toString('utf8');
 }
 

@@ -84,14 +84,16 @@ async function spaceFor(server: DatabaseServer, facts: DatabaseFacts, items: Obj
   const spoolDirectory = await nearestDirectory(server);
   const sameFileSystem = (await programs.deviceOf(dataDirectory)) === (await programs.deviceOf(spoolDirectory));
   const spaces: GuestSpace[] = [];
-  for (const need of roomForLoad(facts, items, { dataDirectory, spoolDirectory, sameFileSystem }))
+  for (const need of roomForLoad(facts, items, { dataDirectory, spoolDirectory, sameFileSystem })) {
     spaces.push({ ...need, freeBytes: await programs.freeBytes(need.directory) });
+  }
   return spaces;
 }
 
 /** The spool directory, or the nearest one above it that exists. */
 async function nearestDirectory(server: DatabaseServer): Promise<string> {
-  for (let path = posix.normalize(server.dataSet.spoolDirectory); path !== '/'; path = posix.dirname(path))
+  for (let path = posix.normalize(server.dataSet.spoolDirectory); path !== '/'; path = posix.dirname(path)) {
     if ((await server.programs.sizeOf(path)) !== null) return path;
+  }
   return '/';
 }

@@ -28,8 +28,9 @@ function matchesFrom(wanted: readonly string[], at: number, parts: readonly stri
   const part = wanted[at];
   if (part === undefined) return true;
   if (part === '**') {
-    for (let next = position; next <= parts.length; next += 1)
+    for (let next = position; next <= parts.length; next += 1) {
       if (matchesFrom(wanted, at + 1, parts, next)) return at + 1 < wanted.length || next < parts.length;
+    }
     return false;
   }
   const present = parts[position];

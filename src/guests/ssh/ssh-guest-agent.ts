@@ -217,10 +217,12 @@ export class SshGuestAgent implements GuestAgent {
       });
     }
     const lacking = /^lacks ([a-z0-9]{1,20})$/.exec(first)?.[1];
-    if (lacking !== undefined)
+    if (lacking !== undefined) {
       throw new ModosuError('GUEST_PROGRAM_MISSING', `${server.name} has no ${lacking}, which programs over SSH need.`, { context: { program: lacking } });
-    if (first === 'no keeper')
+    }
+    if (first === 'no keeper') {
       throw new ModosuError('AGENT_SILENT', `No process could be started in ${server.name} over SSH.`, { context: { uuid: server.uuid } });
+    }
     return said;
   }
 

@@ -126,8 +126,9 @@ describe('LibvirtGuestAgent', () => {
   });
 
   it('believes no count and no state that makes no sense', async () => {
-    for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)])
+    for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)]) {
       await expect(agentThat(nonsense).agent.freeze(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+    }
     await expect(agentThat(returns('perhaps')).agent.isFrozen(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
   });
 

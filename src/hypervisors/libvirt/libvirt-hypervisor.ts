@@ -196,8 +196,9 @@ class LibvirtHypervisor implements Hypervisor {
     const { server, target, targetPath } = request;
     const { description } = await this.domains.stored(server);
     const disk = description.disks.find((candidate) => candidate.target === target);
-    if (disk === undefined)
+    if (disk === undefined) {
       throw new ModosuError('DISK_NOT_SUPPORTED', `${server.name} has no disk ${target} that can be imaged.`, { context: { uuid: server.uuid, target } });
+    }
     await this.domains.requireStopped(server, `copying disk ${target}`);
     const chain = await this.inspector.chainOf(disk);
     await this.copier.copy(

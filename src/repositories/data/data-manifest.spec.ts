@@ -204,8 +204,9 @@ describe('the manifest of a data recovery point', () => {
   });
 
   it('is no manifest where it is not JSON in UTF-8', () => {
-    for (const bytes of [Buffer.from('{'), Buffer.from([0x22, 0xff, 0x22])])
+    for (const bytes of [Buffer.from('{'), Buffer.from([0x22, 0xff, 0x22])]) {
       expect(() => parseDataManifest(bytes, POINT)).toThrow(`The manifest of the recovery point ${POINT} is not valid: it is not JSON`);
+    }
   });
 
   it('is not read where it is larger than any real one', () => {

@@ -64,7 +64,7 @@ const dataSetSchema = z.discriminatedUnion('kind', [
 const contentSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('files'),
-    paths: z.array(absolutePath).max(10_000),
+    paths: nonEmpty(absolutePath),
     files: count,
     totalBytes: count,
     problems: z.array(text(4096)).max(1000),
@@ -138,13 +138,14 @@ export function parseDataManifest(bytes: Uint8Array, recoveryPointId: string): D
     );
   }
   const result = dataManifestSchema.safeParse(value);
-  if (!result.success)
+  if (!result.success) {
     throw corrupt(
       result.error.issues
         .slice(0, 3)
         .map((issue) => `${issue.path.map(String).join('.') || 'the manifest'}: ${issue.message}`)
         .join('; '),
     );
+  }
   if (result.data.recoveryPointId !== recoveryPointId) throw corrupt(`it is that of ${result.data.recoveryPointId}`);
   return result.data;
 }

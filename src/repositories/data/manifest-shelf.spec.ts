@@ -23,7 +23,7 @@ class Shelf {
         this.meanwhile = async () => undefined;
         await once();
         const id = String(this.stored.length + 1).padStart(64, '0');
-        if (!this.lost)
+        if (!this.lost) {
           this.stored.push({
             snapshot: {
               id,
@@ -34,6 +34,7 @@ class Shelf {
             } as unknown as DataSnapshot,
             bytes,
           });
+        }
       },
       settle: async () => undefined,
     });

@@ -44,8 +44,9 @@ export class ManifestShelf {
     await write(['backup', '--host', HOST, '--tag', tags.join(','), '--stdin', '--stdin-filename', MANIFEST_PATH], bytes);
     await settle();
     const { stored } = await this.find(recoveryPointId);
-    if (stored === null)
+    if (stored === null) {
       throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest of ${recoveryPointId} was written and cannot be read.`, { context: { recoveryPointId } });
+    }
     // Its MAC has proven it whole. It may be that of another attempt, which has written at the same time.
     return theSame(stored.manifest, manifest);
   }

@@ -95,8 +95,9 @@ export class ResticCommand {
       if (outcome.exitCode === 0) return { stdout: outcome.stdout, stderr };
       throw this.failure(target, args, resticOutcome({ version, exitCode: outcome.exitCode, stderr }), stderr, outcome.timedOut, otherwise);
     } catch (error) {
-      if (givenUp.signal.aborted && error === givenUp.signal.reason)
+      if (givenUp.signal.aborted && error === givenUp.signal.reason) {
         throw this.failure(target, args, resticOutcome({ version, exitCode: null, stderr }), stderr, false, otherwise);
+      }
       throw error;
     } finally {
       clearTimeout(timer);

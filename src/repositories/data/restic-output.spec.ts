@@ -67,8 +67,9 @@ describe('what restic prints', () => {
     ]);
     expect(parseSnapshots('null')).toEqual([]);
     expect(parseSnapshots('[]\n')).toEqual([]);
-    for (const bad of ['', '{}', JSON.stringify([snapshot('latest', '2026-11-26T04:20:55Z')]), JSON.stringify([snapshot(one, 'x')]), json.slice(0, -5)])
+    for (const bad of ['', '{}', JSON.stringify([snapshot('latest', '2026-11-26T04:20:55Z')]), JSON.stringify([snapshot(one, 'x')]), json.slice(0, -5)]) {
       expect(() => parseSnapshots(bad)).toThrow(corrupt);
+    }
   });
 
   it('about sizes, keys and the repository', () => {

@@ -65,8 +65,9 @@ const nodeSchema = z.object({
 /** One line of `restic ls --json`: the first one is about the snapshot itself, by its id. */
 export function parseNode(line: string): SnapshotEntry | { readonly snapshotId: string } {
   const value = parseJson(line);
-  if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot' && 'id' in value)
+  if (typeof value === 'object' && value !== null && 'struct_type' in value && value.struct_type === 'snapshot' && 'id' in value) {
     return { snapshotId: String(value.id) };
+  }
   const result = nodeSchema.safeParse(value);
   if (!result.success) throw unreadable('a file');
   const { path, type, size, mtime, mode, uid, gid } = result.data;

@@ -211,8 +211,9 @@ describe('the files of an image recovery point', () => {
   it('are named after the target of the disk alone', () => {
     expect([imagePath('vda'), segmentsPath('vda')]).toEqual(['disks/vda.qcow2', 'disks/vda.segments']);
     for (const target of ['vd', 'vda', 'sdab', 'nvme0n1', 'xvda1', 'abcd1234']) expect([target, isTarget(target)]).toEqual([target, true]);
-    for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a'])
+    for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a']) {
       expect([target, isTarget(target)]).toEqual([target, false]);
+    }
   });
 
   it('may be as large as the format says', () => expect(MAX_MANIFEST_BYTES).toBe(4_194_304));

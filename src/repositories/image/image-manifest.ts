@@ -117,7 +117,8 @@ export function parseManifest(text: string, path: string): ImageManifest {
     });
   }
   const result = imageManifestSchema.safeParse(value);
-  if (!result.success)
+  if (!result.success) {
     throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, { context: { path } });
+  }
   return result.data;
 }

@@ -143,8 +143,9 @@ const renderChecksums = (manifest: ImageManifest, manifestText: string): string 
 async function removeUnlisted(staged: string, manifest: ImageManifest): Promise<void> {
   const keep = new Set([...filesOf(manifest), 'disks']);
   for (const name of await readdir(staged)) if (!keep.has(name)) await rm(join(staged, name), { recursive: true, force: true });
-  for (const name of await readdir(join(staged, 'disks')))
+  for (const name of await readdir(join(staged, 'disks'))) {
     if (!keep.has(`disks/${name}`)) await rm(join(staged, 'disks', name), { recursive: true, force: true });
+  }
 }
 
 /** A failed fsync means that nobody knows what is on the disk: the staged files are deleted and the backup starts again. */

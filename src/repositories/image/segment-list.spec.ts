@@ -37,8 +37,9 @@ describe('segment list', () => {
   });
 
   it('is known by its own checksum, and by the size of its segments', () => {
-    for (const bytes of ['abc', new TextEncoder().encode('abc')])
+    for (const bytes of ['abc', new TextEncoder().encode('abc')]) {
       expect(sha256Of(bytes)).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    }
     expect(SEGMENT_SIZE_BYTES).toBe(16_777_216);
   });
 

@@ -35,12 +35,13 @@ export async function watched<T>(watch: Watch, work: (context: ChecksumContext) 
     }
     const silentMs = performance.now() - movedAt;
     if (silentMs <= stallTimeoutMs) onProgress?.(last);
-    else
+    else {
       stalled.abort(
         new ModosuError('REPOSITORY_UNREACHABLE', `The storage has not answered for ${Math.round(silentMs / 1000)} s while ${path} was read.`, {
           context: { path },
         }),
       );
+    }
   };
   const gaveUp = new Promise<never>((_, reject) => {
     stalled.signal.addEventListener('abort', () => reject(stalled.signal.reason), { once: true });

@@ -232,7 +232,7 @@ describe('doctor: report', () => {
   it('is a line for each check, with what to do below it, and no control characters', () => {
     const text = render(
       reportOf([
-        ok('database', 'fine'),
+        ok('catalogue', 'fine'),
         fail('hypervisor h1', 'bad\u001b[31m\nthing', 'mend it', 'HYPERVISOR_UNREACHABLE'),
         warn('estate', 'empty', 'fill it'),
       ]),
@@ -240,7 +240,7 @@ describe('doctor: report', () => {
     );
     expect(text).toBe(
       [
-        'ok    database       fine',
+        'ok    catalogue      fine',
         'fail  hypervisor h1  HYPERVISOR_UNREACHABLE: bad [31m thing',
         '                     -> mend it',
         'warn  estate         empty',

@@ -31,7 +31,7 @@ export const checkPayloadKeys = (config: Config): Promise<readonly Check[]> =>
     return Promise.resolve(ok('payload keys', `${config.payloadKeysFile}, current key "${keys.current.id}", ${keys.byId.size} in all`));
   });
 
-export const checkDatabase = (catalog: Catalog): Promise<readonly Check[]> =>
+export const checkCatalog = (catalog: Catalog): Promise<readonly Check[]> =>
   look('catalogue', async () => {
     await catalog.check();
     return ok('catalogue', 'PostgreSQL answers; its schema fits this program');

@@ -36,8 +36,9 @@ export async function acquireStateLock(lockFile: string): Promise<StateLock> {
   const echoed = new Promise<'held'>((resolve) => child.stdout.once('data', () => resolve('held')));
   const outcome = await Promise.race([echoed, ended]);
   if (outcome !== 'held') {
-    if (outcome !== CONFLICT_EXIT_CODE)
+    if (outcome !== CONFLICT_EXIT_CODE) {
       throw new ModosuError('STATE_DIRECTORY_UNUSABLE', `The lock file ${lockFile} cannot be locked (flock ended with ${outcome}).`);
+    }
     const holder = (await readFile(lockFile, 'utf8').catch(() => '')).trim();
     throw new ModosuError(
       'ALREADY_RUNNING',

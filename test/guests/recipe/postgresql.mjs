@@ -59,7 +59,8 @@ export async function addPostgresql(tree) {
   installFile(tree, 'postgresql-stop', 'etc/init.d/stop.d/postgresql');
   appendFileSync(join(tree, 'etc/inittab'), '::respawn:/etc/init.d/postgresql\n');
   // The packages' own files include ones that only maintainer scripts write.
-  for (const service of ['su', 'runuser'])
+  for (const service of ['su', 'runuser']) {
     write(tree, `etc/pam.d/${service}`, 'auth required pam_rootok.so\naccount required pam_permit.so\nsession required pam_permit.so\n');
+  }
   write(tree, 'root/.psqlrc', '\\pset pager off\n');
 }

@@ -184,8 +184,9 @@ function judgeDevices(devices: Element | null): ErrorSummary[] {
   }
   for (const nic of children(devices, 'interface')) {
     const type = attribute(nic, 'type') ?? '';
-    if (type === 'hostdev' || type === 'vdpa')
+    if (type === 'hostdev' || type === 'vdpa') {
       found.push(refusal('DEVICE_PASSTHROUGH', `A network interface of the server is a device of the host (${type}).`));
+    }
   }
   for (const tpm of children(devices, 'tpm')) {
     if (attribute(child(tpm, 'backend'), 'type') === 'passthrough') found.push(refusal('DEVICE_PASSTHROUGH', 'The server uses the TPM of the host.'));
@@ -249,8 +250,9 @@ function canonical(element: Element): Canonical {
   const attributes: string[] = [];
   for (let i = 0; i < element.attributes.length; i += 1) {
     const item = element.attributes.item(i);
-    if (item !== null && item.name !== 'xmlns' && !item.name.startsWith('xmlns:'))
+    if (item !== null && item.name !== 'xmlns' && !item.name.startsWith('xmlns:')) {
       attributes.push(`${item.namespaceURI ?? ''}|${item.localName ?? item.name}=${item.value}`);
+    }
   }
   const nodes = childNodes(element);
   const hasElements = nodes.some(isElement);

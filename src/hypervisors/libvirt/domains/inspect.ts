@@ -77,8 +77,9 @@ export class Inspector {
   private async judgeState(server: ServerRef, stored: StoredDefinition, state: DomainState): Promise<ErrorSummary[]> {
     if (!state.persistent) return [new ModosuError('SERVER_TRANSIENT', `${stored.description.name} is transient: it vanishes when it stops.`).summary()];
     const found: ErrorSummary[] = [];
-    if (state.hasSavedState)
+    if (state.hasSavedState) {
       found.push(new ModosuError('SERVER_HAS_SAVED_STATE', `${stored.description.name} has saved memory: its disks alone are not its state.`).summary());
+    }
     if (state.powerState !== 'off') {
       const live = await this.domains.live(server);
       const liveFiles = new Map(live.description.disks.map((disk) => [disk.target, disk.path]));
@@ -122,8 +123,9 @@ export class Inspector {
       });
       if (found?.isFile() === true) return { path, format: stored.description.nvram.format, sizeBytes: found.size };
       // A server that was never started has none yet; one that runs has lost it.
-      if (found !== null || state.powerState !== 'off')
+      if (found !== null || state.powerState !== 'off') {
         throw new ModosuError('DISK_FILE_MISSING', `The NVRAM file ${path} of ${stored.description.name} is missing.`);
+      }
       return null;
     } catch (error) {
       if (!isModosuError(error) || error.retry === 'later') throw error;

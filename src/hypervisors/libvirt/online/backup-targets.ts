@@ -26,8 +26,9 @@ export async function createTarget({ targetPath, chain }: BackupTarget): Promise
   await createEmpty({ targetPath, unreachableCode: 'REPOSITORY_UNREACHABLE' });
   const outcome = await runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', targetPath, String(chain.virtualSizeBytes)], { timeoutMs: TIMEOUT_MS });
   if (outcome.exitCode === 0) return;
-  if (/No space left|quota exceeded/i.test(outcome.stderr))
+  if (/No space left|quota exceeded/i.test(outcome.stderr)) {
     throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath } });
+  }
   throw new ModosuError('BACKUP_JOB_FAILED', `The image ${targetPath} could not be made: ${libvirtMessage(outcome.stderr)}`, { context: { path: targetPath } });
 }
 

@@ -13,8 +13,9 @@ export const FROZEN_BY_OTHERS_HINT = 'Find out who froze them; `virsh domfsthaw 
  * Changes nothing.
  */
 export async function requireFreezable(server: ServerRef, agent: GuestAgent, hasAgentChannel: boolean): Promise<void> {
-  if (!hasAgentChannel)
+  if (!hasAgentChannel) {
     throw new ModosuError('AGENT_ABSENT', `${server.name} has no channel for a guest agent, and without it nothing can be frozen.`, { hint: AGENT_HINT });
+  }
   try {
     const { commands } = await agent.info(AGENT_MS);
     const missing = missingFreezeCommands(commands);
@@ -26,8 +27,9 @@ export async function requireFreezable(server: ServerRef, agent: GuestAgent, has
     }
     if (await agent.isFrozen(AGENT_MS)) throw quiesceFailed(`The file systems of ${server.name} are frozen already, by somebody else.`, FROZEN_BY_OTHERS_HINT);
   } catch (error) {
-    if (isModosuError(error) && error.code === 'AGENT_SILENT')
+    if (isModosuError(error) && error.code === 'AGENT_SILENT') {
       throw new ModosuError('AGENT_SILENT', error.message, { hint: AGENT_HINT, context: error.context, cause: error });
+    }
     if (isModosuError(error) && (error.code === 'AGENT_COMMAND_FAILED' || error.code === 'GUEST_COMMAND_FORBIDDEN')) throw quiesceFailed(error.message);
     throw error;
   }

@@ -33,9 +33,9 @@ export class FreezeDuty {
     for (const freeze of word.freezes) {
       if (this.over.has(freeze.askedAtMs) || this.looking.has(freeze.askedAtMs)) continue;
       const overdue = elapsedMs(freeze.askedAtMs) > FREEZE_WINDOW_MS;
-      if (!freeze.thawed && (workerIsDead || overdue))
+      if (!freeze.thawed && (workerIsDead || overdue)) {
         this.begin(freeze, () => this.thawInPlace(freeze, workerIsDead ? 'the worker died' : 'the worker did not thaw in time'));
-      else if (freeze.thawed && !freeze.answered) this.begin(freeze, () => this.watchLate(freeze));
+      } else if (freeze.thawed && !freeze.answered) this.begin(freeze, () => this.watchLate(freeze));
     }
     if (this.owesHook(word, workerIsDead) && this.looking.size === 0) {
       this.hook ??= this.runHook();

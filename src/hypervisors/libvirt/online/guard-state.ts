@@ -159,8 +159,9 @@ export class GuardFiles {
     // A power cut can leave a file without content where no fsync was waited for; its processes are gone too.
     if (text === '') return null;
     const parsed = schema.safeParse(parseJson(text));
-    if (!parsed.success)
+    if (!parsed.success) {
       throw new ModosuError('INTERNAL', `${path} cannot be understood: it was written by another version, or by hand.`, { context: { path } });
+    }
     return parsed.data;
   }
 

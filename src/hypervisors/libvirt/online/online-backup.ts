@@ -254,8 +254,9 @@ class Taking {
       const afterwards = await after(this.agent, quiesce, this.word);
       if (!taken.held) {
         const note = taken.note ?? 'The freeze did not hold.';
-        if (taken.tooLong)
+        if (taken.tooLong) {
           throw quiesceFailed(note, 'Look at the guest agent and at what keeps the guest from thawing, or go on without: --allow-crash-consistent.');
+        }
         return note;
       }
       if (afterwards !== null) notes.push(afterwards);

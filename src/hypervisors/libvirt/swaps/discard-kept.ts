@@ -91,8 +91,9 @@ async function requireOurs(file: KeptFile): Promise<boolean> {
       context: { path },
     });
   }
-  if (!(await stat(path)).isFile())
+  if (!(await stat(path)).isFile()) {
     throw new ModosuError('PATH_NOT_ALLOWED', `The kept volume ${path} is not a regular file and is not deleted.`, { context: { path } });
+  }
   return true;
 }
 

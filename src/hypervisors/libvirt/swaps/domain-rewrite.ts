@@ -33,8 +33,9 @@ export function rewriteForSwap(xml: string, rewrite: Rewrite): string {
   const planned = new Map(rewrite.volumes.map((volume) => [volume.target, volume]));
   const kept = new Map(rewrite.keptDisks.map(({ target, path }) => [target, path]));
   if (planned.size !== rewrite.volumes.length) throw refused('two volumes are planned for one disk');
-  if (kept.size !== rewrite.keptDisks.length || [...kept.keys()].some((target) => planned.has(target)))
+  if (kept.size !== rewrite.keptDisks.length || [...kept.keys()].some((target) => planned.has(target))) {
     throw refused('a disk is to be kept and restored, or kept twice');
+  }
   if (described.unsupportedDisks.length > 0) throw refused(`the definition has disks that cannot be restored: ${described.unsupportedDisks.join(', ')}`);
 
   const devices = child(domain, 'devices');

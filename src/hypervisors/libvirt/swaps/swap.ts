@@ -271,8 +271,9 @@ export class Swaps {
 
   /** What `ofRunId` has kept, for a return to it. */
   private async requireSource(server: ServerRef, fence: Fence, ofRunId: string): Promise<WayBackRecord> {
-    if (ofRunId === fence.runId)
+    if (ofRunId === fence.runId) {
       throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself; it takes its swap back instead.`);
+    }
     const source = await this.waysBack.readOpen(server, ofRunId);
     if (source === null) {
       throw new ModosuError(
@@ -363,8 +364,9 @@ async function requireFiles(request: SwapRequest): Promise<void> {
         cause: error,
       });
     });
-    if (found === null || !found.isFile())
+    if (found === null || !found.isFile()) {
       throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there; nothing was changed.`, { context: { path } });
+    }
   }
 }
 

@@ -384,8 +384,13 @@ describe('the records of what swaps have replaced', () => {
     const cancelled = await swap();
     await swaps.revert(server, cancelled);
     expect(existsSync(path(`way-back/${cancelled.runId}`))).toBe(true);
+    // A record that nobody can read is no reason to take back what has been done.
+    const broken = path(`way-back/${run().runId}`);
+    mkdirSync(broken);
+    writeFileSync(join(broken, 'way-back.json'), 'torn');
     await swap();
     expect(existsSync(path(`way-back/${cancelled.runId}`))).toBe(false);
+    expect(existsSync(broken)).toBe(true);
   });
 });
 

@@ -254,21 +254,26 @@ export class WaysBack {
   }
 
   private async all(): Promise<readonly WayBackRecord[]> {
+    const records = await Promise.all((await this.runIds()).map((runId) => this.find(runId)));
+    return records.filter((record) => record !== null);
+  }
+
+  private async runIds(): Promise<readonly string[]> {
     const names = await readdir(this.root).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return [];
       throw error;
     });
-    const records = await Promise.all(names.filter((name) => isId('run', name)).map((name) => this.find(name)));
-    return records.filter((record) => record !== null);
+    return names.filter((name) => isId('run', name));
   }
 
   /**
-   * Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a
+   * For tidiness alone, and never throws: what cannot be removed now goes after the next swap. Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a
    * newer fence, where until then the mark alone stops it (a server that is gone has no fence).
    */
   async sweepReverted({ uuid }: ServerRef, runId: string): Promise<void> {
-    for (const record of await this.all()) {
-      if (record.uuid === requireUuid(uuid) && record.reverted && record.runId !== runId) await this.remove(record.runId);
+    for (const other of await this.runIds().catch(() => [])) {
+      const record = await this.find(other).catch(() => null);
+      if (record?.uuid === requireUuid(uuid) && record.reverted && other !== runId) await this.remove(other).catch(() => undefined);
     }
   }
 

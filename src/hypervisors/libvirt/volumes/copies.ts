@@ -171,12 +171,15 @@ export async function createEmpty(request: Pick<CopyRequest, 'targetPath' | 'unr
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') throw unreachable('does not exist', error);
-    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'EIO' || code === 'ESTALE')
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'EIO' || code === 'ESTALE') {
       throw unreachable(`cannot be written (${code})`, error);
-    if (code === 'ENOSPC' || code === 'EDQUOT')
+    }
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
       throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath }, cause: error });
-    if (code === 'EEXIST')
+    }
+    if (code === 'EEXIST') {
       throw new ModosuError('VOLUME_EXISTS', `${targetPath} was made by somebody else in this moment.`, { context: { path: targetPath }, cause: error });
+    }
     throw error;
   }
 }

@@ -56,8 +56,9 @@ export async function readChain(active: ImageFile, options: ChainOptions): Promi
   if (options.defined !== null && options.defined.length > files.length - 1) {
     throw refused(active.path, 'the definition names backing files that its header does not');
   }
-  if (virtualSizeBytes === null || virtualSizeBytes <= 0)
+  if (virtualSizeBytes === null || virtualSizeBytes <= 0) {
     throw new ModosuError('DISK_NOT_SUPPORTED', `The disk ${active.path} has no size.`, { context: { path: active.path } });
+  }
   return { files: files as [ImageFile, ...ImageFile[]], virtualSizeBytes, allocatedBytes };
 }
 
@@ -152,11 +153,13 @@ async function realPathOf(path: string): Promise<string> {
 
 function asDiskError(path: string, error: unknown): unknown {
   const code = errorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR')
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} does not exist.`, { context: { path }, cause: error });
+  }
   // Storage may come back: what is said now must not be believed for good.
-  if (code === 'EIO' || code === 'ESTALE')
+  if (code === 'EIO' || code === 'ESTALE') {
     return new ModosuError('DISK_FILE_UNREADABLE', `The disk file ${path} cannot be read now (${code}).`, { context: { path }, cause: error });
+  }
   if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') {
     return new ModosuError('DISK_FILE_MISSING', `The disk file ${path} cannot be read (${code}).`, { context: { path }, cause: error });
   }

@@ -15,7 +15,7 @@ interface Watched {
 }
 
 /** What people see of the copies of one activity: a row per step every second, a log line every ten. */
-export class CopyProgress {
+export class ProgressRows {
   private readonly steps = new Map<string, Watched>();
   private rows: Promise<void> = Promise.resolve();
 
