@@ -39,6 +39,8 @@ describe('a whole database', () => {
       { effect: 'replaced', what: 'table public.cust omers', count: 1, bytes: 20, examples: [], rows: { now: null, then: 5 } },
     ]);
     expect(losses).toHaveLength(1);
+    const empty = tableOf('public', 'empty', { rows: 0 });
+    expect(describeWhole(ALL, databaseFactsOf({ tables: [empty] }), presentOf(), new Map()).losses).toHaveLength(1);
   });
 
   it('loses the tables that were made since', () => {
@@ -58,6 +60,9 @@ describe('a whole database', () => {
     expect(changes).toHaveLength(201);
     expect(losses).toHaveLength(22);
     expect(losses[21]).toBe('… and 181 more tables.');
+    expect(describeWhole(ALL, databaseFactsOf({ tables: many(21) }), presentOf(), counted(...many(21).map((table) => [table, 9] as const))).losses[21]).toBe(
+      '… and 1 more table.',
+    );
     expect(
       describeWhole(ALL, databaseFactsOf({ tables: many(20) }), presentOf(), counted(...many(20).map((table) => [table, 9] as const))).losses,
     ).toHaveLength(21);

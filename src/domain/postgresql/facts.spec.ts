@@ -78,6 +78,8 @@ const altered = (change: (copy: { databases: Record<string, unknown>[] } & Recor
   return encoded(copy);
 };
 
+const [LETTER_O, QUOTE] = ['o', '"'].map((character) => character.charCodeAt(0));
+
 describe('facts beside the dumps', () => {
   it('come out as they went in', () => expect(parseFacts(encoded(FACTS))).toEqual(FACTS));
 
@@ -154,6 +156,7 @@ describe('facts beside the dumps', () => {
 
   it.each<[string, Uint8Array, string]>([
     ['what is no JSON', new TextEncoder().encode('{'), 'it is not JSON in UTF-8'],
+    ['what is no UTF-8', encoded(FACTS).map((byte, index, all) => (byte === LETTER_O && all[index - 1] === QUOTE ? 0xff : byte)), 'it is not JSON in UTF-8'],
     ['another version', altered((facts) => (facts['version'] = 2)), 'facts.version is not a version this program reads'],
     ['a name twice', altered(({ databases }) => databases.push({ ...databases[0], file: '1.dump' })), 'facts.databases has a name twice'],
     ['a file twice', altered(({ databases }) => databases.push({ ...databases[0], name: 'second' })), 'facts.databases has a file twice'],
@@ -269,6 +272,8 @@ describe('what a selection means', () => {
       expect.objectContaining({ code: 'DATA_NOT_IN_RECOVERY_POINT', hint: 'It holds public.orders.' }),
     );
     expect(() => selected(SHOP, { tables: [], schemas: ['Audit'] })).toThrow(expect.objectContaining({ hint: 'It holds audit.' }));
+    const two = { ...SHOP, schemas: SHOP.schemas.flatMap((schema) => [schema, { ...schema, name: `${schema.name}s` }]) };
+    expect(() => selected(two, { tables: [], schemas: ['audi'] })).toThrow(expect.objectContaining({ hint: 'It holds audit, audits.' }));
     expect(() => selected(SHOP, { tables: [{ schema: 'x', name: 'completely-different' }], schemas: [] })).toThrow(
       expect.objectContaining({ hint: 'Choose what the recovery point holds, or another recovery point.' }),
     );

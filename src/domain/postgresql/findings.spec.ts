@@ -199,6 +199,8 @@ describe('logical replication', () => {
       { code: 'REPLICATION_STAYS_BEHIND', severity: 'warn', message, evidence: ['1 logical slot', '0 subscriptions'] },
     ]);
     expect(replicationFindings({ slots: 0, subscriptions: 2 })).toHaveLength(1);
+    expect(replicationFindings({ slots: 1, subscriptions: 1 })[0]?.evidence).toEqual(['1 logical slot', '1 subscription']);
+    expect(replicationFindings({ slots: 2, subscriptions: 2 })[0]?.evidence).toEqual(['2 logical slots', '2 subscriptions']);
   });
 });
 

@@ -42,7 +42,7 @@ export function compareRequirements(engine: EngineFacts, has: ServerHas, all: Pi
     missingRoles: facts.roles.filter((role) => !roles.has(role)),
     missingExtensions: available.filter(({ found }) => found === undefined).map(({ name }) => name),
     otherVersions: available.flatMap(({ name, version, found }) =>
-      found === undefined || found.default === version || found.versions.includes(version) ? [] : [{ name, version, available: found.default }],
+      found === undefined || found.versions.includes(version) ? [] : [{ name, version, available: found.default }],
     ),
     pinned: available.flatMap(({ name, version, schema, found }) =>
       found !== undefined && found.default !== version && found.versions.includes(version) ? [{ name, version, schema }] : [],

@@ -16,8 +16,8 @@ const ENTRY = /^(\d{1,10}); (\d{1,10}) (\d{1,10}) (\S.*)$/;
 
 export const parseToc = (listing: string): readonly TocEntry[] =>
   listing.split('\n').flatMap((line) => {
-    const [, id, catalogOid, oid, text] = ENTRY.exec(line) ?? [];
-    return id === undefined || text === undefined ? [] : [{ id: Number(id), catalogOid: Number(catalogOid), oid: Number(oid), text }];
+    const found = ENTRY.exec(line);
+    return found === null ? [] : [{ id: Number(found[1]), catalogOid: Number(found[2]), oid: Number(found[3]), text: String(found[4]) }];
   });
 
 /** PostgreSQL's names of encodings that are not what the programs of this world call them by themselves. */

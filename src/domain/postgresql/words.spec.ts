@@ -46,6 +46,7 @@ describe('a name that is not there', () => {
     ['orders', ['orde', 'ordersxyz', 'rdersxy', 'xxorder', 'oxrdexrs'], ['orde', 'ordersxyz', 'oxrdexrs']],
     ['orders', ['orders9', 'orders3', 'orders7', 'orders1'], ['orders1', 'orders3', 'orders7']],
     ['orders', ['order_', 'xorder_'], ['order_', 'xorder_']],
+    ['pqz', ['klq'], []],
     ['abcdef', ['uvwxyz', 'abcdefghi', ''], ['', 'abcdefghi']],
   ])('%s of %j may be %j', (wanted, candidates, near) => expect(nearNames(wanted, candidates)).toEqual(near));
 
