@@ -15,6 +15,7 @@ describe('redact', () => {
   it('hides what an Authorization header carries, and our tokens', () => {
     const token = `modosu_${'a'.repeat(43)}`;
     expect(redact('sent Bearer mod_12345')).toBe('sent Bearer [redacted]');
+    expect(redact('sent Bearer  mod_12345, Authorization: Basic  dXNlcjpwYXNz')).toBe('sent Bearer [redacted], Authorization: Basic [redacted]');
     expect(redact('{"authorization":"Basic dXNlcjpwYXNz"}')).toBe('{"authorization":"Basic [redacted]"}');
     expect(redact(`GET /v1/tokens/${token}/revoke; ${token}x`)).toBe(`GET /v1/tokens/[redacted]/revoke; ${token}x`);
   });

@@ -33,12 +33,15 @@ describe('what is shown', () => {
   it('names some and counts the rest', () => {
     expect(namesOf(['a\nb', 'c'])).toBe('"a b", "c"');
     expect(namesOf(['a\nb', 'c'], 1)).toBe('"a b" and 1 more');
+    expect(namesOf(['a', 'b'], 2)).toBe('"a", "b"');
+    expect(namesOf(['a', 'b', 'c'], 2)).toBe('"a", "b" and 1 more');
   });
 
   it('quotes what was refused, whatever it is', () => {
     expect(quoted('a"\n\u001b')).toBe('"a\\"\\n\\u001b"');
     expect(quoted('x'.repeat(101))).toBe(`"${'x'.repeat(100)}…"`);
     expect(quoted('abc', 2)).toBe('"ab…"');
+    expect(quoted('abc', 3)).toBe('"abc"');
     expect(quoted(undefined)).toBe('"undefined"');
   });
 });
