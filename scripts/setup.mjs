@@ -20,8 +20,8 @@ const PURPOSES = ['demo', 'test', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /**
- * `first`, in this order: system packages, which everything else needs, and the Temporal CLI, whose building takes all processors: a trial of KVM beside it would prove little. Then the `rows`, side by
- * side: npm packages, which are mostly waited for, and libvirt with its guests.
+ * `first`, in this order: system packages, which everything else needs, and the Temporal CLI, whose building takes all processors: a trial of KVM beside it
+ * would prove little. Then the `rows`, side by side: npm packages, which are mostly waited for, and libvirt with its guests.
  */
 async function missingParts(purpose) {
   const [first, npm, guests] = [[], [], []];

@@ -267,8 +267,9 @@ export class WaysBack {
   }
 
   /**
-   * For tidiness alone, and never throws: what cannot be removed now goes after the next swap. Removes what runs of the server have left that have taken their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a
-   * newer fence, where until then the mark alone stops it (a server that is gone has no fence).
+   * For tidiness alone, and never throws: what cannot be removed now goes after the next swap. Removes what runs of the server have left that have taken
+   * their swap back. Only after the swap of this run: an attempt of theirs that comes now meets a newer fence, where until then the mark alone stops it (a
+   * server that is gone has no fence).
    */
   async sweepReverted({ uuid }: ServerRef, runId: string): Promise<void> {
     for (const other of await this.runIds().catch(() => [])) {
