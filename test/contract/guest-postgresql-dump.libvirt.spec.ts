@@ -52,7 +52,10 @@ describe('dumps of databases in a guest', () => {
     const without = faultAgent(lab.agent, {});
     without.exec = (argv, options) =>
       lab.agent.exec(argv.map((part) => (part === 'pg_restore' ? 'pg_restore-not-there' : part)) as unknown as typeof argv, options);
-    await expect(lab.postgresql(undefined, without).probe()).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'pg_restore' } });
+    await expect(lab.postgresql(undefined, without).probe()).rejects.toMatchObject({
+      code: 'GUEST_PROGRAM_MISSING',
+      context: { program: 'pg_restore-not-there' },
+    });
   });
 
   it('holds everything, in one moment: rows written meanwhile are in neither dump nor facts', async () => {
