@@ -60,11 +60,9 @@ async function missingParts(purpose) {
 /** Each row to its end, or to its first failure: what the others have made is there at the next start. Throws what went wrong, all of it. */
 async function makeSideBySide(rows) {
   const failures = (await Promise.allSettled(rows.map(makeInOrder))).flatMap(({ status, reason }) => (status === 'rejected' ? [reason] : []));
-  if (failures.length === 0) return;
-  if (failures.length === 1 || !failures.every((failure) => failure instanceof SetupStopped)) {
-    throw failures.find((failure) => !(failure instanceof SetupStopped)) ?? failures[0];
-  }
-  throw new SetupStopped(failures.map(({ message }) => message).join('\n\n'));
+  const fault = failures.find((failure) => !(failure instanceof SetupStopped));
+  if (fault !== undefined) throw fault;
+  if (failures.length > 0) throw new SetupStopped(failures.map(({ message }) => message).join('\n\n'));
 }
 
 async function makeInOrder(parts) {

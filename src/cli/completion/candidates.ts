@@ -46,7 +46,7 @@ export function wantedAt(program: Command, before: readonly string[], current: s
     else if (!onlyOperands && word.startsWith('-')) {
       const [flag, value] = cutAtEquals(word);
       const option = takesValue(optionOf(path, flag));
-      if (value !== null) given.set(option?.long ?? '', value);
+      if (option !== null && value !== null) given.set(option.long ?? '', value);
       open = value === null ? option : null;
     } else if (command.commands.length > 0) {
       const next = command.commands.find((candidate) => candidate.name() === word);

@@ -47,7 +47,7 @@ const FREEZE_COMMANDS = ['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw', 'guest-
 /** Those that it does not allow; none: it can be asked to freeze. */
 export const missingFreezeCommands = (allowed: readonly string[]): readonly string[] => FREEZE_COMMANDS.filter((command) => !allowed.includes(command));
 export const ALLOW_FREEZE_HINT = "Allow them in the agent's configuration (on RHEL and its family BLACKLIST_RPC in /etc/sysconfig/qemu-ga).";
-const WITHOUT_FREEZE = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
+export const WITHOUT_FREEZE = 'Or go on without: --allow-crash-consistent labels the recovery point "crash".';
 
 /** Said before anything is done: an online backup freezes the file systems through the agent. */
 function refuseUnfreezable({ agent }: ServerInspection, name: string): void {

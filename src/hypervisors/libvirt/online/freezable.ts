@@ -1,11 +1,11 @@
 import { isModosuError, ModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
-import { ALLOW_FREEZE_HINT, missingFreezeCommands } from '../../../domain/planning/backup-rules';
+import { ALLOW_FREEZE_HINT, missingFreezeCommands, WITHOUT_FREEZE } from '../../../domain/planning/backup-rules';
 import type { GuestAgent } from '../../../guests/guest-agent';
 import { quiesceFailed } from './quiesce-hooks';
 
 const AGENT_MS = 3_000;
-const AGENT_HINT = 'Install or start qemu-guest-agent in the guest, or go on without: --allow-crash-consistent labels the recovery point "crash".';
+const AGENT_HINT = `Install or start qemu-guest-agent in the guest. ${WITHOUT_FREEZE}`;
 export const FROZEN_BY_OTHERS_HINT = 'Find out who froze them; `virsh domfsthaw DOMAIN` thaws them.';
 
 /**
@@ -20,10 +20,7 @@ export async function requireFreezable(server: ServerRef, agent: GuestAgent, has
     const { commands } = await agent.info(AGENT_MS);
     const missing = missingFreezeCommands(commands);
     if (missing.length > 0) {
-      throw quiesceFailed(
-        `The guest agent of ${server.name} does not offer ${missing.join(', ')}.`,
-        `${ALLOW_FREEZE_HINT} Or go on without: --allow-crash-consistent.`,
-      );
+      throw quiesceFailed(`The guest agent of ${server.name} does not offer ${missing.join(', ')}.`, `${ALLOW_FREEZE_HINT} ${WITHOUT_FREEZE}`);
     }
     if (await agent.isFrozen(AGENT_MS)) throw quiesceFailed(`The file systems of ${server.name} are frozen already, by somebody else.`, FROZEN_BY_OTHERS_HINT);
   } catch (error) {
