@@ -1,0 +1,72 @@
+import type { Policy } from '../../contracts/policy';
+import { dueBackups, jitterMs, type ScheduledServer } from './due';
+
+const RETENTION = { last: 3, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0 };
+const POLICY: Policy = {
+  name: 'daily',
+  timeZone: 'UTC',
+  image: {
+    schedule: { every: 'week', on: ['sunday'], at: '01:00' },
+    jitterMinutes: 0,
+    rpoHours: null,
+    retention: RETENTION,
+    mode: 'online',
+    allowCrashConsistent: false,
+  },
+  data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: null, retention: RETENTION },
+  rtoMinutes: null,
+};
+const at = (text: string): Date => new Date(text);
+const server = (changes: Partial<ScheduledServer> = {}): ScheduledServer => ({
+  serverId: 'srv_1',
+  policy: POLICY,
+  hasDataSets: true,
+  since: { image: at('2026-11-27T00:00:00Z'), data: at('2026-11-27T00:00:00Z') },
+  ...changes,
+});
+
+describe('dueBackups', () => {
+  it('asks for nothing before the first time has come', () => {
+    expect(dueBackups([server()], at('2026-11-27T02:29:59Z'))).toEqual([]);
+  });
+
+  it('asks for each kind when its time has come', () => {
+    expect(dueBackups([server()], at('2026-11-27T02:30:00Z'))).toEqual([
+      { serverId: 'srv_1', kind: 'data', policy: 'daily', dueAt: at('2026-11-27T02:30:00Z'), notBefore: at('2026-11-27T02:30:00Z'), missedBefore: 0 },
+    ]);
+    expect(dueBackups([server()], at('2026-11-29T01:00:00Z')).map(({ kind }) => kind)).toEqual(['image', 'data']);
+  });
+
+  it('asks once for all times that have passed, and says how many', () => {
+    const [due, ...rest] = dueBackups([server({ since: { image: null, data: at('2026-11-22T03:00:00Z') } })], at('2026-11-27T12:00:00Z'));
+    expect(rest).toEqual([]);
+    expect(due).toMatchObject({ dueAt: at('2026-11-27T02:30:00Z'), missedBefore: 4 });
+  });
+
+  it('does not ask for data of a server that declares none, nor for a kind that the policy does not have', () => {
+    const now = at('2026-12-24T12:00:00Z');
+    expect(dueBackups([server({ hasDataSets: false })], now).map(({ kind }) => kind)).toEqual(['image']);
+    expect(dueBackups([server({ policy: { ...POLICY, image: null } })], now).map(({ kind }) => kind)).toEqual(['data']);
+    expect(dueBackups([server({ since: { image: null, data: null } })], now)).toEqual([]);
+  });
+
+  it('asks for nothing while the clock is behind what was asked for', () => {
+    expect(dueBackups([server({ since: { image: at('2027-11-27T00:00:00Z'), data: at('2027-11-27T00:00:00Z') } })], at('2026-11-27T12:00:00Z'))).toEqual([]);
+  });
+
+  it('spreads servers over the jitter, each always alike', () => {
+    const { data } = POLICY;
+    const policy: Policy = { ...POLICY, image: null, data: data === null ? null : { ...data, jitterMinutes: 60 } };
+    const servers = Array.from({ length: 200 }, (_, index) => server({ serverId: `srv_${index}`, policy }));
+    const now = at('2026-11-27T02:30:00Z');
+    const delays = dueBackups(servers, now).map(({ notBefore }) => (notBefore.getTime() - now.getTime()) / 60_000);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...delays)).toBeLessThan(60);
+    for (const quarter of [0, 15, 30, 45]) expect(delays.filter((delay) => delay >= quarter && delay < quarter + 15).length).toBeGreaterThan(25);
+    expect(dueBackups(servers, now)).toEqual(dueBackups(servers, now));
+  });
+});
+
+describe('jitterMs', () => {
+  it('is none where none is declared', () => expect(jitterMs('srv_1 image', 0)).toBe(0));
+});

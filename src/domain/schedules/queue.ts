@@ -1,0 +1,73 @@
+import { DEFAULT_MAX_BACKUPS } from '../../contracts/due-backup';
+import type { RecoveryPointKind } from '../../contracts/recovery-point';
+
+/** Which of the backups that are due may begin now, and what the others wait for. Pure. */
+
+export interface WaitingBackup {
+  readonly id: string;
+  readonly serverId: string;
+  readonly kind: RecoveryPointKind;
+  readonly hypervisor: string;
+  /** Image repository of its server. */
+  readonly repository: string;
+  readonly notBefore: Date;
+  /** Whether the server still has the policy that asked for it. */
+  readonly isWanted: boolean;
+}
+
+/** A run that is accepted or running. */
+export interface OpenRun {
+  readonly runId: string;
+  readonly serverId: string;
+  /** Null for what is no backup: it holds its server, and takes no place. */
+  readonly backup: RecoveryPointKind | null;
+  readonly hypervisor: string;
+  readonly repository: string;
+}
+
+export interface Limits {
+  /** By name; absent: the default. */
+  readonly hypervisors: ReadonlyMap<string, number>;
+  readonly repositories: ReadonlyMap<string, number>;
+}
+
+export interface QueueJudgement {
+  /** The one that begins next; null: none may. */
+  readonly begin: string | null;
+  readonly withdraw: readonly string[];
+  /** What each of the others waits for; null: its time has not come. */
+  readonly waitsFor: ReadonlyMap<string, string | null>;
+}
+
+/**
+ * One at a time begins: the caller asks again once it is an open run. The oldest comes first; one that must wait for its server, its hypervisor or its
+ * repository does not hold up those that need not.
+ */
+export function judgeQueue(waiting: readonly WaitingBackup[], open: readonly OpenRun[], limits: Limits, now: Date): QueueJudgement {
+  const waitsFor = new Map<string, string | null>();
+  const withdraw: string[] = [];
+  let begin: string | null = null;
+  for (const backup of [...waiting].sort((a, b) => a.notBefore.getTime() - b.notBefore.getTime() || (a.id < b.id ? -1 : 1))) {
+    if (!backup.isWanted) withdraw.push(backup.id);
+    else if (backup.notBefore.getTime() > now.getTime()) waitsFor.set(backup.id, null);
+    else {
+      const obstacle = obstacleOf(backup, open, limits);
+      if (obstacle !== null) waitsFor.set(backup.id, obstacle);
+      else if (begin === null) begin = backup.id;
+    }
+  }
+  return { begin, withdraw, waitsFor };
+}
+
+function obstacleOf(backup: WaitingBackup, open: readonly OpenRun[], limits: Limits): string | null {
+  const holder = open.find(({ serverId }) => serverId === backup.serverId);
+  if (holder !== undefined) return `the server is held by run ${holder.runId}`;
+  const backups = open.filter((run) => run.backup !== null);
+  const onHypervisor = backups.filter(({ hypervisor }) => hypervisor === backup.hypervisor).length;
+  const most = limits.hypervisors.get(backup.hypervisor) ?? DEFAULT_MAX_BACKUPS;
+  if (onHypervisor >= most) return `hypervisor "${backup.hypervisor}" has ${onHypervisor} of ${most} backups at the same time`;
+  if (backup.kind !== 'image') return null;
+  const intoRepository = backups.filter((run) => run.backup === 'image' && run.repository === backup.repository).length;
+  const room = limits.repositories.get(backup.repository) ?? DEFAULT_MAX_BACKUPS;
+  return intoRepository >= room ? `repository "${backup.repository}" takes ${intoRepository} of ${room} images at the same time` : null;
+}
