@@ -1,6 +1,7 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
 import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
 import type { ActivityDependencies } from './dependencies';
+import { recordDue } from './record-due';
 import { serverOfRun } from './log-fields';
 
 const inDays = (days: number): Date => new Date(Date.now() + days * 86_400_000);
@@ -47,5 +48,9 @@ export class CatalogueWrites implements CatalogueActivities {
 
   async recordGoLive(runId: string): Promise<void> {
     await this.deps.catalog.recordGoLive(runId);
+  }
+
+  async recordDueBackups(): Promise<number> {
+    return recordDue(this.deps);
   }
 }

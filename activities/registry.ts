@@ -36,6 +36,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'revertWayBack',
         'closeWayBack',
         'recordGoLive',
+        'recordDueBackups',
       ]),
       ...bind<PlanningActivities>(judgements, [
         'choosePlanSource',

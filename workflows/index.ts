@@ -1,5 +1,6 @@
 export { backupData } from './backup-data';
 export { backupImage } from './backup-image';
+export { backupsDue } from './backups-due';
 export { cleanUpRun } from './clean-up-run';
 export { confirmRestore } from './confirm-restore';
 export { planDataRestore } from './plan-data';

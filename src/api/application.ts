@@ -14,10 +14,12 @@ import { requestLog } from './http/request';
 import { TokenGuard } from './http/token.guard';
 import { validationPipe } from './http/validation.pipe';
 import { MetricsModule } from './metrics/metrics.module';
+import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
 import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
+import { StatusModule } from './status/status.module';
 import { TokensModule } from './tokens/tokens.module';
 import { WayBacksModule } from './way-backs/way-backs.module';
 
@@ -35,6 +37,8 @@ class ApiModule {
         DependenciesModule.with(dependencies),
         ServersModule,
         EstateModule,
+        PoliciesModule,
+        StatusModule,
         RecoveryPointsModule,
         RestorePlansModule,
         RunsModule,

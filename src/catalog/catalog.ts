@@ -6,6 +6,10 @@ import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, Reco
 import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
+import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
+import type { Policy } from '../contracts/policy';
+import type { RetentionPoint } from '../domain/retention/retention';
+import type { ProtectionFacts } from '../contracts/protection-status';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -29,6 +33,12 @@ export interface ResolvedServer {
   readonly name: string;
   readonly uuid: string;
   readonly domainName: string;
+}
+
+/** How an estate is compared and applied. */
+export interface EstateOptions {
+  /** Policies that the file does not declare any more are deleted. Default: false. */
+  readonly prune?: boolean;
 }
 
 /** A token as everybody may see it: its secret is nowhere. */
@@ -133,19 +143,40 @@ export interface Catalog {
   close(): Promise<void>;
 
   // --- inventory ---------------------------------------------------------------------------------------------------------
-  /** What the estate would change. Read-only. Nothing is ever removed without prune (later); absent things are listed as `kept`. */
-  diffEstate(estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
+  /**
+   * What the estate would change. Read-only. Nothing is ever removed but policies, and these with `prune`; other absent things are listed as `kept`. Throws what a
+   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`.
+   */
+  diffEstate(estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
   /**
    * Applies it in one transaction; idempotent. A server keeps its id when its name stays. `ESTATE_CONFLICT`: another UUID under a known name, or two names
    * for one domain. A server that is not in `resolved` (its domain is gone) keeps the identity it has; `DOMAIN_NOT_FOUND` when it is new or gets another
    * domain.
    */
-  applyEstate(actor: Actor, estate: Estate, resolved: readonly ResolvedServer[]): Promise<readonly EstateChange[]>;
+  applyEstate(actor: Actor, estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
   listHypervisors(): Promise<readonly HypervisorDeclaration[]>;
   listRepositories(): Promise<readonly RepositoryDeclaration[]>;
+  /** By name. */
+  listPolicies(): Promise<readonly Policy[]>;
+  /** Throws `POLICY_NOT_FOUND`. */
+  getPolicy(name: string): Promise<Policy>;
   listServers(): Promise<readonly ServerRecord[]>;
   /** By id or by name. Throws `SERVER_NOT_FOUND`. */
   getServer(idOrName: string): Promise<ServerRecord>;
+
+  // --- what the schedules ask for ------------------------------------------------------------------------------------------
+  /**
+   * Writes down the backups that the policies ask for by now, and that are not yet written down. Idempotent, and safe beside others that do the same. One that
+   * still waits when the next one of its server and kind is due is superseded by it. Audited where times were missed or superseded. Gives what is new.
+   */
+  recordDueBackups(): Promise<readonly DueBackupView[]>;
+  /**
+   * Accepts the next due backup that may begin now, as `acceptBackup` and `acceptDataBackup` do, and names its run in it: one transaction. Null: none may
+   * begin; what each of them waits for is written down. One whose server has another policy by now is withdrawn.
+   */
+  startNextDueBackup(): Promise<AcceptedRun | null>;
+  /** Newest first. */
+  listDueBackups(filter: { readonly serverId?: string; readonly state?: DueBackupState }, page: PageRequest): Promise<Page<DueBackupView>>;
 
   // --- recovery points ---------------------------------------------------------------------------------------------------
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */
@@ -165,6 +196,17 @@ export interface Catalog {
   newestUsable(serverId: string, until?: string | null): Promise<ImageRecoveryPointView>;
   /** Usable ones of a data set that were taken as backups, newest first; at most a thousand. */
   usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
+  /**
+   * Whatever its policy says, it stays, until it is released. Holding one that is held changes nothing. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as
+   * `recovery-point.held`.
+   */
+  holdRecoveryPoint(actor: Actor, id: string, reason: string): Promise<RecoveryPointView>;
+  /** Its policy says again how long it stays. Idempotent. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as `recovery-point.released`. */
+  releaseRecoveryPoint(actor: Actor, id: string, reason: string): Promise<RecoveryPointView>;
+  /** All recovery points of a server as retention judges them, oldest first, with what is held and what is in use. */
+  retentionPoints(serverId: string): Promise<readonly RetentionPoint[]>;
+  /** What is there of every server, for judging whether it is protected as promised. */
+  protectionFacts(): Promise<ProtectionFacts>;
   /** After a failed verification. Idempotent; audited. */
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
 

@@ -1,13 +1,17 @@
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration, ServerDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import { DEFAULT_MAX_BACKUPS } from '../contracts/due-backup';
 import { NO_PROTECTION, type Protection } from '../contracts/protection';
-import type { ResolvedServer, ServerRecord } from './catalog';
-import { changedLines, createdLines, placeFields, protectionFields, type Field } from './estate-fields';
+import type { EstateOptions, ResolvedServer, ServerRecord } from './catalog';
+import type { Policy } from '../contracts/policy';
+import { requireSensiblePolicy } from '../domain/policy-rules';
+import { changedLines, createdLines, placeFields, policyField, policyFields, protectionFields, type Field } from './estate-fields';
 
 /** What the catalogue holds now. */
 export interface Inventory {
   readonly hypervisors: readonly HypervisorDeclaration[];
   readonly repositories: readonly RepositoryDeclaration[];
+  readonly policies: readonly Policy[];
   readonly servers: readonly ServerRecord[];
 }
 
@@ -17,11 +21,14 @@ export interface ServerDraft extends Omit<ServerRecord, 'id' | 'lineageId'> {
 }
 
 export interface EstateDifference {
-  /** Hypervisors, repositories, servers; each in the order of the file, then what is kept. */
+  /** Hypervisors, repositories, policies, servers; each in the order of the file, then what is kept or deleted. */
   readonly changes: readonly EstateChange[];
   /** Only what is to be written. */
   readonly hypervisors: readonly HypervisorDeclaration[];
   readonly repositories: readonly RepositoryDeclaration[];
+  readonly policies: readonly Policy[];
+  /** Names of policies that go. */
+  readonly deletedPolicies: readonly string[];
   readonly servers: readonly ServerDraft[];
 }
 
@@ -33,21 +40,55 @@ type Comparable = { readonly name: string };
  *
  * A server its hypervisor does not know (it is gone, and is to be restored) is not in `resolved`: it keeps the identity it has. Throws
  * `DOMAIN_NOT_FOUND` for such a server that is new or gets another domain, and `ESTATE_CONFLICT` when a name would stand for another domain than before, or two
- * names for the same domain.
+ * names for the same domain, or a policy would go that a server outside the file has. Of policies that cannot be meant: see `requireSensiblePolicy`.
  */
-export function compareEstate(inventory: Inventory, estate: Estate, resolved: readonly ResolvedServer[]): EstateDifference {
+export function compareEstate(
+  inventory: Inventory,
+  estate: Estate,
+  resolved: readonly ResolvedServer[],
+  { prune = false }: EstateOptions = {},
+): EstateDifference {
   const drafts = estate.servers.map((declaration) => draftOf(declaration, inventory.servers, resolved));
   refuseSharedDomains(drafts, inventory.servers);
   refuseSharedGuests(drafts, inventory.servers);
-  const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ({ kind, uri }) => placeFields({ kind, uri }));
-  const repositories = compare('repository', inventory.repositories, estate.repositories, ({ kind, path }) => placeFields({ kind, path }));
+  const hypervisors = compare('hypervisor', inventory.hypervisors, estate.hypervisors, ({ kind, uri, maxBackups }) =>
+    placeFields({ kind, uri, ...limited(maxBackups) }),
+  );
+  const repositories = compare('repository', inventory.repositories, estate.repositories, ({ kind, path, maxBackups }) =>
+    placeFields({ kind, path, ...limited(maxBackups) }),
+  );
+  for (const policy of estate.policies) requireSensiblePolicy(policy);
+  const policies = compare('policy', inventory.policies, estate.policies, policyFields);
+  const deletedPolicies = prune ? policies.changes.filter(({ change }) => change === 'kept').map(({ name }) => name) : [];
+  refuseDeletionInUse(deletedPolicies, inventory.servers, drafts);
   const servers = compare<ServerFacts, ServerDraft>('server', inventory.servers, drafts, serverFields);
   return {
-    changes: [...hypervisors.changes, ...repositories.changes, ...servers.changes],
+    changes: [
+      ...hypervisors.changes,
+      ...repositories.changes,
+      ...policies.changes.map((change) => (deletedPolicies.includes(change.name) ? { ...change, change: 'delete' as const } : change)),
+      ...servers.changes,
+    ],
     hypervisors: hypervisors.toWrite,
     repositories: repositories.toWrite,
+    policies: policies.toWrite,
+    deletedPolicies,
     servers: servers.toWrite,
   };
+}
+
+/** An absent limit is shown as the one that holds. */
+const limited = (maxBackups: number | undefined) => ({ maxBackups: maxBackups ?? DEFAULT_MAX_BACKUPS });
+
+function refuseDeletionInUse(policies: readonly string[], known: readonly ServerRecord[], drafts: readonly ServerDraft[]): void {
+  const declared = new Set(drafts.map(({ name }) => name));
+  for (const { name, policy } of known) {
+    if (declared.has(name) || policy === null || !policies.includes(policy)) continue;
+    throw new ModosuError('ESTATE_CONFLICT', `Policy "${policy}" cannot be deleted: server "${name}", which this file does not declare, has it.`, {
+      hint: 'Declare the server with another policy, or with none, and apply again. Nothing was changed.',
+      context: { policy, server: name },
+    });
+  }
 }
 
 function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[], resolved: readonly ResolvedServer[]): ServerDraft {
@@ -71,6 +112,7 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
     domainName,
     hypervisor,
     repository,
+    policy: declaration.policy ?? null,
     stopTimeoutSeconds,
     agentTimeoutSeconds,
     protection: protectionOf(declaration),
@@ -93,8 +135,10 @@ function protectionOf(declaration: Partial<Protection>): Protection {
 
 type ServerFacts = Omit<ServerRecord, 'id' | 'uuid' | 'lineageId'>;
 
-const serverFields = ({ hypervisor, domainName, repository, stopTimeoutSeconds, agentTimeoutSeconds, protection }: ServerFacts): readonly Field[] => [
-  ...placeFields({ hypervisor, domain: domainName, repository, stopTimeoutSeconds, agentTimeoutSeconds }),
+const serverFields = ({ hypervisor, domainName, repository, policy, stopTimeoutSeconds, agentTimeoutSeconds, protection }: ServerFacts): readonly Field[] => [
+  ...placeFields({ hypervisor, domain: domainName, repository }),
+  policyField(policy),
+  ...placeFields({ stopTimeoutSeconds, agentTimeoutSeconds }),
   ...protectionFields(protection),
 ];
 

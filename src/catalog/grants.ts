@@ -1,10 +1,12 @@
 import { escapeIdentifier } from 'pg';
 import { MIGRATIONS_TABLE } from './data-source';
 
-/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks; audit is only appended. */
+/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks and policies; audit is only appended. */
 const RIGHTS: Readonly<Record<string, string>> = {
   hypervisor: 'SELECT, INSERT, UPDATE',
   repository: 'SELECT, INSERT, UPDATE',
+  policy: 'SELECT, INSERT, UPDATE, DELETE',
+  due_backup: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',

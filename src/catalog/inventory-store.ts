@@ -6,11 +6,16 @@ import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
 import type { Catalog, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
-import { HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './entities';
+import { HypervisorEntity, LineageEntity, PolicyEntity, RepositoryEntity, ServerEntity, type PolicyRow } from './entities';
+import type { Policy } from '../contracts/policy';
+import { policyRecord, policyRow } from './policy-row';
 import { compareEstate, type Inventory, type ServerDraft } from './estate-diff';
 import { serverRecord } from './views';
 
-type InventoryMethods = Pick<Catalog, 'diffEstate' | 'applyEstate' | 'listHypervisors' | 'listRepositories' | 'listServers' | 'getServer'>;
+type InventoryMethods = Pick<
+  Catalog,
+  'diffEstate' | 'applyEstate' | 'listHypervisors' | 'listRepositories' | 'listPolicies' | 'getPolicy' | 'listServers' | 'getServer'
+>;
 
 /** Advisory lock that puts estates being applied in a row: each sees what the one before has made. */
 const ESTATE_LOCK = 7_361_003;
@@ -19,22 +24,39 @@ const ROWS_PER_INSERT = 1000;
 
 export function inventoryStore(database: Database, now: () => Date): InventoryMethods {
   return {
-    diffEstate: (estate, resolved) => database.read(async (manager) => compareEstate(await readInventory(manager), estate, resolved).changes),
+    diffEstate: (estate, resolved, options) => database.read(async (manager) => compareEstate(await readInventory(manager), estate, resolved, options).changes),
 
-    applyEstate: (actor, estate, resolved) =>
+    applyEstate: (actor, estate, resolved, options) =>
       database.transaction(async (transaction) => {
         const { manager } = transaction;
         await manager.query('SELECT pg_advisory_xact_lock($1)', [ESTATE_LOCK]);
-        const { changes, hypervisors, repositories, servers } = compareEstate(await readInventory(manager), estate, resolved);
-        if (hypervisors.length > 0) await manager.upsert(HypervisorEntity, [...hypervisors], ['name']);
-        if (repositories.length > 0) await manager.upsert(RepositoryEntity, [...repositories], ['name']);
+        const { changes, hypervisors, repositories, policies, deletedPolicies, servers } = compareEstate(
+          await readInventory(manager),
+          estate,
+          resolved,
+          options,
+        );
+        if (hypervisors.length > 0) await manager.upsert(HypervisorEntity, hypervisors.map(storedLimit), ['name']);
+        if (repositories.length > 0) await manager.upsert(RepositoryEntity, repositories.map(storedLimit), ['name']);
+        await writePolicies(manager, policies, now());
         const written = await writeServers(transaction, servers, now());
+        // After the servers: none has it any more.
+        if (deletedPolicies.length > 0) await manager.delete(PolicyEntity, { name: In([...deletedPolicies]) });
         for (const change of changes) auditChange(transaction, actor, change, written);
         return changes;
       }),
 
-    listHypervisors: () => database.read((manager) => manager.find(HypervisorEntity, { order: { name: 'ASC' } })),
-    listRepositories: () => database.read((manager) => manager.find(RepositoryEntity, { order: { name: 'ASC' } })),
+    listHypervisors: () => database.read(readHypervisors),
+    listRepositories: () => database.read(readRepositories),
+    listPolicies: () => database.read(async (manager) => (await readPolicies(manager)).map(policyRecord)),
+
+    getPolicy: (name) =>
+      database.read(async (manager) => {
+        const row = await manager.findOneBy(PolicyEntity, { name });
+        if (row === null) throw policyNotFound(name);
+        return policyRecord(row);
+      }),
+
     listServers: () => database.read(async (manager) => (await manager.find(ServerEntity, { order: { name: 'ASC' } })).map(serverRecord)),
 
     getServer: (idOrName) =>
@@ -65,11 +87,40 @@ export async function serverNames(manager: EntityManager, serverIds: readonly st
 export const serverNotFound = (idOrName: string): ModosuError =>
   new ModosuError('SERVER_NOT_FOUND', `There is no server ${quoted(idOrName)} in the catalogue.`, { context: { server: idOrName.slice(0, 128) } });
 
+export const policyNotFound = (name: string): ModosuError =>
+  new ModosuError('POLICY_NOT_FOUND', `There is no policy ${quoted(name)} in the catalogue.`, { context: { policy: name.slice(0, 128) } });
+
+export const readHypervisors = async (manager: EntityManager) => (await manager.find(HypervisorEntity, { order: { name: 'ASC' } })).map(declaredLimit);
+export const readRepositories = async (manager: EntityManager) => (await manager.find(RepositoryEntity, { order: { name: 'ASC' } })).map(declaredLimit);
+export const readPolicies = (manager: EntityManager): Promise<readonly PolicyRow[]> => manager.find(PolicyEntity, { order: { name: 'ASC' } });
+
+/** What is not declared is left out, as in the estate file. */
+const declaredLimit = <Row extends { readonly maxBackups: number | null }>({ maxBackups, ...row }: Row) => ({
+  ...row,
+  ...(maxBackups === null ? {} : { maxBackups }),
+});
+const storedLimit = <Declaration extends { readonly maxBackups?: number }>(declaration: Declaration) => ({
+  ...declaration,
+  maxBackups: declaration.maxBackups ?? null,
+});
+
 async function readInventory(manager: EntityManager): Promise<Inventory> {
-  const hypervisors = await manager.find(HypervisorEntity, { order: { name: 'ASC' } });
-  const repositories = await manager.find(RepositoryEntity, { order: { name: 'ASC' } });
+  const hypervisors = await readHypervisors(manager);
+  const repositories = await readRepositories(manager);
+  const policies = (await readPolicies(manager)).map(policyRecord);
   const servers = await manager.find(ServerEntity, { order: { name: 'ASC' } });
-  return { hypervisors, repositories, servers: servers.map(serverRecord) };
+  return { hypervisors, repositories, policies, servers: servers.map(serverRecord) };
+}
+
+/** A schedule that is as it was goes on: what it has asked for while nothing ran is caught up. */
+async function writePolicies(manager: EntityManager, policies: readonly Policy[], now: Date): Promise<void> {
+  if (policies.length === 0) return;
+  const before = new Map((await readPolicies(manager)).map((row) => [row.name, row]));
+  await manager.upsert(
+    PolicyEntity,
+    policies.map((policy) => policyRow(policy, before.get(policy.name), now)),
+    ['name'],
+  );
 }
 
 /** New servers get an id and their first lineage. Gives the ids by name. */
@@ -78,9 +129,10 @@ async function writeServers({ manager }: Transaction, drafts: readonly ServerDra
   const created = [];
   for (const { id, ...draft } of drafts) {
     if (id === null) {
-      created.push({ ...draft, id: newId('srv', now.getTime()), lineageId: randomUUID(), createdAt: now });
+      created.push({ ...draft, id: newId('srv', now.getTime()), lineageId: randomUUID(), createdAt: now, policySince: now });
     } else {
-      await manager.update(ServerEntity, { id }, draft);
+      const before = await requireServer(manager, id);
+      await manager.update(ServerEntity, { id }, before.policy === draft.policy ? draft : { ...draft, policySince: now });
       ids.set(draft.name, id);
     }
   }
@@ -97,7 +149,7 @@ async function writeServers({ manager }: Transaction, drafts: readonly ServerDra
 }
 
 function auditChange(transaction: Transaction, actor: string, { subject, name, change, fields }: EstateChange, serverIds: ReadonlyMap<string, string>): void {
-  if (change !== 'create' && change !== 'update') return;
+  if (change !== 'create' && change !== 'update' && change !== 'delete') return;
   const serverId = subject === 'server' ? (serverIds.get(name) ?? null) : null;
   transaction.audit({ actor, action: `${subject}.${change}d`, serverId, details: { name, fields } });
 }

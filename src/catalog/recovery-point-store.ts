@@ -1,12 +1,13 @@
-import { IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
+import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
-import { RecoveryPointEntity, RepositoryEntity, RunEntity, type RecoveryPointRow } from './entities';
+import { RecoveryPointEntity, RepositoryEntity, RestorePlanEntity, RunEntity, WayBackEntity, type RecoveryPointRow } from './entities';
 import { requireServer } from './inventory-store';
+import { recoveryPointUses, retentionPoint } from './retention-facts';
 import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow, recoveryPointView } from './views';
 
 type RecoveryPointMethods = Pick<
@@ -19,6 +20,9 @@ type RecoveryPointMethods = Pick<
   | 'newestUsable'
   | 'usableData'
   | 'markRecoveryPoint'
+  | 'holdRecoveryPoint'
+  | 'releaseRecoveryPoint'
+  | 'retentionPoints'
 >;
 
 /** Nobody looks further back for the newest suitable one. */
@@ -27,7 +31,7 @@ const USABLE_DATA_LIMIT = 1000;
 /** Who records what a run has done. */
 export const WORKER = 'worker';
 
-export function recoveryPointStore(database: Database): RecoveryPointMethods {
+export function recoveryPointStore(database: Database, now: () => Date): RecoveryPointMethods {
   return {
     nextGeneration: (serverId) =>
       database.read(async (manager) => {
@@ -120,10 +124,49 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
         return rows.map(dataView);
       }),
 
+    holdRecoveryPoint: (actor, id, reason) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await lockRecoveryPoint(manager, id);
+        if (row.heldAt !== null) return recoveryPointView(row);
+        const hold = { holdReason: storableText(reason), heldBy: storableText(actor, 256), heldAt: now() };
+        await manager.update(RecoveryPointEntity, { id }, hold);
+        audit({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: hold.holdReason } });
+        return recoveryPointView({ ...row, ...hold });
+      }),
+
+    releaseRecoveryPoint: (actor, id, reason) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await lockRecoveryPoint(manager, id);
+        if (row.heldAt === null) return recoveryPointView(row);
+        const released = { holdReason: null, heldBy: null, heldAt: null };
+        await manager.update(RecoveryPointEntity, { id }, released);
+        audit({
+          actor,
+          action: 'recovery-point.released',
+          serverId: row.serverId,
+          details: { recoveryPointId: id, reason: storableText(reason), heldBy: row.heldBy, heldFor: row.holdReason },
+        });
+        return recoveryPointView({ ...row, ...released });
+      }),
+
+    retentionPoints: (serverId) =>
+      database.read(async (manager) => {
+        await requireServer(manager, serverId);
+        const rows = await manager.find(RecoveryPointEntity, {
+          select: { id: true, kind: true, dataSet: true, pointInTime: true, state: true, purpose: true, holdReason: true },
+          where: { serverId },
+          order: { pointInTime: 'ASC', id: 'ASC' },
+        });
+        const plans = await manager.findBy(RestorePlanEntity, { serverId, state: In(['planning', 'ready', 'used']) });
+        const openRuns = await manager.find(RunEntity, { select: { id: true }, where: { serverId, state: In(['accepted', 'running']) } });
+        const openWayBacks = await manager.find(WayBackEntity, { select: { runId: true }, where: { serverId, state: 'open' } });
+        const uses = recoveryPointUses(plans, new Set(openRuns.map(({ id }) => id)), new Set(openWayBacks.map(({ runId }) => runId)), now());
+        return rows.map((row) => retentionPoint(row, uses));
+      }),
+
     markRecoveryPoint: (id, state, why) =>
       database.transaction(async ({ manager, audit }) => {
-        const row = await manager.findOne(RecoveryPointEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
-        if (row === null) throw recoveryPointNotFound(id);
+        const row = await lockRecoveryPoint(manager, id);
         if (row.state === state) return;
         const stateReason = storableText(why);
         await manager.update(RecoveryPointEntity, { id }, { state, stateReason });
@@ -136,6 +179,12 @@ export function recoveryPointStore(database: Database): RecoveryPointMethods {
         });
       }),
   };
+}
+
+async function lockRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {
+  const row = await manager.findOne(RecoveryPointEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+  if (row === null) throw recoveryPointNotFound(id);
+  return row;
 }
 
 export async function requireRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {

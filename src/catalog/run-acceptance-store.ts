@@ -134,7 +134,7 @@ const LOCK_ATTEMPTS = 5;
  * Takes the server's lock and gives the fencing token. The token is drawn after the lock row is ours: drawn before, a request that was slow to lock could come
  * with a lower token than a run that held the server meanwhile. Throws `SERVER_BUSY`.
  */
-async function lockServer(manager: EntityManager, server: ServerRecord, runId: string, acceptedAt: Date): Promise<RunGrant> {
+export async function lockServer(manager: EntityManager, server: ServerRecord, runId: string, acceptedAt: Date): Promise<RunGrant> {
   for (let attempt = 1; attempt <= LOCK_ATTEMPTS; attempt += 1) {
     const taken = (await manager.query(
       'INSERT INTO server_lock (server_id, run_id, fencing_token, acquired_at) VALUES ($1, $2, 0, $3) ON CONFLICT (server_id) DO NOTHING RETURNING run_id',
@@ -158,9 +158,14 @@ interface References {
   readonly recoveryPointId: string | null;
 }
 
-const NOTHING_REFERRED_TO: References = { planId: null, recoveryPointId: null };
+export const NOTHING_REFERRED_TO: References = { planId: null, recoveryPointId: null };
 
-async function insertRun({ manager, audit }: Transaction, request: AcceptRunRequest, run: DispatchableRun, refersTo: References): Promise<void> {
+export async function insertRun(
+  { manager, audit }: Transaction,
+  request: Pick<AcceptRunRequest, 'actor'>,
+  run: DispatchableRun,
+  refersTo: References,
+): Promise<void> {
   const { kind, input } = run;
   await manager.insert(RunEntity, {
     id: input.runId,

@@ -4,10 +4,12 @@ import { auditStore, tokenStore } from './access-store';
 import type { Catalog } from './catalog';
 import { Database } from './database';
 import { decisionStore } from './decision-store';
+import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
 import { inventoryStore } from './inventory-store';
 import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
+import { protectionStore } from './protection-store';
 import { recoveryPointStore } from './recovery-point-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
@@ -31,7 +33,9 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
       }),
     close: () => database.close(),
     ...inventoryStore(database, now),
-    ...recoveryPointStore(database),
+    ...dueBackupStore(database, now),
+    ...recoveryPointStore(database, now),
+    ...protectionStore(database),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),

@@ -3,7 +3,7 @@ import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
 import type { DataManifest } from '../contracts/data';
-import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointView } from '../contracts/recovery-point';
+import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointHold, RecoveryPointView } from '../contracts/recovery-point';
 import { storedBytes } from '../domain/planning/backup-rules';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
@@ -17,7 +17,7 @@ import { wayBackView } from './way-back-transition';
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** What a program of an earlier version has written lacks what was not known then. */
-export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): ServerRecord => ({
+export const serverRecord = ({ createdAt: _createdAt, policySince: _policySince, ...record }: ServerRow): ServerRecord => ({
   ...record,
   protection: { ...NO_PROTECTION, ...record.protection },
 });
@@ -25,7 +25,8 @@ export const serverRecord = ({ createdAt: _createdAt, ...record }: ServerRow): S
 /** The database holds that a row has the columns of its kind. */
 export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
   const { id, serverId, serverName, state, pointInTime, publishedAt, sizeBytes, reason, runId } = row;
-  const common = { id, serverId, serverName, state, pointInTime: pointInTime.toISOString(), publishedAt: publishedAt.toISOString(), sizeBytes, reason, runId };
+  const times = { pointInTime: pointInTime.toISOString(), publishedAt: publishedAt.toISOString() };
+  const common = { id, serverId, serverName, state, ...times, sizeBytes, reason, runId, hold: holdOf(row) };
   if (row.kind === 'image') {
     const { generation, lineageId, consistency, repository, disks } = row;
     return { kind: 'image', ...common, generation, lineageId, consistency, repository, disks } as ImageRecoveryPointView;
@@ -33,6 +34,9 @@ export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
   const { dataSet, purpose, snapshotId, addedBytes, declared, content } = row;
   return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
 }
+
+const holdOf = ({ holdReason, heldBy, heldAt }: RecoveryPointRow): RecoveryPointHold | null =>
+  holdReason === null || heldBy === null || heldAt === null ? null : { reason: holdReason, by: heldBy, at: heldAt.toISOString() };
 
 /** For rows that were chosen by their kind. Throws `RECOVERY_POINT_NOT_USABLE` for one of data. */
 export function imageView(row: RecoveryPointRow): ImageRecoveryPointView {
@@ -47,6 +51,8 @@ export function dataView(row: RecoveryPointRow): DataRecoveryPointView {
   if (view.kind === 'data') return view;
   throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${row.id} is an image, not one of data.`, { context: { recoveryPointId: row.id } });
 }
+
+const NOT_HELD = { holdReason: null, heldBy: null, heldAt: null } as const;
 
 /** The row of a published recovery point. */
 export function recoveryPointRow(manifest: ImageManifest, repository: string): RecoveryPointRow {
@@ -67,6 +73,7 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     disks: manifest.disks.map(({ target, virtualSizeBytes, image }) => ({ target, virtualSizeBytes, storedBytes: image.sizeBytes })),
     reason: manifest.reason,
     runId: manifest.runId,
+    ...NOT_HELD,
     dataSet: null,
     purpose: null,
     snapshotId: null,
@@ -94,6 +101,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   disks: [],
   reason: manifest.reason,
   runId: manifest.runId,
+  ...NOT_HELD,
   dataSet: manifest.dataSet.name,
   purpose: manifest.purpose,
   snapshotId: manifest.snapshotId,

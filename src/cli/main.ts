@@ -6,6 +6,7 @@ import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
+import { addProtectionCommands } from './commands/protection';
 import { addTokenCommands } from './commands/tokens';
 import { CliContext } from './context';
 import { EXIT, exitCodeOf } from './exit-codes';
@@ -67,6 +68,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
       });
   }
   addInventoryCommands(program, context);
+  addProtectionCommands(program, context);
   addBackupCommands(program, context);
   addRestoreCommands(program, context);
   addDecisionCommands(addRunCommands(program, context), context);

@@ -61,6 +61,8 @@ export interface CatalogueActivities {
   closeWayBack(runId: string, ofRunId: string): Promise<void>;
   /** The production network of the swapped server is up. */
   recordGoLive(runId: string): Promise<void>;
+  /** Writes down the backups that the schedules ask for by now; gives how many are new. */
+  recordDueBackups(): Promise<number>;
 }
 
 /** Reads and judgements that need the catalogue; queue `control`. */

@@ -36,6 +36,14 @@ export const ERROR_CODES = {
   // requests and files
   REQUEST_INVALID: entry('invalid', 'never', 'Correct the fields named in the detail and send the request again.'),
   ESTATE_INVALID: entry('invalid', 'never', 'Correct the estate file at the lines named; nothing was changed.'),
+  SCHEDULE_INVALID: entry(
+    'invalid',
+    'never',
+    'Correct the schedule in the estate file, or use `every: day`, `every: week` or `every: month` with `at: "02:30"`.',
+  ),
+  POLICY_INVALID: entry('invalid', 'never', 'Correct the policy in the estate file.'),
+  TIME_ZONE_UNKNOWN: entry('invalid', 'never', 'Use a name of the IANA time zone database, such as Europe/Berlin or UTC.'),
+  RETENTION_KEEPS_NOTHING: entry('invalid', 'never', 'Give at least one rule of the retention a number above 0, such as `last: 3`.'),
   NAME_INVALID: entry('invalid', 'never', 'Use 1 to 64 letters, digits, ".", "_" or "-", beginning with a letter or digit.'),
   CONFIG_INVALID: entry('invalid', 'never', 'Correct the environment variables named; `modosu doctor` checks them.'),
   IDEMPOTENCY_KEY_REUSED: entry('invalid', 'never', 'Use a new Idempotency-Key for a different request.'),
@@ -57,6 +65,7 @@ export const ERROR_CODES = {
   RUN_NOT_FOUND: entry('not-found', 'never', 'List the runs with `modosu run list`.'),
   ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
+  POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
   DOMAIN_NOT_FOUND: entry(

@@ -62,6 +62,13 @@ export interface ImageManifest {
   readonly software: { readonly modosu: string };
 }
 
+/** A person's word that a recovery point stays, whatever its policy says. */
+export interface RecoveryPointHold {
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+}
+
 interface RecoveryPointViewBase {
   readonly id: string;
   readonly serverId: string;
@@ -73,6 +80,8 @@ interface RecoveryPointViewBase {
   readonly sizeBytes: number;
   readonly reason: string;
   readonly runId: string;
+  /** Null: its policy alone says how long it stays. */
+  readonly hold: RecoveryPointHold | null;
 }
 
 export interface ImageRecoveryPointView extends RecoveryPointViewBase {

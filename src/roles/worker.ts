@@ -13,11 +13,13 @@ import { loadPayloadKeys } from '../temporal/payload-keys';
 import { reconcileUntil } from '../temporal/reconcile';
 import { createRunStarter } from '../temporal/run-starter';
 import { installRuntime } from '../temporal/runtime';
+import { syncSchedules } from '../temporal/schedules';
 import { connectWorkers, WorkerFactory } from '../temporal/worker-factory';
 import { builtWorkflowBundle } from '../temporal/workflow-bundle';
 import { tellParent } from './parent';
 import { aborted } from './shutdown';
 import { sweepUntil } from './worker/janitor';
+import { scheduleUntil } from './worker/scheduler';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
 /** How soon a newly applied hypervisor gets its workers. */
@@ -33,7 +35,8 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
   const log = createLog({ level: config.logLevel, role: 'worker' });
   const workflowBundle = builtWorkflowBundle();
   const catalog = openCatalog(config.databaseUrl, log);
-  const runs = createRunStarter(openTemporal(config));
+  const temporal = openTemporal(config);
+  const runs = createRunStarter(temporal);
   try {
     await catalog.check();
     await runs.check();
@@ -64,6 +67,13 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
             now: () => new Date(),
             expiryTried: new Map(),
             clock: new ClockWatch(),
+          }),
+          scheduleUntil(ending, {
+            catalog,
+            runs,
+            syncSchedules: (policies) => syncSchedules(temporal, policies),
+            log: log.child({ part: 'scheduler' }),
+            nowMs: () => performance.now(),
           }),
           aborted(ending),
         ]);

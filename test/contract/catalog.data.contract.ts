@@ -185,6 +185,7 @@ export function dataContract(subject: () => CatalogUnderTest): void {
         sizeBytes: 5_000_000_000,
         reason: 'daily',
         runId: older.runId,
+        hold: null,
         dataSet: 'shop',
         purpose: 'backup',
         snapshotId: older.snapshotId,

@@ -41,6 +41,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         domainName: 'db01',
         hypervisor: 'hv1',
         repository: 'main',
+        policy: null,
         stopTimeoutSeconds: 120,
         agentTimeoutSeconds: 300,
         protection: NO_PROTECTION,
@@ -74,6 +75,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const estate = {
         hypervisors: ESTATE.hypervisors,
         repositories: [{ name: 'second', kind: 'directory' as const, path: '/mnt/second' }],
+        policies: [],
         servers: [{ ...ESTATE.servers[0]!, repository: 'second', stopTimeoutSeconds: 600 }],
       };
       const changes = await catalog.applyEstate('alice', estate, RESOLVED);
@@ -223,6 +225,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         disks: [{ target: 'vda', virtualSizeBytes: 10_737_418_240, storedBytes: 5_000_000_000 }],
         reason: 'before the upgrade',
         runId: manifest.runId,
+        hold: null,
       });
       expect(await catalog.recordRecoveryPoint(manifest, 'main')).toEqual(view);
       expect(await catalog.getRecoveryPoint(view.id)).toEqual(view);

@@ -9,10 +9,12 @@ import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
 const ALL = MIGRATIONS.map(({ name }) => name);
-/** Everything after the first version, after the one that had ways back, and after the one that had roles of disks. */
+/** Everything after the first version, after the ones that had ways back, roles of disks, SSH, and revoked tokens. */
 const SINCE_FIRST = ALL.slice(1);
 const SINCE_WAY_BACK = ALL.slice(2);
 const SINCE_DISK_ROLES = ALL.slice(3);
+const SINCE_SSH = ALL.slice(5);
+const SINCE_REVOCATION = ALL.slice(6);
 
 beforeAll(async () => {
   postgres = await startTestPostgres({ migrate: false });
@@ -107,7 +109,7 @@ describe('migrations', () => {
     try {
       const { record } = await catalog.createToken('test', 'alice', ['read'], new Date('2099-01-01T00:00:00.000Z'));
       const { expiresAt } = await catalog.revokeToken('test', record.id);
-      expect(await revertMigrations(postgres.ownerUrl, 1)).toEqual(['TokenRevocation1764300000000']);
+      expect(await revertMigrations(postgres.ownerUrl, SINCE_SSH.length)).toEqual([...SINCE_SSH].reverse());
       const [row] = await postgres.query(postgres.superuserUrl, 'SELECT expires_at FROM token');
       expect((row?.['expires_at'] as Date).toISOString()).toBe(expiresAt);
       await runMigrations(postgres.ownerUrl, postgres.appRole);
@@ -211,6 +213,17 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('are not taken back where the version before would forget a hold', async () => {
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET hold_reason = 'evidence', held_by = 'alice', held_at = now() WHERE id = 'rp_1'`);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_REVOCATION.length))).toMatchObject({
+      message: expect.stringContaining('Release them first'),
+    });
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET hold_reason = NULL, held_by = NULL, held_at = NULL WHERE id = 'rp_1'`);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_REVOCATION.length)).toEqual(SINCE_REVOCATION);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await drift()).toEqual([]);
+  });
+
   it.each([
     ['a data recovery point', DATA_RECOVERY_POINT],
     [
@@ -301,6 +314,12 @@ describe('migrations', () => {
       'a way back to an unknown lineage',
       `INSERT INTO way_back VALUES ('run_restore', 'srv_1', 1, 'open', false, '[]', null, '{}', 'l9', 'l1', now(), now(), null, null, null)`,
       'way_back_lineage_before_fkey',
+    ],
+    ['half a hold', `UPDATE recovery_point SET hold_reason = 'evidence' WHERE id = 'rp_1'`, 'recovery_point_hold_check'],
+    [
+      'a due backup that has begun without a run',
+      `INSERT INTO due_backup VALUES ('due_1', 'srv_1', 'image', 'daily', now(), now(), 'started', null, 0, null)`,
+      'due_backup_state_check',
     ],
     ['an unknown decision', `INSERT INTO run_decision VALUES ('run_restore', 'go-home', 'alice', '', now())`, 'run_decision_kind_check'],
   ])('leave no room for %s', async (_what, statement, constraint) => {

@@ -37,6 +37,8 @@ interface Page<T> {
 
 /** What the estate says about a server beside where it runs. */
 interface Declaration extends Protection {
+  /** Name of one that was declared by `declarePolicy`. */
+  readonly policy: string;
   readonly stopTimeoutSeconds: number;
   readonly agentTimeoutSeconds: number;
 }
@@ -90,9 +92,14 @@ export class E2eStack {
 
   /** SIGKILL to `modosu up` itself, and a new one on the same state directory, as systemd starts it. Resolves when it is ready. */
   async killSupervisor(): Promise<void> {
+    await this.goDown();
+    await this.start();
+  }
+
+  /** SIGKILL to `modosu up`, and with it to all its parts; they stay away until `start`. */
+  async goDown(): Promise<void> {
     this.up?.kill('SIGKILL');
     await this.up?.exit();
-    await this.start();
   }
 
   /** As `kill -9` by an operator or the OOM killer; the supervisor starts it again. Returns the pid that was killed. */
@@ -128,16 +135,28 @@ export class E2eStack {
   /** Declares more about a server: what is given replaces what was declared before. */
   async declare(name: string, facts: Partial<Declaration>): Promise<void> {
     this.declared.set(name, { ...this.declared.get(name), ...facts });
+    await this.apply();
+  }
+
+  private async apply(): Promise<void> {
     const applied = await this.post('/v1/estate', { estate: this.estate() });
     if (applied.status >= 300) throw new Error(`the estate was refused: ${JSON.stringify(applied.body)}`);
   }
 
+  /** Declares a policy, or declares it anew, for servers that name it. */
+  async declarePolicy(policy: { readonly name: string } & Readonly<Record<string, unknown>>): Promise<void> {
+    this.policies.set(policy.name, policy);
+    await this.apply();
+  }
+
+  private readonly policies = new Map<string, object>();
   private readonly declared = new Map<string, Partial<Declaration>>();
 
   estate(): object {
     return {
       hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
       repositories: [{ name: 'main', kind: 'directory', path: this.repository }],
+      policies: [...this.policies.values()],
       servers: [...this.declared].map(([name, facts]) => ({ name, domain: name, hypervisor: 'local', repository: 'main', ...facts })),
     };
   }

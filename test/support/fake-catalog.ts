@@ -21,15 +21,19 @@ import {
 import { isExpired, tokenNotFound, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
-import type { HypervisorRow, RecoveryPointRow, RepositoryRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
+import type { PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
-import { serverNotFound } from '../../src/catalog/inventory-store';
+import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
+import { policyRecord, policyRow } from '../../src/catalog/policy-row';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { Policy } from '../../src/contracts/policy';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
 import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import { generationTaken, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
+import { recoveryPointUses, retentionPoint } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
 import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, recoveryPointView, runView, storedProgress } from '../../src/catalog/views';
@@ -37,6 +41,8 @@ import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
 import { countFigures } from './fake-catalog-figures';
+import { FakeDueBackups } from './fake-catalog-due';
+import { protectionFacts } from './fake-catalog-protection';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
 /**
@@ -44,8 +50,10 @@ import { FakeWayBacks } from './fake-catalog-way-back';
  * method runs to its end without a pause, which is all the locking it needs.
  */
 export class FakeCatalog implements Catalog {
-  private readonly hypervisors = new Map<string, HypervisorRow>();
-  private readonly repositories = new Map<string, RepositoryRow>();
+  private readonly hypervisors = new Map<string, HypervisorDeclaration>();
+  private readonly repositories = new Map<string, RepositoryDeclaration>();
+  private readonly policies = new Map<string, PolicyRow>();
+  private readonly policySince = new Map<string, Date>();
   private readonly servers = new Map<string, ServerRecord>();
   private readonly points = new Map<string, RecoveryPointRow>();
   private readonly plans = new Map<string, RestorePlanRow>();
@@ -56,6 +64,7 @@ export class FakeCatalog implements Catalog {
   private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
   private readonly entries: AuditEntryView[] = [];
   private readonly wayBacks: FakeWayBacks;
+  private readonly due: FakeDueBackups;
   private lastFencingToken = 0;
   private failure: ModosuError | null = null;
 
@@ -67,6 +76,18 @@ export class FakeCatalog implements Catalog {
       lockOf: (serverId) => this.locks.get(serverId),
       runs: () => this.runList(),
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
+      append: (event) => this.append(event),
+    });
+    this.due = new FakeDueBackups({
+      now,
+      servers: () => this.serverList(),
+      policySince: (serverId) => this.policySince.get(serverId) ?? null,
+      policies: () => this.policies,
+      hypervisors: () => this.inventory().hypervisors,
+      repositories: () => this.inventory().repositories,
+      runs: () => this.runList(),
+      start: ({ kind, request }) => (kind === 'image' ? this.acceptBackup(request) : this.acceptDataBackup(request)),
+      page: (rows, page, view) => this.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
       append: (event) => this.append(event),
     });
   }
@@ -83,19 +104,22 @@ export class FakeCatalog implements Catalog {
   async close(): Promise<void> {}
 
   // --- inventory ---------------------------------------------------------------------------------------------------------
-  diffEstate: Catalog['diffEstate'] = async (estate, resolved) => compareEstate(this.inventory(), estate, resolved).changes;
+  diffEstate: Catalog['diffEstate'] = async (estate, resolved, options) => compareEstate(this.inventory(), estate, resolved, options).changes;
 
-  applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved) => {
-    const { changes, hypervisors, repositories, servers } = compareEstate(this.inventory(), estate, resolved);
+  applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved, options) => {
+    const { changes, hypervisors, repositories, policies, deletedPolicies, servers } = compareEstate(this.inventory(), estate, resolved, options);
     for (const item of hypervisors) this.hypervisors.set(item.name, item);
     for (const item of repositories) this.repositories.set(item.name, item);
+    for (const item of policies) this.policies.set(item.name, policyRow(item, this.policies.get(item.name), this.now()));
+    for (const name of deletedPolicies) this.policies.delete(name);
     for (const { id, ...draft } of servers) {
       const known = id === null ? undefined : this.servers.get(id);
       const record = { ...draft, id: id ?? newId('srv', this.now().getTime()), lineageId: known?.lineageId ?? randomUUID() };
+      if (known?.policy !== record.policy) this.policySince.set(record.id, this.now());
       this.servers.set(record.id, record);
     }
     for (const { subject, name, change, fields } of changes) {
-      if (change !== 'create' && change !== 'update') continue;
+      if (change !== 'create' && change !== 'update' && change !== 'delete') continue;
       const serverId = subject === 'server' ? (this.serverList().find((server) => server.name === name)?.id ?? null) : null;
       this.append({ actor, action: `${subject}.${change}d`, serverId, details: { name, fields } });
     }
@@ -104,6 +128,19 @@ export class FakeCatalog implements Catalog {
 
   listHypervisors: Catalog['listHypervisors'] = async () => this.inventory().hypervisors;
   listRepositories: Catalog['listRepositories'] = async () => this.inventory().repositories;
+  listPolicies: Catalog['listPolicies'] = async () => this.inventory().policies;
+
+  getPolicy: Catalog['getPolicy'] = async (name) => {
+    this.reach();
+    const row = this.policies.get(name);
+    if (row === undefined) throw policyNotFound(name);
+    return policyRecord(row);
+  };
+
+  recordDueBackups: Catalog['recordDueBackups'] = () => this.due.record();
+  startNextDueBackup: Catalog['startNextDueBackup'] = () => this.due.startNext();
+  listDueBackups: Catalog['listDueBackups'] = (filter, page) => this.due.list(filter, page);
+
   listServers: Catalog['listServers'] = async () => this.inventory().servers;
 
   getServer: Catalog['getServer'] = async (idOrName) => {
@@ -175,6 +212,38 @@ export class FakeCatalog implements Catalog {
     if (newest === undefined) throw noRecoveryPoint(server, until);
     return imageView(newest);
   };
+
+  holdRecoveryPoint: Catalog['holdRecoveryPoint'] = async (actor, id, reason) => {
+    const row = this.point(id);
+    if (row.heldAt !== null) return recoveryPointView(row);
+    const held = { ...row, holdReason: storableText(reason), heldBy: actor, heldAt: this.now() };
+    this.points.set(id, held);
+    this.append({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: held.holdReason } });
+    return recoveryPointView(held);
+  };
+
+  releaseRecoveryPoint: Catalog['releaseRecoveryPoint'] = async (actor, id, reason) => {
+    const row = this.point(id);
+    if (row.heldAt === null) return recoveryPointView(row);
+    const released = { ...row, holdReason: null, heldBy: null, heldAt: null };
+    this.points.set(id, released);
+    const details = { recoveryPointId: id, reason, heldBy: row.heldBy, heldFor: row.holdReason };
+    this.append({ actor, action: 'recovery-point.released', serverId: row.serverId, details });
+    return recoveryPointView(released);
+  };
+
+  retentionPoints: Catalog['retentionPoints'] = async (serverId) => {
+    this.server(serverId);
+    const plans = [...this.plans.values()].filter((plan) => plan.serverId === serverId && plan.state !== 'failed');
+    const openRuns = new Set(this.runList().flatMap(({ id, state }) => (isFinal(state) ? [] : [id])));
+    const openWayBacks = new Set((await this.wayBacks.listWayBacks({ serverId, state: 'open' })).map(({ runId }) => runId));
+    const uses = recoveryPointUses(plans, openRuns, openWayBacks, this.now());
+    const rows = this.pointsOf(serverId).sort((a, b) => a.pointInTime.getTime() - b.pointInTime.getTime() || (a.id < b.id ? -1 : 1));
+    return rows.map((row) => retentionPoint(row, uses));
+  };
+
+  protectionFacts: Catalog['protectionFacts'] = async () =>
+    protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting());
 
   markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
     const row = this.point(id);
@@ -491,9 +560,19 @@ export class FakeCatalog implements Catalog {
     this.entries.push(...sealAfter([event], { seq: head?.seq ?? 0, hash: head?.hash ?? GENESIS_HASH, at: this.now().toISOString() }));
   }
 
-  private inventory(): { hypervisors: HypervisorRow[]; repositories: RepositoryRow[]; servers: ServerRecord[] } {
+  private inventory(): {
+    hypervisors: HypervisorDeclaration[];
+    repositories: RepositoryDeclaration[];
+    policies: Policy[];
+    servers: ServerRecord[];
+  } {
     this.reach();
-    return { hypervisors: byName(this.hypervisors), repositories: byName(this.repositories), servers: byName(this.servers) };
+    return {
+      hypervisors: byName(this.hypervisors),
+      repositories: byName(this.repositories),
+      policies: byName(this.policies).map(policyRecord),
+      servers: byName(this.servers),
+    };
   }
 
   private serverList(): readonly ServerRecord[] {

@@ -291,6 +291,7 @@ export const DATA_POINT: DataRecoveryPointView = {
   sizeBytes: 300,
   reason: 'daily',
   runId: 'run_0',
+  hold: null,
   dataSet: 'shop',
   purpose: 'backup',
   snapshotId: SAVED.snapshotId,
@@ -421,6 +422,7 @@ export class Rehearsal {
       revertWayBack: async () => undefined,
       closeWayBack: async () => undefined,
       recordGoLive: async () => undefined,
+      recordDueBackups: async () => 0,
       choosePlanSource: async ({ planId }) => ({
         planId,
         runId: RUN.runId,

@@ -18,7 +18,7 @@ export class EstateController {
   @ApiOperation({ operationId: 'diffEstate', summary: 'What applying this estate would change. Changes nothing. The ETag stands for the present estate.' })
   @ApiResponse({ status: 200, description: 'The difference.', standardSchema: estateChangesSchema })
   async diff(@Body({ schema: estateRequestSchema }) body: EstateRequest, @Res({ passthrough: true }) response: ServerResponse): Promise<EstateChangesView> {
-    const { changes, etag } = await this.estate.diff(body.estate);
+    const { changes, etag } = await this.estate.diff(body.estate, body.prune);
     response.setHeader('ETag', etag);
     return { changes };
   }
@@ -27,7 +27,10 @@ export class EstateController {
   @HttpCode(200)
   @AcceptsIdempotencyKey()
   @ApiHeader({ name: 'If-Match', required: false, description: 'ETag of the difference that was looked at.' })
-  @ApiOperation({ operationId: 'applyEstate', summary: 'Applies the estate; applying it again changes nothing. Nothing is ever removed.' })
+  @ApiOperation({
+    operationId: 'applyEstate',
+    summary: 'Applies the estate; applying it again changes nothing. Nothing is ever removed but policies, and these only with prune.',
+  })
   @ApiResponse({ status: 200, description: 'What was changed.', standardSchema: estateChangesSchema })
   async apply(
     @Body({ schema: estateRequestSchema }) body: EstateRequest,
@@ -36,7 +39,7 @@ export class EstateController {
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<EstateChangesView> {
-    const { changes, etag } = await this.estate.apply(caller.name, body.estate, ifMatch ?? null);
+    const { changes, etag } = await this.estate.apply(caller.name, body.estate, body.prune, ifMatch ?? null);
     response.setHeader('ETag', etag);
     return { changes };
   }

@@ -19,19 +19,19 @@ export class EstateService {
 
   constructor(@Dependencies() private readonly dependencies: ApiDependencies) {}
 
-  async diff(estate: Estate): Promise<EstateAnswer> {
+  async diff(estate: Estate, prune: boolean): Promise<EstateAnswer> {
     const etag = await this.presentEtag();
     const resolved = await resolveServers(this.dependencies, estate);
-    return { changes: await this.dependencies.catalog.diffEstate(estate, resolved), etag };
+    return { changes: await this.dependencies.catalog.diffEstate(estate, resolved, { prune }), etag };
   }
 
-  async apply(actor: Actor, estate: Estate, ifMatch: string | null): Promise<EstateAnswer> {
-    const mine = this.turn.then(() => this.applyNow(actor, estate, ifMatch));
+  async apply(actor: Actor, estate: Estate, prune: boolean, ifMatch: string | null): Promise<EstateAnswer> {
+    const mine = this.turn.then(() => this.applyNow(actor, estate, prune, ifMatch));
     this.turn = mine.catch(() => undefined);
     return mine;
   }
 
-  private async applyNow(actor: Actor, estate: Estate, ifMatch: string | null): Promise<EstateAnswer> {
+  private async applyNow(actor: Actor, estate: Estate, prune: boolean, ifMatch: string | null): Promise<EstateAnswer> {
     const { catalog, repository } = this.dependencies;
     if (ifMatch !== null && !matches(ifMatch, await this.presentEtag())) {
       throw new ModosuError('IF_MATCH_FAILED', 'The estate has changed since its difference was shown; nothing was applied.', {
@@ -39,22 +39,28 @@ export class EstateService {
       });
     }
     const resolved = await resolveServers(this.dependencies, estate);
-    const changes = await catalog.diffEstate(estate, resolved);
+    const changes = await catalog.diffEstate(estate, resolved, { prune });
     // Only new places are prepared: the directory of a known repository that is empty now is a missing mount, not a new repository.
     for (const declaration of estate.repositories) {
       const change = changes.find(({ subject, name }) => subject === 'repository' && name === declaration.name);
       if (change?.change === 'create' || change?.change === 'update') await repository(declaration).initialise();
     }
-    const applied = await catalog.applyEstate(actor, estate, resolved);
+    const applied = await catalog.applyEstate(actor, estate, resolved, { prune });
     return { changes: applied, etag: await this.presentEtag() };
   }
 
   private async presentEtag(): Promise<string> {
     const { catalog } = this.dependencies;
-    const [hypervisors, repositories, servers] = await Promise.all([catalog.listHypervisors(), catalog.listRepositories(), catalog.listServers()]);
+    const [hypervisors, repositories, policies, servers] = await Promise.all([
+      catalog.listHypervisors(),
+      catalog.listRepositories(),
+      catalog.listPolicies(),
+      catalog.listServers(),
+    ]);
     // A restore moves a server to a new lineage; that is no change of the estate.
     const declared = servers.map(({ lineageId: _, ...server }) => server);
     const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
-    return etagOf({ hypervisors: [...hypervisors].sort(byName), repositories: [...repositories].sort(byName), servers: [...declared].sort(byName) });
+    const sorted = <T extends { readonly name: string }>(items: readonly T[]): readonly T[] => [...items].sort(byName);
+    return etagOf({ hypervisors: sorted(hypervisors), repositories: sorted(repositories), policies: sorted(policies), servers: sorted(declared) });
   }
 }

@@ -1,12 +1,19 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
-import { recoveryPointQuerySchema, recoveryPointViewSchema, type RecoveryPointQuery } from '../../contracts/api/recovery-point';
+import {
+  holdRequestSchema,
+  recoveryPointQuerySchema,
+  recoveryPointViewSchema,
+  type HoldRequest,
+  type RecoveryPointQuery,
+} from '../../contracts/api/recovery-point';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import { serverSelector } from '../../contracts/selectors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { IdPipe } from '../http/selectors';
-import { NeedsScope } from '../http/token.guard';
+import { Caller, NeedsScope } from '../http/token.guard';
 
 @ApiTags('recovery points')
 @Controller('v1/recovery-points')
@@ -28,5 +35,31 @@ export class RecoveryPointsController {
   @ApiResponse({ status: 200, description: 'The recovery point.', standardSchema: recoveryPointViewSchema })
   async show(@Param('id', new IdPipe('rp')) id: string): Promise<RecoveryPointView> {
     return this.dependencies.catalog.getRecoveryPoint(id);
+  }
+
+  @Post(':id/hold')
+  @HttpCode(200)
+  @NeedsScope('operate')
+  @ApiOperation({ operationId: 'holdRecoveryPoint', summary: 'Whatever its policy says, it stays. Holding it again changes nothing.' })
+  @ApiResponse({ status: 200, description: 'The recovery point.', standardSchema: recoveryPointViewSchema })
+  async hold(
+    @Param('id', new IdPipe('rp')) id: string,
+    @Body({ schema: holdRequestSchema }) body: HoldRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<RecoveryPointView> {
+    return this.dependencies.catalog.holdRecoveryPoint(caller.name, id, body.reason);
+  }
+
+  @Post(':id/release')
+  @HttpCode(200)
+  @NeedsScope('operate')
+  @ApiOperation({ operationId: 'releaseRecoveryPoint', summary: 'Ends a hold: its policy says again how long it stays.' })
+  @ApiResponse({ status: 200, description: 'The recovery point.', standardSchema: recoveryPointViewSchema })
+  async release(
+    @Param('id', new IdPipe('rp')) id: string,
+    @Body({ schema: holdRequestSchema }) body: HoldRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<RecoveryPointView> {
+    return this.dependencies.catalog.releaseRecoveryPoint(caller.name, id, body.reason);
   }
 }

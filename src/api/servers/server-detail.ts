@@ -17,6 +17,7 @@ export const serverView = (record: ServerRecord): ServerView => ({
   domainName: record.domainName,
   hypervisor: record.hypervisor,
   repository: record.repository,
+  policy: record.policy,
   stopTimeoutSeconds: record.stopTimeoutSeconds,
   agentTimeoutSeconds: record.agentTimeoutSeconds,
   protection: record.protection,

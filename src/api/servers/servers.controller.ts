@@ -4,9 +4,11 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { restorePlanRequestSchema, restorePlanSchema, type RestorePlanRequest } from '../../contracts/api/restore-plan';
+import { retentionPreviewSchema } from '../../contracts/api/retention';
 import { backupRequestSchema, runViewSchema, type BackupRequest } from '../../contracts/api/run';
 import { serverDetailSchema, serverViewSchema, type ServerDetailView, type ServerView } from '../../contracts/api/server';
 import type { RestorePlanView } from '../../contracts/plan';
+import type { RetentionPreview } from '../../contracts/retention';
 import type { RunView } from '../../contracts/run';
 import { ModosuError } from '../../contracts/errors';
 import { idSelector } from '../../contracts/selectors';
@@ -16,6 +18,7 @@ import { dispatchPlan, dispatchRun } from '../dispatch';
 import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
 import { ServerSelectorPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
+import { retentionPreview } from './retention-preview';
 import { serverDetail, serverView } from './server-detail';
 
 @ApiTags('servers')
@@ -38,6 +41,15 @@ export class ServersController {
   @ApiResponse({ status: 200, description: 'The server.', standardSchema: serverDetailSchema })
   async show(@Param('server', new ServerSelectorPipe()) server: string): Promise<ServerDetailView> {
     return serverDetail(this.dependencies, await this.dependencies.catalog.getServer(server));
+  }
+
+  @Get(':server/retention')
+  @NeedsScope('read')
+  @ApiOperation({ operationId: 'previewRetention', summary: 'What retention would do now with every recovery point of the server, and why. Deletes nothing.' })
+  @ApiResponse({ status: 200, description: 'The preview.', standardSchema: retentionPreviewSchema })
+  async retention(@Param('server', new ServerSelectorPipe()) server: string): Promise<RetentionPreview> {
+    const { catalog } = this.dependencies;
+    return retentionPreview(catalog, await catalog.getServer(server), new Date());
   }
 
   @Post(':server/backups')

@@ -1,5 +1,6 @@
 import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
 import { HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './inventory';
+import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
@@ -7,6 +8,7 @@ import { WayBackEntity } from './way-back';
 
 export * from './access';
 export * from './inventory';
+export * from './policy';
 export * from './recovery-point';
 export * from './restore-plan';
 export * from './run';
@@ -16,6 +18,8 @@ export * from './way-back';
 export const ENTITIES = [
   HypervisorEntity,
   RepositoryEntity,
+  PolicyEntity,
+  DueBackupEntity,
   ServerEntity,
   LineageEntity,
   RecoveryPointEntity,

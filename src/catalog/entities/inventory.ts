@@ -2,24 +2,31 @@ import { EntitySchema } from 'typeorm';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
 import { NO_PROTECTION } from '../../contracts/protection';
 import type { ServerRecord } from '../catalog';
-import { instant, integer, json, primary, text } from './columns';
+import { instant, integer, json, nullable, primary, text } from './columns';
 
-export type HypervisorRow = HypervisorDeclaration;
+type Limited<Declaration> = Omit<Declaration, 'maxBackups'> & { readonly maxBackups: number | null };
+
+/** Null: nothing was declared. */
+const maxBackups = integer({ name: 'max_backups', nullable: true });
+
+export type HypervisorRow = Limited<HypervisorDeclaration>;
 
 export const HypervisorEntity = new EntitySchema<HypervisorRow>({
   name: 'hypervisor',
-  columns: { name: text(primary), kind: text(), uri: text() },
+  columns: { name: text(primary), kind: text(), uri: text(), maxBackups },
 });
 
-export type RepositoryRow = RepositoryDeclaration;
+export type RepositoryRow = Limited<RepositoryDeclaration>;
 
 export const RepositoryEntity = new EntitySchema<RepositoryRow>({
   name: 'repository',
-  columns: { name: text(primary), kind: text(), path: text() },
+  columns: { name: text(primary), kind: text(), path: text(), maxBackups },
 });
 
 export interface ServerRow extends ServerRecord {
   readonly createdAt: Date;
+  /** Since when it has its policy; null: since before there were policies, or it has none. */
+  readonly policySince: Date | null;
 }
 
 export const ServerEntity = new EntitySchema<ServerRow>({
@@ -31,6 +38,8 @@ export const ServerEntity = new EntitySchema<ServerRow>({
     domainName: text({ name: 'domain_name' }),
     hypervisor: text(),
     repository: text(),
+    policy: text(nullable),
+    policySince: instant({ name: 'policy_since', nullable: true }),
     stopTimeoutSeconds: integer({ name: 'stop_timeout_seconds' }),
     agentTimeoutSeconds: integer({ name: 'agent_timeout_seconds' }),
     protection: json({ default: NO_PROTECTION }),
@@ -43,6 +52,7 @@ export const ServerEntity = new EntitySchema<ServerRow>({
   ],
   foreignKeys: [
     { name: 'server_hypervisor_fkey', target: 'hypervisor', columnNames: ['hypervisor'], referencedColumnNames: ['name'] },
+    { name: 'server_policy_fkey', target: 'policy', columnNames: ['policy'], referencedColumnNames: ['name'] },
     { name: 'server_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] },
   ],
 });

@@ -18,6 +18,10 @@ export interface RecoveryPointRow {
   readonly disks: ImageRecoveryPointView['disks'];
   readonly reason: string;
   readonly runId: string;
+  /** All three, or none. */
+  readonly holdReason: string | null;
+  readonly heldBy: string | null;
+  readonly heldAt: Date | null;
   /** Images only, from here on. */
   readonly generation: number | null;
   readonly lineageId: string | null;
@@ -51,6 +55,9 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     disks: json(),
     reason: text(),
     runId: text({ name: 'run_id' }),
+    holdReason: text({ name: 'hold_reason', nullable: true }),
+    heldBy: text({ name: 'held_by', nullable: true }),
+    heldAt: instant({ name: 'held_at', nullable: true }),
     dataSet: text({ name: 'data_set', nullable: true }),
     purpose: text(nullable),
     snapshotId: text({ name: 'snapshot_id', nullable: true }),
@@ -66,6 +73,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
   ],
   checks: [
     { name: 'recovery_point_purpose_check', expression: `purpose IN ('backup', 'safety')` },
+    { name: 'recovery_point_hold_check', expression: 'num_nonnulls(hold_reason, held_by, held_at) IN (0, 3)' },
     { name: 'recovery_point_state_check', expression: `state IN ('usable', 'damaged')` },
     {
       name: 'recovery_point_kind_check',

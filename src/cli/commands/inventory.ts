@@ -7,6 +7,7 @@ import { idSegment, limitOption, serverSegment, type CliContext } from '../conte
 import { parseEstateFile } from '../estate-file';
 import { changesText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
 import { messageOf } from '../thrown';
+import { examples } from './options';
 
 export function addInventoryCommands(program: Command, context: CliContext): void {
   program
@@ -14,15 +15,17 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
     .description('declare hypervisors, repositories and servers from an estate file; shows the difference first')
     .requiredOption('-f, --file <file>', 'estate file (YAML)')
     .option('--dry-run', 'only show the difference')
-    .action(async (options: { readonly file: string; readonly dryRun?: boolean }, command: Command) => {
+    .option('--prune', 'delete policies that the file does not declare any more; nothing else is ever deleted')
+    .action(async (options: { readonly file: string; readonly dryRun?: boolean; readonly prune?: boolean }, command: Command) => {
       const printer = context.printer(command);
       const estate = parseEstateFile(options.file, await readEstate(context, options.file));
+      const request = { estate, prune: options.prune === true };
       const client = await context.client();
-      const { value: difference, etag } = await client.post<EstateChangesView>('/v1/estate/diff', { estate });
-      const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update');
+      const { value: difference, etag } = await client.post<EstateChangesView>('/v1/estate/diff', request);
+      const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update' || change === 'delete');
       const apply = changed && options.dryRun !== true;
       if (printer.format === 'table') printer.data(difference, () => changesText(difference.changes));
-      const { value } = apply ? await client.post<EstateChangesView>('/v1/estate', { estate }, { ifMatch: etag }) : { value: difference };
+      const { value } = apply ? await client.post<EstateChangesView>('/v1/estate', request, { ifMatch: etag }) : { value: difference };
       if (printer.format !== 'table') printer.data({ applied: apply, changes: value.changes }, () => '');
       printer.note(apply ? 'Applied.' : changed ? 'Dry run: nothing was changed.' : 'Nothing to change.');
     });
@@ -69,7 +72,28 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
       printer.data(value, () => recoveryPointText(value));
     });
+  for (const [verb, description, done] of HOLDING) {
+    examples(
+      recoveryPoint
+        .command(verb)
+        .description(description)
+        .argument('<recovery-point>', 'id of the recovery point')
+        .requiredOption('--reason <text>', 'why; it goes into the audit'),
+      [`modosu recovery-point ${verb} rp_01j8… --reason "${verb === 'hold' ? 'evidence for the audit of 2026' : 'the audit is closed'}"`],
+    ).action(async (id: string, options: { readonly reason: string }, command: Command) => {
+      const printer = context.printer(command);
+      const client = await context.client();
+      const { value } = await client.post<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}/${verb}`, { reason: options.reason });
+      printer.data(value, () => recoveryPointText(value));
+      printer.note(done);
+    });
+  }
 }
+
+const HOLDING = [
+  ['hold', 'let it stay, whatever its policy says, until it is released', 'Held: it stays until it is released.'],
+  ['release', 'end a hold: its policy says again how long it stays', 'Released: its policy says how long it stays.'],
+] as const;
 
 async function readEstate(context: CliContext, file: string): Promise<Buffer> {
   try {

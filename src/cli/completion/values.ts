@@ -1,4 +1,5 @@
 import { MAX_PAGE, type PageOf } from '../../contracts/api/common';
+import type { PolicyView } from '../../contracts/api/policy-view';
 import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
 import { ERROR_CODES } from '../../contracts/error-codes';
@@ -33,6 +34,8 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
         }));
     case 'data-set':
       return named[0] === undefined ? [] : dataSetsOf(context, named[0]);
+    case 'policy':
+      return (await items<PolicyView>(context, '/v1/policies')).map(({ name, servers }) => ({ value: name, description: `${servers.length} servers` }));
     case 'token':
       return (await items<TokenView>(context, '/v1/tokens')).map(({ id, name, scopes }) => ({ value: id, description: `${name}: ${scopes.join(', ')}` }));
     case 'code':

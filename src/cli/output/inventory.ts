@@ -12,8 +12,8 @@ import { wayBackLine } from './way-backs';
 
 export const serverTable = (servers: readonly ServerView[]): string =>
   table(
-    ['NAME', 'ID', 'HYPERVISOR', 'DOMAIN', 'REPOSITORY', 'UUID'],
-    servers.map(({ name, id, hypervisor, domainName, repository, uuid }) => [name, id, hypervisor, domainName, repository, uuid]),
+    ['NAME', 'ID', 'HYPERVISOR', 'DOMAIN', 'REPOSITORY', 'POLICY', 'UUID'],
+    servers.map(({ name, id, hypervisor, domainName, repository, policy, uuid }) => [name, id, hypervisor, domainName, repository, policy ?? '-', uuid]),
   );
 
 export function serverText(server: ServerDetailView, printer: Printer, now: Date): string {
@@ -25,6 +25,7 @@ export function serverText(server: ServerDetailView, printer: Printer, now: Date
       ['hypervisor', server.hypervisor],
       ['domain', server.domainName],
       ['repository', server.repository],
+      ['policy', server.policy ?? 'NONE: nothing is backed up by itself'],
       ['stop time-out', `${server.stopTimeoutSeconds} s`],
       ['agent time-out', `${server.agentTimeoutSeconds} s`],
       ...protectionFields(server.protection),
@@ -109,7 +110,7 @@ export const recoveryPointTable = (points: readonly RecoveryPointView[]): string
       point.kind === 'image' ? point.consistency : '-',
       point.state,
       formatBytes(point.sizeBytes),
-      point.reason,
+      point.hold === null ? point.reason : `${point.reason} (held: ${point.hold.reason})`,
     ]),
   );
 
@@ -125,6 +126,7 @@ export function recoveryPointText(point: RecoveryPointView): string {
       ...(point.kind === 'image' ? imageFields(point) : dataFields(point)),
       ['reason', point.reason],
       ['run', point.runId],
+      ...(point.hold === null ? [] : [['held', `by ${point.hold.by} since ${utc(point.hold.at)}: ${point.hold.reason}`] as const]),
     ],
     '  ',
   );
@@ -166,7 +168,7 @@ export function changesText(changes: readonly EstateChange[]): string {
   const shown = changes.filter(({ change }) => change !== 'unchanged');
   const unchanged = changes.length - shown.length;
   const lines = shown.flatMap(({ change, subject, name, fields: changed }) => {
-    const remark = change === 'kept' ? '  (not in the file; nothing is removed)' : '';
+    const remark = change === 'kept' ? `  (not in the file; ${subject === 'policy' ? 'deleted only with --prune' : 'nothing is removed'})` : '';
     return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`)];
   });
   if (unchanged > 0) lines.push(`${unchanged} unchanged`);

@@ -1,16 +1,21 @@
 import { z } from 'zod';
 import { estateSchema, type EstateChange } from './estate';
 
-export const estateRequestSchema = z.strictObject({ estate: estateSchema }).meta({ id: 'EstateRequest' });
+export const estateRequestSchema = z
+  .strictObject({
+    estate: estateSchema,
+    prune: z.boolean().default(false).meta({ description: 'Deletes policies that the file does not declare any more. Nothing else is ever deleted.' }),
+  })
+  .meta({ id: 'EstateRequest' });
 export type EstateRequest = z.output<typeof estateRequestSchema>;
 
 export const estateChangesSchema = z
   .object({
     changes: z.array(
       z.object({
-        subject: z.enum(['hypervisor', 'repository', 'server']),
+        subject: z.enum(['hypervisor', 'repository', 'policy', 'server']),
         name: z.string(),
-        change: z.enum(['create', 'update', 'unchanged', 'kept']),
+        change: z.enum(['create', 'update', 'unchanged', 'kept', 'delete']),
         fields: z.array(z.string()),
       }) satisfies z.ZodType<EstateChange>,
     ),

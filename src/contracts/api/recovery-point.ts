@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { RecoveryPointView } from '../recovery-point';
 import { dataContentSchema } from './data';
 import { dataSetSchema } from './protection';
-import { pageQueryFields, serverQueryField, timestamp } from './common';
+import { pageQueryFields, reason, serverQueryField, timestamp } from './common';
 
 const commonFields = {
   id: z.string(),
@@ -14,6 +14,10 @@ const commonFields = {
   sizeBytes: z.number().meta({ description: 'Images: bytes taken in the repository. Data: bytes before deduplication.' }),
   reason: z.string(),
   runId: z.string(),
+  hold: z
+    .object({ reason: z.string(), by: z.string(), at: timestamp })
+    .nullable()
+    .meta({ description: "A person's word that it stays; null: its policy alone says how long." }),
 };
 
 export const imageRecoveryPointSchema = z
@@ -44,6 +48,10 @@ export const dataRecoveryPointSchema = z
 export const recoveryPointViewSchema = z
   .discriminatedUnion('kind', [imageRecoveryPointSchema, dataRecoveryPointSchema])
   .meta({ id: 'RecoveryPoint' }) satisfies z.ZodType<RecoveryPointView>;
+
+/** Why a recovery point is held, or need not be any more. */
+export const holdRequestSchema = z.strictObject({ reason }).meta({ id: 'HoldRequest' });
+export type HoldRequest = z.output<typeof holdRequestSchema>;
 
 export const recoveryPointQuerySchema = z.strictObject({ server: serverQueryField, ...pageQueryFields });
 export type RecoveryPointQuery = z.output<typeof recoveryPointQuerySchema>;

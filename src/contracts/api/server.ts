@@ -57,6 +57,8 @@ export interface ServerView {
   readonly domainName: string;
   readonly hypervisor: string;
   readonly repository: string;
+  /** Name of its policy; null: nothing is backed up by itself. */
+  readonly policy: string | null;
   readonly stopTimeoutSeconds: number;
   readonly agentTimeoutSeconds: number;
   readonly protection: Protection;
@@ -72,6 +74,7 @@ export const serverViewSchema = z
     domainName: z.string(),
     hypervisor: z.string(),
     repository: z.string(),
+    policy: z.string().nullable().meta({ description: 'null: nothing is backed up by itself.' }),
     stopTimeoutSeconds: z.number(),
     agentTimeoutSeconds: z.number(),
     protection: protectionSchema,

@@ -2,6 +2,10 @@ import type { z } from 'zod';
 import type { DataChange, DataContent, DataSelection, DataSet } from '../data';
 import type { ErrorSummary } from '../errors';
 import type { RestorePlanView } from '../plan';
+import type { DueBackupView } from '../due-backup';
+import type { Policy } from '../policy';
+import type { EstateStatus } from '../protection-status';
+import type { RetentionPreview } from '../retention';
 import type { HealthCheck, Protection } from '../protection';
 import type { RecoveryPointView } from '../recovery-point';
 import type { AuditEntryView, AuditVerification, RunKind, RunState, RunView } from '../run';
@@ -9,6 +13,11 @@ import type { StateBefore, WayBackView } from '../way-back';
 import type { auditEntrySchema, auditVerificationSchema } from './audit';
 import type { errorSummarySchema } from './common';
 import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from './data';
+import type { dueBackupSchema } from './due-backup';
+import type { policySchema } from './policy';
+import type { PolicyView, policyViewSchema } from './policy-view';
+import type { retentionPreviewSchema } from './retention';
+import type { estateStatusSchema } from './status';
 import type { EstateChangesView, estateChangesSchema } from './estate-request';
 import type { dataSetSchema, healthCheckSchema, protectionSchema } from './protection';
 import type { recoveryPointViewSchema } from './recovery-point';
@@ -40,6 +49,11 @@ export type TiedTypes = AllTrue<
     Tie<typeof errorSummarySchema, ErrorSummary>,
     Tie<typeof estateChangesSchema, EstateChangesView>,
     Tie<typeof healthCheckSchema, HealthCheck>,
+    Tie<typeof dueBackupSchema, DueBackupView>,
+    Tie<typeof estateStatusSchema, EstateStatus>,
+    Tie<typeof policySchema, Policy>,
+    Tie<typeof policyViewSchema, PolicyView>,
+    Tie<typeof retentionPreviewSchema, RetentionPreview>,
     Tie<typeof protectionSchema, Protection>,
     Tie<typeof recoveryPointViewSchema, RecoveryPointView>,
     Tie<typeof restorePlanSchema, RestorePlanView>,

@@ -31,6 +31,7 @@ const filesPoint = (id: string, pointInTime: string): DataRecoveryPointView => (
   sizeBytes: 1,
   reason: 'daily',
   runId: 'run_1',
+  hold: null,
   dataSet: 'uploads',
   purpose: 'backup',
   snapshotId: `s-${id}`,

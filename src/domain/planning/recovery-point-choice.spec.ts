@@ -11,6 +11,7 @@ const common = {
   sizeBytes: 1,
   reason: 'daily',
   runId: 'run_1',
+  hold: null,
 } as const;
 const image = (changes: Partial<ImageRecoveryPointView> = {}): ImageRecoveryPointView => ({
   ...common,

@@ -30,6 +30,7 @@ describe('doctor: estate', () => {
     domainName: 'db01',
     hypervisor: 'h1',
     repository: 'main',
+    policy: null,
     stopTimeoutSeconds: 1,
     agentTimeoutSeconds: 1,
     protection: NO_PROTECTION,

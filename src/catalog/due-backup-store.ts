@@ -1,0 +1,171 @@
+import { In, type EntityManager } from 'typeorm';
+import { newId } from '../contracts/ids';
+import { isModosuError } from '../contracts/errors';
+import type { RecoveryPointKind } from '../contracts/recovery-point';
+import { dueBackups, type ScheduledServer } from '../domain/schedules/due';
+import { judgeQueue, type OpenRun } from '../domain/schedules/queue';
+import { backupDataInput, backupInput } from './acceptance';
+import type { AcceptedRun, Catalog, ServerRecord } from './catalog';
+import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
+import type { Database, Transaction } from './database';
+import { dueBackupView, isWanted, limitsOf, openBackup, scheduledServer, scheduleRequest, supersededDetails } from './due-backup-row';
+import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
+import { readHypervisors, readPolicies, readRepositories, requireServer, serverNames } from './inventory-store';
+import { insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
+import { serverRecord } from './views';
+
+type DueBackupMethods = Pick<Catalog, 'recordDueBackups' | 'startNextDueBackup' | 'listDueBackups'>;
+
+/** Who asks, in runs and in the audit. */
+export const SCHEDULE = 'schedule';
+
+/** Advisory locks: one process at a time writes down what is due, and one at a time begins the next. */
+const RECORD_LOCK = 7_361_004;
+const QUEUE_LOCK = 7_361_005;
+
+export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
+  return {
+    recordDueBackups: async () => {
+      // Asked every minute, mostly in vain: first without a lock.
+      const isAny = await database.read(async (manager) => dueBackups(await scheduled(manager), now()).length > 0);
+      if (!isAny) return [];
+      return database.transaction(async (transaction) => {
+        const { manager } = transaction;
+        await manager.query('SELECT pg_advisory_xact_lock($1)', [RECORD_LOCK]);
+        const fresh = dueBackups(await scheduled(manager), now()).map((due): DueBackupRow => ({
+          id: newId('due', now().getTime()),
+          ...due,
+          state: 'waiting',
+          waitsFor: null,
+          runId: null,
+        }));
+        for (const row of fresh) await writeDown(transaction, row);
+        const names = await serverNames(
+          manager,
+          fresh.map(({ serverId }) => serverId),
+        );
+        return fresh.map((row) => dueBackupView(row, names.get(row.serverId) ?? ''));
+      });
+    },
+
+    startNextDueBackup: async () => {
+      if (!(await database.read((manager) => manager.existsBy(DueBackupEntity, { state: 'waiting' })))) return null;
+      return database.transaction(async (transaction) => {
+        const { manager } = transaction;
+        await manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
+        const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' } });
+        const servers = await serversById(manager);
+        const policies = await readPolicies(manager);
+        const limits = limitsOf(await readHypervisors(manager), await readRepositories(manager));
+        const judged = judgeQueue(
+          waiting.flatMap((row) => {
+            const server = servers.get(row.serverId);
+            return server === undefined
+              ? []
+              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: isWanted(row, server, policies) }];
+          }),
+          await openRuns(manager, servers),
+          limits,
+          now(),
+        );
+        for (const row of waiting.filter(({ id }) => judged.withdraw.includes(id))) await withdraw(transaction, row);
+        const begun = waiting.find(({ id }) => id === judged.begin);
+        const started = begun === undefined ? null : await begin(transaction, begun, policies, now());
+        for (const row of waiting) {
+          const waitsFor = judged.waitsFor.get(row.id);
+          if (waitsFor !== undefined && waitsFor !== row.waitsFor) await manager.update(DueBackupEntity, { id: row.id }, { waitsFor });
+        }
+        return started;
+      });
+    },
+
+    listDueBackups: ({ serverId, state }, page) =>
+      database.read(async (manager) => {
+        const after = readTimeCursor('due-backups', page.cursor);
+        const query = manager.createQueryBuilder(DueBackupEntity, 'due').orderBy('due.dueAt', 'DESC').addOrderBy('due.id', 'DESC').limit(rowsToRead(page));
+        if (serverId !== undefined) query.andWhere('due.serverId = :serverId', { serverId });
+        if (state !== undefined) query.andWhere('due.state = :state', { state });
+        if (after !== null) query.andWhere('(due.dueAt, due.id) < (:at, :id)', after);
+        const rows = await query.getMany();
+        const names = await serverNames(
+          manager,
+          rows.map((row) => row.serverId),
+        );
+        return toPage(
+          rows,
+          page,
+          (row) => dueBackupView(row, names.get(row.serverId) ?? ''),
+          ({ dueAt, id }) => timeCursor('due-backups', { at: dueAt, id }),
+        );
+      }),
+  };
+}
+
+/** Servers with a policy, and since when each schedule has not been answered. */
+async function scheduled(manager: EntityManager): Promise<readonly ScheduledServer[]> {
+  const policies = new Map((await readPolicies(manager)).map((policy) => [policy.name, policy]));
+  if (policies.size === 0) return [];
+  const newest = new Map(
+    (
+      (await manager.query('SELECT server_id, kind, max(due_at) AS due_at FROM due_backup GROUP BY server_id, kind')) as readonly {
+        readonly server_id: string;
+        readonly kind: RecoveryPointKind;
+        readonly due_at: Date;
+      }[]
+    ).map(({ server_id, kind, due_at }) => [`${server_id} ${kind}`, due_at]),
+  );
+  const servers = await manager.findBy(ServerEntity, { policy: In([...policies.keys()]) });
+  return servers.flatMap((server) => {
+    const policy: PolicyRow | undefined = policies.get(server.policy ?? '');
+    if (policy === undefined) return [];
+    return [scheduledServer(serverRecord(server), server.policySince, policy, (kind) => newest.get(`${server.id} ${kind}`) ?? null)];
+  });
+}
+
+async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Promise<void> {
+  const { serverId, kind, dueAt, missedBefore, policy } = row;
+  const [older] = await manager.findBy(DueBackupEntity, { serverId, kind, state: 'waiting' });
+  if (older !== undefined) {
+    await manager.update(DueBackupEntity, { id: older.id }, { state: 'superseded' });
+    audit({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
+  }
+  await manager.insert(DueBackupEntity, row);
+  if (missedBefore > 0) audit({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
+}
+
+async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow): Promise<void> {
+  await manager.update(DueBackupEntity, { id }, { state: 'withdrawn', waitsFor: null });
+  audit({ actor: SCHEDULE, action: 'due-backup.withdrawn', serverId, details: { kind, policy, dueAt } });
+}
+
+/** Somebody may have taken the server since the open runs were read: then it waits. */
+async function begin(transaction: Transaction, row: DueBackupRow, policies: readonly PolicyRow[], at: Date): Promise<AcceptedRun | null> {
+  const { manager } = transaction;
+  const server = await requireServer(manager, row.serverId);
+  const policy = policies.find(({ name }) => name === row.policy);
+  const request = scheduleRequest(row, policy);
+  if (request === null) return null;
+  const runId = newId('run', at.getTime());
+  try {
+    const grant = await lockServer(manager, server, runId, at);
+    const run =
+      request.kind === 'image'
+        ? ({ kind: 'backup-image', input: backupInput(server, request.request, grant, newId('rp')) } as const)
+        : ({ kind: 'backup-data', input: backupDataInput(server, request.request, grant) } as const);
+    await insertRun(transaction, { actor: SCHEDULE }, run, NOTHING_REFERRED_TO);
+  } catch (error) {
+    if (!isModosuError(error) || error.code !== 'SERVER_BUSY') throw error;
+    await manager.update(DueBackupEntity, { id: row.id }, { waitsFor: `the server is held by run ${String(error.context['runId'])}` });
+    return null;
+  }
+  await manager.update(DueBackupEntity, { id: row.id }, { state: 'started', waitsFor: null, runId });
+  return { runId, replayed: false };
+}
+
+const serversById = async (manager: EntityManager): Promise<ReadonlyMap<string, ServerRecord>> =>
+  new Map((await manager.find(ServerEntity)).map((row) => [row.id, serverRecord(row)]));
+
+async function openRuns(manager: EntityManager, servers: ReadonlyMap<string, ServerRecord>): Promise<readonly OpenRun[]> {
+  const rows = await manager.find(RunEntity, { where: { state: In(['accepted', 'running']) } });
+  return rows.flatMap((run) => openBackup(run, servers.get(run.serverId)) ?? []);
+}

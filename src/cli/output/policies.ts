@@ -1,0 +1,73 @@
+import type { PolicyView } from '../../contracts/api/policy-view';
+import type { DueBackupView } from '../../contracts/due-backup';
+import type { DataPolicy, ImagePolicy, RetentionRules, Schedule } from '../../contracts/policy';
+import { fields, plain, table, utc } from './text';
+
+export const policyTable = (policies: readonly PolicyView[]): string =>
+  table(
+    ['NAME', 'IMAGES', 'DATA', 'TIME ZONE', 'SERVERS', 'NEXT IMAGE', 'NEXT DATA'],
+    policies.map(({ name, image, data, timeZone, servers, nextImages, nextData }) => [
+      name,
+      image === null ? '-' : scheduleText(image.schedule),
+      data === null ? '-' : scheduleText(data.schedule),
+      timeZone,
+      String(servers.length),
+      utc(nextImages[0] ?? null),
+      utc(nextData[0] ?? null),
+    ]),
+  );
+
+export function policyText(policy: PolicyView): string {
+  const { image, data, rtoMinutes } = policy;
+  const card = fields(
+    [
+      ['time zone', policy.timeZone],
+      ['servers', policy.servers.length === 0 ? 'none' : policy.servers],
+      ['RTO', rtoMinutes === null ? 'nothing promised' : `${rtoMinutes} min`],
+      [
+        'images',
+        image === null ? 'none are taken by themselves' : kindText(image, [image.mode, ...(image.allowCrashConsistent ? ['also crash consistent'] : [])]),
+      ],
+      ...(image === null ? [] : [['next images', policy.nextImages.map(utc)] as const]),
+      ['data', data === null ? 'none is saved by itself' : kindText(data, [])],
+      ...(data === null ? [] : [['next data', policy.nextData.map(utc)] as const]),
+    ],
+    '  ',
+  );
+  return `Policy ${plain(policy.name)}\n${card}`;
+}
+
+const kindText = ({ schedule, jitterMinutes, rpoHours, retention }: ImagePolicy | DataPolicy, words: readonly string[]): readonly string[] => [
+  [scheduleText(schedule), ...(jitterMinutes === 0 ? [] : [`spread over ${jitterMinutes} min`]), ...words].join(', '),
+  rpoHours === null ? 'no RPO' : `RPO ${rpoHours} h`,
+  `keeps ${retentionRules(retention)}`,
+];
+
+const retentionRules = (rules: RetentionRules): string =>
+  Object.entries(rules)
+    .filter(([, count]) => count > 0)
+    .map(([rule, count]) => (rule === 'withinDays' ? `all within ${count} days` : `${rule} ${count}`))
+    .join(', ');
+
+/** As people say it. */
+export function scheduleText(schedule: Schedule): string {
+  if ('cron' in schedule) return `cron ${schedule.cron}`;
+  if (schedule.every === 'day') return `every day at ${schedule.at}`;
+  return `every ${schedule.every === 'week' ? '' : 'month on day '}${schedule.on.join(', ')} at ${schedule.at}`;
+}
+
+export const dueBackupTable = (due: readonly DueBackupView[]): string =>
+  table(
+    ['SERVER', 'KIND', 'POLICY', 'DUE', 'NOT BEFORE', 'STATE', 'MISSED', 'RUN', 'WAITS FOR'],
+    due.map(({ serverName, kind, policy, dueAt, notBefore, state, missedBefore, runId, waitsFor }) => [
+      serverName,
+      kind,
+      policy,
+      utc(dueAt),
+      utc(notBefore),
+      state,
+      missedBefore === 0 ? '-' : `${missedBefore} before it`,
+      runId ?? '-',
+      waitsFor ?? '-',
+    ]),
+  );

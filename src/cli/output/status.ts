@@ -1,0 +1,42 @@
+import { formatDuration } from '../../contracts/format';
+import type { EstateStatus, ProtectedThing, ServerProtection } from '../../contracts/protection-status';
+import type { Printer } from './printer';
+import { plain, table, utc } from './text';
+
+/** The estate at a glance: what is in breach first, with what to do. */
+export function statusText({ at, isProtected, breaches, servers }: EstateStatus, printer: Printer): string {
+  const headline = isProtected
+    ? printer.paint('green', `All servers are protected as promised (${utc(at)}).`)
+    : printer.paint('red', `NOT PROTECTED AS PROMISED: ${breaches} ${breaches === 1 ? 'breach' : 'breaches'} (${utc(at)}).`);
+  const problems = servers.flatMap((server) =>
+    server.breaches.map(({ code, message, hint, since }) => {
+      const when = since === null ? '' : ` (since ${utc(since)})`;
+      return `  ${code}${when}: ${plain(message)}\n    hint: ${plain(hint)}`;
+    }),
+  );
+  const rows = servers.flatMap(rowsOf);
+  return [headline, ...(problems.length === 0 ? [] : [problems.join('\n')]), ...(rows.length === 0 ? [] : [table(HEADERS, rows)])].join('\n\n');
+}
+
+const HEADERS = ['SERVER', 'POLICY', 'WHAT', 'NEWEST', 'RPO', 'NEXT', 'LAST BACKUP', 'STATE'];
+
+const rowsOf = (server: ServerProtection): readonly (readonly string[])[] =>
+  server.things.map((thing) => [
+    server.serverName,
+    server.policy ?? '-',
+    thing.kind === 'image' ? 'image' : `data ${thing.dataSet ?? ''}`,
+    thing.ageSeconds === null ? 'NONE' : `${formatDuration(thing.ageSeconds)} old`,
+    thing.rpoSeconds === null ? '-' : formatDuration(thing.rpoSeconds),
+    utc(thing.nextDueAt),
+    lastText(thing),
+    stateText(server, thing),
+  ]);
+
+const lastText = ({ lastRun }: ProtectedThing): string =>
+  lastRun === null ? '-' : `${lastRun.state}${lastRun.errorCode === null ? '' : ` ${lastRun.errorCode}`} ${utc(lastRun.finishedAt)}`;
+
+function stateText({ breaches }: ServerProtection, { kind, dataSet, waitsFor }: ProtectedThing): string {
+  const own = breaches.filter((breach) => breach.kind === null || (breach.kind === kind && breach.dataSet === dataSet)).map(({ code }) => code);
+  const state = own.length === 0 ? 'ok' : own.join(', ');
+  return waitsFor === null ? state : `${state}, waits: ${waitsFor}`;
+}

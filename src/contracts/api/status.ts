@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../protection-status';
+import { timestamp } from './common';
+import { recoveryPointKind } from './due-backup';
+
+export const breachCode = z.enum(['NO_POLICY', 'NO_RECOVERY_POINT', 'RPO_EXCEEDED', 'NOT_BACKED_UP_SINCE_RESTORE', 'RTO_EXCEEDED']);
+
+const breachSchema = z
+  .object({
+    code: breachCode,
+    serverId: z.string(),
+    serverName: z.string(),
+    kind: recoveryPointKind.nullable(),
+    dataSet: z.string().nullable(),
+    since: timestamp.nullable().meta({ description: 'As far as that can be said.' }),
+    message: z.string(),
+    hint: z.string().meta({ description: 'What to do next.' }),
+  })
+  .meta({ id: 'Breach' }) satisfies z.ZodType<Breach>;
+
+const protectedThingSchema = z.object({
+  kind: recoveryPointKind,
+  dataSet: z.string().nullable(),
+  newestAt: timestamp.nullable().meta({ description: 'Point in time of the newest usable recovery point; null: there is none.' }),
+  ageSeconds: z.number().nullable(),
+  rpoSeconds: z.number().nullable(),
+  nextDueAt: timestamp.nullable().meta({ description: 'When its schedule comes next, without jitter.' }),
+  waitsFor: z.string().nullable().meta({ description: 'Why a backup that is due has not begun.' }),
+  lastRun: z
+    .object({ runId: z.string(), state: z.enum(['succeeded', 'failed', 'cancelled']), finishedAt: timestamp, errorCode: z.string().nullable() })
+    .nullable()
+    .meta({ description: 'The last backup of this kind that has ended.' }),
+}) satisfies z.ZodType<ProtectedThing>;
+
+const serverProtectionSchema = z
+  .object({
+    serverId: z.string(),
+    serverName: z.string(),
+    policy: z.string().nullable(),
+    things: z.array(protectedThingSchema),
+    breaches: z.array(breachSchema),
+  })
+  .meta({ id: 'ServerProtection' }) satisfies z.ZodType<ServerProtection>;
+
+export const estateStatusSchema = z
+  .object({
+    at: timestamp,
+    isProtected: z.boolean().meta({ description: 'Every server is protected as its policy promises.' }),
+    breaches: z.int(),
+    servers: z.array(serverProtectionSchema),
+  })
+  .meta({ id: 'EstateStatus' }) satisfies z.ZodType<EstateStatus>;

@@ -1,0 +1,29 @@
+import type { RecoveryPointKind } from './recovery-point';
+
+/**
+ * `waiting`: not begun yet. `started`: has a run. `superseded`: the next one was due before it could begin. `withdrawn`: its server has another policy by now, or
+ * none.
+ */
+export type DueBackupState = 'waiting' | 'started' | 'superseded' | 'withdrawn';
+
+/** A backup that a schedule asks for. */
+export interface DueBackupView {
+  readonly id: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly kind: RecoveryPointKind;
+  readonly policy: string;
+  /** What the schedule says. */
+  readonly dueAt: string;
+  /** With the server's part of the policy's jitter. */
+  readonly notBefore: string;
+  readonly state: DueBackupState;
+  /** Why it has not begun, in words; null: its time has not come, or it has begun. */
+  readonly waitsFor: string | null;
+  /** How many earlier times it stands for that passed while nothing ran here. */
+  readonly missedBefore: number;
+  readonly runId: string | null;
+}
+
+/** Backups that run at the same time on one hypervisor, or into one repository, where the estate says nothing. */
+export const DEFAULT_MAX_BACKUPS = 2;

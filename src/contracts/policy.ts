@@ -1,0 +1,63 @@
+import type { RecoveryPointKind } from './recovery-point';
+import type { BackupMode } from './workflows';
+
+/** What is promised for servers: when they are backed up, how long recovery points are kept, how old the newest one may be. Declared in the estate. */
+
+export type Weekday = 'sunday' | 'monday' | 'tuesday' | 'wednesday' | 'thursday' | 'friday' | 'saturday';
+
+/** In the order of cron: Sunday is 0. */
+export const WEEKDAYS: readonly Weekday[] = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+
+/** When backups are due, as the clocks in the policy's time zone show it. `at` is `HH:MM`. */
+export type Schedule =
+  /** Minute, hour, day of the month, month, day of the week. */
+  | { readonly cron: string }
+  | { readonly every: 'day'; readonly at: string }
+  | { readonly every: 'week'; readonly on: readonly Weekday[]; readonly at: string }
+  /** Days from 1 to 28: every month has them. */
+  | { readonly every: 'month'; readonly on: readonly number[]; readonly at: string };
+
+/**
+ * How many recovery points stay: the newest `last` ones, and the newest one of each of the last `hourly` hours, `daily` days, `weekly` weeks (from Monday),
+ * `monthly` months and `yearly` years that have any; and all that are not older than the newest by more than `withinDays`. What one rule keeps, stays.
+ */
+export interface RetentionRules {
+  readonly last: number;
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
+  readonly yearly: number;
+  readonly withinDays: number;
+}
+
+interface KindPolicyBase {
+  readonly schedule: Schedule;
+  /** Servers of the policy are spread over this time, each always by the same part of it. */
+  readonly jitterMinutes: number;
+  /** The newest usable recovery point may be this old; null: nobody asks. */
+  readonly rpoHours: number | null;
+  readonly retention: RetentionRules;
+}
+
+export interface ImagePolicy extends KindPolicyBase {
+  readonly mode: BackupMode;
+  /** Online only: rather an image without frozen file systems than none. */
+  readonly allowCrashConsistent: boolean;
+}
+
+export type DataPolicy = KindPolicyBase;
+
+export interface Policy {
+  readonly name: string;
+  /** IANA name, such as `Europe/Berlin`: schedules and the days of retention are counted in it. */
+  readonly timeZone: string;
+  /** Null: no images are taken by themselves. */
+  readonly image: ImagePolicy | null;
+  /** Of every declared data set. Null: no data is saved by itself. */
+  readonly data: DataPolicy | null;
+  /** How long a restore may take; null: nobody asks. */
+  readonly rtoMinutes: number | null;
+}
+
+export const policyOf = (policy: Policy, kind: RecoveryPointKind): ImagePolicy | DataPolicy | null => policy[kind];

@@ -1,0 +1,179 @@
+import type { Policy } from '../contracts/policy';
+import type { ProtectionFacts } from '../contracts/protection-status';
+import { judgeProtection, type ProtectedServer } from './protection-status';
+
+const NOW = new Date('2026-11-27T12:00:00Z');
+const hoursAgo = (hours: number): string => new Date(NOW.getTime() - hours * 3_600_000).toISOString();
+const RETENTION = { last: 3, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0 };
+const POLICY: Policy = {
+  name: 'daily',
+  timeZone: 'UTC',
+  image: {
+    schedule: { every: 'week', on: ['sunday'], at: '01:00' },
+    jitterMinutes: 0,
+    rpoHours: 192,
+    retention: RETENTION,
+    mode: 'online',
+    allowCrashConsistent: false,
+  },
+  data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: 26, retention: RETENTION },
+  rtoMinutes: 60,
+};
+const DB01: ProtectedServer = { id: 'srv_1', name: 'db01', policy: 'daily', dataSets: ['shop'] };
+const image = (hours: number | null, onLine: number | null = hours) => ({
+  serverId: 'srv_1',
+  kind: 'image' as const,
+  dataSet: null,
+  newestAt: hours === null ? null : hoursAgo(hours),
+  newestOnLineAt: onLine === null ? null : hoursAgo(onLine),
+});
+const shop = (hours: number | null) => ({ ...image(hours), kind: 'data' as const, dataSet: 'shop' });
+const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
+  newest: [image(10), shop(5)],
+  lastRuns: [],
+  waiting: [],
+  recoverySeconds: [],
+  ...changes,
+});
+
+const judge = (changes: Partial<ProtectionFacts> = {}, server: ProtectedServer = DB01, policies: readonly Policy[] = [POLICY]) =>
+  judgeProtection([server], policies, facts(changes), NOW);
+const codes = (...args: Parameters<typeof judge>): readonly string[] =>
+  judge(...args).servers.flatMap(({ breaches }) => breaches.map(({ code, kind, dataSet }) => [code, kind, dataSet].filter((part) => part !== null).join(' ')));
+
+describe('judgeProtection', () => {
+  it('is content where everything is young enough', () => {
+    const status = judge();
+    expect(status).toMatchObject({ at: NOW.toISOString(), isProtected: true, breaches: 0 });
+    expect(status.servers).toEqual([
+      {
+        serverId: 'srv_1',
+        serverName: 'db01',
+        policy: 'daily',
+        things: [
+          {
+            kind: 'image',
+            dataSet: null,
+            newestAt: hoursAgo(10),
+            ageSeconds: 36_000,
+            rpoSeconds: 691_200,
+            nextDueAt: '2026-11-29T01:00:00.000Z',
+            waitsFor: null,
+            lastRun: null,
+          },
+          {
+            kind: 'data',
+            dataSet: 'shop',
+            newestAt: hoursAgo(5),
+            ageSeconds: 18_000,
+            rpoSeconds: 93_600,
+            nextDueAt: '2026-11-28T02:30:00.000Z',
+            waitsFor: null,
+            lastRun: null,
+          },
+        ],
+        breaches: [],
+      },
+    ]);
+  });
+
+  it('misses the absence of any recovery point, whoever should have made it', () => {
+    expect(codes({ newest: [] })).toEqual(['NO_RECOVERY_POINT image', 'NO_RECOVERY_POINT data shop']);
+    expect(codes({ newest: [image(null), shop(3)] })).toEqual(['NO_RECOVERY_POINT image']);
+    expect(judge({ newest: [] }).isProtected).toBe(false);
+  });
+
+  it('tells when the newest is older than promised, and since when', () => {
+    expect(codes({ newest: [image(10), shop(26)] })).toEqual([]);
+    const [breach] = judge({ newest: [image(10), shop(30)] }).servers[0]?.breaches ?? [];
+    expect(breach).toEqual({
+      code: 'RPO_EXCEEDED',
+      serverId: 'srv_1',
+      serverName: 'db01',
+      kind: 'data',
+      dataSet: 'shop',
+      since: hoursAgo(4),
+      message: 'The newest usable recovery point of data set "shop" of server "db01" is 1 d 6 h old; promised are 1 d 2 h.',
+      hint: 'Take one now: `modosu backup data db01 --reason TEXT`.',
+    });
+  });
+
+  it('counts each data set by itself', () => {
+    const two = { ...DB01, dataSets: ['shop', 'uploads'] };
+    expect(codes({}, two)).toEqual(['NO_RECOVERY_POINT data uploads']);
+  });
+
+  it('says why nothing newer is there, where that is known', () => {
+    const lastRuns = [
+      { serverId: 'srv_1', kind: 'data' as const, runId: 'run_9', state: 'failed' as const, finishedAt: hoursAgo(1), errorCode: 'GUEST_AGENT_SILENT' },
+    ];
+    const failed = judge({ newest: [image(10), shop(30)], lastRuns }).servers[0];
+    expect(failed?.breaches[0]?.message).toMatch(/ The last backup failed \(GUEST_AGENT_SILENT\): run run_9\.$/);
+    expect(failed?.breaches[0]?.hint).toBe('See `modosu run show run_9`, then `modosu backup data db01 --reason TEXT`.');
+    expect(failed?.things[1]?.lastRun).toEqual({ runId: 'run_9', state: 'failed', finishedAt: hoursAgo(1), errorCode: 'GUEST_AGENT_SILENT' });
+    expect(failed?.things[0]?.lastRun).toBeNull();
+    const waiting = [
+      {
+        id: 'due_1',
+        serverId: 'srv_1',
+        serverName: 'db01',
+        kind: 'data' as const,
+        policy: 'daily',
+        dueAt: hoursAgo(9),
+        notBefore: hoursAgo(9),
+        state: 'waiting' as const,
+        waitsFor: 'the server is held by run run_7',
+        missedBefore: 0,
+        runId: null,
+      },
+    ];
+    expect(judge({ newest: [image(10), shop(30)], lastRuns, waiting }).servers[0]?.breaches[0]?.message).toMatch(
+      / A backup is due and waits: the server is held by run run_7\.$/,
+    );
+    const cancelled = [{ ...lastRuns[0]!, state: 'cancelled' as const, errorCode: null }];
+    expect(judge({ newest: [image(10), shop(30)], lastRuns: cancelled }).servers[0]?.breaches[0]?.message).toMatch(
+      / The last backup was cancelled: run run_9\.$/,
+    );
+    const fine = [{ ...lastRuns[0]!, state: 'succeeded' as const, errorCode: null }];
+    expect(judge({ newest: [image(10), shop(30)], lastRuns: fine }).servers[0]?.breaches[0]?.message).toMatch(/promised are 1 d 2 h\.$/);
+  });
+
+  it('misses an image of the disks that a restore has put in place, however young the one of those before is', () => {
+    expect(codes({ newest: [image(1, null), shop(5)] })).toEqual(['NOT_BACKED_UP_SINCE_RESTORE image']);
+  });
+
+  it('promises nothing that the policy does not', () => {
+    expect(codes({ newest: [] }, DB01, [{ ...POLICY, image: null, data: null }])).toEqual([]);
+    const noTargets: Policy = {
+      ...POLICY,
+      image: POLICY.image === null ? null : { ...POLICY.image, rpoHours: null },
+      data: POLICY.data === null ? null : { ...POLICY.data, rpoHours: null },
+    };
+    expect(codes({ newest: [image(9000), shop(9000)] }, DB01, [noTargets])).toEqual([]);
+    expect(codes({ newest: [] }, DB01, [noTargets])).toEqual(['NO_RECOVERY_POINT image', 'NO_RECOVERY_POINT data shop']);
+  });
+
+  it('tells of a server that nobody has given a policy', () => {
+    expect(codes({}, { ...DB01, policy: null })).toEqual(['NO_POLICY']);
+    const [server] = judge({}, { ...DB01, policy: null }).servers;
+    expect(server?.things.map(({ nextDueAt, rpoSeconds }) => [nextDueAt, rpoSeconds])).toEqual([
+      [null, null],
+      [null, null],
+    ]);
+  });
+
+  it('tells when the last restore took longer than promised', () => {
+    expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3600 }] })).toEqual([]);
+    expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3601 }] })).toEqual(['RTO_EXCEEDED']);
+    expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 90_000 }] }, DB01, [{ ...POLICY, rtoMinutes: null }])).toEqual([]);
+  });
+
+  it('judges ten thousand servers', () => {
+    const servers = Array.from({ length: 10_000 }, (_, index) => ({ ...DB01, id: `srv_${index}`, name: `db${index}` }));
+    const newest = servers.flatMap(({ id }) => [
+      { ...image(1), serverId: id },
+      { ...shop(1), serverId: id },
+    ]);
+    expect(judgeProtection(servers, [POLICY], facts({ newest }), NOW)).toMatchObject({ isProtected: true });
+  });
+});

@@ -1,0 +1,61 @@
+/** The hours, days, weeks, months and years of a time zone, by name. Pure. */
+
+export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
+
+const DAY_MS = 86_400_000;
+const QUARTER_MS = 900_000;
+
+/**
+ * Names the periods a moment lies in, such as `2026-11-27` or `2026-W48`. The clocks of a zone change on a quarter of an hour, so that what a quarter was
+ * asked for once holds for all of it. An hour that the clocks show twice counts once.
+ */
+export class Periods {
+  private readonly offsets = new Map<number, number>();
+  private readonly format: Intl.DateTimeFormat;
+
+  /** Throws a `RangeError` for a time zone that is not known. */
+  constructor(timeZone: string) {
+    this.format = new Intl.DateTimeFormat('en-US', {
+      timeZone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+  }
+
+  /** Names of all periods of a moment. They sort as they follow one another. */
+  of(moment: Date): Readonly<Record<Period, string>> {
+    const local = new Date(moment.getTime() + this.offset(moment.getTime()));
+    const text = local.toISOString();
+    return { hourly: text.slice(0, 13), daily: text.slice(0, 10), weekly: weekOf(local), monthly: text.slice(0, 7), yearly: text.slice(0, 4) };
+  }
+
+  /** What the clocks are ahead of UTC, in milliseconds. */
+  private offset(atMs: number): number {
+    const quarter = Math.floor(atMs / QUARTER_MS);
+    const known = this.offsets.get(quarter);
+    if (known !== undefined) return known;
+    const start = quarter * QUARTER_MS;
+    const [month = 1, day = 1, year = 1970, hour = 0, minute = 0, second = 0] = this.format
+      .format(start)
+      .split(/\D+/)
+      .filter((part) => part !== '')
+      .map(Number);
+    const offset = Date.UTC(year, month - 1, day, hour, minute, second) - start;
+    this.offsets.set(quarter, offset);
+    return offset;
+  }
+}
+
+/** ISO 8601: weeks begin on Monday, and belong to the year that has their Thursday. */
+function weekOf(local: Date): string {
+  const weekday = (local.getUTCDay() + 6) % 7;
+  const thursday = new Date(local.getTime() + (3 - weekday) * DAY_MS);
+  const year = thursday.getUTCFullYear();
+  const week = Math.floor((thursday.getTime() - Date.UTC(year, 0, 1)) / DAY_MS / 7) + 1;
+  return `${year}-W${String(week).padStart(2, '0')}`;
+}

@@ -1,0 +1,116 @@
+import { ModosuError } from '../../contracts/errors';
+import { Scheduler, type SchedulerDependencies } from './scheduler';
+
+/** A world in which everything that is done is written down. */
+function world() {
+  const done: string[] = [];
+  const told: string[] = [];
+  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], failing: new Map<string, Error>() };
+  const fail = (what: string): void => {
+    const error = state.failing.get(what);
+    if (error !== undefined) throw error;
+  };
+  const dependencies = {
+    catalog: {
+      listPolicies: async () => {
+        fail('listPolicies');
+        return state.policies.map((name) => ({ name }));
+      },
+      recordDueBackups: async () => {
+        done.push('look');
+        fail('recordDueBackups');
+        return [];
+      },
+      startNextDueBackup: async () => {
+        fail('startNextDueBackup');
+        const runId = state.ready.shift();
+        return runId === undefined ? null : { runId, replayed: false };
+      },
+      getDispatchable: async (runId: string) => ({ kind: 'backup-image', input: { runId } }),
+    },
+    runs: {
+      startRun: async ({ input }: { input: { runId: string } }) => {
+        done.push(`start ${input.runId}`);
+        fail('startRun');
+      },
+    },
+    syncSchedules: async (policies: readonly { name: string }[]) => {
+      fail('syncSchedules');
+      done.push(`sync ${policies.map(({ name }) => name).join(' ')}`.trim());
+      return { created: [], updated: [], deleted: [] };
+    },
+    log: { info: (_: unknown, text: string) => void told.push(text), warn: ({ code }: { code: string }, text: string) => void told.push(`${code} ${text}`) },
+    nowMs: () => state.nowMs,
+  } as unknown as SchedulerDependencies;
+  const scheduler = new Scheduler(dependencies);
+  return { done, told, state, pass: () => scheduler.pass() };
+}
+
+const UNAVAILABLE = new ModosuError('TEMPORAL_UNAVAILABLE', 'away');
+
+describe('a pass of the scheduler', () => {
+  it('makes schedules once, and again when the policies have changed or ten minutes have passed', async () => {
+    const { done, state, pass } = world();
+    await pass();
+    await pass();
+    expect(done.filter((what) => what.startsWith('sync'))).toEqual(['sync daily']);
+    state.policies = ['daily', 'hourly'];
+    await pass();
+    await pass();
+    expect(done.filter((what) => what.startsWith('sync'))).toEqual(['sync daily', 'sync daily hourly']);
+    state.nowMs += 10 * 60_000;
+    await pass();
+    expect(done.filter((what) => what.startsWith('sync'))).toHaveLength(3);
+  });
+
+  it('looks at once for what came due while nothing ran, and every half minute', async () => {
+    const { done, state, pass } = world();
+    await pass();
+    state.nowMs += 29_999;
+    await pass();
+    expect(done.filter((what) => what === 'look')).toHaveLength(1);
+    state.nowMs += 1;
+    await pass();
+    expect(done.filter((what) => what === 'look')).toHaveLength(2);
+  });
+
+  it('begins everything that has a place', async () => {
+    const { done, state, pass } = world();
+    state.ready = ['run_1', 'run_2'];
+    await pass();
+    expect(done.filter((what) => what.startsWith('start'))).toEqual(['start run_1', 'start run_2']);
+  });
+
+  it('goes on to the next run when one cannot be started: it is accepted, and the reconciler starts it', async () => {
+    const { done, state, pass } = world();
+    state.ready = ['run_1', 'run_2'];
+    state.failing.set('startRun', UNAVAILABLE);
+    await pass();
+    expect(done.filter((what) => what.startsWith('start'))).toEqual(['start run_1', 'start run_2']);
+  });
+
+  it.each(['syncSchedules', 'listPolicies', 'recordDueBackups', 'startNextDueBackup'])(
+    'does the rest when %s fails, tells it once, and that it works again',
+    async (what) => {
+      const { done, told, state, pass } = world();
+      state.failing.set(what, UNAVAILABLE);
+      state.ready = ['run_1'];
+      await pass();
+      await pass();
+      expect(told.filter((text) => text.startsWith('TEMPORAL_UNAVAILABLE'))).toHaveLength(1);
+      if (what !== 'recordDueBackups') expect(done).toContain('look');
+      if (what !== 'startNextDueBackup') expect(done).toContain('start run_1');
+      state.failing.clear();
+      await pass();
+      expect(told.filter((text) => text.endsWith('it works again'))).toHaveLength(1);
+    },
+  );
+
+  it('looks again in the next pass when looking failed', async () => {
+    const { done, state, pass } = world();
+    state.failing.set('recordDueBackups', UNAVAILABLE);
+    await pass();
+    await pass();
+    expect(done.filter((what) => what === 'look')).toHaveLength(2);
+  });
+});

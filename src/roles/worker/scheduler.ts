@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { recordDue } from '../../../activities/record-due';
+import type { Catalog } from '../../catalog/catalog';
+import type { Log } from '../../config/log';
+import { toModosuError } from '../../contracts/errors';
+import type { Policy } from '../../contracts/policy';
+import { canonicalJson } from '../../domain/canonical-json';
+import type { RunDispatcher } from '../../temporal/run-starter';
+import type { SchedulesReport } from '../../temporal/schedules';
+
+/**
+ * Backups that nobody has to ask for. Keeps Temporal's schedules those of the policies, writes down what is due (also what came due while nothing ran), and
+ * begins what has a place. All of it may be done by several workers at once.
+ */
+export interface SchedulerDependencies {
+  readonly catalog: Pick<Catalog, 'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'getDispatchable'>;
+  readonly runs: Pick<RunDispatcher, 'startRun'>;
+  readonly syncSchedules: (policies: readonly Policy[]) => Promise<SchedulesReport>;
+  readonly log: Log;
+  /** Of a clock that only goes on. */
+  readonly nowMs: () => number;
+}
+
+const INTERVAL_MS = 2_000;
+/** Temporal's schedules knock when a time has come; this finds what they have not told. */
+const LOOK_MS = 30_000;
+/** Somebody may have changed or deleted schedules in Temporal. */
+const SYNC_AGAIN_MS = 10 * 60_000;
+
+/** Keeps what one pass leaves to the next. */
+export class Scheduler {
+  private synced: { readonly policies: string; readonly atMs: number } | null = null;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private readonly problems = new Map<string, string>();
+
+  constructor(private readonly dependencies: SchedulerDependencies) {}
+
+  /** One pass. A part that fails keeps none of the others from being done; what failed is tried again in the next pass, and told once. */
+  async pass(): Promise<void> {
+    await this.attempt('schedules in Temporal', () => this.sync());
+    await this.attempt('backups that are due', () => this.look());
+    await this.attempt('beginning backups that are due', () => this.begin());
+  }
+
+  private async sync(): Promise<void> {
+    const { catalog, syncSchedules, log, nowMs } = this.dependencies;
+    const policies = await catalog.listPolicies();
+    const text = canonicalJson(policies);
+    if (this.synced?.policies === text && nowMs() - this.synced.atMs < SYNC_AGAIN_MS) return;
+    const { created, updated, deleted } = await syncSchedules(policies);
+    this.synced = { policies: text, atMs: nowMs() };
+    if (created.length + updated.length + deleted.length > 0) log.info({ created, updated, deleted }, 'schedules in Temporal follow the policies');
+  }
+
+  private async look(): Promise<void> {
+    const { nowMs } = this.dependencies;
+    if (nowMs() - this.lookedAtMs < LOOK_MS) return;
+    await recordDue(this.dependencies);
+    this.lookedAtMs = nowMs();
+  }
+
+  private async begin(): Promise<void> {
+    const { catalog, runs, log } = this.dependencies;
+    for (let accepted = await catalog.startNextDueBackup(); accepted !== null; accepted = await catalog.startNextDueBackup()) {
+      const { runId } = accepted;
+      log.info({ runId }, 'a backup that was due has begun');
+      // It is accepted: a start that fails now is made up for by the reconciler.
+      await this.attempt(`starting ${runId}`, async () => runs.startRun(await catalog.getDispatchable(runId)));
+    }
+  }
+
+  private async attempt(what: string, work: () => Promise<void>): Promise<void> {
+    const { log } = this.dependencies;
+    try {
+      await work();
+      if (this.problems.delete(what)) log.info({}, `${what}: it works again`);
+    } catch (thrown) {
+      const { code } = toModosuError(thrown);
+      if (this.problems.get(what) !== code) log.warn({ code, error: thrown }, `${what}: it failed and is tried again`);
+      this.problems.set(what, code);
+    }
+  }
+}
+
+/** Passes until the signal aborts. */
+export async function scheduleUntil(signal: AbortSignal, dependencies: SchedulerDependencies, intervalMs = INTERVAL_MS): Promise<void> {
+  const scheduler = new Scheduler(dependencies);
+  while (!signal.aborted) {
+    await scheduler.pass();
+    await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,92 @@
+import type { DueBackupView } from '../../src/contracts/due-backup';
+import type { EstateStatus } from '../../src/contracts/protection-status';
+import type { RecoveryPointView } from '../../src/contracts/recovery-point';
+import { checksumFiles, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { E2eStack } from '../support/e2e-stack';
+import { eventually } from '../support/up-process';
+
+/** Backups that nobody asks for: a policy, a clock, a real guest. */
+jest.setTimeout(400_000);
+const NAME = 'e2e-scheduled';
+const stack = new E2eStack();
+let guest: GuestServer;
+
+beforeAll(async () => {
+  await stack.start();
+  guest = await stack.addServer({
+    name: NAME,
+    guest: 'postgresql',
+    protection: { dataSets: [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] },
+  });
+  await waitForAgent(guest.uuid, 120_000);
+  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 300000 /dev/urandom > /opt/app/random && sync']);
+});
+afterAll(() => stack.close());
+
+/** The next full minute that is at least so far away. */
+const minuteAfter = (seconds: number): Date => new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000);
+const retention = { last: 3 };
+const once = (at: Date) => ({ every: 'day', at: at.toISOString().slice(11, 16) });
+const due = async (): Promise<readonly DueBackupView[]> => (await stack.get<{ items: DueBackupView[] }>(`/v1/due-backups?server=${NAME}`)).body.items;
+const status = async (): Promise<EstateStatus> => (await stack.get<EstateStatus>('/v1/status')).body;
+const points = async (): Promise<readonly RecoveryPointView[]> =>
+  (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body.items;
+
+it('an image and the data are taken when their time comes, one after the other, and the estate is protected', async () => {
+  const at = minuteAfter(15);
+  await stack.declarePolicy({
+    name: 'nightly',
+    image: { schedule: once(at), retention, rpoHours: 48 },
+    data: { schedule: once(at), retention, rpoHours: 48 },
+  });
+  await stack.declare(NAME, { policy: 'nightly' });
+  const before = await status();
+  expect(before.isProtected).toBe(false);
+  expect(before.servers[0]?.breaches.map(({ code, kind }) => `${code} ${String(kind)}`)).toEqual(['NO_RECOVERY_POINT image', 'NO_RECOVERY_POINT data']);
+  expect(before.servers[0]?.things.map(({ nextDueAt }) => nextDueAt)).toEqual([at.toISOString(), at.toISOString()]);
+
+  // Both are due at once; the server has one place.
+  const seen = await eventually(due, (all) => all.some(({ state }) => state === 'started') && all.some(({ waitsFor }) => waitsFor !== null), 150_000);
+  const first = seen.find(({ state }) => state === 'started');
+  expect(seen.find(({ state }) => state === 'waiting')?.waitsFor).toBe(`the server is held by run ${first?.runId ?? ''}`);
+  expect(seen.every(({ dueAt, missedBefore }) => dueAt === at.toISOString() && missedBefore === 0)).toBe(true);
+
+  const taken = await eventually(points, (all) => all.length === 2, 200_000);
+  expect(taken.map(({ kind, state, reason }) => [kind, state, reason]).sort()).toEqual([
+    ['data', 'usable', `policy "nightly", due at ${at.toISOString()}`],
+    ['image', 'usable', `policy "nightly", due at ${at.toISOString()}`],
+  ]);
+  const runs = await Promise.all((await due()).map(({ runId }) => stack.finished(runId ?? '')));
+  expect(runs.map(({ state, requestedBy }) => [state, requestedBy])).toEqual([
+    ['succeeded', 'schedule'],
+    ['succeeded', 'schedule'],
+  ]);
+  const after = await status();
+  expect(after).toMatchObject({ isProtected: true, breaches: 0 });
+  expect(after.servers[0]?.things.map(({ lastRun }) => lastRun?.state)).toEqual(['succeeded', 'succeeded']);
+});
+
+it('one that came due while everything was down is caught up, once, and holds what was in the guest', async () => {
+  await guestOutput(guest.uuid, ['sh', '-c', 'head -c 300000 /dev/urandom > /opt/app/later && sync']);
+  const at = minuteAfter(10);
+  await stack.declarePolicy({ name: 'nightly', data: { schedule: once(at), retention, rpoHours: 48 } });
+  await stack.goDown();
+  await eventually(
+    () => Date.now(),
+    (now) => now > at.getTime() + 2_000,
+    100_000,
+  );
+  await stack.start();
+  const caughtUp = await eventually(due, (all) => all.some(({ dueAt, state }) => dueAt === at.toISOString() && state === 'started'), 60_000);
+  const [newest, ...others] = caughtUp.filter(({ dueAt }) => dueAt === at.toISOString());
+  expect(others).toEqual([]);
+  const run = await stack.finished(newest?.runId ?? '');
+  expect(run).toMatchObject({ state: 'succeeded', kind: 'backup-data', requestedBy: 'schedule' });
+  expect(await points()).toHaveLength(3);
+
+  const before = await checksumFiles(guest.uuid, '/opt/app');
+  await guestOutput(guest.uuid, ['sh', '-c', 'rm /opt/app/later /opt/app/random && sync']);
+  const restored = await stack.restoreData(NAME, 'app', { kind: 'files', paths: [], replace: false });
+  expect(restored.state).toBe('succeeded');
+  expect(await checksumFiles(guest.uuid, '/opt/app')).toBe(before);
+});

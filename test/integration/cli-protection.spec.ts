@@ -1,0 +1,136 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { estateSchema } from '../../src/contracts/api/estate';
+import { ApiHarness, manifestOf } from './api-harness';
+import { cli } from './cli-harness';
+
+const ESTATE_FILE = `hypervisors:
+  - { name: local, kind: libvirt, maxBackups: 1 }
+repositories:
+  - { name: main, kind: directory, path: /srv/modosu }
+policies:
+  - name: daily
+    timeZone: Europe/Berlin
+    image:
+      schedule: { every: week, on: [sunday], at: "01:00" }
+      rpoHours: 192
+      retention: { last: 1 }
+    data:
+      schedule: { cron: "30 2 * * *" }
+      retention: { daily: 7, withinDays: 3 }
+    rtoMinutes: 60
+servers:
+  - { name: db01, hypervisor: local, repository: main, policy: daily }
+`;
+
+describe('modosu, protection', () => {
+  let api: ApiHarness;
+
+  beforeEach(async () => {
+    api = await ApiHarness.start();
+    await api.createServer();
+  });
+  afterEach(async () => api.close());
+
+  const apply = async (text: string, ...options: readonly string[]) => {
+    const path = join(api.directory, 'estate.yaml');
+    await writeFile(path, text);
+    return cli(api, ['apply', '-f', path, ...options]);
+  };
+  const estate = () => estateSchema.parse(parse(ESTATE_FILE));
+
+  it('apply declares policies and shows what they say', async () => {
+    const { code, stdout } = await apply(ESTATE_FILE);
+    expect(code).toBe(0);
+    expect(stdout).toContain('create  policy     daily\n          timeZone: Europe/Berlin\n          image: every sunday at 01:00, online, keeps last 1\n');
+    expect(stdout).toContain('          data: cron 30 2 * * *, keeps daily 7, withinDays 3\n');
+    expect(stdout).toContain('          policy: daily\n');
+  });
+
+  it('apply refuses a schedule that never comes, with what to do', async () => {
+    const { code, stderr } = await apply(ESTATE_FILE.replace('30 2 * * *', '30 2 31 4 *'));
+    expect(code).toBe(2);
+    expect(stderr).toContain('error: SCHEDULE_INVALID: The schedule "30 2 31 4 *" of the data backups of policy "daily" never comes: no month has such a day.');
+    expect(stderr).toContain('hint:  Correct the schedule in the estate file');
+    expect(await api.catalog.listPolicies()).toEqual([]);
+  });
+
+  it('apply deletes policies only with --prune, and shows that before', async () => {
+    await apply(ESTATE_FILE);
+    const without = ESTATE_FILE.replace(/policies:[^]*?servers:/, 'servers:').replace(', policy: daily', '');
+    const kept = await apply(without);
+    expect(kept.stdout).toContain('kept    policy     daily  (not in the file; deleted only with --prune)');
+    expect(await api.catalog.listPolicies()).toHaveLength(1);
+    const dry = await apply(without, '--prune', '--dry-run');
+    expect(dry.stdout).toContain('delete  policy     daily');
+    expect(dry.stderr).toContain('Dry run: nothing was changed.');
+    expect(await api.catalog.listPolicies()).toHaveLength(1);
+    expect((await apply(without, '--prune')).stderr).toContain('Applied.');
+    expect(await api.catalog.listPolicies()).toEqual([]);
+  });
+
+  it('policy list and show say when, how long and for whom', async () => {
+    expect((await cli(api, ['policy', 'list'])).stderr).toContain('There is no policy yet');
+    await api.applyEstate(estate());
+    const list = await cli(api, ['policy', 'list']);
+    expect(list.stdout).toMatch(
+      /^NAME +IMAGES +DATA +TIME ZONE +SERVERS +NEXT IMAGE +NEXT DATA\ndaily +every sunday at 01:00 +cron 30 2 \* \* \* +Europe\/Berlin +1 +\d{4}-/,
+    );
+    const { stdout } = await cli(api, ['policy', 'show', 'daily']);
+    expect(stdout).toMatch(
+      /^Policy daily\n {2}time zone +Europe\/Berlin\n {2}servers +db01\n {2}RTO +60 min\n {2}images +every sunday at 01:00, online\n +RPO 192 h\n +keeps last 1\n/,
+    );
+    expect(stdout).toMatch(/\n {2}data +cron 30 2 \* \* \*\n +no RPO\n +keeps daily 7, all within 3 days\n/);
+    expect(await cli(api, ['policy', 'show', 'hourly'])).toMatchObject({ code: 3, stderr: expect.stringContaining('POLICY_NOT_FOUND') as string });
+  });
+
+  it('status exits with 0 only when nothing is in breach', async () => {
+    await api.applyEstate(estate());
+    const bad = await cli(api, ['status']);
+    expect(bad.code).toBe(1);
+    expect(bad.stdout).toMatch(/^NOT PROTECTED AS PROMISED: 1 breach \(\d/);
+    expect(bad.stdout).toContain(
+      '  NO_RECOVERY_POINT: Server "db01" has no usable image.\n    hint: Take one now: `modosu backup image db01 --mode online --reason TEXT`.',
+    );
+    expect(bad.stdout).toMatch(/\ndb01 +daily +image +NONE +8 d +\d{4}-.* NO_RECOVERY_POINT$/m);
+    await api.catalog.recordRecoveryPoint(manifestOf(await api.catalog.getServer('db01')), 'main');
+    const good = await cli(api, ['status']);
+    expect(good.code).toBe(0);
+    expect(good.stdout).toMatch(/^All servers are protected as promised \(/);
+    expect(good.stdout).toMatch(/\ndb01 +daily +image +(59|60|1 h).* old +8 d +\d{4}-.* ok$/m);
+    expect((await cli(api, ['status', '--breaches'])).stdout).not.toContain('db01');
+  });
+
+  it('status of a server without a policy is a breach, and json says the same', async () => {
+    await api.applyEstate();
+    const { code, stdout } = await cli(api, ['status', '--output', 'json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ isProtected: false, servers: [{ serverName: 'db01', breaches: [{ code: 'NO_POLICY' }] }] });
+  });
+
+  it('retention preview says what would go and why the rest stays; hold and release change it', async () => {
+    await api.applyEstate(estate());
+    const server = await api.catalog.getServer('db01');
+    const [old, newest] = [manifestOf(server, 1), manifestOf(server, 2)];
+    await api.catalog.recordRecoveryPoint(old, 'main');
+    await api.catalog.recordRecoveryPoint(newest, 'main');
+    const { stdout } = await cli(api, ['retention', 'preview', 'db01']);
+    expect(stdout).toMatch(/^db01, policy daily: 1 stay, 1 would go\.\n/);
+    expect(stdout).toMatch(new RegExp(`${newest.recoveryPointId} +image +.* keep +last \\(1 of 1\\); newest \\(the newest that can be restored\\)`));
+    expect(stdout).toMatch(new RegExp(`${old.recoveryPointId} +image +.* expire +no rule keeps it`));
+    const held = await cli(api, ['recovery-point', 'hold', old.recoveryPointId, '--reason', 'evidence']);
+    expect(held.stdout).toMatch(/\n {2}held +by .* since \d{4}-.*: evidence/);
+    expect((await cli(api, ['retention', 'preview', 'db01', '--expire-only'])).stdout.trim()).toBe('db01, policy daily: 2 stay, 0 would go.');
+    expect((await cli(api, ['recovery-point', 'list'])).stdout).toContain('(held: evidence)');
+    expect((await cli(api, ['recovery-point', 'release', old.recoveryPointId, '--reason', 'closed'])).stderr).toContain('Released');
+    expect(await cli(api, ['recovery-point', 'hold', old.recoveryPointId])).toMatchObject({ code: 2 });
+  });
+
+  it('due-backup list shows what waits', async () => {
+    await api.applyEstate(estate());
+    const { code, stdout } = await cli(api, ['due-backup', 'list', '--state', 'waiting']);
+    expect(code).toBe(0);
+    expect(stdout).toBe('SERVER  KIND  POLICY  DUE  NOT BEFORE  STATE  MISSED  RUN  WAITS FOR\n');
+  });
+});

@@ -1,0 +1,126 @@
+import type { AuditEvent } from '../../src/audit/append-audit';
+import type { AcceptedRun, Catalog, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
+import { dueBackupView, isWanted, limitsOf, openBackup, scheduledServer, scheduleRequest, supersededDetails } from '../../src/catalog/due-backup-row';
+import { SCHEDULE } from '../../src/catalog/due-backup-store';
+import type { DueBackupRow, PolicyRow, RunRow } from '../../src/catalog/entities';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import { newId } from '../../src/contracts/ids';
+import { isFinal } from '../../src/contracts/run';
+import { dueBackups } from '../../src/domain/schedules/due';
+import { judgeQueue } from '../../src/domain/schedules/queue';
+
+/** What the rest of the catalogue in memory offers. */
+export interface DueSurroundings {
+  now(): Date;
+  servers(): readonly ServerRecord[];
+  policySince(serverId: string): Date | null;
+  policies(): ReadonlyMap<string, PolicyRow>;
+  hypervisors(): readonly HypervisorDeclaration[];
+  repositories(): readonly RepositoryDeclaration[];
+  runs(): readonly RunRow[];
+  start(request: NonNullable<ReturnType<typeof scheduleRequest>>): Promise<AcceptedRun>;
+  page(rows: readonly DueBackupRow[], page: PageRequest, view: (row: DueBackupRow) => ReturnType<typeof dueBackupView>): Page<ReturnType<typeof dueBackupView>>;
+  append(event: AuditEvent): void;
+}
+
+/** What the schedules ask for, in memory. */
+export class FakeDueBackups {
+  private readonly rows = new Map<string, DueBackupRow>();
+
+  constructor(private readonly around: DueSurroundings) {}
+
+  record: Catalog['recordDueBackups'] = async () => {
+    const fresh = dueBackups(this.scheduled(), this.around.now()).map((due): DueBackupRow => ({
+      id: newId('due'),
+      ...due,
+      state: 'waiting',
+      waitsFor: null,
+      runId: null,
+    }));
+    for (const row of fresh) this.writeDown(row);
+    return fresh.map((row) => this.view(row));
+  };
+
+  startNext: Catalog['startNextDueBackup'] = async () => {
+    const { around } = this;
+    const waiting = [...this.rows.values()].filter(({ state }) => state === 'waiting');
+    const servers = new Map(around.servers().map((server) => [server.id, server]));
+    const judged = judgeQueue(
+      waiting.flatMap((row) => {
+        const server = servers.get(row.serverId);
+        return server === undefined
+          ? []
+          : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: isWanted(row, server, [...around.policies().values()]) }];
+      }),
+      around
+        .runs()
+        .filter(({ state }) => !isFinal(state))
+        .flatMap((run) => openBackup(run, servers.get(run.serverId)) ?? []),
+      limitsOf(around.hypervisors(), around.repositories()),
+      around.now(),
+    );
+    for (const id of judged.withdraw) {
+      const row = this.row(id);
+      this.rows.set(id, { ...row, state: 'withdrawn', waitsFor: null });
+      around.append({
+        actor: SCHEDULE,
+        action: 'due-backup.withdrawn',
+        serverId: row.serverId,
+        details: { kind: row.kind, policy: row.policy, dueAt: row.dueAt },
+      });
+    }
+    for (const [id, waitsFor] of judged.waitsFor) this.rows.set(id, { ...this.row(id), waitsFor });
+    if (judged.begin === null) return null;
+    const row = this.row(judged.begin);
+    const request = scheduleRequest(row, around.policies().get(row.policy));
+    if (request === null) return null;
+    const accepted = await around.start(request);
+    this.rows.set(row.id, { ...row, state: 'started', waitsFor: null, runId: accepted.runId });
+    return accepted;
+  };
+
+  list: Catalog['listDueBackups'] = async ({ serverId, state }, page) => {
+    const rows = [...this.rows.values()].filter((row) => (serverId === undefined || row.serverId === serverId) && (state === undefined || row.state === state));
+    return this.around.page(rows, page, (row) => this.view(row));
+  };
+
+  /** Those that wait. */
+  waiting(): readonly ReturnType<typeof dueBackupView>[] {
+    return [...this.rows.values()].filter(({ state }) => state === 'waiting').map((row) => this.view(row));
+  }
+
+  private scheduled() {
+    return this.around.servers().flatMap((server) => {
+      const policy = this.around.policies().get(server.policy ?? '');
+      if (policy === undefined) return [];
+      const newest = (kind: DueBackupRow['kind']): Date | null => {
+        const times = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind).map(({ dueAt }) => dueAt.getTime());
+        return times.length === 0 ? null : new Date(Math.max(...times));
+      };
+      return [scheduledServer(server, this.around.policySince(server.id), policy, newest)];
+    });
+  }
+
+  private writeDown(row: DueBackupRow): void {
+    const { serverId, kind, policy, dueAt, missedBefore } = row;
+    const older = [...this.rows.values()].find((other) => other.serverId === serverId && other.kind === kind && other.state === 'waiting');
+    if (older !== undefined) {
+      this.rows.set(older.id, { ...older, state: 'superseded' });
+      this.around.append({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
+    }
+    this.rows.set(row.id, row);
+    if (missedBefore > 0) {
+      this.around.append({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
+    }
+  }
+
+  private row(id: string): DueBackupRow {
+    const row = this.rows.get(id);
+    if (row === undefined) throw new Error(`no due backup ${id}`);
+    return row;
+  }
+
+  private view(row: DueBackupRow) {
+    return dueBackupView(row, this.around.servers().find(({ id }) => id === row.serverId)?.name ?? '');
+  }
+}
