@@ -1,6 +1,8 @@
 import type { ServerRecord } from '../../catalog/catalog';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
 import { runKind } from '../../contracts/api/run';
+import { breachCode } from '../../contracts/api/status';
+import type { EstateStatus } from '../../contracts/protection-status';
 import { isFinal, type RunKind, type RunState } from '../../contracts/run';
 import { bringsBack } from '../../domain/steps/shared-steps';
 import type { Family, Sample } from './exposition';
@@ -22,6 +24,9 @@ export interface Measured {
   readonly figures: CatalogFigures;
   readonly servers: readonly ServerRecord[];
   readonly repositories: readonly RepositoryFigures[];
+  readonly status: EstateStatus;
+  /** Backups that are due and have not begun. */
+  readonly dueWaiting: number;
   readonly process: ProcessFigures;
 }
 
@@ -30,7 +35,7 @@ export interface Measured {
  * every outcome of a run, has its line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the
  * first failure as a change.
  */
-export function metricFamilies({ figures, servers, repositories, process }: Measured): readonly Family[] {
+export function metricFamilies({ figures, servers, repositories, status, dueWaiting, process }: Measured): readonly Family[] {
   const nameOf = new Map(servers.map(({ id, name }) => [id, name]));
   const recoveries = figures.recoveries.flatMap(({ serverId, kind, recoverySeconds, lostSeconds }) => {
     const server = nameOf.get(serverId);
@@ -92,6 +97,14 @@ export function metricFamilies({ figures, servers, repositories, process }: Meas
       'What the newest measured restore lost, from the point in time to the incident.',
       recoveries.flatMap(({ labels, lostSeconds }) => (lostSeconds === null ? [] : [{ labels, value: lostSeconds }])),
     ),
+    gauge(
+      'modosu_breaches',
+      'Promises of policies that are not kept now, by server and code.',
+      status.servers.flatMap(({ serverName, breaches }) =>
+        breachCode.options.map((code) => ({ labels: { server: serverName, code }, value: breaches.filter((breach) => breach.code === code).length })),
+      ),
+    ),
+    gauge('modosu_due_backups_waiting', 'Backups that schedules have asked for and that have not begun.', [{ value: dueWaiting }]),
     gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
     gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [
       { value: figures.waysBack.expired },

@@ -7,6 +7,7 @@ import { Dependencies, PART_TIMEOUT_MS, type ApiDependencies } from '../dependen
 import { Shared } from '../http/shared';
 import { NeedsScope } from '../http/token.guard';
 import { exposition, EXPOSITION_MEDIA_TYPE } from './exposition';
+import { estateStatus } from '../status/estate-status';
 import { metricFamilies, type RepositoryFigures } from './families';
 
 /** Counting costs more with every year of history: several monitoring systems share one count. */
@@ -35,11 +36,25 @@ export class MetricsController {
 
   private async measure(): Promise<string> {
     const { catalog, config } = this.dependencies;
-    const [figures, servers, declarations] = await Promise.all([catalog.figures(), catalog.listServers(), catalog.listRepositories()]);
+    const [figures, servers, policies, facts, declarations] = await Promise.all([
+      catalog.figures(),
+      catalog.listServers(),
+      catalog.listPolicies(),
+      catalog.protectionFacts(),
+      catalog.listRepositories(),
+    ]);
+    const status = estateStatus(servers, policies, facts, new Date());
     const repositories = await Promise.all(declarations.map((declaration) => this.look(declaration)));
     const startedAtSeconds = Math.round(Date.now() / 1000 - process.uptime());
     return exposition(
-      metricFamilies({ figures, servers, repositories, process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() } }),
+      metricFamilies({
+        figures,
+        servers,
+        repositories,
+        status,
+        dueWaiting: facts.waiting.length,
+        process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() },
+      }),
     );
   }
 
