@@ -32,6 +32,7 @@ const UP = [
     server_id text NOT NULL CONSTRAINT due_backup_server_fkey REFERENCES server (id),
     kind text NOT NULL CONSTRAINT due_backup_kind_check CHECK (kind IN ('image', 'data')),
     policy text NOT NULL,
+    cause text NOT NULL CONSTRAINT due_backup_cause_check CHECK (cause IN ('schedule', 'restore')),
     due_at timestamptz(3) NOT NULL,
     not_before timestamptz(3) NOT NULL,
     state text NOT NULL CONSTRAINT due_backup_state_check CHECK (state IN ('waiting', 'started', 'superseded', 'withdrawn') AND (state = 'started') = (run_id IS NOT NULL)),

@@ -15,6 +15,7 @@ export const dueBackupView = (row: DueBackupRow, serverName: string): DueBackupV
   serverName,
   kind: row.kind,
   policy: row.policy,
+  cause: row.cause,
   dueAt: row.dueAt.toISOString(),
   notBefore: row.notBefore.toISOString(),
   state: row.state,
@@ -26,12 +27,14 @@ export const dueBackupView = (row: DueBackupRow, serverName: string): DueBackupV
 /**
  * @param policySince null: it has its policy from a time before that was written down
  * @param newest when a backup of a kind was last due; null: never
+ * @param restoredAt when it went live with disks of which there is no usable image; null: that is not so
  */
 export function scheduledServer(
   server: ServerRecord,
   policySince: Date | null,
   policy: PolicyRow,
   newest: (kind: RecoveryPointKind) => Date | null,
+  restoredAt: Date | null,
 ): ScheduledServer {
   const latest = (...moments: readonly (Date | null)[]): Date => new Date(Math.max(...moments.map((moment) => moment?.getTime() ?? 0)));
   return {
@@ -42,6 +45,7 @@ export function scheduledServer(
       image: policy.image === null ? null : latest(policy.imageSince, policySince, newest('image')),
       data: policy.data === null ? null : latest(policy.dataSince, policySince, newest('data')),
     },
+    restoredAt,
   };
 }
 
@@ -75,14 +79,14 @@ type ScheduleRequest = { readonly kind: 'image'; readonly request: AcceptBackupR
 
 /** What a person would ask for; null when the policy does not ask for this kind any more. */
 export function scheduleRequest(row: DueBackupRow, policy: Policy | undefined): ScheduleRequest | null {
-  const { kind, serverId, dueAt, missedBefore } = row;
+  const { kind, serverId, dueAt, missedBefore, cause } = row;
   const missed = missedBefore === 0 ? '' : `; ${missedBefore} before it ${missedBefore === 1 ? 'was' : 'were'} missed`;
   const request = {
     actor: 'schedule',
     idempotencyKey: null,
     requestDigest: row.id,
     serverId,
-    reason: `policy "${row.policy}", due at ${dueAt.toISOString()}${missed}`,
+    reason: `policy "${row.policy}", ${cause === 'restore' ? 'restored and live since' : 'due at'} ${dueAt.toISOString()}${missed}`,
   };
   if (kind === 'data') return policy?.data == null ? null : { kind, request: { ...request, dataSets: null } };
   if (policy?.image == null) return null;

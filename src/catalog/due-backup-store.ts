@@ -114,13 +114,23 @@ async function scheduled(manager: EntityManager): Promise<readonly ScheduledServ
       }[]
     ).map(({ server_id, kind, due_at }) => [`${server_id} ${kind}`, due_at]),
   );
+  const restored = new Map(
+    ((await manager.query(RESTORED)) as readonly { readonly server_id: string; readonly went_live_at: Date }[]).map((row) => [row.server_id, row.went_live_at]),
+  );
   const servers = await manager.findBy(ServerEntity, { policy: In([...policies.keys()]) });
   return servers.flatMap((server) => {
     const policy: PolicyRow | undefined = policies.get(server.policy ?? '');
     if (policy === undefined) return [];
-    return [scheduledServer(serverRecord(server), server.policySince, policy, (kind) => newest.get(`${server.id} ${kind}`) ?? null)];
+    return [
+      scheduledServer(serverRecord(server), server.policySince, policy, (kind) => newest.get(`${server.id} ${kind}`) ?? null, restored.get(server.id) ?? null),
+    ];
   });
 }
+
+/** Servers that went live with the disks they have now, of which there is no usable image. */
+const RESTORED = `SELECT way_back.server_id, way_back.went_live_at FROM way_back JOIN server ON server.id = way_back.server_id AND server.lineage_id = way_back.lineage_after
+WHERE way_back.went_live_at IS NOT NULL AND way_back.data IS NULL AND NOT EXISTS (
+  SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image' AND point.lineage_id = server.lineage_id AND point.state = 'usable')`;
 
 async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Promise<void> {
   const { serverId, kind, dueAt, missedBefore, policy } = row;

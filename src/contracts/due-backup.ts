@@ -6,14 +6,18 @@ import type { RecoveryPointKind } from './recovery-point';
  */
 export type DueBackupState = 'waiting' | 'started' | 'superseded' | 'withdrawn';
 
-/** A backup that a schedule asks for. */
+/** `schedule`: its time has come. `restore`: the server is live with disks that a restore has put in place, and there is no image of them. */
+export type DueCause = 'schedule' | 'restore';
+
+/** A backup that a policy asks for. */
 export interface DueBackupView {
   readonly id: string;
   readonly serverId: string;
   readonly serverName: string;
   readonly kind: RecoveryPointKind;
   readonly policy: string;
-  /** What the schedule says. */
+  readonly cause: DueCause;
+  /** What the schedule says, or when the server went live. */
   readonly dueAt: string;
   /** With the server's part of the policy's jitter. */
   readonly notBefore: string;

@@ -119,6 +119,7 @@ describe('judgeProtection', () => {
         serverName: 'db01',
         kind: 'data' as const,
         policy: 'daily',
+        cause: 'schedule' as const,
         dueAt: hoursAgo(9),
         notBefore: hoursAgo(9),
         state: 'waiting' as const,

@@ -2,7 +2,7 @@ import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, codeOf, refusal, RESOLVED } from './catalog.fixtures';
+import { actions, backupRequest, BEFORE, codeOf, EXPIRY, factsOf, manifestOf, refusal, RESOLVED } from './catalog.fixtures';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -296,6 +296,30 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       const accepted = await catalog.startNextDueBackup();
       expect((await catalog.getRun(accepted?.runId ?? '')).kind).toBe('backup-data');
       expect(await dueTexts(catalog)).toEqual(['db01 data 2026-03-01T02:30 started', 'db01 image 2026-03-01T01:00 withdrawn']);
+    });
+
+    it('are an image at once when a restored server is live, which is not asked for again', async () => {
+      const { catalog, advance } = subject();
+      const server = await apply(catalog, { policies: [{ ...POLICY, data: null }] });
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      await catalog.startRun(runId);
+      await catalog.openWayBack(runId, factsOf(runId), BEFORE, EXPIRY);
+      expect(await catalog.recordDueBackups()).toEqual([]);
+      advance(60_000);
+      await catalog.recordGoLive(runId);
+      const [due, ...others] = await catalog.recordDueBackups();
+      expect(others).toEqual([]);
+      expect(due).toMatchObject({ kind: 'image', cause: 'restore', dueAt: '2026-03-01T00:01:00.000Z', notBefore: '2026-03-01T00:01:00.000Z', missedBefore: 0 });
+      expect(await catalog.recordDueBackups()).toEqual([]);
+      await catalog.finishRun(runId, { state: 'succeeded', error: null });
+      const accepted = await catalog.startNextDueBackup();
+      expect(await catalog.getRun(accepted?.runId ?? '')).toMatchObject({
+        kind: 'backup-image',
+        reason: 'policy "daily", restored and live since 2026-03-01T00:01:00.000Z',
+      });
+      const { lineageId } = await catalog.getServer('db01');
+      await catalog.recordRecoveryPoint(manifestOf({ ...server, lineageId }, 1), 'main');
+      expect(await catalog.recordDueBackups()).toEqual([]);
     });
 
     it('are listed page by page', async () => {

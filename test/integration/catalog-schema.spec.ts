@@ -318,7 +318,7 @@ describe('migrations', () => {
     ['half a hold', `UPDATE recovery_point SET hold_reason = 'evidence' WHERE id = 'rp_1'`, 'recovery_point_hold_check'],
     [
       'a due backup that has begun without a run',
-      `INSERT INTO due_backup VALUES ('due_1', 'srv_1', 'image', 'daily', now(), now(), 'started', null, 0, null)`,
+      `INSERT INTO due_backup VALUES ('due_1', 'srv_1', 'image', 'daily', 'schedule', now(), now(), 'started', null, 0, null)`,
       'due_backup_state_check',
     ],
     ['an unknown decision', `INSERT INTO run_decision VALUES ('run_restore', 'go-home', 'alice', '', now())`, 'run_decision_kind_check'],

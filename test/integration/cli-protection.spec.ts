@@ -131,6 +131,6 @@ describe('modosu, protection', () => {
     await api.applyEstate(estate());
     const { code, stdout } = await cli(api, ['due-backup', 'list', '--state', 'waiting']);
     expect(code).toBe(0);
-    expect(stdout).toBe('SERVER  KIND  POLICY  DUE  NOT BEFORE  STATE  MISSED  RUN  WAITS FOR\n');
+    expect(stdout).toBe('SERVER  KIND  POLICY  CAUSE  DUE  NOT BEFORE  STATE  MISSED  RUN  WAITS FOR\n');
   });
 });

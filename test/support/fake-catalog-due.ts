@@ -14,6 +14,8 @@ export interface DueSurroundings {
   now(): Date;
   servers(): readonly ServerRecord[];
   policySince(serverId: string): Date | null;
+  /** When it went live with disks of which there is no usable image. */
+  restoredAt(server: ServerRecord): Date | null;
   policies(): ReadonlyMap<string, PolicyRow>;
   hypervisors(): readonly HypervisorDeclaration[];
   repositories(): readonly RepositoryDeclaration[];
@@ -97,7 +99,7 @@ export class FakeDueBackups {
         const times = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind).map(({ dueAt }) => dueAt.getTime());
         return times.length === 0 ? null : new Date(Math.max(...times));
       };
-      return [scheduledServer(server, this.around.policySince(server.id), policy, newest)];
+      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server))];
     });
   }
 

@@ -129,6 +129,11 @@ export class FakeWayBacks implements Methods {
   listWayBacks: Catalog['listWayBacks'] = async ({ serverId, state }) =>
     this.find((row) => (serverId ?? row.serverId) === row.serverId && (state ?? row.state) === row.state);
 
+  /** When the server went live with the disks of this line; null: it did not, or no restore has put them in place. */
+  wentLiveAt(serverId: string, lineageId: string): Date | null {
+    return [...this.rows.values()].find((row) => row.serverId === serverId && row.lineageAfter === lineageId && row.data == null)?.wentLiveAt ?? null;
+  }
+
   listExpiredWayBacks: Catalog['listExpiredWayBacks'] = async (at) =>
     this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
 

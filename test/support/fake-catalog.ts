@@ -82,6 +82,10 @@ export class FakeCatalog implements Catalog {
       now,
       servers: () => this.serverList(),
       policySince: (serverId) => this.policySince.get(serverId) ?? null,
+      restoredAt: ({ id, lineageId }) => {
+        const isImaged = this.pointsOf(id).some((point) => point.kind === 'image' && point.state === 'usable' && point.lineageId === lineageId);
+        return isImaged ? null : this.wayBacks.wentLiveAt(id, lineageId);
+      },
       policies: () => this.policies,
       hypervisors: () => this.inventory().hypervisors,
       repositories: () => this.inventory().repositories,

@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm';
-import type { DueBackupState } from '../../contracts/due-backup';
+import type { DueBackupState, DueCause } from '../../contracts/due-backup';
 import type { Policy } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 import { instant, integer, json, nullable, primary, text } from './columns';
@@ -29,6 +29,7 @@ export interface DueBackupRow {
   readonly serverId: string;
   readonly kind: RecoveryPointKind;
   readonly policy: string;
+  readonly cause: DueCause;
   readonly dueAt: Date;
   readonly notBefore: Date;
   readonly state: DueBackupState;
@@ -44,6 +45,7 @@ export const DueBackupEntity = new EntitySchema<DueBackupRow>({
     serverId: text({ name: 'server_id' }),
     kind: text(),
     policy: text(),
+    cause: text(),
     dueAt: instant({ name: 'due_at' }),
     notBefore: instant({ name: 'not_before' }),
     state: text(),
@@ -58,6 +60,7 @@ export const DueBackupEntity = new EntitySchema<DueBackupRow>({
   ],
   checks: [
     { name: 'due_backup_kind_check', expression: `kind IN ('image', 'data')` },
+    { name: 'due_backup_cause_check', expression: `cause IN ('schedule', 'restore')` },
     { name: 'due_backup_state_check', expression: `state IN ('waiting', 'started', 'superseded', 'withdrawn') AND (state = 'started') = (run_id IS NOT NULL)` },
   ],
   foreignKeys: [

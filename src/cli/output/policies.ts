@@ -58,11 +58,12 @@ export function scheduleText(schedule: Schedule): string {
 
 export const dueBackupTable = (due: readonly DueBackupView[]): string =>
   table(
-    ['SERVER', 'KIND', 'POLICY', 'DUE', 'NOT BEFORE', 'STATE', 'MISSED', 'RUN', 'WAITS FOR'],
-    due.map(({ serverName, kind, policy, dueAt, notBefore, state, missedBefore, runId, waitsFor }) => [
+    ['SERVER', 'KIND', 'POLICY', 'CAUSE', 'DUE', 'NOT BEFORE', 'STATE', 'MISSED', 'RUN', 'WAITS FOR'],
+    due.map(({ serverName, kind, policy, cause, dueAt, notBefore, state, missedBefore, runId, waitsFor }) => [
       serverName,
       kind,
       policy,
+      cause,
       utc(dueAt),
       utc(notBefore),
       state,

@@ -14,7 +14,10 @@ export const dueBackupSchema = z
     serverName: z.string(),
     kind: recoveryPointKind,
     policy: z.string(),
-    dueAt: timestamp.meta({ description: 'What the schedule says.' }),
+    cause: z
+      .enum(['schedule', 'restore'])
+      .meta({ description: 'restore: the server is live with disks that a restore has put in place, and there is no image of them.' }),
+    dueAt: timestamp.meta({ description: 'What the schedule says, or when the server went live.' }),
     notBefore: timestamp.meta({ description: "With the server's part of the policy's jitter." }),
     state: dueBackupState,
     waitsFor: z.string().nullable().meta({ description: 'Why it has not begun; null: its time has not come, or it has begun.' }),

@@ -6,8 +6,8 @@ const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
 
 /**
- * Names the periods a moment lies in, such as `2026-11-27` or `2026-W48`. The clocks of a zone change on a quarter of an hour, so that what a quarter was
- * asked for once holds for all of it. An hour that the clocks show twice counts once.
+ * Names the periods a moment lies in, such as `2026-11-27` or `2026-W48`. An hour that the clocks show twice has one name. Time zones are slow to ask: a day
+ * (of UTC) that ends with the clocks it began with is asked once; of another day each quarter of an hour, because the clocks change on one.
  */
 export class Periods {
   private readonly offsets = new Map<number, number>();
@@ -27,7 +27,7 @@ export class Periods {
     });
   }
 
-  /** Names of all periods of a moment. They sort as they follow one another. */
+  /** Names of all periods of a moment. Those of days, weeks, months and years sort as they follow one another; hours mostly, there are clocks that go back by two. */
   of(moment: Date): Readonly<Record<Period, string>> {
     const local = new Date(moment.getTime() + this.offset(moment.getTime()));
     const text = local.toISOString();
@@ -36,17 +36,21 @@ export class Periods {
 
   /** What the clocks are ahead of UTC, in milliseconds. */
   private offset(atMs: number): number {
-    const quarter = Math.floor(atMs / QUARTER_MS);
-    const known = this.offsets.get(quarter);
+    const day = Math.floor(atMs / DAY_MS) * DAY_MS;
+    const morning = this.asked(day);
+    return morning === this.asked(day + DAY_MS) ? morning : this.asked(Math.floor(atMs / QUARTER_MS) * QUARTER_MS);
+  }
+
+  private asked(start: number): number {
+    const known = this.offsets.get(start);
     if (known !== undefined) return known;
-    const start = quarter * QUARTER_MS;
     const [month = 1, day = 1, year = 1970, hour = 0, minute = 0, second = 0] = this.format
       .format(start)
       .split(/\D+/)
       .filter((part) => part !== '')
       .map(Number);
     const offset = Date.UTC(year, month - 1, day, hour, minute, second) - start;
-    this.offsets.set(quarter, offset);
+    this.offsets.set(start, offset);
     return offset;
   }
 }

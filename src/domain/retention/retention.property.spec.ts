@@ -63,7 +63,7 @@ function historyOf(seed: number): History {
   const context: RetentionContext = {
     now,
     timeZone: dice.one(ZONES),
-    rules: { image: rulesOf(dice, hasFuture), data: rulesOf(dice, hasFuture) },
+    rules: { image: rulesOf(dice), data: rulesOf(dice) },
     clockTrusted: !dice.chance(0.05),
     decommissioned: dice.chance(0.15),
   };
@@ -77,15 +77,13 @@ function pointsOf(dice: Dice, kind: RecoveryPointKind, dataSet: string | null, n
   let at = now.getTime() - dice.upTo(1) * dice.upTo(3_000 * 24) * HOUR + (hasFuture ? dice.upTo(400 * 24) * HOUR : dice.upTo(SKEW));
   return Array.from({ length: count }, (_, index) => {
     at -= dice.one([0, 10 * MINUTE, HOUR, 5 * HOUR, DAY, 7 * DAY, 30 * DAY, 200 * DAY]) * dice.one([1, 1, dice.part()]);
-    const isAhead = at > now.getTime() + SKEW;
     return {
       id: `${name}-${index}`,
       kind,
       dataSet,
       pointInTime: new Date(Math.floor(at)),
       usable: !dice.chance(0.15),
-      // Not yet: one dated into the future is taken for the newest proven one.
-      verifiedAt: dice.chance(0.2) && !isAhead ? now : null,
+      verifiedAt: dice.chance(0.2) ? now : null,
       parentId: kind === 'image' ? parentOf(dice, index, count) : null,
       isSafety: kind === 'data' && dice.chance(0.08),
       hold: dice.chance(0.03) ? { reason: 'audit' } : null,
@@ -100,11 +98,10 @@ function parentOf(dice: Dice, index: number, count: number): string | null {
   return dice.chance(0.85) ? `image-${index + 1}` : `image-${dice.upTo(count)}`;
 }
 
-function rulesOf(dice: Dice, hasFuture: boolean): RetentionRules | null {
+function rulesOf(dice: Dice): RetentionRules | null {
   if (dice.chance(0.15)) return null;
   const some = Object.fromEntries(RULES.map((rule) => [rule, dice.chance(0.3) ? 1 + dice.upTo(rule === 'withinDays' ? 60 : 4) : 0]));
-  // Not yet: with all of them off, one dated into the future is taken for the newest.
-  return { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0, ...some, ...(hasFuture && { [dice.one(RULES)]: 1 }) };
+  return { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0, ...some };
 }
 
 function deepFreeze<T>(value: T): T {
@@ -199,7 +196,7 @@ function expectedToStay(points: readonly RetentionPoint[], context: RetentionCon
         expectedRules(point, points, context).length > 0,
     ),
   );
-  for (const point of stays) if (point.kind === 'data' && point.usable) stays.add(imageUnder(point, points) ?? point);
+  for (const point of stays) if (point.kind === 'data') stays.add(imageUnder(point, points) ?? point);
   for (const point of stays) stays.add(points.find(({ id }) => id === point.parentId) ?? point);
   return new Set([...stays].map(({ id }) => id));
 }
@@ -207,11 +204,8 @@ function expectedToStay(points: readonly RetentionPoint[], context: RetentionCon
 const imageUnder = (point: RetentionPoint, points: readonly RetentionPoint[]): RetentionPoint | undefined =>
   newestOf(points.filter(({ kind, usable, pointInTime }) => kind === 'image' && usable && pointInTime.getTime() <= point.pointInTime.getTime()));
 
-/** Which of several that build on one is named as the reason for it may depend on their order: nothing else. */
 const comparable = (verdicts: readonly RetentionVerdict[]): unknown[] =>
-  verdicts
-    .map(({ reasons, ...rest }) => ({ ...rest, reasons: reasons.map((reason) => (reason.rule === 'parent' ? 'parent' : reason)) }))
-    .sort((a, b) => (a.recoveryPointId < b.recoveryPointId ? -1 : 1));
+  [...verdicts].sort((a, b) => (a.recoveryPointId < b.recoveryPointId ? -1 : 1));
 
 /** What cannot be compared over time: dated into the future, or saved for thirty days. */
 const settled = ({ points, context }: History): RetentionPoint[] => points.filter((point) => !point.isSafety && !isAhead(point, context));
@@ -296,7 +290,7 @@ describe('retention, for every history', () => {
     forEveryHistory(({ points, context }) => {
       const kept = keptOf(points, context);
       return points
-        .filter(({ id, kind, usable }) => kind === 'data' && usable && kept.has(id))
+        .filter(({ id, kind }) => kind === 'data' && kept.has(id))
         .map((point) => imageUnder(point, points))
         .filter((image) => image !== undefined && !kept.has(image.id));
     });
@@ -347,9 +341,7 @@ describe('retention, for every history', () => {
   it('takes nothing more when the clock is a year ahead or behind', () => {
     forEveryHistory((history) => {
       const points = settled(history);
-      // Not yet: damaged ones that stay by days go while everything else of their group is dated into the future.
-      const usable = new Set(points.filter((point) => point.usable).map(({ id }) => id));
-      const kept = [...keptOf(points, history.context)].filter((id) => usable.has(id));
+      const kept = keptOf(points, history.context);
       return [365, -365].flatMap((days) => lost(kept, keptOf(points, { ...history.context, now: new Date(history.context.now.getTime() + days * DAY) })));
     });
   });

@@ -51,6 +51,33 @@ const why = (id: string, verdicts: readonly RetentionVerdict[]): string[] =>
 const rulesFor = (id: string, verdicts: readonly RetentionVerdict[]): string[] => why(id, verdicts).map((text) => text.replace(/:.*/, ''));
 
 describe('retention', () => {
+  it('takes none from the future for the newest, nor for the newest proven one', () => {
+    const points = [image('2026-11-01T02:00Z', verified), image('2026-11-27T02:00Z'), image('2027-11-27T02:00Z', verified)];
+    expect(kept(judge(points, images({ last: 1 })))).toEqual(['2026-11-01T02:00Z', '2026-11-27T02:00Z', '2027-11-27T02:00Z']);
+    expect(keptBy('newest', judge(points, images({})))).toEqual(['2026-11-27T02:00Z']);
+  });
+
+  it('keeps what is damaged and within days of the newest also when the clock has gone back behind all of them', () => {
+    const points = [image('2027-09-08T02:00Z', damaged), image('2027-10-23T02:00Z')];
+    const judged = (now: string) => kept(judge(points, { ...images({ withinDays: 54 }), now: new Date(now) }));
+    expect(judged('2028-09-13T00:00Z')).toHaveLength(2);
+    expect(judged('2027-09-14T00:00Z')).toHaveLength(2);
+  });
+
+  it('counts an hour once where the clocks show two hours again, one after the other', () => {
+    const points = ['2026-10-24T22:10Z', '2026-10-24T23:10Z', '2026-10-25T00:10Z', '2026-10-25T01:10Z', '2026-10-25T02:10Z'].map((when) => image(when));
+    expect(keptBy('hourly', judge(points, { ...images({ hourly: 3 }), timeZone: 'Antarctica/Troll' }))).toEqual([
+      '2026-10-24T22:10Z',
+      '2026-10-25T01:10Z',
+      '2026-10-25T02:10Z',
+    ]);
+  });
+
+  it('keeps an image also under data that is damaged and held: somebody may want to see what is left of it', () => {
+    const points = [image('2026-11-01T00:00Z'), image('2026-11-25T00:00Z'), data('shop', '2026-11-02T00:00Z', { ...damaged, hold: { reason: 'evidence' } })];
+    expect(keptBy('under-data', judge(points))).toEqual(['2026-11-01T00:00Z']);
+  });
+
   it('judges every recovery point, in the order given', () => {
     const points = [image('2026-11-25T02:00Z'), image('2026-11-27T02:00Z'), image('2026-11-26T02:00Z')];
     expect(judge(points, images({ last: 1 }))).toEqual([

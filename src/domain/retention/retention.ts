@@ -52,13 +52,16 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
   const keep = (id: string, reason: ReasonToKeep): void => void reasons.get(id)?.push(reason);
   const periods = new Periods(context.timeZone);
 
+  const ordered = [...points].sort(newestFirst);
   for (const point of points) keepByItself(point, context, keep);
-  for (const group of groupsOf(points)) {
+  for (const group of groupsOf(ordered)) {
     keepByRules(group, context, periods, keep);
-    if (!context.decommissioned) keepTheLast(group, keep);
+    if (!context.decommissioned) keepTheLast(group.filter((point) => !isFuture(point, context.now)), keep);
   }
-  keepImagesUnderData(points, reasons, keep);
-  keepParents(points, reasons, keep);
+  const parents = new Set<string>();
+  keepParents(ordered, reasons, parents, keep);
+  keepImagesUnderData(ordered, reasons, keep);
+  keepParents(ordered, reasons, parents, keep);
 
   return points.map(({ id }) => {
     const why = reasons.get(id) ?? [];
@@ -68,6 +71,9 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
 
 type Keep = (id: string, reason: ReasonToKeep) => void;
 
+/** Such a one would move "the newest", and take the place of a real one: it stays, and counts for nothing. */
+const isFuture = ({ pointInTime }: RetentionPoint, now: Date): boolean => pointInTime.getTime() > now.getTime() + SKEW_MS;
+
 /** What holds whatever the others are. */
 function keepByItself(point: RetentionPoint, { now, rules, clockTrusted }: RetentionContext, keep: Keep): void {
   const { id, kind, pointInTime, hold, inUseBy, isSafety } = point;
@@ -76,11 +82,11 @@ function keepByItself(point: RetentionPoint, { now, rules, clockTrusted }: Reten
   if (rules[kind] === null) keep(id, { rule: 'no-policy', detail: 'no policy says how long' });
   if (!clockTrusted) keep(id, { rule: 'clock', detail: 'the time of day may be wrong' });
   const ageMs = now.getTime() - pointInTime.getTime();
-  if (ageMs < -SKEW_MS) keep(id, { rule: 'clock', detail: 'it lies in the future' });
+  if (isFuture(point, now)) keep(id, { rule: 'clock', detail: 'it lies in the future' });
   if (isSafety && ageMs <= SAFETY_DAYS * DAY_MS) keep(id, { rule: 'safety', detail: `saved before a restore, for ${SAFETY_DAYS} days` });
 }
 
-/** Images, and each data set, newest first; without what was only saved for safety. */
+/** Images, and each data set, in the order given; without what was only saved for safety. */
 function groupsOf(points: readonly RetentionPoint[]): readonly (readonly RetentionPoint[])[] {
   const groups = new Map<string, RetentionPoint[]>();
   for (const point of points) {
@@ -90,7 +96,7 @@ function groupsOf(points: readonly RetentionPoint[]): readonly (readonly Retenti
     if (group === undefined) groups.set(key, [point]);
     else group.push(point);
   }
-  return [...groups.values()].map((group) => group.sort(newestFirst));
+  return [...groups.values()];
 }
 
 const newestFirst = (a: RetentionPoint, b: RetentionPoint): number => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1);
@@ -98,16 +104,15 @@ const newestFirst = (a: RetentionPoint, b: RetentionPoint): number => b.pointInT
 function keepByRules(group: readonly RetentionPoint[], { now, rules }: RetentionContext, periods: Periods, keep: Keep): void {
   const rule = rules[group[0]?.kind ?? 'image'];
   if (rule === null) return;
-  // One from the future would move "the newest", and take the place of a real one.
-  const past = group.filter(({ pointInTime }) => pointInTime.getTime() <= now.getTime() + SKEW_MS);
+  const past = group.filter((point) => !isFuture(point, now));
   const counted = past.filter(({ usable }) => usable);
   counted.slice(0, rule.last).forEach(({ id }, index) => keep(id, { rule: 'last', detail: `${index + 1} of ${rule.last}` }));
-  keepWithin(past, counted, rule.withinDays, keep);
+  // All usable ones may lie in the future of a clock that went back: then nothing is older than before.
+  keepWithin(past, counted[0] ?? group.find(({ usable }) => usable), rule.withinDays, keep);
   keepOneOfEach(counted, rule, periods, keep);
 }
 
-function keepWithin(past: readonly RetentionPoint[], counted: readonly RetentionPoint[], days: number, keep: Keep): void {
-  const newest = counted[0];
+function keepWithin(past: readonly RetentionPoint[], newest: RetentionPoint | undefined, days: number, keep: Keep): void {
   if (days === 0 || newest === undefined) return;
   const since = newest.pointInTime.getTime() - days * DAY_MS;
   // Also the damaged ones: somebody may want to see what is left in them.
@@ -117,16 +122,16 @@ function keepWithin(past: readonly RetentionPoint[], counted: readonly Retention
 /** The newest of each period stands for it. */
 function keepOneOfEach(counted: readonly RetentionPoint[], rule: RetentionRules, periods: Periods, keep: Keep): void {
   const wanted = PERIODS.filter((period) => rule[period] > 0);
-  const left = new Map(wanted.map((period) => [period, { taken: 0, before: '' }]));
+  // By name, not one after the other: there are zones whose clocks show two hours again, one after the other.
+  const left = new Map(wanted.map((period) => [period, new Set<string>()]));
   for (const { id, pointInTime } of counted) {
     if (left.size === 0) return;
     const names = periods.of(pointInTime);
-    for (const [period, state] of left) {
-      if (names[period] === state.before) continue;
-      state.before = names[period];
-      state.taken += 1;
-      keep(id, { rule: period, detail: `${names[period]}, ${state.taken} of ${rule[period]}` });
-      if (state.taken === rule[period]) left.delete(period);
+    for (const [period, taken] of left) {
+      if (taken.has(names[period])) continue;
+      taken.add(names[period]);
+      keep(id, { rule: period, detail: `${names[period]}, ${taken.size} of ${rule[period]}` });
+      if (taken.size === rule[period]) left.delete(period);
     }
   }
 }
@@ -139,10 +144,10 @@ function keepTheLast(group: readonly RetentionPoint[], keep: Keep): void {
   if (verified !== undefined) keep(verified.id, { rule: 'last-verified', detail: 'the newest that is proven' });
 }
 
-/** Data goes into a server that is there: for each that stays, the newest usable image from before it stays, too. */
+/** Data goes into a server that is there: for each that stays, the newest usable image from before it stays, too. Newest first. */
 function keepImagesUnderData(points: readonly RetentionPoint[], reasons: ReadonlyMap<string, readonly ReasonToKeep[]>, keep: Keep): void {
-  const images = points.filter(({ kind, usable }) => kind === 'image' && usable).sort(newestFirst);
-  const data = points.filter(({ id, kind, usable }) => kind === 'data' && usable && (reasons.get(id)?.length ?? 0) > 0).sort(newestFirst);
+  const images = points.filter(({ kind, usable }) => kind === 'image' && usable);
+  const data = points.filter(({ id, kind }) => kind === 'data' && (reasons.get(id)?.length ?? 0) > 0);
   const under = new Map<string, { id: string; count: number }>();
   let next = 0;
   for (const point of data) {
@@ -161,10 +166,9 @@ function keepImagesUnderData(points: readonly RetentionPoint[], reasons: Readonl
   }
 }
 
-/** An incremental is nothing without the one it builds on, and that one without its own. */
-function keepParents(points: readonly RetentionPoint[], reasons: ReadonlyMap<string, readonly ReasonToKeep[]>, keep: Keep): void {
+/** An incremental is nothing without the one it builds on, and that one without its own. `told`: of whom that was said before. Newest first. */
+function keepParents(points: readonly RetentionPoint[], reasons: ReadonlyMap<string, readonly ReasonToKeep[]>, told: Set<string>, keep: Keep): void {
   const byId = new Map(points.map((point) => [point.id, point]));
-  const told = new Set<string>();
   for (const point of points) {
     if ((reasons.get(point.id)?.length ?? 0) === 0) continue;
     for (let child = point, parent = parentOf(child, byId); parent !== undefined && !told.has(parent.id); child = parent, parent = parentOf(child, byId)) {

@@ -22,6 +22,7 @@ const server = (changes: Partial<ScheduledServer> = {}): ScheduledServer => ({
   policy: POLICY,
   hasDataSets: true,
   since: { image: at('2026-11-27T00:00:00Z'), data: at('2026-11-27T00:00:00Z') },
+  restoredAt: null,
   ...changes,
 });
 
@@ -32,7 +33,15 @@ describe('dueBackups', () => {
 
   it('asks for each kind when its time has come', () => {
     expect(dueBackups([server()], at('2026-11-27T02:30:00Z'))).toEqual([
-      { serverId: 'srv_1', kind: 'data', policy: 'daily', dueAt: at('2026-11-27T02:30:00Z'), notBefore: at('2026-11-27T02:30:00Z'), missedBefore: 0 },
+      {
+        serverId: 'srv_1',
+        kind: 'data',
+        policy: 'daily',
+        cause: 'schedule',
+        dueAt: at('2026-11-27T02:30:00Z'),
+        notBefore: at('2026-11-27T02:30:00Z'),
+        missedBefore: 0,
+      },
     ]);
     expect(dueBackups([server()], at('2026-11-29T01:00:00Z')).map(({ kind }) => kind)).toEqual(['image', 'data']);
   });
@@ -52,6 +61,33 @@ describe('dueBackups', () => {
 
   it('asks for nothing while the clock is behind what was asked for', () => {
     expect(dueBackups([server({ since: { image: at('2027-11-27T00:00:00Z'), data: at('2027-11-27T00:00:00Z') } })], at('2026-11-27T12:00:00Z'))).toEqual([]);
+  });
+
+  describe('of a server that a restore has brought back', () => {
+    const restoredAt = at('2026-11-28T10:00:00Z');
+    const images = (changes: Partial<ScheduledServer>, now: string) => dueBackups([server({ restoredAt, hasDataSets: false, ...changes })], at(now));
+
+    it('is an image as soon as it is live, once', () => {
+      expect(images({}, '2026-11-28T10:00:01Z')).toEqual([
+        { serverId: 'srv_1', kind: 'image', policy: 'daily', cause: 'restore', dueAt: restoredAt, notBefore: restoredAt, missedBefore: 0 },
+      ]);
+      expect(images({}, '2026-11-28T09:59:59Z')).toEqual([]);
+      expect(images({ since: { image: restoredAt, data: null } }, '2026-11-28T10:00:01Z')).toEqual([]);
+    });
+
+    it('is the one of the schedule where that was due later', () => {
+      expect(images({}, '2026-11-29T01:00:00Z')).toMatchObject([{ cause: 'schedule', dueAt: at('2026-11-29T01:00:00Z') }]);
+    });
+
+    it('is none where the policy takes no images', () => {
+      expect(images({ policy: { ...POLICY, image: null } }, '2026-11-28T10:00:01Z')).toEqual([]);
+    });
+
+    it('does not wait for the jitter', () => {
+      const { image } = POLICY;
+      const policy: Policy = { ...POLICY, image: image === null ? null : { ...image, jitterMinutes: 600 } };
+      expect(images({ policy }, '2026-11-28T10:00:01Z')[0]?.notBefore).toEqual(restoredAt);
+    });
   });
 
   it('spreads servers over the jitter, each always alike', () => {
