@@ -204,8 +204,7 @@ function expectedToStay(points: readonly RetentionPoint[], context: RetentionCon
 const imageUnder = (point: RetentionPoint, points: readonly RetentionPoint[]): RetentionPoint | undefined =>
   newestOf(points.filter(({ kind, usable, pointInTime }) => kind === 'image' && usable && pointInTime.getTime() <= point.pointInTime.getTime()));
 
-const comparable = (verdicts: readonly RetentionVerdict[]): unknown[] =>
-  [...verdicts].sort((a, b) => (a.recoveryPointId < b.recoveryPointId ? -1 : 1));
+const comparable = (verdicts: readonly RetentionVerdict[]): unknown[] => [...verdicts].sort((a, b) => (a.recoveryPointId < b.recoveryPointId ? -1 : 1));
 
 /** What cannot be compared over time: dated into the future, or saved for thirty days. */
 const settled = ({ points, context }: History): RetentionPoint[] => points.filter((point) => !point.isSafety && !isAhead(point, context));

@@ -56,7 +56,11 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
   for (const point of points) keepByItself(point, context, keep);
   for (const group of groupsOf(ordered)) {
     keepByRules(group, context, periods, keep);
-    if (!context.decommissioned) keepTheLast(group.filter((point) => !isFuture(point, context.now)), keep);
+    if (!context.decommissioned)
+      keepTheLast(
+        group.filter((point) => !isFuture(point, context.now)),
+        keep,
+      );
   }
   const parents = new Set<string>();
   keepParents(ordered, reasons, parents, keep);
