@@ -1,7 +1,6 @@
 import { storableText } from '../audit/storable';
 import type { Protection } from '../contracts/protection';
-import type { Policy, RetentionRules } from '../contracts/policy';
-import { describeSchedule } from '../domain/schedules/schedule';
+import { describeRetention, describeSchedule, type Policy } from '../contracts/policy';
 import { canonicalJson } from '../domain/canonical-json';
 
 /** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
@@ -38,18 +37,12 @@ export const policyField = (policy: string | null): Field => declared('policy', 
 
 export const policyFields = ({ timeZone, image, data, rtoMinutes }: Policy): readonly Field[] => [
   ...placeFields({ timeZone }),
-  declared('image', image, image === null ? '' : `${describeSchedule(image.schedule)}, ${image.mode}, ${keptText(image.retention)}`),
-  declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}, ${keptText(data.retention)}`),
+  declared('image', image, image === null ? '' : `${describeSchedule(image.schedule)}, ${image.mode}, keeps ${describeRetention(image.retention)}`),
+  declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}, keeps ${describeRetention(data.retention)}`),
   declared('imageRpoHours', image?.rpoHours ?? null, image?.rpoHours == null ? '' : String(image.rpoHours)),
   declared('dataRpoHours', data?.rpoHours ?? null, data?.rpoHours == null ? '' : String(data.rpoHours)),
   declared('rtoMinutes', rtoMinutes, rtoMinutes === null ? '' : String(rtoMinutes)),
 ];
-
-const keptText = (rules: RetentionRules): string =>
-  `keeps ${Object.entries(rules)
-    .filter(([, count]) => count > 0)
-    .map(([rule, count]) => `${rule} ${count}`)
-    .join(', ')}`;
 
 export const createdLines = (fields: readonly Field[]): readonly string[] =>
   fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);

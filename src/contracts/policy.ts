@@ -1,4 +1,3 @@
-import type { RecoveryPointKind } from './recovery-point';
 import type { BackupMode } from './workflows';
 
 /** What is promised for servers: when they are backed up, how long recovery points are kept, how old the newest one may be. Declared in the estate. */
@@ -60,4 +59,16 @@ export interface Policy {
   readonly rtoMinutes: number | null;
 }
 
-export const policyOf = (policy: Policy, kind: RecoveryPointKind): ImagePolicy | DataPolicy | null => policy[kind];
+/** For people, as they say it: `every sunday at 01:00`. */
+export function describeSchedule(schedule: Schedule): string {
+  if ('cron' in schedule) return `cron ${schedule.cron}`;
+  if (schedule.every === 'day') return `every day at ${schedule.at}`;
+  return `every ${schedule.every === 'week' ? '' : 'month on day '}${schedule.on.join(', ')} at ${schedule.at}`;
+}
+
+/** For people: `last 2, weekly 4, all within 7 days`. */
+export const describeRetention = (rules: RetentionRules): string =>
+  Object.entries(rules)
+    .filter(([, count]) => count > 0)
+    .map(([rule, count]) => (rule === 'withinDays' ? `all within ${count} days` : `${rule} ${count}`))
+    .join(', ');

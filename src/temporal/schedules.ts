@@ -1,9 +1,9 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleOptions, type ScheduleUpdateOptions } from '@temporalio/client';
 import { CONTROL_TASK_QUEUE } from '../contracts/ids';
-import type { Policy } from '../contracts/policy';
+import { describeSchedule, type Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { WORKFLOW_BACKUPS_DUE } from '../contracts/workflows';
-import { cronOf, describeSchedule } from '../domain/schedules/schedule';
+import { cronOf } from '../domain/schedules/schedule';
 import { sha256Of } from '../system/sha256';
 import type { TemporalClient } from './client';
 

@@ -44,7 +44,7 @@ describe('modosu, protection', () => {
     const { code, stdout } = await apply(ESTATE_FILE);
     expect(code).toBe(0);
     expect(stdout).toContain('create  policy     daily\n          timeZone: Europe/Berlin\n          image: every sunday at 01:00, online, keeps last 1\n');
-    expect(stdout).toContain('          data: cron 30 2 * * *, keeps daily 7, withinDays 3\n');
+    expect(stdout).toContain('          data: cron 30 2 * * *, keeps daily 7, all within 3 days\n');
     expect(stdout).toContain('          policy: daily\n');
   });
 

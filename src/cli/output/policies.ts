@@ -1,6 +1,6 @@
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { DueBackupView } from '../../contracts/due-backup';
-import type { DataPolicy, ImagePolicy, RetentionRules, Schedule } from '../../contracts/policy';
+import { describeRetention, describeSchedule, type DataPolicy, type ImagePolicy } from '../../contracts/policy';
 import { fields, plain, table, utc } from './text';
 
 export const policyTable = (policies: readonly PolicyView[]): string =>
@@ -8,8 +8,8 @@ export const policyTable = (policies: readonly PolicyView[]): string =>
     ['NAME', 'IMAGES', 'DATA', 'TIME ZONE', 'SERVERS', 'NEXT IMAGE', 'NEXT DATA'],
     policies.map(({ name, image, data, timeZone, servers, nextImages, nextData }) => [
       name,
-      image === null ? '-' : scheduleText(image.schedule),
-      data === null ? '-' : scheduleText(data.schedule),
+      image === null ? '-' : describeSchedule(image.schedule),
+      data === null ? '-' : describeSchedule(data.schedule),
       timeZone,
       String(servers.length),
       utc(nextImages[0] ?? null),
@@ -38,23 +38,10 @@ export function policyText(policy: PolicyView): string {
 }
 
 const kindText = ({ schedule, jitterMinutes, rpoHours, retention }: ImagePolicy | DataPolicy, words: readonly string[]): readonly string[] => [
-  [scheduleText(schedule), ...(jitterMinutes === 0 ? [] : [`spread over ${jitterMinutes} min`]), ...words].join(', '),
+  [describeSchedule(schedule), ...(jitterMinutes === 0 ? [] : [`spread over ${jitterMinutes} min`]), ...words].join(', '),
   rpoHours === null ? 'no RPO' : `RPO ${rpoHours} h`,
-  `keeps ${retentionRules(retention)}`,
+  `keeps ${describeRetention(retention)}`,
 ];
-
-const retentionRules = (rules: RetentionRules): string =>
-  Object.entries(rules)
-    .filter(([, count]) => count > 0)
-    .map(([rule, count]) => (rule === 'withinDays' ? `all within ${count} days` : `${rule} ${count}`))
-    .join(', ');
-
-/** As people say it. */
-export function scheduleText(schedule: Schedule): string {
-  if ('cron' in schedule) return `cron ${schedule.cron}`;
-  if (schedule.every === 'day') return `every day at ${schedule.at}`;
-  return `every ${schedule.every === 'week' ? '' : 'month on day '}${schedule.on.join(', ')} at ${schedule.at}`;
-}
 
 export const dueBackupTable = (due: readonly DueBackupView[]): string =>
   table(

@@ -1,6 +1,6 @@
 import { isModosuError } from '../../contracts/errors';
 import type { Schedule } from '../../contracts/policy';
-import { countDue, cronOf, describeSchedule, longestGapMs, newestDue, nextDue, requirePossible } from './schedule';
+import { countDue, cronOf, longestGapMs, newestDue, nextDue, requirePossible } from './schedule';
 
 const at = (text: string): Date => new Date(text);
 const BERLIN = 'Europe/Berlin';
@@ -15,15 +15,6 @@ describe('cronOf', () => {
     [{ every: 'week', on: ['wednesday', 'sunday'], at: '23:05' }, '5 23 * * 0,3'],
     [{ every: 'month', on: [15, 1], at: '00:00' }, '0 0 1,15 * *'],
   ])('turns %j into cron', (schedule, expected) => expect(cronOf(schedule)).toBe(expected));
-});
-
-describe('describeSchedule', () => {
-  it.each<[Schedule, string]>([
-    [cron('5 4 * * *'), 'cron 5 4 * * *'],
-    [daily('02:30'), 'every day at 02:30'],
-    [{ every: 'week', on: ['sunday', 'monday'], at: '23:05' }, 'every sunday, monday at 23:05'],
-    [{ every: 'month', on: [1, 15], at: '00:00' }, 'every month on day 1, 15 at 00:00'],
-  ])('says %j in words', (schedule, expected) => expect(describeSchedule(schedule)).toBe(expected));
 });
 
 describe('when it is due', () => {

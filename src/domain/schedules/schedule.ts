@@ -18,14 +18,6 @@ export function cronOf(schedule: Schedule): string {
   return `${minute} ${hour} * * ${days.join(',')}`;
 }
 
-/** For people: `every day at 02:30`. */
-export function describeSchedule(schedule: Schedule): string {
-  if ('cron' in schedule) return `cron ${cronOf(schedule)}`;
-  if (schedule.every === 'day') return `every day at ${schedule.at}`;
-  if (schedule.every === 'week') return `every ${schedule.on.join(', ')} at ${schedule.at}`;
-  return `every month on day ${schedule.on.join(', ')} at ${schedule.at}`;
-}
-
 /** The next `count` moments after `after`; fewer when there are no more. */
 export const nextDue = (schedule: Schedule, timeZone: string, after: Date, count = 1): readonly Date[] =>
   parsed(cronOf(schedule), timeZone).nextRuns(count, after);
