@@ -4,6 +4,7 @@ import { DiskRoles1764050000000 } from './1764050000000-disk-roles';
 import { Data1764100000000 } from './1764100000000-data';
 import { GuestSsh1764200000000 } from './1764200000000-guest-ssh';
 import { Policies1764400000000 } from './1764400000000-policies';
+import { RepositoryRoom1764500000000 } from './1764500000000-repository-room';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   GuestSsh1764200000000,
   TokenRevocation1764300000000,
   Policies1764400000000,
+  RepositoryRoom1764500000000,
 ];

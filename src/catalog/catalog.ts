@@ -6,6 +6,7 @@ import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, Reco
 import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
+import type { RoomSample } from '../contracts/capacity';
 import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
 import type { RetentionPoint } from '../domain/retention/retention';
@@ -207,6 +208,10 @@ export interface Catalog {
   retentionPoints(serverId: string): Promise<readonly RetentionPoint[]>;
   /** What is there of every server, for judging whether it is protected as promised. */
   protectionFacts(): Promise<ProtectionFacts>;
+  /** What is free in a repository now. Kept once an hour, whoever measures; of one that is not declared nothing is kept. Not audited. */
+  recordRepositoryRoom(repository: string, freeBytes: number): Promise<void>;
+  /** What was measured in the last 61 days, by repository and time. */
+  repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
   /** After a failed verification. Idempotent; audited. */
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
 

@@ -6,6 +6,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   hypervisor: 'SELECT, INSERT, UPDATE',
   repository: 'SELECT, INSERT, UPDATE',
   policy: 'SELECT, INSERT, UPDATE, DELETE',
+  repository_room: 'SELECT, INSERT',
   due_backup: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',

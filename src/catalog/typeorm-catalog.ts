@@ -11,6 +11,7 @@ import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
 import { protectionStore } from './protection-store';
 import { recoveryPointStore } from './recovery-point-store';
+import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
 import { wayBackStore } from './way-back-store';
@@ -36,6 +37,7 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...dueBackupStore(database, now),
     ...recoveryPointStore(database, now),
     ...protectionStore(database),
+    ...roomStore(database, now),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),

@@ -1,3 +1,4 @@
+import type { RepositoryCapacity } from './capacity';
 import type { DueBackupView } from './due-backup';
 import type { RecoveryPointKind } from './recovery-point';
 import type { RunState } from './run';
@@ -86,5 +87,8 @@ export interface EstateStatus {
   /** Every server is protected as promised. */
   readonly isProtected: boolean;
   readonly breaches: number;
+  /** Backups that are due and have not begun. */
+  readonly dueWaiting: number;
   readonly servers: readonly ServerProtection[];
+  readonly repositories: readonly RepositoryCapacity[];
 }

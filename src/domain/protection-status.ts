@@ -16,13 +16,18 @@ export interface ProtectedServer {
   readonly dataSets: readonly string[];
 }
 
-export function judgeProtection(servers: readonly ProtectedServer[], policies: readonly Policy[], facts: ProtectionFacts, now: Date): EstateStatus {
+export function judgeProtection(
+  servers: readonly ProtectedServer[],
+  policies: readonly Policy[],
+  facts: ProtectionFacts,
+  now: Date,
+): Omit<EstateStatus, 'repositories'> {
   const byName = new Map(policies.map((policy) => [policy.name, policy]));
   const index = indexOf(facts);
   const nextOf = nextTimes(policies, now);
   const judged = servers.map((server) => judgeServer(server, byName.get(server.policy ?? '') ?? null, index, nextOf, now));
   const breaches = judged.reduce((sum, server) => sum + server.breaches.length, 0);
-  return { at: now.toISOString(), isProtected: breaches === 0, breaches, servers: judged };
+  return { at: now.toISOString(), isProtected: breaches === 0, breaches, dueWaiting: facts.waiting.length, servers: judged };
 }
 
 type Index = ReturnType<typeof indexOf>;

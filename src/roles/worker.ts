@@ -71,6 +71,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
           scheduleUntil(ending, {
             catalog,
             runs,
+            imageRepository: new Adapters(config).byName(catalog).imageRepository,
             syncSchedules: (policies) => syncSchedules(temporal, policies),
             log: log.child({ part: 'scheduler' }),
             nowMs: () => performance.now(),

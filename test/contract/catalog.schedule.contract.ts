@@ -115,6 +115,31 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
     });
   });
 
+  describe('room of repositories', () => {
+    const room = async (catalog: Catalog) =>
+      (await catalog.repositoryRoom()).map(({ repository, at, freeBytes }) => `${repository} ${at.toISOString().slice(5, 16)} ${freeBytes}`);
+
+    it('is kept once an hour, however often and by however many it is measured', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog);
+      await Promise.all([catalog.recordRepositoryRoom('main', 5_000_000_000_000), catalog.recordRepositoryRoom('main', 5_000_000_000_000)]);
+      advance(HOUR - 1);
+      await catalog.recordRepositoryRoom('main', 1);
+      advance(1);
+      await catalog.recordRepositoryRoom('main', 7);
+      expect(await room(catalog)).toEqual(['main 03-01T00:00 5000000000000', 'main 03-01T01:00 7']);
+    });
+
+    it('is nothing of a repository that is not declared, and of times that nobody looks at', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog);
+      await catalog.recordRepositoryRoom('second', 1);
+      await catalog.recordRepositoryRoom('main', 1);
+      advance(61 * DAY);
+      expect(await room(catalog)).toEqual([]);
+    });
+  });
+
   describe('due backups', () => {
     it('are written down when their time has come, once', async () => {
       const { catalog, advance } = subject();

@@ -33,6 +33,7 @@ import { generationTaken, noRecoveryPoint, publishedData, WORKER } from '../../s
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
+import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
 import { recoveryPointUses, retentionPoint } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
@@ -54,6 +55,7 @@ export class FakeCatalog implements Catalog {
   private readonly repositories = new Map<string, RepositoryDeclaration>();
   private readonly policies = new Map<string, PolicyRow>();
   private readonly policySince = new Map<string, Date>();
+  private readonly room: { readonly repository: string; readonly at: Date; readonly freeBytes: number }[] = [];
   private readonly servers = new Map<string, ServerRecord>();
   private readonly points = new Map<string, RecoveryPointRow>();
   private readonly plans = new Map<string, RestorePlanRow>();
@@ -248,6 +250,20 @@ export class FakeCatalog implements Catalog {
 
   protectionFacts: Catalog['protectionFacts'] = async () =>
     protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting());
+
+  recordRepositoryRoom: Catalog['recordRepositoryRoom'] = async (repository, freeBytes) => {
+    this.reach();
+    const since = this.now().getTime() - ROOM_EVERY_MS;
+    const isFresh = this.room.some((sample) => sample.repository === repository && sample.at.getTime() > since);
+    if (this.repositories.has(repository) && !isFresh) this.room.push({ repository, at: this.now(), freeBytes });
+  };
+
+  repositoryRoom: Catalog['repositoryRoom'] = async () => {
+    const since = this.now().getTime() - ROOM_SINCE_MS;
+    const inOrder = (a: { readonly repository: string; readonly at: Date }, b: { readonly repository: string; readonly at: Date }): number =>
+      a.repository === b.repository ? a.at.getTime() - b.at.getTime() : a.repository < b.repository ? -1 : 1;
+    return this.room.filter(({ at }) => at.getTime() > since).sort(inOrder);
+  };
 
   markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
     const row = this.point(id);

@@ -25,8 +25,6 @@ export interface Measured {
   readonly servers: readonly ServerRecord[];
   readonly repositories: readonly RepositoryFigures[];
   readonly status: EstateStatus;
-  /** Backups that are due and have not begun. */
-  readonly dueWaiting: number;
   readonly process: ProcessFigures;
 }
 
@@ -35,7 +33,7 @@ export interface Measured {
  * every outcome of a run, has its line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the
  * first failure as a change.
  */
-export function metricFamilies({ figures, servers, repositories, status, dueWaiting, process }: Measured): readonly Family[] {
+export function metricFamilies({ figures, servers, repositories, status, process }: Measured): readonly Family[] {
   const nameOf = new Map(servers.map(({ id, name }) => [id, name]));
   const recoveries = figures.recoveries.flatMap(({ serverId, kind, recoverySeconds, lostSeconds }) => {
     const server = nameOf.get(serverId);
@@ -104,11 +102,23 @@ export function metricFamilies({ figures, servers, repositories, status, dueWait
         breachCode.options.map((code) => ({ labels: { server: serverName, code }, value: breaches.filter((breach) => breach.code === code).length })),
       ),
     ),
-    gauge('modosu_due_backups_waiting', 'Backups that schedules have asked for and that have not begun.', [{ value: dueWaiting }]),
+    gauge('modosu_due_backups_waiting', 'Backups that schedules have asked for and that have not begun.', [{ value: status.dueWaiting }]),
     gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
     gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [
       { value: figures.waysBack.expired },
     ]),
+    gauge(
+      'modosu_repository_forecast_bytes_per_day',
+      'By how much the image repository fills each day, in the long run.',
+      status.repositories.flatMap(({ name, bytesPerDay }) => (bytesPerDay === null ? [] : [{ labels: { repository: name }, value: bytesPerDay }])),
+    ),
+    gauge(
+      'modosu_repository_forecast_full_timestamp_seconds',
+      'When the image repository is full if that goes on.',
+      status.repositories.flatMap(({ name, fullAt }) =>
+        fullAt === null ? [] : [{ labels: { repository: name }, value: Math.round(Date.parse(fullAt) / 1000) }],
+      ),
+    ),
     gauge(
       'modosu_repository_up',
       'Whether the image repository can be used now, seen from the API.',

@@ -36,14 +36,12 @@ export class MetricsController {
 
   private async measure(): Promise<string> {
     const { catalog, config } = this.dependencies;
-    const [figures, servers, policies, facts, declarations] = await Promise.all([
+    const [figures, servers, declarations, status] = await Promise.all([
       catalog.figures(),
       catalog.listServers(),
-      catalog.listPolicies(),
-      catalog.protectionFacts(),
       catalog.listRepositories(),
+      estateStatus(catalog, new Date()),
     ]);
-    const status = estateStatus(servers, policies, facts, new Date());
     const repositories = await Promise.all(declarations.map((declaration) => this.look(declaration)));
     const startedAtSeconds = Math.round(Date.now() / 1000 - process.uptime());
     return exposition(
@@ -52,7 +50,7 @@ export class MetricsController {
         servers,
         repositories,
         status,
-        dueWaiting: facts.waiting.length,
+
         process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() },
       }),
     );

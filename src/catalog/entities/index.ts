@@ -1,5 +1,5 @@
 import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
-import { HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './inventory';
+import { HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
 import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
@@ -18,6 +18,7 @@ export * from './way-back';
 export const ENTITIES = [
   HypervisorEntity,
   RepositoryEntity,
+  RepositoryRoomEntity,
   PolicyEntity,
   DueBackupEntity,
   ServerEntity,

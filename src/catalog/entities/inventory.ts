@@ -1,8 +1,9 @@
 import { EntitySchema } from 'typeorm';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
+import type { RoomSample } from '../../contracts/capacity';
 import { NO_PROTECTION } from '../../contracts/protection';
 import type { ServerRecord } from '../catalog';
-import { instant, integer, json, nullable, primary, text } from './columns';
+import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
 type Limited<Declaration> = Omit<Declaration, 'maxBackups'> & { readonly maxBackups: number | null };
 
@@ -21,6 +22,17 @@ export type RepositoryRow = Limited<RepositoryDeclaration>;
 export const RepositoryEntity = new EntitySchema<RepositoryRow>({
   name: 'repository',
   columns: { name: text(primary), kind: text(), path: text(), maxBackups },
+});
+
+/** What was free in a repository at a moment. */
+export interface RepositoryRoomRow extends RoomSample {
+  readonly repository: string;
+}
+
+export const RepositoryRoomEntity = new EntitySchema<RepositoryRoomRow>({
+  name: 'repository_room',
+  columns: { repository: text(primary), at: instant(primary), freeBytes: bigint({ name: 'free_bytes' }) },
+  foreignKeys: [{ name: 'repository_room_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] }],
 });
 
 export interface ServerRow extends ServerRecord {

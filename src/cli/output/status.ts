@@ -1,10 +1,11 @@
-import { formatDuration } from '../../contracts/format';
+import type { RepositoryCapacity } from '../../contracts/capacity';
+import { formatBytes, formatDuration } from '../../contracts/format';
 import type { EstateStatus, ProtectedThing, ServerProtection } from '../../contracts/protection-status';
 import type { Printer } from './printer';
 import { plain, table, utc } from './text';
 
 /** The estate at a glance: what is in breach first, with what to do. */
-export function statusText({ at, isProtected, breaches, servers }: EstateStatus, printer: Printer): string {
+export function statusText({ at, isProtected, breaches, servers, repositories }: EstateStatus, printer: Printer): string {
   const headline = isProtected
     ? printer.paint('green', `All servers are protected as promised (${utc(at)}).`)
     : printer.paint('red', `NOT PROTECTED AS PROMISED: ${breaches} ${breaches === 1 ? 'breach' : 'breaches'} (${utc(at)}).`);
@@ -15,8 +16,25 @@ export function statusText({ at, isProtected, breaches, servers }: EstateStatus,
     }),
   );
   const rows = servers.flatMap(rowsOf);
-  return [headline, ...(problems.length === 0 ? [] : [problems.join('\n')]), ...(rows.length === 0 ? [] : [table(HEADERS, rows)])].join('\n\n');
+  return [
+    headline,
+    ...(problems.length === 0 ? [] : [problems.join('\n')]),
+    ...(rows.length === 0 ? [] : [table(HEADERS, rows)]),
+    ...(repositories.length === 0 ? [] : [roomTable(repositories)]),
+  ].join('\n\n');
 }
+
+const roomTable = (repositories: readonly RepositoryCapacity[]): string =>
+  table(
+    ['REPOSITORY', 'FREE', 'MEASURED', 'FILLS BY', 'FULL'],
+    repositories.map(({ name, freeBytes, measuredAt, bytesPerDay, fullAt, basedOnDays }) => [
+      name,
+      freeBytes === null ? 'not measured yet' : formatBytes(freeBytes),
+      utc(measuredAt),
+      bytesPerDay === null ? 'too little measured' : `${bytesPerDay < 0 ? '-' : ''}${formatBytes(Math.abs(bytesPerDay))} a day (of ${basedOnDays} days)`,
+      fullAt === null ? '-' : utc(fullAt),
+    ]),
+  );
 
 const HEADERS = ['SERVER', 'POLICY', 'WHAT', 'NEWEST', 'RPO', 'NEXT', 'LAST BACKUP', 'STATE'];
 

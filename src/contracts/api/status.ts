@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RepositoryCapacity } from '../capacity';
 import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../protection-status';
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
@@ -42,11 +43,26 @@ const serverProtectionSchema = z
   })
   .meta({ id: 'ServerProtection' }) satisfies z.ZodType<ServerProtection>;
 
+const repositoryCapacitySchema = z
+  .object({
+    name: z.string(),
+    freeBytes: z.number().nullable().meta({ description: 'null: never measured.' }),
+    measuredAt: timestamp.nullable(),
+    bytesPerDay: z.number().nullable().meta({ description: 'By how much it fills each day; less than 0: it empties; null: too little was measured.' }),
+    fullAt: timestamp.nullable().meta({ description: 'When it is full if that goes on; null: it does not fill, or nobody can say.' }),
+    basedOnDays: z.int(),
+  })
+  .meta({ id: 'RepositoryCapacity' }) satisfies z.ZodType<RepositoryCapacity>;
+
 export const estateStatusSchema = z
   .object({
     at: timestamp,
     isProtected: z.boolean().meta({ description: 'Every server is protected as its policy promises.' }),
     breaches: z.int(),
+    dueWaiting: z.int().meta({ description: 'Backups that are due and have not begun.' }),
     servers: z.array(serverProtectionSchema),
+    repositories: z
+      .array(repositoryCapacitySchema)
+      .meta({ description: 'Image repositories: what was free when it was measured last, and how long that lasts.' }),
   })
   .meta({ id: 'EstateStatus' }) satisfies z.ZodType<EstateStatus>;

@@ -26,6 +26,8 @@ function world() {
         const runId = state.ready.shift();
         return runId === undefined ? null : { runId, replayed: false };
       },
+      listRepositories: async () => [{ name: 'main' }, { name: 'second' }],
+      recordRepositoryRoom: async (name: string, freeBytes: number) => void done.push(`room ${name} ${freeBytes}`),
       getDispatchable: async (runId: string) => ({ kind: 'backup-image', input: { runId } }),
     },
     runs: {
@@ -34,6 +36,12 @@ function world() {
         fail('startRun');
       },
     },
+    imageRepository: async (name: string) => ({
+      check: async () => {
+        fail(`check ${name}`);
+        return { freeBytes: 5, recoveryPoints: 0 };
+      },
+    }),
     syncSchedules: async (policies: readonly { name: string }[]) => {
       fail('syncSchedules');
       done.push(`sync ${policies.map(({ name }) => name).join(' ')}`.trim());
@@ -72,6 +80,20 @@ describe('a pass of the scheduler', () => {
     state.nowMs += 1;
     await pass();
     expect(done.filter((what) => what === 'look')).toHaveLength(2);
+  });
+
+  it('measures every repository at once and every ten minutes; one that is away keeps the other from nothing', async () => {
+    const { done, told, state, pass } = world();
+    state.failing.set('check main', new ModosuError('REPOSITORY_UNREACHABLE', 'away'));
+    await pass();
+    state.nowMs += 10 * 60_000 - 1;
+    await pass();
+    expect(done.filter((what) => what.startsWith('room'))).toEqual(['room second 5']);
+    expect(told).toContain('REPOSITORY_UNREACHABLE measuring repository main: it failed and is tried again');
+    state.failing.clear();
+    state.nowMs += 1;
+    await pass();
+    expect(done.filter((what) => what.startsWith('room'))).toEqual(['room second 5', 'room main 5', 'room second 5']);
   });
 
   it('begins everything that has a place', async () => {

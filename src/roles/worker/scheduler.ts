@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ActivityDependencies } from '../../../activities/dependencies';
 import { recordDue } from '../../../activities/record-due';
 import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
-import { toModosuError } from '../../contracts/errors';
+import { withinDeadline } from '../../contracts/deadline';
+import { ModosuError, toModosuError } from '../../contracts/errors';
 import type { Policy } from '../../contracts/policy';
 import { canonicalJson } from '../../domain/canonical-json';
 import type { RunDispatcher } from '../../temporal/run-starter';
@@ -10,10 +12,11 @@ import type { SchedulesReport } from '../../temporal/schedules';
 
 /**
  * Backups that nobody has to ask for. Keeps Temporal's schedules those of the policies, writes down what is due (also what came due while nothing ran), and
- * begins what has a place. All of it may be done by several workers at once.
+ * begins what has a place; measures how full repositories are. All of it may be done by several workers at once.
  */
 export interface SchedulerDependencies {
-  readonly catalog: Pick<Catalog, 'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'getDispatchable'>;
+  readonly catalog: Pick<Catalog, 'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'getDispatchable' | 'listRepositories' | 'recordRepositoryRoom'>;
+  readonly imageRepository: ActivityDependencies['imageRepository'];
   readonly runs: Pick<RunDispatcher, 'startRun'>;
   readonly syncSchedules: (policies: readonly Policy[]) => Promise<SchedulesReport>;
   readonly log: Log;
@@ -24,6 +27,9 @@ export interface SchedulerDependencies {
 const INTERVAL_MS = 2_000;
 /** Temporal's schedules knock when a time has come; this finds what they have not told. */
 const LOOK_MS = 30_000;
+const MEASURE_MS = 10 * 60_000;
+/** A mount that hangs must not keep what is due from beginning. */
+const MEASURE_DEADLINE_MS = 20_000;
 /** Somebody may have changed or deleted schedules in Temporal. */
 const SYNC_AGAIN_MS = 10 * 60_000;
 
@@ -31,6 +37,7 @@ const SYNC_AGAIN_MS = 10 * 60_000;
 export class Scheduler {
   private synced: { readonly policies: string; readonly atMs: number } | null = null;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private measuredAtMs = Number.NEGATIVE_INFINITY;
   private readonly problems = new Map<string, string>();
 
   constructor(private readonly dependencies: SchedulerDependencies) {}
@@ -40,6 +47,7 @@ export class Scheduler {
     await this.attempt('schedules in Temporal', () => this.sync());
     await this.attempt('backups that are due', () => this.look());
     await this.attempt('beginning backups that are due', () => this.begin());
+    await this.attempt('measuring repositories', () => this.measure());
   }
 
   private async sync(): Promise<void> {
@@ -67,6 +75,20 @@ export class Scheduler {
       // It is accepted: a start that fails now is made up for by the reconciler.
       await this.attempt(`starting ${runId}`, async () => runs.startRun(await catalog.getDispatchable(runId)));
     }
+  }
+
+  /** For the forecast of their room. One that does not answer keeps the others from nothing. */
+  private async measure(): Promise<void> {
+    const { catalog, imageRepository, nowMs } = this.dependencies;
+    if (nowMs() - this.measuredAtMs < MEASURE_MS) return;
+    for (const { name } of await catalog.listRepositories()) {
+      await this.attempt(`measuring repository ${name}`, async () => {
+        const late = (): ModosuError => new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${name} does not answer in time.`);
+        const { freeBytes } = await withinDeadline((await imageRepository(name)).check(), MEASURE_DEADLINE_MS, late);
+        await catalog.recordRepositoryRoom(name, freeBytes);
+      });
+    }
+    this.measuredAtMs = nowMs();
   }
 
   private async attempt(what: string, work: () => Promise<void>): Promise<void> {
