@@ -198,7 +198,8 @@ export interface Catalog {
   /** Usable ones of a data set that were taken as backups, newest first; at most a thousand. */
   usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
   /**
-   * Whatever its policy says, it stays, until it is released. Holding one that is held changes nothing. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as
+   * Whatever its policy says, it stays, until it is released. The same word of the same person again changes nothing; another one is
+   * `RECOVERY_POINT_HELD`. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as
    * `recovery-point.held`.
    */
   holdRecoveryPoint(actor: Actor, id: string, reason: string): Promise<RecoveryPointView>;

@@ -2,10 +2,12 @@ import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/
 import type { DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
+import { isAhead } from '../domain/clock-skew';
 import type { ScheduledServer } from '../domain/schedules/due';
 import type { Limits, OpenRun } from '../domain/schedules/queue';
 import type { AcceptBackupRequest, AcceptDataBackupRequest, ServerRecord } from './catalog';
 import type { DueBackupRow, PolicyRow, RunRow } from './entities';
+import { policyRecord } from './policy-row';
 
 /** What the schedules ask for, between the rules and their table. Pure. */
 
@@ -24,36 +26,63 @@ export const dueBackupView = (row: DueBackupRow, serverName: string): DueBackupV
   runId: row.runId,
 });
 
+/** When backups of a kind were last due: all of them, and those that were not withdrawn. Null: never. */
+export interface NewestDue {
+  readonly any: Date | null;
+  readonly answered: Date | null;
+}
+
+const UNKNOWN_SINCE_MS = 86_400_000;
+
 /**
+ * A moment that lies ahead was written while the clock was wrong, and says nothing; where nothing else is known, a day counts.
+ *
  * @param policySince null: it has its policy from a time before that was written down
- * @param newest when a backup of a kind was last due; null: never
  * @param restoredAt when it went live with disks of which there is no usable image; null: that is not so
  */
 export function scheduledServer(
   server: ServerRecord,
   policySince: Date | null,
   policy: PolicyRow,
-  newest: (kind: RecoveryPointKind) => Date | null,
+  newest: (kind: RecoveryPointKind) => NewestDue,
   restoredAt: Date | null,
+  now: Date,
 ): ScheduledServer {
-  const latest = (...moments: readonly (Date | null)[]): Date => new Date(Math.max(...moments.map((moment) => moment?.getTime() ?? 0)));
+  const latest = (...moments: readonly (Date | null)[]): Date => {
+    const known = moments.flatMap((moment) => (moment === null || isAhead(moment, now) ? [] : [moment.getTime()]));
+    return new Date(known.length === 0 ? now.getTime() - UNKNOWN_SINCE_MS : Math.max(...known));
+  };
   return {
     serverId: server.id,
-    policy,
+    policy: policyRecord(policy),
     hasDataSets: server.protection.dataSets.length > 0,
     since: {
-      image: policy.image === null ? null : latest(policy.imageSince, policySince, newest('image')),
-      data: policy.data === null ? null : latest(policy.dataSince, policySince, newest('data')),
+      image: policy.image === null ? null : latest(policy.imageSince, policySince, newest('image').any),
+      data: policy.data === null ? null : latest(policy.dataSince, policySince, newest('data').any),
     },
-    restoredAt,
+    restored: restoredAt === null ? null : { at: restoredAt, imageAskedAt: newest('image').answered },
   };
 }
 
-/** Whether the server still has the policy that asked for it, and the policy still asks. */
-export const isWanted = ({ kind, policy: name }: DueBackupRow, server: ServerRecord, policies: readonly Policy[]): boolean =>
-  server.policy === name &&
-  policies.some((policy) => policy.name === name && policy[kind] !== null) &&
-  (kind === 'image' || server.protection.dataSets.length > 0);
+/** A server is stopped at night, not when somebody has made room at noon. */
+export const OFFLINE_MAY_BE_LATE_MS = 4 * 3_600_000;
+
+/** Why what was due is not wanted any more; null: it is. */
+export function unwantedBecause({ kind, policy: name, dueAt }: DueBackupRow, server: ServerRecord, policies: readonly Policy[], now: Date): string | null {
+  const policy = policies.find((candidate) => candidate.name === name);
+  if (server.policy !== name || policy === undefined) return 'the server has another policy';
+  if (policy[kind] === null) return 'the policy does not ask for it any more';
+  if (kind === 'data' && server.protection.dataSets.length === 0) return 'the server declares no data sets';
+  const isLate = now.getTime() - dueAt.getTime() > OFFLINE_MAY_BE_LATE_MS;
+  return kind === 'image' && policy.image?.mode === 'offline' && isLate ? 'it would stop the server, and is more than 4 h late' : null;
+}
+
+/** Who asks, in runs and in the audit. */
+export const SCHEDULE = 'schedule';
+
+/** The one that comes next is not put off by its own jitter: servers whose part of it is late would never have their turn. */
+export const inTurn = (row: DueBackupRow, older: DueBackupRow | undefined): DueBackupRow =>
+  older === undefined || older.notBefore.getTime() >= row.notBefore.getTime() ? row : { ...row, notBefore: older.notBefore };
 
 export const limitsOf = (hypervisors: readonly HypervisorDeclaration[], repositories: readonly RepositoryDeclaration[]): Limits => ({
   hypervisors: declaredLimits(hypervisors),
@@ -82,7 +111,7 @@ export function scheduleRequest(row: DueBackupRow, policy: Policy | undefined): 
   const { kind, serverId, dueAt, missedBefore, cause } = row;
   const missed = missedBefore === 0 ? '' : `; ${missedBefore} before it ${missedBefore === 1 ? 'was' : 'were'} missed`;
   const request = {
-    actor: 'schedule',
+    actor: SCHEDULE,
     idempotencyKey: null,
     requestDigest: row.id,
     serverId,

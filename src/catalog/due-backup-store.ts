@@ -4,11 +4,23 @@ import { isModosuError } from '../contracts/errors';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { dueBackups, type ScheduledServer } from '../domain/schedules/due';
 import { judgeQueue, type OpenRun } from '../domain/schedules/queue';
+import { SKEW_MS } from '../domain/clock-skew';
 import { backupDataInput, backupInput } from './acceptance';
 import type { AcceptedRun, Catalog, ServerRecord } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
-import { dueBackupView, isWanted, limitsOf, openBackup, scheduledServer, scheduleRequest, supersededDetails } from './due-backup-row';
+import {
+  dueBackupView,
+  inTurn,
+  limitsOf,
+  openBackup,
+  SCHEDULE,
+  scheduledServer,
+  scheduleRequest,
+  supersededDetails,
+  unwantedBecause,
+  type NewestDue,
+} from './due-backup-row';
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
 import { readHypervisors, readPolicies, readRepositories, requireServer, serverNames } from './inventory-store';
 import { insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
@@ -16,23 +28,19 @@ import { serverRecord } from './views';
 
 type DueBackupMethods = Pick<Catalog, 'recordDueBackups' | 'startNextDueBackup' | 'listDueBackups'>;
 
-/** Who asks, in runs and in the audit. */
-export const SCHEDULE = 'schedule';
-
-/** Advisory locks: one process at a time writes down what is due, and one at a time begins the next. */
-const RECORD_LOCK = 7_361_004;
-const QUEUE_LOCK = 7_361_005;
+/** Advisory lock: one process at a time writes down what is due, or begins the next. Both change the rows that wait. */
+const QUEUE_LOCK = 7_361_004;
 
 export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
   return {
     recordDueBackups: async () => {
       // Asked every minute, mostly in vain: first without a lock.
-      const isAny = await database.read(async (manager) => dueBackups(await scheduled(manager), now()).length > 0);
+      const isAny = await database.read(async (manager) => dueBackups(await scheduled(manager, now()), now()).length > 0);
       if (!isAny) return [];
       return database.transaction(async (transaction) => {
         const { manager } = transaction;
-        await manager.query('SELECT pg_advisory_xact_lock($1)', [RECORD_LOCK]);
-        const fresh = dueBackups(await scheduled(manager), now()).map((due): DueBackupRow => ({
+        await manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
+        const fresh = dueBackups(await scheduled(manager, now()), now()).map((due): DueBackupRow => ({
           id: newId('due', now().getTime()),
           ...due,
           state: 'waiting',
@@ -62,13 +70,16 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
             const server = servers.get(row.serverId);
             return server === undefined
               ? []
-              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: isWanted(row, server, policies) }];
+              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: unwantedBecause(row, server, policies, now()) === null }];
           }),
           await openRuns(manager, servers),
           limits,
           now(),
         );
-        for (const row of waiting.filter(({ id }) => judged.withdraw.includes(id))) await withdraw(transaction, row);
+        for (const row of waiting.filter(({ id }) => judged.withdraw.includes(id))) {
+          const server = servers.get(row.serverId);
+          await withdraw(transaction, row, server === undefined ? null : unwantedBecause(row, server, policies, now()));
+        }
         const begun = waiting.find(({ id }) => id === judged.begin);
         const started = begun === undefined ? null : await begin(transaction, begun, policies, now());
         for (const row of waiting) {
@@ -102,17 +113,18 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
 }
 
 /** Servers with a policy, and since when each schedule has not been answered. */
-async function scheduled(manager: EntityManager): Promise<readonly ScheduledServer[]> {
+async function scheduled(manager: EntityManager, now: Date): Promise<readonly ScheduledServer[]> {
   const policies = new Map((await readPolicies(manager)).map((policy) => [policy.name, policy]));
   if (policies.size === 0) return [];
   const newest = new Map(
     (
-      (await manager.query('SELECT server_id, kind, max(due_at) AS due_at FROM due_backup GROUP BY server_id, kind')) as readonly {
+      (await manager.query(NEWEST_DUE, [new Date(now.getTime() + SKEW_MS)])) as readonly {
         readonly server_id: string;
         readonly kind: RecoveryPointKind;
-        readonly due_at: Date;
+        readonly any: Date | null;
+        readonly answered: Date | null;
       }[]
-    ).map(({ server_id, kind, due_at }) => [`${server_id} ${kind}`, due_at]),
+    ).map(({ server_id, kind, any, answered }): [string, NewestDue] => [`${server_id} ${kind}`, { any, answered }]),
   );
   const restored = new Map(
     ((await manager.query(RESTORED)) as readonly { readonly server_id: string; readonly went_live_at: Date }[]).map((row) => [row.server_id, row.went_live_at]),
@@ -122,15 +134,27 @@ async function scheduled(manager: EntityManager): Promise<readonly ScheduledServ
     const policy: PolicyRow | undefined = policies.get(server.policy ?? '');
     if (policy === undefined) return [];
     return [
-      scheduledServer(serverRecord(server), server.policySince, policy, (kind) => newest.get(`${server.id} ${kind}`) ?? null, restored.get(server.id) ?? null),
+      scheduledServer(
+        serverRecord(server),
+        server.policySince,
+        policy,
+        (kind) => newest.get(`${server.id} ${kind}`) ?? NEVER_DUE,
+        restored.get(server.id) ?? null,
+        now,
+      ),
     ];
   });
 }
 
+/** Up to a moment: what lies ahead of it was written by a clock that was wrong. */
+const NEWEST_DUE = `SELECT server_id, kind, max(due_at) AS any, max(due_at) FILTER (WHERE state <> 'withdrawn') AS answered FROM due_backup WHERE due_at <= $1 GROUP BY server_id, kind`;
+const NEVER_DUE: NewestDue = { any: null, answered: null };
+
 /** Servers that went live with the disks they have now, of which there is no usable image. */
-const RESTORED = `SELECT way_back.server_id, way_back.went_live_at FROM way_back JOIN server ON server.id = way_back.server_id AND server.lineage_id = way_back.lineage_after
+const RESTORED = `SELECT way_back.server_id, max(way_back.went_live_at) AS went_live_at FROM way_back JOIN server ON server.id = way_back.server_id AND server.lineage_id = way_back.lineage_after
 WHERE way_back.went_live_at IS NOT NULL AND way_back.data IS NULL AND NOT EXISTS (
-  SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image' AND point.lineage_id = server.lineage_id AND point.state = 'usable')`;
+  SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image' AND point.lineage_id = server.lineage_id AND point.state = 'usable')
+GROUP BY way_back.server_id`;
 
 async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Promise<void> {
   const { serverId, kind, dueAt, missedBefore, policy } = row;
@@ -139,13 +163,14 @@ async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Pr
     await manager.update(DueBackupEntity, { id: older.id }, { state: 'superseded' });
     audit({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
   }
-  await manager.insert(DueBackupEntity, row);
+  // The same moment may stand there from a time when the clock was wrong.
+  await manager.createQueryBuilder().insert().into(DueBackupEntity).values(inTurn(row, older)).orIgnore().execute();
   if (missedBefore > 0) audit({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
 }
 
-async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow): Promise<void> {
+async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow, why: string | null): Promise<void> {
   await manager.update(DueBackupEntity, { id }, { state: 'withdrawn', waitsFor: null });
-  audit({ actor: SCHEDULE, action: 'due-backup.withdrawn', serverId, details: { kind, policy, dueAt } });
+  audit({ actor: SCHEDULE, action: 'due-backup.withdrawn', serverId, details: { kind, policy, dueAt, why } });
 }
 
 /** Somebody may have taken the server since the open runs were read: then it waits. */

@@ -1,6 +1,6 @@
 import { storableText } from '../audit/storable';
 import type { Protection } from '../contracts/protection';
-import { describeRetention, describeSchedule, type Policy } from '../contracts/policy';
+import { describeRetention, describeSchedule, type DataPolicy, type Policy } from '../contracts/policy';
 import { canonicalJson } from '../domain/canonical-json';
 
 /** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
@@ -35,10 +35,18 @@ export const protectionFields = ({ disks, nics, healthChecks, quiesce, onlineBac
 /** The policy of a server; none is not worth a line. */
 export const policyField = (policy: string | null): Field => declared('policy', policy, policy ?? '');
 
+const spread = ({ jitterMinutes }: Pick<DataPolicy, 'jitterMinutes'>): string => (jitterMinutes === 0 ? '' : ` within ${jitterMinutes} min`);
+
 export const policyFields = ({ timeZone, image, data, rtoMinutes }: Policy): readonly Field[] => [
   ...placeFields({ timeZone }),
-  declared('image', image, image === null ? '' : `${describeSchedule(image.schedule)}, ${image.mode}, keeps ${describeRetention(image.retention)}`),
-  declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}, keeps ${describeRetention(data.retention)}`),
+  declared(
+    'image',
+    image,
+    image === null
+      ? ''
+      : `${describeSchedule(image.schedule)}${spread(image)}, ${image.mode}${image.allowCrashConsistent ? ', also crash consistent' : ''}, keeps ${describeRetention(image.retention)}`,
+  ),
+  declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}${spread(data)}, keeps ${describeRetention(data.retention)}`),
   declared('imageRpoHours', image?.rpoHours ?? null, image?.rpoHours == null ? '' : String(image.rpoHours)),
   declared('dataRpoHours', data?.rpoHours ?? null, data?.rpoHours == null ? '' : String(data.rpoHours)),
   declared('rtoMinutes', rtoMinutes, rtoMinutes === null ? '' : String(rtoMinutes)),

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import type { LastBackupRun, NewestRecoveryPoint } from '../contracts/protection-status';
+import { SKEW_MS } from '../domain/clock-skew';
 import type { Catalog } from './catalog';
 import type { Database } from './database';
 import { dueBackupView } from './due-backup-row';
@@ -7,7 +8,7 @@ import { DueBackupEntity } from './entities';
 import { serverNames } from './inventory-store';
 
 /** What the estate's protection is judged by. Every figure is one statement; none takes a lock. */
-export function protectionStore(database: Database): Pick<Catalog, 'protectionFacts'> {
+export function protectionStore(database: Database, now: () => Date): Pick<Catalog, 'protectionFacts'> {
   return {
     protectionFacts: () =>
       database.read(async (manager) => {
@@ -17,7 +18,11 @@ export function protectionStore(database: Database): Pick<Catalog, 'protectionFa
           waiting.map(({ serverId }) => serverId),
         );
         return {
-          newest: (await rows<NewestRow>(manager, NEWEST)).map((row) => ({ ...row, newestAt: iso(row.newestAt), newestOnLineAt: iso(row.newestOnLineAt) })),
+          newest: (await rows<NewestRow>(manager, NEWEST, [new Date(now().getTime() + SKEW_MS)])).map((row) => ({
+            ...row,
+            newestAt: iso(row.newestAt),
+            newestOnLineAt: iso(row.newestOnLineAt),
+          })),
           lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
           waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
           recoverySeconds: await rows<{ readonly serverId: string; readonly seconds: number }>(manager, RECOVERIES),
@@ -30,13 +35,15 @@ type NewestRow = Omit<NewestRecoveryPoint, 'newestAt' | 'newestOnLineAt'> & { re
 type LastRunRow = Omit<LastBackupRun, 'finishedAt'> & { readonly finishedAt: Date };
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
-const rows = async <T>(manager: EntityManager, sql: string): Promise<readonly T[]> => (await manager.query(sql)) as readonly T[];
+const rows = async <T>(manager: EntityManager, sql: string, parameters: unknown[] = []): Promise<readonly T[]> =>
+  (await manager.query(sql, parameters)) as readonly T[];
 
+/** What lies ahead was dated by a clock that was wrong: it must not look young for years. */
 const NEWEST = `SELECT point.server_id AS "serverId", point.kind, point.data_set AS "dataSet",
   max(point.point_in_time) FILTER (WHERE point.state = 'usable') AS "newestAt",
   max(point.point_in_time) FILTER (WHERE point.state = 'usable' AND (point.kind = 'data' OR point.lineage_id = server.lineage_id)) AS "newestOnLineAt"
 FROM recovery_point AS point JOIN server ON server.id = point.server_id
-WHERE point.purpose IS DISTINCT FROM 'safety' GROUP BY point.server_id, point.kind, point.data_set ORDER BY 1, 2, 3`;
+WHERE point.purpose IS DISTINCT FROM 'safety' AND point.point_in_time <= $1 GROUP BY point.server_id, point.kind, point.data_set ORDER BY 1, 2, 3`;
 
 const LAST_RUNS = `SELECT DISTINCT ON (server_id, kind) server_id AS "serverId", CASE kind WHEN 'backup-image' THEN 'image' ELSE 'data' END AS kind, id AS "runId", state,
   finished_at AS "finishedAt", error->>'code' AS "errorCode"

@@ -127,7 +127,7 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
     holdRecoveryPoint: (actor, id, reason) =>
       database.transaction(async ({ manager, audit }) => {
         const row = await lockRecoveryPoint(manager, id);
-        if (row.heldAt !== null) return recoveryPointView(row);
+        if (isHeldAlready(row, actor, reason)) return recoveryPointView(row);
         const hold = { holdReason: storableText(reason), heldBy: storableText(actor, 256), heldAt: now() };
         await manager.update(RecoveryPointEntity, { id }, hold);
         audit({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: hold.holdReason } });
@@ -179,6 +179,19 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
         });
       }),
   };
+}
+
+/** One word of one person is kept: a second one must not be taken for it. Throws `RECOVERY_POINT_HELD`. */
+export function isHeldAlready({ id, heldAt, heldBy, holdReason }: RecoveryPointRow, actor: string, reason: string): boolean {
+  if (heldAt === null) return false;
+  if (heldBy === storableText(actor, 256) && holdReason === storableText(reason)) return true;
+  throw new ModosuError(
+    'RECOVERY_POINT_HELD',
+    `Recovery point ${id} is held by ${heldBy ?? ''} since ${heldAt.toISOString()}: ${holdReason ?? ''}. Nothing was changed.`,
+    {
+      context: { recoveryPointId: id, heldBy },
+    },
+  );
 }
 
 async function lockRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {

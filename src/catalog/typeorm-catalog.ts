@@ -36,7 +36,7 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...inventoryStore(database, now),
     ...dueBackupStore(database, now),
     ...recoveryPointStore(database, now),
-    ...protectionStore(database),
+    ...protectionStore(database, now),
     ...roomStore(database, now),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),

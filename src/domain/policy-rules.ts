@@ -1,11 +1,11 @@
 import { ModosuError } from '../contracts/errors';
 import type { Policy } from '../contracts/policy';
 import { keepsNothing } from './retention/retention';
-import { longestGapMs, requirePossible, requireTimeZone } from './schedules/schedule';
+import { longestGapMs, requirePossible, requireTimeZone, shortestGapMs } from './schedules/schedule';
 
 /**
  * Refuses a policy that cannot be meant. Throws `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID` (see `requirePossible`), `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`
- * (two declarations of the policy that contradict each other).
+ * (nothing is asked for, or two of its declarations contradict each other).
  */
 export function requireSensiblePolicy(policy: Policy): void {
   requireTimeZone(policy.timeZone, `policy "${policy.name}"`);
@@ -19,16 +19,23 @@ export function requireSensiblePolicy(policy: Policy): void {
         context: { policy: policy.name, kind },
       });
     }
-    const gapHours = longestGapMs(of.schedule, policy.timeZone) / 3_600_000;
+    const gapHours = longestGapMs(of.schedule) / 3_600_000;
     if (of.rpoHours !== null && of.rpoHours < gapHours) {
       throw contradiction(
         policy.name,
         `promises a recovery point of ${kind === 'image' ? 'the disks' : 'data'} every ${of.rpoHours} h (rpoHours), but up to ${Math.ceil(gapHours)} h pass between two backups`,
       );
     }
+    if (of.jitterMinutes * 60_000 >= shortestGapMs(of.schedule)) {
+      throw contradiction(
+        policy.name,
+        `spreads ${kind === 'image' ? 'images' : 'data backups'} over ${of.jitterMinutes} min (jitterMinutes), but the next ones are due before that`,
+      );
+    }
     if (of.retention.withinDays > MAX_WITHIN_DAYS) throw contradiction(policy.name, `keeps for more than ${MAX_WITHIN_DAYS} days by "withinDays"`);
   }
   const { image } = policy;
+  if (image === null && policy.data === null) throw contradiction(policy.name, 'asks for nothing: neither images nor data');
   if (image !== null && image.mode === 'offline' && image.allowCrashConsistent) {
     throw contradiction(policy.name, 'says allowCrashConsistent, but takes images of stopped servers, which are always consistent');
   }

@@ -144,7 +144,8 @@ describe('judgeProtection', () => {
   });
 
   it('promises nothing that the policy does not', () => {
-    expect(codes({ newest: [] }, DB01, [{ ...POLICY, image: null, data: null }])).toEqual([]);
+    expect(codes({ newest: [image(1)] }, DB01, [{ ...POLICY, data: null }])).toEqual([]);
+    expect(codes({ newest: [shop(1)] }, DB01, [{ ...POLICY, image: null }])).toEqual([]);
     const noTargets: Policy = {
       ...POLICY,
       image: POLICY.image === null ? null : { ...POLICY.image, rpoHours: null },
@@ -156,6 +157,7 @@ describe('judgeProtection', () => {
 
   it('tells of a server that nobody has given a policy', () => {
     expect(codes({}, { ...DB01, policy: null })).toEqual(['NO_POLICY']);
+    expect(codes({}, { ...DB01, dataSets: [] }, [{ ...POLICY, image: null }])).toEqual(['NO_POLICY']);
     const [server] = judge({}, { ...DB01, policy: null }).servers;
     expect(server?.things.map(({ nextDueAt, rpoSeconds }) => [nextDueAt, rpoSeconds])).toEqual([
       [null, null],

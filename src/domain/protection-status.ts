@@ -1,8 +1,9 @@
 import { describeAge, formatDuration } from '../contracts/format';
 import type { Policy } from '../contracts/policy';
 import type { Breach, BreachCode, EstateStatus, LastBackupRun, ProtectedThing, ProtectionFacts, ServerProtection } from '../contracts/protection-status';
+import type { BackupMode } from '../contracts/workflows';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
-import { nextDue } from './schedules/schedule';
+import { knownNextDue } from './schedules/schedule';
 
 /**
  * Whether servers are protected as promised. Pure. Judged is what is there, never what should have run: a schedule that is silent, a worker that is away, a
@@ -47,7 +48,7 @@ function nextTimes(policies: readonly Policy[], now: Date): (policy: Policy, kin
     policies.flatMap((policy) =>
       (['image', 'data'] as const).map((kind) => {
         const of = policy[kind];
-        const [next] = of === null ? [] : nextDue(of.schedule, policy.timeZone, now);
+        const [next] = of === null ? [] : knownNextDue(of.schedule, policy.timeZone, now);
         return [`${policy.name} ${kind}`, next?.toISOString() ?? null] as const;
       }),
     ),
@@ -67,7 +68,9 @@ function judgeServer(
     ...server.dataSets.map((dataSet) => thingOf(server, 'data', dataSet, policy, index, nextOf, now)),
   ];
   const breaches =
-    policy === null ? [noPolicy(server)] : [...things.flatMap((thing) => breachOf(server, policy, thing, index, now) ?? []), ...tooSlow(server, policy, index)];
+    policy === null || asksForNothing(policy, server)
+      ? [noPolicy(server)]
+      : [...things.flatMap((thing) => breachOf(server, policy, thing, index, now) ?? []), ...tooSlow(server, policy, index)];
   return { serverId: server.id, serverName: server.name, policy: server.policy, things, breaches };
 }
 
@@ -110,7 +113,7 @@ function breachOf(server: ProtectedServer, policy: Policy, thing: ProtectedThing
     dataSet,
     since,
     message: `${message}${why}`,
-    hint: hintFor(server.name, thing),
+    hint: hintFor(server.name, thing, policy.image?.mode ?? 'online'),
   });
   if (newestAt === null) return breach('NO_RECOVERY_POINT', null, `Server "${server.name}" has no usable ${what}.`);
   const newest = index.newest.get(keyOf(server.id, kind, dataSet));
@@ -139,10 +142,12 @@ function whyText({ waitsFor, lastRun }: ProtectedThing): string {
   return ` The last backup ${lastRun.state === 'failed' ? `failed${code}` : 'was cancelled'}: run ${lastRun.runId}.`;
 }
 
-function hintFor(name: string, { kind, lastRun }: ProtectedThing): string {
-  const again = kind === 'image' ? `modosu backup image ${name} --mode online --reason TEXT` : `modosu backup data ${name} --reason TEXT`;
+function hintFor(name: string, { kind, lastRun }: ProtectedThing, mode: BackupMode): string {
+  const again = kind === 'image' ? `modosu backup image ${name} --mode ${mode} --reason TEXT` : `modosu backup data ${name} --reason TEXT`;
   return lastRun !== null && lastRun.state === 'failed' ? `See \`modosu run show ${lastRun.runId}\`, then \`${again}\`.` : `Take one now: \`${again}\`.`;
 }
+
+const asksForNothing = ({ image, data }: Policy, { dataSets }: ProtectedServer): boolean => image === null && (data === null || dataSets.length === 0);
 
 const noPolicy = (server: ProtectedServer): Breach => ({
   code: 'NO_POLICY',
@@ -151,8 +156,11 @@ const noPolicy = (server: ProtectedServer): Breach => ({
   kind: null,
   dataSet: null,
   since: null,
-  message: `Server "${server.name}" has no policy: nothing is backed up by itself.`,
-  hint: 'Declare one under "policies" in the estate file, name it in "policy" of the server, and apply.',
+  message:
+    server.policy === null
+      ? `Server "${server.name}" has no policy: nothing is backed up by itself.`
+      : `Policy "${server.policy}" asks for nothing that server "${server.name}" has: nothing is backed up by itself.`,
+  hint: 'Declare a policy with images, or with data of data sets that the server declares, name it in "policy" of the server, and apply.',
 });
 
 function tooSlow(server: ProtectedServer, { rtoMinutes }: Policy, index: Index): readonly Breach[] {

@@ -1,4 +1,5 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleOptions, type ScheduleUpdateOptions } from '@temporalio/client';
+import { isModosuError } from '../contracts/errors';
 import { CONTROL_TASK_QUEUE } from '../contracts/ids';
 import { describeSchedule, type Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
@@ -16,6 +17,8 @@ export interface SchedulesReport {
   readonly created: readonly string[];
   readonly updated: readonly string[];
   readonly deleted: readonly string[];
+  /** Those that Temporal has refused, and why. What is due is found without them. */
+  readonly refused: readonly string[];
 }
 
 const PREFIX = 'policy/';
@@ -34,23 +37,36 @@ interface Wanted {
  * declaration has changed. Throws `TEMPORAL_UNAVAILABLE`.
  */
 export async function syncSchedules(temporal: TemporalClient, policies: readonly Policy[]): Promise<SchedulesReport> {
-  const report = { created: [] as string[], updated: [] as string[], deleted: [] as string[] };
+  const report = { created: [] as string[], updated: [] as string[], deleted: [] as string[], refused: [] as string[] };
   const present = await presentSchedules(temporal);
   const wanted = policies.flatMap((policy) => (['image', 'data'] as const).flatMap((kind) => wantedSchedule(policy, kind) ?? []));
-  for (const { id, note, options } of wanted) {
+  for (const schedule of wanted) {
+    const { id, note } = schedule;
     const is = present.get(id);
     if (is === note) continue;
-    if (is === undefined && (await create(temporal, options))) report.created.push(id);
-    else {
-      await temporal.call((client) => client.schedule.getHandle(id).update((): ScheduleUpdateOptions => options as ScheduleUpdateOptions));
-      report.updated.push(id);
-    }
+    await attempted(report, id, async () => report[await put(temporal, schedule, is === undefined)].push(id));
   }
   for (const id of present.keys()) {
     if (wanted.some((schedule) => schedule.id === id)) continue;
-    if (await remove(temporal, id)) report.deleted.push(id);
+    await attempted(report, id, async () => void ((await remove(temporal, id)) && report.deleted.push(id)));
   }
   return report;
+}
+
+/** One that is refused keeps no other from being made; a Temporal that does not answer ends it all. */
+async function attempted(report: { readonly refused: string[] }, id: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (isModosuError(error)) throw error;
+    report.refused.push(`${id}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function put(temporal: TemporalClient, { id, options }: Wanted, isNew: boolean): Promise<'created' | 'updated'> {
+  if (isNew && (await create(temporal, options))) return 'created';
+  await temporal.call((client) => client.schedule.getHandle(id).update((): ScheduleUpdateOptions => options as ScheduleUpdateOptions));
+  return 'updated';
 }
 
 /** Notes by id. The list may be some seconds old: what has been made meanwhile is met again, and updated to the same. */

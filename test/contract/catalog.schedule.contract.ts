@@ -85,6 +85,12 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       ['a time zone nobody knows', { ...POLICY, timeZone: 'Mars/Phobos' }, 'TIME_ZONE_UNKNOWN'],
       ['retention that keeps nothing', { ...POLICY, data: { ...POLICY.data, retention: {} } }, 'RETENTION_KEEPS_NOTHING'],
       ['an RPO shorter than the time between two backups', { ...POLICY, data: { ...POLICY.data, rpoHours: 12 } }, 'POLICY_INVALID'],
+      [
+        'jitter that is longer than the time between two backups',
+        { ...POLICY, data: { ...POLICY.data, schedule: { cron: '0 * * * *' }, jitterMinutes: 60 } },
+        'POLICY_INVALID',
+      ],
+      ['nothing that it asks for', { name: 'daily' }, 'POLICY_INVALID'],
     ])('are refused with %s, and nothing is changed', async (_what, policy, code) => {
       const { catalog } = subject();
       expect(await codeOf(catalog.diffEstate(estate({ policies: [policy] }), RESOLVED))).toBe(code);
@@ -112,6 +118,48 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       const refused = await refusal(catalog.applyEstate('alice', others, RESOLVED, { prune: true }));
       expect(refused).toMatchObject({ code: 'ESTATE_CONFLICT', context: { policy: 'daily', server: 'db01' } });
       expect(await catalog.listPolicies()).toHaveLength(1);
+    });
+  });
+
+  describe('holds', () => {
+    it('are of one person and one reason: another one is told whose it is', async () => {
+      const { catalog } = subject();
+      const server = await apply(catalog);
+      const { id } = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      const held = await catalog.holdRecoveryPoint('alice', id, 'evidence');
+      expect(held.hold).toEqual({ reason: 'evidence', by: 'alice', at: '2026-03-01T00:00:00.000Z' });
+      expect(await catalog.holdRecoveryPoint('alice', id, 'evidence')).toEqual(held);
+      expect(await refusal(catalog.holdRecoveryPoint('bob', id, 'evidence'))).toMatchObject({ code: 'RECOVERY_POINT_HELD', context: { heldBy: 'alice' } });
+      expect(await codeOf(catalog.holdRecoveryPoint('alice', id, 'another case'))).toBe('RECOVERY_POINT_HELD');
+      expect((await catalog.retentionPoints(server.id)).map(({ hold }) => hold)).toEqual([{ reason: 'evidence' }]);
+      expect((await catalog.releaseRecoveryPoint('bob', id, 'closed')).hold).toBeNull();
+      expect((await catalog.releaseRecoveryPoint('bob', id, 'closed')).hold).toBeNull();
+      expect((await actions(catalog)).slice(-2)).toEqual(['recovery-point.held', 'recovery-point.released']);
+      expect(await codeOf(catalog.holdRecoveryPoint('alice', 'rp_00000000000000000000000000', 'x'))).toBe('RECOVERY_POINT_NOT_FOUND');
+    });
+  });
+
+  describe('what protection is judged by', () => {
+    it('is the newest usable of images and data sets, of the present disks, and nothing that a wrong clock has dated into the future', async () => {
+      const { catalog } = subject();
+      const server = await apply(catalog);
+      await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      await catalog.recordRecoveryPoint(manifestOf(server, 2, { pointInTime: '2036-01-01T00:00:00.000Z' }), 'main');
+      await catalog.recordRecoveryPoint(manifestOf(server, 3, { lineageId: '00000000-0000-4000-8000-000000000000' }), 'main');
+      expect((await catalog.protectionFacts()).newest).toEqual([
+        { serverId: server.id, kind: 'image', dataSet: null, newestAt: '2026-01-03T00:00:00.000Z', newestOnLineAt: '2026-01-01T00:00:00.000Z' },
+      ]);
+    });
+
+    it('is how the last backup of each kind has ended', async () => {
+      const { catalog, advance } = subject();
+      const server = await apply(catalog);
+      for (const state of ['succeeded', 'failed'] as const) {
+        advance(1000);
+        const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+        await catalog.finishRun(runId, { state, error: state === 'failed' ? new ModosuError('INTERNAL', 'test').summary() : null });
+      }
+      expect((await catalog.protectionFacts()).lastRuns).toMatchObject([{ serverId: server.id, kind: 'image', state: 'failed', errorCode: 'INTERNAL' }]);
     });
   });
 
@@ -205,6 +253,62 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
         'db01 image 2026-03-01T01:00 waiting',
       ]);
       expect((await actions(catalog)).filter((action) => action.startsWith('due-backup'))).toEqual(['due-backup.superseded']);
+    });
+
+    it('are not put off by their own jitter when they come after one that still waits', async () => {
+      const { catalog, advance } = subject();
+      const jitter = { policies: [{ ...POLICY, image: null, data: { ...POLICY.data, jitterMinutes: 720 } }] };
+      const server = await apply(catalog, jitter);
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      advance(3 * HOUR);
+      const [first] = await catalog.recordDueBackups();
+      advance(DAY);
+      await catalog.recordDueBackups();
+      const [second] = (await catalog.listDueBackups({ state: 'waiting' }, page)).items;
+      expect(second).toMatchObject({ dueAt: '2026-03-02T02:30:00.000Z', notBefore: first?.notBefore });
+      await catalog.finishRun(runId, { state: 'cancelled', error: null });
+      expect(await catalog.startNextDueBackup()).not.toBeNull();
+    });
+
+    it('are asked for again when a clock that was ten years ahead is put right', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog, { policies: [{ ...POLICY, image: null }] });
+      const tenYears = 3653 * DAY;
+      advance(tenYears);
+      await catalog.recordDueBackups();
+      await apply(catalog, { policies: [{ ...POLICY, image: null, data: { ...POLICY.data, schedule: { every: 'day', at: '04:00' } } }] });
+      advance(5 * HOUR - tenYears);
+      expect((await catalog.recordDueBackups()).map(({ dueAt }) => dueAt)).toEqual(['2026-03-01T04:00:00.000Z']);
+      advance(DAY);
+      expect((await catalog.recordDueBackups()).map(({ dueAt }) => dueAt)).toEqual(['2026-03-02T04:00:00.000Z']);
+    });
+
+    it('are written down and begun at the same time by several, each once', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog, { web01: { policy: 'daily', dataSets: DATA_SETS }, hypervisor: { maxBackups: 9 }, repository: { maxBackups: 9 } });
+      for (let day = 0; day < 4; day += 1) {
+        advance(DAY + 3 * HOUR);
+        await Promise.all([1, 2, 3].flatMap(() => [catalog.recordDueBackups(), catalog.startNextDueBackup(), catalog.startNextDueBackup()]));
+        for (const { runId } of await catalog.listOpenRuns()) await catalog.finishRun(runId, { state: 'succeeded', error: null });
+      }
+      const { items } = await catalog.listDueBackups({}, page);
+      const runs = items.flatMap(({ runId }) => runId ?? []);
+      expect(new Set(runs).size).toBe(runs.length);
+      for (const { state, runId } of items) expect(runId !== null).toBe(state === 'started');
+      const requested = (await catalog.listRuns({}, page)).items.map(({ id }) => id);
+      expect([...requested].sort()).toEqual([...runs].sort());
+      expect(runs.length).toBeGreaterThanOrEqual(2);
+    });
+
+    it('of images that stop their server are not begun when they are hours late', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog, { policies: [{ ...POLICY, data: null, image: { ...POLICY.image, mode: 'offline' } }] });
+      advance(5 * HOUR + 1);
+      await catalog.recordDueBackups();
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      expect(await dueTexts(catalog)).toEqual(['db01 image 2026-03-01T01:00 withdrawn']);
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      expect(items.at(-1)).toMatchObject({ action: 'due-backup.withdrawn', details: { why: 'it would stop the server, and is more than 4 h late' } });
     });
 
     it('begin as a run would that a person asks for', async () => {

@@ -218,8 +218,9 @@ describe('migrations', () => {
     expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_REVOCATION.length))).toMatchObject({
       message: expect.stringContaining('Release them first'),
     });
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
     await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET hold_reason = NULL, held_by = NULL, held_at = NULL WHERE id = 'rp_1'`);
-    expect(await revertMigrations(postgres.ownerUrl, SINCE_REVOCATION.length)).toEqual(SINCE_REVOCATION);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_REVOCATION.length)).toEqual([...SINCE_REVOCATION].reverse());
     await runMigrations(postgres.ownerUrl, postgres.appRole);
     expect(await drift()).toEqual([]);
   });

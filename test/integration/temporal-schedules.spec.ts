@@ -43,7 +43,12 @@ describe('schedules in Temporal', () => {
     );
 
   it('are made from the policies, and come when the clocks of their time zone show it', async () => {
-    expect(await syncSchedules(temporal.client, policies(DAILY))).toEqual({ created: ['policy/daily/image', 'policy/daily/data'], updated: [], deleted: [] });
+    expect(await syncSchedules(temporal.client, policies(DAILY))).toEqual({
+      created: ['policy/daily/image', 'policy/daily/data'],
+      updated: [],
+      deleted: [],
+      refused: [],
+    });
     await listed('policy/daily/image', 'policy/daily/data');
     const { info, policies: how, action } = await schedules().getHandle('policy/daily/image').describe();
     const local = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', weekday: 'short', hour: '2-digit', minute: '2-digit' });
@@ -51,7 +56,7 @@ describe('schedules in Temporal', () => {
     expect([...times].sort()).toEqual(['Sun 01:15', 'Wed 01:15']);
     expect(how).toMatchObject({ overlap: 'SKIP', catchupWindow: 600_000 });
     expect(action).toMatchObject({ workflowType: 'backupsDue', taskQueue: CONTROL_TASK_QUEUE });
-    expect(await syncSchedules(temporal.client, policies(DAILY))).toEqual({ created: [], updated: [], deleted: [] });
+    expect(await syncSchedules(temporal.client, policies(DAILY))).toEqual({ created: [], updated: [], deleted: [], refused: [] });
   });
 
   it('are changed with their policy, and only then', async () => {
@@ -62,7 +67,7 @@ describe('schedules in Temporal', () => {
     });
     await listed('policy/daily/image', 'policy/daily/data', 'somebody-elses');
     const changed = policies({ ...DAILY, rtoMinutes: 5, data: { ...DAILY.data, schedule: { every: 'day', at: '03:45' } } });
-    expect(await syncSchedules(temporal.client, changed)).toEqual({ created: [], updated: ['policy/daily/data'], deleted: [] });
+    expect(await syncSchedules(temporal.client, changed)).toEqual({ created: [], updated: ['policy/daily/data'], deleted: [], refused: [] });
     const { info } = await schedules().getHandle('policy/daily/data').describe();
     const local = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', hour: '2-digit', minute: '2-digit' });
     expect([...new Set(info.nextActionTimes.map((at) => local.format(at)))]).toEqual(['03:45']);
@@ -85,6 +90,14 @@ describe('schedules in Temporal', () => {
     await schedules().getHandle('policy/daily/image').delete();
     await listed('policy/daily/data', 'somebody-elses');
     expect((await syncSchedules(temporal.client, policies(DAILY))).created).toEqual(['policy/daily/image']);
+  });
+
+  it('one that Temporal refuses keeps the others from nothing, and is told', async () => {
+    const unknown: Policy = { ...policies({ ...DAILY, name: 'atlantis', data: null })[0]!, timeZone: 'Europe/Atlantis' };
+    const report = await syncSchedules(temporal.client, [unknown, ...policies(DAILY), ...policies({ ...DAILY, name: 'second', data: null })]);
+    expect(report.refused).toEqual([expect.stringMatching(/^policy\/atlantis\/image: .*Atlantis/)]);
+    expect(report.created).toContain('policy/second/image');
+    await listed('policy/daily/image', 'policy/daily/data', 'policy/second/image', 'somebody-elses');
   });
 
   it('knock: what is due is written down when the time comes', async () => {

@@ -1,7 +1,18 @@
 import type { AuditEvent } from '../../src/audit/append-audit';
 import type { AcceptedRun, Catalog, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
-import { dueBackupView, isWanted, limitsOf, openBackup, scheduledServer, scheduleRequest, supersededDetails } from '../../src/catalog/due-backup-row';
-import { SCHEDULE } from '../../src/catalog/due-backup-store';
+import {
+  dueBackupView,
+  inTurn,
+  limitsOf,
+  openBackup,
+  SCHEDULE,
+  scheduledServer,
+  scheduleRequest,
+  supersededDetails,
+  unwantedBecause,
+  type NewestDue,
+} from '../../src/catalog/due-backup-row';
+import { isAhead } from '../../src/domain/clock-skew';
 import type { DueBackupRow, PolicyRow, RunRow } from '../../src/catalog/entities';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
 import { newId } from '../../src/contracts/ids';
@@ -47,12 +58,11 @@ export class FakeDueBackups {
     const { around } = this;
     const waiting = [...this.rows.values()].filter(({ state }) => state === 'waiting');
     const servers = new Map(around.servers().map((server) => [server.id, server]));
+    const unwanted = (row: DueBackupRow, server: ServerRecord): string | null => unwantedBecause(row, server, [...around.policies().values()], around.now());
     const judged = judgeQueue(
       waiting.flatMap((row) => {
         const server = servers.get(row.serverId);
-        return server === undefined
-          ? []
-          : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: isWanted(row, server, [...around.policies().values()]) }];
+        return server === undefined ? [] : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: unwanted(row, server) === null }];
       }),
       around
         .runs()
@@ -63,12 +73,14 @@ export class FakeDueBackups {
     );
     for (const id of judged.withdraw) {
       const row = this.row(id);
+      const server = servers.get(row.serverId);
+      const why = server === undefined ? null : unwanted(row, server);
       this.rows.set(id, { ...row, state: 'withdrawn', waitsFor: null });
       around.append({
         actor: SCHEDULE,
         action: 'due-backup.withdrawn',
         serverId: row.serverId,
-        details: { kind: row.kind, policy: row.policy, dueAt: row.dueAt },
+        details: { kind: row.kind, policy: row.policy, dueAt: row.dueAt, why },
       });
     }
     for (const [id, waitsFor] of judged.waitsFor) this.rows.set(id, { ...this.row(id), waitsFor });
@@ -95,11 +107,11 @@ export class FakeDueBackups {
     return this.around.servers().flatMap((server) => {
       const policy = this.around.policies().get(server.policy ?? '');
       if (policy === undefined) return [];
-      const newest = (kind: DueBackupRow['kind']): Date | null => {
-        const times = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind).map(({ dueAt }) => dueAt.getTime());
-        return times.length === 0 ? null : new Date(Math.max(...times));
+      const newest = (kind: DueBackupRow['kind']): NewestDue => {
+        const own = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind && !isAhead(row.dueAt, this.around.now()));
+        return { any: latest(own), answered: latest(own.filter(({ state }) => state !== 'withdrawn')) };
       };
-      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server))];
+      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server), this.around.now())];
     });
   }
 
@@ -110,7 +122,7 @@ export class FakeDueBackups {
       this.rows.set(older.id, { ...older, state: 'superseded' });
       this.around.append({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
     }
-    this.rows.set(row.id, row);
+    this.rows.set(row.id, inTurn(row, older));
     if (missedBefore > 0) {
       this.around.append({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
     }
@@ -126,3 +138,5 @@ export class FakeDueBackups {
     return dueBackupView(row, this.around.servers().find(({ id }) => id === row.serverId)?.name ?? '');
   }
 }
+
+const latest = (rows: readonly DueBackupRow[]): Date | null => (rows.length === 0 ? null : new Date(Math.max(...rows.map(({ dueAt }) => dueAt.getTime()))));

@@ -2,6 +2,7 @@ import type { ServerRecord } from '../../src/catalog/catalog';
 import type { RecoveryPointRow, RunRow } from '../../src/catalog/entities';
 import type { DueBackupView } from '../../src/contracts/due-backup';
 import type { LastBackupRun, NewestRecoveryPoint, ProtectionFacts } from '../../src/contracts/protection-status';
+import { isAhead } from '../../src/domain/clock-skew';
 import { isFinal } from '../../src/contracts/run';
 
 /** What the estate's protection is judged by, from the catalogue in memory. */
@@ -10,13 +11,14 @@ export function protectionFacts(
   points: readonly RecoveryPointRow[],
   runs: readonly RunRow[],
   waiting: readonly DueBackupView[],
+  now: Date,
 ): ProtectionFacts {
   const newestFirst = [...runs].sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime() || (a.id < b.id ? 1 : -1));
   return {
     newest: servers.flatMap((server) =>
       newestOf(
         server,
-        points.filter(({ serverId, purpose }) => serverId === server.id && purpose !== 'safety'),
+        points.filter(({ serverId, purpose, pointInTime }) => serverId === server.id && purpose !== 'safety' && !isAhead(pointInTime, now)),
       ),
     ),
     lastRuns: servers.flatMap(({ id }) => (['image', 'data'] as const).flatMap((kind) => lastRun(id, kind, newestFirst) ?? [])),

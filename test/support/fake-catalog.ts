@@ -29,7 +29,7 @@ import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/con
 import type { Policy } from '../../src/contracts/policy';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
 import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
+import { generationTaken, isHeldAlready, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
@@ -221,7 +221,7 @@ export class FakeCatalog implements Catalog {
 
   holdRecoveryPoint: Catalog['holdRecoveryPoint'] = async (actor, id, reason) => {
     const row = this.point(id);
-    if (row.heldAt !== null) return recoveryPointView(row);
+    if (isHeldAlready(row, actor, reason)) return recoveryPointView(row);
     const held = { ...row, holdReason: storableText(reason), heldBy: actor, heldAt: this.now() };
     this.points.set(id, held);
     this.append({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: held.holdReason } });
@@ -249,7 +249,7 @@ export class FakeCatalog implements Catalog {
   };
 
   protectionFacts: Catalog['protectionFacts'] = async () =>
-    protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting());
+    protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
 
   recordRepositoryRoom: Catalog['recordRepositoryRoom'] = async (repository, freeBytes) => {
     this.reach();

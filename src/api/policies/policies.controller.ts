@@ -3,7 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { policyViewSchema, type PolicyView } from '../../contracts/api/policy-view';
 import type { Policy } from '../../contracts/policy';
-import { nextDue } from '../../domain/schedules/schedule';
+import { knownNextDue } from '../../domain/schedules/schedule';
 import type { ServerRecord } from '../../catalog/catalog';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { NeedsScope } from '../http/token.guard';
@@ -39,7 +39,7 @@ export class PoliciesController {
 function policyView(policy: Policy, servers: readonly ServerRecord[], now: Date): PolicyView {
   const next = (kind: 'image' | 'data'): readonly string[] => {
     const of = policy[kind];
-    return of === null ? [] : nextDue(of.schedule, policy.timeZone, now, NEXT_TIMES).map((due) => due.toISOString());
+    return of === null ? [] : knownNextDue(of.schedule, policy.timeZone, now, NEXT_TIMES).map((due) => due.toISOString());
   };
   return {
     ...policy,

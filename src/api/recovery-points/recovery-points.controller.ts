@@ -40,7 +40,10 @@ export class RecoveryPointsController {
   @Post(':id/hold')
   @HttpCode(200)
   @NeedsScope('operate')
-  @ApiOperation({ operationId: 'holdRecoveryPoint', summary: 'Whatever its policy says, it stays. Holding it again changes nothing.' })
+  @ApiOperation({
+    operationId: 'holdRecoveryPoint',
+    summary: 'Whatever its policy says, it stays. The same again changes nothing; while somebody else holds it, 409.',
+  })
   @ApiResponse({ status: 200, description: 'The recovery point.', standardSchema: recoveryPointViewSchema })
   async hold(
     @Param('id', new IdPipe('rp')) id: string,

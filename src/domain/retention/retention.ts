@@ -1,6 +1,7 @@
 import type { RetentionRules } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 import type { ReasonToKeep, RetentionVerdict } from '../../contracts/retention';
+import { isAhead } from '../clock-skew';
 import { Periods, type Period } from './periods';
 
 /**
@@ -41,8 +42,6 @@ export interface RetentionContext {
 
 /** How long what was saved before a restore stays: as long as somebody may still find out that the restore was a mistake. */
 export const SAFETY_DAYS = 30;
-/** Clocks of two machines differ by seconds; more than that is a clock that was wrong. */
-const SKEW_MS = 5 * 60_000;
 const DAY_MS = 86_400_000;
 const PERIODS: readonly Period[] = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 
@@ -56,11 +55,12 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
   for (const point of points) keepByItself(point, context, keep);
   for (const group of groupsOf(ordered)) {
     keepByRules(group, context, periods, keep);
-    if (!context.decommissioned)
+    if (!context.decommissioned) {
       keepTheLast(
         group.filter((point) => !isFuture(point, context.now)),
         keep,
       );
+    }
   }
   const parents = new Set<string>();
   keepParents(ordered, reasons, parents, keep);
@@ -76,7 +76,7 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
 type Keep = (id: string, reason: ReasonToKeep) => void;
 
 /** Such a one would move "the newest", and take the place of a real one: it stays, and counts for nothing. */
-const isFuture = ({ pointInTime }: RetentionPoint, now: Date): boolean => pointInTime.getTime() > now.getTime() + SKEW_MS;
+const isFuture = ({ pointInTime }: RetentionPoint, now: Date): boolean => isAhead(pointInTime, now);
 
 /** What holds whatever the others are. */
 function keepByItself(point: RetentionPoint, { now, rules, clockTrusted }: RetentionContext, keep: Keep): void {

@@ -22,7 +22,7 @@ const server = (changes: Partial<ScheduledServer> = {}): ScheduledServer => ({
   policy: POLICY,
   hasDataSets: true,
   since: { image: at('2026-11-27T00:00:00Z'), data: at('2026-11-27T00:00:00Z') },
-  restoredAt: null,
+  restored: null,
   ...changes,
 });
 
@@ -63,30 +63,61 @@ describe('dueBackups', () => {
     expect(dueBackups([server({ since: { image: at('2027-11-27T00:00:00Z'), data: at('2027-11-27T00:00:00Z') } })], at('2026-11-27T12:00:00Z'))).toEqual([]);
   });
 
+  it('counts each time once for all servers of a policy', () => {
+    const servers = Array.from({ length: 20_000 }, (_, index) =>
+      server({ serverId: `srv_${index}`, since: { image: null, data: at('2026-11-01T00:00:00Z') } }),
+    );
+    const due = dueBackups(servers, at('2026-11-27T12:00:00Z'));
+    expect(due).toHaveLength(20_000);
+    expect(new Set(due.map(({ missedBefore }) => missedBefore))).toEqual(new Set([26]));
+  });
+
+  it('of a policy that cannot be read here keeps the others from nothing', () => {
+    const broken: Policy = { ...POLICY, name: 'broken', timeZone: 'Mars/Phobos' };
+    expect(dueBackups([server({ serverId: 'srv_0', policy: broken }), server()], at('2026-11-27T02:30:00Z')).map(({ serverId }) => serverId)).toEqual([
+      'srv_1',
+    ]);
+  });
+
   describe('of a server that a restore has brought back', () => {
     const restoredAt = at('2026-11-28T10:00:00Z');
-    const images = (changes: Partial<ScheduledServer>, now: string) => dueBackups([server({ restoredAt, hasDataSets: false, ...changes })], at(now));
+    const images = (now: string, changes: Partial<ScheduledServer> = {}, imageAskedAt: Date | null = at('2026-11-22T01:00:00Z')) =>
+      dueBackups([server({ restored: { at: restoredAt, imageAskedAt }, hasDataSets: false, ...changes })], at(now));
 
     it('is an image as soon as it is live, once', () => {
-      expect(images({}, '2026-11-28T10:00:01Z')).toEqual([
+      expect(images('2026-11-28T10:00:01Z')).toEqual([
         { serverId: 'srv_1', kind: 'image', policy: 'daily', cause: 'restore', dueAt: restoredAt, notBefore: restoredAt, missedBefore: 0 },
       ]);
-      expect(images({}, '2026-11-28T09:59:59Z')).toEqual([]);
-      expect(images({ since: { image: restoredAt, data: null } }, '2026-11-28T10:00:01Z')).toEqual([]);
+      expect(images('2026-11-28T09:59:59Z')).toEqual([]);
+      expect(images('2026-11-28T10:00:01Z', {}, restoredAt)).toEqual([]);
+      expect(images('2026-11-28T10:00:01Z', {}, null)).toHaveLength(1);
+    });
+
+    it('is asked for also when it got its policy only afterwards', () => {
+      expect(images('2026-11-28T12:00:01Z', { since: { image: at('2026-11-28T12:00:00Z'), data: null } })).toMatchObject([{ cause: 'restore' }]);
     });
 
     it('is the one of the schedule where that was due later', () => {
-      expect(images({}, '2026-11-29T01:00:00Z')).toMatchObject([{ cause: 'schedule', dueAt: at('2026-11-29T01:00:00Z') }]);
+      expect(images('2026-11-29T01:00:00Z')).toMatchObject([{ cause: 'schedule', dueAt: at('2026-11-29T01:00:00Z') }]);
     });
 
-    it('is none where the policy takes no images', () => {
-      expect(images({ policy: { ...POLICY, image: null } }, '2026-11-28T10:00:01Z')).toEqual([]);
+    it('stands for those of the schedule that were missed before', () => {
+      expect(images('2026-11-28T10:00:01Z', { since: { image: at('2026-11-14T00:00:00Z'), data: null } }, at('2026-11-08T01:00:00Z'))).toMatchObject([
+        { cause: 'restore', missedBefore: 2 },
+      ]);
+    });
+
+    it('is none where the policy takes no images, or stops the server for them', () => {
+      expect(images('2026-11-28T10:00:01Z', { policy: { ...POLICY, image: null } })).toEqual([]);
+      const { image } = POLICY;
+      const offline: Policy = { ...POLICY, image: image === null ? null : { ...image, mode: 'offline' } };
+      expect(images('2026-11-28T10:00:01Z', { policy: offline })).toEqual([]);
     });
 
     it('does not wait for the jitter', () => {
       const { image } = POLICY;
       const policy: Policy = { ...POLICY, image: image === null ? null : { ...image, jitterMinutes: 600 } };
-      expect(images({ policy }, '2026-11-28T10:00:01Z')[0]?.notBefore).toEqual(restoredAt);
+      expect(images('2026-11-28T10:00:01Z', { policy })[0]?.notBefore).toEqual(restoredAt);
     });
   });
 

@@ -12,8 +12,11 @@ export interface ScheduledServer {
   readonly hasDataSets: boolean;
   /** From when on the schedule of each kind holds for it, null: no such schedule. Neither what was due before, nor what the schedule before asked for, is caught up. */
   readonly since: Readonly<Record<RecoveryPointKind, Date | null>>;
-  /** When a restore put the disks in place that have no usable image yet, and the server went live with them; null: its disks have one, or nothing was restored. */
-  readonly restoredAt: Date | null;
+  /**
+   * The server went live with disks that a restore has put in place, of which there is no usable image; null: its disks have one, or nothing was restored.
+   * `imageAskedAt`: when an image was last due, whatever became of it but that it was withdrawn.
+   */
+  readonly restored: { readonly at: Date; readonly imageAskedAt: Date | null } | null;
 }
 
 export interface DueBackup {
@@ -28,32 +31,70 @@ export interface DueBackup {
 
 /**
  * The newest time of each schedule that has come and is later than `since`. However many times have passed meanwhile, one backup is asked for; how many it
- * stands for is said. A clock that went back asks for nothing until it is where it was.
+ * stands for is said. A schedule that cannot be read (by this machine) asks for nothing, and keeps no other from asking.
  *
- * A restored server is imaged as soon as it is live, without jitter: until then, undoing the restore is the only way back to what is written to it now.
+ * A restored server is imaged as soon as it is live, without jitter: until then, undoing the restore is the only way back to what is written to it now. Only
+ * where images are taken online: nobody stops a server that has just come back.
  */
 export function dueBackups(servers: readonly ScheduledServer[], now: Date): readonly DueBackup[] {
-  return servers.flatMap((server) => (['image', 'data'] as const).flatMap((kind) => dueOf(server, kind, now) ?? []));
+  const times = new Times(now);
+  return servers.flatMap((server) => (['image', 'data'] as const).flatMap((kind) => dueOf(server, kind, times, now) ?? []));
 }
 
-function dueOf({ serverId, policy, hasDataSets, since, restoredAt }: ScheduledServer, kind: RecoveryPointKind, now: Date): DueBackup | null {
+function dueOf({ serverId, policy, hasDataSets, since, restored }: ScheduledServer, kind: RecoveryPointKind, times: Times, now: Date): DueBackup | null {
   const of = policy[kind];
   const after = since[kind];
   if (of === null || after === null || (kind === 'data' && !hasDataSets)) return null;
   const due = { serverId, kind, policy: policy.name };
-  const dueAt = newestDue(of.schedule, policy.timeZone, after, now);
-  const known = dueAt ?? after;
-  if (kind === 'image' && restoredAt !== null && restoredAt.getTime() > known.getTime() && restoredAt.getTime() <= now.getTime()) {
-    return { ...due, cause: 'restore', dueAt: restoredAt, notBefore: restoredAt, missedBefore: 0 };
-  }
+  const newest = times.newest(policy, kind);
+  const dueAt = newest !== null && newest.getTime() > after.getTime() ? newest : null;
+  const missedBefore = dueAt === null ? 0 : times.count(policy, kind, after, dueAt) - 1;
+  const isRestored = kind === 'image' && policy.image?.mode === 'online' && restored !== null && isUnanswered(restored, dueAt, now);
+  if (isRestored) return { ...due, cause: 'restore', dueAt: restored.at, notBefore: restored.at, missedBefore: dueAt === null ? 0 : missedBefore + 1 };
   if (dueAt === null) return null;
-  return {
-    ...due,
-    cause: 'schedule',
-    dueAt,
-    notBefore: new Date(dueAt.getTime() + jitterMs(`${serverId} ${kind}`, of.jitterMinutes)),
-    missedBefore: countDue(of.schedule, policy.timeZone, after, dueAt) - 1,
-  };
+  return { ...due, cause: 'schedule', dueAt, notBefore: new Date(dueAt.getTime() + jitterMs(`${serverId} ${kind}`, of.jitterMinutes)), missedBefore };
+}
+
+/** No image was asked for since, and none is due now that was due later. */
+const isUnanswered = ({ at, imageAskedAt }: NonNullable<ScheduledServer['restored']>, dueAt: Date | null, now: Date): boolean =>
+  at.getTime() <= now.getTime() && at.getTime() > Math.max(imageAskedAt?.getTime() ?? Number.NEGATIVE_INFINITY, dueAt?.getTime() ?? Number.NEGATIVE_INFINITY);
+
+/** Ten thousand servers share few policies: each time is counted once. */
+class Times {
+  private readonly newestOf = new Map<string, Date | null>();
+  private readonly counts = new Map<string, number>();
+
+  constructor(private readonly now: Date) {}
+
+  newest(policy: Policy, kind: RecoveryPointKind): Date | null {
+    return remembered(this.newestOf, `${policy.name} ${kind}`, () => {
+      const of = policy[kind];
+      try {
+        return of === null ? null : newestDue(of.schedule, policy.timeZone, NEVER, this.now);
+      } catch {
+        return null;
+      }
+    });
+  }
+
+  count(policy: Policy, kind: RecoveryPointKind, since: Date, until: Date): number {
+    const of = policy[kind];
+    return of === null
+      ? 0
+      : remembered(this.counts, `${policy.name} ${kind} ${since.getTime()}`, () => countDue(of.schedule, policy.timeZone, since, until, COUNTED_AT_MOST));
+  }
+}
+
+const NEVER = new Date(0);
+/** Beyond it nobody cares, and counting costs time. */
+const COUNTED_AT_MOST = 100;
+
+function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const found = find();
+  known.set(key, found);
+  return found;
 }
 
 /** Always the same for the same server, and spread evenly over all: FNV-1a of its id. */

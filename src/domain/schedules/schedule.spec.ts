@@ -1,6 +1,6 @@
 import { isModosuError } from '../../contracts/errors';
 import type { Schedule } from '../../contracts/policy';
-import { countDue, cronOf, longestGapMs, newestDue, nextDue, requirePossible } from './schedule';
+import { countDue, cronOf, longestGapMs, newestDue, nextDue, requirePossible, shortestGapMs } from './schedule';
 
 const at = (text: string): Date => new Date(text);
 const BERLIN = 'Europe/Berlin';
@@ -69,13 +69,21 @@ describe('longestGapMs', () => {
     [cron('0 8-10 * * *'), 22],
     [{ every: 'week', on: ['monday', 'friday'], at: '12:00' }, 96],
     [{ every: 'month', on: [1], at: '12:00' }, 31 * 24],
-    [cron('0 0 29 2 *'), 8 * 365.25 * 24 - 24],
-  ])('of %j is %d hours', (schedule, hours) => {
-    // The year 2100 is none with a leap day.
-    expect(Math.round(longestGapMs(schedule, 'UTC') / 3_600_000)).toBeGreaterThanOrEqual(Math.round(hours));
-    if (!('cron' in schedule) || !schedule.cron.includes('29 2')) expect(longestGapMs(schedule, 'UTC')).toBe(hours * 3_600_000);
-  });
+    // The year 2100 has no such day.
+    [cron('0 0 29 2 *'), (8 * 365 + 1) * 24],
+    [cron('*/5 * * * 0-4'), 48 + 1 / 12],
+    [cron('*/15 * 1-15 * *'), 16 * 24 + 1 / 4],
+    [cron('0 * 1-25 1 *'), (365 - 25 + 1) * 24 + 1],
+    [cron('0 */5 * * *'), 5],
+  ])('of %j is %d hours', (schedule, hours) => expect(longestGapMs(schedule) / 3_600_000).toBeCloseTo(hours, 6));
 });
+
+it.each<[Schedule, number]>([
+  [daily('12:00'), 24],
+  [cron('0 22,23 * * *'), 1],
+  [cron('0 0,23 * * *'), 1],
+  [{ every: 'week', on: ['monday', 'wednesday'], at: '12:00' }, 48],
+])('the shortest time between two of %j is %d hours', (schedule, hours) => expect(shortestGapMs(schedule)).toBe(hours * 3_600_000));
 
 describe('requirePossible', () => {
   const problem = (schedule: Schedule, timeZone = 'UTC'): string => {
@@ -100,7 +108,7 @@ describe('requirePossible', () => {
     ['0,4 12 * * *', 'SCHEDULE_INVALID: The schedule "0,4 12 * * *" of policy "p" comes more often than every 5 minutes.'],
     [
       '0 0 1 * 1',
-      'SCHEDULE_INVALID: The schedule "0 0 1 * 1" of policy "p" names days of the month and days of the week: cron would take either, people often mean both.',
+      'SCHEDULE_INVALID: The schedule "0 0 1 * 1" of policy "p" names days of the month and days of the week: some programs take either, people often mean both.',
     ],
     ['0 0 * *', 'SCHEDULE_INVALID: The schedule "0 0 * *" of policy "p" has 4 fields: cron has five, minute, hour, day of the month, month, day of the week.'],
     [
@@ -121,5 +129,8 @@ describe('requirePossible', () => {
   it('refuses a time zone that nobody knows', () => {
     expect(problem(daily('02:30'), 'Mars/Phobos')).toBe('TIME_ZONE_UNKNOWN: The time zone "Mars/Phobos" of policy "p" is not known here.');
     expect(problem(daily('02:30'), '')).toMatch(/^TIME_ZONE_UNKNOWN/);
+    expect(problem(daily('02:30'), 'europe/berlin')).toBe('TIME_ZONE_UNKNOWN: The time zone "europe/berlin" of policy "p" is spelt "Europe/Berlin".');
+    expect(problem(daily('02:30'), 'UTC')).toBe('none');
+    expect(problem(daily('02:30'), 'Asia/Calcutta')).toBe('none');
   });
 });

@@ -22,6 +22,15 @@ export function cronOf(schedule: Schedule): string {
 export const nextDue = (schedule: Schedule, timeZone: string, after: Date, count = 1): readonly Date[] =>
   parsed(cronOf(schedule), timeZone).nextRuns(count, after);
 
+/** The same of a schedule that was declared somewhere else, and may not be readable here: then none. */
+export function knownNextDue(schedule: Schedule, timeZone: string, after: Date, count = 1): readonly Date[] {
+  try {
+    return nextDue(schedule, timeZone, after, count);
+  } catch {
+    return [];
+  }
+}
+
 /** The newest moment that is not after `now`, and after `since`; null: nothing was due between the two. */
 export function newestDue(schedule: Schedule, timeZone: string, since: Date, now: Date): Date | null {
   // Asked from a second later, because what is due at `now` itself is due; that one may be too late.
@@ -40,11 +49,10 @@ export function countDue(schedule: Schedule, timeZone: string, since: Date, unti
 
 /** What comes more often than a backup can be taken is a mistake. */
 export const LEAST_MINUTES_APART = 5;
-const SAMPLE = 500;
 
 /**
- * Refuses what cannot be meant. Throws `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`: not cron's five fields, a day of the month and of the week at once (cron takes
- * either, others take both), a day that never comes, more often than every five minutes.
+ * Refuses what cannot be meant. Throws `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`: not cron's five fields, days of the month and of the week at once (some programs
+ * take either, others both), a day that never comes, more often than every five minutes.
  */
 export function requirePossible(schedule: Schedule, timeZone: string, whose: string): void {
   requireTimeZone(timeZone, whose);
@@ -57,38 +65,75 @@ export function requirePossible(schedule: Schedule, timeZone: string, whose: str
   }
   // Extensions such as "L" mean different things to different programs.
   if (!fields.every((field) => /^(?:[0-9*,/-]|[a-z]{3}(?![a-z]))+$/i.test(field))) throw invalid('has signs that cron does not know');
-  if (!fields[2]?.startsWith('*') && !fields[4]?.startsWith('*')) {
-    throw invalid('names days of the month and days of the week: cron would take either, people often mean both');
-  }
-  let sample: readonly Date[];
+  if (fields[2] !== '*' && fields[4] !== '*') throw invalid('names days of the month and days of the week: some programs take either, people often mean both');
+  let gaps: Gaps | null;
   try {
-    sample = parsed(cron, timeZone).nextRuns(SAMPLE, SAMPLE_FROM);
+    gaps = gapsOf(cron);
   } catch (error) {
     throw invalid(`cannot be read: ${error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error)}`);
   }
-  if (sample.length === 0) throw invalid('never comes: no month has such a day');
-  if (gapsOf(sample).some((gap) => gap < LEAST_MINUTES_APART * 60_000)) throw invalid(`comes more often than every ${LEAST_MINUTES_APART} minutes`);
+  if (gaps === null) throw invalid('never comes: no month has such a day');
+  if (gaps.shortestMs < LEAST_MINUTES_APART * 60_000) throw invalid(`comes more often than every ${LEAST_MINUTES_APART} minutes`);
 }
+
+/** The longest time between two moments that follow one another, of a schedule that is possible; by clocks that are never changed. */
+export const longestGapMs = (schedule: Schedule): number => gapsOf(cronOf(schedule))?.longestMs ?? 0;
+
+/** The shortest, likewise. */
+export const shortestGapMs = (schedule: Schedule): number => gapsOf(cronOf(schedule))?.shortestMs ?? 0;
+
+interface Gaps {
+  readonly shortestMs: number;
+  readonly longestMs: number;
+}
+
+/** A whole day of what comes every five minutes is in it. */
+const MOMENTS = 300;
+/** Years of days, and the leap years among them. */
+const DAYS = 500;
+const SAMPLE_FROM = new Date('2026-12-31T23:59:59Z');
+const DAY_MS = 86_400_000;
+
+/** Null: it never comes. Moments of one day are alike on all its days; so the first day tells of them, and its first moment alone of the days. */
+function gapsOf(cron: string): Gaps | null {
+  const known = knownGaps.get(cron);
+  if (known !== undefined) return known;
+  const moments = parsed(cron, 'UTC').nextRuns(MOMENTS, SAMPLE_FROM);
+  const [first, ...rest] = moments;
+  if (first === undefined) return null;
+  const sameDay = [first, ...rest.filter((due) => Math.floor(due.getTime() / DAY_MS) === Math.floor(first.getTime() / DAY_MS))];
+  const onceADay = [first.getUTCMinutes(), first.getUTCHours(), ...cron.split(' ').slice(2)].join(' ');
+  const days = parsed(onceADay, 'UTC').nextRuns(DAYS, SAMPLE_FROM);
+  const daySpan = (sameDay.at(-1)?.getTime() ?? first.getTime()) - first.getTime();
+  const gaps: Gaps = {
+    shortestMs: Math.min(...between(moments)),
+    longestMs: Math.max(...between(sameDay), ...between(days).map((gap) => gap - daySpan)),
+  };
+  if (knownGaps.size >= KNOWN_AT_MOST) knownGaps.clear();
+  knownGaps.set(cron, gaps);
+  return gaps;
+}
+
+const knownGaps = new Map<string, Gaps>();
+
+const between = (moments: readonly Date[]): readonly number[] => moments.slice(1).map((due, index) => due.getTime() - (moments[index]?.getTime() ?? 0));
 
 /** Throws `TIME_ZONE_UNKNOWN`. */
 export function requireTimeZone(timeZone: string, whose: string): void {
+  let name: string;
   try {
-    new Intl.DateTimeFormat('en', { timeZone });
+    name = new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone;
   } catch {
     throw new ModosuError('TIME_ZONE_UNKNOWN', `The time zone ${quoted(timeZone)} of ${whose} is not known here.`, { context: { timeZone } });
   }
+  // Not every program that reads it takes it in any spelling.
+  if (name !== timeZone && name.toLowerCase() === timeZone.toLowerCase()) {
+    throw new ModosuError('TIME_ZONE_UNKNOWN', `The time zone ${quoted(timeZone)} of ${whose} is spelt ${quoted(name)}.`, {
+      hint: `Write ${name}.`,
+      context: { timeZone },
+    });
+  }
 }
-
-/** The longest time between two moments that follow one another. For a schedule that is possible. */
-export function longestGapMs(schedule: Schedule, timeZone: string): number {
-  const sample = nextDue(schedule, timeZone, SAMPLE_FROM, SAMPLE);
-  return gapsOf(sample).reduce((longest, gap) => Math.max(longest, gap), 0);
-}
-
-const gapsOf = (moments: readonly Date[]): readonly number[] => moments.slice(1).map((due, index) => due.getTime() - (moments[index]?.getTime() ?? 0));
-
-/** A leap year is in it, and whole years of either half of the clock. */
-const SAMPLE_FROM = new Date('2027-01-01T00:00:00Z');
 
 const known = new Map<string, Cron>();
 const KNOWN_AT_MOST = 1000;

@@ -45,7 +45,7 @@ function world() {
     syncSchedules: async (policies: readonly { name: string }[]) => {
       fail('syncSchedules');
       done.push(`sync ${policies.map(({ name }) => name).join(' ')}`.trim());
-      return { created: [], updated: [], deleted: [] };
+      return { created: [], updated: [], deleted: [], refused: [] };
     },
     log: { info: (_: unknown, text: string) => void told.push(text), warn: ({ code }: { code: string }, text: string) => void told.push(`${code} ${text}`) },
     nowMs: () => state.nowMs,

@@ -55,7 +55,8 @@ export class Scheduler {
     const policies = await catalog.listPolicies();
     const text = canonicalJson(policies);
     if (this.synced?.policies === text && nowMs() - this.synced.atMs < SYNC_AGAIN_MS) return;
-    const { created, updated, deleted } = await syncSchedules(policies);
+    const { created, updated, deleted, refused } = await syncSchedules(policies);
+    if (refused.length > 0) log.error({ refused }, 'Temporal refuses schedules; what is due is found without them');
     this.synced = { policies: text, atMs: nowMs() };
     if (created.length + updated.length + deleted.length > 0) log.info({ created, updated, deleted }, 'schedules in Temporal follow the policies');
   }
