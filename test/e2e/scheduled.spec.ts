@@ -19,7 +19,7 @@ beforeAll(async () => {
     protection: { dataSets: [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] },
   });
   await waitForAgent(guest.uuid, 120_000);
-  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 300000 /dev/urandom > /opt/app/random && sync']);
+  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app/files && head -c 300000 /dev/urandom > /opt/app/files/random && sync']);
 });
 afterAll(() => stack.close());
 
@@ -67,7 +67,7 @@ it('an image and the data are taken when their time comes, one after the other, 
 });
 
 it('one that came due while everything was down is caught up, once, and holds what was in the guest', async () => {
-  await guestOutput(guest.uuid, ['sh', '-c', 'head -c 300000 /dev/urandom > /opt/app/later && sync']);
+  await guestOutput(guest.uuid, ['sh', '-c', 'head -c 300000 /dev/urandom > /opt/app/files/later && sync']);
   const at = minuteAfter(10);
   await stack.declarePolicy({ name: 'nightly', data: { schedule: once(at), retention, rpoHours: 48 } });
   await stack.goDown();
@@ -84,9 +84,9 @@ it('one that came due while everything was down is caught up, once, and holds wh
   expect(run).toMatchObject({ state: 'succeeded', kind: 'backup-data', requestedBy: 'schedule' });
   expect(await points()).toHaveLength(3);
 
-  const before = await checksumFiles(guest.uuid, '/opt/app');
-  await guestOutput(guest.uuid, ['sh', '-c', 'rm /opt/app/later /opt/app/random && sync']);
+  const before = await checksumFiles(guest.uuid, '/opt/app/files');
+  await guestOutput(guest.uuid, ['sh', '-c', 'rm /opt/app/files/later /opt/app/files/random && sync']);
   const restored = await stack.restoreData(NAME, 'app', { kind: 'files', paths: [], replace: false });
   expect(restored.state).toBe('succeeded');
-  expect(await checksumFiles(guest.uuid, '/opt/app')).toBe(before);
+  expect(await checksumFiles(guest.uuid, '/opt/app/files')).toBe(before);
 });
