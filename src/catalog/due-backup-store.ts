@@ -34,7 +34,7 @@ const QUEUE_LOCK = 7_361_004;
 export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
   return {
     recordDueBackups: async () => {
-      // Asked every minute, mostly in vain: first without a lock.
+      // Asked twice a minute by each worker, mostly in vain: first without a lock.
       const isAny = await database.read(async (manager) => dueBackups(await scheduled(manager, now()), now()).length > 0);
       if (!isAny) return [];
       return database.transaction(async (transaction) => {
