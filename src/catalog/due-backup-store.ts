@@ -29,7 +29,7 @@ import { serverRecord } from './views';
 type DueBackupMethods = Pick<Catalog, 'recordDueBackups' | 'startNextDueBackup' | 'listDueBackups'>;
 
 /** Advisory lock: one process at a time writes down what is due, or begins the next. Both change the rows that wait. */
-const QUEUE_LOCK = 7_361_004;
+const QUEUE_LOCK = 7_361_005;
 
 export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
   return {
