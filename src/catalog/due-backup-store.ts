@@ -47,12 +47,16 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
           waitsFor: null,
           runId: null,
         }));
-        for (const row of fresh) await writeDown(transaction, row);
+        const written: DueBackupRow[] = [];
+        for (const row of fresh) {
+          const one = await writeDown(transaction, row);
+          if (one !== null) written.push(one);
+        }
         const names = await serverNames(
           manager,
-          fresh.map(({ serverId }) => serverId),
+          written.map(({ serverId }) => serverId),
         );
-        return fresh.map((row) => dueBackupView(row, names.get(row.serverId) ?? ''));
+        return written.map((row) => dueBackupView(row, names.get(row.serverId) ?? ''));
       });
     },
 
@@ -156,16 +160,20 @@ WHERE way_back.went_live_at IS NOT NULL AND way_back.data IS NULL AND NOT EXISTS
   SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image' AND point.lineage_id = server.lineage_id AND point.state = 'usable')
 GROUP BY way_back.server_id`;
 
-async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Promise<void> {
+/** Null: it stands there already, from a time when the clock was wrong. One that was withdrawn waits again: its server has a policy that asks for it. */
+async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Promise<DueBackupRow | null> {
   const { serverId, kind, dueAt, missedBefore, policy } = row;
+  const same = await manager.findOneBy(DueBackupEntity, { serverId, kind, dueAt });
+  if (same !== null && same.state !== 'withdrawn') return null;
   const [older] = await manager.findBy(DueBackupEntity, { serverId, kind, state: 'waiting' });
   if (older !== undefined) {
     await manager.update(DueBackupEntity, { id: older.id }, { state: 'superseded' });
     audit({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
   }
-  // The same moment may stand there from a time when the clock was wrong.
-  await manager.createQueryBuilder().insert().into(DueBackupEntity).values(inTurn(row, older)).orIgnore().execute();
+  const written = inTurn({ ...row, id: same?.id ?? row.id }, older);
+  await manager.save(DueBackupEntity, written);
   if (missedBefore > 0) audit({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
+  return written;
 }
 
 async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow, why: string | null): Promise<void> {

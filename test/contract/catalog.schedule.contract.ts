@@ -451,6 +451,26 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.recordDueBackups()).toEqual([]);
     });
 
+    it('of a restored server that gets another policy meanwhile are asked for by that one, once', async () => {
+      const { catalog, advance } = subject();
+      const images = { ...POLICY, data: null };
+      const server = await apply(catalog, { policies: [images] });
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      await catalog.startRun(runId);
+      await catalog.openWayBack(runId, factsOf(runId), BEFORE, EXPIRY);
+      await catalog.recordGoLive(runId);
+      advance(1000);
+      expect(await catalog.recordDueBackups()).toHaveLength(1);
+      await apply(catalog, { policies: [images, { ...images, name: 'weekly' }], db01: { policy: 'weekly' } });
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      expect(await dueTexts(catalog)).toEqual(['db01 image 2026-03-01T00:00 withdrawn']);
+      const [again, ...others] = await catalog.recordDueBackups();
+      expect(others).toEqual([]);
+      expect(again).toMatchObject({ policy: 'weekly', cause: 'restore', state: 'waiting' });
+      expect(await catalog.recordDueBackups()).toEqual([]);
+      expect(await dueTexts(catalog)).toEqual(['db01 image 2026-03-01T00:00 waiting']);
+    });
+
     it('are listed page by page', async () => {
       const { catalog, advance } = subject();
       await apply(catalog);

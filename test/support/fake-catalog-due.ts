@@ -50,8 +50,7 @@ export class FakeDueBackups {
       waitsFor: null,
       runId: null,
     }));
-    for (const row of fresh) this.writeDown(row);
-    return fresh.map((row) => this.view(row));
+    return fresh.flatMap((row) => this.writeDown(row)).map((row) => this.view(row));
   };
 
   startNext: Catalog['startNextDueBackup'] = async () => {
@@ -115,17 +114,21 @@ export class FakeDueBackups {
     });
   }
 
-  private writeDown(row: DueBackupRow): void {
+  private writeDown(row: DueBackupRow): readonly DueBackupRow[] {
     const { serverId, kind, policy, dueAt, missedBefore } = row;
+    const same = [...this.rows.values()].find((other) => other.serverId === serverId && other.kind === kind && other.dueAt.getTime() === dueAt.getTime());
+    if (same !== undefined && same.state !== 'withdrawn') return [];
     const older = [...this.rows.values()].find((other) => other.serverId === serverId && other.kind === kind && other.state === 'waiting');
     if (older !== undefined) {
       this.rows.set(older.id, { ...older, state: 'superseded' });
       this.around.append({ actor: SCHEDULE, action: 'due-backup.superseded', serverId, details: supersededDetails(older, row) });
     }
-    this.rows.set(row.id, inTurn(row, older));
+    const written = inTurn({ ...row, id: same?.id ?? row.id }, older);
+    this.rows.set(written.id, written);
     if (missedBefore > 0) {
       this.around.append({ actor: SCHEDULE, action: 'due-backup.missed', serverId, details: { kind, policy, times: missedBefore, caughtUpBy: dueAt } });
     }
+    return [written];
   }
 
   private row(id: string): DueBackupRow {
