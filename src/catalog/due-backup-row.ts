@@ -4,7 +4,7 @@ import type { Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { isAhead } from '../domain/clock-skew';
 import type { ScheduledServer } from '../domain/schedules/due';
-import type { Limits, OpenRun } from '../domain/schedules/queue';
+import { unwantedBecause, type Limits, type OpenRun } from '../domain/schedules/queue';
 import type { AcceptBackupRequest, AcceptDataBackupRequest, ServerRecord } from './catalog';
 import type { DueBackupRow, PolicyRow, RunRow } from './entities';
 import { policyRecord } from './policy-row';
@@ -64,25 +64,12 @@ export function scheduledServer(
   };
 }
 
-/** A server is stopped at night, not when somebody has made room at noon. */
-export const OFFLINE_MAY_BE_LATE_MS = 4 * 3_600_000;
-
-/** Why what was due is not wanted any more; null: it is. */
-export function unwantedBecause({ kind, policy: name, dueAt }: DueBackupRow, server: ServerRecord, policies: readonly Policy[], now: Date): string | null {
-  const policy = policies.find((candidate) => candidate.name === name);
-  if (server.policy !== name || policy === undefined) return 'the server has another policy';
-  if (policy[kind] === null) return 'the policy does not ask for it any more';
-  if (kind === 'data' && server.protection.dataSets.length === 0) return 'the server declares no data sets';
-  const isLate = now.getTime() - dueAt.getTime() > OFFLINE_MAY_BE_LATE_MS;
-  return kind === 'image' && policy.image?.mode === 'offline' && isLate ? 'it would stop the server, and is more than 4 h late' : null;
-}
+/** See `unwantedBecause`. */
+export const whyUnwanted = (row: DueBackupRow, { policy, protection }: ServerRecord, policies: readonly Policy[], now: Date): string | null =>
+  unwantedBecause(row, { policy, hasDataSets: protection.dataSets.length > 0 }, policies, now);
 
 /** Who asks, in runs and in the audit. */
 export const SCHEDULE = 'schedule';
-
-/** The one that comes next is not put off by its own jitter: servers whose part of it is late would never have their turn. */
-export const inTurn = (row: DueBackupRow, older: DueBackupRow | undefined): DueBackupRow =>
-  older === undefined || older.notBefore.getTime() >= row.notBefore.getTime() ? row : { ...row, notBefore: older.notBefore };
 
 export const limitsOf = (hypervisors: readonly HypervisorDeclaration[], repositories: readonly RepositoryDeclaration[]): Limits => ({
   hypervisors: declaredLimits(hypervisors),

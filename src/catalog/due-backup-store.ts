@@ -3,7 +3,7 @@ import { newId } from '../contracts/ids';
 import { isModosuError } from '../contracts/errors';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { dueBackups, type ScheduledServer } from '../domain/schedules/due';
-import { judgeQueue, type OpenRun } from '../domain/schedules/queue';
+import { inTurn, judgeQueue, type OpenRun } from '../domain/schedules/queue';
 import { SKEW_MS } from '../domain/clock-skew';
 import { backupDataInput, backupInput } from './acceptance';
 import type { AcceptedRun, Catalog, ServerRecord } from './catalog';
@@ -11,14 +11,13 @@ import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import {
   dueBackupView,
-  inTurn,
   limitsOf,
   openBackup,
   SCHEDULE,
   scheduledServer,
   scheduleRequest,
   supersededDetails,
-  unwantedBecause,
+  whyUnwanted,
   type NewestDue,
 } from './due-backup-row';
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
@@ -74,7 +73,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
             const server = servers.get(row.serverId);
             return server === undefined
               ? []
-              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: unwantedBecause(row, server, policies, now()) === null }];
+              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: whyUnwanted(row, server, policies, now()) === null }];
           }),
           await openRuns(manager, servers),
           limits,
@@ -82,7 +81,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
         );
         for (const row of waiting.filter(({ id }) => judged.withdraw.includes(id))) {
           const server = servers.get(row.serverId);
-          await withdraw(transaction, row, server === undefined ? null : unwantedBecause(row, server, policies, now()));
+          await withdraw(transaction, row, server === undefined ? null : whyUnwanted(row, server, policies, now()));
         }
         const begun = waiting.find(({ id }) => id === judged.begin);
         const started = begun === undefined ? null : await begin(transaction, begun, policies, now());

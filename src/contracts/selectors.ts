@@ -1,12 +1,18 @@
 import { ModosuError } from './errors';
 import { isId, type IdPrefix } from './ids';
-import { SERVER_NAME_PATTERN } from './names';
+import { PART_NAME_PATTERN, SERVER_NAME_PATTERN } from './names';
 import { quoted } from './text';
 
 /** A server's name or id as somebody typed it. Throws `NAME_INVALID` for what no server can be called. */
 export function serverSelector(value: string): string {
   if (isId('srv', value) || SERVER_NAME_PATTERN.test(value)) return value;
   throw new ModosuError('NAME_INVALID', `${quoted(value)} cannot be the name of a server.`);
+}
+
+/** A policy's name as somebody typed it; what cannot be one names nothing, and never reaches the database. Throws `POLICY_NOT_FOUND`. */
+export function policySelector(value: string): string {
+  if (PART_NAME_PATTERN.test(value)) return value;
+  throw new ModosuError('POLICY_NOT_FOUND', `There is no policy ${quoted(value)}.`);
 }
 
 const NOT_FOUND = {

@@ -82,6 +82,7 @@ describe('modosu, protection', () => {
       /^Policy daily\n {2}time zone +Europe\/Berlin\n {2}servers +db01\n {2}RTO +60 min\n {2}images +every sunday at 01:00, online\n +RPO 192 h\n +keeps last 1\n/,
     );
     expect(stdout).toMatch(/\n {2}data +cron 30 2 \* \* \*\n +no RPO\n +keeps daily 7, all within 3 days\n/);
+    expect(await cli(api, ['policy', 'show', '..'])).toMatchObject({ code: 3, stderr: expect.stringContaining('POLICY_NOT_FOUND') as string });
     expect(await cli(api, ['policy', 'show', 'hourly'])).toMatchObject({ code: 3, stderr: expect.stringContaining('POLICY_NOT_FOUND') as string });
   });
 

@@ -2,14 +2,13 @@ import type { AuditEvent } from '../../src/audit/append-audit';
 import type { AcceptedRun, Catalog, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import {
   dueBackupView,
-  inTurn,
   limitsOf,
   openBackup,
   SCHEDULE,
   scheduledServer,
   scheduleRequest,
   supersededDetails,
-  unwantedBecause,
+  whyUnwanted,
   type NewestDue,
 } from '../../src/catalog/due-backup-row';
 import { isAhead } from '../../src/domain/clock-skew';
@@ -18,7 +17,7 @@ import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/con
 import { newId } from '../../src/contracts/ids';
 import { isFinal } from '../../src/contracts/run';
 import { dueBackups } from '../../src/domain/schedules/due';
-import { judgeQueue } from '../../src/domain/schedules/queue';
+import { inTurn, judgeQueue } from '../../src/domain/schedules/queue';
 
 /** What the rest of the catalogue in memory offers. */
 export interface DueSurroundings {
@@ -57,7 +56,7 @@ export class FakeDueBackups {
     const { around } = this;
     const waiting = [...this.rows.values()].filter(({ state }) => state === 'waiting');
     const servers = new Map(around.servers().map((server) => [server.id, server]));
-    const unwanted = (row: DueBackupRow, server: ServerRecord): string | null => unwantedBecause(row, server, [...around.policies().values()], around.now());
+    const unwanted = (row: DueBackupRow, server: ServerRecord): string | null => whyUnwanted(row, server, [...around.policies().values()], around.now());
     const judged = judgeQueue(
       waiting.flatMap((row) => {
         const server = servers.get(row.serverId);

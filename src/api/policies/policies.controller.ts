@@ -2,6 +2,7 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { policyViewSchema, type PolicyView } from '../../contracts/api/policy-view';
+import { policySelector } from '../../contracts/selectors';
 import type { Policy } from '../../contracts/policy';
 import { knownNextDue } from '../../domain/schedules/schedule';
 import type { ServerRecord } from '../../catalog/catalog';
@@ -31,7 +32,7 @@ export class PoliciesController {
   @ApiResponse({ status: 200, description: 'The policy.', standardSchema: policyViewSchema })
   async show(@Param('name') name: string): Promise<PolicyView> {
     const { catalog } = this.dependencies;
-    const [policy, servers] = await Promise.all([catalog.getPolicy(name), catalog.listServers()]);
+    const [policy, servers] = await Promise.all([catalog.getPolicy(policySelector(name)), catalog.listServers()]);
     return policyView(policy, servers, new Date());
   }
 }

@@ -3,6 +3,7 @@ import type { PolicyView } from '../../contracts/api/policy-view';
 import type { DueBackupView } from '../../contracts/due-backup';
 import type { EstateStatus } from '../../contracts/protection-status';
 import type { RetentionPreview } from '../../contracts/retention';
+import { policySelector } from '../../contracts/selectors';
 import { limitOption, serverSegment, type CliContext } from '../context';
 import { EXIT } from '../exit-codes';
 import { dueBackupTable, policyTable, policyText } from '../output/policies';
@@ -44,7 +45,7 @@ export function addProtectionCommands(program: Command, context: CliContext): vo
     .action(async (name: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
-      const { value } = await client.get<PolicyView>(`/v1/policies/${encodeURIComponent(name)}`);
+      const { value } = await client.get<PolicyView>(`/v1/policies/${policySelector(name)}`);
       printer.data(value, () => policyText(value));
     });
 

@@ -1,4 +1,5 @@
-import { judgeQueue, type Limits, type OpenRun, type WaitingBackup } from './queue';
+import type { Policy } from '../../contracts/policy';
+import { inTurn, judgeQueue, unwantedBecause, type AskedFor, type Limits, type OpenRun, type WaitingBackup } from './queue';
 
 const NOW = new Date('2026-11-27T03:00:00Z');
 const waiting = (id: string, changes: Partial<WaitingBackup> = {}): WaitingBackup => ({
@@ -79,5 +80,48 @@ describe('judgeQueue', () => {
 
   it('begins the one with the smaller id of two that are due at the same time', () => {
     expect(judge([waiting('b'), waiting('a')]).begin).toBe('a');
+  });
+});
+
+describe('unwantedBecause', () => {
+  const retention = { last: 3, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0 };
+  const night = { schedule: { every: 'day', at: '02:00' }, jitterMinutes: 0, rpoHours: null, retention } as const;
+  const policy = (mode: 'online' | 'offline'): Policy => ({
+    name: 'p',
+    timeZone: 'UTC',
+    image: { ...night, mode, allowCrashConsistent: false },
+    data: night,
+    rtoMinutes: null,
+  });
+  const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);
+  const asked = (changes: Partial<AskedFor> = {}): AskedFor => ({ kind: 'image', policy: 'p', dueAt: hoursAgo(1), notBefore: hoursAgo(1), ...changes });
+  const why = (what: Partial<AskedFor>, policies: readonly Policy[] = [policy('offline')], server = { policy: 'p' as string | null, hasDataSets: true }) =>
+    unwantedBecause(asked(what), server, policies, NOW);
+
+  it('is nothing while server and policy are as they were', () => {
+    expect(why({})).toBeNull();
+    expect(why({ kind: 'data', dueAt: hoursAgo(99), notBefore: hoursAgo(99) })).toBeNull();
+    expect(why({ dueAt: hoursAgo(99), notBefore: hoursAgo(99) }, [policy('online')])).toBeNull();
+  });
+
+  it('says what has changed', () => {
+    expect(why({}, [])).toBe('the server has another policy');
+    expect(why({}, undefined, { policy: null, hasDataSets: true })).toBe('the server has another policy');
+    expect(why({}, [{ ...policy('online'), image: null }])).toBe('the policy does not ask for it any more');
+    expect(why({ kind: 'data' }, undefined, { policy: 'p', hasDataSets: false })).toBe('the server declares no data sets');
+  });
+
+  it('is the hour of the day for an image that stops its server; its own jitter makes it late for nobody', () => {
+    expect(why({ dueAt: hoursAgo(4), notBefore: hoursAgo(4) })).toBeNull();
+    expect(why({ dueAt: hoursAgo(4.1), notBefore: hoursAgo(4.1) })).toBe('it would stop the server, and is more than 4 h late');
+    expect(why({ dueAt: hoursAgo(9), notBefore: hoursAgo(0) })).toBeNull();
+  });
+
+  it('one that has the turn of an older one is not as late as that', () => {
+    const next = inTurn(asked(), asked({ notBefore: hoursAgo(25) }));
+    expect(next.notBefore).toEqual(hoursAgo(25));
+    expect(why(next)).toBeNull();
+    expect(inTurn(asked(), undefined)).toEqual(asked());
+    expect(inTurn(asked(), asked({ notBefore: NOW }))).toEqual(asked());
   });
 });

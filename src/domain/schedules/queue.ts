@@ -1,4 +1,5 @@
 import { DEFAULT_MAX_BACKUPS } from '../../contracts/due-backup';
+import type { Policy } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 
 /** Which of the backups that are due may begin now, and what the others wait for. Pure. */
@@ -71,3 +72,35 @@ function obstacleOf(backup: WaitingBackup, open: readonly OpenRun[], limits: Lim
   const room = limits.repositories.get(backup.repository) ?? DEFAULT_MAX_BACKUPS;
   return intoRepository >= room ? `repository "${backup.repository}" takes ${intoRepository} of ${room} images at the same time` : null;
 }
+
+/** What a policy has asked for, and when. */
+export interface AskedFor {
+  readonly kind: RecoveryPointKind;
+  /** Name of the policy. */
+  readonly policy: string;
+  readonly dueAt: Date;
+  readonly notBefore: Date;
+}
+
+/** A server is stopped at night, not when somebody has made room at noon. */
+const OFFLINE_MAY_BE_LATE_MS = 4 * 3_600_000;
+
+/** Why what was asked for is not wanted any more; null: it is. */
+export function unwantedBecause(
+  { kind, policy: name, dueAt, notBefore }: AskedFor,
+  server: { readonly policy: string | null; readonly hasDataSets: boolean },
+  policies: readonly Policy[],
+  now: Date,
+): string | null {
+  const policy = policies.find((candidate) => candidate.name === name);
+  if (server.policy !== name || policy === undefined) return 'the server has another policy';
+  if (policy[kind] === null) return 'the policy does not ask for it any more';
+  if (kind === 'data' && !server.hasDataSets) return 'the server declares no data sets';
+  // Its own part of the jitter makes it late for nobody; and one that has the turn of an older one (`inTurn`) is not as late as that.
+  const lateMs = now.getTime() - Math.max(dueAt.getTime(), notBefore.getTime());
+  return kind === 'image' && policy.image?.mode === 'offline' && lateMs > OFFLINE_MAY_BE_LATE_MS ? 'it would stop the server, and is more than 4 h late' : null;
+}
+
+/** The one that comes next is not put off by its own jitter: servers whose part of it is late would never have their turn. */
+export const inTurn = <T extends Pick<AskedFor, 'notBefore'>>(next: T, older: T | undefined): T =>
+  older === undefined || older.notBefore.getTime() >= next.notBefore.getTime() ? next : { ...next, notBefore: older.notBefore };

@@ -48,7 +48,7 @@ export function countDue(schedule: Schedule, timeZone: string, since: Date, unti
 }
 
 /** What comes more often than a backup can be taken is a mistake. */
-export const LEAST_MINUTES_APART = 5;
+const LEAST_MINUTES_APART = 5;
 
 /**
  * Refuses what cannot be meant. Throws `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`: not cron's five fields, days of the month and of the week at once (some programs

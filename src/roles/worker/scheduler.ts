@@ -74,7 +74,7 @@ export class Scheduler {
       const { runId } = accepted;
       log.info({ runId }, 'a backup that was due has begun');
       // It is accepted: a start that fails now is made up for by the reconciler.
-      await this.attempt(`starting ${runId}`, async () => runs.startRun(await catalog.getDispatchable(runId)));
+      await this.attempt('starting a run that is accepted', async () => runs.startRun(await catalog.getDispatchable(runId)));
     }
   }
 
