@@ -38,8 +38,9 @@ describe('policies and what follows from them', () => {
     expect(nextImages.every((at) => new Date(at).getUTCDay() === 0 && at.endsWith('T01:00:00.000Z'))).toBe(true);
     expect(nextData.every((at) => at.endsWith('T02:30:00.000Z'))).toBe(true);
     expect((await api.call('GET', '/v1/policies')).body).toEqual({ items: [body], nextCursor: null });
-    for (const name of ['%00', 'Production', '%2E%2E%2Fservers'])
+    for (const name of ['%00', 'Production', '%2E%2E%2Fservers']) {
       expect(await api.call('GET', `/v1/policies/${name}`)).toMatchObject({ status: 404, body: { code: 'POLICY_NOT_FOUND' } });
+    }
     expect(await api.call('GET', '/v1/policies/none')).toMatchObject({ status: 404, body: { code: 'POLICY_NOT_FOUND' } });
     expect((await api.call('GET', '/v1/servers/db01')).body).toMatchObject({ policy: 'daily' });
   });
