@@ -94,6 +94,8 @@ const slowest = (entries) =>
     .slice(0, 10)
     .map(({ ms, title }) => `  ${String(Math.round(ms / 1000)).padStart(5)} s  ${title}`)
     .join('\n');
+/** Last: whoever keeps only the end of what was printed still reads which tests have failed. */
+const names = (entries) => entries.map((entry) => `  ${entry.split('\n')[0].slice(0, 200)}`).join('\n');
 const firstLines = (text) =>
   (text ?? '')
     .split('\n')
@@ -156,6 +158,8 @@ try {
 
 if (broken && total.failed === 0) total.failed = 1;
 if (durations.tests.length > 0) console.log(`\nSlowest files:\n${slowest(durations.files)}\nSlowest tests:\n${slowest(durations.tests)}`);
-if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
+if (failures.length > 0) {
+  console.log(`\nWhy tests failed:\n${failures.map((failure) => `  ${failure}`).join('\n')}\n\nFailed:\n${names(failures)}`);
+}
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(broken || total.failed > 0 ? 1 : (process.exitCode ?? 0));

@@ -4,8 +4,9 @@ import { Connection } from '@temporalio/client';
 import { serverWorkflowId } from '../../src/contracts/ids';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
-import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { checksumFiles, domainState, guestOutput, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { virsh } from '../guests/run-program';
+import { BALLAST, loadBallast } from '../support/ballast';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
@@ -15,7 +16,10 @@ import { eventually } from '../support/up-process';
  */
 jest.setTimeout(300_000);
 const NAME = 'e2e-outside';
+const HEAVY = 'e2e-outside-heavy';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
+/** An online backup of it has a middle. */
+let heavy: GuestServer;
 let guest: GuestServer;
 let point: ImageRecoveryPointView;
 let files: string;
@@ -25,9 +29,18 @@ let namespace: string;
 beforeAll(async () => {
   await stack.start();
   await stack.slowRepository();
+  heavy = await stack.addServer({
+    name: HEAVY,
+    guest: 'minimal',
+    start: false,
+    dataDisk: BALLAST.dataDisk,
+    protection: { onlineBackup: { rateLimitBytesPerSecond: BALLAST.rateLimitBytesPerSecond, maxGuestLatencyMs: null } },
+  });
+  await loadBallast(heavy);
+  await startGuest(heavy.uuid);
   guest = await stack.addServer({ name: NAME, guest: 'minimal' });
   await waitForAgent(guest.uuid, 120_000);
-  await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 1000000 /dev/urandom > /opt/app/random && sync']);
+  await fillApp(guest);
   files = await checksumFiles(guest.uuid, '/opt/app');
   const endpoints = JSON.parse(readFileSync(join(stack.stateDirectory, 'run', 'endpoints.json'), 'utf8')) as {
     temporalAddress: string;
@@ -41,6 +54,8 @@ afterAll(async () => {
   await stack.close();
 });
 
+const fillApp = ({ uuid }: GuestServer): Promise<string> =>
+  guestOutput(uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 1000000 /dev/urandom > /opt/app/random && sync']);
 const terminate = async ({ serverId }: RunView): Promise<void> => {
   await temporal.workflowService.terminateWorkflowExecution({
     namespace,
@@ -49,21 +64,24 @@ const terminate = async ({ serverId }: RunView): Promise<void> => {
   });
 };
 const disk = async (): Promise<string> => /<source file='([^']+)'/.exec(await virsh(['dumpxml', '--inactive', guest.uuid]))?.[1] ?? '';
-const expectEndedOutside = async (runId: string): Promise<RunView> => {
+const expectEndedOutside = async (runId: string, { uuid } = guest): Promise<RunView> => {
   const run = await stack.finished(runId);
   expect(run).toMatchObject({ state: 'failed', error: { code: 'RUN_ENDED_OUTSIDE' } });
   expect(run.steps.find(({ key }) => key === 'clean-up')?.state).toBe('succeeded');
-  await waitForAgent(guest.uuid, 120_000);
+  await waitForAgent(uuid, 120_000);
   return run;
 };
 
 it('a backup terminated while QEMU copies: the job is cancelled, nothing is left, the server has never noticed', async () => {
-  const { id } = await stack.startBackup(NAME, 'terminated', { mode: 'online' });
-  const started = await stack.copyUnderWay(id, 'vda');
+  await waitForAgent(heavy.uuid, 120_000);
+  await fillApp(heavy);
+  const sum = await checksumFiles(heavy.uuid, '/opt/app');
+  const { id } = await stack.startBackup(HEAVY, 'terminated', { mode: 'online' });
+  const started = await stack.copyUnderWay(id, 'vdb');
   await terminate(started);
-  const run = await expectEndedOutside(id);
-  expect(await stack.images(NAME)).toEqual([]);
-  await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
+  const run = await expectEndedOutside(id, heavy);
+  expect(await stack.images(HEAVY)).toEqual([]);
+  await stack.expectOrder(run, { contents: [{ guest: heavy, directory: '/opt/app', sha256: sum }] });
 });
 
 it('an offline backup terminated while the server is off: it is started again', async () => {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { RunView } from '../../src/contracts/run';
 import { checksumFiles, domainState, guestOutput, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
-import { mustRun, runProgram } from '../guests/run-program';
+import { runProgram } from '../guests/run-program';
+import { BALLAST, expectBallast, loadBallast } from './ballast';
 import type { DeathCase, Kind, MomentName } from './death-matrix';
 import type { E2eStack } from './e2e-stack';
 import { sha256InImage } from './image-contents';
@@ -13,10 +14,6 @@ const APP = '/opt/app';
 const READY_WITHIN_MS = 120_000;
 /** Short: a server that has died never answers. Long enough for one that boots beside everything else. */
 export const AGENT_TIMEOUT_SECONDS = 40;
-
-const MIB = 1024 ** 2;
-/** The middle of an online backup lies in this one, in the free room of its file system. */
-const BALLAST = { diskBytes: 1000 * MIB, atBytes: 100 * MIB, sizeBytes: 800 * MIB, pattern: 0xa5, rateLimitBytesPerSecond: 64 * MIB } as const;
 
 /** QEMU's job is under way then; one that was quicker than the test is no case. */
 const DURING_JOB: readonly MomentName[] = ['beginOnlineBackup.after', 'saveDefinition.before', 'followOnlineBackup.before', 'middle:copy:vdb'];
@@ -57,20 +54,14 @@ export class Journey {
       start: false,
       ...(isBackup
         ? {
-            dataDisk: { sizeBytes: BALLAST.diskBytes, format: 'qcow2' as const },
+            dataDisk: BALLAST.dataDisk,
             protection: { onlineBackup: { rateLimitBytesPerSecond: BALLAST.rateLimitBytesPerSecond, maxGuestLatencyMs: null } },
           }
         : {}),
     });
     if (guest.dataDisk !== null) {
       await stack.slowRepository();
-      await mustRun('COPY_FAILED', 'qemu-io', [
-        '-f',
-        'qcow2',
-        '-c',
-        `write -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`,
-        guest.dataDisk.path,
-      ]);
+      await loadBallast(guest);
     }
     await startGuest(guest.uuid);
     await waitForAgent(guest.uuid, READY_WITHIN_MS);
@@ -134,14 +125,7 @@ export class Journey {
           const disks = join(this.stack.repository, 'servers', point?.serverId ?? '', point?.id ?? '', 'disks');
           const image = join(disks, 'vda.qcow2');
           expect(await sha256InImage(image, `${APP}/mark`)).toBe(marker.slice(0, 64));
-          await mustRun('RECOVERY_POINT_INCOMPLETE', 'qemu-io', [
-            '-r',
-            '-f',
-            'qcow2',
-            '-c',
-            `read -q -P ${BALLAST.pattern} ${BALLAST.atBytes} ${BALLAST.sizeBytes}`,
-            join(disks, 'vdb.qcow2'),
-          ]);
+          await expectBallast(join(disks, 'vdb.qcow2'));
           // What QEMU had begun to write before the blow is what was published: nothing was copied twice.
           if (written !== null) expect(identityOf(image)).toBe(written);
         }

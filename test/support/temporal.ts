@@ -66,6 +66,7 @@ function quietRuntime(): void {
  * sources, kept in the temporary directory.
  */
 export async function bundleWorkflowsForTests(workflowsPath: string = join(ROOT, 'workflows', 'index.ts')): Promise<{ readonly codePath: string }> {
+  quietRuntime();
   const directory = join(tmpdir(), 'modosu-test-bundles');
   const codePath = join(directory, `${hashSources(workflowsPath)}.js`);
   if (!existsSync(codePath)) {
