@@ -69,6 +69,7 @@ module.exports = {
       ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/system/', '^src/config/'],
       'Temporal glue: no workflow code, types by name.',
     ),
+    room('notify', '^src/notify/', ['^src/contracts/'], 'Channels know what they send, and nothing of where it comes from.'),
     room('system', '^src/system/', ['^src/contracts/'], 'Helpers for the operating system.'),
     room('config', '^src/config/', ['^src/contracts/', '^src/system/'], 'The environment is read here.'),
     room(

@@ -3,6 +3,7 @@ import { Module, type DynamicModule, type INestApplication, type LoggerService }
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
+import { AlertsModule } from './alerts/alerts.module';
 import { AuditModule } from './audit/audit.module';
 import { DependenciesModule, type ApiDependencies, type ApiLog } from './dependencies';
 import { ApiDocument } from './documents/api-document';
@@ -39,6 +40,7 @@ class ApiModule {
         EstateModule,
         PoliciesModule,
         StatusModule,
+        AlertsModule,
         RecoveryPointsModule,
         RestorePlansModule,
         RunsModule,

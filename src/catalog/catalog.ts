@@ -11,6 +11,7 @@ import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
 import type { RetentionPoint } from '../domain/retention/retention';
 import type { ProtectionFacts } from '../contracts/protection-status';
+import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contracts/alert';
 import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -213,6 +214,21 @@ export interface Catalog {
   recordRepositoryRoom(repository: string, freeBytes: number): Promise<void>;
   /** What was measured in the last 61 days, by repository and time. */
   repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
+  /**
+   * Compares what is so now (breaches of policies, failed runs, runs that wait, damaged recovery points) with the open alerts: raises those that are new,
+   * clears those that are over, and writes down a message for each to every channel given. One process at a time. Not audited: alerts are a history of
+   * their own.
+   */
+  reviewAlerts(channels: readonly AlertChannel[]): Promise<{ readonly raised: number; readonly cleared: number }>;
+  /**
+   * Takes the next message whose time has come, of these channels; null: there is none. Nobody else is given it until its pause is over. That an alert is
+   * over is told after that it began.
+   */
+  nextAlertMessage(channels: readonly AlertChannel[]): Promise<AlertMessage | null>;
+  /** How the attempt went; `problem` null: it was delivered. After about a day of attempts it is given up. Of one that has ended: ignored. */
+  recordAlertAttempt(deliveryId: string, problem: string | null): Promise<void>;
+  /** Newest first. */
+  listAlerts(filter: { readonly serverId?: string; readonly state?: AlertState }, page: PageRequest): Promise<Page<AlertView>>;
   /** After a failed verification. Idempotent; audited. */
   markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
 

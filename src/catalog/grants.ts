@@ -8,6 +8,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   policy: 'SELECT, INSERT, UPDATE, DELETE',
   repository_room: 'SELECT, INSERT',
   due_backup: 'SELECT, INSERT, UPDATE',
+  alert: 'SELECT, INSERT, UPDATE',
+  alert_delivery: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',

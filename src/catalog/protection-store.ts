@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { LastBackupRun, NewestRecoveryPoint } from '../contracts/protection-status';
+import type { LastBackupRun, NewestRecoveryPoint, ProtectionFacts } from '../contracts/protection-status';
 import { SKEW_MS } from '../domain/clock-skew';
 import type { Catalog } from './catalog';
 import type { Database } from './database';
@@ -10,24 +10,25 @@ import { serverNames } from './inventory-store';
 /** What the estate's protection is judged by. Every figure is one statement; none takes a lock. */
 export function protectionStore(database: Database, now: () => Date): Pick<Catalog, 'protectionFacts'> {
   return {
-    protectionFacts: () =>
-      database.read(async (manager) => {
-        const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' }, order: { notBefore: 'ASC', id: 'ASC' } });
-        const names = await serverNames(
-          manager,
-          waiting.map(({ serverId }) => serverId),
-        );
-        return {
-          newest: (await rows<NewestRow>(manager, NEWEST, [new Date(now().getTime() + SKEW_MS)])).map((row) => ({
-            ...row,
-            newestAt: iso(row.newestAt),
-            newestOnLineAt: iso(row.newestOnLineAt),
-          })),
-          lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
-          waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
-          recoverySeconds: await rows<{ readonly serverId: string; readonly seconds: number }>(manager, RECOVERIES),
-        };
-      }),
+    protectionFacts: () => database.read((manager) => readProtectionFacts(manager, now())),
+  };
+}
+
+export async function readProtectionFacts(manager: EntityManager, now: Date): Promise<ProtectionFacts> {
+  const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' }, order: { notBefore: 'ASC', id: 'ASC' } });
+  const names = await serverNames(
+    manager,
+    waiting.map(({ serverId }) => serverId),
+  );
+  return {
+    newest: (await rows<NewestRow>(manager, NEWEST, [new Date(now.getTime() + SKEW_MS)])).map((row) => ({
+      ...row,
+      newestAt: iso(row.newestAt),
+      newestOnLineAt: iso(row.newestOnLineAt),
+    })),
+    lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
+    waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
+    recoverySeconds: await rows<{ readonly serverId: string; readonly seconds: number }>(manager, RECOVERIES),
   };
 }
 

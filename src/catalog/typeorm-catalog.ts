@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { ModosuError } from '../contracts/errors';
 import { auditStore, tokenStore } from './access-store';
+import { alertStore } from './alert-store';
 import type { Catalog } from './catalog';
 import { Database } from './database';
 import { decisionStore } from './decision-store';
@@ -38,6 +39,7 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...recoveryPointStore(database, now),
     ...protectionStore(database, now),
     ...roomStore(database, now),
+    ...alertStore(database, now),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),

@@ -50,6 +50,22 @@ describe('configuration', () => {
     expect(error.message).not.toContain('hunter2');
   });
 
+  it('takes a webhook with its secret, and neither without the other', () => {
+    expect(loadConfig({}).webhook).toBeNull();
+    const [url, secret] = ['https://alerts.example/hook?token=hunter2hunter2', 'sixteen characters'];
+    expect(loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secret }).webhook).toEqual({ url, secret });
+    expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url })).message).toContain('MODOSU_WEBHOOK_SECRET: must be set as well');
+    expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_SECRET: secret })).message).toContain('MODOSU_WEBHOOK_URL: must be set as well');
+    for (const wrong of ['ftp://x/y', 'https://user:hunter2@x/y', 'x']) {
+      const { message } = thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: wrong, MODOSU_WEBHOOK_SECRET: secret }));
+      expect(message).toContain('MODOSU_WEBHOOK_URL: must look like');
+      expect(message).not.toContain('hunter2');
+    }
+    expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: 'short' })).message).toContain(
+      'MODOSU_WEBHOOK_SECRET: must have at least 16',
+    );
+  });
+
   it.each(['-1', '1.5', '0x10', ' 7', 'abc', '65536'])('refuses the port %j', (value) => {
     expect(thrownBy(() => loadConfig({ MODOSU_API_PORT: value })).message).toContain('MODOSU_API_PORT');
   });

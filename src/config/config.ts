@@ -29,6 +29,8 @@ export interface Config {
   readonly wayBackDays: number;
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
+  /** Where alerts are told; null: nowhere. Holds secrets. */
+  readonly webhook: { readonly url: string; readonly secret: string } | null;
   readonly logLevel: Environment['MODOSU_LOG_LEVEL'];
 }
 
@@ -47,6 +49,10 @@ export function loadConfig(env: Env = process.env): Config {
   const result = environmentSchema.safeParse(values);
   if (!result.success) problems.push(...result.error.issues.map(describeIssue));
   if (problems.length > 0 || !result.success) throw invalid(problems);
+  const { MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secret } = result.data;
+  if ((url === undefined) !== (secret === undefined)) {
+    throw invalid([`${url === undefined ? 'MODOSU_WEBHOOK_URL' : 'MODOSU_WEBHOOK_SECRET'}: must be set as well, the one says nothing without the other`]);
+  }
   const config = toConfig(result.data);
   const contradictions = dataServerProblems(config.dataServer);
   if (contradictions.length > 0) throw invalid(contradictions);
@@ -131,6 +137,10 @@ function toConfig(environment: Environment): Config {
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
+    webhook:
+      environment.MODOSU_WEBHOOK_URL === undefined || environment.MODOSU_WEBHOOK_SECRET === undefined
+        ? null
+        : { url: environment.MODOSU_WEBHOOK_URL, secret: environment.MODOSU_WEBHOOK_SECRET },
     logLevel: environment.MODOSU_LOG_LEVEL,
   };
 }

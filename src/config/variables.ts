@@ -51,6 +51,13 @@ const restUrl = z.string().refine((value) => {
   );
 }, 'must look like https://HOST:PORT, without a login');
 
+/** What the receiver has put into it (a path, a token) may be a secret. */
+const webhookUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  // fetch refuses a login in an address.
+  return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.username === '' && url.password === '';
+}, 'must look like https://HOST/PATH, without a login');
+
 const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case PostgreSQL identifier');
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
@@ -117,11 +124,24 @@ export const environmentSchema = z.object({
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')
     .describe('Directories, separated by colons, in which a backing file may lie that only the header of a disk image names. Others are refused.'),
+  MODOSU_WEBHOOK_URL: webhookUrl
+    .optional()
+    .describe('Where a worker sends a message when an alert begins and when it is over (POST, Standard Webhooks). Not set: alerts are only kept.'),
+  MODOSU_WEBHOOK_SECRET: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .optional()
+    .describe('Key of the signature of these messages: `whsec_` and Base64, or any text of at least 16 characters. Needed together with MODOSU_WEBHOOK_URL.'),
   MODOSU_LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least severe log lines that are written.'),
 });
 
 /** Variables with a secret inside: `<NAME>_FILE` names a file that holds the value. */
-export const SECRET_VARIABLES = ['MODOSU_DATABASE_URL', 'MODOSU_DATABASE_OWNER_URL'] as const satisfies readonly (keyof typeof environmentSchema.shape)[];
+export const SECRET_VARIABLES = [
+  'MODOSU_DATABASE_URL',
+  'MODOSU_DATABASE_OWNER_URL',
+  'MODOSU_WEBHOOK_URL',
+  'MODOSU_WEBHOOK_SECRET',
+] as const satisfies readonly (keyof typeof environmentSchema.shape)[];
 
 export type Environment = z.output<typeof environmentSchema>;
 export type VariableName = keyof Environment;

@@ -17,6 +17,19 @@ export interface ProtectedServer {
   readonly dataSets: readonly string[];
 }
 
+/** What of a server of the inventory its protection is judged by. */
+export const protectedServer = ({
+  id,
+  name,
+  policy,
+  protection,
+}: Omit<ProtectedServer, 'dataSets'> & { readonly protection: { readonly dataSets: readonly { readonly name: string }[] } }): ProtectedServer => ({
+  id,
+  name,
+  policy,
+  dataSets: protection.dataSets.map((dataSet) => dataSet.name),
+});
+
 export function judgeProtection(
   servers: readonly ProtectedServer[],
   policies: readonly Policy[],

@@ -8,6 +8,7 @@ import { createLog, type Log } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError, toModosuError } from '../contracts/errors';
 import { ClockWatch } from '../domain/clock-watch';
+import { webhook } from '../notify/webhook';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
 import { reconcileUntil } from '../temporal/reconcile';
@@ -19,6 +20,7 @@ import { builtWorkflowBundle } from '../temporal/workflow-bundle';
 import { tellParent } from './parent';
 import { aborted } from './shutdown';
 import { sweepUntil } from './worker/janitor';
+import { notifyUntil } from './worker/notifier';
 import { scheduleUntil } from './worker/scheduler';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
@@ -74,6 +76,12 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
             imageRepository: new Adapters(config).byName(catalog).imageRepository,
             syncSchedules: (policies) => syncSchedules(temporal, policies),
             log: log.child({ part: 'scheduler' }),
+            nowMs: () => performance.now(),
+          }),
+          notifyUntil(ending, {
+            catalog,
+            channels: new Map(config.webhook === null ? [] : [['webhook', webhook(config.webhook)]]),
+            log: log.child({ part: 'notifier' }),
             nowMs: () => performance.now(),
           }),
           aborted(ending),

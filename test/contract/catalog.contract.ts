@@ -6,6 +6,7 @@ import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
+import { alertContract } from './catalog.alert.contract';
 import { scheduleContract } from './catalog.schedule.contract';
 import { wayBackContract } from './catalog.way-back.contract';
 import { wayBackRequestsContract } from './catalog.way-back-requests.contract';
@@ -45,6 +46,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     });
     inventoryContract(() => subject);
     scheduleContract(() => subject);
+    alertContract(() => subject);
     planContract(() => subject);
     runContract(() => subject);
     wayBackContract(() => subject);

@@ -1,17 +1,23 @@
+import type { AlertView } from '../../src/contracts/alert';
 import type { DueBackupView } from '../../src/contracts/due-backup';
 import type { EstateStatus } from '../../src/contracts/protection-status';
 import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import { checksumFiles, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
+import { WebhookReceiver } from '../support/webhook-receiver';
 
 /** Backups that nobody asks for: a policy, a clock, a real guest. */
 jest.setTimeout(400_000);
 const NAME = 'e2e-scheduled';
-const stack = new E2eStack();
+const SECRET = 'known to both sides';
+const receiver = new WebhookReceiver(SECRET);
+const env: Record<string, string> = { MODOSU_WEBHOOK_SECRET: SECRET };
+const stack = new E2eStack(env);
 let guest: GuestServer;
 
 beforeAll(async () => {
+  env['MODOSU_WEBHOOK_URL'] = await receiver.listen();
   await stack.start();
   guest = await stack.addServer({
     name: NAME,
@@ -21,19 +27,24 @@ beforeAll(async () => {
   await waitForAgent(guest.uuid, 120_000);
   await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /opt/app/files && head -c 300000 /dev/urandom > /opt/app/files/random && sync']);
 });
-afterAll(() => stack.close());
+afterAll(async () => {
+  await stack.close();
+  await receiver.close();
+});
 
 /** The next full minute that is at least so far away. */
 const minuteAfter = (seconds: number): Date => new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000);
 const retention = { last: 3 };
 const once = (at: Date) => ({ every: 'day', at: at.toISOString().slice(11, 16) });
 const due = async (): Promise<readonly DueBackupView[]> => (await stack.get<{ items: DueBackupView[] }>(`/v1/due-backups?server=${NAME}`)).body.items;
+const alerts = async (state: 'open' | 'cleared'): Promise<readonly AlertView[]> =>
+  (await stack.get<{ items: AlertView[] }>(`/v1/alerts?server=${NAME}&state=${state}`)).body.items;
 const status = async (): Promise<EstateStatus> => (await stack.get<EstateStatus>('/v1/status')).body;
 const points = async (): Promise<readonly RecoveryPointView[]> =>
   (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body.items;
 
 it('an image and the data are taken when their time comes, one after the other, and the estate is protected', async () => {
-  const at = minuteAfter(15);
+  const at = minuteAfter(40);
   await stack.declarePolicy({
     name: 'nightly',
     image: { schedule: once(at), retention, rpoHours: 48 },
@@ -43,6 +54,14 @@ it('an image and the data are taken when their time comes, one after the other, 
   const before = await status();
   expect(before.isProtected).toBe(false);
   expect(before.servers[0]?.breaches.map(({ code, kind }) => `${code} ${String(kind)}`)).toEqual(['NO_RECOVERY_POINT image', 'NO_RECOVERY_POINT data']);
+  // The receiver is there, but not well: what it refuses is sent again.
+  receiver.answers.push(503);
+  const open = await eventually(
+    () => alerts('open'),
+    (all) => all.filter(({ code }) => code === 'NO_RECOVERY_POINT').length === 2,
+    60_000,
+  );
+  expect(open.map(({ message }) => message).toSorted()).toEqual(before.servers[0]?.breaches.map(({ message }) => message).toSorted());
   expect(before.servers[0]?.things.map(({ nextDueAt }) => nextDueAt)).toEqual([at.toISOString(), at.toISOString()]);
 
   // Both are due at once; the server has one place.
@@ -64,6 +83,31 @@ it('an image and the data are taken when their time comes, one after the other, 
   const after = await status();
   expect(after).toMatchObject({ isProtected: true, breaches: 0 });
   expect(after.servers[0]?.things.map(({ lastRun }) => lastRun?.state)).toEqual(['succeeded', 'succeeded']);
+});
+
+it('whoever is told of alerts has heard of each once when it began, refused ones again, and once when it was over', async () => {
+  const codes = (type: string): readonly string[] =>
+    [...new Map(receiver.received.filter((message) => message.type === type).map(({ id, data }) => [id, data.code])).values()]
+      .filter((code) => code === 'NO_RECOVERY_POINT')
+      .toSorted();
+  await eventually(
+    () => codes('alert.cleared'),
+    (cleared) => cleared.length === 2,
+    90_000,
+  );
+  expect(codes('alert.raised')).toEqual(['NO_RECOVERY_POINT', 'NO_RECOVERY_POINT']);
+  expect(receiver.received.every(({ isSigned }) => isSigned)).toBe(true);
+  expect(await alerts('open')).toEqual([]);
+  const told = (await alerts('cleared')).flatMap(({ deliveries }) => deliveries);
+  expect(told.map(({ state, event }) => `${event} ${state}`).toSorted()).toEqual([
+    ...told.filter(({ event }) => event === 'cleared').map(() => 'cleared delivered'),
+    ...told.filter(({ event }) => event === 'raised').map(() => 'raised delivered'),
+  ]);
+  // The one that was refused came again, under the same id.
+  expect(told.filter(({ attempts }) => attempts === 2)).toHaveLength(1);
+  const again = told.find(({ attempts }) => attempts === 2)?.id;
+  expect(receiver.received.filter(({ id }) => id === again)).toHaveLength(2);
+  expect(JSON.stringify(receiver.received)).not.toContain(SECRET);
 });
 
 it('one that came due while everything was down is caught up, once, and holds what was in the guest', async () => {

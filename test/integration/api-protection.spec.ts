@@ -148,6 +148,16 @@ describe('policies and what follows from them', () => {
     expect((body as unknown as { items: readonly unknown[] }).items).toHaveLength(5000);
   }, 60_000);
 
+  it('alerts are listed by server and state, page by page', async () => {
+    await api.applyEstate(estateSchema.parse(withPolicy()));
+    await api.catalog.reviewAlerts([]);
+    const { status, body } = await api.call('GET', '/v1/alerts?server=db01&state=open');
+    expect([status, body]).toMatchObject([200, { items: [{ kind: 'breach', serverName: 'db01', clearedAt: null, deliveries: [] }], nextCursor: null }]);
+    expect((await api.call('GET', '/v1/alerts?state=cleared')).body).toEqual({ items: [], nextCursor: null });
+    expect(await api.call('GET', '/v1/alerts?state=lost')).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+    expect(await api.call('GET', '/v1/alerts?server=nobody')).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
+  });
+
   it('what the schedules ask for is listed, page by page', async () => {
     await api.applyEstate(estateSchema.parse(withPolicy()));
     expect((await api.call('GET', '/v1/due-backups?server=db01&state=waiting')).body).toEqual({ items: [], nextCursor: null });

@@ -128,6 +128,18 @@ describe('modosu, protection', () => {
     expect(await cli(api, ['recovery-point', 'hold', old.recoveryPointId])).toMatchObject({ code: 2 });
   });
 
+  it('alert list shows what is so, since when, and how the telling went', async () => {
+    await api.applyEstate(estate());
+    await api.catalog.reviewAlerts(['webhook']);
+    const message = await api.catalog.nextAlertMessage(['webhook']);
+    await api.catalog.recordAlertAttempt(message?.deliveryId ?? '', 'the receiver answered 503');
+    const { code, stdout } = await cli(api, ['alert', 'list', '--state', 'open', '--server', 'db01']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^RAISED +CLEARED +SERVER +CODE +MESSAGES +WHAT\n/);
+    expect(stdout).toMatch(/Z +- +db01 +[A-Z_]+ +raised by webhook: waiting after 1 attempt\(s\), the receiver answered 503 +Server "db01" .*`modosu/);
+    expect((await cli(api, ['alert', 'list', '--state', 'cleared'])).stdout).toBe('RAISED  CLEARED  SERVER  CODE  MESSAGES  WHAT\n');
+  });
+
   it('due-backup list shows what waits', async () => {
     await api.applyEstate(estate());
     const { code, stdout } = await cli(api, ['due-backup', 'list', '--state', 'waiting']);

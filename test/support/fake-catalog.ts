@@ -31,6 +31,7 @@ import { recoveryPointNotFound, requireSuitable } from '../../src/domain/plannin
 import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import { generationTaken, isHeldAlready, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
+import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
@@ -42,6 +43,7 @@ import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
 import { countFigures } from './fake-catalog-figures';
+import { FakeAlerts } from './fake-catalog-alerts';
 import { FakeDueBackups } from './fake-catalog-due';
 import { protectionFacts } from './fake-catalog-protection';
 import { FakeWayBacks } from './fake-catalog-way-back';
@@ -67,6 +69,7 @@ export class FakeCatalog implements Catalog {
   private readonly entries: AuditEntryView[] = [];
   private readonly wayBacks: FakeWayBacks;
   private readonly due: FakeDueBackups;
+  private readonly alerts: FakeAlerts;
   private lastFencingToken = 0;
   private failure: ModosuError | null = null;
 
@@ -95,6 +98,14 @@ export class FakeCatalog implements Catalog {
       start: ({ kind, request }) => (kind === 'image' ? this.acceptBackup(request) : this.acceptDataBackup(request)),
       page: (rows, page, view) => this.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
       append: (event) => this.append(event),
+    });
+    this.alerts = new FakeAlerts({
+      now,
+      nameOf: (serverId) => this.server(serverId).name,
+      protection: () => judgeProtection(this.inventory().servers.map(protectedServer), this.inventory().policies, this.facts(), now()),
+      runs: () => this.runList(),
+      points: () => [...this.points.values()],
+      page: (rows, page, view) => this.newestFirst('alerts', rows, page, ({ raisedAt }) => raisedAt, view),
     });
   }
 
@@ -248,8 +259,15 @@ export class FakeCatalog implements Catalog {
     return rows.map((row) => retentionPoint(row, uses));
   };
 
-  protectionFacts: Catalog['protectionFacts'] = async () =>
+  protectionFacts: Catalog['protectionFacts'] = async () => this.facts();
+
+  private readonly facts = (): ReturnType<typeof protectionFacts> =>
     protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
+
+  reviewAlerts: Catalog['reviewAlerts'] = (channels) => this.alerts.review(channels);
+  nextAlertMessage: Catalog['nextAlertMessage'] = (channels) => this.alerts.next(channels);
+  recordAlertAttempt: Catalog['recordAlertAttempt'] = (deliveryId, problem) => this.alerts.recordAttempt(deliveryId, problem);
+  listAlerts: Catalog['listAlerts'] = (filter, page) => this.alerts.list(filter, page);
 
   recordRepositoryRoom: Catalog['recordRepositoryRoom'] = async (repository, freeBytes) => {
     this.reach();

@@ -2,7 +2,7 @@ import type { Catalog } from '../../catalog/catalog';
 import type { RepositoryCapacity, RoomSample } from '../../contracts/capacity';
 import type { EstateStatus } from '../../contracts/protection-status';
 import { forecastRoom } from '../../domain/capacity/forecast';
-import { judgeProtection } from '../../domain/protection-status';
+import { judgeProtection, protectedServer } from '../../domain/protection-status';
 
 export type StatusSource = Pick<Catalog, 'listServers' | 'listPolicies' | 'listRepositories' | 'protectionFacts' | 'repositoryRoom'>;
 
@@ -15,9 +15,8 @@ export async function estateStatus(catalog: StatusSource, now: Date): Promise<Es
     catalog.listRepositories(),
     catalog.repositoryRoom(),
   ]);
-  const judged = servers.map(({ id, name, policy, protection }) => ({ id, name, policy, dataSets: protection.dataSets.map((dataSet) => dataSet.name) }));
   return {
-    ...judgeProtection(judged, policies, facts, now),
+    ...judgeProtection(servers.map(protectedServer), policies, facts, now),
     repositories: repositories.map(({ name }) =>
       capacityOf(
         name,

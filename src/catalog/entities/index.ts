@@ -1,3 +1,4 @@
+import { AlertDeliveryEntity, AlertEntity } from './alert';
 import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
 import { HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
 import { DueBackupEntity, PolicyEntity } from './policy';
@@ -7,6 +8,7 @@ import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from '.
 import { WayBackEntity } from './way-back';
 
 export * from './access';
+export * from './alert';
 export * from './inventory';
 export * from './policy';
 export * from './recovery-point';
@@ -30,6 +32,8 @@ export const ENTITIES = [
   RunDecisionEntity,
   ServerLockEntity,
   WayBackEntity,
+  AlertEntity,
+  AlertDeliveryEntity,
   TokenEntity,
   TokenRevocationEntity,
   IdempotencyKeyEntity,

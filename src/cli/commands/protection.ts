@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { AlertView } from '../../contracts/alert';
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { DueBackupView } from '../../contracts/due-backup';
 import type { EstateStatus } from '../../contracts/protection-status';
@@ -6,6 +7,7 @@ import type { RetentionPreview } from '../../contracts/retention';
 import { policySelector } from '../../contracts/selectors';
 import { limitOption, serverSegment, type CliContext } from '../context';
 import { EXIT } from '../exit-codes';
+import { alertTable } from '../output/alerts';
 import { dueBackupTable, policyTable, policyText } from '../output/policies';
 import { retentionText } from '../output/retention';
 import { statusText } from '../output/status';
@@ -26,6 +28,22 @@ export function addProtectionCommands(program: Command, context: CliContext): vo
     const shown = options.breaches === true ? { ...status, servers: status.servers.filter(({ breaches }) => breaches.length > 0) } : status;
     printer.data(shown, () => statusText(shown, printer));
     if (!status.isProtected) context.exitCode = EXIT.failed;
+  });
+
+  examples(
+    program
+      .command('alert')
+      .description('what people were told of without looking')
+      .command('list')
+      .description('list alerts, newest first, with how their messages went')
+      .option('--server <server>', 'only those of this server')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(['open', 'cleared']))
+      .option('--limit <number>', 'how many', limitOption, 100),
+    ['modosu alert list --state open'],
+  ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const alerts = await context.list<AlertView>(printer, '/v1/alerts', { server: options.server, state: options.state }, options.limit);
+    printer.data(alerts, () => alertTable(alerts));
   });
 
   const policy = program.command('policy').description('when servers are backed up, how long that is kept, and what is promised');

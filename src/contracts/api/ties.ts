@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { DataChange, DataContent, DataSelection, DataSet } from '../data';
 import type { ErrorSummary } from '../errors';
 import type { RestorePlanView } from '../plan';
+import type { AlertView } from '../alert';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
 import type { EstateStatus } from '../protection-status';
@@ -13,6 +14,7 @@ import type { StateBefore, WayBackView } from '../way-back';
 import type { auditEntrySchema, auditVerificationSchema } from './audit';
 import type { errorSummarySchema } from './common';
 import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from './data';
+import type { alertSchema } from './alert';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { PolicyView, policyViewSchema } from './policy-view';
@@ -50,6 +52,7 @@ export type TiedTypes = AllTrue<
     Tie<typeof estateChangesSchema, EstateChangesView>,
     Tie<typeof healthCheckSchema, HealthCheck>,
     Tie<typeof dueBackupSchema, DueBackupView>,
+    Tie<typeof alertSchema, AlertView>,
     Tie<typeof estateStatusSchema, EstateStatus>,
     Tie<typeof policySchema, Policy>,
     Tie<typeof policyViewSchema, PolicyView>,

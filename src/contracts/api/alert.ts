@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { AlertDeliveryView, AlertView } from '../alert';
+import { pageQueryFields, serverQueryField, timestamp } from './common';
+
+const alertDeliverySchema = z
+  .object({
+    id: z.string().meta({ description: 'What the receiver gets as webhook-id, the same at every attempt.' }),
+    event: z.enum(['raised', 'cleared']),
+    channel: z.enum(['webhook']),
+    state: z.enum(['waiting', 'delivered', 'given-up']).meta({ description: 'given-up: it was tried for about a day.' }),
+    attempts: z.int(),
+    lastProblem: z.string().nullable().meta({ description: 'What kept the last attempt from succeeding.' }),
+    deliveredAt: timestamp.nullable(),
+  })
+  .meta({ id: 'AlertDelivery' }) satisfies z.ZodType<AlertDeliveryView>;
+
+export const alertSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['breach', 'run-failed', 'waiting', 'damaged']).meta({
+      description:
+        'breach: a server is not protected as its policy promises. run-failed: the last run of a kind failed. waiting: a run waits for somebody. damaged: a recovery point is.',
+    }),
+    code: z.string().meta({ description: 'Code of the breach or of the error; WAITING_FOR_GO_LIVE; RECOVERY_POINT_DAMAGED.' }),
+    serverId: z.string(),
+    serverName: z.string(),
+    runId: z.string().nullable(),
+    message: z.string().meta({ description: 'As it was when the alert was raised.' }),
+    hint: z.string().meta({ description: 'What to do next.' }),
+    raisedAt: timestamp,
+    clearedAt: timestamp.nullable().meta({ description: 'null: it is still so.' }),
+    deliveries: z.array(alertDeliverySchema).meta({ description: 'Messages about it, in the order in which they are sent.' }),
+  })
+  .meta({ id: 'Alert' }) satisfies z.ZodType<AlertView>;
+
+export const alertQuerySchema = z.strictObject({
+  server: serverQueryField,
+  state: z.enum(['open', 'cleared']).optional(),
+  ...pageQueryFields,
+});
+export type AlertQuery = z.output<typeof alertQuerySchema>;
