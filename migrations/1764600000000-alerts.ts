@@ -23,7 +23,7 @@ export class Alerts1764600000000 implements MigrationInterface {
       id text NOT NULL CONSTRAINT alert_delivery_pkey PRIMARY KEY,
       alert_id text NOT NULL CONSTRAINT alert_delivery_alert_fkey REFERENCES alert (id),
       event text NOT NULL CONSTRAINT alert_delivery_event_check CHECK (event IN ('raised', 'cleared')),
-      channel text NOT NULL CONSTRAINT alert_delivery_channel_check CHECK (channel IN ('webhook')),
+      channel text NOT NULL CONSTRAINT alert_delivery_channel_check CHECK (channel IN ('webhook', 'email')),
       state text NOT NULL,
       attempts integer NOT NULL,
       next_attempt_at timestamptz(3) NOT NULL,

@@ -50,10 +50,10 @@ export function alertStore(database: Database, now: () => Date): AlertMethods {
         return { raised: raise.length, cleared: clear.length };
       }),
 
-    nextAlertMessage: async (channels) => {
-      if (!(await database.read((manager) => manager.existsBy(AlertDeliveryEntity, { state: 'waiting' })))) return null;
+    nextAlertMessage: async (channel) => {
+      if (!(await database.read((manager) => manager.existsBy(AlertDeliveryEntity, { state: 'waiting', channel })))) return null;
       return database.transaction(async ({ manager }) => {
-        const due = (await manager.query(NEXT, [now(), new Date(now().getTime() + LONGEST_PAUSE_MS), channels])) as readonly { readonly id: string }[];
+        const due = (await manager.query(NEXT, [now(), new Date(now().getTime() + LONGEST_PAUSE_MS), channel])) as readonly { readonly id: string }[];
         const [found] = due;
         if (found === undefined) return null;
         const row = await manager.findOneByOrFail(AlertDeliveryEntity, { id: found.id });
@@ -108,7 +108,7 @@ async function alertFacts(manager: EntityManager): Promise<AlertFacts> {
 }
 
 /** Of those whose time has come (or was set by a clock that was wrong) the oldest; what is over is told after what began. */
-const NEXT = `SELECT id FROM alert_delivery AS delivery WHERE state = 'waiting' AND (next_attempt_at <= $1 OR next_attempt_at > $2) AND channel = ANY($3)
+const NEXT = `SELECT id FROM alert_delivery AS delivery WHERE state = 'waiting' AND (next_attempt_at <= $1 OR next_attempt_at > $2) AND channel = $3
   AND (event = 'raised' OR NOT EXISTS (
     SELECT FROM alert_delivery AS earlier WHERE earlier.alert_id = delivery.alert_id AND earlier.channel = delivery.channel AND earlier.event = 'raised' AND earlier.state = 'waiting'
   )) ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED`;

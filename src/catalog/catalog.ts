@@ -221,10 +221,10 @@ export interface Catalog {
    */
   reviewAlerts(channels: readonly AlertChannel[]): Promise<{ readonly raised: number; readonly cleared: number }>;
   /**
-   * Takes the next message whose time has come, of these channels; null: there is none. Nobody else is given it until its pause is over. That an alert is
+   * Takes the channel's next message whose time has come; null: there is none. Nobody else is given it until its pause is over. That an alert is
    * over is told after that it began.
    */
-  nextAlertMessage(channels: readonly AlertChannel[]): Promise<AlertMessage | null>;
+  nextAlertMessage(channel: AlertChannel): Promise<AlertMessage | null>;
   /** How the attempt went; `problem` null: it was delivered. After about a day of attempts it is given up. Of one that has ended: ignored. */
   recordAlertAttempt(deliveryId: string, problem: string | null): Promise<void>;
   /** Newest first. */

@@ -50,7 +50,7 @@ describe('configuration', () => {
     expect(error.message).not.toContain('hunter2');
   });
 
-  it('takes a webhook with its secret, and neither without the other', () => {
+  it('takes a webhook and a mail server with all that they need, or neither', () => {
     expect(loadConfig({}).webhook).toBeNull();
     const [url, secret] = ['https://alerts.example/hook?token=hunter2hunter2', 'sixteen characters'];
     expect(loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secret }).webhook).toEqual({ url, secret });
@@ -61,6 +61,14 @@ describe('configuration', () => {
       expect(message).toContain('MODOSU_WEBHOOK_URL: must look like');
       expect(message).not.toContain('hunter2');
     }
+    const mail = { MODOSU_SMTP_URL: 'smtp://u:hunter2@mail:587', MODOSU_MAIL_FROM: 'modosu@x.example', MODOSU_MAIL_TO: 'a@x.example, b@x.example' };
+    expect(loadConfig(mail).email).toEqual({ url: mail.MODOSU_SMTP_URL, from: 'modosu@x.example', to: ['a@x.example', 'b@x.example'] });
+    const half = thrownBy(() => loadConfig({ MODOSU_SMTP_URL: mail.MODOSU_SMTP_URL })).message;
+    for (const name of ['MODOSU_MAIL_FROM', 'MODOSU_MAIL_TO']) expect(half).toContain(`${name}: must be set as well`);
+    for (const wrong of ['a@x.example,', 'a', 'a@x\r\nBcc: e@x', 'A <a@x.example>']) {
+      expect(thrownBy(() => loadConfig({ ...mail, MODOSU_MAIL_TO: wrong })).message).toContain('MODOSU_MAIL_TO: must be mail addresses');
+    }
+    expect(thrownBy(() => loadConfig({ ...mail, MODOSU_SMTP_URL: 'https://u:hunter2@x' })).message).not.toContain('hunter2');
     expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: 'short' })).message).toContain(
       'MODOSU_WEBHOOK_SECRET: must have at least 16',
     );

@@ -31,6 +31,8 @@ export interface Config {
   readonly imageDirectories: readonly string[];
   /** Where alerts are told; null: nowhere. Holds secrets. */
   readonly webhook: { readonly url: string; readonly secret: string } | null;
+  /** The same by mail. */
+  readonly email: { readonly url: string; readonly from: string; readonly to: readonly string[] } | null;
   readonly logLevel: Environment['MODOSU_LOG_LEVEL'];
 }
 
@@ -49,10 +51,8 @@ export function loadConfig(env: Env = process.env): Config {
   const result = environmentSchema.safeParse(values);
   if (!result.success) problems.push(...result.error.issues.map(describeIssue));
   if (problems.length > 0 || !result.success) throw invalid(problems);
-  const { MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secret } = result.data;
-  if ((url === undefined) !== (secret === undefined)) {
-    throw invalid([`${url === undefined ? 'MODOSU_WEBHOOK_URL' : 'MODOSU_WEBHOOK_SECRET'}: must be set as well, the one says nothing without the other`]);
-  }
+  const halves = notifyProblems(result.data);
+  if (halves.length > 0) throw invalid(halves);
   const config = toConfig(result.data);
   const contradictions = dataServerProblems(config.dataServer);
   if (contradictions.length > 0) throw invalid(contradictions);
@@ -137,11 +137,33 @@ function toConfig(environment: Environment): Config {
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
-    webhook:
-      environment.MODOSU_WEBHOOK_URL === undefined || environment.MODOSU_WEBHOOK_SECRET === undefined
-        ? null
-        : { url: environment.MODOSU_WEBHOOK_URL, secret: environment.MODOSU_WEBHOOK_SECRET },
+    ...toNotify(environment),
     logLevel: environment.MODOSU_LOG_LEVEL,
+  };
+}
+
+/** Variables that say nothing without each other. */
+const CHANNELS = [
+  ['MODOSU_WEBHOOK_URL', 'MODOSU_WEBHOOK_SECRET'],
+  ['MODOSU_SMTP_URL', 'MODOSU_MAIL_FROM', 'MODOSU_MAIL_TO'],
+] as const;
+
+const notifyProblems = (environment: Environment): readonly string[] =>
+  CHANNELS.flatMap((names) => {
+    const missing = names.filter((name) => environment[name] === undefined);
+    return missing.length === names.length ? [] : missing.map((name) => `${name}: must be set as well, the others say nothing without it`);
+  });
+
+function toNotify({
+  MODOSU_WEBHOOK_URL: webhookUrl,
+  MODOSU_WEBHOOK_SECRET: secret,
+  MODOSU_SMTP_URL: smtpUrl,
+  MODOSU_MAIL_FROM: from,
+  MODOSU_MAIL_TO: to,
+}: Environment): Pick<Config, 'webhook' | 'email'> {
+  return {
+    webhook: webhookUrl === undefined || secret === undefined ? null : { url: webhookUrl, secret },
+    email: smtpUrl === undefined || from === undefined || to === undefined ? null : { url: smtpUrl, from, to },
   };
 }
 

@@ -58,6 +58,18 @@ const webhookUrl = z.string().refine((value) => {
   return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.username === '' && url.password === '';
 }, 'must look like https://HOST/PATH, without a login');
 
+const smtpUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '' && ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '';
+}, 'must look like smtp://HOST:PORT or smtps://HOST, with a login where the server asks for one');
+
+const mailAddress = z.string().regex(/^[^\s@<>,;:"()]{1,64}@[A-Za-z0-9.-]{1,190}$/, 'must be a mail address');
+
+const mailAddresses = z
+  .string()
+  .transform((value) => value.split(',').map((part) => part.trim()))
+  .refine((addresses) => addresses.every((address) => mailAddress.safeParse(address).success), 'must be mail addresses, separated by commas');
+
 const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case PostgreSQL identifier');
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
@@ -132,6 +144,13 @@ export const environmentSchema = z.object({
     .min(16, 'must have at least 16 characters')
     .optional()
     .describe('Key of the signature of these messages: `whsec_` and Base64, or any text of at least 16 characters. Needed together with MODOSU_WEBHOOK_URL.'),
+  MODOSU_SMTP_URL: smtpUrl
+    .optional()
+    .describe(
+      'Mail server by which a worker sends the same messages as mail: smtp://[USER:PASSWORD@]HOST[:PORT] (STARTTLS where it is offered; with a login always) or smtps://. Not set: no mail.',
+    ),
+  MODOSU_MAIL_FROM: mailAddress.optional().describe('Whom these mails are from. Needed together with MODOSU_SMTP_URL.'),
+  MODOSU_MAIL_TO: mailAddresses.optional().describe('Who gets these mails: addresses, separated by commas. Needed together with MODOSU_SMTP_URL.'),
   MODOSU_LOG_LEVEL: z.enum(LOG_LEVELS).default('info').describe('Least severe log lines that are written.'),
 });
 
@@ -141,6 +160,7 @@ export const SECRET_VARIABLES = [
   'MODOSU_DATABASE_OWNER_URL',
   'MODOSU_WEBHOOK_URL',
   'MODOSU_WEBHOOK_SECRET',
+  'MODOSU_SMTP_URL',
 ] as const satisfies readonly (keyof typeof environmentSchema.shape)[];
 
 export type Environment = z.output<typeof environmentSchema>;

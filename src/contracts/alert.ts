@@ -20,7 +20,7 @@ export interface Condition {
 export type AlertState = 'open' | 'cleared';
 export type AlertEvent = 'raised' | 'cleared';
 /** By what people are told. */
-export type AlertChannel = 'webhook';
+export type AlertChannel = 'webhook' | 'email';
 /** `given-up`: it was tried for about a day. */
 export type AlertDeliveryState = 'waiting' | 'delivered' | 'given-up';
 

@@ -1,14 +1,11 @@
 import { createHmac } from 'node:crypto';
-import type { AlertMessage } from '../contracts/alert';
+import type { SendAlert } from './send-alert';
 
 export interface WebhookConfig {
   /** Is a secret where the receiver has put one into it. */
   readonly url: string;
   readonly secret: string;
 }
-
-/** Null: the receiver has it. Otherwise what kept it from getting there: never with a part of the address or of the answer. */
-export type SendAlert = (message: AlertMessage, signal: AbortSignal) => Promise<string | null>;
 
 const DEADLINE_MS = 10_000;
 

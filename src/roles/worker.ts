@@ -6,8 +6,11 @@ import type { Catalog } from '../catalog/catalog';
 import { loadConfigOfInstallation, requireServices, type ServiceConfig } from '../config/config';
 import { createLog, type Log } from '../config/log';
 import { programVersion } from '../config/version';
+import type { AlertChannel } from '../contracts/alert';
 import { ModosuError, toModosuError } from '../contracts/errors';
 import { ClockWatch } from '../domain/clock-watch';
+import { email } from '../notify/email';
+import type { SendAlert } from '../notify/send-alert';
 import { webhook } from '../notify/webhook';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
@@ -80,7 +83,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
           }),
           notifyUntil(ending, {
             catalog,
-            channels: new Map(config.webhook === null ? [] : [['webhook', webhook(config.webhook)]]),
+            channels: channelsOf(config),
             log: log.child({ part: 'notifier' }),
             nowMs: () => performance.now(),
           }),
@@ -99,6 +102,12 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
     await catalog.close();
   }
 }
+
+const channelsOf = ({ webhook: hook, email: mail }: ServiceConfig): ReadonlyMap<AlertChannel, SendAlert> =>
+  new Map<AlertChannel, SendAlert>([
+    ...(hook === null ? [] : [['webhook', webhook(hook)] as const]),
+    ...(mail === null ? [] : [['email', email(mail)] as const]),
+  ]);
 
 const activityDependencies = (config: ServiceConfig, catalog: Catalog, log: Log): ActivityDependencies => ({
   catalog,

@@ -19,7 +19,7 @@ const failed = async (catalog: Catalog, serverId: string): Promise<string> => {
 /** Takes every message that is due, delivered. */
 const drain = async (catalog: Catalog): Promise<readonly string[]> => {
   const told: string[] = [];
-  for (let message = await catalog.nextAlertMessage(CHANNELS); message !== null; message = await catalog.nextAlertMessage(CHANNELS)) {
+  for (let message = await catalog.nextAlertMessage('webhook'); message !== null; message = await catalog.nextAlertMessage('webhook')) {
     told.push(`${message.event} ${message.alert.code} ${message.alert.serverName}`);
     await catalog.recordAlertAttempt(message.deliveryId, null);
   }
@@ -99,7 +99,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       advance(1000);
       await catalog.finishRun((await catalog.acceptBackup(backupRequest(server.id))).runId, succeeded);
       await catalog.reviewAlerts(CHANNELS);
-      expect(await catalog.nextAlertMessage(CHANNELS)).toBeNull();
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
     });
 
     it('are compared by several at the same time, and told once', async () => {
@@ -107,7 +107,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       await givenServer(catalog);
       const reviews = await Promise.all([catalog.reviewAlerts(CHANNELS), catalog.reviewAlerts(CHANNELS), catalog.reviewAlerts(CHANNELS)]);
       expect(reviews.toSorted((a, b) => b.raised - a.raised)).toEqual([NO_POLICIES, { raised: 0, cleared: 0 }, { raised: 0, cleared: 0 }]);
-      const taken = await Promise.all([1, 2, 3, 4].map(() => catalog.nextAlertMessage(CHANNELS)));
+      const taken = await Promise.all([1, 2, 3, 4].map(() => catalog.nextAlertMessage('webhook')));
       const ids = taken.flatMap((message) => (message === null ? [] : [message.deliveryId]));
       expect(new Set(ids).size).toBe(ids.length);
     });
@@ -126,7 +126,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
 
   describe('a message about an alert', () => {
     const next = async (catalog: Catalog): Promise<AlertMessage> => {
-      const message = await catalog.nextAlertMessage(CHANNELS);
+      const message = await catalog.nextAlertMessage('webhook');
       if (message === null) throw new Error('no message is due');
       return message;
     };
@@ -144,7 +144,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
     it('is tried again after longer and longer pauses, under the same id', async () => {
       const { catalog, advance } = await givenOne();
       const { deliveryId } = await next(catalog);
-      expect(await catalog.nextAlertMessage(CHANNELS)).toBeNull();
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
       await catalog.recordAlertAttempt(deliveryId, 'the receiver answered 503');
       expect((await open(catalog))[0]?.deliveries).toMatchObject([
         { state: 'waiting', attempts: 1, lastProblem: 'the receiver answered 503', deliveredAt: null },
@@ -152,7 +152,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       advance(MINUTE / 2);
       expect((await next(catalog)).deliveryId).toBe(deliveryId);
       advance(MINUTE / 2);
-      expect(await catalog.nextAlertMessage(CHANNELS)).toBeNull();
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
       advance(MINUTE / 2);
       // The second attempt was never heard of again.
       expect((await next(catalog)).deliveryId).toBe(deliveryId);
@@ -164,7 +164,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       const { catalog, advance } = await givenOne();
       let hours = 0;
       for (; hours < 48 && (await open(catalog))[0]?.deliveries[0]?.state === 'waiting'; hours += 1) {
-        const message = await catalog.nextAlertMessage(CHANNELS);
+        const message = await catalog.nextAlertMessage('webhook');
         if (message !== null) await catalog.recordAlertAttempt(message.deliveryId, 'the receiver answered 500');
         advance(60 * MINUTE);
       }
@@ -172,7 +172,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       expect((await open(catalog))[0]?.deliveries).toMatchObject([{ state: 'given-up', attempts: 30 }]);
       await catalog.recordAlertAttempt((await open(catalog))[0]?.deliveries[0]?.id ?? '', null);
       expect((await open(catalog))[0]?.deliveries).toMatchObject([{ state: 'given-up' }]);
-      expect(await catalog.nextAlertMessage(CHANNELS)).toBeNull();
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
     });
 
     it('of the end waits for that of the beginning, which does not know the end', async () => {
@@ -182,7 +182,7 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       advance(1000);
       await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
       expect(await catalog.reviewAlerts(CHANNELS)).toEqual({ raised: 0, cleared: 1 });
-      expect(await catalog.nextAlertMessage(CHANNELS)).toBeNull();
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
       advance(MINUTE / 2);
       const again = await next(catalog);
       expect(again).toMatchObject({ deliveryId: first.deliveryId, event: 'raised', alert: { clearedAt: null } });
@@ -198,9 +198,24 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       expect((await next(catalog)).deliveryId).toBe(deliveryId);
     });
 
-    it('goes to the channels that there are', async () => {
-      const { catalog } = await givenOne();
-      expect(await catalog.nextAlertMessage([])).toBeNull();
+    it('goes by each channel in its own time', async () => {
+      const { catalog, advance, serverId } = await givenOne();
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
+      await catalog.reviewAlerts(['webhook', 'email']);
+      // Whoever gets mail was not told that it began.
+      expect(await catalog.nextAlertMessage('email')).toBeNull();
+      advance(1000);
+      await failed(catalog, serverId);
+      await catalog.reviewAlerts(['webhook', 'email']);
+      const hook = await next(catalog);
+      await catalog.recordAlertAttempt(hook.deliveryId, 'the receiver answered 500');
+      const mail = await catalog.nextAlertMessage('email');
+      expect(mail).toMatchObject({ channel: 'email', event: 'raised', alert: { code: 'COPY_FAILED' } });
+      await catalog.recordAlertAttempt(mail?.deliveryId ?? '', null);
+      advance(1000);
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
+      await catalog.reviewAlerts(['webhook', 'email']);
+      expect(await catalog.nextAlertMessage('email')).toMatchObject({ event: 'cleared' });
     });
   });
 }

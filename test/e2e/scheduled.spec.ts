@@ -1,3 +1,5 @@
+import type { AddressInfo } from 'node:net';
+import { SMTPServer } from 'smtp-server';
 import type { AlertView } from '../../src/contracts/alert';
 import type { DueBackupView } from '../../src/contracts/due-backup';
 import type { EstateStatus } from '../../src/contracts/protection-status';
@@ -12,12 +14,27 @@ jest.setTimeout(400_000);
 const NAME = 'e2e-scheduled';
 const SECRET = 'known to both sides';
 const receiver = new WebhookReceiver(SECRET);
-const env: Record<string, string> = { MODOSU_WEBHOOK_SECRET: SECRET };
+const subjects: string[] = [];
+const mailServer = new SMTPServer({
+  authOptional: true,
+  disabledCommands: ['STARTTLS'],
+  onData: (stream, _session, callback) => {
+    let text = '';
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    stream.on('end', () => {
+      subjects.push(/^Subject: (.*)$/m.exec(text)?.[1]?.trim() ?? '');
+      callback();
+    });
+  },
+});
+const env: Record<string, string> = { MODOSU_WEBHOOK_SECRET: SECRET, MODOSU_MAIL_FROM: 'modosu@example.org', MODOSU_MAIL_TO: 'on-call@example.org' };
 const stack = new E2eStack(env);
 let guest: GuestServer;
 
 beforeAll(async () => {
   env['MODOSU_WEBHOOK_URL'] = await receiver.listen();
+  await new Promise<void>((resolve) => mailServer.listen(0, '127.0.0.1', () => resolve()));
+  env['MODOSU_SMTP_URL'] = `smtp://127.0.0.1:${(mailServer.server.address() as AddressInfo).port}`;
   await stack.start();
   guest = await stack.addServer({
     name: NAME,
@@ -30,6 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.close();
   await receiver.close();
+  await new Promise<void>((resolve) => mailServer.close(() => resolve()));
 });
 
 /** The next full minute that is at least so far away. */
@@ -96,8 +114,19 @@ it('whoever is told of alerts has heard of each once when it began, refused ones
     90_000,
   );
   expect(codes('alert.raised')).toEqual(['NO_RECOVERY_POINT', 'NO_RECOVERY_POINT']);
+  const mails = await eventually(
+    () => subjects.filter((subject) => subject.endsWith('NO_RECOVERY_POINT')),
+    (some) => some.length >= 4,
+    60_000,
+  );
+  expect(mails.toSorted()).toEqual(['ALERT', 'ALERT', 'OVER', 'OVER'].map((word) => `[Modosu] ${word} ${NAME}: NO_RECOVERY_POINT`));
   expect(receiver.received.every(({ isSigned }) => isSigned)).toBe(true);
   expect(await alerts('open')).toEqual([]);
+  await eventually(
+    () => alerts('cleared'),
+    (all) => all.every(({ deliveries }) => deliveries.every(({ state }) => state !== 'waiting')),
+    60_000,
+  );
   const told = (await alerts('cleared')).flatMap(({ deliveries }) => deliveries);
   expect(told.map(({ state, event }) => `${event} ${state}`).toSorted()).toEqual([
     ...told.filter(({ event }) => event === 'cleared').map(() => 'cleared delivered'),

@@ -131,7 +131,7 @@ describe('modosu, protection', () => {
   it('alert list shows what is so, since when, and how the telling went', async () => {
     await api.applyEstate(estate());
     await api.catalog.reviewAlerts(['webhook']);
-    const message = await api.catalog.nextAlertMessage(['webhook']);
+    const message = await api.catalog.nextAlertMessage('webhook');
     await api.catalog.recordAlertAttempt(message?.deliveryId ?? '', 'the receiver answered 503');
     const { code, stdout } = await cli(api, ['alert', 'list', '--state', 'open', '--server', 'db01']);
     expect(code).toBe(0);

@@ -51,12 +51,12 @@ export class FakeAlerts {
     return { raised: raise.length, cleared: clear.length };
   };
 
-  next: Catalog['nextAlertMessage'] = async (channels): Promise<AlertMessage | null> => {
+  next: Catalog['nextAlertMessage'] = async (wanted): Promise<AlertMessage | null> => {
     const now = this.around.now();
     const isFirst = (row: AlertDeliveryRow): boolean =>
       row.event === 'raised' || !this.of(row.alertId).some(({ channel, event, state }) => channel === row.channel && event === 'raised' && state === 'waiting');
     const [row] = [...this.deliveries.values()]
-      .filter(({ state, channel, nextAttemptAt }) => state === 'waiting' && channels.includes(channel) && isDueForSending(nextAttemptAt, now))
+      .filter(({ state, channel, nextAttemptAt }) => state === 'waiting' && channel === wanted && isDueForSending(nextAttemptAt, now))
       .filter(isFirst)
       .sort((a, b) => a.nextAttemptAt.getTime() - b.nextAttemptAt.getTime() || (a.id < b.id ? -1 : 1));
     const alert = row === undefined ? undefined : this.alerts.get(row.alertId);

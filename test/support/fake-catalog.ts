@@ -265,7 +265,7 @@ export class FakeCatalog implements Catalog {
     protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
 
   reviewAlerts: Catalog['reviewAlerts'] = (channels) => this.alerts.review(channels);
-  nextAlertMessage: Catalog['nextAlertMessage'] = (channels) => this.alerts.next(channels);
+  nextAlertMessage: Catalog['nextAlertMessage'] = (channel) => this.alerts.next(channel);
   recordAlertAttempt: Catalog['recordAlertAttempt'] = (deliveryId, problem) => this.alerts.recordAttempt(deliveryId, problem);
   listAlerts: Catalog['listAlerts'] = (filter, page) => this.alerts.list(filter, page);
 

@@ -63,7 +63,7 @@ export const AlertDeliveryEntity = new EntitySchema<AlertDeliveryRow>({
   indices: [{ name: 'alert_delivery_waiting_idx', columns: ['nextAttemptAt', 'id'], where: `state = 'waiting'` }],
   checks: [
     { name: 'alert_delivery_event_check', expression: `event IN ('raised', 'cleared')` },
-    { name: 'alert_delivery_channel_check', expression: `channel IN ('webhook')` },
+    { name: 'alert_delivery_channel_check', expression: `channel IN ('webhook', 'email')` },
     {
       name: 'alert_delivery_state_check',
       expression: `state IN ('waiting', 'delivered', 'given-up') AND (state = 'delivered') = (delivered_at IS NOT NULL)`,

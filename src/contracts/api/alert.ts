@@ -6,7 +6,7 @@ const alertDeliverySchema = z
   .object({
     id: z.string().meta({ description: 'What the receiver gets as webhook-id, the same at every attempt.' }),
     event: z.enum(['raised', 'cleared']),
-    channel: z.enum(['webhook']),
+    channel: z.enum(['webhook', 'email']),
     state: z.enum(['waiting', 'delivered', 'given-up']).meta({ description: 'given-up: it was tried for about a day.' }),
     attempts: z.int(),
     lastProblem: z.string().nullable().meta({ description: 'What kept the last attempt from succeeding.' }),

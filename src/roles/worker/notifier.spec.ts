@@ -15,9 +15,10 @@ function world({ channels = ['webhook'] as readonly AlertChannel[] } = {}) {
         done.push(`review ${given.join(' ')}`.trim());
         return { raised: 0, cleared: 0 };
       },
-      nextAlertMessage: async () => {
-        const deliveryId = state.waiting.shift();
-        return deliveryId === undefined ? null : ({ deliveryId, channel: 'webhook', alert: { id: 'alrt_1' } } as unknown as AlertMessage);
+      nextAlertMessage: async (channel: AlertChannel) => {
+        const at = state.waiting.findIndex((id) => (channel === 'email') === id.startsWith('mail'));
+        const [deliveryId] = at === -1 ? [] : state.waiting.splice(at, 1);
+        return deliveryId === undefined ? null : ({ deliveryId, channel, alert: { id: 'alrt_1' } } as unknown as AlertMessage);
       },
       recordAlertAttempt: async (id: string, problem: string | null) => void done.push(`${id} ${problem ?? 'delivered'}`),
     },
@@ -50,6 +51,14 @@ describe('a pass of the notifier', () => {
     expect(told).toEqual(['a message about an alert was not delivered']);
     await pass();
     expect(done.at(-1)).toBe('b delivered');
+  });
+
+  it('sends by one channel while the receiver of another is away', async () => {
+    const { done, state, pass } = world({ channels: ['webhook', 'email'] });
+    state.waiting = ['a', 'b', 'mail1', 'mail2'];
+    state.problems.set('a', 'the receiver cannot be reached');
+    await pass();
+    expect(done.toSorted()).toEqual(['a the receiver cannot be reached', 'mail1 delivered', 'mail2 delivered', 'review webhook email']);
   });
 
   it('keeps alerts where there is no channel', async () => {

@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
 import type { AlertChannel } from '../../contracts/alert';
 import { toModosuError } from '../../contracts/errors';
-import type { SendAlert } from '../../notify/webhook';
+import type { SendAlert } from '../../notify/send-alert';
 
 /**
  * Tells people what they would otherwise have to look for. Compares what is so with what was told, and sends the messages that are due. It may be done by
@@ -51,17 +51,22 @@ export class Notifier {
     if (raised + cleared > 0) log.info({ raised, cleared }, 'alerts have changed');
   }
 
-  /** Until none is due, or one does not get through: the others would wait for the same receiver. */
+  /** A channel whose receiver is slow or away keeps no other waiting. */
   private async send(signal: AbortSignal): Promise<void> {
-    const { catalog, channels, log } = this.dependencies;
+    const sent = await Promise.allSettled([...this.dependencies.channels].map(([channel, send]) => this.sendBy(channel, send, signal)));
+    for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** Until none is due, or one does not get through: the others would wait for the same receiver. */
+  private async sendBy(channel: AlertChannel, send: SendAlert, signal: AbortSignal): Promise<void> {
+    const { catalog, log } = this.dependencies;
     while (!signal.aborted) {
-      const message = await catalog.nextAlertMessage([...channels.keys()]);
-      const send = message === null ? undefined : channels.get(message.channel);
-      if (message === null || send === undefined) return;
+      const message = await catalog.nextAlertMessage(channel);
+      if (message === null) return;
       const problem = await send(message, signal);
       await catalog.recordAlertAttempt(message.deliveryId, problem);
       if (problem === null) continue;
-      log.warn({ delivery: message.deliveryId, alert: message.alert.id, channel: message.channel, problem }, 'a message about an alert was not delivered');
+      log.warn({ delivery: message.deliveryId, alert: message.alert.id, channel, problem }, 'a message about an alert was not delivered');
       return;
     }
   }
