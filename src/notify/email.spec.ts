@@ -143,4 +143,9 @@ describe('a server that says nothing', () => {
     stop.abort();
     expect(await sent).toBe('the worker was stopped meanwhile');
   });
+
+  it('is given up in time', async () => {
+    const toSilent = email({ url: `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`, from: 'modosu@example.org', to: ['a@example.org'] }, 200);
+    expect(await toSilent(RAISED, never)).toBe('no answer within 0.2 s');
+  });
 });

@@ -11,7 +11,8 @@ export interface EmailConfig {
 }
 
 const LOOPBACK = /^(?:127\.[0-9.]+|\[::1\]|localhost)$/;
-const DEADLINE_MS = 20_000;
+/** Of a whole attempt: shorter than the pause after which somebody else makes the next one. */
+const DEADLINE_MS = 25_000;
 /** What a guest or a program has said is bounded before it is stored; this only keeps a line a line. */
 const MAX_LINE = 4000;
 
@@ -20,26 +21,24 @@ const MAX_LINE = 4000;
  * about the beginning, so that mail programs show them together. What the server has taken for at least one receiver is delivered. A login is sent over TLS
  * only.
  */
-export function email({ url, from, to }: EmailConfig): SendAlert {
+export function email({ url, from, to }: EmailConfig, deadlineMs = DEADLINE_MS): SendAlert {
   return async (message, signal) => {
     const { username, hostname } = new URL(url);
+    const late = AbortSignal.timeout(deadlineMs);
     const transport = createTransport({
       url,
       // On loopback nobody listens, and hardly any server there offers TLS.
       requireTLS: username !== '' && !LOOPBACK.test(hostname),
-      connectionTimeout: DEADLINE_MS,
-      greetingTimeout: DEADLINE_MS,
-      socketTimeout: DEADLINE_MS,
-      dnsTimeout: DEADLINE_MS,
       // Nothing of a mail may name a file or an address to fetch: guests have a say in the text.
       disableFileAccess: true,
       disableUrlAccess: true,
     });
     try {
-      await transport.sendMail({ ...mailOf(message, from, to), signal });
+      await transport.sendMail({ ...mailOf(message, from, to), signal: AbortSignal.any([signal, late]) });
       return null;
     } catch (thrown) {
-      return signal.aborted ? 'the worker was stopped meanwhile' : problemOf(thrown);
+      if (signal.aborted) return 'the worker was stopped meanwhile';
+      return late.aborted ? `no answer within ${deadlineMs / 1000} s` : problemOf(thrown);
     } finally {
       transport.close();
     }
