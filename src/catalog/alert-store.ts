@@ -107,7 +107,7 @@ async function alertFacts(manager: EntityManager): Promise<AlertFacts> {
   };
 }
 
-/** Of those whose time has come (or was set by a clock that was wrong) the oldest; what is over is told after what began. */
+/** Of those whose time has come (or was set by a clock that was wrong: `isDueForSending`) the oldest; what is over is told after what began. */
 const NEXT = `SELECT id FROM alert_delivery AS delivery WHERE state = 'waiting' AND (next_attempt_at <= $1 OR next_attempt_at > $2) AND channel = $3
   AND (event = 'raised' OR NOT EXISTS (
     SELECT FROM alert_delivery AS earlier WHERE earlier.alert_id = delivery.alert_id AND earlier.channel = delivery.channel AND earlier.event = 'raised' AND earlier.state = 'waiting'
