@@ -15,18 +15,17 @@ export const alertRow = (condition: Condition, now: Date): AlertRow => ({
   clearedAt: null,
 });
 
-export const deliveryRows = (alertId: string, event: AlertDeliveryRow['event'], channels: readonly AlertChannel[], now: Date): readonly AlertDeliveryRow[] =>
-  channels.map((channel) => ({
-    id: newId('msg', now.getTime()),
-    alertId,
-    event,
-    channel,
-    state: 'waiting',
-    attempts: 0,
-    nextAttemptAt: now,
-    lastProblem: null,
-    deliveredAt: null,
-  }));
+export const deliveryRow = (alertId: string, event: AlertDeliveryRow['event'], channel: AlertChannel, now: Date): AlertDeliveryRow => ({
+  id: newId('msg', now.getTime()),
+  alertId,
+  event,
+  channel,
+  state: 'waiting',
+  attempts: 0,
+  nextAttemptAt: now,
+  lastProblem: null,
+  deliveredAt: null,
+});
 
 export const alertView = ({ key: _key, raisedAt, clearedAt, ...row }: AlertRow, serverName: string, deliveries: readonly AlertDeliveryRow[]): AlertView => ({
   ...row,

@@ -1,63 +1,56 @@
-import { In, IsNull, Not, type EntityManager } from 'typeorm';
-import type { AlertFacts } from '../contracts/alert';
-import { alertChanges, conditionsOf, LONGEST_PAUSE_MS } from '../domain/alerts/alerts';
+import { In, IsNull, Not, type EntityManager, type EntityTarget } from 'typeorm';
+import type { QueryDeepPartialEntity } from 'typeorm/query-builder/QueryPartialEntity';
+import type { AlertFacts, Condition } from '../contracts/alert';
+import { RUN_KINDS } from '../contracts/run';
+import { alertChanges, conditionsOf, LONGEST_PAUSE_MS, OUTDATED_AFTER_MS } from '../domain/alerts/alerts';
 import { judgeProtection, protectedServer } from '../domain/protection-status';
-import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRows } from './alert-row';
+import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRow } from './alert-row';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
-import { AlertDeliveryEntity, AlertEntity, ServerEntity } from './entities';
+import { AlertDeliveryEntity, AlertEntity, ServerEntity, type AlertDeliveryRow } from './entities';
 import { readPolicies, serverNames } from './inventory-store';
 import { readProtectionFacts } from './protection-store';
+import type { SharedNow } from './shared-now';
 import { serverRecord } from './views';
 
 type AlertMethods = Pick<Catalog, 'reviewAlerts' | 'nextAlertMessage' | 'recordAlertAttempt' | 'listAlerts'>;
 
-/** Advisory lock: one process at a time compares what is so with what was told. Two would tell it twice. */
+/** Advisory lock: whoever has it compares what is so with what was told; nobody waits for it. */
 const ALERT_LOCK = 7_361_006;
+const NOTHING = { raised: 0, cleared: 0 };
+/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
+const CHUNK = 500;
 
-export function alertStore(database: Database, now: () => Date): AlertMethods {
+/** @param sharedNow the time that all workers go by: those of their own would raise and clear in turns */
+export function alertStore(database: Database, sharedNow: SharedNow): AlertMethods {
   return {
-    reviewAlerts: (channels) =>
+    reviewAlerts: (channels, isBelieved = () => true) =>
+      // All of it as of one moment. What another review has changed meanwhile ends this one, and it begins again.
       database.transaction(async ({ manager }) => {
-        await manager.query('SELECT pg_advisory_xact_lock($1)', [ALERT_LOCK]);
-        const servers = (await manager.find(ServerEntity, { order: { name: 'ASC' } })).map(serverRecord);
-        const names = new Map(servers.map(({ id, name }) => [id, name]));
-        const judged = judgeProtection(servers.map(protectedServer), await readPolicies(manager), await readProtectionFacts(manager, now()), now());
-        const conditions = conditionsOf(
-          judged.servers.flatMap(({ breaches }) => breaches),
-          await alertFacts(manager),
-          (id) => names.get(id) ?? id,
-        );
-        const { raise, clear } = alertChanges(await manager.find(AlertEntity, { where: { clearedAt: IsNull() } }), conditions);
-        for (const condition of raise) {
-          const row = alertRow(condition, now());
-          await manager.insert(AlertEntity, row);
-          await manager.insert(AlertDeliveryEntity, [...deliveryRows(row.id, 'raised', channels, now())]);
-        }
-        for (const { id } of clear) {
-          await manager.update(AlertEntity, { id }, { clearedAt: now() });
-          // Whoever was never told that it began is not told that it is over.
-          const told = new Set((await manager.find(AlertDeliveryEntity, { where: { alertId: id } })).map(({ channel }) => channel));
-          const rows = deliveryRows(
-            id,
-            'cleared',
-            channels.filter((channel) => told.has(channel)),
-            now(),
-          );
-          await manager.insert(AlertDeliveryEntity, [...rows]);
+        if (!(await isFree(manager))) return NOTHING;
+        const now = await sharedNow(manager);
+        if (!isBelieved(now)) return NOTHING;
+        const { raise, clear } = alertChanges(await manager.find(AlertEntity, { where: { clearedAt: IsNull() } }), await conditionsNow(manager, now));
+        for (const rows of chunks(raise.map((condition) => alertRow(condition, now)))) await insertOnce(manager, AlertEntity, rows);
+        for (const rows of chunks(clear)) await manager.update(AlertEntity, { id: In(rows.map(({ id }) => id)) }, { clearedAt: now });
+        await manager.query(OUTDATED, [new Date(now.getTime() - OUTDATED_AFTER_MS)]);
+        const untold = (await manager.query(UNTOLD, [channels, clear.map(({ id }) => id)])) as readonly Untold[];
+        for (const rows of chunks(untold.map(({ alertId, channel, event }) => deliveryRow(alertId, event, channel, now)))) {
+          await insertOnce(manager, AlertDeliveryEntity, rows);
         }
         return { raised: raise.length, cleared: clear.length };
-      }),
+      }, 'REPEATABLE READ'),
 
     nextAlertMessage: async (channel) => {
       if (!(await database.read((manager) => manager.existsBy(AlertDeliveryEntity, { state: 'waiting', channel })))) return null;
       return database.transaction(async ({ manager }) => {
-        const due = (await manager.query(NEXT, [now(), new Date(now().getTime() + LONGEST_PAUSE_MS), channel])) as readonly { readonly id: string }[];
+        const now = await sharedNow(manager);
+        const due = (await manager.query(NEXT, [now, new Date(now.getTime() + LONGEST_PAUSE_MS), channel])) as readonly { readonly id: string }[];
         const [found] = due;
         if (found === undefined) return null;
         const row = await manager.findOneByOrFail(AlertDeliveryEntity, { id: found.id });
-        await manager.update(AlertDeliveryEntity, { id: row.id }, attempted(row, now()));
+        await manager.update(AlertDeliveryEntity, { id: row.id }, attempted(row, now));
         const alert = await manager.findOneByOrFail(AlertEntity, { id: row.alertId });
         return alertMessage(row, alert, (await serverNames(manager, [alert.serverId])).get(alert.serverId) ?? '');
       });
@@ -67,7 +60,11 @@ export function alertStore(database: Database, now: () => Date): AlertMethods {
       database.transaction(async ({ manager }) => {
         const row = await manager.findOne(AlertDeliveryEntity, { where: { id: deliveryId }, lock: { mode: 'pessimistic_write' } });
         if (row === null || row.state !== 'waiting') return;
-        await manager.update(AlertDeliveryEntity, { id: row.id }, attemptEnded(row, problem, now()));
+        const ended = attemptEnded(row, problem, await sharedNow(manager));
+        await manager.update(AlertDeliveryEntity, { id: row.id }, ended);
+        // Whoever has not heard that it began is not told that it is over.
+        if (ended.state !== 'given-up') return;
+        await manager.update(AlertDeliveryEntity, { alertId: row.alertId, channel: row.channel, state: 'waiting' }, { state: 'given-up' });
       }),
 
     listAlerts: ({ serverId, state }, page) =>
@@ -99,24 +96,71 @@ export function alertStore(database: Database, now: () => Date): AlertMethods {
 }
 
 async function alertFacts(manager: EntityManager): Promise<AlertFacts> {
-  const rows = async <T>(sql: string): Promise<readonly T[]> => (await manager.query(sql)) as readonly T[];
+  const rows = async <T>(sql: string, parameters: unknown[] = []): Promise<readonly T[]> => (await manager.query(sql, parameters)) as readonly T[];
   return {
-    failedRuns: await rows<AlertFacts['failedRuns'][number]>(FAILED_RUNS),
+    failedRuns: await rows<AlertFacts['failedRuns'][number]>(FAILED_RUNS, [RUN_KINDS]),
     waitingRuns: await rows<AlertFacts['waitingRuns'][number]>(WAITING_RUNS),
     damaged: await rows<AlertFacts['damaged'][number]>(DAMAGED),
   };
 }
 
-/** Of those whose time has come (or was set by a clock that was wrong: `isDueForSending`) the oldest; what is over is told after what began. */
-const NEXT = `SELECT id FROM alert_delivery AS delivery WHERE state = 'waiting' AND (next_attempt_at <= $1 OR next_attempt_at > $2) AND channel = $3
-  AND (event = 'raised' OR NOT EXISTS (
-    SELECT FROM alert_delivery AS earlier WHERE earlier.alert_id = delivery.alert_id AND earlier.channel = delivery.channel AND earlier.event = 'raised' AND earlier.state = 'waiting'
-  )) ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+const isFree = async (manager: EntityManager): Promise<boolean> =>
+  ((await manager.query('SELECT pg_try_advisory_xact_lock($1) AS free', [ALERT_LOCK])) as readonly { readonly free: boolean }[])[0]?.free === true;
 
-const FAILED_RUNS = `SELECT "serverId", kind, "runId", code, message FROM (
-  SELECT DISTINCT ON (server_id, kind) server_id AS "serverId", kind, id AS "runId", state, coalesce(error->>'code', 'INTERNAL') AS code, coalesce(error->>'message', '') AS message
-  FROM run WHERE state IN ('succeeded', 'failed', 'cancelled') ORDER BY server_id, kind, requested_at DESC, id DESC
-) AS last WHERE state = 'failed' ORDER BY "serverId", kind`;
+async function conditionsNow(manager: EntityManager, now: Date): Promise<readonly Condition[]> {
+  const servers = (await manager.find(ServerEntity, { order: { name: 'ASC' } })).map(serverRecord);
+  const names = new Map(servers.map(({ id, name }) => [id, name]));
+  const judged = judgeProtection(servers.map(protectedServer), await readPolicies(manager), await readProtectionFacts(manager, now), now);
+  return conditionsOf(
+    judged.servers.flatMap(({ breaches }) => breaches),
+    await alertFacts(manager),
+    (id) => names.get(id) ?? id,
+  );
+}
+
+/** A row that is there by now, unseen by this transaction, is a conflict that begins it again (40001), not an error. */
+const insertOnce = async <Row extends object>(manager: EntityManager, entity: EntityTarget<Row>, rows: QueryDeepPartialEntity<Row>[]): Promise<unknown> =>
+  manager.createQueryBuilder().insert().into(entity).values(rows).orIgnore().execute();
+
+function* chunks<Row>(rows: readonly Row[]): Generator<Row[]> {
+  for (let at = 0; at < rows.length; at += CHUNK) yield rows.slice(at, at + CHUNK);
+}
+
+interface Untold {
+  readonly alertId: string;
+  readonly channel: AlertDeliveryRow['channel'];
+  readonly event: AlertDeliveryRow['event'];
+}
+
+/**
+ * What is open is told by every channel there is, also by one that came later. What is over is told where it was told that it began, whichever channels this
+ * worker knows.
+ */
+const UNTOLD = `SELECT alert.id AS "alertId", wanted.channel, 'raised' AS event FROM alert CROSS JOIN unnest($1::text[]) AS wanted (channel)
+  WHERE alert.cleared_at IS NULL
+  AND NOT EXISTS (SELECT FROM alert_delivery AS known WHERE known.alert_id = alert.id AND known.channel = wanted.channel AND known.event = 'raised')
+UNION ALL SELECT alert.id, told.channel, 'cleared' FROM alert JOIN alert_delivery AS told ON told.alert_id = alert.id
+  WHERE alert.id = ANY($2) AND told.event = 'raised' AND told.state <> 'given-up'
+ORDER BY 1, 2`;
+
+/** Of those whose time has come (or was set by a clock that was wrong: `isDueForSending`) the oldest; what a condition was is told in its order. */
+const NEXT = `SELECT delivery.id FROM alert_delivery AS delivery JOIN alert ON alert.id = delivery.alert_id
+  WHERE delivery.state = 'waiting' AND (delivery.next_attempt_at <= $1 OR delivery.next_attempt_at > $2) AND delivery.channel = $3
+  AND NOT EXISTS (
+    SELECT FROM alert_delivery AS earlier JOIN alert AS before ON before.id = earlier.alert_id
+    WHERE before.key = alert.key AND earlier.channel = delivery.channel AND earlier.state = 'waiting'
+    AND (before.raised_at, before.id, earlier.event = 'cleared') < (alert.raised_at, alert.id, delivery.event = 'cleared')
+  ) ORDER BY delivery.next_attempt_at, delivery.id LIMIT 1 FOR UPDATE OF delivery SKIP LOCKED`;
+
+/** Nobody needs to hear any more, of something that is long over: its channel was taken away, or no worker was there. */
+const OUTDATED = `UPDATE alert_delivery SET state = 'given-up' FROM alert WHERE alert.id = alert_delivery.alert_id AND alert_delivery.state = 'waiting' AND alert.cleared_at < $1`;
+
+/** By server and kind through run_ended_idx: what it costs does not grow with the history. */
+const FAILED_RUNS = `SELECT server.id AS "serverId", wanted.kind, last.id AS "runId", coalesce(last.error->>'code', 'INTERNAL') AS code, coalesce(last.error->>'message', '') AS message
+FROM server CROSS JOIN unnest($1::text[]) AS wanted (kind) CROSS JOIN LATERAL (
+  SELECT id, state, error FROM run WHERE run.server_id = server.id AND run.kind = wanted.kind AND state IN ('succeeded', 'failed', 'cancelled')
+  ORDER BY requested_at DESC, id DESC LIMIT 1
+) AS last WHERE last.state = 'failed' ORDER BY server.id, wanted.kind`;
 
 const WAITING_RUNS = `SELECT server_id AS "serverId", id AS "runId" FROM run WHERE waiting_for IS NOT NULL ORDER BY id`;
 

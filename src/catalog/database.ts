@@ -32,13 +32,13 @@ export class Database {
 
   /**
    * Runs `work` in one transaction and appends its audit events last, so that the audit's lock is held only over the commit. `work` may be run
-   * several times (deadlock): it must not change anything but the database.
+   * several times (deadlock; with REPEATABLE READ also where another transaction was first): it must not change anything but the database.
    */
-  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>, isolation: 'READ COMMITTED' | 'REPEATABLE READ' = 'READ COMMITTED'): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const { manager } = await this.connected();
-        return await manager.transaction('READ COMMITTED', (inner) => this.withAudit(inner, work));
+        return await manager.transaction(isolation, (inner) => this.withAudit(inner, work));
       } catch (error) {
         if (!mayBeTriedAgain(error) || attempt === MAX_ATTEMPTS) throw translateDatabaseError(error);
         await delay(Math.random() * 20 * 2 ** attempt);

@@ -15,15 +15,18 @@ import { recoveryPointStore } from './recovery-point-store';
 import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
+import { databaseNow } from './shared-now';
 import { wayBackStore } from './way-back-store';
 
 /**
  * The catalogue in PostgreSQL. Connects with the first call and again after PostgreSQL was away, so it can be made before PostgreSQL answers.
  *
  * @param dataSource from `createDataSource`; `close` ends it.
+ * @param clock of tests; not given: that of this machine, and PostgreSQL's where several processes must agree
  */
-export function createTypeormCatalog(dataSource: DataSource, now: () => Date = () => new Date()): Catalog {
+export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date): Catalog {
   const database = new Database(dataSource);
+  const now = clock ?? ((): Date => new Date());
   return {
     check: () =>
       database.read(async (manager) => {
@@ -39,7 +42,7 @@ export function createTypeormCatalog(dataSource: DataSource, now: () => Date = (
     ...recoveryPointStore(database, now),
     ...protectionStore(database, now),
     ...roomStore(database, now),
-    ...alertStore(database, now),
+    ...alertStore(database, clock === undefined ? databaseNow : async () => clock()),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),

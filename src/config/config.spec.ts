@@ -52,6 +52,7 @@ describe('configuration', () => {
 
   it('takes a webhook and a mail server with all that they need, or neither', () => {
     expect(loadConfig({}).webhook).toBeNull();
+    const secretOf = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
     const [url, secret] = ['https://alerts.example/hook?token=hunter2hunter2', 'sixteen characters'];
     expect(loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secret }).webhook).toEqual({ url, secret });
     expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url })).message).toContain('MODOSU_WEBHOOK_SECRET: must be set as well');
@@ -72,6 +73,10 @@ describe('configuration', () => {
     expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: 'short' })).message).toContain(
       'MODOSU_WEBHOOK_SECRET: must have at least 16',
     );
+    for (const key of [secretOf(23), secretOf(32).slice(0, -9) + '*'.repeat(9), 'whsec_' + '-'.repeat(40)]) {
+      expect(thrownBy(() => loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: key })).message).toContain('Base64 of 24 bytes at least');
+    }
+    expect(loadConfig({ MODOSU_WEBHOOK_URL: url, MODOSU_WEBHOOK_SECRET: secretOf(24) }).webhook).toEqual({ url, secret: secretOf(24) });
   });
 
   it.each(['-1', '1.5', '0x10', ' 7', 'abc', '65536'])('refuses the port %j', (value) => {

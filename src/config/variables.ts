@@ -58,6 +58,12 @@ const webhookUrl = z.string().refine((value) => {
   return url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '' && url.username === '' && url.password === '';
 }, 'must look like https://HOST/PATH, without a login');
 
+/** What is no Base64 would be cut without a word, down to no key at all. */
+const isKey = (text: string): boolean => {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length >= 24 && bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
+};
+
 const smtpUrl = z.string().refine((value) => {
   const url = URL.canParse(value) ? new URL(value) : null;
   return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '' && ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '';
@@ -142,8 +148,11 @@ export const environmentSchema = z.object({
   MODOSU_WEBHOOK_SECRET: z
     .string()
     .min(16, 'must have at least 16 characters')
+    .refine((value) => !value.startsWith('whsec_') || isKey(value.slice('whsec_'.length)), 'must have Base64 of 24 bytes at least after `whsec_`')
     .optional()
-    .describe('Key of the signature of these messages: `whsec_` and Base64, or any text of at least 16 characters. Needed together with MODOSU_WEBHOOK_URL.'),
+    .describe(
+      'Key of the signature of these messages: `whsec_` and Base64 of at least 24 bytes, or any text of at least 16 characters. Needed together with MODOSU_WEBHOOK_URL.',
+    ),
   MODOSU_SMTP_URL: smtpUrl
     .optional()
     .describe(

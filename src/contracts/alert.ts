@@ -21,7 +21,7 @@ export type AlertState = 'open' | 'cleared';
 export type AlertEvent = 'raised' | 'cleared';
 /** By what people are told. */
 export type AlertChannel = 'webhook' | 'email';
-/** `given-up`: it was tried for about a day. */
+/** `given-up`: it was tried for a day at least, or what it tells has been over for a day, or its beginning was never told. */
 export type AlertDeliveryState = 'waiting' | 'delivered' | 'given-up';
 
 /** One message about an alert, and how its sending went. */

@@ -1,7 +1,8 @@
 import type { ErrorSummary } from './errors';
 import type { WayBackView } from './way-back';
 
-export type RunKind = 'backup-image' | 'backup-data' | 'restore-server' | 'restore-data' | 'undo' | 'confirm';
+export const RUN_KINDS = ['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
 
 /** What a person may do with a run now; computed by the server, so that no button lies. */
 export type RunAction = 'cancel' | 'go-live' | 'undo' | 'confirm';

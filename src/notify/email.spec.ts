@@ -89,10 +89,14 @@ it('tells a refusal by its codes, not in words that may repeat a login', async (
   expect(await send(port)).toBe('the mail server did not take it (EENVELOPE 550)');
 });
 
-it('is delivered when one of its receivers is refused', async () => {
+it('is delivered when one of its receivers is refused, which is told', async () => {
   const onRcptTo: SMTPServerOptions['onRcptTo'] = ({ address }, _session, callback) => callback(address.startsWith('a') ? new Error('unknown') : null);
-  expect(await send(await smtp({ onRcptTo }))).toBeNull();
+  const refused: number[] = [];
+  const url = `smtp://127.0.0.1:${await smtp({ onRcptTo })}`;
+  const sendIt = email({ url, from: 'modosu@example.org', to: ['a@example.org', 'b@example.org'] }, { onRefused: (count) => refused.push(count) });
+  expect(await sendIt(RAISED, never)).toBeNull();
   expect(mails[0]?.to).toEqual(['b@example.org']);
+  expect(refused).toEqual([1]);
 });
 
 it('logs in, and tells a wrong login without it', async () => {
@@ -145,7 +149,10 @@ describe('a server that says nothing', () => {
   });
 
   it('is given up in time', async () => {
-    const toSilent = email({ url: `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`, from: 'modosu@example.org', to: ['a@example.org'] }, 200);
+    const toSilent = email(
+      { url: `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`, from: 'modosu@example.org', to: ['a@example.org'] },
+      { deadlineMs: 200 },
+    );
     expect(await toSilent(RAISED, never)).toBe('no answer within 0.2 s');
   });
 });

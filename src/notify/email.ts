@@ -20,8 +20,13 @@ const MAX_LINE = 4000;
  * Sends messages as plain text mail, one for each, to all receivers at once. All attempts have the same `Message-ID`; the mail about the end answers the one
  * about the beginning, so that mail programs show them together. What the server has taken for at least one receiver is delivered. A login is sent over TLS
  * only.
+ *
+ * @param options.onRefused told how many receivers the server has refused of a mail that it took for others
  */
-export function email({ url, from, to }: EmailConfig, deadlineMs = DEADLINE_MS): SendAlert {
+export function email(
+  { url, from, to }: EmailConfig,
+  { deadlineMs = DEADLINE_MS, onRefused = () => undefined }: { readonly deadlineMs?: number; readonly onRefused?: (refused: number) => void } = {},
+): SendAlert {
   return async (message, signal) => {
     const { username, hostname } = new URL(url);
     const late = AbortSignal.timeout(deadlineMs);
@@ -34,7 +39,8 @@ export function email({ url, from, to }: EmailConfig, deadlineMs = DEADLINE_MS):
       disableUrlAccess: true,
     });
     try {
-      await transport.sendMail({ ...mailOf(message, from, to), signal: AbortSignal.any([signal, late]) });
+      const { rejected } = await transport.sendMail({ ...mailOf(message, from, to), signal: AbortSignal.any([signal, late]) });
+      if (rejected.length > 0) onRefused(rejected.length);
       return null;
     } catch (thrown) {
       if (signal.aborted) return 'the worker was stopped meanwhile';

@@ -40,7 +40,7 @@ export function webhook({ url, secret }: WebhookConfig, fetchIt: typeof fetch = 
   };
 }
 
-/** `whsec_` and Base64, as the specification writes keys; anything else is taken as it is. */
+/** `whsec_` and Base64, as the specification writes keys (the configuration has looked at it); anything else is taken as it is. */
 function signatureOf(secret: string, signed: string): string {
   const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
   return createHmac('sha256', key).update(signed).digest('base64');

@@ -83,8 +83,9 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
           }),
           notifyUntil(ending, {
             catalog,
-            channels: channelsOf(config),
+            channels: channelsOf(config, log.child({ part: 'notifier' })),
             log: log.child({ part: 'notifier' }),
+            clock: new ClockWatch(),
             nowMs: () => performance.now(),
           }),
           aborted(ending),
@@ -103,10 +104,19 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
   }
 }
 
-const channelsOf = ({ webhook: hook, email: mail }: ServiceConfig): ReadonlyMap<AlertChannel, SendAlert> =>
+const channelsOf = ({ webhook: hook, email: mail }: ServiceConfig, log: Log): ReadonlyMap<AlertChannel, SendAlert> =>
   new Map<AlertChannel, SendAlert>([
     ...(hook === null ? [] : [['webhook', webhook(hook)] as const]),
-    ...(mail === null ? [] : [['email', email(mail)] as const]),
+    ...(mail === null
+      ? []
+      : [
+          [
+            'email',
+            email(mail, {
+              onRefused: (refused) => log.warn({ refused, of: mail.to.length }, 'the mail server has refused some receivers of a mail about an alert'),
+            }),
+          ] as const,
+        ]),
   ]);
 
 const activityDependencies = (config: ServiceConfig, catalog: Catalog, log: Log): ActivityDependencies => ({

@@ -1,8 +1,8 @@
-import type { AlertMessage } from '../../src/contracts/alert';
+import type { AlertChannel, AlertMessage } from '../../src/contracts/alert';
 import type { Catalog } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CatalogUnderTest } from './catalog.contract';
-import { backupRequest, givenServer, manifestOf, succeeded, swappedRestore } from './catalog.fixtures';
+import { ESTATE, backupRequest, givenServer, manifestOf, succeeded, swappedRestore } from './catalog.fixtures';
 
 const MINUTE = 60_000;
 const page = { limit: 50, cursor: null };
@@ -17,9 +17,9 @@ const failed = async (catalog: Catalog, serverId: string): Promise<string> => {
   return runId;
 };
 /** Takes every message that is due, delivered. */
-const drain = async (catalog: Catalog): Promise<readonly string[]> => {
+const drain = async (catalog: Catalog, channel: AlertChannel = 'webhook'): Promise<readonly string[]> => {
   const told: string[] = [];
-  for (let message = await catalog.nextAlertMessage('webhook'); message !== null; message = await catalog.nextAlertMessage('webhook')) {
+  for (let message = await catalog.nextAlertMessage(channel); message !== null; message = await catalog.nextAlertMessage(channel)) {
     told.push(`${message.event} ${message.alert.code} ${message.alert.serverName}`);
     await catalog.recordAlertAttempt(message.deliveryId, null);
   }
@@ -99,7 +99,8 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       advance(1000);
       await catalog.finishRun((await catalog.acceptBackup(backupRequest(server.id))).runId, succeeded);
       await catalog.reviewAlerts(CHANNELS);
-      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
+      // What is still so is told by the channel that has come.
+      expect((await drain(catalog)).toSorted()).toEqual(['raised NO_POLICY db01', 'raised NO_POLICY web01']);
     });
 
     it('are compared by several at the same time, and told once', async () => {
@@ -110,6 +111,43 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       const taken = await Promise.all([1, 2, 3, 4].map(() => catalog.nextAlertMessage('webhook')));
       const ids = taken.flatMap((message) => (message === null ? [] : [message.deliveryId]));
       expect(new Set(ids).size).toBe(ids.length);
+    });
+
+    it('stay as they are while the time is not believed', async () => {
+      const { catalog } = subject();
+      await givenServer(catalog);
+      const asked: Date[] = [];
+      const doubted = await catalog.reviewAlerts(CHANNELS, (now) => (asked.push(now), false));
+      expect([doubted, asked, await open(catalog)]).toEqual([{ raised: 0, cleared: 0 }, [new Date('2026-03-01T00:00:00.000Z')], []]);
+    });
+
+    it('are told by each channel, whichever of them the worker knows that compares', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      await failed(catalog, server.id);
+      await catalog.reviewAlerts([]);
+      await catalog.reviewAlerts(CHANNELS);
+      await catalog.reviewAlerts(['webhook', 'email']);
+      expect((await open(catalog)).map(({ deliveries }) => deliveries.map(({ channel }) => channel))).toEqual(Array(3).fill(['email', 'webhook']));
+      await drain(catalog);
+      advance(1000);
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(server.id))).runId, succeeded);
+      expect(await catalog.reviewAlerts([])).toEqual({ raised: 0, cleared: 1 });
+      expect(await drain(catalog)).toEqual(['cleared COPY_FAILED db01']);
+    });
+
+    it('of many servers are raised and told at once', async () => {
+      const { catalog } = subject();
+      const [template] = ESTATE.servers;
+      if (template === undefined) throw new Error('no server');
+      // More than one statement takes.
+      const servers = Array.from({ length: 501 }, (_, at) => ({ ...template, name: `many${at}`, domain: `many${at}` }));
+      const resolved = servers.map(({ name }, at) => ({ name, domainName: name, uuid: `11111111-1111-4111-8111-${String(at).padStart(12, '0')}` }));
+      await catalog.applyEstate('setup', { ...ESTATE, servers }, resolved);
+      expect(await catalog.reviewAlerts(['webhook', 'email'])).toEqual({ raised: 501, cleared: 0 });
+      const first = await catalog.listAlerts({}, { limit: 500, cursor: null });
+      const second = await catalog.listAlerts({}, { limit: 500, cursor: first.nextCursor });
+      expect([...first.items, ...second.items].filter(({ deliveries }) => deliveries.length === 2)).toHaveLength(501);
     });
 
     it('are listed by server, page by page', async () => {
@@ -131,10 +169,20 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       return message;
     };
     /** One server with one alert. */
+    const failAgain = async (catalog: Catalog, serverId: string, advance: (milliseconds: number) => void): Promise<void> => {
+      advance(1000);
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
+      await catalog.reviewAlerts(CHANNELS);
+      advance(1000);
+      await failed(catalog, serverId);
+      await catalog.reviewAlerts(CHANNELS);
+    };
     const givenOne = async (): Promise<{ readonly catalog: Catalog; readonly advance: (milliseconds: number) => void; readonly serverId: string }> => {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);
-      await catalog.reviewAlerts([]);
+      await catalog.reviewAlerts(['webhook', 'email']);
+      await drain(catalog);
+      await drain(catalog, 'email');
       advance(1000);
       await failed(catalog, server.id);
       await catalog.reviewAlerts(CHANNELS);
@@ -160,8 +208,8 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       expect((await open(catalog))[0]?.deliveries).toMatchObject([{ state: 'delivered', attempts: 3, lastProblem: null }]);
     });
 
-    it('is given up after about a day, and stays so', async () => {
-      const { catalog, advance } = await givenOne();
+    it('is given up after a day, and stays so: its end is told to nobody', async () => {
+      const { catalog, advance, serverId } = await givenOne();
       let hours = 0;
       for (; hours < 48 && (await open(catalog))[0]?.deliveries[0]?.state === 'waiting'; hours += 1) {
         const message = await catalog.nextAlertMessage('webhook');
@@ -172,6 +220,8 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       expect((await open(catalog))[0]?.deliveries).toMatchObject([{ state: 'given-up', attempts: 30 }]);
       await catalog.recordAlertAttempt((await open(catalog))[0]?.deliveries[0]?.id ?? '', null);
       expect((await open(catalog))[0]?.deliveries).toMatchObject([{ state: 'given-up' }]);
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
+      expect(await catalog.reviewAlerts(CHANNELS)).toEqual({ raised: 0, cleared: 1 });
       expect(await catalog.nextAlertMessage('webhook')).toBeNull();
     });
 
@@ -188,6 +238,50 @@ export function alertContract(subject: () => CatalogUnderTest): void {
       expect(again).toMatchObject({ deliveryId: first.deliveryId, event: 'raised', alert: { clearedAt: null } });
       await catalog.recordAlertAttempt(again.deliveryId, null);
       expect(await next(catalog)).toMatchObject({ event: 'cleared', alert: { code: 'COPY_FAILED', clearedAt: '2026-03-01T00:00:02.000Z' } });
+    });
+
+    it('takes that of the end, which waits for it, with it when it is given up', async () => {
+      const { catalog, advance, serverId } = await givenOne();
+      for (let attempt = 1; attempt < 30; attempt += 1) {
+        await catalog.recordAlertAttempt((await next(catalog)).deliveryId, 'the receiver answered 500');
+        advance(60 * MINUTE);
+      }
+      await catalog.finishRun((await catalog.acceptBackup(backupRequest(serverId))).runId, succeeded);
+      await catalog.reviewAlerts(CHANNELS);
+      await catalog.recordAlertAttempt((await next(catalog)).deliveryId, 'the receiver answered 500');
+      const { items } = await catalog.listAlerts({ state: 'cleared' }, page);
+      expect(items).toMatchObject([
+        {
+          deliveries: [
+            { event: 'raised', state: 'given-up' },
+            { event: 'cleared', state: 'given-up' },
+          ],
+        },
+      ]);
+    });
+
+    it('keeps all later ones of its condition waiting, so that nobody takes for over what began again', async () => {
+      const { catalog, advance, serverId } = await givenOne();
+      await drain(catalog);
+      await failAgain(catalog, serverId, advance);
+      // The end does not get through; that it began again is due at once, and waits.
+      await catalog.recordAlertAttempt((await next(catalog)).deliveryId, 'the receiver answered 503');
+      expect(await catalog.nextAlertMessage('webhook')).toBeNull();
+      advance(MINUTE / 2);
+      expect(await drain(catalog)).toEqual(['cleared COPY_FAILED db01', 'raised COPY_FAILED db01']);
+    });
+
+    it('is dropped a day after what it tells is over: a channel that comes back after months tells no old stories', async () => {
+      const { catalog, advance, serverId } = await givenOne();
+      await failAgain(catalog, serverId, advance);
+      advance(24 * 60 * MINUTE - 1000);
+      await catalog.reviewAlerts([]);
+      expect((await catalog.listAlerts({ state: 'cleared' }, page)).items[0]?.deliveries).toMatchObject([{ state: 'waiting' }, { state: 'waiting' }]);
+      advance(1001);
+      await catalog.reviewAlerts([]);
+      expect((await catalog.listAlerts({ state: 'cleared' }, page)).items[0]?.deliveries).toMatchObject([{ state: 'given-up' }, { state: 'given-up' }]);
+      // What is still so is told.
+      expect(await drain(catalog)).toEqual(['raised COPY_FAILED db01']);
     });
 
     it('is sent although a clock that was a year ahead has put it off', async () => {

@@ -20,6 +20,18 @@ let postgres: TestPostgres;
 let dataSource: DataSource;
 let catalog: Catalog;
 let lost: Error[];
+const ALL_BUT_DATE = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
 
 beforeAll(async () => {
   postgres = await startTestPostgres();
@@ -215,5 +227,28 @@ describe('the data source', () => {
     expect(await codeOf(catalog.getServer(nothing))).toBe('INTERNAL');
     expect(await codeOf(catalog.getRun(nothing))).toBe('INTERNAL');
     expect(await codeOf(catalog.getRecoveryPoint(null as unknown as string))).toBe('INTERNAL');
+  });
+});
+
+describe('a worker whose clock is wrong', () => {
+  const realNow = Date.now;
+  afterEach(() => jest.useRealTimers());
+
+  it('raises no alert and puts off no message by it: all workers go by the time of PostgreSQL', async () => {
+    await givenServer(catalog);
+    jest.useFakeTimers({ now: realNow() + 365 * 86_400_000, doNotFake: [...ALL_BUT_DATE] });
+    const asked: Date[] = [];
+    await catalog.reviewAlerts(['webhook'], (now) => (asked.push(now), true));
+    const first = await catalog.nextAlertMessage('webhook');
+    jest.useRealTimers();
+    const isNow = (at: Date): boolean => Math.abs(at.getTime() - Date.now()) < 60_000;
+    expect(asked.map(isNow)).toEqual([true]);
+    const { items } = await catalog.listAlerts({}, { limit: 10, cursor: null });
+    expect(items.map(({ raisedAt }) => isNow(new Date(raisedAt)))).toEqual([true, true]);
+    // Tried again in 30 s, not in a year; meanwhile the other alert's message is due.
+    const taken = [first, await catalog.nextAlertMessage('webhook'), await catalog.nextAlertMessage('webhook')];
+    expect(taken.map((message) => message?.alert.serverName).toSorted()).toEqual(['db01', 'web01', undefined]);
+    const [waiting] = await postgres.query(postgres.superuserUrl, "SELECT max(next_attempt_at) - now() < interval '1 minute' AS soon FROM alert_delivery");
+    expect(waiting).toEqual({ soon: true });
   });
 });

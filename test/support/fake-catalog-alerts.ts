@@ -1,10 +1,10 @@
 import type { AlertFacts, AlertMessage } from '../../src/contracts/alert';
 import type { EstateStatus } from '../../src/contracts/protection-status';
-import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRows } from '../../src/catalog/alert-row';
+import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRow } from '../../src/catalog/alert-row';
 import type { Catalog, Page, PageRequest } from '../../src/catalog/catalog';
 import type { AlertDeliveryRow, AlertRow, RecoveryPointRow, RunRow } from '../../src/catalog/entities';
 import { isFinal } from '../../src/contracts/run';
-import { alertChanges, conditionsOf, isDueForSending } from '../../src/domain/alerts/alerts';
+import { alertChanges, conditionsOf, isDueForSending, OUTDATED_AFTER_MS } from '../../src/domain/alerts/alerts';
 
 /** What the rest of the catalogue in memory offers. */
 export interface AlertSurroundings {
@@ -23,51 +23,50 @@ export class FakeAlerts {
 
   constructor(private readonly around: AlertSurroundings) {}
 
-  review: Catalog['reviewAlerts'] = async (channels) => {
+  review: Catalog['reviewAlerts'] = async (channels, isBelieved = () => true) => {
     const { around } = this;
+    const now = around.now();
+    if (!isBelieved(now)) return { raised: 0, cleared: 0 };
     const breaches = around.protection().servers.flatMap((server) => server.breaches);
     const conditions = conditionsOf(breaches, this.facts(), around.nameOf);
-    const { raise, clear } = alertChanges(
-      [...this.alerts.values()].filter(({ clearedAt }) => clearedAt === null),
-      conditions,
-    );
+    const { raise, clear } = alertChanges(this.open(), conditions);
     for (const condition of raise) {
-      const row = alertRow(condition, around.now());
+      const row = alertRow(condition, now);
       this.alerts.set(row.id, row);
-      this.add(deliveryRows(row.id, 'raised', channels, around.now()));
     }
-    for (const row of clear) {
-      this.alerts.set(row.id, { ...row, clearedAt: around.now() });
-      const told = new Set(this.of(row.id).map(({ channel }) => channel));
-      this.add(
-        deliveryRows(
-          row.id,
-          'cleared',
-          channels.filter((channel) => told.has(channel)),
-          around.now(),
-        ),
-      );
+    for (const row of clear) this.alerts.set(row.id, { ...row, clearedAt: now });
+    this.giveUp(({ alertId }) => (this.alerts.get(alertId)?.clearedAt?.getTime() ?? Infinity) < now.getTime() - OUTDATED_AFTER_MS);
+    for (const { id } of this.open()) {
+      const told = new Set(this.of(id).map(({ channel }) => channel));
+      for (const channel of channels) if (!told.has(channel)) this.add(deliveryRow(id, 'raised', channel, now));
     }
+    for (const { id } of clear) for (const { channel, state } of this.of(id)) if (state !== 'given-up') this.add(deliveryRow(id, 'cleared', channel, now));
     return { raised: raise.length, cleared: clear.length };
   };
 
   next: Catalog['nextAlertMessage'] = async (wanted): Promise<AlertMessage | null> => {
     const now = this.around.now();
-    const isFirst = (row: AlertDeliveryRow): boolean =>
-      row.event === 'raised' || !this.of(row.alertId).some(({ channel, event, state }) => channel === row.channel && event === 'raised' && state === 'waiting');
-    const [row] = [...this.deliveries.values()]
-      .filter(({ state, channel, nextAttemptAt }) => state === 'waiting' && channel === wanted && isDueForSending(nextAttemptAt, now))
-      .filter(isFirst)
-      .sort((a, b) => a.nextAttemptAt.getTime() - b.nextAttemptAt.getTime() || (a.id < b.id ? -1 : 1));
-    const alert = row === undefined ? undefined : this.alerts.get(row.alertId);
-    if (row === undefined || alert === undefined) return null;
-    this.deliveries.set(row.id, { ...row, ...attempted(row, now) });
-    return alertMessage(row, alert, this.around.nameOf(alert.serverId));
+    const waiting = [...this.deliveries.values()]
+      .filter(({ state, channel }) => state === 'waiting' && channel === wanted)
+      .flatMap((row) => {
+        const alert = this.alerts.get(row.alertId);
+        return alert === undefined ? [] : [{ row, alert, place: [alert.raisedAt.toISOString(), alert.id, row.event === 'cleared' ? 1 : 0].join(' ') }];
+      });
+    const [first] = waiting
+      .filter(({ row }) => isDueForSending(row.nextAttemptAt, now))
+      .filter(({ alert, place }) => !waiting.some((other) => other.alert.key === alert.key && other.place < place))
+      .sort((a, b) => a.row.nextAttemptAt.getTime() - b.row.nextAttemptAt.getTime() || (a.row.id < b.row.id ? -1 : 1));
+    if (first === undefined) return null;
+    this.deliveries.set(first.row.id, { ...first.row, ...attempted(first.row, now) });
+    return alertMessage(first.row, first.alert, this.around.nameOf(first.alert.serverId));
   };
 
   recordAttempt: Catalog['recordAlertAttempt'] = async (deliveryId, problem) => {
     const row = this.deliveries.get(deliveryId);
-    if (row?.state === 'waiting') this.deliveries.set(row.id, { ...row, ...attemptEnded(row, problem, this.around.now()) });
+    if (row?.state !== 'waiting') return;
+    const ended = attemptEnded(row, problem, this.around.now());
+    this.deliveries.set(row.id, { ...row, ...ended });
+    if (ended.state === 'given-up') this.giveUp(({ alertId, channel }) => alertId === row.alertId && channel === row.channel);
   };
 
   list: Catalog['listAlerts'] = async ({ serverId, state }, page) =>
@@ -79,8 +78,16 @@ export class FakeAlerts {
       (row) => alertView(row, this.around.nameOf(row.serverId), this.of(row.id)),
     );
 
-  private add(rows: readonly AlertDeliveryRow[]): void {
-    for (const row of rows) this.deliveries.set(row.id, row);
+  private add(row: AlertDeliveryRow): void {
+    this.deliveries.set(row.id, row);
+  }
+
+  private open(): readonly AlertRow[] {
+    return [...this.alerts.values()].filter(({ clearedAt }) => clearedAt === null);
+  }
+
+  private giveUp(which: (row: AlertDeliveryRow) => boolean): void {
+    for (const row of this.deliveries.values()) if (row.state === 'waiting' && which(row)) this.deliveries.set(row.id, { ...row, state: 'given-up' });
   }
 
   private of(alertId: string): readonly AlertDeliveryRow[] {

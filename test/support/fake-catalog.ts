@@ -264,7 +264,7 @@ export class FakeCatalog implements Catalog {
   private readonly facts = (): ReturnType<typeof protectionFacts> =>
     protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
 
-  reviewAlerts: Catalog['reviewAlerts'] = (channels) => this.alerts.review(channels);
+  reviewAlerts: Catalog['reviewAlerts'] = (...given) => this.alerts.review(...given);
   nextAlertMessage: Catalog['nextAlertMessage'] = (channel) => this.alerts.next(channel);
   recordAlertAttempt: Catalog['recordAlertAttempt'] = (deliveryId, problem) => this.alerts.recordAttempt(deliveryId, problem);
   listAlerts: Catalog['listAlerts'] = (filter, page) => this.alerts.list(filter, page);

@@ -51,6 +51,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     { name: 'run_newest_idx', columns: ['requestedAt', 'id'] },
     { name: 'run_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'run_open_idx', columns: ['requestedAt'], where: `state IN ('accepted', 'running')` },
+    { name: 'run_ended_idx', columns: ['serverId', 'kind', 'requestedAt', 'id'], where: `state IN ('succeeded', 'failed', 'cancelled')` },
     { name: 'run_waiting_idx', columns: ['id'], where: 'waiting_for IS NOT NULL' },
   ],
   checks: [

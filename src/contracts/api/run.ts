@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { RunStepView, RunView, StepProgress } from '../run';
+import { RUN_KINDS, type RunStepView, type RunView, type StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { dataSetName } from './data';
 import { wayBackSchema } from './way-back';
 
-export const runKind = z.enum(['backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm']);
+export const runKind = z.enum(RUN_KINDS);
 export const runState = z.enum(['accepted', 'running', 'succeeded', 'failed', 'cancelled']);
 
 const stepProgressSchema = z.object({

@@ -57,8 +57,11 @@ export function alertChanges<Open extends { readonly key: string }>(
 
 const FIRST_PAUSE_MS = 30_000;
 export const LONGEST_PAUSE_MS = 3_600_000;
-/** With the pauses between them that is about a day. */
+/** With the pauses between them that is a day at least; longer where many wait for the same receiver. */
 export const MAX_ATTEMPTS = 30;
+
+/** A message about something that has been over for so long is told to nobody any more. */
+export const OUTDATED_AFTER_MS = 24 * 3_600_000;
 
 /** How long after its `attempts`-th attempt a message is tried again: twice as long each time, up to an hour. */
 export const pauseAfter = (attempts: number): number => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.max(0, Math.min(20, attempts - 1)));

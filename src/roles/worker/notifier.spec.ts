@@ -1,18 +1,25 @@
 import type { AlertChannel, AlertMessage } from '../../contracts/alert';
 import { ModosuError } from '../../contracts/errors';
-import { Notifier, type NotifierDependencies } from './notifier';
+import { ClockWatch } from '../../domain/clock-watch';
+import type { SendAlert } from '../../notify/send-alert';
+import { notifyUntil, review, sendDue, type NotifierDependencies } from './notifier';
+
+const NOW = Date.UTC(2026, 2, 1);
+const HOUR = 3_600_000;
 
 /** A world in which everything that is done is written down. */
 function world({ channels = ['webhook'] as readonly AlertChannel[] } = {}) {
   const done: string[] = [];
   const told: string[] = [];
-  const state = { nowMs: 0, waiting: [] as string[], problems: new Map<string, string>(), failing: null as Error | null };
+  const state = { nowMs: 0, databaseMs: NOW, waiting: [] as string[], problems: new Map<string, string>(), failing: null as Error | null };
   const stop = new AbortController();
-  const notifier = new Notifier({
+  const log = { info: (_: unknown, text: string) => void told.push(text), warn: (_: unknown, text: string) => void told.push(text), child: () => log };
+  const send: SendAlert = async ({ deliveryId }) => state.problems.get(deliveryId) ?? null;
+  const dependencies = {
     catalog: {
-      reviewAlerts: async (given: readonly AlertChannel[]) => {
+      reviewAlerts: async (given: readonly AlertChannel[], isBelieved: (now: Date) => boolean) => {
         if (state.failing !== null) throw state.failing;
-        done.push(`review ${given.join(' ')}`.trim());
+        if (isBelieved(new Date(state.databaseMs))) done.push(`review ${given.join(' ')}`.trim());
         return { raised: 0, cleared: 0 };
       },
       nextAlertMessage: async (channel: AlertChannel) => {
@@ -22,67 +29,133 @@ function world({ channels = ['webhook'] as readonly AlertChannel[] } = {}) {
       },
       recordAlertAttempt: async (id: string, problem: string | null) => void done.push(`${id} ${problem ?? 'delivered'}`),
     },
-    channels: new Map(channels.map((channel) => [channel, async ({ deliveryId }: AlertMessage) => state.problems.get(deliveryId) ?? null])),
-    log: { info: (_: unknown, text: string) => void told.push(text), warn: (_: unknown, text: string) => void told.push(text) },
+    channels: new Map(channels.map((channel) => [channel, send])),
+    log,
+    clock: new ClockWatch(),
     nowMs: () => state.nowMs,
-  } as unknown as NotifierDependencies);
-  return { done, told, state, stop, pass: () => notifier.pass(stop.signal) };
+  } as unknown as NotifierDependencies;
+  return {
+    done,
+    told,
+    state,
+    stop,
+    dependencies,
+    review: () => review(dependencies),
+    sendDue: (channel: AlertChannel = 'webhook') => sendDue(channel, send, stop.signal, dependencies),
+  };
 }
 
-describe('a pass of the notifier', () => {
-  it('compares every 15 s, and sends all that is due each time', async () => {
-    const { done, state, pass } = world();
-    state.waiting = ['a', 'b'];
-    await pass();
-    state.nowMs = 14_999;
-    state.waiting = ['c'];
-    await pass();
-    state.nowMs = 15_000;
-    await pass();
-    expect(done).toEqual(['review webhook', 'a delivered', 'b delivered', 'c delivered', 'review webhook']);
+describe('the comparison', () => {
+  it('knows the channels there are, also where there is none', async () => {
+    for (const channels of [[], ['webhook', 'email']] as const) {
+      const { done, review: compare } = world({ channels });
+      await compare();
+      expect(done).toEqual([`review ${channels.join(' ')}`.trim()]);
+    }
   });
 
-  it('writes down what kept a message, and leaves the others to the next pass', async () => {
-    const { done, told, state, pass } = world();
+  it('is left while the time of day of PostgreSQL has jumped ahead: no server seems unprotected for that', async () => {
+    const { done, told, state, review: compare } = world();
+    await compare();
+    state.nowMs += 15_000;
+    state.databaseMs += 48 * HOUR;
+    await compare();
+    expect(done).toEqual(['review webhook']);
+    expect(told).toEqual([expect.stringContaining('jumped ahead')]);
+    state.nowMs += HOUR;
+    state.databaseMs += HOUR;
+    await compare();
+    expect(done).toEqual(['review webhook', 'review webhook']);
+  });
+});
+
+describe('sending by a channel', () => {
+  it('goes on until no message is due', async () => {
+    const { done, state, sendDue: sendNow } = world();
+    state.waiting = ['a', 'mail1', 'b'];
+    await sendNow();
+    expect(done).toEqual(['a delivered', 'b delivered']);
+  });
+
+  it('writes down what kept a message, and leaves the others to the next time', async () => {
+    const { done, told, state, sendDue: sendNow } = world();
     state.waiting = ['a', 'b'];
     state.problems.set('a', 'the receiver answered 503');
-    await pass();
-    expect(done).toEqual(['review webhook', 'a the receiver answered 503']);
+    await sendNow();
+    expect(done).toEqual(['a the receiver answered 503']);
     expect(told).toEqual(['a message about an alert was not delivered']);
-    await pass();
+    await sendNow();
     expect(done.at(-1)).toBe('b delivered');
   });
 
-  it('sends by one channel while the receiver of another is away', async () => {
-    const { done, state, pass } = world({ channels: ['webhook', 'email'] });
-    state.waiting = ['a', 'b', 'mail1', 'mail2'];
-    state.problems.set('a', 'the receiver cannot be reached');
-    await pass();
-    expect(done.toSorted()).toEqual(['a the receiver cannot be reached', 'mail1 delivered', 'mail2 delivered', 'review webhook email']);
-  });
-
-  it('keeps alerts where there is no channel', async () => {
-    const { done, pass } = world({ channels: [] });
-    await pass();
-    expect(done).toEqual(['review']);
-  });
-
-  it('goes on when the catalogue was away, and says so once', async () => {
-    const { done, told, state, pass } = world();
-    state.failing = new ModosuError('CATALOG_UNAVAILABLE', 'away');
-    await pass();
-    await pass();
-    state.failing = null;
-    await pass();
-    expect(told).toEqual(['alerts: it failed and is tried again', 'alerts: it works again']);
-    expect(done).toEqual(['review webhook']);
-  });
-
   it('sends nothing more once it is stopped', async () => {
-    const { done, state, stop, pass } = world();
+    const { done, state, stop, sendDue: sendNow } = world();
     state.waiting = ['a'];
     stop.abort();
-    await pass();
-    expect(done).toEqual(['review webhook']);
+    await sendNow();
+    expect(done).toEqual([]);
+  });
+});
+
+describe('the notifier', () => {
+  const FAST = { reviewMs: 1, sendMs: 1 };
+  /** Runs until the condition is so. */
+  const until = async ({ stop, dependencies }: ReturnType<typeof world>, isSo: () => boolean): Promise<void> => {
+    const ended = notifyUntil(stop.signal, dependencies, FAST);
+    const deadline = performance.now() + 10_000;
+    while (!isSo() && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await ended;
+    expect(isSo()).toBe(true);
+  };
+
+  it('compares and sends by the other channels while the receiver of one says nothing', async () => {
+    const made = world({ channels: ['webhook', 'email'] });
+    const { done, state, stop, dependencies } = made;
+    state.waiting = ['a', 'mail1', 'mail2'];
+    const silent: SendAlert = (_message, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve('stopped')));
+    const email = dependencies.channels.get('email') ?? silent;
+    await until(
+      {
+        ...made,
+        stop,
+        dependencies: {
+          ...dependencies,
+          channels: new Map([
+            ['webhook', silent],
+            ['email', email],
+          ]),
+        },
+      },
+      () => {
+        return done.includes('mail2 delivered') && done.filter((what) => what.startsWith('review')).length >= 3;
+      },
+    );
+    expect(done.at(-1)).toBe('a stopped');
+  });
+
+  it('sends while the comparison fails, and says once that it fails and once that it works again', async () => {
+    const made = world();
+    const { done, told, state } = made;
+    state.failing = new ModosuError('CATALOG_UNAVAILABLE', 'away');
+    let passes = 0;
+    const dependencies = {
+      ...made.dependencies,
+      catalog: {
+        ...made.dependencies.catalog,
+        reviewAlerts: async (...given: Parameters<NotifierDependencies['catalog']['reviewAlerts']>) => {
+          passes += 1;
+          if (passes === 3) {
+            state.failing = null;
+            state.waiting = ['a'];
+          }
+          return made.dependencies.catalog.reviewAlerts(...given);
+        },
+      },
+    };
+    state.waiting = ['b'];
+    await until({ ...made, dependencies }, () => done.includes('a delivered') && passes > 4);
+    expect(done.indexOf('b delivered')).toBeLessThan(done.indexOf('review webhook'));
+    expect(told).toEqual(['alerts: it failed and is tried again', 'alerts: it works again']);
   });
 });

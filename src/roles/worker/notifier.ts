@@ -3,6 +3,7 @@ import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
 import type { AlertChannel } from '../../contracts/alert';
 import { toModosuError } from '../../contracts/errors';
+import type { ClockWatch } from '../../domain/clock-watch';
 import type { SendAlert } from '../../notify/send-alert';
 
 /**
@@ -14,69 +15,61 @@ export interface NotifierDependencies {
   /** Those that are configured; none: alerts are kept, and nobody is told. */
   readonly channels: ReadonlyMap<AlertChannel, SendAlert>;
   readonly log: Log;
+  /** Kept from comparison to comparison: after a jump ahead every server would seem unprotected. */
+  readonly clock: Pick<ClockWatch, 'isSteady'>;
   /** Of a clock that only goes on. */
   readonly nowMs: () => number;
 }
 
-const INTERVAL_MS = 2_000;
+const SEND_MS = 2_000;
 const REVIEW_MS = 15_000;
 
-/** Keeps what one pass leaves to the next. */
-export class Notifier {
-  private reviewedAtMs = Number.NEGATIVE_INFINITY;
-  private problem: string | null = null;
+/** One comparison. */
+export async function review({ catalog, channels, log, clock, nowMs }: NotifierDependencies): Promise<void> {
+  const { raised, cleared } = await catalog.reviewAlerts([...channels.keys()], (now) => {
+    if (clock.isSteady(now.getTime(), nowMs())) return true;
+    log.warn({ now: now.toISOString() }, 'the time of day of PostgreSQL has jumped ahead: no alert begins or ends until it is put right, or for an hour');
+    return false;
+  });
+  if (raised + cleared > 0) log.info({ raised, cleared }, 'alerts have changed');
+}
 
-  constructor(private readonly dependencies: NotifierDependencies) {}
-
-  /** One pass. What fails is tried again in the next, and told once. */
-  async pass(signal: AbortSignal): Promise<void> {
-    const { log } = this.dependencies;
-    try {
-      await this.review();
-      await this.send(signal);
-      if (this.problem !== null) log.info({}, 'alerts: it works again');
-      this.problem = null;
-    } catch (thrown) {
-      const { code } = toModosuError(thrown);
-      if (code !== this.problem) log.warn({ code, error: thrown }, 'alerts: it failed and is tried again');
-      this.problem = code;
-    }
-  }
-
-  private async review(): Promise<void> {
-    const { catalog, channels, log, nowMs } = this.dependencies;
-    if (nowMs() - this.reviewedAtMs < REVIEW_MS) return;
-    const { raised, cleared } = await catalog.reviewAlerts([...channels.keys()]);
-    this.reviewedAtMs = nowMs();
-    if (raised + cleared > 0) log.info({ raised, cleared }, 'alerts have changed');
-  }
-
-  /** A channel whose receiver is slow or away keeps no other waiting. */
-  private async send(signal: AbortSignal): Promise<void> {
-    const sent = await Promise.allSettled([...this.dependencies.channels].map(([channel, send]) => this.sendBy(channel, send, signal)));
-    for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason;
-  }
-
-  /** Until none is due, or one does not get through: the others would wait for the same receiver. */
-  private async sendBy(channel: AlertChannel, send: SendAlert, signal: AbortSignal): Promise<void> {
-    const { catalog, log } = this.dependencies;
-    while (!signal.aborted) {
-      const message = await catalog.nextAlertMessage(channel);
-      if (message === null) return;
-      const problem = await send(message, signal);
-      await catalog.recordAlertAttempt(message.deliveryId, problem);
-      if (problem === null) continue;
-      log.warn({ delivery: message.deliveryId, alert: message.alert.id, channel, problem }, 'a message about an alert was not delivered');
-      return;
-    }
+/** Sends by one channel until no message is due, or one does not get through: the others would wait for the same receiver. */
+export async function sendDue(channel: AlertChannel, send: SendAlert, signal: AbortSignal, { catalog, log }: NotifierDependencies): Promise<void> {
+  while (!signal.aborted) {
+    const message = await catalog.nextAlertMessage(channel);
+    if (message === null) return;
+    const problem = await send(message, signal);
+    await catalog.recordAlertAttempt(message.deliveryId, problem);
+    if (problem === null) continue;
+    log.warn({ delivery: message.deliveryId, alert: message.alert.id, channel, problem }, 'a message about an alert was not delivered');
+    return;
   }
 }
 
-/** Passes until the signal aborts. */
-export async function notifyUntil(signal: AbortSignal, dependencies: NotifierDependencies, intervalMs = INTERVAL_MS): Promise<void> {
-  const notifier = new Notifier(dependencies);
+/** Until the signal aborts. Neither a slow receiver nor a comparison that fails keeps the rest from going on. */
+export async function notifyUntil(signal: AbortSignal, dependencies: NotifierDependencies, { reviewMs = REVIEW_MS, sendMs = SEND_MS } = {}): Promise<void> {
+  await Promise.all([
+    again(signal, reviewMs, dependencies.log.child({ alerts: 'comparison' }), () => review(dependencies)),
+    ...[...dependencies.channels].map(([channel, send]) =>
+      again(signal, sendMs, dependencies.log.child({ alerts: channel }), () => sendDue(channel, send, signal, dependencies)),
+    ),
+  ]);
+}
+
+/** What fails is tried again, and told once. */
+async function again(signal: AbortSignal, everyMs: number, log: Log, work: () => Promise<void>): Promise<void> {
+  let problem: string | null = null;
   while (!signal.aborted) {
-    await notifier.pass(signal);
-    await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    try {
+      await work();
+      if (problem !== null) log.info({}, 'alerts: it works again');
+      problem = null;
+    } catch (thrown) {
+      const { code } = toModosuError(thrown);
+      if (code !== problem) log.warn({ code, error: thrown }, 'alerts: it failed and is tried again');
+      problem = code;
+    }
+    await delay(everyMs, undefined, { signal }).catch(() => undefined);
   }
 }
