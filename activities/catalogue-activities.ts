@@ -1,5 +1,6 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
 import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
+import type { VerificationOutcome } from '../src/contracts/verification';
 import type { ActivityDependencies } from './dependencies';
 import { recordDue } from './record-due';
 import { serverOfRun } from './log-fields';
@@ -48,6 +49,16 @@ export class CatalogueWrites implements CatalogueActivities {
 
   async recordGoLive(runId: string): Promise<void> {
     await this.deps.catalog.recordGoLive(runId);
+  }
+
+  async recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void> {
+    await this.deps.catalog.recordVerdict(verificationId, recoveryPointId, damage);
+    if (damage !== null) this.deps.log.error({ verificationId, recoveryPointId, damage }, 'a recovery point is damaged');
+  }
+
+  async finishVerification(verificationId: string, outcome: VerificationOutcome): Promise<void> {
+    await this.deps.catalog.finishVerification(verificationId, outcome);
+    this.deps.log.info({ verificationId, state: outcome.state, code: outcome.error?.code }, `verification: ${outcome.state}`);
   }
 
   async recordDueBackups(): Promise<number> {

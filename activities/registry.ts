@@ -6,6 +6,7 @@ import type {
   PlanningActivities,
   ServerActivities,
   TransferActivities,
+  VerificationActivities,
 } from '../src/contracts/activities';
 import { CatalogueWrites } from './catalogue-activities';
 import { DataCalls } from './data-activities';
@@ -16,6 +17,7 @@ import { HostCalls } from './host-activities';
 import { PlanningJudgements } from './planning-activities';
 import { ServerCalls } from './server-activities';
 import { Transfers } from './transfer-activities';
+import { VerificationCalls } from './verification-activities';
 
 type AnyActivity = (...args: never[]) => Promise<unknown>;
 type Bound<T> = { readonly [K in keyof T]: T[K] };
@@ -36,6 +38,8 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'revertWayBack',
         'closeWayBack',
         'recordGoLive',
+        'recordVerdict',
+        'finishVerification',
         'recordDueBackups',
       ]),
       ...bind<PlanningActivities>(judgements, [
@@ -115,6 +119,13 @@ export const createTransferActivities = (deps: ActivityDependencies): Bound<Tran
       ...bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'copyDiskToVolume']),
       ...bind<DataTransferActivities>(new DataTransfers(deps), ['dumpDataSet', 'saveDataSet', 'fetchData', 'loadData', 'placeData', 'returnData']),
     },
+    deps.log,
+  );
+
+/** Queue `host.<hypervisor>.verification`: reading what is stored. */
+export const createVerificationActivities = (deps: ActivityDependencies): Bound<VerificationActivities> =>
+  translateFailures(
+    bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'checkData', 'readData', 'listUsableData']),
     deps.log,
   );
 

@@ -7,6 +7,7 @@ import { Policies1764400000000 } from './1764400000000-policies';
 import { RepositoryRoom1764500000000 } from './1764500000000-repository-room';
 import { Alerts1764600000000 } from './1764600000000-alerts';
 import { EndedRuns1764700000000 } from './1764700000000-ended-runs';
+import { Verification1764800000000 } from './1764800000000-verification';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   RepositoryRoom1764500000000,
   Alerts1764600000000,
   EndedRuns1764700000000,
+  Verification1764800000000,
 ];

@@ -9,3 +9,4 @@ export { planUndo } from './plan-undo';
 export { restoreData } from './restore-data';
 export { restoreServer } from './restore-server';
 export { undoRestore } from './undo-restore';
+export { verify } from './verify';

@@ -22,6 +22,7 @@ import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
 import { StatusModule } from './status/status.module';
 import { TokensModule } from './tokens/tokens.module';
+import { VerificationsModule } from './verifications/verifications.module';
 import { WayBacksModule } from './way-backs/way-backs.module';
 
 export type { ApiConfig, ApiDependencies, ApiLog } from './dependencies';
@@ -41,6 +42,7 @@ class ApiModule {
         PoliciesModule,
         StatusModule,
         AlertsModule,
+        VerificationsModule,
         RecoveryPointsModule,
         RestorePlansModule,
         RunsModule,

@@ -16,6 +16,7 @@ import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
 import type { CatalogFigures } from '../contracts/figures';
+import type { VerificationInput, VerificationOutcome, VerificationState, VerificationView } from '../contracts/verification';
 
 /**
  * Port of the catalogue: inventory, recovery points, plans, runs, locks, tokens and audit in PostgreSQL. Implemented by `typeorm-catalog.ts`;
@@ -214,6 +215,34 @@ export interface Catalog {
   recordRepositoryRoom(repository: string, freeBytes: number): Promise<void>;
   /** What was measured in the last 61 days, by repository and time. */
   repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
+  /**
+   * Writes down that a recovery point is to be read again, also one that is damaged; it begins when its repository is free. While one of it waits or runs
+   * that one is given back. Audited. Throws `RECOVERY_POINT_NOT_FOUND`.
+   */
+  requestVerification(request: { readonly actor: Actor; readonly recoveryPointId: string; readonly reason: string }): Promise<VerificationView>;
+  /**
+   * Begins the next verification: one that somebody has asked for, else what a policy asks for. One of a repository at a time, none while a run restores.
+   * Null: nothing can begin. Audited.
+   */
+  startNextVerification(): Promise<VerificationInput | null>;
+  /** Those that began before this moment and have not ended. */
+  listRunningVerifications(olderThan: Date): Promise<readonly VerificationInput[]>;
+  /** For people; of one that does not run: ignored. */
+  recordVerificationProgress(id: string, doneBytes: number, totalBytes: number): Promise<void>;
+  /**
+   * All bytes of a recovery point were read. `damage` null: they are what was written; it is verified, and usable again where it was held for damaged.
+   * Otherwise it is damaged. Audited where that changes its state.
+   */
+  recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void>;
+  /**
+   * The verification has ended; `passed` of all data of a server verifies what was published before it began. One that could not be carried out says nothing
+   * about bytes. Called again: what was first stays. Audited. Throws `VERIFICATION_NOT_FOUND`.
+   */
+  finishVerification(id: string, outcome: VerificationOutcome): Promise<void>;
+  /** Throws `VERIFICATION_NOT_FOUND`. */
+  getVerification(id: string): Promise<VerificationView>;
+  /** Newest first. */
+  listVerifications(filter: { readonly serverId?: string; readonly state?: VerificationState }, page: PageRequest): Promise<Page<VerificationView>>;
   /**
    * Compares what is so now (breaches of policies, failed runs, runs that wait, damaged recovery points) with the open alerts: raises those that are new,
    * clears those that are over, and writes down a message for each: that it began to every channel given which has none of it yet, that it is over to every

@@ -1,6 +1,6 @@
 import { storableText } from '../audit/storable';
 import type { Protection } from '../contracts/protection';
-import { describeRetention, describeSchedule, type DataPolicy, type Policy } from '../contracts/policy';
+import { describeRetention, describeSchedule, describeVerification, type DataPolicy, type Policy } from '../contracts/policy';
 import { canonicalJson } from '../domain/canonical-json';
 
 /** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
@@ -37,7 +37,7 @@ export const policyField = (policy: string | null): Field => declared('policy', 
 
 const spread = ({ jitterMinutes }: Pick<DataPolicy, 'jitterMinutes'>): string => (jitterMinutes === 0 ? '' : ` within ${jitterMinutes} min`);
 
-export const policyFields = ({ timeZone, image, data, rtoMinutes }: Policy): readonly Field[] => [
+export const policyFields = ({ timeZone, image, data, verification, rtoMinutes }: Policy): readonly Field[] => [
   ...placeFields({ timeZone }),
   declared(
     'image',
@@ -49,6 +49,7 @@ export const policyFields = ({ timeZone, image, data, rtoMinutes }: Policy): rea
   declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}${spread(data)}, keeps ${describeRetention(data.retention)}`),
   declared('imageRpoHours', image?.rpoHours ?? null, image?.rpoHours == null ? '' : String(image.rpoHours)),
   declared('dataRpoHours', data?.rpoHours ?? null, data?.rpoHours == null ? '' : String(data.rpoHours)),
+  declared('verification', verification, verification === null ? '' : describeVerification(verification)),
   declared('rtoMinutes', rtoMinutes, rtoMinutes === null ? '' : String(rtoMinutes)),
 ];
 

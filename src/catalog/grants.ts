@@ -10,6 +10,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   due_backup: 'SELECT, INSERT, UPDATE',
   alert: 'SELECT, INSERT, UPDATE',
   alert_delivery: 'SELECT, INSERT, UPDATE',
+  verification: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',

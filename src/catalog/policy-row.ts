@@ -5,7 +5,14 @@ import type { PolicyRow } from './entities';
 
 /** Policies between the estate and their table. Pure. */
 
-export const policyRecord = ({ name, timeZone, image, data, rtoMinutes }: PolicyRow): Policy => ({ name, timeZone, image, data, rtoMinutes });
+export const policyRecord = ({ name, timeZone, image, data, verification, rtoMinutes }: PolicyRow): Policy => ({
+  name,
+  timeZone,
+  image,
+  data,
+  verification,
+  rtoMinutes,
+});
 
 /** The row of a declared policy; the moment since which a schedule holds moves only with the schedule. */
 export function policyRow(policy: Policy, before: PolicyRow | undefined, now: Date): PolicyRow {

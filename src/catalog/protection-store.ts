@@ -25,6 +25,7 @@ export async function readProtectionFacts(manager: EntityManager, now: Date): Pr
       ...row,
       newestAt: iso(row.newestAt),
       newestOnLineAt: iso(row.newestOnLineAt),
+      unverifiedSince: iso(row.unverifiedSince),
     })),
     lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
     waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
@@ -32,7 +33,11 @@ export async function readProtectionFacts(manager: EntityManager, now: Date): Pr
   };
 }
 
-type NewestRow = Omit<NewestRecoveryPoint, 'newestAt' | 'newestOnLineAt'> & { readonly newestAt: Date | null; readonly newestOnLineAt: Date | null };
+type NewestRow = Omit<NewestRecoveryPoint, 'newestAt' | 'newestOnLineAt' | 'unverifiedSince'> & {
+  readonly newestAt: Date | null;
+  readonly newestOnLineAt: Date | null;
+  readonly unverifiedSince: Date | null;
+};
 type LastRunRow = Omit<LastBackupRun, 'finishedAt'> & { readonly finishedAt: Date };
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
@@ -42,8 +47,12 @@ const rows = async <T>(manager: EntityManager, sql: string, parameters: unknown[
 /** What lies ahead was dated by a clock that was wrong: it must not look young for years. */
 const NEWEST = `SELECT point.server_id AS "serverId", point.kind, point.data_set AS "dataSet",
   max(point.point_in_time) FILTER (WHERE point.state = 'usable') AS "newestAt",
-  max(point.point_in_time) FILTER (WHERE point.state = 'usable' AND (point.kind = 'data' OR point.lineage_id = server.lineage_id)) AS "newestOnLineAt"
-FROM recovery_point AS point JOIN server ON server.id = point.server_id
+  max(point.point_in_time) FILTER (WHERE point.state = 'usable' AND (point.kind = 'data' OR point.lineage_id = server.lineage_id)) AS "newestOnLineAt",
+  min(point.published_at) FILTER (WHERE point.state = 'usable' AND (verified.at IS NULL OR point.point_in_time > verified.at)) AS "unverifiedSince"
+FROM recovery_point AS point JOIN server ON server.id = point.server_id LEFT JOIN (
+  SELECT server_id, kind, data_set, max(point_in_time) AS at FROM recovery_point
+  WHERE state = 'usable' AND verified_at IS NOT NULL AND purpose IS DISTINCT FROM 'safety' AND point_in_time <= $1 GROUP BY server_id, kind, data_set
+) AS verified ON verified.server_id = point.server_id AND verified.kind = point.kind AND verified.data_set IS NOT DISTINCT FROM point.data_set
 WHERE point.purpose IS DISTINCT FROM 'safety' AND point.point_in_time <= $1 GROUP BY point.server_id, point.kind, point.data_set ORDER BY 1, 2, 3`;
 
 /** By server and kind through run_ended_idx, as below: what it costs does not grow with the history. */

@@ -1,10 +1,11 @@
 import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
+import type { RecoveryPointState } from '../contracts/recovery-point';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
-import type { Database } from './database';
+import type { Database, Transaction } from './database';
 import { RecoveryPointEntity, RepositoryEntity, RestorePlanEntity, RunEntity, WayBackEntity, type RecoveryPointRow } from './entities';
 import { requireServer } from './inventory-store';
 import { recoveryPointUses, retentionPoint } from './retention-facts';
@@ -153,7 +154,7 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
       database.read(async (manager) => {
         await requireServer(manager, serverId);
         const rows = await manager.find(RecoveryPointEntity, {
-          select: { id: true, kind: true, dataSet: true, pointInTime: true, state: true, purpose: true, holdReason: true },
+          select: { id: true, kind: true, dataSet: true, pointInTime: true, state: true, purpose: true, holdReason: true, verifiedAt: true },
           where: { serverId },
           order: { pointInTime: 'ASC', id: 'ASC' },
         });
@@ -167,16 +168,7 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
     markRecoveryPoint: (id, state, why) =>
       database.transaction(async ({ manager, audit }) => {
         const row = await lockRecoveryPoint(manager, id);
-        if (row.state === state) return;
-        const stateReason = storableText(why);
-        await manager.update(RecoveryPointEntity, { id }, { state, stateReason });
-        audit({
-          actor: WORKER,
-          action: `recovery-point.${state}`,
-          runId: row.runId,
-          serverId: row.serverId,
-          details: { recoveryPointId: id, generation: row.generation, why: stateReason },
-        });
+        await setRecoveryPointState({ manager, audit }, row, state, why, now());
       }),
   };
 }
@@ -194,7 +186,31 @@ export function isHeldAlready({ id, heldAt, heldBy, holdReason }: RecoveryPointR
   );
 }
 
-async function lockRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {
+/** What somebody who has read it found; what it was found to be before stays. */
+export async function setRecoveryPointState(
+  { manager, audit }: Transaction,
+  row: RecoveryPointRow,
+  state: RecoveryPointState,
+  why: string,
+  at: Date,
+): Promise<void> {
+  if (row.state === state) return;
+  await manager.update(RecoveryPointEntity, { id: row.id }, stateFound(state, why, at));
+  audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why) });
+}
+
+export const stateFound = (
+  state: RecoveryPointState,
+  why: string,
+  at: Date,
+): Pick<RecoveryPointRow, 'state' | 'stateReason' | 'checkedAt' | 'checkProblem'> => {
+  const stateReason = storableText(why);
+  return { state, stateReason, checkedAt: at, checkProblem: state === 'damaged' ? { code: 'RECOVERY_POINT_CORRUPT', message: stateReason } : null };
+};
+
+export const stateDetails = ({ id, generation }: RecoveryPointRow, why: string) => ({ recoveryPointId: id, generation, why: storableText(why) });
+
+export async function lockRecoveryPoint(manager: EntityManager, id: string): Promise<RecoveryPointRow> {
   const row = await manager.findOne(RecoveryPointEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
   if (row === null) throw recoveryPointNotFound(id);
   return row;

@@ -38,7 +38,7 @@ function useOf({ id, state, createdAt, runId }: PlanUse, openRuns: ReadonlySet<s
 }
 
 export const retentionPoint = (
-  row: Pick<RecoveryPointRow, 'id' | 'kind' | 'dataSet' | 'pointInTime' | 'state' | 'purpose' | 'holdReason'>,
+  row: Pick<RecoveryPointRow, 'id' | 'kind' | 'dataSet' | 'pointInTime' | 'state' | 'purpose' | 'holdReason' | 'verifiedAt'>,
   uses: ReadonlyMap<string, string>,
 ): RetentionPoint => ({
   id: row.id,
@@ -46,7 +46,7 @@ export const retentionPoint = (
   dataSet: row.dataSet,
   pointInTime: row.pointInTime,
   usable: row.state === 'usable',
-  verifiedAt: null,
+  verifiedAt: row.verifiedAt,
   parentId: null,
   isSafety: row.purpose === 'safety',
   hold: row.holdReason === null ? null : { reason: row.holdReason },

@@ -16,6 +16,7 @@ import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
 import { databaseNow } from './shared-now';
+import { verificationStore } from './verification-store';
 import { wayBackStore } from './way-back-store';
 
 /**
@@ -26,6 +27,7 @@ import { wayBackStore } from './way-back-store';
  */
 export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date): Catalog {
   const database = new Database(dataSource);
+  const sharedNow = clock === undefined ? databaseNow : async (): Promise<Date> => clock();
   const now = clock ?? ((): Date => new Date());
   return {
     check: () =>
@@ -42,7 +44,8 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     ...recoveryPointStore(database, now),
     ...protectionStore(database, now),
     ...roomStore(database, now),
-    ...alertStore(database, clock === undefined ? databaseNow : async () => clock()),
+    ...alertStore(database, sharedNow),
+    ...verificationStore(database, sharedNow),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...runStore(database, now),

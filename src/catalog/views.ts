@@ -1,4 +1,5 @@
 import { NO_PROTECTION } from '../contracts/protection';
+import { verificationOf } from '../domain/verification/verification';
 import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanView } from '../contracts/plan';
@@ -26,7 +27,7 @@ export const serverRecord = ({ createdAt: _createdAt, policySince: _policySince,
 export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
   const { id, serverId, serverName, state, pointInTime, publishedAt, sizeBytes, reason, runId } = row;
   const times = { pointInTime: pointInTime.toISOString(), publishedAt: publishedAt.toISOString() };
-  const common = { id, serverId, serverName, state, ...times, sizeBytes, reason, runId, hold: holdOf(row) };
+  const common = { id, serverId, serverName, state, ...times, sizeBytes, reason, runId, hold: holdOf(row), verification: verificationOf(row) };
   if (row.kind === 'image') {
     const { generation, lineageId, consistency, repository, disks } = row;
     return { kind: 'image', ...common, generation, lineageId, consistency, repository, disks } as ImageRecoveryPointView;
@@ -53,6 +54,7 @@ export function dataView(row: RecoveryPointRow): DataRecoveryPointView {
 }
 
 const NOT_HELD = { holdReason: null, heldBy: null, heldAt: null } as const;
+const NOT_VERIFIED = { verifiedAt: null, verifiedBy: null, checkedAt: null, checkProblem: null } as const;
 
 /** The row of a published recovery point. */
 export function recoveryPointRow(manifest: ImageManifest, repository: string): RecoveryPointRow {
@@ -74,6 +76,7 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     reason: manifest.reason,
     runId: manifest.runId,
     ...NOT_HELD,
+    ...NOT_VERIFIED,
     dataSet: null,
     purpose: null,
     snapshotId: null,
@@ -102,6 +105,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   reason: manifest.reason,
   runId: manifest.runId,
   ...NOT_HELD,
+  ...NOT_VERIFIED,
   dataSet: manifest.dataSet.name,
   purpose: manifest.purpose,
   snapshotId: manifest.snapshotId,

@@ -7,6 +7,7 @@ import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
 import { addProtectionCommands } from './commands/protection';
+import { addVerificationCommands } from './commands/verifications';
 import { addTokenCommands } from './commands/tokens';
 import { CliContext } from './context';
 import { EXIT, exitCodeOf } from './exit-codes';
@@ -69,6 +70,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   }
   addInventoryCommands(program, context);
   addProtectionCommands(program, context);
+  addVerificationCommands(program, context);
   addBackupCommands(program, context);
   addRestoreCommands(program, context);
   addDecisionCommands(addRunCommands(program, context), context);

@@ -3,7 +3,8 @@ import type { ErrorSummary } from './errors';
 import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
-import type { Consistency, DataRecoveryPointView } from './recovery-point';
+import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
+import type { VerificationInput, VerificationOutcome } from './verification';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
 import type {
@@ -61,6 +62,9 @@ export interface CatalogueActivities {
   closeWayBack(runId: string, ofRunId: string): Promise<void>;
   /** The production network of the swapped server is up. */
   recordGoLive(runId: string): Promise<void>;
+  /** All bytes of a recovery point were read; `damage` null: they are what was written. */
+  recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void>;
+  finishVerification(verificationId: string, outcome: VerificationOutcome): Promise<void>;
   /** Writes down the backups that the schedules ask for by now; gives how many are new. */
   recordDueBackups(): Promise<number>;
 }
@@ -387,4 +391,24 @@ export interface TransferActivities {
   hashStagedDisk(input: BackupImageInput, disk: BackupDisk, virtualSizeBytes: number): Promise<CopiedDisk>;
   /** Copies one image into its new volume and checks every stored byte on the way. */
   copyDiskToVolume(input: RestoreServerInput, plan: RestorePlanBody, target: string): Promise<void>;
+}
+
+/** One image of a recovery point that is read. */
+export interface ImageToRead {
+  readonly target: string;
+  readonly image: StoredImage;
+}
+
+/** Reading stored recovery points; queue `host.<hypervisor>.verification`. They change nothing, and heartbeat as long as bytes are read. */
+export interface VerificationActivities {
+  /** Manifest, definition and firmware variables of an image are what was written, and every file is there; gives the images to be read. */
+  openForVerification(input: VerificationInput): Promise<readonly ImageToRead[]>;
+  /** Reads one image. `before`: bytes of those that were read before it, for people. */
+  readImage(input: VerificationInput, image: ImageToRead, progress: { readonly before: number; readonly total: number }): Promise<void>;
+  /** Everything that recovery points of the server need is there, and a part of the bytes is what was written (`VerificationInput.part`). */
+  checkData(input: VerificationInput): Promise<void>;
+  /** Reads all that a data recovery point needs. */
+  readData(input: VerificationInput, recoveryPointId: string): Promise<void>;
+  /** Ids of the usable data recovery points of the server, newest first. */
+  listUsableData(input: VerificationInput): Promise<readonly string[]>;
 }

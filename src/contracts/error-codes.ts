@@ -82,6 +82,8 @@ export const ERROR_CODES = {
   PLAN_FAILED: entry('conflict', 'never', 'The plan could not be made; see its error, mend the cause and plan again.'),
   PLAN_BLOCKED: entry('conflict', 'never', 'The plan has blocking findings; remove their causes and plan again.'),
   RUN_FINISHED: entry('conflict', 'never', 'The run has already ended; see `modosu run show ID`.'),
+  VERIFICATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu verification list --server NAME`.'),
+  VERIFICATION_FINISHED: entry('conflict', 'never', 'It has ended: see `modosu verification show ID` for what it found.'),
   RECOVERY_POINT_HELD: entry('conflict', 'never', 'Somebody else holds it: agree with them before it is released, or hold it when it is.'),
   ESTATE_CONFLICT: entry('conflict', 'never', 'The estate changed while it was being applied; look at the difference again with --dry-run.'),
   FENCED_OFF: entry('conflict', 'never', 'A newer run holds this server; this one must not write any more. See `modosu run list --server NAME`.'),

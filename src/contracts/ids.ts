@@ -2,10 +2,10 @@
  * Ids are `<prefix>_<26 characters of Crockford base32>`: 48 bits of milliseconds, then 80 random bits, so that they sort
  * by age. They are safe as file names, volume suffixes and workflow ids.
  */
-export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg';
+export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg' | 'vrf';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg)_[0-9a-hjkmnp-tv-z]{26}$/;
+const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg|vrf)_[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** Not for workflows: it reads the clock and random bytes. */
 export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
@@ -26,6 +26,8 @@ export const isId = (prefix: IdPrefix, value: unknown): value is string =>
 
 /** Workflow id shared by everything that mutates one server: Temporal itself then refuses a second one. */
 export const serverWorkflowId = (serverId: string): string => `server/${serverId}`;
+/** One verification is one workflow; it shares nothing with runs. */
+export const verificationWorkflowId = (verificationId: string): string => `verification/${verificationId}`;
 export const planWorkflowId = (planId: string): string => `plan/${planId}`;
 
 export const CONTROL_TASK_QUEUE = 'control';
@@ -33,3 +35,5 @@ export const CONTROL_TASK_QUEUE = 'control';
 export const hostTaskQueue = (hypervisor: string): string => `host.${hypervisor}`;
 /** Long copies of one hypervisor: slots of their own, so that a control call never waits behind a copy. */
 export const transferTaskQueue = (hypervisor: string): string => `host.${hypervisor}.transfer`;
+/** Reading stored recovery points again: a slot of its own, so that no restore waits behind it. */
+export const verificationTaskQueue = (hypervisor: string): string => `host.${hypervisor}.verification`;

@@ -47,6 +47,14 @@ export interface ImagePolicy extends KindPolicyBase {
 
 export type DataPolicy = KindPolicyBase;
 
+/** Recovery points are read again: new ones soon, all of them now and then. */
+export interface VerificationPolicy {
+  /** A new one is to be verified within so many hours; later is a breach. */
+  readonly withinHours: number;
+  /** All bytes are read again every so many days. */
+  readonly everyDays: number;
+}
+
 export interface Policy {
   readonly name: string;
   /** IANA name, such as `Europe/Berlin`: schedules and the days of retention are counted in it. */
@@ -55,6 +63,8 @@ export interface Policy {
   readonly image: ImagePolicy | null;
   /** Of every declared data set. Null: no data is saved by itself. */
   readonly data: DataPolicy | null;
+  /** Null: nothing is verified by itself. */
+  readonly verification: VerificationPolicy | null;
   /** How long a restore may take; null: nobody asks. */
   readonly rtoMinutes: number | null;
 }
@@ -65,6 +75,9 @@ export function describeSchedule(schedule: Schedule): string {
   if (schedule.every === 'day') return `every day at ${schedule.at}`;
   return `every ${schedule.every === 'week' ? '' : 'month on day '}${schedule.on.join(', ')} at ${schedule.at}`;
 }
+
+/** For people: `within 24 h, every 30 days`. */
+export const describeVerification = ({ withinHours, everyDays }: VerificationPolicy): string => `within ${withinHours} h, every ${everyDays} days`;
 
 /** For people: `last 2, weekly 4, all within 7 days`. */
 export const describeRetention = (rules: RetentionRules): string =>

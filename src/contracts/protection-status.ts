@@ -15,6 +15,8 @@ export interface NewestRecoveryPoint {
   readonly newestAt: string | null;
   /** Images: of the newest usable one of the disks as they are now; null: they were swapped since, and not imaged again. Data: the same as above. */
   readonly newestOnLineAt: string | null;
+  /** Since when something that is newer than all verified ones lies there unverified, ISO 8601; null: the newest is verified, or there is none. */
+  readonly unverifiedSince: string | null;
 }
 
 /** The last backup of a kind that has ended. */
@@ -45,6 +47,8 @@ export type BreachCode =
   | 'RPO_EXCEEDED'
   /** The disks were swapped by a restore or an undo, and have not been imaged since. */
   | 'NOT_BACKED_UP_SINCE_RESTORE'
+  /** A newer recovery point than all verified ones has been lying there unverified for too long. */
+  | 'NOT_VERIFIED'
   /** The last measured restore took longer than the RTO. */
   | 'RTO_EXCEEDED';
 
@@ -65,6 +69,8 @@ export interface ProtectedThing {
   readonly kind: RecoveryPointKind;
   readonly dataSet: string | null;
   readonly newestAt: string | null;
+  /** As in `NewestRecoveryPoint`. */
+  readonly unverifiedSince: string | null;
   readonly ageSeconds: number | null;
   readonly rpoSeconds: number | null;
   /** When its schedule comes next, without jitter; null: it has none. */

@@ -1,4 +1,5 @@
 import type { DataContent, DataPurpose, DataSet } from './data';
+import type { RecoveryPointVerification } from './verification';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
 export type RecoveryPointKind = 'image' | 'data';
@@ -82,6 +83,7 @@ interface RecoveryPointViewBase {
   readonly runId: string;
   /** Null: its policy alone says how long it stays. */
   readonly hold: RecoveryPointHold | null;
+  readonly verification: RecoveryPointVerification;
 }
 
 export interface ImageRecoveryPointView extends RecoveryPointViewBase {

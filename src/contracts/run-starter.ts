@@ -13,6 +13,8 @@ export interface RunStarter {
   startPlan(plan: StartablePlan): Promise<void>;
   /** Asks the workflow to cancel. A workflow that has ended, or is not there yet, is fine. */
   cancelRun(runId: string, serverId: string): Promise<void>;
+  /** The same for a verification. */
+  cancelVerification(verificationId: string): Promise<void>;
   /** Tells a waiting workflow that a decision stands in PostgreSQL. Telling it twice is harmless; one that has ended is fine. */
   tellDecided(runId: string, serverId: string): Promise<void>;
 }

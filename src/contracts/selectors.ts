@@ -20,6 +20,7 @@ const NOT_FOUND = {
   plan: ['PLAN_NOT_FOUND', 'restore plan'],
   run: ['RUN_NOT_FOUND', 'run'],
   tok: ['TOKEN_NOT_FOUND', 'token'],
+  vrf: ['VERIFICATION_NOT_FOUND', 'verification'],
 } as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;
 
 export type SelectablePrefix = keyof typeof NOT_FOUND;

@@ -17,6 +17,9 @@ export const WORKFLOW_CONFIRM = 'confirmRestore';
 /** Puts in order what a run left behind that was ended outside Modosu. Takes the input of that run. */
 export const WORKFLOW_CLEAN_UP = 'cleanUpRun';
 
+/** Reads a stored recovery point again. Takes a `VerificationInput`. */
+export const WORKFLOW_VERIFY = 'verify';
+
 /** A schedule's time has come: writes down which backups are due. */
 export const WORKFLOW_BACKUPS_DUE = 'backupsDue';
 

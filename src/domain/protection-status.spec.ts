@@ -17,6 +17,7 @@ const POLICY: Policy = {
     allowCrashConsistent: false,
   },
   data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: 26, retention: RETENTION },
+  verification: null,
   rtoMinutes: 60,
 };
 const DB01: ProtectedServer = { id: 'srv_1', name: 'db01', policy: 'daily', dataSets: ['shop'] };
@@ -26,6 +27,7 @@ const image = (hours: number | null, onLine: number | null = hours) => ({
   dataSet: null,
   newestAt: hours === null ? null : hoursAgo(hours),
   newestOnLineAt: onLine === null ? null : hoursAgo(onLine),
+  unverifiedSince: null as string | null,
 });
 const shop = (hours: number | null) => ({ ...image(hours), kind: 'data' as const, dataSet: 'shop' });
 const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
@@ -55,6 +57,7 @@ describe('judgeProtection', () => {
             kind: 'image',
             dataSet: null,
             newestAt: hoursAgo(10),
+            unverifiedSince: null,
             ageSeconds: 36_000,
             rpoSeconds: 691_200,
             nextDueAt: '2026-11-29T01:00:00.000Z',
@@ -65,6 +68,7 @@ describe('judgeProtection', () => {
             kind: 'data',
             dataSet: 'shop',
             newestAt: hoursAgo(5),
+            unverifiedSince: null,
             ageSeconds: 18_000,
             rpoSeconds: 93_600,
             nextDueAt: '2026-11-28T02:30:00.000Z',
@@ -141,6 +145,25 @@ describe('judgeProtection', () => {
 
   it('misses an image of the disks that a restore has put in place, however young the one of those before is', () => {
     expect(codes({ newest: [image(1, null), shop(5)] })).toEqual(['NOT_BACKED_UP_SINCE_RESTORE image']);
+  });
+
+  it('tells of what nobody has verified in time, whatever the reason, and of nothing that has some time left', () => {
+    const promised = [{ ...POLICY, verification: { withinHours: 24, everyDays: 30 } }];
+    const unverified = (hours: number) => [{ ...image(10), unverifiedSince: hoursAgo(hours) }, shop(5)];
+    expect(codes({ newest: unverified(24) }, DB01, promised)).toEqual([]);
+    expect(codes({ newest: unverified(24.1) }, DB01, promised)).toEqual(['NOT_VERIFIED image']);
+    expect(codes({ newest: unverified(9000) })).toEqual([]);
+    expect(codes({ newest: [image(10), { ...shop(30), unverifiedSince: hoursAgo(48) }] }, DB01, promised)).toEqual([
+      'RPO_EXCEEDED data shop',
+      'NOT_VERIFIED data shop',
+    ]);
+    const [server] = judge({ newest: unverified(48) }, DB01, promised).servers;
+    expect(server?.breaches).toMatchObject([
+      {
+        since: hoursAgo(24),
+        message: 'The newest images of server "db01" have not been verified for 2 d; promised is to verify new ones within 24 h.',
+      },
+    ]);
   });
 
   it('promises nothing that the policy does not', () => {

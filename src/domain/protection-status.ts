@@ -83,7 +83,10 @@ function judgeServer(
   const breaches =
     policy === null || asksForNothing(policy, server)
       ? [noPolicy(server)]
-      : [...things.flatMap((thing) => breachOf(server, policy, thing, index, now) ?? []), ...tooSlow(server, policy, index)];
+      : [
+          ...things.flatMap((thing) => [breachOf(server, policy, thing, index, now) ?? [], notVerified(server, policy, thing, now)].flat()),
+          ...tooSlow(server, policy, index),
+        ];
   return { serverId: server.id, serverName: server.name, policy: server.policy, things, breaches };
 }
 
@@ -96,12 +99,13 @@ function thingOf(
   nextOf: (policy: Policy, kind: RecoveryPointKind) => string | null,
   now: Date,
 ): ProtectedThing {
-  const newestAt = index.newest.get(keyOf(id, kind, dataSet))?.newestAt ?? null;
+  const { newestAt = null, unverifiedSince = null } = index.newest.get(keyOf(id, kind, dataSet)) ?? {};
   const rpoHours = policy?.[kind]?.rpoHours ?? null;
   return {
     kind,
     dataSet,
     newestAt,
+    unverifiedSince,
     ageSeconds: newestAt === null ? null : Math.round((now.getTime() - Date.parse(newestAt)) / 1000),
     rpoSeconds: rpoHours === null ? null : rpoHours * 3600,
     nextDueAt: policy === null ? null : nextOf(policy, kind),
@@ -145,6 +149,31 @@ function breachOf(server: ProtectedServer, policy: Policy, thing: ProtectedThing
     since,
     `The newest usable ${what} of server "${server.name}" is ${describeAge(newestAt, now)} old; promised are ${formatDuration(rpoSeconds)}.`,
   );
+}
+
+/** Whatever the reason: nothing looked, the repository was away, something else was read. */
+function notVerified(
+  { id, name }: ProtectedServer,
+  { verification }: Policy,
+  { kind, dataSet, unverifiedSince }: ProtectedThing,
+  now: Date,
+): readonly Breach[] {
+  if (verification === null || unverifiedSince === null) return [];
+  const since = Date.parse(unverifiedSince) + verification.withinHours * 3_600_000;
+  if (now.getTime() <= since) return [];
+  const what = kind === 'image' ? 'images' : `recovery points of data set "${dataSet ?? ''}"`;
+  return [
+    {
+      code: 'NOT_VERIFIED',
+      serverId: id,
+      serverName: name,
+      kind,
+      dataSet,
+      since: new Date(since).toISOString(),
+      message: `The newest ${what} of server "${name}" have not been verified for ${describeAge(unverifiedSince, now)}; promised is to verify new ones within ${verification.withinHours} h.`,
+      hint: `See what came of it: \`modosu verification list --server ${name}\`, and whether a worker runs: \`modosu doctor\`.`,
+    },
+  ];
 }
 
 /** What is known about why nothing newer is there. */

@@ -47,13 +47,21 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
     'repository-damaged',
     /\bconfig or key [0-9a-f<>/]+ is damaged\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b|<(?:index|key)\/[0-9a-f]+>(?: does not exist|: invalid data returned)/m,
   ],
-  ['damaged', /\bciphertext verification failed\b|\binvalid data returned\b|\bis damaged\b|\bwrong hash\b|\bhash mismatch\b|\bdoes not match id\b/im],
-  ['damaged', /<(?:data|snapshot)\/[0-9a-f]+> does not exist|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/],
+  [
+    'damaged',
+    /\bciphertext verification failed\b|\binvalid data returned\b|\bis damaged\b|\bwrong hash\b|\bhash mismatch\b|\bdoes not match id\b|^Pack ID does not match\b/im,
+  ],
+  [
+    'damaged',
+    /<(?:data|snapshot)\/[0-9a-f]+> does not exist|^pack [0-9a-f]+: does not exist\b|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/m,
+  ],
   ['no-repository', /<config\/?> does not exist\b|\brepository does not exist\b/],
   [
     'unreachable',
     /\bdial tcp\b|\bconnection (?:refused|reset)\b|\bno such host\b|\bi\/o timeout\b|\bbroken pipe\b|\bno route to host\b|\bnetwork is unreachable\b|\bx509: |\btls: |\bTLS handshake\b|\bHTTP response to HTTPS client\b|\bunexpected EOF\b|": EOF\b|\bClient\.Timeout\b|\bcontext deadline exceeded\b|\b(?:unexpected HTTP response|server response unexpected)\W+5\d\d\b/,
   ],
+  // `restic check`, when nothing above says why.
+  ['damaged', /^Fatal: repository contains errors$/m],
 ];
 
 export function resticOutcome({ version, exitCode, stderr }: ResticEnd): ResticOutcome {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
 import type { ActivityDependencies } from '../../activities/dependencies';
-import { createControlActivities, createHostActivities, createTransferActivities } from '../../activities/registry';
+import { createControlActivities, createHostActivities, createTransferActivities, createVerificationActivities } from '../../activities/registry';
 import type { Catalog } from '../catalog/catalog';
 import { loadConfigOfInstallation, requireServices, type ServiceConfig } from '../config/config';
 import { createLog, type Log } from '../config/log';
@@ -176,6 +176,7 @@ class Crew {
       if (this.served.has(name)) continue;
       this.run(await this.factory.host(name, { ...createHostActivities(this.deps) }));
       this.run(await this.factory.transfer(name, this.config.transferSlots, { ...createTransferActivities(this.deps) }));
+      this.run(await this.factory.verification(name, { ...createVerificationActivities(this.deps) }));
       this.served.add(name);
       this.log.info({ hypervisor: name }, 'serving hypervisor');
     }

@@ -12,6 +12,8 @@ export interface RunOptions {
   /** Added to the small environment every child gets (PATH, HOME, LC_ALL=C …). Ours is not passed on: it may hold secrets. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Standard output goes nowhere, without passing through this process: for a program that is only to read. */
+  readonly discardStdout?: boolean;
   /** Kept per stream; more is read and dropped, and the outcome says `truncated`. Default 1 MiB. */
   readonly maxOutputBytes?: number;
   /** Every piece of standard output as it arrives, before the limit applies. */
@@ -104,7 +106,7 @@ export async function runCommand(argv: readonly [string, ...string[]], options: 
   const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...argv.slice(1)], {
     cwd: options.cwd,
     env: childEnvironment(options.env),
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', options.discardStdout === true ? 'ignore' : 'pipe', 'pipe'],
     detached: true,
     shell: false,
   });
@@ -137,25 +139,25 @@ export async function runCommand(argv: readonly [string, ...string[]], options: 
     child.once('exit', () => {
       timers.push(
         setTimeout(() => {
-          child.stdout.destroy();
-          child.stderr.destroy();
+          child.stdout?.destroy();
+          child.stderr?.destroy();
         }, PIPE_GRACE_MS),
       );
     });
     child.once('close', (exitCode, signal) => settle(() => resolve({ exitCode, signal })));
   });
 
-  child.stdout.on('data', (piece: Buffer) => {
+  child.stdout?.on('data', (piece: Buffer) => {
     stdout.add(piece);
     options.onStdout?.(piece);
   });
-  child.stderr.on('data', (piece: Buffer) => {
+  child.stderr?.on('data', (piece: Buffer) => {
     stderr.add(piece);
     options.onStderr?.(piece);
   });
   // The program may end before it has read everything: its exit code tells, not the broken pipe.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input);
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(options.input);
   if (child.pid !== undefined) options.onStarted?.(child.pid);
 
   const { exitCode, signal } = await ended;

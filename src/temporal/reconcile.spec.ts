@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog';
 import { ModosuError } from '../contracts/errors';
 import type { RunState } from '../contracts/run';
+import type { VerificationOutcome } from '../contracts/verification';
 import { reconcile } from './reconcile';
 import type { ExecutionState, RunDispatcher } from './run-starter';
 
@@ -10,9 +11,12 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 function world(
   runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>,
   decided: readonly { runId: string; serverId: string }[] = [],
+  verifications: readonly { id: string; execution: ExecutionState }[] = [],
 ) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
+  const finished: string[] = [];
+  const started: string[] = [];
   const catalog = {
     listUndispatched: async () => [],
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
@@ -20,13 +24,17 @@ function world(
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
     listUnfinishedPlans: async () => [],
+    listRunningVerifications: async () => verifications.map(({ id }) => ({ verificationId: id, serverId: 'srv-1' })),
+    finishVerification: async (id: string, { state, error }: VerificationOutcome) => void finished.push(`${id} ${state} ${error?.code}`),
   } as unknown as Catalog;
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     tellDecided: async (runId: string) => void told.push(runId),
+    describeVerification: async (id: string) => verifications.find((one) => one.id === id)?.execution,
+    startVerification: async ({ verificationId }: { verificationId: string }) => void started.push(verificationId),
   } as unknown as RunDispatcher;
-  return { cleanedUp, told, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
+  return { cleanedUp, told, finished, started, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
 }
 
 it('does not end a run that is started while Temporal is asked about it', async () => {
@@ -52,6 +60,20 @@ it('has what an ended workflow left behind put in order, under the lock of its r
   const { cleanedUp, pass } = world({ run_1: { state: 'running', execution: () => 'absent' } });
   await expect(pass()).resolves.toMatchObject({ ended: ['run_1'] });
   expect(cleanedUp).toEqual(['run_1']);
+});
+
+it('starts a verification that lost its workflow, and ends one whose workflow was ended: nothing is known by it', async () => {
+  const { finished, started, pass } = world(
+    {},
+    [],
+    [
+      { id: 'vrf_1', execution: 'absent' },
+      { id: 'vrf_2', execution: 'closed' },
+      { id: 'vrf_3', execution: 'running' },
+    ],
+  );
+  await expect(pass()).resolves.toMatchObject({ started: ['vrf_1'], ended: ['vrf_2'] });
+  expect([started, finished]).toEqual([['vrf_1'], ['vrf_2 not-run RUN_ENDED_OUTSIDE']]);
 });
 
 const failing = (code: 'INTERNAL' | 'TEMPORAL_UNAVAILABLE') => (): never => {

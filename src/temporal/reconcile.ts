@@ -10,9 +10,20 @@ import type { RunDispatcher } from './run-starter';
 export interface ReconcileDependencies {
   readonly catalog: Pick<
     Catalog,
-    'listUndispatched' | 'listUnfinishedPlans' | 'listOpenRuns' | 'listDecidedButWaiting' | 'getRun' | 'getDispatchable' | 'failPlan'
+    | 'listUndispatched'
+    | 'listUnfinishedPlans'
+    | 'listOpenRuns'
+    | 'listDecidedButWaiting'
+    | 'listRunningVerifications'
+    | 'getRun'
+    | 'getDispatchable'
+    | 'failPlan'
+    | 'finishVerification'
   >;
-  readonly runs: Pick<RunDispatcher, 'startRun' | 'startPlan' | 'startCleanUp' | 'tellDecided' | 'cancelRun' | 'describeRun' | 'describePlan'>;
+  readonly runs: Pick<
+    RunDispatcher,
+    'startRun' | 'startPlan' | 'startCleanUp' | 'tellDecided' | 'cancelRun' | 'describeRun' | 'describePlan' | 'startVerification' | 'describeVerification'
+  >;
   readonly log: Log;
   readonly now: () => Date;
 }
@@ -91,6 +102,23 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       }
     });
   }
+
+  for (const input of await catalog.listRunningVerifications(olderThan)) {
+    const { verificationId, serverId } = input;
+    await judged(log, { verificationId, serverId }, async () => {
+      const execution = await runs.describeVerification(verificationId);
+      if (execution === 'absent') {
+        await runs.startVerification(input);
+        report.started.push(verificationId);
+        log.warn({ verificationId, serverId }, 'a verification that had begun had no workflow; started it');
+      } else if (execution === 'closed') {
+        // Its workflow writes its end to PostgreSQL before it closes: of one that did, this changes nothing.
+        await catalog.finishVerification(verificationId, { state: 'not-run', error: verificationEndedOutside(verificationId) });
+        report.ended.push(verificationId);
+        log.error({ verificationId, serverId }, 'the workflow of a verification has ended before it did');
+      }
+    });
+  }
   return report;
 }
 
@@ -129,6 +157,12 @@ async function judged(log: Log, ids: Readonly<Record<string, string>>, judge: ()
     } else log.error({ ...ids, code: error.code, error: thrown }, 'this one could not be reconciled; the others are');
   }
 }
+
+const verificationEndedOutside = (verificationId: string) => ({
+  code: 'RUN_ENDED_OUTSIDE' as const,
+  message: `The workflow of ${verificationId} was ended in Temporal before it could write down what it has found.`,
+  hint: 'Nothing was changed: `modosu verify` begins another one.',
+});
 
 const endedOutside = (planId: string) => ({
   code: 'RUN_ENDED_OUTSIDE' as const,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/common';
 import { ModosuError } from '../contracts/errors';
-import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId } from '../contracts/ids';
+import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId, verificationWorkflowId } from '../contracts/ids';
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
 import {
   SIGNAL_DECIDED,
@@ -16,8 +16,10 @@ import {
   WORKFLOW_RESTORE_DATA,
   WORKFLOW_RESTORE_SERVER,
   WORKFLOW_UNDO,
+  WORKFLOW_VERIFY,
   type StartablePlan,
 } from '../contracts/workflows';
+import type { VerificationInput } from '../contracts/verification';
 import type { TemporalClient } from './client';
 import { RUN_KEY, searchAttributesOf } from './search-attributes';
 
@@ -43,6 +45,8 @@ export interface RunDispatcher extends RunStarter {
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
   describePlan(planId: string): Promise<ExecutionState>;
+  startVerification(input: VerificationInput): Promise<void>;
+  describeVerification(verificationId: string): Promise<ExecutionState>;
   /** True when a worker has polled the task queue in the last minutes. One that has just been killed still counts. */
   hasWorker(taskQueue: string): Promise<boolean>;
   close(): Promise<void>;
@@ -76,6 +80,18 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
         throw error;
       }
     });
+
+  const cancel = async (found: WorkflowExecutionDescription | null, id: string): Promise<void> => {
+    if (found === null || stateFor(found, id) !== 'running') return;
+    await temporal.call(async (client) => {
+      try {
+        // The execution's own id too: it may close, and another run's may open under the same workflow id.
+        await client.workflow.getHandle(found.workflowId, found.runId).cancel();
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error; // it has ended in between
+      }
+    });
+  };
 
   const startOnce = (run: StartableRun, as: 'run' | 'clean-up'): Promise<boolean> => {
     const { input } = run;
@@ -141,20 +157,33 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
     },
 
     async cancelRun(runId, serverId) {
-      const found = await describe(serverWorkflowId(serverId));
-      if (found === null || stateFor(found, runId) !== 'running') return;
-      await temporal.call(async (client) => {
-        try {
-          // The execution's own id too: it may close, and another run's may open under the same workflow id.
-          await client.workflow.getHandle(found.workflowId, found.runId).cancel();
-        } catch (error) {
-          if (!(error instanceof WorkflowNotFoundError)) throw error; // it has ended in between
-        }
-      });
+      await cancel(await describe(serverWorkflowId(serverId)), runId);
     },
 
     describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
     describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),
+    describeVerification: async (id) => stateFor(await describe(verificationWorkflowId(id)), id),
+
+    async startVerification(input) {
+      await startUnlessOpen(temporal, (client) =>
+        client.workflow.start(WORKFLOW_VERIFY, {
+          workflowId: verificationWorkflowId(input.verificationId),
+          taskQueue: CONTROL_TASK_QUEUE,
+          args: [input],
+          typedSearchAttributes: searchAttributesOf({
+            serverId: input.serverId,
+            hypervisor: input.hypervisor,
+            kind: 'verification',
+            runId: input.verificationId,
+          }),
+          ...OPEN_ONCE,
+        }),
+      );
+    },
+
+    async cancelVerification(id) {
+      await cancel(await describe(verificationWorkflowId(id)), id);
+    },
 
     hasWorker: (taskQueue) =>
       temporal.call(async (client) => {

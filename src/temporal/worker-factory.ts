@@ -1,7 +1,7 @@
 import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
 import { ModosuError } from '../contracts/errors';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../contracts/ids';
 
 /** Activities by name, as `activities/registry.ts` binds them. */
 export type ActivityMap = Readonly<Record<string, (...args: never[]) => Promise<unknown>>>;
@@ -59,6 +59,16 @@ export class WorkerFactory {
       ...this.common(transferTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
       ...HEARTBEATS,
       maxConcurrentActivityTaskExecutions: slots,
+      maxConcurrentActivityTaskPolls: 1,
+    });
+  }
+
+  /** Reading what is stored, of one hypervisor's servers: one at a time, and never in the place of a copy. */
+  verification(hypervisor: string, activities: ActivityMap): Promise<Worker> {
+    return Worker.create({
+      ...this.common(verificationTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
+      ...HEARTBEATS,
+      maxConcurrentActivityTaskExecutions: 1,
       maxConcurrentActivityTaskPolls: 1,
     });
   }

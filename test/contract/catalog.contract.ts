@@ -8,6 +8,7 @@ import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
 import { alertContract } from './catalog.alert.contract';
 import { scheduleContract } from './catalog.schedule.contract';
+import { verificationContract } from './catalog.verification.contract';
 import { wayBackContract } from './catalog.way-back.contract';
 import { wayBackRequestsContract } from './catalog.way-back-requests.contract';
 
@@ -47,6 +48,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     inventoryContract(() => subject);
     scheduleContract(() => subject);
     alertContract(() => subject);
+    verificationContract(() => subject);
     planContract(() => subject);
     runContract(() => subject);
     wayBackContract(() => subject);

@@ -38,7 +38,7 @@ const request = (serverId: string, changes: Partial<AcceptDataBackupRequest> = {
   ...changes,
 });
 
-const dataManifest = (server: ServerRecord, hour: number, changes: Partial<DataManifest> = {}): DataManifest => ({
+export const dataManifest = (server: ServerRecord, hour: number, changes: Partial<DataManifest> = {}): DataManifest => ({
   format: 'modosu-data-recovery-point',
   version: 1,
   recoveryPointId: newId('rp'),
@@ -186,6 +186,7 @@ export function dataContract(subject: () => CatalogUnderTest): void {
         reason: 'daily',
         runId: older.runId,
         hold: null,
+        verification: { state: 'unverified', method: null, at: null, problem: null },
         dataSet: 'shop',
         purpose: 'backup',
         snapshotId: older.snapshotId,

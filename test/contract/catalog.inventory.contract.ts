@@ -226,6 +226,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         reason: 'before the upgrade',
         runId: manifest.runId,
         hold: null,
+        verification: { state: 'unverified', method: null, at: null, problem: null },
       });
       expect(await catalog.recordRecoveryPoint(manifest, 'main')).toEqual(view);
       expect(await catalog.getRecoveryPoint(view.id)).toEqual(view);

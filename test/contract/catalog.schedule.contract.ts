@@ -67,6 +67,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
           'image: every sunday at 01:00, online, keeps last 3, daily 7',
           'data: every day at 02:30, keeps last 3, daily 7',
           'dataRpoHours: 26',
+          'verification: within 24 h, every 30 days',
         ],
       });
       await apply(catalog);
@@ -147,7 +148,14 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       await catalog.recordRecoveryPoint(manifestOf(server, 2, { pointInTime: '2036-01-01T00:00:00.000Z' }), 'main');
       await catalog.recordRecoveryPoint(manifestOf(server, 3, { lineageId: '00000000-0000-4000-8000-000000000000' }), 'main');
       expect((await catalog.protectionFacts()).newest).toEqual([
-        { serverId: server.id, kind: 'image', dataSet: null, newestAt: '2026-01-03T00:00:00.000Z', newestOnLineAt: '2026-01-01T00:00:00.000Z' },
+        {
+          serverId: server.id,
+          kind: 'image',
+          dataSet: null,
+          newestAt: '2026-01-03T00:00:00.000Z',
+          newestOnLineAt: '2026-01-01T00:00:00.000Z',
+          unverifiedSince: '2026-01-01T01:00:00.000Z',
+        },
       ]);
     });
 

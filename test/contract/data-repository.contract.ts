@@ -68,6 +68,8 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       await expect(repository.snapshots(serverId, [])).rejects.toMatchObject(missing);
       await expect(repository.removeStaleLocks(serverId)).rejects.toMatchObject(missing);
       await expect(repository.open(serverId, newId('rp'))).rejects.toMatchObject(missing);
+      await expect(repository.check(serverId, { part: null })).rejects.toMatchObject(missing);
+      await expect(repository.readAll(serverId, ABSENT)).rejects.toMatchObject(missing);
       await expect(repository.publish(makeManifest(serverId, ABSENT))).rejects.toMatchObject(missing);
       await Promise.all([repository.ensure(serverId), repository.ensure(serverId)]);
       const first = await repository.access(serverId);
@@ -103,6 +105,8 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         await expect(repository.access(id)).rejects.toMatchObject(refused);
         await expect(repository.snapshots(id, [])).rejects.toMatchObject(refused);
         await expect(repository.open(id, newId('rp'))).rejects.toMatchObject(refused);
+        await expect(repository.check(id, { part: null })).rejects.toMatchObject(refused);
+        await expect(repository.readAll(id, ABSENT)).rejects.toMatchObject(refused);
       },
     );
 
@@ -118,6 +122,17 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         taken = await underTest.take(serverId, { hostname: 'db01', tags: [DATA_TAG, 'modosu-data-set=documents'], files: FILES });
         newer = await underTest.take(serverId, { hostname: 'db01', tags: [DATA_TAG, 'modosu-data-set=other'], files: { x: 'y' } });
       }, 60_000);
+
+      it('is read whole, and checked with all the others, part by part', async () => {
+        await expect(repository.readAll(serverId, taken.snapshotId)).resolves.toBeUndefined();
+        await expect(repository.readAll(serverId, ABSENT)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        await expect(repository.readAll(serverId, 'latest')).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+        await expect(repository.check(serverId, { part: null })).resolves.toBeUndefined();
+        for (const number of [1, 2]) await expect(repository.check(serverId, { part: { number, of: 2 } })).resolves.toBeUndefined();
+        const stopped = AbortSignal.abort(new Error('stopped'));
+        await expect(repository.check(serverId, { part: null, signal: stopped })).rejects.toThrow('stopped');
+        await expect(repository.readAll(serverId, taken.snapshotId, { signal: stopped })).rejects.toThrow('stopped');
+      });
 
       it('is found by its tags, all of them, oldest first', async () => {
         const both = await repository.snapshots(serverId, [DATA_TAG]);

@@ -335,6 +335,46 @@ describe('data repository: what can go wrong', () => {
     });
   });
 
+  describe('reading again', () => {
+    it('finds which snapshots need what is damaged or missing, and leaves the others', async () => {
+      const serverId = await newServer();
+      const whole = await lab.backUp(serverId, [lab.files('whole', { small: 'content' })]);
+      const before = new Set(lab.storedFiles(serverId, 'data'));
+      const spoilt = await lab.backUp(serverId, [lab.files('spoilt', { 'data.bin': content })]);
+      const corrupt = { code: 'RECOVERY_POINT_CORRUPT', retry: 'never' };
+      const [largest] = lab
+        .storedFiles(serverId, 'data')
+        .filter((path) => !before.has(path))
+        .toSorted((a, b) => statSync(b).size - statSync(a).size);
+      const everything = { part: { number: 1, of: 1 } };
+      await repository.check(serverId, everything);
+      flipByte(largest ?? '', 0.3);
+      // That nothing is missing does not show it.
+      await repository.check(serverId, { part: null });
+      await expect(failureOf(repository.check(serverId, everything))).resolves.toMatchObject(corrupt);
+      await expect(failureOf(repository.readAll(serverId, spoilt))).resolves.toMatchObject(corrupt);
+      await repository.readAll(serverId, whole);
+      rmSync(largest ?? '');
+      await expect(failureOf(repository.check(serverId, { part: null }))).resolves.toMatchObject(corrupt);
+      await expect(failureOf(repository.readAll(serverId, spoilt))).resolves.toMatchObject(corrupt);
+      await repository.readAll(serverId, whole);
+    });
+
+    it('says of a server that is down that it is down, never that anything is damaged', async () => {
+      const serverId = await newServer();
+      const snapshotId = await lab.backUp(serverId, [lab.files('reachable', { small: 'content' })]);
+      await lab.stopServer();
+      try {
+        const away = { code: 'DATA_REPOSITORY_UNREACHABLE', retry: 'later' };
+        await expect(failureOf(repository.check(serverId, { part: { number: 1, of: 1 } }))).resolves.toMatchObject(away);
+        await expect(failureOf(repository.readAll(serverId, snapshotId))).resolves.toMatchObject(away);
+      } finally {
+        await lab.startServer();
+      }
+      await repository.readAll(serverId, snapshotId);
+    });
+  });
+
   describe('a guest that writes manifests', () => {
     it('does not get one believed, neither before ours nor after it', async () => {
       const serverId = await newServer();

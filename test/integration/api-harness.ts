@@ -62,6 +62,11 @@ export class FakeRunStarter implements RunStarter {
     await this.onCancel(runId);
   }
 
+  async cancelVerification(verificationId: string): Promise<void> {
+    if (this.down || this.failsToStart) throw this.unavailable();
+    this.cancelled.push(verificationId);
+  }
+
   private unavailable(): ModosuError {
     return new ModosuError('TEMPORAL_UNAVAILABLE', 'Temporal at 127.0.0.1:7233 does not answer.');
   }

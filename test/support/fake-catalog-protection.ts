@@ -43,8 +43,15 @@ function newestOf(server: ServerRecord, points: readonly RecoveryPointRow[]): re
       dataSet: own[0]?.dataSet ?? null,
       newestAt: newest(usable),
       newestOnLineAt: newest(usable.filter(({ kind, lineageId }) => kind === 'data' || lineageId === server.lineageId)),
+      unverifiedSince: unverifiedSince(usable),
     };
   });
+}
+
+function unverifiedSince(usable: readonly RecoveryPointRow[]): string | null {
+  const verified = Math.max(...usable.flatMap(({ verifiedAt, pointInTime }) => (verifiedAt === null ? [] : [pointInTime.getTime()])), -Infinity);
+  const later = usable.filter(({ pointInTime }) => pointInTime.getTime() > verified).map(({ publishedAt }) => publishedAt.getTime());
+  return later.length === 0 ? null : new Date(Math.min(...later)).toISOString();
 }
 
 const newest = (points: readonly RecoveryPointRow[]): string | null =>

@@ -29,7 +29,7 @@ import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/con
 import type { Policy } from '../../src/contracts/policy';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
 import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, isHeldAlready, noRecoveryPoint, publishedData, WORKER } from '../../src/catalog/recovery-point-store';
+import { generationTaken, isHeldAlready, noRecoveryPoint, publishedData, stateDetails, stateFound, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
 import { runFinished } from '../../src/domain/run-actions';
@@ -46,6 +46,7 @@ import { countFigures } from './fake-catalog-figures';
 import { FakeAlerts } from './fake-catalog-alerts';
 import { FakeDueBackups } from './fake-catalog-due';
 import { protectionFacts } from './fake-catalog-protection';
+import { FakeVerifications } from './fake-catalog-verification';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
 /**
@@ -70,6 +71,7 @@ export class FakeCatalog implements Catalog {
   private readonly wayBacks: FakeWayBacks;
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
+  private readonly verifications: FakeVerifications;
   private lastFencingToken = 0;
   private failure: ModosuError | null = null;
 
@@ -97,6 +99,18 @@ export class FakeCatalog implements Catalog {
       runs: () => this.runList(),
       start: ({ kind, request }) => (kind === 'image' ? this.acceptBackup(request) : this.acceptDataBackup(request)),
       page: (rows, page, view) => this.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
+      append: (event) => this.append(event),
+    });
+    this.verifications = new FakeVerifications({
+      now,
+      server: (serverId) => this.server(serverId),
+      servers: () => this.serverList(),
+      policies: () => this.policies,
+      runs: () => this.runList(),
+      point: (id) => this.point(id),
+      points: () => [...this.points.values()],
+      setPoint: (row) => void this.points.set(row.id, row),
+      page: (rows, page, view) => this.newestFirst('verifications', rows, page, ({ requestedAt }) => requestedAt, view),
       append: (event) => this.append(event),
     });
     this.alerts = new FakeAlerts({
@@ -264,6 +278,15 @@ export class FakeCatalog implements Catalog {
   private readonly facts = (): ReturnType<typeof protectionFacts> =>
     protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
 
+  requestVerification: Catalog['requestVerification'] = (request) => this.verifications.request(request);
+  startNextVerification: Catalog['startNextVerification'] = () => this.verifications.startNext();
+  listRunningVerifications: Catalog['listRunningVerifications'] = (olderThan) => this.verifications.listRunning(olderThan);
+  recordVerificationProgress: Catalog['recordVerificationProgress'] = (...given) => this.verifications.recordProgress(...given);
+  recordVerdict: Catalog['recordVerdict'] = (...given) => this.verifications.recordVerdict(...given);
+  finishVerification: Catalog['finishVerification'] = (id, outcome) => this.verifications.finish(id, outcome);
+  getVerification: Catalog['getVerification'] = (id) => this.verifications.get(id);
+  listVerifications: Catalog['listVerifications'] = (filter, page) => this.verifications.list(filter, page);
+
   reviewAlerts: Catalog['reviewAlerts'] = (...given) => this.alerts.review(...given);
   nextAlertMessage: Catalog['nextAlertMessage'] = (channel) => this.alerts.next(channel);
   recordAlertAttempt: Catalog['recordAlertAttempt'] = (deliveryId, problem) => this.alerts.recordAttempt(deliveryId, problem);
@@ -286,8 +309,8 @@ export class FakeCatalog implements Catalog {
   markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
     const row = this.point(id);
     if (row.state === state) return;
-    this.points.set(id, { ...row, state, stateReason: storableText(why) });
-    this.append({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: { recoveryPointId: id, why } });
+    this.points.set(id, { ...row, ...stateFound(state, why, this.now()) });
+    this.append({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why) });
   };
 
   // --- plans -------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,23 @@ export class FakeDataRepository implements DataRepository {
     return { files: files.length, totalBytes: files.reduce((sum, content) => sum + content.length, 0) };
   }
 
+  /** Snapshots whose content is not what was written. */
+  readonly damaged = new Set<string>();
+
+  async check(serverId: string, { signal }: { readonly signal?: AbortSignal }): Promise<void> {
+    this.mayFail();
+    signal?.throwIfAborted();
+    const spoilt = this.server(serverId).snapshots.find(({ info }) => this.damaged.has(info.id));
+    if (spoilt !== undefined) throw new ModosuError('RECOVERY_POINT_CORRUPT', `Something that ${spoilt.info.id} needs is damaged.`);
+  }
+
+  async readAll(serverId: string, snapshotId: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.mayFail();
+    signal?.throwIfAborted();
+    this.filesOf(serverId, snapshotId);
+    if (this.damaged.has(snapshotId)) throw new ModosuError('RECOVERY_POINT_CORRUPT', `Something that ${snapshotId} needs is damaged.`);
+  }
+
   async publish(manifest: DataManifest): Promise<DataManifest> {
     this.mayFail();
     const bytes = renderDataManifest(manifest);

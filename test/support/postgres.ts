@@ -18,7 +18,7 @@ const APP_ROLE = 'modosu_app';
 /** Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. */
 const EMPTY_ALL = `
   ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only;
-  TRUNCATE alert_delivery, alert, repository_room, due_backup, audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, server, policy, repository, hypervisor;
+  TRUNCATE verification, alert_delivery, alert, repository_room, due_backup, audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, server, policy, repository, hypervisor;
   ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;`;
 
 /** Outside 0700 directories: PostgreSQL runs as another OS user. */

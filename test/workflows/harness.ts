@@ -12,10 +12,11 @@ import type {
   ServerActivities,
   StepRecord,
   TransferActivities,
+  VerificationActivities,
 } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue } from '../../src/contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 import type { DataRestorePlanBody, DataSurvey, RestorePlanBody, RestoreSurvey, UndoPlanBody, UndoSurvey } from '../../src/contracts/plan';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import type { KeptDataRecord, WayBackFacts, WayBackView } from '../../src/contracts/way-back';
@@ -54,7 +55,8 @@ type AllActivities = CatalogueActivities &
   ServerActivities &
   TransferActivities &
   DataActivities &
-  DataTransferActivities;
+  DataTransferActivities &
+  VerificationActivities;
 /** What an activity does instead: throw, wait, or answer something else. */
 export type Scripted = { [K in keyof AllActivities]?: (...args: Parameters<AllActivities[K]>) => Promise<Awaited<ReturnType<AllActivities[K]>>> };
 
@@ -292,6 +294,7 @@ export const DATA_POINT: DataRecoveryPointView = {
   reason: 'daily',
   runId: 'run_0',
   hold: null,
+  verification: { state: 'unverified', method: null, at: null, problem: null },
   dataSet: 'shop',
   purpose: 'backup',
   snapshotId: SAVED.snapshotId,
@@ -357,7 +360,8 @@ export type RehearsedType =
   | 'planUndo'
   | 'undoRestore'
   | 'confirmRestore'
-  | 'cleanUpRun';
+  | 'cleanUpRun'
+  | 'verify';
 
 /** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
 export class Rehearsal {
@@ -382,6 +386,7 @@ export class Rehearsal {
       Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle: bundle, activities }),
       Worker.create({ ...common, taskQueue: hostTaskQueue(HYPERVISOR), activities }),
       Worker.create({ ...common, taskQueue: transferTaskQueue(HYPERVISOR), activities }),
+      Worker.create({ ...common, taskQueue: verificationTaskQueue(HYPERVISOR), activities }),
     ]);
     const client = new WorkflowClient({ connection: environment.connection, namespace, dataConverter });
     const running = workers.map((worker) => worker.run());
@@ -423,6 +428,13 @@ export class Rehearsal {
       closeWayBack: async () => undefined,
       recordGoLive: async () => undefined,
       recordDueBackups: async () => 0,
+      recordVerdict: async () => undefined,
+      finishVerification: async () => undefined,
+      openForVerification: async () => SURVEY.manifest.disks.map(({ target, image }) => ({ target, image })),
+      readImage: async () => undefined,
+      checkData: async () => undefined,
+      readData: async () => undefined,
+      listUsableData: async () => [],
       choosePlanSource: async ({ planId }) => ({
         planId,
         runId: RUN.runId,

@@ -7,8 +7,9 @@ import type {
   PlanningActivities,
   ServerActivities,
   TransferActivities,
+  VerificationActivities,
 } from '../../src/contracts/activities';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue } from '../../src/contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 
 /**
  * One group per risk class. A group says how long a call may take, how a dead worker is noticed and how often it is tried again;
@@ -81,6 +82,19 @@ const transfers = (hypervisor: string): TransferActivities =>
   proxyActivities<TransferActivities>({
     taskQueue: transferTaskQueue(hypervisor),
     startToCloseTimeout: '24 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * Reading what is stored: hours, with heartbeats as long as bytes are read. Given up after some minutes of a repository that does not answer: the next time is
+ * soon enough.
+ */
+export const verifications = (hypervisor: string): VerificationActivities =>
+  proxyActivities<VerificationActivities>({
+    taskQueue: verificationTaskQueue(hypervisor),
+    startToCloseTimeout: '48 h',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',

@@ -5,6 +5,7 @@ import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
+import { VerificationEntity } from './verification';
 import { WayBackEntity } from './way-back';
 
 export * from './access';
@@ -14,6 +15,7 @@ export * from './policy';
 export * from './recovery-point';
 export * from './restore-plan';
 export * from './run';
+export * from './verification';
 export * from './way-back';
 
 /** All tables, for the data source. */
@@ -32,6 +34,7 @@ export const ENTITIES = [
   RunDecisionEntity,
   ServerLockEntity,
   WayBackEntity,
+  VerificationEntity,
   AlertEntity,
   AlertDeliveryEntity,
   TokenEntity,

@@ -17,6 +17,7 @@ export const PolicyEntity = new EntitySchema<PolicyRow>({
     timeZone: text({ name: 'time_zone' }),
     image: json(nullable),
     data: json(nullable),
+    verification: json(nullable),
     rtoMinutes: integer({ name: 'rto_minutes', nullable: true }),
     imageSince: instant({ name: 'image_since' }),
     dataSince: instant({ name: 'data_since' }),

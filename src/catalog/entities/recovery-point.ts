@@ -1,6 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import type { DataContent, DataPurpose, DataSet } from '../../contracts/data';
 import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
+import type { VerificationMethod } from '../../contracts/verification';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
 /** The run that made it is not a foreign key: the catalogue can be rebuilt from a repository whose runs nobody remembers. */
@@ -22,6 +23,12 @@ export interface RecoveryPointRow {
   readonly holdReason: string | null;
   readonly heldBy: string | null;
   readonly heldAt: Date | null;
+  /** When and how it last passed a verification; both, or none. */
+  readonly verifiedAt: Date | null;
+  readonly verifiedBy: VerificationMethod | null;
+  /** When somebody last tried to read it, and what came of it; null: it passed. */
+  readonly checkedAt: Date | null;
+  readonly checkProblem: { readonly code: string; readonly message: string } | null;
   /** Images only, from here on. */
   readonly generation: number | null;
   readonly lineageId: string | null;
@@ -58,6 +65,10 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     holdReason: text({ name: 'hold_reason', nullable: true }),
     heldBy: text({ name: 'held_by', nullable: true }),
     heldAt: instant({ name: 'held_at', nullable: true }),
+    verifiedAt: instant({ name: 'verified_at', nullable: true }),
+    verifiedBy: text({ name: 'verified_by', nullable: true }),
+    checkedAt: instant({ name: 'checked_at', nullable: true }),
+    checkProblem: json({ name: 'check_problem', nullable: true }),
     dataSet: text({ name: 'data_set', nullable: true }),
     purpose: text(nullable),
     snapshotId: text({ name: 'snapshot_id', nullable: true }),
@@ -74,6 +85,10 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
   checks: [
     { name: 'recovery_point_purpose_check', expression: `purpose IN ('backup', 'safety')` },
     { name: 'recovery_point_hold_check', expression: 'num_nonnulls(hold_reason, held_by, held_at) IN (0, 3)' },
+    {
+      name: 'recovery_point_verified_check',
+      expression: `num_nonnulls(verified_at, verified_by) IN (0, 2) AND verified_by IN ('checksums', 'structure')`,
+    },
     { name: 'recovery_point_state_check', expression: `state IN ('usable', 'damaged')` },
     {
       name: 'recovery_point_kind_check',

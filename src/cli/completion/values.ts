@@ -7,6 +7,7 @@ import { describeAge } from '../../contracts/format';
 import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { RunAction, RunView } from '../../contracts/run';
+import type { VerificationView } from '../../contracts/verification';
 import type { WayBackView } from '../../contracts/way-back';
 import type { CliContext } from '../context';
 import type { Candidate, WantedValue } from './candidates';
@@ -32,6 +33,11 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
           value: point.id,
           description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old`,
         }));
+    case 'verification':
+      return (await items<VerificationView>(context, '/v1/verifications', { limit: NEWEST })).map((one) => ({
+        value: one.id,
+        description: `${one.kind} of ${one.serverName}, ${one.state}, ${describeAge(one.requestedAt, context.io.now())} ago`,
+      }));
     case 'data-set':
       return named[0] === undefined ? [] : dataSetsOf(context, named[0]);
     case 'policy':

@@ -9,6 +9,7 @@ import { dataSetText, nicRole, protectionFields } from './protection';
 import { errorText } from './runs';
 import { fields, padEnd, plain, table, utc } from './text';
 import { wayBackLine } from './way-backs';
+import { verifiedText } from './verifications';
 
 export const serverTable = (servers: readonly ServerView[]): string =>
   table(
@@ -100,7 +101,7 @@ function newestDataText({ newestData }: ServerDetailView, name: string, now: Dat
 
 export const recoveryPointTable = (points: readonly RecoveryPointView[]): string =>
   table(
-    ['ID', 'SERVER', 'KIND', 'WHAT', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'SIZE', 'REASON'],
+    ['ID', 'SERVER', 'KIND', 'WHAT', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'VERIFICATION', 'SIZE', 'REASON'],
     points.map((point) => [
       point.id,
       point.serverName,
@@ -109,6 +110,7 @@ export const recoveryPointTable = (points: readonly RecoveryPointView[]): string
       utc(point.pointInTime),
       point.kind === 'image' ? point.consistency : '-',
       point.state,
+      point.verification.state,
       formatBytes(point.sizeBytes),
       point.hold === null ? point.reason : `${point.reason} (held: ${point.hold.reason})`,
     ]),
@@ -120,6 +122,7 @@ export function recoveryPointText(point: RecoveryPointView): string {
       ['server', `${point.serverName} (${point.serverId})`],
       ['kind', point.kind],
       ['state', point.state],
+      ['verification', verifiedText(point.verification)],
       ['point in time', utc(point.pointInTime)],
       ['published', utc(point.publishedAt)],
       ['size', formatBytes(point.sizeBytes)],

@@ -1,6 +1,6 @@
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { DueBackupView } from '../../contracts/due-backup';
-import { describeRetention, describeSchedule, type DataPolicy, type ImagePolicy } from '../../contracts/policy';
+import { describeRetention, describeSchedule, describeVerification, type DataPolicy, type ImagePolicy } from '../../contracts/policy';
 import { fields, plain, table, utc } from './text';
 
 export const policyTable = (policies: readonly PolicyView[]): string =>
@@ -18,11 +18,12 @@ export const policyTable = (policies: readonly PolicyView[]): string =>
   );
 
 export function policyText(policy: PolicyView): string {
-  const { image, data, rtoMinutes } = policy;
+  const { image, data, verification, rtoMinutes } = policy;
   const card = fields(
     [
       ['time zone', policy.timeZone],
       ['servers', policy.servers.length === 0 ? 'none' : policy.servers],
+      ['verification', verification === null ? 'none by itself' : describeVerification(verification)],
       ['RTO', rtoMinutes === null ? 'nothing promised' : `${rtoMinutes} min`],
       [
         'images',

@@ -2,9 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
+import type { VerificationView } from '../../contracts/verification';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
 import { formatDuration } from '../../contracts/format';
+import { progressOf } from '../output/verifications';
 import { followRun } from './follow-run';
 import { RunReporter } from './run-reporter';
 
@@ -88,6 +90,39 @@ export async function waitForPlan(io: CliIo, client: ApiClient, planId: string, 
       const { value: plan } = await client.get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`, {}, signal);
       if (plan.state !== 'planning') return plan;
       await pause(PLAN_POLL_MS, undefined, { signal });
+    }
+  });
+}
+
+const VERIFICATION_POLL_MS = 500;
+const VERIFICATION_TELL_MS = 5_000;
+
+/** Waits until a verification has ended, however it did; says what it waits for, and how far it is. */
+export async function waitForVerification(
+  io: CliIo,
+  client: ApiClient,
+  verificationId: string,
+  note: (text: string) => void,
+  options: WaitOptions,
+): Promise<VerificationView> {
+  const goesOn = `It goes on by itself; see \`modosu verification show ${verificationId}\`.`;
+  const words: WaitWords = {
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Verification ${verificationId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
+    interrupted: new Interrupted(`Interrupted. ${goesOn}`),
+  };
+  let told = '';
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  return waitWithin(io, options, words, async (signal) => {
+    for (;;) {
+      const { value } = await client.get<VerificationView>(`/v1/verifications/${encodeURIComponent(verificationId)}`, {}, signal);
+      if (value.finishedAt !== null) return value;
+      const progress = progressOf(value);
+      const text = value.waitsFor === null ? (progress === null ? '' : `read ${progress}`) : `waits: ${value.waitsFor}`;
+      if (text !== '' && text !== told && performance.now() - toldAtMs >= VERIFICATION_TELL_MS) {
+        [told, toldAtMs] = [text, performance.now()];
+        note(text);
+      }
+      await pause(VERIFICATION_POLL_MS, undefined, { signal });
     }
   });
 }

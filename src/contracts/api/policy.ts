@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PART_NAME_PATTERN, PART_NAME_RULE } from '../names';
-import { WEEKDAYS, type DataPolicy, type ImagePolicy, type Policy, type RetentionRules, type Schedule, type Weekday } from '../policy';
+import { WEEKDAYS, type DataPolicy, type ImagePolicy, type Policy, type RetentionRules, type Schedule, type VerificationPolicy, type Weekday } from '../policy';
 import { oneLine } from './common';
 
 /** Policies as the estate file declares them and the API shows them. What a schedule means is judged when it is applied. */
@@ -68,12 +68,23 @@ const imagePolicySchema = z
 
 const dataPolicySchema = z.strictObject(kindFields).meta({ id: 'DataPolicy' }) satisfies z.ZodType<DataPolicy>;
 
+const verificationPolicySchema = z
+  .strictObject({
+    withinHours: z.int().min(1).max(8760).default(24).meta({ description: 'A new recovery point is to be verified within so many hours; later is a breach.' }),
+    everyDays: z.int().min(1).max(366).default(30).meta({ description: 'All bytes are read again every so many days.' }),
+  })
+  .meta({ id: 'VerificationPolicy' }) satisfies z.ZodType<VerificationPolicy>;
+
 export const policySchema = z
   .strictObject({
     name: z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE),
     timeZone: oneLine(100).default('UTC').meta({ description: 'IANA name, such as Europe/Berlin.' }),
     image: imagePolicySchema.nullable().default(null).meta({ description: 'null: no images are taken by themselves.' }),
     data: dataPolicySchema.nullable().default(null).meta({ description: 'Of every declared data set. null: no data is saved by itself.' }),
+    verification: verificationPolicySchema
+      .nullable()
+      .prefault({})
+      .meta({ description: 'null: nothing is verified by itself. Left out: within 24 hours, and every 30 days.' }),
     rtoMinutes: z.int().min(1).max(525_600).nullable().default(null).meta({ description: 'How long a restore may take.' }),
   })
   .meta({ id: 'Policy' }) satisfies z.ZodType<Policy>;

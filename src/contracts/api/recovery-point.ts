@@ -1,8 +1,24 @@
 import { z } from 'zod';
 import type { RecoveryPointView } from '../recovery-point';
+import type { RecoveryPointVerification } from '../verification';
 import { dataContentSchema } from './data';
 import { dataSetSchema } from './protection';
 import { pageQueryFields, reason, serverQueryField, timestamp } from './common';
+import { verificationMethod } from './verification';
+
+const recoveryPointVerificationSchema = z
+  .object({
+    state: z
+      .enum(['unverified', 'verified', 'corrupt', 'unreachable'])
+      .meta({ description: 'unreachable: the last look found its repository away; says nothing about its bytes.' }),
+    method: verificationMethod.nullable().meta({ description: 'How it last passed; null: never.' }),
+    at: timestamp.nullable(),
+    problem: z
+      .object({ code: z.string(), message: z.string(), at: timestamp.nullable() })
+      .nullable()
+      .meta({ description: 'Why the last look could not be carried out, or what is damaged.' }),
+  })
+  .meta({ id: 'RecoveryPointVerification' }) satisfies z.ZodType<RecoveryPointVerification>;
 
 const commonFields = {
   id: z.string(),
@@ -18,6 +34,7 @@ const commonFields = {
     .object({ reason: z.string(), by: z.string(), at: timestamp })
     .nullable()
     .meta({ description: "A person's word that it stays; null: its policy alone says how long." }),
+  verification: recoveryPointVerificationSchema,
 };
 
 export const imageRecoveryPointSchema = z

@@ -4,7 +4,7 @@ import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
 
-export const breachCode = z.enum(['NO_POLICY', 'NO_RECOVERY_POINT', 'RPO_EXCEEDED', 'NOT_BACKED_UP_SINCE_RESTORE', 'RTO_EXCEEDED']);
+export const breachCode = z.enum(['NO_POLICY', 'NO_RECOVERY_POINT', 'RPO_EXCEEDED', 'NOT_BACKED_UP_SINCE_RESTORE', 'NOT_VERIFIED', 'RTO_EXCEEDED']);
 
 const breachSchema = z
   .object({
@@ -23,6 +23,7 @@ const protectedThingSchema = z.object({
   kind: recoveryPointKind,
   dataSet: z.string().nullable(),
   newestAt: timestamp.nullable().meta({ description: 'Point in time of the newest usable recovery point; null: there is none.' }),
+  unverifiedSince: timestamp.nullable().meta({ description: 'Since when something newer than all verified ones lies there unverified.' }),
   ageSeconds: z.number().nullable(),
   rpoSeconds: z.number().nullable(),
   nextDueAt: timestamp.nullable().meta({ description: 'When its schedule comes next, without jitter.' }),

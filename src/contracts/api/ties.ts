@@ -3,6 +3,7 @@ import type { DataChange, DataContent, DataSelection, DataSet } from '../data';
 import type { ErrorSummary } from '../errors';
 import type { RestorePlanView } from '../plan';
 import type { AlertView } from '../alert';
+import type { VerificationView } from '../verification';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
 import type { EstateStatus } from '../protection-status';
@@ -15,6 +16,7 @@ import type { auditEntrySchema, auditVerificationSchema } from './audit';
 import type { errorSummarySchema } from './common';
 import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from './data';
 import type { alertSchema } from './alert';
+import type { verificationSchema } from './verification';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { PolicyView, policyViewSchema } from './policy-view';
@@ -53,6 +55,7 @@ export type TiedTypes = AllTrue<
     Tie<typeof healthCheckSchema, HealthCheck>,
     Tie<typeof dueBackupSchema, DueBackupView>,
     Tie<typeof alertSchema, AlertView>,
+    Tie<typeof verificationSchema, VerificationView>,
     Tie<typeof estateStatusSchema, EstateStatus>,
     Tie<typeof policySchema, Policy>,
     Tie<typeof policyViewSchema, PolicyView>,

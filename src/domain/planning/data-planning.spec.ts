@@ -32,6 +32,7 @@ const filesPoint = (id: string, pointInTime: string): DataRecoveryPointView => (
   reason: 'daily',
   runId: 'run_1',
   hold: null,
+  verification: { state: 'unverified', method: null, at: null, problem: null },
   dataSet: 'uploads',
   purpose: 'backup',
   snapshotId: `s-${id}`,

@@ -12,6 +12,7 @@ const common = {
   reason: 'daily',
   runId: 'run_1',
   hold: null,
+  verification: { state: 'unverified', method: null, at: null, problem: null },
 } as const;
 const image = (changes: Partial<ImageRecoveryPointView> = {}): ImageRecoveryPointView => ({
   ...common,

@@ -14,6 +14,7 @@ const POLICY: Policy = {
     allowCrashConsistent: false,
   },
   data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: null, retention: RETENTION },
+  verification: null,
   rtoMinutes: null,
 };
 const at = (text: string): Date => new Date(text);

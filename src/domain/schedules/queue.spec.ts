@@ -91,6 +91,7 @@ describe('unwantedBecause', () => {
     timeZone: 'UTC',
     image: { ...night, mode, allowCrashConsistent: false },
     data: night,
+    verification: null,
     rtoMinutes: null,
   });
   const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);

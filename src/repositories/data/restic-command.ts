@@ -18,7 +18,7 @@ export interface ResticTarget {
 /** Options of commands that only read. */
 export const reading = ({ canLock }: Pick<ResticTarget, 'canLock'>): readonly string[] => (canLock ? [] : ['--no-lock']);
 
-export interface ResticOptions extends Pick<RunOptions, 'input' | 'onStdout' | 'signal' | 'maxOutputBytes' | 'timeoutMs'> {
+export interface ResticOptions extends Pick<RunOptions, 'input' | 'onStdout' | 'signal' | 'maxOutputBytes' | 'timeoutMs' | 'discardStdout'> {
   /** What a failure is that means nothing more exact. Default `DATA_REPOSITORY_FAILED`. */
   readonly otherwise?: 'DATA_REPOSITORY_FAILED' | 'DATA_BACKUP_FAILED';
 }

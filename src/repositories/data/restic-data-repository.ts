@@ -18,6 +18,7 @@ export interface ResticDataRepositoryOptions extends RepositoryAccessOptions {
 
 /** Less is nearly full: packs, an index, and what restores read by. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
+const LONGEST_READING_MS = 47 * 3_600_000;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
 
 /** One restic repository for each server, below a login of its own, behind a REST server (`rclone serve restic`, rest-server) that takes additions only. */
@@ -86,6 +87,20 @@ class ResticDataRepository implements DataRepository {
 
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }> {
     return this.contents.sizeOf(serverId, snapshotId);
+  }
+
+  async check(
+    serverId: string,
+    { part, signal }: { readonly part: { readonly number: number; readonly of: number } | null; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    const target = await this.repositories.target(serverId);
+    // Its own lock would keep guests from saving for hours.
+    const args = ['check', '--no-lock', ...(part === null ? [] : [`--read-data-subset=${part.number}/${part.of}`])];
+    await this.restic.run(target, args, { timeoutMs: LONGEST_READING_MS, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  readAll(serverId: string, snapshotId: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.contents.readAll(serverId, snapshotId, options);
   }
 
   async publish(manifest: DataManifest): Promise<DataManifest> {

@@ -4,6 +4,7 @@ import { inPortions, requirePath, requireSnapshotId, requireTag } from './restic
 import { reading, type ResticCommand, type ResticTarget } from './restic-command';
 import { Lines, parseNode, parseRestoreSize, parseSnapshots } from './restic-output';
 
+const LONGEST_READING_MS = 47 * 3_600_000;
 const MOST_LIST_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -86,6 +87,20 @@ export class SnapshotContents {
     });
     const { stdout } = await this.restic.run(target, ['stats', ...reading(target), '--mode', 'restore-size', requireSnapshotId(snapshotId)]);
     return { files, totalBytes: parseRestoreSize(stdout) };
+  }
+
+  /** Everything in it is written into nothing: what restic has decrypted and hashed is what was saved. */
+  async readAll(serverId: string, snapshotId: string, { signal }: { readonly signal?: AbortSignal }): Promise<void> {
+    const target = await this.target(serverId);
+    try {
+      await this.restic.run(target, ['dump', ...reading(target), '--archive', 'tar', requireSnapshotId(snapshotId), '/'], {
+        discardStdout: true,
+        timeoutMs: LONGEST_READING_MS,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      throw missingSnapshot(error, snapshotId);
+    }
   }
 
   /** `unreadable`: there is one more, at least, that is damaged. */

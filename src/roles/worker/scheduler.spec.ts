@@ -5,7 +5,7 @@ import { Scheduler, type SchedulerDependencies } from './scheduler';
 function world() {
   const done: string[] = [];
   const told: string[] = [];
-  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], failing: new Map<string, Error>() };
+  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], unread: [] as string[], failing: new Map<string, Error>() };
   const fail = (what: string): void => {
     const error = state.failing.get(what);
     if (error !== undefined) throw error;
@@ -26,6 +26,11 @@ function world() {
         const runId = state.ready.shift();
         return runId === undefined ? null : { runId, replayed: false };
       },
+      startNextVerification: async () => {
+        fail('startNextVerification');
+        const verificationId = state.unread.shift();
+        return verificationId === undefined ? null : { verificationId, serverName: 'db01', recoveryPointId: 'rp_1' };
+      },
       listRepositories: async () => [{ name: 'main' }, { name: 'second' }],
       recordRepositoryRoom: async (name: string, freeBytes: number) => void done.push(`room ${name} ${freeBytes}`),
       getDispatchable: async (runId: string) => ({ kind: 'backup-image', input: { runId } }),
@@ -34,6 +39,10 @@ function world() {
       startRun: async ({ input }: { input: { runId: string } }) => {
         done.push(`start ${input.runId}`);
         fail('startRun');
+      },
+      startVerification: async ({ verificationId }: { verificationId: string }) => {
+        done.push(`start ${verificationId}`);
+        fail('startVerification');
       },
     },
     imageRepository: async (name: string) => ({
@@ -134,5 +143,20 @@ describe('a pass of the scheduler', () => {
     await pass();
     await pass();
     expect(done.filter((what) => what === 'look')).toHaveLength(2);
+  });
+
+  it('begins the verifications that may begin; one that could not be started is not begun again here', async () => {
+    const { done, told, state, pass } = world();
+    state.unread = ['vrf_1', 'vrf_2'];
+    state.failing.set('startVerification', UNAVAILABLE);
+    await pass();
+    state.failing.delete('startVerification');
+    await pass();
+    expect(done.filter((what) => what.startsWith('start'))).toEqual(['start vrf_1', 'start vrf_2']);
+    expect(told.filter((text) => text.includes('verification'))).toEqual([
+      'a verification has begun',
+      'TEMPORAL_UNAVAILABLE starting a verification: it failed and is tried again',
+      'a verification has begun',
+    ]);
   });
 });

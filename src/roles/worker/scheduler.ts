@@ -12,12 +12,15 @@ import type { SchedulesReport } from '../../temporal/schedules';
 
 /**
  * Backups that nobody has to ask for. Keeps Temporal's schedules those of the policies, writes down what is due (also what came due while nothing ran), and
- * begins what has a place; measures how full repositories are. All of it may be done by several workers at once.
+ * begins what has a place; has recovery points read again; measures how full repositories are. All of it may be done by several workers at once.
  */
 export interface SchedulerDependencies {
-  readonly catalog: Pick<Catalog, 'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'getDispatchable' | 'listRepositories' | 'recordRepositoryRoom'>;
+  readonly catalog: Pick<
+    Catalog,
+    'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'startNextVerification' | 'getDispatchable' | 'listRepositories' | 'recordRepositoryRoom'
+  >;
   readonly imageRepository: ActivityDependencies['imageRepository'];
-  readonly runs: Pick<RunDispatcher, 'startRun'>;
+  readonly runs: Pick<RunDispatcher, 'startRun' | 'startVerification'>;
   readonly syncSchedules: (policies: readonly Policy[]) => Promise<SchedulesReport>;
   readonly log: Log;
   /** Of a clock that only goes on. */
@@ -47,6 +50,7 @@ export class Scheduler {
     await this.attempt('schedules in Temporal', () => this.sync());
     await this.attempt('backups that are due', () => this.look());
     await this.attempt('beginning backups that are due', () => this.begin());
+    await this.attempt('beginning verifications', () => this.verify());
     await this.attempt('measuring repositories', () => this.measure());
   }
 
@@ -75,6 +79,17 @@ export class Scheduler {
       log.info({ runId }, 'a backup that was due has begun');
       // It is accepted: a start that fails now is made up for by the reconciler.
       await this.attempt('starting a run that is accepted', async () => runs.startRun(await catalog.getDispatchable(runId)));
+    }
+  }
+
+  private async verify(): Promise<void> {
+    const { catalog, runs, log } = this.dependencies;
+    for (let input = await catalog.startNextVerification(); input !== null; input = await catalog.startNextVerification()) {
+      const begun = input;
+      const { verificationId, serverName, recoveryPointId } = begun;
+      log.info({ verificationId, server: serverName, recoveryPointId }, 'a verification has begun');
+      // It is written down: a start that fails now is made up for by the reconciler.
+      await this.attempt('starting a verification', () => runs.startVerification(begun));
     }
   }
 

@@ -1,0 +1,87 @@
+import type { ServerResponse } from 'node:http';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { TokenRecord } from '../../catalog/catalog';
+import { pageOf, type PageOf } from '../../contracts/api/common';
+import { verificationQuerySchema, verificationSchema, verifyRequestSchema, type VerificationQuery, type VerifyRequest } from '../../contracts/api/verification';
+import { ModosuError } from '../../contracts/errors';
+import { serverSelector } from '../../contracts/selectors';
+import type { VerificationView } from '../../contracts/verification';
+import { Dependencies, type ApiDependencies } from '../dependencies';
+import { IdPipe } from '../http/selectors';
+import { Caller, NeedsScope } from '../http/token.guard';
+
+/** Reading stored recovery points again. */
+@ApiTags('verifications')
+@Controller('v1')
+@NeedsScope('read')
+export class VerificationsController {
+  constructor(@Dependencies() private readonly dependencies: ApiDependencies) {}
+
+  @Post('recovery-points/:id/verifications')
+  @HttpCode(202)
+  @NeedsScope('operate')
+  @ApiOperation({
+    operationId: 'verifyRecoveryPoint',
+    summary: 'Has all bytes of a recovery point read again. While one of it waits or runs, that one is given back.',
+    description: 'It begins when no other one reads the same repository and no restore runs. One that is damaged is usable again when it passes.',
+  })
+  @ApiResponse({ status: 202, description: 'Written down; Location names it.', standardSchema: verificationSchema })
+  async verify(
+    @Param('id', new IdPipe('rp')) id: string,
+    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Caller() caller: TokenRecord,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<VerificationView> {
+    const verification = await this.dependencies.catalog.requestVerification({ actor: caller.name, recoveryPointId: id, reason });
+    response.setHeader('Location', `/v1/verifications/${verification.id}`);
+    return verification;
+  }
+
+  @Get('verifications')
+  @ApiOperation({ operationId: 'listVerifications', summary: 'Verifications, newest first.' })
+  @ApiResponse({ status: 200, description: 'One page.', standardSchema: pageOf(verificationSchema) })
+  async list(@Query({ schema: verificationQuerySchema }) query: VerificationQuery): Promise<PageOf<VerificationView>> {
+    const { catalog } = this.dependencies;
+    const server = query.server === undefined ? undefined : await catalog.getServer(serverSelector(query.server));
+    return catalog.listVerifications({ serverId: server?.id, state: query.state }, { limit: query.limit, cursor: query.cursor ?? null });
+  }
+
+  @Get('verifications/:id')
+  @ApiOperation({ operationId: 'showVerification', summary: 'One verification.' })
+  @ApiResponse({ status: 200, description: 'The verification.', standardSchema: verificationSchema })
+  async show(@Param('id', new IdPipe('vrf')) id: string): Promise<VerificationView> {
+    return this.dependencies.catalog.getVerification(id);
+  }
+
+  @Post('verifications/:id/cancel')
+  @HttpCode(202)
+  @NeedsScope('operate')
+  @ApiOperation({
+    operationId: 'cancelVerification',
+    summary: 'Stops a verification: it ends not-run, and nothing is known by it. Asking twice changes nothing; one that has ended is 409.',
+  })
+  @ApiResponse({ status: 202, description: 'The verification; it may still run for a moment.', standardSchema: verificationSchema })
+  async cancel(
+    @Param('id', new IdPipe('vrf')) id: string,
+    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<VerificationView> {
+    const { catalog, runStarter } = this.dependencies;
+    const { state, serverId } = await catalog.getVerification(id);
+    if (state !== 'waiting' && state !== 'running') {
+      throw new ModosuError('VERIFICATION_FINISHED', `Verification ${id} has ended (${state}). Nothing was changed.`, { context: { verificationId: id } });
+    }
+    await runStarter.check();
+    await catalog.audit({ actor: caller.name, action: 'verification.cancel-requested', serverId, details: { verificationId: id, reason } });
+    if (state === 'waiting') {
+      await catalog.finishVerification(id, {
+        state: 'not-run',
+        error: new ModosuError('RUN_CANCELLED', `Cancelled by ${caller.name} before it began: ${reason}`).summary(),
+      });
+    } else {
+      await runStarter.cancelVerification(id);
+    }
+    return catalog.getVerification(id);
+  }
+}

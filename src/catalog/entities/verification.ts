@@ -1,0 +1,77 @@
+import { EntitySchema } from 'typeorm';
+import type { ErrorSummary } from '../../contracts/errors';
+import type { RecoveryPointKind } from '../../contracts/recovery-point';
+import type { VerificationMethod, VerificationState } from '../../contracts/verification';
+import { bigint, instant, integer, json, nullable, primary, text } from './columns';
+
+export interface VerificationRow {
+  readonly id: string;
+  readonly serverId: string;
+  readonly kind: RecoveryPointKind;
+  readonly recoveryPointId: string | null;
+  /** What is read: one at a time is waited for or read. */
+  readonly subject: string;
+  readonly method: VerificationMethod;
+  /** Both or none: which part of the bytes is read, from 1. */
+  readonly part: number | null;
+  readonly parts: number | null;
+  readonly state: VerificationState;
+  readonly waitsFor: string | null;
+  readonly requestedBy: string;
+  readonly reason: string;
+  readonly requestedAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly doneBytes: number | null;
+  readonly totalBytes: number | null;
+  readonly error: ErrorSummary | null;
+}
+
+export const VerificationEntity = new EntitySchema<VerificationRow>({
+  name: 'verification',
+  columns: {
+    id: text(primary),
+    serverId: text({ name: 'server_id' }),
+    kind: text(),
+    recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    subject: text(),
+    method: text(),
+    part: integer(nullable),
+    parts: integer(nullable),
+    state: text(),
+    waitsFor: text({ name: 'waits_for', nullable: true }),
+    requestedBy: text({ name: 'requested_by' }),
+    reason: text(),
+    requestedAt: instant({ name: 'requested_at' }),
+    startedAt: instant({ name: 'started_at', nullable: true }),
+    finishedAt: instant({ name: 'finished_at', nullable: true }),
+    doneBytes: bigint({ name: 'done_bytes', nullable: true }),
+    totalBytes: bigint({ name: 'total_bytes', nullable: true }),
+    error: json(nullable),
+  },
+  indices: [
+    { name: 'verification_open_key', columns: ['subject'], unique: true, where: `state IN ('waiting', 'running')` },
+    { name: 'verification_newest_idx', columns: ['requestedAt', 'id'] },
+    { name: 'verification_server_idx', columns: ['serverId', 'requestedAt'] },
+    { name: 'verification_subject_idx', columns: ['subject', 'finishedAt'] },
+  ],
+  checks: [
+    { name: 'verification_kind_check', expression: `kind IN ('image', 'data')` },
+    { name: 'verification_method_check', expression: `method IN ('checksums', 'structure')` },
+    { name: 'verification_part_check', expression: 'num_nonnulls(part, parts) IN (0, 2)' },
+    {
+      name: 'verification_state_check',
+      expression: `CASE state
+    WHEN 'waiting' THEN started_at IS NULL AND finished_at IS NULL
+    WHEN 'running' THEN started_at IS NOT NULL AND finished_at IS NULL
+    WHEN 'passed' THEN finished_at IS NOT NULL AND error IS NULL
+    WHEN 'failed' THEN finished_at IS NOT NULL AND error IS NOT NULL
+    WHEN 'not-run' THEN finished_at IS NOT NULL AND error IS NOT NULL
+    ELSE false END`,
+    },
+  ],
+  foreignKeys: [
+    { name: 'verification_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
+    { name: 'verification_recovery_point_fkey', target: 'recovery_point', columnNames: ['recoveryPointId'], referencedColumnNames: ['id'] },
+  ],
+});

@@ -1,0 +1,71 @@
+import { Option, type Command } from 'commander';
+import { ModosuError } from '../../contracts/errors';
+import type { VerificationView } from '../../contracts/verification';
+import { idSegment, limitOption, type CliContext } from '../context';
+import { verificationTable, verificationText } from '../output/verifications';
+import { waitForVerification } from '../watch/waiting';
+import { examples, waitOptions, withWait, type WaitFlags } from './options';
+
+/** Whether stored recovery points are what was written. */
+export function addVerificationCommands(program: Command, context: CliContext): void {
+  examples(
+    withWait(
+      program
+        .command('verify')
+        .description('have all bytes of a recovery point read again')
+        .argument('<recovery-point>', 'id of the recovery point')
+        .requiredOption('--reason <text>', 'why; it goes into the audit'),
+    ),
+    ['modosu verify rp_01j8… --reason "before the migration" --wait'],
+  ).action(async (id: string, options: WaitFlags & { readonly reason: string }, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.post<VerificationView>(`/v1/recovery-points/${idSegment('rp', id)}/verifications`, { reason: options.reason });
+    if (options.wait !== true) {
+      printer.data(value, () => verificationText(value));
+      return;
+    }
+    printer.note(`Verification ${value.id} is written down. Safe to close: it goes on by itself.`);
+    const ended = await waitForVerification(context.io, client, value.id, (text) => printer.note(text), waitOptions(options));
+    printer.data(ended, () => verificationText(ended));
+    if (ended.error !== null) throw ModosuError.fromSummary(ended.error);
+  });
+
+  const verification = program.command('verification').description('recovery points that were read again, and what that has found');
+  examples(
+    verification
+      .command('list')
+      .description('list verifications, newest first')
+      .option('--server <server>', 'only those of this server')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(['waiting', 'running', 'passed', 'failed', 'not-run']))
+      .option('--limit <number>', 'how many', limitOption, 100),
+    ['modosu verification list --state failed'],
+  ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const found = await context.list<VerificationView>(printer, '/v1/verifications', { server: options.server, state: options.state }, options.limit);
+    printer.data(found, () => verificationTable(found));
+  });
+  verification
+    .command('show')
+    .description('show one verification')
+    .argument('<verification>', 'id of the verification')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const printer = context.printer(command);
+      const client = await context.client();
+      const { value } = await client.get<VerificationView>(`/v1/verifications/${idSegment('vrf', id)}`);
+      printer.data(value, () => verificationText(value));
+    });
+  examples(
+    verification
+      .command('cancel')
+      .description('stop a verification; nothing is known by it then')
+      .argument('<verification>', 'id of the verification')
+      .requiredOption('--reason <text>', 'why; it goes into the audit'),
+    ['modosu verification cancel vrf_01j8… --reason "the storage is needed"'],
+  ).action(async (id: string, options: { readonly reason: string }, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.post<VerificationView>(`/v1/verifications/${idSegment('vrf', id)}/cancel`, { reason: options.reason });
+    printer.data(value, () => verificationText(value));
+  });
+}

@@ -1,0 +1,71 @@
+import type { ErrorSummary } from './errors';
+import type { RecoveryPointKind } from './recovery-point';
+
+/** Reading stored recovery points again, to know before a restore whether they can be trusted. */
+
+/**
+ * `checksums`: every byte was read and is what was written. `structure`: all that the recovery points of the server need is there, and a part of the bytes
+ * was read; the next time another part is.
+ */
+export type VerificationMethod = 'checksums' | 'structure';
+
+/**
+ * `failed`: stored bytes are not what was written. `not-run`: it could not be carried out, so that nothing is known by it: never counted as one that passed,
+ * never as damage.
+ */
+export type VerificationState = 'waiting' | 'running' | 'passed' | 'failed' | 'not-run';
+
+export interface VerificationView {
+  readonly id: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly kind: RecoveryPointKind;
+  /** Null: all data of the server. */
+  readonly recoveryPointId: string | null;
+  readonly method: VerificationMethod;
+  readonly state: VerificationState;
+  /** Why it has not begun; null: it has, or its turn comes at once. */
+  readonly waitsFor: string | null;
+  /** `schedule`: its policy asks for it. */
+  readonly requestedBy: string;
+  readonly reason: string;
+  readonly requestedAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** Bytes read so far, and to be read; null: not known. */
+  readonly doneBytes: number | null;
+  readonly totalBytes: number | null;
+  /** What is damaged, or why it could not be carried out. */
+  readonly error: ErrorSummary | null;
+}
+
+/** What is known of one recovery point by reading it again. */
+export interface RecoveryPointVerification {
+  /** `unreachable`: the last look found its repository away; says nothing about its bytes. */
+  readonly state: 'unverified' | 'verified' | 'corrupt' | 'unreachable';
+  /** How and when it last passed; null: never. */
+  readonly method: VerificationMethod | null;
+  readonly at: string | null;
+  /** Why the last look could not be carried out, or what is damaged; null: it passed, or there was none. */
+  readonly problem: { readonly code: string; readonly message: string; readonly at: string | null } | null;
+}
+
+/** A verification that has begun. */
+export interface VerificationInput {
+  readonly verificationId: string;
+  readonly serverId: string;
+  readonly serverName: string;
+  readonly hypervisor: string;
+  readonly kind: RecoveryPointKind;
+  /** Null: all data of the server. */
+  readonly recoveryPointId: string | null;
+  /** Images: where it lies. */
+  readonly repository: string | null;
+  /** Which part of the bytes is read, from 1; null: all of them. */
+  readonly part: { readonly number: number; readonly of: number } | null;
+}
+
+export interface VerificationOutcome {
+  readonly state: Extract<VerificationState, 'passed' | 'failed' | 'not-run'>;
+  readonly error: ErrorSummary | null;
+}

@@ -1,0 +1,76 @@
+import { ModosuError } from '../../contracts/errors';
+import { isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
+
+const NOW = new Date('2026-03-31T00:00:00Z');
+const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 86_400_000);
+const summary = (code: ConstructorParameters<typeof ModosuError>[0]) => new ModosuError(code, 'why').summary();
+
+describe('how a verification ends that was stopped', () => {
+  it.each(['RECOVERY_POINT_CORRUPT', 'RECOVERY_POINT_INCOMPLETE'] as const)('by %s: it failed', (code) => {
+    expect(outcomeOf(summary(code))).toEqual({ state: 'failed', error: summary(code) });
+  });
+  it.each(['REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_FAILED', 'NO_WORKER', 'RUN_CANCELLED', 'INTERNAL'] as const)(
+    'by %s: it could not be carried out, and nothing is known',
+    (code) => {
+      expect(outcomeOf(summary(code)).state).toBe('not-run');
+    },
+  );
+});
+
+describe('what is known of a recovery point', () => {
+  const NEVER: VerificationFacts = { state: 'usable', stateReason: null, verifiedAt: null, verifiedBy: null, checkedAt: null, checkProblem: null };
+  const PASSED: VerificationFacts = { ...NEVER, verifiedAt: daysAgo(2), verifiedBy: 'checksums', checkedAt: daysAgo(2) };
+  const away = { code: 'REPOSITORY_UNREACHABLE', message: 'not mounted' };
+
+  it('that nobody has read: nothing', () => {
+    expect(verificationOf(NEVER)).toEqual({ state: 'unverified', method: null, at: null, problem: null });
+  });
+  it('that has passed: when and how', () => {
+    expect(verificationOf(PASSED)).toEqual({ state: 'verified', method: 'checksums', at: daysAgo(2).toISOString(), problem: null });
+  });
+  it('whose repository was away when it was looked for: that, and never that it is damaged', () => {
+    const at = daysAgo(1).toISOString();
+    expect(verificationOf({ ...PASSED, checkedAt: daysAgo(1), checkProblem: away })).toEqual({
+      state: 'unreachable',
+      method: 'checksums',
+      at: daysAgo(2).toISOString(),
+      problem: { ...away, at },
+    });
+    expect(verificationOf({ ...NEVER, checkedAt: daysAgo(1), checkProblem: away }).state).toBe('unreachable');
+  });
+  it('that could not be read for another reason: what was known before', () => {
+    const checkProblem = { code: 'RUN_CANCELLED', message: 'cancelled' };
+    expect(verificationOf({ ...NEVER, checkedAt: daysAgo(1), checkProblem }).state).toBe('unverified');
+    expect(verificationOf({ ...PASSED, checkedAt: daysAgo(1), checkProblem })).toMatchObject({ state: 'verified', problem: { code: 'RUN_CANCELLED' } });
+  });
+  it('that is damaged: what is, also where a restore has found it and nobody has looked since', () => {
+    const checkProblem = { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 of vda differs' };
+    expect(verificationOf({ ...PASSED, state: 'damaged', checkedAt: daysAgo(1), checkProblem })).toMatchObject({ state: 'corrupt', problem: checkProblem });
+    expect(verificationOf({ ...NEVER, state: 'damaged', stateReason: 'segment 4 differs' }).problem).toEqual({
+      code: 'RECOVERY_POINT_CORRUPT',
+      message: 'segment 4 differs',
+      at: null,
+    });
+    expect(verificationOf({ ...NEVER, state: 'damaged' }).problem?.message).toBe('It was found damaged.');
+  });
+});
+
+describe('when it is read again', () => {
+  it.each([
+    ['never read', null, null, true],
+    ['read 30 days ago', 30, 30, true],
+    ['read 29.9 days ago', 29.9, 29.9, false],
+    ['never read, and could not be 5 hours ago', null, 5 / 24, false],
+    ['never read, and could not be 6 hours ago', null, 0.25, true],
+    ['read by a clock that was a year ahead', -365, -365, true],
+    ['read by a clock that is two minutes ahead', -2 / 1440, -2 / 1440, false],
+  ])('%s', (_what, verified, checked, isDue) => {
+    const facts = { verifiedAt: verified === null ? null : daysAgo(verified), checkedAt: checked === null ? null : daysAgo(checked) };
+    expect(isDueForVerification(facts, 30, NOW)).toBe(isDue);
+  });
+});
+
+it('data is read part by part, in turn, all of it in so many days', () => {
+  expect([0, 1, 28, 29, 30].map((passed) => partToRead(passed, 30).number)).toEqual([1, 2, 29, 30, 1]);
+  expect(partToRead(5, 1)).toEqual({ number: 1, of: 1 });
+});
