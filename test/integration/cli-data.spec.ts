@@ -385,7 +385,7 @@ describe('modosu, data', () => {
     it('recovery-point list tells images and data apart', async () => {
       const { stdout } = await cli(api, ['recovery-point', 'list', '--server', 'db01']);
       expect(stdout).toMatch(new RegExp(`^${seeded.image.id} +db01 +image +generation 1 .* offline +usable `, 'm'));
-      expect(stdout).toMatch(new RegExp(`^${seeded.dump.id} +db01 +data +data set shop +\\S+ \\S+ +- +usable +300 MiB +nightly$`, 'm'));
+      expect(stdout).toMatch(new RegExp(`^${seeded.dump.id} +db01 +data +data set shop +\\S+ \\S+ +- +usable +unverified +300 MiB +nightly$`, 'm'));
     });
 
     it('recovery-point list and show say what was saved before a restore', async () => {

@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { estateSchema } from '../../src/contracts/api/estate';
+import { ModosuError } from '../../src/contracts/errors';
+import type { VerificationOutcome } from '../../src/contracts/verification';
 import { ApiHarness, manifestOf } from './api-harness';
 import { cli } from './cli-harness';
 
@@ -79,7 +81,7 @@ describe('modosu, protection', () => {
     );
     const { stdout } = await cli(api, ['policy', 'show', 'daily']);
     expect(stdout).toMatch(
-      /^Policy daily\n {2}time zone +Europe\/Berlin\n {2}servers +db01\n {2}RTO +60 min\n {2}images +every sunday at 01:00, online\n +RPO 192 h\n +keeps last 1\n/,
+      /^Policy daily\n {2}time zone +Europe\/Berlin\n {2}servers +db01\n {2}verification +within 24 h, every 30 days\n {2}RTO +60 min\n {2}images +every sunday at 01:00, online\n +RPO 192 h\n +keeps last 1\n/,
     );
     expect(stdout).toMatch(/\n {2}data +cron 30 2 \* \* \*\n +no RPO\n +keeps daily 7, all within 3 days\n/);
     expect(await cli(api, ['policy', 'show', '..'])).toMatchObject({ code: 3, stderr: expect.stringContaining('POLICY_NOT_FOUND') as string });
@@ -138,6 +140,73 @@ describe('modosu, protection', () => {
     expect(stdout).toMatch(/^RAISED +CLEARED +SERVER +CODE +MESSAGES +WHAT\n/);
     expect(stdout).toMatch(/Z +- +db01 +[A-Z_]+ +raised by webhook: waiting after 1 attempt\(s\), the receiver answered 503 +Server "db01" .*`modosu/);
     expect((await cli(api, ['alert', 'list', '--state', 'cleared'])).stdout).toBe('RAISED  CLEARED  SERVER  CODE  MESSAGES  WHAT\n');
+  });
+
+  describe('verification', () => {
+    const given = async (): Promise<string> => {
+      await api.applyEstate(estate());
+      const manifest = manifestOf(await api.catalog.getServer('db01'), 1);
+      await api.catalog.recordRecoveryPoint(manifest, 'main');
+      return manifest.recoveryPointId;
+    };
+
+    it('verify writes one down, list and show say what it waits for and what came of it', async () => {
+      const id = await given();
+      const asked = await cli(api, ['verify', id, '--reason', 'before the migration']);
+      expect(asked.code).toBe(0);
+      const verificationId = /^Verification (vrf_\S+)\n/.exec(asked.stdout)?.[1] ?? '';
+      expect(asked.stdout).toMatch(
+        new RegExp(`\n {2}what +image ${id}\n {2}how +checksums\n {2}state +waiting\n {2}requested +\\S+ \\S+ by \\S+\n {2}reason +before the migration\n`),
+      );
+      await api.catalog.startNextVerification();
+      await api.catalog.recordVerificationProgress(verificationId, 1024 ** 3, 4 * 1024 ** 3);
+      expect((await cli(api, ['verification', 'list', '--state', 'running'])).stdout).toMatch(/ checksums +running .* 1 GiB of 4 GiB\n$/);
+      await api.catalog.recordVerdict(verificationId, id, 'segment 3 of vda differs');
+      await api.catalog.finishVerification(verificationId, {
+        state: 'failed',
+        error: new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 of vda differs').summary(),
+      });
+      const shown = await cli(api, ['verification', 'show', verificationId]);
+      expect(shown.stdout).toMatch(/\n {2}why +RECOVERY_POINT_CORRUPT: segment 3 of vda differs\n {2}next +\S/);
+      expect((await cli(api, ['recovery-point', 'show', id])).stdout).toMatch(
+        /\n {2}state +damaged\n {2}verification +corrupt \(\S+ \S+: RECOVERY_POINT_CORRUPT: segment 3 of vda differs\)\n/,
+      );
+      expect((await cli(api, ['recovery-point', 'list'])).stdout).toMatch(/ damaged +corrupt /);
+    });
+
+    it('verify --wait follows it to its end; damage is an exit code of its own', async () => {
+      const id = await given();
+      const ending = async (outcome: VerificationOutcome): Promise<void> => {
+        for (;;) {
+          // Not before it is asked for: the policy wants one as well.
+          const { items } = await api.catalog.listVerifications({ state: 'waiting' }, { limit: 1, cursor: null });
+          const input = items.length === 0 ? null : await api.catalog.startNextVerification();
+          if (input !== null) return api.catalog.finishVerification(input.verificationId, outcome);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      const verify = () => cli(api, ['verify', id, '--reason', 'monthly', '--wait']);
+      const [good] = await Promise.all([verify(), ending({ state: 'passed', error: null })]);
+      expect(good).toMatchObject({ code: 0, stdout: expect.stringMatching(/\n {2}state +passed\n/), stderr: expect.stringContaining('Safe to close') });
+      const [bad] = await Promise.all([
+        verify(),
+        ending({ state: 'not-run', error: new ModosuError('REPOSITORY_UNREACHABLE', 'main is not mounted').summary() }),
+      ]);
+      expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('REPOSITORY_UNREACHABLE') });
+    });
+
+    it('verification cancel ends one that waits', async () => {
+      const id = await given();
+      const { stdout } = await cli(api, ['verify', id, '--reason', 'monthly', '--output', 'json']);
+      const verificationId = String((JSON.parse(stdout) as { id: unknown }).id);
+      const cancelled = await cli(api, ['verification', 'cancel', verificationId, '--reason', 'the storage is needed']);
+      expect(cancelled.stdout).toMatch(/\n {2}state +not-run\n/);
+      expect(await cli(api, ['verification', 'cancel', verificationId, '--reason', 'again'])).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining('VERIFICATION_FINISHED'),
+      });
+      expect(await cli(api, ['verification', 'show', 'vrf_nothing'])).toMatchObject({ code: 3, stderr: expect.stringContaining('VERIFICATION_NOT_FOUND') });
+    });
   });
 
   it('due-backup list shows what waits', async () => {

@@ -1,0 +1,146 @@
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AlertView } from '../../src/contracts/alert';
+import type { EstateStatus } from '../../src/contracts/protection-status';
+import type { ImageRecoveryPointView, RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { VerificationView } from '../../src/contracts/verification';
+import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { flipByte } from '../support/data-lab';
+import { E2eStack } from '../support/e2e-stack';
+import { eventually } from '../support/up-process';
+
+/** What lies in the repositories of a real guest's server is read again: whole, damaged, away. */
+jest.setTimeout(400_000);
+const NAME = 'e2e-verification';
+const stack = new E2eStack();
+let guest: GuestServer;
+let image: ImageRecoveryPointView;
+
+beforeAll(async () => {
+  await stack.start();
+  guest = await stack.addServer({
+    name: NAME,
+    guest: 'postgresql',
+    protection: { dataSets: [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] },
+  });
+  await waitForAgent(guest.uuid, 120_000);
+  await save('first');
+  image = await stack.backup(NAME, 'baseline', { mode: 'online' });
+});
+afterAll(() => stack.close());
+
+/** Puts a file into the guest, and saves it; gives the recovery point. */
+async function save(file: string): Promise<string> {
+  await guestOutput(guest.uuid, ['sh', '-c', `mkdir -p /opt/app/files && head -c 300000 /dev/urandom > /opt/app/files/${file} && sync`]);
+  const run = await stack.finished((await stack.startDataBackup(NAME)).id);
+  expect(run.state).toBe('succeeded');
+  return run.recoveryPointId ?? '';
+}
+
+const point = async (id: string): Promise<RecoveryPointView> => (await stack.get<RecoveryPointView>(`/v1/recovery-points/${id}`)).body;
+const all = async (query = ''): Promise<readonly VerificationView[]> =>
+  (await stack.get<{ items: VerificationView[] }>(`/v1/verifications?server=${NAME}${query}`)).body.items;
+const ended = (id: string): Promise<VerificationView> =>
+  eventually(
+    async () => (await stack.get<VerificationView>(`/v1/verifications/${id}`)).body,
+    ({ finishedAt }) => finishedAt !== null,
+    200_000,
+  );
+const verify = async (id: string): Promise<VerificationView> =>
+  ended((await stack.post<VerificationView>(`/v1/recovery-points/${id}/verifications`, { reason: 'to know' })).body.id);
+const diskOf = ({ serverId, id }: ImageRecoveryPointView): string => join(stack.repository, 'servers', serverId, id, 'disks', 'vda.qcow2');
+
+it('nothing is verified that nobody asks for, and an image that is asked for is read whole', async () => {
+  expect(await all()).toEqual([]);
+  expect((await point(image.id)).verification.state).toBe('unverified');
+  const passed = await verify(image.id);
+  expect(passed).toMatchObject({ state: 'passed', kind: 'image', method: 'checksums', error: null });
+  const stored = image.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+  expect([passed.doneBytes, passed.totalBytes]).toEqual([stored, stored]);
+  expect((await point(image.id)).verification).toMatchObject({ state: 'verified', method: 'checksums', problem: null });
+});
+
+it('a byte that has changed is found, with its file and segment; nobody restores from it, people are told, and it is usable again once it is mended', async () => {
+  flipByte(diskOf(image), 0.5);
+  const failed = await verify(image.id);
+  expect(failed).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_CORRUPT' } });
+  expect(failed.error?.message).toMatch(/vda\.qcow2.*segment \d+/);
+  expect(await point(image.id)).toMatchObject({ state: 'damaged', verification: { state: 'corrupt', problem: { message: failed.error?.message } } });
+  const plan = await stack.post(`/v1/servers/${NAME}/restore-plans`, { scenario: 'server', recoveryPointId: image.id });
+  expect(plan).toMatchObject({ status: 409, body: { code: 'RECOVERY_POINT_NOT_USABLE' } });
+  await eventually(
+    async () => (await stack.get<{ items: AlertView[] }>(`/v1/alerts?server=${NAME}&state=open`)).body.items,
+    (alerts) => alerts.some(({ kind, message }) => kind === 'damaged' && message.includes(image.id)),
+    60_000,
+  );
+  flipByte(diskOf(image), 0.5);
+  expect((await verify(image.id)).state).toBe('passed');
+  expect(await point(image.id)).toMatchObject({ state: 'usable', verification: { state: 'verified' } });
+  const ready = await stack.plan(NAME, image.id);
+  expect(ready.state).toBe('ready');
+});
+
+it('a repository that is away is unreachable, never damaged; what was known stays known', async () => {
+  const away = `${stack.repository}.away`;
+  renameSync(stack.repository, away);
+  let ending: VerificationView;
+  try {
+    ending = await verify(image.id);
+  } finally {
+    renameSync(away, stack.repository);
+  }
+  expect(ending).toMatchObject({ state: 'not-run', error: { code: 'REPOSITORY_UNREACHABLE' } });
+  expect(await point(image.id)).toMatchObject({
+    state: 'usable',
+    verification: { state: 'unreachable', method: 'checksums', problem: { code: 'REPOSITORY_UNREACHABLE' } },
+  });
+  expect((await verify(image.id)).state).toBe('passed');
+});
+
+it('a policy has all of it verified by itself: images by their checksums, data by its structure and a part of its bytes', async () => {
+  const retention = { last: 3 };
+  await stack.declarePolicy({
+    name: 'yearly',
+    image: { schedule: { cron: '0 0 1 1 *' }, retention },
+    data: { schedule: { cron: '0 0 1 1 *' }, retention },
+    verification: { withinHours: 1, everyDays: 1 },
+  });
+  await stack.declare(NAME, { policy: 'yearly' });
+  const newer = await stack.backup(NAME, 'second', { mode: 'online' });
+  await eventually(
+    async () => [await point(newer.id), ...(await all('&state=passed'))] as const,
+    ([{ verification }, ...passed]) => verification.state === 'verified' && passed.some(({ kind }) => kind === 'data'),
+    120_000,
+  );
+  const scheduled = (await all()).filter(({ requestedBy }) => requestedBy === 'schedule');
+  expect(scheduled.map(({ kind, method, state, reason }) => `${kind} ${method} ${state} ${reason}`).toSorted()).toEqual([
+    'data structure passed policy yearly',
+    'image checksums passed policy yearly',
+  ]);
+  const { items } = (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body;
+  expect(items.map(({ kind, verification }) => `${kind} ${verification.state}`).toSorted()).toEqual(['data verified', 'image verified', 'image verified']);
+  expect((await stack.get<EstateStatus>('/v1/status')).body.servers[0]?.breaches).toEqual([]);
+});
+
+it('of data, the recovery points that need what is damaged are found by reading them; the others stay', async () => {
+  const packs = join(stack.stateDirectory, 'data-repository', image.serverId, 'data');
+  const files = (): readonly string[] =>
+    readdirSync(packs, { recursive: true })
+      .map((name) => join(packs, String(name)))
+      .filter((path) => statSync(path).isFile());
+  expect(existsSync(packs)).toBe(true);
+  const before = new Set(files());
+  const [whole] = (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body.items.filter(({ kind }) => kind === 'data');
+  const later = await save('second');
+  const [pack] = files()
+    .filter((path) => !before.has(path))
+    .toSorted((a, b) => statSync(b).size - statSync(a).size);
+  flipByte(pack ?? '', 0.3);
+  const failed = await verify(later);
+  expect(failed).toMatchObject({ state: 'failed', kind: 'data', error: { code: 'RECOVERY_POINT_CORRUPT' } });
+  expect(await point(later)).toMatchObject({ state: 'damaged', verification: { state: 'corrupt' } });
+  expect((await verify(whole?.id ?? '')).state).toBe('passed');
+  expect(await point(whole?.id ?? '')).toMatchObject({ state: 'usable', verification: { state: 'verified', method: 'checksums' } });
+  flipByte(pack ?? '', 0.3);
+  expect((await verify(later)).state).toBe('passed');
+});
