@@ -191,6 +191,7 @@ export const ERROR_CODES = {
   RECOVERY_POINT_CORRUPT: entry('corrupt', 'never', 'Stored bytes differ from their checksums; choose another recovery point. Nothing was changed.'),
   RECOVERY_POINT_INCOMPLETE: entry('corrupt', 'never', 'A file of the recovery point is missing; choose another recovery point. Nothing was changed.'),
   RECOVERY_POINT_NOT_USABLE: entry('precondition', 'never', 'Choose a recovery point in state "usable".'),
+  NOT_ENOUGH_MEMORY: entry('capacity', 'later', 'Free the amount named on the hypervisor, or let the image be booted when it has less to do.'),
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
   TARGET_UNREACHABLE: entry('unavailable', 'later', "The directory of the server's disks cannot be written; mount it, then try again."),

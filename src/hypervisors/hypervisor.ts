@@ -66,6 +66,22 @@ export interface OnlineBackupRequest {
   readonly limits: OnlineBackupLimits;
 }
 
+export interface BootProofRequest {
+  /** Id of the verification. */
+  readonly proofId: string;
+  /** Files of a recovery point: all of them have been checked. */
+  readonly definitionPath: string;
+  readonly disks: readonly { readonly target: string; readonly imagePath: string }[];
+  readonly nvramPath: string | null;
+}
+
+export interface BootProof {
+  /** For its guest agent. */
+  readonly server: ServerRef;
+  /** Cuts the power, and removes everything. Called again: nothing. */
+  stop(): Promise<void>;
+}
+
 /**
  * A host that runs servers. Implemented by `libvirt/` and, for tests, by a fake that passes the same contract suite (`test/contract/hypervisor*.contract.ts`).
  *
@@ -313,4 +329,17 @@ export interface Hypervisor {
    * with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). `COPY_STALLED` (later) when a copy cannot be ended.
    */
   discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void>;
+
+  /**
+   * Boots an image of a server to see whether it does: beside everything else, without any network, under a name of its own, with as much memory as it is
+   * defined with. The image's files are opened for reading alone and keep their owner; what the guest writes is thrown away. What an earlier attempt with the
+   * same id has left is removed first. `stop` comes in any case. Throws `NOT_ENOUGH_MEMORY` (later), `START_FAILED`, the signal's reason; nothing is left then.
+   */
+  startProof(request: BootProofRequest, options: { readonly signal: AbortSignal }): Promise<BootProof>;
+
+  /** Removes what is there of a proof, also where its worker has died. Nothing there: nothing. */
+  endProof(proofId: string): Promise<void>;
+
+  /** Ids of proofs of which something is there. For the janitor. Read-only. */
+  listProofs(): Promise<readonly string[]>;
 }

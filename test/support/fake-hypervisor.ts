@@ -8,7 +8,16 @@ import type { OldDisk, PlannedVolume, RestoreTargets } from '../../src/contracts
 import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { GuestAgent } from '../../src/guests/guest-agent';
-import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../../src/hypervisors/hypervisor';
+import type {
+  BootProof,
+  BootProofRequest,
+  Hypervisor,
+  HypervisorInfo,
+  OnlineBackupRequest,
+  ServerOnHypervisor,
+  SwapRequest,
+  TransferContext,
+} from '../../src/hypervisors/hypervisor';
 import { isHeldBy } from '../../src/hypervisors/libvirt/domains/fence-xml';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes/volumes';
 import { fileExists, readStart } from '../../src/system/files';
@@ -422,6 +431,27 @@ export class FakeHypervisor implements Hypervisor {
   async sweepGuards(openRunIds: ReadonlySet<string>): Promise<readonly string[]> {
     this.enter('sweepGuards');
     return this.online.sweep(openRunIds);
+  }
+
+  /** Proofs that run. */
+  readonly proofs = new Set<string>();
+
+  async startProof({ proofId, definitionPath, disks }: BootProofRequest, { signal }: { readonly signal: AbortSignal }): Promise<BootProof> {
+    this.enter('startProof');
+    signal.throwIfAborted();
+    for (const path of [definitionPath, ...disks.map(({ imagePath }) => imagePath)]) await requireFile(path);
+    this.proofs.add(proofId);
+    return { server: { uuid: proofId, name: `modosu-proof-${proofId}` }, stop: async () => void this.proofs.delete(proofId) };
+  }
+
+  async endProof(proofId: string): Promise<void> {
+    this.enter('endProof');
+    this.proofs.delete(proofId);
+  }
+
+  async listProofs(): Promise<readonly string[]> {
+    this.enter('listProofs');
+    return [...this.proofs].sort();
   }
 
   async goLive(server: ServerRef, fence: Fence): ReturnType<Hypervisor['goLive']> {

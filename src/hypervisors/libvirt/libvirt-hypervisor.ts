@@ -7,7 +7,7 @@ import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contr
 import type { GuestAgent } from '../../guests/guest-agent';
 import { runCommand } from '../../system/child-process';
 import { errorCode, fileExists, freeBytes, fsyncDirectory } from '../../system/files';
-import type { Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
+import type { BootProof, BootProofRequest, Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
 import { LibvirtGuestAgent } from './agent';
 import { Copier, ownershipOf, type Ownership } from './volumes/copies';
 import { KeptDiscard } from './swaps/discard-kept';
@@ -28,6 +28,7 @@ import { readNvram, readPresentNvram, writeNew } from './volumes/small-files';
 import { readingStored } from './volumes/stored-files';
 import { cancelBackup, sweepGuards } from './online/sweep-guards';
 import { Swaps } from './swaps/swap';
+import { Proofs } from './proofs/proofs';
 import { Usage } from './volumes/usage';
 import { WaysBack } from './swaps/way-back';
 import { writtenBytes } from './volumes/written-bytes';
@@ -62,6 +63,8 @@ export interface LibvirtHypervisorOptions {
   readonly detachTimeoutMs?: number;
   /** How long a guest is looked after whose agent did not answer a freeze: it may be carried out late. Default 60 s. */
   readonly lateFreezeMs?: number;
+  /** Where what guests of boot proofs write lies while they run: on a disk, passable for QEMU's user. Default `/var/tmp`. */
+  readonly proofDirectory?: string;
   /** False: no room is reserved for the images of an online backup. Only for tests of full storage. */
   readonly reserveRoom?: boolean;
 }
@@ -89,6 +92,7 @@ class LibvirtHypervisor implements Hypervisor {
   private readonly oldDisks: OldDisks;
   private readonly keptDiscard: KeptDiscard;
   private readonly usage: Usage;
+  private readonly proofs: Proofs;
   private readonly onlineBackups: OnlineBackupParts;
 
   constructor(private readonly options: LibvirtHypervisorOptions) {
@@ -106,6 +110,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.waysBack);
     this.links = new Links(this.virsh, this.domains, this.fences, this.waysBack);
     this.usage = new Usage(this.virsh);
+    this.proofs = new Proofs(this.virsh, options.proofDirectory ?? '/var/tmp');
     this.oldDisks = new OldDisks(this.virsh, this.domains, this.fences, this.inspector, this.waysBack, options.detachTimeoutMs);
     this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.waysBack, this.oldDisks);
     this.onlineBackups = {
@@ -165,6 +170,18 @@ class LibvirtHypervisor implements Hypervisor {
 
   guestAgent(server: ServerRef): GuestAgent {
     return new LibvirtGuestAgent(this.virsh, server);
+  }
+
+  startProof(request: BootProofRequest, options: { readonly signal: AbortSignal }): Promise<BootProof> {
+    return this.proofs.start(request, options);
+  }
+
+  endProof(proofId: string): Promise<void> {
+    return this.proofs.end(proofId);
+  }
+
+  listProofs(): Promise<readonly string[]> {
+    return this.proofs.list();
   }
 
   async takeFence(server: ServerRef, fence: Fence): Promise<boolean> {

@@ -37,7 +37,7 @@ export async function qemuProcessOf(domainName: string, uuid: string): Promise<Q
 }
 
 /** As whom QEMU would run where no process tells. Null: nobody of the usual names is known here. */
-async function usualUser(): Promise<Omit<QemuProcess, 'pid'> | null> {
+export async function usualUser(): Promise<Omit<QemuProcess, 'pid'> | null> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
   for (const name of USERS) {
     const [, uid, gid] = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(passwd) ?? [];
