@@ -1,6 +1,6 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
 import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
-import type { VerificationOutcome } from '../src/contracts/verification';
+import type { Damage, VerificationOutcome } from '../src/contracts/verification';
 import type { ActivityDependencies } from './dependencies';
 import { recordDue } from './record-due';
 import { serverOfRun } from './log-fields';
@@ -51,7 +51,7 @@ export class CatalogueWrites implements CatalogueActivities {
     await this.deps.catalog.recordGoLive(runId);
   }
 
-  async recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void> {
+  async recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void> {
     await this.deps.catalog.recordVerdict(verificationId, recoveryPointId, damage);
     if (damage !== null) this.deps.log.error({ verificationId, recoveryPointId, damage }, 'a recovery point is damaged');
   }

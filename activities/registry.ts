@@ -125,7 +125,7 @@ export const createTransferActivities = (deps: ActivityDependencies): Bound<Tran
 /** Queue `host.<hypervisor>.verification`: reading what is stored. */
 export const createVerificationActivities = (deps: ActivityDependencies): Bound<VerificationActivities> =>
   translateFailures(
-    bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'checkData', 'readData', 'listUsableData']),
+    bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'listData', 'checkData', 'readData']),
     deps.log,
   );
 

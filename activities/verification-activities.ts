@@ -1,7 +1,9 @@
 import { Context } from '@temporalio/activity';
-import type { ImageToRead, VerificationActivities } from '../src/contracts/activities';
+import type { DataInRepository, ImageToRead, VerificationActivities } from '../src/contracts/activities';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { VerificationInput } from '../src/contracts/verification';
+import type { ImageRepository } from '../src/repositories/image/image-repository';
+import { MANIFEST_TAG, recoveryPointTag } from '../src/repositories/data/data-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive, cancellation } from './heartbeat';
 
@@ -16,10 +18,23 @@ export class VerificationCalls implements VerificationActivities {
     return whileAlive(async () => {
       const { repository, recoveryPointId } = imageOf(input);
       const images = await this.deps.imageRepository(repository);
-      const { manifest } = await whichIsThere(recoveryPointId, images.open(input.serverId, recoveryPointId));
+      const { manifest } = await whichIsThere(recoveryPointId, this.openUnlessEmpty(images, input.serverId, recoveryPointId));
       await images.verifySmallFiles(input.serverId, recoveryPointId);
       return manifest.disks.map(({ target, image }) => ({ target, image }));
     });
+  }
+
+  /** A repository without any recovery point is another disk than the one on which this one was written. */
+  private async openUnlessEmpty(images: ImageRepository, serverId: string, recoveryPointId: string): ReturnType<ImageRepository['open']> {
+    try {
+      return await images.open(serverId, recoveryPointId);
+    } catch (thrown) {
+      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_NOT_FOUND' || (await images.check()).recoveryPoints > 0) throw thrown;
+      throw new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${images.name} holds no recovery point at all: it is not the one that was written to.`, {
+        hint: 'Mount the storage on which it was made.',
+        cause: thrown,
+      });
+    }
   }
 
   async readImage(input: VerificationInput, { image }: ImageToRead, { before, total }: { readonly before: number; readonly total: number }): Promise<void> {
@@ -46,6 +61,45 @@ export class VerificationCalls implements VerificationActivities {
     }
   }
 
+  listData({ serverId }: VerificationInput): Promise<DataInRepository> {
+    return whileAlive(async () => {
+      const known = await this.deps.catalog.dataToVerify(serverId);
+      const isThere = await this.lookFor(serverId);
+      let missing = known.filter((point) => point.isUsable && !isThere(point));
+      if (missing.length > 0) {
+        // One list may have been made while a snapshot was not readable for a moment.
+        const isThereNow = await this.lookFor(serverId);
+        missing = missing.filter((point) => !isThereNow(point));
+      }
+      const lost = new Set(missing.map(({ recoveryPointId }) => recoveryPointId));
+      const found = known.filter(({ isUsable, recoveryPointId }) => isUsable && !lost.has(recoveryPointId));
+      if (found.length === 0 && missing.length > 1) {
+        throw new ModosuError(
+          'DATA_REPOSITORY_FAILED',
+          `The data repository of ${serverId} holds none of its ${missing.length} recovery points: another one was put in its place.`,
+          { hint: 'Mount the storage on which the data repository was made.', context: { serverId } },
+        );
+      }
+      return {
+        found: found.map(({ recoveryPointId }) => recoveryPointId),
+        readBefore: found.filter(({ readAt }) => readAt !== null).map(({ recoveryPointId }) => recoveryPointId),
+        missing: missing.map(({ recoveryPointId, snapshotId }) => ({
+          recoveryPointId,
+          why: `Its snapshot ${snapshotId.slice(0, 8)}, or its manifest, is not in the data repository any more, or cannot be read.`,
+        })),
+        returned: known.filter((point) => !point.isUsable && isThere(point)).map(({ recoveryPointId }) => recoveryPointId),
+      };
+    });
+  }
+
+  /** Says of a recovery point whether its snapshot and its manifest are listed. */
+  private async lookFor(serverId: string): Promise<(point: { readonly recoveryPointId: string; readonly snapshotId: string }) => boolean> {
+    const snapshots = await (await this.deps.dataRepository()).snapshots(serverId, []);
+    const ids = new Set(snapshots.map(({ id }) => id));
+    const manifests = new Set(snapshots.filter(({ tags }) => tags.includes(MANIFEST_TAG)).flatMap(({ tags }) => tags));
+    return ({ recoveryPointId, snapshotId }) => ids.has(snapshotId) && manifests.has(recoveryPointTag(recoveryPointId));
+  }
+
   checkData({ serverId, part }: VerificationInput): Promise<void> {
     return whileAlive(async (signal) => {
       const data = await this.deps.dataRepository();
@@ -60,24 +114,22 @@ export class VerificationCalls implements VerificationActivities {
       await data.readAll(serverId, snapshotId, { signal });
     });
   }
-
-  listUsableData({ serverId }: VerificationInput): Promise<readonly string[]> {
-    return whileAlive(async () =>
-      (await this.deps.catalog.retentionPoints(serverId))
-        .filter(({ kind, usable }) => kind === 'data' && usable)
-        .toSorted((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime())
-        .map(({ id }) => id),
-    );
-  }
 }
 
-/** The catalogue knows it: where its repository is there and does not, it was taken away. */
+/**
+ * The catalogue knows it: where its repository is there and does not, it was taken away. An image was judged when it was published: a header that is refused now
+ * is not the one that was written.
+ */
 async function whichIsThere<T>(recoveryPointId: string, opened: Promise<T>): Promise<T> {
   try {
     return await opened;
   } catch (thrown) {
-    if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_NOT_FOUND') throw thrown;
-    throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${recoveryPointId} is not in its repository any more.`, { cause: thrown });
+    if (!isModosuError(thrown)) throw thrown;
+    if (thrown.code === 'RECOVERY_POINT_NOT_FOUND') {
+      throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${recoveryPointId} is not in its repository any more.`, { cause: thrown });
+    }
+    if (thrown.code === 'IMAGE_HEADER_REFUSED') throw new ModosuError('RECOVERY_POINT_CORRUPT', thrown.message, { cause: thrown });
+    throw thrown;
   }
 }
 

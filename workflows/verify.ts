@@ -1,28 +1,29 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { VerificationActivities } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
-import type { VerificationInput } from '../src/contracts/verification';
-import { isDamage, outcomeOf } from '../src/domain/verification/verification';
+import type { VerificationInput, VerificationOutcome } from '../src/contracts/verification';
+import { damageOf, isDamage, outcomeOf } from '../src/domain/verification/verification';
 import { catalogue, verifications } from './runbook/activities';
 import { summarise } from './runbook/errors';
+
+const PASSED: VerificationOutcome = { state: 'passed', error: null };
+/** Of one damaged server, in one verification: the others have their turn, and what is left is read the next time. */
+const MOST_READ = 100;
 
 /**
  * Reads stored recovery points again, and writes down what that says about them. Changes nothing in a repository and nothing of a server: it holds no lock,
  * and is simply begun again when it was lost.
  */
 export async function verify(input: VerificationInput): Promise<void> {
-  const { verificationId } = input;
-  const error = await problemOf(() => read(input, verifications(input.hypervisor)));
-  await CancellationScope.nonCancellable(() =>
-    catalogue.finishVerification(verificationId, error === null ? { state: 'passed', error: null } : outcomeOf(error)),
-  );
+  const outcome = await read(input, verifications(input.hypervisor)).catch((thrown: unknown) => outcomeOf(problem(thrown)));
+  await CancellationScope.nonCancellable(() => catalogue.finishVerification(input.verificationId, outcome));
 }
 
-function read(input: VerificationInput, calls: VerificationActivities): Promise<void> {
-  if (input.recoveryPointId === null) return readDataOfServer(input, calls);
-  return withVerdict(input, input.recoveryPointId, () =>
-    input.kind === 'image' ? readImages(input, calls) : calls.readData(input, input.recoveryPointId ?? ''),
-  );
+async function read(input: VerificationInput, calls: VerificationActivities): Promise<VerificationOutcome> {
+  const { recoveryPointId, kind } = input;
+  if (recoveryPointId === null) return readDataOfServer(input, calls);
+  await withVerdict(input, recoveryPointId, () => (kind === 'image' ? readImages(input, calls) : calls.readData(input, recoveryPointId)));
+  return PASSED;
 }
 
 async function readImages(input: VerificationInput, calls: VerificationActivities): Promise<void> {
@@ -35,39 +36,70 @@ async function readImages(input: VerificationInput, calls: VerificationActivitie
   }
 }
 
-/** Where the repository of a server is damaged, every recovery point is read by itself: those that do not need what is damaged stay usable. */
-async function readDataOfServer(input: VerificationInput, calls: VerificationActivities): Promise<void> {
-  const damage = await problemOf(() => twice(() => calls.checkData(input)));
-  if (damage === null) return;
-  if (!isDamage(damage)) throw ModosuError.fromSummary(damage);
-  const damaged: string[] = [];
-  for (const recoveryPointId of await calls.listUsableData(input)) {
-    const error = await problemOf(() => withVerdict(input, recoveryPointId, () => calls.readData(input, recoveryPointId)));
-    if (error === null) continue;
-    // What could not be read for another reason is not known: then the whole of it was not carried out.
-    if (!isDamage(error)) throw ModosuError.fromSummary(error);
-    damaged.push(recoveryPointId);
+/**
+ * What should be there is; what it needs is; and a part of the bytes is what was written. Where something is damaged, recovery points are read by themselves:
+ * those that do not need it stay usable.
+ */
+async function readDataOfServer(input: VerificationInput, calls: VerificationActivities): Promise<VerificationOutcome> {
+  const { found, readBefore, missing, returned } = await calls.listData(input);
+  for (const { recoveryPointId, why } of missing) {
+    await catalogue.recordVerdict(input.verificationId, recoveryPointId, { code: 'RECOVERY_POINT_INCOMPLETE', message: why });
   }
-  const which =
-    damaged.length === 0
-      ? 'No recovery point in the catalogue needs what is damaged.'
-      : `Damaged: ${damaged.slice(0, 20).join(', ')}${damaged.length > 20 ? ` and ${damaged.length - 20} more` : ''}.`;
-  throw new ModosuError('RECOVERY_POINT_CORRUPT', `${damage.message} ${which}`);
+  for (const recoveryPointId of returned.slice(0, MOST_READ))
+    {await problemOf(() => withVerdict(input, recoveryPointId, () => calls.readData(input, recoveryPointId)));}
+
+  const damage = await checkTwice(input, calls);
+  const lost = missing.length === 0 ? '' : `${missing.length} recovery point(s) are missing: ${some(missing.map(({ recoveryPointId }) => recoveryPointId))}.`;
+  if (damage === null) {
+    if (lost === '') return { ...PASSED, found };
+    return { state: 'failed', error: new ModosuError('RECOVERY_POINT_INCOMPLETE', lost).summary(), found };
+  }
+  // Damage that was known the last time needs only those looked at that have come since.
+  const known = new Set(input.knownDamage?.startsWith(damage.message) === true ? readBefore : []);
+  const unread = found.filter((id) => !known.has(id));
+  const outcome = await readEach(input, calls, unread.slice(0, MOST_READ));
+  const left = unread.length > MOST_READ ? `${unread.length - MOST_READ} are still to be read.` : '';
+  const words = [damage.message, outcome, left, lost].filter((text) => text !== '').join(' ');
+  return { state: 'failed', error: new ModosuError('RECOVERY_POINT_CORRUPT', words).summary() };
 }
 
-/** What was read says something about this recovery point. */
+/** What it has found, in a sentence. */
+async function readEach(input: VerificationInput, calls: VerificationActivities, ids: readonly string[]): Promise<string> {
+  const damaged: string[] = [];
+  for (const id of ids) {
+    const error = await problemOf(() => withVerdict(input, id, () => calls.readData(input, id)));
+    if (error === null) continue;
+    if (error.code === 'RUN_CANCELLED') throw ModosuError.fromSummary(error);
+    if (!isDamage(error))
+      {return `Not all recovery points could be read to know which of them need it (${error.code}). ${damaged.length === 0 ? '' : `Damaged: ${some(damaged)}.`}`.trim();}
+    damaged.push(id);
+  }
+  if (damaged.length > 0) return `Damaged: ${some(damaged)}.`;
+  return 'No usable recovery point that was read needs it.';
+}
+
+const MOST_NAMED = 20;
+const some = (ids: readonly string[]): string =>
+  `${ids.slice(0, MOST_NAMED).join(', ')}${ids.length > MOST_NAMED ? ` and ${ids.length - MOST_NAMED} more` : ''}`;
+
+/** Null: all is well. Beside a backup it may have found what was not written yet: soon afterwards it is. */
+async function checkTwice(input: VerificationInput, calls: VerificationActivities): Promise<ErrorSummary | null> {
+  for (let attempt = 1; ; attempt += 1) {
+    const error = await problemOf(() => calls.checkData(input));
+    if (error === null) return null;
+    if (!isDamage(error)) throw ModosuError.fromSummary(error);
+    if (attempt === 2) return error;
+    await sleep('5 s');
+  }
+}
+
+/** What was read says something about this recovery point. Damage is believed: it is said only of what was read wrong a second time, too. */
 async function withVerdict({ verificationId }: VerificationInput, recoveryPointId: string, work: () => Promise<void>): Promise<void> {
-  const error = await problemOf(() => twice(work));
-  if (error === null || isDamage(error)) await catalogue.recordVerdict(verificationId, recoveryPointId, error?.message ?? null);
+  let error = await problemOf(work);
+  if (error !== null && isDamage(error)) error = await problemOf(work);
+  const damage = error === null ? null : damageOf(error);
+  if (error === null || damage !== null) await catalogue.recordVerdict(verificationId, recoveryPointId, damage);
   if (error !== null) throw ModosuError.fromSummary(error);
-}
-
-/** Damage is believed for good: it is said only of what was read wrong a second time, too. */
-async function twice(work: () => Promise<void>): Promise<void> {
-  const error = await problemOf(work);
-  if (error === null) return;
-  if (!isDamage(error)) throw ModosuError.fromSummary(error);
-  await work();
 }
 
 /** Null: it went well. */
@@ -76,6 +108,9 @@ async function problemOf(work: () => Promise<void>): Promise<ErrorSummary | null
     await work();
     return null;
   } catch (thrown) {
-    return isCancellation(thrown) ? new ModosuError('RUN_CANCELLED', 'The verification was cancelled.').summary() : summarise(thrown);
+    return problem(thrown);
   }
 }
+
+const problem = (thrown: unknown): ErrorSummary =>
+  isCancellation(thrown) ? new ModosuError('RUN_CANCELLED', 'The verification was cancelled.').summary() : summarise(thrown);

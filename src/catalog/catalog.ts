@@ -16,7 +16,7 @@ import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
 import type { CatalogFigures } from '../contracts/figures';
-import type { VerificationInput, VerificationOutcome, VerificationState, VerificationView } from '../contracts/verification';
+import type { Damage, VerificationInput, VerificationOutcome, VerificationState, VerificationView } from '../contracts/verification';
 
 /**
  * Port of the catalogue: inventory, recovery points, plans, runs, locks, tokens and audit in PostgreSQL. Implemented by `typeorm-catalog.ts`;
@@ -216,27 +216,42 @@ export interface Catalog {
   /** What was measured in the last 61 days, by repository and time. */
   repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
   /**
-   * Writes down that a recovery point is to be read again, also one that is damaged; it begins when its repository is free. While one of it waits or runs
-   * that one is given back. Audited. Throws `RECOVERY_POINT_NOT_FOUND`.
+   * Writes down that a recovery point is to be read again, also one that is damaged, or all data of a server (`serverId`); it begins when its repository is
+   * free. While one of the same waits or runs that one is given back. Audited. Throws `RECOVERY_POINT_NOT_FOUND`, `SERVER_NOT_FOUND`.
    */
-  requestVerification(request: { readonly actor: Actor; readonly recoveryPointId: string; readonly reason: string }): Promise<VerificationView>;
+  requestVerification(
+    request: { readonly actor: Actor; readonly reason: string } & ({ readonly recoveryPointId: string } | { readonly serverId: string }),
+  ): Promise<VerificationView>;
   /**
-   * Begins the next verification: one that somebody has asked for, else what a policy asks for. One of a repository at a time, none while a run restores.
-   * Null: nothing can begin. Audited.
+   * One that waits has ended then, as `not-run`; of one that runs it is written down that it is to stop. Audited. Throws `VERIFICATION_NOT_FOUND`,
+   * `VERIFICATION_FINISHED`.
    */
-  startNextVerification(): Promise<VerificationInput | null>;
+  cancelVerification(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<VerificationView>;
+  /**
+   * Begins the next verification: one that somebody has asked for, else (`any`) what a policy asks for. One of an image repository at a time, two of data,
+   * none in what a run restores from; where a repository was away policies wait for some minutes. Null: nothing can begin. Audited.
+   */
+  startNextVerification(which: 'asked' | 'any'): Promise<VerificationInput | null>;
   /** Those that began before this moment and have not ended. */
-  listRunningVerifications(olderThan: Date): Promise<readonly VerificationInput[]>;
+  listRunningVerifications(olderThan: Date): Promise<readonly { readonly input: VerificationInput; readonly cancelRequested: boolean }[]>;
+  /**
+   * Data recovery points of a server that its repository has to hold, newest first: those that are usable, and those that were missing. `readAt`: when all
+   * bytes were last read and well, ISO 8601; null: never.
+   */
+  dataToVerify(
+    serverId: string,
+  ): Promise<readonly { readonly recoveryPointId: string; readonly snapshotId: string; readonly isUsable: boolean; readonly readAt: string | null }[]>;
   /** For people; of one that does not run: ignored. */
   recordVerificationProgress(id: string, doneBytes: number, totalBytes: number): Promise<void>;
   /**
    * All bytes of a recovery point were read. `damage` null: they are what was written; it is verified, and usable again where it was held for damaged.
-   * Otherwise it is damaged. Audited where that changes its state.
+   * Otherwise it is damaged. Of a verification that has ended, and of what somebody else has found damaged since it began: ignored. Audited where that
+   * changes its state.
    */
-  recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void>;
+  recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void>;
   /**
-   * The verification has ended; `passed` of all data of a server verifies what was published before it began. One that could not be carried out says nothing
-   * about bytes. Called again: what was first stays. Audited. Throws `VERIFICATION_NOT_FOUND`.
+   * The verification has ended; of all data of a server, what it has found is verified by that. One that could not be carried out says nothing about bytes.
+   * Called again: what was first stays. Audited. Throws `VERIFICATION_NOT_FOUND`.
    */
   finishVerification(id: string, outcome: VerificationOutcome): Promise<void>;
   /** Throws `VERIFICATION_NOT_FOUND`. */

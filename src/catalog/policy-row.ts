@@ -18,7 +18,8 @@ export const policyRecord = ({ name, timeZone, image, data, verification, rtoMin
 export function policyRow(policy: Policy, before: PolicyRow | undefined, now: Date): PolicyRow {
   const since = (kind: RecoveryPointKind, was: Date | undefined): Date =>
     before !== undefined && was !== undefined && timing(before, kind) === timing(policy, kind) ? was : now;
-  return { ...policy, imageSince: since('image', before?.imageSince), dataSince: since('data', before?.dataSince) };
+  const verificationSince = before !== undefined && canonicalJson(before.verification) === canonicalJson(policy.verification) ? before.verificationSince : now;
+  return { ...policy, imageSince: since('image', before?.imageSince), dataSince: since('data', before?.dataSince), verificationSince };
 }
 
 const timing = (policy: Policy, kind: RecoveryPointKind): string => canonicalJson([policy.timeZone, policy[kind]?.schedule ?? null]);

@@ -48,8 +48,9 @@ const rows = async <T>(manager: EntityManager, sql: string, parameters: unknown[
 const NEWEST = `SELECT point.server_id AS "serverId", point.kind, point.data_set AS "dataSet",
   max(point.point_in_time) FILTER (WHERE point.state = 'usable') AS "newestAt",
   max(point.point_in_time) FILTER (WHERE point.state = 'usable' AND (point.kind = 'data' OR point.lineage_id = server.lineage_id)) AS "newestOnLineAt",
-  min(point.published_at) FILTER (WHERE point.state = 'usable' AND (verified.at IS NULL OR point.point_in_time > verified.at)) AS "unverifiedSince"
-FROM recovery_point AS point JOIN server ON server.id = point.server_id LEFT JOIN (
+  greatest(min(point.published_at) FILTER (WHERE point.state = 'usable' AND (verified.at IS NULL OR point.point_in_time > verified.at)),
+    CASE WHEN bool_or(point.state = 'usable' AND (verified.at IS NULL OR point.point_in_time > verified.at)) THEN max(policy.verification_since) END) AS "unverifiedSince"
+FROM recovery_point AS point JOIN server ON server.id = point.server_id LEFT JOIN policy ON policy.name = server.policy LEFT JOIN (
   SELECT server_id, kind, data_set, max(point_in_time) AS at FROM recovery_point
   WHERE state = 'usable' AND verified_at IS NOT NULL AND purpose IS DISTINCT FROM 'safety' AND point_in_time <= $1 GROUP BY server_id, kind, data_set
 ) AS verified ON verified.server_id = point.server_id AND verified.kind = point.kind AND verified.data_set IS NOT DISTINCT FROM point.data_set

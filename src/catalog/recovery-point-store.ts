@@ -2,6 +2,7 @@ import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import type { RecoveryPointState } from '../contracts/recovery-point';
+import type { Damage } from '../contracts/verification';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
@@ -168,7 +169,7 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
     markRecoveryPoint: (id, state, why) =>
       database.transaction(async ({ manager, audit }) => {
         const row = await lockRecoveryPoint(manager, id);
-        await setRecoveryPointState({ manager, audit }, row, state, why, now());
+        await setRecoveryPointState({ manager, audit }, row, state, { code: 'RECOVERY_POINT_CORRUPT', message: why }, now());
       }),
   };
 }
@@ -191,21 +192,21 @@ export async function setRecoveryPointState(
   { manager, audit }: Transaction,
   row: RecoveryPointRow,
   state: RecoveryPointState,
-  why: string,
+  why: Damage,
   at: Date,
 ): Promise<void> {
   if (row.state === state) return;
   await manager.update(RecoveryPointEntity, { id: row.id }, stateFound(state, why, at));
-  audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why) });
+  audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why.message) });
 }
 
 export const stateFound = (
   state: RecoveryPointState,
-  why: string,
+  { code, message }: Damage,
   at: Date,
 ): Pick<RecoveryPointRow, 'state' | 'stateReason' | 'checkedAt' | 'checkProblem'> => {
-  const stateReason = storableText(why);
-  return { state, stateReason, checkedAt: at, checkProblem: state === 'damaged' ? { code: 'RECOVERY_POINT_CORRUPT', message: stateReason } : null };
+  const stateReason = storableText(message);
+  return { state, stateReason, checkedAt: at, checkProblem: state === 'damaged' ? { code, message: stateReason } : null };
 };
 
 export const stateDetails = ({ id, generation }: RecoveryPointRow, why: string) => ({ recoveryPointId: id, generation, why: storableText(why) });

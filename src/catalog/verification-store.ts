@@ -1,34 +1,41 @@
-import { In, LessThan, LessThanOrEqual, type EntityManager } from 'typeorm';
+import { In, LessThan, MoreThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
-import type { VerificationInput, VerificationView } from '../contracts/verification';
-import { AGAIN_AFTER_MS } from '../domain/verification/verification';
+import type { Damage, VerificationInput, VerificationOutcome, VerificationView } from '../contracts/verification';
 import { SKEW_MS } from '../domain/clock-skew';
+import { AGAIN_AFTER_MS, AWAY_FOR_MS, isDataDue } from '../domain/verification/verification';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { SCHEDULE } from './due-backup-row';
 import { RecoveryPointEntity, RunEntity, VerificationEntity, type RecoveryPointRow, type VerificationRow } from './entities';
 import { requireServer, serverNames } from './inventory-store';
-import { lockRecoveryPoint, requireRecoveryPoint, setRecoveryPointState, WORKER } from './recovery-point-store';
+import { lockRecoveryPoint, requireRecoveryPoint, setRecoveryPointState, stateFound, WORKER } from './recovery-point-store';
 import type { SharedNow } from './shared-now';
 import {
+  cancelledBefore,
+  DATA_PLACE,
   endedDetails,
-  isDataDue,
+  foundAway,
+  isOutdated,
+  nextTurn,
   ofData,
   ofRecoveryPoint,
-  placeOf,
+  placesOfRestores,
   storedOutcome,
+  verificationFinished,
   verificationInput,
   verificationNotFound,
   verificationView,
-  whyNoneBegins,
+  WELL_AGAIN,
 } from './verification-row';
 
 type VerificationMethods = Pick<
   Catalog,
   | 'requestVerification'
+  | 'cancelVerification'
   | 'startNextVerification'
   | 'listRunningVerifications'
+  | 'dataToVerify'
   | 'recordVerificationProgress'
   | 'recordVerdict'
   | 'finishVerification'
@@ -36,43 +43,59 @@ type VerificationMethods = Pick<
   | 'listVerifications'
 >;
 
-/** Advisory lock: one process at a time begins the next. */
+/** Advisory lock: whoever has it writes one down, or begins the next. */
 const VERIFICATION_LOCK = 7_361_007;
-/** Looked at for one whose place is free. */
-const CANDIDATES = 100;
 
 export function verificationStore(database: Database, sharedNow: SharedNow): VerificationMethods {
   return {
-    requestVerification: ({ actor, recoveryPointId, reason }) =>
+    requestVerification: ({ actor, reason, ...what }) =>
       database.transaction(async ({ manager, audit }) => {
-        const point = await lockRecoveryPoint(manager, recoveryPointId);
-        const open = await manager.findOneBy(VerificationEntity, { subject: recoveryPointId, state: In(['waiting', 'running']) });
+        await manager.query('SELECT pg_advisory_xact_lock($1)', [VERIFICATION_LOCK]);
+        const now = await sharedNow(manager);
+        const asked = { requestedBy: actor, reason };
+        const row =
+          'recoveryPointId' in what
+            ? ofRecoveryPoint(await requireRecoveryPoint(manager, what.recoveryPointId), asked, now)
+            : ofData((await requireServer(manager, what.serverId)).id, 0, 1, asked, now);
+        const open = await manager.findOneBy(VerificationEntity, { subject: row.subject, state: In(['waiting', 'running']) });
         if (open !== null) return view(manager, open);
-        const row = ofRecoveryPoint(point, { requestedBy: actor, reason }, await sharedNow(manager));
         await manager.insert(VerificationEntity, row);
-        audit({ actor, action: 'verification.requested', serverId: row.serverId, details: { verificationId: row.id, recoveryPointId, reason: row.reason } });
+        const { id: verificationId, serverId, recoveryPointId } = row;
+        audit({ actor, action: 'verification.requested', serverId, details: { verificationId, recoveryPointId, reason: row.reason } });
         return view(manager, row);
       }),
 
-    startNextVerification: () =>
+    cancelVerification: ({ actor, id, reason }) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await lockVerification(manager, id);
+        if (row.finishedAt !== null) throw verificationFinished(row);
+        audit({ actor, action: 'verification.cancel-requested', serverId: row.serverId, details: { verificationId: id, reason: storableText(reason) } });
+        if (row.state === 'running') {
+          await manager.update(VerificationEntity, { id }, { cancelRequested: true });
+        } else {
+          const outcome = cancelledBefore(actor, reason);
+          await manager.update(VerificationEntity, { id }, { ...storedOutcome(outcome), finishedAt: await sharedNow(manager), waitsFor: null });
+          audit({ actor, action: 'verification.not-run', serverId: row.serverId, details: endedDetails(row, outcome) });
+        }
+        return view(manager, await requireVerification(manager, id));
+      }),
+
+    startNextVerification: (which) =>
       database.transaction(async (transaction) => {
         const { manager } = transaction;
         if (!(await isFree(manager))) return null;
         const now = await sharedNow(manager);
-        const waiting = await manager.find(VerificationEntity, { where: { state: 'waiting' }, order: { requestedAt: 'ASC', id: 'ASC' } });
-        const blocked = whyNoneBegins(await manager.find(RunEntity, { select: { id: true, kind: true }, where: { state: In(['accepted', 'running']) } }));
-        if (blocked !== null) {
-          await sayWhy(manager, waiting, blocked);
-          return null;
+        const asked = await manager.find(VerificationEntity, { where: { state: 'waiting' }, order: { requestedAt: 'ASC', id: 'ASC' } });
+        if (asked.length === 0 && which === 'asked') return null;
+        const turn = nextTurn(asked, await manager.findBy(VerificationEntity, { state: 'running' }), await restores(manager));
+        for (const row of asked) {
+          const waitsFor = turn.waitsFor.get(row.id);
+          if (waitsFor !== undefined && waitsFor !== row.waitsFor) await manager.update(VerificationEntity, { id: row.id }, { waitsFor });
         }
-        const busy = new Map<string, string>();
-        for (const running of await manager.findBy(VerificationEntity, { state: 'running' })) busy.set(await place(manager, running), running.id);
-        for (const row of waiting) {
-          const holder = busy.get(await place(manager, row));
-          if (holder === undefined) return begin(transaction, row, now);
-          await sayWhy(manager, [row], `verification ${holder} reads the same repository`);
-        }
-        const due = (await dueImage(manager, busy, now)) ?? (busy.has(placeOf('data', null)) ? null : await dueData(manager, now));
+        if (turn.begin !== null) return begin(transaction, turn.begin, now);
+        if (which === 'asked') return null;
+        const taken = new Set([...turn.taken, ...(await placesAway(manager, now))]);
+        const due = (await dueImage(manager, taken, now)) ?? (taken.has(DATA_PLACE) ? null : await dueData(manager, now));
         if (due === null) return null;
         await manager.insert(VerificationEntity, due);
         return begin(transaction, due, now);
@@ -81,7 +104,23 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
     listRunningVerifications: (olderThan) =>
       database.read(async (manager) => {
         const rows = await manager.find(VerificationEntity, { where: { state: 'running', startedAt: LessThan(olderThan) }, order: { startedAt: 'ASC' } });
-        return Promise.all(rows.map((row) => inputOf(manager, row)));
+        return Promise.all(rows.map(async (row) => ({ input: await inputOf(manager, row), cancelRequested: row.cancelRequested })));
+      }),
+
+    dataToVerify: (serverId) =>
+      database.read(async (manager) => {
+        const rows = (await manager.query(DATA_TO_VERIFY, [serverId])) as readonly {
+          readonly id: string;
+          readonly snapshot_id: string;
+          readonly state: RecoveryPointRow['state'];
+          readonly read_at: Date | null;
+        }[];
+        return rows.map(({ id, snapshot_id: snapshotId, state, read_at: readAt }) => ({
+          recoveryPointId: id,
+          snapshotId,
+          isUsable: state === 'usable',
+          readAt: readAt?.toISOString() ?? null,
+        }));
       }),
 
     recordVerificationProgress: (id, doneBytes, totalBytes) =>
@@ -92,21 +131,20 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
     recordVerdict: (verificationId, recoveryPointId, damage) =>
       database.transaction(async (transaction) => {
         const { manager } = transaction;
-        await requireVerification(manager, verificationId);
-        const row = await lockRecoveryPoint(manager, recoveryPointId);
-        const at = await sharedNow(manager);
-        await setVerdict(transaction, row, damage, at);
+        const verification = await lockVerification(manager, verificationId);
+        // It was ended meanwhile, and may have been begun anew.
+        if (verification.finishedAt !== null) return;
+        await setVerdict(transaction, verification, await lockRecoveryPoint(manager, recoveryPointId), damage, await sharedNow(manager));
       }),
 
     finishVerification: (id, outcome) =>
       database.transaction(async (transaction) => {
         const { manager, audit } = transaction;
-        const row = await manager.findOne(VerificationEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
-        if (row === null) throw verificationNotFound(id);
+        const row = await lockVerification(manager, id);
         if (row.finishedAt !== null) return;
         const at = await sharedNow(manager);
         await manager.update(VerificationEntity, { id }, { ...storedOutcome(outcome), finishedAt: at, waitsFor: null });
-        if (row.startedAt !== null) await concludeFor(transaction, { ...row, startedAt: row.startedAt }, outcome, at);
+        await concludeFor(manager, row, outcome, at);
         audit({ actor: WORKER, action: `verification.${outcome.state}`, serverId: row.serverId, details: endedDetails(row, outcome) });
       }),
 
@@ -147,50 +185,80 @@ async function requireVerification(manager: EntityManager, id: string): Promise<
   return row;
 }
 
+async function lockVerification(manager: EntityManager, id: string): Promise<VerificationRow> {
+  const row = await manager.findOne(VerificationEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+  if (row === null) throw verificationNotFound(id);
+  return row;
+}
+
 async function view(manager: EntityManager, row: VerificationRow): Promise<VerificationView> {
   return verificationView(row, (await serverNames(manager, [row.serverId])).get(row.serverId) ?? '');
 }
 
-const repositoryOf = async (manager: EntityManager, { recoveryPointId }: VerificationRow): Promise<string | null> =>
-  recoveryPointId === null ? null : (await requireRecoveryPoint(manager, recoveryPointId)).repository;
-
-const place = async (manager: EntityManager, row: VerificationRow): Promise<string> => placeOf(row.kind, await repositoryOf(manager, row));
-
 async function inputOf(manager: EntityManager, row: VerificationRow): Promise<VerificationInput> {
-  return verificationInput(row, await requireServer(manager, row.serverId), await repositoryOf(manager, row));
+  const { subject, recoveryPointId } = row;
+  const repository = recoveryPointId === null ? null : (await requireRecoveryPoint(manager, recoveryPointId)).repository;
+  const [last = null] = await manager.find(VerificationEntity, {
+    where: { subject, state: In(['passed', 'failed', 'not-run']) },
+    order: { finishedAt: 'DESC' },
+    take: 1,
+  });
+  return verificationInput(row, await requireServer(manager, row.serverId), repository, last);
 }
 
-async function sayWhy(manager: EntityManager, rows: readonly VerificationRow[], waitsFor: string): Promise<void> {
-  for (const row of rows) if (row.waitsFor !== waitsFor) await manager.update(VerificationEntity, { id: row.id }, { waitsFor });
+async function restores(manager: EntityManager): Promise<ReadonlyMap<string, string>> {
+  const runs = await manager.find(RunEntity, {
+    select: { id: true, kind: true, waitingFor: true, recoveryPointId: true },
+    where: { state: In(['accepted', 'running']), kind: In(['restore-server', 'restore-data']) },
+  });
+  const ids = runs.flatMap(({ recoveryPointId }) => (recoveryPointId === null ? [] : [recoveryPointId]));
+  const points = await manager.find(RecoveryPointEntity, { select: { id: true, repository: true }, where: { id: In(ids) } });
+  const repositories = new Map(points.map(({ id, repository }) => [id, repository]));
+  return placesOfRestores(runs, (id) => repositories.get(id) ?? null);
 }
 
-async function begin({ manager, audit }: Transaction, row: VerificationRow, now: Date): Promise<VerificationInput> {
-  await manager.update(VerificationEntity, { id: row.id }, { state: 'running', startedAt: now, waitsFor: null });
+async function placesAway(manager: EntityManager, now: Date): Promise<readonly string[]> {
+  const ended = await manager.findBy(VerificationEntity, { state: 'not-run', finishedAt: MoreThan(new Date(now.getTime() - AWAY_FOR_MS)) });
+  return ended.filter(foundAway).map(({ place }) => place);
+}
+
+async function begin({ manager, audit }: Transaction, row: VerificationRow, now: Date): Promise<VerificationInput | null> {
   const { id, recoveryPointId, method, requestedBy } = row;
+  const { affected } = await manager.update(VerificationEntity, { id, state: 'waiting' }, { state: 'running', startedAt: now, waitsFor: null });
+  // It was cancelled since.
+  if (affected !== 1) return null;
   audit({ actor: requestedBy, action: 'verification.started', serverId: row.serverId, details: { verificationId: id, recoveryPointId, method } });
   return inputOf(manager, row);
 }
 
-/** The image that has waited longest to be read (again), those first that nobody has ever read. */
-async function dueImage(manager: EntityManager, busy: ReadonlyMap<string, string>, now: Date): Promise<VerificationRow | null> {
-  const rows = (await manager.query(DUE_IMAGES, [now, new Date(now.getTime() + SKEW_MS), new Date(now.getTime() - AGAIN_AFTER_MS), CANDIDATES])) as readonly {
-    readonly id: string;
-    readonly repository: string;
-    readonly policy: string;
-  }[];
-  const found = rows.find(({ repository }) => !busy.has(placeOf('image', repository)));
-  if (found === undefined) return null;
-  return ofRecoveryPoint(await requireRecoveryPoint(manager, found.id), { requestedBy: SCHEDULE, reason: `policy ${found.policy}` }, now);
+/** The image that has waited longest: those first that nobody has ever read, then those that are missing, then those that were read longest ago. */
+async function dueImage(manager: EntityManager, taken: ReadonlySet<string>, now: Date): Promise<VerificationRow | null> {
+  const parameters = [now, new Date(now.getTime() + SKEW_MS), new Date(now.getTime() - AGAIN_AFTER_MS), [...taken]];
+  for (const statement of DUE_IMAGES) {
+    const [found] = (await manager.query(statement, parameters)) as readonly { readonly id: string; readonly policy: string }[];
+    if (found === undefined) continue;
+    return ofRecoveryPoint(await requireRecoveryPoint(manager, found.id), { requestedBy: SCHEDULE, reason: `policy ${found.policy}` }, now);
+  }
+  return null;
 }
 
-/** As `isDueForVerification` says. */
-const DUE_IMAGES = `SELECT point.id, point.repository, policy.name AS policy
+/** As `isDueForVerification` says; each goes along an index of its own. */
+const dueImages = (which: string, order: string): string => `SELECT point.id, policy.name AS policy
 FROM recovery_point AS point JOIN server ON server.id = point.server_id JOIN policy ON policy.name = server.policy
-WHERE point.kind = 'image' AND point.state = 'usable' AND policy.verification IS NOT NULL
-AND (point.verified_at IS NULL OR point.verified_at <= $1::timestamptz - (policy.verification->>'everyDays')::int * interval '1 day' OR point.verified_at > $2)
-AND (point.checked_at IS NULL OR point.checked_at <= $3 OR point.checked_at > $2)
-AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = point.id AND open.state IN ('waiting', 'running'))
-ORDER BY point.verified_at NULLS FIRST, point.point_in_time DESC, point.id LIMIT $4`;
+WHERE point.kind = 'image' AND policy.verification IS NOT NULL AND ${which}
+AND (point.checked_at IS NULL OR point.checked_at <= $3 OR point.checked_at > $2) AND 'repository ' || point.repository <> ALL($4::text[])
+AND $1::timestamptz IS NOT NULL AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = point.id AND open.state IN ('waiting', 'running'))
+ORDER BY ${order}, point.id LIMIT 1`;
+const DUE_IMAGES = [
+  dueImages(`point.state = 'usable' AND point.verified_at IS NULL`, 'point.point_in_time DESC'),
+  // What is missing may only be elsewhere for a while: it is looked for again.
+  dueImages(`point.state = 'damaged' AND point.check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE'`, 'point.checked_at'),
+  dueImages(
+    `point.state = 'usable' AND point.verified_at IS NOT NULL
+AND (point.verified_at <= $1::timestamptz - (policy.verification->>'everyDays')::int * interval '1 day' OR point.verified_at > $2)`,
+    'point.verified_at',
+  ),
+];
 
 /** Data of a server that has some. */
 async function dueData(manager: EntityManager, now: Date): Promise<VerificationRow | null> {
@@ -198,50 +266,62 @@ async function dueData(manager: EntityManager, now: Date): Promise<VerificationR
     readonly server_id: string;
     readonly policy: string;
     readonly every_days: number;
+    readonly within_hours: number;
     readonly state: VerificationRow['state'] | null;
+    readonly started_at: Date | null;
     readonly finished_at: Date | null;
-    readonly passed: string;
+    readonly has_new: boolean;
+    readonly read: string;
   }[];
-  const found = rows.find(({ state, finished_at: finishedAt }) => isDataDue(state === null ? null : { state, finishedAt }, now));
+  const found = rows.find(({ state, started_at: startedAt, finished_at: finishedAt, within_hours: withinHours, has_new: hasNew }) =>
+    isDataDue(finishedAt === null ? null : { startedAt, finishedAt, wasCarriedOut: state !== 'not-run' }, { withinHours, hasNew }, now),
+  );
   if (found === undefined) return null;
-  return ofData(found.server_id, Number(found.passed), found.every_days, { requestedBy: SCHEDULE, reason: `policy ${found.policy}` }, now);
+  return ofData(found.server_id, Number(found.read), found.every_days, { requestedBy: SCHEDULE, reason: `policy ${found.policy}` }, now);
 }
 
-const DUE_DATA = `SELECT server.id AS server_id, policy.name AS policy, (policy.verification->>'everyDays')::int AS every_days, last.state, last.finished_at,
-  (SELECT count(*) FROM verification AS done WHERE done.subject = 'data of ' || server.id AND done.state = 'passed') AS passed
+const DUE_DATA = `SELECT server.id AS server_id, policy.name AS policy, (policy.verification->>'everyDays')::int AS every_days,
+  (policy.verification->>'withinHours')::int AS within_hours, last.state, last.started_at, last.finished_at,
+  EXISTS (SELECT FROM recovery_point AS fresh WHERE fresh.server_id = server.id AND fresh.kind = 'data' AND fresh.state = 'usable' AND fresh.verified_at IS NULL) AS has_new,
+  (SELECT count(*) FROM verification AS done WHERE done.subject = 'data of ' || server.id AND done.state IN ('passed', 'failed')) AS read
 FROM server JOIN policy ON policy.name = server.policy LEFT JOIN LATERAL (
-  SELECT state, finished_at FROM verification WHERE subject = 'data of ' || server.id AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1
+  SELECT state, started_at, finished_at FROM verification WHERE subject = 'data of ' || server.id AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1
 ) AS last ON true
 WHERE policy.verification IS NOT NULL AND EXISTS (SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'data' AND point.state = 'usable')
 AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = 'data of ' || server.id AND open.state IN ('waiting', 'running'))
 ORDER BY last.finished_at NULLS FIRST, server.id`;
 
-/** All its bytes were read: null: they are what was written. One that was held for damaged is usable again then. */
-async function setVerdict(transaction: Transaction, row: RecoveryPointRow, damage: string | null, at: Date): Promise<void> {
+const DATA_TO_VERIFY = `SELECT id, snapshot_id, state, CASE WHEN verified_by = 'checksums' THEN verified_at END AS read_at FROM recovery_point
+WHERE server_id = $1 AND kind = 'data' AND (state = 'usable' OR check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE') ORDER BY point_in_time DESC, id DESC`;
+
+/** All its bytes were read. */
+async function setVerdict(transaction: Transaction, verification: VerificationRow, row: RecoveryPointRow, damage: Damage | null, at: Date): Promise<void> {
   const { manager } = transaction;
   if (damage !== null) {
     await setRecoveryPointState(transaction, row, 'damaged', damage, at);
+    // Damaged already: what was found now is what people are shown.
+    if (row.state === 'damaged') await manager.update(RecoveryPointEntity, { id: row.id }, stateFound('damaged', damage, at));
     return;
   }
-  if (row.state === 'damaged') await setRecoveryPointState(transaction, row, 'usable', 'all its bytes were read again, and are what was written', at);
+  if (isOutdated(row, verification)) return;
+  if (row.state === 'damaged') await setRecoveryPointState(transaction, row, 'usable', { code: 'RECOVERY_POINT_CORRUPT', message: WELL_AGAIN }, at);
   await manager.update(RecoveryPointEntity, { id: row.id }, { verifiedAt: at, verifiedBy: 'checksums', checkedAt: at, checkProblem: null });
 }
 
 /** What the end of a verification says about recovery points, beside verdicts on single ones. */
-async function concludeFor(
-  { manager }: Transaction,
-  { serverId, recoveryPointId, startedAt }: VerificationRow & { readonly startedAt: Date },
-  { state, error }: Parameters<Catalog['finishVerification']>[1],
-  at: Date,
-): Promise<void> {
-  // Those that were published since were not looked at.
-  const those =
-    recoveryPointId === null ? { serverId, kind: 'data' as const, state: 'usable' as const, publishedAt: LessThanOrEqual(startedAt) } : { id: recoveryPointId };
-  if (state === 'not-run' && error !== null) {
-    const checkProblem = { code: error.code, message: storableText(error.message) };
-    await manager.update(RecoveryPointEntity, those, { checkedAt: at, checkProblem });
+async function concludeFor(manager: EntityManager, verification: VerificationRow, { state, error, found = [] }: VerificationOutcome, at: Date): Promise<void> {
+  const { serverId, recoveryPointId, startedAt } = verification;
+  if (state === 'not-run' && error !== null && startedAt !== null) {
+    // Of those that were read meanwhile more is known.
+    await manager.query(NOT_READ, [at, JSON.stringify({ code: error.code, message: storableText(error.message) }), serverId, recoveryPointId, startedAt]);
   }
-  if (state === 'passed' && recoveryPointId === null) {
-    await manager.update(RecoveryPointEntity, those, { verifiedAt: at, verifiedBy: 'structure', checkedAt: at, checkProblem: null });
-  }
+  if (found.length > 0) await manager.query(FOUND, [at, serverId, [...found]]);
 }
+
+const NOT_READ = `UPDATE recovery_point SET checked_at = $1, check_problem = $2::jsonb
+WHERE server_id = $3 AND state = 'usable' AND (checked_at IS NULL OR checked_at < $5) AND CASE WHEN $4::text IS NULL THEN kind = 'data' ELSE id = $4 END`;
+
+/** That every byte was read says more, and stays. */
+const FOUND = `UPDATE recovery_point SET checked_at = $1, check_problem = NULL,
+  verified_at = CASE WHEN verified_by = 'checksums' THEN verified_at ELSE $1 END, verified_by = coalesce(verified_by, 'structure')
+WHERE server_id = $2 AND kind = 'data' AND state = 'usable' AND id = ANY($3)`;

@@ -4,7 +4,7 @@ import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBo
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
-import type { VerificationInput, VerificationOutcome } from './verification';
+import type { Damage, VerificationInput, VerificationOutcome } from './verification';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
 import type {
@@ -63,7 +63,7 @@ export interface CatalogueActivities {
   /** The production network of the swapped server is up. */
   recordGoLive(runId: string): Promise<void>;
   /** All bytes of a recovery point were read; `damage` null: they are what was written. */
-  recordVerdict(verificationId: string, recoveryPointId: string, damage: string | null): Promise<void>;
+  recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void>;
   finishVerification(verificationId: string, outcome: VerificationOutcome): Promise<void>;
   /** Writes down the backups that the schedules ask for by now; gives how many are new. */
   recordDueBackups(): Promise<number>;
@@ -405,10 +405,23 @@ export interface VerificationActivities {
   openForVerification(input: VerificationInput): Promise<readonly ImageToRead[]>;
   /** Reads one image. `before`: bytes of those that were read before it, for people. */
   readImage(input: VerificationInput, image: ImageToRead, progress: { readonly before: number; readonly total: number }): Promise<void>;
-  /** Everything that recovery points of the server need is there, and a part of the bytes is what was written (`VerificationInput.part`). */
+  /**
+   * Which data recovery points of the server are in its repository, of those that the catalogue knows. Throws `DATA_REPOSITORY_FAILED` (later) where it holds
+   * none of them: another repository was put in its place.
+   */
+  listData(input: VerificationInput): Promise<DataInRepository>;
+  /** Everything that is needed is there, and a part of the bytes is what was written (`VerificationInput.part`). */
   checkData(input: VerificationInput): Promise<void>;
   /** Reads all that a data recovery point needs. */
   readData(input: VerificationInput, recoveryPointId: string): Promise<void>;
-  /** Ids of the usable data recovery points of the server, newest first. */
-  listUsableData(input: VerificationInput): Promise<readonly string[]>;
+}
+
+export interface DataInRepository {
+  /** Usable ones that are there, newest first. */
+  readonly found: readonly string[];
+  /** Those of them of which all bytes were read before. */
+  readonly readBefore: readonly string[];
+  readonly missing: readonly { readonly recoveryPointId: string; readonly why: string }[];
+  /** Those that were missing before, and are there. */
+  readonly returned: readonly string[];
 }

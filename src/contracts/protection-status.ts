@@ -15,7 +15,10 @@ export interface NewestRecoveryPoint {
   readonly newestAt: string | null;
   /** Images: of the newest usable one of the disks as they are now; null: they were swapped since, and not imaged again. Data: the same as above. */
   readonly newestOnLineAt: string | null;
-  /** Since when something that is newer than all verified ones lies there unverified, ISO 8601; null: the newest is verified, or there is none. */
+  /**
+   * Since when something that is newer than all verified ones lies there unverified, not longer than its policy promises verification; ISO 8601; null: the
+   * newest is verified, or there is none.
+   */
   readonly unverifiedSince: string | null;
 }
 

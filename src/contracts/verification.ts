@@ -63,9 +63,19 @@ export interface VerificationInput {
   readonly repository: string | null;
   /** Which part of the bytes is read, from 1; null: all of them. */
   readonly part: { readonly number: number; readonly of: number } | null;
+  /** What the last verification of the same found damaged, in its words; null: nothing. */
+  readonly knownDamage: string | null;
 }
 
 export interface VerificationOutcome {
   readonly state: Extract<VerificationState, 'passed' | 'failed' | 'not-run'>;
   readonly error: ErrorSummary | null;
+  /** All data of a server: ids of the recovery points of which all that is needed was there. Absent: none. */
+  readonly found?: readonly string[];
+}
+
+/** What was read wrong of one recovery point. */
+export interface Damage {
+  readonly code: 'RECOVERY_POINT_CORRUPT' | 'RECOVERY_POINT_INCOMPLETE';
+  readonly message: string;
 }

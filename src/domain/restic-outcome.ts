@@ -53,7 +53,7 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
   ],
   [
     'damaged',
-    /<(?:data|snapshot)\/[0-9a-f]+> does not exist|^pack [0-9a-f]+: does not exist\b|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/m,
+    /<(?:data|snapshot)\/[0-9a-f]+> does not exist|\bpack [0-9a-f]+: does not exist\b|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/m,
   ],
   ['no-repository', /<config\/?> does not exist\b|\brepository does not exist\b/],
   [
@@ -61,7 +61,7 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
     /\bdial tcp\b|\bconnection (?:refused|reset)\b|\bno such host\b|\bi\/o timeout\b|\bbroken pipe\b|\bno route to host\b|\bnetwork is unreachable\b|\bx509: |\btls: |\bTLS handshake\b|\bHTTP response to HTTPS client\b|\bunexpected EOF\b|": EOF\b|\bClient\.Timeout\b|\bcontext deadline exceeded\b|\b(?:unexpected HTTP response|server response unexpected)\W+5\d\d\b/,
   ],
   // `restic check`, when nothing above says why.
-  ['damaged', /^Fatal: repository contains errors$/m],
+  ['damaged', /\brepository contains errors\b/],
 ];
 
 export function resticOutcome({ version, exitCode, stderr }: ResticEnd): ResticOutcome {

@@ -11,12 +11,13 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 function world(
   runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>,
   decided: readonly { runId: string; serverId: string }[] = [],
-  verifications: readonly { id: string; execution: ExecutionState }[] = [],
+  verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
 ) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
   const finished: string[] = [];
   const started: string[] = [];
+  const stopped: string[] = [];
   const catalog = {
     listUndispatched: async () => [],
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
@@ -24,7 +25,8 @@ function world(
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
     listUnfinishedPlans: async () => [],
-    listRunningVerifications: async () => verifications.map(({ id }) => ({ verificationId: id, serverId: 'srv-1' })),
+    listRunningVerifications: async () =>
+      verifications.map(({ id, cancelRequested = false }) => ({ input: { verificationId: id, serverId: 'srv-1' }, cancelRequested })),
     finishVerification: async (id: string, { state, error }: VerificationOutcome) => void finished.push(`${id} ${state} ${error?.code}`),
   } as unknown as Catalog;
   const dispatcher = {
@@ -32,9 +34,10 @@ function world(
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     tellDecided: async (runId: string) => void told.push(runId),
     describeVerification: async (id: string) => verifications.find((one) => one.id === id)?.execution,
+    cancelVerification: async (id: string) => void stopped.push(id),
     startVerification: async ({ verificationId }: { verificationId: string }) => void started.push(verificationId),
   } as unknown as RunDispatcher;
-  return { cleanedUp, told, finished, started, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
+  return { cleanedUp, told, finished, started, stopped, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
 }
 
 it('does not end a run that is started while Temporal is asked about it', async () => {
@@ -74,6 +77,19 @@ it('starts a verification that lost its workflow, and ends one whose workflow wa
   );
   await expect(pass()).resolves.toMatchObject({ started: ['vrf_1'], ended: ['vrf_2'] });
   expect([started, finished]).toEqual([['vrf_1'], ['vrf_2 not-run RUN_ENDED_OUTSIDE']]);
+});
+
+it('delivers what was cancelled: to the workflow that runs, and instead of one that was never started', async () => {
+  const { finished, started, stopped, pass } = world(
+    {},
+    [],
+    [
+      { id: 'vrf_1', execution: 'absent', cancelRequested: true },
+      { id: 'vrf_2', execution: 'running', cancelRequested: true },
+    ],
+  );
+  await expect(pass()).resolves.toMatchObject({ cancelled: ['vrf_1', 'vrf_2'], started: [] });
+  expect([started, stopped, finished]).toEqual([[], ['vrf_2'], ['vrf_1 not-run RUN_CANCELLED']]);
 });
 
 const failing = (code: 'INTERNAL' | 'TEMPORAL_UNAVAILABLE') => (): never => {

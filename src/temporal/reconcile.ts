@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Catalog } from '../catalog/catalog';
 import type { Log } from '../config/log';
-import { toModosuError } from '../contracts/errors';
+import { ModosuError, toModosuError } from '../contracts/errors';
 import { isFinal } from '../contracts/run';
 import type { RunDispatcher } from './run-starter';
 
@@ -22,7 +22,16 @@ export interface ReconcileDependencies {
   >;
   readonly runs: Pick<
     RunDispatcher,
-    'startRun' | 'startPlan' | 'startCleanUp' | 'tellDecided' | 'cancelRun' | 'describeRun' | 'describePlan' | 'startVerification' | 'describeVerification'
+    | 'startRun'
+    | 'startPlan'
+    | 'startCleanUp'
+    | 'tellDecided'
+    | 'cancelRun'
+    | 'describeRun'
+    | 'describePlan'
+    | 'startVerification'
+    | 'cancelVerification'
+    | 'describeVerification'
   >;
   readonly log: Log;
   readonly now: () => Date;
@@ -103,15 +112,25 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
     });
   }
 
-  for (const input of await catalog.listRunningVerifications(olderThan)) {
+  for (const { input, cancelRequested } of await catalog.listRunningVerifications(olderThan)) {
     const { verificationId, serverId } = input;
     await judged(log, { verificationId, serverId }, async () => {
       const execution = await runs.describeVerification(verificationId);
-      if (execution === 'absent') {
+      if (execution === 'absent' && cancelRequested) {
+        await catalog.finishVerification(verificationId, {
+          state: 'not-run',
+          error: new ModosuError('RUN_CANCELLED', 'The verification was cancelled.').summary(),
+        });
+        report.cancelled.push(verificationId);
+      } else if (execution === 'running') {
+        if (!cancelRequested) return;
+        await runs.cancelVerification(verificationId);
+        report.cancelled.push(verificationId);
+      } else if (execution === 'absent') {
         await runs.startVerification(input);
         report.started.push(verificationId);
         log.warn({ verificationId, serverId }, 'a verification that had begun had no workflow; started it');
-      } else if (execution === 'closed') {
+      } else {
         // Its workflow writes its end to PostgreSQL before it closes: of one that did, this changes nothing.
         await catalog.finishVerification(verificationId, { state: 'not-run', error: verificationEndedOutside(verificationId) });
         report.ended.push(verificationId);

@@ -63,12 +63,12 @@ export class WorkerFactory {
     });
   }
 
-  /** Reading what is stored, of one hypervisor's servers: one at a time, and never in the place of a copy. */
+  /** Reading what is stored, of one hypervisor's servers: an image and data beside each other, and never in the place of a copy. */
   verification(hypervisor: string, activities: ActivityMap): Promise<Worker> {
     return Worker.create({
       ...this.common(verificationTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
       ...HEARTBEATS,
-      maxConcurrentActivityTaskExecutions: 1,
+      maxConcurrentActivityTaskExecutions: 2,
       maxConcurrentActivityTaskPolls: 1,
     });
   }

@@ -154,7 +154,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
           dataSet: null,
           newestAt: '2026-01-03T00:00:00.000Z',
           newestOnLineAt: '2026-01-01T00:00:00.000Z',
-          unverifiedSince: '2026-01-01T01:00:00.000Z',
+          unverifiedSince: '2026-03-01T00:00:00.000Z',
         },
       ]);
     });

@@ -4,12 +4,13 @@ import { ModosuError } from '../../src/contracts/errors';
 import type { VerificationInput } from '../../src/contracts/verification';
 import type { CatalogUnderTest } from './catalog.contract';
 import { dataManifest } from './catalog.data.contract';
-import { backupRequest, codeOf, manifestOf, RESOLVED, succeeded, swappedRestore } from './catalog.fixtures';
+import { backupRequest, codeOf, manifestOf, RESOLVED, swappedRestore } from './catalog.fixtures';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const page = { limit: 50, cursor: null };
 const RETENTION = { last: 3 };
+const DAMAGE = { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 of vda differs' } as const;
 const passed = { state: 'passed', error: null } as const;
 const notRun = (code: ConstructorParameters<typeof ModosuError>[0] = 'REPOSITORY_UNREACHABLE') =>
   ({ state: 'not-run', error: new ModosuError(code, 'it is away').summary() }) as const;
@@ -36,7 +37,7 @@ const data = async (catalog: Catalog, server: ServerRecord, hour: number): Promi
   (await catalog.recordDataRecoveryPoint(dataManifest(server, hour))).id;
 const ask = (catalog: Catalog, recoveryPointId: string) => catalog.requestVerification({ actor: 'alice', recoveryPointId, reason: 'before the migration' });
 const begin = async (catalog: Catalog): Promise<VerificationInput> => {
-  const input = await catalog.startNextVerification();
+  const input = await catalog.startNextVerification('any');
   if (input === null) throw new Error('nothing begins');
   return input;
 };
@@ -74,6 +75,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
         recoveryPointId: id,
         repository: 'main',
         part: null,
+        knownDamage: null,
       });
       expect((await ask(catalog, id)).state).toBe('running');
       await catalog.recordVerificationProgress(asked.id, 5, 10);
@@ -100,7 +102,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const id = await image(catalog, web01, 1);
       await ask(catalog, id);
       const { verificationId } = await begin(catalog);
-      await catalog.recordVerdict(verificationId, id, 'segment 3 of vda differs');
+      await catalog.recordVerdict(verificationId, id, DAMAGE);
       await catalog.finishVerification(verificationId, failed);
       expect(await catalog.getRecoveryPoint(id)).toMatchObject({
         state: 'damaged',
@@ -120,7 +122,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
     });
 
     it('that could not be carried out say nothing about bytes: neither verified nor damaged', async () => {
-      const { catalog } = subject();
+      const { catalog, advance } = subject();
       const { web01 } = await given(catalog);
       const id = await image(catalog, web01, 1);
       await ask(catalog, id);
@@ -129,6 +131,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
         state: 'usable',
         verification: { state: 'unreachable', method: null, at: null, problem: { code: 'REPOSITORY_UNREACHABLE', message: 'it is away' } },
       });
+      advance(1000);
       await ask(catalog, id);
       await catalog.finishVerification((await begin(catalog)).verificationId, notRun('NO_WORKER'));
       expect(await of(catalog, id)).toMatchObject({ state: 'unverified', problem: { code: 'NO_WORKER' } });
@@ -145,7 +148,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const one = await begin(catalog);
       expect(one.recoveryPointId).toBe(first);
       expect((await begin(catalog)).recoveryPointId).toBe(elsewhere);
-      expect(await catalog.startNextVerification()).toBeNull();
+      expect(await catalog.startNextVerification('any')).toBeNull();
       const [waiting] = (await catalog.listVerifications({ state: 'waiting' }, page)).items;
       expect(waiting).toMatchObject({ recoveryPointId: second, waitsFor: `verification ${one.verificationId} reads the same repository` });
       await catalog.finishVerification(one.verificationId, passed);
@@ -157,20 +160,23 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const { web01 } = await given(catalog);
       await ask(catalog, await image(catalog, web01, 1));
-      const begun = await Promise.all([1, 2, 3, 4].map(() => catalog.startNextVerification()));
+      const begun = await Promise.all([1, 2, 3, 4].map(() => catalog.startNextVerification('any')));
       expect(begun.filter((input) => input !== null)).toHaveLength(1);
     });
 
-    it('leave the repositories to a restore', async () => {
+    it('leave a repository to the restore that reads it, and only while it reads', async () => {
       const { catalog } = subject();
       const { db01, web01 } = await given(catalog);
-      const id = await image(catalog, web01, 1);
-      await ask(catalog, id);
+      const [near, elsewhere] = [await image(catalog, web01, 1), await image(catalog, web01, 2, 'second')];
+      await ask(catalog, near);
       const runId = await swappedRestore(catalog, db01);
-      expect(await catalog.startNextVerification()).toBeNull();
+      expect(await catalog.startNextVerification('any')).toBeNull();
       expect((await catalog.listVerifications({}, page)).items).toMatchObject([{ state: 'waiting', waitsFor: `run ${runId} restores` }]);
-      await catalog.finishRun(runId, succeeded);
-      expect((await begin(catalog)).recoveryPointId).toBe(id);
+      await ask(catalog, elsewhere);
+      expect((await begin(catalog)).recoveryPointId).toBe(elsewhere);
+      // It waits for somebody, who may come on Monday.
+      await catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state: 'waiting' });
+      expect((await begin(catalog)).recoveryPointId).toBe(near);
     });
 
     it('do not wait for backups', async () => {
@@ -191,7 +197,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const spoilt = await image(catalog, db01, 3);
       await catalog.markRecoveryPoint(spoilt, 'damaged', 'a restore has found it');
       const next = async (): Promise<string | null> => {
-        const input = await catalog.startNextVerification();
+        const input = await catalog.startNextVerification('any');
         if (input === null) return null;
         await catalog.recordVerdict(input.verificationId, input.recoveryPointId ?? '', null);
         await catalog.finishVerification(input.verificationId, passed);
@@ -214,7 +220,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const id = await image(catalog, db01, 1);
       await catalog.finishVerification((await begin(catalog)).verificationId, notRun());
       advance(6 * HOUR - 1);
-      expect(await catalog.startNextVerification()).toBeNull();
+      expect(await catalog.startNextVerification('any')).toBeNull();
       advance(1);
       expect((await begin(catalog)).recoveryPointId).toBe(id);
     });
@@ -223,22 +229,23 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const { db01 } = await given(catalog, null);
       await image(catalog, db01, 1);
-      expect(await catalog.startNextVerification()).toBeNull();
+      expect(await catalog.startNextVerification('any')).toBeNull();
     });
 
-    it('of data read a part each day, and verify what was there when they began', async () => {
+    it('of data read a part each time, and verify what was found', async () => {
       const { catalog, advance } = subject();
       const { db01 } = await given(catalog, { everyDays: 2 });
       const known = await data(catalog, db01, 9);
       const first = await begin(catalog);
-      expect(first).toMatchObject({ kind: 'data', recoveryPointId: null, repository: null, part: { number: 1, of: 2 } });
-      const later = await data(catalog, db01, 28 * 24 + 1);
+      expect(first).toMatchObject({ kind: 'data', recoveryPointId: null, repository: null, part: { number: 1, of: 2 }, knownDamage: null });
+      const later = await data(catalog, db01, 10);
       advance(1000);
-      await catalog.finishVerification(first.verificationId, passed);
-      expect(await of(catalog, known)).toMatchObject({ state: 'verified', method: 'structure' });
+      await catalog.finishVerification(first.verificationId, { ...passed, found: [known] });
+      expect(await of(catalog, known)).toMatchObject({ state: 'verified', method: 'structure', at: '2026-03-01T00:00:01.000Z' });
       expect(await of(catalog, later)).toMatchObject({ state: 'unverified' });
-      expect(await catalog.startNextVerification()).toBeNull();
-      advance(23 * HOUR);
+      expect(await catalog.startNextVerification('any')).toBeNull();
+      // Something new waits for it: in half the time that is promised.
+      advance(12 * HOUR);
       const second = await begin(catalog);
       expect(second.part).toEqual({ number: 2, of: 2 });
       await catalog.finishVerification(second.verificationId, notRun('DATA_REPOSITORY_UNREACHABLE'));
@@ -247,10 +254,137 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       // The part that could not be read is read now.
       const third = await begin(catalog);
       expect(third.part).toEqual({ number: 2, of: 2 });
-      await catalog.recordVerdict(third.verificationId, known, 'pack 1 is damaged');
+      await catalog.recordVerdict(third.verificationId, known, { code: 'RECOVERY_POINT_CORRUPT', message: 'pack 1 is damaged' });
       await catalog.recordVerdict(third.verificationId, later, null);
       await catalog.finishVerification(third.verificationId, failed);
       expect([(await of(catalog, known)).state, await of(catalog, later)]).toMatchObject(['corrupt', { state: 'verified', method: 'checksums' }]);
+      // All its bytes were read: that stays, whatever less is found later.
+      advance(23 * HOUR);
+      const fourth = await begin(catalog);
+      expect(fourth).toMatchObject({ part: { number: 1, of: 2 }, knownDamage: 'segment 3 of vda differs' });
+      await catalog.finishVerification(fourth.verificationId, { ...passed, found: [known, later] });
+      expect([(await of(catalog, known)).state, await of(catalog, later)]).toMatchObject(['corrupt', { state: 'verified', method: 'checksums' }]);
+    });
+
+    it('of data are two at a time, so that a server whose reading takes days keeps nobody waiting', async () => {
+      const { catalog } = subject();
+      const { db01, web01 } = await given(catalog, null);
+      for (const server of [db01, web01]) await data(catalog, server, 9);
+      const all = (serverId: string) => catalog.requestVerification({ actor: 'alice', serverId, reason: 'the storage was mended' });
+      const asked = await all(db01.id);
+      expect(asked).toMatchObject({ kind: 'data', recoveryPointId: null, method: 'structure', state: 'waiting' });
+      expect((await all(db01.id)).id).toBe(asked.id);
+      await all(web01.id);
+      const [first, second] = [await begin(catalog), await begin(catalog)];
+      expect([first.part, second.part]).toEqual([
+        { number: 1, of: 1 },
+        { number: 1, of: 1 },
+      ]);
+      await ask(catalog, await data(catalog, db01, 11));
+      expect(await catalog.startNextVerification('any')).toBeNull();
+      expect(await codeOf(catalog.requestVerification({ actor: 'alice', serverId: `srv_${'0'.repeat(26)}`, reason: 'x' }))).toBe('SERVER_NOT_FOUND');
+    });
+
+    it('know which data recovery points a repository has to hold', async () => {
+      const { catalog } = subject();
+      const { db01 } = await given(catalog, null);
+      const [older, newer, lost, spoilt] = [
+        await data(catalog, db01, 1),
+        await data(catalog, db01, 4),
+        await data(catalog, db01, 2),
+        await data(catalog, db01, 3),
+      ];
+      await ask(catalog, older);
+      const { verificationId } = await begin(catalog);
+      await catalog.recordVerdict(verificationId, older, null);
+      await catalog.recordVerdict(verificationId, lost, { code: 'RECOVERY_POINT_INCOMPLETE', message: 'its snapshot is missing' });
+      await catalog.recordVerdict(verificationId, spoilt, DAMAGE);
+      const snapshotId = 'e'.repeat(64);
+      expect(await catalog.dataToVerify(db01.id)).toEqual([
+        { recoveryPointId: newer, snapshotId, isUsable: true, readAt: null },
+        { recoveryPointId: lost, snapshotId, isUsable: false, readAt: null },
+        { recoveryPointId: older, snapshotId, isUsable: true, readAt: '2026-03-01T00:00:00.000Z' },
+      ]);
+    });
+
+    it('look again for images that were missing: their disk may have been elsewhere', async () => {
+      const { catalog, advance } = subject();
+      const { db01 } = await given(catalog);
+      const id = await image(catalog, db01, 1);
+      const { verificationId } = await begin(catalog);
+      await catalog.recordVerdict(verificationId, id, { code: 'RECOVERY_POINT_INCOMPLETE', message: 'it is not there' });
+      await catalog.finishVerification(verificationId, failed);
+      expect(await catalog.startNextVerification('any')).toBeNull();
+      advance(6 * HOUR);
+      const again = await begin(catalog);
+      expect(again.recoveryPointId).toBe(id);
+      await catalog.recordVerdict(again.verificationId, id, null);
+      expect(await catalog.getRecoveryPoint(id)).toMatchObject({ state: 'usable', verification: { state: 'verified' } });
+    });
+
+    it('leave a repository alone for some minutes that was away, unless somebody asks', async () => {
+      const { catalog, advance } = subject();
+      const { db01 } = await given(catalog);
+      const [one, two] = [await image(catalog, db01, 1), await image(catalog, db01, 2)];
+      const elsewhere = await image(catalog, db01, 3, 'second', '2026-02-01T00:00:00.000Z');
+      const first = await begin(catalog);
+      await catalog.finishVerification(first.verificationId, notRun());
+      expect((await begin(catalog)).recoveryPointId).toBe(elsewhere);
+      expect(await catalog.startNextVerification('any')).toBeNull();
+      await ask(catalog, first.recoveryPointId ?? '');
+      const asked = await begin(catalog);
+      expect(asked.recoveryPointId).toBe(first.recoveryPointId);
+      await catalog.finishVerification(asked.verificationId, passed);
+      advance(15 * 60_000);
+      expect((await begin(catalog)).recoveryPointId).toBe(first.recoveryPointId === one ? two : one);
+    });
+
+    it('that somebody has asked for are begun without a look at what policies want', async () => {
+      const { catalog } = subject();
+      const { db01 } = await given(catalog);
+      const id = await image(catalog, db01, 1);
+      expect(await catalog.startNextVerification('asked')).toBeNull();
+      await ask(catalog, id);
+      expect((await catalog.startNextVerification('asked'))?.recoveryPointId).toBe(id);
+    });
+
+    it('say nothing of what somebody else has found damaged since they began, and nothing once they have ended', async () => {
+      const { catalog, advance } = subject();
+      const { web01 } = await given(catalog);
+      const id = await image(catalog, web01, 1);
+      await ask(catalog, id);
+      const { verificationId } = await begin(catalog);
+      advance(1000);
+      await catalog.markRecoveryPoint(id, 'damaged', 'a restore has found it');
+      advance(1000);
+      await catalog.recordVerdict(verificationId, id, null);
+      await catalog.finishVerification(verificationId, notRun());
+      expect(await catalog.getRecoveryPoint(id)).toMatchObject({
+        state: 'damaged',
+        verification: { state: 'corrupt', problem: { message: 'a restore has found it' } },
+      });
+      await ask(catalog, id);
+      const again = await begin(catalog);
+      await catalog.finishVerification(again.verificationId, notRun('RUN_ENDED_OUTSIDE'));
+      await catalog.recordVerdict(again.verificationId, id, null);
+      expect((await catalog.getRecoveryPoint(id)).state).toBe('damaged');
+      // Damaged still, by another look: that is what people are shown.
+      await ask(catalog, id);
+      const third = await begin(catalog);
+      await catalog.recordVerdict(third.verificationId, id, DAMAGE);
+      expect((await of(catalog, id)).problem?.message).toBe(DAMAGE.message);
+    });
+
+    it('are promised from the moment on that a policy says so: what lay there before is in breach no sooner', async () => {
+      const { catalog, advance } = subject();
+      const { db01 } = await given(catalog, null);
+      await image(catalog, db01, 1);
+      advance(2 * DAY);
+      await given(catalog, {});
+      expect((await catalog.protectionFacts()).newest.map(({ unverifiedSince }) => unverifiedSince)).toEqual(['2026-03-03T00:00:00.000Z']);
+      await given(catalog, {});
+      advance(DAY);
+      expect((await catalog.protectionFacts()).newest.map(({ unverifiedSince }) => unverifiedSince)).toEqual(['2026-03-03T00:00:00.000Z']);
     });
 
     it('show in retention, and in whether the estate is protected', async () => {
@@ -258,7 +392,8 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const { db01 } = await given(catalog);
       const id = await image(catalog, db01, 1);
       const since = async () => (await catalog.protectionFacts()).newest.map(({ unverifiedSince }) => unverifiedSince);
-      expect(await since()).toEqual(['2026-02-28T00:00:00.000Z']);
+      // The policy promises it since its own beginning.
+      expect(await since()).toEqual(['2026-03-01T00:00:00.000Z']);
       const { verificationId } = await begin(catalog);
       await catalog.recordVerdict(verificationId, id, null);
       expect(await since()).toEqual([null]);
@@ -268,7 +403,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       expect(await since()).toEqual([null]);
       await image(catalog, db01, 3, 'main', '2026-02-28T12:00:00.000Z');
       await image(catalog, db01, 4, 'main', '2026-02-28T18:00:00.000Z');
-      expect(await since()).toEqual(['2026-02-28T12:00:00.000Z']);
+      expect(await since()).toEqual(['2026-03-01T00:00:00.000Z']);
     });
 
     it('that run are known to whoever looks after them', async () => {
@@ -278,7 +413,9 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const input = await begin(catalog);
       const at = new Date(Date.UTC(2026, 2, 1) + 1);
       advance(1);
-      expect(await catalog.listRunningVerifications(at)).toEqual([input]);
+      expect(await catalog.listRunningVerifications(at)).toEqual([{ input, cancelRequested: false }]);
+      await catalog.cancelVerification({ actor: 'alice', id: input.verificationId, reason: 'the storage is needed' });
+      expect(await catalog.listRunningVerifications(at)).toEqual([{ input, cancelRequested: true }]);
       expect(await catalog.listRunningVerifications(new Date(Date.UTC(2026, 2, 1)))).toEqual([]);
       await catalog.finishVerification(input.verificationId, passed);
       expect(await catalog.listRunningVerifications(at)).toEqual([]);
@@ -303,14 +440,20 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       expect((await catalog.listVerifications({ state: 'running' }, page)).items).toHaveLength(0);
     });
 
-    it('that ended before they began say nothing', async () => {
+    it('that are cancelled before they begin end, and say nothing', async () => {
       const { catalog } = subject();
       const { web01 } = await given(catalog);
       const id = await image(catalog, web01, 1);
       const { id: verificationId } = await ask(catalog, id);
-      await catalog.finishVerification(verificationId, notRun('RUN_CANCELLED'));
+      const cancel = () => catalog.cancelVerification({ actor: 'bob', id: verificationId, reason: 'the storage is needed' });
+      expect(await cancel()).toMatchObject({
+        state: 'not-run',
+        error: { code: 'RUN_CANCELLED', message: 'Cancelled by bob before it began: the storage is needed' },
+      });
+      expect(await codeOf(cancel())).toBe('VERIFICATION_FINISHED');
+      expect(await codeOf(catalog.cancelVerification({ actor: 'bob', id: `vrf_${'0'.repeat(26)}`, reason: 'x' }))).toBe('VERIFICATION_NOT_FOUND');
       expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null });
-      expect(await catalog.startNextVerification()).toBeNull();
+      expect(await catalog.startNextVerification('any')).toBeNull();
     });
   });
 }

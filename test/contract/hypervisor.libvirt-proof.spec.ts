@@ -168,8 +168,9 @@ describe('boot proofs of the libvirt adapter', () => {
     });
 
     it('ids that are none', async () => {
-      for (const proofId of ['', '../x', newId('run')])
-        {await expect(hypervisor.startProof({ ...request, proofId }, { signal: never })).rejects.toEqual(refusedWith('REQUEST_INVALID'));}
+      for (const proofId of ['', '../x', newId('run')]) {
+        await expect(hypervisor.startProof({ ...request, proofId }, { signal: never })).rejects.toEqual(refusedWith('REQUEST_INVALID'));
+      }
       expect(() => proofServer('x')).toThrow();
     });
   });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AlertView } from '../../src/contracts/alert';
 import type { EstateStatus } from '../../src/contracts/protection-status';
-import type { ImageRecoveryPointView, RecoveryPointView } from '../../src/contracts/recovery-point';
+import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { VerificationView } from '../../src/contracts/verification';
 import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { flipByte } from '../support/data-lab';
@@ -75,6 +75,12 @@ it('a byte that has changed is found, with its file and segment; nobody restores
   );
   flipByte(diskOf(image), 0.5);
   expect((await verify(image.id)).state).toBe('passed');
+  // The first byte of the header keeps the image from being looked at as one: that is damage, too.
+  flipByte(diskOf(image), 0);
+  expect(await verify(image.id)).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_CORRUPT' } });
+  expect((await point(image.id)).state).toBe('damaged');
+  flipByte(diskOf(image), 0);
+  expect((await verify(image.id)).state).toBe('passed');
   expect(await point(image.id)).toMatchObject({ state: 'usable', verification: { state: 'verified' } });
   const ready = await stack.plan(NAME, image.id);
   expect(ready.state).toBe('ready');
@@ -136,11 +142,26 @@ it('of data, the recovery points that need what is damaged are found by reading 
     .filter((path) => !before.has(path))
     .toSorted((a, b) => statSync(b).size - statSync(a).size);
   flipByte(pack ?? '', 0.3);
-  const failed = await verify(later);
-  expect(failed).toMatchObject({ state: 'failed', kind: 'data', error: { code: 'RECOVERY_POINT_CORRUPT' } });
+  const all = async (): Promise<VerificationView> =>
+    ended((await stack.post<VerificationView>(`/v1/servers/${NAME}/verifications`, { reason: 'the storage made a noise' })).body.id);
+  const failed = await all();
+  expect(failed).toMatchObject({ state: 'failed', kind: 'data', recoveryPointId: null, error: { code: 'RECOVERY_POINT_CORRUPT' } });
+  expect(failed.error?.message).toContain(`Damaged: ${later}.`);
   expect(await point(later)).toMatchObject({ state: 'damaged', verification: { state: 'corrupt' } });
-  expect((await verify(whole?.id ?? '')).state).toBe('passed');
   expect(await point(whole?.id ?? '')).toMatchObject({ state: 'usable', verification: { state: 'verified', method: 'checksums' } });
   flipByte(pack ?? '', 0.3);
   expect((await verify(later)).state).toBe('passed');
+  expect((await all()).state).toBe('passed');
+
+  // A snapshot that is gone: what is left is well, and it is missed all the same.
+  const { snapshotId } = (await point(later)) as DataRecoveryPointView;
+  const snapshot = join(stack.stateDirectory, 'data-repository', image.serverId, 'snapshots', snapshotId);
+  renameSync(snapshot, `${stack.repository}.snapshot`);
+  const missed = await all();
+  expect(missed).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_INCOMPLETE', message: `1 recovery point(s) are missing: ${later}.` } });
+  expect((await point(later)).state).toBe('damaged');
+  expect((await point(whole?.id ?? '')).state).toBe('usable');
+  renameSync(`${stack.repository}.snapshot`, snapshot);
+  expect((await all()).state).toBe('passed');
+  expect((await point(later)).state).toBe('usable');
 });

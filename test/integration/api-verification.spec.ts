@@ -29,6 +29,15 @@ describe('verifications over the API', () => {
     expect((await api.call('GET', '/v1/verifications?state=passed')).body).toEqual({ items: [], nextCursor: null });
   });
 
+  it('of all data of a server are asked for by its name', async () => {
+    const all = (server: string) => api.call('POST', `/v1/servers/${server}/verifications`, { body: { reason: 'the storage was mended' } });
+    const asked = await all('db01');
+    expect(asked).toMatchObject({ status: 202, body: { kind: 'data', recoveryPointId: null, method: 'structure', state: 'waiting' } });
+    expect(asked.headers.get('location')).toBe(`/v1/verifications/${idOf(asked)}`);
+    expect(idOf(await all('db01'))).toBe(idOf(asked));
+    expect(await all('web99')).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
+  });
+
   it.each([
     ['no reason', {}],
     ['a field nobody knows', { reason: 'x', deep: true }],
@@ -62,14 +71,17 @@ describe('verifications over the API', () => {
     expect(await cancel(waiting)).toMatchObject({ status: 202, body: { state: 'not-run', error: { code: 'RUN_CANCELLED' } } });
     expect(await cancel(waiting)).toMatchObject({ status: 409, body: { code: 'VERIFICATION_FINISHED' } });
     const running = idOf(await ask());
-    await api.catalog.startNextVerification();
+    await api.catalog.startNextVerification('any');
     expect(await cancel(running)).toMatchObject({ status: 202, body: { state: 'running' } });
     expect(api.runStarter.cancelled).toEqual([running]);
     api.runStarter.down = true;
-    expect(await cancel(running)).toMatchObject({ status: 503, body: { code: 'TEMPORAL_UNAVAILABLE' } });
+    // It is written down: a worker delivers it.
+    expect(await cancel(running)).toMatchObject({ status: 202, body: { state: 'running' } });
+    expect((await api.catalog.listRunningVerifications(new Date(Date.now() + 1000))).map(({ cancelRequested }) => cancelRequested)).toEqual([true]);
     const { items } = await api.catalog.listAudit({}, { limit: 100, cursor: null });
     expect(items.filter(({ action }) => action === 'verification.cancel-requested').map(({ details }) => details)).toMatchObject([
       { verificationId: waiting, reason: 'the storage is needed' },
+      { verificationId: running, reason: 'the storage is needed' },
       { verificationId: running, reason: 'the storage is needed' },
     ]);
   });

@@ -158,10 +158,10 @@ describe('modosu, protection', () => {
       expect(asked.stdout).toMatch(
         new RegExp(`\n {2}what +image ${id}\n {2}how +checksums\n {2}state +waiting\n {2}requested +\\S+ \\S+ by \\S+\n {2}reason +before the migration\n`),
       );
-      await api.catalog.startNextVerification();
+      await api.catalog.startNextVerification('any');
       await api.catalog.recordVerificationProgress(verificationId, 1024 ** 3, 4 * 1024 ** 3);
       expect((await cli(api, ['verification', 'list', '--state', 'running'])).stdout).toMatch(/ checksums +running .* 1 GiB of 4 GiB\n$/);
-      await api.catalog.recordVerdict(verificationId, id, 'segment 3 of vda differs');
+      await api.catalog.recordVerdict(verificationId, id, { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 of vda differs' });
       await api.catalog.finishVerification(verificationId, {
         state: 'failed',
         error: new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 of vda differs').summary(),
@@ -174,13 +174,13 @@ describe('modosu, protection', () => {
       expect((await cli(api, ['recovery-point', 'list'])).stdout).toMatch(/ damaged +corrupt /);
     });
 
-    it('verify --wait follows it to its end; damage is an exit code of its own', async () => {
+    it('verify --wait follows it to its end; damage and what could not be carried out are failures', async () => {
       const id = await given();
       const ending = async (outcome: VerificationOutcome): Promise<void> => {
         for (;;) {
           // Not before it is asked for: the policy wants one as well.
           const { items } = await api.catalog.listVerifications({ state: 'waiting' }, { limit: 1, cursor: null });
-          const input = items.length === 0 ? null : await api.catalog.startNextVerification();
+          const input = items.length === 0 ? null : await api.catalog.startNextVerification('any');
           if (input !== null) return api.catalog.finishVerification(input.verificationId, outcome);
           await new Promise((resolve) => setImmediate(resolve));
         }
@@ -188,6 +188,9 @@ describe('modosu, protection', () => {
       const verify = () => cli(api, ['verify', id, '--reason', 'monthly', '--wait']);
       const [good] = await Promise.all([verify(), ending({ state: 'passed', error: null })]);
       expect(good).toMatchObject({ code: 0, stdout: expect.stringMatching(/\n {2}state +passed\n/), stderr: expect.stringContaining('Safe to close') });
+      const corrupt = new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 of vda differs').summary();
+      const [damaged] = await Promise.all([verify(), ending({ state: 'failed', error: corrupt })]);
+      expect(damaged).toMatchObject({ code: 1, stderr: expect.stringContaining('RECOVERY_POINT_CORRUPT: segment 3 of vda differs') });
       const [bad] = await Promise.all([
         verify(),
         ending({ state: 'not-run', error: new ModosuError('REPOSITORY_UNREACHABLE', 'main is not mounted').summary() }),
@@ -205,6 +208,9 @@ describe('modosu, protection', () => {
         code: 5,
         stderr: expect.stringContaining('VERIFICATION_FINISHED'),
       });
+      expect((await cli(api, ['verify', '--data-of', 'db01', '--reason', 'mended'])).stdout).toMatch(/\n {2}what +all data\n/);
+      expect(await cli(api, ['verify', '--reason', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--data-of') });
+      expect(await cli(api, ['verify', id, '--data-of', 'db01', '--reason', 'x'])).toMatchObject({ code: 2 });
       expect(await cli(api, ['verification', 'show', 'vrf_nothing'])).toMatchObject({ code: 3, stderr: expect.stringContaining('VERIFICATION_NOT_FOUND') });
     });
   });

@@ -11,6 +11,7 @@ export function protectionFacts(
   points: readonly RecoveryPointRow[],
   runs: readonly RunRow[],
   waiting: readonly DueBackupView[],
+  promisedSince: (server: ServerRecord) => Date | null,
   now: Date,
 ): ProtectionFacts {
   const newestFirst = [...runs].sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime() || (a.id < b.id ? 1 : -1));
@@ -19,6 +20,7 @@ export function protectionFacts(
       newestOf(
         server,
         points.filter(({ serverId, purpose, pointInTime }) => serverId === server.id && purpose !== 'safety' && !isAhead(pointInTime, now)),
+        promisedSince,
       ),
     ),
     lastRuns: servers.flatMap(({ id }) => (['image', 'data'] as const).flatMap((kind) => lastRun(id, kind, newestFirst) ?? [])),
@@ -32,7 +34,11 @@ export function protectionFacts(
   };
 }
 
-function newestOf(server: ServerRecord, points: readonly RecoveryPointRow[]): readonly NewestRecoveryPoint[] {
+function newestOf(
+  server: ServerRecord,
+  points: readonly RecoveryPointRow[],
+  promisedSince: (server: ServerRecord) => Date | null,
+): readonly NewestRecoveryPoint[] {
   const subjects = [...new Set(points.map(({ kind, dataSet }) => JSON.stringify([kind, dataSet])))].sort();
   return subjects.map((subject) => {
     const own = points.filter(({ kind, dataSet }) => JSON.stringify([kind, dataSet]) === subject);
@@ -43,15 +49,15 @@ function newestOf(server: ServerRecord, points: readonly RecoveryPointRow[]): re
       dataSet: own[0]?.dataSet ?? null,
       newestAt: newest(usable),
       newestOnLineAt: newest(usable.filter(({ kind, lineageId }) => kind === 'data' || lineageId === server.lineageId)),
-      unverifiedSince: unverifiedSince(usable),
+      unverifiedSince: unverifiedSince(usable, promisedSince(server)),
     };
   });
 }
 
-function unverifiedSince(usable: readonly RecoveryPointRow[]): string | null {
+function unverifiedSince(usable: readonly RecoveryPointRow[], promisedSince: Date | null): string | null {
   const verified = Math.max(...usable.flatMap(({ verifiedAt, pointInTime }) => (verifiedAt === null ? [] : [pointInTime.getTime()])), -Infinity);
   const later = usable.filter(({ pointInTime }) => pointInTime.getTime() > verified).map(({ publishedAt }) => publishedAt.getTime());
-  return later.length === 0 ? null : new Date(Math.min(...later)).toISOString();
+  return later.length === 0 ? null : new Date(Math.max(Math.min(...later), promisedSince?.getTime() ?? 0)).toISOString();
 }
 
 const newest = (points: readonly RecoveryPointRow[]): string | null =>

@@ -276,10 +276,19 @@ export class FakeCatalog implements Catalog {
   protectionFacts: Catalog['protectionFacts'] = async () => this.facts();
 
   private readonly facts = (): ReturnType<typeof protectionFacts> =>
-    protectionFacts(this.inventory().servers, [...this.points.values()], this.runList(), this.due.waiting(), this.now());
+    protectionFacts(
+      this.inventory().servers,
+      [...this.points.values()],
+      this.runList(),
+      this.due.waiting(),
+      ({ policy }) => this.policies.get(policy ?? '')?.verificationSince ?? null,
+      this.now(),
+    );
 
   requestVerification: Catalog['requestVerification'] = (request) => this.verifications.request(request);
-  startNextVerification: Catalog['startNextVerification'] = () => this.verifications.startNext();
+  cancelVerification: Catalog['cancelVerification'] = (request) => this.verifications.cancel(request);
+  dataToVerify: Catalog['dataToVerify'] = (serverId) => this.verifications.dataToVerify(serverId);
+  startNextVerification: Catalog['startNextVerification'] = (which) => this.verifications.startNext(which);
   listRunningVerifications: Catalog['listRunningVerifications'] = (olderThan) => this.verifications.listRunning(olderThan);
   recordVerificationProgress: Catalog['recordVerificationProgress'] = (...given) => this.verifications.recordProgress(...given);
   recordVerdict: Catalog['recordVerdict'] = (...given) => this.verifications.recordVerdict(...given);
@@ -309,7 +318,7 @@ export class FakeCatalog implements Catalog {
   markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
     const row = this.point(id);
     if (row.state === state) return;
-    this.points.set(id, { ...row, ...stateFound(state, why, this.now()) });
+    this.points.set(id, { ...row, ...stateFound(state, { code: 'RECOVERY_POINT_CORRUPT', message: why }, this.now()) });
     this.append({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why) });
   };
 

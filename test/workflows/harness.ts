@@ -434,7 +434,7 @@ export class Rehearsal {
       readImage: async () => undefined,
       checkData: async () => undefined,
       readData: async () => undefined,
-      listUsableData: async () => [],
+      listData: async () => ({ found: ['rp_2', 'rp_1'], readBefore: [], missing: [], returned: [] }),
       choosePlanSource: async ({ planId }) => ({
         planId,
         runId: RUN.runId,

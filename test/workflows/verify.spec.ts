@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { DataInRepository } from '../../src/contracts/activities';
 import type { VerificationInput, VerificationOutcome } from '../../src/contracts/verification';
 import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
 
@@ -16,6 +17,7 @@ const IMAGE: VerificationInput = {
   recoveryPointId: BACKUP.recoveryPointId,
   repository: 'main',
   part: null,
+  knownDamage: null,
 };
 const DATA_POINT: VerificationInput = { ...IMAGE, kind: 'data', repository: null };
 const DATA: VerificationInput = { ...DATA_POINT, recoveryPointId: null, part: { number: 3, of: 30 } };
@@ -25,7 +27,7 @@ async function play(input: VerificationInput, scripted: Scripted = {}, meanwhile
   const verdicts: string[] = [];
   let outcome: VerificationOutcome | null = null;
   const rehearsal = new Rehearsal(stage, {
-    recordVerdict: async (_id, recoveryPointId, damage) => void verdicts.push(`${recoveryPointId}: ${damage ?? 'whole'}`),
+    recordVerdict: async (_id, recoveryPointId, damage) => void verdicts.push(`${recoveryPointId}: ${damage?.message ?? 'whole'}`),
     finishVerification: async (_id, ended) => void (outcome = ended),
     ...scripted,
   });
@@ -98,29 +100,68 @@ describe('verify, data', () => {
     expect([verdicts, outcome?.state]).toEqual([[`${BACKUP.recoveryPointId}: whole`], 'passed']);
   });
 
-  it('checks all of a server, without a word on single ones where all is well', async () => {
-    const { calls, outcome } = await play(DATA);
-    expect([calls, outcome?.state]).toEqual([['checkData', 'finishVerification'], 'passed']);
+  it('checks all of a server, and says what it has found', async () => {
+    const { calls, verdicts, outcome } = await play(DATA);
+    expect(calls).toEqual(['listData', 'checkData', 'finishVerification']);
+    expect([verdicts, outcome]).toEqual([[], { state: 'passed', error: null, found: ['rp_2', 'rp_1'] }]);
+  });
+
+  const pack = failing('RECOVERY_POINT_CORRUPT', 'pack 1 is damaged.');
+  const listed = (changes: Partial<DataInRepository> = {}) => ({
+    listData: async () => ({ found: ['rp_2', 'rp_1'], readBefore: [], missing: [], returned: [], ...changes }),
+  });
+
+  it('says what is missing, and verifies the others', async () => {
+    const { verdicts, outcome } = await play(DATA, listed({ found: ['rp_2'], missing: [{ recoveryPointId: 'rp_1', why: 'its snapshot is gone' }] }));
+    expect(verdicts).toEqual(['rp_1: its snapshot is gone']);
+    expect(outcome).toMatchObject({
+      state: 'failed',
+      error: { code: 'RECOVERY_POINT_INCOMPLETE', message: '1 recovery point(s) are missing: rp_1.' },
+      found: ['rp_2'],
+    });
+  });
+
+  it('reads what was missing and is back', async () => {
+    const { verdicts, outcome } = await play(DATA, listed({ returned: ['rp_0'] }));
+    expect([verdicts, outcome?.state]).toEqual([['rp_0: whole'], 'passed']);
   });
 
   it('reads each one by itself where something is damaged: those that do not need it stay usable', async () => {
     const { verdicts, outcome } = await play(DATA, {
-      checkData: failing('RECOVERY_POINT_CORRUPT', 'pack 1 is damaged.'),
-      listUsableData: async () => ['rp_2', 'rp_1'],
+      checkData: pack,
       readData: async (_input, id) => (id === 'rp_1' ? failing('RECOVERY_POINT_CORRUPT', 'it needs pack 1')() : undefined),
     });
     expect(verdicts).toEqual(['rp_2: whole', 'rp_1: it needs pack 1']);
-    expect(outcome).toMatchObject({ state: 'failed', error: { message: 'pack 1 is damaged. Damaged: rp_1.' } });
-    const harmless = await play(DATA, { checkData: failing('RECOVERY_POINT_CORRUPT', 'pack 1 is damaged.'), listUsableData: async () => ['rp_2'] });
-    expect(harmless.outcome?.error?.message).toBe('pack 1 is damaged. No recovery point in the catalogue needs what is damaged.');
+    expect(outcome).toEqual({
+      state: 'failed',
+      error: expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT', message: 'pack 1 is damaged. Damaged: rp_1.' }),
+    });
+    const harmless = await play(DATA, { checkData: pack });
+    expect(harmless.outcome?.error?.message).toBe('pack 1 is damaged. No usable recovery point that was read needs it.');
   });
 
-  it('was not carried out when one of them could not be read', async () => {
-    const { verdicts, outcome } = await play(DATA, {
-      checkData: failing('RECOVERY_POINT_CORRUPT', 'pack 1 is damaged.'),
-      listUsableData: async () => ['rp_1'],
-      readData: failing('DATA_REPOSITORY_KEY_WRONG'),
-    });
+  it('reads only what is new where the damage was known before, and all again where there is more of it', async () => {
+    const known = { ...DATA, knownDamage: 'pack 1 is damaged. Damaged: rp_1.' };
+    expect((await play(known, { checkData: pack, ...listed({ readBefore: ['rp_1'] }) })).verdicts).toEqual(['rp_2: whole']);
+    const more = failing('RECOVERY_POINT_CORRUPT', 'pack 1 and pack 2 are damaged.');
+    expect((await play(known, { checkData: more, ...listed({ readBefore: ['rp_1'] }) })).verdicts).toEqual(['rp_2: whole', 'rp_1: whole']);
+  });
+
+  it('reads so many at a time, and leaves the rest to the next time', async () => {
+    const found = Array.from({ length: 103 }, (_, at) => `rp_${at}`);
+    const { verdicts, outcome } = await play(DATA, { checkData: pack, ...listed({ found }) });
+    expect(verdicts).toHaveLength(100);
+    expect(outcome?.error?.message).toBe('pack 1 is damaged. No usable recovery point that was read needs it. 3 are still to be read.');
+  });
+
+  it('has found damage, although not all could be read to know who needs it', async () => {
+    const { verdicts, outcome } = await play(DATA, { checkData: pack, readData: failing('DATA_REPOSITORY_KEY_WRONG') });
+    expect([verdicts, outcome?.state]).toEqual([[], 'failed']);
+    expect(outcome?.error?.message).toBe('pack 1 is damaged. Not all recovery points could be read to know which of them need it (DATA_REPOSITORY_KEY_WRONG).');
+  });
+
+  it('was not carried out where another repository was put in its place', async () => {
+    const { verdicts, outcome } = await play(DATA, { listData: failing('DATA_REPOSITORY_KEY_WRONG') });
     expect([verdicts, outcome?.state, outcome?.error?.code]).toEqual([[], 'not-run', 'DATA_REPOSITORY_KEY_WRONG']);
   });
 });

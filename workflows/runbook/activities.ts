@@ -94,6 +94,8 @@ const transfers = (hypervisor: string): TransferActivities =>
 export const verifications = (hypervisor: string): VerificationActivities =>
   proxyActivities<VerificationActivities>({
     taskQueue: verificationTaskQueue(hypervisor),
+    // A queue that nobody serves keeps its place for nothing.
+    scheduleToStartTimeout: '12 h',
     startToCloseTimeout: '48 h',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },

@@ -4,11 +4,11 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { verificationQuerySchema, verificationSchema, verifyRequestSchema, type VerificationQuery, type VerifyRequest } from '../../contracts/api/verification';
-import { ModosuError } from '../../contracts/errors';
+import { toModosuError } from '../../contracts/errors';
 import { serverSelector } from '../../contracts/selectors';
 import type { VerificationView } from '../../contracts/verification';
 import { Dependencies, type ApiDependencies } from '../dependencies';
-import { IdPipe } from '../http/selectors';
+import { IdPipe, ServerSelectorPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
 
 /** Reading stored recovery points again. */
@@ -24,7 +24,7 @@ export class VerificationsController {
   @ApiOperation({
     operationId: 'verifyRecoveryPoint',
     summary: 'Has all bytes of a recovery point read again. While one of it waits or runs, that one is given back.',
-    description: 'It begins when no other one reads the same repository and no restore runs. One that is damaged is usable again when it passes.',
+    description: 'It begins when no other one reads the same repository and no restore does. One that is damaged is usable again when it passes.',
   })
   @ApiResponse({ status: 202, description: 'Written down; Location names it.', standardSchema: verificationSchema })
   async verify(
@@ -34,6 +34,27 @@ export class VerificationsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<VerificationView> {
     const verification = await this.dependencies.catalog.requestVerification({ actor: caller.name, recoveryPointId: id, reason });
+    response.setHeader('Location', `/v1/verifications/${verification.id}`);
+    return verification;
+  }
+
+  @Post('servers/:server/verifications')
+  @HttpCode(202)
+  @NeedsScope('operate')
+  @ApiOperation({
+    operationId: 'verifyData',
+    summary: 'Has all data of a server read again: all that its recovery points need is there, and is what was written. While one waits or runs, that one.',
+  })
+  @ApiResponse({ status: 202, description: 'Written down; Location names it.', standardSchema: verificationSchema })
+  async verifyData(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Caller() caller: TokenRecord,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<VerificationView> {
+    const { catalog } = this.dependencies;
+    const { id: serverId } = await catalog.getServer(selector);
+    const verification = await catalog.requestVerification({ actor: caller.name, serverId, reason });
     response.setHeader('Location', `/v1/verifications/${verification.id}`);
     return verification;
   }
@@ -64,23 +85,19 @@ export class VerificationsController {
   @ApiResponse({ status: 202, description: 'The verification; it may still run for a moment.', standardSchema: verificationSchema })
   async cancel(
     @Param('id', new IdPipe('vrf')) id: string,
-    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Body({ schema: verifyRequestSchema }) body: VerifyRequest,
     @Caller() caller: TokenRecord,
   ): Promise<VerificationView> {
-    const { catalog, runStarter } = this.dependencies;
-    const { state, serverId } = await catalog.getVerification(id);
-    if (state !== 'waiting' && state !== 'running') {
-      throw new ModosuError('VERIFICATION_FINISHED', `Verification ${id} has ended (${state}). Nothing was changed.`, { context: { verificationId: id } });
-    }
-    await runStarter.check();
-    await catalog.audit({ actor: caller.name, action: 'verification.cancel-requested', serverId, details: { verificationId: id, reason } });
-    if (state === 'waiting') {
-      await catalog.finishVerification(id, {
-        state: 'not-run',
-        error: new ModosuError('RUN_CANCELLED', `Cancelled by ${caller.name} before it began: ${reason}`).summary(),
-      });
-    } else {
+    const { catalog, runStarter, log } = this.dependencies;
+    const verification = await catalog.cancelVerification({ actor: caller.name, id, reason: body.reason });
+    if (verification.state !== 'running') return verification;
+    try {
       await runStarter.cancelVerification(id);
+    } catch (error) {
+      log.warn(
+        { verificationId: id, code: toModosuError(error).code, error: String(error) },
+        'cancelling is written down but not delivered yet; a worker will deliver it',
+      );
     }
     return catalog.getVerification(id);
   }

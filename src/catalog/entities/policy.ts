@@ -8,6 +8,8 @@ export interface PolicyRow extends Policy {
   /** Since when the schedule of images is what it is; what it was before is not caught up. */
   readonly imageSince: Date;
   readonly dataSince: Date;
+  /** Since when verification is promised as it is. */
+  readonly verificationSince: Date;
 }
 
 export const PolicyEntity = new EntitySchema<PolicyRow>({
@@ -21,6 +23,7 @@ export const PolicyEntity = new EntitySchema<PolicyRow>({
     rtoMinutes: integer({ name: 'rto_minutes', nullable: true }),
     imageSince: instant({ name: 'image_since' }),
     dataSince: instant({ name: 'data_since' }),
+    verificationSince: instant({ name: 'verification_since' }),
   },
 });
 

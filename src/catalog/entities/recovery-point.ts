@@ -80,6 +80,8 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
   indices: [
     { name: 'recovery_point_newest_idx', columns: ['pointInTime', 'id'] },
     { name: 'recovery_point_server_idx', columns: ['serverId', 'pointInTime'] },
+    { name: 'recovery_point_unread_idx', columns: ['pointInTime'], where: `kind = 'image' AND state = 'usable' AND verified_at IS NULL` },
+    { name: 'recovery_point_read_idx', columns: ['verifiedAt'], where: `kind = 'image' AND state = 'usable'` },
     { name: 'recovery_point_data_set_idx', columns: ['serverId', 'dataSet', 'pointInTime'], where: `kind = 'data'` },
   ],
   checks: [

@@ -11,12 +11,15 @@ export interface VerificationRow {
   readonly recoveryPointId: string | null;
   /** What is read: one at a time is waited for or read. */
   readonly subject: string;
+  /** Where it lies: so many of a place are read at a time. */
+  readonly place: string;
   readonly method: VerificationMethod;
   /** Both or none: which part of the bytes is read, from 1. */
   readonly part: number | null;
   readonly parts: number | null;
   readonly state: VerificationState;
   readonly waitsFor: string | null;
+  readonly cancelRequested: boolean;
   readonly requestedBy: string;
   readonly reason: string;
   readonly requestedAt: Date;
@@ -35,11 +38,13 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     kind: text(),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     subject: text(),
+    place: text(),
     method: text(),
     part: integer(nullable),
     parts: integer(nullable),
     state: text(),
     waitsFor: text({ name: 'waits_for', nullable: true }),
+    cancelRequested: { type: 'boolean', name: 'cancel_requested' },
     requestedBy: text({ name: 'requested_by' }),
     reason: text(),
     requestedAt: instant({ name: 'requested_at' }),
@@ -54,6 +59,7 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     { name: 'verification_newest_idx', columns: ['requestedAt', 'id'] },
     { name: 'verification_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'verification_subject_idx', columns: ['subject', 'finishedAt'] },
+    { name: 'verification_away_idx', columns: ['finishedAt'], where: `state = 'not-run'` },
   ],
   checks: [
     { name: 'verification_kind_check', expression: `kind IN ('image', 'data')` },

@@ -1,10 +1,16 @@
 import { Option, type Command } from 'commander';
 import { ModosuError } from '../../contracts/errors';
 import type { VerificationView } from '../../contracts/verification';
-import { idSegment, limitOption, type CliContext } from '../context';
+import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { verificationTable, verificationText } from '../output/verifications';
 import { waitForVerification } from '../watch/waiting';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
+
+function subjectOf(id: string | undefined, dataOf: string | undefined): string {
+  if (id !== undefined && dataOf === undefined) return `/v1/recovery-points/${idSegment('rp', id)}`;
+  if (id === undefined && dataOf !== undefined) return `/v1/servers/${serverSegment(dataOf)}`;
+  throw new ModosuError('REQUEST_INVALID', 'Name a recovery point, or a server with --data-of: one of the two.', { hint: 'See `modosu verify --help`.' });
+}
 
 /** Whether stored recovery points are what was written. */
 export function addVerificationCommands(program: Command, context: CliContext): void {
@@ -12,15 +18,16 @@ export function addVerificationCommands(program: Command, context: CliContext): 
     withWait(
       program
         .command('verify')
-        .description('have all bytes of a recovery point read again')
-        .argument('<recovery-point>', 'id of the recovery point')
+        .description('have all bytes of a recovery point, or all data of a server, read again')
+        .argument('[recovery-point]', 'id of the recovery point')
+        .option('--data-of <server>', 'instead: all data of this server')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
-    ['modosu verify rp_01j8… --reason "before the migration" --wait'],
-  ).action(async (id: string, options: WaitFlags & { readonly reason: string }, command: Command) => {
+    ['modosu verify rp_01j8… --reason "before the migration" --wait', 'modosu verify --data-of db01 --reason "the storage was mended" --wait'],
+  ).action(async (id: string | undefined, options: WaitFlags & { readonly reason: string; readonly dataOf?: string }, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
-    const { value } = await client.post<VerificationView>(`/v1/recovery-points/${idSegment('rp', id)}/verifications`, { reason: options.reason });
+    const { value } = await client.post<VerificationView>(`${subjectOf(id, options.dataOf)}/verifications`, { reason: options.reason });
     if (options.wait !== true) {
       printer.data(value, () => verificationText(value));
       return;

@@ -1,5 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
-import { isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
+import { isDataDue, isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
 
 const NOW = new Date('2026-03-31T00:00:00Z');
 const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 86_400_000);
@@ -70,7 +70,29 @@ describe('when it is read again', () => {
   });
 });
 
-it('data is read part by part, in turn, all of it in so many days', () => {
-  expect([0, 1, 28, 29, 30].map((passed) => partToRead(passed, 30).number)).toEqual([1, 2, 29, 30, 1]);
+it('data is read part by part, in turn, all of it in so many days; restic knows 256 parts at most', () => {
+  expect([0, 1, 28, 29, 30].map((read) => partToRead(read, 30).number)).toEqual([1, 2, 29, 30, 1]);
   expect(partToRead(5, 1)).toEqual({ number: 1, of: 1 });
+  expect(partToRead(256, 366)).toEqual({ number: 1, of: 256 });
+});
+
+describe('when data of a server is looked at again', () => {
+  const hoursAgo = (hours: number): Date => daysAgo(hours / 24);
+  it.each<[string, number, number, boolean, boolean, number, boolean]>([
+    ['begun 23 hours ago', 23, 20, true, false, 24, true],
+    ['begun 22.9 hours ago', 22.9, 20, true, false, 24, false],
+    ['something new since, begun 12 hours ago', 12, 11, true, true, 24, true],
+    ['something new since, begun 11.9 hours ago', 11.9, 11, true, true, 24, false],
+    ['one hour promised, something new since, begun half an hour ago', 0.5, 0.4, true, true, 1, true],
+    ['not carried out, ended 6 hours ago', 7, 6, false, true, 24, true],
+    ['not carried out, ended 5.9 hours ago', 7, 5.9, false, true, 24, false],
+    ['not carried out, one hour promised, ended a quarter of an hour ago', 1, 0.25, false, true, 1, true],
+    ['by a clock that was a day ahead', -24, -23, true, false, 24, true],
+  ])('%s', (_what, started, finished, wasCarriedOut, hasNew, withinHours, isDue) => {
+    const last = { startedAt: hoursAgo(started), finishedAt: hoursAgo(finished), wasCarriedOut };
+    expect(isDataDue(last, { withinHours, hasNew }, NOW)).toBe(isDue);
+  });
+  it('was never looked at', () => {
+    expect(isDataDue(null, { withinHours: 24, hasNew: false }, NOW)).toBe(true);
+  });
 });

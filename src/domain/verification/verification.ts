@@ -1,6 +1,6 @@
 import type { ErrorSummary } from '../../contracts/errors';
 import type { RecoveryPointState } from '../../contracts/recovery-point';
-import type { RecoveryPointVerification, VerificationMethod, VerificationOutcome } from '../../contracts/verification';
+import type { Damage, RecoveryPointVerification, VerificationMethod, VerificationOutcome } from '../../contracts/verification';
 import { SKEW_MS } from '../clock-skew';
 
 /** When stored recovery points are read again, and what that says about them. Pure. */
@@ -11,6 +11,12 @@ const DAMAGE: ReadonlySet<string> = new Set(['RECOVERY_POINT_CORRUPT', 'RECOVERY
 const AWAY: ReadonlySet<string> = new Set(['REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_UNREACHABLE']);
 
 export const isDamage = ({ code }: Pick<ErrorSummary, 'code'>): boolean => DAMAGE.has(code);
+
+/** What is written down of an error that is damage; null: it is none. */
+export const damageOf = ({ code, message }: ErrorSummary): Damage | null => (DAMAGE.has(code) ? { code: code as Damage['code'], message } : null);
+
+/** Whether a verification was stopped by this because the place of what it reads is away. */
+export const isAway = ({ code }: Pick<ErrorSummary, 'code'>): boolean => AWAY.has(code);
 
 /** How a verification ends that was stopped by this error. */
 export const outcomeOf = (error: ErrorSummary): VerificationOutcome => ({ state: isDamage(error) ? 'failed' : 'not-run', error });
@@ -40,7 +46,10 @@ export function verificationOf({ state, stateReason, verifiedAt, verifiedBy, che
 
 /** What could not be carried out is tried again after this. */
 export const AGAIN_AFTER_MS = 6 * 3_600_000;
-const DAY_MS = 86_400_000;
+/** A repository that was away is left alone for so long, unless somebody asks. */
+export const AWAY_FOR_MS = 15 * 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Whether it is time to read it (again): never read, read too long ago, or by a clock that was wrong. */
 export function isDueForVerification({ verifiedAt, checkedAt }: Pick<VerificationFacts, 'verifiedAt' | 'checkedAt'>, everyDays: number, now: Date): boolean {
@@ -52,8 +61,31 @@ export function isDueForVerification({ verifiedAt, checkedAt }: Pick<Verificatio
   return ageMs(verifiedAt) >= everyDays * DAY_MS && ageMs(checkedAt) >= AGAIN_AFTER_MS;
 }
 
-/** Data is read part by part, a part each day, so that all of it is read every so many days. One that failed or could not be carried out is read again. */
-export const partToRead = (passedBefore: number, everyDays: number): { readonly number: number; readonly of: number } => ({
-  number: (passedBefore % everyDays) + 1,
-  of: everyDays,
-});
+/** restic divides what it reads into so many parts at most. */
+const MOST_PARTS = 256;
+
+/** Data is read part by part, so that all of it is read every so many days. One that could not be carried out is read again. */
+export function partToRead(readBefore: number, everyDays: number): { readonly number: number; readonly of: number } {
+  const of = Math.min(everyDays, MOST_PARTS);
+  return { number: (readBefore % of) + 1, of };
+}
+
+/**
+ * Whether all data of a server is looked at (again): once a day, sooner where something new waits for it, so that it is verified in the time that is promised;
+ * later where that could not be carried out.
+ *
+ * @param last the last one that has ended; null: there was none
+ */
+export function isDataDue(
+  last: { readonly startedAt: Date | null; readonly finishedAt: Date; readonly wasCarriedOut: boolean } | null,
+  { withinHours, hasNew }: { readonly withinHours: number; readonly hasNew: boolean },
+  now: Date,
+): boolean {
+  if (last === null) return true;
+  const since = (last.wasCarriedOut ? last.startedAt : null) ?? last.finishedAt;
+  const ageMs = now.getTime() - since.getTime();
+  if (ageMs < -SKEW_MS) return true;
+  if (!last.wasCarriedOut) return ageMs >= Math.min(AGAIN_AFTER_MS, (withinHours * HOUR_MS) / 4);
+  // A little less than a day: it must not come later each day.
+  return ageMs >= Math.min(23 * HOUR_MS, hasNew ? (withinHours * HOUR_MS) / 2 : Infinity);
+}

@@ -7,7 +7,16 @@ import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contr
 import type { GuestAgent } from '../../guests/guest-agent';
 import { runCommand } from '../../system/child-process';
 import { errorCode, fileExists, freeBytes, fsyncDirectory } from '../../system/files';
-import type { BootProof, BootProofRequest, Hypervisor, HypervisorInfo, OnlineBackupRequest, ServerOnHypervisor, SwapRequest, TransferContext } from '../hypervisor';
+import type {
+  BootProof,
+  BootProofRequest,
+  Hypervisor,
+  HypervisorInfo,
+  OnlineBackupRequest,
+  ServerOnHypervisor,
+  SwapRequest,
+  TransferContext,
+} from '../hypervisor';
 import { LibvirtGuestAgent } from './agent';
 import { Copier, ownershipOf, type Ownership } from './volumes/copies';
 import { KeptDiscard } from './swaps/discard-kept';

@@ -77,12 +77,12 @@ export interface DataRepository {
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }>;
   /**
    * All that the server's recovery points need is there; with `part`, the packs of this part (from 1) of `of` are read and are what was written. As long as it
-   * takes. Takes no lock: beside a backup it may find what is not written yet, and is then asked again. Read-only. Throws `RECOVERY_POINT_CORRUPT` for what is
+   * takes, while it goes on reading. Takes no lock: beside a backup it may find what is not written yet, and is then asked again. Read-only. Throws `RECOVERY_POINT_CORRUPT` for what is
    * missing or damaged, whoever needs it; the signal's reason.
    */
   check(serverId: string, options: { readonly part: { readonly number: number; readonly of: number } | null; readonly signal?: AbortSignal }): Promise<void>;
   /**
-   * Reads everything that a snapshot needs. As long as it takes; a server that has gone is given up after half a minute all the same. Read-only. Throws
+   * Reads everything that a snapshot needs. As long as it takes, while it goes on reading. Read-only. Throws
    * `RECOVERY_POINT_CORRUPT`, `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there, `REQUEST_INVALID` when it is not named by its full id; the
    * signal's reason.
    */

@@ -2,6 +2,7 @@ import { ModosuError } from '../../contracts/errors';
 import { quoted } from '../../contracts/text';
 import { isResticSupported, LEAST_RESTIC_VERSION, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { runCommand, type RunOptions } from '../../system/child-process';
+import { watchReading } from './reading-watch';
 
 /** What restic needs to reach one repository. */
 export interface ResticTarget {
@@ -21,6 +22,8 @@ export const reading = ({ canLock }: Pick<ResticTarget, 'canLock'>): readonly st
 export interface ResticOptions extends Pick<RunOptions, 'input' | 'onStdout' | 'signal' | 'maxOutputBytes' | 'timeoutMs' | 'discardStdout'> {
   /** What a failure is that means nothing more exact. Default `DATA_REPOSITORY_FAILED`. */
   readonly otherwise?: 'DATA_REPOSITORY_FAILED' | 'DATA_BACKUP_FAILED';
+  /** Reads for hours without a word: as long as it takes, while it goes on reading, and through restic's own attempts (a quarter of an hour). Told as text. */
+  readonly isLong?: boolean;
 }
 
 const TIMEOUT_MS = 10 * 60_000;
@@ -30,6 +33,9 @@ const RETRYING = /\breturned error, retrying after\b/;
 /** A missing file is tried again just as long, and stays missing. */
 const STORED_FILE_MISSING = /<(?:data|index|snapshot|key)\/[0-9a-f]+> does not exist/;
 const MOST_STDERR_BYTES = 256 * 1024;
+const LONGEST_READING_MS = 47 * 3_600_000;
+/** Longer than restic waits between its attempts. */
+const STALLED_MS = 10 * 60_000;
 const VERSION_TIMEOUT_MS = 20_000;
 
 /** restic of this host, run once for each question. */
@@ -73,10 +79,13 @@ export class ResticCommand {
     const givenUp = new AbortController();
     let stderr = '';
     let timer: NodeJS.Timeout | undefined;
-    const { signal, onStdout, otherwise, ...rest } = options;
+    const { signal, onStdout, otherwise, isLong = false, ...rest } = options;
     try {
-      const outcome = await runCommand([this.program, '--no-cache', '--json', ...certificate, ...args], {
-        timeoutMs: TIMEOUT_MS,
+      const outcome = await runCommand([this.program, '--no-cache', ...(isLong ? [] : ['--json']), ...certificate, ...args], {
+        timeoutMs: isLong ? LONGEST_READING_MS : TIMEOUT_MS,
+        onStarted: (pid) => {
+          if (isLong) watchReading(pid, STALLED_MS, givenUp.signal, () => givenUp.abort(new Error('stalled')));
+        },
         ...rest,
         env: target.env,
         signal: signal === undefined ? givenUp.signal : AbortSignal.any([signal, givenUp.signal]),
@@ -89,18 +98,24 @@ export class ResticCommand {
           if (stderr.length < MOST_STDERR_BYTES) stderr += piece.toString('utf8');
           if (!RETRYING.test(stderr)) return;
           if (STORED_FILE_MISSING.test(stderr)) givenUp.abort(new Error('missing'));
-          else timer ??= setTimeout(() => givenUp.abort(new Error('silent')), SILENCE_MS);
+          else if (!isLong) timer ??= setTimeout(() => givenUp.abort(new Error('silent')), SILENCE_MS);
         },
       });
       if (outcome.exitCode === 0) return { stdout: outcome.stdout, stderr };
       throw this.failure(target, args, resticOutcome({ version, exitCode: outcome.exitCode, stderr }), stderr, outcome.timedOut, otherwise);
     } catch (error) {
       if (givenUp.signal.aborted && error === givenUp.signal.reason) {
-        throw this.failure(target, args, resticOutcome({ version, exitCode: null, stderr }), stderr, false, otherwise);
+        const outcome =
+          givenUp.signal.reason instanceof Error && givenUp.signal.reason.message === 'stalled'
+            ? 'unreachable'
+            : resticOutcome({ version, exitCode: null, stderr });
+        throw this.failure(target, args, outcome, stderr, false, otherwise);
       }
       throw error;
     } finally {
       clearTimeout(timer);
+      // Ends the watch; the program has ended.
+      givenUp.abort(new Error('ended'));
     }
   }
 

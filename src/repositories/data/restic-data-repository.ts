@@ -18,7 +18,6 @@ export interface ResticDataRepositoryOptions extends RepositoryAccessOptions {
 
 /** Less is nearly full: packs, an index, and what restores read by. */
 const RESERVE_BYTES = 256 * 1024 * 1024;
-const LONGEST_READING_MS = 47 * 3_600_000;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
 
 /** One restic repository for each server, below a login of its own, behind a REST server (`rclone serve restic`, rest-server) that takes additions only. */
@@ -96,7 +95,7 @@ class ResticDataRepository implements DataRepository {
     const target = await this.repositories.target(serverId);
     // Its own lock would keep guests from saving for hours.
     const args = ['check', '--no-lock', ...(part === null ? [] : [`--read-data-subset=${part.number}/${part.of}`])];
-    await this.restic.run(target, args, { timeoutMs: LONGEST_READING_MS, ...(signal === undefined ? {} : { signal }) });
+    await this.restic.run(target, args, { isLong: true, ...(signal === undefined ? {} : { signal }) });
   }
 
   readAll(serverId: string, snapshotId: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -4,7 +4,6 @@ import { inPortions, requirePath, requireSnapshotId, requireTag } from './restic
 import { reading, type ResticCommand, type ResticTarget } from './restic-command';
 import { Lines, parseNode, parseRestoreSize, parseSnapshots } from './restic-output';
 
-const LONGEST_READING_MS = 47 * 3_600_000;
 const MOST_LIST_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -95,7 +94,7 @@ export class SnapshotContents {
     try {
       await this.restic.run(target, ['dump', ...reading(target), '--archive', 'tar', requireSnapshotId(snapshotId), '/'], {
         discardStdout: true,
-        timeoutMs: LONGEST_READING_MS,
+        isLong: true,
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (error) {

@@ -5,7 +5,7 @@ import { Scheduler, type SchedulerDependencies } from './scheduler';
 function world() {
   const done: string[] = [];
   const told: string[] = [];
-  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], unread: [] as string[], failing: new Map<string, Error>() };
+  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], unread: [] as string[], looks: [] as string[], failing: new Map<string, Error>() };
   const fail = (what: string): void => {
     const error = state.failing.get(what);
     if (error !== undefined) throw error;
@@ -26,7 +26,8 @@ function world() {
         const runId = state.ready.shift();
         return runId === undefined ? null : { runId, replayed: false };
       },
-      startNextVerification: async () => {
+      startNextVerification: async (which: string) => {
+        state.looks.push(which);
         fail('startNextVerification');
         const verificationId = state.unread.shift();
         return verificationId === undefined ? null : { verificationId, serverName: 'db01', recoveryPointId: 'rp_1' };
@@ -158,5 +159,15 @@ describe('a pass of the scheduler', () => {
       'TEMPORAL_UNAVAILABLE starting a verification: it failed and is tried again',
       'a verification has begun',
     ]);
+  });
+
+  it('looks twice a minute for what policies want read, and each time for what somebody has asked for', async () => {
+    const { state, pass } = world();
+    await pass();
+    state.nowMs = 29_999;
+    await pass();
+    state.nowMs = 30_000;
+    await pass();
+    expect(state.looks).toEqual(['any', 'asked', 'any']);
   });
 });

@@ -40,6 +40,7 @@ const SYNC_AGAIN_MS = 10 * 60_000;
 export class Scheduler {
   private synced: { readonly policies: string; readonly atMs: number } | null = null;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private lookedForDueMs = Number.NEGATIVE_INFINITY;
   private measuredAtMs = Number.NEGATIVE_INFINITY;
   private readonly problems = new Map<string, string>();
 
@@ -83,14 +84,16 @@ export class Scheduler {
   }
 
   private async verify(): Promise<void> {
-    const { catalog, runs, log } = this.dependencies;
-    for (let input = await catalog.startNextVerification(); input !== null; input = await catalog.startNextVerification()) {
+    const { catalog, runs, log, nowMs } = this.dependencies;
+    const which = nowMs() - this.lookedForDueMs >= LOOK_MS ? 'any' : 'asked';
+    for (let input = await catalog.startNextVerification(which); input !== null; input = await catalog.startNextVerification(which)) {
       const begun = input;
       const { verificationId, serverName, recoveryPointId } = begun;
       log.info({ verificationId, server: serverName, recoveryPointId }, 'a verification has begun');
       // It is written down: a start that fails now is made up for by the reconciler.
       await this.attempt('starting a verification', () => runs.startVerification(begun));
     }
+    if (which === 'any') this.lookedForDueMs = nowMs();
   }
 
   /** For the forecast of their room. One that does not answer keeps the others from nothing. */
