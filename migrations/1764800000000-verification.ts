@@ -39,7 +39,7 @@ export class Verification1764800000000 implements MigrationInterface {
     await queryRunner.query('CREATE INDEX verification_newest_idx ON verification (requested_at, id)');
     await queryRunner.query('CREATE INDEX verification_server_idx ON verification (server_id, requested_at)');
     await queryRunner.query('CREATE INDEX verification_subject_idx ON verification (subject, finished_at)');
-    await queryRunner.query(`CREATE INDEX verification_away_idx ON verification (finished_at) WHERE state = 'not-run'`);
+    await queryRunner.query(`CREATE INDEX verification_ended_idx ON verification (finished_at)`);
     await queryRunner.query(`ALTER TABLE recovery_point
       ADD COLUMN verified_at timestamptz(3),
       ADD COLUMN verified_by text,

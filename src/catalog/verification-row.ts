@@ -150,8 +150,12 @@ export function nextTurn(asked: readonly VerificationRow[], running: readonly Ve
   };
 }
 
-/** Whether it has ended because the place was away: policies leave that alone for a while. */
-export const foundAway = ({ state, error }: Pick<VerificationRow, 'state' | 'error'>): boolean => state === 'not-run' && error !== null && isAway(error);
+/** Places that the last look has found away: policies leave them alone for a while. In the order in which they have ended, or in none. */
+export function placesFoundAway(ended: readonly VerificationRow[]): readonly string[] {
+  const last = new Map<string, VerificationRow>();
+  for (const row of [...ended].sort((a, b) => (a.finishedAt?.getTime() ?? 0) - (b.finishedAt?.getTime() ?? 0))) last.set(row.place, row);
+  return [...last.values()].filter(({ state, error }) => state === 'not-run' && error !== null && isAway(error)).map(({ place }) => place);
+}
 
 export const verificationNotFound = (id: string): ModosuError =>
   new ModosuError('VERIFICATION_NOT_FOUND', `There is no verification ${quoted(id)} in the catalogue.`, { context: { verificationId: id.slice(0, 128) } });

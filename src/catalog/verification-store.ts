@@ -15,11 +15,11 @@ import {
   cancelledBefore,
   DATA_PLACE,
   endedDetails,
-  foundAway,
   isOutdated,
   nextTurn,
   ofData,
   ofRecoveryPoint,
+  placesFoundAway,
   placesOfRestores,
   storedOutcome,
   verificationFinished,
@@ -218,8 +218,7 @@ async function restores(manager: EntityManager): Promise<ReadonlyMap<string, str
 }
 
 async function placesAway(manager: EntityManager, now: Date): Promise<readonly string[]> {
-  const ended = await manager.findBy(VerificationEntity, { state: 'not-run', finishedAt: MoreThan(new Date(now.getTime() - AWAY_FOR_MS)) });
-  return ended.filter(foundAway).map(({ place }) => place);
+  return placesFoundAway(await manager.findBy(VerificationEntity, { finishedAt: MoreThan(new Date(now.getTime() - AWAY_FOR_MS)) }));
 }
 
 async function begin({ manager, audit }: Transaction, row: VerificationRow, now: Date): Promise<VerificationInput | null> {

@@ -334,9 +334,20 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       await ask(catalog, first.recoveryPointId ?? '');
       const asked = await begin(catalog);
       expect(asked.recoveryPointId).toBe(first.recoveryPointId);
-      await catalog.finishVerification(asked.verificationId, passed);
-      advance(15 * 60_000);
-      expect((await begin(catalog)).recoveryPointId).toBe(first.recoveryPointId === one ? two : one);
+      advance(1000);
+      await catalog.finishVerification(asked.verificationId, notRun());
+      advance(15 * 60_000 - 1);
+      expect(await catalog.startNextVerification('any')).toBeNull();
+      advance(1);
+      const other = await begin(catalog);
+      expect(other.recoveryPointId).toBe(first.recoveryPointId === one ? two : one);
+      await catalog.finishVerification(other.verificationId, notRun());
+      // Somebody has asked, and it is there again: nobody waits any more.
+      advance(1000);
+      await ask(catalog, other.recoveryPointId ?? '');
+      await catalog.finishVerification((await begin(catalog)).verificationId, passed);
+      await image(catalog, db01, 4);
+      expect((await begin(catalog)).recoveryPointId).not.toBeNull();
     });
 
     it('that somebody has asked for are begun without a look at what policies want', async () => {

@@ -113,12 +113,10 @@ it('a policy has all of it verified by itself: images by their checksums, data b
   });
   await stack.declare(NAME, { policy: 'yearly' });
   const newer = await stack.backup(NAME, 'second', { mode: 'online' });
-  await eventually(
-    async () => [await point(newer.id), ...(await all('&state=passed'))] as const,
-    ([{ verification }, ...passed]) => verification.state === 'verified' && passed.some(({ kind }) => kind === 'data'),
-    120_000,
-  );
-  const scheduled = (await all()).filter(({ requestedBy }) => requestedBy === 'schedule');
+  const asked = async () => (await all()).filter(({ requestedBy }) => requestedBy === 'schedule');
+  await eventually(asked, (some) => ['image', 'data'].every((kind) => some.some((one) => one.kind === kind && one.finishedAt !== null)), 200_000);
+  expect((await point(newer.id)).verification.state).toBe('verified');
+  const scheduled = await asked();
   expect(scheduled.map(({ kind, method, state, reason }) => `${kind} ${method} ${state} ${reason}`).toSorted()).toEqual([
     'data structure passed policy yearly',
     'image checksums passed policy yearly',

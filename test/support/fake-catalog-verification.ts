@@ -8,12 +8,12 @@ import {
   DATA_PLACE,
   dataSubject,
   endedDetails,
-  foundAway,
   imagePlace,
   isOutdated,
   nextTurn,
   ofData,
   ofRecoveryPoint,
+  placesFoundAway,
   placesOfRestores,
   storedOutcome,
   verificationFinished,
@@ -92,8 +92,8 @@ export class FakeVerifications {
     if (turn.begin !== null) return this.begin(turn.begin);
     if (which === 'asked') return null;
     const since = this.around.now().getTime() - AWAY_FOR_MS;
-    const away = this.all().filter((row) => foundAway(row) && (row.finishedAt?.getTime() ?? 0) > since);
-    const taken = new Set([...turn.taken, ...away.map(({ place }) => place)]);
+    const away = placesFoundAway(this.all().filter(({ finishedAt }) => (finishedAt?.getTime() ?? 0) > since));
+    const taken = new Set([...turn.taken, ...away]);
     const due = this.dueImage(taken) ?? (taken.has(DATA_PLACE) ? null : this.dueData());
     return due === null ? null : this.begin(due);
   };

@@ -59,7 +59,7 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     { name: 'verification_newest_idx', columns: ['requestedAt', 'id'] },
     { name: 'verification_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'verification_subject_idx', columns: ['subject', 'finishedAt'] },
-    { name: 'verification_away_idx', columns: ['finishedAt'], where: `state = 'not-run'` },
+    { name: 'verification_ended_idx', columns: ['finishedAt'] },
   ],
   checks: [
     { name: 'verification_kind_check', expression: `kind IN ('image', 'data')` },

@@ -91,7 +91,7 @@ describe('doctor: estate', () => {
     expect(checks.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok']);
     expect(checks.map(({ detail }) => detail)).toEqual([
       'libvirt 9.0.0, emulation only (no KVM)',
-      'polls host.h1, host.h1.transfer',
+      'polls host.h1, host.h1.transfer, host.h1.verification',
       `${directory}, 1 recovery point, 5 GiB free`,
       expect.stringMatching(new RegExp(`^disks in ${directory}, .* free$`)) as string,
     ]);

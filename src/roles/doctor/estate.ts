@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
-import { hostTaskQueue, transferTaskQueue } from '../../contracts/ids';
+import { hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../contracts/ids';
 import type { SshAccess } from '../../contracts/protection';
 import type { GuestAgent } from '../../guests/guest-agent';
 import { probe } from '../../guests/restic/guest-restic';
@@ -33,7 +33,8 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
   const checks: Check[] = [];
   for (const [name, hypervisor] of byName) {
     checks.push(...(await checkHypervisor(name, hypervisor)));
-    if (runs !== null) checks.push(...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name)])));
+    if (runs !== null)
+      checks.push(...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name), verificationTaskQueue(name)])));
   }
   for (const declaration of repositories) {
     const subject = `repository ${declaration.name}`;
