@@ -45,8 +45,9 @@ async function readDataOfServer(input: VerificationInput, calls: VerificationAct
   for (const { recoveryPointId, why } of missing) {
     await catalogue.recordVerdict(input.verificationId, recoveryPointId, { code: 'RECOVERY_POINT_INCOMPLETE', message: why });
   }
-  for (const recoveryPointId of returned.slice(0, MOST_READ))
-    {await problemOf(() => withVerdict(input, recoveryPointId, () => calls.readData(input, recoveryPointId)));}
+  for (const recoveryPointId of returned.slice(0, MOST_READ)) {
+    await problemOf(() => withVerdict(input, recoveryPointId, () => calls.readData(input, recoveryPointId)));
+  }
 
   const damage = await checkTwice(input, calls);
   const lost = missing.length === 0 ? '' : `${missing.length} recovery point(s) are missing: ${some(missing.map(({ recoveryPointId }) => recoveryPointId))}.`;
@@ -70,8 +71,9 @@ async function readEach(input: VerificationInput, calls: VerificationActivities,
     const error = await problemOf(() => withVerdict(input, id, () => calls.readData(input, id)));
     if (error === null) continue;
     if (error.code === 'RUN_CANCELLED') throw ModosuError.fromSummary(error);
-    if (!isDamage(error))
-      {return `Not all recovery points could be read to know which of them need it (${error.code}). ${damaged.length === 0 ? '' : `Damaged: ${some(damaged)}.`}`.trim();}
+    if (!isDamage(error)) {
+      return `Not all recovery points could be read to know which of them need it (${error.code}). ${damaged.length === 0 ? '' : `Damaged: ${some(damaged)}.`}`.trim();
+    }
     damaged.push(id);
   }
   if (damaged.length > 0) return `Damaged: ${some(damaged)}.`;
