@@ -33,8 +33,9 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
   const checks: Check[] = [];
   for (const [name, hypervisor] of byName) {
     checks.push(...(await checkHypervisor(name, hypervisor)));
-    if (runs !== null)
+    if (runs !== null) {
       checks.push(...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name), verificationTaskQueue(name)])));
+    }
   }
   for (const declaration of repositories) {
     const subject = `repository ${declaration.name}`;
