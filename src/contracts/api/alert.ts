@@ -7,7 +7,9 @@ const alertDeliverySchema = z
     id: z.string().meta({ description: 'What the receiver gets as webhook-id, the same at every attempt.' }),
     event: z.enum(['raised', 'cleared']),
     channel: z.enum(['webhook', 'email']),
-    state: z.enum(['waiting', 'delivered', 'given-up']).meta({ description: 'given-up: it was tried for about a day.' }),
+    state: z
+      .enum(['waiting', 'delivered', 'given-up'])
+      .meta({ description: 'given-up: it was tried for a day at least, what it tells has been over for a day, or its beginning was never told.' }),
     attempts: z.int(),
     lastProblem: z.string().nullable().meta({ description: 'What kept the last attempt from succeeding.' }),
     deliveredAt: timestamp.nullable(),
