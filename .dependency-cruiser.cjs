@@ -41,6 +41,7 @@ module.exports = {
         '^src/guests/',
         '^src/repositories/image/image-repository\\.ts$',
         '^src/repositories/data/data-repository\\.ts$',
+        '^src/repositories/offsite/offsite-repository\\.ts$',
         '^src/audit/',
         sha256,
       ],

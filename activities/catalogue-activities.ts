@@ -1,4 +1,5 @@
 import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
+import type { FetchedPoint, MadeCopy, TransferOutcome } from '../src/contracts/offsite-copies';
 import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
 import type { Damage, VerificationOutcome } from '../src/contracts/verification';
 import type { ActivityDependencies } from './dependencies';
@@ -27,8 +28,8 @@ export class CatalogueWrites implements CatalogueActivities {
     this.deps.log.info({ runId, ...serverOfRun(), state: outcome.state, code: outcome.error?.code }, `run ${outcome.state}`);
   }
 
-  async markDamaged(recoveryPointId: string, why: string): Promise<void> {
-    await this.deps.catalog.markRecoveryPoint(recoveryPointId, 'damaged', why);
+  async markDamaged(recoveryPointId: string, why: string, of?: Omit<Damage, 'message'>): Promise<void> {
+    await this.deps.catalog.markRecoveryPoint(recoveryPointId, 'damaged', why, of);
   }
 
   async openWayBack(runId: string, facts: WayBackFacts, before: StateBefore): Promise<void> {
@@ -54,6 +55,29 @@ export class CatalogueWrites implements CatalogueActivities {
   async recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void> {
     await this.deps.catalog.recordVerdict(verificationId, recoveryPointId, damage);
     if (damage !== null) this.deps.log.error({ verificationId, recoveryPointId, damage }, 'a recovery point is damaged');
+  }
+
+  async recordCopied(transferId: string, recoveryPointId: string, made: MadeCopy): Promise<void> {
+    await this.deps.catalog.recordCopied(transferId, recoveryPointId, made);
+    this.deps.log.info({ transferId, recoveryPointId, sizeBytes: made.sizeBytes }, 'a recovery point was copied off-site');
+  }
+
+  async recordFetched(transferId: string, recoveryPointId: string, fetched: FetchedPoint): Promise<void> {
+    await this.deps.catalog.recordFetched(transferId, recoveryPointId, fetched);
+    this.deps.log.info({ transferId, recoveryPointId }, 'a recovery point was fetched from its copy');
+  }
+
+  async recordCopyDamaged(transferId: string, recoveryPointId: string, why: { readonly code: string; readonly message: string }): Promise<void> {
+    await this.deps.catalog.recordCopyDamaged(transferId, recoveryPointId, why);
+    this.deps.log.error({ transferId, recoveryPointId, code: why.code, why: why.message }, 'a copy is not what was copied');
+  }
+
+  async finishTransfer(transferId: string, outcome: TransferOutcome): Promise<void> {
+    await this.deps.catalog.finishTransfer(transferId, outcome);
+    const { state, error } = outcome;
+    const fields = { transferId, state, code: error?.code };
+    if (state === 'failed') this.deps.log.warn({ ...fields, why: error?.message }, 'a transfer has failed');
+    else this.deps.log.info(fields, `transfer ${state}`);
   }
 
   async finishVerification(verificationId: string, outcome: VerificationOutcome): Promise<void> {

@@ -4,6 +4,7 @@ import type { ServerRef } from '../src/contracts/server';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { DataRepository } from '../src/repositories/data/data-repository';
+import type { OffsiteRepository } from '../src/repositories/offsite/offsite-repository';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
 
 /** The part of a logger that activities use. */
@@ -24,6 +25,8 @@ export interface ActivityDependencies {
   imageRepository(name: string): Promise<ImageRepository>;
   /** The one data repository. Throws `CONFIG_INVALID` while its server is not known. */
   dataRepository(): Promise<DataRepository>;
+  /** Throws `OFFSITE_NOT_CONFIGURED`. */
+  offsiteRepository(name: string): Promise<OffsiteRepository>;
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */
   readonly version: string;

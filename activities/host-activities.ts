@@ -1,12 +1,24 @@
-import type { BackupSubject, HostActivities, PlanSource, PublishedRecoveryPoint, PublishRequest, UndoSource } from '../src/contracts/activities';
-import { ModosuError, isModosuError } from '../src/contracts/errors';
+import type {
+  BackupSubject,
+  HostActivities,
+  ImageBasis,
+  ParentCandidates,
+  PlanSource,
+  PublishedRecoveryPoint,
+  PublishRequest,
+  UndoSource,
+} from '../src/contracts/activities';
+import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
-import { backupSubject, requireSameDefinition, storedBytes } from '../src/domain/planning/backup-rules';
+import { backupSubject, requireSameDefinition, storedBytes, volumeBytes } from '../src/domain/planning/backup-rules';
+import { chooseImageBasis, type KnownParent } from '../src/domain/planning/image-basis';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
+import { requireRecorded } from './recorded-manifest';
 import { fenceOf, serverRef } from './server-of-run';
 
 /** Calls to one hypervisor and its image repositories that change no server; see `HostActivities`. */
@@ -18,6 +30,34 @@ export class HostCalls implements HostActivities {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       return backupSubject(await hypervisor.inspect(serverRef(input)), input);
     });
+  }
+
+  chooseBasis(input: BackupImageInput, subject: BackupSubject, { recoveryPointIds: candidates, maxIncrements, full }: ParentCandidates): Promise<ImageBasis> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const survey = await doubted(hypervisor.findCheckpoints(serverRef(input), candidates), ({ message: problem }) => ({
+        able: [],
+        virtualSizeBytes: {},
+        found: null,
+        problem,
+      }));
+      const isWanted = maxIncrements > 0 && !full;
+      const parent = survey.found === null || !isWanted ? null : await this.knownParent(input, survey.found.name);
+      return chooseImageBasis({ subject, maxIncrements, full, candidates, survey, parent });
+    });
+  }
+
+  /** The recovery point as its repository holds it, or why it cannot be continued. */
+  private async knownParent(input: BackupImageInput, recoveryPointId: string): Promise<KnownParent | ErrorSummary> {
+    const repository = await this.deps.imageRepository(input.repository);
+    return doubted(
+      repository.open(input.serverId, recoveryPointId).then(({ manifest, imagesOf, backingName }) => ({
+        recoveryPointId,
+        chainLength: Math.max(...manifest.disks.map(({ target }) => imagesOf(target).length)),
+        disks: manifest.disks.map(({ target, virtualSizeBytes }) => ({ target, virtualSizeBytes, backingName: backingName(target) })),
+      })),
+      (error) => error,
+    );
   }
 
   reserveRoom(input: BackupImageInput, neededBytes: number): Promise<void> {
@@ -58,8 +98,9 @@ export class HostCalls implements HostActivities {
           server: { id: input.serverId, name: input.serverName, uuid: input.uuid },
           generation: request.generation,
           lineageId: request.lineageId,
-          parentId: null,
+          parentId: request.parentId ?? null,
           runId: input.runId,
+          ...(input.set === undefined ? {} : { setId: input.set.id }),
           reason: input.reason,
           consistency: request.consistency,
           pointInTime: request.pointInTime,
@@ -84,8 +125,8 @@ export class HostCalls implements HostActivities {
   recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {
     return whileAlive(async () => {
       const repository = await this.deps.imageRepository(published.repository);
-      const { manifest } = await repository.open(published.serverId, published.recoveryPointId);
-      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository);
+      const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);
+      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256);
     });
   }
 
@@ -95,11 +136,18 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(source.hypervisor);
       const repository = await this.deps.imageRepository(source.repository);
-      const { manifest, manifestSha256 } = await repository.open(source.serverId, source.recoveryPointId);
+      const { manifest, manifestSha256, imagesOf } = await repository.open(source.serverId, source.recoveryPointId);
+      await requireRecorded(this.deps, source.recoveryPointId, manifestSha256);
       const present = await inspectIfPresent(hypervisor, serverRef(source));
       const restored = { ...manifest, disks: manifest.disks.filter(({ target }) => source.keepDisks?.includes(target) !== true) };
-      const targets = await hypervisor.restoreTargets({ manifest: restored, present, runId: source.runId });
-      return { present, manifest, manifestSha256, targets };
+      const images = restored.disks.map(({ target, virtualSizeBytes }) => ({ target, virtualSizeBytes, files: imagesOf(target) }));
+      const neededBytes = Object.fromEntries(images.map(({ target, virtualSizeBytes, files }) => [target, volumeBytes(virtualSizeBytes, bytesOf(files))]));
+      const targets = await hypervisor.restoreTargets({ manifest: restored, present, runId: source.runId, neededBytes });
+      const reads = {
+        recoveryPoints: new Set(images.flatMap(({ files }) => files.map(({ recoveryPointId }) => recoveryPointId))).size,
+        bytes: images.reduce((sum, { files }) => sum + bytesOf(files), 0),
+      };
+      return { present, manifest, manifestSha256, targets, reads };
     });
   }
 
@@ -133,6 +181,18 @@ export class HostCalls implements HostActivities {
       const present = await inspectIfPresent(hypervisor, serverRef(input));
       await hypervisor.importNvram({ sourcePath: nvramPath, newPath: plan.nvramNewPath, replacesPath: present?.nvram?.path ?? null, runId: input.runId });
     });
+  }
+}
+
+const bytesOf = (files: readonly ChainImage[]): number => files.reduce((sum, { image }) => sum + image.sizeBytes, 0);
+
+/** What will not pass by itself is no reason to fail: `instead` is given what it says. */
+async function doubted<T, U>(work: Promise<T>, instead: (error: ErrorSummary) => U): Promise<T | U> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (!isModosuError(thrown) || thrown.retry === 'later' || thrown.code === 'SERVER_GONE') throw thrown;
+    return instead(thrown.summary());
   }
 }
 

@@ -2,6 +2,9 @@ import { planHash } from '../src/catalog/plan-hash';
 import type { PlanBody } from '../src/contracts/plan';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
+import { dataManifest } from '../test/contract/catalog.data.contract';
+import { givenServer, manifestOf } from '../test/contract/catalog.fixtures';
+import { createFakeCatalog } from '../test/support/fake-catalog';
 
 const BODY = {
   planId: 'plan_1',
@@ -38,4 +41,35 @@ describe('the plan of a run', () => {
   it('is refused for a run that was accepted with another hash', async () => {
     await expect(load(BODY, '0'.repeat(64))).rejects.toMatchObject({ code: 'PLAN_STALE' });
   });
+});
+
+describe('what a plan is made of', () => {
+  it('says whether the server is out of service, for an image and for data', async () => {
+    const catalog = createFakeCatalog();
+    const server = await givenServer(catalog);
+    await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+    const manifest = dataManifest(server, 9);
+    await catalog.recordDataRecoveryPoint(manifest);
+    const { choosePlanSource, chooseDataSource } = bound(new PlanningJudgements({ catalog } as unknown as ActivityDependencies));
+    const image = () => choosePlanSource({ planId: 'plan_1', serverId: server.id, recoveryPointId: null });
+    const selection = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: true } as const;
+    const data = () =>
+      chooseDataSource({
+        planId: 'plan_1',
+        serverId: server.id,
+        recoveryPointId: manifest.recoveryPointId,
+        dataSet: manifest.dataSet.name,
+        selection,
+        incidentAt: null,
+      });
+    // Nothing stands there for one in service: what was recorded before is replayed as it was.
+    for (const source of [await image(), await data()]) expect(source).not.toHaveProperty('decommissioned');
+    const { decommissioned } = await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'replaced', keepDays: 90 });
+    for (const source of [await image(), await data()]) expect(source).toMatchObject({ decommissioned });
+  });
+});
+
+const bound = (judgements: PlanningJudgements) => ({
+  choosePlanSource: judgements.choosePlanSource.bind(judgements),
+  chooseDataSource: judgements.chooseDataSource.bind(judgements),
 });

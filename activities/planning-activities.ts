@@ -1,11 +1,23 @@
-import type { DataChoice, DataPlanSource, Decision, PlanningActivities, PlanSource, RunTrace, UndoSource } from '../src/contracts/activities';
+import type {
+  DataChoice,
+  DataPlanSource,
+  Decision,
+  FetchForPlan,
+  ParentCandidates,
+  PlanningActivities,
+  PlanSource,
+  RunTrace,
+  UndoSource,
+} from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
 import type { DataSurvey, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
-import type { PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
-import type { ServerRecord } from '../src/catalog/catalog';
+import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
 import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
@@ -13,10 +25,30 @@ import { planRestore } from '../src/domain/planning/restore-planning';
 import { planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import type { ActivityDependencies } from './dependencies';
+import { whileAlive } from './heartbeat';
 
 /** Judgements that need the catalogue; see `PlanningActivities`. */
 export class PlanningJudgements implements PlanningActivities {
   constructor(private readonly deps: ActivityDependencies) {}
+
+  async fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet, noData }: FetchForPlan): Promise<string> {
+    const { catalog } = this.deps;
+    return whileAlive(async (signal) => {
+      await requireHere(catalog, from);
+      const { image, data } = await catalog.newestCopied(serverId, from, incidentAt);
+      const chosen = recoveryPointId ?? (dataSet === null ? image : (data.find((one) => one.dataSet === dataSet)?.recoveryPointId ?? null));
+      if (chosen === null) throw new ModosuError('NO_RECOVERY_POINT', `Nothing that could be restored so has a whole copy in ${from}.`);
+      const { requestedBy } = await catalog.getPlan(planId);
+      const later = dataSet !== null || noData ? [] : data.map((one) => one.recoveryPointId);
+      const transfers: string[] = [];
+      for (const id of [chosen, ...later]) {
+        const asked = { actor: requestedBy, reason: `plan ${planId}`, kind: 'fetch', recoveryPointId: id, offsite: from } as const;
+        transfers.push((await catalog.requestTransfer(asked)).id);
+      }
+      for (const id of transfers) await ended(catalog, id, signal);
+      return chosen;
+    });
+  }
 
   async choosePlanSource({
     planId,
@@ -47,6 +79,7 @@ export class PlanningJudgements implements PlanningActivities {
       openWayBacks: await catalog.listWayBacks({ serverId, state: 'open' }),
       data: await this.chooseData(server, point, { noData, incidentAt, keepsDisks: keepDisks.length > 0 }),
       incidentAt,
+      ...decommissionedOf(server),
     };
   }
 
@@ -89,6 +122,7 @@ export class PlanningJudgements implements PlanningActivities {
       selection,
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-data'),
       incidentAt,
+      ...decommissionedOf(server),
     };
   }
 
@@ -153,8 +187,46 @@ export class PlanningJudgements implements PlanningActivities {
     return plan.body;
   }
 
+  async parentCandidates({ serverId, repository, maxIncrements = 0, full = false }: BackupImageInput): Promise<ParentCandidates> {
+    return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository), maxIncrements, full };
+  }
+
   async nextGeneration(serverId: string): Promise<{ generation: number; lineageId: string }> {
     const { lineageId } = await this.deps.catalog.getServer(serverId);
     return { generation: await this.deps.catalog.nextGeneration(serverId), lineageId };
   }
 }
+
+const decommissionedOf = ({ decommissioned }: ServerRecord): Pick<PlanSource, 'decommissioned'> => (decommissioned === null ? {} : { decommissioned });
+
+/** A person waits for the plan: that a medium has to be brought is said at once. Throws `OFFSITE_OFFLINE`, `OFFSITE_UNREACHABLE`, `OFFSITE_NOT_CONFIGURED`. */
+async function requireHere(catalog: Catalog, name: string): Promise<void> {
+  const found = (await catalog.offsiteRepositories()).find((one) => one.name === name);
+  if (found === undefined) throw new ModosuError('OFFSITE_NOT_CONFIGURED', `No off-site repository named "${name}" is declared.`);
+  const { state, seenAt, problem } = found;
+  if (state !== 'offline' && state !== 'unreachable') return;
+  const seen = seenAt === null ? 'it was never seen' : `it was last seen at ${seenAt}`;
+  const error = new ModosuError(
+    state === 'offline' ? 'OFFSITE_OFFLINE' : 'OFFSITE_UNREACHABLE',
+    `Off-site repository ${name} is ${state}: ${seen}${problem === null ? '' : ` (${problem.code}: ${problem.message})`}.`,
+    { hint: `Connect and mount it; when \`modosu offsite list\` shows it as "here", plan again.` },
+  );
+  throw final(error);
+}
+
+const FETCH_POLL_MS = 1_000;
+
+/** Until it has ended. Throws what it has failed with. */
+async function ended(catalog: Catalog, transferId: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const { finishedAt, error } = await catalog.getTransfer(transferId);
+    if (error !== null) throw final(ModosuError.fromSummary(error));
+    if (finishedAt !== null) return;
+    await delay(FETCH_POLL_MS, undefined, { signal });
+  }
+}
+
+/** Nobody waits minutes for what has had its time. */
+const final = (error: ModosuError): ApplicationFailure =>
+  ApplicationFailure.create({ type: error.code, message: error.message, nonRetryable: true, details: [error.summary()] });

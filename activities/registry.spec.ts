@@ -27,7 +27,11 @@ describe('the registry', () => {
     const transfer = createTransferActivities(deps);
     expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData'])].sort());
     expect(Object.keys(host).sort()).toEqual(
-      [...methods(HostCalls, ['requireSameDefinition']), ...methods(ServerCalls, ['verifiedDefinition']), ...methods(DataCalls)].sort(),
+      [
+        ...methods(HostCalls, ['requireSameDefinition', 'knownParent']),
+        ...methods(ServerCalls, ['verifiedDefinition', 'beginOnline', 'onBasis', 'onlineRequest']),
+        ...methods(DataCalls),
+      ].sort(),
     );
     expect(Object.keys(transfer).sort()).toEqual([...methods(Transfers, ['transfer']), ...methods(DataTransfers, ['stage', 'placeFiles', 'fetchDump'])].sort());
     const all = [control, host, transfer].flatMap((group) => Object.keys(group));

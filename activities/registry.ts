@@ -3,6 +3,7 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  OffsiteActivities,
   PlanningActivities,
   ServerActivities,
   TransferActivities,
@@ -14,6 +15,7 @@ import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { translateFailures } from './failures';
 import { HostCalls } from './host-activities';
+import { OffsiteCalls } from './offsite-activities';
 import { PlanningJudgements } from './planning-activities';
 import { ServerCalls } from './server-activities';
 import { Transfers } from './transfer-activities';
@@ -40,9 +42,14 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'recordGoLive',
         'recordVerdict',
         'finishVerification',
+        'recordCopied',
+        'recordFetched',
+        'recordCopyDamaged',
+        'finishTransfer',
         'recordDueBackups',
       ]),
       ...bind<PlanningActivities>(judgements, [
+        'fetchForPlan',
         'choosePlanSource',
         'composePlan',
         'chooseUndoSource',
@@ -55,6 +62,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'traceOfRun',
         'requireConfirmable',
         'nextGeneration',
+        'parentCandidates',
       ]),
     },
     deps.log,
@@ -67,6 +75,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
     {
       ...bind<HostActivities>(new HostCalls(deps), [
         'examineForBackup',
+        'chooseBasis',
         'reserveRoom',
         'discardStaged',
         'saveDefinition',
@@ -92,7 +101,9 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
         'attachOldDisk',
         'goLive',
         'checkHealth',
+        'prepareOnlineBackup',
         'beginOnlineBackup',
+        'settleOnlineBackup',
         'cancelOnlineBackup',
       ]),
       ...bind<DataActivities>(new DataCalls(deps), [
@@ -116,7 +127,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
 export const createTransferActivities = (deps: ActivityDependencies): Bound<TransferActivities & DataTransferActivities> =>
   translateFailures(
     {
-      ...bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'copyDiskToVolume']),
+      ...bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'mergeStagedDisk', 'copyDiskToVolume']),
       ...bind<DataTransferActivities>(new DataTransfers(deps), ['dumpDataSet', 'saveDataSet', 'fetchData', 'loadData', 'placeData', 'returnData']),
     },
     deps.log,
@@ -125,7 +136,22 @@ export const createTransferActivities = (deps: ActivityDependencies): Bound<Tran
 /** Queue `host.<hypervisor>.verification`: reading what is stored. */
 export const createVerificationActivities = (deps: ActivityDependencies): Bound<VerificationActivities> =>
   translateFailures(
-    bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'listData', 'checkData', 'readData']),
+    bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'listData', 'checkData', 'readData', 'proveBoot']),
+    deps.log,
+  );
+
+/** Queue `host.<hypervisor>.offsite`: copies elsewhere, and back. */
+export const createOffsiteActivities = (deps: ActivityDependencies): Bound<OffsiteActivities> =>
+  translateFailures(
+    bind<OffsiteActivities>(new OffsiteCalls(deps), [
+      'copyOffsite',
+      'fetchOffsite',
+      'discardOffsite',
+      'listOffsite',
+      'checkOffsite',
+      'readOffsite',
+      'forgetOffsite',
+    ]),
     deps.log,
   );
 

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { BackupSubject, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
+import type { BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
 import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
+import type { OnlineBackupRequest } from '../src/hypervisors/hypervisor';
 import { checkHealth } from '../src/guests/health-checks';
+import { isModosuError } from '../src/contracts/errors';
+import { wholeAfterAll } from '../src/domain/planning/image-basis';
 import type { ActivityDependencies } from './dependencies';
 import { finalWhen } from './failures';
 import { whileAlive } from './heartbeat';
@@ -117,24 +120,62 @@ export class ServerCalls implements ServerActivities {
     });
   }
 
-  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<OnlineBackupStart> {
+  prepareOnlineBackup(input: BackupImageInput, subject: BackupSubject, basis: ImageBasis): Promise<ImageBasis> {
+    return whileAlive((signal) =>
+      this.onBasis(input, subject, basis, async (intended) => {
+        const hypervisor = await this.deps.hypervisor(input.hypervisor);
+        await finalWhen('AGENT_SILENT', hypervisor.prepareOnlineBackup(await this.onlineRequest(input, subject, intended), { signal }));
+        return intended;
+      }),
+    );
+  }
+
+  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject, basis?: ImageBasis): Promise<BegunOnlineBackup> {
     return whileAlive(async (signal) => {
-      const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
-      const begun = hypervisor.beginOnlineBackup(
-        {
-          server: serverRef(input),
-          fence: fenceOf(input),
-          disks: subject.disks.map(({ target, path }) => ({ target, path, targetPath: staged.diskPath(target) })),
-          definitionFingerprint: subject.definitionFingerprint,
-          quiesce: input.quiesce,
-          allowCrashConsistent: input.allowCrashConsistent,
-          limits: { ...input.onlineBackup, rateLimitBytesPerSecond: lowest(input.onlineBackup.rateLimitBytesPerSecond, this.deps.copyRateLimitBytesPerSecond) },
-        },
-        { signal },
-      );
-      return finalWhen('AGENT_SILENT', begun);
+      if (basis === undefined) return this.beginOnline(input, subject, null, signal);
+      return this.onBasis(input, subject, basis, async (intended) => begunOn(await this.beginOnline(input, subject, intended, signal), intended, subject));
     });
+  }
+
+  /** Where the hypervisor refuses the basis: without what it builds on, then without a checkpoint. With neither there is none to be refused. */
+  private async onBasis<T>(input: BackupImageInput, subject: BackupSubject, basis: ImageBasis, work: (intended: ImageBasis) => Promise<T>): Promise<T> {
+    for (let intended = basis; ;) {
+      try {
+        return await work(intended);
+      } catch (thrown) {
+        if (!intended.leavesCheckpoint || !isModosuError(thrown) || thrown.code !== 'CHECKPOINT_LOST') throw thrown;
+        this.deps.log.warn({ runId: input.runId, server: input.serverName, why: thrown.message }, 'whole images are taken');
+        intended = { ...wholeAfterAll(intended, subject, thrown.message), leavesCheckpoint: intended.parentId !== null };
+      }
+    }
+  }
+
+  /** `basis` null: asked for by a run of an earlier version, which leaves no checkpoint. */
+  private async beginOnline(input: BackupImageInput, subject: BackupSubject, basis: ImageBasis | null, signal: AbortSignal): Promise<OnlineBackupStart> {
+    const hypervisor = await this.deps.hypervisor(input.hypervisor);
+    return finalWhen('AGENT_SILENT', hypervisor.beginOnlineBackup(await this.onlineRequest(input, subject, basis), { signal }));
+  }
+
+  private async onlineRequest(input: BackupImageInput, subject: BackupSubject, basis: ImageBasis | null): Promise<OnlineBackupRequest> {
+    const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+    return {
+      server: serverRef(input),
+      fence: fenceOf(input),
+      disks: subject.disks.map(({ target, path }) => {
+        const continued = basis?.incremental.find((disk) => disk.target === target);
+        return { target, path, targetPath: staged.diskPath(target), ...(continued === undefined ? {} : { backingName: continued.backingName }) };
+      }),
+      ...(basis?.leavesCheckpoint === true ? { checkpoint: input.recoveryPointId } : {}),
+      ...(basis?.parentId == null ? {} : { since: basis.parentId }),
+      definitionFingerprint: subject.definitionFingerprint,
+      quiesce: input.quiesce,
+      allowCrashConsistent: input.allowCrashConsistent,
+      limits: { ...input.onlineBackup, rateLimitBytesPerSecond: lowest(input.onlineBackup.rateLimitBytesPerSecond, this.deps.copyRateLimitBytesPerSecond) },
+    };
+  }
+
+  settleOnlineBackup(input: RunInput): Promise<void> {
+    return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).settleOnlineBackup(serverRef(input), input.runId));
   }
 
   cancelOnlineBackup(input: RunInput): Promise<void> {
@@ -144,6 +185,12 @@ export class ServerCalls implements ServerActivities {
 
 /** A second attempt goes on with the deadline of the first: a guest that never starts must not be waited for again and again. */
 const sinceFirstAttempt = (deadlineMs: number): number => Math.max(1_000, deadlineMs - (Date.now() - Context.current().info.scheduledTimestampMs));
+
+/** What was begun may have been begun by an earlier attempt, which had to content itself with whole images. */
+function begunOn(start: OnlineBackupStart, basis: ImageBasis, subject: BackupSubject): BegunOnlineBackup {
+  if ((start.since ?? null) === basis.parentId) return { ...start, basis };
+  return { ...start, basis: wholeAfterAll(basis, subject, `what has changed since recovery point ${basis.parentId} could not be told`) };
+}
 
 /** The lower of two limits, null when there is none. */
 function lowest(one: number | null, other: number | undefined): number | null {

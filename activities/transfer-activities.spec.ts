@@ -1,7 +1,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
 import { ModosuError } from '../src/contracts/errors';
-import type { BackupImageInput } from '../src/contracts/workflows';
+import type { RestorePlanBody } from '../src/contracts/plan';
+import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
 import type { TransferContext } from '../src/hypervisors/hypervisor';
 import type { ActivityDependencies } from './dependencies';
 import { Transfers } from './transfer-activities';
@@ -129,5 +130,92 @@ describe('copyDiskToRepository', () => {
     (copy as unknown as { deps: { catalog: { recordProgress: () => Promise<never> } } }).deps.catalog.recordProgress = async () =>
       Promise.reject(new Error('database away'));
     await expect(new MockActivityEnvironment().run(() => copy.copyDiskToRepository(INPUT, DISK))).resolves.toMatchObject({ target: 'vda' });
+  });
+});
+
+describe('copyDiskToVolume', () => {
+  const VOLUME = { target: 'vda', newPath: '/srv/vda.run_1' };
+  const PLAN = { recoveryPoint: { id: 'rp_2', repository: 'main' }, volumes: [VOLUME] } as unknown as RestorePlanBody;
+  const RESTORE = { ...INPUT } as unknown as RestoreServerInput;
+  /** An incremental, what it builds on, and the full. */
+  const IMAGES = ['rp_2', 'rp_1', 'rp_0'].map((recoveryPointId) => ({
+    recoveryPointId,
+    image: { sha256: recoveryPointId },
+    path: `/repo/${recoveryPointId}/vda.qcow2`,
+  }));
+
+  type Verify = (recoveryPointId: string, context: { signal: AbortSignal }) => Promise<void>;
+  function world(changes: { readonly verify?: Verify; readonly importDisk?: (context: TransferContext) => Promise<void> }) {
+    const done: string[] = [];
+    const repository = {
+      open: async (_serverId: string, id: string) => {
+        done.push(`opens ${id}`);
+        return {
+          imagesOf: (target: string) => {
+            if (target !== 'vda') throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `holds no disk ${target}`);
+            return IMAGES;
+          },
+        };
+      },
+      verifyImage: async (serverId: string, id: string, image: { sha256: string }, context: { signal: AbortSignal; onProgress: () => void }) => {
+        done.push(`reads ${serverId} ${id} ${image.sha256}`);
+        context.onProgress();
+        await changes.verify?.(id, context);
+        done.push(`has read ${id}`);
+      },
+    };
+    const hypervisor = {
+      requireFence: async () => void done.push('asks for its fence'),
+      importDisk: async (request: object, context: TransferContext) => {
+        done.push(`imports ${JSON.stringify(request)}`);
+        await changes.importDisk?.(context);
+      },
+    };
+    const deps = {
+      hypervisor: async () => hypervisor,
+      imageRepository: async () => repository,
+      catalog: { recordProgress: async () => undefined },
+      log: { info() {}, warn() {}, error() {} },
+    } as unknown as ActivityDependencies;
+    const copy = (target = 'vda', plan = PLAN): Promise<unknown> =>
+      new MockActivityEnvironment().run(() => new Transfers(deps).copyDiskToVolume(RESTORE, plan, target));
+    return { done, copy };
+  }
+  const IMPORT = `imports ${JSON.stringify({ imageFiles: IMAGES.map(({ path }) => path), volume: VOLUME, runId: 'run_1' })}`;
+
+  it('opens once, imports from all files of the chain, and reads each of them meanwhile, one after another', async () => {
+    const { done, copy } = world({});
+    await copy();
+    expect(done.slice(0, 4)).toEqual(['asks for its fence', 'opens rp_2', 'reads srv_1 rp_2 rp_2', IMPORT]);
+    expect(done.slice(4)).toEqual(['has read rp_2', 'reads srv_1 rp_1 rp_1', 'has read rp_1', 'reads srv_1 rp_0 rp_0', 'has read rp_0']);
+  });
+
+  it('ends with the first damaged image of the chain, and not before the import has been stopped', async () => {
+    const damaged = new ModosuError('RECOVERY_POINT_CORRUPT', '/repo/rp_1/disks/vda.qcow2: segment 3 differs from its checksum');
+    const { done, copy } = world({
+      verify: async (id) => (id === 'rp_1' ? Promise.reject(damaged) : undefined),
+      importDisk: ({ signal }) => untilAborted(signal).finally(() => void done.push('import has ended')),
+    });
+    await expect(copy()).rejects.toBe(damaged);
+    expect(done.filter((line) => line.startsWith('reads'))).toEqual(['reads srv_1 rp_2 rp_2', 'reads srv_1 rp_1 rp_1']);
+    expect(done.at(-1)).toBe('import has ended');
+  });
+
+  it('ends with the error of the import, and reads no further image', async () => {
+    const { done, copy } = world({
+      verify: (_id, { signal }) => untilAborted(signal),
+      importDisk: async () => Promise.reject(new ModosuError('NOT_ENOUGH_SPACE', 'full')),
+    });
+    await expect(copy()).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE' });
+    expect(done.filter((line) => line.includes('read'))).toEqual(['reads srv_1 rp_2 rp_2']);
+  });
+
+  it.each([
+    ['the recovery point', 'vdb', PLAN],
+    ['the plan', 'vda', { ...PLAN, volumes: [] } as unknown as RestorePlanBody],
+  ])('copies no disk that %s does not hold', async (_what, target, plan) => {
+    const { done, copy } = world({});
+    await expect(copy(target, plan)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE', message: expect.stringContaining(target) as string });
+    expect(done).toEqual(['asks for its fence', 'opens rp_2']);
   });
 });

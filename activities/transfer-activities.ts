@@ -1,9 +1,10 @@
 import { Context } from '@temporalio/activity';
-import type { BackupDisk, BackupSubject, CopiedDisk, TransferActivities } from '../src/contracts/activities';
+import type { BackupDisk, BackupSubject, CopiedDisk, ImageBasis, TransferActivities } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody } from '../src/contracts/plan';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import type { TransferContext } from '../src/hypervisors/hypervisor';
+import type { ChainImage, ChecksumContext, ImageRepository } from '../src/repositories/image/image-repository';
 import { ProgressRows } from './progress-rows';
 import type { ActivityDependencies } from './dependencies';
 import { cancellation } from './heartbeat';
@@ -65,22 +66,41 @@ export class Transfers implements TransferActivities {
     });
   }
 
+  mergeStagedDisk(input: BackupImageInput, { target }: BackupDisk, { parentId, incremental }: ImageBasis): Promise<void> {
+    return this.transfer(input, 'merge', async (transfer) => {
+      const continued = incremental.find((disk) => disk.target === target);
+      if (parentId === null || continued === undefined) {
+        throw new ModosuError('INTERNAL', `The image of ${target} builds on nothing that it could be merged with.`);
+      }
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const repository = await this.deps.imageRepository(input.repository);
+      const staged = await repository.stage(input.recoveryPointId);
+      const below = (await repository.open(input.serverId, parentId)).imagesOf(target);
+      // What was damaged since would be hidden for good in an image that looks new.
+      const verified = verifyEach(repository, input.serverId, below, { signal: transfer.signal, onProgress: () => Context.current().heartbeat() });
+      const imageFiles = [staged.diskPath(target), ...below.map(({ path }) => path)];
+      const merged = hypervisor.mergeImage({ imageFiles, backingName: continued.backingName }, contextOf(transfer, target));
+      await stoppingBoth(transfer.stop, verified, merged);
+    });
+  }
+
   copyDiskToVolume(input: RestoreServerInput, plan: RestorePlanBody, target: string): Promise<void> {
     return this.transfer(input, 'copy', async (transfer) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const repository = await this.deps.imageRepository(plan.recoveryPoint.repository);
       await hypervisor.requireFence(serverRef(input), fenceOf(input));
-      const { manifest, diskPath } = await repository.open(input.serverId, plan.recoveryPoint.id);
+      const { imagesOf } = await repository.open(input.serverId, plan.recoveryPoint.id);
+      const images = imagesOf(target);
       const volume = plan.volumes.find((planned) => planned.target === target);
-      const disk = manifest.disks.find((stored) => stored.target === target);
-      if (!volume || !disk) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${plan.recoveryPoint.id} has no disk ${target}.`);
+      if (!volume) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${plan.recoveryPoint.id} has no disk ${target}.`);
 
-      // Checked while it is copied: the swap comes only after both have ended well.
-      const verified = repository.verifyImage(input.serverId, plan.recoveryPoint.id, disk.image, {
+      // Checked while they are copied: the swap comes only after both have ended well.
+      const verified = verifyEach(repository, input.serverId, images, {
         signal: transfer.signal,
         onProgress: () => Context.current().heartbeat(),
       });
-      const imported = hypervisor.importDisk({ imagePath: diskPath(target), volume, runId: input.runId }, contextOf(transfer, target));
+      const imageFiles = images.map(({ path }) => path);
+      const imported = hypervisor.importDisk({ imageFiles, volume, runId: input.runId }, contextOf(transfer, target));
       await stoppingBoth(transfer.stop, verified, imported);
     });
   }
@@ -89,7 +109,7 @@ export class Transfers implements TransferActivities {
    * Runs a copy with an abort signal of its own, heartbeats as long as the adapter does not take the copy for stalled, and rows for people
    * (`<step>:<target>`). When one half fails the other is stopped and waited for: nothing may still write when the activity has ended.
    */
-  private async transfer<T>({ runId }: RunInput, step: 'copy' | 'checksum', work: (transfer: Transfer) => Promise<T>): Promise<T> {
+  private async transfer<T>({ runId }: RunInput, step: 'copy' | 'merge' | 'checksum', work: (transfer: Transfer) => Promise<T>): Promise<T> {
     const activity = Context.current();
     const stop = new AbortController();
     const progress = new ProgressRows(this.deps, runId);
@@ -126,6 +146,11 @@ const copiedDisk = ({ target, path, format, flattened }: BackupDisk, virtualSize
   origin: { path, format, flattened },
   checksums,
 });
+
+/** One after another: each is hashed with all that the storage gives. Ends with the first that is damaged; its error names recovery point and file. */
+async function verifyEach(repository: ImageRepository, serverId: string, images: readonly ChainImage[], context: ChecksumContext): Promise<void> {
+  for (const { recoveryPointId, image } of images) await repository.verifyImage(serverId, recoveryPointId, image, context);
+}
 
 /**
  * Both results. The first that fails stops the other through the shared signal; its error is thrown after both have ended, so that

@@ -1,16 +1,18 @@
 import { Context } from '@temporalio/activity';
 import type { DataInRepository, ImageToRead, VerificationActivities } from '../src/contracts/activities';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
-import type { VerificationInput } from '../src/contracts/verification';
+import type { BootResult, VerificationInput } from '../src/contracts/verification';
+import { isWithoutNetwork } from '../src/domain/verification/boot-proof';
+import { checkHealth } from '../src/guests/health-checks';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
 import { MANIFEST_TAG, recoveryPointTag } from '../src/repositories/data/data-repository';
 import type { ActivityDependencies } from './dependencies';
+import { finalWhen } from './failures';
 import { whileAlive, cancellation } from './heartbeat';
+import { requireRecorded } from './recorded-manifest';
+import { SparseProgress } from './sparse-progress';
 
-/** At most one row each, for people. */
-const ROW_EVERY_MS = 2_000;
-
-/** Reading what is stored; see `VerificationActivities`. */
+/** Reading what is stored, and booting it; see `VerificationActivities`. */
 export class VerificationCalls implements VerificationActivities {
   constructor(private readonly deps: ActivityDependencies) {}
 
@@ -18,9 +20,50 @@ export class VerificationCalls implements VerificationActivities {
     return whileAlive(async () => {
       const { repository, recoveryPointId } = imageOf(input);
       const images = await this.deps.imageRepository(repository);
-      const { manifest } = await whichIsThere(recoveryPointId, this.openUnlessEmpty(images, input.serverId, recoveryPointId));
+      const { manifest, manifestSha256 } = await whichIsThere(recoveryPointId, this.openUnlessEmpty(images, input.serverId, recoveryPointId));
+      await requireRecorded(this.deps, recoveryPointId, manifestSha256);
       await images.verifySmallFiles(input.serverId, recoveryPointId);
       return manifest.disks.map(({ target, image }) => ({ target, image }));
+    });
+  }
+
+  proveBoot(input: VerificationInput): Promise<BootResult> {
+    return whileAlive(async (signal) => {
+      const { repository, recoveryPointId } = imageOf(input);
+      const { serverId, serverName, verificationId } = input;
+      const images = await this.deps.imageRepository(repository);
+      const opened = await whichIsThere(recoveryPointId, this.openUnlessEmpty(images, serverId, recoveryPointId));
+      const { manifest, manifestSha256, definitionPath, nvramPath, imagesOf } = opened;
+      await requireRecorded(this.deps, recoveryPointId, manifestSha256);
+      await images.verifySmallFiles(serverId, recoveryPointId);
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const { healthChecks, ssh } = (await this.deps.catalog.getServer(serverId)).protection;
+      const disks = manifest.disks.map(({ target }) => ({ target, imageFiles: imagesOf(target).map(({ path }) => path) }));
+      const proof = await hypervisor.startProof({ proofId: verificationId, definitionPath, disks, nvramPath }, { signal });
+      const whole = AbortSignal.any([signal, proof.lost]);
+      try {
+        const startedAt = performance.now();
+        const agent = hypervisor.guestAgent(proof.server);
+        const answers = agent.waitUntilAnswering({ deadlineMs: input.agentTimeoutSeconds * 1000, signal: whole });
+        await finalWhen('AGENT_SILENT', answers);
+        const seconds = Math.max(1, Math.round((performance.now() - startedAt) / 1000));
+        const checks: { readonly name: string; readonly evidence: string }[] = [];
+        const possible = healthChecks.filter((check) => isWithoutNetwork(check, ssh !== null));
+        for (const check of possible) {
+          const { evidence } = await checkHealth(agent, check, { signal: whole, deadlineMs: check.timeoutSeconds * 1000 });
+          checks.push({ name: check.name, evidence });
+        }
+        const notMade = healthChecks.filter((check) => !possible.includes(check)).map(({ name }) => name);
+        this.deps.log.info({ verificationId, server: serverName, recoveryPointId, seconds }, 'an image was booted for a proof');
+        return { seconds, checks, notMade };
+      } catch (thrown) {
+        if (proof.lost.aborted) throw proof.lost.reason;
+        if (!isModosuError(thrown) || thrown.code !== 'SERVER_GONE') throw thrown;
+        throw new ModosuError('START_FAILED', 'The virtual machine that was started from the image has switched itself off.', { cause: thrown });
+      } finally {
+        // What is left of it, the janitor finds; what was seen stays seen.
+        await proof.stop().catch((error: unknown) => this.deps.log.warn({ verificationId, error: String(error) }, 'a boot proof could not be ended yet'));
+      }
     });
   }
 
@@ -40,7 +83,8 @@ export class VerificationCalls implements VerificationActivities {
   async readImage(input: VerificationInput, { image }: ImageToRead, { before, total }: { readonly before: number; readonly total: number }): Promise<void> {
     const activity = Context.current();
     const { repository, recoveryPointId } = imageOf(input);
-    const progress = new Progress(this.deps, input.verificationId);
+    const { catalog, log } = this.deps;
+    const progress = new SparseProgress((done, of) => catalog.recordVerificationProgress(input.verificationId, done, of), log);
     activity.heartbeat();
     try {
       await (
@@ -128,7 +172,7 @@ async function whichIsThere<T>(recoveryPointId: string, opened: Promise<T>): Pro
     if (thrown.code === 'RECOVERY_POINT_NOT_FOUND') {
       throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `Recovery point ${recoveryPointId} is not in its repository any more.`, { cause: thrown });
     }
-    if (thrown.code === 'IMAGE_HEADER_REFUSED') throw new ModosuError('RECOVERY_POINT_CORRUPT', thrown.message, { cause: thrown });
+    if (thrown.code === 'IMAGE_HEADER_REFUSED') throw new ModosuError('RECOVERY_POINT_CORRUPT', thrown.message, { context: thrown.context, cause: thrown });
     throw thrown;
   }
 }
@@ -136,28 +180,4 @@ async function whichIsThere<T>(recoveryPointId: string, opened: Promise<T>): Pro
 function imageOf({ repository, recoveryPointId, verificationId }: VerificationInput): { readonly repository: string; readonly recoveryPointId: string } {
   if (repository !== null && recoveryPointId !== null) return { repository, recoveryPointId };
   throw new ModosuError('INTERNAL', `Verification ${verificationId} names no image.`);
-}
-
-/** Progress is for people: a database that is away for a moment must not stop the reading. */
-class Progress {
-  private rowAtMs = 0;
-  private rows: Promise<void> = Promise.resolve();
-
-  constructor(
-    private readonly deps: Pick<ActivityDependencies, 'catalog' | 'log'>,
-    private readonly verificationId: string,
-  ) {}
-
-  see(doneBytes: number, totalBytes: number, nowMs: number): void {
-    if (nowMs - this.rowAtMs < ROW_EVERY_MS) return;
-    this.rowAtMs = nowMs;
-    const { catalog, log } = this.deps;
-    this.rows = this.rows
-      .then(() => catalog.recordVerificationProgress(this.verificationId, doneBytes, totalBytes))
-      .catch((error: unknown) => log.warn({ verificationId: this.verificationId, error: String(error) }, 'progress not recorded'));
-  }
-
-  written(): Promise<void> {
-    return this.rows;
-  }
 }

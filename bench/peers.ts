@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fsyncFile } from '../src/system/files';
 import type { GuestServer } from '../test/guests/guest-server';
 import { PLACE } from './place';
@@ -11,53 +12,84 @@ import { DISK_BYTES, RANDOM_BYTES } from './server';
 const NBD_BACKUP = join(PLACE.peers, 'virtnbdbackup');
 /** What virtnbdbackup has made of the disk. */
 export const NBD_DATA = join(NBD_BACKUP, 'vda.full.data');
+const LISTENS_AFTER_MS = 1_000;
 
 /** QEMU's push job and nothing else: no freeze, no checksums, the target made beforehand. Seconds until the file is durable. */
 export async function barePush(server: GuestServer, signal: AbortSignal): Promise<number> {
   const target = join(PLACE.peers, 'push.qcow2');
-  const request = join(PLACE.peers, 'push.xml');
   try {
     await run(signal, 'qemu-img', 'create', '-q', '-f', 'qcow2', target, String(DISK_BYTES));
+    const seconds = await pushJob(server, { target }, signal);
+    await requireWritten(target);
+    return seconds;
+  } finally {
+    await rm(target, { force: true });
+  }
+}
+
+export interface PushRequest {
+  /** Made beforehand. */
+  readonly target: string;
+  /** XML of the checkpoint that is made together with the point in time. */
+  readonly checkpointXml?: string;
+  /** Name of the checkpoint since which the changes are written; without it the whole disk is. */
+  readonly since?: string;
+}
+
+/** Seconds from `virsh backup-begin` until the target is durable. */
+export async function pushJob(server: GuestServer, { target, checkpointXml, since }: PushRequest, signal: AbortSignal): Promise<number> {
+  const [request, checkpoint] = [join(PLACE.peers, 'push.xml'), join(PLACE.peers, 'checkpoint.xml')];
+  const incremental = since === undefined ? '' : `<incremental>${since}</incremental>`;
+  try {
     await writeFile(
       request,
-      `<domainbackup mode="push"><disks><disk name="vda" backup="yes" type="file"><driver type="qcow2"/><target file="${target}"/></disk></disks></domainbackup>`,
+      `<domainbackup mode="push">${incremental}<disks><disk name="vda" backup="yes" type="file"><driver type="qcow2"/><target file="${target}"/></disk></disks></domainbackup>`,
     );
+    if (checkpointXml !== undefined) await writeFile(checkpoint, checkpointXml);
+    // Listens before the job begins: a small one may have ended before a listener that starts together with it is heard by libvirt.
+    const completed = virsh(signal, 'event', '--domain', server.uuid, '--event', 'job-completed', '--timeout', '600');
+    completed.catch(() => undefined);
+    await delay(LISTENS_AFTER_MS, undefined, { signal });
     const seconds = await timed(async () => {
-      // Listens before the job begins.
-      const completed = virsh(signal, 'event', '--domain', server.uuid, '--event', 'job-completed', '--timeout', '600');
-      completed.catch(() => undefined);
-      await virsh(signal, 'backup-begin', server.uuid, request, '--reuse-external');
+      await virsh(signal, 'backup-begin', server.uuid, request, ...(checkpointXml === undefined ? [] : [checkpoint]), '--reuse-external');
       await completed;
       await fsyncFile(target);
     });
     const outcome = await virsh(signal, 'domjobinfo', server.uuid, '--completed', '--anystats');
     if (!/^Job type:\s+Completed/m.test(outcome)) throw new Error(`The bare push job did not end well: ${outcome.trim()}`);
-    await requireWritten(target);
     return seconds;
   } finally {
-    await rm(target, { force: true });
     await rm(request, { force: true });
+    await rm(checkpoint, { force: true });
   }
 }
 
 /** `virtnbdbackup -l full`. What it has written stays for `nbdRestore`; the checkpoint that it leaves in the domain is deleted, outside the time. */
 export async function nbdBackup(server: GuestServer, signal: AbortSignal): Promise<number> {
-  const scratch = join(PLACE.peers, 'scratch');
   await rm(NBD_BACKUP, { recursive: true, force: true });
-  await mkdir(scratch);
-  await chmod(scratch, 0o1777); // QEMU, another user, makes its socket in it
   try {
-    const seconds = await timed(async () => {
-      await run(signal, 'virtnbdbackup', '-n', '-d', server.name, '-l', 'full', '-o', NBD_BACKUP, '-S', scratch, '-f', join(scratch, 'socket'));
-      await fsyncTree(NBD_BACKUP);
-    });
+    const seconds = await nbdJob(server, 'full', NBD_BACKUP, signal);
     await requireWritten(NBD_DATA);
     return seconds;
   } finally {
-    await rm(scratch, { recursive: true, force: true });
     for (const checkpoint of (await virsh(signal, 'checkpoint-list', server.uuid, '--name')).split('\n').filter((name) => name !== '')) {
       await virsh(signal, 'checkpoint-delete', server.uuid, checkpoint);
     }
+  }
+}
+
+/** Seconds of `virtnbdbackup` until all in its directory is durable. It makes a checkpoint, which stays. */
+export async function nbdJob(server: GuestServer, level: 'full' | 'inc', output: string, signal: AbortSignal): Promise<number> {
+  const scratch = join(PLACE.peers, 'scratch');
+  await mkdir(scratch);
+  await chmod(scratch, 0o1777); // QEMU, another user, makes its socket in it
+  try {
+    return await timed(async () => {
+      await run(signal, 'virtnbdbackup', '-n', '-d', server.name, '-l', level, '-o', output, '-S', scratch, '-f', join(scratch, 'socket'));
+      await fsyncTree(output);
+    });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 

@@ -6,6 +6,8 @@ import { destroyGuestServer } from '../test/guests/guest-server';
 
 export const DIRECTORY = process.env['MODOSU_BENCH_DIR'] ?? '/var/lib/modosu-bench';
 export const DOMAIN = process.env['MODOSU_BENCH_DOMAIN'] ?? 'modosu-bench';
+/** The second server of the part about increments: the same, with a far larger disk. */
+export const WIDE_DOMAIN = `${DOMAIN}-wide`;
 export const API_PORT = process.env['MODOSU_BENCH_PORT'] ?? '7430';
 
 export const PLACE = {
@@ -18,11 +20,11 @@ export const PLACE = {
 
 const BENCH_RECORD = join(DIRECTORY, 'bench.process');
 const STACK_RECORD = join(DIRECTORY, 'stack.process');
-const GUEST_RECORD = join(DIRECTORY, 'guest.json');
+const GUEST_RECORD = join(DIRECTORY, 'guests.json');
 const DRAIN_MS = 90_000;
 
 /**
- * Takes the directory for this benchmark: one at a time. One that was killed leaves a domain, files and a stack that may still be draining: that is waited for,
+ * Takes the directory for this benchmark: one at a time. One that was killed leaves domains, files and a stack that may still be draining: that is waited for,
  * then all of it is removed.
  */
 export async function takeThePlace(signal: AbortSignal): Promise<void> {
@@ -43,16 +45,16 @@ export async function takeThePlace(signal: AbortSignal): Promise<void> {
     if (performance.now() > until) throw new Error(`The stack of an earlier benchmark (process ${stack.pid}) does not end. End it, then start again.`);
     await delay(250, undefined, { signal });
   }
-  const guest = await readFile(GUEST_RECORD, 'utf8').then(
-    (text) => JSON.parse(text) as Parameters<typeof destroyGuestServer>[0],
-    () => null,
+  const guests = await readFile(GUEST_RECORD, 'utf8').then(
+    (text) => JSON.parse(text) as readonly Parameters<typeof destroyGuestServer>[0][],
+    () => [],
   );
-  if (guest !== null) await destroyGuestServer(guest);
+  for (const guest of guests) await destroyGuestServer(guest);
   await leaveThePlace();
   await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });
   await recordProcess(BENCH_RECORD, process.pid, 'benchmark');
-  // Written before it is made, by name: a benchmark that is killed meanwhile must not block the next one.
-  await writeFile(GUEST_RECORD, JSON.stringify({ uuid: DOMAIN, name: DOMAIN, directory: PLACE.servers }));
+  // Written before they are made, by name: a benchmark that is killed meanwhile must not block the next one.
+  await writeFile(GUEST_RECORD, JSON.stringify([DOMAIN, WIDE_DOMAIN].map((name) => ({ uuid: name, name, directory: PLACE.servers }))));
   for (const directory of [PLACE.repository, PLACE.peers]) await mkdir(directory, { mode: 0o711 });
 }
 

@@ -5,7 +5,7 @@ import { isWork, overheadSeconds, summarise, type Summary } from './statistics';
 
 const FLAT_BYTES = 64 * 1024 * 1024;
 
-interface Target {
+export interface Target {
   readonly what: string;
   readonly aim: string;
   readonly measured: string;
@@ -62,7 +62,7 @@ ${about.machine.map((line) => `- ${line}`).join('\n')}
 - One server with one qcow2 disk of ${formatBytes(DISK_BYTES)}: a small system, and ${formatBytes(RANDOM_BYTES)} of random data in pieces over the whole disk. The guest runs and is idle.
 - Each round takes every side once, one after the other, in this order; before each side everything is written back, what it will read is dropped from the page cache, memory has been fetched from the host, and the machine has become idle.${disturbed > 0 ? ` **${disturbed} times it did not become idle; those figures are too high.**` : ''}
 - All sides end with their result on stable storage (fsync). Ratios are of medians.
-- Backup, Modosu: \`POST /v1/servers/…/backups\` (${about.mode}) until the run has ended: file systems frozen and thawed, every byte of the image hashed, recovery point published and in the catalogue.
+- Backup, Modosu: \`POST /v1/servers/…/backups\` (${about.mode}, a whole image) until the run has ended: file systems frozen and thawed, every byte of the image hashed, recovery point published and in the catalogue.
 - Backup, bare push: \`virsh backup-begin\` of the same disk into a file made beforehand, until the job has completed. Backup, virtnbdbackup: \`-l full\`.
 - Restore, Modosu: the step that copies the disk and checks every byte, out of a whole restore. Convert: the same image. virtnbdrestore: what virtnbdbackup wrote in this round.
 
@@ -87,10 +87,7 @@ ${table(
 )}
 
 ## Targets
-${table(
-  ['', 'aim', 'measured', ''],
-  targets.map(({ what, aim, measured, met }) => [what, aim, measured, met ? 'met' : '**missed**']),
-)}
+${targetTable(targets)}
 
 ## Where the time goes
 Medians. "Own" is what Modosu itself needs; the rest is copying, booting or checking. What lies between the steps is in neither list: it is in the overhead above. QEMU copies from the
@@ -112,11 +109,22 @@ Memory of the worker, before and at most in each round: ${rounds.map((r) => `${m
 `;
 }
 
+export const targetTable = (targets: readonly Target[]): string =>
+  table(
+    ['', 'aim', 'measured', ''],
+    targets.map(({ what, aim, measured, met }) => [what, aim, measured, met ? 'met' : '**missed**']),
+  );
+
 const memory = ({ beforeBytes, peakBytes }: { readonly beforeBytes: number; readonly peakBytes: number }): string =>
   `${formatBytes(beforeBytes)} to ${formatBytes(peakBytes)}`;
 
-const atMost = (what: string, value: number, limit: number): Target => ({ what, aim: `at most ${limit} x`, measured: times(value), met: value <= limit });
-const atLeast = (what: string, value: number, limit: number): Target => ({
+export const atMost = (what: string, value: number, limit: number): Target => ({
+  what,
+  aim: `at most ${limit} x`,
+  measured: times(value),
+  met: value <= limit,
+});
+export const atLeast = (what: string, value: number, limit: number): Target => ({
   what,
   aim: `at least ${limit} x faster`,
   measured: times(value),
@@ -124,7 +132,8 @@ const atLeast = (what: string, value: number, limit: number): Target => ({
 });
 const under = (what: string, value: number, limit: number): Target => ({ what, aim: `under ${limit} s`, measured: `${seconds(value)} s`, met: value < limit });
 
-const whose = (key: string): string => (isWork(key) ? '' : 'own');
+/** For `stepTable`: whether Modosu itself needs the time of a step. */
+export const whose = (key: string): string => (isWork(key) ? '' : 'own');
 
 /** Medians of what each step took; `about` says more of a step, by its key. */
 export function stepTable(

@@ -43,7 +43,7 @@ export async function measureRound({ stack, server, mode, signal, say }: RoundOp
   const wall = ({ wallSeconds }: ModosuSide): number => wallSeconds;
 
   const disk = await presentDisk(server, signal);
-  const modosuBackup = await onCalmMachine('backup, Modosu', disk, () => watched(() => stack.backup(mode)), wall);
+  const modosuBackup = await onCalmMachine('backup, Modosu', disk, () => watched(() => stack.backup(mode, { full: true })), wall);
   const { recoveryPointId } = modosuBackup.run;
   if (recoveryPointId === null) throw new Error('The backup has made no recovery point.');
   const imagePath = await stack.imageOf(recoveryPointId);

@@ -11,13 +11,18 @@ const PIECES = 48;
 const PIECE_BYTES = 32 * MIB;
 const FIRST_PIECE_AT = 256 * MIB;
 const PIECE_EVERY = 80 * MIB;
+/** Where a piece of random data begins. */
+export const pieceAt = (index: number): number => FIRST_PIECE_AT + (index % PIECES) * PIECE_EVERY;
 export const RANDOM_BYTES = PIECES * PIECE_BYTES;
 
-/** A server with one qcow2 disk: a small system at its start, random data behind it. It is started, and its agent answers. */
-export async function makeServer(signal: AbortSignal): Promise<GuestServer> {
-  const server = await createGuestServer({ name: DOMAIN, guest: 'minimal', directory: PLACE.servers, start: false });
+/**
+ * A server with one qcow2 disk: a small system at its start, random data behind it. It is started, and its agent answers. What a disk has beyond `DISK_BYTES` is
+ * a hole: a larger one holds the same.
+ */
+export async function makeServer(signal: AbortSignal, { name = DOMAIN, diskBytes = DISK_BYTES } = {}): Promise<GuestServer> {
+  const server = await createGuestServer({ name, guest: 'minimal', directory: PLACE.servers, start: false });
   try {
-    await fill(server.systemDisk.path, signal);
+    await fill(server.systemDisk.path, diskBytes, signal);
     await startGuest(server.uuid);
     await waitForAgent(server.uuid, 180_000);
     return server;
@@ -27,16 +32,16 @@ export async function makeServer(signal: AbortSignal): Promise<GuestServer> {
   }
 }
 
-async function fill(path: string, signal: AbortSignal): Promise<void> {
+async function fill(path: string, diskBytes: number, signal: AbortSignal): Promise<void> {
   const raw = `${path}.raw`;
   await run(signal, 'qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', path, raw);
-  await truncate(raw, DISK_BYTES);
+  await truncate(raw, diskBytes);
   const file = await open(raw, 'r+');
   try {
     const piece = Buffer.alloc(PIECE_BYTES);
     for (let i = 0; i < PIECES; i += 1) {
       signal.throwIfAborted();
-      await file.write(randomFillSync(piece), 0, PIECE_BYTES, FIRST_PIECE_AT + i * PIECE_EVERY);
+      await file.write(randomFillSync(piece), 0, PIECE_BYTES, pieceAt(i));
     }
   } finally {
     await file.close();

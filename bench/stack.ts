@@ -15,6 +15,13 @@ const PROGRAM = join(__dirname, '..', '..', 'bin', 'modosu');
 const POLL_MS = 100;
 const SERVER = 'bench';
 
+/** A server as the installation knows it. */
+export interface Declared {
+  readonly name: string;
+  readonly domain: string;
+  readonly dataSets?: readonly DataSet[];
+}
+
 /** Nothing of a real installation on this machine may reach the benchmark. */
 const PASSED_ON = new Set(['MODOSU_CACHE_DIR', 'MODOSU_TEMPORAL_CLI']);
 
@@ -68,19 +75,27 @@ export class Stack {
     await this.ended;
   }
 
-  async declareServer(dataSets: readonly DataSet[] = []): Promise<void> {
+  declareServer(dataSets: readonly DataSet[] = []): Promise<void> {
+    return this.declareServers([{ name: SERVER, domain: DOMAIN, dataSets }]);
+  }
+
+  async declareServers(servers: readonly Declared[]): Promise<void> {
     await this.post('/v1/estate', {
       estate: {
         hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
         repositories: [{ name: 'main', kind: 'directory', path: PLACE.repository }],
-        servers: [{ name: SERVER, domain: DOMAIN, hypervisor: 'local', repository: 'main', dataSets }],
+        servers: servers.map((server) => ({ dataSets: [], ...server, hypervisor: 'local', repository: 'main' })),
       },
     });
   }
 
-  /** From the command to the end of the run: the recovery point is published and checksummed by then. */
-  backup(mode: BackupMode): Promise<Carried> {
-    return this.carried(() => this.post<RunView>(`/v1/servers/${SERVER}/backups`, { kind: 'image', mode, reason: 'benchmark' }));
+  /**
+   * From the command to the end of the run: the recovery point is published and checksummed by then. `full`: a whole image although an incremental would do;
+   * online only, every image of a stopped server is whole.
+   */
+  backup(mode: BackupMode, { full = false, server = SERVER } = {}): Promise<Carried> {
+    const request = { kind: 'image', mode, reason: 'benchmark', ...(mode === 'online' ? { full } : {}) };
+    return this.carried(() => this.post<RunView>(`/v1/servers/${server}/backups`, request));
   }
 
   /** One data set, in its first recovery point or a later one. */
@@ -116,9 +131,13 @@ export class Stack {
     await this.carried(() => this.post<RunView>(`/v1/runs/${runId}/confirm`, { reason: 'benchmark' }));
   }
 
+  recoveryPoint(id: string): Promise<ImageRecoveryPointView> {
+    return this.get(`/v1/recovery-points/${id}`);
+  }
+
   /** Where the image of the recovery point lies. */
   async imageOf(recoveryPointId: string): Promise<string> {
-    const { id, serverId } = await this.get<ImageRecoveryPointView>(`/v1/recovery-points/${recoveryPointId}`);
+    const { id, serverId } = await this.recoveryPoint(recoveryPointId);
     return join(PLACE.repository, 'servers', serverId, id, 'disks', 'vda.qcow2');
   }
 

@@ -8,6 +8,13 @@ import { RepositoryRoom1764500000000 } from './1764500000000-repository-room';
 import { Alerts1764600000000 } from './1764600000000-alerts';
 import { EndedRuns1764700000000 } from './1764700000000-ended-runs';
 import { Verification1764800000000 } from './1764800000000-verification';
+import { BootProofs1764900000000 } from './1764900000000-boot-proofs';
+import { Retention1765000000000 } from './1765000000000-retention';
+import { CatalogCopies1765500000000 } from './1765500000000-catalog-copies';
+import { Incrementals1765100000000 } from './1765100000000-incrementals';
+import { Decommissioning1765200000000 } from './1765200000000-decommissioning';
+import { BackupGroups1765300000000 } from './1765300000000-backup-groups';
+import { Offsite1765400000000 } from './1765400000000-offsite';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -23,4 +30,11 @@ export const MIGRATIONS = [
   Alerts1764600000000,
   EndedRuns1764700000000,
   Verification1764800000000,
+  BootProofs1764900000000,
+  Retention1765000000000,
+  Incrementals1765100000000,
+  Decommissioning1765200000000,
+  BackupGroups1765300000000,
+  Offsite1765400000000,
+  CatalogCopies1765500000000,
 ];

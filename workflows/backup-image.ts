@@ -1,11 +1,13 @@
-import { isCancellation } from '@temporalio/workflow';
-import type { BackupSubject, CopiedDisk } from '../src/contracts/activities';
+import { isCancellation, patched } from '@temporalio/workflow';
+import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities';
 import type { Consistency } from '../src/contracts/recovery-point';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
-import { planning, type Calls } from './runbook/activities';
+import { planning, setBegins, type Calls } from './runbook/activities';
+import { memberOf, type Member } from './runbook/backup-set';
+import { markDamage, markIfDamaged } from './runbook/damage';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { forgetGuard, giveServerBack, stopServer, takeServer } from './runbook/server';
+import { forgetGuard, giveServerBack, settleImages, stopServer, takeServer } from './runbook/server';
 
 /** What was copied, and which moment it shows. */
 interface Taken {
@@ -14,75 +16,142 @@ interface Taken {
   readonly consistency: Consistency;
   /** Why the server did not start again; null when it did, or never stopped. */
   readonly startProblem: unknown;
+  /** What images of a running server build on; null: on nothing, and no checkpoint was made. */
+  readonly basis: ImageBasis | null;
 }
 
 /**
  * Image backup. Offline: stop the server, copy every disk with the definition and the firmware variables, put the power state back. Online: freeze the file
  * systems for a moment, let QEMU write all disks as they were then, while the server runs on. Only then is anything published. A server that is off is imaged
- * as it lies.
+ * as it lies. A server of a set waits, right before its point in time, until all servers of the set are ready.
  */
 export async function backupImage(input: BackupImageInput): Promise<RunResult> {
-  return carryOut(input, async (book, calls) => {
-    const { host, undo } = calls;
-    const subject = await book.step('examine', { do: () => host.examineForBackup(input), detail: describeSubject }, 'Examine the server and its disks');
-    const wasRunning = subject.powerState === 'running';
-    await book.announce(backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning }));
+  if (input.set === undefined) return carryOut(input, (book, calls) => takeImage(book, calls, input, null));
+  const member = memberOf(input, input.set);
+  // Left from inside, before anything is undone, so that the others need not wait for that; from outside where the run could not even begin.
+  return member.orLeave(() => carryOut(input, (book, calls) => member.orLeave(() => takeImage(book, calls, input, member))));
+}
 
-    await takeServer(book, calls, input);
-    await book.step('reserve', { do: () => host.reserveRoom(input, subject.neededBytes), undo: () => undo.discardStaged(input) });
+async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, member: Member | null): Promise<void> {
+  const { host, undo } = calls;
+  const subject = await book.step('examine', { do: () => host.examineForBackup(input), detail: describeSubject }, 'Examine the server and its disks');
+  const wasRunning = subject.powerState === 'running';
+  const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
+  await book.announce(
+    backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning, isIncremental, isOfSet: member !== null }),
+  );
 
-    const { copied, pointInTime, consistency, startProblem } =
-      subject.mode === 'online' ? await takeOnline(book, calls, input, subject) : await takeOffline(book, calls, input, subject);
+  await takeServer(book, calls, input);
+  const intended = isIncremental
+    ? await book.step('basis', { do: async () => host.chooseBasis(input, subject, await planning.parentCandidates(input)), detail: describeBasis })
+    : null;
+  // The image is taken all the same, whole. What was found damaged by the way must be known as that.
+  if (intended?.damage !== undefined) await markDamage(intended.damage.recoveryPointId, intended.damage.error);
+  await book.step('reserve', { do: () => host.reserveRoom(input, (intended ?? subject).neededBytes), undo: () => undo.discardStaged(input) });
 
-    await book.uninterrupted(async () => {
-      const position = await planning.nextGeneration(input.serverId);
-      const published = await book.step('publish', {
-        do: () => host.publish({ input, subject, copied, pointInTime, consistency, ...position }),
-        detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
-      });
-      book.settle('reserve');
-      await book.step('catalogue', { do: () => host.recordRecoveryPoint(published) });
-      book.result({ recoveryPointId: published.recoveryPointId });
-      if (startProblem !== null) throw startProblem;
-      book.settle('fence');
-      await book.step('release', {
-        do: async () => ({ ...(subject.mode === 'online' ? await forgetGuard(calls, input) : {}), ...(await giveServerBack(calls, input)) }),
-        detail: (returned) => returned,
-      });
+  const { copied, pointInTime, consistency, startProblem, basis } =
+    subject.mode === 'online' ? await takeOnline(book, calls, input, subject, intended, member) : await takeOffline(book, calls, input, subject, member);
+
+  await book.uninterrupted(async () => {
+    const position = await planning.nextGeneration(input.serverId);
+    const published = await book.step('publish', {
+      do: () => host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
+      detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
+    });
+    book.settle('reserve');
+    await book.step('catalogue', { do: () => host.recordRecoveryPoint(published) });
+    book.result({ recoveryPointId: published.recoveryPointId });
+    if (startProblem !== null) throw startProblem;
+    // Published: from here on the checkpoint says what has changed since.
+    if (basis !== null) book.settle('begin');
+    book.settle('fence');
+    await book.step('release', {
+      do: async () => ({ ...(await endOnline(calls, input, subject, basis)), ...(await giveServerBack(calls, input)) }),
+      detail: (returned) => returned,
     });
   });
 }
 
 /** The server runs all the time; QEMU itself writes the images. */
-async function takeOnline(book: Runbook, { host, server, transfer, undo }: Calls, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
-  const { pointInTime, consistency } = await book.step('begin', {
-    do: () => server.beginOnlineBackup(input, subject),
+async function takeOnline(
+  book: Runbook,
+  { host, server, transfer, undo }: Calls,
+  input: BackupImageInput,
+  subject: BackupSubject,
+  intended: ImageBasis | null,
+  member: Member | null,
+): Promise<Taken> {
+  const prepared =
+    member === null || intended === null
+      ? intended
+      : await book.step('prepare', { do: () => server.prepareOnlineBackup(input, subject, intended), undo: () => undo.cancelOnlineBackup(input) });
+  const begun = await book.step('begin', {
+    do: async () => {
+      if (prepared === null) return server.beginOnlineBackup(input, subject);
+      if (member === null) return server.beginOnlineBackup(input, subject, prepared);
+      // Nothing between the two, not even a line for people: the other servers are frozen at this moment.
+      await member.meet();
+      return setBegins(input.hypervisor).beginOnlineBackup(input, subject, prepared);
+    },
     undo: () => undo.cancelOnlineBackup(input),
-    detail: ({ note, ...begun }) => ({ ...begun, ...(note === null ? {} : { note }) }),
+    detail: ({ note, basis: began, since: _since, ...start }) => ({
+      ...start,
+      ...(note === null ? {} : { note }),
+      ...(began === undefined || began.fullBecause === (intended?.fullBecause ?? null) ? {} : { fullBecause: began.fullBecause }),
+    }),
   });
+  // What it had made belongs to what has begun.
+  book.settle('prepare');
+  const { pointInTime, consistency } = begun;
+  const basis = begun.basis ?? null;
   // While QEMU copies: the definition has to be that of this moment.
   await book.step('definition', { do: () => host.saveDefinition(input, subject) });
 
   // One job writes all disks; each has a step of its own for people.
   const written = transfer.followOnlineBackup(input, subject);
   const [sizes] = await Promise.all(subject.disks.map(({ target }) => book.step(`copy:${target}`, { do: () => written })));
-  book.settle('begin');
+  if (basis === null) book.settle('begin');
 
+  if (basis?.merges === true) await mergeWithChain(book, transfer, input, subject, basis);
   const copied: CopiedDisk[] = [];
   for (const disk of subject.disks) {
     const detail = (copy: CopiedDisk) => ({ storedBytes: copy.checksums.sizeBytes, sha256: copy.checksums.sha256 });
-    copied.push(
-      await book.step(`checksum:${disk.target}`, { do: () => transfer.hashStagedDisk(input, disk, sizes?.virtualSizeBytes[disk.target] ?? 0), detail }),
-    );
+    const copy = await book.step(`checksum:${disk.target}`, {
+      do: () => transfer.hashStagedDisk(input, disk, sizes?.virtualSizeBytes[disk.target] ?? 0),
+      detail,
+    });
+    copied.push(basis === null || parentOf(basis) === null ? copy : { ...copy, incremental: basis.incremental.some(({ target }) => target === disk.target) });
   }
-  return { copied, pointInTime, consistency, startProblem: null };
+  return { copied, pointInTime, consistency, startProblem: null, basis };
 }
 
+/** The chain has become long enough: whole images are made from it, without reading the server's disks again. Nothing that is published is written to. */
+async function mergeWithChain(book: Runbook, transfer: Calls['transfer'], input: BackupImageInput, subject: BackupSubject, basis: ImageBasis): Promise<void> {
+  for (const disk of subject.disks.filter(({ target }) => basis.incremental.some((one) => one.target === target))) {
+    await book.step(
+      `merge:${disk.target}`,
+      { do: () => transfer.mergeStagedDisk(input, disk, basis).catch((thrown: unknown) => markIfDamaged(basis.parentId ?? '', thrown)) },
+      `Make the image of ${disk.target} whole from those it builds on`,
+    );
+  }
+}
+
+/** What the published recovery point builds on: nothing, once its images have been made whole. */
+const parentOf = ({ parentId, merges }: ImageBasis): string | null => (merges === true ? null : parentId);
+
+/** Nothing of an online backup is left on the hypervisor but the checkpoint that the next one can continue. */
+const endOnline = (calls: Calls, input: BackupImageInput, subject: BackupSubject, basis: ImageBasis | null): Promise<{ readonly guardProblem?: string }> => {
+  if (subject.mode !== 'online') return Promise.resolve({});
+  return basis === null ? forgetGuard(calls, input) : settleImages(calls, input);
+};
+
 /** The server is shut down, or is off already, while its disks are copied. */
-async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput, subject: BackupSubject): Promise<Taken> {
+async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput, subject: BackupSubject, member: Member | null): Promise<Taken> {
   const { host, server, transfer } = calls;
   const wasRunning = subject.powerState === 'running';
 
+  // Of a set there are only servers here that are off: nothing of them changes while the others get ready.
+  if (member !== null) await book.step('meet', { do: () => member.meet() });
   if (wasRunning) await stopServer(book, calls, input, { how: 'ask-guest', wasOn: true });
   const pointInTime = new Date().toISOString();
 
@@ -105,8 +174,17 @@ async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput,
       startProblem = thrown;
     }
   }
-  return { copied, pointInTime, consistency: 'offline', startProblem };
+  return { copied, pointInTime, consistency: 'offline', startProblem, basis: null };
 }
+
+/** Since incremental images: what a run does that was begun before stays as it was. */
+const INCREMENTAL_IMAGES = 'incremental-images';
+
+const describeBasis = ({ parentId, changedBytes, neededBytes, fullBecause, alwaysFull, merges }: ImageBasis) => ({
+  ...(parentId === null ? { fullBecause } : { [merges === true ? 'mergedWith' : 'incrementalOn']: parentId, changedBytes }),
+  ...(alwaysFull.length === 0 ? {} : { alwaysFull: alwaysFull.join(', ') }),
+  neededBytes,
+});
 
 const describeSubject = (subject: BackupSubject) => ({
   mode: subject.mode,

@@ -13,6 +13,7 @@ import type {
 } from '../src/contracts/workflows';
 import { dataSetSteps } from '../src/domain/steps/data-steps';
 import { catalogue, planning, type Calls } from './runbook/activities';
+import { leaveSet } from './runbook/backup-set';
 import { discardSpool, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
 import { itemOf, loadPlanOf } from './runbook/plan';
@@ -25,6 +26,9 @@ import { isOn, revertSwap } from './runbook/server';
  * Before go-live the old server comes back; after it the new one stays.
  */
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
+  if (ended.kind === 'backup-image' && ended.input.set !== undefined) {
+    await leaveSet(ended.input.set, { runId: ended.input.runId, why: 'its workflow was ended in Temporal.' });
+  }
   return carryOut(ended.input, async (book, calls) => {
     const trace = await planning.traceOfRun(ended.input.runId);
     book.adopt(trace.steps);

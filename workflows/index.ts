@@ -1,8 +1,10 @@
 export { backupData } from './backup-data';
 export { backupImage } from './backup-image';
+export { backupSet } from './backup-set';
 export { backupsDue } from './backups-due';
 export { cleanUpRun } from './clean-up-run';
 export { confirmRestore } from './confirm-restore';
+export { offsiteTransfer } from './offsite-transfer';
 export { planDataRestore } from './plan-data';
 export { planRestore } from './plan-restore';
 export { planUndo } from './plan-undo';

@@ -1,19 +1,26 @@
 import type { DataPlanSource } from '../src/contracts/activities';
 import type { PlanDataInput } from '../src/contracts/workflows';
-import { catalogue, dataLooks, planning } from './runbook/activities';
+import { dataLooks, fetching, planning } from './runbook/activities';
 import { summarise } from './runbook/errors';
-import { isDamage } from './runbook/damage';
+import { markDamage } from './runbook/damage';
 
 /** Makes the plan of a data restore. It looks into the guest and the recovery point as they are now, and changes neither. */
 export async function planDataRestore(input: PlanDataInput): Promise<void> {
   let source: DataPlanSource | undefined;
   try {
-    source = await planning.chooseDataSource(input);
+    source = await planning.chooseDataSource(await fetched(input));
     const survey = await dataLooks(source.hypervisor).surveyData(source);
     await planning.composeDataPlan(source, survey);
   } catch (thrown) {
     const error = summarise(thrown);
-    if (source !== undefined && isDamage(error)) await catalogue.markDamaged(source.point.id, error.message);
+    if (source !== undefined) await markDamage(source.point.id, error);
     await planning.failPlan(input.planId, error);
   }
+}
+
+/** What lies only in a copy comes back first: everything after that is as for any other plan. */
+async function fetched(input: PlanDataInput): Promise<PlanDataInput> {
+  const { planId, serverId, from, recoveryPointId, incidentAt, dataSet } = input;
+  if (from === undefined) return input;
+  return { ...input, recoveryPointId: await fetching.fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet, noData: true }) };
 }

@@ -1,19 +1,26 @@
 import type { PlanSource } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
-import { catalogue, hostLooks, planning } from './runbook/activities';
-import { isDamage } from './runbook/damage';
+import { fetching, hostLooks, planning } from './runbook/activities';
+import { markDamage } from './runbook/damage';
 import { summarise } from './runbook/errors';
 
 /** Makes the plan of a restore. It looks at the server and the recovery point as they are now, and changes neither. */
 export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
-    source = await planning.choosePlanSource(input);
+    source = await planning.choosePlanSource(await fetched(input));
     const survey = await hostLooks(source.hypervisor).surveyRestore(source);
     await planning.composePlan(source, survey);
   } catch (thrown) {
     const error = summarise(thrown);
-    if (source !== undefined && isDamage(error)) await catalogue.markDamaged(source.recoveryPointId, error.message);
+    if (source !== undefined) await markDamage(source.recoveryPointId, error);
     await planning.failPlan(input.planId, error);
   }
+}
+
+/** What lies only in a copy comes back first: everything after that is as for any other plan. */
+async function fetched(input: PlanRestoreInput): Promise<PlanRestoreInput> {
+  const { planId, serverId, from, recoveryPointId, incidentAt = null, noData = false } = input;
+  if (from === undefined) return input;
+  return { ...input, recoveryPointId: await fetching.fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet: null, noData }) };
 }

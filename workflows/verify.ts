@@ -2,8 +2,9 @@ import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { VerificationActivities } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { VerificationInput, VerificationOutcome } from '../src/contracts/verification';
+import { bootOutcomeOf, saysNotBooted } from '../src/domain/verification/boot-proof';
 import { damageOf, isDamage, outcomeOf } from '../src/domain/verification/verification';
-import { catalogue, verifications } from './runbook/activities';
+import { boots, catalogue, verifications } from './runbook/activities';
 import { summarise } from './runbook/errors';
 
 const PASSED: VerificationOutcome = { state: 'passed', error: null };
@@ -11,11 +12,15 @@ const PASSED: VerificationOutcome = { state: 'passed', error: null };
 const MOST_READ = 100;
 
 /**
- * Reads stored recovery points again, and writes down what that says about them. Changes nothing in a repository and nothing of a server: it holds no lock,
- * and is simply begun again when it was lost.
+ * Reads stored recovery points again, or boots an image, and writes down what that says about them. Changes nothing in a repository and nothing of a server: it
+ * holds no lock, and is simply begun again when it was lost.
  */
 export async function verify(input: VerificationInput): Promise<void> {
-  const outcome = await read(input, verifications(input.hypervisor)).catch((thrown: unknown) => outcomeOf(problem(thrown)));
+  const { hypervisor } = input;
+  const isBoot = input.method === 'boot';
+  const outcome = await (isBoot ? boot(input, boots(hypervisor)) : read(input, verifications(hypervisor))).catch((thrown: unknown) =>
+    (isBoot ? bootOutcomeOf : outcomeOf)(problem(thrown)),
+  );
   await CancellationScope.nonCancellable(() => catalogue.finishVerification(input.verificationId, outcome));
 }
 
@@ -24,6 +29,26 @@ async function read(input: VerificationInput, calls: VerificationActivities): Pr
   if (recoveryPointId === null) return readDataOfServer(input, calls);
   await withVerdict(input, recoveryPointId, () => (kind === 'image' ? readImages(input, calls) : calls.readData(input, recoveryPointId)));
   return PASSED;
+}
+
+/**
+ * One that did not come up is booted again before anybody is told: a host that was busy is no reason to send for people at night. Files that were read wrong on
+ * the way say something about the recovery point; that it does not come up says nothing about its bytes.
+ */
+async function boot(input: VerificationInput, calls: Pick<VerificationActivities, 'proveBoot'>): Promise<VerificationOutcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return { ...PASSED, boot: await calls.proveBoot(input) };
+    } catch (thrown) {
+      const error = problem(thrown);
+      if (saysNotBooted(error) && attempt === 1) continue;
+      const damage = damageOf(error);
+      if (damage !== null && input.recoveryPointId !== null) {
+        await catalogue.recordVerdict(input.verificationId, input.recoveryPointId, damage);
+      }
+      throw ModosuError.fromSummary(error);
+    }
+  }
 }
 
 async function readImages(input: VerificationInput, calls: VerificationActivities): Promise<void> {

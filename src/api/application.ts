@@ -15,6 +15,7 @@ import { requestLog } from './http/request';
 import { TokenGuard } from './http/token.guard';
 import { validationPipe } from './http/validation.pipe';
 import { MetricsModule } from './metrics/metrics.module';
+import { GroupsModule } from './groups/groups.module';
 import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
@@ -22,6 +23,7 @@ import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
 import { StatusModule } from './status/status.module';
 import { TokensModule } from './tokens/tokens.module';
+import { OffsiteModule } from './offsite/offsite.module';
 import { VerificationsModule } from './verifications/verifications.module';
 import { WayBacksModule } from './way-backs/way-backs.module';
 
@@ -40,9 +42,11 @@ class ApiModule {
         ServersModule,
         EstateModule,
         PoliciesModule,
+        GroupsModule,
         StatusModule,
         AlertsModule,
         VerificationsModule,
+        OffsiteModule,
         RecoveryPointsModule,
         RestorePlansModule,
         RunsModule,

@@ -16,6 +16,18 @@ export async function dispatchRun(dependencies: ApiDependencies, accepted: Accep
   }
 }
 
+/** The same for a set: first what brings its runs together, then the runs. Where the first cannot be started, all wait for the dispatcher. */
+export async function dispatchSet(dependencies: ApiDependencies, setId: string): Promise<void> {
+  const { catalog, runStarter, log } = dependencies;
+  try {
+    const { set, runs } = await catalog.getDispatchableSet(setId);
+    await runStarter.startSet(set);
+    await Promise.all(runs.map(({ input }) => dispatchRun(dependencies, { runId: input.runId, replayed: false })));
+  } catch (error) {
+    log.warn({ setId, code: toModosuError(error).code, error: String(error) }, 'backup set accepted but not started yet; a worker will start it');
+  }
+}
+
 /** The same for a plan. */
 export async function dispatchPlan(dependencies: ApiDependencies, planId: string): Promise<void> {
   const { catalog, runStarter, log } = dependencies;

@@ -14,6 +14,7 @@ import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest
 /** Refusals that are written to the audit: somebody wanted to change a server and was not let. */
 const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SERVER_BUSY',
+  'SERVER_DECOMMISSIONED',
   'CONFIRMATION_MISMATCH',
   'IDEMPOTENCY_KEY_REUSED',
   'PLAN_NOT_READY',
@@ -21,6 +22,7 @@ const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PLAN_ALREADY_USED',
   'PLAN_BLOCKED',
   'PLAN_STALE',
+  'RECOVERY_POINT_NOT_USABLE',
   'WAY_BACK_NOT_FOUND',
   'WAY_BACK_CLOSED',
   'WAY_BACK_NOT_NEWEST',
@@ -28,11 +30,14 @@ const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'RUN_NOT_LIVE',
 ]);
 
+/** Whether a refusal with this code is written down. */
+export const isAuditedRefusal = (code: ErrorCode): boolean => AUDITED_REFUSALS.has(code);
+
 export type RefusableRequest = AcceptRunRequest & { readonly planId?: string; readonly ofRunId?: string };
 
 /** The audit's entry for a refusal, or null when the error is not one. */
 export function refusalEvent(kind: RunKind, request: RefusableRequest, error: unknown): AuditEvent | null {
-  if (!isModosuError(error) || !AUDITED_REFUSALS.has(error.code)) return null;
+  if (!isModosuError(error) || !isAuditedRefusal(error.code)) return null;
   const { planId, ofRunId, reason } = request;
   return {
     actor: request.actor,
@@ -156,11 +161,18 @@ const runInput = (server: ServerRecord, { runId, fencingToken, acceptedAt }: Run
   agentTimeoutSeconds: server.agentTimeoutSeconds,
 });
 
-export const backupInput = (server: ServerRecord, request: AcceptBackupRequest, grant: RunGrant, recoveryPointId: string): BackupImageInput => ({
+export const backupInput = (
+  server: ServerRecord,
+  request: Pick<AcceptBackupRequest, 'mode' | 'allowCrashConsistent' | 'maxIncrements' | 'full' | 'reason'>,
+  grant: RunGrant,
+  recoveryPointId: string,
+): BackupImageInput => ({
   ...runInput(server, grant),
   recoveryPointId,
   mode: request.mode,
   allowCrashConsistent: request.allowCrashConsistent,
+  maxIncrements: request.maxIncrements,
+  ...(request.full === true ? { full: true } : {}),
   quiesce: server.protection.quiesce,
   onlineBackup: server.protection.onlineBackup,
   reason: storableText(request.reason),
@@ -207,7 +219,14 @@ export const confirmInput = (server: ServerRecord, request: AcceptConfirmRequest
 export function requestDetails({ kind, input }: StartableRun, recoveryPointId: string | null): Readonly<Record<string, unknown>> {
   switch (kind) {
     case 'backup-image':
-      return { mode: input.mode, allowCrashConsistent: input.allowCrashConsistent, recoveryPointId: input.recoveryPointId };
+      return {
+        mode: input.mode,
+        allowCrashConsistent: input.allowCrashConsistent,
+        maxIncrements: input.maxIncrements ?? 0,
+        ...(input.full === true ? { full: true } : {}),
+        recoveryPointId: input.recoveryPointId,
+        ...(input.set === undefined ? {} : { setId: input.set.id }),
+      };
     case 'backup-data':
       return { dataSets: input.items.map(({ dataSet }) => dataSet.name) };
     case 'restore-data':

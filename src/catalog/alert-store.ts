@@ -109,12 +109,13 @@ const isFree = async (manager: EntityManager): Promise<boolean> =>
 
 async function conditionsNow(manager: EntityManager, now: Date): Promise<readonly Condition[]> {
   const servers = (await manager.find(ServerEntity, { order: { name: 'ASC' } })).map(serverRecord);
-  const names = new Map(servers.map(({ id, name }) => [id, name]));
+  const byId = new Map(servers.map((server) => [server.id, server]));
   const judged = judgeProtection(servers.map(protectedServer), await readPolicies(manager), await readProtectionFacts(manager, now), now);
   return conditionsOf(
     judged.servers.flatMap(({ breaches }) => breaches),
     await alertFacts(manager),
-    (id) => names.get(id) ?? id,
+    (id) => byId.get(id)?.name ?? id,
+    (id) => byId.get(id)?.decommissioned == null,
   );
 }
 
@@ -164,4 +165,4 @@ FROM server CROSS JOIN unnest($1::text[]) AS wanted (kind) CROSS JOIN LATERAL (
 
 const WAITING_RUNS = `SELECT server_id AS "serverId", id AS "runId" FROM run WHERE waiting_for IS NOT NULL ORDER BY id`;
 
-const DAMAGED = `SELECT server_id AS "serverId", id AS "recoveryPointId", state_reason AS why FROM recovery_point WHERE state = 'damaged' ORDER BY id`;
+const DAMAGED = `SELECT server_id AS "serverId", id AS "recoveryPointId", damage_origin AS origin, state_reason AS why FROM recovery_point WHERE state = 'damaged' ORDER BY id`;

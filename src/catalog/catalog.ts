@@ -5,16 +5,19 @@ import type { DataManifest, DataSelection } from '../contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState, RecoveryPointView } from '../contracts/recovery-point';
 import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState, RunView, StepProgress } from '../contracts/run';
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
+import type { BackupSetInput, BackupSetView, ServerGroup } from '../contracts/backup-set';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
+import type { CatalogCopyState } from '../contracts/catalog-copy';
 import type { RoomSample } from '../contracts/capacity';
 import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
-import type { RetentionPoint } from '../domain/retention/retention';
+import type { KnownToRetention, Removal } from './retention-facts';
 import type { ProtectionFacts } from '../contracts/protection-status';
 import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contracts/alert';
-import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
+import type { FetchedPoint, MadeCopy, OffsiteRepositoryView, TransferInput, TransferOutcome, TransferState, TransferView } from '../contracts/offsite-copies';
 import type { CatalogFigures } from '../contracts/figures';
 import type { Damage, VerificationInput, VerificationOutcome, VerificationState, VerificationView } from '../contracts/verification';
 
@@ -38,9 +41,20 @@ export interface ResolvedServer {
   readonly domainName: string;
 }
 
+/** A server as its images describe it. */
+export interface AdoptedServer {
+  readonly id: string;
+  readonly name: string;
+  readonly uuid: string;
+  readonly hypervisor: string;
+  readonly repository: string;
+  /** Of its newest image. */
+  readonly lineageId: string;
+}
+
 /** How an estate is compared and applied. */
 export interface EstateOptions {
-  /** Policies that the file does not declare any more are deleted. Default: false. */
+  /** Policies and groups that the file does not declare any more are deleted. Default: false. */
   readonly prune?: boolean;
 }
 
@@ -67,6 +81,22 @@ export interface AcceptRunRequest {
 export interface AcceptBackupRequest extends AcceptRunRequest {
   readonly mode: BackupMode;
   readonly allowCrashConsistent: boolean;
+  /** At most so many incrementals follow a full; 0: a whole image. Means nothing for a server that is stopped. */
+  readonly maxIncrements: number;
+  /** A whole image, although an incremental would do. */
+  readonly full?: boolean;
+}
+
+/** One image of each server of a group, taken together. */
+export interface AcceptBackupSetRequest {
+  readonly actor: Actor;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: string;
+  /** Name of the group. */
+  readonly group: string;
+  readonly reason: string;
+  /** For all of its servers. */
+  readonly allowCrashConsistent: boolean;
 }
 
 /** Carries out a plan, of a restore or of an undo. */
@@ -90,6 +120,16 @@ export interface AcceptUndoPlanRequest {
   readonly ofRunId: string;
 }
 
+export interface DecommissionRequest {
+  readonly actor: Actor;
+  readonly serverId: string;
+  /** What the person typed; must be the server's name. */
+  readonly confirm: string;
+  readonly reason: string;
+  /** For so many days its last recovery points stay protected. 1 to 36500. */
+  readonly keepDays: number;
+}
+
 export interface DecisionRequest {
   readonly actor: Actor;
   readonly runId: string;
@@ -103,6 +143,8 @@ export interface AcceptDataBackupRequest extends AcceptRunRequest {
 }
 
 interface AcceptPlanRequestBase {
+  /** Off-site repository from which it is fetched where it is not whole here; then it need not be usable. Absent: none. `OFFSITE_NOT_CONFIGURED`. */
+  readonly from?: string;
   readonly actor: Actor;
   readonly idempotencyKey: string | null;
   readonly requestDigest: string;
@@ -147,7 +189,7 @@ export interface Catalog {
 
   // --- inventory ---------------------------------------------------------------------------------------------------------
   /**
-   * What the estate would change. Read-only. Nothing is ever removed but policies, and these with `prune`; other absent things are listed as `kept`. Throws what a
+   * What the estate would change. Read-only. Nothing is ever removed but policies and groups, and these with `prune`; other absent things are listed as `kept`. Throws what a
    * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`.
    */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
@@ -160,12 +202,30 @@ export interface Catalog {
   listHypervisors(): Promise<readonly HypervisorDeclaration[]>;
   listRepositories(): Promise<readonly RepositoryDeclaration[]>;
   /** By name. */
+  listOffsite(): Promise<readonly OffsiteDeclaration[]>;
+  /** By name. */
   listPolicies(): Promise<readonly Policy[]>;
   /** Throws `POLICY_NOT_FOUND`. */
   getPolicy(name: string): Promise<Policy>;
+  /** By name. */
+  listGroups(): Promise<readonly ServerGroup[]>;
+  /** Throws `GROUP_NOT_FOUND`. */
+  getGroup(name: string): Promise<ServerGroup>;
   listServers(): Promise<readonly ServerRecord[]>;
   /** By id or by name. Throws `SERVER_NOT_FOUND`. */
   getServer(idOrName: string): Promise<ServerRecord>;
+  /**
+   * The server is out of service for good: nothing is due for it any more (what waits is withdrawn), nothing is missed, verified or told of, and for `keepDays`
+   * its recovery points stay as they do now; from then on no rule keeps them. It can still be restored. The same again changes nothing, whoever asks. Throws
+   * `SERVER_NOT_FOUND`, `CONFIRMATION_MISMATCH`, `SERVER_BUSY` while a run is open, `SERVER_DECOMMISSIONED` where it is so already with other `keepDays`. Audited
+   * as `server.decommissioned`; refusals as `server.decommission-refused`.
+   */
+  decommissionServer(request: DecommissionRequest): Promise<ServerRecord>;
+  /**
+   * It is in service again, from now on: what its policy would have asked for meanwhile is not made up for, and what has expired is had back where its policy
+   * keeps it. Idempotent: one that is in service stays as it is. Throws `SERVER_NOT_FOUND`. Audited as `server.recommissioned`.
+   */
+  recommissionServer(actor: Actor, serverId: string, reason: string): Promise<ServerRecord>;
 
   // --- what the schedules ask for ------------------------------------------------------------------------------------------
   /**
@@ -175,7 +235,7 @@ export interface Catalog {
   recordDueBackups(): Promise<readonly DueBackupView[]>;
   /**
    * Accepts the next due backup that may begin now, as `acceptBackup` and `acceptDataBackup` do, and names its run in it: one transaction. Null: none may
-   * begin; what each of them waits for is written down. One whose server has another policy by now is withdrawn.
+   * begin; what each of them waits for is written down. One whose server has another policy by now, or is decommissioned, is withdrawn.
    */
   startNextDueBackup(): Promise<AcceptedRun | null>;
   /** Newest first. */
@@ -186,41 +246,100 @@ export interface Catalog {
   nextGeneration(serverId: string): Promise<number>;
   /**
    * Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws
-   * `REPOSITORY_NOT_CONFIGURED`.
+   * `REPOSITORY_NOT_CONFIGURED`. An incremental whose parent is damaged or deleted is damaged from the beginning; one whose parent has expired has it back,
+   * with all that it builds on. `manifestSha256`: of the manifest's bytes, as they were read where they lie; the first that is recorded stays.
    */
-  recordRecoveryPoint(manifest: ImageManifest, repository: string): Promise<ImageRecoveryPointView>;
+  recordRecoveryPoint(manifest: ImageManifest, repository: string, manifestSha256?: string): Promise<ImageRecoveryPointView>;
+  /** The checksum that its manifest had when it was recorded; null: nobody has recorded one, or there is no such recovery point. */
+  manifestChecksum(recoveryPointId: string): Promise<string | null>;
   /** The same for a data recovery point. */
   recordDataRecoveryPoint(manifest: DataManifest): Promise<DataRecoveryPointView>;
   /** Newest first. */
-  listRecoveryPoints(filter: { readonly serverId?: string }, page: PageRequest): Promise<Page<RecoveryPointView>>;
+  listRecoveryPoints(filter: { readonly serverId?: string; readonly state?: RecoveryPointState }, page: PageRequest): Promise<Page<RecoveryPointView>>;
   /** Throws `RECOVERY_POINT_NOT_FOUND`. */
   getRecoveryPoint(id: string): Promise<RecoveryPointView>;
   /** Newest `usable` image by point in time, of those not younger than `until` (ISO 8601; null: of all). Throws `NO_RECOVERY_POINT`. */
   newestUsable(serverId: string, until?: string | null): Promise<ImageRecoveryPointView>;
+  /**
+   * What the next incremental of a server could build on: ids of its usable images of the disks that it has now, in this repository; the newest ten, by
+   * generation, newest first. Read under the server's lock. Throws `SERVER_NOT_FOUND`.
+   */
+  incrementalParents(serverId: string, repository: string): Promise<readonly string[]>;
   /** Usable ones of a data set that were taken as backups, newest first; at most a thousand. */
   usableData(serverId: string, dataSet: string): Promise<readonly DataRecoveryPointView[]>;
   /**
    * Whatever its policy says, it stays, until it is released. The same word of the same person again changes nothing; another one is
-   * `RECOVERY_POINT_HELD`. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as
-   * `recovery-point.held`.
+   * `RECOVERY_POINT_HELD`. One that has expired is had back, with all that it builds on. Throws `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_NOT_USABLE` for one that is deleted. Audited
+   * as `recovery-point.held`.
    */
   holdRecoveryPoint(actor: Actor, id: string, reason: string): Promise<RecoveryPointView>;
   /** Its policy says again how long it stays. Idempotent. Throws `RECOVERY_POINT_NOT_FOUND`. Audited as `recovery-point.released`. */
   releaseRecoveryPoint(actor: Actor, id: string, reason: string): Promise<RecoveryPointView>;
-  /** All recovery points of a server as retention judges them, oldest first, with what is held and what is in use. */
-  retentionPoints(serverId: string): Promise<readonly RetentionPoint[]>;
+  /** All recovery points of a server that are not deleted, as retention judges them, oldest first, with what is held and what is in use. */
+  retentionPoints(serverId: string): Promise<readonly KnownToRetention[]>;
+  /**
+   * Carries out what retention says, server by server: what no rule keeps expires; what has expired and is kept again (by a rule, a plan, a person) is what it
+   * was before; one that has been expired for `keptMs` is deleted, unless one that stays builds on it: its row stays, its files are to be removed
+   * (`listRemovals`). Data only where `removesData` says that its repository can let it go: where it cannot, what has expired stays. Audited each. By the
+   * shared clock; nothing is done while `isTrusted` says no, and time in which nobody has called this counts for nothing. A server that cannot be judged keeps
+   * the others from nothing. May be called by several workers at once.
+   */
+  retireRecoveryPoints(
+    keptMs: number,
+    isTrusted: (now: Date) => boolean,
+    removesData?: boolean,
+  ): Promise<{
+    readonly expired: number;
+    readonly returned: number;
+    readonly deleted: number;
+    readonly failed: readonly { readonly serverId: string; readonly error: unknown }[];
+  }>;
+  /** Deleted recovery points that may still be in their repository, or a part of them. One on which others build is given when those are gone. */
+  listRemovals(): Promise<readonly Removal[]>;
+  /**
+   * Who may read or write the data repository of a server now: an open run other than a backup of its image, a plan that is being made, a verification that
+   * reads its data, a transfer that copies it elsewhere or back. In words; null: nobody. What begins a moment later is not in it.
+   */
+  dataInUseBy(serverId: string): Promise<string | null>;
+  /** A deleted one is not in its repository any more. Called again: nothing. Audited. */
+  recordRemoved(recoveryPointId: string): Promise<void>;
   /** What is there of every server, for judging whether it is protected as promised. */
   protectionFacts(): Promise<ProtectionFacts>;
   /** What is free in a repository now. Kept once an hour, whoever measures; of one that is not declared nothing is kept. Not audited. */
   recordRepositoryRoom(repository: string, freeBytes: number): Promise<void>;
+  /**
+   * The image repository, of those that the caller reaches, that gets a copy of the catalogue next, which the caller is to make now: the one whose newest copy lacks
+   * what has happened since, or is a day old, and that nobody has tried for `everyMs`. Null: none is due. Of several workers that ask at once one gets it. Not audited.
+   */
+  takeCatalogCopyTurn(everyMs: number, reachable: readonly string[]): Promise<RepositoryDeclaration | null>;
+  /** What came of it. Not audited: an entry would ask for the next copy. */
+  recordCatalogCopy(
+    repository: string,
+    outcome: { readonly auditSeq: number; readonly copiedAt: Date } | { readonly problem: { readonly code: string; readonly message: string } },
+  ): Promise<void>;
+  /** Of every image repository, by name. */
+  catalogCopies(): Promise<readonly CatalogCopyState[]>;
+  /**
+   * A server that its recovery points tell of: made under its id where it is not known, without a policy. One that is known goes on with the line of disks of
+   * its newest image. Idempotent. Audited as `server.adopted`. Throws `HYPERVISOR_NOT_CONFIGURED`, `REPOSITORY_NOT_CONFIGURED`; `ESTATE_CONFLICT` where another
+   * server has its name, or its UUID on that hypervisor.
+   */
+  adoptServer(actor: Actor, server: AdoptedServer): Promise<'added' | 'known'>;
+  /** As `recordRecoveryPoint`, of one that was found in its repository and that nobody had recorded. Audited as `recovery-point.adopted`. */
+  adoptRecoveryPoint(actor: Actor, manifest: ImageManifest, repository: string, manifestSha256: string): Promise<ImageRecoveryPointView>;
+  /** The same for a data recovery point. */
+  adoptDataRecoveryPoint(actor: Actor, manifest: DataManifest): Promise<DataRecoveryPointView>;
   /** What was measured in the last 61 days, by repository and time. */
   repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
   /**
-   * Writes down that a recovery point is to be read again, also one that is damaged, or all data of a server (`serverId`); it begins when its repository is
-   * free. While one of the same waits or runs that one is given back. Audited. Throws `RECOVERY_POINT_NOT_FOUND`, `SERVER_NOT_FOUND`.
+   * Writes down that a recovery point is to be read again, also one that is damaged, or all data of a server (`serverId`), or that an image is to be booted;
+   * it begins when its repository, or the hypervisor of its server, is free. While one of the same waits or runs that one is given back. Audited. Throws
+   * `RECOVERY_POINT_NOT_FOUND`, `SERVER_NOT_FOUND`; to be booted also `RECOVERY_POINT_NOT_USABLE`.
    */
   requestVerification(
-    request: { readonly actor: Actor; readonly reason: string } & ({ readonly recoveryPointId: string } | { readonly serverId: string }),
+    request: { readonly actor: Actor; readonly reason: string } & (
+      { readonly method: 'checksums' | 'boot'; readonly recoveryPointId: string } | { readonly method: 'structure'; readonly serverId: string }
+    ),
   ): Promise<VerificationView>;
   /**
    * One that waits has ended then, as `not-run`; of one that runs it is written down that it is to stop. Audited. Throws `VERIFICATION_NOT_FOUND`,
@@ -229,7 +348,7 @@ export interface Catalog {
   cancelVerification(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<VerificationView>;
   /**
    * Begins the next verification: one that somebody has asked for, else (`any`) what a policy asks for. One of an image repository at a time, two of data,
-   * none in what a run restores from; where a repository was away policies wait for some minutes. Null: nothing can begin. Audited.
+   * one boot on a hypervisor, none in what a run restores from or where it restores to; where a repository was away policies wait for some minutes. Null: nothing can begin. Audited.
    */
   startNextVerification(which: 'asked' | 'any'): Promise<VerificationInput | null>;
   /** Those that began before this moment and have not ended. */
@@ -245,12 +364,13 @@ export interface Catalog {
   recordVerificationProgress(id: string, doneBytes: number, totalBytes: number): Promise<void>;
   /**
    * All bytes of a recovery point were read. `damage` null: they are what was written; it is verified, and usable again where it was held for damaged.
-   * Otherwise it is damaged. Of a verification that has ended, and of what somebody else has found damaged since it began: ignored. Audited where that
-   * changes its state.
+   * Otherwise it is damaged, or the one whose bytes they are, and with that all that builds on it (`markRecoveryPoint`). One that builds on a damaged one stays
+   * damaged. Of a verification that has ended, and of what somebody else has found damaged since it began: ignored. Audited where that changes a state.
    */
   recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void>;
   /**
-   * The verification has ended; of all data of a server, what it has found is verified by that. One that could not be carried out says nothing about bytes.
+   * The verification has ended; of all data of a server, what it has found is verified by that; of a boot, its recovery point says what came of it. One that
+   * could not be carried out says nothing about bytes.
    * Called again: what was first stays. Audited. Throws `VERIFICATION_NOT_FOUND`.
    */
   finishVerification(id: string, outcome: VerificationOutcome): Promise<void>;
@@ -258,6 +378,77 @@ export interface Catalog {
   getVerification(id: string): Promise<VerificationView>;
   /** Newest first. */
   listVerifications(filter: { readonly serverId?: string; readonly state?: VerificationState }, page: PageRequest): Promise<Page<VerificationView>>;
+
+  // --- copies elsewhere ----------------------------------------------------------------------------------------------------
+  /** Off-site repositories by name, with what is known of them. */
+  offsiteRepositories(): Promise<readonly OffsiteRepositoryView[]>;
+  /** Somebody has looked whether it can be used; `problem` null: it can. It is not asked for any more then. Of one that is not declared: nothing. Not audited. */
+  recordOffsiteLook(name: string, problem: ErrorSummary | null): Promise<void>;
+  /**
+   * Writes down that a recovery point is to be copied to an off-site repository (null: the one that its policy names), or fetched from it, with what it builds on.
+   * While one of the same waits or runs, that one is given back. Audited. Throws `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_NOT_USABLE`,
+   * `OFFSITE_NOT_CONFIGURED`, `OFFSITE_ALREADY_COPIED`, `OFFSITE_COPY_NOT_FOUND` (it, or something known to be lost that it builds on, has no whole copy there).
+   */
+  requestTransfer(request: {
+    readonly actor: Actor;
+    readonly reason: string;
+    readonly kind: 'copy' | 'fetch';
+    readonly recoveryPointId: string;
+    readonly offsite: string | null;
+  }): Promise<TransferView>;
+  /**
+   * One that waits has ended then; of one that runs it is written down that it is to stop. What a policy asks for comes again some hours later. Audited. Throws
+   * `TRANSFER_NOT_FOUND`, `TRANSFER_FINISHED`.
+   */
+  cancelTransfer(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<TransferView>;
+  /**
+   * Begins the next transfer: one that somebody has asked for, those that fetch first; else (`any`) what policies ask for: the newest recovery point that is
+   * missing off-site, with what it builds on; copies that no rule keeps; a check. In an off-site repository one at a time, and beside it one that fetches. One that
+   * is away is asked for from then on. Null: nothing can begin. Audited.
+   */
+  startNextTransfer(which: 'asked' | 'any'): Promise<TransferInput | null>;
+  /** Those that began before this moment and have not ended. */
+  listRunningTransfers(olderThan: Date): Promise<readonly { readonly input: TransferInput; readonly cancelRequested: boolean }[]>;
+  /** For people; of one that does not run: ignored. */
+  recordTransferProgress(id: string, doneBytes: number, totalBytes: number): Promise<void>;
+  /** A copy is whole. Called again, or of a transfer that has ended: ignored. Audited. */
+  recordCopied(transferId: string, recoveryPointId: string, made: MadeCopy): Promise<void>;
+  /**
+   * It lies where it lay, and every byte of it was read: it is usable again, with what is damaged only because of it. One that rules had let go is held by
+   * whoever has fetched it. Of a transfer that has ended: ignored. Audited.
+   */
+  recordFetched(transferId: string, recoveryPointId: string, fetched: FetchedPoint): Promise<void>;
+  /** A copy is not what was copied: it does not count any more, and is made again. Audited. */
+  recordCopyDamaged(transferId: string, recoveryPointId: string, why: { readonly code: string; readonly message: string }): Promise<void>;
+  /** Ids of the recovery points that have a whole copy there. */
+  copiesIn(offsite: string): Promise<readonly string[]>;
+  /**
+   * What of a server can be restored from an off-site repository alone, of what is not younger than `until` (ISO 8601; null: of all): the newest image with all that
+   * it builds on, and the newest of each data set that was taken as a backup. Throws `OFFSITE_NOT_CONFIGURED`.
+   */
+  newestCopied(
+    serverId: string,
+    offsite: string,
+    until: string | null,
+  ): Promise<{ readonly image: string | null; readonly data: readonly { readonly dataSet: string; readonly recoveryPointId: string }[] }>;
+  /**
+   * The transfer has ended. Copies that it has not made wait (where their place is away), or have failed and are tried again, later each time. Called again: what
+   * was first stays. Audited. Throws `TRANSFER_NOT_FOUND`.
+   */
+  finishTransfer(id: string, outcome: TransferOutcome): Promise<void>;
+  /** Throws `TRANSFER_NOT_FOUND`. */
+  getTransfer(id: string): Promise<TransferView>;
+  /** Newest first. */
+  listTransfers(
+    filter: { readonly serverId?: string; readonly state?: TransferState; readonly offsite?: string },
+    page: PageRequest,
+  ): Promise<Page<TransferView>>;
+  /**
+   * Copies that no off-site rule keeps are `deleted`, and are removed a day later by a transfer of their own; those that are kept again before that are what they
+   * were. Never the last ones of a server, and never one on which another one builds. Audited.
+   */
+  retireCopies(): Promise<{ readonly expired: number; readonly returned: number }>;
+
   /**
    * Compares what is so now (breaches of policies, failed runs, runs that wait, damaged recovery points) with the open alerts: raises those that are new,
    * clears those that are over, and writes down a message for each: that it began to every channel given which has none of it yet, that it is over to every
@@ -275,8 +466,16 @@ export interface Catalog {
   recordAlertAttempt(deliveryId: string, problem: string | null): Promise<void>;
   /** Newest first. */
   listAlerts(filter: { readonly serverId?: string; readonly state?: AlertState }, page: PageRequest): Promise<Page<AlertView>>;
-  /** After a failed verification. Idempotent; audited. */
-  markRecoveryPoint(id: string, state: RecoveryPointState, why: string): Promise<void>;
+  /**
+   * What somebody has found who has read it for another purpose. Idempotent; audited. With a damaged one all that builds on it is damaged (not where only its
+   * definition or NVRAM is), and with one that is well again all is usable that was damaged only because of it: in the same transaction, audited each. One that
+   * builds on a damaged one stays damaged.
+   *
+   * @param id the one that was read
+   * @param of of damage: its code (`RECOVERY_POINT_CORRUPT` where it is absent), its file, and whose it is. An id is believed of one that `id` builds on, by what
+   * the catalogue knows; whatever else is named, the one that was read is damaged
+   */
+  markRecoveryPoint(id: string, state: 'usable' | 'damaged', why: string, of?: Partial<Omit<Damage, 'message'>>): Promise<void>;
 
   // --- plans -------------------------------------------------------------------------------------------------------------
   /** Writes the plan down as `planning`; the caller starts the workflow `plan/<id>` afterwards. Also throws `RECOVERY_POINT_NOT_USABLE`. */
@@ -303,11 +502,26 @@ export interface Catalog {
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   /**
    * In one transaction: idempotency key, run row (`accepted`), the server's lock row with a new, higher fencing token, audit `run.requested`. Throws
-   * `SERVER_BUSY` with the holder's run id in the context (`runId`); the refusal is audited too, in a transaction of its own.
+   * `SERVER_BUSY` with the holder's run id in the context (`runId`), and `SERVER_DECOMMISSIONED`; the refusal is audited too, in a transaction of its own.
    */
   acceptBackup(request: AcceptBackupRequest): Promise<AcceptedRun>;
   /** The same for data. Throws `DATA_SET_NOT_FOUND`, also when none is declared. */
   acceptDataBackup(request: AcceptDataBackupRequest): Promise<AcceptedRun>;
+  /**
+   * The same for a set: one run of each server of the group, online, all with the locks they need or none, and audited as `backup-set.requested` too. Throws
+   * `GROUP_NOT_FOUND`, `SERVER_BUSY` (names every server that is held; nothing was started).
+   */
+  acceptBackupSet(request: AcceptBackupSetRequest): Promise<{ readonly setId: string; readonly replayed: boolean }>;
+  /** What the workflows of a set and its runs are started with. Throws `BACKUP_SET_NOT_FOUND`. */
+  getDispatchableSet(setId: string): Promise<{ readonly set: BackupSetInput; readonly runs: readonly DispatchableRun[] }>;
+  /** Sets of which a run is open, accepted before `olderThan`. */
+  listOpenSets(olderThan: Date): Promise<readonly BackupSetInput[]>;
+  /** Throws `BACKUP_SET_NOT_FOUND`. */
+  getSet(setId: string): Promise<BackupSetView>;
+  /** Newest first. */
+  listSets(filter: { readonly group?: string }, page: PageRequest): Promise<Page<BackupSetView>>;
+  /** The newest set of each of these groups that has one, in no order. */
+  newestSets(groups: readonly string[]): Promise<readonly BackupSetView[]>;
   /**
    * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws
    * `PLAN_NOT_FOUND` (also for a plan of another server), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited),
@@ -346,7 +560,8 @@ export interface Catalog {
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
   /**
    * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run
-   * succeeded, its open steps are closed: what was running has failed, what was pending is skipped.
+   * succeeded, its open steps are closed: what was running has failed, what was pending is skipped. With the last run of a set what came of the set is audited,
+   * as `backup-set.complete|incomplete|failed`, with its spread.
    */
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
   /**

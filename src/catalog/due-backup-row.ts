@@ -65,8 +65,8 @@ export function scheduledServer(
 }
 
 /** See `unwantedBecause`. */
-export const whyUnwanted = (row: DueBackupRow, { policy, protection }: ServerRecord, policies: readonly Policy[], now: Date): string | null =>
-  unwantedBecause(row, { policy, hasDataSets: protection.dataSets.length > 0 }, policies, now);
+export const whyUnwanted = (row: DueBackupRow, { policy, protection, decommissioned }: ServerRecord, policies: readonly Policy[], now: Date): string | null =>
+  unwantedBecause(row, { policy, hasDataSets: protection.dataSets.length > 0, isDecommissioned: decommissioned !== null }, policies, now);
 
 /** Who asks, in runs and in the audit. */
 export const SCHEDULE = 'schedule';
@@ -94,7 +94,7 @@ export const openBackup = ({ id, kind, serverId }: Pick<RunRow, 'id' | 'kind' | 
 type ScheduleRequest = { readonly kind: 'image'; readonly request: AcceptBackupRequest } | { readonly kind: 'data'; readonly request: AcceptDataBackupRequest };
 
 /** What a person would ask for; null when the policy does not ask for this kind any more. */
-export function scheduleRequest(row: DueBackupRow, policy: Policy | undefined): ScheduleRequest | null {
+export function scheduleRequest(row: DueBackupRow, policy: PolicyRow | undefined): ScheduleRequest | null {
   const { kind, serverId, dueAt, missedBefore, cause } = row;
   const missed = missedBefore === 0 ? '' : `; ${missedBefore} before it ${missedBefore === 1 ? 'was' : 'were'} missed`;
   const request = {
@@ -105,9 +105,10 @@ export function scheduleRequest(row: DueBackupRow, policy: Policy | undefined): 
     reason: `policy "${row.policy}", ${cause === 'restore' ? 'restored and live since' : 'due at'} ${dueAt.toISOString()}${missed}`,
   };
   if (kind === 'data') return policy?.data == null ? null : { kind, request: { ...request, dataSets: null } };
-  if (policy?.image == null) return null;
-  const { mode, allowCrashConsistent } = policy.image;
-  return { kind, request: { ...request, mode, allowCrashConsistent } };
+  const image = policy === undefined ? null : policyRecord(policy).image;
+  if (image === null) return null;
+  const { mode, allowCrashConsistent, maxIncrements } = image;
+  return { kind, request: { ...request, mode, allowCrashConsistent, maxIncrements } };
 }
 
 export const supersededDetails = (older: DueBackupRow, by: DueBackupRow): Readonly<Record<string, unknown>> => ({

@@ -1,4 +1,4 @@
-import { In, type EntityManager } from 'typeorm';
+import { In, IsNull, type EntityManager } from 'typeorm';
 import { newId } from '../contracts/ids';
 import { isModosuError } from '../contracts/errors';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
@@ -21,14 +21,16 @@ import {
   type NewestDue,
 } from './due-backup-row';
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
-import { readHypervisors, readPolicies, readRepositories, requireServer, serverNames } from './inventory-store';
-import { insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
+import { readHypervisors, readPolicies, readRepositories, serverNames } from './inventory-store';
+import { holdInventory, insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
 import { serverRecord } from './views';
 
 type DueBackupMethods = Pick<Catalog, 'recordDueBackups' | 'startNextDueBackup' | 'listDueBackups'>;
 
 /** Advisory lock: one process at a time writes down what is due, or begins the next. Both change the rows that wait. */
 const QUEUE_LOCK = 7_361_005;
+
+export const lockQueue = (manager: EntityManager): Promise<unknown> => manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
 
 export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
   return {
@@ -38,7 +40,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
       if (!isAny) return [];
       return database.transaction(async (transaction) => {
         const { manager } = transaction;
-        await manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
+        await lockQueue(manager);
         const fresh = dueBackups(await scheduled(manager, now()), now()).map((due): DueBackupRow => ({
           id: newId('due', now().getTime()),
           ...due,
@@ -63,7 +65,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
       if (!(await database.read((manager) => manager.existsBy(DueBackupEntity, { state: 'waiting' })))) return null;
       return database.transaction(async (transaction) => {
         const { manager } = transaction;
-        await manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
+        await lockQueue(manager);
         const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' } });
         const servers = await serversById(manager);
         const policies = await readPolicies(manager);
@@ -115,7 +117,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
   };
 }
 
-/** Servers with a policy, and since when each schedule has not been answered. */
+/** Servers in service that have a policy, and since when each schedule has not been answered. */
 async function scheduled(manager: EntityManager, now: Date): Promise<readonly ScheduledServer[]> {
   const policies = new Map((await readPolicies(manager)).map((policy) => [policy.name, policy]));
   if (policies.size === 0) return [];
@@ -132,7 +134,7 @@ async function scheduled(manager: EntityManager, now: Date): Promise<readonly Sc
   const restored = new Map(
     ((await manager.query(RESTORED)) as readonly { readonly server_id: string; readonly went_live_at: Date }[]).map((row) => [row.server_id, row.went_live_at]),
   );
-  const servers = await manager.findBy(ServerEntity, { policy: In([...policies.keys()]) });
+  const servers = await manager.findBy(ServerEntity, { policy: In([...policies.keys()]), decommissionedAt: IsNull() });
   return servers.flatMap((server) => {
     const policy: PolicyRow | undefined = policies.get(server.policy ?? '');
     if (policy === undefined) return [];
@@ -175,7 +177,7 @@ async function writeDown({ manager, audit }: Transaction, row: DueBackupRow): Pr
   return written;
 }
 
-async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow, why: string | null): Promise<void> {
+export async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, policy, dueAt }: DueBackupRow, why: string | null): Promise<void> {
   await manager.update(DueBackupEntity, { id }, { state: 'withdrawn', waitsFor: null });
   audit({ actor: SCHEDULE, action: 'due-backup.withdrawn', serverId, details: { kind, policy, dueAt, why } });
 }
@@ -183,7 +185,9 @@ async function withdraw({ manager, audit }: Transaction, { id, serverId, kind, p
 /** Somebody may have taken the server since the open runs were read: then it waits. */
 async function begin(transaction: Transaction, row: DueBackupRow, policies: readonly PolicyRow[], at: Date): Promise<AcceptedRun | null> {
   const { manager } = transaction;
-  const server = await requireServer(manager, row.serverId);
+  const server = await holdInventory(manager, row.serverId);
+  // Since the servers were read: the next pass finds nothing of it.
+  if (server.decommissioned !== null) return null;
   const policy = policies.find(({ name }) => name === row.policy);
   const request = scheduleRequest(row, policy);
   if (request === null) return null;

@@ -1,35 +1,42 @@
-import type { Estate, EstateChange, HypervisorDeclaration, RepositoryDeclaration, ServerDeclaration } from '../contracts/api/estate';
+import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration, ServerDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
+import type { ServerGroup } from '../contracts/backup-set';
 import { DEFAULT_MAX_BACKUPS } from '../contracts/due-backup';
 import { NO_PROTECTION, type Protection } from '../contracts/protection';
 import type { EstateOptions, ResolvedServer, ServerRecord } from './catalog';
 import type { Policy } from '../contracts/policy';
 import { requireSensiblePolicy } from '../domain/policy-rules';
-import { changedLines, createdLines, placeFields, policyField, policyFields, protectionFields, type Field } from './estate-fields';
+import { changedLines, createdLines, groupFields, placeFields, policyField, policyFields, protectionFields, type Field } from './estate-fields';
 
 /** What the catalogue holds now. */
 export interface Inventory {
   readonly hypervisors: readonly HypervisorDeclaration[];
   readonly repositories: readonly RepositoryDeclaration[];
+  readonly offsite: readonly OffsiteDeclaration[];
   readonly policies: readonly Policy[];
   readonly servers: readonly ServerRecord[];
+  readonly groups: readonly ServerGroup[];
 }
 
 /** A server as it is to be stored; id and lineage are null for a new one. */
-export interface ServerDraft extends Omit<ServerRecord, 'id' | 'lineageId'> {
+export interface ServerDraft extends Omit<ServerRecord, 'id' | 'lineageId' | 'decommissioned'> {
   readonly id: string | null;
 }
 
 export interface EstateDifference {
-  /** Hypervisors, repositories, policies, servers; each in the order of the file, then what is kept or deleted. */
+  /** Hypervisors, repositories, off-site repositories, policies, servers, groups; each in the order of the file, then what is kept or deleted. */
   readonly changes: readonly EstateChange[];
   /** Only what is to be written. */
   readonly hypervisors: readonly HypervisorDeclaration[];
   readonly repositories: readonly RepositoryDeclaration[];
+  readonly offsite: readonly OffsiteDeclaration[];
   readonly policies: readonly Policy[];
   /** Names of policies that go. */
   readonly deletedPolicies: readonly string[];
   readonly servers: readonly ServerDraft[];
+  readonly groups: readonly ServerGroup[];
+  /** Names of groups that go. */
+  readonly deletedGroups: readonly string[];
 }
 
 type Subject = EstateChange['subject'];
@@ -57,25 +64,47 @@ export function compareEstate(
   const repositories = compare('repository', inventory.repositories, estate.repositories, ({ kind, path, maxBackups }) =>
     placeFields({ kind, path, ...limited(maxBackups) }),
   );
+  const offsite = compare('offsite', inventory.offsite, estate.offsite, ({ location, media }) => placeFields({ location, media }));
   for (const policy of estate.policies) requireSensiblePolicy(policy);
   const policies = compare('policy', inventory.policies, estate.policies, policyFields);
-  const deletedPolicies = prune ? policies.changes.filter(({ change }) => change === 'kept').map(({ name }) => name) : [];
+  const deletedPolicies = prune ? keptIn(policies.changes) : [];
   refuseDeletionInUse(deletedPolicies, inventory.servers, drafts);
   const servers = compare<ServerFacts, ServerDraft>('server', inventory.servers, drafts, serverFields);
+  const groups = compare('group', inventory.groups, estate.groups ?? [], groupFields);
+  const deletedGroups = prune ? keptIn(groups.changes) : [];
   return {
     changes: [
       ...hypervisors.changes,
       ...repositories.changes,
-      ...policies.changes.map((change) => (deletedPolicies.includes(change.name) ? { ...change, change: 'delete' as const } : change)),
-      ...servers.changes,
+      ...offsite.changes,
+      ...withDeletions(policies.changes, deletedPolicies),
+      ...servers.changes.map((change) => withNote(change, inventory.servers)),
+      ...withDeletions(groups.changes, deletedGroups),
     ],
     hypervisors: hypervisors.toWrite,
     repositories: repositories.toWrite,
+    offsite: offsite.toWrite,
     policies: policies.toWrite,
     deletedPolicies,
     servers: servers.toWrite,
+    groups: groups.toWrite,
+    deletedGroups,
   };
 }
+
+/** A file says nothing of that: it neither takes a server out of service nor brings it back. */
+function withNote(change: EstateChange, known: readonly ServerRecord[]): EstateChange {
+  const decommissioned = known.find(({ name }) => name === change.name)?.decommissioned ?? null;
+  if (decommissioned === null) return change;
+  const { at, by } = decommissioned;
+  const note = `stays decommissioned (by ${by} at ${at}): nothing backs it up; to change that: \`modosu server recommission ${change.name} --reason TEXT\``;
+  return { ...change, note };
+}
+
+const keptIn = (changes: readonly EstateChange[]): readonly string[] => changes.filter(({ change }) => change === 'kept').map(({ name }) => name);
+
+const withDeletions = (changes: readonly EstateChange[], deleted: readonly string[]): readonly EstateChange[] =>
+  changes.map((change) => (deleted.includes(change.name) ? { ...change, change: 'delete' as const } : change));
 
 /** An absent limit is shown as the one that holds. */
 const limited = (maxBackups: number | undefined) => ({ maxBackups: maxBackups ?? DEFAULT_MAX_BACKUPS });
@@ -99,7 +128,10 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
       'ESTATE_CONFLICT',
       `Server "${declaration.name}" is domain ${current.domainName} (UUID ${current.uuid}) in the catalogue, but "${domainName}" now has UUID ${uuid}.`,
       {
-        hint: 'A new server gets a new name: its recovery points must not be mixed with those of the old one. Nothing was changed.',
+        hint:
+          current.decommissioned === null
+            ? 'A new server gets a new name: its recovery points must not be mixed with those of the old one. Nothing was changed.'
+            : 'The one in the catalogue is decommissioned, and keeps its name with its recovery points and its history: give the new server another name. Nothing was changed.',
         context: { server: declaration.name, knownUuid: current.uuid, foundUuid: uuid },
       },
     );
@@ -133,7 +165,7 @@ function protectionOf(declaration: Partial<Protection>): Protection {
   };
 }
 
-type ServerFacts = Omit<ServerRecord, 'id' | 'uuid' | 'lineageId'>;
+type ServerFacts = Omit<ServerRecord, 'id' | 'uuid' | 'lineageId' | 'decommissioned'>;
 
 const serverFields = ({ hypervisor, domainName, repository, policy, stopTimeoutSeconds, agentTimeoutSeconds, protection }: ServerFacts): readonly Field[] => [
   ...placeFields({ hypervisor, domain: domainName, repository }),
@@ -171,7 +203,7 @@ function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly Ser
         'ESTATE_CONFLICT',
         `Servers "${owner}" and "${server.name}" are the same domain ${server.domainName} (UUID ${server.uuid}) on hypervisor "${server.hypervisor}".`,
         {
-          hint: 'Protect a domain under one name only. A server cannot be renamed in the catalogue. Nothing was changed.',
+          hint: sharedDomainHint([owner, server.name], known),
           context: { servers: [owner, server.name], uuid: server.uuid },
         },
       );
@@ -180,14 +212,24 @@ function refuseSharedDomains(drafts: readonly ServerDraft[], known: readonly Ser
   }
 }
 
+function sharedDomainHint(names: readonly string[], known: readonly ServerRecord[]): string {
+  const decommissioned = known.find((server) => names.includes(server.name) && server.decommissioned !== null);
+  return decommissioned === undefined
+    ? 'Protect a domain under one name only. A server cannot be renamed in the catalogue. Nothing was changed.'
+    : `Server "${decommissioned.name}" is decommissioned, and its recovery points are of that domain: take it back under its name (\`modosu server recommission ${decommissioned.name} --reason TEXT\`), or, where it is another server, give its domain a UUID of its own. Nothing was changed.`;
+}
+
 /** A copied declaration of SSH would save and restore the data of another server. */
 function refuseSharedGuests(drafts: readonly ServerDraft[], known: readonly ServerRecord[]): void {
   const declared = new Set(drafts.map(({ name }) => name));
   const owners = new Map<string, string>();
+  const outOfService = new Set(known.filter(({ decommissioned }) => decommissioned !== null).map(({ name }) => name));
   for (const { name, protection } of [...known.filter((server) => !declared.has(server.name)), ...drafts]) {
     const { ssh } = protection;
     if (ssh === null) continue;
-    for (const key of [ssh.hostKey, JSON.stringify([ssh.host.toLowerCase(), ssh.port])]) {
+    // The address of a server that is out of service is free for another one; its host key tells them apart.
+    const address = outOfService.has(name) ? [] : [JSON.stringify([ssh.host.toLowerCase(), ssh.port])];
+    for (const key of [ssh.hostKey, ...address]) {
       const owner = owners.get(key);
       if (owner !== undefined) {
         throw new ModosuError(

@@ -1,6 +1,16 @@
 import { storableText } from '../audit/storable';
+import type { ServerGroup } from '../contracts/backup-set';
 import type { Protection } from '../contracts/protection';
-import { describeRetention, describeSchedule, describeVerification, type DataPolicy, type Policy } from '../contracts/policy';
+import {
+  describeIncrements,
+  describeOffsite,
+  describeRetention,
+  describeSchedule,
+  describeVerification,
+  type DataPolicy,
+  type ImagePolicy,
+  type Policy,
+} from '../contracts/policy';
 import { canonicalJson } from '../domain/canonical-json';
 
 /** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
@@ -37,21 +47,26 @@ export const policyField = (policy: string | null): Field => declared('policy', 
 
 const spread = ({ jitterMinutes }: Pick<DataPolicy, 'jitterMinutes'>): string => (jitterMinutes === 0 ? '' : ` within ${jitterMinutes} min`);
 
-export const policyFields = ({ timeZone, image, data, verification, rtoMinutes }: Policy): readonly Field[] => [
+const increments = (image: ImagePolicy): string => (describeIncrements(image) === '' ? '' : `, ${describeIncrements(image)}`);
+
+export const policyFields = ({ timeZone, image, data, verification, offsite, rtoMinutes }: Policy): readonly Field[] => [
   ...placeFields({ timeZone }),
   declared(
     'image',
     image,
     image === null
       ? ''
-      : `${describeSchedule(image.schedule)}${spread(image)}, ${image.mode}${image.allowCrashConsistent ? ', also crash consistent' : ''}, keeps ${describeRetention(image.retention)}`,
+      : `${describeSchedule(image.schedule)}${spread(image)}, ${image.mode}${image.allowCrashConsistent ? ', also crash consistent' : ''}${increments(image)}, keeps ${describeRetention(image.retention)}`,
   ),
   declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}${spread(data)}, keeps ${describeRetention(data.retention)}`),
   declared('imageRpoHours', image?.rpoHours ?? null, image?.rpoHours == null ? '' : String(image.rpoHours)),
   declared('dataRpoHours', data?.rpoHours ?? null, data?.rpoHours == null ? '' : String(data.rpoHours)),
   declared('verification', verification, verification === null ? '' : describeVerification(verification)),
+  declared('offsite', offsite, offsite === null ? '' : describeOffsite(offsite)),
   declared('rtoMinutes', rtoMinutes, rtoMinutes === null ? '' : String(rtoMinutes)),
 ];
+
+export const groupFields = ({ servers }: Pick<ServerGroup, 'servers'>): readonly Field[] => [declared('servers', servers, servers.join(', '))];
 
 export const createdLines = (fields: readonly Field[]): readonly string[] =>
   fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);

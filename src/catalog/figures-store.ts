@@ -49,7 +49,7 @@ FROM (
   WHERE step.state IN ('succeeded', 'failed', 'undone') AND step.started_at IS NOT NULL AND step.finished_at IS NOT NULL
 ) AS ended GROUP BY kind, step, state ORDER BY kind, step, state`;
 
-const RECOVERY_POINTS = `SELECT server_id AS "serverId", kind, data_set AS "dataSet", count(*) FILTER (WHERE state = 'usable')::float8 AS usable, count(*) FILTER (WHERE state = 'damaged')::float8 AS damaged,
+const RECOVERY_POINTS = `SELECT server_id AS "serverId", kind, data_set AS "dataSet", count(*) FILTER (WHERE state = 'usable')::float8 AS usable, count(*) FILTER (WHERE state = 'damaged')::float8 AS damaged, count(*) FILTER (WHERE state = 'expired')::float8 AS expired,
   max(point_in_time) FILTER (WHERE state = 'usable' AND purpose IS DISTINCT FROM 'safety') AS "newestUsable"
 FROM recovery_point GROUP BY server_id, kind, data_set ORDER BY server_id, kind, data_set`;
 

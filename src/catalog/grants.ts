@@ -1,16 +1,24 @@
 import { escapeIdentifier } from 'pg';
 import { MIGRATIONS_TABLE } from './data-source';
 
-/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks and policies; audit is only appended. */
+/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks, policies and groups; audit is only appended. */
 const RIGHTS: Readonly<Record<string, string>> = {
   hypervisor: 'SELECT, INSERT, UPDATE',
   repository: 'SELECT, INSERT, UPDATE',
   policy: 'SELECT, INSERT, UPDATE, DELETE',
+  backup_group: 'SELECT, INSERT, UPDATE, DELETE',
+  // UPDATE is never used: it is what a lock of a row needs.
+  backup_set: 'SELECT, INSERT, UPDATE',
   repository_room: 'SELECT, INSERT',
+  catalog_copy: 'SELECT, INSERT, UPDATE',
   due_backup: 'SELECT, INSERT, UPDATE',
   alert: 'SELECT, INSERT, UPDATE',
   alert_delivery: 'SELECT, INSERT, UPDATE',
   verification: 'SELECT, INSERT, UPDATE',
+  offsite_repository: 'SELECT, INSERT, UPDATE',
+  offsite_copy: 'SELECT, INSERT, UPDATE',
+  offsite_transfer: 'SELECT, INSERT, UPDATE',
+  retention_pass: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',

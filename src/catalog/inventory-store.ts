@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { In, type EntityManager } from 'typeorm';
-import type { EstateChange } from '../contracts/api/estate';
+import type { EstateChange, OffsiteDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
 import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
 import type { Catalog, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
-import { HypervisorEntity, LineageEntity, PolicyEntity, RepositoryEntity, ServerEntity, type PolicyRow } from './entities';
+import {
+  BackupGroupEntity,
+  HypervisorEntity,
+  LineageEntity,
+  OffsiteRepositoryEntity,
+  PolicyEntity,
+  RepositoryEntity,
+  ServerEntity,
+  type PolicyRow,
+} from './entities';
 import type { Policy } from '../contracts/policy';
 import { policyRecord, policyRow } from './policy-row';
 import { compareEstate, type Inventory, type ServerDraft } from './estate-diff';
@@ -14,7 +23,7 @@ import { serverRecord } from './views';
 
 type InventoryMethods = Pick<
   Catalog,
-  'diffEstate' | 'applyEstate' | 'listHypervisors' | 'listRepositories' | 'listPolicies' | 'getPolicy' | 'listServers' | 'getServer'
+  'diffEstate' | 'applyEstate' | 'listHypervisors' | 'listRepositories' | 'listOffsite' | 'listPolicies' | 'getPolicy' | 'listServers' | 'getServer'
 >;
 
 /** Advisory lock that puts estates being applied in a row: each sees what the one before has made. */
@@ -30,7 +39,7 @@ export function inventoryStore(database: Database, now: () => Date): InventoryMe
       database.transaction(async (transaction) => {
         const { manager } = transaction;
         await manager.query('SELECT pg_advisory_xact_lock($1)', [ESTATE_LOCK]);
-        const { changes, hypervisors, repositories, policies, deletedPolicies, servers } = compareEstate(
+        const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups } = compareEstate(
           await readInventory(manager),
           estate,
           resolved,
@@ -38,8 +47,12 @@ export function inventoryStore(database: Database, now: () => Date): InventoryMe
         );
         if (hypervisors.length > 0) await manager.upsert(HypervisorEntity, hypervisors.map(storedLimit), ['name']);
         if (repositories.length > 0) await manager.upsert(RepositoryEntity, repositories.map(storedLimit), ['name']);
+        // What is known of its state stays: that is no part of the declaration.
+        if (offsite.length > 0) await manager.upsert(OffsiteRepositoryEntity, [...offsite], ['name']);
         await writePolicies(manager, policies, now());
         const written = await writeServers(transaction, servers, now());
+        if (groups.length > 0) await manager.upsert(BackupGroupEntity, [...groups], ['name']);
+        if (deletedGroups.length > 0) await manager.delete(BackupGroupEntity, { name: In([...deletedGroups]) });
         // After the servers: none has it any more.
         if (deletedPolicies.length > 0) await manager.delete(PolicyEntity, { name: In([...deletedPolicies]) });
         for (const change of changes) auditChange(transaction, actor, change, written);
@@ -48,6 +61,7 @@ export function inventoryStore(database: Database, now: () => Date): InventoryMe
 
     listHypervisors: () => database.read(readHypervisors),
     listRepositories: () => database.read(readRepositories),
+    listOffsite: () => database.read(readOffsite),
     listPolicies: () => database.read(async (manager) => (await readPolicies(manager)).map(policyRecord)),
 
     getPolicy: (name) =>
@@ -92,10 +106,13 @@ export const policyNotFound = (name: string): ModosuError =>
 
 export const readHypervisors = async (manager: EntityManager) => (await manager.find(HypervisorEntity, { order: { name: 'ASC' } })).map(declaredLimit);
 export const readRepositories = async (manager: EntityManager) => (await manager.find(RepositoryEntity, { order: { name: 'ASC' } })).map(declaredLimit);
+export const readGroups = (manager: EntityManager) => manager.find(BackupGroupEntity, { order: { name: 'ASC' } });
+export const readOffsite = async (manager: EntityManager): Promise<readonly OffsiteDeclaration[]> =>
+  (await manager.find(OffsiteRepositoryEntity, { order: { name: 'ASC' } })).map(({ name, location, media }) => ({ name, location, media }));
 export const readPolicies = (manager: EntityManager): Promise<readonly PolicyRow[]> => manager.find(PolicyEntity, { order: { name: 'ASC' } });
 
 /** What is not declared is left out, as in the estate file. */
-const declaredLimit = <Row extends { readonly maxBackups: number | null }>({ maxBackups, ...row }: Row) => ({
+export const declaredLimit = <Row extends { readonly maxBackups: number | null }>({ maxBackups, ...row }: Row) => ({
   ...row,
   ...(maxBackups === null ? {} : { maxBackups }),
 });
@@ -107,9 +124,10 @@ const storedLimit = <Declaration extends { readonly maxBackups?: number }>(decla
 async function readInventory(manager: EntityManager): Promise<Inventory> {
   const hypervisors = await readHypervisors(manager);
   const repositories = await readRepositories(manager);
+  const offsite = await readOffsite(manager);
   const policies = (await readPolicies(manager)).map(policyRecord);
   const servers = await manager.find(ServerEntity, { order: { name: 'ASC' } });
-  return { hypervisors, repositories, policies, servers: servers.map(serverRecord) };
+  return { hypervisors, repositories, offsite, policies, servers: servers.map(serverRecord), groups: await readGroups(manager) };
 }
 
 /** A schedule that is as it was goes on: what it has asked for while nothing ran is caught up. */

@@ -18,7 +18,7 @@ const MIGRATION_LOCK = 7_361_002;
  * Throws `CATALOG_UNAVAILABLE`; `CONFIG_INVALID` for an unknown role, or one that would have the owner's rights.
  */
 export async function runMigrations(ownerUrl: string, appRole: string): Promise<readonly string[]> {
-  return withOwner(ownerUrl, async (dataSource) => {
+  return asOwner(ownerUrl, async (dataSource) => {
     await refuseUnfitRole(dataSource.manager, appRole);
     const executed = await dataSource.runMigrations();
     await dataSource.transaction(async (manager) => {
@@ -30,7 +30,7 @@ export async function runMigrations(ownerUrl: string, appRole: string): Promise<
 
 /** Undoes the newest `steps` migrations, with all data in what they made. Returns their names. */
 export async function revertMigrations(ownerUrl: string, steps: number): Promise<readonly string[]> {
-  return withOwner(ownerUrl, async (dataSource) => {
+  return asOwner(ownerUrl, async (dataSource) => {
     const reverted: string[] = [];
     while (reverted.length < steps) {
       const newest = (await executedMigrations(dataSource.manager)).at(-1);
@@ -47,6 +47,9 @@ export async function pendingMigrations(manager: EntityManager): Promise<readonl
   const executed = new Set(await executedMigrations(manager));
   return MIGRATIONS.map(({ name }) => name).filter((name) => !executed.has(name));
 }
+
+/** Name of the newest migration that was run; empty: none. */
+export const newestMigration = async (manager: EntityManager): Promise<string> => (await executedMigrations(manager)).at(-1) ?? '';
 
 async function executedMigrations(manager: EntityManager): Promise<readonly string[]> {
   const [{ present }] = (await manager.query('SELECT to_regclass($1) IS NOT NULL AS present', [MIGRATIONS_TABLE])) as [{ readonly present: boolean }];
@@ -71,7 +74,8 @@ async function refuseUnfitRole(manager: EntityManager, appRole: string): Promise
   });
 }
 
-async function withOwner<T>(ownerUrl: string, work: (dataSource: DataSource) => Promise<T>): Promise<T> {
+/** With a connection of the owner of the tables, one at a time. */
+export async function asOwner<T>(ownerUrl: string, work: (dataSource: DataSource) => Promise<T>): Promise<T> {
   const dataSource = createDataSource({ url: ownerUrl, poolSize: 3, statementTimeoutMs: 0 });
   try {
     await dataSource.initialize();

@@ -11,9 +11,10 @@ import { sha256Of } from '../system/sha256';
 import { isBodyOf } from './acceptance';
 import type { AcceptPlanRequest, Actor, Catalog } from './catalog';
 import type { Database } from './database';
-import { RestorePlanEntity, type PlanRequest, type RestorePlanRow } from './entities';
+import { OffsiteRepositoryEntity, RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
+import { offsiteNotConfigured } from './offsite-row';
 import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
 import { storableError } from './storable-error';
@@ -33,7 +34,12 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
         const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
         const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
         const server = await requireServer(manager, serverId);
-        if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), server, RECOVERY_POINT_KIND_OF[scenario]);
+        if (request.from !== undefined && (await manager.findOneBy(OffsiteRepositoryEntity, { name: request.from })) === null) {
+          throw offsiteNotConfigured(request.from);
+        }
+        if (recoveryPointId !== null) {
+          requireSuitable(asFetched(await requireRecoveryPoint(manager, recoveryPointId), request), server, RECOVERY_POINT_KIND_OF[scenario]);
+        }
         const asked = planRequest(request);
         await manager.insert(
           RestorePlanEntity,
@@ -117,8 +123,14 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
   request.scenario === 'server'
-    ? { noData: request.noData ?? false, incidentAt: request.incidentAt ?? null }
-    : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null };
+    ? { noData: request.noData ?? false, incidentAt: request.incidentAt ?? null, ...fromOf(request) }
+    : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null, ...fromOf(request) };
+
+const fromOf = ({ from }: { readonly from?: string }): { readonly from?: string } => (from === undefined ? {} : { from });
+
+/** What is fetched first will be usable, whatever it is now. */
+export const asFetched = <Row extends Pick<RecoveryPointRow, 'state'>>(row: Row, { from }: { readonly from?: string }): Row =>
+  from === undefined ? row : { ...row, state: 'usable' };
 
 /** The text that is stored and hashed. Throws `INTERNAL` when content or hash belong to another plan: that would be a fault of the caller. */
 export function planText(plan: Pick<RestorePlanRow, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody, hash: string): string {
@@ -169,12 +181,21 @@ export function startablePlan({
   if (request !== null && 'selection' in request) {
     return {
       scenario: 'data',
-      input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt },
+      input: { planId, serverId, recoveryPointId, dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt, ...fromOf(request) },
     };
   }
   return {
     scenario: 'server',
-    input: { planId, serverId, recoveryPointId, keepDisks, attachOldDisks, noData: request?.noData ?? false, incidentAt: request?.incidentAt ?? null },
+    input: {
+      planId,
+      serverId,
+      recoveryPointId,
+      keepDisks,
+      attachOldDisks,
+      noData: request?.noData ?? false,
+      incidentAt: request?.incidentAt ?? null,
+      ...fromOf(request ?? {}),
+    },
   };
 }
 

@@ -1,34 +1,41 @@
 import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
-import type { RecoveryPointState } from '../contracts/recovery-point';
+import type { DataManifest } from '../contracts/data';
+import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState } from '../contracts/recovery-point';
 import type { Damage } from '../contracts/verification';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
+import { chainOf, damageBelow, damageOfRead, handDown, lockRecoveryPoints, returnExpired } from './chain-store';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
-import { RecoveryPointEntity, RepositoryEntity, RestorePlanEntity, RunEntity, WayBackEntity, type RecoveryPointRow } from './entities';
+import { OffsiteCopyEntity, RecoveryPointEntity, RepositoryEntity, RunEntity, type OffsiteCopyRow, type RecoveryPointRow } from './entities';
 import { requireServer } from './inventory-store';
-import { recoveryPointUses, retentionPoint } from './retention-facts';
-import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow, recoveryPointView } from './views';
+import { withCopies } from './offsite-row';
+import { afterReading, stateFound } from './recovery-point-chain';
+import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow } from './views';
 
 type RecoveryPointMethods = Pick<
   Catalog,
   | 'nextGeneration'
   | 'recordRecoveryPoint'
   | 'recordDataRecoveryPoint'
+  | 'adoptRecoveryPoint'
+  | 'adoptDataRecoveryPoint'
   | 'listRecoveryPoints'
   | 'getRecoveryPoint'
   | 'newestUsable'
+  | 'incrementalParents'
   | 'usableData'
+  | 'manifestChecksum'
   | 'markRecoveryPoint'
-  | 'holdRecoveryPoint'
-  | 'releaseRecoveryPoint'
-  | 'retentionPoints'
 >;
 
 /** Nobody looks further back for the newest suitable one. */
 const USABLE_DATA_LIMIT = 1000;
+
+/** An incremental that cannot continue the newest one can hardly continue one that is older still. */
+export const PARENTS_LIMIT = 10;
 
 /** Who records what a run has done. */
 export const WORKER = 'worker';
@@ -46,50 +53,14 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
         return (highest ?? 0) + 1;
       }),
 
-    recordRecoveryPoint: (manifest, repository) =>
-      database.transaction(async ({ manager, audit }) => {
-        const server = await requireServer(manager, manifest.server.id);
-        if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) {
-          throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
-        }
-        const row = recoveryPointRow(manifest, repository);
-        const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
-        const stored = await manager.findOneBy(RecoveryPointEntity, { id: row.id });
-        if (stored === null) throw generationTaken(row);
-        if ((inserted.raw as readonly unknown[]).length === 0) return imageView(stored);
-        await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
-        audit({
-          actor: WORKER,
-          action: 'recovery-point.published',
-          runId: row.runId,
-          serverId: server.id,
-          details: {
-            recoveryPointId: row.id,
-            generation: row.generation,
-            lineageId: row.lineageId,
-            repository,
-            sizeBytes: row.sizeBytes,
-            pointInTime: row.pointInTime,
-            definitionSha256: manifest.definition.sha256,
-          },
-        });
-        return imageView(stored);
-      }),
+    recordRecoveryPoint: (manifest, repository, manifestSha256) =>
+      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null }, PUBLISHED, now)),
+    adoptRecoveryPoint: (actor, manifest, repository, manifestSha256) =>
+      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256 }, adopted(actor), now)),
+    recordDataRecoveryPoint: (manifest) => database.transaction((transaction) => recordData(transaction, manifest, PUBLISHED)),
+    adoptDataRecoveryPoint: (actor, manifest) => database.transaction((transaction) => recordData(transaction, manifest, adopted(actor))),
 
-    recordDataRecoveryPoint: (manifest) =>
-      database.transaction(async ({ manager, audit }) => {
-        const server = await requireServer(manager, manifest.server.id);
-        const row = dataRecoveryPointRow(manifest);
-        const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
-        const stored = await requireRecoveryPoint(manager, row.id);
-        if ((inserted.raw as readonly unknown[]).length === 0) return dataView(stored);
-        // The first one that is saved stands for the run; the others are found by their run.
-        await manager.update(RunEntity, { id: row.runId, recoveryPointId: IsNull() }, { recoveryPointId: row.id });
-        audit({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: publishedData(row) });
-        return dataView(stored);
-      }),
-
-    listRecoveryPoints: ({ serverId }, page) =>
+    listRecoveryPoints: ({ serverId, state }, page) =>
       database.read(async (manager) => {
         const after = readTimeCursor('recovery-points', page.cursor);
         const query = manager
@@ -98,11 +69,23 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
           .addOrderBy('point.id', 'DESC')
           .limit(rowsToRead(page));
         if (serverId !== undefined) query.andWhere('point.serverId = :serverId', { serverId });
+        if (state === undefined) query.andWhere("point.state <> 'deleted'");
+        else query.andWhere('point.state = :state', { state });
         if (after !== null) query.andWhere('(point.pointInTime, point.id) < (:at, :id)', after);
-        return toPage(await query.getMany(), page, recoveryPointView, ({ pointInTime, id }) => timeCursor('recovery-points', { at: pointInTime, id }));
+        const rows = await query.getMany();
+        const copies = await copiesOf(
+          manager,
+          rows.map(({ id }) => id),
+        );
+        return toPage(
+          rows,
+          page,
+          (row) => withCopies(row, copies),
+          ({ pointInTime, id }) => timeCursor('recovery-points', { at: pointInTime, id }),
+        );
       }),
 
-    getRecoveryPoint: (id) => database.read(async (manager) => recoveryPointView(await requireRecoveryPoint(manager, id))),
+    getRecoveryPoint: (id) => database.read(async (manager) => withCopies(await requireRecoveryPoint(manager, id), await copiesOf(manager, [id]))),
 
     newestUsable: (serverId, until = null) =>
       database.read(async (manager) => {
@@ -113,6 +96,18 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
         });
         if (row === null) throw noRecoveryPoint(server, until);
         return imageView(row);
+      }),
+
+    incrementalParents: (serverId, repository) =>
+      database.read(async (manager) => {
+        const { lineageId } = await requireServer(manager, serverId);
+        const rows = await manager.find(RecoveryPointEntity, {
+          select: { id: true },
+          where: { serverId, kind: 'image', state: 'usable', lineageId, repository },
+          order: { generation: 'DESC' },
+          take: PARENTS_LIMIT,
+        });
+        return rows.map(({ id }) => id);
       }),
 
     usableData: (serverId, dataSet) =>
@@ -126,88 +121,113 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
         return rows.map(dataView);
       }),
 
-    holdRecoveryPoint: (actor, id, reason) =>
-      database.transaction(async ({ manager, audit }) => {
-        const row = await lockRecoveryPoint(manager, id);
-        if (isHeldAlready(row, actor, reason)) return recoveryPointView(row);
-        const hold = { holdReason: storableText(reason), heldBy: storableText(actor, 256), heldAt: now() };
-        await manager.update(RecoveryPointEntity, { id }, hold);
-        audit({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: hold.holdReason } });
-        return recoveryPointView({ ...row, ...hold });
-      }),
+    manifestChecksum: (id) => database.read(async (manager) => (await manager.findOneBy(RecoveryPointEntity, { id }))?.manifestSha256 ?? null),
 
-    releaseRecoveryPoint: (actor, id, reason) =>
-      database.transaction(async ({ manager, audit }) => {
-        const row = await lockRecoveryPoint(manager, id);
-        if (row.heldAt === null) return recoveryPointView(row);
-        const released = { holdReason: null, heldBy: null, heldAt: null };
-        await manager.update(RecoveryPointEntity, { id }, released);
-        audit({
-          actor,
-          action: 'recovery-point.released',
-          serverId: row.serverId,
-          details: { recoveryPointId: id, reason: storableText(reason), heldBy: row.heldBy, heldFor: row.holdReason },
-        });
-        return recoveryPointView({ ...row, ...released });
-      }),
-
-    retentionPoints: (serverId) =>
-      database.read(async (manager) => {
-        await requireServer(manager, serverId);
-        const rows = await manager.find(RecoveryPointEntity, {
-          select: { id: true, kind: true, dataSet: true, pointInTime: true, state: true, purpose: true, holdReason: true, verifiedAt: true },
-          where: { serverId },
-          order: { pointInTime: 'ASC', id: 'ASC' },
-        });
-        const plans = await manager.findBy(RestorePlanEntity, { serverId, state: In(['planning', 'ready', 'used']) });
-        const openRuns = await manager.find(RunEntity, { select: { id: true }, where: { serverId, state: In(['accepted', 'running']) } });
-        const openWayBacks = await manager.find(WayBackEntity, { select: { runId: true }, where: { serverId, state: 'open' } });
-        const uses = recoveryPointUses(plans, new Set(openRuns.map(({ id }) => id)), new Set(openWayBacks.map(({ runId }) => runId)), now());
-        return rows.map((row) => retentionPoint(row, uses));
-      }),
-
-    markRecoveryPoint: (id, state, why) =>
-      database.transaction(async ({ manager, audit }) => {
-        const row = await lockRecoveryPoint(manager, id);
-        await setRecoveryPointState({ manager, audit }, row, state, { code: 'RECOVERY_POINT_CORRUPT', message: why }, now());
+    markRecoveryPoint: (readId, state, why, of = {}) =>
+      database.transaction(async (transaction) => {
+        const { manager } = transaction;
+        const { id, found } = await damageOfRead(manager, readId, { code: 'RECOVERY_POINT_CORRUPT', ...of, message: why });
+        await setRecoveryPointState(transaction, await lockRecoveryPoint(manager, id), { state, why: found }, now(), false);
       }),
   };
 }
 
-/** One word of one person is kept: a second one must not be taken for it. Throws `RECOVERY_POINT_HELD`. */
-export function isHeldAlready({ id, heldAt, heldBy, holdReason }: RecoveryPointRow, actor: string, reason: string): boolean {
-  if (heldAt === null) return false;
-  if (heldBy === storableText(actor, 256) && holdReason === storableText(reason)) return true;
-  throw new ModosuError(
-    'RECOVERY_POINT_HELD',
-    `Recovery point ${id} is held by ${heldBy ?? ''} since ${heldAt.toISOString()}: ${holdReason ?? ''}. Nothing was changed.`,
-    {
-      context: { recoveryPointId: id, heldBy },
+/** Who has come by it, as the audit says. */
+interface Recorded {
+  readonly actor: string;
+  readonly action: string;
+}
+const PUBLISHED: Recorded = { actor: WORKER, action: 'recovery-point.published' };
+const adopted = (actor: string): Recorded => ({ actor, action: 'recovery-point.adopted' });
+
+async function recordImage(
+  transaction: Transaction,
+  manifest: ImageManifest,
+  { repository, manifestSha256 }: { readonly repository: string; readonly manifestSha256: string | null },
+  how: Recorded,
+  now: () => Date,
+): Promise<ImageRecoveryPointView> {
+  const { manager, audit } = transaction;
+  const server = await requireServer(manager, manifest.server.id);
+  if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) {
+    throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+  }
+  const published = recoveryPointRow(manifest, repository, manifestSha256);
+  // Held until it stands there: whoever finds one of them damaged meanwhile finds this one, too.
+  const below = await lockRecoveryPoints(manager, await chainOf(manager, published.parentId === null ? [] : [published.parentId]), 'write');
+  const damage = await damageBelow(manager, published);
+  const row = damage === null ? published : { ...published, ...stateFound('damaged', damage, now()) };
+  const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
+  const stored = await manager.findOneBy(RecoveryPointEntity, { id: row.id });
+  if (stored === null) throw generationTaken(row);
+  if ((inserted.raw as readonly unknown[]).length === 0) return imageView(stored);
+  await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
+  audit({
+    ...how,
+    runId: row.runId,
+    serverId: server.id,
+    details: {
+      recoveryPointId: row.id,
+      generation: row.generation,
+      lineageId: row.lineageId,
+      parentId: row.parentId,
+      repository,
+      sizeBytes: row.sizeBytes,
+      pointInTime: row.pointInTime,
+      definitionSha256: manifest.definition.sha256,
+      manifestSha256: row.manifestSha256,
     },
-  );
+  });
+  await returnExpired(transaction, below, how.actor);
+  if (damage !== null) {
+    audit({ actor: how.actor, action: 'recovery-point.damaged', runId: row.runId, serverId: server.id, details: stateDetails(row, damage.message) });
+  }
+  return imageView(stored);
 }
 
-/** What somebody who has read it found; what it was found to be before stays. */
+async function recordData({ manager, audit }: Transaction, manifest: DataManifest, how: Recorded): Promise<DataRecoveryPointView> {
+  const server = await requireServer(manager, manifest.server.id);
+  const row = dataRecoveryPointRow(manifest);
+  const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
+  const stored = await requireRecoveryPoint(manager, row.id);
+  if ((inserted.raw as readonly unknown[]).length === 0) return dataView(stored);
+  // The first one that is saved stands for the run; the others are found by their run.
+  await manager.update(RunEntity, { id: row.runId, recoveryPointId: IsNull() }, { recoveryPointId: row.id });
+  audit({ ...how, runId: row.runId, serverId: server.id, details: publishedData(row) });
+  return dataView(stored);
+}
+
+const copiesOf = (manager: EntityManager, ids: readonly string[]): Promise<readonly OffsiteCopyRow[]> =>
+  manager.find(OffsiteCopyEntity, { where: { recoveryPointId: In([...ids]) }, order: { offsite: 'ASC' } });
+
+/** What reading can say of one. */
+type Readable = Extract<RecoveryPointState, 'usable' | 'damaged'>;
+
+/**
+ * What somebody who has read it found. All that builds on it is told. Gives false where it is not usable although it was found well: what it builds on is
+ * damaged.
+ *
+ * @param replaces as in `afterReading`
+ */
 export async function setRecoveryPointState(
-  { manager, audit }: Transaction,
+  transaction: Transaction,
   row: RecoveryPointRow,
-  state: RecoveryPointState,
-  why: Damage,
+  found: { readonly state: Readable; readonly why: Damage },
   at: Date,
-): Promise<void> {
-  if (row.state === state) return;
-  await manager.update(RecoveryPointEntity, { id: row.id }, stateFound(state, why, at));
-  audit({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why.message) });
+  replaces: boolean,
+): Promise<boolean> {
+  const { manager, audit } = transaction;
+  const { id, runId, serverId } = row;
+  const below = found.state === 'usable' ? await damageBelow(manager, row) : null;
+  const reading = afterReading(row, found, { below, at, replaces });
+  if (reading !== null) {
+    const { changes, action, isTold } = reading;
+    await manager.update(RecoveryPointEntity, { id }, changes);
+    if (action !== null) audit({ actor: WORKER, action, runId, serverId, details: stateDetails(row, found.why.message) });
+    if (isTold) await handDown(transaction, { ...row, ...changes }, WORKER, at);
+  }
+  return below === null;
 }
-
-export const stateFound = (
-  state: RecoveryPointState,
-  { code, message }: Damage,
-  at: Date,
-): Pick<RecoveryPointRow, 'state' | 'stateReason' | 'checkedAt' | 'checkProblem'> => {
-  const stateReason = storableText(message);
-  return { state, stateReason, checkedAt: at, checkProblem: state === 'damaged' ? { code, message: stateReason } : null };
-};
 
 export const stateDetails = ({ id, generation }: RecoveryPointRow, why: string) => ({ recoveryPointId: id, generation, why: storableText(why) });
 

@@ -18,17 +18,20 @@ import {
   type RunGrant,
 } from './acceptance';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
+import { chainOf, lockRecoveryPoints } from './chain-store';
 import type { Database, Transaction } from './database';
+import { requireInService } from './decommissioned-row';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';
 import { planNotFound } from './plan-store';
+import { recoveryPointsOf, requireKept } from './retention-facts';
 import { requireConfirmableRun, requireUndoableRun } from './way-back-checks';
 
 type AcceptanceMethods = Pick<Catalog, 'acceptBackup' | 'acceptDataBackup' | 'acceptPlanned' | 'acceptConfirm'>;
 
 /**
- * Locks are taken in one order everywhere: plan, idempotency key, server lock, audit. Ways back change only under the server's lock; so what is read of them
+ * Locks are taken in one order everywhere: plan, idempotency key, server's row, server lock, audit. Ways back change only under the server's lock; so what is read of them
  * after it was taken stays true until the run that now holds it changes it.
  */
 export function runAcceptanceStore(database: Database, now: () => Date): AcceptanceMethods {
@@ -40,7 +43,7 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         const { manager } = transaction;
         const earlier = await claimIdempotencyKey(manager, request, runId, now());
         if (earlier !== null) return { runId: earlier, replayed: true };
-        const server = await requireServer(manager, request.serverId);
+        const server = await requireServerInService(manager, request.serverId);
         const grant = await lockServer(manager, server, runId, now());
         const input = backupInput(server, request, grant, recoveryPointId);
         await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
@@ -54,7 +57,7 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         const { manager } = transaction;
         const earlier = await claimIdempotencyKey(manager, request, runId, now());
         if (earlier !== null) return { runId: earlier, replayed: true };
-        const server = await requireServer(manager, request.serverId);
+        const server = await requireServerInService(manager, request.serverId);
         // First without the lock: that there is no such data set says more than that the server is busy.
         backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: now() });
         const grant = await lockServer(manager, server, runId, now());
@@ -76,8 +79,10 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         if (earlier !== null) return { runId: earlier, replayed: true };
         const usable = requireUsablePlan(plan, server, request);
         const { body } = usable;
-        // First without the lock: that a way back is closed says more than that the server is busy.
+        // First without the lock: that a way back is closed says more than that the server is busy. Retention asks for the same recovery points, and for all that
+        // they build on: whoever is first decides.
         if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
+        else requireKept(await lockRecoveryPoints(manager, await chainOf(manager, recoveryPointsOf(plan)), 'read'), planId);
         const grant = await lockServer(manager, server, runId, now());
         if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
         const recoveryPointId = body.scenario === 'undo' ? null : body.recoveryPoint.id;
@@ -102,6 +107,19 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
       });
     },
   };
+}
+
+/** Nobody takes it out of service until the transaction ends. Throws `SERVER_DECOMMISSIONED`. */
+async function requireServerInService(manager: EntityManager, serverId: string): Promise<ServerRecord> {
+  const server = await holdInventory(manager, serverId);
+  requireInService(server);
+  return server;
+}
+
+/** The server as it is, and stays until the transaction ends: also whether it is in service. */
+export async function holdInventory(manager: EntityManager, serverId: string): Promise<ServerRecord> {
+  await manager.query('SELECT id FROM server WHERE id = $1 FOR SHARE', [serverId]);
+  return requireServer(manager, serverId);
 }
 
 /** A plan never becomes one of another scenario. Throws `PLAN_NOT_FOUND`. */
@@ -160,6 +178,9 @@ interface References {
 
 export const NOTHING_REFERRED_TO: References = { planId: null, recoveryPointId: null };
 
+/** The backup set that a run belongs to. */
+export const setOf = ({ kind, input }: DispatchableRun): string | null => (kind === 'backup-image' ? (input.set?.id ?? null) : null);
+
 export async function insertRun(
   { manager, audit }: Transaction,
   request: Pick<AcceptRunRequest, 'actor'>,
@@ -178,6 +199,7 @@ export async function insertRun(
     startedAt: null,
     finishedAt: null,
     ...refersTo,
+    setId: setOf(run),
     cancelRequested: false,
     waitingFor: null,
     error: null,

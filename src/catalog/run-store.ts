@@ -3,6 +3,7 @@ import { ModosuError } from '../contracts/errors';
 import { quoted } from '../contracts/text';
 import { runFinished } from '../domain/run-actions';
 import { isFinal } from '../contracts/run';
+import { closeSetOf } from './backup-set-views';
 import type { Catalog, DispatchableRun } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
@@ -79,7 +80,8 @@ export function runStore(database: Database, now: () => Date): RunMethods {
       }),
 
     finishRun: (runId, outcome) =>
-      database.transaction(async ({ manager, audit }) => {
+      database.transaction(async (transaction) => {
+        const { manager, audit } = transaction;
         const run = await lockRun(manager, runId);
         if (isFinal(run.state)) return;
         const finishedAt = now();
@@ -110,6 +112,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
           serverId: run.serverId,
           details: { kind: run.kind, code: error?.code, message: error?.message, recoveryPointId, recoverySeconds, lostSeconds },
         });
+        if (run.setId !== null) await closeSetOf(transaction, run.setId);
       }),
 
     requestCancel: (actor, runId, reason) =>

@@ -2,16 +2,21 @@ import type { DataSource } from 'typeorm';
 import { ModosuError } from '../contracts/errors';
 import { auditStore, tokenStore } from './access-store';
 import { alertStore } from './alert-store';
+import { backupSetStore } from './backup-set-store';
 import type { Catalog } from './catalog';
+import { catalogCopyStore } from './catalog-copy-store';
 import { Database } from './database';
+import { decommissionStore } from './decommission-store';
 import { decisionStore } from './decision-store';
 import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
 import { inventoryStore } from './inventory-store';
+import { offsiteStore } from './offsite-store';
 import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
 import { protectionStore } from './protection-store';
 import { recoveryPointStore } from './recovery-point-store';
+import { retentionStore } from './retention-store';
 import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
@@ -41,13 +46,18 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     close: () => database.close(),
     ...inventoryStore(database, now),
     ...dueBackupStore(database, now),
+    ...decommissionStore(database, sharedNow),
     ...recoveryPointStore(database, now),
+    ...retentionStore(database, now, sharedNow),
     ...protectionStore(database, now),
     ...roomStore(database, now),
+    ...catalogCopyStore(database, now, sharedNow),
     ...alertStore(database, sharedNow),
+    ...offsiteStore(database, sharedNow),
     ...verificationStore(database, sharedNow),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
+    ...backupSetStore(database, now),
     ...runStore(database, now),
     ...figuresStore(database, now),
     ...decisionStore(database, now),

@@ -3,28 +3,44 @@ import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import { quoted } from '../contracts/text';
 import type { VerificationInput, VerificationOutcome, VerificationView } from '../contracts/verification';
-import { isAway, partToRead } from '../domain/verification/verification';
+import { bootPlace, DATA_PLACE, imagePlace } from '../domain/verification/turns';
+import { partToRead } from '../domain/verification/verification';
 import type { ServerRecord } from './catalog';
-import type { RecoveryPointRow, RunRow, VerificationRow } from './entities';
+import type { RecoveryPointRow, VerificationRow } from './entities';
 import { storableError } from './storable-error';
+import { imageView } from './views';
 
 /** Verifications between the rules and their table. Pure. */
 
 export const dataSubject = (serverId: string): string => `data of ${serverId}`;
 
-/** Where images of a repository lie, and where all data does. */
-export const imagePlace = (repository: string): string => `repository ${repository}`;
-export const DATA_PLACE = 'data';
-/** More at once would only make each other slow; of data two, so that a server whose reading takes days keeps nobody waiting. */
-const roomOf = (place: string): number => (place === DATA_PLACE ? 2 : 1);
+/** All boots of one image. */
+const bootSubject = (recoveryPointId: string): string => `boot of ${recoveryPointId}`;
 
 type Asked = Pick<VerificationRow, 'requestedBy' | 'reason'>;
 
-/** Of one recovery point: all its bytes are read. */
-export const ofRecoveryPoint = ({ id, serverId, kind, repository }: RecoveryPointRow, asked: Asked, now: Date): VerificationRow => {
+/** Of one recovery point: all its bytes are read. Throws `RECOVERY_POINT_NOT_USABLE` for one that has expired. */
+export const ofRecoveryPoint = ({ id, serverId, kind, repository, state }: RecoveryPointRow, asked: Asked, now: Date): VerificationRow => {
+  if (state === 'expired' || state === 'deleted') {
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: no rule keeps it.`, {
+      hint: `What has only expired is had back by a hold: \`modosu recovery-point hold ${id} --reason TEXT\`.`,
+      context: { recoveryPointId: id },
+    });
+  }
   const place = kind === 'image' ? imagePlace(repository ?? '') : DATA_PLACE;
   return waiting({ serverId, kind, recoveryPointId: id, subject: id, place, method: 'checksums', part: null, parts: null }, asked, now);
 };
+
+/** An image is booted near its server. Throws `RECOVERY_POINT_NOT_USABLE` for one of data, or that is damaged. */
+export function ofBoot(row: RecoveryPointRow, { hypervisor }: Pick<ServerRecord, 'hypervisor'>, ofNewest: boolean, asked: Asked, now: Date): VerificationRow {
+  const { id, serverId, state } = row;
+  const { kind } = imageView(row);
+  if (state !== 'usable') {
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it is not booted.`, { context: { recoveryPointId: id } });
+  }
+  const what = { serverId, kind, recoveryPointId: id, subject: bootSubject(id), place: bootPlace(hypervisor), method: 'boot' } as const;
+  return { ...waiting({ ...what, part: null, parts: null }, asked, now), ofNewest };
+}
 
 /** Of all data of a server: its structure, and a part of the bytes; `everyDays` 1: all of them. */
 export const ofData = (serverId: string, readBefore: number, everyDays: number, asked: Asked, now: Date): VerificationRow => {
@@ -51,6 +67,8 @@ const waiting = (
   doneBytes: null,
   totalBytes: null,
   error: null,
+  boot: null,
+  ofNewest: null,
 });
 
 export const verificationView = (row: VerificationRow, serverName: string): VerificationView => ({
@@ -70,12 +88,13 @@ export const verificationView = (row: VerificationRow, serverName: string): Veri
   doneBytes: row.doneBytes,
   totalBytes: row.totalBytes,
   error: row.error,
+  boot: row.boot,
 });
 
 /** @param last the last one of the same that has ended; null: there is none */
 export const verificationInput = (
-  { id, serverId, kind, recoveryPointId, part, parts }: VerificationRow,
-  server: Pick<ServerRecord, 'name' | 'hypervisor'>,
+  { id, serverId, kind, method, recoveryPointId, part, parts }: VerificationRow,
+  server: Pick<ServerRecord, 'name' | 'hypervisor' | 'agentTimeoutSeconds'>,
   repository: string | null,
   last: Pick<VerificationRow, 'state' | 'error'> | null,
 ): VerificationInput => ({
@@ -84,78 +103,38 @@ export const verificationInput = (
   serverName: server.name,
   hypervisor: server.hypervisor,
   kind,
+  method,
   recoveryPointId,
   repository,
   part: part === null || parts === null ? null : { number: part, of: parts },
   knownDamage: last?.state === 'failed' ? (last.error?.message ?? null) : null,
+  agentTimeoutSeconds: server.agentTimeoutSeconds,
 });
 
 /** What the audit says of one that has ended. */
-export const endedDetails = ({ id, recoveryPointId, method, part, parts }: VerificationRow, { state, error }: VerificationOutcome) => ({
+export const endedDetails = ({ id, recoveryPointId, method, part, parts }: VerificationRow, { state, error, boot }: VerificationOutcome) => ({
   verificationId: id,
   recoveryPointId,
   method,
   ...(part === null ? {} : { part: `${part} of ${parts}` }),
   state,
+  ...(boot === undefined ? {} : { seconds: boot.seconds }),
   ...(error === null ? {} : { code: error.code, message: error.message }),
 });
 
-/** What ends a verification: nothing is said of one that passed. */
-export const storedOutcome = ({ state, error }: VerificationOutcome): Pick<VerificationRow, 'state' | 'error'> => ({
+/** What ends a verification: nothing is said of one that passed, but what a boot has shown. */
+export const storedOutcome = ({ state, error, boot }: VerificationOutcome): Pick<VerificationRow, 'state' | 'error' | 'boot'> => ({
   state,
   error: error === null ? null : storableError(error),
+  boot: boot === undefined ? null : { ...boot, checks: boot.checks.map(({ name, evidence }) => ({ name, evidence: storableText(evidence) })) },
 });
 
-/**
- * Places that are a restore's alone, and why. One that waits for somebody's word reads nothing, and may wait for days.
- *
- * @param openRuns that have not ended
- * @param repositoryOf of an image; null for data
- */
-export function placesOfRestores(
-  openRuns: readonly Pick<RunRow, 'id' | 'kind' | 'waitingFor' | 'recoveryPointId'>[],
-  repositoryOf: (recoveryPointId: string) => string | null,
-): ReadonlyMap<string, string> {
-  const places = new Map<string, string>();
-  for (const { id, kind, waitingFor, recoveryPointId } of openRuns) {
-    if ((kind !== 'restore-server' && kind !== 'restore-data') || waitingFor !== null) continue;
-    const repository = recoveryPointId === null ? null : repositoryOf(recoveryPointId);
-    // Data comes after the image.
-    for (const place of [DATA_PLACE, ...(repository === null ? [] : [imagePlace(repository)])]) places.set(place, `run ${id} restores`);
-  }
-  return places;
-}
-
-export interface Turn {
-  /** Whose turn it is; null: nobody's. */
-  readonly begin: VerificationRow | null;
-  /** Why the others wait, by id. */
-  readonly waitsFor: ReadonlyMap<string, string>;
-  /** Places where nothing may begin now. */
-  readonly taken: ReadonlySet<string>;
-}
-
-/** @param asked those that wait, in their order */
-export function nextTurn(asked: readonly VerificationRow[], running: readonly VerificationRow[], restores: ReadonlyMap<string, string>): Turn {
-  const why = (place: string): string | null => {
-    const readers = running.filter((row) => row.place === place);
-    const isFull = readers.length >= roomOf(place);
-    return restores.get(place) ?? (isFull ? `verification ${readers[0]?.id ?? ''} reads the same repository` : null);
-  };
-  const places = new Set([...running.map(({ place }) => place), ...restores.keys()]);
-  return {
-    begin: asked.find(({ place }) => why(place) === null) ?? null,
-    waitsFor: new Map(asked.flatMap(({ id, place }) => (why(place) === null ? [] : [[id, why(place) ?? '']]))),
-    taken: new Set([...places].filter((place) => why(place) !== null)),
-  };
-}
-
-/** Places that the last look has found away: policies leave them alone for a while. In the order in which they have ended, or in none. */
-export function placesFoundAway(ended: readonly VerificationRow[]): readonly string[] {
-  const last = new Map<string, VerificationRow>();
-  for (const row of [...ended].sort((a, b) => (a.finishedAt?.getTime() ?? 0) - (b.finishedAt?.getTime() ?? 0))) last.set(row.place, row);
-  return [...last.values()].filter(({ state, error }) => state === 'not-run' && error !== null && isAway(error)).map(({ place }) => place);
-}
+/** What a boot that was carried out says of its recovery point. */
+export const bootColumns = ({ error, boot }: VerificationOutcome, at: Date): Pick<RecoveryPointRow, 'bootAt' | 'bootSeconds' | 'bootProblem'> => ({
+  bootAt: at,
+  bootSeconds: boot?.seconds ?? null,
+  bootProblem: error === null ? null : { code: error.code, message: storableText(error.message) },
+});
 
 export const verificationNotFound = (id: string): ModosuError =>
   new ModosuError('VERIFICATION_NOT_FOUND', `There is no verification ${quoted(id)} in the catalogue.`, { context: { verificationId: id.slice(0, 128) } });
@@ -168,9 +147,5 @@ export const cancelledBefore = (actor: string, reason: string): VerificationOutc
   state: 'not-run',
   error: new ModosuError('RUN_CANCELLED', `Cancelled by ${storableText(actor, 256)} before it began: ${storableText(reason)}`).summary(),
 });
-
-/** What a verdict says about a recovery point that was found damaged meanwhile, by somebody else who has read it: nothing. */
-export const isOutdated = (point: Pick<RecoveryPointRow, 'state' | 'checkedAt'>, { startedAt }: Pick<VerificationRow, 'startedAt'>): boolean =>
-  point.state === 'damaged' && point.checkedAt !== null && startedAt !== null && point.checkedAt > startedAt;
 
 export const WELL_AGAIN = 'all its bytes were read again, and are what was written';

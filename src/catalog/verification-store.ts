@@ -1,26 +1,28 @@
-import { In, LessThan, MoreThan, type EntityManager } from 'typeorm';
+import { And, In, LessThan, LessThanOrEqual, MoreThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
+import type { Schedule } from '../contracts/policy';
 import type { Damage, VerificationInput, VerificationOutcome, VerificationView } from '../contracts/verification';
 import { SKEW_MS } from '../domain/clock-skew';
+import { isBootDue } from '../domain/verification/boot-proof';
+import { bootPlace, DATA_PLACE, isOutdated, nextTurn, placesFoundAway, placesOfRestores } from '../domain/verification/turns';
+import { OWN_FILES } from '../domain/verification/inherited-damage';
 import { AGAIN_AFTER_MS, AWAY_FOR_MS, isDataDue } from '../domain/verification/verification';
 import type { Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { SCHEDULE } from './due-backup-row';
-import { RecoveryPointEntity, RunEntity, VerificationEntity, type RecoveryPointRow, type VerificationRow } from './entities';
+import { RecoveryPointEntity, RunEntity, ServerEntity, VerificationEntity, type RecoveryPointRow, type VerificationRow } from './entities';
 import { requireServer, serverNames } from './inventory-store';
-import { lockRecoveryPoint, requireRecoveryPoint, setRecoveryPointState, stateFound, WORKER } from './recovery-point-store';
+import { damageOfRead } from './chain-store';
+import { lockRecoveryPoint, requireRecoveryPoint, setRecoveryPointState, WORKER } from './recovery-point-store';
 import type { SharedNow } from './shared-now';
 import {
+  bootColumns,
   cancelledBefore,
-  DATA_PLACE,
   endedDetails,
-  isOutdated,
-  nextTurn,
+  ofBoot,
   ofData,
   ofRecoveryPoint,
-  placesFoundAway,
-  placesOfRestores,
   storedOutcome,
   verificationFinished,
   verificationInput,
@@ -53,15 +55,12 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
         await manager.query('SELECT pg_advisory_xact_lock($1)', [VERIFICATION_LOCK]);
         const now = await sharedNow(manager);
         const asked = { requestedBy: actor, reason };
-        const row =
-          'recoveryPointId' in what
-            ? ofRecoveryPoint(await requireRecoveryPoint(manager, what.recoveryPointId), asked, now)
-            : ofData((await requireServer(manager, what.serverId)).id, 0, 1, asked, now);
+        const row = await requested(manager, what, asked, now);
         const open = await manager.findOneBy(VerificationEntity, { subject: row.subject, state: In(['waiting', 'running']) });
         if (open !== null) return view(manager, open);
         await manager.insert(VerificationEntity, row);
         const { id: verificationId, serverId, recoveryPointId } = row;
-        audit({ actor, action: 'verification.requested', serverId, details: { verificationId, recoveryPointId, reason: row.reason } });
+        audit({ actor, action: 'verification.requested', serverId, details: { verificationId, recoveryPointId, method: row.method, reason: row.reason } });
         return view(manager, row);
       }),
 
@@ -95,7 +94,8 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
         if (turn.begin !== null) return begin(transaction, turn.begin, now);
         if (which === 'asked') return null;
         const taken = new Set([...turn.taken, ...(await placesAway(manager, now))]);
-        const due = (await dueImage(manager, taken, now)) ?? (taken.has(DATA_PLACE) ? null : await dueData(manager, now));
+        const due =
+          (await dueImage(manager, taken, now)) ?? (taken.has(DATA_PLACE) ? null : await dueData(manager, now)) ?? (await dueBoot(manager, taken, now));
         if (due === null) return null;
         await manager.insert(VerificationEntity, due);
         return begin(transaction, due, now);
@@ -134,7 +134,11 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
         const verification = await lockVerification(manager, verificationId);
         // It was ended meanwhile, and may have been begun anew.
         if (verification.finishedAt !== null) return;
-        await setVerdict(transaction, verification, await lockRecoveryPoint(manager, recoveryPointId), damage, await sharedNow(manager));
+        const at = await sharedNow(manager);
+        const { id, found } = damage === null ? { id: recoveryPointId, found: null } : await damageOfRead(manager, recoveryPointId, damage);
+        await setVerdict(transaction, verification, await lockRecoveryPoint(manager, id), found, at);
+        // Somebody has looked, and others have their turn: it is not read again at once.
+        if (id !== recoveryPointId) await manager.update(RecoveryPointEntity, { id: recoveryPointId }, { checkedAt: at });
       }),
 
     finishVerification: (id, outcome) =>
@@ -176,6 +180,28 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
   };
 }
 
+async function requested(
+  manager: EntityManager,
+  what: { readonly method: 'checksums' | 'boot'; readonly recoveryPointId: string } | { readonly method: 'structure'; readonly serverId: string },
+  asked: Pick<VerificationRow, 'requestedBy' | 'reason'>,
+  now: Date,
+): Promise<VerificationRow> {
+  if (what.method === 'structure') return ofData((await requireServer(manager, what.serverId)).id, 0, 1, asked, now);
+  const point = await requireRecoveryPoint(manager, what.recoveryPointId);
+  if (what.method === 'checksums') return ofRecoveryPoint(point, asked, now);
+  const newest = await newestImage(manager, point.serverId, now);
+  return ofBoot(point, await requireServer(manager, point.serverId), newest === point.id, asked, now);
+}
+
+async function newestImage(manager: EntityManager, serverId: string, now: Date): Promise<string | null> {
+  const newest = await manager.findOne(RecoveryPointEntity, {
+    select: { id: true },
+    where: { serverId, kind: 'image', state: 'usable', pointInTime: LessThanOrEqual(new Date(now.getTime() + SKEW_MS)) },
+    order: { pointInTime: 'DESC', id: 'DESC' },
+  });
+  return newest?.id ?? null;
+}
+
 const isFree = async (manager: EntityManager): Promise<boolean> =>
   ((await manager.query('SELECT pg_try_advisory_xact_lock($1) AS free', [VERIFICATION_LOCK])) as readonly { readonly free: boolean }[])[0]?.free === true;
 
@@ -208,17 +234,26 @@ async function inputOf(manager: EntityManager, row: VerificationRow): Promise<Ve
 
 async function restores(manager: EntityManager): Promise<ReadonlyMap<string, string>> {
   const runs = await manager.find(RunEntity, {
-    select: { id: true, kind: true, waitingFor: true, recoveryPointId: true },
+    select: { id: true, kind: true, serverId: true, waitingFor: true, recoveryPointId: true },
     where: { state: In(['accepted', 'running']), kind: In(['restore-server', 'restore-data']) },
   });
   const ids = runs.flatMap(({ recoveryPointId }) => (recoveryPointId === null ? [] : [recoveryPointId]));
   const points = await manager.find(RecoveryPointEntity, { select: { id: true, repository: true }, where: { id: In(ids) } });
+  const servers = await manager.find(ServerEntity, { select: { id: true, hypervisor: true }, where: { id: In(runs.map(({ serverId }) => serverId)) } });
   const repositories = new Map(points.map(({ id, repository }) => [id, repository]));
-  return placesOfRestores(runs, (id) => repositories.get(id) ?? null);
+  const hypervisors = new Map(servers.map(({ id, hypervisor }) => [id, hypervisor]));
+  return placesOfRestores(runs, ({ recoveryPointId, serverId }) => ({
+    repository: repositories.get(recoveryPointId ?? '') ?? null,
+    hypervisor: hypervisors.get(serverId) ?? null,
+  }));
 }
 
 async function placesAway(manager: EntityManager, now: Date): Promise<readonly string[]> {
-  return placesFoundAway(await manager.findBy(VerificationEntity, { finishedAt: MoreThan(new Date(now.getTime() - AWAY_FOR_MS)) }));
+  return placesFoundAway(
+    await manager.findBy(VerificationEntity, {
+      finishedAt: And(MoreThan(new Date(now.getTime() - AWAY_FOR_MS)), LessThanOrEqual(new Date(now.getTime() + SKEW_MS))),
+    }),
+  );
 }
 
 async function begin({ manager, audit }: Transaction, row: VerificationRow, now: Date): Promise<VerificationInput | null> {
@@ -241,17 +276,34 @@ async function dueImage(manager: EntityManager, taken: ReadonlySet<string>, now:
   return null;
 }
 
+const OWN = OWN_FILES.map((file) => `'${file}'`).join(', ');
+
+/**
+ * Whether something that it builds on is to be read before it: whatever is found there is found there, and it counts as proven only with all of that. One that
+ * could not be read a while ago keeps nobody waiting.
+ */
+const WAITS_FOR_PARENT = `EXISTS (WITH RECURSIVE below (parent_id, is_unread) AS (
+  SELECT point.parent_id, false
+  UNION SELECT parent.parent_id, parent.state = 'usable' AND parent.verified_at IS NULL AND (parent.checked_at IS NULL OR parent.checked_at <= $3 OR parent.checked_at > $2)
+  FROM recovery_point AS parent JOIN below ON parent.id = below.parent_id
+) SELECT FROM below WHERE is_unread)`;
+
 /** As `isDueForVerification` says; each goes along an index of its own. */
 const dueImages = (which: string, order: string): string => `SELECT point.id, policy.name AS policy
 FROM recovery_point AS point JOIN server ON server.id = point.server_id JOIN policy ON policy.name = server.policy
-WHERE point.kind = 'image' AND policy.verification IS NOT NULL AND ${which}
+WHERE point.kind = 'image' AND policy.verification IS NOT NULL AND server.decommissioned_at IS NULL AND ${which}
 AND (point.checked_at IS NULL OR point.checked_at <= $3 OR point.checked_at > $2) AND 'repository ' || point.repository <> ALL($4::text[])
 AND $1::timestamptz IS NOT NULL AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = point.id AND open.state IN ('waiting', 'running'))
 ORDER BY ${order}, point.id LIMIT 1`;
 const DUE_IMAGES = [
-  dueImages(`point.state = 'usable' AND point.verified_at IS NULL`, 'point.point_in_time DESC'),
-  // What is missing may only be elsewhere for a while: it is looked for again.
-  dueImages(`point.state = 'damaged' AND point.check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE'`, 'point.checked_at'),
+  dueImages(`point.state = 'usable' AND point.verified_at IS NULL AND NOT ${WAITS_FOR_PARENT}`, 'point.point_in_time DESC'),
+  // What is missing may only be elsewhere for a while: it is looked for again, where that can make it usable.
+  dueImages(
+    `point.state = 'damaged' AND point.check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE' AND point.damage_origin IS NULL AND NOT EXISTS (
+  SELECT FROM recovery_point AS parent WHERE parent.id = point.parent_id AND parent.state = 'damaged' AND (parent.damage_file IS NULL OR parent.damage_file NOT IN (${OWN}))
+)`,
+    'point.checked_at',
+  ),
   dueImages(
     `point.state = 'usable' AND point.verified_at IS NOT NULL
 AND (point.verified_at <= $1::timestamptz - (policy.verification->>'everyDays')::int * interval '1 day' OR point.verified_at > $2)`,
@@ -261,7 +313,7 @@ AND (point.verified_at <= $1::timestamptz - (policy.verification->>'everyDays'):
 
 /** Data of a server that has some. */
 async function dueData(manager: EntityManager, now: Date): Promise<VerificationRow | null> {
-  const rows = (await manager.query(DUE_DATA)) as readonly {
+  const rows = (await manager.query(DUE_DATA, [new Date(now.getTime() + SKEW_MS)])) as readonly {
     readonly server_id: string;
     readonly policy: string;
     readonly every_days: number;
@@ -284,32 +336,80 @@ const DUE_DATA = `SELECT server.id AS server_id, policy.name AS policy, (policy.
   EXISTS (SELECT FROM recovery_point AS fresh WHERE fresh.server_id = server.id AND fresh.kind = 'data' AND fresh.state = 'usable' AND fresh.verified_at IS NULL) AS has_new,
   (SELECT count(*) FROM verification AS done WHERE done.subject = 'data of ' || server.id AND done.state IN ('passed', 'failed')) AS read
 FROM server JOIN policy ON policy.name = server.policy LEFT JOIN LATERAL (
-  SELECT state, started_at, finished_at FROM verification WHERE subject = 'data of ' || server.id AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1
+  SELECT state, started_at, finished_at FROM verification WHERE subject = 'data of ' || server.id AND finished_at <= $1 ORDER BY finished_at DESC LIMIT 1
 ) AS last ON true
-WHERE policy.verification IS NOT NULL AND EXISTS (SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'data' AND point.state = 'usable')
+WHERE policy.verification IS NOT NULL AND server.decommissioned_at IS NULL AND EXISTS (SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'data' AND point.state = 'usable')
 AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = 'data of ' || server.id AND open.state IN ('waiting', 'running'))
 ORDER BY last.finished_at NULLS FIRST, server.id`;
 
+/** The newest image of the server whose boot was longest ago. */
+async function dueBoot(manager: EntityManager, taken: ReadonlySet<string>, now: Date): Promise<VerificationRow | null> {
+  const rows = (await manager.query(DUE_BOOT, [new Date(now.getTime() + SKEW_MS), SCHEDULE])) as readonly {
+    readonly hypervisor: string;
+    readonly policy: string;
+    readonly time_zone: string;
+    readonly schedule: Schedule;
+    readonly since: Date;
+    readonly newest: string;
+    readonly carried_out_at: Date | null;
+    readonly started_at: Date | null;
+    readonly finished_at: Date | null;
+  }[];
+  const found = rows.find((row) => {
+    const { schedule, time_zone: timeZone, since, carried_out_at: carriedOutAt, started_at: startedAt, finished_at: finishedAt } = row;
+    if (taken.has(bootPlace(row.hypervisor))) return false;
+    const notTried = startedAt === null || finishedAt === null ? null : { startedAt, finishedAt };
+    return isBootDue({ carriedOutAt, notTried }, { schedule, timeZone, since }, now);
+  });
+  if (found === undefined) return null;
+  return ofBoot(await requireRecoveryPoint(manager, found.newest), found, true, { requestedBy: SCHEDULE, reason: `policy ${found.policy}` }, now);
+}
+
+/** What lies ahead was written by a clock that was wrong; what somebody has cancelled was his word on another one. */
+const DUE_BOOT = `SELECT server.hypervisor, policy.name AS policy, policy.time_zone, policy.verification->'boot' AS schedule,
+  greatest(policy.verification_since, server.policy_since, first.published_at) AS since, newest.id AS newest,
+  last.started_at AS carried_out_at, failed.started_at, failed.finished_at
+FROM server JOIN policy ON policy.name = server.policy CROSS JOIN LATERAL (
+  SELECT id FROM recovery_point WHERE recovery_point.server_id = server.id AND kind = 'image' AND state = 'usable' AND point_in_time <= $1
+  ORDER BY point_in_time DESC, id DESC LIMIT 1
+) AS newest CROSS JOIN LATERAL (
+  SELECT min(published_at) AS published_at FROM recovery_point WHERE recovery_point.server_id = server.id AND kind = 'image' AND published_at <= $1
+) AS first LEFT JOIN LATERAL (
+  SELECT started_at FROM verification WHERE verification.server_id = server.id AND method = 'boot' AND of_newest AND state IN ('passed', 'failed')
+  AND finished_at <= $1 ORDER BY finished_at DESC LIMIT 1
+) AS last ON true LEFT JOIN LATERAL (
+  SELECT started_at, finished_at FROM verification WHERE verification.server_id = server.id AND method = 'boot' AND state = 'not-run' AND requested_by = $2
+  AND error->>'code' <> 'RUN_CANCELLED' AND finished_at <= $1 ORDER BY finished_at DESC LIMIT 1
+) AS failed ON true
+WHERE jsonb_typeof(policy.verification->'boot') = 'object' AND server.decommissioned_at IS NULL
+AND NOT EXISTS (SELECT FROM verification AS open WHERE open.server_id = server.id AND open.method = 'boot' AND open.state IN ('waiting', 'running'))
+ORDER BY last.started_at NULLS FIRST, server.id`;
+
 const DATA_TO_VERIFY = `SELECT id, snapshot_id, state, CASE WHEN verified_by = 'checksums' THEN verified_at END AS read_at FROM recovery_point
-WHERE server_id = $1 AND kind = 'data' AND (state = 'usable' OR check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE') ORDER BY point_in_time DESC, id DESC`;
+WHERE server_id = $1 AND kind = 'data' AND (state = 'usable' OR state = 'damaged' AND check_problem->>'code' = 'RECOVERY_POINT_INCOMPLETE') ORDER BY point_in_time DESC, id DESC`;
 
 /** All its bytes were read. */
 async function setVerdict(transaction: Transaction, verification: VerificationRow, row: RecoveryPointRow, damage: Damage | null, at: Date): Promise<void> {
   const { manager } = transaction;
   if (damage !== null) {
-    await setRecoveryPointState(transaction, row, 'damaged', damage, at);
-    // Damaged already: what was found now is what people are shown.
-    if (row.state === 'damaged') await manager.update(RecoveryPointEntity, { id: row.id }, stateFound('damaged', damage, at));
+    await setRecoveryPointState(transaction, row, { state: 'damaged', why: damage }, at, true);
     return;
   }
-  if (isOutdated(row, verification)) return;
-  if (row.state === 'damaged') await setRecoveryPointState(transaction, row, 'usable', { code: 'RECOVERY_POINT_CORRUPT', message: WELL_AGAIN }, at);
+  if (row.state === 'expired' || row.state === 'deleted' || isOutdated(row, verification)) return;
+  const well = { state: 'usable', why: { code: 'RECOVERY_POINT_CORRUPT', message: WELL_AGAIN } } as const;
+  // Its own bytes are well; those of what it builds on are not.
+  if (!(await setRecoveryPointState(transaction, row, well, at, true))) return;
   await manager.update(RecoveryPointEntity, { id: row.id }, { verifiedAt: at, verifiedBy: 'checksums', checkedAt: at, checkProblem: null });
 }
 
 /** What the end of a verification says about recovery points, beside verdicts on single ones. */
-async function concludeFor(manager: EntityManager, verification: VerificationRow, { state, error, found = [] }: VerificationOutcome, at: Date): Promise<void> {
-  const { serverId, recoveryPointId, startedAt } = verification;
+async function concludeFor(manager: EntityManager, verification: VerificationRow, outcome: VerificationOutcome, at: Date): Promise<void> {
+  const { serverId, recoveryPointId, startedAt, method } = verification;
+  const { state, error, found = [] } = outcome;
+  if (method === 'boot') {
+    if (state !== 'not-run' && recoveryPointId !== null) await manager.update(RecoveryPointEntity, { id: recoveryPointId }, bootColumns(outcome, at));
+    return;
+  }
   if (state === 'not-run' && error !== null && startedAt !== null) {
     // Of those that were read meanwhile more is known.
     await manager.query(NOT_READ, [at, JSON.stringify({ code: error.code, message: storableText(error.message) }), serverId, recoveryPointId, startedAt]);

@@ -1,4 +1,6 @@
 import { NO_PROTECTION } from '../contracts/protection';
+import { stateBefore } from '../domain/retention/retirement';
+import { bootOf } from '../domain/verification/boot-proof';
 import { verificationOf } from '../domain/verification/verification';
 import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
@@ -9,6 +11,7 @@ import { storedBytes } from '../domain/planning/backup-rules';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
 import type { ServerRecord } from './catalog';
+import { decommissioningOf } from './decommissioned-row';
 import type { AuditEntryRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerRow, WayBackRow } from './entities';
 import { isFinalStep, type StoredStep } from './step-transition';
 import { wayBackView } from './way-back-transition';
@@ -18,19 +21,46 @@ import { wayBackView } from './way-back-transition';
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** What a program of an earlier version has written lacks what was not known then. */
-export const serverRecord = ({ createdAt: _createdAt, policySince: _policySince, ...record }: ServerRow): ServerRecord => ({
+export const serverRecord = ({
+  createdAt: _createdAt,
+  policySince: _policySince,
+  decommissionedAt,
+  decommissionedBy,
+  decommissionReason,
+  keepDays,
+  protectsUntil,
+  ...record
+}: ServerRow): ServerRecord => ({
   ...record,
   protection: { ...NO_PROTECTION, ...record.protection },
+  decommissioned: decommissioningOf({ decommissionedAt, decommissionedBy, decommissionReason, keepDays, protectsUntil }),
 });
 
 /** The database holds that a row has the columns of its kind. */
 export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
   const { id, serverId, serverName, state, pointInTime, publishedAt, sizeBytes, reason, runId } = row;
-  const times = { pointInTime: pointInTime.toISOString(), publishedAt: publishedAt.toISOString() };
-  const common = { id, serverId, serverName, state, ...times, sizeBytes, reason, runId, hold: holdOf(row), verification: verificationOf(row) };
+  const times = {
+    pointInTime: pointInTime.toISOString(),
+    publishedAt: publishedAt.toISOString(),
+    expiredAt: iso(row.expiredAt),
+    deletesAt: iso(row.deletesAt),
+    deletedAt: iso(row.deletedAt),
+  };
+  const common = {
+    id,
+    serverId,
+    serverName,
+    state,
+    ...times,
+    sizeBytes,
+    reason,
+    runId,
+    hold: holdOf(row),
+    verification: { ...verificationOf({ ...row, state: stateBefore(row) }), boot: bootOf(row) },
+  };
   if (row.kind === 'image') {
-    const { generation, lineageId, consistency, repository, disks } = row;
-    return { kind: 'image', ...common, generation, lineageId, consistency, repository, disks } as ImageRecoveryPointView;
+    const { generation, lineageId, parentId, consistency, setId, repository, disks } = row;
+    return { kind: 'image', ...common, generation, lineageId, parentId, consistency, setId, repository, disks } as ImageRecoveryPointView;
   }
   const { dataSet, purpose, snapshotId, addedBytes, declared, content } = row;
   return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
@@ -54,10 +84,21 @@ export function dataView(row: RecoveryPointRow): DataRecoveryPointView {
 }
 
 const NOT_HELD = { holdReason: null, heldBy: null, heldAt: null } as const;
-const NOT_VERIFIED = { verifiedAt: null, verifiedBy: null, checkedAt: null, checkProblem: null } as const;
+const NOT_VERIFIED = {
+  verifiedAt: null,
+  verifiedBy: null,
+  checkedAt: null,
+  checkProblem: null,
+  damageOrigin: null,
+  damageFile: null,
+  bootAt: null,
+  bootSeconds: null,
+  bootProblem: null,
+} as const;
+const NOT_EXPIRED = { expiredAt: null, deletesAt: null, deletedAt: null, removedAt: null } as const;
 
 /** The row of a published recovery point. */
-export function recoveryPointRow(manifest: ImageManifest, repository: string): RecoveryPointRow {
+export function recoveryPointRow(manifest: ImageManifest, repository: string, manifestSha256: string | null): RecoveryPointRow {
   return {
     id: manifest.recoveryPointId,
     serverId: manifest.server.id,
@@ -65,9 +106,12 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     kind: 'image',
     generation: manifest.generation,
     lineageId: manifest.lineageId,
+    parentId: manifest.parentId,
+    manifestSha256,
     state: 'usable',
     stateReason: null,
     consistency: manifest.consistency,
+    setId: manifest.setId ?? null,
     pointInTime: new Date(manifest.pointInTime),
     publishedAt: new Date(manifest.publishedAt),
     repository,
@@ -77,6 +121,7 @@ export function recoveryPointRow(manifest: ImageManifest, repository: string): R
     runId: manifest.runId,
     ...NOT_HELD,
     ...NOT_VERIFIED,
+    ...NOT_EXPIRED,
     dataSet: null,
     purpose: null,
     snapshotId: null,
@@ -94,9 +139,12 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   kind: 'data',
   generation: null,
   lineageId: null,
+  parentId: null,
+  manifestSha256: null,
   state: 'usable',
   stateReason: null,
   consistency: null,
+  setId: null,
   pointInTime: new Date(manifest.pointInTime),
   publishedAt: new Date(manifest.publishedAt),
   repository: null,
@@ -106,6 +154,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   runId: manifest.runId,
   ...NOT_HELD,
   ...NOT_VERIFIED,
+  ...NOT_EXPIRED,
   dataSet: manifest.dataSet.name,
   purpose: manifest.purpose,
   snapshotId: manifest.snapshotId,

@@ -34,7 +34,9 @@ describe('the estate file', () => {
     expect(parse(GOOD)).toEqual({
       hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
       repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }],
+      offsite: [],
       policies: [],
+      groups: [],
       servers: [{ name: 'db01', hypervisor: 'local', repository: 'main', policy: null, stopTimeoutSeconds: 120, agentTimeoutSeconds: 300, ...NO_PROTECTION }],
     });
   });

@@ -2,10 +2,12 @@ import { Command, CommanderError, Option } from 'commander';
 import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
 import { addCompletionCommands } from './commands/completion';
+import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
+import { addOffsiteCommands } from './commands/offsite';
 import { addProtectionCommands } from './commands/protection';
 import { addVerificationCommands } from './commands/verifications';
 import { addTokenCommands } from './commands/tokens';
@@ -23,6 +25,7 @@ const ROLES: readonly (readonly [string, string])[] = [
   ['worker', 'run a worker only'],
   ['migrate', 'bring the database schema up to date'],
   ['doctor', 'check everything a run needs, and say what to do'],
+  ['catalog', 'keep the restore system itself from being lost, and rebuild it: key | copy | copies | rebuild | compare'],
   ['support-bundle', 'pack logs, configuration and the newest runs without secrets: [--file PATH]'],
 ];
 
@@ -71,7 +74,8 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addInventoryCommands(program, context);
   addProtectionCommands(program, context);
   addVerificationCommands(program, context);
-  addBackupCommands(program, context);
+  addOffsiteCommands(program, context);
+  addGroupCommands(program, addBackupCommands(program, context), context);
   addRestoreCommands(program, context);
   addDecisionCommands(addRunCommands(program, context), context);
   addWayBackCommands(program, context);

@@ -149,6 +149,7 @@ describe('configuration', () => {
         certificateFile: null,
         keyFile: null,
         externalUrl: null,
+        maintenanceUrl: null,
         addresses: null,
       });
       expect(addressesOf({})).toBeNull();
@@ -185,6 +186,20 @@ describe('configuration', () => {
         expect(message).toContain('MODOSU_DATA_URL');
         expect(message).not.toContain('hunter2');
       }
+    });
+
+    it('lets things be removed over another endpoint than that of the guests, with TLS too', () => {
+      const MODOSU_DATA_URL = 'https://backup.internal';
+      const at = (MODOSU_DATA_MAINTENANCE_URL: string) => () => loadConfig({ MODOSU_DATA_URL, MODOSU_DATA_MAINTENANCE_URL });
+      expect(at('https://backup.internal:8001/')().dataServer.maintenanceUrl).toBe('https://backup.internal:8001');
+      expect(at('http://127.0.0.1:8001')().dataServer.maintenanceUrl).toBe('http://127.0.0.1:8001');
+      for (const wrong of ['http://backup.internal:8001', 'https://backup.internal/', 'https://backup.internal:443', 'https://a:hunter2@b', 'b']) {
+        const { message } = thrownBy(at(wrong));
+        expect(message).toContain('MODOSU_DATA_MAINTENANCE_URL');
+        expect(message).not.toContain('hunter2');
+      }
+      // The storage of our own server is on this machine.
+      expect(thrownBy(() => loadConfig({ MODOSU_DATA_MAINTENANCE_URL: 'https://backup.internal:8001' })).message).toContain('MODOSU_DATA_MAINTENANCE_URL');
     });
 
     it('is found in the state directory of a running installation, and asked for when there is none', () => {

@@ -27,8 +27,11 @@ export interface Config {
   readonly copyRateLimitBytesPerSecond: number | null;
   readonly stallTimeoutMs: number;
   readonly wayBackDays: number;
+  readonly expiredKeptMs: number;
+  readonly catalogCopyMs: number;
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
+  readonly proofDirectory: string;
   /** Where alerts are told; null: nowhere. Holds secrets. */
   readonly webhook: { readonly url: string; readonly secret: string } | null;
   /** The same by mail. */
@@ -135,8 +138,11 @@ function toConfig(environment: Environment): Config {
     copyRateLimitBytesPerSecond: environment.MODOSU_COPY_RATE_LIMIT ?? null,
     stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
+    expiredKeptMs: environment.MODOSU_EXPIRED_KEPT_HOURS * 3_600_000,
+    catalogCopyMs: environment.MODOSU_CATALOG_COPY_SECONDS * 1000,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
+    proofDirectory: environment.MODOSU_PROOF_DIR,
     ...toNotify(environment),
     logLevel: environment.MODOSU_LOG_LEVEL,
   };
@@ -175,6 +181,7 @@ function toDataServer(environment: Environment, layout: StateLayout): DataServer
     certificateFile: environment.MODOSU_DATA_TLS_CERT_FILE ?? null,
     keyFile: environment.MODOSU_DATA_TLS_KEY_FILE ?? null,
     externalUrl: environment.MODOSU_DATA_URL ?? null,
+    maintenanceUrl: environment.MODOSU_DATA_MAINTENANCE_URL === undefined ? null : new URL(environment.MODOSU_DATA_MAINTENANCE_URL).origin,
   };
   const directory = given.externalUrl === null ? (environment.MODOSU_DATA_DIR ?? layout.dataRepository) : null;
   return { ...given, directory, addresses: dataServerProblems(given).length === 0 ? dataAddresses(given) : null };

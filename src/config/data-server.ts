@@ -11,6 +11,8 @@ export interface DataServerConfig {
   readonly keyFile: string | null;
   /** An external server instead. */
   readonly externalUrl: string | null;
+  /** The same storage behind an endpoint that lets things be removed; null: there is none. */
+  readonly maintenanceUrl: string | null;
   /** Null: not known yet. */
   readonly addresses: DataAddresses | null;
 }
@@ -30,16 +32,28 @@ const isIpv4Loopback = (host: string): boolean => host === 'localhost' || /^127(
 const isLoopback = (host: string): boolean => isIpv4Loopback(host) || host === '::1' || host === '[::1]';
 const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
+const EXPOSED = 'must begin with https:// unless it is on loopback: passwords go over it';
+function isExposed(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !isLoopback(hostname);
+}
+
 /** What contradicts itself, each beginning with the variable to correct. */
-export function dataServerProblems({ host, guestHost, certificateFile, keyFile, externalUrl }: Given): readonly string[] {
+export function dataServerProblems({ host, guestHost, certificateFile, keyFile, externalUrl, maintenanceUrl }: Given): readonly string[] {
   if (externalUrl !== null) {
-    const { protocol, hostname } = new URL(externalUrl);
     return [
-      ...(protocol === 'http:' && !isLoopback(hostname) ? ['MODOSU_DATA_URL: must begin with https:// unless it is on loopback: passwords go over it'] : []),
+      ...(isExposed(externalUrl) ? [`MODOSU_DATA_URL: ${EXPOSED}`] : []),
       ...(keyFile === null ? [] : ['MODOSU_DATA_TLS_KEY_FILE: belongs to the server that MODOSU_DATA_URL replaces']),
+      ...(maintenanceUrl !== null && isExposed(maintenanceUrl) ? [`MODOSU_DATA_MAINTENANCE_URL: ${EXPOSED}`] : []),
+      ...(maintenanceUrl !== null && new URL(maintenanceUrl).origin === new URL(externalUrl).origin
+        ? ['MODOSU_DATA_MAINTENANCE_URL: must be another endpoint than MODOSU_DATA_URL: guests come in there, and must not be able to remove anything']
+        : []),
     ];
   }
   const problems: string[] = [];
+  if (maintenanceUrl !== null) {
+    problems.push('MODOSU_DATA_MAINTENANCE_URL: belongs to MODOSU_DATA_URL; the storage of the server that `modosu up` runs is reached without it');
+  }
   if ((certificateFile === null) !== (keyFile === null)) {
     problems.push(
       `${certificateFile === null ? 'MODOSU_DATA_TLS_CERT_FILE' : 'MODOSU_DATA_TLS_KEY_FILE'}: must be set too; certificate and key belong together`,

@@ -18,6 +18,10 @@ export interface StateLayout {
   readonly dataLoginsFile: string;
   /** Host keys of guests whose programs are run over SSH, as ssh reads them. */
   readonly guestSsh: string;
+  /** 0700: what is put together for a copy of the catalogue, or read back from one; empty otherwise. */
+  readonly scratch: string;
+  /** The audit of installations that this one was rebuilt from. */
+  readonly auditBefore: string;
   /** One directory for each hypervisor: records of running copies, and the definitions a restore has replaced (the way back). */
   readonly hypervisors: string;
   /** Connection URLs of the embedded PostgreSQL, written at each start of `modosu up`. */
@@ -44,6 +48,8 @@ export function stateLayout(stateDirectory: string): StateLayout {
     dataRepository: under('data-repository'),
     dataLoginsFile: under('secrets', 'data-logins.htpasswd'),
     guestSsh: under('guest-ssh'),
+    scratch: under('scratch'),
+    auditBefore: under('audit-before'),
     hypervisors: under('hypervisors'),
     databaseUrlFile: under('secrets', 'database-url'),
     databaseOwnerUrlFile: under('secrets', 'database-owner-url'),

@@ -133,15 +133,33 @@ export const environmentSchema = z.object({
     .describe(
       'A REST server of restic (`rclone serve restic`, rest-server) with private repositories, which reads its logins from secrets/data-logins.htpasswd of the state directory or a copy of it. Not set: `modosu up` runs one.',
     ),
+  MODOSU_DATA_MAINTENANCE_URL: restUrl
+    .optional()
+    .describe(
+      'The same storage and logins as MODOSU_DATA_URL behind an endpoint that is not append-only: over it data recovery points are removed. Guests must not reach it. Not set: none of a server elsewhere is removed.',
+    ),
   MODOSU_COPY_RATE_LIMIT: integer(1024, 1e15).optional().describe('Upper bound for one copy of a disk, in bytes per second. Not set: none.'),
   MODOSU_STALL_TIMEOUT_SECONDS: integer(1, 86_400).default(300).describe('A copy that moves no byte for this long is given up.'),
   MODOSU_WAY_BACK_DAYS: integer(1, 3650)
     .default(7)
     .describe('Days for which the volumes that a restore has replaced are kept as its way back; then they are deleted as `modosu run confirm` would.'),
+  MODOSU_EXPIRED_KEPT_HOURS: integer(0, 8760)
+    .default(24)
+    .describe(
+      'Hours for which a recovery point that no rule keeps any more is still there, and can be had back (`modosu recovery-point hold`); then it is deleted.',
+    ),
+  MODOSU_CATALOG_COPY_SECONDS: integer(1, 86_400)
+    .default(300)
+    .describe(
+      'How often, at most, a worker writes an encrypted copy of the catalogue and of the secrets into each image repository; nothing is written while nothing happens.',
+    ),
   MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')
     .describe('Directories, separated by colons, in which a backing file may lie that only the header of a disk image names. Others are refused.'),
+  MODOSU_PROOF_DIR: absolutePath
+    .default('/var/tmp')
+    .describe('Directory on a hypervisor in which lies what guests write while their images are booted for a proof. On a disk, passable for the user of QEMU.'),
   MODOSU_WEBHOOK_URL: webhookUrl
     .optional()
     .describe('Where a worker sends a message when an alert begins and when it is over (POST, Standard Webhooks). Not set: alerts are only kept.'),

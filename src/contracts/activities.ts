@@ -2,9 +2,10 @@ import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from
 import type { ErrorSummary } from './errors';
 import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
-import type { AgentState, DiskFormat, PowerState } from './server';
+import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
-import type { Damage, VerificationInput, VerificationOutcome } from './verification';
+import type { BootResult, Damage, VerificationInput, VerificationOutcome } from './verification';
+import type { FetchedPoint, MadeCopy, TransferInput, TransferOutcome, TransferPoint } from './offsite-copies';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
 import type {
@@ -50,8 +51,11 @@ export interface CatalogueActivities {
   startRun(runId: string): Promise<void>;
   recordSteps(runId: string, steps: readonly StepRecord[]): Promise<void>;
   finishRun(runId: string, outcome: RunOutcome): Promise<void>;
-  /** A verification found stored bytes changed: nobody may restore from it again. */
-  markDamaged(recoveryPointId: string, why: string): Promise<void>;
+  /**
+   * Somebody who has read this one found stored bytes changed, or missing: nobody may restore from it again, or from the one whose bytes they are. `of`: what is
+   * known of the damage; absent, as runbooks of earlier versions call it: `RECOVERY_POINT_CORRUPT`, of this one.
+   */
+  markDamaged(recoveryPointId: string, why: string, of?: Omit<Damage, 'message'>): Promise<void>;
   /** The volumes were swapped: what stood there is kept, and the server is on a new line of disk states. */
   openWayBack(runId: string, facts: WayBackFacts, before: StateBefore): Promise<void>;
   /** The volumes of `ofRunId` were returned to: its way back is used up, this run has one of its own, the server is on its old line again. */
@@ -62,15 +66,39 @@ export interface CatalogueActivities {
   closeWayBack(runId: string, ofRunId: string): Promise<void>;
   /** The production network of the swapped server is up. */
   recordGoLive(runId: string): Promise<void>;
-  /** All bytes of a recovery point were read; `damage` null: they are what was written. */
+  /** All bytes of a recovery point were read; `damage` null: they are what was written; otherwise it may be that of one on which it builds (`named`). */
   recordVerdict(verificationId: string, recoveryPointId: string, damage: Damage | null): Promise<void>;
   finishVerification(verificationId: string, outcome: VerificationOutcome): Promise<void>;
+  /** A copy is whole, in an off-site repository. */
+  recordCopied(transferId: string, recoveryPointId: string, made: MadeCopy): Promise<void>;
+  /** A recovery point lies where it lay, and was read whole. */
+  recordFetched(transferId: string, recoveryPointId: string, fetched: FetchedPoint): Promise<void>;
+  /** A copy is not what was copied, or is not there. */
+  recordCopyDamaged(transferId: string, recoveryPointId: string, why: { readonly code: string; readonly message: string }): Promise<void>;
+  finishTransfer(transferId: string, outcome: TransferOutcome): Promise<void>;
   /** Writes down the backups that the schedules ask for by now; gives how many are new. */
   recordDueBackups(): Promise<number>;
 }
 
+/** What a plan needs from an off-site repository. `dataSet` null: the image, and data of all data sets unless `noData`. */
+export interface FetchForPlan {
+  readonly planId: string;
+  readonly serverId: string;
+  readonly from: string;
+  readonly recoveryPointId: string | null;
+  readonly incidentAt: string | null;
+  readonly dataSet: string | null;
+  readonly noData: boolean;
+}
+
 /** Reads and judgements that need the catalogue; queue `control`. */
 export interface PlanningActivities {
+  /**
+   * Has what is restored back from an off-site repository, with what it builds on and the data that comes back after it, where it is not whole here; waits until
+   * it is there. Gives the recovery point that is restored: the one that was asked for, else the newest that has a copy. Throws `OFFSITE_OFFLINE` and
+   * `OFFSITE_UNREACHABLE` at once (a person waits for the plan), `NO_RECOVERY_POINT`, and what a fetch throws.
+   */
+  fetchForPlan(input: FetchForPlan): Promise<string>;
   /** Chooses the recovery point and says where it lies. */
   choosePlanSource(input: PlanRestoreInput): Promise<PlanSource>;
   /**
@@ -95,6 +123,8 @@ export interface PlanningActivities {
   requireConfirmable(ofRunId: string): Promise<WayBackView>;
   /** Generation and lineage the recovery point of this run gets. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<{ readonly generation: number; readonly lineageId: string }>;
+  /** What an incremental of this run could continue: of the disks that the server has now, in the same repository. Read under the server's lock. */
+  parentCandidates(input: BackupImageInput): Promise<ParentCandidates>;
 }
 
 export interface PlanSource {
@@ -117,6 +147,8 @@ export interface PlanSource {
   /** The newest data of each data set that is declared, and why one is not restored. Absent in histories of earlier versions. */
   readonly data?: readonly DataChoice[];
   readonly incidentAt?: string | null;
+  /** The server is out of service. Absent: it is in service. */
+  readonly decommissioned?: Decommissioning;
 }
 
 /** What is restored of one data set after an image. */
@@ -147,6 +179,8 @@ export interface DataPlanSource {
   readonly selection: DataSelection;
   readonly measuredRecoverySeconds: readonly number[];
   readonly incidentAt: string | null;
+  /** As in `PlanSource`. */
+  readonly decommissioned?: Decommissioning;
 }
 
 export interface UndoSource {
@@ -194,6 +228,55 @@ export interface BackupSubject {
   readonly mode: BackupMode;
 }
 
+/** A checkpoint that is whole: every disk that can hold one has it. */
+export interface FoundCheckpoint {
+  readonly name: string;
+  /** What has changed since then, by target. An upper bound while the server writes. */
+  readonly changedBytes: Readonly<Record<string, number>>;
+}
+
+export interface CheckpointSurvey {
+  /** Targets of the disks that can hold a checkpoint; the others are flat every time. */
+  readonly able: readonly string[];
+  /** What the guest sees of each disk now. */
+  readonly virtualSizeBytes: Readonly<Record<string, number>>;
+  /** The first that is whole, in the order of the names asked for; null: none is. */
+  readonly found: FoundCheckpoint | null;
+  /** In words, why none was found; null: one was. */
+  readonly problem: string | null;
+}
+
+/** What the images of an online backup build on. */
+export interface ImageBasis {
+  /** The recovery point that incremental images continue; null: all are whole. */
+  readonly parentId: string | null;
+  /** Disks whose images hold only what has changed, with the name of the backing file that stands in their header. */
+  readonly incremental: readonly { readonly target: string; readonly backingName: string }[];
+  /** What has changed on them. */
+  readonly changedBytes: number;
+  /** The chain is as long as it may be: each of these images is made whole from it, in the repository, and the recovery point is a full. Absent: false. */
+  readonly merges?: boolean;
+  /** Room that all images need. */
+  readonly neededBytes: number;
+  /** Why nothing is incremental, in words; null: something is. */
+  readonly fullBecause: string | null;
+  /** Disks that are whole each time, because they cannot hold a checkpoint. */
+  readonly alwaysFull: readonly string[];
+  /** False: no checkpoint is made, and none is left, because whole images are what the policy wants. */
+  readonly leavesCheckpoint: boolean;
+  /** The recovery point that was to be continued, and why it cannot be restored any more. Absent: nothing of the kind was found. */
+  readonly damage?: { readonly recoveryPointId: string; readonly error: ErrorSummary };
+}
+
+/** Recovery points that an incremental could continue, the newest first. */
+export interface ParentCandidates {
+  readonly recoveryPointIds: readonly string[];
+  /** So many incrementals may follow a full. */
+  readonly maxIncrements: number;
+  /** A whole image was asked for, although an incremental would do. */
+  readonly full: boolean;
+}
+
 /** How the point in time of an online backup was taken. */
 export interface OnlineBackupStart {
   readonly pointInTime: string;
@@ -202,11 +285,20 @@ export interface OnlineBackupStart {
   readonly frozenMs: number | null;
   /** Why nothing was frozen, or what else people should know. */
   readonly note: string | null;
+  /** Name of the checkpoint since which images with a backing file hold what has changed. Absent, or null: all images are whole. */
+  readonly since?: string | null;
+}
+
+/** With what its images turned out to build on: the parent of the basis, or nothing after all. Absent where an earlier version has begun it. */
+export interface BegunOnlineBackup extends OnlineBackupStart {
+  readonly basis?: ImageBasis;
 }
 
 export interface CopiedDisk {
   readonly target: string;
   readonly virtualSizeBytes: number;
+  /** Absent: false. */
+  readonly incremental?: boolean;
   readonly origin: { readonly path: string; readonly format: DiskFormat; readonly flattened: boolean };
   readonly checksums: { readonly sizeBytes: number; readonly sha256: string; readonly segmentSizeBytes: number };
 }
@@ -219,6 +311,8 @@ export interface PublishRequest {
   readonly consistency: Consistency;
   readonly generation: number;
   readonly lineageId: string;
+  /** Absent: null. */
+  readonly parentId?: string | null;
 }
 
 export interface PublishedRecoveryPoint {
@@ -232,6 +326,8 @@ export interface PublishedRecoveryPoint {
 export interface HostActivities {
   /** Throws the first reason why no image of this server can be taken. */
   examineForBackup(input: BackupImageInput): Promise<BackupSubject>;
+  /** Chooses what an online backup builds on. What is in doubt is no reason to fail: then the images are whole. Read-only. */
+  chooseBasis(input: BackupImageInput, subject: BackupSubject, candidates: ParentCandidates): Promise<ImageBasis>;
   /** Refuses for lack of room, then makes the staging directory. */
   reserveRoom(input: BackupImageInput, neededBytes: number): Promise<void>;
   discardStaged(input: BackupImageInput): Promise<void>;
@@ -276,8 +372,15 @@ export interface ServerActivities {
   goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }>;
   /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }>;
-  /** Arms the guard, freezes, begins the push job of all disks, thaws. */
-  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<OnlineBackupStart>;
+  /**
+   * All of `beginOnlineBackup` that takes long and asks nothing of the guest that would have to be undone: the files to write to, their room, the guard. The
+   * basis it could prepare, which is the one to begin with. Taken back by `cancelOnlineBackup`.
+   */
+  prepareOnlineBackup(input: BackupImageInput, subject: BackupSubject, basis: ImageBasis): Promise<ImageBasis>;
+  /** Arms the guard, freezes, begins the push job of all disks, thaws. Where the hypervisor refuses the basis, whole images are begun instead. */
+  beginOnlineBackup(input: BackupImageInput, subject: BackupSubject, basis?: ImageBasis): Promise<BegunOnlineBackup>;
+  /** The images are published: the checkpoint stays, older ones go, and so does the guard. */
+  settleOnlineBackup(input: RunInput): Promise<void>;
   /** Cancels the job, thaws, resumes a guest the job has paused, ends the guard. Nothing of it there: nothing. */
   cancelOnlineBackup(input: RunInput): Promise<void>;
 }
@@ -389,6 +492,11 @@ export interface TransferActivities {
   followOnlineBackup(input: BackupImageInput, subject: BackupSubject): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }>;
   /** Hashes an image that QEMU has written completely. */
   hashStagedDisk(input: BackupImageInput, disk: BackupDisk, virtualSizeBytes: number): Promise<CopiedDisk>;
+  /**
+   * Makes an image that holds what has changed whole, with what it builds on, and reads all of that to see that it is what was written. The server is not read
+   * again. Called again: nothing, once it is whole.
+   */
+  mergeStagedDisk(input: BackupImageInput, disk: BackupDisk, basis: ImageBasis): Promise<void>;
   /** Copies one image into its new volume and checks every stored byte on the way. */
   copyDiskToVolume(input: RestoreServerInput, plan: RestorePlanBody, target: string): Promise<void>;
 }
@@ -414,6 +522,12 @@ export interface VerificationActivities {
   checkData(input: VerificationInput): Promise<void>;
   /** Reads all that a data recovery point needs. */
   readData(input: VerificationInput, recoveryPointId: string): Promise<void>;
+  /**
+   * Boots an image without any network, waits for its agent, makes the declared health checks that need no network, and throws all of it away. What an attempt
+   * that died has left is removed first. Throws `START_FAILED`, `AGENT_SILENT` and `AGENT_ABSENT` (both final here), `HEALTH_CHECK_FAILED`,
+   * `NOT_ENOUGH_MEMORY` (later).
+   */
+  proveBoot(input: VerificationInput): Promise<BootResult>;
 }
 
 export interface DataInRepository {
@@ -424,4 +538,29 @@ export interface DataInRepository {
   readonly missing: readonly { readonly recoveryPointId: string; readonly why: string }[];
   /** Those that were missing before, and are there. */
   readonly returned: readonly string[];
+}
+
+/**
+ * Transfers to and from off-site repositories; queue `host.<hypervisor>.offsite`. They heartbeat as long as the adapter works, and are begun again where they
+ * died: what is stored already is not moved twice. `before`, `total`: bytes moved before this one, and in all, for people.
+ */
+export interface OffsiteActivities {
+  /** Copies one recovery point as it lies here, after a look that it is the one that was recorded and complete. */
+  copyOffsite(input: TransferInput, point: TransferPoint, progress: { readonly before: number; readonly total: number }): Promise<MadeCopy>;
+  /**
+   * Has one back where it lay: fetched beside, every byte read and compared with its manifest, published under its own id. Null: it is there, as far as can be
+   * seen without reading all of it, and was left alone.
+   * Throws `NOT_ENOUGH_SPACE` before anything is fetched.
+   */
+  fetchOffsite(input: TransferInput, point: TransferPoint, progress: { readonly before: number; readonly total: number }): Promise<FetchedPoint | null>;
+  /** What a fetch that has ended for good has left half-made. */
+  discardOffsite(input: TransferInput): Promise<void>;
+  /** Of the copies that the catalogue knows: which are there, and which are not. */
+  listOffsite(input: TransferInput): Promise<{ readonly missing: readonly string[]; readonly there: readonly string[] }>;
+  /** Nothing that any copy needs is missing, and a part of the bytes is what was written. */
+  checkOffsite(input: TransferInput): Promise<void>;
+  /** Reads all bytes of one copy. */
+  readOffsite(input: TransferInput, recoveryPointId: string): Promise<void>;
+  /** Removes copies for good. */
+  forgetOffsite(input: TransferInput): Promise<void>;
 }

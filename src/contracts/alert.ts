@@ -60,5 +60,11 @@ export interface AlertFacts {
   /** The last run of each kind of each server that has ended, where it failed. */
   readonly failedRuns: readonly { readonly serverId: string; readonly kind: string; readonly runId: string; readonly code: string; readonly message: string }[];
   readonly waitingRuns: readonly { readonly serverId: string; readonly runId: string }[];
-  readonly damaged: readonly { readonly serverId: string; readonly recoveryPointId: string; readonly why: string | null }[];
+  readonly damaged: readonly {
+    readonly serverId: string;
+    readonly recoveryPointId: string;
+    /** Where it began, of one that is damaged only because of what it builds on; null: it is damaged by itself. */
+    readonly origin: string | null;
+    readonly why: string | null;
+  }[];
 }

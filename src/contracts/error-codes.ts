@@ -49,6 +49,11 @@ export const ERROR_CODES = {
   IDEMPOTENCY_KEY_REUSED: entry('invalid', 'never', 'Use a new Idempotency-Key for a different request.'),
   CONFIRMATION_MISMATCH: entry('invalid', 'never', 'Type the name of the server exactly: --confirm NAME.'),
   PATH_NOT_ALLOWED: entry('invalid', 'never', 'Use an absolute path inside the directory named, without "..".'),
+  BACKUP_SET_ONLINE_ONLY: entry(
+    'invalid',
+    'never',
+    'Leave the mode out, or say online. To image servers while they are stopped, take them one by one: `modosu backup image NAME --mode offline`.',
+  ),
   USAGE: entry('invalid', 'never', 'See `modosu --help`.'),
 
   // who asks
@@ -66,6 +71,8 @@ export const ERROR_CODES = {
   ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
   POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
+  GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
+  BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
   DOMAIN_NOT_FOUND: entry(
@@ -76,6 +83,11 @@ export const ERROR_CODES = {
 
   // conflicts
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
+  SERVER_DECOMMISSIONED: entry(
+    'conflict',
+    'never',
+    'Nothing backs up a decommissioned server; it can still be restored. Take it back into service with `modosu server recommission NAME --reason TEXT`.',
+  ),
   PLAN_STALE: entry('conflict', 'never', 'The world has changed since the plan was made; make a new plan and read it.'),
   PLAN_ALREADY_USED: entry('conflict', 'never', 'A plan is carried out once; make a new plan.'),
   PLAN_NOT_READY: entry('conflict', 'later', 'The plan is still being made; ask again in a moment.'),
@@ -90,6 +102,11 @@ export const ERROR_CODES = {
   IF_MATCH_FAILED: entry('conflict', 'never', 'What you looked at has changed since; read it again, then repeat the request.'),
 
   // the server and its hypervisor
+  BACKUP_SET_INCOMPLETE: entry(
+    'precondition',
+    'never',
+    'Nothing of this server was published. See which server was in the way with `modosu backup-set show ID`, mend that, and take the set again.',
+  ),
   SERVER_GONE: entry('precondition', 'never', 'The hypervisor no longer knows this server; restore it from a recovery point.'),
   SERVER_HAS_NO_DISKS: entry('precondition', 'never', 'Only servers with at least one file-backed disk can have an image recovery point.'),
   SERVER_TRANSIENT: entry('precondition', 'never', 'The domain has no stored definition; make it persistent with `virsh define`.'),
@@ -161,6 +178,7 @@ export const ERROR_CODES = {
     "The backup job ended without a word, most likely with the server's QEMU process. Look at the server, then take the backup again.",
   ),
   BACKUP_JOB_FAILED: entry('precondition', 'never', "QEMU's own message is in the detail. Nothing was published; take the backup again."),
+  CHECKPOINT_LOST: entry('precondition', 'never', 'Take the backup again; nothing is to be mended: the next image is whole, and others follow it.'),
   BACKUP_JOB_FOREIGN: entry(
     'conflict',
     'never',
@@ -190,12 +208,46 @@ export const ERROR_CODES = {
   REPOSITORY_FORMAT_UNKNOWN: entry('precondition', 'never', 'The directory is not an image repository of a version this program reads.'),
   RECOVERY_POINT_CORRUPT: entry('corrupt', 'never', 'Stored bytes differ from their checksums; choose another recovery point. Nothing was changed.'),
   RECOVERY_POINT_INCOMPLETE: entry('corrupt', 'never', 'A file of the recovery point is missing; choose another recovery point. Nothing was changed.'),
+  RECOVERY_POINT_NEEDED: entry(
+    'conflict',
+    'never',
+    'Another recovery point in the repository builds on it, which the catalogue may not know: look with `grep parentId servers/*/*/manifest.json` in the repository.',
+  ),
   RECOVERY_POINT_NOT_USABLE: entry('precondition', 'never', 'Choose a recovery point in state "usable".'),
   NOT_ENOUGH_MEMORY: entry('capacity', 'later', 'Free the amount named on the hypervisor, or let the image be booted when it has less to do.'),
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
   TARGET_UNREACHABLE: entry('unavailable', 'later', "The directory of the server's disks cannot be written; mount it, then try again."),
   VOLUME_LEFT_BEHIND: entry('precondition', 'never', 'The file named belongs to a run that has ended; delete it when its directory is back.'),
+
+  // the restore system itself
+  CATALOG_COPY_FAILED: entry(
+    'precondition',
+    'later',
+    "restic's own words about the copies of the catalogue are in the detail; recovery points are not touched.",
+  ),
+  CATALOG_NOT_EMPTY: entry(
+    'conflict',
+    'never',
+    'A copy is read back into an empty catalogue only. To compare it with the repositories: `modosu catalog compare`.',
+  ),
+  CATALOG_REBUILT: entry('precondition', 'never', 'Look at the server: `modosu server show NAME`. Then take a backup, or plan a restore.'),
+  CATALOG_COPY_NOT_FOUND: entry(
+    'not-found',
+    'never',
+    'List the copies with `modosu catalog copies --repository DIRECTORY`; without any, rebuild from the recovery points alone: --without-copy.',
+  ),
+  CATALOG_COPY_DAMAGED: entry(
+    'corrupt',
+    'never',
+    'Take another copy (--copy ID), or another image repository: `modosu catalog copies --repository DIRECTORY` lists them.',
+  ),
+  CATALOG_COPY_UNREADABLE: entry('precondition', 'never', 'Rebuild with the version of Modosu that has made the copy, then upgrade.'),
+  RECOVERY_KEY_WRONG: entry(
+    'precondition',
+    'never',
+    'Use the recovery key that was written down when the repository was first used: --key-file FILE. Without it, rebuild from the recovery points alone: --without-copy.',
+  ),
 
   // data
   DATA_SET_NOT_FOUND: entry(
@@ -278,6 +330,54 @@ export const ERROR_CODES = {
     'never',
     'The restored rows contradict rows that are there now; everything is as it was. Restore beside (without --replace) and compare.',
   ),
+
+  // copies elsewhere
+  OFFSITE_NOT_CONFIGURED: entry(
+    'not-found',
+    'never',
+    'Declare the off-site repository in the estate file (`offsite:`) and apply it; `modosu offsite list` shows them.',
+  ),
+  OFFSITE_COPY_NOT_FOUND: entry('not-found', 'never', 'See which copies there are: `modosu recovery-point show ID`, `modosu offsite list`.'),
+  OFFSITE_ALREADY_COPIED: entry('conflict', 'never', 'Nothing has to be done: `modosu recovery-point show ID` names its copies.'),
+  TRANSFER_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu offsite transfers`.'),
+  TRANSFER_FINISHED: entry('conflict', 'never', 'It has ended: see `modosu offsite show ID` for what came of it.'),
+  OFFSITE_LOCATION_INVALID: entry(
+    'invalid',
+    'never',
+    'Use an absolute directory, sftp:user@host:/path, s3:https://host/bucket/path, rest:https://host/path or rclone:remote:path, without a password: credentials stand in a file among the secrets (docs/OFFSITE.md).',
+  ),
+  OFFSITE_OFFLINE: entry(
+    'unavailable',
+    'later',
+    'The medium is not connected. That is expected of a removable one: connect and mount it when copies are due, or when one is to be restored.',
+  ),
+  OFFSITE_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'Mount or connect the storage of the off-site repository, and look at its network and its server; `modosu doctor` checks it.',
+  ),
+  OFFSITE_FOREIGN: entry(
+    'precondition',
+    'never',
+    'Something else stands where the off-site repository was or would be: connect the right medium, or correct the location. Nothing was changed.',
+  ),
+  OFFSITE_MISSING: entry('precondition', 'never', 'The off-site repository was not made yet: apply the estate file while its storage is connected.'),
+  OFFSITE_CREDENTIALS_WRONG: entry(
+    'precondition',
+    'never',
+    'Put the right password back into secrets/offsite/NAME/password, or the right credentials into secrets/offsite/NAME/environment, in the state directory.',
+  ),
+  OFFSITE_LOCKED: entry(
+    'conflict',
+    'later',
+    'Another program works in the off-site repository; wait for it. Locks whose owner is gone are removed by themselves.',
+  ),
+  OFFSITE_DELETE_REFUSED: entry(
+    'precondition',
+    'never',
+    'The storage lets nothing be removed (append-only, object lock, permissions). Nothing was lost; remove copies when it lets them go, or over an access that may.',
+  ),
+  OFFSITE_FAILED: entry('precondition', 'later', "restic's own words about the off-site repository are in the detail; copies that are there stay usable."),
 
   // Modosu's own parts
   CATALOG_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),

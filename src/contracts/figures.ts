@@ -32,6 +32,7 @@ export interface RecoveryPointFigures {
   readonly dataSet: string | null;
   readonly usable: number;
   readonly damaged: number;
+  readonly expired: number;
   /** Point in time of the newest usable one, without those taken as a safety before a restore; null: none is left. */
   readonly newestUsable: Date | null;
 }

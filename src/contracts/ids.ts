@@ -2,10 +2,10 @@
  * Ids are `<prefix>_<26 characters of Crockford base32>`: 48 bits of milliseconds, then 80 random bits, so that they sort
  * by age. They are safe as file names, volume suffixes and workflow ids.
  */
-export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg' | 'vrf';
+export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg' | 'vrf' | 'set' | 'trf';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg|vrf)_[0-9a-hjkmnp-tv-z]{26}$/;
+const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg|vrf|set|trf)_[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** Not for workflows: it reads the clock and random bytes. */
 export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
@@ -28,6 +28,10 @@ export const isId = (prefix: IdPrefix, value: unknown): value is string =>
 export const serverWorkflowId = (serverId: string): string => `server/${serverId}`;
 /** One verification is one workflow; it shares nothing with runs. */
 export const verificationWorkflowId = (verificationId: string): string => `verification/${verificationId}`;
+/** What brings the runs of one set together. */
+export const backupSetWorkflowId = (setId: string): string => `backup-set/${setId}`;
+/** The same of a transfer to or from an off-site repository. */
+export const offsiteWorkflowId = (transferId: string): string => `offsite/${transferId}`;
 export const planWorkflowId = (planId: string): string => `plan/${planId}`;
 
 export const CONTROL_TASK_QUEUE = 'control';
@@ -37,3 +41,5 @@ export const hostTaskQueue = (hypervisor: string): string => `host.${hypervisor}
 export const transferTaskQueue = (hypervisor: string): string => `host.${hypervisor}.transfer`;
 /** Reading stored recovery points again: a slot of its own, so that no restore waits behind it. */
 export const verificationTaskQueue = (hypervisor: string): string => `host.${hypervisor}.verification`;
+/** Copies to and from off-site repositories: slots of their own, so that no backup and no restore waits behind one. */
+export const offsiteTaskQueue = (hypervisor: string): string => `host.${hypervisor}.offsite`;

@@ -51,6 +51,14 @@ export interface RestoreSurvey {
   readonly manifest: ImageManifest;
   readonly manifestSha256: string;
   readonly targets: RestoreTargets;
+  /** What a restore reads of the images. Absent in histories of earlier versions. */
+  readonly reads?: ReadsOfRestore;
+}
+
+/** An incremental is read with all that it builds on. */
+export interface ReadsOfRestore {
+  readonly recoveryPoints: number;
+  readonly bytes: number;
 }
 
 /** One disk's way from the recovery point to its new volume. */
@@ -139,6 +147,8 @@ export interface RestorePlanBody {
     readonly consistency: string;
     readonly reason: string;
     readonly repository: string;
+    /** Absent in plans of earlier versions. */
+    readonly reads?: ReadsOfRestore;
   };
   /** Which definition the restored server gets. */
   readonly definitionFrom: 'present' | 'recovery-point';

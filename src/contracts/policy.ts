@@ -39,10 +39,15 @@ interface KindPolicyBase {
   readonly retention: RetentionRules;
 }
 
+/** So many incrementals follow a full where nobody has said how many. */
+export const DEFAULT_MAX_INCREMENTS = 13;
+
 export interface ImagePolicy extends KindPolicyBase {
   readonly mode: BackupMode;
   /** Online only: rather an image without frozen file systems than none. */
   readonly allowCrashConsistent: boolean;
+  /** At most so many incrementals follow a full, from 0 (every image is whole) to 255. Images of stopped servers are whole, whatever it says. */
+  readonly maxIncrements: number;
 }
 
 export type DataPolicy = KindPolicyBase;
@@ -53,6 +58,20 @@ export interface VerificationPolicy {
   readonly withinHours: number;
   /** All bytes are read again every so many days. */
   readonly everyDays: number;
+  /** When the newest image of each server is booted for a proof; null: never by itself. */
+  readonly boot: Schedule | null;
+}
+
+/** Recovery points are copied to a second place. */
+export interface OffsitePolicy {
+  /** Name of the off-site repository. */
+  readonly repository: string;
+  /** A new recovery point is to be copied within so many hours after it was published; later is a breach. */
+  readonly withinHours: number;
+  readonly image: boolean;
+  readonly data: boolean;
+  /** Of the copies; counted over them as the other rules count what lies here. */
+  readonly retention: RetentionRules;
 }
 
 export interface Policy {
@@ -65,6 +84,8 @@ export interface Policy {
   readonly data: DataPolicy | null;
   /** Null: nothing is verified by itself. */
   readonly verification: VerificationPolicy | null;
+  /** Null: nothing is copied off-site by itself. */
+  readonly offsite: OffsitePolicy | null;
   /** How long a restore may take; null: nobody asks. */
   readonly rtoMinutes: number | null;
 }
@@ -76,8 +97,19 @@ export function describeSchedule(schedule: Schedule): string {
   return `every ${schedule.every === 'week' ? '' : 'month on day '}${schedule.on.join(', ')} at ${schedule.at}`;
 }
 
-/** For people: `within 24 h, every 30 days`. */
-export const describeVerification = ({ withinHours, everyDays }: VerificationPolicy): string => `within ${withinHours} h, every ${everyDays} days`;
+/** For people: `up to 13 incrementals`. Empty for images of stopped servers, which are whole each time. */
+export function describeIncrements({ mode, maxIncrements }: Pick<ImagePolicy, 'mode' | 'maxIncrements'>): string {
+  if (mode === 'offline') return '';
+  return maxIncrements === 0 ? 'each one whole' : `up to ${maxIncrements} incremental${maxIncrements === 1 ? '' : 's'}`;
+}
+
+/** For people: `within 24 h, every 30 days, booted every day at 03:30`. */
+export const describeVerification = ({ withinHours, everyDays, boot }: VerificationPolicy): string =>
+  `within ${withinHours} h, every ${everyDays} days${boot === null ? '' : `, booted ${describeSchedule(boot)}`}`;
+
+/** For people: `images and data to vault within 26 h, keeps last 3`. */
+export const describeOffsite = ({ repository, withinHours, image, data, retention }: OffsitePolicy): string =>
+  `${[image ? 'images' : '', data ? 'data' : ''].filter((kind) => kind !== '').join(' and ')} to ${repository} within ${withinHours} h, keeps ${describeRetention(retention)}`;
 
 /** For people: `last 2, weekly 4, all within 7 days`. */
 export const describeRetention = (rules: RetentionRules): string =>

@@ -1,5 +1,6 @@
 import type { RepositoryCapacity } from './capacity';
 import type { DueBackupView } from './due-backup';
+import type { OffsiteRepositoryView } from './offsite-copies';
 import type { RecoveryPointKind } from './recovery-point';
 import type { RunState } from './run';
 
@@ -32,7 +33,47 @@ export interface LastBackupRun {
   readonly errorCode: string | null;
 }
 
+/** What booting images of a server has shown. Only of servers whose policy has them booted, and that have images. */
+export interface BootEvidence {
+  readonly serverId: string;
+  /** The last proof that passed; null: none did. */
+  readonly passed: { readonly at: string; readonly recoveryPointId: string; readonly seconds: number } | null;
+  /** The last proof that was carried out, where it did not pass; null: it did, or there was none. */
+  readonly failed: {
+    readonly at: string;
+    readonly verificationId: string;
+    readonly recoveryPointId: string;
+    readonly code: string;
+    readonly message: string;
+  } | null;
+  /** Since when a proof is promised: the policy says so, and there is an image. ISO 8601. */
+  readonly promisedSince: string;
+}
+
+/** What of a server's images, or of one of its data sets, lies elsewhere. Only where there are recovery points. */
+export interface OffsiteEvidence {
+  readonly serverId: string;
+  readonly kind: RecoveryPointKind;
+  /** Null: images. */
+  readonly dataSet: string | null;
+  /** Point in time of the newest one that can be restored from a copy, with all that it builds on, wherever that lies, ISO 8601; null: there is none. */
+  readonly newestAt: string | null;
+  /**
+   * Since when something usable lies here that is newer than all that is copied where its policy wants it, not longer than the policy promises that; ISO 8601.
+   * Null: the newest is copied, or nobody promises it.
+   */
+  readonly uncopiedSince: string | null;
+  /** What keeps the newest that could not be copied from being so; null: nothing is known. */
+  readonly problem: { readonly code: string; readonly message: string } | null;
+}
+
+/** An off-site repository, as far as promises depend on it. */
+export type OffsitePlaceFacts = Pick<OffsiteRepositoryView, 'name' | 'media' | 'state' | 'seenAt' | 'askedForSince' | 'problem'>;
+
 export interface ProtectionFacts {
+  readonly copies: readonly OffsiteEvidence[];
+  readonly offsite: readonly OffsitePlaceFacts[];
+  readonly boots: readonly BootEvidence[];
   readonly newest: readonly NewestRecoveryPoint[];
   readonly lastRuns: readonly LastBackupRun[];
   /** Those that wait. */
@@ -52,6 +93,12 @@ export type BreachCode =
   | 'NOT_BACKED_UP_SINCE_RESTORE'
   /** A newer recovery point than all verified ones has been lying there unverified for too long. */
   | 'NOT_VERIFIED'
+  /** The image that was booted last for a proof did not come up. */
+  | 'BOOT_PROOF_FAILED'
+  /** No image was booted for a proof when the policy wanted it. */
+  | 'BOOT_PROOF_OVERDUE'
+  /** Something newer than all copies in the off-site repository of the policy has not been copied there for too long. */
+  | 'NOT_COPIED_OFFSITE'
   /** The last measured restore took longer than the RTO. */
   | 'RTO_EXCEEDED';
 
@@ -74,6 +121,10 @@ export interface ProtectedThing {
   readonly newestAt: string | null;
   /** As in `NewestRecoveryPoint`. */
   readonly unverifiedSince: string | null;
+  /** Point in time of the newest that can be restored from a copy elsewhere; null: there is none. */
+  readonly offsiteAt: string | null;
+  /** As in `OffsiteEvidence`. */
+  readonly uncopiedSince: string | null;
   readonly ageSeconds: number | null;
   readonly rpoSeconds: number | null;
   /** When its schedule comes next, without jitter; null: it has none. */
@@ -88,16 +139,24 @@ export interface ServerProtection {
   readonly serverName: string;
   readonly policy: string | null;
   readonly things: readonly ProtectedThing[];
+  /** The last boot of an image that passed; null: there was none, or its policy asks for none. */
+  readonly booted: BootEvidence['passed'];
+  /** Off-site repository that its policy names; null: none. */
+  readonly offsite: string | null;
+  /** Nothing of it lies elsewhere: what takes the site takes all of it. */
+  readonly isOnSiteOnly: boolean;
   readonly breaches: readonly Breach[];
 }
 
 export interface EstateStatus {
   readonly at: string;
-  /** Every server is protected as promised. */
+  /** Every server in service is protected as promised. */
   readonly isProtected: boolean;
   readonly breaches: number;
   /** Backups that are due and have not begun. */
   readonly dueWaiting: number;
+  /** Servers that are out of service: nothing is promised for them, and they are not among `servers`. */
+  readonly decommissioned: number;
   readonly servers: readonly ServerProtection[];
   readonly repositories: readonly RepositoryCapacity[];
 }

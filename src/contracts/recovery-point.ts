@@ -1,11 +1,16 @@
 import type { DataContent, DataPurpose, DataSet } from './data';
+import type { RecoveryPointCopy } from './offsite-copies';
 import type { RecoveryPointVerification } from './verification';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
 export type RecoveryPointKind = 'image' | 'data';
 export type Consistency = 'offline' | 'application' | 'filesystem' | 'crash';
-/** `usable` only after everything is on disk and published; `damaged` once a verification failed. */
-export type RecoveryPointState = 'usable' | 'damaged';
+/**
+ * `usable` only after everything is on disk and published; `damaged` once a verification failed; `expired`: no rule keeps it any more, it is still there, and a
+ * hold has it back; `deleted`: its files are gone, or going.
+ */
+export const RECOVERY_POINT_STATES = ['usable', 'damaged', 'expired', 'deleted'] as const;
+export type RecoveryPointState = (typeof RECOVERY_POINT_STATES)[number];
 
 /** A file of a recovery point, relative to its directory, with `/` separators. */
 export interface StoredFile {
@@ -16,7 +21,7 @@ export interface StoredFile {
 }
 
 export interface StoredImage extends StoredFile {
-  /** Always qcow2 without a backing file. */
+  /** Always qcow2. Without a backing file; that of an incremental disk names the same disk of the parent. */
   readonly format: 'qcow2';
   /** File with one checksum per segment; `sha256` above is that file's checksum. */
   readonly segmentsPath: string;
@@ -27,6 +32,8 @@ export interface StoredDisk {
   readonly target: string;
   readonly image: StoredImage;
   readonly virtualSizeBytes: number;
+  /** Incremental recovery points only. True: the image holds what has changed since the parent, and the rest is read from the parent's image of this disk. */
+  readonly incremental?: boolean;
   /** Where the disk was, and in which format it has to be restored. */
   readonly origin: { readonly path: string; readonly format: DiskFormat; readonly flattened: boolean };
 }
@@ -34,14 +41,19 @@ export interface StoredDisk {
 /** `manifest.json` of an image recovery point: the truth about it; the catalogue can be rebuilt from it. */
 export interface ImageManifest {
   readonly format: 'modosu-image-recovery-point';
-  readonly version: 1;
+  /** 2: an incremental. 3 and 4: the same two, of a backup set. */
+  readonly version: 1 | 2 | 3 | 4;
   readonly recoveryPointId: string;
   readonly server: { readonly id: string; readonly name: string; readonly uuid: string };
   readonly generation: number;
   readonly lineageId: string;
   /** Id of the recovery point this one builds on; null for a full. */
-  readonly parentId: null;
+  readonly parentId: string | null;
+  /** Incremental recovery points only: SHA-256 of the parent's manifest, which stands for all that the parent is made of. */
+  readonly parentSha256?: string;
   readonly runId: string;
+  /** Id of the set that it was taken with; absent: it was taken alone. */
+  readonly setId?: string;
   readonly reason: string;
   readonly consistency: Consistency;
   /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
@@ -77,6 +89,10 @@ interface RecoveryPointViewBase {
   readonly state: RecoveryPointState;
   readonly pointInTime: string;
   readonly publishedAt: string;
+  /** Since when no rule keeps it, when it will be given up for good, and when it was; null: it is kept. */
+  readonly expiredAt: string | null;
+  readonly deletesAt: string | null;
+  readonly deletedAt: string | null;
   /** Images: bytes taken in the repository. Data: bytes of files and dumps, before deduplication. */
   readonly sizeBytes: number;
   readonly reason: string;
@@ -84,13 +100,19 @@ interface RecoveryPointViewBase {
   /** Null: its policy alone says how long it stays. */
   readonly hold: RecoveryPointHold | null;
   readonly verification: RecoveryPointVerification;
+  /** Copies in off-site repositories, by name. Absent where it is shown as a part of something else. */
+  readonly copies?: readonly RecoveryPointCopy[];
 }
 
 export interface ImageRecoveryPointView extends RecoveryPointViewBase {
   readonly kind: 'image';
   readonly generation: number;
   readonly lineageId: string;
+  /** What it builds on, and is nothing without; null: it is a full. */
+  readonly parentId: string | null;
   readonly consistency: Consistency;
+  /** The backup set it was taken with; null: it was taken alone. */
+  readonly setId: string | null;
   readonly repository: string;
   readonly disks: readonly { readonly target: string; readonly virtualSizeBytes: number; readonly storedBytes: number }[];
 }

@@ -1,4 +1,5 @@
 import type { RecoveryPointKind } from './recovery-point';
+import type { Decommissioning } from './server';
 
 /** What retention says about recovery points. */
 
@@ -12,6 +13,9 @@ export type RetentionRule =
   | 'within'
   | 'newest'
   | 'last-verified'
+  | 'last-booted'
+  | 'unreachable'
+  | 'inherited'
   | 'under-data'
   | 'parent'
   | 'hold'
@@ -37,6 +41,8 @@ export interface RetentionPreviewItem extends RetentionVerdict {
   readonly kind: RecoveryPointKind;
   readonly dataSet: string | null;
   readonly pointInTime: string;
+  /** Since when no rule keeps it; null: it has not expired. */
+  readonly expiredAt: string | null;
 }
 
 /** What retention would do with the recovery points of a server. */
@@ -44,6 +50,8 @@ export interface RetentionPreview {
   readonly serverId: string;
   readonly serverName: string;
   readonly policy: string | null;
+  /** Null: the server is in service. */
+  readonly decommissioned: Decommissioning | null;
   readonly at: string;
   readonly keep: number;
   readonly expire: number;

@@ -1,3 +1,4 @@
+import type { BackupSetInput } from './backup-set';
 import type { StartablePlan, StartableRun } from './workflows';
 
 export type { StartablePlan, StartableRun };
@@ -10,11 +11,15 @@ export interface RunStarter {
   /** Resolves when Temporal answers within a few seconds; otherwise `TEMPORAL_UNAVAILABLE`. Starts nothing. */
   check(): Promise<void>;
   startRun(run: StartableRun): Promise<void>;
+  /** Starts what brings the members of a set together; before its runs. */
+  startSet(set: BackupSetInput): Promise<void>;
   startPlan(plan: StartablePlan): Promise<void>;
   /** Asks the workflow to cancel. A workflow that has ended, or is not there yet, is fine. */
   cancelRun(runId: string, serverId: string): Promise<void>;
   /** The same for a verification. */
   cancelVerification(verificationId: string): Promise<void>;
+  /** The same for a transfer. */
+  cancelTransfer(transferId: string): Promise<void>;
   /** Tells a waiting workflow that a decision stands in PostgreSQL. Telling it twice is harmless; one that has ended is fine. */
   tellDecided(runId: string, serverId: string): Promise<void>;
 }

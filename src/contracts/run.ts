@@ -56,6 +56,8 @@ export interface RunView {
   readonly finishedAt: string | null;
   readonly planId: string | null;
   readonly recoveryPointId: string | null;
+  /** The backup set it belongs to; null: none. */
+  readonly setId: string | null;
   readonly cancelRequested: boolean;
   /** The decision the run waits for; null: none. */
   readonly waitingFor: DecisionKind | null;

@@ -15,12 +15,20 @@ export function policySelector(value: string): string {
   throw new ModosuError('POLICY_NOT_FOUND', `There is no policy ${quoted(value)}.`);
 }
 
+/** The same for a group. Throws `GROUP_NOT_FOUND`. */
+export function groupSelector(value: string): string {
+  if (PART_NAME_PATTERN.test(value)) return value;
+  throw new ModosuError('GROUP_NOT_FOUND', `There is no group ${quoted(value)}.`);
+}
+
 const NOT_FOUND = {
   rp: ['RECOVERY_POINT_NOT_FOUND', 'recovery point'],
   plan: ['PLAN_NOT_FOUND', 'restore plan'],
   run: ['RUN_NOT_FOUND', 'run'],
   tok: ['TOKEN_NOT_FOUND', 'token'],
   vrf: ['VERIFICATION_NOT_FOUND', 'verification'],
+  set: ['BACKUP_SET_NOT_FOUND', 'backup set'],
+  trf: ['TRANSFER_NOT_FOUND', 'transfer'],
 } as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;
 
 export type SelectablePrefix = keyof typeof NOT_FOUND;

@@ -24,6 +24,8 @@ export interface DiskInspection {
   readonly allocatedBytes: number;
   /** Empty for a disk that stands alone. */
   readonly backingChain: readonly BackingFile[];
+  /** Whether images of it can hold only what has changed; false: they are whole every time. Absent in what an earlier version has written down. */
+  readonly holdsCheckpoints?: boolean;
 }
 
 export interface NvramInspection {
@@ -74,6 +76,23 @@ export interface ServerInspection {
   readonly memoryBytes: number;
   readonly vcpus: number;
 }
+
+/** A server that is out of service for good, and who has said so. Nothing is backed up, verified or missed any more; it can still be restored. */
+export interface Decommissioning {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+  /** For so many days what protects its last recovery points goes on. */
+  readonly keepDays: number;
+  /** When these days are over, ISO 8601: from then on no rule keeps any of its recovery points. Time in which nobody judged them is added. */
+  readonly protectsUntil: string;
+}
+
+/** Where nobody says how long. */
+export const DEFAULT_KEEP_DAYS = 90;
+/** A hundred years, nearly. */
+export const MAX_KEEP_DAYS = 36_500;
 
 /** How to find a server on its hypervisor. The UUID is the identity; names may be shared or changed. */
 export interface ServerRef {

@@ -17,7 +17,11 @@ type SingleStep =
   | 'agent'
   | 'go-live'
   /** Of an image. */
+  | 'basis'
   | 'reserve'
+  /** Of an image in a set. */
+  | 'prepare'
+  | 'meet'
   | 'begin'
   | 'definition'
   | 'publish'
@@ -36,7 +40,7 @@ type SingleStep =
   | 'release'
   | 'clean-up';
 
-type StepPerDisk = 'copy' | 'checksum' | 'attach';
+type StepPerDisk = 'copy' | 'merge' | 'checksum' | 'attach';
 
 type StepPerDataSet = 'before' | 'dump' | 'save' | 'after' | 'verify' | 'publish' | 'data-fetch' | 'data-place';
 

@@ -1,3 +1,4 @@
+import type { SetMembership } from './backup-set';
 import type { DataContent, DataSelection, DataSet } from './data';
 import type { OnlineBackupLimits, QuiesceHooks } from './protection';
 import type { RunState } from './run';
@@ -17,8 +18,14 @@ export const WORKFLOW_CONFIRM = 'confirmRestore';
 /** Puts in order what a run left behind that was ended outside Modosu. Takes the input of that run. */
 export const WORKFLOW_CLEAN_UP = 'cleanUpRun';
 
+/** Brings the members of a backup set together. Takes a `BackupSetInput`. */
+export const WORKFLOW_BACKUP_SET = 'backupSet';
+
 /** Reads a stored recovery point again. Takes a `VerificationInput`. */
 export const WORKFLOW_VERIFY = 'verify';
+
+/** Copies recovery points to an off-site repository, fetches, checks or removes them there. Takes a `TransferInput`. */
+export const WORKFLOW_OFFSITE = 'offsiteTransfer';
 
 /** A schedule's time has come: writes down which backups are due. */
 export const WORKFLOW_BACKUPS_DUE = 'backupsDue';
@@ -43,6 +50,12 @@ export interface BackupImageInput extends RunInput {
   readonly mode: BackupMode;
   /** Online only: go on without a frozen file system, and label the recovery point `crash`. */
   readonly allowCrashConsistent: boolean;
+  /** Online only: so many incrementals may follow a full. Absent in runs that an earlier version has accepted: 0, every image is whole. */
+  readonly maxIncrements?: number;
+  /** Online only: whole images, although incremental ones would do. Absent: false. */
+  readonly full?: boolean;
+  /** The set it is frozen together with. Absent: it begins by itself. */
+  readonly set?: SetMembership;
   readonly quiesce: QuiesceHooks;
   readonly onlineBackup: OnlineBackupLimits;
   readonly reason: string;
@@ -140,6 +153,8 @@ export interface PlanRestoreInput {
    * the one above.
    */
   readonly incidentAt?: string | null;
+  /** Off-site repository from which what is restored is fetched first, where it is not whole here. Absent: nothing is fetched. */
+  readonly from?: string;
 }
 
 export interface PlanDataInput {
@@ -150,6 +165,8 @@ export interface PlanDataInput {
   readonly recoveryPointId: string | null;
   readonly selection: DataSelection;
   readonly incidentAt: string | null;
+  /** As above. */
+  readonly from?: string;
 }
 
 export interface RunResult {

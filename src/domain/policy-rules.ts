@@ -34,7 +34,21 @@ export function requireSensiblePolicy(policy: Policy): void {
     }
     if (of.retention.withinDays > MAX_WITHIN_DAYS) throw contradiction(policy.name, `keeps for more than ${MAX_WITHIN_DAYS} days by "withinDays"`);
   }
-  const { image } = policy;
+  const { image, verification, offsite } = policy;
+  if (offsite !== null) {
+    if (keepsNothing(offsite.retention)) {
+      throw new ModosuError('RETENTION_KEEPS_NOTHING', `The off-site retention of policy "${policy.name}" keeps nothing: all its rules are 0.`, {
+        context: { policy: policy.name, kind: 'offsite' },
+      });
+    }
+    if (offsite.retention.withinDays > MAX_WITHIN_DAYS) throw contradiction(policy.name, `keeps copies for more than ${MAX_WITHIN_DAYS} days by "withinDays"`);
+    const copies = [offsite.image ? image : null, offsite.data ? policy.data : null];
+    if (copies.every((of) => of === null)) throw contradiction(policy.name, 'has nothing to copy off-site (offsite): it takes none of what is to be copied');
+  }
+  if (verification !== null && verification.boot !== null) {
+    requirePossible(verification.boot, policy.timeZone, `the boot proofs of policy "${policy.name}"`);
+    if (image === null) throw contradiction(policy.name, 'has images booted for a proof (verification.boot), but takes none');
+  }
   if (image === null && policy.data === null) throw contradiction(policy.name, 'asks for nothing: neither images nor data');
   if (image !== null && image.mode === 'offline' && image.allowCrashConsistent) {
     throw contradiction(policy.name, 'says allowCrashConsistent, but takes images of stopped servers, which are always consistent');

@@ -15,12 +15,14 @@ const POLICY: Policy = {
     retention: RETENTION,
     mode: 'online',
     allowCrashConsistent: false,
+    maxIncrements: 13,
   },
   data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: 26, retention: RETENTION },
   verification: null,
+  offsite: null,
   rtoMinutes: 60,
 };
-const DB01: ProtectedServer = { id: 'srv_1', name: 'db01', policy: 'daily', dataSets: ['shop'] };
+const DB01: ProtectedServer = { id: 'srv_1', name: 'db01', policy: 'daily', dataSets: ['shop'], isDecommissioned: false };
 const image = (hours: number | null, onLine: number | null = hours) => ({
   serverId: 'srv_1',
   kind: 'image' as const,
@@ -31,6 +33,9 @@ const image = (hours: number | null, onLine: number | null = hours) => ({
 });
 const shop = (hours: number | null) => ({ ...image(hours), kind: 'data' as const, dataSet: 'shop' });
 const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
+  boots: [],
+  copies: [],
+  offsite: [],
   newest: [image(10), shop(5)],
   lastRuns: [],
   waiting: [],
@@ -44,6 +49,16 @@ const codes = (...args: Parameters<typeof judge>): readonly string[] =>
   judge(...args).servers.flatMap(({ breaches }) => breaches.map(({ code, kind, dataSet }) => [code, kind, dataSet].filter((part) => part !== null).join(' ')));
 
 describe('judgeProtection', () => {
+  it('promises nothing of a server that is out of service, and counts it', () => {
+    const gone = { ...DB01, isDecommissioned: true };
+    expect(judge({ newest: [] }, gone)).toMatchObject({ isProtected: true, breaches: 0, decommissioned: 1, servers: [] });
+    expect(codes({ newest: [] }, { ...gone, policy: null })).toEqual([]);
+    const other = { ...DB01, id: 'srv_2', name: 'db02' };
+    const both = judgeProtection([gone, other], [POLICY], facts({ newest: [] }), NOW);
+    expect(both).toMatchObject({ isProtected: false, breaches: 2, decommissioned: 1, servers: [{ serverName: 'db02' }] });
+    expect(judge()).toMatchObject({ decommissioned: 0 });
+  });
+
   it('is content where everything is young enough', () => {
     const status = judge();
     expect(status).toMatchObject({ at: NOW.toISOString(), isProtected: true, breaches: 0 });
@@ -52,12 +67,15 @@ describe('judgeProtection', () => {
         serverId: 'srv_1',
         serverName: 'db01',
         policy: 'daily',
+        booted: null,
         things: [
           {
             kind: 'image',
             dataSet: null,
             newestAt: hoursAgo(10),
             unverifiedSince: null,
+            offsiteAt: null,
+            uncopiedSince: null,
             ageSeconds: 36_000,
             rpoSeconds: 691_200,
             nextDueAt: '2026-11-29T01:00:00.000Z',
@@ -69,6 +87,8 @@ describe('judgeProtection', () => {
             dataSet: 'shop',
             newestAt: hoursAgo(5),
             unverifiedSince: null,
+            offsiteAt: null,
+            uncopiedSince: null,
             ageSeconds: 18_000,
             rpoSeconds: 93_600,
             nextDueAt: '2026-11-28T02:30:00.000Z',
@@ -76,9 +96,48 @@ describe('judgeProtection', () => {
             lastRun: null,
           },
         ],
+        offsite: null,
+        isOnSiteOnly: true,
         breaches: [],
       },
     ]);
+  });
+
+  describe('of copies off-site', () => {
+    const OFFSITE = { repository: 'vault', withinHours: 26, image: true, data: false, retention: POLICY.image!.retention };
+    const promised: readonly Policy[] = [{ ...POLICY, offsite: OFFSITE }];
+    const copies = (hours: number | null, problem: { code: string; message: string } | null = null): ProtectionFacts['copies'] => [
+      { serverId: 'srv_1', kind: 'image', dataSet: null, newestAt: hoursAgo(40), uncopiedSince: hours === null ? null : hoursAgo(hours), problem },
+    ];
+    const vault = { name: 'vault', media: 'fixed', state: 'here', seenAt: hoursAgo(1), askedForSince: null, problem: null } as const;
+
+    it('says what lies elsewhere, and where nothing does', () => {
+      const [server] = judge({ copies: copies(10) }, DB01, promised).servers;
+      expect(server).toMatchObject({ offsite: 'vault', isOnSiteOnly: false, breaches: [] });
+      expect(server?.things.map(({ offsiteAt }) => offsiteAt)).toEqual([hoursAgo(40), null]);
+      expect(judge({}, DB01, promised).servers[0]).toMatchObject({ offsite: 'vault', isOnSiteOnly: true, breaches: [] });
+    });
+
+    it('misses one that is not made within the promised time, and not before', () => {
+      expect(codes({ copies: copies(26) }, DB01, promised)).toEqual([]);
+      expect(codes({ copies: copies(27) }, DB01, promised)).toEqual(['NOT_COPIED_OFFSITE image']);
+      expect(codes({ copies: copies(27) })).toEqual([]);
+      const [breach] = judge({ copies: copies(27, { code: 'OFFSITE_CREDENTIALS_WRONG', message: 'no' }), offsite: [vault] }, DB01, promised).servers[0]!
+        .breaches;
+      expect(breach).toMatchObject({
+        since: hoursAgo(1),
+        message:
+          'The newest images of server "db01" have not been copied to vault for 1 d 3 h; promised is to copy new ones within 26 h. The last attempt failed (OFFSITE_CREDENTIALS_WRONG): no',
+        hint: 'See `modosu offsite list` and `modosu offsite transfers --server db01`.',
+      });
+    });
+
+    it('asks for a medium that is away, and says when it was last seen', () => {
+      const away = { ...vault, media: 'removable', state: 'offline', askedForSince: hoursAgo(20) } as const;
+      const [breach] = judge({ copies: copies(27), offsite: [away] }, DB01, promised).servers[0]!.breaches;
+      expect(breach?.message).toContain(` It was last seen at ${hoursAgo(1)}, and is asked for since ${hoursAgo(20)}.`);
+      expect(breach?.hint).toBe('Bring the medium of vault, and connect and mount it: copying goes on by itself.');
+    });
   });
 
   it('misses the absence of any recovery point, whoever should have made it', () => {
@@ -148,7 +207,7 @@ describe('judgeProtection', () => {
   });
 
   it('tells of what nobody has verified in time, whatever the reason, and of nothing that has some time left', () => {
-    const promised = [{ ...POLICY, verification: { withinHours: 24, everyDays: 30 } }];
+    const promised = [{ ...POLICY, verification: { withinHours: 24, everyDays: 30, boot: null } }];
     const unverified = (hours: number) => [{ ...image(10), unverifiedSince: hoursAgo(hours) }, shop(5)];
     expect(codes({ newest: unverified(24) }, DB01, promised)).toEqual([]);
     expect(codes({ newest: unverified(24.1) }, DB01, promised)).toEqual(['NOT_VERIFIED image']);
@@ -164,6 +223,37 @@ describe('judgeProtection', () => {
         message: 'The newest images of server "db01" have not been verified for 2 d; promised is to verify new ones within 24 h.',
       },
     ]);
+  });
+
+  it('tells of an image that did not come up at once, and of one that nobody has booted when its time is long over', () => {
+    const nightly: Policy = { ...POLICY, verification: { withinHours: 24, everyDays: 30, boot: { every: 'day', at: '03:00' } } };
+    const boots = (changes: Partial<ProtectionFacts['boots'][number]>) => [
+      { serverId: 'srv_1', passed: null, failed: null, promisedSince: hoursAgo(100), ...changes },
+    ];
+    const passed = (hours: number) => ({ at: hoursAgo(hours), recoveryPointId: 'rp_1', seconds: 41 });
+    const of = (changes: Parameters<typeof boots>[0]) => judge({ boots: boots(changes) }, DB01, [nightly]).servers[0];
+    expect(codes({}, DB01, [nightly])).toEqual([]);
+    expect(of({ passed: passed(20) })).toMatchObject({ booted: passed(20), breaches: [] });
+    expect(of({ promisedSince: hoursAgo(20) })).toMatchObject({ booted: null, breaches: [] });
+    expect(of({ passed: passed(70) })?.breaches).toMatchObject([
+      {
+        code: 'BOOT_PROOF_OVERDUE',
+        message: 'The last image of server "db01" that was booted for a proof was so 2 d 22 h ago; promised is every day at 03:00.',
+        hint: expect.stringContaining('modosu verification list --server db01'),
+      },
+    ]);
+    expect(of({})?.breaches).toMatchObject([{ message: 'No image of server "db01" was ever booted for a proof; promised is every day at 03:00.' }]);
+    const failed = { at: hoursAgo(1), verificationId: 'vrf_1', recoveryPointId: 'rp_2', code: 'AGENT_SILENT', message: 'no answer in 300 s.' };
+    expect(of({ passed: passed(20), failed })?.breaches).toMatchObject([
+      {
+        code: 'BOOT_PROOF_FAILED',
+        since: hoursAgo(1),
+        message: 'Image rp_2 of server "db01" did not come up when it was booted for a proof (AGENT_SILENT): no answer in 300 s.',
+        hint: expect.stringContaining('modosu verification show vrf_1'),
+      },
+    ]);
+    // Nobody asks any more.
+    expect(codes({ boots: boots({ failed }) })).toEqual([]);
   });
 
   it('promises nothing that the policy does not', () => {

@@ -1,9 +1,19 @@
 import { describeAge, formatDuration } from '../contracts/format';
-import type { Policy } from '../contracts/policy';
-import type { Breach, BreachCode, EstateStatus, LastBackupRun, ProtectedThing, ProtectionFacts, ServerProtection } from '../contracts/protection-status';
+import { describeSchedule, type Policy } from '../contracts/policy';
+import type {
+  Breach,
+  BreachCode,
+  EstateStatus,
+  LastBackupRun,
+  OffsitePlaceFacts,
+  ProtectedThing,
+  ProtectionFacts,
+  ServerProtection,
+} from '../contracts/protection-status';
 import type { BackupMode } from '../contracts/workflows';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { knownNextDue } from './schedules/schedule';
+import { bootOverdueSince } from './verification/boot-proof';
 
 /**
  * Whether servers are protected as promised. Pure. Judged is what is there, never what should have run: a schedule that is silent, a worker that is away, a
@@ -15,6 +25,8 @@ export interface ProtectedServer {
   readonly name: string;
   readonly policy: string | null;
   readonly dataSets: readonly string[];
+  /** Of one that is out of service nothing is promised. */
+  readonly isDecommissioned: boolean;
 }
 
 /** What of a server of the inventory its protection is judged by. */
@@ -23,13 +35,19 @@ export const protectedServer = ({
   name,
   policy,
   protection,
-}: Omit<ProtectedServer, 'dataSets'> & { readonly protection: { readonly dataSets: readonly { readonly name: string }[] } }): ProtectedServer => ({
+  decommissioned,
+}: Omit<ProtectedServer, 'dataSets' | 'isDecommissioned'> & {
+  readonly protection: { readonly dataSets: readonly { readonly name: string }[] };
+  readonly decommissioned: object | null;
+}): ProtectedServer => ({
   id,
   name,
   policy,
   dataSets: protection.dataSets.map((dataSet) => dataSet.name),
+  isDecommissioned: decommissioned !== null,
 });
 
+/** Servers that are out of service are only counted. */
 export function judgeProtection(
   servers: readonly ProtectedServer[],
   policies: readonly Policy[],
@@ -39,9 +57,17 @@ export function judgeProtection(
   const byName = new Map(policies.map((policy) => [policy.name, policy]));
   const index = indexOf(facts);
   const nextOf = nextTimes(policies, now);
-  const judged = servers.map((server) => judgeServer(server, byName.get(server.policy ?? '') ?? null, index, nextOf, now));
+  const inService = servers.filter(({ isDecommissioned }) => !isDecommissioned);
+  const judged = inService.map((server) => judgeServer(server, byName.get(server.policy ?? '') ?? null, index, nextOf, now));
   const breaches = judged.reduce((sum, server) => sum + server.breaches.length, 0);
-  return { at: now.toISOString(), isProtected: breaches === 0, breaches, dueWaiting: facts.waiting.length, servers: judged };
+  return {
+    at: now.toISOString(),
+    isProtected: breaches === 0,
+    breaches,
+    dueWaiting: facts.waiting.length,
+    decommissioned: servers.length - inService.length,
+    servers: judged,
+  };
 }
 
 type Index = ReturnType<typeof indexOf>;
@@ -49,7 +75,10 @@ type Index = ReturnType<typeof indexOf>;
 const keyOf = (serverId: string, kind: RecoveryPointKind, dataSet: string | null = null): string => `${serverId} ${kind} ${dataSet ?? ''}`;
 
 /** Ten thousand servers are looked up, not searched. */
-const indexOf = ({ newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+const indexOf = ({ boots, copies, offsite, newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+  boots: new Map(boots.map((evidence) => [evidence.serverId, evidence])),
+  copies: new Map(copies.map((evidence) => [keyOf(evidence.serverId, evidence.kind, evidence.dataSet), evidence])),
+  offsite: new Map(offsite.map((place) => [place.name, place])),
   newest: new Map(newest.map((entry) => [keyOf(entry.serverId, entry.kind, entry.dataSet), entry])),
   lastRuns: new Map(lastRuns.map((run) => [keyOf(run.serverId, run.kind), run])),
   waiting: new Map(waiting.map((due) => [keyOf(due.serverId, due.kind), due])),
@@ -84,10 +113,23 @@ function judgeServer(
     policy === null || asksForNothing(policy, server)
       ? [noPolicy(server)]
       : [
-          ...things.flatMap((thing) => [breachOf(server, policy, thing, index, now) ?? [], notVerified(server, policy, thing, now)].flat()),
+          ...things.flatMap((thing) =>
+            [breachOf(server, policy, thing, index, now) ?? [], notVerified(server, policy, thing, now), notCopied(server, policy, thing, index, now)].flat(),
+          ),
+          ...notBooted(server, policy, index, now),
           ...tooSlow(server, policy, index),
         ];
-  return { serverId: server.id, serverName: server.name, policy: server.policy, things, breaches };
+  const booted = index.boots.get(server.id)?.passed ?? null;
+  return {
+    serverId: server.id,
+    serverName: server.name,
+    policy: server.policy,
+    things,
+    booted,
+    offsite: policy?.offsite?.repository ?? null,
+    isOnSiteOnly: things.every(({ offsiteAt }) => offsiteAt === null),
+    breaches,
+  };
 }
 
 function thingOf(
@@ -100,12 +142,15 @@ function thingOf(
   now: Date,
 ): ProtectedThing {
   const { newestAt = null, unverifiedSince = null } = index.newest.get(keyOf(id, kind, dataSet)) ?? {};
+  const { newestAt: offsiteAt = null, uncopiedSince = null } = index.copies.get(keyOf(id, kind, dataSet)) ?? {};
   const rpoHours = policy?.[kind]?.rpoHours ?? null;
   return {
     kind,
     dataSet,
     newestAt,
     unverifiedSince,
+    offsiteAt,
+    uncopiedSince,
     ageSeconds: newestAt === null ? null : Math.round((now.getTime() - Date.parse(newestAt)) / 1000),
     rpoSeconds: rpoHours === null ? null : rpoHours * 3600,
     nextDueAt: policy === null ? null : nextOf(policy, kind),
@@ -174,6 +219,82 @@ function notVerified(
       hint: `See what came of it: \`modosu verification list --server ${name}\`, and whether a worker runs: \`modosu doctor\`.`,
     },
   ];
+}
+
+/** Whatever the reason: its medium is away, its copies fail, nothing copies. What has to be done is said as far as that is known. */
+function notCopied(
+  { id, name }: ProtectedServer,
+  { offsite }: Policy,
+  { kind, dataSet, uncopiedSince }: ProtectedThing,
+  index: Index,
+  now: Date,
+): readonly Breach[] {
+  if (offsite === null || uncopiedSince === null) return [];
+  const since = Date.parse(uncopiedSince) + offsite.withinHours * 3_600_000;
+  if (now.getTime() <= since) return [];
+  const what = kind === 'image' ? 'images' : `recovery points of data set "${dataSet ?? ''}"`;
+  const { why, hint } = whyNotCopied(
+    offsite.repository,
+    index.offsite.get(offsite.repository),
+    index.copies.get(keyOf(id, kind, dataSet))?.problem ?? null,
+    name,
+  );
+  return [
+    {
+      code: 'NOT_COPIED_OFFSITE',
+      serverId: id,
+      serverName: name,
+      kind,
+      dataSet,
+      since: new Date(since).toISOString(),
+      message: `The newest ${what} of server "${name}" have not been copied to ${offsite.repository} for ${describeAge(uncopiedSince, now)}; promised is to copy new ones within ${offsite.withinHours} h.${why}`,
+      hint,
+    },
+  ];
+}
+
+function whyNotCopied(
+  repository: string,
+  place: OffsitePlaceFacts | undefined,
+  problem: { readonly code: string; readonly message: string } | null,
+  serverName: string,
+): { readonly why: string; readonly hint: string } {
+  const look = `See \`modosu offsite list\` and \`modosu offsite transfers --server ${serverName}\`.`;
+  if (place !== undefined && (place.state === 'offline' || place.state === 'unreachable')) {
+    const seen = place.seenAt === null ? 'It was never seen' : `It was last seen at ${place.seenAt}`;
+    const asked = place.askedForSince === null ? '' : `, and is asked for since ${place.askedForSince}`;
+    return place.state === 'offline'
+      ? { why: ` ${seen}${asked}.`, hint: `Bring the medium of ${repository}, and connect and mount it: copying goes on by itself.` }
+      : { why: ` ${repository} does not answer (${place.problem?.code ?? ''}). ${seen}${asked}.`, hint: look };
+  }
+  return { why: problem === null ? '' : ` The last attempt failed (${problem.code}): ${problem.message}`, hint: look };
+}
+
+/** An image that did not come up is known at once; one that nobody could boot, whatever the reason, when it was to be booted long ago. */
+function notBooted({ id, name }: ProtectedServer, { timeZone, verification }: Policy, { boots }: Index, now: Date): readonly Breach[] {
+  const evidence = boots.get(id);
+  if (verification === null || verification.boot === null || evidence === undefined) return [];
+  const { passed, failed, promisedSince } = evidence;
+  const breach = (code: BreachCode, since: string, message: string, hint: string): readonly Breach[] => [
+    { code, serverId: id, serverName: name, kind: 'image', dataSet: null, since, message, hint },
+  ];
+  if (failed !== null) {
+    return breach(
+      'BOOT_PROOF_FAILED',
+      failed.at,
+      `Image ${failed.recoveryPointId} of server "${name}" did not come up when it was booted for a proof (${failed.code}): ${failed.message}`,
+      `See \`modosu verification show ${failed.verificationId}\`; once it is mended: \`modosu verify ${failed.recoveryPointId} --boot --reason TEXT\`.`,
+    );
+  }
+  const after = new Date(Math.max(Date.parse(promisedSince), passed === null ? 0 : Date.parse(passed.at)));
+  const since = bootOverdueSince(after, { schedule: verification.boot, timeZone }, verification.withinHours, now);
+  if (since === null) return [];
+  return breach(
+    'BOOT_PROOF_OVERDUE',
+    since.toISOString(),
+    `${passed === null ? `No image of server "${name}" was ever booted for a proof` : `The last image of server "${name}" that was booted for a proof was so ${describeAge(passed.at, now)} ago`}; promised is ${describeSchedule(verification.boot)}.`,
+    `See what came of it: \`modosu verification list --server ${name}\`, and whether a worker runs: \`modosu doctor\`.`,
+  );
 }
 
 /** What is known about why nothing newer is there. */

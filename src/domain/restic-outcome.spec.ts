@@ -96,7 +96,15 @@ const REAL: readonly (readonly [what: string, exitCode: number | null, stderr: s
     'a removal that is refused',
     1,
     `Remove(<snapshot/28f0ad299c>) ${RETRY} blob not removed, server response: 403 Forbidden (403)\nunable to remove <snapshot/28f0ad299c> from the repository\n`,
-    'failed',
+    'removal-refused',
+  ],
+  ['a file that cannot be removed', null, `Remove(<data/56551f584d>) ${RETRY} remove v/data/56/56551f: operation not permitted\n`, 'removal-refused'],
+  ['a lock that cannot be removed', 1, `Remove(<lock/56551f584d>) ${RETRY} remove v/locks/56551f: operation not permitted\n`, 'failed'],
+  [
+    'a directory that holds no repository',
+    1,
+    'Fatal: unable to open config file: stat /mnt/vault/config: no such file or directory\nIs there a repository at the following location?\n/mnt/vault\n',
+    'no-repository',
   ],
   ['nothing to back up', 1, '/srv/nope does not exist, skipping\nFatal: all target directories/files do not exist\n', 'failed'],
   ['files that could not be read', 3, 'Warning: at least one source file could not be read\n', 'partial'],
@@ -171,4 +179,13 @@ describe("restic's words", () => {
     expect(resticWords('x'.repeat(600), [])).toBe('x'.repeat(600));
     expect(resticWords('same\nsame\nsame\n', [])).toBe('same');
   });
+});
+
+it('a file that could not be saved because the storage is full is told by number where restic speaks JSON', () => {
+  const said = (number: number): string =>
+    `{"message_type":"error","error":{"Op":"write","Path":"/mnt/data/6a/6abe-tmp-1","Err":${number}},"during":"archival","item":"/a"}`;
+  expect(resticOutcome({ version: '0.14.0', exitCode: 3, stderr: said(28) })).toBe('no-space');
+  expect(resticOutcome({ version: '0.14.0', exitCode: null, stderr: `Save() failed\n${said(122)}` })).toBe('no-space');
+  expect(resticOutcome({ version: '0.14.0', exitCode: 3, stderr: said(5) })).toBe('partial');
+  expect(resticOutcome({ version: '0.14.0', exitCode: 3, stderr: `{"message_type":"error","error":{},"item":${JSON.stringify(said(28))}}` })).toBe('partial');
 });

@@ -22,6 +22,8 @@ export type ResticOutcome =
   | 'damaged'
   /** The same of what belongs to no snapshot (config, keys, index): says nothing about a single recovery point. */
   | 'repository-damaged'
+  /** The storage lets nothing be removed. */
+  | 'removal-refused'
   | 'failed';
 
 export interface ResticEnd {
@@ -36,13 +38,25 @@ export const LEAST_RESTIC_VERSION = '0.14.0';
 const EXIT_CODES_SINCE = '0.17.0';
 const EXIT_CODES: Readonly<Record<number, ResticOutcome>> = { 10: 'no-repository', 11: 'locked', 12: 'wrong-password' };
 
+/**
+ * restic tries again for most of a minute, and `prune` then calls it a success. Not of locks: whoever cannot remove one has only left it behind.
+ */
+export const REMOVAL_REFUSED =
+  /^Remove\(<(?:snapshot|data|index|key)\/[0-9a-f]+>\) returned error,.*(?:\b40[35]\b|not permitted|permission denied|access ?denied|read-only file system|object lock|WORM|retention)/im;
+
+export const NO_SPACE = /\bno space left on device\b|\bdisk quota exceeded\b|\b507 Insufficient Storage\b/i;
+/** As restic tells with `--json` what kept a file from being saved: ENOSPC or EDQUOT by its number. What comes from a guest cannot begin a line so. */
+export const NO_SPACE_AS_JSON = /^\{"message_type":"error","error":\{"Op":"[a-z]+","Path":"[^"]*","Err":(?:28|122)\}/m;
+
 /** In this order: several may be in one text, and "Is there a repository at the following location?" follows whatever kept the first file from being read. */
 const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
   ['locked', /\bunable to create lock in backend: repository is already locked\b|^repository is already locked\b/m],
   ['wrong-password', /^Fatal: wrong password or no key found\b/m],
   // Only where a repository is opened or made: a server that is full refuses the second attempt to save a file with 403 too.
   ['wrong-password', /^Fatal: (?:unable to open config file|create repository at) ?.*(?:unexpected HTTP response|server response unexpected)\W+(?:401|403)\b/m],
-  ['no-space', /\bno space left on device\b|\bdisk quota exceeded\b|\b507 Insufficient Storage\b/i],
+  ['removal-refused', REMOVAL_REFUSED],
+  ['no-space', NO_SPACE],
+  ['no-space', NO_SPACE_AS_JSON],
   [
     'repository-damaged',
     /\bconfig or key [0-9a-f<>/]+ is damaged\b|\bfailed: Unmarshal\b|^Fatal: Unmarshal\b|<(?:index|key)\/[0-9a-f]+>(?: does not exist|: invalid data returned)/m,
@@ -55,7 +69,10 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
     'damaged',
     /<(?:data|snapshot)\/[0-9a-f]+> does not exist|\bpack [0-9a-f]+: does not exist\b|\b(?:blob|tree|pack) [0-9a-f<>/]+ not found\b|\bnot found in (?:the )?(?:index|repository)\b/m,
   ],
-  ['no-repository', /<config\/?> does not exist\b|\brepository does not exist\b/],
+  [
+    'no-repository',
+    /<config\/?> does not exist\b|\brepository does not exist\b|^Fatal: unable to open config file: .*(?:no such file or directory|file does not exist|specified key does not exist)/im,
+  ],
   [
     'unreachable',
     /\bdial tcp\b|\bconnection (?:refused|reset)\b|\bno such host\b|\bi\/o timeout\b|\bbroken pipe\b|\bno route to host\b|\bnetwork is unreachable\b|\bx509: |\btls: |\bTLS handshake\b|\bHTTP response to HTTPS client\b|\bunexpected EOF\b|": EOF\b|\bClient\.Timeout\b|\bcontext deadline exceeded\b|\b(?:unexpected HTTP response|server response unexpected)\W+5\d\d\b/,
@@ -66,7 +83,7 @@ const TEXTS: readonly (readonly [outcome: ResticOutcome, pattern: RegExp])[] = [
 
 export function resticOutcome({ version, exitCode, stderr }: ResticEnd): ResticOutcome {
   if (exitCode === 0) return 'ok';
-  if (exitCode === 3) return 'partial';
+  if (exitCode === 3) return NO_SPACE_AS_JSON.test(stderr) ? 'no-space' : 'partial';
   const byCode = exitCode !== null && version !== null && isAtLeast(version, EXIT_CODES_SINCE) ? EXIT_CODES[exitCode] : undefined;
   if (byCode !== undefined) return byCode;
   return TEXTS.find(([, pattern]) => pattern.test(stderr))?.[0] ?? 'failed';

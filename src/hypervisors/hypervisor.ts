@@ -2,7 +2,7 @@ import type { Fence, PowerState, ServerInspection, ServerRef } from '../contract
 import type { ImageManifest } from '../contracts/recovery-point';
 import type { KeptDisk, OldDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
-import type { OnlineBackupStart } from '../contracts/activities';
+import type { CheckpointSurvey, OnlineBackupStart } from '../contracts/activities';
 import type { OnlineBackupLimits, QuiesceHooks } from '../contracts/protection';
 import type { WayBackFacts } from '../contracts/way-back';
 
@@ -51,8 +51,13 @@ export interface OnlineBackupDisk {
   readonly target: string;
   /** The active file, as it was when the backup was examined: another one now is `DEFINITION_CHANGED`. */
   readonly path: string;
-  /** Where QEMU writes a flat qcow2 image. Directories must be passable for QEMU's user (`REPOSITORY_NOT_TRAVERSABLE`). */
+  /** Where QEMU writes a qcow2 image. Directories must be passable for QEMU's user (`REPOSITORY_NOT_TRAVERSABLE`). */
   readonly targetPath: string;
+  /**
+   * For an image that holds only what has changed since the checkpoint `since`: the name of its backing file, which is written into its header as it stands. The
+   * file itself is not opened. Absent: the image is flat, and holds all of the disk.
+   */
+  readonly backingName?: string;
 }
 
 export interface OnlineBackupRequest {
@@ -64,6 +69,10 @@ export interface OnlineBackupRequest {
   /** True: an agent that is absent, silent or refuses to freeze is no reason to give up. */
   readonly allowCrashConsistent: boolean;
   readonly limits: OnlineBackupLimits;
+  /** Name of the checkpoint that is made with the point in time, in every disk that can hold one. Absent: none. */
+  readonly checkpoint?: string;
+  /** Name of the checkpoint since which the images with a `backingName` hold what has changed. Absent: all are flat. */
+  readonly since?: string;
 }
 
 export interface BootProofRequest {
@@ -71,14 +80,17 @@ export interface BootProofRequest {
   readonly proofId: string;
   /** Files of a recovery point: all of them have been checked. */
   readonly definitionPath: string;
-  readonly disks: readonly { readonly target: string; readonly imagePath: string }[];
+  /** All files of each disk: the recovery point's own first, each before the one below it. */
+  readonly disks: readonly { readonly target: string; readonly imageFiles: readonly string[] }[];
   readonly nvramPath: string | null;
 }
 
 export interface BootProof {
   /** For its guest agent. */
   readonly server: ServerRef;
-  /** Cuts the power, and removes everything. Called again: nothing. */
+  /** Aborts with an error when what it runs on is lost: then nothing that the guest does or leaves undone says anything about the image. */
+  readonly lost: AbortSignal;
+  /** Cuts the power, and removes everything that belongs to this attempt. Called again: nothing. */
   stop(): Promise<void>;
 }
 
@@ -191,17 +203,35 @@ export interface Hypervisor {
    * Read-only. `present` null: the server is gone, origin paths of the manifest are used. Throws `TARGET_UNREACHABLE` (later) when a directory is missing,
    * `PATH_NOT_ALLOWED` for origins that are no plain absolute paths.
    */
-  restoreTargets(request: { readonly manifest: ImageManifest; readonly present: ServerInspection | null; readonly runId: string }): Promise<RestoreTargets>;
+  restoreTargets(request: {
+    readonly manifest: ImageManifest;
+    readonly present: ServerInspection | null;
+    readonly runId: string;
+    /** Room that each disk takes at most, by target, where that is not the size of its image: an incremental is written with all that it builds on. */
+    readonly neededBytes?: Readonly<Record<string, number>>;
+  }): Promise<RestoreTargets>;
 
   /**
-   * Copies a stored qcow2 image into the new volume, fsynced, owned as the disk it replaces. The header is judged first. Always from scratch: a half-made
+   * Copies a stored qcow2 image, with all that it builds on, into the new volume, fsynced, owned as the disk it replaces. `imageFiles`: its own file first, each
+   * before the one below it; what headers say is not followed. The headers are judged first. Always from scratch: a half-made
    * volume of an earlier attempt is replaced, a copy left running by a dead worker is ended first. After a failure the half-made volume stays, for the next
    * attempt or `discardVolumes`. Throws `COPY_FAILED` (later), `COPY_STALLED` (later), `REPOSITORY_UNREACHABLE` (later; the image cannot be read now),
    * `TARGET_UNREACHABLE` (later); `PATH_NOT_ALLOWED` for a name that is not this run's, `VOLUME_EXISTS` for a file that a server uses already, or that is
    * none, `RECOVERY_POINT_INCOMPLETE` (the image is missing from a directory that is there), `IMAGE_HEADER_REFUSED` (also another size than planned),
    * `NOT_ENOUGH_SPACE` (with numbers before a byte is written, and in mid-copy).
    */
-  importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void>;
+  importDisk(
+    request: { readonly imageFiles: readonly string[]; readonly volume: PlannedVolume; readonly runId: string },
+    context: TransferContext,
+  ): Promise<void>;
+
+  /**
+   * Makes a qcow2 image that builds on others stand alone, with the same content: written in order to a new file beside it, compared, fsynced, and put in its
+   * place by one rename. `imageFiles`: its own file first, each before the one below it; `backingName` is what the first one's header has to say, which need not
+   * lead anywhere. Called again: nothing when it stands alone already, else from scratch. Throws `COPY_FAILED` (later; also when the two differ), `COPY_STALLED`
+   * (later), `REPOSITORY_UNREACHABLE` (later), `IMAGE_HEADER_REFUSED`, `RECOVERY_POINT_INCOMPLETE`, `NOT_ENOUGH_SPACE`, the signal's reason.
+   */
+  mergeImage(request: { readonly imageFiles: readonly string[]; readonly backingName: string }, context: TransferContext): Promise<void>;
 
   /**
    * Copies a stored NVRAM file to its new place, fsynced, owned as the one it replaces. Always from scratch. Throws as `importDisk`, without the copy's own
@@ -241,13 +271,36 @@ export interface Hypervisor {
    * again after its caller died: a job that is known to have begun inside the freeze is adopted; with any doubt it is cancelled and begun anew, and hooks run
    * again. An attempt that has been overtaken gets
    * `FENCED_OFF`. Throws `DEFINITION_CHANGED` (disks or definition are not those examined), `BACKUP_JOB_LOST` (the server is off), `AGENT_ABSENT`,
-   * `AGENT_SILENT` (later; it has waited itself), `QUIESCE_FAILED`, `NOT_ENOUGH_SPACE`, `REPOSITORY_NOT_TRAVERSABLE`, `REPOSITORY_UNREACHABLE` (later),
+   * `AGENT_SILENT` (later; it has waited itself), `QUIESCE_FAILED`, `CHECKPOINT_LOST` (nothing has begun; without `since`, or without a `checkpoint`, it could),
+   * `NOT_ENOUGH_SPACE`, `REPOSITORY_NOT_TRAVERSABLE`, `REPOSITORY_UNREACHABLE` (later),
    * `BACKUP_JOB_FOREIGN`, `BACKUP_JOB_FAILED`,
    * `SERVER_GONE`, and what `exportDisk` throws for images. After each of them nothing is frozen and no job of ours runs, as far as host and agent have
    * answered. What is not certain the guard goes on with: `QUIESCE_FAILED` says so of a freeze of this call, `SERVER_FROZEN` (later) of one of an earlier
    * attempt. `cancelOnlineBackup` makes sure of it.
    */
   beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): Promise<OnlineBackupStart>;
+
+  /**
+   * Does beforehand what of `beginOnlineBackup` takes long and asks nothing of the guest: makes the targets and reserves their room, arms the guard. Nothing is
+   * frozen and no job begins; the server is not held up, however long the begin is waited for. A begin of the same request goes on from there, once; one of
+   * another request, or after the preparation was lost, begins from the beginning. Called again: prepared anew; after a begin: nothing. Throws as
+   * `beginOnlineBackup`, also what would keep the file systems from being frozen, and leaves nothing behind then. `cancelOnlineBackup` takes it back.
+   */
+  prepareOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): Promise<void>;
+
+  /**
+   * Looks for the newest checkpoint that is whole, in the order of the names, in the disks of a *running* server. They live in the disks themselves: a disk that
+   * was exchanged or copied, or whose QEMU was killed, has none any more, and one that comes back has its own. Nothing is left behind; checkpoints of others are
+   * neither used nor touched. Throws `SERVER_GONE`; a server that is off has none.
+   */
+  findCheckpoints(server: ServerRef, names: readonly string[]): Promise<CheckpointSurvey>;
+
+  /**
+   * The images of this run are published: the checkpoint that its job has made is kept, all others of ours in these disks are removed (also where it has made
+   * none), and what was written down about the run is forgotten. Called again, or for a run that has begun nothing: nothing. From its first moment on
+   * `cancelOnlineBackup` leaves the kept one alone. One that cannot be removed now is no harm, costs the server a little, and goes the next time.
+   */
+  settleOnlineBackup(server: ServerRef, runId: string): Promise<void>;
 
   /**
    * Waits for the job of `runId` and reports each disk's progress. Adopts: may be called by another process than the one that began. Ends with the images
@@ -266,7 +319,8 @@ export interface Hypervisor {
   ): Promise<{ readonly virtualSizeBytes: Readonly<Record<string, number>> }>;
 
   /**
-   * Cancels the job of this run, *then* resumes a guest that it has paused, thaws what is frozen, ends the guard and forgets it. A freeze that was never
+   * Cancels the job of this run, *then* resumes a guest that it has paused, thaws what is frozen, removes the checkpoint that was made with it, ends
+   * the guard and forgets it. A freeze that was never
    * answered is looked after for a minute. Called again, nothing there, or a gone server: nothing. Of two at once the later one goes on, the earlier gets
    * `FENCED_OFF`. Needs no fence: it only takes back what this run has begun. Throws `SERVER_FROZEN` (later) when the guest could not be thawed,
    * `HYPERVISOR_COMMAND_TIMED_OUT` (later) also when the job does not end within a minute.
@@ -333,7 +387,8 @@ export interface Hypervisor {
   /**
    * Boots an image of a server to see whether it does: beside everything else, without any network, under a name of its own, with as much memory as it is
    * defined with. The image's files are opened for reading alone and keep their owner; what the guest writes is thrown away. What an earlier attempt with the
-   * same id has left is removed first. `stop` comes in any case. Throws `NOT_ENOUGH_MEMORY` (later), `START_FAILED`, the signal's reason; nothing is left then.
+   * same id has left is removed first. `stop` comes in any case. Throws `START_FAILED` for what the definition or the image asks for and cannot have; of the host
+   * `NOT_ENOUGH_MEMORY` (later), `NOT_ENOUGH_SPACE`, `HYPERVISOR_COMMAND_FAILED`; the signal's reason. Nothing is left then.
    */
   startProof(request: BootProofRequest, options: { readonly signal: AbortSignal }): Promise<BootProof>;
 

@@ -3,11 +3,21 @@ import { parseArgs } from 'node:util';
 import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
 import { createLog } from '../config/log';
 import { ModosuError, toModosuError } from '../contracts/errors';
+import { DirectorySecrets } from '../secrets/directory-secrets';
 import { createRunStarter } from '../temporal/run-starter';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
-import { checkApi, checkControlWorker, checkCatalog, checkDataRepository, checkPayloadKeys, checkPrograms, checkTemporal } from './doctor/services';
+import {
+  checkApi,
+  checkControlWorker,
+  checkCatalog,
+  checkCatalogCopies,
+  checkDataRepository,
+  checkPayloadKeys,
+  checkPrograms,
+  checkTemporal,
+} from './doctor/services';
 import { Adapters, openCatalog, openDataRepository, openTemporal } from './wiring';
 
 /**
@@ -68,7 +78,8 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
   try {
     const found = await checkCatalog(catalog);
     const answers = found.every(({ state }) => state === 'ok');
-    return [...found, ...(await checkRuns(config, answers ? catalog : null))];
+    const copies = answers ? await checkCatalogCopies(catalog, new DirectorySecrets(config.layout.secrets)) : [];
+    return [...found, ...copies, ...(await checkRuns(config, answers ? catalog : null))];
   } finally {
     // A connection that hangs is not waited for: what it would have told stands in the report as missing.
     void catalog.close().catch(() => undefined);

@@ -27,6 +27,15 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     const { runSupportBundle } = await import('./support-bundle.js');
     return orTellUser(() => runSupportBundle(process.env, rest, (text) => process.stdout.write(text)));
   }
+  if (command === 'catalog') {
+    const { runCatalog } = await import('./catalog.js');
+    const io = {
+      write: (text: string) => void process.stdout.write(text),
+      say: (line: string) => void process.stderr.write(`${line}\n`),
+      now: () => new Date(),
+    };
+    return orTellUser(() => runCatalog(process.env, rest, io));
+  }
   return cli();
 }
 

@@ -2,21 +2,30 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import type { Catalog } from '../catalog/catalog';
+import { exportCatalog } from '../catalog/catalog-export';
 import { createDataSource } from '../catalog/data-source';
 import { createTypeormCatalog } from '../catalog/typeorm-catalog';
 import { requireDataAddresses, type Config, type ServiceConfig } from '../config/config';
 import type { Log } from '../config/log';
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import { programVersion } from '../config/version';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import { withinDeadline } from '../contracts/deadline';
 import { ModosuError } from '../contracts/errors';
+import { offsiteLocation } from '../contracts/offsite';
 import { SshGuestAgent, type SshIdentity } from '../guests/ssh/ssh-guest-agent';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
+import type { CatalogueArchive } from '../repositories/catalogue/catalogue-archive';
+import { createResticCatalogueArchive, hasRepository } from '../repositories/catalogue/restic-catalogue-archive';
 import type { DataRepository } from '../repositories/data/data-repository';
 import { createResticDataRepository } from '../repositories/data/restic-data-repository';
 import { createDirectoryImageRepository } from '../repositories/image/directory-image-repository';
 import type { ImageRepository } from '../repositories/image/image-repository';
+import type { OffsiteRepository } from '../repositories/offsite/offsite-repository';
+import { createResticOffsiteRepository } from '../repositories/offsite/restic-offsite-repository';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { sshKey } from '../secrets/ssh-key';
+import { RECOVERY_KEY, type CopyParts } from './catalogue/copy';
 import { TemporalClient } from '../temporal/client';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
@@ -38,14 +47,47 @@ export function openTemporal(config: Pick<ServiceConfig, 'temporalAddress' | 'te
 /** The one data repository of the installation. Throws `CONFIG_INVALID` when its server is not known, or its certificate cannot be read. */
 export function openDataRepository(config: Config): DataRepository {
   const { dataServer, layout } = config;
-  const { certificateFile, directory } = dataServer;
+  const { certificateFile, directory, maintenanceUrl } = dataServer;
   return createResticDataRepository({
     ...requireDataAddresses(config),
     caCertificate: certificateFile === null ? null : { file: certificateFile, pem: certificatesIn(certificateFile) },
     secrets: new DirectorySecrets(layout.secrets),
     htpasswdFile: layout.dataLoginsFile,
     directory,
+    maintenanceUrl,
   });
+}
+
+/** With a connection of its own each time: the copy is one long reading transaction. */
+export const catalogExport =
+  ({ databaseUrl }: Pick<Config, 'databaseUrl'>, now: () => Date) =>
+  async (directory: string): ReturnType<typeof exportCatalog> => {
+    const dataSource = createDataSource({ url: databaseUrl ?? '', poolSize: 1, statementTimeoutMs: 0 });
+    try {
+      return await exportCatalog(dataSource, directory, { software: programVersion(), now: now() });
+    } finally {
+      if (dataSource.isInitialized) await dataSource.destroy();
+    }
+  };
+
+/** Storage that is away may hang whoever looks at it. */
+const REACHABLE_WITHIN_MS = 20_000;
+
+/** Where and how copies of the catalogue are made. */
+export function catalogueCopies(config: Config): CopyParts & {
+  readonly isReachable: (repository: RepositoryDeclaration) => Promise<boolean>;
+  readonly archive: (repository: RepositoryDeclaration) => Promise<CatalogueArchive>;
+} {
+  const { layout } = config;
+  const secrets = new DirectorySecrets(layout.secrets);
+  return {
+    exportCatalog: catalogExport(config, () => new Date()),
+    secrets,
+    scratch: layout.scratch,
+    isReachable: ({ path }) =>
+      withinDeadline(hasRepository(path), REACHABLE_WITHIN_MS, () => new ModosuError('REPOSITORY_UNREACHABLE', `${path} does not answer.`)).catch(() => false),
+    archive: async ({ path }) => createResticCatalogueArchive({ repositoryPath: path, recoveryKey: await secrets.getOrMake(RECOVERY_KEY) }),
+  };
 }
 
 /** The certificates alone, as guests get them: a key may lie in the same file. */
@@ -69,6 +111,7 @@ function certificatesIn(file: string): string {
 export class Adapters {
   private readonly hypervisors = new Map<string, Hypervisor>();
   private readonly repositories = new Map<string, ImageRepository>();
+  private readonly offsites = new Map<string, OffsiteRepository>();
 
   private data: DataRepository | null = null;
   private identity: Promise<SshIdentity> | null = null;
@@ -77,18 +120,26 @@ export class Adapters {
 
   readonly hypervisor = (declaration: HypervisorDeclaration): Hypervisor =>
     once(this.hypervisors, declaration, () => {
-      const { stallTimeoutMs, imageDirectories, layout } = this.config;
+      const { stallTimeoutMs, imageDirectories, proofDirectory, layout } = this.config;
       return createLibvirtHypervisor({
         name: declaration.name,
         uri: declaration.uri,
         stateDirectory: join(layout.hypervisors, declaration.name),
         stallTimeoutMs,
         imageDirectories,
+        proofDirectory,
       });
     });
 
   readonly repository = (declaration: RepositoryDeclaration): ImageRepository =>
     once(this.repositories, declaration, () => createDirectoryImageRepository(declaration));
+
+  /** Throws `OFFSITE_LOCATION_INVALID` for what an earlier version has let in. */
+  readonly offsite = (declaration: OffsiteDeclaration): OffsiteRepository =>
+    once(this.offsites, declaration, () => {
+      const { name, location, media } = declaration;
+      return createResticOffsiteRepository({ name, location: offsiteLocation(location), media, secrets: new DirectorySecrets(this.config.layout.secrets) });
+    });
 
   readonly dataRepository = (): DataRepository => (this.data ??= openDataRepository(this.config));
 
@@ -109,11 +160,12 @@ export class Adapters {
   };
 
   /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
-  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'overSsh'> {
+  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh'> {
     return {
       hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
       imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
       dataRepository: async () => this.dataRepository(),
+      offsiteRepository: async (name) => this.offsite(find(await catalog.listOffsite(), name, 'OFFSITE_NOT_CONFIGURED', 'off-site repository')),
       overSsh: this.overSsh,
     };
   }
@@ -131,7 +183,7 @@ function once<T>(made: Map<string, T>, declaration: object, make: () => T): T {
 function find<T extends { readonly name: string }>(
   declared: readonly T[],
   name: string,
-  code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED',
+  code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED' | 'OFFSITE_NOT_CONFIGURED',
   what: string,
 ): T {
   const found = declared.find((declaration) => declaration.name === name);

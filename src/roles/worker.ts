@@ -1,7 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
 import type { ActivityDependencies } from '../../activities/dependencies';
-import { createControlActivities, createHostActivities, createTransferActivities, createVerificationActivities } from '../../activities/registry';
+import {
+  createControlActivities,
+  createHostActivities,
+  createOffsiteActivities,
+  createTransferActivities,
+  createVerificationActivities,
+} from '../../activities/registry';
 import type { Catalog } from '../catalog/catalog';
 import { loadConfigOfInstallation, requireServices, type ServiceConfig } from '../config/config';
 import { createLog, type Log } from '../config/log';
@@ -22,10 +28,13 @@ import { connectWorkers, WorkerFactory } from '../temporal/worker-factory';
 import { builtWorkflowBundle } from '../temporal/workflow-bundle';
 import { tellParent } from './parent';
 import { aborted } from './shutdown';
+import { keepCatalogueUntil } from './worker/catalogue-keeper';
 import { sweepUntil } from './worker/janitor';
 import { notifyUntil } from './worker/notifier';
+import { offsiteUntil } from './worker/offsite';
+import { retainUntil } from './worker/retention';
 import { scheduleUntil } from './worker/scheduler';
-import { Adapters, openCatalog, openTemporal } from './wiring';
+import { Adapters, catalogueCopies, openCatalog, openTemporal } from './wiring';
 
 /** How soon a newly applied hypervisor gets its workers. */
 const HYPERVISORS_POLL_MS = 2_000;
@@ -79,6 +88,28 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
             imageRepository: new Adapters(config).byName(catalog).imageRepository,
             syncSchedules: (policies) => syncSchedules(temporal, policies),
             log: log.child({ part: 'scheduler' }),
+            nowMs: () => performance.now(),
+          }),
+          retainUntil(ending, {
+            catalog,
+            ...new Adapters(config).byName(catalog),
+            keptMs: config.expiredKeptMs,
+            log: log.child({ part: 'retention' }),
+            clock: new ClockWatch(),
+            nowMs: () => performance.now(),
+          }),
+          keepCatalogueUntil(ending, {
+            catalog,
+            ...catalogueCopies(config),
+            everyMs: config.catalogCopyMs,
+            log: log.child({ part: 'catalogue-keeper' }),
+            nowMs: () => performance.now(),
+          }),
+          offsiteUntil(ending, {
+            catalog,
+            runs,
+            offsiteRepository: new Adapters(config).byName(catalog).offsiteRepository,
+            log: log.child({ part: 'offsite' }),
             nowMs: () => performance.now(),
           }),
           notifyUntil(ending, {
@@ -177,6 +208,7 @@ class Crew {
       this.run(await this.factory.host(name, { ...createHostActivities(this.deps) }));
       this.run(await this.factory.transfer(name, this.config.transferSlots, { ...createTransferActivities(this.deps) }));
       this.run(await this.factory.verification(name, { ...createVerificationActivities(this.deps) }));
+      this.run(await this.factory.offsite(name, { ...createOffsiteActivities(this.deps) }));
       this.served.add(name);
       this.log.info({ hypervisor: name }, 'serving hypervisor');
     }

@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog';
 import { ModosuError } from '../contracts/errors';
 import type { RunState } from '../contracts/run';
+import type { TransferOutcome } from '../contracts/offsite-copies';
 import type { VerificationOutcome } from '../contracts/verification';
 import { reconcile } from './reconcile';
 import type { ExecutionState, RunDispatcher } from './run-starter';
@@ -12,6 +13,8 @@ function world(
   runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>,
   decided: readonly { runId: string; serverId: string }[] = [],
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
+  sets: Readonly<Record<string, ExecutionState>> = {},
+  transfers: readonly { readonly id: string; readonly execution: ExecutionState; readonly cancelRequested?: boolean }[] = [],
 ) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
@@ -20,6 +23,7 @@ function world(
   const stopped: string[] = [];
   const catalog = {
     listUndispatched: async () => [],
+    listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
     getRun: async (runId: string) => ({ ...runs[runId], cancelRequested: false }),
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
@@ -27,14 +31,21 @@ function world(
     listUnfinishedPlans: async () => [],
     listRunningVerifications: async () =>
       verifications.map(({ id, cancelRequested = false }) => ({ input: { verificationId: id, serverId: 'srv-1' }, cancelRequested })),
+    listRunningTransfers: async () => transfers.map(({ id, cancelRequested = false }) => ({ input: { transferId: id, offsite: 'vault' }, cancelRequested })),
+    finishTransfer: async (id: string, { state, error }: TransferOutcome) => void finished.push(`${id} ${state} ${error?.code}`),
     finishVerification: async (id: string, { state, error }: VerificationOutcome) => void finished.push(`${id} ${state} ${error?.code}`),
   } as unknown as Catalog;
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     tellDecided: async (runId: string) => void told.push(runId),
+    describeSet: async (setId: string) => sets[setId],
+    startSet: async ({ setId }: { setId: string }) => void started.push(setId),
     describeVerification: async (id: string) => verifications.find((one) => one.id === id)?.execution,
     cancelVerification: async (id: string) => void stopped.push(id),
+    describeTransfer: async (id: string) => transfers.find((one) => one.id === id)?.execution,
+    cancelTransfer: async (id: string) => void stopped.push(id),
+    startTransfer: async ({ transferId }: { transferId: string }) => void started.push(transferId),
     startVerification: async ({ verificationId }: { verificationId: string }) => void started.push(verificationId),
   } as unknown as RunDispatcher;
   return { cleanedUp, told, finished, started, stopped, pass: () => reconcile({ catalog, runs: dispatcher, log, now: () => new Date() }) };
@@ -51,6 +62,12 @@ it('does not end a run that is started while Temporal is asked about it', async 
   const { cleanedUp, pass } = world({ run_1: run });
   await pass();
   expect(cleanedUp).toEqual([]);
+});
+
+it('starts what brings a backup set together where nobody has, and begins one that was ended not again', async () => {
+  const { started, pass } = world({}, [], [], { set_1: 'absent', set_2: 'running', set_3: 'closed' });
+  await expect(pass()).resolves.toMatchObject({ started: ['set_1'] });
+  expect(started).toEqual(['set_1']);
 });
 
 it('tells a waiting workflow that a decision stands', async () => {
@@ -109,4 +126,18 @@ it('judges nothing more when Temporal does not answer', async () => {
   });
   await expect(pass()).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE' });
   expect(cleanedUp).toEqual([]);
+});
+
+it('starts a transfer that lost its workflow, ends one whose workflow was ended, and delivers what was cancelled', async () => {
+  const { started, finished, stopped, pass } = world({}, [], [], {}, [
+    { id: 'trf_lost', execution: 'absent' },
+    { id: 'trf_ended', execution: 'closed' },
+    { id: 'trf_runs', execution: 'running' },
+    { id: 'trf_stops', execution: 'running', cancelRequested: true },
+    { id: 'trf_never', execution: 'absent', cancelRequested: true },
+  ]);
+  await pass();
+  expect(started).toEqual(['trf_lost']);
+  expect(stopped).toEqual(['trf_stops']);
+  expect(finished).toEqual(['trf_ended failed RUN_ENDED_OUTSIDE', 'trf_never cancelled RUN_CANCELLED']);
 });

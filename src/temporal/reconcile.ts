@@ -11,6 +11,7 @@ export interface ReconcileDependencies {
   readonly catalog: Pick<
     Catalog,
     | 'listUndispatched'
+    | 'listOpenSets'
     | 'listUnfinishedPlans'
     | 'listOpenRuns'
     | 'listDecidedButWaiting'
@@ -19,10 +20,14 @@ export interface ReconcileDependencies {
     | 'getDispatchable'
     | 'failPlan'
     | 'finishVerification'
+    | 'listRunningTransfers'
+    | 'finishTransfer'
   >;
   readonly runs: Pick<
     RunDispatcher,
     | 'startRun'
+    | 'startSet'
+    | 'describeSet'
     | 'startPlan'
     | 'startCleanUp'
     | 'tellDecided'
@@ -32,6 +37,9 @@ export interface ReconcileDependencies {
     | 'startVerification'
     | 'cancelVerification'
     | 'describeVerification'
+    | 'startTransfer'
+    | 'cancelTransfer'
+    | 'describeTransfer'
   >;
   readonly log: Log;
   readonly now: () => Date;
@@ -58,6 +66,18 @@ const INTERVAL_MS = 3_000;
 export async function reconcile({ catalog, runs, log, now }: ReconcileDependencies): Promise<ReconcileReport> {
   const report = { started: [] as string[], cancelled: [] as string[], told: [] as string[], ended: [] as string[] };
   const olderThan = new Date(now().getTime() - UNDISPATCHED_AFTER_MS);
+
+  // Before the runs: they look for it as soon as they are ready.
+  for (const set of await catalog.listOpenSets(olderThan)) {
+    const { setId } = set;
+    await judged(log, { setId }, async () => {
+      // One that was ended is not begun again: those that have spoken to it would never be heard. Its runs know for how long they may wait.
+      if ((await runs.describeSet(setId)) !== 'absent') return;
+      await runs.startSet(set);
+      report.started.push(setId);
+      log.warn({ setId }, 'accepted backup set had no workflow; started it');
+    });
+  }
 
   for (const run of await catalog.listUndispatched(olderThan)) {
     const { runId, serverId } = run.input;
@@ -138,6 +158,30 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       }
     });
   }
+
+  for (const { input, cancelRequested } of await catalog.listRunningTransfers(olderThan)) {
+    const { transferId, offsite } = input;
+    await judged(log, { transferId, offsite }, async () => {
+      const execution = await runs.describeTransfer(transferId);
+      if (execution === 'running') {
+        if (!cancelRequested) return;
+        await runs.cancelTransfer(transferId);
+        report.cancelled.push(transferId);
+      } else if (execution === 'absent' && cancelRequested) {
+        await catalog.finishTransfer(transferId, { state: 'cancelled', error: new ModosuError('RUN_CANCELLED', 'The transfer was cancelled.').summary() });
+        report.cancelled.push(transferId);
+      } else if (execution === 'absent') {
+        await runs.startTransfer(input);
+        report.started.push(transferId);
+        log.warn({ transferId, offsite }, 'a transfer that had begun had no workflow; started it');
+      } else {
+        // Its workflow writes its end to PostgreSQL before it closes: of one that did, this changes nothing.
+        await catalog.finishTransfer(transferId, { state: 'failed', error: transferEndedOutside(transferId) });
+        report.ended.push(transferId);
+        log.error({ transferId, offsite }, 'the workflow of a transfer has ended before it did');
+      }
+    });
+  }
   return report;
 }
 
@@ -181,6 +225,12 @@ const verificationEndedOutside = (verificationId: string) => ({
   code: 'RUN_ENDED_OUTSIDE' as const,
   message: `The workflow of ${verificationId} was ended in Temporal before it could write down what it has found.`,
   hint: 'Nothing was changed: `modosu verify` begins another one.',
+});
+
+const transferEndedOutside = (transferId: string) => ({
+  code: 'RUN_ENDED_OUTSIDE' as const,
+  message: `The workflow of ${transferId} was ended in Temporal before it could write down what has come of it.`,
+  hint: 'What was sent is not sent again: what a policy asks for is begun anew, and what somebody has asked for can be asked for again.',
 });
 
 const endedOutside = (planId: string) => ({

@@ -2,14 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/common';
 import { ModosuError } from '../contracts/errors';
-import { CONTROL_TASK_QUEUE, planWorkflowId, serverWorkflowId, verificationWorkflowId } from '../contracts/ids';
+import { backupSetWorkflowId, CONTROL_TASK_QUEUE, offsiteWorkflowId, planWorkflowId, serverWorkflowId, verificationWorkflowId } from '../contracts/ids';
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
 import {
   SIGNAL_DECIDED,
   WORKFLOW_BACKUP_DATA,
   WORKFLOW_BACKUP_IMAGE,
+  WORKFLOW_BACKUP_SET,
   WORKFLOW_CLEAN_UP,
   WORKFLOW_CONFIRM,
+  WORKFLOW_OFFSITE,
   WORKFLOW_PLAN_DATA,
   WORKFLOW_PLAN_RESTORE,
   WORKFLOW_PLAN_UNDO,
@@ -19,6 +21,7 @@ import {
   WORKFLOW_VERIFY,
   type StartablePlan,
 } from '../contracts/workflows';
+import type { TransferInput } from '../contracts/offsite-copies';
 import type { VerificationInput } from '../contracts/verification';
 import type { TemporalClient } from './client';
 import { RUN_KEY, searchAttributesOf } from './search-attributes';
@@ -45,8 +48,11 @@ export interface RunDispatcher extends RunStarter {
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
   describePlan(planId: string): Promise<ExecutionState>;
+  describeSet(setId: string): Promise<ExecutionState>;
   startVerification(input: VerificationInput): Promise<void>;
   describeVerification(verificationId: string): Promise<ExecutionState>;
+  startTransfer(input: TransferInput): Promise<void>;
+  describeTransfer(transferId: string): Promise<ExecutionState>;
   /** True when a worker has polled the task queue in the last minutes. One that has just been killed still counts. */
   hasWorker(taskQueue: string): Promise<boolean>;
   close(): Promise<void>;
@@ -124,6 +130,18 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
       }
     },
 
+    async startSet(set) {
+      await startUnlessOpen(temporal, (client) =>
+        client.workflow.start(WORKFLOW_BACKUP_SET, {
+          workflowId: backupSetWorkflowId(set.setId),
+          taskQueue: CONTROL_TASK_QUEUE,
+          args: [set],
+          typedSearchAttributes: searchAttributesOf({ kind: 'backup-set', runId: set.setId }),
+          ...OPEN_ONCE,
+        }),
+      );
+    },
+
     async startCleanUp(run) {
       await startOnce(run, 'clean-up');
     },
@@ -161,6 +179,7 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
     },
 
     describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
+    describeSet: async (setId) => stateFor(await describe(backupSetWorkflowId(setId)), setId),
     describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),
     describeVerification: async (id) => stateFor(await describe(verificationWorkflowId(id)), id),
 
@@ -179,6 +198,29 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
           ...OPEN_ONCE,
         }),
       );
+    },
+
+    async startTransfer(input) {
+      await startUnlessOpen(temporal, (client) =>
+        client.workflow.start(WORKFLOW_OFFSITE, {
+          workflowId: offsiteWorkflowId(input.transferId),
+          taskQueue: CONTROL_TASK_QUEUE,
+          args: [input],
+          typedSearchAttributes: searchAttributesOf({
+            ...(input.serverId === null ? {} : { serverId: input.serverId }),
+            hypervisor: input.hypervisor,
+            kind: 'offsite',
+            runId: input.transferId,
+          }),
+          ...OPEN_ONCE,
+        }),
+      );
+    },
+
+    describeTransfer: async (id) => stateFor(await describe(offsiteWorkflowId(id)), id),
+
+    async cancelTransfer(id) {
+      await cancel(await describe(offsiteWorkflowId(id)), id);
     },
 
     async cancelVerification(id) {

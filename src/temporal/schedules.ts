@@ -17,6 +17,8 @@ export interface SchedulesReport {
   readonly created: readonly string[];
   readonly updated: readonly string[];
   readonly deleted: readonly string[];
+  /** Those that somebody else has made in the same moment; whether to the same declaration, only the next comparison shows. */
+  readonly met: readonly string[];
   /** Those that Temporal has refused, and why. What is due is found without them. */
   readonly refused: readonly string[];
 }
@@ -34,17 +36,18 @@ interface Wanted {
 
 /**
  * Makes Temporal's schedules those of the policies: creates, updates, deletes. Idempotent; schedules of others stay. A policy's own are updated only when their
- * declaration has changed. Throws `TEMPORAL_UNAVAILABLE`.
+ * declaration has changed. One that another worker makes at the same time is left as it is: to describe or change a schedule in its first moments takes Temporal
+ * seconds (its questions wait for the schedule's first task), and the other has most likely made the same. Throws `TEMPORAL_UNAVAILABLE`.
  */
 export async function syncSchedules(temporal: TemporalClient, policies: readonly Policy[]): Promise<SchedulesReport> {
-  const report = { created: [] as string[], updated: [] as string[], deleted: [] as string[], refused: [] as string[] };
+  const report = { created: [] as string[], updated: [] as string[], deleted: [] as string[], met: [] as string[], refused: [] as string[] };
   const present = await presentSchedules(temporal);
   const wanted = policies.flatMap((policy) => (['image', 'data'] as const).flatMap((kind) => wantedSchedule(policy, kind) ?? []));
   for (const schedule of wanted) {
     const { id, note } = schedule;
     const is = present.get(id);
     if (is === note) continue;
-    await attempted(report, id, async () => report[await put(temporal, schedule, is === undefined)].push(id));
+    await attempted(report, id, async () => report[is === undefined ? await create(temporal, schedule) : await update(temporal, schedule)].push(id));
   }
   for (const id of present.keys()) {
     if (wanted.some((schedule) => schedule.id === id)) continue;
@@ -63,13 +66,7 @@ async function attempted(report: { readonly refused: string[] }, id: string, wor
   }
 }
 
-async function put(temporal: TemporalClient, { id, options }: Wanted, isNew: boolean): Promise<'created' | 'updated'> {
-  if (isNew && (await create(temporal, options))) return 'created';
-  await temporal.call((client) => client.schedule.getHandle(id).update((): ScheduleUpdateOptions => options as ScheduleUpdateOptions));
-  return 'updated';
-}
-
-/** Notes by id. The list may be some seconds old: what has been made meanwhile is met again, and updated to the same. */
+/** Notes by id. The list may be some seconds old: what has been made meanwhile is met again. */
 async function presentSchedules(temporal: TemporalClient): Promise<ReadonlyMap<string, string>> {
   return temporal.call(async (client) => {
     const present = new Map<string, string>();
@@ -101,17 +98,21 @@ function wantedSchedule(policy: Policy, kind: RecoveryPointKind): Wanted | null 
   return { id, note, options };
 }
 
-/** False: somebody was faster. */
-async function create(temporal: TemporalClient, options: ScheduleOptions): Promise<boolean> {
+async function create(temporal: TemporalClient, { options }: Wanted): Promise<'created' | 'met'> {
   return temporal.call(async (client) => {
     try {
       await client.schedule.create(options);
-      return true;
+      return 'created';
     } catch (error) {
-      if (error instanceof Error && error.name === 'ScheduleAlreadyRunning') return false;
+      if (error instanceof Error && error.name === 'ScheduleAlreadyRunning') return 'met';
       throw error;
     }
   });
+}
+
+async function update(temporal: TemporalClient, { id, options }: Wanted): Promise<'updated'> {
+  await temporal.call((client) => client.schedule.getHandle(id).update((): ScheduleUpdateOptions => options as ScheduleUpdateOptions));
+  return 'updated';
 }
 
 async function remove(temporal: TemporalClient, id: string): Promise<boolean> {

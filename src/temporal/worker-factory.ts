@@ -1,7 +1,7 @@
 import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { DataConverter } from '@temporalio/common';
 import { ModosuError } from '../contracts/errors';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../contracts/ids';
 
 /** Activities by name, as `activities/registry.ts` binds them. */
 export type ActivityMap = Readonly<Record<string, (...args: never[]) => Promise<unknown>>>;
@@ -63,12 +63,22 @@ export class WorkerFactory {
     });
   }
 
-  /** Reading what is stored, of one hypervisor's servers: an image and data beside each other, and never in the place of a copy. */
+  /** Reading what is stored, of one hypervisor's servers: an image, data and a boot beside each other, and never in the place of a copy. */
   verification(hypervisor: string, activities: ActivityMap): Promise<Worker> {
     return Worker.create({
       ...this.common(verificationTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
       ...HEARTBEATS,
-      maxConcurrentActivityTaskExecutions: 2,
+      maxConcurrentActivityTaskExecutions: 4,
+      maxConcurrentActivityTaskPolls: 1,
+    });
+  }
+
+  /** Copies elsewhere and back, of one hypervisor's servers: never in the place of a backup or a restore. */
+  offsite(hypervisor: string, activities: ActivityMap): Promise<Worker> {
+    return Worker.create({
+      ...this.common(offsiteTaskQueue(hypervisor), activities, TRANSFER_GRACE_MS),
+      ...HEARTBEATS,
+      maxConcurrentActivityTaskExecutions: 4,
       maxConcurrentActivityTaskPolls: 1,
     });
   }

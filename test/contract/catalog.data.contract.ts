@@ -186,7 +186,10 @@ export function dataContract(subject: () => CatalogUnderTest): void {
         reason: 'daily',
         runId: older.runId,
         hold: null,
-        verification: { state: 'unverified', method: null, at: null, problem: null },
+        expiredAt: null,
+        deletesAt: null,
+        deletedAt: null,
+        verification: { state: 'unverified', method: null, at: null, problem: null, boot: null },
         dataSet: 'shop',
         purpose: 'backup',
         snapshotId: older.snapshotId,
@@ -198,7 +201,7 @@ export function dataContract(subject: () => CatalogUnderTest): void {
       await catalog.recordDataRecoveryPoint(newer);
       await catalog.recordDataRecoveryPoint(dataManifest(server, 11, { dataSet: { ...SHOP, name: 'crm' } }));
       expect((await catalog.usableData(server.id, 'shop')).map(({ id }) => id)).toEqual([newer.recoveryPointId, older.recoveryPointId]);
-      expect(await catalog.getRecoveryPoint(older.recoveryPointId)).toEqual(view);
+      expect(await catalog.getRecoveryPoint(older.recoveryPointId)).toEqual({ ...view, copies: [] });
       expect((await catalog.listRecoveryPoints({ serverId: server.id }, { limit: 10, cursor: null })).items.map(({ kind }) => kind)).toEqual([
         'data',
         'data',

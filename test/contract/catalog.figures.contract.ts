@@ -83,6 +83,7 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
         dataSet: null,
         usable: 1,
         damaged: 1,
+        expired: 0,
         newestUsable: new Date(older.pointInTime),
       });
       await catalog.markRecoveryPoint(older.recoveryPointId, 'damaged', 'a test');
@@ -92,6 +93,7 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
         dataSet: null,
         usable: 0,
         damaged: 2,
+        expired: 0,
         newestUsable: null,
       });
     });

@@ -45,6 +45,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         stopTimeoutSeconds: 120,
         agentTimeoutSeconds: 300,
         protection: NO_PROTECTION,
+        decommissioned: null,
         lineageId: expect.any(String),
       });
       expect(web01?.domainName).toBe('web-domain');
@@ -75,7 +76,9 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const estate = {
         hypervisors: ESTATE.hypervisors,
         repositories: [{ name: 'second', kind: 'directory' as const, path: '/mnt/second' }],
+        offsite: [],
         policies: [],
+        groups: [],
         servers: [{ ...ESTATE.servers[0]!, repository: 'second', stopTimeoutSeconds: 600 }],
       };
       const changes = await catalog.applyEstate('alice', estate, RESOLVED);
@@ -216,6 +219,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         kind: 'image',
         generation: 1,
         lineageId: server.lineageId,
+        parentId: null,
         state: 'usable',
         consistency: 'offline',
         pointInTime: manifest.pointInTime,
@@ -224,12 +228,16 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         sizeBytes: 5_000_004_500,
         disks: [{ target: 'vda', virtualSizeBytes: 10_737_418_240, storedBytes: 5_000_000_000 }],
         reason: 'before the upgrade',
+        setId: null,
         runId: manifest.runId,
         hold: null,
-        verification: { state: 'unverified', method: null, at: null, problem: null },
+        expiredAt: null,
+        deletesAt: null,
+        deletedAt: null,
+        verification: { state: 'unverified', method: null, at: null, problem: null, boot: null },
       });
       expect(await catalog.recordRecoveryPoint(manifest, 'main')).toEqual(view);
-      expect(await catalog.getRecoveryPoint(view.id)).toEqual(view);
+      expect(await catalog.getRecoveryPoint(view.id)).toEqual({ ...view, copies: [] });
       expect(await catalog.nextGeneration(server.id)).toBe(2);
       expect((await actions(catalog)).filter((action) => action === 'recovery-point.published')).toHaveLength(1);
     });

@@ -50,6 +50,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
           recoveryPointId: expect.stringMatching(/^rp_/),
           mode: 'offline',
           allowCrashConsistent: false,
+          maxIncrements: 13,
           quiesce: { before: null, after: null },
           onlineBackup: { rateLimitBytesPerSecond: null, maxGuestLatencyMs: null },
           reason: 'before the upgrade',
@@ -68,6 +69,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
         finishedAt: null,
         planId: null,
         recoveryPointId: null,
+        setId: null,
         cancelRequested: false,
         waitingFor: null,
         allowedActions: ['cancel'],
@@ -87,10 +89,16 @@ export function runContract(subject: () => CatalogUnderTest): void {
       const onlineBackup = { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: 200 };
       await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, quiesce, onlineBackup }] }), RESOLVED);
       const server = await catalog.getServer('db01');
-      const { runId } = await catalog.acceptBackup(backupRequest(server.id, { mode: 'online', allowCrashConsistent: true }));
-      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'online', allowCrashConsistent: true, quiesce, onlineBackup });
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id, { mode: 'online', allowCrashConsistent: true, maxIncrements: 5 }));
+      expect((await catalog.getDispatchable(runId)).input).toMatchObject({
+        mode: 'online',
+        allowCrashConsistent: true,
+        maxIncrements: 5,
+        quiesce,
+        onlineBackup,
+      });
       const { items } = await catalog.listAudit({ runId }, { limit: 10, cursor: null });
-      expect(items[0]?.details).toMatchObject({ mode: 'online', allowCrashConsistent: true });
+      expect(items[0]?.details).toMatchObject({ mode: 'online', allowCrashConsistent: true, maxIncrements: 5 });
     });
 
     it('lets one of fifty at once hold the server and tells the others who does', async () => {

@@ -64,7 +64,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
         change: 'create',
         fields: [
           'timeZone: UTC',
-          'image: every sunday at 01:00, online, keeps last 3, daily 7',
+          'image: every sunday at 01:00, online, up to 13 incrementals, keeps last 3, daily 7',
           'data: every day at 02:30, keeps last 3, daily 7',
           'dataRpoHours: 26',
           'verification: within 24 h, every 30 days',
@@ -76,9 +76,25 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
         subject: 'policy',
         name: 'daily',
         change: 'update',
-        fields: ['timeZone: UTC -> Europe/Berlin', 'image: every sunday at 01:00, online, keeps last 3, daily 7 -> none'],
+        fields: ['timeZone: UTC -> Europe/Berlin', 'image: every sunday at 01:00, online, up to 13 incrementals, keeps last 3, daily 7 -> none'],
       });
       expect(changed).toContainEqual({ subject: 'server', name: 'db01', change: 'update', fields: ['policy: daily -> none'] });
+    });
+
+    it('say how many incrementals follow a full, where servers go on', async () => {
+      const { catalog } = subject();
+      const shown = async (image: object): Promise<string | undefined> => {
+        const changes = await catalog.diffEstate(estate({ policies: [{ ...POLICY, image: { ...POLICY.image, ...image } }] }), RESOLVED);
+        return changes.find(({ subject: of }) => of === 'policy')?.fields[1];
+      };
+      expect(await shown({ maxIncrements: 1 })).toBe('image: every sunday at 01:00, online, up to 1 incremental, keeps last 3, daily 7');
+      expect(await shown({ maxIncrements: 0 })).toBe('image: every sunday at 01:00, online, each one whole, keeps last 3, daily 7');
+      expect(await shown({ mode: 'offline', maxIncrements: 5 })).toBe('image: every sunday at 01:00, offline, keeps last 3, daily 7');
+      await apply(catalog);
+      const changed = await catalog.diffEstate(estate({ policies: [{ ...POLICY, image: { ...POLICY.image, maxIncrements: 6 } }] }), RESOLVED);
+      expect(changed.find(({ subject: of }) => of === 'policy')?.fields).toEqual([
+        'image: every sunday at 01:00, online, up to 13 incrementals, keeps last 3, daily 7 -> every sunday at 01:00, online, up to 6 incrementals, keeps last 3, daily 7',
+      ]);
     });
 
     it.each<[string, object, string]>([
@@ -333,7 +349,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
         requestedBy: 'schedule',
         reason: 'policy "daily", due at 2026-03-01T01:00:00.000Z',
       });
-      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'offline', allowCrashConsistent: false });
+      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'offline', allowCrashConsistent: false, maxIncrements: 13 });
       expect((await catalog.listDueBackups({ state: 'started' }, page)).items).toMatchObject([{ kind: 'image', runId, waitsFor: null }]);
       expect((await actions(catalog)).slice(-1)).toEqual(['run.requested']);
     });

@@ -35,7 +35,8 @@ const image = async (catalog: Catalog, server: ServerRecord, generation: number,
   (await catalog.recordRecoveryPoint(manifestOf(server, generation, { pointInTime: at, publishedAt: at }), repository)).id;
 const data = async (catalog: Catalog, server: ServerRecord, hour: number): Promise<string> =>
   (await catalog.recordDataRecoveryPoint(dataManifest(server, hour))).id;
-const ask = (catalog: Catalog, recoveryPointId: string) => catalog.requestVerification({ actor: 'alice', recoveryPointId, reason: 'before the migration' });
+const ask = (catalog: Catalog, recoveryPointId: string) =>
+  catalog.requestVerification({ actor: 'alice', method: 'checksums', recoveryPointId, reason: 'before the migration' });
 const begin = async (catalog: Catalog): Promise<VerificationInput> => {
   const input = await catalog.startNextVerification('any');
   if (input === null) throw new Error('nothing begins');
@@ -49,7 +50,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const { catalog, advance } = subject();
       const { web01 } = await given(catalog);
       const id = await image(catalog, web01, 1);
-      expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null });
+      expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null, boot: null });
       const asked = await ask(catalog, id);
       expect(asked).toMatchObject({
         serverName: 'web01',
@@ -72,10 +73,12 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
         serverName: 'web01',
         hypervisor: 'hv1',
         kind: 'image',
+        method: 'checksums',
         recoveryPointId: id,
         repository: 'main',
         part: null,
         knownDamage: null,
+        agentTimeoutSeconds: 300,
       });
       expect((await ask(catalog, id)).state).toBe('running');
       await catalog.recordVerificationProgress(asked.id, 5, 10);
@@ -85,7 +88,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       await catalog.finishVerification(asked.id, passed);
       await catalog.finishVerification(asked.id, failed);
       expect(await catalog.getVerification(asked.id)).toMatchObject({ state: 'passed', finishedAt: '2026-03-01T00:00:02.000Z', error: null });
-      expect(await of(catalog, id)).toEqual({ state: 'verified', method: 'checksums', at: '2026-03-01T00:00:02.000Z', problem: null });
+      expect(await of(catalog, id)).toEqual({ state: 'verified', method: 'checksums', at: '2026-03-01T00:00:02.000Z', problem: null, boot: null });
       const audited = (await catalog.listAudit({}, { limit: 100, cursor: null })).items.filter(({ action }) => action.startsWith('verification.'));
       expect(audited.map(({ actor, action }) => `${actor} ${action}`)).toEqual([
         'alice verification.requested',
@@ -232,6 +235,197 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.startNextVerification('any')).toBeNull();
     });
 
+    describe('that boot images', () => {
+      const NIGHTLY = { boot: { every: 'day', at: '03:00' } };
+      const SHOWN = { seconds: 41, checks: [{ name: 'web', evidence: 'exit code 0' }], notMade: ['port'] } as const;
+      const silent = { state: 'failed', error: new ModosuError('AGENT_SILENT', 'no answer in 300 s').summary() } as const;
+      const boot = (catalog: Catalog, recoveryPointId: string) =>
+        catalog.requestVerification({ actor: 'alice', method: 'boot', recoveryPointId, reason: 'does it come up?' });
+      /** Ends what is due of reading, so that only boots are left. */
+      const nextBoot = async (catalog: Catalog): Promise<VerificationInput | null> => {
+        for (;;) {
+          const input = await catalog.startNextVerification('any');
+          if (input === null || input.method === 'boot') return input;
+          await catalog.recordVerdict(input.verificationId, input.recoveryPointId ?? '', null);
+          await catalog.finishVerification(input.verificationId, passed);
+        }
+      };
+
+      it('say what came of it, and nothing about bytes', async () => {
+        const { catalog, advance } = subject();
+        const { web01 } = await given(catalog);
+        const id = await image(catalog, web01, 1);
+        const asked = await boot(catalog, id);
+        expect(asked).toMatchObject({ method: 'boot', state: 'waiting', recoveryPointId: id, boot: null });
+        expect((await boot(catalog, id)).id).toBe(asked.id);
+        expect(await begin(catalog)).toMatchObject({
+          verificationId: asked.id,
+          method: 'boot',
+          hypervisor: 'hv1',
+          repository: 'main',
+          agentTimeoutSeconds: 300,
+        });
+        advance(1000);
+        await catalog.finishVerification(asked.id, { ...passed, boot: SHOWN });
+        expect(await catalog.getVerification(asked.id)).toMatchObject({ state: 'passed', boot: SHOWN });
+        const come = { state: 'passed', at: '2026-03-01T00:00:01.000Z', seconds: 41, problem: null };
+        expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null, boot: come });
+
+        advance(1000);
+        await boot(catalog, id);
+        await catalog.finishVerification((await begin(catalog)).verificationId, notRun('NOT_ENOUGH_MEMORY'));
+        expect((await of(catalog, id)).boot).toEqual(come);
+        advance(1000);
+        await boot(catalog, id);
+        await catalog.finishVerification((await begin(catalog)).verificationId, silent);
+        const problem = { code: 'AGENT_SILENT', message: 'no answer in 300 s' };
+        expect(await catalog.getRecoveryPoint(id)).toMatchObject({
+          state: 'usable',
+          verification: { state: 'unverified', boot: { state: 'failed', at: '2026-03-01T00:00:03.000Z', seconds: null, problem } },
+        });
+        const audited = (await catalog.listAudit({}, { limit: 100, cursor: null })).items.filter(({ action }) => action === 'verification.passed');
+        expect(audited.map(({ details }) => details)).toEqual([
+          { verificationId: asked.id, recoveryPointId: id, method: 'boot', state: 'passed', seconds: 41 },
+        ]);
+      });
+
+      it('go beside the reading of the same image, one on a hypervisor at a time, and none beside a restore there', async () => {
+        const { catalog, advance } = subject();
+        const { db01, web01 } = await given(catalog);
+        const [first, second] = [await image(catalog, web01, 1), await image(catalog, web01, 2)];
+        await ask(catalog, first);
+        advance(1000);
+        for (const id of [first, second]) {
+          await boot(catalog, id);
+          advance(1000);
+        }
+        expect([(await begin(catalog)).method, (await begin(catalog)).method]).toEqual(['checksums', 'boot']);
+        expect(await catalog.startNextVerification('asked')).toBeNull();
+        const [waiting] = (await catalog.listVerifications({ state: 'waiting' }, page)).items;
+        expect(waiting?.waitsFor).toMatch(/^verification vrf_\S+ boots an image there$/);
+        for (const { id } of (await catalog.listVerifications({ state: 'running' }, page)).items) {
+          await catalog.finishVerification(id, notRun('NO_WORKER'));
+        }
+        const runId = await swappedRestore(catalog, db01);
+        expect(await catalog.startNextVerification('asked')).toBeNull();
+        expect((await catalog.getVerification(waiting?.id ?? '')).waitsFor).toBe(`run ${runId} restores`);
+      });
+
+      it('are refused of data, and of what is damaged', async () => {
+        const { catalog } = subject();
+        const { db01, web01 } = await given(catalog);
+        const spoilt = await image(catalog, web01, 1);
+        await catalog.markRecoveryPoint(spoilt, 'damaged', 'a restore has found it');
+        for (const id of [spoilt, await data(catalog, db01, 9)]) expect(await codeOf(boot(catalog, id))).toBe('RECOVERY_POINT_NOT_USABLE');
+        expect((await catalog.listVerifications({}, page)).items).toEqual([]);
+      });
+
+      it('are what a policy asks for: the newest image of each server, once for each time', async () => {
+        const { catalog, advance } = subject();
+        const { db01, web01 } = await given(catalog, NIGHTLY);
+        await image(catalog, web01, 1);
+        await image(catalog, db01, 1, 'main', '2026-02-27T00:00:00.000Z');
+        const newest = await image(catalog, db01, 2);
+        // Dated by a clock that was wrong.
+        await image(catalog, db01, 3, 'main', '2027-02-27T00:00:00.000Z');
+        expect(await nextBoot(catalog)).toBeNull();
+        advance(3 * HOUR);
+        const due = await nextBoot(catalog);
+        expect(due).toMatchObject({ serverId: db01.id, recoveryPointId: newest });
+        expect(await catalog.getVerification(due?.verificationId ?? '')).toMatchObject({ requestedBy: 'schedule', reason: 'policy daily' });
+        expect(await nextBoot(catalog)).toBeNull();
+        advance(1000);
+        await catalog.finishVerification(due?.verificationId ?? '', { ...passed, boot: SHOWN });
+        expect(await nextBoot(catalog)).toBeNull();
+        advance(DAY - 2000);
+        expect(await nextBoot(catalog)).toBeNull();
+        advance(2000);
+        const again = await nextBoot(catalog);
+        expect(again?.recoveryPointId).toBe(newest);
+        await catalog.finishVerification(again?.verificationId ?? '', notRun('NOT_ENOUGH_MEMORY'));
+        advance(HOUR - 1);
+        expect(await nextBoot(catalog)).toBeNull();
+        advance(1);
+        expect((await nextBoot(catalog))?.recoveryPointId).toBe(newest);
+      });
+
+      it('are asked for once by a clock that was a year ahead, and again at their time when it is put right', async () => {
+        const { catalog, advance } = subject();
+        const { db01 } = await given(catalog, NIGHTLY);
+        await image(catalog, db01, 1);
+        advance(365 * DAY);
+        await catalog.finishVerification((await nextBoot(catalog))?.verificationId ?? '', silent);
+        advance(-365 * DAY + 4 * HOUR);
+        expect((await catalog.protectionFacts()).boots).toMatchObject([{ failed: null, passed: null }]);
+        const due = await nextBoot(catalog);
+        expect(due).not.toBeNull();
+        await catalog.finishVerification(due?.verificationId ?? '', { ...passed, boot: SHOWN });
+        expect(await nextBoot(catalog)).toBeNull();
+        expect((await catalog.protectionFacts()).boots).toMatchObject([{ failed: null, passed: { seconds: 41 } }]);
+      });
+
+      it('of older images, or that somebody has cancelled, decide nothing about what is promised', async () => {
+        const { catalog, advance } = subject();
+        const { db01 } = await given(catalog, NIGHTLY);
+        const older = await image(catalog, db01, 1, 'main', '2026-02-27T00:00:00.000Z');
+        const newest = await image(catalog, db01, 2);
+        const ends = async (id: string, outcome: Parameters<Catalog['finishVerification']>[1]): Promise<void> => {
+          const { id: verificationId } = await boot(catalog, id);
+          await catalog.startNextVerification('asked');
+          advance(1000);
+          await catalog.finishVerification(verificationId, outcome);
+        };
+        await ends(newest, silent);
+        await ends(older, { ...passed, boot: SHOWN });
+        expect((await catalog.protectionFacts()).boots).toMatchObject([{ passed: null, failed: { recoveryPointId: newest } }]);
+        await ends(newest, { ...passed, boot: SHOWN });
+        await ends(older, silent);
+        expect((await catalog.protectionFacts()).boots).toMatchObject([{ passed: { recoveryPointId: newest }, failed: null }]);
+        advance(3 * HOUR);
+        const { id } = await boot(catalog, newest);
+        await catalog.cancelVerification({ actor: 'alice', id, reason: 'not now' });
+        expect((await nextBoot(catalog))?.recoveryPointId).toBe(newest);
+      });
+
+      it('are promised from when the server has the policy and an image, not from when somebody wrote the policy', async () => {
+        const { catalog, advance } = subject();
+        const { db01 } = await given(catalog, NIGHTLY);
+        advance(30 * DAY);
+        await image(catalog, db01, 1, 'main', '2026-03-31T00:00:00.000Z');
+        expect(await nextBoot(catalog)).toBeNull();
+        expect((await catalog.protectionFacts()).boots).toMatchObject([{ promisedSince: '2026-03-31T00:00:00.000Z' }]);
+        advance(3 * HOUR);
+        expect(await nextBoot(catalog)).not.toBeNull();
+      });
+
+      it('are what protection is judged by', async () => {
+        const { catalog, advance } = subject();
+        const { db01, web01 } = await given(catalog, NIGHTLY);
+        expect((await catalog.protectionFacts()).boots).toEqual([]);
+        await image(catalog, web01, 1);
+        const id = await image(catalog, db01, 1);
+        const never = { serverId: db01.id, passed: null, failed: null, promisedSince: '2026-03-01T00:00:00.000Z' };
+        expect((await catalog.protectionFacts()).boots).toEqual([never]);
+        const ends = async (outcome: Parameters<Catalog['finishVerification']>[1]): Promise<string> => {
+          const { id: verificationId } = await boot(catalog, id);
+          await catalog.startNextVerification('asked');
+          advance(1000);
+          await catalog.finishVerification(verificationId, outcome);
+          return verificationId;
+        };
+        await ends({ ...passed, boot: SHOWN });
+        const come = { at: '2026-03-01T00:00:01.000Z', recoveryPointId: id, seconds: 41 };
+        expect((await catalog.protectionFacts()).boots).toEqual([{ ...never, passed: come }]);
+        const verificationId = await ends(silent);
+        const failure = { at: '2026-03-01T00:00:02.000Z', verificationId, recoveryPointId: id, code: 'AGENT_SILENT', message: 'no answer in 300 s' };
+        expect((await catalog.protectionFacts()).boots).toEqual([{ ...never, passed: come, failed: failure }]);
+        await ends(notRun('NO_WORKER'));
+        expect((await catalog.protectionFacts()).boots).toEqual([{ ...never, passed: come, failed: failure }]);
+        await ends({ ...passed, boot: { ...SHOWN, seconds: 7 } });
+        expect((await catalog.protectionFacts()).boots).toEqual([{ ...never, passed: { ...come, at: '2026-03-01T00:00:04.000Z', seconds: 7 } }]);
+      });
+    });
+
     it('of data read a part each time, and verify what was found', async () => {
       const { catalog, advance } = subject();
       const { db01 } = await given(catalog, { everyDays: 2 });
@@ -270,7 +464,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const { db01, web01 } = await given(catalog, null);
       for (const server of [db01, web01]) await data(catalog, server, 9);
-      const all = (serverId: string) => catalog.requestVerification({ actor: 'alice', serverId, reason: 'the storage was mended' });
+      const all = (serverId: string) => catalog.requestVerification({ actor: 'alice', method: 'structure', serverId, reason: 'the storage was mended' });
       const asked = await all(db01.id);
       expect(asked).toMatchObject({ kind: 'data', recoveryPointId: null, method: 'structure', state: 'waiting' });
       expect((await all(db01.id)).id).toBe(asked.id);
@@ -282,7 +476,9 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       ]);
       await ask(catalog, await data(catalog, db01, 11));
       expect(await catalog.startNextVerification('any')).toBeNull();
-      expect(await codeOf(catalog.requestVerification({ actor: 'alice', serverId: `srv_${'0'.repeat(26)}`, reason: 'x' }))).toBe('SERVER_NOT_FOUND');
+      expect(await codeOf(catalog.requestVerification({ actor: 'alice', method: 'structure', serverId: `srv_${'0'.repeat(26)}`, reason: 'x' }))).toBe(
+        'SERVER_NOT_FOUND',
+      );
     });
 
     it('know which data recovery points a repository has to hold', async () => {
@@ -463,7 +659,7 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       });
       expect(await codeOf(cancel())).toBe('VERIFICATION_FINISHED');
       expect(await codeOf(catalog.cancelVerification({ actor: 'bob', id: `vrf_${'0'.repeat(26)}`, reason: 'x' }))).toBe('VERIFICATION_NOT_FOUND');
-      expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null });
+      expect(await of(catalog, id)).toEqual({ state: 'unverified', method: null, at: null, problem: null, boot: null });
       expect(await catalog.startNextVerification('any')).toBeNull();
     });
   });

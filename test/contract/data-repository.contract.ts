@@ -213,6 +213,60 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       });
     });
 
+    describe('forgetting', () => {
+      const published = async (serverId: string, content: string): Promise<{ readonly id: string; readonly snapshotId: string; readonly path: string }> => {
+        const id = newId('rp');
+        const tags = [DATA_TAG, recoveryPointTag(id), dataSetTag('documents')];
+        const { snapshotId, root } = await underTest.take(serverId, { hostname: 'db01', tags, files: { 'a.txt': content } });
+        await repository.publish(makeManifest(serverId, snapshotId, { recoveryPointId: id }));
+        return { id, snapshotId, path: `${root}/a.txt` };
+      };
+      const isGone = async (serverId: string, { id, snapshotId, path }: Awaited<ReturnType<typeof published>>): Promise<void> => {
+        await expect(repository.open(serverId, id)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
+        await expect(repository.read(serverId, snapshotId, path, { maxBytes: 100 })).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        await expect(repository.snapshots(serverId, [recoveryPointTag(id)])).resolves.toEqual([]);
+      };
+
+      it('removes those that are named, with their manifests and all attempts; the others stay, byte for byte; called again it is content', async () => {
+        expect(repository.canForget()).toBe(true);
+        const [serverId, other] = [newId('srv'), newId('srv')];
+        await Promise.all([repository.ensure(serverId), repository.ensure(other)]);
+        const [first, second, third] = [await published(serverId, 'first'), await published(serverId, 'second'), await published(serverId, 'third')];
+        const elsewhere = await published(other, 'of another server');
+        const attempt = await underTest.take(serverId, { hostname: 'db01', tags: [DATA_TAG, recoveryPointTag(first.id)], files: { again: 'first' } });
+        const both = [DATA_TAG, recoveryPointTag(first.id), recoveryPointTag(third.id)];
+        const shared = await underTest.take(serverId, { hostname: 'db01', tags: both, files: { x: 'says it is of two' } });
+        await repository.forget(serverId, [first.id, second.id, elsewhere.id]);
+        await isGone(serverId, second);
+        await expect(repository.snapshots(serverId, [])).resolves.toHaveLength(3);
+        expect((await repository.snapshots(serverId, [recoveryPointTag(first.id)])).map(({ id }) => id)).toEqual([shared.snapshotId]);
+        await expect(repository.readAll(serverId, attempt.snapshotId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+        await expect(repository.read(serverId, third.snapshotId, third.path, { maxBytes: 100 })).resolves.toEqual(Buffer.from('third'));
+        await expect(repository.open(serverId, third.id)).resolves.toMatchObject({ snapshotId: third.snapshotId });
+        await expect(repository.open(other, elsewhere.id)).resolves.toMatchObject({ snapshotId: elsewhere.snapshotId });
+        await expect(repository.check(serverId, { part: { number: 1, of: 1 } })).resolves.toBeUndefined();
+
+        await expect(repository.forget(serverId, [first.id, second.id])).resolves.toBeUndefined();
+        await repository.forget(serverId, [first.id, third.id]);
+        await isGone(serverId, third);
+        // And it goes on as a repository.
+        const next = await published(serverId, 'next');
+        await expect(repository.read(serverId, next.snapshotId, next.path, { maxBytes: 100 })).resolves.toEqual(Buffer.from('next'));
+      });
+
+      it('removes nothing when it is stopped, of a server without a repository, or by anything but an id', async () => {
+        const serverId = newId('srv');
+        await expect(repository.forget(serverId, [newId('rp')])).rejects.toMatchObject({ code: 'DATA_REPOSITORY_MISSING' });
+        await repository.ensure(serverId);
+        const point = await published(serverId, 'stays');
+        await expect(repository.forget(serverId, [point.id], { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped');
+        for (const id of ['', 'latest', point.snapshotId, `${point.id},x`, '--prune']) {
+          await expect(repository.forget(serverId, [point.id, id])).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+        }
+        await expect(repository.open(serverId, point.id)).resolves.toMatchObject({ snapshotId: point.snapshotId });
+      });
+    });
+
     describe('a manifest', () => {
       let serverId: string;
       beforeAll(async () => {

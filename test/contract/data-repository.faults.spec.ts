@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
@@ -8,7 +8,7 @@ import { resticOutcome } from '../../src/domain/restic-outcome';
 import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../src/repositories/data/data-repository';
 import { secretName } from '../../src/repositories/data/logins';
 import { childEnvironment, findProgram, runCommand, type CommandOutcome } from '../../src/system/child-process';
-import { DataLab, flipByte, freePort, pause } from '../support/data-lab';
+import { DataLab, flipByte, freePort, killChild, pause, untilLocked } from '../support/data-lab';
 import { makeManifest } from './data-repository.contract';
 
 jest.setTimeout(60_000);
@@ -77,7 +77,7 @@ describe('data repository: what can go wrong', () => {
         stdio: 'ignore',
       });
       await untilLocked(own, serverId);
-      await kill(owner);
+      await killChild(owner);
       if (state === 'full') await runCommand(['dd', 'if=/dev/zero', `of=${join(own.stored, 'filler')}`, 'bs=4096']);
       else await must('mount', '-o', 'remount,ro', own.stored);
       // The moment is there: nobody can write a lock.
@@ -235,12 +235,12 @@ describe('data repository: what can go wrong', () => {
         expect(owner.exitCode ?? owner.signalCode).toBeNull();
         // A guest is told where its repository is all the same.
         await expect(repository.access(serverId)).resolves.toEqual(access);
-        await kill(owner);
+        await killChild(owner);
         await repository.removeStaleLocks(serverId);
         expect(lab.storedFiles(serverId, 'locks')).toEqual([]);
         await expect(repository.snapshots(serverId, ['taken'])).resolves.toHaveLength(1);
       } finally {
-        await kill(owner);
+        await killChild(owner);
       }
     });
 
@@ -458,20 +458,6 @@ describe('data repository over TLS', () => {
     }
   });
 });
-
-async function untilLocked(lab: DataLab, serverId: string): Promise<void> {
-  for (const giveUpAt = Date.now() + 20_000; lab.storedFiles(serverId, 'locks').length === 0; await pause(20)) {
-    if (Date.now() > giveUpAt) throw new Error('no lock appeared');
-  }
-  await pause(300); // restic looks for other locks once more, then works
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await ended;
-}
 
 function readQuietly(path: string): string {
   try {

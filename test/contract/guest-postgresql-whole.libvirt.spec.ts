@@ -84,9 +84,11 @@ describe('a whole database of a guest goes back in time', () => {
       await lab.sql(
         'DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""; REASSIGN OWNED BY shop_app TO postgres; DROP OWNED BY shop_app; DROP ROLE shop_app; ALTER ROLE shop_owner CREATEDB',
       );
+      // It waits for pg_restore before that begins: who comes from outside may come too late.
       const killing = faultAgent(lab.agent, {
-        after: async (argv, _call, pid) => {
-          if (argv.includes('--exit-on-error') && pid !== null) await lab.run('kill', '-KILL', String(pid));
+        before: async (argv) => {
+          if (!argv.includes('--exit-on-error')) return;
+          await lab.agent.start({ argv: ['timeout', '60', 'sh', '-c', 'until pkill -KILL -x pg_restore; do sleep 0.02; done'] }, { timeoutMs: 30_000 });
         },
       });
       await expect(lab.postgresql(run, killing).restoreWholeBeside(directory, facts, 'shop', waiting)).rejects.toMatchObject({

@@ -47,7 +47,7 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
       for (const volume of volumes) {
         const imagePath = join(lab.exportDirectory, `${volume.target}.qcow2`);
         await lab.hypervisor.exportDisk({ server, target: volume.target, targetPath: imagePath }, transferContext());
-        await lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext());
+        await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId }, transferContext());
       }
       if (nvramNewPath !== null) {
         const sourcePath = join(lab.exportDirectory, 'nvram.fd');
@@ -62,9 +62,10 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const server = await twoDisks();
         const inspection = await lab.hypervisor.inspect(server);
         expect(inspection).toMatchObject({ uuid: server.uuid, domainName: server.name, powerState: 'off', domainType: 'qemu', firmware: 'uefi', refusals: [] });
-        expect(inspection.disks.map(({ target, format, virtualSizeBytes, backingChain }) => ({ target, format, virtualSizeBytes, backingChain }))).toEqual([
-          { target: 'vda', format: 'qcow2', virtualSizeBytes: DISK_BYTES, backingChain: [] },
-          { target: 'vdb', format: 'raw', virtualSizeBytes: DISK_BYTES, backingChain: [] },
+        const facts = { virtualSizeBytes: DISK_BYTES, backingChain: [] };
+        expect(inspection.disks).toMatchObject([
+          { target: 'vda', format: 'qcow2', ...facts, holdsCheckpoints: true },
+          { target: 'vdb', format: 'raw', ...facts, holdsCheckpoints: false },
         ]);
         expect(inspection.disks.every((disk) => disk.allocatedBytes >= 1024 * 1024)).toBe(true);
         expect(inspection.generationId).toMatch(/^[0-9a-f-]{36}$/);
@@ -266,7 +267,9 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
           virtualSizeBytes: DISK_BYTES,
           flattened: false,
         };
-        await expect(lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext())).rejects.toEqual(refusedWith('TARGET_UNREACHABLE'));
+        await expect(lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId }, transferContext())).rejects.toEqual(
+          refusedWith('TARGET_UNREACHABLE'),
+        );
         const inspection = await lab.hypervisor.inspect(server);
         const manifest = manifestOf(server, {
           ...inspection,
@@ -304,11 +307,13 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         const volume = volumes[0] as PlannedVolume;
         const imagePath = join(lab.exportDirectory, 'vda.qcow2');
         const sum = await sha256(volume.newPath);
-        await expect(lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext())).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
+        await expect(lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId }, transferContext())).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
         await expect(lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] })).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
         expect(await sha256(volume.newPath)).toBe(sum);
         const foreign = { ...volume, newPath: volume.replacesPath as string };
-        await expect(lab.hypervisor.importDisk({ imagePath, volume: foreign, runId }, transferContext())).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
+        await expect(lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: foreign, runId }, transferContext())).rejects.toEqual(
+          refusedWith('PATH_NOT_ALLOWED'),
+        );
       });
     });
 
@@ -450,6 +455,9 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         );
         expect(gone.nvramNewPath).toBe(`${inspection.nvram?.path}.${second}`);
         expect(gone.space).toEqual([{ directory: lab.diskDirectory, neededBytes: 3000, freeBytes: expect.any(Number) }]);
+        // Of an incremental, its image says little about the room that the volume takes.
+        const incremental = await lab.hypervisor.restoreTargets({ manifest, present: null, runId: second, neededBytes: { vda: 70_000 } });
+        expect(incremental.space).toMatchObject([{ neededBytes: 72_000 }]);
       });
     });
 

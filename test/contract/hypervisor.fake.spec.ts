@@ -3,6 +3,7 @@ import type { FakeHypervisor } from '../support/fake-hypervisor';
 import { createFakeLab } from '../support/fake-lab';
 import { pattern, transferContext } from '../support/hypervisor-lab';
 import { describeHypervisor, newFence, refusedWith } from './hypervisor.contract';
+import { describeIncrementalImages } from './hypervisor.incremental.contract';
 import { describeOnlineBackup } from './hypervisor.online-backup.contract';
 import { describeDiscardKept } from './hypervisor.discard-kept.contract';
 import { describeSalvage } from './hypervisor.salvage.contract';
@@ -10,6 +11,9 @@ import { describeWayBack } from './hypervisor.way-back.contract';
 
 describeHypervisor('fake', createFakeLab);
 describeOnlineBackup('fake', createFakeLab, (lab) => {
+  (lab.hypervisor as FakeHypervisor).faults.agentSilent = true;
+});
+describeIncrementalImages('fake', createFakeLab, (lab) => {
   (lab.hypervisor as FakeHypervisor).faults.agentSilent = true;
 });
 describeWayBack('fake', createFakeLab);

@@ -183,25 +183,45 @@ describe('copies of the libvirt adapter when things go wrong', () => {
       const old = join(lab.diskDirectory, 'old disk');
       await writeFile(old, 'old', { mode: 0o640 });
       await lab.run('chown', '64055:106', old);
-      await lab.hypervisor.importDisk({ imagePath, volume: { ...volume, replacesPath: old }, runId }, transferContext());
+      await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: { ...volume, replacesPath: old }, runId }, transferContext());
       const { uid, gid, mode } = await stat(volume.newPath);
       expect([uid, gid, mode & 0o777]).toEqual([64055, 106, 0o640]);
       expect((await lab.readDisk(volume.newPath, 'raw', 1024 * 1024)).equals(pattern(5))).toBe(true);
       await lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] });
     });
 
+    it('are made of all files of a chain, as they were named', async () => {
+      const overlay = join(lab.exportDirectory, 'overlay.qcow2');
+      await lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', 'stored.qcow2', '-F', 'qcow2', overlay);
+      await lab.run('qemu-io', '-f', 'qcow2', '-c', 'write -q -P 9 0 64k', overlay);
+      const context = transferContext();
+      await lab.hypervisor.importDisk({ imageFiles: [overlay, imagePath], volume, runId }, context);
+      const expected = Buffer.from(pattern(5)).fill(9, 0, 65_536);
+      expect((await lab.readDisk(volume.newPath, 'raw', 1024 * 1024)).equals(expected)).toBe(true);
+      expect(context.seen.at(-1)?.totalBytes).toBe((await stat(overlay)).size + (await stat(imagePath)).size);
+      await lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] });
+      // Named alone it is not read through its header.
+      await expect(lab.hypervisor.importDisk({ imageFiles: [overlay], volume, runId }, context)).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
+      await expect(lab.hypervisor.importDisk({ imageFiles: [imagePath, overlay], volume, runId }, context)).rejects.toEqual(
+        refusedWith('IMAGE_HEADER_REFUSED'),
+      );
+    });
+
     it('are refused where something else than a file stands in their place', async () => {
       await mkdir(volume.newPath);
-      await expect(lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext())).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
+      await expect(lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId }, transferContext())).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
       await expect(lab.hypervisor.discardVolumes({ runId, paths: [volume.newPath] })).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
       await rm(volume.newPath, { recursive: true });
     });
 
     it('need room: refused with numbers before a byte is written', async () => {
       const huge = join(lab.exportDirectory, 'huge.qcow2');
-      await lab.run('cp', imagePath, huge);
+      const virtualSizeBytes = 32 * 1024 ** 4;
+      await lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', huge, String(virtualSizeBytes));
       await truncate(huge, 15 * 1024 ** 4);
-      const error: unknown = await lab.hypervisor.importDisk({ imagePath: huge, volume, runId }, transferContext()).catch((thrown: unknown) => thrown);
+      const error: unknown = await lab.hypervisor
+        .importDisk({ imageFiles: [huge], volume: { ...volume, virtualSizeBytes }, runId }, transferContext())
+        .catch((thrown: unknown) => thrown);
       expect(error).toEqual(refusedWith('NOT_ENOUGH_SPACE'));
       expect(error).toMatchObject({
         message: expect.stringMatching(/ has \d[\d.]* [GT]iB free, and the volume needs 15 TiB\.$/) as string,
@@ -213,11 +233,11 @@ describe('copies of the libvirt adapter when things go wrong', () => {
     it('are not made from an image that names other files, nor from one of another size', async () => {
       const hostile = join(lab.exportDirectory, 'hostile.qcow2');
       await lab.run('qemu-img', 'create', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', hostile, String(DISK_BYTES));
-      await expect(lab.hypervisor.importDisk({ imagePath: hostile, volume, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
-      await expect(lab.hypervisor.importDisk({ imagePath, volume: { ...volume, virtualSizeBytes: 2 * DISK_BYTES }, runId }, transferContext())).rejects.toEqual(
-        refusedWith('IMAGE_HEADER_REFUSED'),
-      );
-      await expect(lab.hypervisor.importDisk({ imagePath: join(lab.exportDirectory, 'missing'), volume, runId }, transferContext())).rejects.toEqual(
+      await expect(lab.hypervisor.importDisk({ imageFiles: [hostile], volume, runId }, transferContext())).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
+      await expect(
+        lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: { ...volume, virtualSizeBytes: 2 * DISK_BYTES }, runId }, transferContext()),
+      ).rejects.toEqual(refusedWith('IMAGE_HEADER_REFUSED'));
+      await expect(lab.hypervisor.importDisk({ imageFiles: [join(lab.exportDirectory, 'missing')], volume, runId }, transferContext())).rejects.toEqual(
         refusedWith('RECOVERY_POINT_INCOMPLETE'),
       );
       expect(await fileExists(volume.newPath)).toBe(false);
@@ -225,7 +245,7 @@ describe('copies of the libvirt adapter when things go wrong', () => {
 
     it('are not made from a repository that is not there, and its recovery points are not called incomplete', async () => {
       const away = join(lab.exportDirectory, 'not-mounted');
-      await expect(lab.hypervisor.importDisk({ imagePath: join(away, 'vda.qcow2'), volume, runId }, transferContext())).rejects.toEqual(
+      await expect(lab.hypervisor.importDisk({ imageFiles: [join(away, 'vda.qcow2')], volume, runId }, transferContext())).rejects.toEqual(
         refusedWith('REPOSITORY_UNREACHABLE'),
       );
       const nvram = { newPath: join(lab.diskDirectory, `nvram.fd.${runId}`), replacesPath: null, runId };
@@ -247,7 +267,7 @@ describe('copies of the libvirt adapter when things go wrong', () => {
         await writeFile(plain, Buffer.alloc(DISK_BYTES, 'a'));
         await lab.run('qemu-img', 'convert', '-c', '-f', 'raw', '-O', 'qcow2', plain, compressed);
         const crowded = { ...volume, newPath: join(small, `disk.${runId}`) };
-        await expect(lab.hypervisor.importDisk({ imagePath: compressed, volume: crowded, runId }, transferContext())).rejects.toEqual(
+        await expect(lab.hypervisor.importDisk({ imageFiles: [compressed], volume: crowded, runId }, transferContext())).rejects.toEqual(
           refusedWith('NOT_ENOUGH_SPACE'),
         );
       } finally {
@@ -256,7 +276,7 @@ describe('copies of the libvirt adapter when things go wrong', () => {
     });
 
     it('are not deleted while another server stands on them', async () => {
-      await lab.hypervisor.importDisk({ imagePath, volume: { ...volume, format: 'qcow2' }, runId }, transferContext());
+      await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: { ...volume, format: 'qcow2' }, runId }, transferContext());
       const overlay = join(lab.diskDirectory, 'on-top.qcow2');
       await lab.run('qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', volume.newPath, overlay);
       const user = await lab.define({

@@ -31,7 +31,7 @@ describe('the links of a real guest', () => {
     const { volumes, nvramNewPath } = await lab.hypervisor.restoreTargets({ manifest: manifestOf(server, present), present, runId: fence.runId });
     const imagePath = join(lab.exportDirectory, 'vda.qcow2');
     await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
-    await lab.hypervisor.importDisk({ imagePath, volume: volumes[0]!, runId: fence.runId }, transferContext());
+    await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: volumes[0]!, runId: fence.runId }, transferContext());
     await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath, renewGenerationId: true, quarantinedMacs: [mac] });
   });
   afterAll(async () => {

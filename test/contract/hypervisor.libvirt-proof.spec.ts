@@ -3,9 +3,9 @@ import { chmod, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { BootProof, BootProofRequest, Hypervisor } from '../../src/hypervisors/hypervisor';
-import { proofServer } from '../../src/hypervisors/libvirt/proofs/proofs';
 import { sha256OfFile } from '../../src/system/files';
 import { createGuestServer, type GuestKind, type GuestServer } from '../guests/guest-server';
+import { eventually } from '../support/up-process';
 import { createLibvirtLab, type LibvirtLab } from '../support/libvirt-lab';
 import { refusedWith } from './hypervisor.contract';
 
@@ -27,7 +27,7 @@ describe('boot proofs of the libvirt adapter', () => {
     hypervisor = lab.adapter({ proofDirectory: scratch });
   });
   afterAll(async () => {
-    for (const id of await hypervisor.listProofs()) if (readdirSync(scratch).some((name) => name.endsWith(id))) await hypervisor.endProof(id);
+    for (const id of await hypervisor.listProofs()) if (readdirSync(scratch).some((name) => name.includes(id))) await hypervisor.endProof(id);
     for (const guest of guests) await guest.destroy();
     await lab.dispose();
   });
@@ -51,7 +51,7 @@ describe('boot proofs of the libvirt adapter', () => {
       imagePath,
       proofId: newId('vrf'),
       definitionPath,
-      disks: [{ target: 'vda', imagePath }],
+      disks: [{ target: 'vda', imageFiles: [imagePath] }],
       nvramPath: guest.nvram === null ? null : await copied(guest.nvram, 'nvram.fd'),
     };
   }
@@ -89,7 +89,7 @@ describe('boot proofs of the libvirt adapter', () => {
         expect(await lab.virsh('dominfo', proof.server.uuid)).toMatch(/Persistent: +no/);
         expect(await hypervisor.powerState({ uuid: guest.uuid, name: guest.name })).toBe('off');
         expect(await traceOf(request.imagePath)).toEqual(before);
-        const directory = join(scratch, `modosu-proof-${request.proofId}`);
+        const directory = join(scratch, proof.server.name);
         for (const name of readdirSync(directory).filter((entry) => entry.endsWith('.sock'))) expect(statSync(join(directory, name)).mode & 0o077).toBe(0);
       } finally {
         await proof.stop();
@@ -118,8 +118,11 @@ describe('boot proofs of the libvirt adapter', () => {
       // Its worker is gone: nobody stops it. The next attempt comes from another adapter.
       const other = lab.adapter({ proofDirectory: scratch });
       const second = await other.startProof(request, { signal: never });
-      expect(second.server).toEqual(first.server);
+      expect(second.server.name).not.toBe(first.server.name);
+      // It comes back to life, and ends its own: no other.
+      await first.stop();
       await answers(second);
+      expect(second.lost.aborted).toBe(false);
       await other.endProof(request.proofId);
       await other.endProof(request.proofId);
       await Promise.all([first.stop(), second.stop()]);
@@ -137,11 +140,11 @@ describe('boot proofs of the libvirt adapter', () => {
     it('an image that is none, or not there', async () => {
       const none = join(lab.diskDirectory, 'none.qcow2');
       writeFileSync(none, 'not an image');
-      await expect(hypervisor.startProof({ ...request, disks: [{ target: 'vda', imagePath: none }] }, { signal: never })).rejects.toEqual(
-        refusedWith('START_FAILED'),
+      await expect(hypervisor.startProof({ ...request, disks: [{ target: 'vda', imageFiles: [none] }] }, { signal: never })).rejects.toEqual(
+        refusedWith('HYPERVISOR_COMMAND_FAILED'),
       );
-      await expect(hypervisor.startProof({ ...request, disks: [{ target: 'vda', imagePath: `${none}.gone` }] }, { signal: never })).rejects.toEqual(
-        refusedWith('START_FAILED'),
+      await expect(hypervisor.startProof({ ...request, disks: [{ target: 'vda', imageFiles: [`${none}.gone`] }] }, { signal: never })).rejects.toEqual(
+        refusedWith('HYPERVISOR_COMMAND_FAILED'),
       );
       await nothingIsLeft(request.proofId);
     });
@@ -160,18 +163,33 @@ describe('boot proofs of the libvirt adapter', () => {
     });
 
     it('what somebody else has put in its place is left as it is', async () => {
-      const squatted = join(scratch, `modosu-proof-${request.proofId}`);
+      const squatted = join(scratch, `modosu-proof-${request.proofId}-00000000`);
       writeFileSync(squatted, 'mine');
       await expect(hypervisor.startProof(request, { signal: never })).rejects.toEqual(refusedWith('PATH_NOT_ALLOWED'));
       expect(existsSync(squatted)).toBe(true);
       await lab.run('rm', squatted);
     });
 
+    it('images that are not shown any more, and a host that runs out of room', async () => {
+      const proof = await hypervisor.startProof(request, { signal: never });
+      try {
+        for (const pid of isShown(request.imagePath)) process.kill(Number(pid), 'SIGXFSZ');
+        await eventually(
+          () => proof.lost.aborted,
+          (isLost) => isLost,
+          20_000,
+        );
+        expect(proof.lost.reason).toMatchObject({ code: 'NOT_ENOUGH_SPACE' });
+      } finally {
+        await proof.stop();
+      }
+      await nothingIsLeft(request.proofId);
+    });
+
     it('ids that are none', async () => {
       for (const proofId of ['', '../x', newId('run')]) {
         await expect(hypervisor.startProof({ ...request, proofId }, { signal: never })).rejects.toEqual(refusedWith('REQUEST_INVALID'));
       }
-      expect(() => proofServer('x')).toThrow();
     });
   });
 });

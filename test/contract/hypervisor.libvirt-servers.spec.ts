@@ -108,7 +108,7 @@ describe('servers of the libvirt adapter', () => {
     await lab.hypervisor.takeFence(server, fence);
     const imagePath = join(lab.exportDirectory, 'cd-gone.qcow2');
     await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
-    await lab.hypervisor.importDisk({ imagePath, volume: volumes[0]!, runId: fence.runId }, transferContext());
+    await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume: volumes[0]!, runId: fence.runId }, transferContext());
     await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: false, quarantinedMacs: [] });
     await lab.hypervisor.start(server, fence);
     expect(await lab.hypervisor.inspect(server)).toMatchObject({ powerState: 'running', removableMedia: [{ target: 'sda', source: null }] });
@@ -139,7 +139,7 @@ describe('servers of the libvirt adapter', () => {
       const imagePath = join(lab.exportDirectory, 'odd.qcow2');
       await lab.hypervisor.exportDisk({ server, target: 'vda', targetPath: imagePath }, transferContext());
       const volume = volumes[0]!;
-      await lab.hypervisor.importDisk({ imagePath, volume, runId: fence.runId }, transferContext());
+      await lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId: fence.runId }, transferContext());
       await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, volumes, nvramNewPath: null, renewGenerationId: true, quarantinedMacs: [] });
       expect((await lab.hypervisor.inspect(server)).disks[0]?.path).toBe(volume.newPath);
       expect((await lab.readDisk(volume.newPath, 'qcow2', 1024 * 1024)).equals(pattern(7))).toBe(true);

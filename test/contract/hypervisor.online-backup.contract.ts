@@ -93,6 +93,60 @@ export function describeOnlineBackup(
       expect(await begin()).toEqual(start);
     });
 
+    describe('prepared beforehand', () => {
+      const prepare = (change: Partial<OnlineBackupRequest> = {}): Promise<void> =>
+        lab.hypervisor.prepareOnlineBackup({ ...request, ...change }, { signal: never });
+
+      it('begins nothing: what is written until the begin is in it', async () => {
+        await prepare();
+        await expect(follow()).rejects.toEqual(refusedWith('BACKUP_JOB_LOST'));
+        expect(await lab.hypervisor.powerState(server)).toBe('running');
+        for (const { targetPath } of request.disks) expect(await fileExists(targetPath)).toBe(true);
+        const preparedAt = Date.now();
+        const start = await begin();
+        expect(Date.parse(start.pointInTime)).toBeGreaterThanOrEqual(preparedAt);
+        await follow();
+        for (const [index, { targetPath }] of request.disks.entries()) {
+          expect((await lab.readDisk(targetPath, 'qcow2', 1024 * 1024)).equals(pattern(index + 1))).toBe(true);
+        }
+      });
+
+      it('as often as one likes; after the begin it does nothing', async () => {
+        await prepare();
+        await prepare();
+        const start = await begin();
+        await prepare();
+        expect(await begin()).toEqual(start);
+        await follow();
+      });
+
+      it('serves the request it was made for; another one begins from the beginning', async () => {
+        await prepare();
+        const [, ...others] = request.disks;
+        const elsewhere = { ...request.disks[0], targetPath: `${request.disks[0]?.targetPath}.other` } as (typeof request.disks)[number];
+        await begin({ disks: [elsewhere, ...others] });
+        expect(await fileExists(elsewhere.targetPath)).toBe(true);
+        await lab.hypervisor.cancelOnlineBackup(server, fence.runId);
+      });
+
+      it('is taken back by a cancel, and a begin after that is whole all the same', async () => {
+        await prepare();
+        await lab.hypervisor.cancelOnlineBackup(server, fence.runId);
+        expect(await lab.hypervisor.powerState(server)).toBe('running');
+        await begin();
+        await follow();
+        expect((await lab.readDisk(request.disks[0]?.targetPath ?? '', 'qcow2', 1024 * 1024)).equals(pattern(1))).toBe(true);
+      });
+
+      it('is refused as the begin would be: without an agent, for another definition, after a newer run', async () => {
+        await expect(prepare({ allowCrashConsistent: false })).rejects.toMatchObject({ code: expect.stringMatching(/^AGENT_(ABSENT|SILENT)$/) as string });
+        await expect(prepare({ definitionFingerprint: '0'.repeat(64) })).rejects.toEqual(refusedWith('DEFINITION_CHANGED'));
+        await expect(prepare({ fence: newFence() })).rejects.toEqual(refusedWith('FENCED_OFF'));
+        await begin();
+        await follow();
+      });
+    });
+
     it('needs an agent, unless it was said that none is needed', async () => {
       await expect(begin({ allowCrashConsistent: false })).rejects.toMatchObject({
         code: expect.stringMatching(/^AGENT_(ABSENT|SILENT)$/) as string,

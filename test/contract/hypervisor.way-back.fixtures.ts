@@ -66,7 +66,7 @@ export class SwappedServers {
     for (const volume of volumes) {
       const imagePath = join(this.lab.exportDirectory, `${runId}-${volume.target}.qcow2`);
       await this.lab.hypervisor.exportDisk({ server: source, target: volume.target, targetPath: imagePath }, transferContext());
-      await this.lab.hypervisor.importDisk({ imagePath, volume, runId }, transferContext());
+      await this.lab.hypervisor.importDisk({ imageFiles: [imagePath], volume, runId }, transferContext());
     }
     if (nvramNewPath !== null) {
       const sourcePath = join(this.lab.exportDirectory, `${runId}-nvram.fd`);

@@ -190,11 +190,30 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         await expect(verifyAll(repository, published.serverId, published.recoveryPointId)).resolves.toEqual(published.manifest);
       });
 
+      it('that is published is removed for good, as often as one likes; the others stay', async () => {
+        const [gone, stays] = [await takeOne(repository, images.image), await takeOne(repository, images.image)];
+        const paths = await repository.open(gone.serverId, gone.recoveryPointId);
+        await repository.remove(gone.serverId, gone.recoveryPointId);
+        await expect(repository.open(gone.serverId, gone.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
+        expect(existsSync(paths.diskPath('vda'))).toBe(false);
+        await repository.remove(gone.serverId, gone.recoveryPointId);
+        await repository.remove(gone.serverId, newId('rp'));
+        await repository.remove(newId('srv'), newId('rp'));
+        expect((await repository.check()).recoveryPoints).toBe(1);
+        expect((await repository.list()).unreadable).toEqual([]);
+        await expect(verifyAll(repository, stays.serverId, stays.recoveryPointId)).resolves.toEqual(stays.manifest);
+        // Two at once, and nothing left: then another disk is in its place.
+        await Promise.all([1, 2].map(() => repository.remove(stays.serverId, stays.recoveryPointId)));
+        await expect(repository.remove(gone.serverId, gone.recoveryPointId)).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE' });
+      });
+
       it.each(['', '..', '../x', '/etc', 'rp_', 'rp_../../../../../../../etc/x', `run_${'0'.repeat(26)}`, `rp_${'0'.repeat(26)}\n`, '-rf', '復元点'])(
         'refuses %j as an id',
         async (id) => {
           await expect(repository.stage(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
           await expect(repository.discardStaged(id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+          await expect(repository.remove(newId('srv'), id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+          await expect(repository.remove(id, newId('rp'))).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
           await expect(repository.open(newId('srv'), id)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
           await expect(repository.open(id, newId('rp'))).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
         },

@@ -19,7 +19,7 @@ import { newId } from '../../src/contracts/ids';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { describeImageRepository } from './image-repository.contract';
-import { makeImages, run, stageOne, takeOne } from './image-repository.fixtures';
+import { forge, makeImages, run, stageOne, takeOne } from './image-repository.fixtures';
 
 jest.setTimeout(60_000);
 
@@ -203,13 +203,6 @@ describe('image repository: a directory with hostile or damaged content', () => 
       const holder = keys.slice(0, -1).reduce<unknown>((at, key) => (at as Json)[key], object) as Json;
       holder[last] = value;
     };
-    /** Rewrites the manifest with a fitting checksum: what somebody would do who can write to the repository. */
-    const forge = (place: string, text: string): void => {
-      writeFileSync(join(place, 'manifest.json'), text);
-      const sums = readFileSync(join(place, 'SHA256SUMS'), 'utf8').split('\n');
-      sums[0] = `${createHash('sha256').update(text).digest('hex')}  manifest.json`;
-      writeFileSync(join(place, 'SHA256SUMS'), sums.join('\n'));
-    };
 
     const lies: readonly [what: string, keys: readonly (string | number)[], value: unknown, code?: string][] = [
       ['a path that leaves the recovery point', ['disks', 0, 'image', 'path'], '../../../../../../etc/shadow'],
@@ -234,7 +227,10 @@ describe('image repository: a directory with hostile or damaged content', () => 
       ['no disks', ['disks'], []],
       ['a field nobody knows', ['surprise'], true],
       ['another format', ['format'], 'tar'],
-      ['an unknown version', ['version'], 2, 'REPOSITORY_FORMAT_UNKNOWN'],
+      ['an unknown version', ['version'], 5, 'REPOSITORY_FORMAT_UNKNOWN'],
+      ['the version of an incremental', ['version'], 2],
+      ['a disk that builds on nothing', ['disks', 0, 'incremental'], true],
+      ["a parent's checksum, and no parent", ['parentSha256'], '0'.repeat(64)],
       ['a version that is none', ['version'], 'one'],
     ];
     it.each(lies)('about %s is refused', async (_, keys, value, code = 'RECOVERY_POINT_CORRUPT') => {

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import type * as files from '../../src/system/files';
-import { makeImages, NOW, stageOne, verifyAll, type Taken } from './image-repository.fixtures';
+import { makeImages, NOW, stageOne, takeOne, verifyAll, type Taken } from './image-repository.fixtures';
 
 jest.setTimeout(120_000);
 
@@ -135,5 +135,32 @@ describe('image repository: publication that is interrupted', () => {
     // The same failing storage again: the repetition must notice, not answer from what it sees.
     const repeated = await publishWithFault('fail', 1, taken);
     expect(repeated).toEqual({ at: 'fsyncDirectory', error: expect.objectContaining({ code: 'REPOSITORY_UNREACHABLE' }) });
+  });
+
+  it('removes what it has begun to remove, wherever that was interrupted, and nothing else', async () => {
+    const stays = await takeOne(fresh(), images.image);
+    const seen: (string | null)[] = [];
+    for (let n = 1; n < 10; n += 1) {
+      const { serverId, recoveryPointId } = await takeOne(fresh(), images.image, { nvram: true });
+      const removing = join(path, 'removing', recoveryPointId);
+      // What a removal of long ago has left.
+      if (n === 1) mkdirSync(join(removing, 'disks'), { recursive: true });
+      const reached = new Promise<void>((resolve) => {
+        fault.notify = resolve;
+      });
+      Object.assign(fault, { countdown: n, kind: 'kill', reached: null });
+      await Promise.race([fresh().remove(serverId, recoveryPointId), reached]);
+      seen.push(fault.reached);
+      fault.kind = 'none';
+      // Nobody ever sees half of it.
+      const isThere = (await fresh().list()).manifests.some((manifest) => manifest.recoveryPointId === recoveryPointId);
+      if (isThere) await verifyAll(fresh(), serverId, recoveryPointId);
+      await fresh().remove(serverId, recoveryPointId);
+      expect(existsSync(removing)).toBe(false);
+      expect((await fresh().list()).manifests).toEqual([stays.manifest]);
+      if (fault.reached === null) break;
+    }
+    expect(seen).toEqual(['fsyncDirectory', 'fsyncDirectory', null]);
+    await expect(verifyAll(fresh(), stays.serverId, stays.recoveryPointId)).resolves.toEqual(stays.manifest);
   });
 });

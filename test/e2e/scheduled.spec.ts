@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import type { AlertView } from '../../src/contracts/alert';
 import type { DueBackupView } from '../../src/contracts/due-backup';
@@ -27,7 +29,12 @@ const mailServer = new SMTPServer({
     });
   },
 });
-const env: Record<string, string> = { MODOSU_WEBHOOK_SECRET: SECRET, MODOSU_MAIL_FROM: 'modosu@example.org', MODOSU_MAIL_TO: 'on-call@example.org' };
+const env: Record<string, string> = {
+  MODOSU_EXPIRED_KEPT_HOURS: '0',
+  MODOSU_WEBHOOK_SECRET: SECRET,
+  MODOSU_MAIL_FROM: 'modosu@example.org',
+  MODOSU_MAIL_TO: 'on-call@example.org',
+};
 const stack = new E2eStack(env);
 let guest: GuestServer;
 
@@ -162,4 +169,33 @@ it('one that came due while everything was down is caught up, once, and holds wh
   const restored = await stack.restoreData(NAME, 'app', { kind: 'files', paths: [], replace: false });
   expect(restored.state).toBe('succeeded');
   expect(await checksumFiles(guest.uuid, '/opt/app/files')).toBe(before);
+});
+
+it('an image that no rule keeps goes for good; one that data stands on stays, and what is left can be restored', async () => {
+  const [first] = (await points()).filter(({ kind }) => kind === 'image');
+  await stack.declarePolicy({
+    name: 'nightly',
+    image: { schedule: { cron: '0 0 1 1 *' }, retention: { last: 1 } },
+    data: { schedule: { cron: '0 0 1 1 *' }, retention },
+  });
+  const second = await stack.backup(NAME, 'second', { mode: 'online' });
+  const third = await stack.backup(NAME, 'third', { mode: 'online' });
+  const directory = ({ serverId, id }: { readonly serverId: string; readonly id: string }): string => join(stack.repository, 'servers', serverId, id);
+  await eventually(
+    () => [directory(second), join(stack.repository, 'removing', second.id)].some((path) => existsSync(path)),
+    (isThere) => !isThere,
+    240_000,
+  );
+  expect((await stack.get(`/v1/recovery-points/${second.id}`)).body).toMatchObject({ state: 'deleted', deletedAt: expect.stringMatching(/Z$/) as string });
+  expect((await points()).filter(({ kind }) => kind === 'image').map(({ id, state }) => [id, state])).toEqual([
+    [third.id, 'usable'],
+    [first?.id, 'usable'],
+  ]);
+  expect(existsSync(join(directory(third), 'manifest.json'))).toBe(true);
+  const { items } = (await stack.get<{ items: { action: string; details: { recoveryPointId?: string } }[] }>('/v1/audit?limit=200')).body;
+  const steps = items.filter(({ action, details }) => action.startsWith('recovery-point.') && details.recoveryPointId === second.id);
+  expect(steps.map(({ action }) => action).toSorted()).toEqual(
+    ['published', 'expired', 'deleted', 'removed'].map((step) => `recovery-point.${step}`).toSorted(),
+  );
+  for (const { id } of [first, third].filter((one) => one !== undefined)) expect((await stack.plan(NAME, id)).state).toBe('ready');
 });

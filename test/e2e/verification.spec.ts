@@ -5,6 +5,7 @@ import type { EstateStatus } from '../../src/contracts/protection-status';
 import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { VerificationView } from '../../src/contracts/verification';
 import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { sha256OfFile } from '../../src/system/files';
 import { flipByte } from '../support/data-lab';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
@@ -12,6 +13,11 @@ import { eventually } from '../support/up-process';
 /** What lies in the repositories of a real guest's server is read again: whole, damaged, away. */
 jest.setTimeout(400_000);
 const NAME = 'e2e-verification';
+const DATA_SETS = [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] as const;
+const CHECKS = [
+  { kind: 'command', name: 'saved', argv: ['test', '-d', '/opt/app/files'], timeoutSeconds: 20 },
+  { kind: 'tcp', name: 'port', host: '127.0.0.1', port: 9, timeoutSeconds: 5 },
+] as const;
 const stack = new E2eStack();
 let guest: GuestServer;
 let image: ImageRecoveryPointView;
@@ -21,7 +27,7 @@ beforeAll(async () => {
   guest = await stack.addServer({
     name: NAME,
     guest: 'postgresql',
-    protection: { dataSets: [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] },
+    protection: { dataSets: DATA_SETS, healthChecks: CHECKS },
   });
   await waitForAgent(guest.uuid, 120_000);
   await save('first');
@@ -36,6 +42,9 @@ async function save(file: string): Promise<string> {
   expect(run.state).toBe('succeeded');
   return run.recoveryPointId ?? '';
 }
+
+/** Every hour at the minute after the next. */
+const soon = (): string => `${new Date(Date.now() + 90_000).getUTCMinutes()} * * * *`;
 
 const point = async (id: string): Promise<RecoveryPointView> => (await stack.get<RecoveryPointView>(`/v1/recovery-points/${id}`)).body;
 const all = async (query = ''): Promise<readonly VerificationView[]> =>
@@ -86,6 +95,30 @@ it('a byte that has changed is found, with its file and segment; nobody restores
   expect(ready.state).toBe('ready');
 });
 
+it('an image is booted beside its server, without a network; it comes up, or people are told; its files stay as they were', async () => {
+  const boot = async (): Promise<VerificationView> => {
+    const { body } = await stack.post<VerificationView>(`/v1/servers/${NAME}/verifications`, { reason: 'does it come up?', method: 'boot' });
+    return ended(body.id);
+  };
+  const trace = () => [statSync(diskOf(image)).mtimeMs, statSync(diskOf(image)).uid, statSync(diskOf(image)).mode];
+  const before = trace();
+  const sha256 = await sha256OfFile(diskOf(image));
+  const passed = await boot();
+  expect(passed).toMatchObject({ state: 'passed', method: 'boot', recoveryPointId: image.id, boot: { checks: [{ name: 'saved' }], notMade: ['port'] } });
+  expect(passed.boot?.seconds).toBeGreaterThan(0);
+  expect((await point(image.id)).verification.boot).toMatchObject({ state: 'passed', seconds: passed.boot?.seconds });
+  expect([trace(), await sha256OfFile(diskOf(image))]).toEqual([before, sha256]);
+
+  // What the image holds does not satisfy what is declared.
+  await stack.declare(NAME, { healthChecks: [{ ...CHECKS[0], argv: ['test', '-d', '/nowhere'], timeoutSeconds: 2 }] });
+  const failed = await boot();
+  expect(failed).toMatchObject({ state: 'failed', error: { code: 'HEALTH_CHECK_FAILED' }, boot: null });
+  expect(await point(image.id)).toMatchObject({ state: 'usable', verification: { boot: { state: 'failed', problem: { code: 'HEALTH_CHECK_FAILED' } } } });
+  await stack.declare(NAME, { healthChecks: CHECKS });
+  expect((await guestOutput(guest.uuid, ['echo', 'undisturbed'])).trim()).toBe('undisturbed');
+  expect(readdirSync('/var/tmp').filter((name) => name.includes(failed.id) || name.includes(passed.id))).toEqual([]);
+});
+
 it('a repository that is away is unreachable, never damaged; what was known stays known', async () => {
   const away = `${stack.repository}.away`;
   renameSync(stack.repository, away);
@@ -109,11 +142,11 @@ it('a policy has all of it verified by itself: images by their checksums, data b
     name: 'yearly',
     image: { schedule: { cron: '0 0 1 1 *' }, retention },
     data: { schedule: { cron: '0 0 1 1 *' }, retention },
-    verification: { withinHours: 1, everyDays: 1 },
+    verification: { withinHours: 1, everyDays: 1, boot: { cron: soon() } },
   });
   await stack.declare(NAME, { policy: 'yearly' });
   const newer = await stack.backup(NAME, 'second', { mode: 'online' });
-  const asked = async () => (await all()).filter(({ requestedBy }) => requestedBy === 'schedule');
+  const asked = async () => (await all()).filter(({ requestedBy, method }) => requestedBy === 'schedule' && method !== 'boot');
   await eventually(asked, (some) => ['image', 'data'].every((kind) => some.some((one) => one.kind === kind && one.finishedAt !== null)), 200_000);
   expect((await point(newer.id)).verification.state).toBe('verified');
   const scheduled = await asked();
@@ -123,7 +156,8 @@ it('a policy has all of it verified by itself: images by their checksums, data b
   ]);
   const { items } = (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body;
   expect(items.map(({ kind, verification }) => `${kind} ${verification.state}`).toSorted()).toEqual(['data verified', 'image verified', 'image verified']);
-  expect((await stack.get<EstateStatus>('/v1/status')).body.servers[0]?.breaches).toEqual([]);
+  // It came not up the last time.
+  expect((await stack.get<EstateStatus>('/v1/status')).body.servers[0]?.breaches).toMatchObject([{ code: 'BOOT_PROOF_FAILED' }]);
 });
 
 it('of data, the recovery points that need what is damaged are found by reading them; the others stay', async () => {
@@ -162,4 +196,16 @@ it('of data, the recovery points that need what is damaged are found by reading 
   renameSync(`${stack.repository}.snapshot`, snapshot);
   expect((await all()).state).toBe('passed');
   expect((await point(later)).state).toBe('usable');
+});
+
+it('a policy has the newest image booted at its time', async () => {
+  const booted = await eventually(
+    async () => (await all()).find(({ method, requestedBy, finishedAt }) => method === 'boot' && requestedBy === 'schedule' && finishedAt !== null),
+    (one) => one !== undefined,
+    200_000,
+  );
+  const { items } = (await stack.get<{ items: RecoveryPointView[] }>(`/v1/recovery-points?server=${NAME}`)).body;
+  expect(booted).toMatchObject({ state: 'passed', recoveryPointId: items.find(({ kind }) => kind === 'image')?.id });
+  const [server] = (await stack.get<EstateStatus>('/v1/status')).body.servers;
+  expect(server).toMatchObject({ booted: { recoveryPointId: booted?.recoveryPointId }, breaches: [] });
 });

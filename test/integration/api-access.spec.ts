@@ -26,7 +26,7 @@ describe('access to the API', () => {
   afterAll(async () => api.close());
 
   it('knows all routes', () => {
-    expect(GUARDED).toHaveLength(38);
+    expect(GUARDED).toHaveLength(51);
   });
 
   it('/healthz answers without a token', async () => {

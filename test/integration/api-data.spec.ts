@@ -483,7 +483,7 @@ describe('the API, data', () => {
       const kinds = (body['items'] as unknown as { id: string; kind: string }[]).map(({ id, kind }) => [kind, id]);
       expect(kinds).toHaveLength(4);
       expect(kinds.filter(([kind]) => kind === 'data').map(([, id]) => id)).toEqual([seeded.dump.id, seeded.files.id, seeded.olderDump.id]);
-      expect((await api.call('GET', `/v1/recovery-points/${seeded.files.id}`)).body).toEqual({ ...seeded.files });
+      expect((await api.call('GET', `/v1/recovery-points/${seeded.files.id}`)).body).toEqual({ ...seeded.files, copies: [] });
       expect((await api.call('GET', `/v1/recovery-points/${seeded.dump.id}`)).body).toMatchObject({
         kind: 'data',
         dataSet: 'shop',

@@ -2,8 +2,9 @@ import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
+import { estateSchema } from '../../src/contracts/api/estate';
 import type { CallOptions, CallResult } from './api-harness';
-import { ApiHarness } from './api-harness';
+import { ApiHarness, ESTATE } from './api-harness';
 
 const WHY = { reason: 'checked by the DBA' };
 
@@ -34,9 +35,36 @@ describe('the API, decisions', () => {
       expect(api.runStarter.runs[1]).toMatchObject({ input: { mode: 'online', allowCrashConsistent: true } });
     });
 
+    it('are whole where that is asked for; otherwise as many incrementals follow a full as the policy says, 13 without one', async () => {
+      const policy = { name: 'few', image: { schedule: { every: 'day', at: '01:00' }, retention: { last: 1 }, maxIncrements: 4 } };
+      const body = { kind: 'image', mode: 'online', ...WHY };
+      const increments = async (fields: object = {}): Promise<unknown> => {
+        const { status } = await post('/v1/servers/db01/backups', { body: { ...body, ...fields } });
+        expect(status).toBe(202);
+        const run = api.runStarter.runs.at(-1);
+        await api.catalog.finishRun(run?.input.runId ?? '', { state: 'failed', error: null });
+        return run?.kind === 'backup-image' ? run.input.maxIncrements : null;
+      };
+      expect(await increments()).toBe(13);
+      await api.applyEstate(estateSchema.parse({ ...ESTATE, policies: [policy], servers: [{ ...ESTATE.servers[0], policy: 'few' }] }));
+      expect(await increments()).toBe(4);
+      expect(await increments({ mode: 'offline' })).toBe(4);
+      // What the policy says stays: the next one may continue it.
+      expect(await increments({ full: true })).toBe(4);
+      expect(api.runStarter.runs.at(-1)).toMatchObject({ input: { full: true } });
+      const { items } = await api.catalog.listAudit({}, { limit: 100, cursor: null });
+      expect(items.filter(({ action }) => action === 'run.requested').map(({ details }) => [details.maxIncrements, details.full])).toEqual([
+        [13, undefined],
+        [4, undefined],
+        [4, undefined],
+        [4, true],
+      ]);
+    });
+
     it.each([
       [{ mode: 'offline', allowCrashConsistent: true }, 'allowCrashConsistent'],
       [{ mode: 'online', allowCrashConsistent: 'yes' }, 'allowCrashConsistent'],
+      [{ mode: 'offline', full: true }, 'full'],
       [{ mode: 'sideways' }, 'mode'],
     ])('are refused with %j, naming the field', async (fields, path) => {
       expect(await post('/v1/servers/db01/backups', { body: { kind: 'image', ...WHY, ...fields } })).toMatchObject({

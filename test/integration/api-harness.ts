@@ -8,6 +8,7 @@ import { createApiApplication, type ApiConfig } from '../../src/api/application'
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { planHash } from '../../src/catalog/plan-hash';
 import { estateSchema, type Estate, type RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { BackupSetInput } from '../../src/contracts/backup-set';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
@@ -23,6 +24,7 @@ import { FakeHypervisor } from '../support/fake-hypervisor';
 export class FakeRunStarter implements RunStarter {
   readonly runs: StartableRun[] = [];
   readonly plans: StartablePlan[] = [];
+  readonly sets: BackupSetInput[] = [];
   readonly cancelled: string[] = [];
   readonly told: string[] = [];
   /** Nothing answers. */
@@ -44,6 +46,11 @@ export class FakeRunStarter implements RunStarter {
     await this.onRun(run);
   }
 
+  async startSet(set: BackupSetInput): Promise<void> {
+    if (this.down || this.failsToStart) throw this.unavailable();
+    this.sets.push(set);
+  }
+
   async startPlan(plan: StartablePlan): Promise<void> {
     if (this.down || this.failsToStart) throw this.unavailable();
     this.plans.push(plan);
@@ -60,6 +67,13 @@ export class FakeRunStarter implements RunStarter {
     if (this.down || this.failsToStart) throw this.unavailable();
     this.cancelled.push(runId);
     await this.onCancel(runId);
+  }
+
+  readonly cancelledTransfers: string[] = [];
+
+  async cancelTransfer(transferId: string): Promise<void> {
+    if (this.down || this.failsToStart) throw this.unavailable();
+    this.cancelledTransfers.push(transferId);
   }
 
   async cancelVerification(verificationId: string): Promise<void> {

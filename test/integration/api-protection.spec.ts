@@ -32,7 +32,7 @@ describe('policies and what follows from them', () => {
       (await api.call('POST', '/v1/estate', { body: { estate: withPolicy() }, headers: { 'If-Match': difference.headers.get('etag') ?? '' } })).status,
     ).toBe(200);
     const { body } = await api.call('GET', '/v1/policies/daily');
-    expect(body).toMatchObject({ name: 'daily', timeZone: 'UTC', servers: ['db01'], image: { mode: 'online', jitterMinutes: 0 } });
+    expect(body).toMatchObject({ name: 'daily', timeZone: 'UTC', servers: ['db01'], image: { mode: 'online', jitterMinutes: 0, maxIncrements: 13 } });
     const { nextImages, nextData } = body as unknown as { nextImages: readonly string[]; nextData: readonly string[] };
     expect(nextImages).toHaveLength(5);
     expect(nextImages.every((at) => new Date(at).getUTCDay() === 0 && at.endsWith('T01:00:00.000Z'))).toBe(true);
@@ -50,6 +50,7 @@ describe('policies and what follows from them', () => {
     ['a time zone nobody knows', { ...POLICY, timeZone: 'Europe/Atlantis' }, 'TIME_ZONE_UNKNOWN', 422],
     ['retention that would keep nothing', { ...POLICY, data: { schedule: POLICY.data.schedule, retention: {} } }, 'RETENTION_KEEPS_NOTHING', 422],
     ['a promise that the schedule cannot keep', { ...POLICY, image: { ...POLICY.image, rpoHours: 100 } }, 'POLICY_INVALID', 422],
+    ['more incrementals than a chain can have', { ...POLICY, image: { ...POLICY.image, maxIncrements: 256 } }, 'ESTATE_INVALID', 422],
     ['a schedule in no known form', { ...POLICY, data: { schedule: { every: 'fortnight', at: '02:30' }, retention } }, 'ESTATE_INVALID', 422],
     ['a time of day that is none', { ...POLICY, data: { schedule: { every: 'day', at: '24:30' }, retention } }, 'ESTATE_INVALID', 422],
   ])('refuse %s, and change nothing', async (_what, policy, code, status) => {
@@ -116,6 +117,21 @@ describe('policies and what follows from them', () => {
     expect(await preview()).toMatchObject({ keep: 2, expire: 0, items: [{}, { reasons: [{ rule: 'hold', detail: 'evidence' }] }] });
     expect((await api.call('POST', `/v1/recovery-points/${old.recoveryPointId}/release`, { body: { reason: 'closed' } })).body).toMatchObject({ hold: null });
     expect(await preview()).toMatchObject({ keep: 1, expire: 1 });
+    await api.catalog.retireRecoveryPoints(0, () => true);
+    expect(await preview()).toMatchObject({ items: [{ expiredAt: null }, { verdict: 'expire', expiredAt: expect.stringMatching(/Z$/) as string }] });
+    const listed = async (query = '') => {
+      const { items } = (await api.call('GET', `/v1/recovery-points${query}`)).body as unknown as { readonly items: readonly { readonly state: string }[] };
+      return items.map(({ state }) => state);
+    };
+    expect([await listed(), await listed('?state=expired')]).toEqual([['usable', 'expired'], ['expired']]);
+    await api.catalog.retireRecoveryPoints(0, () => true);
+    expect([await listed(), await listed('?state=deleted')]).toEqual([['usable'], ['deleted']]);
+    expect(await preview()).toMatchObject({ keep: 1, expire: 0 });
+    expect(await api.call('POST', `/v1/recovery-points/${old.recoveryPointId}/hold`, { body: { reason: 'x' } })).toMatchObject({
+      status: 409,
+      body: { code: 'RECOVERY_POINT_NOT_USABLE' },
+    });
+    expect(await api.call('GET', '/v1/recovery-points?state=lost')).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
     expect(await api.call('POST', `/v1/recovery-points/${old.recoveryPointId}/hold`, { body: { reason: 'x' }, token: api.tokens.read })).toMatchObject({
       status: 403,
     });

@@ -38,6 +38,20 @@ describe('verifications over the API', () => {
     expect(await all('web99')).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
   });
 
+  it('boot an image, or the newest one of a server', async () => {
+    const boot = (path: string) => api.call('POST', `${path}/verifications`, { body: { reason: 'does it come up?', method: 'boot' } });
+    const asked = await boot(`/v1/recovery-points/${recoveryPointId}`);
+    expect(asked).toMatchObject({ status: 202, body: { kind: 'image', method: 'boot', recoveryPointId, boot: null } });
+    expect(idOf(await boot('/v1/servers/db01'))).toBe(idOf(asked));
+    // Its bytes are something else.
+    expect(idOf(await ask())).not.toBe(idOf(asked));
+    await api.catalog.markRecoveryPoint(recoveryPointId, 'damaged', 'a restore has found it');
+    expect(await boot('/v1/servers/db01')).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT' } });
+    const body = { reason: 'x', method: 'structure' };
+    expect(await api.call('POST', `/v1/recovery-points/${recoveryPointId}/verifications`, { body })).toMatchObject({ status: 422 });
+    expect(await api.call('POST', '/v1/servers/db01/verifications', { body: { reason: 'x', method: 'checksums' } })).toMatchObject({ status: 422 });
+  });
+
   it.each([
     ['no reason', {}],
     ['a field nobody knows', { reason: 'x', deep: true }],

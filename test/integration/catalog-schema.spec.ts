@@ -9,12 +9,14 @@ import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
 const ALL = MIGRATIONS.map(({ name }) => name);
-/** Everything after the first version, after the ones that had ways back, roles of disks, SSH, and revoked tokens. */
+/** Everything after the first version, after the ones that had ways back, roles of disks, SSH, revoked tokens, and retention. */
 const SINCE_FIRST = ALL.slice(1);
 const SINCE_WAY_BACK = ALL.slice(2);
 const SINCE_DISK_ROLES = ALL.slice(3);
 const SINCE_SSH = ALL.slice(5);
 const SINCE_REVOCATION = ALL.slice(6);
+const SINCE_RETENTION = ALL.slice(13);
+const SINCE_INCREMENTALS = ALL.slice(14);
 
 beforeAll(async () => {
   postgres = await startTestPostgres({ migrate: false });
@@ -102,6 +104,35 @@ describe('migrations', () => {
     expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(ALL);
     expect(await tables()).toEqual(before);
     expect(await drift()).toEqual([]);
+  });
+
+  it('let no server be decommissioned by half; taken back, every server is in service', async () => {
+    await revertMigrations(postgres.ownerUrl, ALL.length);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    const server = `INSERT INTO hypervisor VALUES ('hv1', 'libvirt', 'qemu:///system'); INSERT INTO repository VALUES ('main', 'directory', '/srv/modosu');
+      INSERT INTO server (id, name, uuid, domain_name, hypervisor, repository, stop_timeout_seconds, agent_timeout_seconds, lineage_id, created_at)
+      VALUES ('srv_1', 'db01', 'uuid-1', 'db01', 'hv1', 'main', 120, 300, 'l1', now())`;
+    await postgres.query(postgres.ownerUrl, server);
+    const set = (columns: string) => postgres.query(postgres.appUrl, `UPDATE server SET ${columns} WHERE id = 'srv_1'`);
+    const all = (days: number) =>
+      `decommissioned_at = now(), decommissioned_by = 'alice', decommission_reason = 'gone', keep_days = ${days}, protects_until = now()`;
+    for (const columns of ['decommissioned_at = now()', 'keep_days = 5', all(0), all(36_501)]) {
+      await expect(set(columns)).rejects.toThrow('server_decommissioned_check');
+    }
+    await set(all(36_500));
+    const columns = async () => Object.keys((await postgres.query(postgres.ownerUrl, 'SELECT * FROM server'))[0] ?? {});
+    expect(await columns()).toContain('protects_until');
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_INCREMENTALS.length)).toEqual([...SINCE_INCREMENTALS].reverse());
+    expect(await columns()).toEqual(expect.not.arrayContaining(['decommissioned_at', 'keep_days', 'protects_until']));
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_INCREMENTALS);
+    const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
+    try {
+      expect(await catalog.getServer('db01')).toMatchObject({ id: 'srv_1', decommissioned: null });
+    } finally {
+      await catalog.close();
+    }
+    await revertMigrations(postgres.ownerUrl, ALL.length);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
   });
 
   it('taken back, they bring no revoked token back to life', async () => {
@@ -225,6 +256,72 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('are not taken back where the version before would remove what an incremental builds on', async () => {
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET parent_id = 'rp_0' WHERE id = 'rp_1'`);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_RETENTION.length))).toMatchObject({
+      message: expect.stringContaining('would remove what they build on'),
+    });
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET parent_id = NULL WHERE id = 'rp_1'`);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_RETENTION.length)).toEqual([...SINCE_RETENTION].reverse());
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await drift()).toEqual([]);
+  });
+
+  describe('a worker of the version before, which knows nothing of what builds on what,', () => {
+    const KEPT_IMAGE = (id: string, generation: number, parentId: string | null): string => `INSERT INTO recovery_point
+      (id, server_id, server_name, kind, generation, lineage_id, state, consistency, point_in_time, published_at, repository, size_bytes, disks, reason, run_id, parent_id)
+      VALUES ('${id}', 'srv_1', 'db01', 'image', ${generation}, 'l1', 'usable', 'online', now(), now(), 'main', 5, '[]', 'r', 'run_0', ${parentId === null ? 'NULL' : `'${parentId}'`})`;
+    const gone = (...ids: readonly string[]): string =>
+      `UPDATE recovery_point SET state = 'deleted', expired_at = now(), deletes_at = now(), deleted_at = now() WHERE id IN ('${ids.join("', '")}')`;
+    const change = (statements: string): Promise<unknown> => postgres.query(postgres.appUrl, statements);
+
+    beforeEach(() => change(`${KEPT_IMAGE('rp_full', 90, null)}; ${KEPT_IMAGE('rp_child', 91, 'rp_full')}`));
+    afterEach(() => postgres.query(postgres.ownerUrl, `DELETE FROM recovery_point WHERE id LIKE 'rp\\_%' AND generation >= 90`));
+
+    it('cannot let go what one that stays builds on', async () => {
+      await expect(change(gone('rp_full'))).rejects.toMatchObject({ code: '23001', message: expect.stringContaining('rp_child builds on it') as string });
+      expect(await postgres.query(postgres.superuserUrl, `SELECT state FROM recovery_point WHERE id = 'rp_full'`)).toEqual([{ state: 'usable' }]);
+    });
+
+    it('can let go both, in one transaction and in any order, and what builds on another one', async () => {
+      await change(`BEGIN; ${gone('rp_full')}; ${gone('rp_child')}; COMMIT`);
+      await postgres.query(postgres.ownerUrl, `DELETE FROM recovery_point WHERE generation >= 90`);
+      await change(`${KEPT_IMAGE('rp_full', 90, null)}; ${KEPT_IMAGE('rp_child', 91, 'rp_full')}`);
+      await change(gone('rp_child'));
+      await change(gone('rp_full'));
+    });
+
+    it('can still write down what builds on one that is gone already', async () => {
+      await change(gone('rp_full', 'rp_child'));
+      await change(KEPT_IMAGE('rp_late', 92, 'rp_full'));
+      await change(`UPDATE recovery_point SET removed_at = now() WHERE id = 'rp_full'`);
+    });
+  });
+
+  it('let a policy that the version before has written have as many incrementals as nobody has said otherwise, and take that word back', async () => {
+    const retention = { last: 1, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, withinDays: 0 };
+    const image = { schedule: { every: 'day', at: '01:00' }, jitterMinutes: 0, rpoHours: null, retention, mode: 'online', allowCrashConsistent: false };
+    const insert = (name: string, columns: string): string =>
+      `INSERT INTO policy (name, time_zone, image, image_since, data_since, verification_since) VALUES ('${name}', 'UTC', ${columns}, now(), now(), now())`;
+    const written = async (): Promise<readonly unknown[]> =>
+      (await postgres.query(postgres.superuserUrl, 'SELECT image FROM policy ORDER BY name')).map((row) => row['image']);
+    await postgres.query(postgres.ownerUrl, insert('earlier', `'${JSON.stringify(image)}'`));
+    await postgres.query(postgres.ownerUrl, insert('later', `'${JSON.stringify({ ...image, maxIncrements: 4 })}'`));
+    await postgres.query(postgres.ownerUrl, insert('none', 'NULL'));
+    const catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
+    try {
+      expect((await catalog.listPolicies()).map((policy) => policy.image?.maxIncrements ?? null)).toEqual([13, 4, null]);
+      expect((await catalog.getPolicy('earlier')).image).toEqual({ ...image, maxIncrements: 13 });
+    } finally {
+      await catalog.close();
+    }
+    await revertMigrations(postgres.ownerUrl, SINCE_RETENTION.length);
+    expect(await written()).toEqual([image, image, null]);
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    await postgres.query(postgres.ownerUrl, 'DELETE FROM policy');
+  });
+
   it.each([
     ['a data recovery point', DATA_RECOVERY_POINT],
     [
@@ -288,10 +385,23 @@ describe('migrations', () => {
       `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'planet', 'alice', now())`,
       'restore_plan_scenario_check',
     ],
+    ['damage that began in nothing it builds on', `UPDATE recovery_point SET damage_origin = 'rp_0' WHERE id = 'rp_1'`, 'recovery_point_damage_check'],
+    [
+      'damage that is inherited and of its own',
+      `UPDATE recovery_point SET parent_id = 'rp_0', damage_origin = 'rp_0', damage_file = 'domain.xml' WHERE id = 'rp_1'`,
+      'recovery_point_damage_check',
+    ],
+    ['a checksum that is none', `UPDATE recovery_point SET manifest_sha256 = 'abc' WHERE id = 'rp_1'`, 'recovery_point_manifest_check'],
     ['an image without a generation', `UPDATE recovery_point SET generation = null WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['an image that is of a data set', `UPDATE recovery_point SET data_set = 'shop' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['data that is half an image', `UPDATE recovery_point SET kind = 'data' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['data for another purpose', DATA_RECOVERY_POINT.replace(`'backup'`, `'fun'`), 'recovery_point_purpose_check'],
+    ['an image that builds on itself', `UPDATE recovery_point SET parent_id = id WHERE id = 'rp_1'`, 'recovery_point_parent_check'],
+    [
+      'data that builds on something',
+      DATA_RECOVERY_POINT.replace('run_id,', 'run_id, parent_id,').replace(`'run_0',`, `'run_0', 'rp_1',`),
+      'recovery_point_parent_check',
+    ],
     ['an image for a purpose', `UPDATE recovery_point SET purpose = 'backup' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a recovery point of another kind', `UPDATE recovery_point SET kind = 'tape' WHERE id = 'rp_1'`, 'recovery_point_kind_check'],
     ['a run that has ended and waits', `UPDATE run SET waiting_for = 'go-live' WHERE id = 'run_restore'`, 'run_waiting_check'],

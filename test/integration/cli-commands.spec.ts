@@ -203,7 +203,7 @@ describe('modosu, the CLI', () => {
 
     it('lists and shows servers', async () => {
       expect((await cli(api, ['server', 'list'])).stdout).toMatch(
-        new RegExp(`^NAME +ID +HYPERVISOR.*\ndb01 +${server.id} +local +db01 +main +- +${server.uuid}\n$`),
+        new RegExp(`^NAME +STATE +ID +HYPERVISOR.*\ndb01 +in service +${server.id} +local +db01 +main +- +${server.uuid}\n$`),
       );
       const { code, stdout } = await cli(api, ['server', 'show', 'db01']);
       expect(code).toBe(0);
@@ -293,6 +293,7 @@ describe('modosu, the CLI', () => {
         reason: 'why\u0007',
         mode: 'offline',
         allowCrashConsistent: false,
+        maxIncrements: 0,
       });
       const runs = await cli(api, ['run', 'list']);
       expect(runs.stdout).toContain(runId);

@@ -25,7 +25,17 @@ describe('modosu, decisions', () => {
   describe('backup image --mode online', () => {
     it('asks for it, crash consistent only when told to', async () => {
       expect((await cli(api, ['backup', 'image', 'db01', '--mode', 'online', '--allow-crash-consistent', '--reason', 'x'])).code).toBe(0);
-      expect(api.runStarter.runs).toMatchObject([{ input: { mode: 'online', allowCrashConsistent: true } }]);
+      expect(api.runStarter.runs).toMatchObject([{ input: { mode: 'online', allowCrashConsistent: true, maxIncrements: 13 } }]);
+    });
+
+    it('takes a whole image with --full', async () => {
+      expect((await cli(api, ['backup', 'image', 'db01', '--mode', 'online', '--full', '--reason', 'x'])).code).toBe(0);
+      expect(api.runStarter.runs).toMatchObject([{ input: { mode: 'online', maxIncrements: 13, full: true } }]);
+    });
+
+    it('--full with --mode offline: exit code 2', async () => {
+      const refused = await cli(api, ['backup', 'image', 'db01', '--mode', 'offline', '--full', '--reason', 'x']);
+      expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('full: is for online backups only') as string });
     });
 
     it('--allow-crash-consistent with --mode offline: exit code 2', async () => {

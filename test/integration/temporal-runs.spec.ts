@@ -82,6 +82,7 @@ describe('runs between PostgreSQL and Temporal', () => {
         reason,
         mode: 'offline',
         allowCrashConsistent: false,
+        maxIncrements: 0,
       })
     ).runId;
 

@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataAccess, DataRepository } from '../../src/repositories/data/data-repository';
@@ -10,6 +9,7 @@ import { GUEST_CA_CERTIFICATE_FILE } from '../../src/repositories/data/repositor
 import { createResticDataRepository } from '../../src/repositories/data/restic-data-repository';
 import { dataServerArgv } from '../../src/roles/up/data-part';
 import { DirectorySecrets } from '../../src/secrets/directory-secrets';
+import { unusedPort } from '../../src/roles/up/ports';
 import { findProgram, runCommand, type CommandOutcome } from '../../src/system/child-process';
 
 /** A data repository with its server, as `modosu up` starts it, in a directory of its own. Guests are played by restic on this machine. */
@@ -21,6 +21,7 @@ export class DataLab {
   readonly repository: DataRepository;
   readonly server: RestServer;
   private process: ChildProcess | null = null;
+  private readonly others: ChildProcess[] = [];
 
   private constructor(
     private readonly port: number,
@@ -41,36 +42,49 @@ export class DataLab {
 
   repositoryAt(
     url: string,
-    changes: { readonly program?: string; readonly secrets?: DirectorySecrets; readonly directory?: string | null } = {},
+    changes: {
+      readonly program?: string;
+      readonly secrets?: DirectorySecrets;
+      readonly directory?: string | null;
+      readonly maintenanceUrl?: string | null;
+    } = {},
   ): DataRepository {
     const { secrets, htpasswdFile, stored, tls } = this;
     const caCertificate = tls === null ? null : { file: tls.certificateFile, pem: readFileSync(tls.certificateFile, 'utf8') };
-    return createResticDataRepository({ url, guestUrl: url, caCertificate, secrets, htpasswdFile, directory: stored, ...changes });
+    return createResticDataRepository({ url, guestUrl: url, caCertificate, secrets, htpasswdFile, directory: stored, maintenanceUrl: null, ...changes });
   }
 
   async startServer(): Promise<void> {
-    const { stored, port, htpasswdFile, tls } = this;
-    const [program, ...args] = dataServerArgv({ rclone: findProgram('rclone'), directory: stored, host: '127.0.0.1', port, htpasswdFile, tls });
-    this.process = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...args], {
+    this.process = await this.serve(this.port, this.server, (argument) => argument);
+  }
+
+  /** The same storage and logins once more, as whoever serves it elsewhere lets Modosu remove things there. Its address. */
+  async startMaintenanceServer(): Promise<string> {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    this.others.push(await this.serve(port, new RestServer(url, null), (argument) => (argument === '--append-only' ? [] : argument)));
+    return url;
+  }
+
+  private async serve(port: number, server: RestServer, changed: (argument: string) => string | readonly string[]): Promise<ChildProcess> {
+    const { stored, htpasswdFile, tls } = this;
+    const argv = dataServerArgv({ rclone: findProgram('rclone'), directory: stored, host: '127.0.0.1', port, htpasswdFile, tls });
+    const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', ...argv.flatMap(changed)], {
       stdio: 'ignore',
       env: { PATH: process.env.PATH, HOME: '/nonexistent' },
     });
     for (const giveUpAt = Date.now() + 20_000; ; await pause(50)) {
       try {
-        await this.server.look(null, 'probe');
-        return;
+        await server.look(null, 'probe');
+        return child;
       } catch (error) {
         if (Date.now() > giveUpAt) throw error;
       }
     }
   }
 
-  async stopServer(): Promise<void> {
-    const child = this.process;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
+  stopServer(): Promise<void> {
+    return ended(this.process);
   }
 
   /** restic as a guest runs it: with what `access` gives, and nothing else. */
@@ -117,10 +131,17 @@ export class DataLab {
   }
 
   async dispose(): Promise<void> {
-    await this.stopServer();
+    for (const child of [this.process, ...this.others]) await ended(child);
     rmSync(this.directory, { recursive: true, force: true });
     if (this.tls !== null) rmSync(join(this.tls.keyFile, '..'), { recursive: true, force: true });
   }
+}
+
+async function ended(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await exit;
 }
 
 export function flipByte(path: string, position: number): void {
@@ -132,16 +153,7 @@ export function flipByte(path: string, position: number): void {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
+export const freePort = (): Promise<number> => unusedPort();
 
 export async function makeCertificate(subject = 'IP:127.0.0.1'): Promise<{ readonly certificateFile: string; readonly keyFile: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'modosu-tls-'));
@@ -154,4 +166,21 @@ export async function makeCertificate(subject = 'IP:127.0.0.1'): Promise<{ reado
   ]);
   if (exitCode !== 0) throw new Error(stderr);
   return { certificateFile, keyFile };
+}
+
+/** A restic that works on the server's repository has locked it. */
+export async function untilLocked(lab: DataLab, serverId: string): Promise<void> {
+  const isLocked = (): boolean => existsSync(join(lab.stored, serverId, 'locks')) && lab.storedFiles(serverId, 'locks').length > 0;
+  for (const giveUpAt = Date.now() + 20_000; !isLocked(); await pause(20)) {
+    if (Date.now() > giveUpAt) throw new Error('no lock appeared');
+  }
+  await pause(300); // restic looks for other locks once more, then works
+}
+
+/** As the OOM killer does; it is gone when this returns. */
+export async function killChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
 }

@@ -49,6 +49,8 @@ type ServerOptions = Omit<GuestServerOptions, 'directory'> &
 interface BackupOptions {
   readonly mode?: BackupMode;
   readonly allowCrashConsistent?: boolean;
+  /** Online: default true, because an image of what has changed is too soon over for what most tests do meanwhile. */
+  readonly full?: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export class E2eStack {
   readonly directory: string;
   readonly repository: string;
   readonly guests: GuestServer[] = [];
-  private readonly state: TestState;
+  private state: TestState;
   private up: UpProcess | null = null;
 
   /** `runDeadlineMs`: for runs that consist of many small programs in an emulated guest. */
@@ -93,6 +95,14 @@ export class E2eStack {
   /** SIGKILL to `modosu up` itself, and a new one on the same state directory, as systemd starts it. Resolves when it is ready. */
   async killSupervisor(): Promise<void> {
     await this.goDown();
+    await this.start();
+  }
+
+  /** The machine of the restore system is gone with all that was on it, but for hypervisors and repositories; a new one is started. */
+  async loseEverything(): Promise<void> {
+    await this.goDown();
+    await this.state.remove();
+    this.state = new TestState(this.directory);
     await this.start();
   }
 
@@ -149,6 +159,21 @@ export class E2eStack {
     await this.apply();
   }
 
+  /** Declares a group of servers that are declared. */
+  async declareGroup(name: string, servers: readonly string[]): Promise<void> {
+    this.groups.set(name, { name, servers });
+    await this.apply();
+  }
+
+  private readonly groups = new Map<string, object>();
+
+  /** Declares a second place for recovery points; policies can name it from then on. */
+  async declareOffsite(offsite: { readonly name: string; readonly location: string; readonly media?: string }): Promise<void> {
+    this.offsite.set(offsite.name, offsite);
+    await this.apply();
+  }
+
+  private readonly offsite = new Map<string, object>();
   private readonly policies = new Map<string, object>();
   private readonly declared = new Map<string, Partial<Declaration>>();
 
@@ -156,8 +181,10 @@ export class E2eStack {
     return {
       hypervisors: [{ name: 'local', kind: 'libvirt', uri: 'qemu:///system' }],
       repositories: [{ name: 'main', kind: 'directory', path: this.repository }],
+      offsite: [...this.offsite.values()],
       policies: [...this.policies.values()],
       servers: [...this.declared].map(([name, facts]) => ({ name, domain: name, hypervisor: 'local', repository: 'main', ...facts })),
+      groups: [...this.groups.values()],
     };
   }
 
@@ -169,7 +196,7 @@ export class E2eStack {
     return accepted(
       await this.post<RunView>(
         `/v1/servers/${encodeURIComponent(name)}/backups`,
-        { kind: 'image', mode: 'offline', ...options, reason },
+        { kind: 'image', mode: 'offline', ...(options.mode === 'online' ? { full: true } : {}), ...options, reason },
         { 'idempotency-key': randomUUID() },
       ),
     );
@@ -194,7 +221,8 @@ export class E2eStack {
     return this.planned(id);
   }
 
-  private planned = (id: string): Promise<RestorePlanView> =>
+  /** As far as it is ready, or could not be made. */
+  planned = (id: string): Promise<RestorePlanView> =>
     eventually(
       async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body,
       ({ state }) => state !== 'planning',

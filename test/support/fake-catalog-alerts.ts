@@ -10,6 +10,7 @@ import { alertChanges, conditionsOf, isDueForSending, OUTDATED_AFTER_MS } from '
 export interface AlertSurroundings {
   now(): Date;
   nameOf(serverId: string): string;
+  isInService(serverId: string): boolean;
   protection(): Pick<EstateStatus, 'servers'>;
   runs(): readonly RunRow[];
   points(): readonly RecoveryPointRow[];
@@ -28,7 +29,7 @@ export class FakeAlerts {
     const now = around.now();
     if (!isBelieved(now)) return { raised: 0, cleared: 0 };
     const breaches = around.protection().servers.flatMap((server) => server.breaches);
-    const conditions = conditionsOf(breaches, this.facts(), around.nameOf);
+    const conditions = conditionsOf(breaches, this.facts(), around.nameOf, around.isInService);
     const { raise, clear } = alertChanges(this.open(), conditions);
     for (const condition of raise) {
       const row = alertRow(condition, now);
@@ -107,7 +108,9 @@ export class FakeAlerts {
       waitingRuns: this.around.runs().flatMap(({ waitingFor, serverId, id }) => (waitingFor === null ? [] : [{ serverId, runId: id }])),
       damaged: this.around
         .points()
-        .flatMap(({ state, serverId, id, stateReason }) => (state === 'damaged' ? [{ serverId, recoveryPointId: id, why: stateReason }] : [])),
+        .flatMap(({ state, serverId, id, damageOrigin: origin, stateReason: why }) =>
+          state === 'damaged' ? [{ serverId, recoveryPointId: id, origin, why }] : [],
+        ),
     };
   }
 }

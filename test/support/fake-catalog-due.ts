@@ -17,7 +17,7 @@ import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/con
 import { newId } from '../../src/contracts/ids';
 import { isFinal } from '../../src/contracts/run';
 import { dueBackups } from '../../src/domain/schedules/due';
-import { inTurn, judgeQueue } from '../../src/domain/schedules/queue';
+import { DECOMMISSIONED, inTurn, judgeQueue } from '../../src/domain/schedules/queue';
 
 /** What the rest of the catalogue in memory offers. */
 export interface DueSurroundings {
@@ -72,14 +72,7 @@ export class FakeDueBackups {
     for (const id of judged.withdraw) {
       const row = this.row(id);
       const server = servers.get(row.serverId);
-      const why = server === undefined ? null : unwanted(row, server);
-      this.rows.set(id, { ...row, state: 'withdrawn', waitsFor: null });
-      around.append({
-        actor: SCHEDULE,
-        action: 'due-backup.withdrawn',
-        serverId: row.serverId,
-        details: { kind: row.kind, policy: row.policy, dueAt: row.dueAt, why },
-      });
+      this.withdraw(row, server === undefined ? null : unwanted(row, server));
     }
     for (const [id, waitsFor] of judged.waitsFor) this.rows.set(id, { ...this.row(id), waitsFor });
     if (judged.begin === null) return null;
@@ -96,6 +89,17 @@ export class FakeDueBackups {
     return this.around.page(rows, page, (row) => this.view(row));
   };
 
+  /** Its server is out of service. */
+  withdrawAll(serverId: string): void {
+    for (const row of this.rows.values()) if (row.serverId === serverId && row.state === 'waiting') this.withdraw(row, DECOMMISSIONED);
+  }
+
+  private withdraw(row: DueBackupRow, why: string | null): void {
+    const { id, serverId, kind, policy, dueAt } = row;
+    this.rows.set(id, { ...row, state: 'withdrawn', waitsFor: null });
+    this.around.append({ actor: SCHEDULE, action: 'due-backup.withdrawn', serverId, details: { kind, policy, dueAt, why } });
+  }
+
   /** Those that wait. */
   waiting(): readonly ReturnType<typeof dueBackupView>[] {
     return [...this.rows.values()].filter(({ state }) => state === 'waiting').map((row) => this.view(row));
@@ -104,7 +108,7 @@ export class FakeDueBackups {
   private scheduled() {
     return this.around.servers().flatMap((server) => {
       const policy = this.around.policies().get(server.policy ?? '');
-      if (policy === undefined) return [];
+      if (policy === undefined || server.decommissioned !== null) return [];
       const newest = (kind: DueBackupRow['kind']): NewestDue => {
         const own = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind && !isAhead(row.dueAt, this.around.now()));
         return { any: latest(own), answered: latest(own.filter(({ state }) => state !== 'withdrawn')) };

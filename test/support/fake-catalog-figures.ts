@@ -87,7 +87,8 @@ function pointFigures(group: Group<RecoveryPointRow>): RecoveryPointFigures {
     kind,
     dataSet,
     usable: usable.length,
-    damaged: group.length - usable.length,
+    damaged: group.filter(({ state }) => state === 'damaged').length,
+    expired: group.filter(({ state }) => state === 'expired').length,
     newestUsable: times.length === 0 ? null : new Date(Math.max(...times)),
   };
 }

@@ -1,7 +1,8 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
-import type { RecoveryPointRow, RunRow } from '../../src/catalog/entities';
+import type { OffsiteCopyRow, PolicyRow, RecoveryPointRow, RunRow, VerificationRow } from '../../src/catalog/entities';
+import { provenAt } from '../../src/catalog/recovery-point-chain';
 import type { DueBackupView } from '../../src/contracts/due-backup';
-import type { LastBackupRun, NewestRecoveryPoint, ProtectionFacts } from '../../src/contracts/protection-status';
+import type { BootEvidence, LastBackupRun, NewestRecoveryPoint, OffsiteEvidence, ProtectionFacts } from '../../src/contracts/protection-status';
 import { isAhead } from '../../src/domain/clock-skew';
 import { isFinal } from '../../src/contracts/run';
 
@@ -11,15 +12,24 @@ export function protectionFacts(
   points: readonly RecoveryPointRow[],
   runs: readonly RunRow[],
   waiting: readonly DueBackupView[],
-  promisedSince: (server: ServerRecord) => Date | null,
+  policyOf: (server: ServerRecord) => PolicyRow | null,
+  bootsOf: (serverId: string) => readonly VerificationRow[],
+  bootPromisedSince: (serverId: string) => Date | null,
   now: Date,
+  offsite: { readonly places: ProtectionFacts['offsite']; readonly copies: readonly OffsiteCopyRow[] },
 ): ProtectionFacts {
+  const promisedSince = (server: ServerRecord): Date | null => policyOf(server)?.verificationSince ?? null;
   const newestFirst = [...runs].sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime() || (a.id < b.id ? 1 : -1));
   return {
+    copies: servers.flatMap((server) => copiesOf(server, policyOf(server), points, offsite.copies, now)),
+    offsite: offsite.places,
+    boots: servers.flatMap((server) => bootEvidence(server, policyOf(server), bootPromisedSince(server.id), bootsOf(server.id))),
     newest: servers.flatMap((server) =>
       newestOf(
         server,
-        points.filter(({ serverId, purpose, pointInTime }) => serverId === server.id && purpose !== 'safety' && !isAhead(pointInTime, now)),
+        points
+          .map((point) => ({ ...point, verifiedAt: provenAt(point, (id) => points.find((one) => one.id === id)) }))
+          .filter(({ serverId, purpose, pointInTime }) => serverId === server.id && purpose !== 'safety' && !isAhead(pointInTime, now)),
         promisedSince,
       ),
     ),
@@ -32,6 +42,28 @@ export function protectionFacts(
       return run?.recoverySeconds == null ? [] : [{ serverId: id, seconds: run.recoverySeconds }];
     }),
   };
+}
+
+function bootEvidence(
+  { id: serverId }: ServerRecord,
+  policy: PolicyRow | null,
+  promisedSince: Date | null,
+  ended: readonly VerificationRow[],
+): readonly BootEvidence[] {
+  if (policy?.verification?.boot == null || promisedSince === null) return [];
+  const boots = ended.filter(({ ofNewest }) => ofNewest === true);
+  const at = ({ finishedAt }: VerificationRow): string => finishedAt?.toISOString() ?? '';
+  const passed = boots.find(({ state }) => state === 'passed');
+  const last = boots.find(({ state }) => state === 'passed' || state === 'failed');
+  const { code, message } = last?.error ?? { code: '', message: '' };
+  return [
+    {
+      serverId,
+      promisedSince: promisedSince.toISOString(),
+      passed: passed === undefined ? null : { at: at(passed), recoveryPointId: passed.recoveryPointId ?? '', seconds: passed.boot?.seconds ?? 0 },
+      failed: last?.state === 'failed' ? { at: at(last), verificationId: last.id, recoveryPointId: last.recoveryPointId ?? '', code, message } : null,
+    },
+  ];
 }
 
 function newestOf(
@@ -50,6 +82,49 @@ function newestOf(
       newestAt: newest(usable),
       newestOnLineAt: newest(usable.filter(({ kind, lineageId }) => kind === 'data' || lineageId === server.lineageId)),
       unverifiedSince: unverifiedSince(usable, promisedSince(server)),
+    };
+  });
+}
+
+function copiesOf(
+  server: ServerRecord,
+  policy: PolicyRow | null,
+  points: readonly RecoveryPointRow[],
+  copies: readonly OffsiteCopyRow[],
+  now: Date,
+): readonly OffsiteEvidence[] {
+  const own = points.filter(({ serverId, purpose, pointInTime }) => serverId === server.id && purpose !== 'safety' && !isAhead(pointInTime, now));
+  const isWhole = (point: RecoveryPointRow | undefined, offsite: string): boolean =>
+    point !== undefined &&
+    copies.some((copy) => copy.recoveryPointId === point.id && copy.offsite === offsite && copy.state === 'copied') &&
+    (point.parentId === null ||
+      isWhole(
+        points.find(({ id }) => id === point.parentId),
+        offsite,
+      ));
+  const places = [...new Set(copies.map(({ offsite }) => offsite))];
+  const subjects = [...new Set(own.map(({ kind, dataSet }) => JSON.stringify([kind, dataSet])))].sort();
+  return subjects.map((subject) => {
+    const group = own.filter(({ kind, dataSet }) => JSON.stringify([kind, dataSet]) === subject);
+    const [{ kind, dataSet } = { kind: 'image' as const, dataSet: null }] = group;
+    const promised = policy?.offsite ?? null;
+    const there = promised === null ? [] : group.filter((point) => isWhole(point, promised.repository));
+    const newestThere = Math.max(...there.map(({ pointInTime }) => pointInTime.getTime()), -Infinity);
+    const later = group
+      .filter(({ state, pointInTime }) => state === 'usable' && pointInTime.getTime() > newestThere)
+      .map(({ publishedAt }) => publishedAt.getTime());
+    const isPromised = promised !== null && promised[kind] && later.length > 0;
+    const problems = group
+      .toSorted((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime())
+      .flatMap(({ id }) => copies.filter((copy) => copy.recoveryPointId === id && copy.offsite === promised?.repository && copy.state !== 'copied'))
+      .flatMap(({ problem, state }) => (problem === null || state === 'deleted' ? [] : [problem]));
+    return {
+      serverId: server.id,
+      kind,
+      dataSet,
+      newestAt: newest(group.filter((point) => places.some((place) => isWhole(point, place)))),
+      uncopiedSince: isPromised ? new Date(Math.max(Math.min(...later), policy?.offsiteSince?.getTime() ?? 0)).toISOString() : null,
+      problem: problems[0] ?? null,
     };
   });
 }

@@ -2,7 +2,6 @@ import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
 import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
-import { storableText } from '../../src/audit/storable';
 import {
   backupDataInput,
   backupInput,
@@ -21,31 +20,65 @@ import {
 import { isExpired, tokenNotFound, tokenRecord } from '../../src/catalog/access-store';
 import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
 import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
-import type { PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
+import {
+  decommissionedColumns,
+  decommissionedDetails,
+  decommissioningOf,
+  decommissionRefusal,
+  isDecommissionedAlready,
+  recommissionedDetails,
+  requireInService,
+} from '../../src/catalog/decommissioned-row';
+import type { BackupSetRow, PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
 import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
 import { policyRecord, policyRow } from '../../src/catalog/policy-row';
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
+import { offsiteNotConfigured, withCopies } from '../../src/catalog/offsite-row';
 import type { Policy } from '../../src/contracts/policy';
+import type { BackupImageInput } from '../../src/contracts/workflows';
+import {
+  groupNotFound,
+  memberInput,
+  newSet,
+  setBusy,
+  setEnded,
+  setInput,
+  setMember,
+  setNotFound,
+  setRefused,
+  setRequested,
+  setView,
+} from '../../src/catalog/backup-set-rows';
+import { setOf } from '../../src/catalog/run-acceptance-store';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
-import { newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, isHeldAlready, noRecoveryPoint, publishedData, stateDetails, stateFound, WORKER } from '../../src/catalog/recovery-point-store';
+import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
+import { generationTaken, noRecoveryPoint, PARENTS_LIMIT, publishedData, stateDetails, WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
+import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
-import { recoveryPointUses, retentionPoint } from '../../src/catalog/retention-facts';
+import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
-import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, recoveryPointView, runView, storedProgress } from '../../src/catalog/views';
+import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
+import { adoptedServer, adoptionConflict, notConfigured } from '../../src/catalog/catalog-copy-store';
+import type { DataManifest } from '../../src/contracts/data';
+import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
+import { FakeCatalogCopies } from './fake-catalog-copies';
+import { FakeChains } from './fake-catalog-chains';
 import { countFigures } from './fake-catalog-figures';
 import { FakeAlerts } from './fake-catalog-alerts';
 import { FakeDueBackups } from './fake-catalog-due';
 import { protectionFacts } from './fake-catalog-protection';
+import { FakeOffsite } from './fake-catalog-offsite';
+import { FakeRetention } from './fake-catalog-retention';
 import { FakeVerifications } from './fake-catalog-verification';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
@@ -56,7 +89,10 @@ import { FakeWayBacks } from './fake-catalog-way-back';
 export class FakeCatalog implements Catalog {
   private readonly hypervisors = new Map<string, HypervisorDeclaration>();
   private readonly repositories = new Map<string, RepositoryDeclaration>();
+  private readonly offsiteDeclared = new Map<string, OffsiteDeclaration>();
   private readonly policies = new Map<string, PolicyRow>();
+  private readonly groups = new Map<string, ServerGroup>();
+  private readonly sets = new Map<string, BackupSetRow>();
   private readonly policySince = new Map<string, Date>();
   private readonly room: { readonly repository: string; readonly at: Date; readonly freeBytes: number }[] = [];
   private readonly servers = new Map<string, ServerRecord>();
@@ -72,6 +108,10 @@ export class FakeCatalog implements Catalog {
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
   private readonly verifications: FakeVerifications;
+  private readonly offsite: FakeOffsite;
+  private readonly retention: FakeRetention;
+  private readonly chains: FakeChains;
+  private readonly copies: FakeCatalogCopies;
   private lastFencingToken = 0;
   private failure: ModosuError | null = null;
 
@@ -101,21 +141,63 @@ export class FakeCatalog implements Catalog {
       page: (rows, page, view) => this.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
       append: (event) => this.append(event),
     });
+    this.chains = new FakeChains({
+      now,
+      find: (id) => this.points.get(id),
+      points: () => [...this.points.values()],
+      setPoint: (row) => void this.points.set(row.id, row),
+      append: (event) => this.append(event),
+    });
     this.verifications = new FakeVerifications({
       now,
+      chains: this.chains,
       server: (serverId) => this.server(serverId),
       servers: () => this.serverList(),
       policies: () => this.policies,
       runs: () => this.runList(),
       point: (id) => this.point(id),
       points: () => [...this.points.values()],
+      promisedSince: (serverId) => this.bootPromisedSince(serverId),
       setPoint: (row) => void this.points.set(row.id, row),
       page: (rows, page, view) => this.newestFirst('verifications', rows, page, ({ requestedAt }) => requestedAt, view),
       append: (event) => this.append(event),
     });
+    this.offsite = new FakeOffsite({
+      now,
+      chains: this.chains,
+      declared: () => byName(this.offsiteDeclared),
+      server: (serverId) => this.server(serverId),
+      servers: () => this.inventory().servers,
+      policies: () => this.policies,
+      find: (id) => this.points.get(id),
+      points: () => [...this.points.values()],
+      setPoint: (row) => void this.points.set(row.id, row),
+      page: (rows, page, view) => this.newestFirst('transfers', rows, page, ({ requestedAt }) => requestedAt, view),
+      append: (event) => this.append(event),
+    });
+    this.retention = new FakeRetention({
+      now,
+      chains: this.chains,
+      server: (serverId) => this.server(serverId),
+      servers: () => this.serverList(),
+      policies: () => this.policies,
+      plans: () => [...this.plans.values()],
+      runs: () => this.runList(),
+      openWayBacks: (serverId) => this.wayBacks.listWayBacks({ serverId, state: 'open' }),
+      verifications: () => this.verifications.all(),
+      transfers: () => this.offsite.allTransfers(),
+      copies: () => this.offsite.allCopies(),
+      point: (id) => this.point(id),
+      points: () => [...this.points.values()],
+      setPoint: (row) => void this.points.set(row.id, row),
+      setServer: (server) => void this.servers.set(server.id, server),
+      append: (event) => this.append(event),
+    });
+    this.copies = new FakeCatalogCopies({ now, repositories: () => this.inventory().repositories, entries: () => this.entries });
     this.alerts = new FakeAlerts({
       now,
       nameOf: (serverId) => this.server(serverId).name,
+      isInService: (serverId) => this.server(serverId).decommissioned === null,
       protection: () => judgeProtection(this.inventory().servers.map(protectedServer), this.inventory().policies, this.facts(), now()),
       runs: () => this.runList(),
       points: () => [...this.points.values()],
@@ -138,14 +220,23 @@ export class FakeCatalog implements Catalog {
   diffEstate: Catalog['diffEstate'] = async (estate, resolved, options) => compareEstate(this.inventory(), estate, resolved, options).changes;
 
   applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved, options) => {
-    const { changes, hypervisors, repositories, policies, deletedPolicies, servers } = compareEstate(this.inventory(), estate, resolved, options);
+    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups } = compareEstate(
+      this.inventory(),
+      estate,
+      resolved,
+      options,
+    );
     for (const item of hypervisors) this.hypervisors.set(item.name, item);
     for (const item of repositories) this.repositories.set(item.name, item);
+    for (const item of offsite) this.offsiteDeclared.set(item.name, item);
     for (const item of policies) this.policies.set(item.name, policyRow(item, this.policies.get(item.name), this.now()));
     for (const name of deletedPolicies) this.policies.delete(name);
+    for (const group of groups) this.groups.set(group.name, group);
+    for (const name of deletedGroups) this.groups.delete(name);
     for (const { id, ...draft } of servers) {
       const known = id === null ? undefined : this.servers.get(id);
-      const record = { ...draft, id: id ?? newId('srv', this.now().getTime()), lineageId: known?.lineageId ?? randomUUID() };
+      const { lineageId = randomUUID(), decommissioned = null } = known ?? {};
+      const record = { ...draft, id: id ?? newId('srv', this.now().getTime()), lineageId, decommissioned };
       if (known?.policy !== record.policy) this.policySince.set(record.id, this.now());
       this.servers.set(record.id, record);
     }
@@ -159,6 +250,7 @@ export class FakeCatalog implements Catalog {
 
   listHypervisors: Catalog['listHypervisors'] = async () => this.inventory().hypervisors;
   listRepositories: Catalog['listRepositories'] = async () => this.inventory().repositories;
+  listOffsite: Catalog['listOffsite'] = async () => this.inventory().offsite;
   listPolicies: Catalog['listPolicies'] = async () => this.inventory().policies;
 
   getPolicy: Catalog['getPolicy'] = async (name) => {
@@ -167,6 +259,10 @@ export class FakeCatalog implements Catalog {
     if (row === undefined) throw policyNotFound(name);
     return policyRecord(row);
   };
+
+  listGroups: Catalog['listGroups'] = async () => this.inventory().groups;
+
+  getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
 
   recordDueBackups: Catalog['recordDueBackups'] = () => this.due.record();
   startNextDueBackup: Catalog['startNextDueBackup'] = () => this.due.startNext();
@@ -181,35 +277,105 @@ export class FakeCatalog implements Catalog {
     return server;
   };
 
+  decommissionServer: Catalog['decommissionServer'] = async (request) => {
+    const { actor, serverId } = request;
+    try {
+      const server = this.server(serverId);
+      if (isDecommissionedAlready(server, request)) return server;
+      const holder = this.locks.get(serverId);
+      if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
+      const columns = decommissionedColumns(request, this.now());
+      const record = { ...server, decommissioned: decommissioningOf(columns) };
+      this.servers.set(serverId, record);
+      this.append({ actor, action: 'server.decommissioned', serverId, details: decommissionedDetails(server, columns) });
+      this.due.withdrawAll(serverId);
+      return record;
+    } catch (error) {
+      const event = decommissionRefusal(request, error);
+      if (event !== null) this.append(event);
+      throw error;
+    }
+  };
+
+  recommissionServer: Catalog['recommissionServer'] = async (actor, serverId, reason) => {
+    const server = this.server(serverId);
+    if (server.decommissioned === null) return server;
+    const record = { ...server, decommissioned: null };
+    this.servers.set(serverId, record);
+    this.policySince.set(serverId, this.now());
+    this.append({ actor, action: 'server.recommissioned', serverId, details: recommissionedDetails(server, server.decommissioned, reason) });
+    return record;
+  };
+
   // --- recovery points ---------------------------------------------------------------------------------------------------
   nextGeneration: Catalog['nextGeneration'] = async (serverId) => {
     this.server(serverId);
     return Math.max(0, ...this.pointsOf(serverId).map(({ generation }) => generation ?? 0)) + 1;
   };
 
-  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository) => {
+  takeCatalogCopyTurn: Catalog['takeCatalogCopyTurn'] = (everyMs, reachable) => this.copies.takeTurn(everyMs, reachable);
+  recordCatalogCopy: Catalog['recordCatalogCopy'] = (repository, outcome) => this.copies.record(repository, outcome);
+  catalogCopies: Catalog['catalogCopies'] = () => this.copies.list();
+
+  adoptServer: Catalog['adoptServer'] = async (actor, server) => {
+    const { id, name, uuid, hypervisor, repository, lineageId } = server;
+    const known = this.servers.get(id);
+    if (known !== undefined) {
+      if (known.lineageId === lineageId) return 'known';
+      this.servers.set(id, { ...known, lineageId });
+      this.append({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
+      return 'known';
+    }
+    if (!this.hypervisors.has(hypervisor)) throw notConfigured('HYPERVISOR_NOT_CONFIGURED', 'hypervisor', hypervisor);
+    if (!this.repositories.has(repository)) throw notConfigured('REPOSITORY_NOT_CONFIGURED', 'repository', repository);
+    const other = this.serverList().find((one) => one.name === name || (one.hypervisor === hypervisor && one.uuid === uuid));
+    if (other !== undefined) throw adoptionConflict(server, other);
+    this.servers.set(id, adoptedServer(server));
+    this.append({ actor, action: 'server.adopted', serverId: id, details: { name, uuid, hypervisor, repository, lineageId } });
+    return 'added';
+  };
+
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256) =>
+    this.recordImage(manifest, repository, manifestSha256 ?? null, { actor: WORKER, action: 'recovery-point.published' });
+  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256) =>
+    this.recordImage(manifest, repository, manifestSha256, { actor, action: 'recovery-point.adopted' });
+
+  private recordImage(
+    manifest: ImageManifest,
+    repository: string,
+    manifestSha256: string | null,
+    how: { readonly actor: string; readonly action: string },
+  ): ImageRecoveryPointView {
     const server = this.server(manifest.server.id);
     if (!this.repositories.has(repository)) {
       throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
     }
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return imageView(known);
-    const row = recoveryPointRow(manifest, repository);
+    const row = this.chains.born(recoveryPointRow(manifest, repository, manifestSha256));
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
     if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
     this.append({
-      actor: WORKER,
-      action: 'recovery-point.published',
+      ...how,
       runId: row.runId,
       serverId: server.id,
       details: { recoveryPointId: row.id, generation: row.generation },
     });
+    this.chains.returnExpired(this.chains.of(row.parentId === null ? [] : [row.parentId]), how.actor);
+    if (row.state === 'damaged') {
+      const details = stateDetails(row, row.stateReason ?? '');
+      this.append({ actor: how.actor, action: 'recovery-point.damaged', runId: row.runId, serverId: server.id, details });
+    }
     return imageView(row);
-  };
+  }
 
-  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) => {
+  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) =>
+    this.recordData(manifest, { actor: WORKER, action: 'recovery-point.published' });
+  adoptDataRecoveryPoint: Catalog['adoptDataRecoveryPoint'] = async (actor, manifest) => this.recordData(manifest, { actor, action: 'recovery-point.adopted' });
+
+  private recordData(manifest: DataManifest, how: { readonly actor: string; readonly action: string }): DataRecoveryPointView {
     const server = this.server(manifest.server.id);
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return dataView(known);
@@ -217,8 +383,17 @@ export class FakeCatalog implements Catalog {
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
     if (run !== undefined && run.recoveryPointId === null) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
-    this.append({ actor: WORKER, action: 'recovery-point.published', runId: row.runId, serverId: server.id, details: publishedData(row) });
+    this.append({ ...how, runId: row.runId, serverId: server.id, details: publishedData(row) });
     return dataView(row);
+  }
+
+  incrementalParents: Catalog['incrementalParents'] = async (serverId, repository) => {
+    const { lineageId } = this.server(serverId);
+    return this.pointsOf(serverId)
+      .filter((row) => row.kind === 'image' && row.state === 'usable' && row.lineageId === lineageId && row.repository === repository)
+      .sort((a, b) => (b.generation ?? 0) - (a.generation ?? 0))
+      .slice(0, PARENTS_LIMIT)
+      .map(({ id }) => id);
   };
 
   usableData: Catalog['usableData'] = async (serverId, dataSet) => {
@@ -227,12 +402,20 @@ export class FakeCatalog implements Catalog {
     return rows.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1)).map(dataView);
   };
 
-  listRecoveryPoints: Catalog['listRecoveryPoints'] = async ({ serverId }, page) => {
-    const rows = [...this.points.values()].filter((row) => serverId === undefined || row.serverId === serverId);
-    return this.newestFirst('recovery-points', rows, page, ({ pointInTime }) => pointInTime, recoveryPointView);
+  listRecoveryPoints: Catalog['listRecoveryPoints'] = async ({ serverId, state }, page) => {
+    const rows = [...this.points.values()].filter(
+      (row) => (serverId === undefined || row.serverId === serverId) && (state === undefined ? row.state !== 'deleted' : row.state === state),
+    );
+    return this.newestFirst(
+      'recovery-points',
+      rows,
+      page,
+      ({ pointInTime }) => pointInTime,
+      (row) => withCopies(row, this.offsite.allCopies()),
+    );
   };
 
-  getRecoveryPoint: Catalog['getRecoveryPoint'] = async (id) => recoveryPointView(this.point(id));
+  getRecoveryPoint: Catalog['getRecoveryPoint'] = async (id) => withCopies(this.point(id), this.offsite.allCopies());
 
   newestUsable: Catalog['newestUsable'] = async (serverId, until = null) => {
     const server = this.server(serverId);
@@ -244,34 +427,13 @@ export class FakeCatalog implements Catalog {
     return imageView(newest);
   };
 
-  holdRecoveryPoint: Catalog['holdRecoveryPoint'] = async (actor, id, reason) => {
-    const row = this.point(id);
-    if (isHeldAlready(row, actor, reason)) return recoveryPointView(row);
-    const held = { ...row, holdReason: storableText(reason), heldBy: actor, heldAt: this.now() };
-    this.points.set(id, held);
-    this.append({ actor, action: 'recovery-point.held', serverId: row.serverId, details: { recoveryPointId: id, reason: held.holdReason } });
-    return recoveryPointView(held);
-  };
-
-  releaseRecoveryPoint: Catalog['releaseRecoveryPoint'] = async (actor, id, reason) => {
-    const row = this.point(id);
-    if (row.heldAt === null) return recoveryPointView(row);
-    const released = { ...row, holdReason: null, heldBy: null, heldAt: null };
-    this.points.set(id, released);
-    const details = { recoveryPointId: id, reason, heldBy: row.heldBy, heldFor: row.holdReason };
-    this.append({ actor, action: 'recovery-point.released', serverId: row.serverId, details });
-    return recoveryPointView(released);
-  };
-
-  retentionPoints: Catalog['retentionPoints'] = async (serverId) => {
-    this.server(serverId);
-    const plans = [...this.plans.values()].filter((plan) => plan.serverId === serverId && plan.state !== 'failed');
-    const openRuns = new Set(this.runList().flatMap(({ id, state }) => (isFinal(state) ? [] : [id])));
-    const openWayBacks = new Set((await this.wayBacks.listWayBacks({ serverId, state: 'open' })).map(({ runId }) => runId));
-    const uses = recoveryPointUses(plans, openRuns, openWayBacks, this.now());
-    const rows = this.pointsOf(serverId).sort((a, b) => a.pointInTime.getTime() - b.pointInTime.getTime() || (a.id < b.id ? -1 : 1));
-    return rows.map((row) => retentionPoint(row, uses));
-  };
+  holdRecoveryPoint: Catalog['holdRecoveryPoint'] = (...given) => this.retention.hold(...given);
+  releaseRecoveryPoint: Catalog['releaseRecoveryPoint'] = (...given) => this.retention.release(...given);
+  retentionPoints: Catalog['retentionPoints'] = (serverId) => this.retention.points(serverId);
+  retireRecoveryPoints: Catalog['retireRecoveryPoints'] = (...given) => this.retention.retire(...given);
+  dataInUseBy: Catalog['dataInUseBy'] = (...given) => this.retention.dataInUseBy(...given);
+  listRemovals: Catalog['listRemovals'] = () => this.retention.listRemovals();
+  recordRemoved: Catalog['recordRemoved'] = (id) => this.retention.recordRemoved(id);
 
   protectionFacts: Catalog['protectionFacts'] = async () => this.facts();
 
@@ -281,9 +443,20 @@ export class FakeCatalog implements Catalog {
       [...this.points.values()],
       this.runList(),
       this.due.waiting(),
-      ({ policy }) => this.policies.get(policy ?? '')?.verificationSince ?? null,
+      ({ policy }) => this.policies.get(policy ?? '') ?? null,
+      (serverId) => this.verifications.boots(serverId),
+      (serverId) => this.bootPromisedSince(serverId),
       this.now(),
+      { places: this.offsite.places(), copies: this.offsite.allCopies() },
     );
+
+  private bootPromisedSince(serverId: string): Date | null {
+    const policy = this.policies.get(this.server(serverId).policy ?? '');
+    const images = this.pointsOf(serverId).filter(({ kind, publishedAt }) => kind === 'image' && !isAhead(publishedAt, this.now()));
+    if (policy === undefined || images.length === 0) return null;
+    const first = Math.min(...images.map(({ publishedAt }) => publishedAt.getTime()));
+    return new Date(Math.max(policy.verificationSince.getTime(), this.policySince.get(serverId)?.getTime() ?? 0, first));
+  }
 
   requestVerification: Catalog['requestVerification'] = (request) => this.verifications.request(request);
   cancelVerification: Catalog['cancelVerification'] = (request) => this.verifications.cancel(request);
@@ -295,6 +468,23 @@ export class FakeCatalog implements Catalog {
   finishVerification: Catalog['finishVerification'] = (id, outcome) => this.verifications.finish(id, outcome);
   getVerification: Catalog['getVerification'] = (id) => this.verifications.get(id);
   listVerifications: Catalog['listVerifications'] = (filter, page) => this.verifications.list(filter, page);
+
+  offsiteRepositories: Catalog['offsiteRepositories'] = () => this.offsite.repositories();
+  recordOffsiteLook: Catalog['recordOffsiteLook'] = (...given) => this.offsite.look(...given);
+  requestTransfer: Catalog['requestTransfer'] = (request) => this.offsite.request(request);
+  cancelTransfer: Catalog['cancelTransfer'] = (request) => this.offsite.cancel(request);
+  startNextTransfer: Catalog['startNextTransfer'] = (which) => this.offsite.startNext(which);
+  listRunningTransfers: Catalog['listRunningTransfers'] = (olderThan) => this.offsite.listRunning(olderThan);
+  recordTransferProgress: Catalog['recordTransferProgress'] = (...given) => this.offsite.recordProgress(...given);
+  recordCopied: Catalog['recordCopied'] = (...given) => this.offsite.copied(...given);
+  recordFetched: Catalog['recordFetched'] = (...given) => this.offsite.fetched(...given);
+  recordCopyDamaged: Catalog['recordCopyDamaged'] = (...given) => this.offsite.damaged(...given);
+  copiesIn: Catalog['copiesIn'] = (offsite) => this.offsite.copiesIn(offsite);
+  newestCopied: Catalog['newestCopied'] = (...given) => this.offsite.newestCopied(...given);
+  finishTransfer: Catalog['finishTransfer'] = (...given) => this.offsite.finish(...given);
+  getTransfer: Catalog['getTransfer'] = (id) => this.offsite.get(id);
+  listTransfers: Catalog['listTransfers'] = (filter, page) => this.offsite.list(filter, page);
+  retireCopies: Catalog['retireCopies'] = () => this.offsite.retire();
 
   reviewAlerts: Catalog['reviewAlerts'] = (...given) => this.alerts.review(...given);
   nextAlertMessage: Catalog['nextAlertMessage'] = (channel) => this.alerts.next(channel);
@@ -315,11 +505,11 @@ export class FakeCatalog implements Catalog {
     return this.room.filter(({ at }) => at.getTime() > since).sort(inOrder);
   };
 
-  markRecoveryPoint: Catalog['markRecoveryPoint'] = async (id, state, why) => {
-    const row = this.point(id);
-    if (row.state === state) return;
-    this.points.set(id, { ...row, ...stateFound(state, { code: 'RECOVERY_POINT_CORRUPT', message: why }, this.now()) });
-    this.append({ actor: WORKER, action: `recovery-point.${state}`, runId: row.runId, serverId: row.serverId, details: stateDetails(row, why) });
+  manifestChecksum: Catalog['manifestChecksum'] = async (id) => this.points.get(id)?.manifestSha256 ?? null;
+
+  markRecoveryPoint: Catalog['markRecoveryPoint'] = async (readId, state, why, of = {}) => {
+    const { id, found } = this.chains.damageOfRead(readId, { code: 'RECOVERY_POINT_CORRUPT', ...of, message: why });
+    this.chains.setState(this.point(id), { state, why: found }, this.now(), false);
   };
 
   // --- plans -------------------------------------------------------------------------------------------------------------
@@ -332,7 +522,8 @@ export class FakeCatalog implements Catalog {
     const earlier = this.earlier(request, planId);
     if (earlier !== null) return { planId: earlier, replayed: true };
     const server = this.server(serverId);
-    if (recoveryPointId !== null) requireSuitable(this.point(recoveryPointId), server, RECOVERY_POINT_KIND_OF[scenario]);
+    if (request.from !== undefined && !this.offsiteDeclared.has(request.from)) throw offsiteNotConfigured(request.from);
+    if (recoveryPointId !== null) requireSuitable(asFetched(this.point(recoveryPointId), request), server, RECOVERY_POINT_KIND_OF[scenario]);
     this.plans.set(
       planId,
       newPlan(
@@ -406,17 +597,92 @@ export class FakeCatalog implements Catalog {
   // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   acceptBackup: Catalog['acceptBackup'] = async (request) =>
     this.accept('backup-image', request, newId('run'), (runId) => {
-      const server = this.server(request.serverId);
+      const server = this.serverInService(request.serverId);
       const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
       this.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
   acceptDataBackup: Catalog['acceptDataBackup'] = async (request) =>
     this.accept('backup-data', request, newId('run'), (runId) => {
-      const server = this.server(request.serverId);
+      const server = this.serverInService(request.serverId);
       backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: this.now() });
       this.addRun(request, { kind: 'backup-data', input: backupDataInput(server, request, this.lock(server, runId)) }, null, null);
     });
+
+  acceptBackupSet: Catalog['acceptBackupSet'] = async (request) => {
+    this.reach();
+    try {
+      const setId = newId('set');
+      const earlier = this.earlier(request, setId);
+      if (earlier !== null) return { setId: earlier, replayed: true };
+      const { servers: names } = this.found(this.groups.get(request.group), () => groupNotFound(request.group));
+      const servers = this.serverList().filter(({ name }) => names.includes(name));
+      for (const server of servers) requireInService(server);
+      const [first, ...more] = servers.flatMap((server) => {
+        const holder = this.locks.get(server.id);
+        return holder === undefined ? [] : [serverBusy(server, { runId: holder.runId, since: holder.acquiredAt })];
+      });
+      if (first !== undefined) throw setBusy(request.group, [first, ...more]);
+      const set = newSet(setId, request, this.now());
+      const inputs = servers.map((server) => memberInput(server, this.inventory().policies, request, this.lock(server, newId('run')), set));
+      this.sets.set(setId, set);
+      for (const input of inputs) this.addRun(request, { kind: 'backup-image', input }, null, null);
+      this.append(setRequested(set, request.actor, inputs, request.allowCrashConsistent));
+      this.claim(request, setId);
+      return { setId, replayed: false };
+    } catch (error) {
+      const event = setRefused(request, error);
+      if (event !== null) this.append(event);
+      throw error;
+    }
+  };
+
+  getDispatchableSet: Catalog['getDispatchableSet'] = async (setId) => {
+    const inputs = this.runsOfSet(setId).map(({ input }) => input as BackupImageInput);
+    return { set: setInput(this.set(setId), inputs), runs: inputs.map((input) => ({ kind: 'backup-image', input })) };
+  };
+
+  listOpenSets: Catalog['listOpenSets'] = async (olderThan) => {
+    this.reach();
+    return [...this.sets.values()]
+      .filter(({ id, requestedAt }) => requestedAt < olderThan && this.runsOfSet(id).some(({ state }) => !isFinal(state)))
+      .map((row) => setInput(row, this.setView(row).members));
+  };
+
+  getSet: Catalog['getSet'] = async (setId) => this.setView(this.set(setId));
+
+  listSets: Catalog['listSets'] = async ({ group }, page) => {
+    const rows = [...this.sets.values()].filter(({ groupName }) => group === undefined || groupName === group);
+    return this.newestFirst(
+      'backup-sets',
+      rows,
+      page,
+      ({ requestedAt }) => requestedAt,
+      (row) => this.setView(row),
+    );
+  };
+
+  newestSets: Catalog['newestSets'] = async (groups) => {
+    const pages = await Promise.all(groups.map((group) => this.listSets({ group }, { limit: 1, cursor: null })));
+    return pages.flatMap(({ items }) => items);
+  };
+
+  private set(id: string): BackupSetRow {
+    return this.found(this.sets.get(id), () => setNotFound(id));
+  }
+
+  private runsOfSet(setId: string): RunRow[] {
+    return this.runList().filter((run) => run.setId === setId);
+  }
+
+  private setView(row: BackupSetRow): BackupSetView {
+    const runs = this.runsOfSet(row.id);
+    return setView(
+      row,
+      runs.map((run) => setMember(run, this.server(run.serverId).name, this.points.get(run.recoveryPointId ?? '') ?? null)),
+      runs,
+    );
+  }
 
   acceptPlanned: Catalog['acceptPlanned'] = async (request) => {
     const { planId, serverId } = request;
@@ -427,6 +693,9 @@ export class FakeCatalog implements Catalog {
       const usable = requireUsablePlan(plan, server, request);
       const { body } = usable;
       if (body.scenario === 'undo') this.wayBacks.requireUndoable(body.undoes.runId, server);
+      else {
+        requireKept(this.chains.of(recoveryPointsOf(plan)), planId);
+      }
       this.addRun(request, plannedRun(server, request, usable, this.lock(server, runId)), planId, body.scenario === 'undo' ? null : body.recoveryPoint.id);
       this.plans.set(planId, { ...plan, state: 'used', runId });
     });
@@ -504,6 +773,8 @@ export class FakeCatalog implements Catalog {
     if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
     if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
     this.append({ actor: WORKER, action: `run.${outcome.state}`, runId, serverId: run.serverId, details: { code: error?.code, message: error?.message } });
+    const set = run.setId === null ? null : this.setView(this.set(run.setId));
+    if (set !== null && set.state !== 'running') this.append(setEnded(set, WORKER));
   };
 
   requestCancel: Catalog['requestCancel'] = async (actor, runId, reason) => {
@@ -633,15 +904,19 @@ export class FakeCatalog implements Catalog {
   private inventory(): {
     hypervisors: HypervisorDeclaration[];
     repositories: RepositoryDeclaration[];
+    offsite: OffsiteDeclaration[];
     policies: Policy[];
     servers: ServerRecord[];
+    groups: ServerGroup[];
   } {
     this.reach();
     return {
       hypervisors: byName(this.hypervisors),
       repositories: byName(this.repositories),
+      offsite: byName(this.offsiteDeclared),
       policies: byName(this.policies).map(policyRecord),
       servers: byName(this.servers),
+      groups: byName(this.groups),
     };
   }
 
@@ -666,6 +941,12 @@ export class FakeCatalog implements Catalog {
 
   private server(id: string): ServerRecord {
     return this.found(this.servers.get(id), () => serverNotFound(id));
+  }
+
+  private serverInService(id: string): ServerRecord {
+    const server = this.server(id);
+    requireInService(server);
+    return server;
   }
 
   private point(id: string): RecoveryPointRow {
@@ -710,7 +991,7 @@ export class FakeCatalog implements Catalog {
     return { runId, fencingToken: this.lastFencingToken, acceptedAt };
   }
 
-  private addRun(request: AcceptRunRequest, run: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
+  private addRun(request: Pick<AcceptRunRequest, 'actor'>, run: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
     const { kind, input } = run;
     const { runId, serverId, reason, fencingToken } = input;
     this.runs.set(runId, {
@@ -725,6 +1006,7 @@ export class FakeCatalog implements Catalog {
       finishedAt: null,
       planId,
       recoveryPointId,
+      setId: setOf(run),
       cancelRequested: false,
       waitingFor: null,
       error: null,

@@ -29,6 +29,10 @@ export class FakeDataRepository implements DataRepository {
     { readonly snapshots: { readonly info: DataSnapshot; readonly files: ReadonlyMap<string, Buffer> }[]; readonly manifests: Map<string, Buffer> }
   >();
   private taken = 0;
+
+  /** @param address where it says it is: tells one from another */
+  constructor(readonly address = '127.0.0.1:1') {}
+
   /** Thrown by every method while it is set. */
   failWith: ModosuError | null = null;
   /** Servers whose stale locks were removed. */
@@ -37,7 +41,7 @@ export class FakeDataRepository implements DataRepository {
   /** What a backup in the guest does; restic's full id. */
   take(serverId: string, { hostname, tags, paths, files }: FakeSnapshot): string {
     this.taken += 1;
-    const id = createHash('sha256').update(`${serverId} ${this.taken}`).digest('hex');
+    const id = createHash('sha256').update(`${this.address} ${serverId} ${this.taken}`).digest('hex');
     const time = new Date(Date.UTC(2026, 0, 1) + this.taken * 1000).toISOString();
     this.server(serverId).snapshots.push({ info: { id, time, hostname, tags, paths }, files: new Map(Object.entries(files)) });
     return id;
@@ -62,12 +66,16 @@ export class FakeDataRepository implements DataRepository {
     this.server(serverId);
     const [login, password] = [`login-of-${serverId}`, `password-of-${serverId}`];
     return {
-      env: { RESTIC_REPOSITORY: `rest:http://${serverId}:${login}@127.0.0.1:1/${serverId}/`, RESTIC_PASSWORD: password },
+      env: { RESTIC_REPOSITORY: `rest:http://${serverId}:${login}@${this.address}/${serverId}/`, RESTIC_PASSWORD: password },
       caCertificate: null,
       secrets: [login, password],
       keyId: createHash('sha256').update(serverId).digest('hex').slice(0, 8),
       canLock: true,
     };
+  }
+
+  accessFromHere(serverId: string): Promise<DataAccess> {
+    return this.access(serverId);
   }
 
   async removeStaleLocks(serverId: string): Promise<void> {
@@ -158,6 +166,38 @@ export class FakeDataRepository implements DataRepository {
     const bytes = this.server(serverId).manifests.get(recoveryPointId);
     if (bytes === undefined) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId}.`);
     return parseDataManifest(bytes, recoveryPointId);
+  }
+
+  /** False: as one whose storage is elsewhere, behind nothing but an append-only server. */
+  isForgetful = true;
+  /** Every call that has removed something, or found nothing left to remove. */
+  readonly forgotten: { readonly serverId: string; readonly ids: readonly string[] }[] = [];
+
+  canForget(): boolean {
+    return this.isForgetful;
+  }
+
+  async forget(serverId: string, recoveryPointIds: readonly string[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.mayFail();
+    if (recoveryPointIds.some((id) => !isId('rp', id))) throw new ModosuError('PATH_NOT_ALLOWED', 'not the id of a recovery point');
+    const { snapshots, manifests } = this.server(serverId);
+    if (!this.isForgetful) throw new ModosuError('CONFIG_INVALID', 'The server of the data repository lets nothing be removed.');
+    signal?.throwIfAborted();
+    await this.check(serverId, {});
+    const tags = new Set(recoveryPointIds.map(recoveryPointTag));
+    const goes = ({ info }: { readonly info: DataSnapshot }): boolean => {
+      const of = info.tags.filter((tag) => tag.startsWith(recoveryPointTag('')));
+      return of.length > 0 && of.every((tag) => tags.has(tag));
+    };
+    snapshots.splice(0, snapshots.length, ...snapshots.filter((snapshot) => !goes(snapshot)));
+    for (const id of recoveryPointIds) manifests.delete(id);
+    this.forgotten.push({ serverId, ids: recoveryPointIds });
+  }
+
+  /** What a snapshot is, for a fake that copies it elsewhere; null: it is not there. */
+  snapshot(serverId: string, snapshotId: string): FakeSnapshot | null {
+    const found = this.server(serverId).snapshots.find(({ info }) => info.id === snapshotId);
+    return found === undefined ? null : { ...found.info, files: Object.fromEntries(found.files) };
   }
 
   private mayFail(): void {

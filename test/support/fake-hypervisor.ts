@@ -6,7 +6,6 @@ import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { OldDisk, PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
 import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
-import { judgeQcow2Header, QCOW2_START_BYTES } from '../../src/domain/qcow2-header';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import type {
   BootProof,
@@ -18,9 +17,11 @@ import type {
   SwapRequest,
   TransferContext,
 } from '../../src/hypervisors/hypervisor';
+import { judgeQcow2Header } from '../../src/domain/qcow2-header';
 import { isHeldBy } from '../../src/hypervisors/libvirt/domains/fence-xml';
+import { judgeStoredChain } from '../../src/hypervisors/libvirt/volumes/stored-chain';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from '../../src/hypervisors/libvirt/volumes/volumes';
-import { fileExists, readStart } from '../../src/system/files';
+import { fileExists } from '../../src/system/files';
 import { padded, readImage, requireFile, writeImage, writeReachable, writeSlowly } from './fake-files';
 import { FakeGuestAgent } from './fake-guest-agent';
 import { FakeOnlineBackups } from './fake-online-backup';
@@ -175,11 +176,11 @@ export class FakeHypervisor implements Hypervisor {
     for (const disk of definition.disks) {
       if (!(await fileExists(disk.path))) {
         refusals.push(new ModosuError('DISK_FILE_MISSING', `The disk file ${disk.path} does not exist.`));
-        disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: 0, allocatedBytes: 0 });
+        disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: 0, allocatedBytes: 0, holdsCheckpoints: false });
         continue;
       }
       const content = await readImage(disk.path, disk.format);
-      disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: content.length, allocatedBytes: content.length });
+      disks.push({ ...disk, bus: 'virtio', virtualSizeBytes: content.length, allocatedBytes: content.length, holdsCheckpoints: disk.format === 'qcow2' });
     }
     if (definition.disks.length === 0) refusals.push(new ModosuError('SERVER_HAS_NO_DISKS', `${definition.domainName} has no disk.`));
     const nvramSize = definition.nvramPath === null ? 0 : (await stat(definition.nvramPath)).size;
@@ -298,14 +299,17 @@ export class FakeHypervisor implements Hypervisor {
     return planTargets(request);
   }
 
-  async importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void> {
+  async importDisk(
+    request: { readonly imageFiles: readonly string[]; readonly volume: PlannedVolume; readonly runId: string },
+    context: TransferContext,
+  ): Promise<void> {
     this.enter('importDisk');
-    const { imagePath, volume, runId } = request;
+    const { imageFiles, volume, runId } = request;
     requireRunsOwnPath(volume.newPath, runId);
-    const { bytes, sizeBytes } = await readStart(imagePath, QCOW2_START_BYTES);
-    judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path: imagePath });
+    await judgeStoredChain(imageFiles);
     this.requireUnused([volume.newPath]);
-    const content = fakeQcow2Content(await readFile(imagePath));
+    // A fake image holds the whole disk, also one that names a backing file.
+    const content = fakeQcow2Content(await readFile(imageFiles[0] ?? ''));
     const bytesOfVolume = volume.format === 'qcow2' ? fakeQcow2(content) : content;
     await writeSlowly(
       volume.newPath,
@@ -313,6 +317,15 @@ export class FakeHypervisor implements Hypervisor {
       { totalBytes: content.length, unreachableCode: 'TARGET_UNREACHABLE', ...this.paceOf('importDisk') },
       context,
     );
+  }
+
+  /** Its images are whole whatever their headers say. */
+  async mergeImage({ imageFiles: [own = ''], backingName }: Parameters<Hypervisor['mergeImage']>[0]): Promise<void> {
+    this.enter('mergeImage');
+    const named = judgeQcow2Header(await readFile(own), { fileSizeBytes: (await stat(own)).size, path: own, allowBacking: true }).backingFile;
+    if (named === null) return;
+    if (named !== backingName) throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${own} was refused: it names another backing file.`);
+    await writeImage(own, 'qcow2', await readImage(own, 'qcow2'));
   }
 
   async importNvram(request: {
@@ -412,6 +425,12 @@ export class FakeHypervisor implements Hypervisor {
     this.fencedUnlessGone(server, fence);
   }
 
+  async prepareOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['prepareOnlineBackup']> {
+    this.enter('prepareOnlineBackup', request.server);
+    this.fenced(request.server, request.fence);
+    return this.online.prepare(request, options.signal);
+  }
+
   async beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['beginOnlineBackup']> {
     this.enter('beginOnlineBackup', request.server);
     this.fenced(request.server, request.fence);
@@ -428,6 +447,16 @@ export class FakeHypervisor implements Hypervisor {
     this.online.cancel(server, runId);
   }
 
+  async findCheckpoints(server: ServerRef, names: readonly string[]): ReturnType<Hypervisor['findCheckpoints']> {
+    this.enter('findCheckpoints', server);
+    return this.online.findCheckpoints(server, names);
+  }
+
+  async settleOnlineBackup(server: ServerRef, runId: string): Promise<void> {
+    this.enter('settleOnlineBackup', server);
+    await this.online.settle(server, runId);
+  }
+
   async sweepGuards(openRunIds: ReadonlySet<string>): Promise<readonly string[]> {
     this.enter('sweepGuards');
     return this.online.sweep(openRunIds);
@@ -439,9 +468,13 @@ export class FakeHypervisor implements Hypervisor {
   async startProof({ proofId, definitionPath, disks }: BootProofRequest, { signal }: { readonly signal: AbortSignal }): Promise<BootProof> {
     this.enter('startProof');
     signal.throwIfAborted();
-    for (const path of [definitionPath, ...disks.map(({ imagePath }) => imagePath)]) await requireFile(path);
+    for (const path of [definitionPath, ...disks.flatMap(({ imageFiles }) => imageFiles)]) await requireFile(path);
     this.proofs.add(proofId);
-    return { server: { uuid: proofId, name: `modosu-proof-${proofId}` }, stop: async () => void this.proofs.delete(proofId) };
+    return {
+      server: { uuid: proofId, name: `modosu-proof-${proofId}` },
+      lost: new AbortController().signal,
+      stop: async () => void this.proofs.delete(proofId),
+    };
   }
 
   async endProof(proofId: string): Promise<void> {

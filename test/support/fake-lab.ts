@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readImage } from './fake-files';
+import { FAKE_QCOW2_PREFIX_BYTES } from './fake-qcow2';
 import { FakeHypervisor } from './fake-hypervisor';
 import { DISK_BYTES, type HypervisorLab } from './hypervisor-lab';
 
@@ -26,6 +27,15 @@ export async function createFakeLab(): Promise<HypervisorLab & { readonly hyperv
         ...(spec.nics === undefined ? {} : { nics: spec.nics }),
       }),
     forget: async (server) => hypervisor.vanish(server),
+    overwrite: async (_server, { path }, { at, bytes, byte }) => {
+      const file = await open(path, 'r+');
+      try {
+        await file.write(Buffer.alloc(bytes, byte), 0, bytes, at + (path.endsWith('.qcow2') ? FAKE_QCOW2_PREFIX_BYTES : 0));
+      } finally {
+        await file.close();
+      }
+    },
+    readImages: async ([newest = '']) => readImage(newest, 'qcow2'),
     readDisk: async (path, format, lengthBytes) => (await readImage(path, format)).subarray(0, lengthBytes),
     dispose: () => rm(root, { recursive: true, force: true }),
   };

@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { DataAccess } from '../../src/contracts/data';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createGuestServer, guestExec, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { mustRun } from '../guests/run-program';
+import { unusedPort } from '../../src/roles/up/ports';
 import { eventually } from './processes';
 
 /** A guest with the programs of a real server, and restic's REST server on this host, as guests see it: with logins, append-only. */
@@ -76,7 +76,7 @@ async function openRestServer(directory: string): Promise<RestServer> {
   mkdirSync(directory);
   const logins = `${directory}.htpasswd`;
   writeFileSync(logins, `${LOGIN}:{SHA}${createHash('sha1').update(loginPassword).digest('base64')}\n`);
-  const port = await freePort();
+  const port = await unusedPort();
   let child: ChildProcess | null = null;
   const restic = (args: readonly string[]): Promise<string> =>
     mustRun('PROGRAM_MISSING', 'env', [`RESTIC_PASSWORD=${password}`, 'restic', '--no-cache', '-r', repository, ...args], { timeoutMs: 120_000 });
@@ -137,15 +137,4 @@ async function openRestServer(directory: string): Promise<RestServer> {
   await restic(['init', '-q']);
   await server.start();
   return server;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => (address === null || typeof address === 'string' ? reject(new Error('no port')) : resolve(address.port)));
-    });
-  });
 }

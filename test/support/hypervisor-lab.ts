@@ -34,6 +34,14 @@ export interface HypervisorLab {
   createServer(spec: LabServer): Promise<ServerRef>;
   /** The hypervisor forgets the server; its files stay. */
   forget(server: ServerRef): Promise<void>;
+  /** What a guest that runs would write: this byte, over and over. */
+  overwrite(
+    server: ServerRef,
+    disk: { readonly target: string; readonly path: string },
+    part: { readonly at: number; readonly bytes: number; readonly byte: number },
+  ): Promise<void>;
+  /** All of what a stored image shows that stands on others: its own file first. */
+  readImages(files: readonly string[]): Promise<Buffer>;
   /** First bytes of what the guest would see on a disk. */
   readDisk(path: string, format: DiskFormat, lengthBytes: number): Promise<Buffer>;
   /** Removes everything that was made. */

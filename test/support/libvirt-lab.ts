@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import type { ServerRef } from '../../src/contracts/server';
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { createLibvirtHypervisor, type LibvirtHypervisorOptions } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
+import { imageName } from '../../src/hypervisors/libvirt/volumes/disk-images';
+import { storedImage } from '../../src/hypervisors/libvirt/volumes/stored-chain';
 import { runCommand } from '../../src/system/child-process';
 import { SOURCE_GUARD } from './guard-command';
 import { DISK_BYTES, type HypervisorLab, type LabDisk, type LabServer } from './hypervisor-lab';
@@ -108,9 +110,12 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
   const forget = async (server: ServerRef): Promise<void> => {
     await runCommand(['virsh', '--quiet', '--connect', URI, 'destroy', '--domain', server.uuid], { timeoutMs: 60_000 });
     await runCommand(['virsh', '--quiet', '--connect', URI, 'managedsave-remove', '--domain', server.uuid], { timeoutMs: 60_000 });
-    await runCommand(['virsh', '--quiet', '--connect', URI, 'undefine', '--domain', server.uuid, '--keep-nvram', '--snapshots-metadata'], {
-      timeoutMs: 60_000,
-    });
+    await runCommand(
+      ['virsh', '--quiet', '--connect', URI, 'undefine', '--domain', server.uuid, '--keep-nvram', '--snapshots-metadata', '--checkpoints-metadata'],
+      {
+        timeoutMs: 60_000,
+      },
+    );
   };
 
   return {
@@ -129,6 +134,22 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
       const plain = join(root, `${randomUUID()}.plain`);
       await run('qemu-img', 'convert', '-U', '-f', format, '-O', 'raw', path, plain);
       const bytes = (await readFile(plain)).subarray(0, lengthBytes);
+      await rm(plain);
+      return bytes;
+    },
+    overwrite: async (server, { path }, { at, bytes, byte }) => {
+      const device = await virsh('qemu-monitor-command', server.uuid, '--hmp', 'info block');
+      const attached = device.split('\n').findIndex((line) => line.includes(`${path} (`));
+      const qdev = /Attached to:\s+(\S+)/.exec(device.split('\n')[attached + 1] ?? '')?.[1];
+      for (const command of [`write -P ${byte} ${at} ${bytes}`, 'flush']) {
+        const said = await virsh('qemu-monitor-command', server.uuid, '--hmp', `qemu-io -d ${qdev} "${command}"`);
+        if (/error|failed/i.test(said)) throw new Error(said);
+      }
+    },
+    readImages: async (files) => {
+      const plain = join(root, `${randomUUID()}.plain`);
+      await run('qemu-img', 'convert', '-O', 'raw', imageName(storedImage(files)), plain);
+      const bytes = await readFile(plain);
       await rm(plain);
       return bytes;
     },

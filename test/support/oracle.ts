@@ -76,6 +76,8 @@ async function expectCalm(guest: GuestServer): Promise<void> {
   const state = await domainState(guest.uuid);
   expect(['running', 'shut off', null]).toContain(state);
   if (state === null) return;
+  // Ours are known to libvirt only while they are used.
+  expect((await virsh(['checkpoint-list', guest.uuid, '--name'])).split('\n').filter((name) => name.startsWith('modosu-'))).toEqual([]);
   expect(linksDown(await virsh(['dumpxml', '--inactive', guest.uuid]))).toEqual([]);
   if (state !== 'running') return;
   expect(linksDown(await virsh(['dumpxml', guest.uuid]))).toEqual([]);

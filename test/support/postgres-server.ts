@@ -57,6 +57,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
   // A server of an earlier life, with the same password, may have answered while ours fails to take the port.
   if (child.pid === undefined || (await serverPid(url('postgres'), options.dataDirectory)) !== child.pid) {
+    // On a busy machine the other one answers long before ours has tried: only its last words say why it does not run.
+    for (const giveUpAt = performance.now() + 20_000; !ended && performance.now() < giveUpAt;) await delay(50);
     await stop(child);
     throw startError(log, options, undefined);
   }

@@ -1,13 +1,12 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AddressInfo } from 'node:net';
 import { Client } from 'pg';
 import { ensureDatabase } from '../../src/catalog/ensure-database';
 import { runMigrations } from '../../src/catalog/migrate';
 import { isModosuError } from '../../src/contracts/errors';
 import { postgresUrl } from '../../src/system/embedded-postgres';
+import { unusedPort } from '../../src/roles/up/ports';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './postgres-server';
 
 const PASSWORD = 'test-only';
@@ -18,7 +17,7 @@ const APP_ROLE = 'modosu_app';
 /** Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. */
 const EMPTY_ALL = `
   ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only;
-  TRUNCATE verification, alert_delivery, alert, repository_room, due_backup, audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, server, policy, repository, hypervisor;
+  TRUNCATE offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, backup_set, backup_group, server, policy, repository, hypervisor;
   ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;`;
 
 /** Outside 0700 directories: PostgreSQL runs as another OS user. */
@@ -97,24 +96,13 @@ async function query(url: string, sql: string, parameters: readonly unknown[] = 
 /** Between choosing a port and taking it another program may be faster: then with another one. */
 async function startOnFreePort(start: (port: number) => Promise<EmbeddedPostgres>): Promise<{ server: EmbeddedPostgres; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = await unusedPort();
     try {
       return { server: await start(port), port };
     } catch (error) {
       if (attempt === 5 || !isModosuError(error) || error.code !== 'PORT_TAKEN') throw error;
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** `pg-<pid>-…` of processes that no longer live. */

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
+import { ModosuError } from '../../src/contracts/errors';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
@@ -219,6 +220,8 @@ describe('backupImage, online', () => {
     expect(rehearsal.calls).toEqual([
       'examineForBackup',
       'takeFence',
+      'parentCandidates',
+      'chooseBasis',
       'reserveRoom',
       'beginOnlineBackup',
       'saveDefinition',
@@ -227,14 +230,15 @@ describe('backupImage, online', () => {
       'hashStagedDisk vdb',
       'publish',
       'recordRecoveryPoint',
-      'cancelOnlineBackup',
+      'settleOnlineBackup',
       'releaseFence',
     ]);
-    expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem' });
+    expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', parentId: null });
     expect([...rehearsal.steps.values()].map(({ key, state }) => `${key} ${state}`)).toEqual(
-      ['examine', 'fence', 'reserve', 'begin', 'definition', 'copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'].map(
-        (key) => `${key} succeeded`,
-      ),
+      [
+        ...['examine', 'fence', 'basis', 'reserve', 'begin', 'definition'],
+        ...['copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'],
+      ].map((key) => `${key} succeeded`),
     );
   });
 
@@ -242,7 +246,10 @@ describe('backupImage, online', () => {
     ['begin', 'beginOnlineBackup', 'QUIESCE_FAILED', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
     ['definition', 'saveDefinition', 'DEFINITION_CHANGED', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
     ['copy:vda', 'followOnlineBackup', 'BACKUP_JOB_LOST', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
-    ['checksum:vda', 'hashStagedDisk', 'RECOVERY_POINT_INCOMPLETE', ['discardStaged', 'releaseFence']],
+    // Complete, and worth nothing: its checkpoint must not stay.
+    ['checksum:vda', 'hashStagedDisk', 'RECOVERY_POINT_INCOMPLETE', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+    ['publish', 'publish', 'RECOVERY_POINT_CORRUPT', ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+    ['basis', 'chooseBasis', 'SERVER_GONE', ['releaseFence']],
   ] as const)('when %s fails for good, the job is cancelled, and the server is never stopped or started', async (key, activity, code, undone) => {
     const rehearsal = rehearse({ [activity]: failing(code) } as Scripted);
     expect(await rehearsal.play('backupImage', ONLINE)).toBe('FAILED');
@@ -264,5 +271,118 @@ describe('backupImage, online', () => {
     });
     expect(closed).toBe('CANCELLED');
     expect(rehearsal.calls.slice(-3)).toEqual(['cancelOnlineBackup', 'discardStaged', 'releaseFence']);
+  });
+
+  const incremental = {
+    parentId: 'rp_00aaaaaaaaaaaaaaaaaaaaaaaa',
+    incremental: [{ target: 'vda', backingName: '../../rp_00aaaaaaaaaaaaaaaaaaaaaaaa/disks/vda.qcow2' }],
+    changedBytes: 65_536,
+    neededBytes: 66_048,
+    fullBecause: null,
+    alwaysFull: ['vdb'],
+    leavesCheckpoint: true,
+  };
+
+  it('continues an earlier recovery point: reserves what has changed, says so, and gives its checkpoint up once the new one is there', async () => {
+    const given: Record<string, unknown> = {};
+    const rehearsal = rehearse({
+      chooseBasis: async () => incremental,
+      reserveRoom: async (_input, neededBytes) => void (given['reserved'] = neededBytes),
+      publish: async (request) => {
+        given['published'] = request;
+        return { recoveryPointId: request.input.recoveryPointId, serverId: request.input.serverId, repository: 'main', sizeBytes: 1024 };
+      },
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(given).toMatchObject({
+      reserved: 66_048,
+      published: {
+        parentId: incremental.parentId,
+        copied: [
+          { target: 'vda', incremental: true },
+          { target: 'vdb', incremental: false },
+        ],
+      },
+    });
+    expect(rehearsal.steps.get('basis')?.detail).toEqual({ incrementalOn: incremental.parentId, changedBytes: 65_536, alwaysFull: 'vdb', neededBytes: 66_048 });
+  });
+
+  it('a chain that is as long as it may be is made whole before anything is hashed, and the recovery point is a full', async () => {
+    let published: unknown;
+    const rehearsal = rehearse({
+      chooseBasis: async () => ({ ...incremental, merges: true }),
+      publish: async (request) => {
+        published = request;
+        return { recoveryPointId: request.input.recoveryPointId, serverId: request.input.serverId, repository: 'main', sizeBytes: 1024 };
+      },
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    // vdb is whole anyway.
+    expect(rehearsal.calls.filter((call) => /merge|hash|publish/.test(call))).toEqual([
+      'mergeStagedDisk vda',
+      'hashStagedDisk vda',
+      'hashStagedDisk vdb',
+      'publish',
+    ]);
+    expect(published).toMatchObject({ parentId: null });
+    expect(JSON.stringify(published)).not.toContain('incremental":true');
+    expect(rehearsal.steps.get('basis')?.detail).toMatchObject({ mergedWith: incremental.parentId });
+    expect(rehearsal.stateOf('merge:vda')).toBe('succeeded');
+  });
+
+  it('a parent that is found damaged by the way is marked, and the image is whole', async () => {
+    const marked: unknown[] = [];
+    const parentId = incremental.parentId;
+    const damage = new ModosuError('RECOVERY_POINT_INCOMPLETE', 'disks/vda.qcow2 is missing', { context: { recoveryPointId: parentId } }).summary();
+    const rehearsal = rehearse({
+      chooseBasis: async () => ({
+        ...incremental,
+        parentId: null,
+        incremental: [],
+        fullBecause: 'it cannot be continued',
+        damage: { recoveryPointId: parentId, error: damage },
+      }),
+      markDamaged: async (id) => void marked.push(id),
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(marked).toEqual([parentId]);
+  });
+
+  it('what a merge finds damaged is marked, and nothing is published', async () => {
+    const marked: string[] = [];
+    const rehearsal = rehearse({
+      chooseBasis: async () => ({ ...incremental, merges: true }),
+      mergeStagedDisk: failing('RECOVERY_POINT_CORRUPT', 'segment 3'),
+      markDamaged: async (id) => void marked.push(id),
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('FAILED');
+    expect(marked).toEqual([incremental.parentId]);
+    expect(rehearsal.calls.slice(-3)).toEqual(['cancelOnlineBackup', 'discardStaged', 'releaseFence']);
+  });
+
+  it('whole images although incremental ones were intended: said, and published as what they are', async () => {
+    let published: unknown;
+    const rehearsal = rehearse({
+      chooseBasis: async () => incremental,
+      beginOnlineBackup: async () => ({
+        ...{ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem' as const, frozenMs: 120, note: null, since: null },
+        basis: { ...incremental, parentId: null, incremental: [], fullBecause: 'missing or broken bitmap' },
+      }),
+      publish: async (request) => {
+        published = request;
+        return { recoveryPointId: request.input.recoveryPointId, serverId: request.input.serverId, repository: 'main', sizeBytes: 1024 };
+      },
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(published).toMatchObject({ parentId: null, copied: [{ target: 'vda' }, { target: 'vdb' }] });
+    expect(JSON.stringify(published)).not.toContain('incremental":true');
+    expect(rehearsal.steps.get('begin')?.detail).toMatchObject({ fullBecause: 'missing or broken bitmap' });
+  });
+
+  it('succeeds although the checkpoints cannot be put in order: the next backup finds out', async () => {
+    const rehearsal = rehearse({ settleOnlineBackup: failing('HYPERVISOR_COMMAND_FAILED', 'not now') });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('release')?.detail).toMatchObject({ guardProblem: 'not now' });
+    expect(rehearsal.calls.at(-1)).toBe('releaseFence');
   });
 });

@@ -6,6 +6,7 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  OffsiteActivities,
   PlanningActivities,
   RunOutcome,
   SavedData,
@@ -16,7 +17,7 @@ import type {
 } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, serverWorkflowId, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, serverWorkflowId, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 import type { DataRestorePlanBody, DataSurvey, RestorePlanBody, RestoreSurvey, UndoPlanBody, UndoSurvey } from '../../src/contracts/plan';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import type { KeptDataRecord, WayBackFacts, WayBackView } from '../../src/contracts/way-back';
@@ -44,9 +45,9 @@ export const HISTORY_KEYS = payloadKeysOf('histories', { histories: Buffer.alloc
 
 /** An activity that fails with this code, as the real ones do. */
 export const failing =
-  (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke') =>
+  (code: ConstructorParameters<typeof ModosuError>[0], message = 'it broke', context: Readonly<Record<string, string>> = {}) =>
   async (): Promise<never> => {
-    throw toFailure(new ModosuError(code, message));
+    throw toFailure(new ModosuError(code, message, { context }));
   };
 
 type AllActivities = CatalogueActivities &
@@ -56,7 +57,8 @@ type AllActivities = CatalogueActivities &
   TransferActivities &
   DataActivities &
   DataTransferActivities &
-  VerificationActivities;
+  VerificationActivities &
+  OffsiteActivities;
 /** What an activity does instead: throw, wait, or answer something else. */
 export type Scripted = { [K in keyof AllActivities]?: (...args: Parameters<AllActivities[K]>) => Promise<Awaited<ReturnType<AllActivities[K]>>> };
 
@@ -290,11 +292,14 @@ export const DATA_POINT: DataRecoveryPointView = {
   state: 'usable',
   pointInTime: SAVED.pointInTime,
   publishedAt: SAVED.pointInTime,
+  expiredAt: null,
+  deletesAt: null,
+  deletedAt: null,
   sizeBytes: 300,
   reason: 'daily',
   runId: 'run_0',
   hold: null,
-  verification: { state: 'unverified', method: null, at: null, problem: null },
+  verification: { state: 'unverified', method: null, at: null, problem: null, boot: null },
   dataSet: 'shop',
   purpose: 'backup',
   snapshotId: SAVED.snapshotId,
@@ -350,7 +355,15 @@ export const KEPT_DATA: KeptDataRecord = {
   },
 };
 
+/** One workflow of several that are played together. */
+export interface Role {
+  readonly type: RehearsedType;
+  readonly input: unknown;
+  readonly workflowId: string;
+}
+
 export type RehearsedType =
+  | 'backupSet'
   | 'backupData'
   | 'restoreData'
   | 'planDataRestore'
@@ -361,7 +374,8 @@ export type RehearsedType =
   | 'undoRestore'
   | 'confirmRestore'
   | 'cleanUpRun'
-  | 'verify';
+  | 'verify'
+  | 'offsiteTransfer';
 
 /** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
 export class Rehearsal {
@@ -377,6 +391,15 @@ export class Rehearsal {
 
   /** Starts it, lets `meanwhile` interfere, and waits until the workflow has closed. Returns how it closed. */
   async play(type: RehearsedType, input: unknown, meanwhile?: (handle: WorkflowHandle) => Promise<void>): Promise<string> {
+    const workflowId = `${serverWorkflowId(RUN.serverId)}/${Math.random()}`;
+    const [closed] = await this.playTogether([{ type, input, workflowId }], async ([handle]) => {
+      if (handle !== undefined) await meanwhile?.(handle);
+    });
+    return closed ?? '';
+  }
+
+  /** The same with several workflows that know each other by their ids, started one after another. The first one is `handle`. */
+  async playTogether(cast: readonly Role[], meanwhile?: (handles: readonly WorkflowHandle[]) => Promise<void>): Promise<readonly string[]> {
     const { temporal, bundle } = this.stage;
     const { environment, namespace } = temporal;
     const dataConverter = createDataConverter(HISTORY_KEYS);
@@ -387,18 +410,21 @@ export class Rehearsal {
       Worker.create({ ...common, taskQueue: hostTaskQueue(HYPERVISOR), activities }),
       Worker.create({ ...common, taskQueue: transferTaskQueue(HYPERVISOR), activities }),
       Worker.create({ ...common, taskQueue: verificationTaskQueue(HYPERVISOR), activities }),
+      Worker.create({ ...common, taskQueue: offsiteTaskQueue(HYPERVISOR), activities }),
     ]);
     const client = new WorkflowClient({ connection: environment.connection, namespace, dataConverter });
     const running = workers.map((worker) => worker.run());
     try {
-      this.handle = await client.start(type, {
-        workflowId: `${serverWorkflowId(RUN.serverId)}/${Math.random()}`,
-        taskQueue: CONTROL_TASK_QUEUE,
-        args: [input],
-      });
-      await meanwhile?.(this.handle);
-      await this.handle.result().catch(() => undefined);
-      return (await this.handle.describe()).status.name;
+      const handles: WorkflowHandle[] = [];
+      for (const { type, input, workflowId } of cast) handles.push(await client.start(type, { workflowId, taskQueue: CONTROL_TASK_QUEUE, args: [input] }));
+      this.handle = handles[0] ?? null;
+      await meanwhile?.(handles);
+      const closed: string[] = [];
+      for (const handle of handles) {
+        await handle.result().catch(() => undefined);
+        closed.push((await handle.describe()).status.name);
+      }
+      return closed;
     } finally {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
@@ -430,10 +456,34 @@ export class Rehearsal {
       recordDueBackups: async () => 0,
       recordVerdict: async () => undefined,
       finishVerification: async () => undefined,
+      recordCopied: async () => undefined,
+      recordFetched: async () => undefined,
+      recordCopyDamaged: async () => undefined,
+      finishTransfer: async () => undefined,
+      copyOffsite: async (_input, { recoveryPointId, sizeBytes }) => ({ snapshotIds: [recoveryPointId], copiedAt: '2026-03-02T12:00:00.000Z', sizeBytes }),
+      fetchForPlan: async ({ recoveryPointId }) => recoveryPointId ?? BACKUP.recoveryPointId,
+      fetchOffsite: async () => ({ manifestSha256: 'a'.repeat(64), snapshotId: null }),
+      discardOffsite: async () => undefined,
+      listOffsite: async () => ({ missing: [], there: [] }),
+      checkOffsite: async () => undefined,
+      readOffsite: async () => undefined,
+      forgetOffsite: async () => undefined,
+      parentCandidates: async () => ({ recoveryPointIds: [], maxIncrements: 13, full: false }),
+      chooseBasis: async (_input, subject) => ({
+        parentId: null,
+        incremental: [],
+        changedBytes: 0,
+        neededBytes: subject.neededBytes,
+        fullBecause: 'there is none yet',
+        alwaysFull: [],
+        leavesCheckpoint: true,
+      }),
+      settleOnlineBackup: async () => undefined,
       openForVerification: async () => SURVEY.manifest.disks.map(({ target, image }) => ({ target, image })),
       readImage: async () => undefined,
       checkData: async () => undefined,
       readData: async () => undefined,
+      proveBoot: async () => ({ seconds: 41, checks: [], notMade: [] }),
       listData: async () => ({ found: ['rp_2', 'rp_1'], readBefore: [], missing: [], returned: [] }),
       choosePlanSource: async ({ planId }) => ({
         planId,
@@ -498,9 +548,17 @@ export class Rehearsal {
       attachOldDisk: async () => ({ target: 'vdc' }),
       goLive: async () => ({ raised: ['52:54:00:00:00:01'] }),
       checkHealth: async () => ({ evidence: 'exit code 0' }),
-      beginOnlineBackup: async () => ({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', frozenMs: 120, note: null }),
+      beginOnlineBackup: async (_input, _subject, basis) => ({
+        pointInTime: '2026-03-02T12:00:01.000Z',
+        consistency: 'filesystem',
+        frozenMs: 120,
+        note: null,
+        ...(basis === undefined ? {} : { since: basis.parentId, basis }),
+      }),
+      prepareOnlineBackup: async (_input, _subject, basis) => basis,
       cancelOnlineBackup: async () => undefined,
       followOnlineBackup: async () => ({ virtualSizeBytes: { vda: 1024, vdb: 1024 } }),
+      mergeStagedDisk: async () => undefined,
       hashStagedDisk: async (_input, disk) => copied(disk.target),
       revertSwap: async () => undefined,
       copyDiskToRepository: async (_input, disk) => copied(disk.target),

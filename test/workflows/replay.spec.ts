@@ -6,6 +6,7 @@ import { temporal } from '@temporalio/proto';
 import { toFailure } from '../../activities/failures';
 import type { RunTrace } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
+import { backupSetWorkflowId, serverWorkflowId } from '../../src/contracts/ids';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { bundleWorkflowsForTests } from '../support/temporal';
 import {
@@ -27,6 +28,7 @@ import {
   UNDO_PLAN,
   WAY_BACK,
   type RehearsedType,
+  type Role,
   type Scripted,
 } from './harness';
 
@@ -47,9 +49,46 @@ const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
   wayBack: null,
   cancelRequested: false,
 });
-const SCENES: Readonly<Record<string, { readonly type: RehearsedType; readonly input: unknown; readonly scripted?: Scripted }>> = {
+interface Scene {
+  readonly type: RehearsedType;
+  readonly input: unknown;
+  readonly scripted?: Scripted;
+  /** Workflows that it speaks with, and the id under which it is known to them. */
+  readonly beside?: { readonly workflowId: string; readonly others: readonly Role[] };
+}
+/** A set of one: it meets nobody but the workflow of the set. */
+const SET = { id: 'set_01aaaaaaaaaaaaaaaaaaaaaaaa', group: 'shop', deadline: '2100-01-01T00:00:00.000Z' };
+const MEMBER = { ...ONLINE, maxIncrements: 13, set: SET };
+const SET_INPUT = {
+  setId: SET.id,
+  group: SET.group,
+  deadline: SET.deadline,
+  members: [{ runId: MEMBER.runId, serverId: MEMBER.serverId, serverName: 'db01' }],
+};
+const [SET_ROLE, MEMBER_ROLE]: readonly [Role, Role] = [
+  { type: 'backupSet', input: SET_INPUT, workflowId: backupSetWorkflowId(SET.id) },
+  { type: 'backupImage', input: MEMBER, workflowId: serverWorkflowId(MEMBER.serverId) },
+];
+const SCENES: Readonly<Record<string, Scene>> = {
+  'backup-image.in-set': { ...MEMBER_ROLE, beside: { workflowId: MEMBER_ROLE.workflowId, others: [SET_ROLE] } },
+  'backup-set.complete': { ...SET_ROLE, beside: { workflowId: SET_ROLE.workflowId, others: [MEMBER_ROLE] } },
   'backup-image.succeeded': { type: 'backupImage', input: BACKUP },
   'backup-image.online': { type: 'backupImage', input: ONLINE },
+  'backup-image.incremental': {
+    type: 'backupImage',
+    input: { ...ONLINE, maxIncrements: 13 },
+    scripted: {
+      chooseBasis: async () => ({
+        parentId: 'rp_00aaaaaaaaaaaaaaaaaaaaaaaa',
+        incremental: ['vda', 'vdb'].map((target) => ({ target, backingName: `../../rp_00aaaaaaaaaaaaaaaaaaaaaaaa/disks/${target}.qcow2` })),
+        changedBytes: 65_536,
+        neededBytes: 65_600,
+        fullBecause: null,
+        alwaysFull: [],
+        leavesCheckpoint: true,
+      }),
+    },
+  },
   'undo.succeeded': { type: 'undoRestore', input: UNDO },
   'confirm.succeeded': { type: 'confirmRestore', input: CONFIRM },
   ...Object.fromEntries(
@@ -105,10 +144,11 @@ if (process.env.MODOSU_RECORD_HISTORIES === '1') {
     const stage = await openStage();
     mkdirSync(HISTORIES, { recursive: true });
     try {
-      for (const [name, { type, input, scripted }] of Object.entries(SCENES)) {
+      for (const [name, { type, input, scripted, beside }] of Object.entries(SCENES)) {
         if (existsSync(join(HISTORIES, `${name}.history`))) continue;
         const rehearsal = new Rehearsal(stage, scripted ?? {});
-        await rehearsal.play(type, input);
+        if (beside === undefined) await rehearsal.play(type, input);
+        else await rehearsal.playTogether([{ type, input, workflowId: beside.workflowId }, ...beside.others]);
         const history = await rehearsal.handle?.fetchHistory();
         expect(history?.events?.length).toBeGreaterThan(5);
         writeFileSync(join(HISTORIES, `${name}.history`), `${Buffer.from(History.encode(history ?? {}).finish()).toString('base64')}\n`);

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
+import { newId } from '../../src/contracts/ids';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
@@ -9,6 +10,8 @@ beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
 
 const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+
+const PARENT = newId('rp');
 
 describe('restoreServer', () => {
   it('copies and checks everything beside the old volumes before it stops the server', async () => {
@@ -74,9 +77,21 @@ describe('restoreServer', () => {
   });
 
   it('marks a recovery point whose bytes differ as damaged, and leaves the server alone', async () => {
-    const rehearsal = rehearse({ copyDiskToVolume: failing('RECOVERY_POINT_CORRUPT', 'vda: segment 3 differs') });
+    const marked: unknown[] = [];
+    const context = { recoveryPointId: PARENT, file: 'disks/vda.qcow2' };
+    const rehearsal = rehearse({
+      copyDiskToVolume: failing('RECOVERY_POINT_INCOMPLETE', 'vda.qcow2 is missing', context),
+      markDamaged: async (...said) => {
+        marked.push(said);
+        // Whatever becomes of that: what was found is what the run says.
+        return failing('RECOVERY_POINT_NOT_FOUND')();
+      },
+    });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
-    expect(rehearsal.calls).toContain('markDamaged');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_INCOMPLETE', message: 'vda.qcow2 is missing' } });
+    // Which of the two it is, the catalogue says.
+    const damage = { code: 'RECOVERY_POINT_INCOMPLETE', file: 'disks/vda.qcow2', named: PARENT };
+    expect(marked).toContainEqual([expect.any(String), 'vda.qcow2 is missing', damage]);
     expect(rehearsal.calls).not.toContain('powerOff');
     expect(rehearsal.calls).not.toContain('swapVolumes');
   });
@@ -378,6 +393,19 @@ describe('planRestore', () => {
     await rehearsal.play('planRestore', all);
     await rehearsal.play('planRestore', input);
     expect(asked).toEqual([all, input]);
+  });
+
+  it('says whose bytes are missing, with the one that was to be restored', async () => {
+    const marked: unknown[] = [];
+    let written: unknown;
+    const rehearsal = rehearse({
+      surveyRestore: failing('RECOVERY_POINT_INCOMPLETE', 'vda.qcow2 is missing', { recoveryPointId: PARENT, file: 'disks/vda.qcow2' }),
+      markDamaged: async (...said) => void marked.push(said),
+      failPlan: async (_planId, error) => void (written = error),
+    });
+    await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null });
+    expect(marked).toEqual([[BACKUP.recoveryPointId, 'vda.qcow2 is missing', { code: 'RECOVERY_POINT_INCOMPLETE', file: 'disks/vda.qcow2', named: PARENT }]]);
+    expect(written).toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
   });
 
   it('chooses, surveys, composes', async () => {

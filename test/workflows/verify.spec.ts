@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { DataInRepository } from '../../src/contracts/activities';
 import type { VerificationInput, VerificationOutcome } from '../../src/contracts/verification';
+import { newId } from '../../src/contracts/ids';
 import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(60_000);
@@ -14,13 +15,15 @@ const IMAGE: VerificationInput = {
   serverName: 'db01',
   hypervisor: BACKUP.hypervisor,
   kind: 'image',
+  method: 'checksums',
   recoveryPointId: BACKUP.recoveryPointId,
   repository: 'main',
   part: null,
   knownDamage: null,
+  agentTimeoutSeconds: 300,
 };
 const DATA_POINT: VerificationInput = { ...IMAGE, kind: 'data', repository: null };
-const DATA: VerificationInput = { ...DATA_POINT, recoveryPointId: null, part: { number: 3, of: 30 } };
+const DATA: VerificationInput = { ...DATA_POINT, method: 'structure', recoveryPointId: null, part: { number: 3, of: 30 } };
 
 /** What it says in the end, and of which recovery point. */
 async function play(input: VerificationInput, scripted: Scripted = {}, meanwhile?: Parameters<Rehearsal['play']>[2]) {
@@ -65,6 +68,18 @@ describe('verify, an image', () => {
     expect(twice.outcome).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 of vda differs' } });
   });
 
+  it('says whose bytes they are, and of which file, and which it has read', async () => {
+    const said: unknown[] = [];
+    const parent = newId('rp');
+    const { outcome } = await play(IMAGE, {
+      openForVerification: failing('RECOVERY_POINT_INCOMPLETE', 'vda.qcow2 is missing', { recoveryPointId: parent, file: 'disks/vda.qcow2' }),
+      recordVerdict: async (_id, recoveryPointId, damage) => void said.push([recoveryPointId, damage]),
+    });
+    const damage = { code: 'RECOVERY_POINT_INCOMPLETE', message: 'vda.qcow2 is missing', file: 'disks/vda.qcow2', named: parent };
+    expect(said).toEqual([[BACKUP.recoveryPointId, damage]]);
+    expect(outcome).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_INCOMPLETE' } });
+  });
+
   it('says nothing about bytes of a repository that is away', async () => {
     const { calls, verdicts, outcome } = await play(IMAGE, { openForVerification: failing('REPOSITORY_UNREACHABLE') });
     expect(calls.filter((call) => call === 'openForVerification').length).toBe(5);
@@ -90,6 +105,44 @@ describe('verify, an image', () => {
     });
     expect(verdicts).toEqual([]);
     expect(outcome).toMatchObject({ state: 'not-run', error: { code: 'RUN_CANCELLED' } });
+  });
+});
+
+describe('verify, a boot', () => {
+  const BOOT: VerificationInput = { ...IMAGE, method: 'boot' };
+
+  it('says what it has shown, and nothing about bytes', async () => {
+    const shown = { seconds: 41, checks: [{ name: 'web', evidence: 'exit code 0' }], notMade: ['port'] };
+    const { calls, verdicts, outcome } = await play(BOOT, { proveBoot: async () => shown });
+    expect(calls).toEqual(['proveBoot', 'finishVerification']);
+    expect([verdicts, outcome]).toEqual([[], { state: 'passed', error: null, boot: shown }]);
+  });
+
+  it('is made again before anybody is told that it did not come up', async () => {
+    let attempts = 0;
+    const once = await play(BOOT, {
+      proveBoot: async () => {
+        attempts += 1;
+        return attempts === 1 ? failing('HEALTH_CHECK_FAILED', 'web is down')() : { seconds: 3, checks: [], notMade: [] };
+      },
+    });
+    expect(once.outcome).toMatchObject({ state: 'passed', boot: { seconds: 3 } });
+    const twice = await play(BOOT, { proveBoot: failing('HEALTH_CHECK_FAILED', 'web is down') });
+    expect(twice.calls).toEqual(['proveBoot', 'proveBoot', 'finishVerification']);
+    expect(twice.verdicts).toEqual([]);
+    expect(twice.outcome).toMatchObject({ state: 'failed', error: { code: 'HEALTH_CHECK_FAILED', message: 'web is down' } });
+  });
+
+  it('that could not be tried says nothing', async () => {
+    const { calls, verdicts, outcome } = await play(BOOT, { proveBoot: failing('HYPERVISOR_NOT_CONFIGURED') });
+    expect([calls, verdicts]).toEqual([['proveBoot', 'finishVerification'], []]);
+    expect(outcome).toMatchObject({ state: 'not-run', error: { code: 'HYPERVISOR_NOT_CONFIGURED' } });
+  });
+
+  it('that has read files wrong twice says that they are damaged', async () => {
+    const { verdicts, outcome } = await play(BOOT, { proveBoot: failing('RECOVERY_POINT_CORRUPT', 'domain.xml differs') });
+    expect(verdicts).toEqual([`${BACKUP.recoveryPointId}: domain.xml differs`]);
+    expect(outcome).toMatchObject({ state: 'failed', error: { code: 'RECOVERY_POINT_CORRUPT' } });
   });
 });
 

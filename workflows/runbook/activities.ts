@@ -4,12 +4,13 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  OffsiteActivities,
   PlanningActivities,
   ServerActivities,
   TransferActivities,
   VerificationActivities,
 } from '../../src/contracts/activities';
-import { CONTROL_TASK_QUEUE, hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
+import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 
 /**
  * One group per risk class. A group says how long a call may take, how a dead worker is noticed and how often it is tried again;
@@ -37,6 +38,14 @@ export const display = proxyLocalActivities<Pick<CatalogueActivities, 'recordSte
 export const planning = proxyActivities<PlanningActivities>({
   taskQueue: CONTROL_TASK_QUEUE,
   startToCloseTimeout: '30 s',
+  retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+});
+
+/** Waits for what a plan has fetched: hours. Who waits may die: another one goes on waiting. */
+export const fetching = proxyActivities<Pick<PlanningActivities, 'fetchForPlan'>>({
+  taskQueue: CONTROL_TASK_QUEUE,
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout: '30 s',
   retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
 });
 
@@ -74,6 +83,21 @@ const serverCalls = (hypervisor: string): ServerActivities =>
   });
 
 /**
+ * The moment of a set: as close to that of the others as can be, or not at all. A queue that nobody serves, or a worker that dies at this moment and does not
+ * come back, must not take a point in time much later.
+ */
+export const setBegins = (hypervisor: string): Pick<ServerActivities, 'beginOnlineBackup'> =>
+  proxyActivities<ServerActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    scheduleToStartTimeout: '1 min',
+    startToCloseTimeout: '10 min',
+    scheduleToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '5 s', maximumAttempts: 10 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
  * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy
  * starts again; a copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what
  * is then removed.
@@ -97,6 +121,32 @@ export const verifications = (hypervisor: string): VerificationActivities =>
     // A queue that nobody serves keeps its place for nothing.
     scheduleToStartTimeout: '12 h',
     startToCloseTimeout: '48 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** Booting an image: some minutes, or as long as its agent and its checks are waited for. What cannot begin soon comes at its next time. */
+export const boots = (hypervisor: string): Pick<VerificationActivities, 'proveBoot'> =>
+  proxyActivities<VerificationActivities>({
+    taskQueue: verificationTaskQueue(hypervisor),
+    scheduleToStartTimeout: '2 h',
+    startToCloseTimeout: '6 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * Moving recovery points to another place and back: hours, or days for the first of a large server over a thin line, with heartbeats as long as the adapter works.
+ * What was sent is not sent again by the next attempt. A place that stays away for some minutes is left alone until it is seen again.
+ */
+export const offsiteCalls = (hypervisor: string): OffsiteActivities =>
+  proxyActivities<OffsiteActivities>({
+    taskQueue: offsiteTaskQueue(hypervisor),
+    // A queue that nobody serves keeps its place for nothing.
+    scheduleToStartTimeout: '12 h',
+    startToCloseTimeout: '7 days',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 5 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',

@@ -1,12 +1,24 @@
-import { isDamage } from '../../src/domain/verification/verification';
+import type { ErrorSummary } from '../../src/contracts/errors';
+import { damageOf } from '../../src/domain/verification/verification';
 import { catalogue } from './activities';
 import { summarise } from './errors';
 
-export { isDamage };
+/**
+ * Stored bytes that differ from their checksums, or are missing: nobody may choose this recovery point again. The bytes may be those of one that it builds on:
+ * then that one is damaged, and with it whatever needs it. Any other error says nothing. Never throws: what was found says more than that nobody could write it
+ * down.
+ *
+ * @param recoveryPointId the one that was read
+ */
+export async function markDamage(recoveryPointId: string, error: ErrorSummary): Promise<void> {
+  const damage = damageOf(error);
+  if (damage === null) return;
+  const { message, ...of } = damage;
+  await catalogue.markDamaged(recoveryPointId, message, of).catch(() => undefined);
+}
 
-/** Stored bytes that differ from their checksums: nobody may choose this recovery point again. Throws what was thrown. */
+/** The same of what was thrown; throws that. */
 export async function markIfDamaged(recoveryPointId: string, thrown: unknown): Promise<never> {
-  const error = summarise(thrown);
-  if (isDamage(error)) await catalogue.markDamaged(recoveryPointId, error.message);
+  await markDamage(recoveryPointId, summarise(thrown));
   throw thrown;
 }

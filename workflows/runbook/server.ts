@@ -24,6 +24,10 @@ export const giveServerBack = ({ server }: Pick<Calls, 'server'>, input: RunInpu
 export const forgetGuard = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly guardProblem?: string }> =>
   tolerated('guardProblem', server.cancelOnlineBackup(input));
 
+/** The images are published. What is left on the hypervisor although it could go costs it a little, and goes after the next backup. */
+export const settleImages = ({ server }: Pick<Calls, 'server'>, input: RunInput): Promise<{ readonly guardProblem?: string }> =>
+  tolerated('guardProblem', server.settleOnlineBackup(input));
+
 /** Asked to shut down, or with its power cut. */
 export type WayToStop = 'ask-guest' | 'cut-power';
 

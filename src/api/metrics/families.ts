@@ -1,4 +1,5 @@
 import type { ServerRecord } from '../../catalog/catalog';
+import type { CatalogCopyState } from '../../contracts/catalog-copy';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
 import { runKind } from '../../contracts/api/run';
 import { breachCode } from '../../contracts/api/status';
@@ -25,19 +26,21 @@ export interface Measured {
   readonly servers: readonly ServerRecord[];
   readonly repositories: readonly RepositoryFigures[];
   readonly status: EstateStatus;
+  readonly copies: readonly CatalogCopyState[];
   readonly process: ProcessFigures;
 }
 
 /**
  * All metrics of Modosu. Labels hold names that people have declared and nothing that grows with time: no ids of runs. Every declared server and data set, and
  * every outcome of a run, has its line from the first moment on, with 0 where there is nothing yet: an alarm can tell "never" from "not asked", and sees the
- * first failure as a change.
+ * first failure as a change. Of a decommissioned server there is only what is left of it: its recovery points.
  */
-export function metricFamilies({ figures, servers, repositories, status, process }: Measured): readonly Family[] {
+export function metricFamilies({ figures, servers, repositories, status, copies, process }: Measured): readonly Family[] {
   const nameOf = new Map(servers.map(({ id, name }) => [id, name]));
+  const outOfService = new Set(servers.filter(({ decommissioned }) => decommissioned !== null).map(({ id }) => id));
   const recoveries = figures.recoveries.flatMap(({ serverId, kind, recoverySeconds, lostSeconds }) => {
     const server = nameOf.get(serverId);
-    return server === undefined ? [] : [{ labels: { server, kind }, recoverySeconds, lostSeconds }];
+    return server === undefined || outOfService.has(serverId) ? [] : [{ labels: { server, kind }, recoverySeconds, lostSeconds }];
   });
   const protectedThings = servers.flatMap((server) => thingsOf(server, figures.recoveryPoints));
   const restored = bytesRestored(figures.steps);
@@ -72,10 +75,26 @@ export function metricFamilies({ figures, servers, repositories, status, process
       'Bytes that restores have brought back.',
       [...restored].map(([kind, value]) => ({ labels: { kind }, value })),
     ),
+    gauge('modosu_servers', 'Declared servers, by whether they are in service.', [
+      { labels: { state: 'in-service' }, value: servers.length - outOfService.size },
+      { labels: { state: 'decommissioned' }, value: outOfService.size },
+    ]),
     gauge(
       'modosu_last_usable_recovery_point_timestamp_seconds',
       'Point in time of the newest usable recovery point; 0: there is none.',
       protectedThings.filter(({ declared }) => declared).map(({ labels, points }) => ({ labels, value: (points?.newestUsable?.getTime() ?? 0) / 1000 })),
+    ),
+    gauge(
+      'modosu_last_offsite_copy_timestamp_seconds',
+      'Point in time of the newest that can be restored from a copy elsewhere; of data the oldest of its data sets; 0: there is none.',
+      status.servers.flatMap(({ serverName, things }) =>
+        (['image', 'data'] as const).flatMap((kind) => {
+          const own = things.filter((thing) => thing.kind === kind);
+          if (own.length === 0) return [];
+          const oldest = Math.min(...own.map(({ offsiteAt }) => (offsiteAt === null ? 0 : Date.parse(offsiteAt) / 1000)));
+          return [{ labels: { server: serverName, kind }, value: oldest }];
+        }),
+      ),
     ),
     gauge(
       'modosu_recovery_points',
@@ -83,6 +102,7 @@ export function metricFamilies({ figures, servers, repositories, status, process
       protectedThings.flatMap(({ labels, points }) => [
         { labels: { ...labels, state: 'usable' }, value: points?.usable ?? 0 },
         { labels: { ...labels, state: 'damaged' }, value: points?.damaged ?? 0 },
+        { labels: { ...labels, state: 'expired' }, value: points?.expired ?? 0 },
       ]),
     ),
     gauge(
@@ -120,6 +140,11 @@ export function metricFamilies({ figures, servers, repositories, status, process
       ),
     ),
     gauge(
+      'modosu_catalog_copy_timestamp_seconds',
+      'When the catalogue was last copied into the image repository; 0: never.',
+      copies.map(({ repository, copiedAt }) => ({ labels: { repository }, value: copiedAt === null ? 0 : Math.round(Date.parse(copiedAt) / 1000) })),
+    ),
+    gauge(
       'modosu_repository_up',
       'Whether the image repository can be used now, seen from the API.',
       repositories.map(({ name, freeBytes }) => ({ labels: { repository: name }, value: freeBytes === null ? 0 : 1 })),
@@ -144,13 +169,12 @@ interface ProtectedThing {
   readonly points: RecoveryPointFigures | null;
 }
 
-/** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there. */
-function thingsOf({ id, name, protection }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
+/** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there; when it is decommissioned only these. */
+function thingsOf({ id, name, protection, decommissioned }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
   const own = all.filter(({ serverId }) => serverId === id);
-  const declared = new Set(protection.dataSets.map((dataSet) => dataSet.name));
-  const dataSets = new Set([...declared, ...own.flatMap(({ dataSet }) => (dataSet === null ? [] : [dataSet]))]);
-  return [null, ...dataSets].map((dataSet) => ({
-    declared: dataSet === null || declared.has(dataSet),
+  const declared = new Set(decommissioned === null ? [null, ...protection.dataSets.map((dataSet) => dataSet.name)] : []);
+  return [...new Set([...declared, ...own.map(({ dataSet }) => dataSet)])].map((dataSet) => ({
+    declared: declared.has(dataSet),
     labels: { server: name, kind: dataSet === null ? 'image' : 'data', data_set: dataSet ?? '' },
     points: own.find((points) => points.dataSet === dataSet) ?? null,
   }));

@@ -36,11 +36,12 @@ export class MetricsController {
 
   private async measure(): Promise<string> {
     const { catalog, config } = this.dependencies;
-    const [figures, servers, declarations, status] = await Promise.all([
+    const [figures, servers, declarations, status, copies] = await Promise.all([
       catalog.figures(),
       catalog.listServers(),
       catalog.listRepositories(),
       estateStatus(catalog, new Date()),
+      catalog.catalogCopies(),
     ]);
     const repositories = await Promise.all(declarations.map((declaration) => this.look(declaration)));
     const startedAtSeconds = Math.round(Date.now() / 1000 - process.uptime());
@@ -50,7 +51,7 @@ export class MetricsController {
         servers,
         repositories,
         status,
-
+        copies,
         process: { version: config.version, startedAtSeconds, residentBytes: process.memoryUsage.rss() },
       }),
     );

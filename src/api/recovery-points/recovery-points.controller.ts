@@ -27,7 +27,7 @@ export class RecoveryPointsController {
   async list(@Query({ schema: recoveryPointQuerySchema }) query: RecoveryPointQuery): Promise<PageOf<RecoveryPointView>> {
     const { catalog } = this.dependencies;
     const server = query.server === undefined ? undefined : await catalog.getServer(serverSelector(query.server));
-    return catalog.listRecoveryPoints({ serverId: server?.id }, { limit: query.limit, cursor: query.cursor ?? null });
+    return catalog.listRecoveryPoints({ serverId: server?.id, state: query.state }, { limit: query.limit, cursor: query.cursor ?? null });
   }
 
   @Get(':id')

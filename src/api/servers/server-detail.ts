@@ -22,6 +22,7 @@ export const serverView = (record: ServerRecord): ServerView => ({
   agentTimeoutSeconds: record.agentTimeoutSeconds,
   protection: record.protection,
   lineageId: record.lineageId,
+  decommissioned: record.decommissioned,
 });
 
 /** The catalogue's part is always there; what the hypervisor cannot say is reported inside, because that is when people look here. */

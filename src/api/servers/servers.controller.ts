@@ -1,12 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
+import type { AcceptBackupRequest, Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { restorePlanRequestSchema, restorePlanSchema, type RestorePlanRequest } from '../../contracts/api/restore-plan';
 import { retentionPreviewSchema } from '../../contracts/api/retention';
 import { backupRequestSchema, runViewSchema, type BackupRequest } from '../../contracts/api/run';
-import { serverDetailSchema, serverViewSchema, type ServerDetailView, type ServerView } from '../../contracts/api/server';
+import {
+  decommissionRequestSchema,
+  recommissionRequestSchema,
+  serverDetailSchema,
+  serverViewSchema,
+  type DecommissionRequest,
+  type RecommissionRequest,
+  type ServerDetailView,
+  type ServerView,
+} from '../../contracts/api/server';
+import { DEFAULT_MAX_INCREMENTS } from '../../contracts/policy';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RetentionPreview } from '../../contracts/retention';
 import type { RunView } from '../../contracts/run';
@@ -52,6 +62,43 @@ export class ServersController {
     return retentionPreview(catalog, await catalog.getServer(server), new Date());
   }
 
+  @Post(':server/decommission')
+  @HttpCode(200)
+  @NeedsScope('operate')
+  @ApiOperation({
+    operationId: 'decommissionServer',
+    summary:
+      'Takes a server out of service for good: nothing is backed up, verified or missed any more, and in the end its recovery points go. It can still be restored. The same again changes nothing.',
+  })
+  @ApiResponse({ status: 200, description: 'The server.', standardSchema: serverViewSchema })
+  async decommission(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Body({ schema: decommissionRequestSchema }) body: DecommissionRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<ServerView> {
+    const { catalog } = this.dependencies;
+    const { id: serverId } = await catalog.getServer(selector);
+    return serverView(await catalog.decommissionServer({ actor: caller.name, serverId, ...body }));
+  }
+
+  @Post(':server/recommission')
+  @HttpCode(200)
+  @NeedsScope('operate')
+  @ApiOperation({
+    operationId: 'recommissionServer',
+    summary: 'Takes a server back into service: its policy holds again from now on. One that is in service stays as it is.',
+  })
+  @ApiResponse({ status: 200, description: 'The server.', standardSchema: serverViewSchema })
+  async recommission(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Body({ schema: recommissionRequestSchema }) body: RecommissionRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<ServerView> {
+    const { catalog } = this.dependencies;
+    const { id } = await catalog.getServer(selector);
+    return serverView(await catalog.recommissionServer(caller.name, id, body.reason));
+  }
+
   @Post(':server/backups')
   @HttpCode(202)
   @NeedsScope('operate')
@@ -82,7 +129,7 @@ export class ServersController {
     const accepted =
       body.kind === 'data'
         ? await catalog.acceptDataBackup({ ...request, dataSets: body.dataSets ?? null })
-        : await catalog.acceptBackup({ ...request, mode: body.mode, allowCrashConsistent: body.allowCrashConsistent });
+        : await catalog.acceptBackup({ ...request, ...(await imageOptions(catalog, server, body)) });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);
     if (accepted.replayed) response.setHeader(REPLAYED_HEADER, 'true');
@@ -105,7 +152,8 @@ export class ServersController {
     const { catalog, runStarter } = this.dependencies;
     const server = await catalog.getServer(selector);
     const recoveryPointId = body.recoveryPointId === undefined ? null : idSelector('rp', body.recoveryPointId);
-    if (recoveryPointId === null) await requireAny(catalog, server, body);
+    if (body.from !== undefined) await requireCopy(catalog, server, body, body.from, recoveryPointId);
+    else if (recoveryPointId === null) await requireAny(catalog, server, body);
     await runStarter.check();
     const request = {
       actor: caller.name,
@@ -114,6 +162,7 @@ export class ServersController {
       serverId: server.id,
       recoveryPointId,
       incidentAt: body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString(),
+      ...(body.from === undefined ? {} : { from: body.from }),
     };
     const { planId, replayed } = await catalog.acceptPlan(
       body.scenario === 'data'
@@ -125,6 +174,29 @@ export class ServersController {
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
     return catalog.getPlan(planId);
   }
+}
+
+type ImageOptions = Pick<AcceptBackupRequest, 'mode' | 'allowCrashConsistent' | 'maxIncrements' | 'full'>;
+
+/** How many incrementals may follow a full is the policy's word; who asks for a whole image gets one. */
+async function imageOptions(
+  catalog: Catalog,
+  { policy }: ServerRecord,
+  { mode, allowCrashConsistent, full }: Extract<BackupRequest, { readonly kind: 'image' }>,
+): Promise<ImageOptions> {
+  const declared = (await catalog.listPolicies()).find(({ name }) => name === policy)?.image;
+  return { mode, allowCrashConsistent, maxIncrements: declared?.maxIncrements ?? DEFAULT_MAX_INCREMENTS, full };
+}
+
+/** The same of what comes from a copy. Throws `OFFSITE_NOT_CONFIGURED`, `NO_RECOVERY_POINT`; one that was named may be whole here, and is looked for then. */
+async function requireCopy(catalog: Catalog, server: ServerRecord, request: RestorePlanRequest, from: string, recoveryPointId: string | null): Promise<void> {
+  const until = request.incidentAt === undefined ? null : new Date(request.incidentAt).toISOString();
+  const { image, data } = await catalog.newestCopied(server.id, from, until);
+  if (recoveryPointId !== null || (request.scenario === 'server' ? image !== null : data.some(({ dataSet }) => dataSet === request.dataSet))) return;
+  throw new ModosuError('NO_RECOVERY_POINT', `Nothing of server "${server.name}" that could be restored so has a whole copy in ${from}.`, {
+    hint: `\`modosu recovery-point list --server ${server.name}\` shows what there is, and what is copied where.`,
+    context: { serverId: server.id, server: server.name, offsite: from },
+  });
 }
 
 /** Said at once rather than by a plan that fails. Throws `NO_RECOVERY_POINT`. */

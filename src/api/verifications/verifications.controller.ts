@@ -3,7 +3,17 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestj
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
-import { verificationQuerySchema, verificationSchema, verifyRequestSchema, type VerificationQuery, type VerifyRequest } from '../../contracts/api/verification';
+import {
+  cancelVerificationRequestSchema,
+  verificationQuerySchema,
+  verificationSchema,
+  verifyRequestSchema,
+  verifyServerRequestSchema,
+  type CancelVerificationRequest,
+  type VerificationQuery,
+  type VerifyRequest,
+  type VerifyServerRequest,
+} from '../../contracts/api/verification';
 import { toModosuError } from '../../contracts/errors';
 import { serverSelector } from '../../contracts/selectors';
 import type { VerificationView } from '../../contracts/verification';
@@ -11,7 +21,7 @@ import { Dependencies, type ApiDependencies } from '../dependencies';
 import { IdPipe, ServerSelectorPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
 
-/** Reading stored recovery points again. */
+/** Reading stored recovery points again, and booting images. */
 @ApiTags('verifications')
 @Controller('v1')
 @NeedsScope('read')
@@ -23,17 +33,18 @@ export class VerificationsController {
   @NeedsScope('operate')
   @ApiOperation({
     operationId: 'verifyRecoveryPoint',
-    summary: 'Has all bytes of a recovery point read again. While one of it waits or runs, that one is given back.',
-    description: 'It begins when no other one reads the same repository and no restore does. One that is damaged is usable again when it passes.',
+    summary: 'Has all bytes of a recovery point read again, or an image booted. While one of it waits or runs, that one is given back.',
+    description:
+      'It begins when no other one reads the same repository and no restore does. One that is damaged is usable again when it is read well. A boot happens near the server, without any network, and leaves the image as it is.',
   })
   @ApiResponse({ status: 202, description: 'Written down; Location names it.', standardSchema: verificationSchema })
   async verify(
     @Param('id', new IdPipe('rp')) id: string,
-    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Body({ schema: verifyRequestSchema }) { reason, method }: VerifyRequest,
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<VerificationView> {
-    const verification = await this.dependencies.catalog.requestVerification({ actor: caller.name, recoveryPointId: id, reason });
+    const verification = await this.dependencies.catalog.requestVerification({ actor: caller.name, method, recoveryPointId: id, reason });
     response.setHeader('Location', `/v1/verifications/${verification.id}`);
     return verification;
   }
@@ -42,19 +53,21 @@ export class VerificationsController {
   @HttpCode(202)
   @NeedsScope('operate')
   @ApiOperation({
-    operationId: 'verifyData',
-    summary: 'Has all data of a server read again: all that its recovery points need is there, and is what was written. While one waits or runs, that one.',
+    operationId: 'verifyServer',
+    summary:
+      'Has all data of a server read again (all that its recovery points need is there, and is what was written), or its newest image booted. While one waits or runs, that one.',
   })
   @ApiResponse({ status: 202, description: 'Written down; Location names it.', standardSchema: verificationSchema })
-  async verifyData(
+  async verifyServer(
     @Param('server', new ServerSelectorPipe()) selector: string,
-    @Body({ schema: verifyRequestSchema }) { reason }: VerifyRequest,
+    @Body({ schema: verifyServerRequestSchema }) { reason, method }: VerifyServerRequest,
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<VerificationView> {
     const { catalog } = this.dependencies;
     const { id: serverId } = await catalog.getServer(selector);
-    const verification = await catalog.requestVerification({ actor: caller.name, serverId, reason });
+    const what = method === 'boot' ? ({ method, recoveryPointId: (await catalog.newestUsable(serverId)).id } as const) : ({ method, serverId } as const);
+    const verification = await catalog.requestVerification({ actor: caller.name, reason, ...what });
     response.setHeader('Location', `/v1/verifications/${verification.id}`);
     return verification;
   }
@@ -85,7 +98,7 @@ export class VerificationsController {
   @ApiResponse({ status: 202, description: 'The verification; it may still run for a moment.', standardSchema: verificationSchema })
   async cancel(
     @Param('id', new IdPipe('vrf')) id: string,
-    @Body({ schema: verifyRequestSchema }) body: VerifyRequest,
+    @Body({ schema: cancelVerificationRequestSchema }) body: CancelVerificationRequest,
     @Caller() caller: TokenRecord,
   ): Promise<VerificationView> {
     const { catalog, runStarter, log } = this.dependencies;

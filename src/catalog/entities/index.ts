@@ -1,19 +1,25 @@
 import { AlertDeliveryEntity, AlertEntity } from './alert';
 import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
-import { HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
+import { BackupGroupEntity, BackupSetEntity } from './backup-set';
+import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
+import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
+import { RetentionPassEntity } from './retention-pass';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
 import { VerificationEntity } from './verification';
 import { WayBackEntity } from './way-back';
 
 export * from './access';
 export * from './alert';
+export * from './backup-set';
 export * from './inventory';
+export * from './offsite';
 export * from './policy';
 export * from './recovery-point';
 export * from './restore-plan';
+export * from './retention-pass';
 export * from './run';
 export * from './verification';
 export * from './way-back';
@@ -23,10 +29,13 @@ export const ENTITIES = [
   HypervisorEntity,
   RepositoryEntity,
   RepositoryRoomEntity,
+  CatalogCopyEntity,
   PolicyEntity,
   DueBackupEntity,
   ServerEntity,
   LineageEntity,
+  BackupGroupEntity,
+  BackupSetEntity,
   RecoveryPointEntity,
   RestorePlanEntity,
   RunEntity,
@@ -35,6 +44,10 @@ export const ENTITIES = [
   ServerLockEntity,
   WayBackEntity,
   VerificationEntity,
+  OffsiteRepositoryEntity,
+  OffsiteCopyEntity,
+  OffsiteTransferEntity,
+  RetentionPassEntity,
   AlertEntity,
   AlertDeliveryEntity,
   TokenEntity,

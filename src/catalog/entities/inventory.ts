@@ -35,7 +35,41 @@ export const RepositoryRoomEntity = new EntitySchema<RepositoryRoomRow>({
   foreignKeys: [{ name: 'repository_room_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] }],
 });
 
-export interface ServerRow extends ServerRecord {
+/** How far the copies of the catalogue in a repository are. */
+export interface CatalogCopyRow {
+  readonly repository: string;
+  /** Of the newest one; both null: there is none. */
+  readonly copiedAt: Date | null;
+  readonly auditSeq: number | null;
+  /** When a worker last began one. */
+  readonly triedAt: Date;
+  /** What came of that; null: it went well, or goes on. */
+  readonly problem: { readonly code: string; readonly message: string } | null;
+}
+
+export const CatalogCopyEntity = new EntitySchema<CatalogCopyRow>({
+  name: 'catalog_copy',
+  columns: {
+    repository: text(primary),
+    copiedAt: instant({ name: 'copied_at', nullable: true }),
+    auditSeq: bigint({ name: 'audit_seq', nullable: true }),
+    triedAt: instant({ name: 'tried_at' }),
+    problem: json(nullable),
+  },
+  checks: [{ name: 'catalog_copy_copied_check', expression: '(copied_at IS NULL) = (audit_seq IS NULL)' }],
+  foreignKeys: [{ name: 'catalog_copy_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] }],
+});
+
+/** All five, or none: the server is in service. */
+export interface DecommissionedColumns {
+  readonly decommissionedAt: Date | null;
+  readonly decommissionedBy: string | null;
+  readonly decommissionReason: string | null;
+  readonly keepDays: number | null;
+  readonly protectsUntil: Date | null;
+}
+
+export interface ServerRow extends Omit<ServerRecord, 'decommissioned'>, DecommissionedColumns {
   readonly createdAt: Date;
   /** Since when it has its policy; null: since before there were policies, or it has none. */
   readonly policySince: Date | null;
@@ -57,7 +91,19 @@ export const ServerEntity = new EntitySchema<ServerRow>({
     protection: json({ default: NO_PROTECTION }),
     lineageId: text({ name: 'lineage_id' }),
     createdAt: instant({ name: 'created_at' }),
+    decommissionedAt: instant({ name: 'decommissioned_at', nullable: true }),
+    decommissionedBy: text({ name: 'decommissioned_by', nullable: true }),
+    decommissionReason: text({ name: 'decommission_reason', nullable: true }),
+    keepDays: integer({ name: 'keep_days', nullable: true }),
+    protectsUntil: instant({ name: 'protects_until', nullable: true }),
   },
+  checks: [
+    {
+      name: 'server_decommissioned_check',
+      expression: `num_nonnulls(decommissioned_at, decommissioned_by, decommission_reason, keep_days, protects_until) IN (0, 5)
+    AND (keep_days IS NULL OR keep_days BETWEEN 1 AND 36500)`,
+    },
+  ],
   uniques: [
     { name: 'server_name_key', columns: ['name'] },
     { name: 'server_hypervisor_uuid_key', columns: ['hypervisor', 'uuid'] },

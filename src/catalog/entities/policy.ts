@@ -10,6 +10,8 @@ export interface PolicyRow extends Policy {
   readonly dataSince: Date;
   /** Since when verification is promised as it is. */
   readonly verificationSince: Date;
+  /** Since when copies are promised as they are; null: none are. */
+  readonly offsiteSince: Date | null;
 }
 
 export const PolicyEntity = new EntitySchema<PolicyRow>({
@@ -20,10 +22,12 @@ export const PolicyEntity = new EntitySchema<PolicyRow>({
     image: json(nullable),
     data: json(nullable),
     verification: json(nullable),
+    offsite: json(nullable),
     rtoMinutes: integer({ name: 'rto_minutes', nullable: true }),
     imageSince: instant({ name: 'image_since' }),
     dataSince: instant({ name: 'data_since' }),
     verificationSince: instant({ name: 'verification_since' }),
+    offsiteSince: instant({ name: 'offsite_since', nullable: true }),
   },
 });
 

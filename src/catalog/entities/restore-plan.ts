@@ -5,7 +5,7 @@ import type { PlanDataInput, PlanRestoreInput } from '../../contracts/workflows'
 import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
-export type PlanRequest = Pick<PlanRestoreInput, 'noData' | 'incidentAt'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt'>;
+export type PlanRequest = Pick<PlanRestoreInput, 'noData' | 'incidentAt' | 'from'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {
   readonly id: string;
@@ -51,7 +51,10 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     runId: text({ name: 'run_id', nullable: true }),
   },
   uniques: [{ name: 'restore_plan_run_key', columns: ['runId'] }],
-  indices: [{ name: 'restore_plan_planning_idx', columns: ['createdAt'], where: `state = 'planning'` }],
+  indices: [
+    { name: 'restore_plan_planning_idx', columns: ['createdAt'], where: `state = 'planning'` },
+    { name: 'restore_plan_server_idx', columns: ['serverId', 'createdAt'] },
+  ],
   checks: [
     { name: 'restore_plan_state_check', expression: `state IN ('planning', 'ready', 'failed', 'used')` },
     { name: 'restore_plan_ready_check', expression: `state NOT IN ('ready', 'used') OR (hash IS NOT NULL AND body IS NOT NULL)` },

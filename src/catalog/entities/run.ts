@@ -16,6 +16,8 @@ export interface RunRow {
   readonly finishedAt: Date | null;
   readonly planId: string | null;
   readonly recoveryPointId: string | null;
+  /** The backup set it belongs to. */
+  readonly setId: string | null;
   readonly cancelRequested: boolean;
   /** The decision that one of its steps waits for. */
   readonly waitingFor: DecisionKind | null;
@@ -40,6 +42,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     finishedAt: instant({ name: 'finished_at', nullable: true }),
     planId: text({ name: 'plan_id', nullable: true }),
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
+    setId: text({ name: 'set_id', nullable: true }),
     cancelRequested: { type: 'boolean', name: 'cancel_requested' },
     waitingFor: text({ name: 'waiting_for', nullable: true }),
     error: json(nullable),
@@ -52,15 +55,20 @@ export const RunEntity = new EntitySchema<RunRow>({
     { name: 'run_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'run_open_idx', columns: ['requestedAt'], where: `state IN ('accepted', 'running')` },
     { name: 'run_ended_idx', columns: ['serverId', 'kind', 'requestedAt', 'id'], where: `state IN ('succeeded', 'failed', 'cancelled')` },
+    { name: 'run_set_idx', columns: ['setId'], where: 'set_id IS NOT NULL' },
     { name: 'run_waiting_idx', columns: ['id'], where: 'waiting_for IS NOT NULL' },
   ],
   checks: [
     { name: 'run_kind_check', expression: `kind IN ('backup-image', 'backup-data', 'restore-server', 'restore-data', 'undo', 'confirm')` },
+    { name: 'run_set_check', expression: `set_id IS NULL OR kind = 'backup-image'` },
     { name: 'run_state_check', expression: `state IN ('accepted', 'running', 'succeeded', 'failed', 'cancelled')` },
     { name: 'run_finished_check', expression: `(finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'cancelled'))` },
     { name: 'run_waiting_check', expression: `waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running'))` },
   ],
-  foreignKeys: [{ name: 'run_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] }],
+  foreignKeys: [
+    { name: 'run_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
+    { name: 'run_set_fkey', target: 'backup_set', columnNames: ['setId'], referencedColumnNames: ['id'] },
+  ],
 });
 
 export interface RunStepRow {

@@ -1,7 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
-import type { VerificationMethod, VerificationState } from '../../contracts/verification';
+import type { BootResult, VerificationMethod, VerificationState } from '../../contracts/verification';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
 export interface VerificationRow {
@@ -28,6 +28,9 @@ export interface VerificationRow {
   readonly doneBytes: number | null;
   readonly totalBytes: number | null;
   readonly error: ErrorSummary | null;
+  readonly boot: BootResult | null;
+  /** Of a boot: whether it was that of the server's newest image when it was asked for; of others nothing is promised. Null: no boot. */
+  readonly ofNewest: boolean | null;
 }
 
 export const VerificationEntity = new EntitySchema<VerificationRow>({
@@ -53,6 +56,8 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     doneBytes: bigint({ name: 'done_bytes', nullable: true }),
     totalBytes: bigint({ name: 'total_bytes', nullable: true }),
     error: json(nullable),
+    boot: json(nullable),
+    ofNewest: { type: 'boolean', name: 'of_newest', nullable: true },
   },
   indices: [
     { name: 'verification_open_key', columns: ['subject'], unique: true, where: `state IN ('waiting', 'running')` },
@@ -60,10 +65,13 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     { name: 'verification_server_idx', columns: ['serverId', 'requestedAt'] },
     { name: 'verification_subject_idx', columns: ['subject', 'finishedAt'] },
     { name: 'verification_ended_idx', columns: ['finishedAt'] },
+    { name: 'verification_boot_idx', columns: ['serverId', 'finishedAt'], where: `method = 'boot'` },
   ],
   checks: [
     { name: 'verification_kind_check', expression: `kind IN ('image', 'data')` },
-    { name: 'verification_method_check', expression: `method IN ('checksums', 'structure')` },
+    { name: 'verification_method_check', expression: `method IN ('checksums', 'structure', 'boot')` },
+    { name: 'verification_newest_check', expression: `(of_newest IS NOT NULL) = (method = 'boot')` },
+    { name: 'verification_boot_check', expression: `(boot IS NOT NULL) = (method = 'boot' AND state = 'passed')` },
     { name: 'verification_part_check', expression: 'num_nonnulls(part, parts) IN (0, 2)' },
     {
       name: 'verification_state_check',

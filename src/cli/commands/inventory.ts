@@ -1,12 +1,15 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { EstateChangesView } from '../../contracts/api/estate-request';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { ModosuError } from '../../contracts/errors';
-import type { RecoveryPointView } from '../../contracts/recovery-point';
+import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS } from '../../contracts/server';
+import { quoted } from '../../contracts/text';
+import { RECOVERY_POINT_STATES, type RecoveryPointView } from '../../contracts/recovery-point';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { parseEstateFile } from '../estate-file';
-import { changesText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
+import { changesText, decommissionedText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
 import { messageOf } from '../thrown';
+import { addFetchCommand } from './offsite';
 import { examples } from './options';
 
 export function addInventoryCommands(program: Command, context: CliContext): void {
@@ -51,15 +54,19 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       printer.data(value, () => serverText(value, printer, context.io.now()));
     });
 
+  addServiceCommands(server, context);
+
   const recoveryPoint = program.command('recovery-point').description('what servers can be restored to');
   recoveryPoint
     .command('list')
     .description('list recovery points, newest first')
     .option('--server <server>', 'only those of this server')
+    .addOption(new Option('--state <state>', 'only those in this state; left out: all but deleted ones').choices(RECOVERY_POINT_STATES))
     .option('--limit <number>', 'how many', limitOption, 100)
-    .action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
+    .action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
       const printer = context.printer(command);
-      const points = await context.list<RecoveryPointView>(printer, '/v1/recovery-points', { server: options.server }, options.limit);
+      const { server, state } = options;
+      const points = await context.list<RecoveryPointView>(printer, '/v1/recovery-points', { server, state }, options.limit);
       printer.data(points, () => recoveryPointTable(points));
     });
   recoveryPoint
@@ -72,6 +79,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
       printer.data(value, () => recoveryPointText(value));
     });
+  addFetchCommand(recoveryPoint, context);
   for (const [verb, description, done] of HOLDING) {
     examples(
       recoveryPoint
@@ -88,6 +96,63 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       printer.note(done);
     });
   }
+}
+
+interface DecommissionFlags {
+  readonly confirm: string;
+  readonly reason: string;
+  readonly keepDays: number;
+}
+
+/** Out of service for good, and back. */
+function addServiceCommands(server: Command, context: CliContext): void {
+  examples(
+    server
+      .command('decommission')
+      .description('take a server out of service for good: nothing backs it up, and nobody misses that; it can still be restored as long as anything is there')
+      .argument('<server>', 'name or id of the server')
+      .requiredOption('--confirm <name>', "the server's name, typed again")
+      .requiredOption('--reason <text>', 'why; it goes into the audit')
+      .option(
+        '--keep-days <number>',
+        'how long its last recovery points stay protected; after that no rule keeps any of them',
+        keepDaysOption,
+        DEFAULT_KEEP_DAYS,
+      ),
+    [
+      'modosu server decommission old01 --confirm old01 --reason "replaced by new01"',
+      'modosu server decommission old01 --confirm old01 --reason "contract has ended, books are kept for ten years" --keep-days 3653',
+    ],
+  ).action(async (name: string, { confirm, reason, keepDays }: DecommissionFlags, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.post<ServerView>(`/v1/servers/${serverSegment(name)}/decommission`, { confirm, reason, keepDays });
+    printer.data(value, () => decommissionedText(value));
+    printer.note(
+      `Decommissioned. What stays, and why: \`modosu retention preview ${value.name}\`; to take it back: \`modosu server recommission ${value.name} --reason TEXT\`.`,
+    );
+  });
+  examples(
+    server
+      .command('recommission')
+      .description('take a decommissioned server back into service: its policy holds again from now on')
+      .argument('<server>', 'name or id of the server')
+      .requiredOption('--reason <text>', 'why; it goes into the audit'),
+    ['modosu server recommission old01 --reason "new01 is not ready"'],
+  ).action(async (name: string, options: { readonly reason: string }, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.post<ServerView>(`/v1/servers/${serverSegment(name)}/recommission`, { reason: options.reason });
+    printer.data(value, () => decommissionedText(value));
+    printer.note('In service: its policy holds again from now on.');
+  });
+}
+
+/** From 1 to 36500. Throws `USAGE`. */
+function keepDaysOption(text: string): number {
+  const days = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (days < 1 || days > MAX_KEEP_DAYS) throw new ModosuError('USAGE', `--keep-days takes a whole number from 1 to ${MAX_KEEP_DAYS}, not ${quoted(text)}.`);
+  return days;
 }
 
 const HOLDING = [

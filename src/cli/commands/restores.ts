@@ -13,6 +13,7 @@ import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
   'modosu restore plan db01 --scenario server --recovery-point rp_01j8…',
+  'modosu restore plan db01 --scenario server --from vault',
   'modosu restore plan db01 --scenario server --keep-disk vdb',
   'modosu restore plan db01 --scenario server --attach-old-disk vdb',
   'modosu restore plan db01 --scenario data --data-set shop --table orders --incident-at 2026-03-01T02:10:00Z',
@@ -27,20 +28,24 @@ interface RestorePlanFlags extends SelectionFlags {
   readonly data: boolean;
   readonly dataSet?: string;
   readonly recoveryPoint?: string;
+  readonly from?: string;
   readonly incidentAt?: string;
   readonly timeout: number;
 }
 
+/** Fetching a large server takes hours; whoever wants less says so. */
+const FETCH_TIMEOUT_MS = 48 * 3_600_000;
+
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
-function serverPlanRequest({ recoveryPoint, data, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
+function serverPlanRequest({ recoveryPoint, from, data, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
   const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
-  return { scenario: 'server', recoveryPointId: recoveryPoint, incidentAt, noData: !data, keepDisks: keepDisk, attachOldDisks: attachOldDisk };
+  return { scenario: 'server', recoveryPointId: recoveryPoint, from, incidentAt, noData: !data, keepDisks: keepDisk, attachOldDisks: attachOldDisk };
 }
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
-  const { dataSet, recoveryPoint, incidentAt } = options;
+  const { dataSet, recoveryPoint, from, incidentAt } = options;
   const misplaced = (['keepDisk', 'attachOldDisk'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) {
@@ -51,7 +56,7 @@ async function dataPlanRequest(client: ApiClient, path: string, options: Restore
     options,
     server.protection.dataSets.find(({ name }) => name === dataSet),
   );
-  return { scenario: 'data', dataSet, recoveryPointId: recoveryPoint, incidentAt, selection };
+  return { scenario: 'data', dataSet, recoveryPointId: recoveryPoint, from, incidentAt, selection };
 }
 
 const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -77,6 +82,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
       '--recovery-point <recovery-point>',
       'what to restore from, an image or data as the scenario says; if not given, the newest usable one from before the incident',
     )
+    .option('--from <offsite>', 'fetch it from this off-site repository first, where it is not whole here; the plan takes as long as that')
     .option('--keep-disk <target>', 'server: disk with role data that stays as it is now, such as vdb; may be repeated', several)
     .option(
       '--attach-old-disk <target>',
@@ -100,7 +106,11 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
       const path = `/v1/servers/${serverSegment(name)}`;
       const body = options.scenario === 'data' ? await dataPlanRequest(client, path, options) : serverPlanRequest(options);
       const { value: accepted } = await client.post<RestorePlanView>(`${path}/restore-plans`, body);
-      await showMadePlan(context, printer, client, accepted.id, options.timeout);
+      if (options.from !== undefined) {
+        printer.note(`What is not whole here is fetched from ${options.from} first; \`modosu offsite transfers --server ${name}\` shows how far it is.`);
+      }
+      const isLong = options.from !== undefined && command.getOptionValueSource('timeout') === 'default';
+      await showMadePlan(context, printer, client, accepted.id, isLong ? FETCH_TIMEOUT_MS : options.timeout);
     });
 
   examples(restore.command('show').description('show a plan again, of a restore or of an undo').argument('<plan>', 'id of the plan'), [

@@ -7,10 +7,12 @@ import { examples, waitOptions, withTimeout, withWait, type WaitFlags } from './
 interface BackupFlags extends WaitFlags {
   readonly mode: string;
   readonly allowCrashConsistent?: boolean;
+  readonly full?: boolean;
   readonly reason: string;
 }
 
-export function addBackupCommands(program: Command, context: CliContext): void {
+/** Gives the command `backup`, so that others can add to it. */
+export function addBackupCommands(program: Command, context: CliContext): Command {
   const backup = program.command('backup').description('take recovery points');
   addDataBackup(backup, context);
   examples(
@@ -28,19 +30,28 @@ export function addBackupCommands(program: Command, context: CliContext): void {
             .makeOptionMandatory(),
         )
         .option('--allow-crash-consistent', 'online only: go on when the file systems cannot be frozen; the recovery point then says "crash"')
+        .option('--full', 'online only: a whole image, although one that holds only what has changed would do')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
     [
       'modosu backup image db01 --mode online --reason "before service pack 2" --wait',
+      'modosu backup image db01 --mode online --full --reason "to be carried off-site"',
       'modosu backup image old01 --mode online --allow-crash-consistent --reason "has no guest agent"',
     ],
   ).action(async (name: string, options: BackupFlags, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
-    const { mode, allowCrashConsistent, reason } = options;
-    const { value: run } = await client.post<RunView>(`/v1/servers/${serverSegment(name)}/backups`, { kind: 'image', mode, allowCrashConsistent, reason });
+    const { mode, allowCrashConsistent, full, reason } = options;
+    const { value: run } = await client.post<RunView>(`/v1/servers/${serverSegment(name)}/backups`, {
+      kind: 'image',
+      mode,
+      allowCrashConsistent,
+      full,
+      reason,
+    });
     await context.finish(printer, client, run, options.wait === true, waitOptions(options));
   });
+  return backup;
 }
 
 function addDataBackup(backup: Command, context: CliContext): void {

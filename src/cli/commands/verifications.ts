@@ -1,33 +1,55 @@
 import { Option, type Command } from 'commander';
 import { ModosuError } from '../../contracts/errors';
-import type { VerificationView } from '../../contracts/verification';
+import type { VerificationMethod, VerificationView } from '../../contracts/verification';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { verificationTable, verificationText } from '../output/verifications';
 import { waitForVerification } from '../watch/waiting';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 
-function subjectOf(id: string | undefined, dataOf: string | undefined): string {
-  if (id !== undefined && dataOf === undefined) return `/v1/recovery-points/${idSegment('rp', id)}`;
-  if (id === undefined && dataOf !== undefined) return `/v1/servers/${serverSegment(dataOf)}`;
-  throw new ModosuError('REQUEST_INVALID', 'Name a recovery point, or a server with --data-of: one of the two.', { hint: 'See `modosu verify --help`.' });
+interface Wanted {
+  readonly dataOf?: string;
+  readonly bootOf?: string;
+  readonly boot?: true;
 }
 
-/** Whether stored recovery points are what was written. */
+/** Where it is asked for, and how it is to be done. */
+function wanted(id: string | undefined, { dataOf, bootOf, boot }: Wanted): { readonly path: string; readonly method: VerificationMethod } {
+  const named = [id, dataOf, bootOf].filter((one) => one !== undefined);
+  if (named.length !== 1) {
+    throw new ModosuError('REQUEST_INVALID', 'Name a recovery point, or a server with --data-of or --boot-of: one of the three.', {
+      hint: 'See `modosu verify --help`.',
+    });
+  }
+  if (id !== undefined) return { path: `/v1/recovery-points/${idSegment('rp', id)}`, method: boot === true ? 'boot' : 'checksums' };
+  if (boot === true) throw new ModosuError('REQUEST_INVALID', '--boot goes with a recovery point; of a server its newest image is booted with --boot-of.');
+  return dataOf === undefined
+    ? { path: `/v1/servers/${serverSegment(bootOf ?? '')}`, method: 'boot' }
+    : { path: `/v1/servers/${serverSegment(dataOf)}`, method: 'structure' };
+}
+
+/** Whether stored recovery points are what was written, and come up. */
 export function addVerificationCommands(program: Command, context: CliContext): void {
   examples(
     withWait(
       program
         .command('verify')
-        .description('have all bytes of a recovery point, or all data of a server, read again')
+        .description('have all bytes of a recovery point, or all data of a server, read again; or an image booted, to see that it comes up')
         .argument('[recovery-point]', 'id of the recovery point')
+        .option('--boot', 'instead of reading it, boot the image without any network, wait for its agent, make its health checks, and throw it away')
         .option('--data-of <server>', 'instead: all data of this server')
+        .option('--boot-of <server>', 'instead: boot the newest image of this server')
         .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ),
-    ['modosu verify rp_01j8… --reason "before the migration" --wait', 'modosu verify --data-of db01 --reason "the storage was mended" --wait'],
-  ).action(async (id: string | undefined, options: WaitFlags & { readonly reason: string; readonly dataOf?: string }, command: Command) => {
+    [
+      'modosu verify rp_01j8… --reason "before the migration" --wait',
+      'modosu verify --data-of db01 --reason "the storage was mended" --wait',
+      'modosu verify --boot-of db01 --reason "does it come up?" --wait',
+    ],
+  ).action(async (id: string | undefined, options: WaitFlags & Wanted & { readonly reason: string }, command: Command) => {
     const printer = context.printer(command);
+    const { path, method } = wanted(id, options);
     const client = await context.client();
-    const { value } = await client.post<VerificationView>(`${subjectOf(id, options.dataOf)}/verifications`, { reason: options.reason });
+    const { value } = await client.post<VerificationView>(`${path}/verifications`, { reason: options.reason, method });
     if (options.wait !== true) {
       printer.data(value, () => verificationText(value));
       return;

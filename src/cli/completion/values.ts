@@ -1,10 +1,13 @@
 import { MAX_PAGE, type PageOf } from '../../contracts/api/common';
+import type { GroupView } from '../../contracts/api/backup-set';
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
+import type { BackupSetView } from '../../contracts/backup-set';
 import { ERROR_CODES } from '../../contracts/error-codes';
 import { describeAge } from '../../contracts/format';
 import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
+import type { OffsiteRepositoryView, TransferView } from '../../contracts/offsite-copies';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { RunAction, RunView } from '../../contracts/run';
 import type { VerificationView } from '../../contracts/verification';
@@ -19,7 +22,10 @@ const NEWEST = 30;
 export async function valuesFor(context: CliContext, { placeholder, option, path, named, given }: WantedValue): Promise<readonly Candidate[]> {
   switch (placeholder) {
     case 'server':
-      return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName }) => ({ value: name, description: `domain ${domainName}` }));
+      return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName, decommissioned }) => ({
+        value: name,
+        description: `domain ${domainName}${decommissioned === null ? '' : ', decommissioned'}`,
+      }));
     case 'run':
       return (await runsFor(context, path)).map((run) => ({
         value: run.id,
@@ -38,10 +44,24 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
         value: one.id,
         description: `${one.kind} of ${one.serverName}, ${one.state}, ${describeAge(one.requestedAt, context.io.now())} ago`,
       }));
+    case 'offsite':
+      return (await items<OffsiteRepositoryView>(context, '/v1/offsite')).map(({ name, media, state }) => ({ value: name, description: `${media}, ${state}` }));
+    case 'transfer':
+      return (await items<TransferView>(context, '/v1/offsite/transfers', { limit: NEWEST })).map((one) => ({
+        value: one.id,
+        description: `${one.kind} ${one.offsite}, ${one.state}, ${describeAge(one.requestedAt, context.io.now())} ago`,
+      }));
     case 'data-set':
       return named[0] === undefined ? [] : dataSetsOf(context, named[0]);
     case 'policy':
       return (await items<PolicyView>(context, '/v1/policies')).map(({ name, servers }) => ({ value: name, description: `${servers.length} servers` }));
+    case 'group':
+      return (await items<GroupView>(context, '/v1/groups')).map(({ name, servers }) => ({ value: name, description: servers.join(', ') }));
+    case 'backup-set':
+      return (await items<BackupSetView>(context, '/v1/backup-sets', { limit: NEWEST })).map((set) => ({
+        value: set.id,
+        description: `${set.group}, ${set.state}, ${describeAge(set.requestedAt, context.io.now())} ago`,
+      }));
     case 'token':
       return (await items<TokenView>(context, '/v1/tokens')).map(({ id, name, scopes }) => ({ value: id, description: `${name}: ${scopes.join(', ')}` }));
     case 'code':

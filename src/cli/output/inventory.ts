@@ -9,19 +9,43 @@ import { dataSetText, nicRole, protectionFields } from './protection';
 import { errorText } from './runs';
 import { fields, padEnd, plain, table, utc } from './text';
 import { wayBackLine } from './way-backs';
-import { verifiedText } from './verifications';
+import { copiesShort, copyLines } from './offsite';
+import { bootedText, verifiedText } from './verifications';
 
 export const serverTable = (servers: readonly ServerView[]): string =>
   table(
-    ['NAME', 'ID', 'HYPERVISOR', 'DOMAIN', 'REPOSITORY', 'POLICY', 'UUID'],
-    servers.map(({ name, id, hypervisor, domainName, repository, policy, uuid }) => [name, id, hypervisor, domainName, repository, policy ?? '-', uuid]),
+    ['NAME', 'STATE', 'ID', 'HYPERVISOR', 'DOMAIN', 'REPOSITORY', 'POLICY', 'UUID'],
+    servers.map(({ name, decommissioned, id, hypervisor, domainName, repository, policy, uuid }) => [
+      name,
+      decommissioned === null ? 'in service' : 'decommissioned',
+      id,
+      hypervisor,
+      domainName,
+      repository,
+      policy ?? '-',
+      uuid,
+    ]),
   );
+
+/** What somebody has decided about a server, and what follows from it. */
+export const decommissionedText = (server: ServerView): string => `Server ${plain(server.name)}\n${fields([stateField(server)], '  ')}`;
+
+const stateField = ({ decommissioned }: ServerView): Field => [
+  'state',
+  decommissioned === null
+    ? 'in service'
+    : [
+        `DECOMMISSIONED by ${decommissioned.by} at ${utc(decommissioned.at)}: ${decommissioned.reason}`,
+        `nothing backs it up; what is left of it is protected until ${utc(decommissioned.protectsUntil)} (${decommissioned.keepDays} days), then no rule keeps it`,
+      ],
+];
 
 export function serverText(server: ServerDetailView, printer: Printer, now: Date): string {
   const newest = server.newestRecoveryPoint;
   const card = fields(
     [
       ['id', server.id],
+      stateField(server),
       ['UUID', server.uuid],
       ['hypervisor', server.hypervisor],
       ['domain', server.domainName],
@@ -82,6 +106,11 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
       disk.backingChain.length === 0 ? 'nothing' : disk.backingChain.map(({ path }) => path).join(' < '),
     ]),
   );
+  const whole = inspection.disks.filter(({ holdsCheckpoints }) => holdsCheckpoints === false).map(({ target }) => target);
+  const everyTime =
+    whole.length === 0
+      ? []
+      : [`  Whole in every image, however little has changed: ${whole.join(', ')} (only a qcow2 disk of version 3 can hold a checkpoint).`];
   const refusals = inspection.refusals.map(({ code, message, hint }) => `  ${plain(code)}: ${plain(message)}\n    hint: ${plain(hint)}`);
   const image = refusals.length === 0 ? 'An image of it can be taken.' : ['An image of it cannot be taken:', ...refusals].join('\n');
   return [
@@ -89,6 +118,7 @@ function inspectionText(inspection: ServerInspection, protection: Protection): s
     disks
       .split('\n')
       .map((row) => `  ${row}`)
+      .concat(everyTime)
       .join('\n'),
     image,
   ].join('\n\n');
@@ -99,30 +129,50 @@ function newestDataText({ newestData }: ServerDetailView, name: string, now: Dat
   return newest === undefined ? `${name}: NONE` : `${name}: ${newest.id}, ${describeAge(newest.pointInTime, now)} old`;
 }
 
-export const recoveryPointTable = (points: readonly RecoveryPointView[]): string =>
-  table(
-    ['ID', 'SERVER', 'KIND', 'WHAT', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'VERIFICATION', 'SIZE', 'REASON'],
+/** What an image builds on is named by its generation where that is shown as well: ids are long. */
+function imageText({ generation, parentId }: ImageRecoveryPointView, generations: ReadonlyMap<string, number>): string {
+  if (parentId === null) return `generation ${generation}, full`;
+  const parent = generations.get(parentId);
+  return `generation ${generation}, ${parent === undefined ? 'incremental' : `builds on ${parent}`}`;
+}
+
+export function recoveryPointTable(points: readonly RecoveryPointView[]): string {
+  const generations = new Map(points.flatMap((point) => (point.kind === 'image' ? [[point.id, point.generation] as const] : [])));
+  return table(
+    ['ID', 'SERVER', 'KIND', 'WHAT', 'POINT IN TIME', 'CONSISTENCY', 'STATE', 'VERIFICATION', 'OFF-SITE', 'SIZE', 'REASON'],
     points.map((point) => [
       point.id,
       point.serverName,
       point.kind,
-      point.kind === 'image' ? `generation ${point.generation}` : `data set ${point.dataSet}${point.purpose === 'safety' ? ', before a restore' : ''}`,
+      point.kind === 'image' ? imageText(point, generations) : `data set ${point.dataSet}${point.purpose === 'safety' ? ', before a restore' : ''}`,
       utc(point.pointInTime),
       point.kind === 'image' ? point.consistency : '-',
       point.state,
       point.verification.state,
+      copiesShort(point.copies ?? []),
       formatBytes(point.sizeBytes),
       point.hold === null ? point.reason : `${point.reason} (held: ${point.hold.reason})`,
     ]),
   );
+}
+
+function stateText({ id, state, expiredAt, deletesAt, deletedAt }: RecoveryPointView): string {
+  if (state === 'expired') {
+    const until = deletesAt === null ? 'is not removed yet' : `is deleted after ${utc(deletesAt)}`;
+    return `expired at ${utc(expiredAt)}: no rule keeps it; it ${until}; \`modosu recovery-point hold ${id}\` has it back`;
+  }
+  return state === 'deleted' ? `deleted at ${utc(deletedAt)}` : state;
+}
 
 export function recoveryPointText(point: RecoveryPointView): string {
   const card = fields(
     [
       ['server', `${point.serverName} (${point.serverId})`],
       ['kind', point.kind],
-      ['state', point.state],
+      ['state', stateText(point)],
       ['verification', verifiedText(point.verification)],
+      ...(point.kind === 'image' ? [['booted', bootedText(point.verification.boot)] as const] : []),
+      ...(point.copies === undefined ? [] : [['off-site', copyLines(point.copies)] as const]),
       ['point in time', utc(point.pointInTime)],
       ['published', utc(point.publishedAt)],
       ['size', formatBytes(point.sizeBytes)],
@@ -140,7 +190,10 @@ type Field = readonly [string, string | readonly string[]];
 
 const imageFields = (point: ImageRecoveryPointView): readonly Field[] => [
   ['generation', String(point.generation)],
+  ['holds', point.parentId === null ? 'all of its disks: a full' : 'what has changed: an incremental'],
+  ...(point.parentId === null ? [] : [['builds on', point.parentId] as const]),
   ['consistency', point.consistency],
+  ...(point.setId === null ? [] : [['backup set', point.setId] as const]),
   ['repository', point.repository],
   ['disks', point.disks.map((disk) => `${disk.target}: ${formatBytes(disk.virtualSizeBytes)}, ${formatBytes(disk.storedBytes)} stored`)],
   ['lineage', point.lineageId],
@@ -166,13 +219,16 @@ function dataFields(point: DataRecoveryPointView): readonly Field[] {
   return [['data set', dataSetText(point.declared)], ...saved, ['snapshot', point.snapshotId], ['added', formatBytes(point.addedBytes)], ...holds];
 }
 
+const noteLines = (note: string | undefined): readonly string[] => (note === undefined ? [] : [`          hint: ${plain(note)}`]);
+
 /** The difference an estate file makes, in words. */
 export function changesText(changes: readonly EstateChange[]): string {
-  const shown = changes.filter(({ change }) => change !== 'unchanged');
+  const shown = changes.filter(({ change, note }) => change !== 'unchanged' || note !== undefined);
   const unchanged = changes.length - shown.length;
-  const lines = shown.flatMap(({ change, subject, name, fields: changed }) => {
-    const remark = change === 'kept' ? `  (not in the file; ${subject === 'policy' ? 'deleted only with --prune' : 'nothing is removed'})` : '';
-    return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`)];
+  const lines = shown.flatMap(({ change, subject, name, fields: changed, note }) => {
+    const remark =
+      change === 'kept' ? `  (not in the file; ${subject === 'policy' || subject === 'group' ? 'deleted only with --prune' : 'nothing is removed'})` : '';
+    return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`), ...noteLines(note)];
   });
   if (unchanged > 0) lines.push(`${unchanged} unchanged`);
   return lines.length === 0 ? 'The estate file declares nothing.' : lines.join('\n');

@@ -79,10 +79,14 @@ function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): st
       ['consistency', point.consistency],
       ['reason', point.reason],
       ['repository', point.repository],
+      ...(point.reads === undefined ? [] : [['reads', readsText(point.reads)] as const]),
     ],
     '  ',
   );
 }
+
+const readsText = ({ recoveryPoints, bytes }: NonNullable<RestorePlanBody['recoveryPoint']['reads']>): string =>
+  recoveryPoints === 1 ? formatBytes(bytes) : `${formatBytes(bytes)} of ${recoveryPoints} recovery points, each of which builds on the one before it`;
 
 function data(body: RestorePlanBody, now: Date): string {
   const rows = (body.data ?? []).map(({ item, pointInTime }) => [

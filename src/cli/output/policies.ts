@@ -1,6 +1,6 @@
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { DueBackupView } from '../../contracts/due-backup';
-import { describeRetention, describeSchedule, describeVerification, type DataPolicy, type ImagePolicy } from '../../contracts/policy';
+import { describeIncrements, describeRetention, describeSchedule, describeVerification, type DataPolicy, type ImagePolicy } from '../../contracts/policy';
 import { fields, plain, table, utc } from './text';
 
 export const policyTable = (policies: readonly PolicyView[]): string =>
@@ -25,10 +25,7 @@ export function policyText(policy: PolicyView): string {
       ['servers', policy.servers.length === 0 ? 'none' : policy.servers],
       ['verification', verification === null ? 'none by itself' : describeVerification(verification)],
       ['RTO', rtoMinutes === null ? 'nothing promised' : `${rtoMinutes} min`],
-      [
-        'images',
-        image === null ? 'none are taken by themselves' : kindText(image, [image.mode, ...(image.allowCrashConsistent ? ['also crash consistent'] : [])]),
-      ],
+      ['images', image === null ? 'none are taken by themselves' : kindText(image, imageWords(image))],
       ...(image === null ? [] : [['next images', policy.nextImages.map(utc)] as const]),
       ['data', data === null ? 'none is saved by itself' : kindText(data, [])],
       ...(data === null ? [] : [['next data', policy.nextData.map(utc)] as const]),
@@ -37,6 +34,9 @@ export function policyText(policy: PolicyView): string {
   );
   return `Policy ${plain(policy.name)}\n${card}`;
 }
+
+const imageWords = (image: ImagePolicy): readonly string[] =>
+  [image.mode, image.allowCrashConsistent ? 'also crash consistent' : '', describeIncrements(image)].filter((words) => words !== '');
 
 const kindText = ({ schedule, jitterMinutes, rpoHours, retention }: ImagePolicy | DataPolicy, words: readonly string[]): readonly string[] => [
   [describeSchedule(schedule), ...(jitterMinutes === 0 ? [] : [`spread over ${jitterMinutes} min`]), ...words].join(', '),

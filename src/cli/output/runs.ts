@@ -43,6 +43,7 @@ export function runText(run: RunView, printer: Printer, now: Date): string {
         ...(run.lostSeconds === null ? [] : [['lost', `${formatDuration(run.lostSeconds)}, from the point in time to the incident`] as const]),
         ...(run.planId === null ? [] : [['plan', run.planId] as const]),
         ...(run.recoveryPointId === null ? [] : [['recovery point', run.recoveryPointId] as const]),
+        ...(run.setId === null ? [] : [['backup set', run.setId] as const]),
       ],
       '  ',
     ),

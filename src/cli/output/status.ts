@@ -5,7 +5,7 @@ import type { Printer } from './printer';
 import { plain, table, utc } from './text';
 
 /** The estate at a glance: what is in breach first, with what to do. */
-export function statusText({ at, isProtected, breaches, servers, repositories }: EstateStatus, printer: Printer): string {
+export function statusText({ at, isProtected, breaches, decommissioned, servers, repositories }: EstateStatus, printer: Printer): string {
   const headline = isProtected
     ? printer.paint('green', `All servers are protected as promised (${utc(at)}).`)
     : printer.paint('red', `NOT PROTECTED AS PROMISED: ${breaches} ${breaches === 1 ? 'breach' : 'breaches'} (${utc(at)}).`);
@@ -17,12 +17,15 @@ export function statusText({ at, isProtected, breaches, servers, repositories }:
   );
   const rows = servers.flatMap(rowsOf);
   return [
-    headline,
+    decommissioned === 0 ? headline : `${headline}\n${outOfServiceText(decommissioned)}`,
     ...(problems.length === 0 ? [] : [problems.join('\n')]),
     ...(rows.length === 0 ? [] : [table(HEADERS, rows)]),
     ...(repositories.length === 0 ? [] : [roomTable(repositories)]),
   ].join('\n\n');
 }
+
+const outOfServiceText = (count: number): string =>
+  `${count} ${count === 1 ? 'server is' : 'servers are'} decommissioned, and not judged: \`modosu server list\`.`;
 
 const roomTable = (repositories: readonly RepositoryCapacity[]): string =>
   table(
@@ -36,7 +39,7 @@ const roomTable = (repositories: readonly RepositoryCapacity[]): string =>
     ]),
   );
 
-const HEADERS = ['SERVER', 'POLICY', 'WHAT', 'NEWEST', 'RPO', 'NEXT', 'LAST BACKUP', 'STATE'];
+const HEADERS = ['SERVER', 'POLICY', 'WHAT', 'NEWEST', 'OFF-SITE', 'RPO', 'NEXT', 'LAST BACKUP', 'STATE'];
 
 const rowsOf = (server: ServerProtection): readonly (readonly string[])[] =>
   server.things.map((thing) => [
@@ -44,6 +47,7 @@ const rowsOf = (server: ServerProtection): readonly (readonly string[])[] =>
     server.policy ?? '-',
     thing.kind === 'image' ? 'image' : `data ${thing.dataSet ?? ''}`,
     thing.ageSeconds === null ? 'NONE' : `${formatDuration(thing.ageSeconds)} old`,
+    thing.offsiteAt === null && thing.newestAt !== null ? 'on site only' : utc(thing.offsiteAt),
     thing.rpoSeconds === null ? '-' : formatDuration(thing.rpoSeconds),
     utc(thing.nextDueAt),
     lastText(thing),

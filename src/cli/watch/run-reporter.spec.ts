@@ -41,6 +41,7 @@ const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): Run
   startedAt: at(0),
   finishedAt: null,
   planId: null,
+  setId: null,
   recoveryPointId: null,
   cancelRequested: false,
   waitingFor: null,

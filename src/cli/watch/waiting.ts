@@ -2,10 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ModosuError } from '../../contracts/errors';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
+import type { TransferView } from '../../contracts/offsite-copies';
 import type { VerificationView } from '../../contracts/verification';
+import type { BackupSetView } from '../../contracts/backup-set';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
 import { formatDuration } from '../../contracts/format';
+import { backupSetProgress } from '../output/backup-sets';
 import { progressOf } from '../output/verifications';
 import { followRun } from './follow-run';
 import { RunReporter } from './run-reporter';
@@ -98,7 +101,7 @@ const VERIFICATION_POLL_MS = 500;
 const VERIFICATION_TELL_MS = 5_000;
 
 /** Waits until a verification has ended, however it did; says what it waits for, and how far it is. */
-export async function waitForVerification(
+export function waitForVerification(
   io: CliIo,
   client: ApiClient,
   verificationId: string,
@@ -106,23 +109,69 @@ export async function waitForVerification(
   options: WaitOptions,
 ): Promise<VerificationView> {
   const goesOn = `It goes on by itself; see \`modosu verification show ${verificationId}\`.`;
+  const what = { subject: `Verification ${verificationId}`, goesOn, path: `/v1/verifications/${encodeURIComponent(verificationId)}`, verb: 'read' };
+  return waitForEnd<VerificationView>(io, client, what, note, options);
+}
+
+/** The same of a transfer. */
+export function waitForTransfer(io: CliIo, client: ApiClient, transferId: string, note: (text: string) => void, options: WaitOptions): Promise<TransferView> {
+  const goesOn = `It goes on by itself; see \`modosu offsite show ${transferId}\`.`;
+  const what = { subject: `Transfer ${transferId}`, goesOn, path: `/v1/offsite/transfers/${encodeURIComponent(transferId)}`, verb: 'moved' };
+  return waitForEnd<TransferView>(io, client, what, note, options);
+}
+
+async function waitForEnd<View extends Pick<VerificationView, 'finishedAt' | 'waitsFor' | 'doneBytes' | 'totalBytes'>>(
+  io: CliIo,
+  client: ApiClient,
+  { subject, goesOn, path, verb }: { readonly subject: string; readonly goesOn: string; readonly path: string; readonly verb: string },
+  note: (text: string) => void,
+  options: WaitOptions,
+): Promise<View> {
   const words: WaitWords = {
-    timedOut: new ModosuError('WAIT_TIMED_OUT', `Verification ${verificationId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `${subject} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
     interrupted: new Interrupted(`Interrupted. ${goesOn}`),
   };
   let told = '';
   let toldAtMs = Number.NEGATIVE_INFINITY;
   return waitWithin(io, options, words, async (signal) => {
     for (;;) {
-      const { value } = await client.get<VerificationView>(`/v1/verifications/${encodeURIComponent(verificationId)}`, {}, signal);
+      const { value } = await client.get<View>(path, {}, signal);
       if (value.finishedAt !== null) return value;
       const progress = progressOf(value);
-      const text = value.waitsFor === null ? (progress === null ? '' : `read ${progress}`) : `waits: ${value.waitsFor}`;
+      const text = value.waitsFor === null ? (progress === null ? '' : `${verb} ${progress}`) : `waits: ${value.waitsFor}`;
       if (text !== '' && text !== told && performance.now() - toldAtMs >= VERIFICATION_TELL_MS) {
         [told, toldAtMs] = [text, performance.now()];
         note(text);
       }
       await pause(VERIFICATION_POLL_MS, undefined, { signal });
+    }
+  });
+}
+
+const SET_POLL_MS = 500;
+
+/** Waits until the last run of a backup set has ended, however it did; says when one of them has got on. */
+export async function waitForBackupSet(
+  io: CliIo,
+  client: ApiClient,
+  setId: string,
+  note: (text: string) => void,
+  options: WaitOptions,
+): Promise<BackupSetView> {
+  const goesOn = `It goes on by itself; see \`modosu backup-set show ${setId}\`.`;
+  const words: WaitWords = {
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Backup set ${setId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
+    interrupted: new Interrupted(`Interrupted. ${goesOn}`),
+  };
+  let told = '';
+  return waitWithin(io, options, words, async (signal) => {
+    for (;;) {
+      const { value } = await client.get<BackupSetView>(`/v1/backup-sets/${encodeURIComponent(setId)}`, {}, signal);
+      if (value.state !== 'running') return value;
+      const text = backupSetProgress(value);
+      if (text !== told) note(text);
+      told = text;
+      await pause(SET_POLL_MS, undefined, { signal });
     }
   });
 }

@@ -4,7 +4,10 @@ import { estateSchema, type EstateChange } from './estate';
 export const estateRequestSchema = z
   .strictObject({
     estate: estateSchema,
-    prune: z.boolean().default(false).meta({ description: 'Deletes policies that the file does not declare any more. Nothing else is ever deleted.' }),
+    prune: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Deletes policies and groups that the file does not declare any more. Nothing else is ever deleted.' }),
   })
   .meta({ id: 'EstateRequest' });
 export type EstateRequest = z.output<typeof estateRequestSchema>;
@@ -13,10 +16,11 @@ export const estateChangesSchema = z
   .object({
     changes: z.array(
       z.object({
-        subject: z.enum(['hypervisor', 'repository', 'policy', 'server']),
+        subject: z.enum(['hypervisor', 'repository', 'offsite', 'policy', 'server', 'group']),
         name: z.string(),
         change: z.enum(['create', 'update', 'unchanged', 'kept', 'delete']),
         fields: z.array(z.string()),
+        note: z.string().optional().meta({ description: 'What should be known of it beside what changes.' }),
       }) satisfies z.ZodType<EstateChange>,
     ),
   })

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
+import type { ServerGroup } from '../backup-set';
+import { OFFSITE_MEDIA, offsiteLocation } from '../offsite';
 import { absoluteDirectory, oneLine } from './common';
 import { policySchema } from './policy';
 import { protectionFields } from './protection';
@@ -34,6 +36,23 @@ const repositoryDeclarationSchema = z.strictObject({
   maxBackups: maxBackups('into it'),
 });
 
+const isLocation = (text: string): boolean => {
+  try {
+    offsiteLocation(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const offsiteDeclarationSchema = z.strictObject({
+  name: partName,
+  location: oneLine(1000)
+    .refine(isLocation, 'must be an absolute directory, sftp:…, s3:…, rest:http(s)://… or rclone:…, without credentials')
+    .meta({ description: 'An absolute directory, or sftp:, s3:, rest:http(s):// or rclone: as restic writes them. Credentials never stand here.' }),
+  media: z.enum(OFFSITE_MEDIA).default('fixed').meta({ description: 'removable: absent by design, such as a disk that is taken away.' }),
+});
+
 const serverDeclarationSchema = z.strictObject({
   name: serverName,
   hypervisor: partName,
@@ -49,19 +68,44 @@ const serverDeclarationSchema = z.strictObject({
   ...protectionFields,
 });
 
+/** From two servers on there is anything to coordinate; the most that is frozen together. */
+const GROUP_SIZE = { min: 2, max: 50 } as const;
+
+const groupDeclarationSchema = z
+  .strictObject({
+    name: partName,
+    servers: z
+      .array(serverName)
+      .min(GROUP_SIZE.min, `a group has ${GROUP_SIZE.min} to ${GROUP_SIZE.max} servers`)
+      .max(GROUP_SIZE.max, `a group has ${GROUP_SIZE.min} to ${GROUP_SIZE.max} servers`)
+      .refine((names) => new Set(names).size === names.length, 'the same server stands in it twice')
+      .meta({ description: 'Names of servers that are declared in this file; a server may be in several groups.' }),
+  })
+  .meta({ description: 'Servers that are backed up as a set, frozen as close together as can be.' }) satisfies z.ZodType<ServerGroup>;
+
 const unique = (names: readonly { readonly name: string }[]): boolean => new Set(names.map(({ name }) => name)).size === names.length;
 
 export const estateSchema = z
   .strictObject({
     hypervisors: z.array(hypervisorDeclarationSchema).max(100).default([]),
     repositories: z.array(repositoryDeclarationSchema).max(100).default([]),
+    offsite: z.array(offsiteDeclarationSchema).max(20).default([]),
     policies: z.array(policySchema).max(100).default([]),
     servers: z.array(serverDeclarationSchema).max(10_000).default([]),
+    groups: z.array(groupDeclarationSchema).max(1000).default([]),
   })
   .superRefine((estate, context) => {
-    for (const key of ['hypervisors', 'repositories', 'policies', 'servers'] as const) {
+    for (const key of ['hypervisors', 'repositories', 'offsite', 'policies', 'servers', 'groups'] as const) {
       if (!unique(estate[key])) context.addIssue({ code: 'custom', path: [key], message: 'names must be unique' });
     }
+    estate.policies.forEach(({ offsite }, index) => {
+      if (offsite === null || estate.offsite.some(({ name }) => name === offsite.repository)) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['policies', index, 'offsite', 'repository'],
+        message: `no off-site repository named "${offsite.repository}" is declared in this file`,
+      });
+    });
     estate.servers.forEach((server, index) => {
       if (!estate.hypervisors.some(({ name }) => name === server.hypervisor)) {
         context.addIssue({
@@ -81,18 +125,28 @@ export const estateSchema = z
         context.addIssue({ code: 'custom', path: ['servers', index, 'policy'], message: `no policy named "${server.policy}" is declared in this file` });
       }
     });
+    const declared = new Set(estate.servers.map(({ name }) => name));
+    estate.groups.forEach((group, index) => {
+      group.servers.forEach((server, position) => {
+        if (declared.has(server)) return;
+        context.addIssue({ code: 'custom', path: ['groups', index, 'servers', position], message: `no server named "${server}" is declared in this file` });
+      });
+    });
   });
 
 export type Estate = z.output<typeof estateSchema>;
 export type HypervisorDeclaration = z.output<typeof hypervisorDeclarationSchema>;
 export type RepositoryDeclaration = z.output<typeof repositoryDeclarationSchema>;
+export type OffsiteDeclaration = z.output<typeof offsiteDeclarationSchema>;
 export type ServerDeclaration = z.output<typeof serverDeclarationSchema>;
 
 export interface EstateChange {
-  readonly subject: 'hypervisor' | 'repository' | 'policy' | 'server';
+  readonly subject: 'hypervisor' | 'repository' | 'offsite' | 'policy' | 'server' | 'group';
   readonly name: string;
-  /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy, when it was asked for. */
+  /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy or a group, when it was asked for. */
   readonly change: 'create' | 'update' | 'unchanged' | 'kept' | 'delete';
   /** One line per changed field, such as `repository: main -> second`. */
   readonly fields: readonly string[];
+  /** What should be known of it beside what changes. Absent: nothing. */
+  readonly note?: string;
 }

@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { PART_NAME_PATTERN, PART_NAME_RULE } from '../names';
-import { WEEKDAYS, type DataPolicy, type ImagePolicy, type Policy, type RetentionRules, type Schedule, type VerificationPolicy, type Weekday } from '../policy';
+import {
+  DEFAULT_MAX_INCREMENTS,
+  WEEKDAYS,
+  type DataPolicy,
+  type ImagePolicy,
+  type OffsitePolicy,
+  type Policy,
+  type RetentionRules,
+  type Schedule,
+  type VerificationPolicy,
+  type Weekday,
+} from '../policy';
 import { oneLine } from './common';
 
 /** Policies as the estate file declares them and the API shows them. What a schedule means is judged when it is applied. */
@@ -63,6 +74,9 @@ const imagePolicySchema = z
     ...kindFields,
     mode: z.enum(['online', 'offline']).default('online'),
     allowCrashConsistent: z.boolean().default(false).meta({ description: 'Online only: rather an image without frozen file systems than none.' }),
+    maxIncrements: z.int().min(0).max(255).default(DEFAULT_MAX_INCREMENTS).meta({
+      description: 'Online only: at most so many images that hold only what has changed follow one that is whole. 0: every image is whole.',
+    }),
   })
   .meta({ id: 'ImagePolicy' }) satisfies z.ZodType<ImagePolicy>;
 
@@ -72,8 +86,27 @@ const verificationPolicySchema = z
   .strictObject({
     withinHours: z.int().min(1).max(8760).default(24).meta({ description: 'A new recovery point is to be verified within so many hours; later is a breach.' }),
     everyDays: z.int().min(1).max(366).default(30).meta({ description: 'All bytes are read again every so many days.' }),
+    boot: scheduleSchema
+      .nullable()
+      .default(null)
+      .meta({ description: 'When the newest image of each server is booted for a proof, without any network. null: never by itself.' }),
   })
   .meta({ id: 'VerificationPolicy' }) satisfies z.ZodType<VerificationPolicy>;
+
+const offsitePolicySchema = z
+  .strictObject({
+    repository: z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE).meta({ description: 'Name of an off-site repository that the file declares.' }),
+    withinHours: z
+      .number()
+      .min(0.1)
+      .max(8760)
+      .default(26)
+      .meta({ description: 'A new recovery point is to be copied within so many hours after it was published; later is a breach.' }),
+    image: z.boolean().default(true),
+    data: z.boolean().default(true),
+    retention: retentionSchema.meta({ description: 'Of the copies.' }),
+  })
+  .meta({ id: 'OffsitePolicy' }) satisfies z.ZodType<OffsitePolicy>;
 
 export const policySchema = z
   .strictObject({
@@ -85,6 +118,7 @@ export const policySchema = z
       .nullable()
       .prefault({})
       .meta({ description: 'null: nothing is verified by itself. Left out: within 24 hours, and every 30 days.' }),
+    offsite: offsitePolicySchema.nullable().default(null).meta({ description: 'null: nothing is copied off-site by itself.' }),
     rtoMinutes: z.int().min(1).max(525_600).nullable().default(null).meta({ description: 'How long a restore may take.' }),
   })
   .meta({ id: 'Policy' }) satisfies z.ZodType<Policy>;

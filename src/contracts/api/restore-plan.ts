@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DataRestorePlanBody, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
-import { errorSummarySchema, reason, timestamp } from './common';
+import { errorSummarySchema, reason, timestamp, oneLine } from './common';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
@@ -55,6 +55,10 @@ const restorePlanBodySchema = z
       consistency: z.string(),
       reason: z.string(),
       repository: z.string(),
+      reads: z
+        .object({ recoveryPoints: z.int(), bytes: z.number() })
+        .optional()
+        .meta({ description: 'What the restore reads: an incremental with all that it builds on.' }),
     }),
     definitionFrom: z.enum(['present', 'recovery-point']),
     volumes: z.array(
@@ -173,6 +177,9 @@ const diskTargets = z
 const CLOCKS_DIFFER_MS = 60_000;
 
 const requestFields = {
+  from: oneLine(64)
+    .optional()
+    .meta({ description: 'Off-site repository from which what is restored is fetched first, where it is not whole here. The plan takes as long as that.' }),
   recoveryPointId: z
     .string()
     .min(1)

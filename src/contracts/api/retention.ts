@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ReasonToKeep, RetentionPreview, RetentionPreviewItem } from '../retention';
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
+import { decommissioningSchema } from './server';
 
 const reasonToKeepSchema = z.object({
   rule: z.enum([
@@ -14,6 +15,9 @@ const reasonToKeepSchema = z.object({
     'within',
     'newest',
     'last-verified',
+    'last-booted',
+    'unreachable',
+    'inherited',
     'under-data',
     'parent',
     'hold',
@@ -30,6 +34,7 @@ const retentionPreviewItemSchema = z.object({
   kind: recoveryPointKind,
   dataSet: z.string().nullable(),
   pointInTime: timestamp,
+  expiredAt: timestamp.nullable().meta({ description: 'Since when no rule keeps it; null: it has not expired.' }),
   verdict: z.enum(['keep', 'expire']),
   reasons: z.array(reasonToKeepSchema).meta({ description: 'Why it stays; empty when it expires.' }),
 }) satisfies z.ZodType<RetentionPreviewItem>;
@@ -39,6 +44,7 @@ export const retentionPreviewSchema = z
     serverId: z.string(),
     serverName: z.string(),
     policy: z.string().nullable(),
+    decommissioned: decommissioningSchema.nullable().meta({ description: 'null: the server is in service.' }),
     at: timestamp,
     keep: z.int(),
     expire: z.int(),

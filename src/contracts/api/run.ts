@@ -44,6 +44,7 @@ export const runViewSchema = z
     finishedAt: timestamp.nullable(),
     planId: z.string().nullable(),
     recoveryPointId: z.string().nullable(),
+    setId: z.string().nullable().meta({ description: 'Id of the backup set it belongs to.' }),
     cancelRequested: z.boolean(),
     waitingFor: z.enum(['go-live']).nullable().meta({ description: 'The decision of a person that the run waits for.' }),
     allowedActions: z.array(z.enum(['cancel', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
@@ -76,12 +77,14 @@ const imageBackupRequestSchema = z
       .boolean()
       .default(false)
       .meta({ description: 'Online only: go on when the file systems cannot be frozen; the recovery point then says "crash".' }),
+    full: z.boolean().default(false).meta({ description: 'Online only: a whole image although an incremental would do.' }),
     reason,
   })
   .refine(({ mode, allowCrashConsistent }) => mode === 'online' || !allowCrashConsistent, {
     path: ['allowCrashConsistent'],
     message: 'is for online backups only',
   })
+  .refine(({ mode, full }) => mode === 'online' || !full, { path: ['full'], message: 'is for online backups only: every image of a stopped server is whole' })
   .meta({ id: 'ImageBackupRequest' });
 
 const dataBackupRequestSchema = z

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { ErrorSummary } from '../errors';
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../recovery-point';
 import type { Protection } from '../protection';
-import type { ServerInspection } from '../server';
+import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS, type Decommissioning, type ServerInspection } from '../server';
 import type { WayBackView } from '../way-back';
-import { errorSummarySchema } from './common';
+import { errorSummarySchema, oneLine, reason, timestamp } from './common';
 import { protectionSchema } from './protection';
 import { dataRecoveryPointSchema, imageRecoveryPointSchema } from './recovery-point';
 import { agentState, powerState, wayBackSchema } from './way-back';
@@ -34,6 +34,7 @@ const serverInspectionSchema = z
         virtualSizeBytes: z.number(),
         allocatedBytes: z.number(),
         backingChain: z.array(z.object({ path: z.string(), format: diskFormat })),
+        holdsCheckpoints: z.boolean().optional().meta({ description: 'False: images of it are whole every time.' }),
       }),
     ),
     removableMedia: z.array(z.object({ target: z.string(), source: z.string().nullable() })),
@@ -64,7 +65,37 @@ export interface ServerView {
   readonly protection: Protection;
   /** The line of disk states the server is on now. A swap of volumes starts a new one. */
   readonly lineageId: string;
+  /** Since when, and why, it is out of service; null: it is in service. */
+  readonly decommissioned: Decommissioning | null;
 }
+
+export const decommissioningSchema = z
+  .object({
+    at: timestamp,
+    by: z.string(),
+    reason: z.string(),
+    keepDays: z.int().meta({ description: 'For so many days what protects its last recovery points goes on.' }),
+    protectsUntil: timestamp.meta({
+      description: 'When these days are over: from then on no rule keeps any of its recovery points. Time in which nobody judged them is added.',
+    }),
+  })
+  .meta({ id: 'Decommissioning' }) satisfies z.ZodType<Decommissioning>;
+
+/** Takes a server out of service. */
+export const decommissionRequestSchema = z
+  .strictObject({
+    confirm: oneLine(255, 'must be the name of the server').meta({ description: 'The name of the server, typed again.' }),
+    reason,
+    keepDays: z.int().min(1).max(MAX_KEEP_DAYS).default(DEFAULT_KEEP_DAYS).meta({
+      description: 'For so many days its last recovery points stay protected as they are now; from then on no rule keeps any of them.',
+    }),
+  })
+  .meta({ id: 'DecommissionRequest' });
+export type DecommissionRequest = z.output<typeof decommissionRequestSchema>;
+
+/** Takes it back. */
+export const recommissionRequestSchema = z.strictObject({ reason }).meta({ id: 'RecommissionRequest' });
+export type RecommissionRequest = z.output<typeof recommissionRequestSchema>;
 
 export const serverViewSchema = z
   .object({
@@ -79,6 +110,7 @@ export const serverViewSchema = z
     agentTimeoutSeconds: z.number(),
     protection: protectionSchema,
     lineageId: z.string(),
+    decommissioned: decommissioningSchema.nullable().meta({ description: 'Since when, and why, it is out of service; null: it is in service.' }),
   })
   .meta({ id: 'Server' }) satisfies z.ZodType<ServerView>;
 

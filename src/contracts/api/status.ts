@@ -4,7 +4,17 @@ import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
 
-export const breachCode = z.enum(['NO_POLICY', 'NO_RECOVERY_POINT', 'RPO_EXCEEDED', 'NOT_BACKED_UP_SINCE_RESTORE', 'NOT_VERIFIED', 'RTO_EXCEEDED']);
+export const breachCode = z.enum([
+  'NO_POLICY',
+  'NO_RECOVERY_POINT',
+  'RPO_EXCEEDED',
+  'NOT_BACKED_UP_SINCE_RESTORE',
+  'NOT_VERIFIED',
+  'BOOT_PROOF_FAILED',
+  'BOOT_PROOF_OVERDUE',
+  'NOT_COPIED_OFFSITE',
+  'RTO_EXCEEDED',
+]);
 
 const breachSchema = z
   .object({
@@ -24,6 +34,8 @@ const protectedThingSchema = z.object({
   dataSet: z.string().nullable(),
   newestAt: timestamp.nullable().meta({ description: 'Point in time of the newest usable recovery point; null: there is none.' }),
   unverifiedSince: timestamp.nullable().meta({ description: 'Since when something newer than all verified ones lies there unverified.' }),
+  offsiteAt: timestamp.nullable().meta({ description: 'Point in time of the newest that can be restored from a copy elsewhere; null: there is none.' }),
+  uncopiedSince: timestamp.nullable().meta({ description: 'Since when something newer than all copies lies here alone, where the policy promises copies.' }),
   ageSeconds: z.number().nullable(),
   rpoSeconds: z.number().nullable(),
   nextDueAt: timestamp.nullable().meta({ description: 'When its schedule comes next, without jitter.' }),
@@ -40,6 +52,12 @@ const serverProtectionSchema = z
     serverName: z.string(),
     policy: z.string().nullable(),
     things: z.array(protectedThingSchema),
+    booted: z
+      .object({ at: timestamp, recoveryPointId: z.string(), seconds: z.number() })
+      .nullable()
+      .meta({ description: 'The last boot of an image that passed; null: there was none, or its policy asks for none.' }),
+    offsite: z.string().nullable().meta({ description: 'Off-site repository that its policy names.' }),
+    isOnSiteOnly: z.boolean().meta({ description: 'Nothing of it lies elsewhere: what takes the site takes all of it.' }),
     breaches: z.array(breachSchema),
   })
   .meta({ id: 'ServerProtection' }) satisfies z.ZodType<ServerProtection>;
@@ -58,9 +76,10 @@ const repositoryCapacitySchema = z
 export const estateStatusSchema = z
   .object({
     at: timestamp,
-    isProtected: z.boolean().meta({ description: 'Every server is protected as its policy promises.' }),
+    isProtected: z.boolean().meta({ description: 'Every server in service is protected as its policy promises.' }),
     breaches: z.int(),
     dueWaiting: z.int().meta({ description: 'Backups that are due and have not begun.' }),
+    decommissioned: z.int().meta({ description: 'Servers that are out of service: nothing is promised for them, and they are not among `servers`.' }),
     servers: z.array(serverProtectionSchema),
     repositories: z
       .array(repositoryCapacitySchema)

@@ -15,7 +15,9 @@ const breach = (changes: Partial<Breach> = {}): Breach => ({
   ...changes,
 });
 const nameOf = (): string => 'db01';
-const keys = (breaches: readonly Breach[], facts: AlertFacts = NOTHING): readonly string[] => conditionsOf(breaches, facts, nameOf).map(({ key }) => key);
+const inService = (): boolean => true;
+const keys = (breaches: readonly Breach[], facts: AlertFacts = NOTHING): readonly string[] =>
+  conditionsOf(breaches, facts, nameOf, inService).map(({ key }) => key);
 
 describe('conditions', () => {
   it('are as many as there are things in breach, and the same however their text changes', () => {
@@ -32,7 +34,7 @@ describe('conditions', () => {
 
   it('say what failed, and where to look', () => {
     const failedRuns = [{ serverId: 'srv_1', kind: 'backup-image', runId: 'run_1', code: 'COPY_FAILED', message: 'The copy ended.' }];
-    expect(conditionsOf([], { ...NOTHING, failedRuns }, nameOf)).toEqual([
+    expect(conditionsOf([], { ...NOTHING, failedRuns }, nameOf, inService)).toEqual([
       {
         key: 'run-failed srv_1 backup-image',
         kind: 'run-failed',
@@ -46,10 +48,56 @@ describe('conditions', () => {
   });
 
   it('say who waits and what is damaged', () => {
-    const facts = { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }], damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', why: null }] };
-    const [waiting, damaged] = conditionsOf([], facts, nameOf);
+    const facts = {
+      ...NOTHING,
+      waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }],
+      damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', origin: null, why: null }],
+    };
+    const [waiting, damaged] = conditionsOf([], facts, nameOf, inService);
     expect(waiting).toMatchObject({ key: 'waiting run_1', kind: 'waiting', runId: 'run_1', hint: expect.stringContaining('modosu run go-live run_1') });
     expect(damaged).toMatchObject({ key: 'damaged rp_1', kind: 'damaged', runId: null, message: 'Recovery point rp_1 of server "db01" is damaged.' });
+  });
+});
+
+it('of a server that is out of service are only those of a person who is waited for', () => {
+  const facts: AlertFacts = {
+    failedRuns: [{ serverId: 'srv_1', kind: 'backup-image', runId: 'run_1', code: 'COPY_FAILED', message: 'The copy ended.' }],
+    waitingRuns: [{ serverId: 'srv_1', runId: 'run_2' }],
+    damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', origin: null, why: null }],
+  };
+  expect(conditionsOf([breach()], facts, nameOf, (id) => id !== 'srv_1').map(({ key }) => key)).toEqual(['waiting run_2']);
+  expect(conditionsOf([breach()], facts, nameOf, (id) => id !== 'srv_2')).toHaveLength(4);
+});
+
+describe('what is damaged', () => {
+  const one = (recoveryPointId: string, why: string, origin: string | null = null) => ({ serverId: 'srv_1', recoveryPointId, origin, why });
+  const heir = (recoveryPointId: string, origin: string) =>
+    one(recoveryPointId, `It builds on recovery point ${origin}, which is damaged: segment 3 differs`, origin);
+  const told = (...damaged: AlertFacts['damaged']) => conditionsOf([], { ...NOTHING, damaged }, nameOf, inService);
+
+  it('because of another one is told of with that', () => {
+    expect(told(heir('rp_2', 'rp_1'), one('rp_1', 'segment 3 differs'), heir('rp_3', 'rp_1'), one('rp_4', 'segment 7 differs'))).toMatchObject([
+      { key: 'damaged rp_1', message: 'Recovery point rp_1 of server "db01" is damaged, and 2 more of its chain: segment 3 differs.' },
+      { key: 'damaged rp_4', message: 'Recovery point rp_4 of server "db01" is damaged: segment 7 differs.' },
+    ]);
+  });
+
+  it('by itself is told of by itself, whatever its words say', () => {
+    expect(told(one('rp_1', 'segment 3 differs'), one('rp_2', 'It builds on recovery point rp_1, which is damaged: as somebody wrote'))).toMatchObject([
+      { key: 'damaged rp_1' },
+      { key: 'damaged rp_2' },
+    ]);
+  });
+
+  it('because of one that has expired is one and the same condition', () => {
+    expect(told(heir('rp_2', 'rp_1'), heir('rp_3', 'rp_1'))).toMatchObject([
+      {
+        key: 'damaged rp_1',
+        message:
+          'Recovery point rp_2 of server "db01" is damaged, and 1 more of its chain: It builds on recovery point rp_1, which is damaged: segment 3 differs.',
+        hint: expect.stringContaining('modosu recovery-point show rp_1'),
+      },
+    ]);
   });
 });
 
@@ -59,7 +107,7 @@ describe('changes', () => {
       { id: 'a', key: keys([breach()])[0] ?? '' },
       { id: 'b', key: 'waiting run_1' },
     ];
-    const conditions = conditionsOf([breach({ serverId: 'srv_2' })], { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }] }, nameOf);
+    const conditions = conditionsOf([breach({ serverId: 'srv_2' })], { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }] }, nameOf, inService);
     const { raise, clear } = alertChanges([old, current], conditions);
     expect(raise.map(({ serverId, kind }) => `${kind} ${serverId}`)).toEqual(['breach srv_2']);
     expect(clear).toEqual([old]);

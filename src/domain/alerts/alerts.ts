@@ -3,10 +3,19 @@ import type { Breach } from '../../contracts/protection-status';
 
 /** What people are told of without looking, and when a message is tried again. Pure. */
 
-/** All conditions that hold. Keys are unique. */
-export function conditionsOf(breaches: readonly Breach[], facts: AlertFacts, nameOf: (serverId: string) => string): readonly Condition[] {
+/**
+ * All conditions that hold. Keys are unique. Of a server that is out of service nobody is told what its backups and recovery points are; a restore of it that
+ * waits for a person was begun by one, and still waits.
+ */
+export function conditionsOf(
+  breaches: readonly Breach[],
+  facts: AlertFacts,
+  nameOf: (serverId: string) => string,
+  isInService: (serverId: string) => boolean,
+): readonly Condition[] {
+  const ofService = ({ serverId }: { readonly serverId: string }): boolean => isInService(serverId);
   return [
-    ...breaches.map(({ code, serverId, kind, dataSet, message, hint }): Condition => ({
+    ...breaches.filter(ofService).map(({ code, serverId, kind, dataSet, message, hint }): Condition => ({
       key: ['breach', code, serverId, kind ?? '', dataSet ?? ''].join(' '),
       kind: 'breach',
       code,
@@ -15,7 +24,7 @@ export function conditionsOf(breaches: readonly Breach[], facts: AlertFacts, nam
       message,
       hint,
     })),
-    ...facts.failedRuns.map(({ serverId, kind, runId, code, message }): Condition => ({
+    ...facts.failedRuns.filter(ofService).map(({ serverId, kind, runId, code, message }): Condition => ({
       // A run that fails again is the same condition: nobody is told every hour.
       key: `run-failed ${serverId} ${kind}`,
       kind: 'run-failed',
@@ -34,17 +43,33 @@ export function conditionsOf(breaches: readonly Breach[], facts: AlertFacts, nam
       message: `A restore of server "${nameOf(serverId)}" waits for somebody to say that it may go live.`,
       hint: `Look at the server, then \`modosu run go-live ${runId} --reason TEXT\`, or \`modosu run cancel ${runId}\`.`,
     })),
-    ...facts.damaged.map(({ serverId, recoveryPointId, why }): Condition => ({
-      key: `damaged ${recoveryPointId}`,
-      kind: 'damaged',
-      code: 'RECOVERY_POINT_DAMAGED',
-      serverId,
-      runId: null,
-      message: `Recovery point ${recoveryPointId} of server "${nameOf(serverId)}" is damaged${why === null ? '' : `: ${why}`}.`,
-      hint: `See \`modosu recovery-point show ${recoveryPointId}\`, and take a new backup.`,
-    })),
+    ...damagedOnes(facts.damaged.filter(ofService), nameOf),
   ];
 }
+
+/** What is damaged only because of what it builds on is told of under the name of that: it is one thing that has happened, and one message. */
+function damagedOnes(damaged: AlertFacts['damaged'], nameOf: (serverId: string) => string): readonly Condition[] {
+  const groups = new Map<string, AlertFacts['damaged'][number][]>();
+  for (const one of damaged) {
+    const origin = one.origin ?? one.recoveryPointId;
+    groups.set(origin, [...(groups.get(origin) ?? []), one]);
+  }
+  return [...groups].flatMap(([origin, group]) => {
+    // The origin may have expired since: what stays is damaged all the same.
+    const told = group.find(({ recoveryPointId }) => recoveryPointId === origin) ?? group[0];
+    return told === undefined ? [] : [damagedOne(origin, told, group.length - 1, nameOf(told.serverId))];
+  });
+}
+
+const damagedOne = (origin: string, { serverId, recoveryPointId, why }: AlertFacts['damaged'][number], others: number, serverName: string): Condition => ({
+  key: `damaged ${origin}`,
+  kind: 'damaged',
+  code: 'RECOVERY_POINT_DAMAGED',
+  serverId,
+  runId: null,
+  message: `Recovery point ${recoveryPointId} of server "${serverName}" is damaged${others === 0 ? '' : `, and ${others} more of its chain`}${why === null ? '' : `: ${why}`}.`,
+  hint: `See \`modosu recovery-point show ${origin}\`, and take a new backup.`,
+});
 
 /** What begins, and which alerts are over. One that goes on stays what it was, whatever its message says by now. */
 export function alertChanges<Open extends { readonly key: string }>(

@@ -1,6 +1,6 @@
 import { ERROR_CODES } from '../../contracts/error-codes';
 import type { AgentInspection, ServerInspection } from '../../contracts/server';
-import { ALLOW_FREEZE_HINT, backupSubject, requireSameDefinition, storedBytes } from './backup-rules';
+import { ALLOW_FREEZE_HINT, backupSubject, requireSameDefinition, storedBytes, volumeBytes } from './backup-rules';
 
 const disk = {
   target: 'vda',
@@ -148,4 +148,9 @@ it('a recovery point takes the room of its images, its definition and its firmwa
   });
   expect(storedBytes({ disks: [stored(100), stored(20)], definition: file(3), nvram: null })).toBe(123);
   expect(storedBytes({ disks: [stored(100)], definition: file(3), nvram: { ...file(4), origin: { path: '/n', format: 'raw' } } })).toBe(107);
+});
+
+it('a volume takes what its images hold together, and never more than the whole disk with its tables', () => {
+  expect(volumeBytes(1_000_000, 300_000)).toBe(300_000);
+  expect(volumeBytes(1_000_000, 5_000_000)).toBe(1_010_000);
 });

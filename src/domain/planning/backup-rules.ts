@@ -79,6 +79,9 @@ export function requireSameDefinition(
   throw new ModosuError('DEFINITION_CHANGED', `The definition of ${serverName} was changed while its disks were copied.`);
 }
 
+/** Room that a new volume takes at most: what several images of a chain hold of the same place is written once, and a qcow2 volume has tables. */
+export const volumeBytes = (virtualSizeBytes: number, storedBytesOfImages: number): number => Math.min(storedBytesOfImages, Math.ceil(virtualSizeBytes * 1.01));
+
 /** What a recovery point takes in the repository: images, definition and firmware variables. */
 export const storedBytes = ({ disks, definition, nvram }: Pick<ImageManifest, 'disks' | 'definition' | 'nvram'>): number =>
   disks.reduce((sum, { image }) => sum + image.sizeBytes, definition.sizeBytes + (nvram?.sizeBytes ?? 0));

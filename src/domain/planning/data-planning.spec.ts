@@ -28,11 +28,14 @@ const filesPoint = (id: string, pointInTime: string): DataRecoveryPointView => (
   state: 'usable',
   pointInTime,
   publishedAt: pointInTime,
+  expiredAt: null,
+  deletesAt: null,
+  deletedAt: null,
   sizeBytes: 1,
   reason: 'daily',
   runId: 'run_1',
   hold: null,
-  verification: { state: 'unverified', method: null, at: null, problem: null },
+  verification: { state: 'unverified', method: null, at: null, problem: null, boot: null },
   dataSet: 'uploads',
   purpose: 'backup',
   snapshotId: `s-${id}`,
@@ -366,6 +369,11 @@ describe('the plan of a data restore', () => {
       estimate: { p50Seconds: 20, p90Seconds: 30, basedOnRuns: 3 },
       createdAt: '2026-03-02T12:00:00.000Z',
     });
+  });
+
+  it('warns that a decommissioned server stays so', () => {
+    const decommissioned = { at: '2026-03-01T00:00:00.000Z', by: 'alice', reason: 'replaced by db02', keepDays: 90, protectsUntil: '2026-05-30T00:00:00.000Z' };
+    expect(planDataRestore({ ...sourceOf(), decommissioned }, survey, now).findings[0]).toMatchObject({ code: 'SERVER_DECOMMISSIONED', severity: 'warn' });
   });
 
   it('warns of what was taken after the incident, and of files that changed while they were read', () => {

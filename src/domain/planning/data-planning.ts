@@ -6,6 +6,7 @@ import type { DataRecoveryPointView } from '../../contracts/recovery-point';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataRestoreSteps } from '../steps/data-steps';
 import { estimateDuration } from './estimate';
+import { serviceFindings } from './service-findings';
 
 /** What a restore of data will do, and which data follows an image. Pure: the same input and moment give the same. */
 
@@ -203,7 +204,7 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
     changes: survey.changes,
     before: { powerState: present.powerState, agent: present.agent.state },
     steps: dataRestoreSteps(item),
-    findings: [...afterIncident(heldUntil(point), source.incidentAt), ...problemFindings(point), ...survey.findings],
+    findings: [...serviceFindings(source), ...afterIncident(heldUntil(point), source.incidentAt), ...problemFindings(point), ...survey.findings],
     losses: survey.losses,
     loss: recoveryLoss([point.pointInTime], source.incidentAt, now),
     estimate: estimateDuration(source.measuredRecoverySeconds),

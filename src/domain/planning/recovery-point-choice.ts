@@ -13,7 +13,7 @@ interface OfServer {
 /** Where a person has named one: that it is the server's, of the kind that is restored, and usable. */
 type Chosen = Pick<RecoveryPointView, 'id' | 'serverId' | 'kind' | 'state'>;
 
-/** @throws RECOVERY_POINT_NOT_FOUND for one of another server, RECOVERY_POINT_NOT_USABLE for one of another kind or a damaged one */
+/** @throws RECOVERY_POINT_NOT_FOUND for one of another server, RECOVERY_POINT_NOT_USABLE for one of another kind, or that is damaged, expired or deleted */
 export function requireSuitable({ id, serverId, kind, state }: Chosen, server: OfServer, wanted: RecoveryPointKind): void {
   if (serverId !== server.id) throw recoveryPointNotFound(id, server);
   if (kind !== wanted) {
@@ -23,7 +23,11 @@ export function requireSuitable({ id, serverId, kind, state }: Chosen, server: O
     });
   }
   if (state !== 'usable') {
-    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, { context: { recoveryPointId: id } });
+    throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${id} is ${state}: it cannot be restored.`, {
+      // It is still there: somebody may need it more than its policy knew.
+      ...(state === 'expired' ? { hint: `No rule keeps it, but it is still there: \`modosu recovery-point hold ${id} --reason TEXT\` has it back.` } : {}),
+      context: { recoveryPointId: id },
+    });
   }
 }
 

@@ -125,6 +125,19 @@ const codes = (changes: Parameters<typeof survey>[0]) =>
   planRestore(source(), survey(changes), NOW).findings.map(({ code, severity }) => `${severity} ${code}`);
 
 describe('planRestore', () => {
+  it('warns that a decommissioned server stays so: nothing backs it up after the restore', () => {
+    const decommissioned = { at: '2026-03-01T00:00:00.000Z', by: 'alice', reason: 'replaced by db02', keepDays: 90, protectsUntil: '2026-05-30T00:00:00.000Z' };
+    const [first, ...others] = planRestore({ ...source(), decommissioned }, survey(), NOW).findings;
+    expect(first).toEqual({
+      code: 'SERVER_DECOMMISSIONED',
+      severity: 'warn',
+      message: 'The server was decommissioned at 2026-03-01T00:00:00.000Z: it stays so after this restore, and nothing backs it up until it is recommissioned.',
+      remedy: 'If it is to stay, take it back into service: `modosu server recommission db01 --reason TEXT`.',
+      evidence: ['by alice: replaced by db02', 'its last recovery points are protected until 2026-05-30T00:00:00.000Z'],
+    });
+    expect(others).toEqual(planRestore(source(), survey(), NOW).findings);
+  });
+
   it('keeps the present definition and says that power will be cut when the agent is silent', () => {
     const plan = planRestore(source(), survey(), NOW);
     expect(plan.definitionFrom).toBe('present');

@@ -20,6 +20,7 @@ import {
   volumeFindings,
   wayBackFindings,
 } from './restore-findings';
+import { serviceFindings } from './service-findings';
 import { describeAge } from '../../contracts/format';
 import { itemKey } from '../steps/data-steps';
 import { restoreSteps } from '../steps/restore-steps';
@@ -67,6 +68,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       consistency: manifest.consistency,
       reason: manifest.reason,
       repository: source.repository,
+      ...(survey.reads === undefined ? {} : { reads: survey.reads }),
     },
     definitionFrom,
     volumes,
@@ -89,6 +91,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       oldDisks: oldDisks.map(({ target }) => target),
     }),
     findings: [
+      ...serviceFindings(source),
       ...afterIncident(manifest.pointInTime, source.incidentAt ?? null),
       ...presenceFindings(survey),
       ...(keptDisks.length > 0 && diskSet.length > 0 ? keptSetFindings(source, survey, keptTargets, diskSet) : definitionFindings(survey, diskSet)),

@@ -1,6 +1,16 @@
 /** The hours, days, weeks, months and years of a time zone, by name. Pure. */
 
-export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
+export const PERIODS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
+export type Period = (typeof PERIODS)[number];
+
+/** From the local time as ISO 8601, and as a moment that shows it in UTC. */
+const NAMES: Readonly<Record<Period, (text: string, local: Date) => string>> = {
+  hourly: (text) => text.slice(0, 13),
+  daily: (text) => text.slice(0, 10),
+  weekly: (_text, local) => weekOf(local),
+  monthly: (text) => text.slice(0, 7),
+  yearly: (text) => text.slice(0, 4),
+};
 
 const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
@@ -27,11 +37,16 @@ export class Periods {
     });
   }
 
-  /** Names of all periods of a moment. Those of days, weeks, months and years sort as they follow one another; hours mostly, there are clocks that go back by two. */
-  of(moment: Date): Readonly<Record<Period, string>> {
+  /**
+   * Names of the periods of a moment: of all, or of those that are wanted. Those of days, weeks, months and years sort as they follow one another; hours
+   * mostly, there are clocks that go back by two.
+   */
+  of<Wanted extends Period = Period>(moment: Date, wanted: Iterable<Wanted> = PERIODS as unknown as Iterable<Wanted>): Readonly<Record<Wanted, string>> {
     const local = new Date(moment.getTime() + this.offset(moment.getTime()));
     const text = local.toISOString();
-    return { hourly: text.slice(0, 13), daily: text.slice(0, 10), weekly: weekOf(local), monthly: text.slice(0, 7), yearly: text.slice(0, 4) };
+    const names: Partial<Record<Wanted, string>> = {};
+    for (const period of wanted) names[period] = NAMES[period](text, local);
+    return names as Record<Wanted, string>;
   }
 
   /** What the clocks are ahead of UTC, in milliseconds. */

@@ -1,6 +1,7 @@
 import type { RetentionRules } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 import type { RetentionVerdict } from '../../contracts/retention';
+import { retirementSteps, type Retiring } from './retirement';
 import { judgeRetention, SAFETY_DAYS, type RetentionContext, type RetentionPoint } from './retention';
 
 /**
@@ -65,7 +66,7 @@ function historyOf(seed: number): History {
     timeZone: dice.one(ZONES),
     rules: { image: rulesOf(dice), data: rulesOf(dice) },
     clockTrusted: !dice.chance(0.05),
-    decommissioned: dice.chance(0.15),
+    decommissioned: dice.chance(0.3) ? { protectsUntil: new Date(now.getTime() + dice.one([-400 * DAY, 0, 1, 90 * DAY])) } : null,
   };
   return deepFreeze({ seed, points: dice.shuffled(points), context });
 }
@@ -84,12 +85,20 @@ function pointsOf(dice: Dice, kind: RecoveryPointKind, dataSet: string | null, n
       pointInTime: new Date(Math.floor(at)),
       usable: !dice.chance(0.15),
       verifiedAt: dice.chance(0.2) ? now : null,
+      ...shownOf(dice, kind, now),
       parentId: kind === 'image' ? parentOf(dice, index, count) : null,
       isSafety: kind === 'data' && dice.chance(0.08),
       hold: dice.chance(0.03) ? { reason: 'audit' } : null,
       inUseBy: dice.chance(0.03) ? 'run_1' : null,
     };
   });
+}
+
+/** What was found by booting it, which disks it is of, and whether its place is there. */
+function shownOf(dice: Dice, kind: RecoveryPointKind, now: Date): Pick<RetentionPoint, 'bootedAt' | 'isAway' | 'line'> {
+  if (kind === 'data') return { bootedAt: null, isAway: dice.chance(0.02), line: null };
+  const id = dice.one(['a', 'b', null]);
+  return { bootedAt: dice.chance(0.1) ? now : null, isAway: dice.chance(0.03), line: id === null ? null : { id, why: 'that count' } };
 }
 
 /** Most often the one before, sometimes one that is gone, and sometimes any one: then there may be circles. */
@@ -146,9 +155,10 @@ const countable = (points: readonly RetentionPoint[], context: RetentionContext)
 /** What the rules say, by the words of their description: slow, and another way than the code goes. */
 function expectedRules(point: RetentionPoint, points: readonly RetentionPoint[], context: RetentionContext): string[] {
   const rules = context.rules[point.kind];
-  if (rules === null || point.isSafety || isAhead(point, context)) return [];
+  if (rules === null || point.isSafety || isAhead(point, context) || isOver(context)) return [];
   const counted = countable(points, context).filter((other) => groupOf(other) === groupOf(point));
-  const newest = newestOf(counted);
+  // All that can be restored may lie in the future of a clock that went back: then time is counted from there.
+  const newest = newestOf(counted) ?? newestOf(points.filter((other) => other.usable && !other.isSafety && groupOf(other) === groupOf(point)));
   const since = newest === undefined ? Infinity : newest.pointInTime.getTime() - rules.withinDays * DAY;
   const within = rules.withinDays > 0 && point.pointInTime.getTime() >= since ? ['within'] : [];
   if (!point.usable) return within;
@@ -179,20 +189,34 @@ function shown({ pointInTime }: RetentionPoint, period: (typeof PERIODS)[number]
   return day.toISOString();
 }
 
+/** Its server is decommissioned, and the time is over for which its last ones stay. */
+const isOver = ({ decommissioned, now }: RetentionContext): boolean => decommissioned !== null && now.getTime() >= decommissioned.protectsUntil.getTime();
+
 /** All that has to stay: what there is a reason for, what that one builds on, and the image under data. */
 function expectedToStay(points: readonly RetentionPoint[], context: RetentionContext): ReadonlySet<string> {
   const countedOf = groupsOf(countable(points, context));
-  const last = context.decommissioned ? [] : countedOf.flatMap((group) => [newestOf(group), newestOf(group.filter(({ verifiedAt }) => verifiedAt !== null))]);
+  const over = isOver(context);
+  const last = over
+    ? []
+    : countedOf.flatMap((group) => [
+        newestOf(group),
+        newestOf(group.filter(({ verifiedAt }) => verifiedAt !== null)),
+        newestOf(group.filter(({ bootedAt }) => bootedAt !== null)),
+        ...['a', 'b'].map((line) => newestOf(group.filter((point) => point.line?.id === line))),
+      ]);
   const stays = new Set(
     points.filter(
       (point) =>
         !context.clockTrusted ||
-        context.rules[point.kind] === null ||
         point.hold !== null ||
         point.inUseBy !== null ||
-        isAhead(point, context) ||
-        (point.isSafety && context.now.getTime() - point.pointInTime.getTime() <= SAFETY_DAYS * DAY) ||
+        (!over &&
+          (point.isAway ||
+            context.rules[point.kind] === null ||
+            isAhead(point, context) ||
+            (point.isSafety && context.now.getTime() - point.pointInTime.getTime() <= SAFETY_DAYS * DAY))) ||
         last.includes(point) ||
+        isDamagedAndNewest(point, points, context) ||
         expectedRules(point, points, context).length > 0,
     ),
   );
@@ -200,6 +224,14 @@ function expectedToStay(points: readonly RetentionPoint[], context: RetentionCon
   for (const point of stays) stays.add(points.find(({ id }) => id === point.parentId) ?? point);
   return new Set([...stays].map(({ id }) => id));
 }
+
+/** Damaged, and nothing that is newer can be restored. */
+const isDamagedAndNewest = (point: RetentionPoint, points: readonly RetentionPoint[], context: RetentionContext): boolean =>
+  !isOver(context) &&
+  !point.usable &&
+  !point.isSafety &&
+  !isAhead(point, context) &&
+  !countable(points, context).some((other) => groupOf(other) === groupOf(point) && isNewer(other, point));
 
 const imageUnder = (point: RetentionPoint, points: readonly RetentionPoint[]): RetentionPoint | undefined =>
   newestOf(points.filter(({ kind, usable, pointInTime }) => kind === 'image' && usable && pointInTime.getTime() <= point.pointInTime.getTime()));
@@ -225,6 +257,7 @@ describe('retention, for every history', () => {
         'in-use',
         'keep',
         'last',
+        'last-booted',
         'last-verified',
         'monthly',
         'newest',
@@ -232,6 +265,7 @@ describe('retention, for every history', () => {
         'parent',
         'safety',
         'under-data',
+        'unreachable',
         'weekly',
         'within',
         'yearly',
@@ -274,14 +308,42 @@ describe('retention, for every history', () => {
     });
   });
 
-  it('keeps the newest usable and the newest proven one of each group, unless the server is out of service', () => {
+  it('takes away nothing on which one builds that is still there, however long they have expired', () => {
+    const keptMs = 24 * HOUR;
+    forEveryHistory(({ points, context }, dice) => {
+      const retiring = points.map(({ id, parentId }): Retiring => {
+        const state = dice.one<Retiring['state']>(['usable', 'expired', 'expired', 'damaged']);
+        return {
+          id,
+          parentId,
+          state,
+          checkProblem: null,
+          canGo: true,
+          deletesAt: state === 'expired' ? new Date(context.now.getTime() + (dice.part() - 0.7) * keptMs) : null,
+        };
+      });
+      const steps = retirementSteps(retiring, judgeRetention(points, context), keptMs, context.now);
+      const left = new Map(retiring.flatMap((point) => (steps.get(point.id) === 'goes' ? [] : [[point.id, point]])));
+      const orphans = [...left.values()].filter(({ parentId }) => parentId !== null && steps.get(parentId) === 'goes');
+      // What is kept has all below it as it was, or back.
+      const kept = new Set([...left.values()].flatMap(({ id, state }) => (state !== 'expired' && steps.get(id) !== 'expires' ? [id] : [])));
+      for (const [id, step] of steps) if (step === 'returns') kept.add(id);
+      const bereft = [...kept].flatMap((id) => {
+        const parent = left.get(left.get(id)?.parentId ?? '');
+        return parent === undefined || kept.has(parent.id) ? [] : [`${parent.id} is below ${id}`];
+      });
+      return [...orphans.map(({ id }) => `${id} has lost its parent`), ...bereft];
+    });
+  });
+
+  it('keeps the newest usable and the newest proven one of each group, unless the time of a decommissioned server is over', () => {
     forEveryHistory(({ points, context }) => {
       const kept = keptOf(points, context);
       const newest = groupsOf(countable(points, context)).flatMap((group) => [
         newestOf(group),
         newestOf(group.filter(({ verifiedAt }) => verifiedAt !== null)),
       ]);
-      return context.decommissioned ? [] : newest.filter((point) => point !== undefined && !kept.has(point.id));
+      return isOver(context) ? [] : newest.filter((point) => point !== undefined && !kept.has(point.id));
     });
   });
 
@@ -292,6 +354,39 @@ describe('retention, for every history', () => {
         .filter(({ id, kind }) => kind === 'data' && kept.has(id))
         .map((point) => imageUnder(point, points))
         .filter((image) => image !== undefined && !kept.has(image.id));
+    });
+  });
+
+  it('keeps of a decommissioned server what it would keep of one in service, until its time is over; then only what is meant, and what that needs', () => {
+    forEveryHistory(({ points, context }) => {
+      const at = (ms: number) => keptOf(points, { ...context, decommissioned: { protectsUntil: new Date(context.now.getTime() + ms) } });
+      const [inService, running, over] = [keptOf(points, { ...context, decommissioned: null }), at(1), at(0)];
+      const meant = points.filter(({ hold, inUseBy }) => hold !== null || inUseBy !== null || !context.clockTrusted);
+      const needed = keptOf(meant, { ...context, decommissioned: { protectsUntil: context.now } });
+      const idle = points.every(({ hold, inUseBy }) => hold === null && inUseBy === null) && context.clockTrusted;
+      return [
+        ...lost(inService, running),
+        ...lost(running, inService),
+        ...lost(over, inService),
+        ...lost(needed, over),
+        ...(idle ? [...over].map((id) => `${id} may go`) : []),
+      ];
+    });
+  });
+
+  it('brings back all that it kept, when a decommissioned server is taken back', () => {
+    forEveryHistory(({ points, context }) => {
+      const retiring = points.map(({ id, parentId }): Retiring => ({
+        id,
+        parentId,
+        state: 'expired',
+        checkProblem: null,
+        canGo: true,
+        deletesAt: new Date(context.now.getTime() + 1),
+      }));
+      const back = { ...context, decommissioned: null };
+      const steps = retirementSteps(retiring, judgeRetention(points, back), DAY, context.now);
+      return [...keptOf(points, back)].filter((id) => steps.get(id) !== 'returns');
     });
   });
 
@@ -328,20 +423,22 @@ describe('retention, for every history', () => {
     });
   });
 
-  it('says the same in ten years, if nothing is added', () => {
+  it('says the same in ten years, if nothing is added, of a server in service', () => {
     forEveryHistory((history) => {
       const points = settled(history);
-      const later = { ...history.context, now: new Date(history.context.now.getTime() + 3653 * DAY) };
-      const [today, then] = [history.context, later].map((context) => JSON.stringify(judgeRetention(points, context)));
+      const inService = { ...history.context, decommissioned: null };
+      const later = { ...inService, now: new Date(history.context.now.getTime() + 3653 * DAY) };
+      const [today, then] = [inService, later].map((context) => JSON.stringify(judgeRetention(points, context)));
       return today === then ? [] : [today, then];
     });
   });
 
-  it('takes nothing more when the clock is a year ahead or behind', () => {
+  it('takes nothing more of a server in service when the clock is a year ahead or behind', () => {
     forEveryHistory((history) => {
       const points = settled(history);
-      const kept = keptOf(points, history.context);
-      return [365, -365].flatMap((days) => lost(kept, keptOf(points, { ...history.context, now: new Date(history.context.now.getTime() + days * DAY) })));
+      const context = { ...history.context, decommissioned: null };
+      const kept = keptOf(points, context);
+      return [365, -365].flatMap((days) => lost(kept, keptOf(points, { ...context, now: new Date(context.now.getTime() + days * DAY) })));
     });
   });
 
@@ -349,7 +446,7 @@ describe('retention, for every history', () => {
     forEveryHistory(({ points, context }) =>
       lost(
         points.map(({ id }) => id),
-        keptOf(points, { ...context, clockTrusted: false, decommissioned: true }),
+        keptOf(points, { ...context, clockTrusted: false, decommissioned: { protectsUntil: new Date(0) } }),
       ),
     );
   });

@@ -27,6 +27,9 @@ const image = (when: string, changes: Partial<RetentionPoint> = {}): RetentionPo
   pointInTime: new Date(when),
   usable: true,
   verifiedAt: null,
+  bootedAt: null,
+  isAway: false,
+  line: null,
   parentId: null,
   isSafety: false,
   hold: null,
@@ -38,8 +41,12 @@ const data = (dataSet: string, when: string, changes: Partial<RetentionPoint> = 
 const damaged = { usable: false } as const;
 const verified = { verifiedAt: new Date('2026-11-26T00:00Z') } as const;
 
+/** Of a server that was decommissioned so long ago that nothing protects its last recovery points any more; and of one of which that time still runs. */
+const OVER = { protectsUntil: NOW };
+const RUNNING = { protectsUntil: new Date(NOW.getTime() + 1) };
+
 const judge = (points: readonly RetentionPoint[], changes: Partial<RetentionContext> = {}): readonly RetentionVerdict[] =>
-  judgeRetention(points, { now: NOW, timeZone: 'UTC', rules: { image: only(), data: only() }, clockTrusted: true, decommissioned: false, ...changes });
+  judgeRetention(points, { now: NOW, timeZone: 'UTC', rules: { image: only(), data: only() }, clockTrusted: true, decommissioned: null, ...changes });
 const images = (changes: Partial<RetentionRules>) => ({ rules: { image: only(changes), data: only() } });
 const both = (changes: Partial<RetentionRules>) => ({ rules: { image: only(changes), data: only(changes) } });
 const kept = (verdicts: readonly RetentionVerdict[]): string[] =>
@@ -125,7 +132,7 @@ describe('the newest ones by number', () => {
   it('are all there are, if there are fewer', () => expect(kept(judge(points, images({ last: 99 })))).toHaveLength(4));
 
   it('are counted without the damaged ones', () => {
-    const broken = [...points, image('2026-11-27T03:00Z', damaged), image('2026-11-26T12:00Z', damaged)];
+    const broken = [...points, image('2026-11-26T18:00Z', damaged), image('2026-11-26T12:00Z', damaged)];
     expect(kept(judge(broken, images({ last: 2 })))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z']);
   });
 
@@ -179,7 +186,7 @@ describe('the newest of each period', () => {
 
   it('is one that can be restored, and a period without one is passed over', () => {
     const points = [
-      image('2026-11-27T08:00Z', damaged),
+      image('2026-11-26T23:00Z', damaged),
       image('2026-11-27T02:00Z'),
       image('2026-11-26T08:00Z', damaged),
       image('2026-11-26T02:00Z', damaged),
@@ -352,17 +359,60 @@ describe('images and data sets', () => {
     expect(kept(verdicts)).toEqual(['db 2026-11-27T05:00Z', '2026-11-27T04:00Z', 'files 2026-11-20T02:00Z', '2026-11-26T04:00Z', '2026-11-18T04:00Z']);
   });
 
-  it('stay without a policy also when damaged, saved for safety, or of a server that is gone', () => {
+  it('stay without a policy also when damaged, or saved for safety; of a decommissioned server until its time is over', () => {
     const odd = [image('2020-01-01T00:00Z', damaged), data('db', '2020-01-01T00:00Z', { isSafety: true })];
-    expect(kept(judge(odd, { rules: { image: null, data: null }, decommissioned: true }))).toHaveLength(2);
+    const nobody = { rules: { image: null, data: null } };
+    expect(kept(judge(odd, nobody))).toHaveLength(2);
+    expect(kept(judge(odd, { ...nobody, decommissioned: RUNNING }))).toHaveLength(2);
+    expect(kept(judge(odd, { ...nobody, decommissioned: OVER }))).toEqual([]);
   });
 });
 
 describe('what never expires', () => {
   it('is the newest one that can be restored', () => {
     const points = [image('2026-11-27T02:00Z', damaged), image('2019-11-26T02:00Z'), image('2019-11-25T02:00Z')];
-    expect(kept(judge(points))).toEqual(['2019-11-26T02:00Z']);
+    expect(kept(judge(points.slice(1)))).toEqual(['2019-11-26T02:00Z']);
     expect(why('2019-11-26T02:00Z', judge(points))).toEqual(['newest: the newest that can be restored']);
+  });
+
+  it('is the newest one that came up when it was booted', () => {
+    const booted = { bootedAt: new Date('2026-11-26T00:00Z') };
+    const points = [
+      image('2026-11-27T02:00Z'),
+      image('2026-11-26T02:00Z', { ...booted, ...damaged }),
+      image('2019-11-26T02:00Z', booted),
+      image('2018-11-26T02:00Z', booted),
+    ];
+    expect(kept(judge(points))).toEqual(['2026-11-27T02:00Z', '2019-11-26T02:00Z']);
+    expect(why('2019-11-26T02:00Z', judge(points))).toEqual(['last-booted: the newest that came up when it was booted']);
+    expect(kept(judge(points, { decommissioned: OVER }))).toEqual([]);
+  });
+
+  it('is the newest one of the disks that the server has, and of those that undoing brings back', () => {
+    const line = (id: string, why: string) => ({ line: { id, why } });
+    const points = [
+      image('2026-11-27T02:00Z'),
+      image('2026-11-26T02:00Z', line('b', 'that the server has')),
+      image('2026-11-25T02:00Z', line('b', 'that the server has')),
+      image('2026-11-24T02:00Z', { ...line('a', 'that undoing brings back'), ...damaged }),
+      image('2026-11-23T02:00Z', line('a', 'that undoing brings back')),
+    ];
+    expect(kept(judge(points))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z', '2026-11-23T02:00Z']);
+    expect(why('2026-11-23T02:00Z', judge(points))).toEqual(['newest: the newest of the disks that undoing brings back']);
+  });
+
+  it('is what cannot be reached now, and that takes the place of nothing', () => {
+    const points = [image('2026-11-27T02:00Z', { isAway: true, usable: false }), image('2026-11-26T02:00Z'), image('2026-11-25T02:00Z')];
+    expect(kept(judge(points, images({ last: 1 })))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z']);
+    expect(why('2026-11-27T02:00Z', judge(points))).toContain('unreachable: its repository was away when it was looked for');
+  });
+
+  it('is what is damaged, as long as nothing as new can be restored: somebody may have to be content with what is left in it', () => {
+    const points = [image('2026-11-27T02:00Z', damaged), image('2026-11-26T02:00Z', damaged), image('2019-11-26T02:00Z'), image('2018-11-26T02:00Z', damaged)];
+    expect(kept(judge(points))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z', '2019-11-26T02:00Z']);
+    expect(why('2026-11-26T02:00Z', judge(points))).toEqual(['newest: damaged, but nothing as new can be restored']);
+    expect(kept(judge(points.slice(0, 2)))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z']);
+    expect(kept(judge([image('2026-11-27T03:00Z'), ...points]))).toEqual(['2026-11-27T03:00Z']);
   });
 
   it('is the newest one that is proven and not damaged since', () => {
@@ -384,10 +434,57 @@ describe('what never expires', () => {
     expect(kept(judge(points))).toEqual(['2026-11-27T02:00Z']);
   });
 
-  it('of a server out of service is only what its rules keep', () => {
-    const points = [image('2026-11-27T02:00Z'), image('2026-11-26T02:00Z', verified), data('db', '2026-11-25T02:00Z')];
-    expect(kept(judge(points, { decommissioned: true }))).toEqual([]);
-    expect(kept(judge(points, { decommissioned: true, ...images({ last: 1 }) }))).toEqual(['2026-11-27T02:00Z']);
+  it('is of a decommissioned server all that stays of one in service, until its time is over; the reasons say when that is', () => {
+    const line = { line: { id: 'a', why: 'that the server has' } };
+    const points = [
+      image('2026-11-27T02:00Z'),
+      image('2026-11-26T02:00Z', verified),
+      image('2026-11-25T02:00Z', line),
+      image('2026-11-24T02:00Z', { bootedAt: new Date('2026-11-26T00:00Z') }),
+      image('2026-11-23T02:00Z'),
+      data('db', '2026-11-25T02:00Z'),
+      data('db', '2020-11-25T02:00Z'),
+    ];
+    const running = judge(points, { decommissioned: RUNNING });
+    expect(kept(running)).toEqual(kept(judge(points)));
+    expect(kept(running)).toHaveLength(5);
+    expect(why('2026-11-26T02:00Z', running)).toEqual([
+      'last-verified: the newest that is proven; until 2026-11-27T12:00:00.001Z, because the server is decommissioned',
+    ]);
+    const ruled = images({ daily: 1 });
+    expect(why('2026-11-27T02:00Z', judge(points, { decommissioned: RUNNING, ...ruled }))).toContain('daily: 2026-11-27, 1 of 1');
+    expect(judge(points, { decommissioned: RUNNING, ...ruled }).map(({ verdict }) => verdict)).toEqual(judge(points, ruled).map(({ verdict }) => verdict));
+  });
+
+  it('is nothing any more that a rule keeps, when the time of a decommissioned server is over', () => {
+    const all = { rules: { image: ALL_RULES, data: ALL_RULES } };
+    const points = [
+      image('2026-11-27T02:00Z', verified),
+      image('2026-11-26T02:00Z', { isAway: true, usable: false }),
+      image('2026-11-25T02:00Z', { ...damaged, inheritsFrom: 'rp_origin' }),
+      data('db', '2026-11-25T02:00Z'),
+      data('db', '2026-11-26T02:00Z', { isSafety: true }),
+      image('2027-11-27T02:00Z'),
+    ];
+    expect(kept(judge(points, { ...all, decommissioned: RUNNING }))).toHaveLength(6);
+    expect(kept(judge(points, { ...all, decommissioned: OVER }))).toEqual([]);
+    expect(kept(judge(points, { ...all, decommissioned: { protectsUntil: new Date('2020-01-01T00:00Z') } }))).toEqual([]);
+  });
+
+  it('is, when that time is over, what a held one builds on, and the image that held data goes into', () => {
+    const points = [
+      image('2026-11-27T02:00Z'),
+      image('2026-11-26T02:00Z', { parentId: '2026-11-25T02:00Z', hold: { reason: 'evidence' } }),
+      image('2026-11-25T02:00Z', { parentId: '2026-11-24T02:00Z' }),
+      image('2026-11-24T02:00Z'),
+      data('db', '2026-11-10T02:00Z', { hold: { reason: 'evidence' } }),
+      image('2026-11-09T02:00Z'),
+    ];
+    const verdicts = judge(points, { decommissioned: OVER });
+    expect(keptBy('hold', verdicts)).toEqual(['2026-11-26T02:00Z', 'db 2026-11-10T02:00Z']);
+    expect(keptBy('parent', verdicts)).toEqual(['2026-11-25T02:00Z', '2026-11-24T02:00Z']);
+    expect(keptBy('under-data', verdicts)).toEqual(['2026-11-09T02:00Z']);
+    expect(kept(verdicts)).toHaveLength(5);
   });
 
   it('is what a person holds, and what is in use, by their words', () => {
@@ -397,16 +494,25 @@ describe('what never expires', () => {
       data('db', '2018-01-02T00:00Z', { inUseBy: 'run_7' }),
       image('2018-01-03T00:00Z', { inUseBy: 'the way back of run_8', ...damaged }),
     ];
-    const verdicts = judge(points, { decommissioned: true });
+    const verdicts = judge(points, { decommissioned: OVER });
     expect(why('2018-01-01T00:00Z', verdicts)).toEqual(['hold: court order 17']);
     expect(why('db 2018-01-02T00:00Z', verdicts)).toEqual(['in-use: run_7']);
     expect(why('2018-01-03T00:00Z', verdicts)).toEqual(['in-use: the way back of run_8']);
     expect(kept(verdicts)).toHaveLength(3);
   });
 
-  it('is nothing that is damaged, unless a rule says so', () => {
-    const points = [image('2026-11-27T02:00Z', damaged), image('2026-11-26T02:00Z', { ...damaged, ...verified }), data('db', '2026-11-27T02:00Z', damaged)];
-    expect(kept(judge(points, both({ last: 5, hourly: 5, daily: 5, weekly: 5, monthly: 5, yearly: 5, withinDays: 5 })))).toEqual([]);
+  it('is nothing that is damaged where something newer can be restored, unless a rule says so', () => {
+    const points = [
+      image('2026-11-27T03:00Z'),
+      data('db', '2026-11-27T03:00Z'),
+      image('2026-11-27T02:00Z', damaged),
+      image('2026-11-26T02:00Z', { ...damaged, ...verified }),
+      data('db', '2026-11-27T02:00Z', damaged),
+    ];
+    expect(kept(judge(points, both({ last: 5, hourly: 5, daily: 5, weekly: 5, monthly: 5, yearly: 5, withinDays: 0 })))).toEqual([
+      '2026-11-27T03:00Z',
+      'db 2026-11-27T03:00Z',
+    ]);
   });
 });
 
@@ -504,8 +610,9 @@ describe('the image under data', () => {
       data('db', '2026-11-15T00:00Z', { hold: { reason: 'audit' } }),
       data('db', '2026-11-06T00:00Z', { inUseBy: 'run_7' }),
     ];
-    const verdicts = judge([...points, ...others], { decommissioned: true });
+    const verdicts = judge([...points, ...others]);
     expect(keptBy('under-data', verdicts)).toEqual(['2026-11-20T04:00Z', '2026-11-10T04:00Z', '2026-11-05T04:00Z']);
+    expect(keptBy('under-data', judge([...points, ...others], { decommissioned: OVER }))).toEqual(['2026-11-10T04:00Z', '2026-11-05T04:00Z']);
   });
 
   it('is none when all are younger', () => {
@@ -545,11 +652,13 @@ describe('what was saved before a restore', () => {
 
   it('stays longer when it is held or in use', () => {
     const points = [safety('2020-01-01T00:00Z', { hold: { reason: 'audit' } }), safety('2020-01-02T00:00Z', { inUseBy: 'the way back of run_7' })];
-    expect(kept(judge(points, { decommissioned: true }))).toHaveLength(2);
+    expect(kept(judge(points, { decommissioned: OVER }))).toHaveLength(2);
   });
 
-  it('stays for its days also when the server is out of service', () => {
-    expect(kept(judge([safety('2026-11-20T00:00Z'), safety('2026-10-20T00:00Z')], { decommissioned: true }))).toEqual(['db 2026-11-20T00:00Z']);
+  it('stays for its days also when the server is decommissioned, as long as anything does', () => {
+    const points = [safety('2026-11-20T00:00Z'), safety('2026-10-20T00:00Z')];
+    expect(kept(judge(points, { decommissioned: RUNNING }))).toEqual(['db 2026-11-20T00:00Z']);
+    expect(kept(judge(points, { decommissioned: OVER }))).toEqual([]);
   });
 });
 
@@ -559,14 +668,14 @@ describe('a clock that is wrong', () => {
 
   it('expires nothing', () => {
     const broken = [...points, image('2020-01-01T00:00Z', damaged), data('db', '2020-01-01T00:00Z', { isSafety: true })];
-    const verdicts = judge(broken, { clockTrusted: false, decommissioned: true });
+    const verdicts = judge(broken, { clockTrusted: false, decommissioned: OVER });
     expect(keptBy('clock', verdicts)).toHaveLength(6);
     expect(why('2020-01-01T00:00Z', verdicts)).toEqual(['clock: the time of day may be wrong']);
   });
 
   it('leaves what it dated into the future, damaged or not', () => {
-    const verdicts = judge([...points, ahead(365 * DAY), ahead(365 * DAY, { id: 'damaged', ...damaged })], { decommissioned: true });
-    expect(kept(verdicts)).toEqual(['ahead', 'damaged']);
+    const verdicts = judge([...points, ahead(365 * DAY), ahead(365 * DAY, { id: 'damaged', ...damaged })]);
+    expect(kept(verdicts)).toEqual(['2026-11-27T02:00Z', 'ahead', 'damaged']);
     expect(why('damaged', verdicts)).toEqual(['clock: it lies in the future']);
   });
 

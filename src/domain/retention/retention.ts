@@ -1,8 +1,9 @@
-import type { RetentionRules } from '../../contracts/policy';
+import type { Policy, RetentionRules } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 import type { ReasonToKeep, RetentionVerdict } from '../../contracts/retention';
+import type { Decommissioning } from '../../contracts/server';
 import { isAhead } from '../clock-skew';
-import { Periods, type Period } from './periods';
+import { PERIODS, Periods } from './periods';
 
 /**
  * Which recovery points of one server stay, and why. Pure: nothing is deleted here, and the same points at the same moment give the same answer. Counted are
@@ -15,10 +16,18 @@ export interface RetentionPoint {
   /** Name of the data set; null for images. Each data set is counted by itself. */
   readonly dataSet: string | null;
   readonly pointInTime: Date;
-  /** One that is damaged takes the place of no other. */
+  /** One that is damaged, or away, takes the place of no other. */
   readonly usable: boolean;
   /** Null: never proven. */
   readonly verifiedAt: Date | null;
+  /** Images: when it last came up in a boot proof; null: it did not, or nobody has tried. */
+  readonly bootedAt: Date | null;
+  /** Its repository was away when it was looked for: it stays, and takes the place of no other. */
+  readonly isAway: boolean;
+  /** It is damaged only because of this one, on which it builds, and may be well again: it stays, and takes the place of no other. Null, or absent: it is not. */
+  readonly inheritsFrom?: string | null;
+  /** Images: the disks that the server has, or may have again, of which this is one; null: of others. */
+  readonly line: { readonly id: string; readonly why: string } | null;
   /** Incremental images only: what it builds on. */
   readonly parentId: string | null;
   /** Data only: taken of what was there before a restore. */
@@ -36,14 +45,26 @@ export interface RetentionContext {
   readonly rules: Readonly<Record<RecoveryPointKind, RetentionRules | null>>;
   /** False: the time of day may be wrong, and nothing expires by it. */
   readonly clockTrusted: boolean;
-  /** A server that is out of service for good: its last recovery points may go, too. */
-  readonly decommissioned: boolean;
+  /** A server that is out of service for good: up to this moment all stays that stays of one in service, from then on no rule keeps anything. Null: it is in service. */
+  readonly decommissioned: { readonly protectsUntil: Date } | null;
 }
+
+/** What a policy says, at this moment, of a server. `policy` null: nobody has said how long. `decommissioned` null: it is in service. */
+export const retentionContext = (
+  policy: Pick<Policy, 'timeZone' | 'image' | 'data'> | null,
+  decommissioned: Pick<Decommissioning, 'protectsUntil'> | null,
+  now: Date,
+): RetentionContext => ({
+  now,
+  timeZone: policy?.timeZone ?? 'UTC',
+  rules: { image: policy?.image?.retention ?? null, data: policy?.data?.retention ?? null },
+  clockTrusted: true,
+  decommissioned: decommissioned === null ? null : { protectsUntil: new Date(decommissioned.protectsUntil) },
+});
 
 /** How long what was saved before a restore stays: as long as somebody may still find out that the restore was a mistake. */
 export const SAFETY_DAYS = 30;
 const DAY_MS = 86_400_000;
-const PERIODS: readonly Period[] = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 
 /** A verdict on every point, in the order given. */
 export function judgeRetention(points: readonly RetentionPoint[], context: RetentionContext): readonly RetentionVerdict[] {
@@ -52,20 +73,23 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
   const periods = new Periods(context.timeZone);
 
   const ordered = [...points].sort(newestFirst);
-  for (const point of points) keepByItself(point, context, keep);
-  for (const group of groupsOf(ordered)) {
-    keepByRules(group, context, periods, keep);
-    if (!context.decommissioned) {
+  for (const point of points) keepOnPurpose(point, context, keep);
+  if (!isProtectionOver(context)) {
+    for (const point of points) keepByItself(point, context, keep);
+    for (const group of groupsOf(ordered)) {
+      keepByRules(group, context, periods, keep);
       keepTheLast(
         group.filter((point) => !isFuture(point, context.now)),
-        keep,
+        untilTheEnd(context, keep),
       );
     }
   }
+  const images = ordered.filter(({ kind }) => kind === 'image');
+  const byId = new Map(images.map((image) => [image.id, image]));
   const parents = new Set<string>();
-  keepParents(ordered, reasons, parents, keep);
+  keepParents(images, byId, reasons, parents, keep);
   keepImagesUnderData(ordered, reasons, keep);
-  keepParents(ordered, reasons, parents, keep);
+  keepParents(images, byId, reasons, parents, keep);
 
   return points.map(({ id }) => {
     const why = reasons.get(id) ?? [];
@@ -78,13 +102,30 @@ type Keep = (id: string, reason: ReasonToKeep) => void;
 /** Such a one would move "the newest", and take the place of a real one: it stays, and counts for nothing. */
 const isFuture = ({ pointInTime }: RetentionPoint, now: Date): boolean => isAhead(pointInTime, now);
 
-/** What holds whatever the others are. */
-function keepByItself(point: RetentionPoint, { now, rules, clockTrusted }: RetentionContext, keep: Keep): void {
-  const { id, kind, pointInTime, hold, inUseBy, isSafety } = point;
+/** Its server is out of service, and the time is over for which what was protected stays. */
+const isProtectionOver = ({ now, decommissioned }: RetentionContext): boolean =>
+  decommissioned !== null && decommissioned.protectsUntil.getTime() <= now.getTime();
+
+/** What is protected whatever the rules of a policy say is so only for a time, when the server is out of service. */
+function untilTheEnd({ decommissioned }: RetentionContext, keep: Keep): Keep {
+  if (decommissioned === null) return keep;
+  const end = `; until ${decommissioned.protectsUntil.toISOString()}, because the server is decommissioned`;
+  return (id, { rule, detail }) => keep(id, { rule, detail: `${detail}${end}` });
+}
+
+/** What a person, a run or a doubt about the time keeps, of every server. */
+function keepOnPurpose({ id, hold, inUseBy }: RetentionPoint, { clockTrusted }: RetentionContext, keep: Keep): void {
   if (hold !== null) keep(id, { rule: 'hold', detail: hold.reason });
   if (inUseBy !== null) keep(id, { rule: 'in-use', detail: inUseBy });
-  if (rules[kind] === null) keep(id, { rule: 'no-policy', detail: 'no policy says how long' });
   if (!clockTrusted) keep(id, { rule: 'clock', detail: 'the time of day may be wrong' });
+}
+
+/** What holds whatever the others are. */
+function keepByItself(point: RetentionPoint, { now, rules }: RetentionContext, keep: Keep): void {
+  const { id, kind, pointInTime, isSafety, isAway, inheritsFrom = null } = point;
+  if (isAway) keep(id, { rule: 'unreachable', detail: 'its repository was away when it was looked for' });
+  if (inheritsFrom !== null) keep(id, { rule: 'inherited', detail: `only ${inheritsFrom}, on which it builds, is damaged, and may be well again` });
+  if (rules[kind] === null) keep(id, { rule: 'no-policy', detail: 'no policy says how long' });
   const ageMs = now.getTime() - pointInTime.getTime();
   if (isFuture(point, now)) keep(id, { rule: 'clock', detail: 'it lies in the future' });
   if (isSafety && ageMs <= SAFETY_DAYS * DAY_MS) keep(id, { rule: 'safety', detail: `saved before a restore, for ${SAFETY_DAYS} days` });
@@ -130,7 +171,7 @@ function keepOneOfEach(counted: readonly RetentionPoint[], rule: RetentionRules,
   const left = new Map(wanted.map((period) => [period, new Set<string>()]));
   for (const { id, pointInTime } of counted) {
     if (left.size === 0) return;
-    const names = periods.of(pointInTime);
+    const names = periods.of(pointInTime, left.keys());
     for (const [period, taken] of left) {
       if (taken.has(names[period])) continue;
       taken.add(names[period]);
@@ -140,12 +181,23 @@ function keepOneOfEach(counted: readonly RetentionPoint[], rule: RetentionRules,
   }
 }
 
-/** Whatever the rules say: the newest that can be restored, the newest that is proven. */
+/** Whatever the rules say: the newest that can be restored (of each line of disks that counts), what is damaged and newer, the newest that is proven, or came up. */
 function keepTheLast(group: readonly RetentionPoint[], keep: Keep): void {
-  const newest = group.find(({ usable }) => usable);
+  const index = group.findIndex(({ usable }) => usable);
+  const newest = group[index];
+  // Somebody may have to be content with what is left in them.
+  for (const { id } of group.slice(0, index === -1 ? group.length : index)) keep(id, { rule: 'newest', detail: 'damaged, but nothing as new can be restored' });
+  const lines = new Set<string>();
+  for (const { id, usable, line } of group) {
+    if (!usable || line === null || lines.has(line.id)) continue;
+    lines.add(line.id);
+    if (id !== newest?.id) keep(id, { rule: 'newest', detail: `the newest of the disks ${line.why}` });
+  }
   if (newest !== undefined) keep(newest.id, { rule: 'newest', detail: 'the newest that can be restored' });
   const verified = group.find(({ usable, verifiedAt }) => usable && verifiedAt !== null);
   if (verified !== undefined) keep(verified.id, { rule: 'last-verified', detail: 'the newest that is proven' });
+  const booted = group.find(({ usable, bootedAt }) => usable && bootedAt !== null);
+  if (booted !== undefined) keep(booted.id, { rule: 'last-booted', detail: 'the newest that came up when it was booted' });
 }
 
 /** Data goes into a server that is there: for each that stays, the newest usable image from before it stays, too. Newest first. */
@@ -171,9 +223,14 @@ function keepImagesUnderData(points: readonly RetentionPoint[], reasons: Readonl
 }
 
 /** An incremental is nothing without the one it builds on, and that one without its own. `told`: of whom that was said before. Newest first. */
-function keepParents(points: readonly RetentionPoint[], reasons: ReadonlyMap<string, readonly ReasonToKeep[]>, told: Set<string>, keep: Keep): void {
-  const byId = new Map(points.map((point) => [point.id, point]));
-  for (const point of points) {
+function keepParents(
+  images: readonly RetentionPoint[],
+  byId: ReadonlyMap<string, RetentionPoint>,
+  reasons: ReadonlyMap<string, readonly ReasonToKeep[]>,
+  told: Set<string>,
+  keep: Keep,
+): void {
+  for (const point of images) {
     if ((reasons.get(point.id)?.length ?? 0) === 0) continue;
     for (let child = point, parent = parentOf(child, byId); parent !== undefined && !told.has(parent.id); child = parent, parent = parentOf(child, byId)) {
       told.add(parent.id);

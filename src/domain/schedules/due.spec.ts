@@ -12,9 +12,11 @@ const POLICY: Policy = {
     retention: RETENTION,
     mode: 'online',
     allowCrashConsistent: false,
+    maxIncrements: 13,
   },
   data: { schedule: { every: 'day', at: '02:30' }, jitterMinutes: 0, rpoHours: null, retention: RETENTION },
   verification: null,
+  offsite: null,
   rtoMinutes: null,
 };
 const at = (text: string): Date => new Date(text);

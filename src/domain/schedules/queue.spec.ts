@@ -89,15 +89,16 @@ describe('unwantedBecause', () => {
   const policy = (mode: 'online' | 'offline'): Policy => ({
     name: 'p',
     timeZone: 'UTC',
-    image: { ...night, mode, allowCrashConsistent: false },
+    image: { ...night, mode, allowCrashConsistent: false, maxIncrements: 13 },
     data: night,
     verification: null,
+    offsite: null,
     rtoMinutes: null,
   });
   const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);
   const asked = (changes: Partial<AskedFor> = {}): AskedFor => ({ kind: 'image', policy: 'p', dueAt: hoursAgo(1), notBefore: hoursAgo(1), ...changes });
-  const why = (what: Partial<AskedFor>, policies: readonly Policy[] = [policy('offline')], server = { policy: 'p' as string | null, hasDataSets: true }) =>
-    unwantedBecause(asked(what), server, policies, NOW);
+  const why = (what: Partial<AskedFor>, policies: readonly Policy[] = [policy('offline')], server: Partial<Parameters<typeof unwantedBecause>[1]> = {}) =>
+    unwantedBecause(asked(what), { policy: 'p', hasDataSets: true, isDecommissioned: false, ...server }, policies, NOW);
 
   it('is nothing while server and policy are as they were', () => {
     expect(why({})).toBeNull();
@@ -107,9 +108,10 @@ describe('unwantedBecause', () => {
 
   it('says what has changed', () => {
     expect(why({}, [])).toBe('the server has another policy');
-    expect(why({}, undefined, { policy: null, hasDataSets: true })).toBe('the server has another policy');
+    expect(why({}, undefined, { isDecommissioned: true })).toBe('the server is decommissioned');
+    expect(why({}, undefined, { policy: null })).toBe('the server has another policy');
     expect(why({}, [{ ...policy('online'), image: null }])).toBe('the policy does not ask for it any more');
-    expect(why({ kind: 'data' }, undefined, { policy: 'p', hasDataSets: false })).toBe('the server declares no data sets');
+    expect(why({ kind: 'data' }, undefined, { hasDataSets: false })).toBe('the server declares no data sets');
   });
 
   it('is the hour of the day for an image that stops its server; its own jitter makes it late for nobody', () => {

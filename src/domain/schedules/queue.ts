@@ -85,13 +85,16 @@ export interface AskedFor {
 /** A server is stopped at night, not when somebody has made room at noon. */
 const OFFLINE_MAY_BE_LATE_MS = 4 * 3_600_000;
 
+export const DECOMMISSIONED = 'the server is decommissioned';
+
 /** Why what was asked for is not wanted any more; null: it is. */
 export function unwantedBecause(
   { kind, policy: name, dueAt, notBefore }: AskedFor,
-  server: { readonly policy: string | null; readonly hasDataSets: boolean },
+  server: { readonly policy: string | null; readonly hasDataSets: boolean; readonly isDecommissioned: boolean },
   policies: readonly Policy[],
   now: Date,
 ): string | null {
+  if (server.isDecommissioned) return DECOMMISSIONED;
   const policy = policies.find((candidate) => candidate.name === name);
   if (server.policy !== name || policy === undefined) return 'the server has another policy';
   if (policy[kind] === null) return 'the policy does not ask for it any more';

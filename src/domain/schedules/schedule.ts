@@ -31,6 +31,15 @@ export function knownNextDue(schedule: Schedule, timeZone: string, after: Date, 
   }
 }
 
+/** The same of a schedule that may not be readable here: then none. */
+export function knownNewestDue(schedule: Schedule, timeZone: string, since: Date, now: Date): Date | null {
+  try {
+    return newestDue(schedule, timeZone, since, now);
+  } catch {
+    return null;
+  }
+}
+
 /** The newest moment that is not after `now`, and after `since`; null: nothing was due between the two. */
 export function newestDue(schedule: Schedule, timeZone: string, since: Date, now: Date): Date | null {
   // Asked from a second later, because what is due at `now` itself is due; that one may be too late.

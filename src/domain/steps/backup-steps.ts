@@ -3,8 +3,17 @@ import type { BackupMode } from '../../contracts/workflows';
 import { TAKE_SERVER } from './shared-steps';
 
 /** Steps of an image backup after the server was examined, in their order. */
-export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTargets: readonly string[]; readonly wasRunning: boolean }): readonly NamedStep[] {
-  const taken = [TAKE_SERVER, step('reserve', 'Check the room in the repository')];
+export function backupSteps(shape: {
+  readonly mode: BackupMode;
+  readonly diskTargets: readonly string[];
+  readonly wasRunning: boolean;
+  /** Whether the images may build on those of an earlier recovery point. */
+  readonly isIncremental: boolean;
+  /** Whether its point in time is that of a set. Absent: no. */
+  readonly isOfSet?: boolean;
+}): readonly NamedStep[] {
+  const basis = shape.isIncremental ? [step('basis', 'See what has changed since the last image')] : [];
+  const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository')];
   const published = [
     step('publish', 'Publish the recovery point'),
     step('catalogue', 'Make it visible in the catalogue'),
@@ -14,7 +23,12 @@ export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTar
   if (shape.mode === 'online') {
     return [
       ...taken,
-      step('begin', 'Freeze the file systems, take the point in time, thaw'),
+      ...(shape.isOfSet === true
+        ? [
+            step('prepare', 'Make the files that QEMU will write to, with their room'),
+            step('begin', 'Wait until all servers of the set are ready; then freeze the file systems, take the point in time, thaw'),
+          ]
+        : [step('begin', 'Freeze the file systems, take the point in time, thaw')]),
       definition,
       ...shape.diskTargets.map((target) => step(`copy:${target}`, `QEMU writes the image of ${target} while the server runs`)),
       ...shape.diskTargets.map((target) => step(`checksum:${target}`, `Checksum every segment of ${target}`)),
@@ -23,6 +37,7 @@ export function backupSteps(shape: { readonly mode: BackupMode; readonly diskTar
   }
   return [
     ...taken,
+    ...(shape.isOfSet === true ? [step('meet', 'Wait until all servers of the set are ready')] : []),
     ...(shape.wasRunning ? [step('stop', 'Shut the server down')] : []),
     ...shape.diskTargets.map((target) => step(`copy:${target}`, `Copy ${target} with a checksum for every segment`)),
     definition,

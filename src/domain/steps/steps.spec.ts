@@ -35,22 +35,37 @@ const rows = (changes: { readonly whole?: boolean; readonly replace?: boolean } 
 /** Plans show these steps, runbooks carry out exactly these, and runs that are under way know them by key: what changes here changes histories. */
 describe('the steps of an image backup', () => {
   it('offline: the server is stopped for the copy', () => {
-    const steps = backupSteps({ mode: 'offline', diskTargets: ['vda', 'vdb'], wasRunning: true });
+    const steps = backupSteps({ mode: 'offline', diskTargets: ['vda', 'vdb'], wasRunning: true, isIncremental: false });
     expect(keys(steps)).toBe('fence reserve stop copy:vda copy:vdb definition power publish catalogue release');
     expect(titleOf(steps, 'copy:vdb')).toBe('Copy vdb with a checksum for every segment');
   });
 
   it('offline, of a server that is off: it is left off', () =>
-    expect(keys(backupSteps({ mode: 'offline', diskTargets: ['vda'], wasRunning: false }))).toBe(
+    expect(keys(backupSteps({ mode: 'offline', diskTargets: ['vda'], wasRunning: false, isIncremental: false }))).toBe(
       'fence reserve copy:vda definition publish catalogue release',
     ));
 
   it('online: one point in time for all disks, read again for the checksums', () => {
-    const steps = backupSteps({ mode: 'online', diskTargets: ['vda', 'vdb'], wasRunning: true });
+    const steps = backupSteps({ mode: 'online', diskTargets: ['vda', 'vdb'], wasRunning: true, isIncremental: false });
     expect(keys(steps)).toBe('fence reserve begin definition copy:vda copy:vdb checksum:vda checksum:vdb publish catalogue release');
     expect(titleOf(steps, 'copy:vda')).toBe('QEMU writes the image of vda while the server runs');
     expect(titleOf(steps, 'checksum:vda')).toBe('Checksum every segment of vda');
   });
+});
+
+describe('the steps of an image backup in a set', () => {
+  const shape = { diskTargets: ['vda'], isOfSet: true };
+
+  it('get everything ready, and wait for the others right before the freeze', () => {
+    const steps = backupSteps({ ...shape, mode: 'online', wasRunning: true, isIncremental: true });
+    expect(keys(steps)).toBe('fence basis reserve prepare begin definition copy:vda checksum:vda publish catalogue release');
+    expect(titleOf(steps, 'begin')).toContain('Wait until all servers of the set are ready');
+  });
+
+  it('of a server that is off: it is copied from the same moment on', () =>
+    expect(keys(backupSteps({ ...shape, mode: 'offline', wasRunning: false, isIncremental: false }))).toBe(
+      'fence reserve meet copy:vda definition publish catalogue release',
+    ));
 });
 
 describe('the steps of a data backup', () => {
@@ -127,8 +142,8 @@ it('bytes come back by copies and fetches, not by what only reads', () =>
 
 it('every step has a title', () => {
   const all = [
-    ...backupSteps({ mode: 'offline', diskTargets: ['vda'], wasRunning: true }),
-    ...backupSteps({ mode: 'online', diskTargets: ['vda'], wasRunning: true }),
+    ...backupSteps({ mode: 'offline', diskTargets: ['vda'], wasRunning: true, isIncremental: false }),
+    ...backupSteps({ mode: 'online', diskTargets: ['vda'], wasRunning: true, isIncremental: true }),
     ...dataBackupSteps([{ recoveryPointId: 'rp_1', dataSet: SHOP }]),
     ...dataRestoreSteps({ dataSet: SHOP, selection: rows({ whole: true }) }),
     ...restoreSteps({ diskTargets: ['vda'], hasNvram: true, present: true, waitsForAgent: true, healthChecks: ['web'], oldDisks: ['vdb'] }),

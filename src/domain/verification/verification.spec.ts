@@ -1,5 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
-import { isDataDue, isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
+import { newId } from '../../contracts/ids';
+import { damageOf, isDataDue, isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
 
 const NOW = new Date('2026-03-31T00:00:00Z');
 const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 86_400_000);
@@ -95,4 +96,20 @@ describe('when data of a server is looked at again', () => {
   it('was never looked at', () => {
     expect(isDataDue(null, { withinHours: 24, hasNew: false }, NOW)).toBe(true);
   });
+});
+
+describe('what is written down of an error', () => {
+  const named = newId('rp');
+  const error = (context?: Record<string, string>, code: 'RECOVERY_POINT_INCOMPLETE' | 'REPOSITORY_UNREACHABLE' = 'RECOVERY_POINT_INCOMPLETE') =>
+    damageOf(new ModosuError(code, 'it is missing', { ...(context === undefined ? {} : { context }) }).summary());
+  const damage = { code: 'RECOVERY_POINT_INCOMPLETE', message: 'it is missing' };
+
+  it('is its code, whose bytes it speaks of and which file, where it says so', () => {
+    expect(error({ recoveryPointId: named, file: 'disks/vda.qcow2' })).toEqual({ ...damage, file: 'disks/vda.qcow2', named });
+  });
+  it('names nothing that could not be a recovery point, or a file of one', () => {
+    expect(error()).toEqual(damage);
+    expect(error({ recoveryPointId: 'disks', file: '' })).toEqual(damage);
+  });
+  it('is nothing where it is no damage', () => expect(error({ recoveryPointId: named }, 'REPOSITORY_UNREACHABLE')).toBeNull());
 });

@@ -1,6 +1,7 @@
 import type { ErrorSummary } from '../../contracts/errors';
+import { isId } from '../../contracts/ids';
 import type { RecoveryPointState } from '../../contracts/recovery-point';
-import type { Damage, RecoveryPointVerification, VerificationMethod, VerificationOutcome } from '../../contracts/verification';
+import type { Damage, ReadingMethod, RecoveryPointVerification, VerificationOutcome } from '../../contracts/verification';
 import { SKEW_MS } from '../clock-skew';
 
 /** When stored recovery points are read again, and what that says about them. Pure. */
@@ -8,15 +9,21 @@ import { SKEW_MS } from '../clock-skew';
 /** What says that stored bytes are not what was written. */
 const DAMAGE: ReadonlySet<string> = new Set(['RECOVERY_POINT_CORRUPT', 'RECOVERY_POINT_INCOMPLETE']);
 /** What says that their place is away. */
-const AWAY: ReadonlySet<string> = new Set(['REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_UNREACHABLE']);
+export const AWAY: ReadonlySet<string> = new Set(['REPOSITORY_UNREACHABLE', 'DATA_REPOSITORY_UNREACHABLE']);
 
-export const isDamage = ({ code }: Pick<ErrorSummary, 'code'>): boolean => DAMAGE.has(code);
+export const isDamage = ({ code }: { readonly code: string }): boolean => DAMAGE.has(code);
 
 /** What is written down of an error that is damage; null: it is none. */
-export const damageOf = ({ code, message }: ErrorSummary): Damage | null => (DAMAGE.has(code) ? { code: code as Damage['code'], message } : null);
-
-/** Whether a verification was stopped by this because the place of what it reads is away. */
-export const isAway = ({ code }: Pick<ErrorSummary, 'code'>): boolean => AWAY.has(code);
+export function damageOf({ code, message, context }: ErrorSummary): Damage | null {
+  if (!DAMAGE.has(code)) return null;
+  const { file, recoveryPointId: named } = context ?? {};
+  return {
+    code: code as Damage['code'],
+    message,
+    ...(typeof file === 'string' && file !== '' ? { file } : {}),
+    ...(typeof named === 'string' && isId('rp', named) ? { named } : {}),
+  };
+}
 
 /** How a verification ends that was stopped by this error. */
 export const outcomeOf = (error: ErrorSummary): VerificationOutcome => ({ state: isDamage(error) ? 'failed' : 'not-run', error });
@@ -25,13 +32,20 @@ export interface VerificationFacts {
   readonly state: RecoveryPointState;
   readonly stateReason: string | null;
   readonly verifiedAt: Date | null;
-  readonly verifiedBy: VerificationMethod | null;
+  readonly verifiedBy: ReadingMethod | null;
   readonly checkedAt: Date | null;
   readonly checkProblem: { readonly code: string; readonly message: string } | null;
 }
 
-/** What is known of a recovery point. */
-export function verificationOf({ state, stateReason, verifiedAt, verifiedBy, checkedAt, checkProblem }: VerificationFacts): RecoveryPointVerification {
+/** What is known of a recovery point by reading it. */
+export function verificationOf({
+  state,
+  stateReason,
+  verifiedAt,
+  verifiedBy,
+  checkedAt,
+  checkProblem,
+}: VerificationFacts): Omit<RecoveryPointVerification, 'boot'> {
   const passed = { method: verifiedBy, at: verifiedAt?.toISOString() ?? null };
   const at = checkedAt?.toISOString() ?? null;
   if (state === 'damaged') {

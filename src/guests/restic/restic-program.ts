@@ -72,6 +72,7 @@ const CODE_OF: Readonly<Record<Exclude<ResticOutcome, 'ok' | 'partial' | 'failed
   'no-space': 'GUEST_DISK_FULL',
   damaged: 'RECOVERY_POINT_CORRUPT',
   'repository-damaged': 'DATA_REPOSITORY_FAILED',
+  'removal-refused': 'DATA_REPOSITORY_FAILED',
 };
 
 /** The error for a restic that has not done what it should: its last words, without secrets, clean and short. */

@@ -5,6 +5,7 @@ import { formatBytes } from '../../contracts/format';
 import type { OldDisk, PlannedVolume, RestoreTargets } from '../../contracts/plan';
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../../contracts/server';
 import type { GuestAgent } from '../../guests/guest-agent';
+import { volumeBytes } from '../../domain/planning/backup-rules';
 import { runCommand } from '../../system/child-process';
 import { errorCode, fileExists, freeBytes, fsyncDirectory } from '../../system/files';
 import type {
@@ -24,7 +25,6 @@ import { followBackup } from './online/follow-backup';
 import { GUARD_COMMAND } from './online/guard-process';
 import { LATE_FREEZE_MS } from './online/guard-state';
 import { reportWhile } from './volumes/copy-watch';
-import { judgeStandaloneQcow2 } from './volumes/disk-images';
 import { withFence } from './swaps/domain-rewrite';
 import { Domains, powerStateOf } from './domains/domains';
 import { Fences } from './domains/fence';
@@ -34,8 +34,11 @@ import { OldDisks } from './swaps/old-disks';
 import { OnlineBackupBeginner, type OnlineBackupParts } from './online/online-backup';
 import { Power } from './domains/power';
 import { readNvram, readPresentNvram, writeNew } from './volumes/small-files';
+import { mergeImage } from './volumes/merge-image';
+import { judgeStoredChain } from './volumes/stored-chain';
 import { readingStored } from './volumes/stored-files';
-import { cancelBackup, sweepGuards } from './online/sweep-guards';
+import { findCheckpoints } from './online/checkpoints';
+import { cancelBackup, settleBackup, sweepGuards } from './online/sweep-guards';
 import { Swaps } from './swaps/swap';
 import { Proofs } from './proofs/proofs';
 import { Usage } from './volumes/usage';
@@ -260,25 +263,29 @@ class LibvirtHypervisor implements Hypervisor {
     return planTargets(request);
   }
 
-  async importDisk(request: { readonly imagePath: string; readonly volume: PlannedVolume; readonly runId: string }, context: TransferContext): Promise<void> {
-    const { imagePath, volume, runId } = request;
+  async importDisk(
+    request: { readonly imageFiles: readonly string[]; readonly volume: PlannedVolume; readonly runId: string },
+    context: TransferContext,
+  ): Promise<void> {
+    const { imageFiles, volume, runId } = request;
     requireRunsOwnPath(volume.newPath, runId);
-    const { virtualSizeBytes, sizeBytes } = await readingStored(imagePath, () => judgeStandaloneQcow2(imagePath));
+    const { files, virtualSizeBytes, sizeBytes } = await judgeStoredChain(imageFiles);
     if (virtualSizeBytes !== volume.virtualSizeBytes) {
+      const path = imageFiles[0] ?? '';
       throw new ModosuError(
         'IMAGE_HEADER_REFUSED',
-        `The image ${imagePath} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`,
-        { context: { path: imagePath, field: 'size' } },
+        `The image ${path} is ${virtualSizeBytes} bytes large for the guest, not ${volume.virtualSizeBytes} as planned.`,
+        { context: { path, field: 'size' } },
       );
     }
     // One question per server of the host: on a large one that takes a while.
     await reportWhile(() => context.onProgress({ doneBytes: 0, totalBytes: sizeBytes }), this.usage.requireUnused([volume.newPath]));
     await this.copier.endLeftover(volume.newPath);
-    await this.requireSpace(volume.newPath, sizeBytes);
+    await this.requireSpace(volume.newPath, volumeBytes(virtualSizeBytes, sizeBytes));
     const owner = (volume.replacesPath === null ? null : await ownershipOf(volume.replacesPath)) ?? ROOT_ONLY;
     await this.copier.copy(
       {
-        source: [{ path: imagePath, format: 'qcow2' }],
+        source: files,
         targetPath: volume.newPath,
         targetFormat: volume.format,
         totalBytes: sizeBytes,
@@ -288,6 +295,10 @@ class LibvirtHypervisor implements Hypervisor {
       },
       context,
     );
+  }
+
+  async mergeImage(...[request, context]: Parameters<Hypervisor['mergeImage']>): Promise<void> {
+    return mergeImage(this.copier, request, context);
   }
 
   async importNvram(request: {
@@ -321,6 +332,18 @@ class LibvirtHypervisor implements Hypervisor {
 
   async beginOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['beginOnlineBackup']> {
     return new OnlineBackupBeginner(this.onlineBackups).begin(request, options.signal);
+  }
+
+  async prepareOnlineBackup(request: OnlineBackupRequest, options: { readonly signal: AbortSignal }): ReturnType<Hypervisor['prepareOnlineBackup']> {
+    return new OnlineBackupBeginner(this.onlineBackups).prepare(request, options.signal);
+  }
+
+  async findCheckpoints(server: ServerRef, names: readonly string[]): ReturnType<Hypervisor['findCheckpoints']> {
+    return findCheckpoints(this.onlineBackups, server, names);
+  }
+
+  async settleOnlineBackup(server: ServerRef, runId: string): Promise<void> {
+    return settleBackup(this.onlineBackups, server, runId);
   }
 
   async followOnlineBackup(...[request, context]: Parameters<Hypervisor['followOnlineBackup']>): ReturnType<Hypervisor['followOnlineBackup']> {

@@ -32,6 +32,9 @@ export function parseXml(xml: string, rootName: string, what: string): Document 
 
 export const serializeXml = (document: Document): string => `${new XMLSerializer().serializeToString(document)}\n`;
 
+/** Text as it may stand in an attribute. */
+export const escapeXml = (text: string): string => text.replace(/[&<>"'\n\r\t]/g, (character) => `&#${character.charCodeAt(0)};`);
+
 export const isElement = (node: Node): node is Element => node.nodeType === ELEMENT_NODE;
 export const isText = (node: Node): boolean => TEXT_NODES.includes(node.nodeType);
 

@@ -1,15 +1,9 @@
 import type { DataAccess, DataManifest, SnapshotEntry } from '../../contracts/data';
+import type { ResticSnapshot } from '../restic/restic-output';
 
 export type { DataAccess, SnapshotEntry } from '../../contracts/data';
 
-export interface DataSnapshot {
-  /** restic's full id. */
-  readonly id: string;
-  readonly time: string;
-  readonly hostname: string;
-  readonly tags: readonly string[];
-  readonly paths: readonly string[];
-}
+export type { ResticSnapshot as DataSnapshot };
 
 /**
  * The repository of all data recovery points, one restic repository for each server, as it is seen from outside the guests. Everything is asked of the
@@ -46,6 +40,8 @@ export interface DataRepository {
    * `canLock`, which follows from the room there is.
    */
   access(serverId: string): Promise<DataAccess>;
+  /** The same for restic on this machine. */
+  accessFromHere(serverId: string): Promise<DataAccess>;
   /**
    * Removes locks whose owner is gone, or that are older than half an hour, a hundred at most in one call. A live lock stays, and all do where nobody can lock
    * (`DataAccess.canLock`). Called again: nothing. Comes before each restic in a guest: one that was killed has left its lock.
@@ -55,7 +51,7 @@ export interface DataRepository {
    * Snapshots with all these tags, oldest first by the time they say (a guest's clock). One that is damaged is left out. A backup that was tried twice has
    * left two. Read-only. Throws `REQUEST_INVALID` for a tag with a comma.
    */
-  snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]>;
+  snapshots(serverId: string, tags: readonly string[]): Promise<readonly ResticSnapshot[]>;
   /**
    * What lies at and below these paths in a snapshot, sorted by path. Read-only. Throws `DATA_NOT_IN_RECOVERY_POINT` for a path that is not in it (whether it
    * should be, the caller knows), `RECOVERY_POINT_INCOMPLETE` for a snapshot that is not there, `REQUEST_INVALID` when there are more than `maxEntries` or
@@ -99,6 +95,21 @@ export interface DataRepository {
    * written, or one that is damaged.
    */
   open(serverId: string, recoveryPointId: string): Promise<DataManifest>;
+  /** Whether anything can ever be removed: false where the storage is elsewhere and only an endpoint is known that takes additions. */
+  canForget(): boolean;
+  /**
+   * Removes recovery points for good: their snapshots and manifests, found by their tags and named by their full ids, and then what only they needed. Nobody
+   * else can be in the repository meanwhile (`DATA_REPOSITORY_LOCKED` when somebody is; a live lock is never removed). As long as it takes; what is given up
+   * by the signal, or dies anywhere, has lost nothing that stays.
+   *
+   * Called again: what is not there is fine, and room is made all the same, so that a call goes on where an earlier one has died. Of what shares a file with
+   * something that stays a little may remain until a later call. A snapshot that says it is also of another recovery point stays.
+   *
+   * Throws `NOT_ENOUGH_SPACE`, with numbers, when less than a tenth of a storage on this machine is free: nothing is removed then; the same when it becomes
+   * full meanwhile: the next call goes on. `RECOVERY_POINT_CORRUPT` when anything is missing or damaged: nothing is removed. `CONFIG_INVALID` where nothing
+   * can be removed, or the files belong to another user; `PATH_NOT_ALLOWED` for what is no id; the signal's reason.
+   */
+  forget(serverId: string, recoveryPointIds: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
 
 /** Tags of snapshots: how what belongs together is found again, whatever host names the guests have. */

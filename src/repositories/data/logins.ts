@@ -8,7 +8,7 @@ import { errorCode, writeFileDurably } from '../../system/files';
 export const PROBE_LOGIN = 'probe';
 
 const BELOW = 'data';
-export const secretName = (login: string, what: 'login' | 'repository' | 'repository-id' | 'manifest'): string => `${BELOW}/${login}/${what}`;
+export const secretName = (login: string, what: 'login' | 'repository' | 'repository-id' | 'manifest' | 'maintenance'): string => `${BELOW}/${login}/${what}`;
 /** The key that opens one repository; another one in its place has another. */
 export const keyIdName = (login: string, repositoryId: string): string => `${BELOW}/${login}/key-of-${repositoryId.slice(0, 16)}`;
 

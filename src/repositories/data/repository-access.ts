@@ -1,13 +1,16 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataAccess } from '../../contracts/data';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { Secrets } from '../../secrets/secrets';
 import { errorCode, freeBytes } from '../../system/files';
+import { removeStaleLocks } from './locks';
 import { keyIdName, PROBE_LOGIN, secretName, writeLogins } from './logins';
-import { requireServerId } from './restic-arguments';
-import type { ResticCommand, ResticTarget } from './restic-command';
-import { parseKeyId, parseRepositoryId } from './restic-output';
+import { requireServerId } from '../restic/restic-arguments';
+import type { ResticCommand } from '../restic/restic-command';
+import { dataTargetOf, type DataTarget } from './data-target';
+import { parseKeyId, parseRepositoryId } from '../restic/restic-output';
 import { RestServer, type Login } from './rest-server';
 
 export interface RepositoryAccessOptions {
@@ -86,14 +89,52 @@ export class RepositoryAccess {
     return next;
   }
 
-  async access(serverId: string): Promise<DataAccess> {
-    const { guestUrl, caCertificate } = this.options;
+  access(serverId: string): Promise<DataAccess> {
+    return this.accessAt(this.options.guestUrl, serverId);
+  }
+
+  accessFromHere(serverId: string): Promise<DataAccess> {
+    return this.accessAt(this.options.url, serverId);
+  }
+
+  /** After a look at the server: within milliseconds it is known whether it answers, knows the login and has the repository. */
+  async target(serverId: string): Promise<DataTarget> {
+    const login = await this.login(serverId);
+    const look = await this.server.look(login, serverId);
+    if (look === 'login-refused') throw this.loginRefused(serverId);
+    if (look === 'repository') return this.targetOf(login);
+    if ((await this.options.secrets.read(secretName(serverId, 'repository-id'))) !== null) throw this.gone(serverId);
+    throw missing(serverId);
+  }
+
+  async removeStaleLocks(serverId: string): Promise<void> {
+    const target = await this.target(serverId);
+    // Where nobody can lock, locks stand in nobody's way; and what can only be read lets none be removed.
+    if (!target.canLock) return;
+    const { directory } = this.options;
+    await removeStaleLocks(this.server, this.restic, target, await this.login(serverId), async (id) => {
+      if (directory === null) return null;
+      return stat(join(directory, serverId, 'locks', id)).then(
+        ({ mtime }) => mtime,
+        () => null,
+      );
+    });
+  }
+
+  async login(serverId: string): Promise<Login> {
+    const password = await this.options.secrets.read(secretName(requireServerId(serverId), 'login'));
+    if (password === null) throw missing(serverId);
+    return { name: serverId, password };
+  }
+
+  private async accessAt(url: string, serverId: string): Promise<DataAccess> {
+    const { caCertificate } = this.options;
     const target = await this.target(serverId);
     const login = await this.login(serverId);
     const password = target.env.RESTIC_PASSWORD ?? '';
     return {
       env: {
-        RESTIC_REPOSITORY: RestServer.repositoryUrl(guestUrl, login),
+        RESTIC_REPOSITORY: RestServer.repositoryUrl(url, login),
         RESTIC_PASSWORD: password,
         ...(await this.keyHint(serverId)),
         // restic before 0.17 has no RESTIC_CACERT; Go programs read SSL_CERT_FILE.
@@ -104,22 +145,6 @@ export class RepositoryAccess {
       keyId: await this.keyId(target, password),
       canLock: target.canLock,
     };
-  }
-
-  /** After a look at the server: within milliseconds it is known whether it answers, knows the login and has the repository. */
-  async target(serverId: string): Promise<ResticTarget> {
-    const login = await this.login(serverId);
-    const look = await this.server.look(login, serverId);
-    if (look === 'login-refused') throw this.loginRefused(serverId);
-    if (look === 'repository') return this.targetOf(login);
-    if ((await this.options.secrets.read(secretName(serverId, 'repository-id'))) !== null) throw this.gone(serverId);
-    throw missing(serverId);
-  }
-
-  async login(serverId: string): Promise<Login> {
-    const password = await this.options.secrets.read(secretName(requireServerId(serverId), 'login'));
-    if (password === null) throw missing(serverId);
-    return { name: serverId, password };
   }
 
   private async makeWhatIsMissing(serverId: string): Promise<void> {
@@ -177,7 +202,7 @@ export class RepositoryAccess {
     return keyId === null ? {} : { RESTIC_KEY_HINT: keyId };
   }
 
-  private async keyId(target: ResticTarget, password: string): Promise<string> {
+  private async keyId(target: DataTarget, password: string): Promise<string> {
     const known = this.keyIds.get(password);
     if (known !== undefined) return known;
     const id = await this.askKeyId(target);
@@ -186,21 +211,21 @@ export class RepositoryAccess {
   }
 
   /** By the key that was named, without a look at any that a guest has added; whether it opens the repository is seen all the same. */
-  private async askKeyId(target: ResticTarget): Promise<string> {
+  private async askKeyId(target: DataTarget): Promise<string> {
     const hint = target.env.RESTIC_KEY_HINT;
     if (hint === undefined) return parseKeyId((await this.restic.run(target, ['key', '--no-lock', 'list'])).stdout);
     await this.restic.run(target, ['cat', '--no-lock', 'config']);
     return hint.slice(0, 8);
   }
 
-  private async targetOf(login: Login): Promise<ResticTarget> {
+  private async targetOf(login: Login): Promise<DataTarget> {
     const password = await this.options.secrets.read(secretName(login.name, 'repository'));
     if (password === null) throw missing(login.name);
     return {
       env: { RESTIC_REPOSITORY: RestServer.repositoryUrl(this.options.url, login), RESTIC_PASSWORD: password, ...(await this.keyHint(login.name)) },
       secrets: [login.password, password],
       caCertificateFile: this.options.caCertificate?.file ?? null,
-      serverId: login.name,
+      ...dataTargetOf(login.name),
       canLock: await this.canLock(),
     };
   }

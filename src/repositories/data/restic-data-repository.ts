@@ -1,19 +1,21 @@
 import type { DataManifest } from '../../contracts/data';
-import { ModosuError } from '../../contracts/errors';
+import { ModosuError, isModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import { runCommand } from '../../system/child-process';
 import { freeBytes } from '../../system/files';
 import type { DataAccess, DataRepository, DataSnapshot, SnapshotEntry } from './data-repository';
-import { removeStaleLocks } from './locks';
 import { secretName } from './logins';
+import { Maintenance } from './maintenance';
 import { ManifestShelf } from './manifest-shelf';
 import { RepositoryAccess, type RepositoryAccessOptions } from './repository-access';
-import { ResticCommand } from './restic-command';
+import { ResticCommand } from '../restic/restic-command';
 import { SnapshotContents } from './snapshot-contents';
 
 export interface ResticDataRepositoryOptions extends RepositoryAccessOptions {
   /** Default `restic`. */
   readonly program?: string;
+  /** The same storage behind an endpoint that lets things be removed, which guests must not reach; null: there is none, or none is needed (`directory`). */
+  readonly maintenanceUrl: string | null;
 }
 
 /** Less is nearly full: packs, an index, and what restores read by. */
@@ -27,11 +29,13 @@ class ResticDataRepository implements DataRepository {
   private readonly restic: ResticCommand;
   private readonly repositories: RepositoryAccess;
   private readonly contents: SnapshotContents;
+  private readonly maintenance: Maintenance;
 
   constructor(private readonly options: ResticDataRepositoryOptions) {
     this.restic = new ResticCommand(options.program ?? 'restic');
     this.repositories = new RepositoryAccess(options, this.restic);
     this.contents = new SnapshotContents(this.restic, (serverId) => this.repositories.target(serverId));
+    this.maintenance = new Maintenance(options, this.restic, this.repositories, this.contents);
   }
 
   probe(): Promise<{ readonly restic: string; readonly address: string }> {
@@ -61,14 +65,16 @@ class ResticDataRepository implements DataRepository {
     return this.repositories.access(serverId);
   }
 
-  async removeStaleLocks(serverId: string): Promise<void> {
-    const target = await this.repositories.target(serverId);
-    // Where nobody can lock, locks stand in nobody's way; and what can only be read lets none be removed.
-    if (target.canLock) await removeStaleLocks(this.repositories.server, this.restic, target, await this.repositories.login(serverId), new Date());
+  accessFromHere(serverId: string): Promise<DataAccess> {
+    return this.repositories.accessFromHere(serverId);
+  }
+
+  removeStaleLocks(serverId: string): Promise<void> {
+    return this.repositories.removeStaleLocks(serverId);
   }
 
   snapshots(serverId: string, tags: readonly string[]): Promise<readonly DataSnapshot[]> {
-    return this.contents.snapshots(serverId, tags);
+    return this.pastStaleLocks(serverId, () => this.contents.snapshots(serverId, tags));
   }
 
   list(
@@ -77,15 +83,15 @@ class ResticDataRepository implements DataRepository {
     paths: readonly string[],
     options: { readonly maxEntries: number; readonly signal?: AbortSignal },
   ): Promise<readonly SnapshotEntry[]> {
-    return this.contents.list(serverId, snapshotId, paths, options);
+    return this.pastStaleLocks(serverId, () => this.contents.list(serverId, snapshotId, paths, options));
   }
 
   read(serverId: string, snapshotId: string, path: string, options: { readonly maxBytes: number }): Promise<Buffer> {
-    return this.contents.read(serverId, snapshotId, path, options);
+    return this.pastStaleLocks(serverId, () => this.contents.read(serverId, snapshotId, path, options));
   }
 
   sizeOf(serverId: string, snapshotId: string): Promise<{ readonly files: number; readonly totalBytes: number }> {
-    return this.contents.sizeOf(serverId, snapshotId);
+    return this.pastStaleLocks(serverId, () => this.contents.sizeOf(serverId, snapshotId));
   }
 
   async check(
@@ -99,15 +105,34 @@ class ResticDataRepository implements DataRepository {
   }
 
   readAll(serverId: string, snapshotId: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    return this.contents.readAll(serverId, snapshotId, options);
+    return this.pastStaleLocks(serverId, () => this.contents.readAll(serverId, snapshotId, options));
   }
 
-  async publish(manifest: DataManifest): Promise<DataManifest> {
-    return (await this.shelf(manifest.server.id)).publish(manifest);
+  publish(manifest: DataManifest): Promise<DataManifest> {
+    return this.pastStaleLocks(manifest.server.id, async () => (await this.shelf(manifest.server.id)).publish(manifest));
   }
 
-  async open(serverId: string, recoveryPointId: string): Promise<DataManifest> {
-    return (await this.shelf(serverId)).open(recoveryPointId);
+  open(serverId: string, recoveryPointId: string): Promise<DataManifest> {
+    return this.pastStaleLocks(serverId, async () => (await this.shelf(serverId)).open(recoveryPointId));
+  }
+
+  canForget(): boolean {
+    return this.maintenance.isPossible;
+  }
+
+  forget(serverId: string, recoveryPointIds: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.maintenance.forget(serverId, recoveryPointIds, options.signal);
+  }
+
+  /** A worker that was killed while it removed something has left an exclusive lock: it must not keep anybody from a plan. */
+  private async pastStaleLocks<T>(serverId: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isModosuError(error) || error.code !== 'DATA_REPOSITORY_LOCKED') throw error;
+      await this.repositories.removeStaleLocks(serverId);
+      return work();
+    }
   }
 
   private async shelf(serverId: string): Promise<ManifestShelf> {
@@ -116,8 +141,8 @@ class ResticDataRepository implements DataRepository {
     return new ManifestShelf({
       serverId,
       key: await secrets.getOrMake(secretName(serverId, 'manifest')),
-      find: (tags) => this.contents.find(target, tags),
-      read: (snapshotId, path, maxBytes) => this.contents.dump(target, snapshotId, path, maxBytes),
+      find: (tags) => this.contents.reader.find(target, tags),
+      read: (snapshotId, path, maxBytes) => this.contents.reader.dump(target, snapshotId, path, maxBytes),
       write: async (args, input) => void (await this.restic.run(target, args, { input, otherwise: 'DATA_BACKUP_FAILED' })),
       settle: () => (directory === null ? Promise.resolve() : bringToStableStorage(directory)),
     });

@@ -1,17 +1,19 @@
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
 import { quoted } from '../../contracts/text';
-import { fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
+import { errorCode, fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
 import { followImage } from './image-follower';
-import { DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
+import { backingName, DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
 import { publishStaged } from './publish';
 import { PublishedRecoveryPoint } from './published-recovery-point';
+import { readmitFetched } from './readmit';
+import { RecoveryPointChain } from './recovery-point-chain';
 import { makeDirectory, PASSABLE, RepositoryDirectory } from './repository-directory';
 import { renderSegmentList } from './segment-list';
 import { watched } from './watched';
@@ -136,27 +138,85 @@ class DirectoryImageRepository implements ImageRepository {
 
   open(serverId: string, recoveryPointId: string): Promise<RestorablePaths> {
     return this.ready(async () => {
-      const point = await this.read(serverId, recoveryPointId);
-      await point.requireComplete();
+      const chain = await RecoveryPointChain.read(this.directory, serverId, recoveryPointId);
+      await chain.requireComplete();
+      const [point] = chain.points;
       const { manifest, manifestSha256 } = point;
       return {
         manifest,
         manifestSha256,
+        directory: point.directory,
         definitionPath: point.path(manifest.definition.path),
         nvramPath: manifest.nvram === null ? null : point.path(manifest.nvram.path),
-        diskPath: (target) => {
-          const disk = manifest.disks.find((candidate) => candidate.target === target);
-          if (disk !== undefined) return point.path(disk.image.path);
-          throw new ModosuError(
-            'RECOVERY_POINT_INCOMPLETE',
-            `The recovery point ${recoveryPointId} holds no disk ${JSON.stringify(target)}; it holds ${manifest.disks.map((one) => one.target).join(', ')}`,
-            {
-              context: { recoveryPointId },
-            },
-          );
-        },
+        diskPath: (target) => point.path(point.disk(target).image.path),
+        imagesOf: (target) => chain.imagesOf(target),
+        backingName: (target) => backingName(recoveryPointId, point.disk(target).target),
       };
     });
+  }
+
+  stageFetched(recoveryPointId: string): Promise<string> {
+    return this.ready(async () => {
+      const directory = this.directory.fetchingPath(recoveryPointId);
+      await makeDirectory(join(directory, '..'));
+      await makeDirectory(directory);
+      return directory;
+    });
+  }
+
+  readmit(serverId: string, recoveryPointId: string, manifestSha256: string | null, context: ChecksumContext): Promise<{ readonly manifestSha256: string }> {
+    return this.ready(() =>
+      watched({ ...context, path: this.directory.fetchingPath(recoveryPointId) }, (watchedContext) =>
+        readmitFetched(this.directory, { serverId, recoveryPointId, manifestSha256 }, watchedContext),
+      ),
+    );
+  }
+
+  discardFetched(recoveryPointId: string): Promise<void> {
+    return this.ready(async () => {
+      const directory = this.directory.fetchingPath(recoveryPointId);
+      if (!(await fileExists(directory))) return;
+      await rm(directory, { recursive: true, force: true });
+      await fsyncDirectory(join(directory, '..'));
+    });
+  }
+
+  remove(serverId: string, recoveryPointId: string): Promise<void> {
+    return this.ready(async () => {
+      const published = this.directory.publishedPath(serverId, recoveryPointId);
+      const removing = this.directory.removingPath(recoveryPointId);
+      if (await fileExists(published)) {
+        await this.requireUnneeded(serverId, recoveryPointId);
+        await makeDirectory(join(removing, '..'));
+        // What a call that died has left of it: a directory cannot be renamed onto one that holds something.
+        await rm(removing, { recursive: true, force: true });
+        // Somebody else may be removing it, too.
+        await rename(published, removing).catch((error: unknown) => (errorCode(error) === 'ENOENT' ? undefined : Promise.reject(error as Error)));
+        await fsyncDirectory(join(published, '..'));
+      } else if (!(await fileExists(removing)) && (await this.places()).places.length === 0) {
+        throw new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${this.name} holds no recovery point at all: it is not the one that was written to.`, {
+          hint: 'Mount the storage on which it was made.',
+          context: { repository: this.name, path: this.directory.path },
+        });
+      }
+      await rm(removing, { recursive: true, force: true });
+      if (await fileExists(join(removing, '..'))) await fsyncDirectory(join(removing, '..'));
+    });
+  }
+
+  /** The catalogue may know less than lies here: one that was restored from an older dump, or never heard of what was published last. */
+  private async requireUnneeded(serverId: string, recoveryPointId: string): Promise<void> {
+    for (const id of (await readdir(this.directory.serverPath(serverId))).filter((name) => isId('rp', name) && name !== recoveryPointId)) {
+      // One that cannot be read needs nothing any more.
+      const child = await this.read(serverId, id).catch((error: unknown) => {
+        if (isModosuError(error)) return null;
+        throw error;
+      });
+      if (child?.manifest.parentId !== recoveryPointId) continue;
+      throw new ModosuError('RECOVERY_POINT_NEEDED', `Recovery point ${recoveryPointId} is not removed from the repository ${this.name}: ${id} builds on it.`, {
+        context: { repository: this.name, recoveryPointId, childId: id },
+      });
+    }
   }
 
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void> {

@@ -40,7 +40,7 @@ const POLL_MS = 100;
  *  - a segment with an all-zero cluster is not trusted: it may be room that was reserved and is filled later;
  *  - when the file is another one than before, or shorter, everything is forgotten;
  *  - at the end the tables of the finished image are read, and each segment that holds metadata is hashed again;
- *  - when anything is odd (not qcow2, tables elsewhere than they were, internal snapshots) the whole file is hashed from scratch.
+ *  - when anything is odd (not qcow2, a backing file, tables elsewhere than they were, internal snapshots) the whole file is hashed from scratch.
  *
  * @param written resolves when the file is complete and fsynced; when it rejects, this rejects with the same error
  * @throws the signal's reason; RECOVERY_POINT_INCOMPLETE when the finished file is missing; COPY_FAILED when the file changes after `written`
@@ -267,7 +267,8 @@ async function readHeader(path: string): Promise<Qcow2Header | null> {
     const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
     return judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path });
   } catch (error) {
-    // Not refused here: the whole file is hashed, and whoever publishes or restores it judges its header.
+    // Not refused here: the whole file is hashed, and whoever publishes or restores it judges its header. An image with a backing file is one of these on
+    // purpose: it is written by QEMU's backup, which does not write in the guest's order, so that nothing of it may be trusted before it is finished.
     if (error instanceof ModosuError || errorCode(error) === 'ENOENT') return null;
     throw error;
   }

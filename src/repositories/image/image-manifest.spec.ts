@@ -1,5 +1,15 @@
 import type { ImageManifest } from '../../contracts/recovery-point';
-import { imagePath, isTarget, manifestProblem, MAX_MANIFEST_BYTES, parseManifest, segmentsPath } from './image-manifest';
+import {
+  backingName,
+  backingOf,
+  imagePath,
+  isTarget,
+  manifestProblem,
+  manifestVersion,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  segmentsPath,
+} from './image-manifest';
 
 const SHA = '0123456789abcdef'.repeat(4);
 const ID = '01aaaaaaaaaaaaaaaaaaaaaaaa';
@@ -40,9 +50,18 @@ const MANIFEST: ImageManifest = {
   software: { modosu: '0.1.0' },
 };
 
+const PARENT_ID = 'rp_01aaaaaaaaaaaaaaaaaaaaaaab';
+const INCREMENTAL: ImageManifest = {
+  ...MANIFEST,
+  version: 2,
+  parentId: PARENT_ID,
+  parentSha256: SHA,
+  disks: MANIFEST.disks.map((disk) => ({ ...disk, incremental: true })),
+};
+
 /** The manifest with one place of it changed, such as `disks.0.image.path`; `undefined` takes it away. */
-function changed(place: string, value: unknown): unknown {
-  const copy = structuredClone(MANIFEST) as unknown as Record<string, unknown>;
+function changed(place: string, value: unknown, manifest = MANIFEST): unknown {
+  const copy = structuredClone(manifest) as unknown as Record<string, unknown>;
   const names = place.split('.');
   const last = names.pop() ?? '';
   let at: Record<string, unknown> = copy;
@@ -67,11 +86,6 @@ const objectsIn = (value: unknown, name = ''): readonly string[] =>
     : [];
 
 describe('the manifest of an image recovery point', () => {
-  it('is read as it was written', () => {
-    expect(parseManifest(JSON.stringify(MANIFEST), '/r/manifest.json')).toEqual(MANIFEST);
-    expect(manifestProblem(MANIFEST)).toBeNull();
-  });
-
   it.each<[string, unknown]>([
     ['nvram', null],
     ['generationId', 'g-1'],
@@ -147,15 +161,55 @@ describe('the manifest of an image recovery point', () => {
     ['agentBefore', 'unknown', 'agentBefore:'],
   ])('may not say in %s what is outside of them', (place, value, problem) => expect(manifestProblem(changed(place, value))).toContain(problem));
 
-  it('has every field it has to have, and of the right type', () => {
-    for (const place of placesIn(MANIFEST)) {
-      expect([place, manifestProblem(changed(place, undefined))]).toEqual([place, expect.stringContaining(place)]);
-      expect([place, manifestProblem(changed(place, Symbol.iterator))]).toEqual([place, expect.any(String)]);
-    }
+  describe.each([
+    ['a full', MANIFEST],
+    ['an incremental', INCREMENTAL],
+  ])('of %s', (_what, manifest) => {
+    it('is read as it was written', () => {
+      expect(parseManifest(JSON.stringify(manifest), '/r/manifest.json', MANIFEST.recoveryPointId)).toEqual(manifest);
+    });
+
+    it('has every field it has to have, and of the right type', () => {
+      for (const place of placesIn(manifest)) {
+        expect([place, manifestProblem(changed(place, undefined, manifest))]).toEqual([place, expect.stringContaining(place)]);
+        expect([place, manifestProblem(changed(place, Symbol.iterator, manifest))]).toEqual([place, expect.any(String)]);
+      }
+    });
+
+    it('has no field that this version does not know, in any place', () => {
+      for (const place of objectsIn(manifest)) {
+        expect([place, manifestProblem(changed(`${place}later`, 1, manifest))]).toEqual([place, expect.stringContaining('later')]);
+      }
+    });
   });
 
-  it('has no field that this version does not know, in any place', () => {
-    for (const place of objectsIn(MANIFEST)) expect([place, manifestProblem(changed(`${place}later`, 1))]).toEqual([place, expect.stringContaining('later')]);
+  it('of a full knows nothing of a parent', () => {
+    expect(manifestProblem(changed('parentSha256', SHA))).toContain('parentSha256');
+    expect(manifestProblem(changed('disks.0.incremental', false))).toContain('incremental');
+    expect(manifestProblem(changed('version', 1, INCREMENTAL))).toMatch(/parentId: .*incremental|incremental.*parentId: /);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['parentId', null, 'parentId:'],
+    ['parentId', `srv_${ID}`, 'parentId: is not an id beginning with "rp_"'],
+    ['parentId', `../${PARENT_ID}`, 'parentId: is not an id beginning with "rp_"'],
+    ['parentSha256', null, 'parentSha256:'],
+    ['parentSha256', SHA.toUpperCase(), 'parentSha256: is not a SHA-256 in lower-case hex'],
+    ['disks.0.incremental', 1, 'disks.0.incremental:'],
+    ['disks.0.incremental', false, 'disks: no disk builds on the parent'],
+    ['disks', ['vda', 'vda'].map((target) => ({ ...disk(target), incremental: true })), 'disks: two disks have the same target'],
+    ['disks', [], 'disks:'],
+    ['disks.0.image.path', '../../rp_1/disks/vda.qcow2', "disks.0.image.path: is not the place of this disk's image"],
+  ])('of an incremental may not say in %s what is none', (place, value, problem) => {
+    expect(manifestProblem(changed(place, value, INCREMENTAL))).toContain(problem);
+  });
+
+  it('of an incremental may hold disks that build on nothing, besides one that does', () => {
+    const disks = [
+      { ...disk('vda'), incremental: false },
+      { ...disk('vdb'), incremental: true },
+    ];
+    expect(manifestProblem(changed('disks', disks, INCREMENTAL))).toBeNull();
   });
 
   it('has its problems named, three at most', () => {
@@ -165,45 +219,57 @@ describe('the manifest of an image recovery point', () => {
         .map((problem) => problem.split(':')[0]),
     ).toEqual(['generation', 'lineageId', 'runId']);
     expect(manifestProblem(7)).toMatch(/^the manifest: /);
-    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, generation: 0 }), '/r/manifest.json')).toThrow(
+    expect(() => parseManifest(JSON.stringify({ ...MANIFEST, generation: 0 }), '/r/manifest.json', MANIFEST.recoveryPointId)).toThrow(
       expect.objectContaining({
         code: 'RECOVERY_POINT_CORRUPT',
         message: expect.stringMatching(/^The manifest \/r\/manifest\.json is not valid: generation: /) as string,
-        context: { path: '/r/manifest.json' },
+        context: { recoveryPointId: MANIFEST.recoveryPointId, path: '/r/manifest.json' },
       }) as Error,
     );
   });
 
   it('is no manifest where it is not JSON', () => {
-    expect(() => parseManifest('{', '/r/manifest.json')).toThrow(
+    expect(() => parseManifest('{', '/r/manifest.json', MANIFEST.recoveryPointId)).toThrow(
       expect.objectContaining({
         code: 'RECOVERY_POINT_CORRUPT',
         message: 'The manifest /r/manifest.json is not JSON',
-        context: { path: '/r/manifest.json' },
+        context: { recoveryPointId: MANIFEST.recoveryPointId, path: '/r/manifest.json' },
         cause: expect.any(SyntaxError) as Error,
       }) as Error,
     );
   });
 
-  it.each([0, 2, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
-    expect(() => parseManifest(JSON.stringify({ format: MANIFEST.format, version, anything: true }), '/r/manifest.json')).toThrow(
+  it.each([0, 5, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
+    expect(() => parseManifest(JSON.stringify({ format: MANIFEST.format, version, anything: true }), '/r/manifest.json', MANIFEST.recoveryPointId)).toThrow(
       expect.objectContaining({
         code: 'REPOSITORY_FORMAT_UNKNOWN',
-        message: `The manifest /r/manifest.json has version ${version}; this program reads version 1`,
+        message: `The manifest /r/manifest.json has version ${version}; this program reads versions 1 to 4`,
         hint: expect.stringContaining('that wrote it') as string,
-        context: { path: '/r/manifest.json', version },
+        context: { recoveryPointId: MANIFEST.recoveryPointId, path: '/r/manifest.json', version },
       }) as Error,
     );
+  });
+
+  it('of a backup set has a version of its own, and is one only with the id of the set', () => {
+    const setId = 'set_01aaaaaaaaaaaaaaaaaaaaaaaa';
+    expect(manifestProblem({ ...MANIFEST, version: 3, setId })).toBeNull();
+    expect(manifestProblem({ ...MANIFEST, version: 3 })).toContain('setId');
+    expect(manifestProblem({ ...MANIFEST, version: 3, setId: '../x' })).toContain('setId');
+    expect(manifestProblem({ ...MANIFEST, version: 4, setId })).toContain('parentId');
+    // A field of a later version under the number of an earlier one is what nobody may guess about.
+    expect(manifestProblem({ ...MANIFEST, setId })).toContain('setId');
   });
 
   it.each([
     ['null', null],
     ['a number', 7],
     ['a text', 'modosu-image-recovery-point'],
-    ['another format of a later version', { ...MANIFEST, format: 'other', version: 2 }],
+    ['another format of a later version', { ...MANIFEST, format: 'other', version: 3 }],
     ['a version that is no number', { ...MANIFEST, version: '2' }],
   ])('is damaged, not newer, where it is %s', (_what, value) =>
-    expect(() => parseManifest(JSON.stringify(value), '/r')).toThrow(expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as Error),
+    expect(() => parseManifest(JSON.stringify(value), '/r', MANIFEST.recoveryPointId)).toThrow(
+      expect.objectContaining({ code: 'RECOVERY_POINT_CORRUPT' }) as Error,
+    ),
   );
 });
 
@@ -214,6 +280,16 @@ describe('the files of an image recovery point', () => {
     for (const target of ['', 'v', '1da', 'VDA', 'vd/a', '../a', 'vda.', 'abcd12345', 'vda\n', '-vda', 'vd a']) {
       expect([target, isTarget(target)]).toEqual([target, false]);
     }
+  });
+
+  it('are named by an incremental as they lie from it, and only those of its parent', () => {
+    expect(backingName(PARENT_ID, 'vda')).toBe('../../rp_01aaaaaaaaaaaaaaaaaaaaaaab/disks/vda.qcow2');
+    expect(backingOf(PARENT_ID, { target: 'vdb', incremental: true })).toBe('../../rp_01aaaaaaaaaaaaaaaaaaaaaaab/disks/vdb.qcow2');
+    expect([backingOf(PARENT_ID, { target: 'vda', incremental: false }), backingOf(PARENT_ID, { target: 'vda' })]).toEqual([null, null]);
+    expect(backingOf(null, { target: 'vda', incremental: true })).toBeNull();
+    const setId = 'set_01aaaaaaaaaaaaaaaaaaaaaaaa';
+    expect([null, PARENT_ID].map((parentId) => manifestVersion({ parentId }))).toEqual([1, 2]);
+    expect([null, PARENT_ID].map((parentId) => manifestVersion({ parentId, setId }))).toEqual([3, 4]);
   });
 
   it('may be as large as the format says', () => expect(MAX_MANIFEST_BYTES).toBe(4_194_304));

@@ -9,7 +9,12 @@ import { hasControlCharacters } from '../../contracts/text';
  * version number, and guessing what it says about a disk is not an option. Whoever adds a field raises the version.
  */
 export const MANIFEST_FORMAT = 'modosu-image-recovery-point';
-export const MANIFEST_VERSION = 1;
+/** A full that was taken alone is written as version 1, which earlier programs read; what builds on another, or belongs to a set, is not for them. */
+export function manifestVersion({ parentId, setId }: Pick<ImageManifest, 'parentId' | 'setId'>): ImageManifest['version'] {
+  if (setId === undefined) return parentId === null ? 1 : 2;
+  return parentId === null ? 3 : 4;
+}
+const KNOWN_VERSIONS: readonly unknown[] = [1, 2, 3, 4] satisfies ImageManifest['version'][];
 /** Far above any real one (a manifest of one disk has 2 KiB). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
 
@@ -17,6 +22,11 @@ export const DEFINITION_FILE = 'domain.xml';
 export const NVRAM_FILE = 'nvram.fd';
 export const imagePath = (target: string): string => `disks/${target}.qcow2`;
 export const segmentsPath = (target: string): string => `disks/${target}.segments`;
+/** The backing file that an incremental's image of a disk names: the parent's image of the same disk, as it lies from there once both are published. */
+export const backingName = (parentId: string, target: string): string => `../../${parentId}/${imagePath(target)}`;
+/** The only backing file that a stored image may name; null: none. */
+export const backingOf = (parentId: string | null, { target, incremental }: { readonly target: string; readonly incremental?: boolean }): string | null =>
+  parentId !== null && incremental === true ? backingName(parentId, target) : null;
 
 /** Device names such as `vda`, `sdab`, `nvme0n1`: the only text of a server that becomes a file name here. */
 const TARGET_PATTERN = /^[a-z]{2,4}[a-z0-9]{0,4}$/;
@@ -35,46 +45,52 @@ const moment = z.iso.datetime();
 const diskFormat = z.enum(['qcow2', 'raw']);
 const storedFile = <Path extends z.ZodType<string>>(path: Path) => ({ path, sizeBytes, sha256 });
 
-const storedDiskSchema = z
-  .strictObject({
-    target,
-    image: z.strictObject({
-      ...storedFile(z.string()),
-      format: z.literal('qcow2'),
-      segmentsPath: z.string(),
-      segmentSizeBytes: z
-        .int()
-        .min(4096)
-        .max(1024 ** 3),
-    }),
-    virtualSizeBytes: sizeBytes,
-    origin: z.strictObject({ path: originPath, format: diskFormat, flattened: z.boolean() }),
-  })
-  // Paths follow from the target; a manifest that says anything else points somewhere it should not.
-  .refine((disk) => disk.image.path === imagePath(disk.target), { path: ['image', 'path'], message: "is not the place of this disk's image" })
-  .refine((disk) => disk.image.segmentsPath === segmentsPath(disk.target), {
-    path: ['image', 'segmentsPath'],
-    message: "is not the place of this disk's segment list",
-  });
+const storedDiskFields = {
+  target,
+  image: z.strictObject({
+    ...storedFile(z.string()),
+    format: z.literal('qcow2'),
+    segmentsPath: z.string(),
+    segmentSizeBytes: z
+      .int()
+      .min(4096)
+      .max(1024 ** 3),
+  }),
+  virtualSizeBytes: sizeBytes,
+  origin: z.strictObject({ path: originPath, format: diskFormat, flattened: z.boolean() }),
+};
 
-const imageManifestSchema = z.strictObject({
+interface StoredPaths {
+  readonly target: string;
+  readonly image: { readonly path: string; readonly segmentsPath: string };
+}
+
+const disksOf = <Disk extends z.ZodType<StoredPaths>>(disk: Disk) =>
+  z
+    .array(
+      disk
+        // Paths follow from the target; a manifest that says anything else points somewhere it should not.
+        .refine((stored) => stored.image.path === imagePath(stored.target), { path: ['image', 'path'], message: "is not the place of this disk's image" })
+        .refine((stored) => stored.image.segmentsPath === segmentsPath(stored.target), {
+          path: ['image', 'segmentsPath'],
+          message: "is not the place of this disk's segment list",
+        }),
+    )
+    .min(1)
+    .max(1000)
+    .refine((disks) => new Set(disks.map((stored) => stored.target)).size === disks.length, 'two disks have the same target');
+
+const commonFields = {
   format: z.literal(MANIFEST_FORMAT),
-  version: z.literal(MANIFEST_VERSION),
   recoveryPointId: id('rp'),
   server: z.strictObject({ id: id('srv'), name: line, uuid: z.string().regex(/^[0-9a-f-]{36}$/i, 'is not a UUID') }),
   generation: z.int().min(1),
   lineageId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a lineage'),
-  parentId: z.null(),
   runId: id('run'),
   reason: z.string().max(10_000),
   consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
   pointInTime: moment,
   publishedAt: moment,
-  disks: z
-    .array(storedDiskSchema)
-    .min(1)
-    .max(1000)
-    .refine((disks) => new Set(disks.map((disk) => disk.target)).size === disks.length, 'two disks have the same target'),
   definition: z.strictObject(storedFile(z.literal(DEFINITION_FILE))),
   definitionFingerprint: line.min(1).max(128),
   nvram: z.strictObject({ ...storedFile(z.literal(NVRAM_FILE)), origin: z.strictObject({ path: originPath, format: diskFormat }) }).nullable(),
@@ -86,7 +102,25 @@ const imageManifestSchema = z.strictObject({
   powerStateBefore: z.enum(['running', 'paused', 'off']),
   agentBefore: z.enum(['answering', 'silent', 'absent']),
   software: z.strictObject({ modosu: line }),
-}) satisfies z.ZodType<ImageManifest>;
+};
+
+const fullFields = { ...commonFields, parentId: z.null(), disks: disksOf(z.strictObject(storedDiskFields)) };
+const incrementalFields = {
+  ...commonFields,
+  parentId: id('rp'),
+  parentSha256: sha256,
+  disks: disksOf(z.strictObject({ ...storedDiskFields, incremental: z.boolean() })).refine(
+    (disks) => disks.some(({ incremental }) => incremental),
+    'no disk builds on the parent',
+  ),
+};
+
+const imageManifestSchema = z.discriminatedUnion('version', [
+  z.strictObject({ ...fullFields, version: z.literal(1) }),
+  z.strictObject({ ...incrementalFields, version: z.literal(2) }),
+  z.strictObject({ ...fullFields, version: z.literal(3), setId: id('set') }),
+  z.strictObject({ ...incrementalFields, version: z.literal(4), setId: id('set') }),
+]) satisfies z.ZodType<ImageManifest>;
 
 /** What is wrong with a manifest, in one line; null when nothing is. */
 export function manifestProblem(value: unknown): string | null {
@@ -99,26 +133,28 @@ export function manifestProblem(value: unknown): string | null {
 }
 
 /**
- * A manifest as it lies in a repository.
+ * A manifest as it lies in a repository. `recoveryPointId`: what it is looked for as, for the errors.
  * @throws REPOSITORY_FORMAT_UNKNOWN for another format or version, RECOVERY_POINT_CORRUPT for anything that breaks the schema
  */
-export function parseManifest(text: string, path: string): ImageManifest {
+export function parseManifest(text: string, path: string, recoveryPointId: string): ImageManifest {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not JSON`, { context: { path }, cause: error });
+    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not JSON`, { context: { recoveryPointId, path }, cause: error });
   }
   const { format, version } = (typeof value === 'object' && value !== null ? value : {}) as { readonly format?: unknown; readonly version?: unknown };
-  if (format === MANIFEST_FORMAT && typeof version === 'number' && version !== MANIFEST_VERSION) {
-    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The manifest ${path} has version ${version}; this program reads version ${MANIFEST_VERSION}`, {
+  if (format === MANIFEST_FORMAT && typeof version === 'number' && !KNOWN_VERSIONS.includes(version)) {
+    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The manifest ${path} has version ${version}; this program reads versions 1 to 4`, {
       hint: 'Use the version of Modosu that wrote it, or a newer one.',
-      context: { path, version },
+      context: { recoveryPointId, path, version },
     });
   }
   const result = imageManifestSchema.safeParse(value);
   if (!result.success) {
-    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, { context: { path } });
+    throw new ModosuError('RECOVERY_POINT_CORRUPT', `The manifest ${path} is not valid: ${manifestProblem(value) ?? 'unknown problem'}`, {
+      context: { recoveryPointId, path },
+    });
   }
   return result.data;
 }

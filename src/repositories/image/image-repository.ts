@@ -8,10 +8,13 @@ export interface StagedRecoveryPoint {
   readonly nvramPath: string;
 }
 
-export type ManifestDraft = Omit<ImageManifest, 'format' | 'version' | 'publishedAt' | 'disks' | 'definition' | 'nvram'> & {
+/** `parentId`: a recovery point that is published here, of the same server and lineage; then at least one disk is incremental. */
+export type ManifestDraft = Omit<ImageManifest, 'format' | 'version' | 'parentSha256' | 'publishedAt' | 'disks' | 'definition' | 'nvram'> & {
   readonly disks: readonly {
     readonly target: string;
     readonly virtualSizeBytes: number;
+    /** Its staged image names the parent's as its backing file (`RestorablePaths.backingName`). Absent: false. */
+    readonly incremental?: boolean;
     readonly origin: ImageManifest['disks'][number]['origin'];
     readonly checksums: ImageChecksums;
   }[];
@@ -35,12 +38,26 @@ export interface ChecksumContext {
   readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
 }
 
+/** One file of a disk. */
+export interface ChainImage {
+  readonly recoveryPointId: string;
+  readonly image: StoredImage;
+  readonly path: string;
+}
+
 export interface RestorablePaths {
   readonly manifest: ImageManifest;
   readonly manifestSha256: string;
+  /** Where all of its files lie. */
+  readonly directory: string;
   readonly definitionPath: string;
   readonly nvramPath: string | null;
+  /** The recovery point's own image of a disk. */
   diskPath(target: string): string;
+  /** All files that a disk is made of: the recovery point's own, then for an incremental what it builds on, each before the one below it. */
+  imagesOf(target: string): readonly [ChainImage, ...ChainImage[]];
+  /** The name by which the header of an image in a recovery point beside this one, of the same server, names this one's as its backing file. */
+  backingName(target: string): string;
 }
 
 /**
@@ -90,7 +107,9 @@ export interface ImageRepository {
    * its fence (`requireFence`). Called again: what was published first under this id stays, its manifest is returned whatever the draft says, and what was
    * staged since is removed. Throws `RECOVERY_POINT_INCOMPLETE` for a staged file that is missing, `RECOVERY_POINT_CORRUPT` or `IMAGE_HEADER_REFUSED` for one
    * that is not what the draft says: then nothing is published. A staged file that cannot be flushed is garbage, and all that was staged is deleted: the next
-   * call finds nothing to publish (`RECOVERY_POINT_INCOMPLETE`), and the backup has to be taken again.
+   * call finds nothing to publish (`RECOVERY_POINT_INCOMPLETE`), and the backup has to be taken again. The parent of an incremental has to be as complete as
+   * for `open`, and throws as there, but `RECOVERY_POINT_INCOMPLETE` where it is not published and `RECOVERY_POINT_CORRUPT` where it is of another lineage, or
+   * has no such disk.
    */
   publish(draft: ManifestDraft, now: Date): Promise<ImageManifest>;
 
@@ -104,21 +123,41 @@ export interface ImageRepository {
   discardStaged(recoveryPointId: string): Promise<void>;
 
   /**
-   * Manifest (validated; its own checksum included) and paths. Every file is present with the recorded size and every image's header is judged. Does not read
+   * Manifest (validated; its own checksum included) and paths. For an incremental everything holds of its whole chain, which has to be the one that was there
+   * when it was published. Every file is present with the recorded size and every image's header is judged. Does not read
    * the images' content, nor definition and NVRAM. Read-only. Throws `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_CORRUPT`,
    * `IMAGE_HEADER_REFUSED`; `REPOSITORY_FORMAT_UNKNOWN` for a manifest of another version. `diskPath` throws `RECOVERY_POINT_INCOMPLETE` for a disk it does
    * not hold.
    */
   open(serverId: string, recoveryPointId: string): Promise<RestorablePaths>;
 
+  /** Makes (or finds) an empty directory for one that comes back from elsewhere; what an earlier attempt has written there stays. Nobody sees it. */
+  stageFetched(recoveryPointId: string): Promise<string>;
   /**
-   * Reads and hashes one image in worker threads, beside the copy of a restore. `image` is what `open` has said of it: a manifest that says otherwise by now
+   * Publishes again, under its own id, what lies there as it was published once: after every byte of it was read and compared with its manifest, and the manifest
+   * with `manifestSha256` (null: nobody has recorded it). What it builds on has to be published, and the one that it was built on. Whatever is published under
+   * its id is replaced. Called again after a call that died anywhere: goes on. Throws as `open` and `verifyImage`; then nothing was changed.
+   */
+  readmit(serverId: string, recoveryPointId: string, manifestSha256: string | null, context: ChecksumContext): Promise<{ readonly manifestSha256: string }>;
+  /** Removes what `stageFetched` has made. Called again, or nothing there: nothing. */
+  discardFetched(recoveryPointId: string): Promise<void>;
+
+  /**
+   * Removes a published recovery point for good; at once nobody finds it any more, whatever its files take. The caller has made sure that nobody needs it;
+   * throws `RECOVERY_POINT_NEEDED` all the same while another one that is published here builds on it. Called again, also after a call that died half-way or beside one that runs, and of one that is not there: nothing is left of it. A repository that holds
+   * nothing at all is another one: `REPOSITORY_UNREACHABLE`.
+   */
+  remove(serverId: string, recoveryPointId: string): Promise<void>;
+
+  /**
+   * Reads and hashes one image in worker threads, beside the copy of a restore; nothing of what it builds on: that is asked for image by image, as `imagesOf`
+   * names them. `image` is what `open` has said of it: a manifest that says otherwise by now
    * is corrupt. Ends at the first segment that differs. Read-only; called again it begins anew. Throws `RECOVERY_POINT_CORRUPT` naming file and segment,
    * `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_NOT_FOUND`, the signal's reason.
    */
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void>;
 
-  /** Checks definition and NVRAM against the manifest. Small files. Read-only. Throws as `open`, without a look at the images. */
+  /** Checks its own definition and NVRAM against the manifest. Small files. Read-only. Throws as `open`, without a look at the images. */
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void>;
 
   /**

@@ -2,11 +2,13 @@ import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest, StoredDisk } from '../../contracts/recovery-point';
+import { quoted } from '../../contracts/text';
 import { errorCode, fileExists, fsyncDirectory, fsyncFile, readStart, sha256OfFile, writeFileDurably } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
-import { DEFINITION_FILE, imagePath, isTarget, MANIFEST_FORMAT, MANIFEST_VERSION, manifestProblem, NVRAM_FILE, segmentsPath } from './image-manifest';
+import { backingOf, DEFINITION_FILE, imagePath, isTarget, MANIFEST_FORMAT, manifestProblem, manifestVersion, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ManifestDraft } from './image-repository';
 import { CHECKSUMS_FILE, judgeStoredImage, MANIFEST_FILE, PublishedRecoveryPoint, smallFilesOf } from './published-recovery-point';
+import { asParent, MAX_CHAIN_LENGTH, misfit, RecoveryPointChain } from './recovery-point-chain';
 import { makeDirectory, type RepositoryDirectory } from './repository-directory';
 import { parseSegmentList } from './segment-list';
 
@@ -19,7 +21,8 @@ export async function publishStaged(repository: RepositoryDirectory, draft: Mani
   const published = repository.publishedPath(draft.server.id, draft.recoveryPointId);
   if (await fileExists(published)) return await adoptPublished(staged, published, draft);
 
-  const manifest = await completeManifest(staged, draft, now);
+  const parent = await openParent(repository, draft);
+  const manifest = await completeManifest(staged, draft, parent, now);
   await removeUnlisted(staged, manifest);
   const files = filesOf(manifest).map((relative) => join(staged, relative));
   for (const file of files) await chmod(file, 0o600);
@@ -63,14 +66,36 @@ async function syncParents(staged: string, published: string): Promise<void> {
   await fsyncDirectory(dirname(staged));
 }
 
-async function completeManifest(staged: string, draft: ManifestDraft, now: Date): Promise<ImageManifest> {
+/** What the draft builds on, complete down to its full; null: nothing. A backup may build only on what could be restored without it. */
+async function openParent(repository: RepositoryDirectory, draft: ManifestDraft): Promise<PublishedRecoveryPoint | null> {
+  const { recoveryPointId, parentId, server } = draft;
+  const builds = draft.disks.some(({ incremental }) => incremental === true);
+  if (parentId === null) {
+    if (builds) throw refuseDraft(recoveryPointId, 'it has an incremental disk and no parent');
+    return null;
+  }
+  if (!builds) throw refuseDraft(recoveryPointId, `no disk builds on the parent ${quoted(parentId)}`);
+  const what = `${recoveryPointId} was not published: it builds on ${quoted(parentId)}`;
+  const chain = await asParent(what, parentId, RecoveryPointChain.read(repository, server.id, parentId));
+  if (chain.points.length >= MAX_CHAIN_LENGTH) {
+    throw refuseDraft(recoveryPointId, `its parent ${parentId} ends a chain of ${MAX_CHAIN_LENGTH} recovery points, and none may be longer`);
+  }
+  const [parent] = chain.points;
+  const problem = misfit(draft, parent.manifest);
+  if (problem !== null) throw refuseDraft(recoveryPointId, `its parent ${parentId} ${problem}`);
+  await chain.requireComplete();
+  return parent;
+}
+
+async function completeManifest(staged: string, draft: ManifestDraft, parent: PublishedRecoveryPoint | null, now: Date): Promise<ImageManifest> {
   const disks: StoredDisk[] = [];
-  for (const disk of draft.disks) disks.push(await storedDisk(staged, disk));
+  for (const disk of draft.disks) disks.push(await storedDisk(staged, draft.parentId, disk));
   const { nvramOrigin, ...rest } = draft;
   const manifest: ImageManifest = {
     format: MANIFEST_FORMAT,
-    version: MANIFEST_VERSION,
+    version: manifestVersion(draft),
     ...rest,
+    ...(parent === null ? {} : { parentSha256: parent.manifestSha256 }),
     publishedAt: now.toISOString(),
     disks,
     definition: { path: DEFINITION_FILE, ...(await smallFile(staged, DEFINITION_FILE)) },
@@ -82,8 +107,8 @@ async function completeManifest(staged: string, draft: ManifestDraft, now: Date)
 }
 
 /** Compares a staged image with what was hashed: what is published is what was checked. */
-async function storedDisk(staged: string, disk: ManifestDraft['disks'][number]): Promise<StoredDisk> {
-  const { target, checksums, virtualSizeBytes, origin } = disk;
+async function storedDisk(staged: string, parentId: string | null, disk: ManifestDraft['disks'][number]): Promise<StoredDisk> {
+  const { target, checksums, virtualSizeBytes, incremental = false, origin } = disk;
   if (!isTarget(target)) throw refuseDraft(staged, `${JSON.stringify(target)} is not the name of a disk device`);
   const { sizeBytes } = await smallStat(staged, imagePath(target));
   const bytes = await readStaged(staged, segmentsPath(target));
@@ -95,7 +120,7 @@ async function storedDisk(staged: string, disk: ManifestDraft['disks'][number]):
     checksums.sizeBytes === sizeBytes &&
     list.segmentSizeBytes === checksums.segmentSizeBytes;
   if (!matches) throw refuseDraft(staged, `the image of ${target} (${sizeBytes} bytes) is not the one that was hashed (${checksums.sizeBytes} bytes)`);
-  const found = await judgeStoredImage(join(staged, imagePath(target)));
+  const found = await judgeStoredImage(join(staged, imagePath(target)), backingOf(parentId, disk));
   if (found !== virtualSizeBytes) throw refuseDraft(staged, `the image of ${target} has a virtual size of ${found} bytes; ${virtualSizeBytes} were copied`);
   return {
     target,
@@ -108,6 +133,7 @@ async function storedDisk(staged: string, disk: ManifestDraft['disks'][number]):
       segmentSizeBytes: checksums.segmentSizeBytes,
     },
     virtualSizeBytes,
+    ...(parentId === null ? {} : { incremental }),
     origin,
   };
 }

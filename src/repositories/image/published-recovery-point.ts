@@ -1,12 +1,13 @@
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isModosuError, ModosuError } from '../../contracts/errors';
-import type { ImageManifest, StoredFile, StoredImage } from '../../contracts/recovery-point';
+import type { ImageManifest, StoredDisk, StoredFile, StoredImage } from '../../contracts/recovery-point';
+import { quoted } from '../../contracts/text';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
 import { errorCode, errorMessage, insideDirectory, readStart, sha256OfFile } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
 import { HashLanes } from './hash-lanes';
-import { DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
+import { backingOf, DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
 import { systemErrorCode } from './repository-directory';
 import { parseSegmentList, type SegmentList } from './segment-list';
@@ -36,7 +37,7 @@ export class PublishedRecoveryPoint {
     const sums = new TextDecoder().decode(await readSmallFile(directory, CHECKSUMS_FILE, MAX_CHECKSUMS_BYTES));
     if (!sums.split('\n').includes(`${sha256}  ${MANIFEST_FILE}`)) throw corrupt(directory, MANIFEST_FILE, `differs from its checksum in ${CHECKSUMS_FILE}`);
     const path = insideDirectory(directory, MANIFEST_FILE);
-    const manifest = parseManifest(new TextDecoder().decode(bytes), path);
+    const manifest = parseManifest(new TextDecoder().decode(bytes), path, recoveryPointId);
     if (manifest.recoveryPointId !== recoveryPointId || manifest.server.id !== serverId) {
       throw corrupt(
         directory,
@@ -51,18 +52,51 @@ export class PublishedRecoveryPoint {
     return insideDirectory(this.directory, relative);
   }
 
-  /** Every file is there with its recorded size, segment lists match the manifest, headers are harmless. Does not read the images' content. */
+  /** What the manifest says of a disk. Throws RECOVERY_POINT_INCOMPLETE for one it does not hold. */
+  disk(target: string): StoredDisk {
+    const { disks, recoveryPointId } = this.manifest;
+    const disk = disks.find((candidate) => candidate.target === target);
+    if (disk !== undefined) return disk;
+    throw new ModosuError(
+      'RECOVERY_POINT_INCOMPLETE',
+      `The recovery point ${recoveryPointId} holds no disk ${JSON.stringify(target)}; it holds ${disks.map((one) => one.target).join(', ')}`,
+      { context: { recoveryPointId } },
+    );
+  }
+
+  /**
+   * Every file is there with its recorded size, segment lists match the manifest, headers are harmless and name no backing file but the one that follows from
+   * the manifest. Reads neither the images' content nor anything of the parent.
+   */
   async requireComplete(): Promise<void> {
     const { manifest } = this;
     await requireSize(this.directory, manifest.definition);
     if (manifest.nvram !== null) await requireSize(this.directory, manifest.nvram);
-    for (const disk of manifest.disks) {
+    await this.requireImages(manifest.disks.map(({ target }) => target));
+  }
+
+  /** The same of the images of these disks alone: all that one that builds on this needs of it. */
+  async requireImages(targets: readonly string[]): Promise<void> {
+    for (const disk of targets.map((target) => this.disk(target))) {
       await requireSize(this.directory, disk.image);
       await this.segmentList(disk.image);
-      const virtualSizeBytes = await reading(this.directory, disk.image.path, () => judgeStoredImage(this.path(disk.image.path)));
+      const virtualSizeBytes = await this.named(() =>
+        reading(this.directory, disk.image.path, () => judgeStoredImage(this.path(disk.image.path), backingOf(this.manifest.parentId, disk))),
+      );
       if (virtualSizeBytes !== disk.virtualSizeBytes) {
         throw corrupt(this.directory, disk.image.path, `has a virtual size of ${virtualSizeBytes} bytes; the manifest says ${disk.virtualSizeBytes}`);
       }
+    }
+  }
+
+  /** A header that is refused says whose it is: in a chain it need not be that of the recovery point that was asked for. */
+  private async named<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isModosuError(error) || error.code !== 'IMAGE_HEADER_REFUSED') throw error;
+      const { hint, context } = error.summary();
+      throw new ModosuError(error.code, error.message, { hint, context: { ...context, recoveryPointId: this.manifest.recoveryPointId }, cause: error });
     }
   }
 
@@ -113,10 +147,20 @@ export class PublishedRecoveryPoint {
   }
 }
 
-/** Judges the header of an image that has to stand alone. Returns its virtual size. Throws IMAGE_HEADER_REFUSED, or Node's error when it cannot be read. */
-export async function judgeStoredImage(path: string): Promise<number> {
+/**
+ * Judges the header of a stored image. Returns its virtual size. Throws IMAGE_HEADER_REFUSED, or Node's error when it cannot be read.
+ * @param backing the backing file it has to name, to the letter; null: it stands alone. The name is compared, never followed
+ */
+export async function judgeStoredImage(path: string, backing: string | null): Promise<number> {
   const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
-  const header = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path });
+  const header = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path, allowBacking: backing !== null });
+  if (backing !== null && (header.backingFile !== backing || header.backingFormat !== 'qcow2')) {
+    const named =
+      header.backingFile === null ? 'no backing file' : `${quoted(header.backingFile)} (${header.backingFormat ?? 'no format'}) as its backing file`;
+    throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: it names ${named}, and builds on ${quoted(backing)} (qcow2)`, {
+      context: { path, field: 'backing_file' },
+    });
+  }
   if (header.snapshotCount > 0) {
     throw new ModosuError(
       'IMAGE_HEADER_REFUSED',
@@ -149,7 +193,7 @@ async function requireDirectory(directory: string, recoveryPointId: string): Pro
         context: { recoveryPointId },
       });
     }
-    if (!stats.isDirectory()) throw corrupt(path, '', 'is not a directory');
+    if (!stats.isDirectory()) throw corrupt(path, '', 'is not a directory', recoveryPointId);
   }
 }
 
@@ -206,13 +250,18 @@ interface Segment {
 
 const nameOf = ({ index, offset, lengthBytes }: Segment): string => `segment ${index} (bytes ${offset} to ${offset + lengthBytes - 1})`;
 
-const corrupt = (directory: string, relative: string, problem: string): ModosuError =>
-  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}${relative === '' ? '' : `/${relative}`} ${problem}`, { context: { directory, file: relative } });
+/** `recoveryPointId` stands in the context of all that is damage: in a chain it is not always the one that was asked for. */
+export const corrupt = (directory: string, relative: string, problem: string, recoveryPointId = basename(directory)): ModosuError =>
+  new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}${relative === '' ? '' : `/${relative}`} ${problem}`, {
+    context: { recoveryPointId, directory, file: relative },
+  });
 
 const corruptSegment = (directory: string, relative: string, segment: Segment, problem: string): ModosuError =>
   new ModosuError('RECOVERY_POINT_CORRUPT', `${directory}/${relative}: ${nameOf(segment)} ${problem}`, {
-    context: { directory, file: relative, segment: segment.index, offset: segment.offset },
+    context: { recoveryPointId: basename(directory), directory, file: relative, segment: segment.index, offset: segment.offset },
   });
 
 const incomplete = (directory: string, relative: string): ModosuError =>
-  new ModosuError('RECOVERY_POINT_INCOMPLETE', `${directory}/${relative} is missing`, { context: { directory, file: relative } });
+  new ModosuError('RECOVERY_POINT_INCOMPLETE', `${directory}/${relative} is missing`, {
+    context: { recoveryPointId: basename(directory), directory, file: relative },
+  });

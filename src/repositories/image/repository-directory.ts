@@ -10,7 +10,7 @@ import { parseJson } from '../../contracts/json';
 import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory, readStart, writeFileDurably } from '../../system/files';
 
-const MARKER_FILE = 'modosu-repository.json';
+export const MARKER_FILE = 'modosu-repository.json';
 const MARKER_FORMAT = 'modosu-image-repository';
 const MARKER_VERSION = 1;
 const MAX_MARKER_BYTES = 4096;
@@ -31,6 +31,16 @@ export class RepositoryDirectory {
 
   stagingPath(recoveryPointId: string): string {
     return join(this.path, 'staging', requireId('rp', recoveryPointId));
+  }
+
+  /** Where a recovery point lies while its files are removed. */
+  removingPath(recoveryPointId: string): string {
+    return join(this.path, 'removing', requireId('rp', recoveryPointId));
+  }
+
+  /** Where one lies while it comes back from elsewhere; not where backups are staged: nobody clears it away under whoever fetches. */
+  fetchingPath(recoveryPointId: string): string {
+    return join(this.path, 'fetching', requireId('rp', recoveryPointId));
   }
 
   serverPath(serverId: string): string {

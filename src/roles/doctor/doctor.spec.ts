@@ -1,3 +1,4 @@
+import { FakeOffsiteRepository } from '../../../test/support/fake-offsite-repository';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,7 @@ describe('doctor: estate', () => {
     agentTimeoutSeconds: 1,
     protection: NO_PROTECTION,
     lineageId: 'l',
+    decommissioned: null,
   };
   const inspection = (changes: Partial<ServerInspection> = {}): ServerInspection => ({
     uuid: 'u1',
@@ -75,10 +77,21 @@ describe('doctor: estate', () => {
     return {
       catalog: {
         listHypervisors: () => Promise.resolve([{ name: 'h1', kind: 'libvirt', uri: 'qemu:///system' }]),
+        listOffsite: () =>
+          Promise.resolve([
+            { name: 'vault', location: '/mnt/vault', media: 'fixed' as const },
+            { name: 'disk', location: '/mnt/disk', media: 'removable' as const },
+          ]),
         listRepositories: () => Promise.resolve([{ name: 'main', kind: 'directory', path: directory }]),
         listServers: () => Promise.resolve(overrides.servers ?? [server]),
       },
-      adapters: { hypervisor: () => hypervisor as Hypervisor, repository: () => repository as ImageRepository, overSsh },
+      adapters: {
+        offsite: ({ name }: { readonly name: string }) =>
+          Object.assign(new FakeOffsiteRepository(name, { isMade: true, media: 'removable' }), { isConnected: name === 'vault' }),
+        hypervisor: () => hypervisor as Hypervisor,
+        repository: () => repository as ImageRepository,
+        overSsh,
+      },
       runs: runs as RunDispatcher,
     };
   };
@@ -88,11 +101,13 @@ describe('doctor: estate', () => {
 
   it('says of each part that it is there', async () => {
     const checks = await checkEstate(dependencies({}));
-    expect(checks.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(checks.map(({ state }) => state)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
     expect(checks.map(({ detail }) => detail)).toEqual([
       'libvirt 9.0.0, emulation only (no KVM)',
-      'polls host.h1, host.h1.transfer, host.h1.verification',
+      'polls host.h1, host.h1.transfer, host.h1.verification, host.h1.offsite',
       `${directory}, 1 recovery point, 5 GiB free`,
+      '/mnt/vault, 0 copies',
+      '/mnt/disk is offline: its medium is not connected',
       expect.stringMatching(new RegExp(`^disks in ${directory}, .* free$`)) as string,
     ]);
   });
@@ -103,8 +118,17 @@ describe('doctor: estate', () => {
       'hypervisor h1: fail HYPERVISOR_UNREACHABLE',
       'worker of h1: ok',
       'repository main: ok',
+      'off-site repository vault: ok',
+      'off-site repository disk: ok',
       'server db01: fail HYPERVISOR_UNREACHABLE',
     ]);
+  });
+
+  it('does not look for a server that is out of service: its domain may be gone', async () => {
+    const gone = (): Promise<never> => Promise.reject(new ModosuError('SERVER_GONE', 'no domain'));
+    const decommissioned = { at: '2026-03-01T00:00:00.000Z', by: 'alice', reason: 'replaced', keepDays: 90, protectsUntil: '2026-05-30T00:00:00.000Z' };
+    await expect(states({ inspect: gone, servers: [server] })).resolves.toContain('server db01: fail SERVER_GONE');
+    await expect(states({ inspect: gone, servers: [{ ...server, decommissioned }] })).resolves.toContain('server db01: ok');
   });
 
   it('names queues that nobody polls', async () => {
@@ -203,7 +227,10 @@ describe('doctor: estate', () => {
 describe('doctor: data repository', () => {
   it('says where it is, and how much room there is', async () => {
     const repository = new FakeDataRepository();
-    await expect(checkDataRepository(() => repository, null)).resolves.toEqual([ok('data repository', 'memory answers and knows its logins, restic 0.14.0')]);
+    const elsewhere = 'memory answers and knows its logins, restic 0.14.0; what has expired is';
+    await expect(checkDataRepository(() => repository, null)).resolves.toEqual([ok('data repository', `${elsewhere} removed over an endpoint of its own`)]);
+    repository.isForgetful = false;
+    await expect(checkDataRepository(() => repository, null)).resolves.toEqual([ok('data repository', `${elsewhere} never removed`)]);
     await expect(checkDataRepository(() => repository, tmpdir())).resolves.toMatchObject([
       { detail: expect.stringMatching(new RegExp(`restic 0.14.0, ${tmpdir()}, .* free$`)) as string },
     ]);

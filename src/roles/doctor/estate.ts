@@ -2,7 +2,9 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
-import { hostTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../contracts/ids';
+import type { OffsiteDeclaration } from '../../contracts/api/estate';
+import { isModosuError } from '../../contracts/errors';
+import { hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../contracts/ids';
 import type { SshAccess } from '../../contracts/protection';
 import type { GuestAgent } from '../../guests/guest-agent';
 import { probe } from '../../guests/restic/guest-restic';
@@ -17,8 +19,8 @@ const SERVERS_AT_ONCE = 4;
 const RESTIC_DEADLINE_MS = 30_000;
 
 export interface EstateCheckDependencies {
-  readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listServers'>;
-  readonly adapters: Pick<Adapters, 'hypervisor' | 'repository' | 'overSsh'>;
+  readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listOffsite' | 'listServers'>;
+  readonly adapters: Pick<Adapters, 'hypervisor' | 'repository' | 'offsite' | 'overSsh'>;
   /** Null when Temporal does not answer: workers cannot be looked for. */
   readonly runs: RunDispatcher | null;
 }
@@ -34,7 +36,9 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
   for (const [name, hypervisor] of byName) {
     checks.push(...(await checkHypervisor(name, hypervisor)));
     if (runs !== null) {
-      checks.push(...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name), verificationTaskQueue(name)])));
+      checks.push(
+        ...(await checkWorker(runs, `worker of ${name}`, [hostTaskQueue(name), transferTaskQueue(name), verificationTaskQueue(name), offsiteTaskQueue(name)])),
+      );
     }
   }
   for (const declaration of repositories) {
@@ -49,8 +53,21 @@ export async function checkEstate({ catalog, adapters, runs }: EstateCheckDepend
       })),
     );
   }
+  for (const declaration of await catalog.listOffsite()) checks.push(...(await checkOffsite(declaration, adapters.offsite)));
   return [...checks, ...(await inTurn(servers, SERVERS_AT_ONCE, (server) => checkServer(server, byName.get(server.hypervisor), adapters.overSsh)))];
 }
+
+/** A medium that was taken away is as it should be: no failure. */
+const checkOffsite = ({ name, ...declaration }: OffsiteDeclaration, offsite: Adapters['offsite']): Promise<readonly Check[]> =>
+  look(`off-site repository ${name}`, async () => {
+    try {
+      const { copies } = await offsite({ name, ...declaration }).probe();
+      return [ok(`off-site repository ${name}`, `${declaration.location}, ${copies} cop${copies === 1 ? 'y' : 'ies'}`)];
+    } catch (thrown) {
+      if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_OFFLINE') throw thrown;
+      return [ok(`off-site repository ${name}`, `${declaration.location} is offline: its medium is not connected`)];
+    }
+  });
 
 const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly Check[]> =>
   look(`hypervisor ${name}`, async () => {
@@ -63,6 +80,7 @@ const checkHypervisor = (name: string, hypervisor: Hypervisor): Promise<readonly
 /** Whether an image of it can be taken, and whether a restore finds its directories writable. */
 async function checkServer(server: ServerRecord, hypervisor: Hypervisor | undefined, overSsh: Adapters['overSsh']): Promise<readonly Check[]> {
   const subject = `server ${server.name}`;
+  if (server.decommissioned !== null) return [ok(subject, `decommissioned at ${server.decommissioned.at}: nothing backs it up, and it is not looked for`)];
   if (hypervisor === undefined) {
     return [
       fail(

@@ -6,10 +6,12 @@ import { CONTROL_TASK_QUEUE } from '../../contracts/ids';
 import type { DataRepository } from '../../repositories/data/data-repository';
 import { findProgram } from '../../system/child-process';
 import { freeBytes } from '../../system/files';
+import type { Secrets } from '../../secrets/secrets';
 import type { TemporalClient } from '../../temporal/client';
 import { inspectNamespace } from '../../temporal/namespace';
 import { loadPayloadKeys } from '../../temporal/payload-keys';
 import type { RunDispatcher } from '../../temporal/run-starter';
+import { RECOVERY_KEY_SHOWN } from '../catalogue/copy';
 import { fail, failed, look, ok, warn, withRoom, type Check } from './check';
 
 /** Programs that copies and calls of a hypervisor on this machine need. */
@@ -35,6 +37,41 @@ export const checkCatalog = (catalog: Catalog): Promise<readonly Check[]> =>
   look('catalogue', async () => {
     await catalog.check();
     return ok('catalogue', 'PostgreSQL answers; its schema fits this program');
+  });
+
+/** Later than this something is wrong: a worker copies within minutes. */
+const COPY_LATE_MS = 3_600_000;
+
+/** Whether the restore system itself could be rebuilt. */
+export const checkCatalogCopies = (catalog: Pick<Catalog, 'catalogCopies'>, secrets: Secrets): Promise<readonly Check[]> =>
+  look('catalogue copies', async () => {
+    const copies = await catalog.catalogCopies();
+    const checks = copies.map(({ repository, copiedAt, behindSince, problem }) => {
+      const subject = `catalogue copy in ${repository}`;
+      if (problem !== null) {
+        return warn(
+          subject,
+          `The last attempt failed: ${problem.message}`,
+          `What the code means says \`modosu explain ${problem.code}\`; it is tried again by itself.`,
+          problem.code,
+        );
+      }
+      const isLate = behindSince !== null && Date.now() - Date.parse(behindSince) > COPY_LATE_MS;
+      if (copiedAt === null || isLate) {
+        const since = copiedAt === null ? 'There is none.' : `The newest is of ${copiedAt}, and lacks what has happened since ${behindSince ?? ''}.`;
+        return warn(subject, since, 'Look whether a worker runs that reaches the repository, or copy now: `modosu catalog copy`.');
+      }
+      return ok(subject, behindSince === null ? `of ${copiedAt}; everything that has happened is in it` : `of ${copiedAt}`);
+    });
+    if (copies.length === 0 || (await secrets.read(RECOVERY_KEY_SHOWN)) !== null) return checks;
+    return [
+      ...checks,
+      warn(
+        'recovery key',
+        'Nobody was ever shown it: should this machine be lost, nobody could read the copies of the catalogue.',
+        'Write it down, and keep it elsewhere: `modosu catalog key`.',
+      ),
+    ];
   });
 
 export const checkTemporal = (temporal: TemporalClient, config: Config): Promise<readonly Check[]> =>
@@ -76,9 +113,13 @@ export const checkControlWorker = (runs: RunDispatcher): Promise<readonly Check[
  */
 export const checkDataRepository = (open: () => DataRepository, directory: string | null): Promise<readonly Check[]> =>
   look('data repository', async () => {
-    const { restic, address } = await open().probe();
+    const repository = open();
+    const { restic, address } = await repository.probe();
     const detail = `${address} answers and knows its logins, restic ${restic}`;
-    return directory === null ? ok('data repository', detail) : withRoom('data repository', `${detail}, ${directory}`, await freeBytes(directory));
+    const removes = repository.canForget() ? 'what has expired is removed over an endpoint of its own' : 'what has expired is never removed';
+    return directory === null
+      ? ok('data repository', `${detail}; ${removes}`)
+      : withRoom('data repository', `${detail}, ${directory}`, await freeBytes(directory));
   });
 
 /** Answers, is stopped (its port free), or is another program. */

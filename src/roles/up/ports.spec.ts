@@ -33,6 +33,18 @@ describe('choosePorts', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(first);
   });
 
+  it('chooses none that the kernel gives to outgoing connections: it would be gone before anybody listens', async () => {
+    const first = Number(/^\d+/.exec(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'))?.[0]);
+    for (const port of Object.values(
+      await choosePorts(
+        file,
+        ['a', 'b', 'c', 'd'].map((name) => wish(name, 0)),
+      ),
+    )) {
+      expect(port).toBeLessThan(first);
+    }
+  });
+
   it('chooses another one when somebody has taken the remembered port', async () => {
     const { a } = await choosePorts(file, [wish('a', 0)]);
     await listen(a ?? 0);

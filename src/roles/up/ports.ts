@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { ModosuError } from '../../contracts/errors';
@@ -60,7 +61,24 @@ function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | 
   });
 }
 
+/** Below the ports that the kernel gives to outgoing connections, where that is known: one of those could be taken by any program before ours listens. */
+const LOWEST = 20_000;
+const TRIES = 50;
+
+/** A port on which nobody listens, and that no outgoing connection gets. */
+export const unusedPort = (host = '127.0.0.1'): Promise<number> => anyFreePort(host, new Map());
+
 async function anyFreePort(host: string, taken: ReadonlyMap<string, number>): Promise<number> {
+  const isTaken = (port: number): boolean => [...taken.values()].includes(port);
+  const ceiling = await firstOutgoingPort();
+  for (let attempt = 0; attempt < TRIES && ceiling > LOWEST; attempt += 1) {
+    const port = randomInt(LOWEST, ceiling);
+    if (!isTaken(port) && (await isFree(host, port))) return port;
+  }
+  return portOfTheKernel(host, isTaken);
+}
+
+async function portOfTheKernel(host: string, isTaken: (port: number) => boolean): Promise<number> {
   const port = await new Promise<number>((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -69,7 +87,14 @@ async function anyFreePort(host: string, taken: ReadonlyMap<string, number>): Pr
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
     });
   });
-  return [...taken.values()].includes(port) ? anyFreePort(host, taken) : port;
+  return isTaken(port) ? portOfTheKernel(host, isTaken) : port;
+}
+
+/** 0: nobody says. */
+async function firstOutgoingPort(): Promise<number> {
+  const text = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '');
+  const first = Number(/^\d+/.exec(text)?.[0] ?? 0);
+  return Number.isInteger(first) && first <= 65_535 ? first : 0;
 }
 
 async function readRemembered(portsFile: string): Promise<Record<string, number>> {

@@ -16,6 +16,8 @@ function world(
     expired?: readonly WayBackView[];
     listSlowlyMs?: number;
     guards?: () => Promise<readonly string[]>;
+    proofs?: readonly string[];
+    verifications?: Readonly<Record<string, string | null>>;
   } = {},
 ) {
   const done: string[] = [];
@@ -34,6 +36,11 @@ function world(
         kind: 'backup-image',
         input: { runId, recoveryPointId: open.find((run) => run.runId === runId)?.recoveryPointId },
       }),
+      getVerification: async (id: string) => {
+        const finishedAt = changes.verifications?.[id];
+        if (finishedAt === undefined) throw new ModosuError('VERIFICATION_NOT_FOUND', id);
+        return { finishedAt };
+      },
       listExpiredWayBacks: async () => changes.expired ?? [],
       acceptConfirm: async ({ ofRunId, actor }: { ofRunId: string; actor: string }) => {
         done.push(`confirm ${ofRunId} by ${actor}`);
@@ -46,6 +53,8 @@ function world(
         done.push(`guards but ${[...openRunIds].join(' ')}`.trim());
         return (await changes.guards?.()) ?? [];
       },
+      listProofs: async () => changes.proofs ?? [],
+      endProof: async (id: string) => void done.push(`end ${id}`),
     }),
     imageRepository: async () => ({ listStaged: async () => changes.staged ?? [], discardStaged: async (id: string) => void done.push(`discard ${id}`) }),
     log: { info() {}, error() {}, warn: (fields: unknown) => void warnings.push(fields) },
@@ -68,6 +77,13 @@ it('leaves guards and staged images of open runs alone, and staged ones that are
   });
   await pass();
   expect(done).toEqual(['guards but run_1']);
+});
+
+it('ends boots of images whose verification has ended, and leaves alone what still runs, or belongs to others', async () => {
+  const verifications = { vrf_1: '2026-03-09T00:00:00.000Z', vrf_2: null, vrf_4: '2026-03-09T00:00:00.000Z' };
+  const { done, pass } = world({ proofs: ['vrf_1', 'vrf_2', 'vrf_3', 'vrf_4'], verifications });
+  await pass();
+  expect(done).toEqual(['guards but', 'end vrf_1', 'end vrf_4']);
 });
 
 it('removes a staged image that no run works on', async () => {

@@ -8,11 +8,14 @@ import { sha256Of } from '../../system/sha256';
 import type { RunDispatcher } from '../../temporal/run-starter';
 
 /**
- * Looks for what nobody is responsible for any more: guards whose run has ended, staged images of runs that were ended from outside, kept volumes whose time
- * is over. Runs themselves are put in order by `reconcile`, under their own lock; here only lies what is left when no run knows of it.
+ * Looks for what nobody is responsible for any more: guards whose run has ended, images that were booted for a proof that has ended, staged images of runs
+ * that were ended from outside, kept volumes whose time is over. Runs themselves are put in order by `reconcile`, under their own lock; here only lies what is left when no run knows of it.
  */
 export interface JanitorDependencies extends Pick<ActivityDependencies, 'hypervisor' | 'imageRepository'> {
-  readonly catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listOpenRuns' | 'getDispatchable' | 'listExpiredWayBacks' | 'acceptConfirm'>;
+  readonly catalog: Pick<
+    Catalog,
+    'listHypervisors' | 'listRepositories' | 'listOpenRuns' | 'getVerification' | 'getDispatchable' | 'listExpiredWayBacks' | 'acceptConfirm'
+  >;
   readonly runs: Pick<RunDispatcher, 'startRun'>;
   readonly log: Log;
   readonly now: () => Date;
@@ -33,7 +36,10 @@ const EXPIRE_AGAIN_AFTER_MS = 6 * 60 * 60_000;
 export async function sweep(dependencies: JanitorDependencies): Promise<void> {
   const { catalog } = dependencies;
   const [hypervisors, repositories] = await Promise.all([catalog.listHypervisors(), catalog.listRepositories()]);
-  for (const { name } of hypervisors) await attempt(dependencies.log, { hypervisor: name }, () => sweepGuards(name, dependencies));
+  for (const { name } of hypervisors) {
+    await attempt(dependencies.log, { hypervisor: name }, () => sweepGuards(name, dependencies));
+    await attempt(dependencies.log, { hypervisor: name }, () => sweepProofs(name, dependencies));
+  }
   if (!dependencies.clock.isSteady(dependencies.now().getTime(), performance.now())) {
     dependencies.log.warn(
       { now: dependencies.now().toISOString() },
@@ -61,6 +67,31 @@ async function sweepGuards(name: string, { catalog, hypervisor, log }: JanitorDe
   // judge by.
   if (performance.now() - askedAt > FRESH_MS) return;
   for (const done of await adapter.sweepGuards(open)) log.warn({ hypervisor: name }, done);
+}
+
+/**
+ * Whose verification runs is left alone: its next attempt removes what an earlier one has left. So is what this catalogue does not know: another installation
+ * may use the same hypervisor.
+ */
+async function sweepProofs(name: string, { catalog, hypervisor, log }: JanitorDependencies): Promise<void> {
+  const adapter = await hypervisor(name);
+  for (const id of await adapter.listProofs()) {
+    await attempt(log, { hypervisor: name, verificationId: id }, async () => {
+      // Asked after what is there was listed: one that begins meanwhile is not in the list.
+      if (!(await hasEnded(catalog, id))) return;
+      await adapter.endProof(id);
+      log.warn({ hypervisor: name, verificationId: id }, 'ended the boot of an image whose verification has ended');
+    });
+  }
+}
+
+async function hasEnded(catalog: Pick<Catalog, 'getVerification'>, id: string): Promise<boolean> {
+  try {
+    return (await catalog.getVerification(id)).finishedAt !== null;
+  } catch (thrown) {
+    if (toModosuError(thrown).code === 'VERIFICATION_NOT_FOUND') return false;
+    throw thrown;
+  }
 }
 
 async function sweepStaged(name: string, { catalog, imageRepository, log, now }: JanitorDependencies): Promise<void> {

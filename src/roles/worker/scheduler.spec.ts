@@ -5,7 +5,15 @@ import { Scheduler, type SchedulerDependencies } from './scheduler';
 function world() {
   const done: string[] = [];
   const told: string[] = [];
-  const state = { nowMs: 0, policies: ['daily'], ready: [] as string[], unread: [] as string[], looks: [] as string[], failing: new Map<string, Error>() };
+  const state = {
+    nowMs: 0,
+    policies: ['daily'],
+    ready: [] as string[],
+    unread: [] as string[],
+    looks: [] as string[],
+    met: [] as string[],
+    failing: new Map<string, Error>(),
+  };
   const fail = (what: string): void => {
     const error = state.failing.get(what);
     if (error !== undefined) throw error;
@@ -55,7 +63,7 @@ function world() {
     syncSchedules: async (policies: readonly { name: string }[]) => {
       fail('syncSchedules');
       done.push(`sync ${policies.map(({ name }) => name).join(' ')}`.trim());
-      return { created: [], updated: [], deleted: [], refused: [] };
+      return { created: [], updated: [], deleted: [], met: state.met, refused: [] };
     },
     log: { info: (_: unknown, text: string) => void told.push(text), warn: ({ code }: { code: string }, text: string) => void told.push(`${code} ${text}`) },
     nowMs: () => state.nowMs,
@@ -79,6 +87,16 @@ describe('a pass of the scheduler', () => {
     state.nowMs += 10 * 60_000;
     await pass();
     expect(done.filter((what) => what.startsWith('sync'))).toHaveLength(3);
+  });
+
+  it('compares in the next pass what another worker has made in the same moment', async () => {
+    const { done, state, pass } = world();
+    state.met = ['policy/daily/image'];
+    await pass();
+    state.met = [];
+    await pass();
+    await pass();
+    expect(done.filter((what) => what.startsWith('sync'))).toHaveLength(2);
   });
 
   it('looks at once for what came due while nothing ran, and every half minute', async () => {

@@ -4,11 +4,12 @@ import { recordDue } from '../../../activities/record-due';
 import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
 import { withinDeadline } from '../../contracts/deadline';
-import { ModosuError, toModosuError } from '../../contracts/errors';
+import { ModosuError } from '../../contracts/errors';
 import type { Policy } from '../../contracts/policy';
 import { canonicalJson } from '../../domain/canonical-json';
 import type { RunDispatcher } from '../../temporal/run-starter';
 import type { SchedulesReport } from '../../temporal/schedules';
+import { Attempts } from './attempts';
 
 /**
  * Backups that nobody has to ask for. Keeps Temporal's schedules those of the policies, writes down what is due (also what came due while nothing ran), and
@@ -42,17 +43,19 @@ export class Scheduler {
   private lookedAtMs = Number.NEGATIVE_INFINITY;
   private lookedForDueMs = Number.NEGATIVE_INFINITY;
   private measuredAtMs = Number.NEGATIVE_INFINITY;
-  private readonly problems = new Map<string, string>();
+  private readonly attempts: Attempts;
 
-  constructor(private readonly dependencies: SchedulerDependencies) {}
+  constructor(private readonly dependencies: SchedulerDependencies) {
+    this.attempts = new Attempts(dependencies.log);
+  }
 
   /** One pass. A part that fails keeps none of the others from being done; what failed is tried again in the next pass, and told once. */
   async pass(): Promise<void> {
-    await this.attempt('schedules in Temporal', () => this.sync());
-    await this.attempt('backups that are due', () => this.look());
-    await this.attempt('beginning backups that are due', () => this.begin());
-    await this.attempt('beginning verifications', () => this.verify());
-    await this.attempt('measuring repositories', () => this.measure());
+    await this.attempts.attempt('schedules in Temporal', () => this.sync());
+    await this.attempts.attempt('backups that are due', () => this.look());
+    await this.attempts.attempt('beginning backups that are due', () => this.begin());
+    await this.attempts.attempt('beginning verifications', () => this.verify());
+    await this.attempts.attempt('measuring repositories', () => this.measure());
   }
 
   private async sync(): Promise<void> {
@@ -60,9 +63,10 @@ export class Scheduler {
     const policies = await catalog.listPolicies();
     const text = canonicalJson(policies);
     if (this.synced?.policies === text && nowMs() - this.synced.atMs < SYNC_AGAIN_MS) return;
-    const { created, updated, deleted, refused } = await syncSchedules(policies);
+    const { created, updated, deleted, met, refused } = await syncSchedules(policies);
     if (refused.length > 0) log.error({ refused }, 'Temporal refuses schedules; what is due is found without them');
-    this.synced = { policies: text, atMs: nowMs() };
+    // What another worker has made in the same moment is compared in the next pass.
+    this.synced = met.length > 0 ? null : { policies: text, atMs: nowMs() };
     if (created.length + updated.length + deleted.length > 0) log.info({ created, updated, deleted }, 'schedules in Temporal follow the policies');
   }
 
@@ -79,7 +83,7 @@ export class Scheduler {
       const { runId } = accepted;
       log.info({ runId }, 'a backup that was due has begun');
       // It is accepted: a start that fails now is made up for by the reconciler.
-      await this.attempt('starting a run that is accepted', async () => runs.startRun(await catalog.getDispatchable(runId)));
+      await this.attempts.attempt('starting a run that is accepted', async () => runs.startRun(await catalog.getDispatchable(runId)));
     }
   }
 
@@ -91,7 +95,7 @@ export class Scheduler {
       const { verificationId, serverName, recoveryPointId } = begun;
       log.info({ verificationId, server: serverName, recoveryPointId }, 'a verification has begun');
       // It is written down: a start that fails now is made up for by the reconciler.
-      await this.attempt('starting a verification', () => runs.startVerification(begun));
+      await this.attempts.attempt('starting a verification', () => runs.startVerification(begun));
     }
     if (which === 'any') this.lookedForDueMs = nowMs();
   }
@@ -101,25 +105,13 @@ export class Scheduler {
     const { catalog, imageRepository, nowMs } = this.dependencies;
     if (nowMs() - this.measuredAtMs < MEASURE_MS) return;
     for (const { name } of await catalog.listRepositories()) {
-      await this.attempt(`measuring repository ${name}`, async () => {
+      await this.attempts.attempt(`measuring repository ${name}`, async () => {
         const late = (): ModosuError => new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${name} does not answer in time.`);
         const { freeBytes } = await withinDeadline((await imageRepository(name)).check(), MEASURE_DEADLINE_MS, late);
         await catalog.recordRepositoryRoom(name, freeBytes);
       });
     }
     this.measuredAtMs = nowMs();
-  }
-
-  private async attempt(what: string, work: () => Promise<void>): Promise<void> {
-    const { log } = this.dependencies;
-    try {
-      await work();
-      if (this.problems.delete(what)) log.info({}, `${what}: it works again`);
-    } catch (thrown) {
-      const { code } = toModosuError(thrown);
-      if (this.problems.get(what) !== code) log.warn({ code, error: thrown }, `${what}: it failed and is tried again`);
-      this.problems.set(what, code);
-    }
   }
 }
 

@@ -13,6 +13,8 @@ export interface DefinedDisk {
   readonly format: DiskFormat;
   /** Backing files the definition spells out, nearest first; null when it leaves them to the image headers (the usual case). */
   readonly backing: readonly BackingFile[] | null;
+  /** The guest can only read it. Absent: it can write. */
+  readonly readOnly?: boolean;
 }
 
 export interface DefinedNvram {
@@ -91,7 +93,7 @@ export function describeDomain(document: Document): DomainDescription {
       refusals.push(judged);
       unsupportedDisks.push(target);
     } else {
-      disks.push(judged);
+      disks.push(child(disk, 'readonly') === null ? judged : { ...judged, readOnly: true });
     }
   }
   for (const [index, disk] of disks.entries()) {

@@ -38,7 +38,7 @@ export class Inspector {
         if (!isModosuError(error)) throw error;
         refusals.push(error.summary());
         // Still a disk of the server: a restore has to put a volume in its place.
-        disks.push(inspectDisk(disk, { files: [disk], virtualSizeBytes: 0, allocatedBytes: 0 }));
+        disks.push(inspectDisk(disk, { files: [disk], virtualSizeBytes: 0, allocatedBytes: 0, holdsBitmaps: false }));
       }
     }
     if (description.disks.length === 0 && description.unsupportedDisks.length === 0) {
@@ -166,5 +166,6 @@ function inspectDisk(disk: DefinedDisk, chain: ImageChain): DiskInspection {
     virtualSizeBytes: chain.virtualSizeBytes,
     allocatedBytes: chain.allocatedBytes,
     backingChain,
+    holdsCheckpoints: chain.holdsBitmaps && disk.readOnly !== true,
   };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { newId } from '../../../contracts/ids';
 import type { CommandOutcome } from '../../../system/child-process';
 import { BackupJob } from './backup-job';
 import { Virsh } from '../virsh';
@@ -11,6 +12,7 @@ const DISKS = [
   { target: 'vda', targetPath: '/repository/vda.qcow2' },
   { target: 'vdb', targetPath: '/repository/a <b> "c"\'&.qcow2' },
 ];
+const [OLD, NEW] = [newId('rp'), newId('rp')];
 const NONE = 'error: Domain backup job id not found: no domain backup job present';
 
 /** virsh with scripted answers: standard output, or an error. */
@@ -27,8 +29,10 @@ class ScriptedVirsh extends Virsh {
 
   override async attempt(args: readonly [string, ...string[]]): Promise<CommandOutcome> {
     this.asked.push([...args]);
-    const file = args[args.indexOf('--backupxml') + 1];
-    if (args.includes('--backupxml') && file !== undefined) this.files.push(readFileSync(file, 'utf8'));
+    for (const option of ['--backupxml', '--checkpointxml']) {
+      const file = args[args.indexOf(option) + 1];
+      if (args.includes(option) && file !== undefined) this.files.push(readFileSync(file, 'utf8'));
+    }
     const answer = this.answer(args[0], this.asked.filter(([command]) => command === args[0]).length);
     const common = { signal: null, truncated: false, timedOut: false };
     return typeof answer === 'string' ? { ...common, exitCode: 0, stdout: answer, stderr: '' } : { ...common, exitCode: 1, stdout: '', stderr: answer.error };
@@ -72,14 +76,40 @@ describe('BackupJob', () => {
 
   it('begins with every name escaped and everything else left out', async () => {
     const { job: begun, virsh } = job(() => 'Backup started');
-    await begun.begin(['sda'], 5_000);
+    await begun.begin(['sda'], null, 5_000);
     expect(virsh.files[0]).toContain('<target file="/repository/a &#60;b&#62; &#34;c&#34;&#39;&#38;.qcow2"/>');
     expect(virsh.files[0]).toContain('<disk name="sda" backup="no"/>');
     expect(virsh.asked[0]).toContain('--reuse-external');
-    await expect(job(() => ({ error: 'error: no room in the monitor' })).job.begin([], 5_000)).rejects.toMatchObject({
+    await expect(job(() => ({ error: 'error: no room in the monitor' })).job.begin([], null, 5_000)).rejects.toMatchObject({
       code: 'BACKUP_JOB_FAILED',
       message: expect.stringContaining('no room in the monitor') as string,
     });
+  });
+
+  it('writes what has changed where it is asked to, whole images beside it, and names every disk of the checkpoint', async () => {
+    const disks = [
+      { target: 'vda', targetPath: '/r/vda.qcow2', backingName: '../../rp/disks/vda.qcow2' },
+      { target: 'vdb', targetPath: '/r/vdb.qcow2' },
+    ];
+    const virsh = new ScriptedVirsh(directory, () => 'Backup started');
+    await new BackupJob(virsh, SERVER, disks).begin(['sda'], { name: NEW, able: ['vda'], since: OLD }, 5_000);
+    const [backup, checkpoint] = virsh.files;
+    expect(backup).toContain(`<incremental>modosu-${OLD}</incremental>`);
+    expect(backup).toContain('name="vda" backup="yes" type="file" backupmode="incremental"');
+    expect(backup).toContain('name="vdb" backup="yes" type="file" backupmode="full"');
+    expect(checkpoint).toContain(`<name>modosu-${NEW}</name>`);
+    expect(checkpoint).toContain(`<disk name="vda" checkpoint="bitmap" bitmap="modosu-${NEW}"/>`);
+    for (const target of ['vdb', 'sda']) expect(checkpoint).toContain(`<disk name="${target}" checkpoint="no"/>`);
+  });
+
+  it('says that a checkpoint was in the way only where one was asked for', async () => {
+    const refusal = { error: "error: checkpoint inconsistent: missing or broken bitmap 'x' for disk 'vda'" };
+    const incremental = { name: NEW, able: ['vda'], since: OLD };
+    await expect(job(() => refusal).job.begin([], incremental, 5_000)).rejects.toMatchObject({ code: 'CHECKPOINT_LOST' });
+    const readOnly = { error: "error: unsupported configuration: disk 'vdb' is empty or readonly" };
+    await expect(job(() => readOnly).job.begin([], { ...incremental, since: null }, 5_000)).rejects.toMatchObject({ code: 'CHECKPOINT_LOST' });
+    await expect(job(() => refusal).job.begin([], null, 5_000)).rejects.toMatchObject({ code: 'BACKUP_JOB_FAILED' });
+    await expect(job(() => ({ error: 'error: no room' })).job.begin([], incremental, 5_000)).rejects.toMatchObject({ code: 'BACKUP_JOB_FAILED' });
   });
 
   it("cancels its own job until it is gone, and never another's", async () => {
@@ -100,6 +130,12 @@ describe('BackupJob', () => {
     expect(await job(() => ' type=Block Pull\n cur=1\n end=2\n').job.progress('vda')).toBeNull();
   });
 
+  it('has libvirt forget the end of an earlier one', async () => {
+    const { job: begun, virsh } = job(() => '');
+    await begun.forgetLastEnd();
+    expect(virsh.asked).toEqual([['domjobinfo', '--domain', SERVER.uuid, '--completed']]);
+  });
+
   it('believes a remembered end only of a backup of this size', async () => {
     const said = (type: string, total: string, operation = 'Backup'): string =>
       `Job type:         ${type}\nOperation:        ${operation}\nFile total:       ${total}\n`;
@@ -110,5 +146,16 @@ describe('BackupJob', () => {
     expect(await job(() => said('Completed', '448.000 MiB', 'Snapshot')).job.lastEnd(size)).toBeNull();
     expect(await job(() => said('Failed', '')).job.lastEnd(size)).toBe('failed');
     expect(await job(() => 'Job type:         None\n').job.lastEnd(size)).toBeNull();
+    // How much had changed, nobody knew when it began.
+    const changes = new BackupJob(new ScriptedVirsh(directory, () => said('Completed', '9.125 MiB')), SERVER, [
+      { target: 'vda', targetPath: '/r/vda.qcow2', backingName: 'b' },
+    ]);
+    expect(await changes.lastEnd(size)).toBe('completed');
+    expect(await changes.lastEnd(9 * 1024 ** 2)).toBeNull();
+    const nothing = new BackupJob(new ScriptedVirsh(directory, () => 'Job type:         Completed\nOperation:        Backup\n'), SERVER, [
+      { target: 'vda', targetPath: '/r/vda.qcow2', backingName: 'b' },
+    ]);
+    expect(await nothing.lastEnd(size)).toBe('completed');
+    expect(await job(() => 'Job type:         Completed\nOperation:        Backup\n').job.lastEnd(size)).toBeNull();
   });
 });

@@ -1,12 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
-import { attribute, child, children, parseXml, type Element } from '../xml';
+import { attribute, child, children, escapeXml, parseXml, type Element } from '../xml';
+import { checkpointXml, nameOf } from './checkpoints';
 import { libvirtMessage, type Virsh } from '../virsh';
 
 export interface JobDisk {
   readonly target: string;
   readonly targetPath: string;
+  /** There: only what has changed is written. */
+  readonly backingName?: string | undefined;
+}
+
+/** Which checkpoint a job makes, in which disks, and since which one disks with a backing file have changed. */
+export interface JobCheckpoints {
+  readonly name: string;
+  readonly able: readonly string[];
+  readonly since: string | null;
 }
 
 /** `ours`: the job that runs writes to our targets. `foreign`: another backup, or another job that libvirt runs for the server. */
@@ -15,6 +25,8 @@ export type PresentJob = { readonly kind: 'none' } | { readonly kind: 'ours' } |
 const NO_BACKUP = /no domain backup job present|domain is not running|Domain backup job id not found/i;
 /** Over, or just about to be. */
 const NO_JOB = /does not have an active block job|cannot accept command verb|domain is not running/i;
+/** Without the checkpoint, or without one to begin from, the job might have begun. */
+const CHECKPOINT_REFUSED = /checkpoint|bitmap|is empty or readonly/i;
 const ABORT_DEADLINE_MS = 60_000;
 const POLL_MS = 200;
 /** A statistic of libvirt: `Key:   value` with a unit. */
@@ -53,13 +65,17 @@ export class BackupJob {
 
   /**
    * Begins to write every disk named to its target, which must be there; all other disks of the running server (`left`) are left out. One transaction: when it
-   * returns, the point in time is taken. Throws `BACKUP_JOB_FAILED`, `HYPERVISOR_COMMAND_TIMED_OUT` (libvirt may begin it yet).
+   * returns, the point in time is taken, and the checkpoint is made. Throws `CHECKPOINT_LOST` (nothing has begun; whole images, or none with a checkpoint, could), `BACKUP_JOB_FAILED`,
+   * `HYPERVISOR_COMMAND_TIMED_OUT` (libvirt may begin it yet).
    */
-  async begin(left: readonly string[], timeoutMs: number): Promise<void> {
-    const outcome = await this.virsh.withFile(backupXml(this.disks, left), (path) =>
-      this.virsh.attemptOn(this.server.uuid, 'backup-begin', ['--backupxml', path, '--reuse-external'], { timeoutMs }),
-    );
+  async begin(left: readonly string[], checkpoints: JobCheckpoints | null, timeoutMs: number): Promise<void> {
+    const outcome = await this.virsh.withFile(backupXml(this.disks, left, checkpoints?.since ?? null), (backup) => {
+      const begin = (more: readonly string[]) =>
+        this.virsh.attemptOn(this.server.uuid, 'backup-begin', ['--backupxml', backup, '--reuse-external', ...more], { timeoutMs });
+      return checkpoints === null ? begin([]) : this.virsh.withFile(this.checkpointXml(left, checkpoints), (path) => begin(['--checkpointxml', path]));
+    });
     if (outcome.exitCode === 0) return;
+    if (checkpoints !== null && CHECKPOINT_REFUSED.test(outcome.stderr)) throw checkpointLost(this.server, libvirtMessage(outcome.stderr));
     throw new ModosuError('BACKUP_JOB_FAILED', `The backup of ${this.server.name} could not be begun: ${libvirtMessage(outcome.stderr)}`, {
       context: { uuid: this.server.uuid },
     });
@@ -106,7 +122,16 @@ export class BackupJob {
   }
 
   /**
-   * How the last job ended, as long as libvirt remembers: until the next one, or until it is restarted. Null: it does not, or it was no backup of this size.
+   * Has libvirt forget how the last job ended, before ours begins: the end of last night's, of the same size, must never be taken for that of one whose QEMU was
+   * killed in this moment. Reading it once is what makes libvirt forget.
+   */
+  async forgetLastEnd(): Promise<void> {
+    await this.virsh.attemptOn(this.server.uuid, 'domjobinfo', ['--completed']);
+  }
+
+  /**
+   * How the last job ended, as long as libvirt remembers: until the next one, or until it is restarted. Null: it does not, or it was no backup of this size. How
+   * much has changed nobody knows exactly before the job begins: of what is incremental it is at most as large.
    */
   async lastEnd(totalBytes: number): Promise<'completed' | 'failed' | null> {
     const { exitCode, stdout } = await this.virsh.attemptOn(this.server.uuid, 'domjobinfo', ['--completed', '--keep-completed']);
@@ -114,10 +139,20 @@ export class BackupJob {
     const type = /^Job type:\s*(\S+)/m.exec(stdout)?.[1];
     if (type === 'Failed' || type === 'Cancelled') return 'failed';
     const [, amount, unit] = /^File total:\s*([\d.]+)\s*(\w+)/m.exec(stdout) ?? [];
-    const counted = Number(amount) * (UNITS[unit ?? ''] ?? Number.NaN);
+    // Where nothing had changed, nothing is said about how much it was.
+    const counted = amount === undefined && this.isIncremental ? 0 : Number(amount) * (UNITS[unit ?? ''] ?? Number.NaN);
     // Printed with three decimals of its unit.
     const precision = (UNITS[unit ?? ''] ?? 1) / 1000;
-    return type === 'Completed' && Math.abs(counted - totalBytes) <= precision ? 'completed' : null;
+    const fits = this.isIncremental ? counted <= totalBytes + precision : Math.abs(counted - totalBytes) <= precision;
+    return type === 'Completed' && fits ? 'completed' : null;
+  }
+
+  private get isIncremental(): boolean {
+    return this.disks.some(({ backingName }) => backingName !== undefined);
+  }
+
+  private checkpointXml(left: readonly string[], { name, able }: JobCheckpoints): string {
+    return checkpointXml(name, able, [...this.disks.map(({ target }) => target).filter((target) => !able.includes(target)), ...left]);
   }
 
   private judge(xml: string): PresentJob {
@@ -134,14 +169,20 @@ export class BackupJob {
   }
 }
 
-const escapeXml = (text: string): string => text.replace(/[&<>"'\n\r\t]/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Said before anything has begun: then images can be whole. */
+export const checkpointLost = (server: ServerRef, why: string): ModosuError =>
+  new ModosuError('CHECKPOINT_LOST', `What has changed on ${server.name} since its last image cannot be told: ${why}`, { context: { uuid: server.uuid } });
 
-function backupXml(disks: readonly JobDisk[], left: readonly string[]): string {
+/** One checkpoint for all: a libvirt that does not know how to make an exception for a disk refuses what it cannot do, instead of writing something else. */
+function backupXml(disks: readonly JobDisk[], left: readonly string[], since: string | null): string {
+  const mode = ({ backingName }: JobDisk): string => (since === null ? '' : ` backupmode="${backingName === undefined ? 'full' : 'incremental'}"`);
   return [
-    '<domainbackup mode="push"><disks>',
+    '<domainbackup mode="push">',
+    ...(since === null ? [] : [`<incremental>${nameOf(since)}</incremental>`]),
+    '<disks>',
     ...disks.map(
-      ({ target, targetPath }) =>
-        `<disk name="${escapeXml(target)}" backup="yes" type="file"><target file="${escapeXml(targetPath)}"/><driver type="qcow2"/></disk>`,
+      (disk) =>
+        `<disk name="${escapeXml(disk.target)}" backup="yes" type="file"${mode(disk)}><target file="${escapeXml(disk.targetPath)}"/><driver type="qcow2"/></disk>`,
     ),
     ...left.map((target) => `<disk name="${escapeXml(target)}" backup="no"/>`),
     '</disks></domainbackup>',

@@ -6,7 +6,7 @@ import { asRecord, isCount, parseJson } from '../../../contracts/json';
 import { runCommand } from '../../../system/child-process';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory } from '../../../system/files';
 import { applyOwnership, createEmpty } from '../volumes/copies';
-import { imageOptions, judgeStandaloneQcow2, type ImageChain } from '../volumes/disk-images';
+import { imageName, judgeContinuedQcow2, judgeStandaloneQcow2, type ImageChain } from '../volumes/disk-images';
 import { libvirtMessage } from '../virsh';
 
 /** What an image may need beyond what was measured while the guest wrote on. */
@@ -19,12 +19,21 @@ const NO_FALLOCATE = /not supported/i;
 export interface BackupTarget {
   readonly targetPath: string;
   readonly chain: ImageChain;
+  /** For an image that continues another: the name of its backing file, for its header alone. */
+  readonly backingName?: string | undefined;
 }
 
+/** A table of this many bytes stands for so many of the disk: what an image of scattered changes needs besides them. */
+const TABLE_SHARE = 1 / 8192;
+
 /** Makes an empty image for QEMU to write to: private, new, never through a link. Throws `REPOSITORY_UNREACHABLE`, `NOT_ENOUGH_SPACE`, `BACKUP_JOB_FAILED`. */
-export async function createTarget({ targetPath, chain }: BackupTarget): Promise<void> {
+export async function createTarget({ targetPath, chain, backingName }: BackupTarget): Promise<void> {
   await createEmpty({ targetPath, unreachableCode: 'REPOSITORY_UNREACHABLE' });
-  const outcome = await runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', targetPath, String(chain.virtualSizeBytes)], { timeoutMs: TIMEOUT_MS });
+  // The name leads to the parent only once the image is published: nothing is opened (-u), by us or by QEMU.
+  const backing = backingName === undefined ? [] : ['-u', '-b', backingName, '-F', 'qcow2'];
+  const outcome = await runCommand(['qemu-img', 'create', '-q', '-f', 'qcow2', ...backing, targetPath, String(chain.virtualSizeBytes)], {
+    timeoutMs: TIMEOUT_MS,
+  });
   if (outcome.exitCode === 0) return;
   if (/No space left|quota exceeded/i.test(outcome.stderr)) {
     throw new ModosuError('NOT_ENOUGH_SPACE', `No space is left for ${targetPath}.`, { context: { path: targetPath } });
@@ -34,7 +43,7 @@ export async function createTarget({ targetPath, chain }: BackupTarget): Promise
 
 /** Room a flat image of a disk in use takes at most: what is measured now and a margin, never more than the whole disk. */
 export async function measureTarget({ targetPath, chain }: BackupTarget): Promise<number> {
-  const outcome = await runCommand(['qemu-img', 'measure', '--force-share', '--output=json', '-O', 'qcow2', '--image-opts', imageOptions(chain.files)], {
+  const outcome = await runCommand(['qemu-img', 'measure', '--force-share', '--output=json', '-O', 'qcow2', imageName(chain.files)], {
     timeoutMs: TIMEOUT_MS,
   });
   const refused = (why: string): ModosuError =>
@@ -44,6 +53,10 @@ export async function measureTarget({ targetPath, chain }: BackupTarget): Promis
   if (answer === null) throw refused('the answer of qemu-img cannot be read.');
   return Math.min(answer.fullyAllocated, Math.ceil(answer.required * (1 + MARGIN_SHARE)) + MARGIN_BYTES);
 }
+
+/** Room that an image of what has changed takes at most. The guest writes on until the job begins, hence the margin. */
+export const changesTarget = ({ chain }: BackupTarget, changedBytes: number): number =>
+  Math.ceil(changedBytes * (1 + MARGIN_SHARE) + chain.virtualSizeBytes * TABLE_SHARE) + MARGIN_BYTES;
 
 /**
  * Reserves room beyond the end of the files, so that neither QEMU nor the guest's own writes meet a full storage. All or `NOT_ENOUGH_SPACE` with numbers. A
@@ -72,9 +85,12 @@ export async function reserve(needs: readonly { readonly targetPath: string; rea
  * Makes an image that QEMU has written ours: reserved room given back, private, on stable storage. Idempotent. Throws `BACKUP_JOB_FAILED` for an image that is
  * not what it should be, also when it could not be flushed: what the kernel has dropped then is lost.
  */
-export async function sealTarget(targetPath: string, virtualSizeBytes: number, signal: AbortSignal): Promise<void> {
+export async function sealTarget(
+  { targetPath, virtualSizeBytes, backingName }: { readonly targetPath: string; readonly virtualSizeBytes: number; readonly backingName?: string | undefined },
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    const judged = await judgeStandaloneQcow2(targetPath);
+    const judged = backingName === undefined ? await judgeStandaloneQcow2(targetPath) : await judgeContinuedQcow2(targetPath, (named) => named === backingName);
     if (judged.virtualSizeBytes !== virtualSizeBytes) throw new Error(`it is ${judged.virtualSizeBytes} bytes large for the guest, not ${virtualSizeBytes}`);
     const file = await open(targetPath, 'r+');
     try {

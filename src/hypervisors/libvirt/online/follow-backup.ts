@@ -56,6 +56,8 @@ class Following {
   private readonly job: BackupJob;
   private readonly guard: GuardProcess;
   private readonly done = new Map<string, number>();
+  /** What there is to copy, as QEMU says: of an incremental image less than the disk. */
+  private readonly totals = new Map<string, number>();
   private readonly flushed = new Map<string, number>();
   private flushing: Promise<void> | null = null;
   private flushFailure: { readonly error: unknown } | null = null;
@@ -106,10 +108,10 @@ class Following {
     const { signal } = this.context;
     await this.flushing;
     if (this.flushFailure !== null) throw this.flushFailure.error;
-    for (const { targetPath, virtualSizeBytes } of this.order.disks) {
+    for (const { targetPath, virtualSizeBytes, backingName } of this.order.disks) {
       const pieces = Math.max(1, Math.ceil(((await allocatedBytes(targetPath)) - (this.flushed.get(targetPath) ?? 0)) / FLUSH_BYTES));
       const patience = AbortSignal.timeout(this.parts.settings.stallTimeoutMs * pieces);
-      const sealing = sealTarget(targetPath, virtualSizeBytes, AbortSignal.any([signal, patience])).catch((error: unknown) => {
+      const sealing = sealTarget({ targetPath, virtualSizeBytes, backingName }, AbortSignal.any([signal, patience])).catch((error: unknown) => {
         if (!patience.aborted || signal.aborted) throw error;
         throw new ModosuError('COPY_STALLED', `The storage did not take the image ${targetPath}.`, { context: { path: targetPath }, cause: error });
       });
@@ -119,7 +121,10 @@ class Following {
   }
 
   complete(): void {
-    for (const { target, virtualSizeBytes } of this.order.disks) this.context.onProgress(target, { doneBytes: virtualSizeBytes, totalBytes: virtualSizeBytes });
+    for (const disk of this.order.disks) {
+      const totalBytes = this.totalOf(disk);
+      this.context.onProgress(disk.target, { doneBytes: totalBytes, totalBytes });
+    }
   }
 
   private async look(): Promise<void> {
@@ -128,7 +133,10 @@ class Following {
     for (const { target, targetPath } of this.order.disks) {
       const progress = await this.job.progress(target);
       const taken = await allocatedBytes(targetPath);
-      if (progress !== null) this.done.set(target, Math.max(this.done.get(target) ?? 0, progress.doneBytes));
+      if (progress !== null) {
+        this.done.set(target, Math.max(this.done.get(target) ?? 0, progress.doneBytes));
+        if (progress.totalBytes > 0) this.totals.set(target, progress.totalBytes);
+      }
       seen.push(`${progress?.doneBytes ?? '-'}/${taken}`);
       this.startFlush(targetPath, progress?.doneBytes ?? 0);
     }
@@ -172,11 +180,16 @@ class Following {
       });
   }
 
+  private totalOf({ target, virtualSizeBytes }: { readonly target: string; readonly virtualSizeBytes: number }): number {
+    return this.totals.get(target) ?? virtualSizeBytes;
+  }
+
   private report(): void {
     this.reportedAt = performance.now();
-    for (const { target, virtualSizeBytes } of this.order.disks) {
+    for (const disk of this.order.disks) {
+      const totalBytes = this.totalOf(disk);
       // All of it is only done after the last flush.
-      this.context.onProgress(target, { doneBytes: Math.min(this.done.get(target) ?? 0, virtualSizeBytes - 1), totalBytes: virtualSizeBytes });
+      this.context.onProgress(disk.target, { doneBytes: Math.min(this.done.get(disk.target) ?? 0, totalBytes - 1), totalBytes });
     }
   }
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../../../contracts/error-codes';
@@ -6,6 +6,7 @@ import { ModosuError } from '../../../contracts/errors';
 import { isId } from '../../../contracts/ids';
 import { parseJson } from '../../../contracts/json';
 import { errorCode, writeFileDurably, writeFileQuickly } from '../../../system/files';
+import type { MarkedDisk } from './checkpoint-records';
 
 /**
  * What worker and guard of one online backup tell each other: small files in `<stateDirectory>/guards/<runId>/`, each with one writer, replaced as a whole.
@@ -17,11 +18,20 @@ import { errorCode, writeFileDurably, writeFileQuickly } from '../../../system/f
  * | `word.json` | worker | how far it is: what is frozen, whether the job was asked for |
  * | `state.json` | guard | that it watches, what it did, how the job ended |
  * | `guard.json` | guard | which process it is |
+ * | `prepared.json` | worker | the targets are made; until somebody begins with them |
  * | `begun.json` | worker | the point in time is taken, and how |
  * | `verdict.json` | worker | why the worker itself cancelled the job |
  * | `finished.json` | worker | the images are complete |
  */
-const FILES = { order: 'order.json', word: 'word.json', state: 'state.json', begun: 'begun.json', verdict: 'verdict.json', finished: 'finished.json' } as const;
+const FILES = {
+  order: 'order.json',
+  word: 'word.json',
+  state: 'state.json',
+  prepared: 'prepared.json',
+  begun: 'begun.json',
+  verdict: 'verdict.json',
+  finished: 'finished.json',
+} as const;
 const RECORD_FILE = 'guard.json';
 const LOCK_FILE = 'guard.lock';
 const LOG_FILE = 'guard.log';
@@ -34,7 +44,13 @@ export const LATE_FREEZE_MS = 60_000;
 export const LATE_JOB_MS = 35_000;
 
 const processSchema = z.object({ pid: z.int().min(2), bootId: z.string(), startTicks: z.string(), purpose: z.string() });
-const diskSchema = z.object({ target: z.string(), path: z.string(), targetPath: z.string(), virtualSizeBytes: z.int().positive() });
+const diskSchema = z.object({
+  target: z.string(),
+  path: z.string(),
+  targetPath: z.string(),
+  virtualSizeBytes: z.int().positive(),
+  backingName: z.string().optional(),
+});
 const codeSchema = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 const problemSchema = z.object({ code: codeSchema, message: z.string() });
 
@@ -43,6 +59,13 @@ const orderSchema = z.object({
   server: z.object({ uuid: z.string(), name: z.string() }),
   connection: z.object({ name: z.string(), uri: z.string(), socketPath: z.string().optional(), commandTimeoutMs: z.int().positive().optional() }),
   disks: z.array(diskSchema),
+  /** The checkpoint that the job makes, in which disks, and since which one it writes what has changed. */
+  checkpoints: z
+    .object({ name: z.string(), able: z.array(z.string()), since: z.string().nullable() })
+    .nullable()
+    .default(null),
+  /** Name of the checkpoint that stays, once the images are published: nobody takes it back any more. */
+  settled: z.string().nullable().default(null),
   afterHook: z.array(z.string()).nullable(),
   rateLimitBytesPerSecond: z.number().positive().nullable(),
   maxGuestLatencyMs: z.number().positive().nullable(),
@@ -89,18 +112,33 @@ const stateSchema = z.object({
   notes: z.array(z.string()),
 });
 
+const preparedSchema = z.object({
+  /** What it was prepared for, to be compared. */
+  request: z.string(),
+  /** Disks that are not backed up: CD-ROMs and floppies. */
+  left: z.array(z.string()),
+  /** Why the file systems cannot be frozen, where that is no reason to give up. */
+  refusal: problemSchema.nullable(),
+});
+
 const begunSchema = z.object({
   pointInTime: z.string(),
   consistency: z.enum(['application', 'filesystem', 'crash']),
   frozenMs: z.number().nullable(),
   note: z.string().nullable(),
+  since: z.string().nullable().default(null),
 });
 
 export type GuardOrder = z.infer<typeof orderSchema>;
+/** Those of its disks that hold the checkpoint of the job. */
+export const markedDisks = ({ disks, checkpoints }: Pick<GuardOrder, 'disks' | 'checkpoints'>): readonly MarkedDisk[] =>
+  disks.filter(({ target }) => checkpoints?.able.includes(target) === true).map(({ target, path }) => ({ target, path }));
+
 export type GuardWord = z.infer<typeof wordSchema>;
 export type Freeze = z.infer<typeof freezeSchema>;
 export type GuardState = z.infer<typeof stateSchema>;
 export type JobOutcome = z.infer<typeof outcomeSchema>;
+export type PreparedTargets = z.infer<typeof preparedSchema>;
 export type Begun = z.infer<typeof begunSchema>;
 export type Verdict = z.infer<typeof problemSchema>;
 
@@ -140,6 +178,10 @@ export class GuardFiles {
   writeWord = (word: GuardWord): Promise<void> => this.writeQuickly('word', word);
   readState = (): Promise<GuardState | null> => this.read('state', stateSchema);
   writeState = (state: GuardState): Promise<void> => this.writeQuickly('state', state);
+  readPrepared = (): Promise<PreparedTargets | null> => this.read('prepared', preparedSchema);
+  writePrepared = (prepared: PreparedTargets): Promise<void> => this.write('prepared', prepared);
+  /** Whoever begins uses it up. */
+  forgetPrepared = (): Promise<void> => rm(join(this.directory, FILES.prepared), { force: true });
   readBegun = (): Promise<Begun | null> => this.read('begun', begunSchema);
   writeBegun = (begun: Begun): Promise<void> => this.write('begun', begun);
   readVerdict = (): Promise<Verdict | null> => this.read('verdict', problemSchema);

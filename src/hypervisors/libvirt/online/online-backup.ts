@@ -1,19 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OnlineBackupStart } from '../../../contracts/activities';
-import { isModosuError, ModosuError } from '../../../contracts/errors';
+import type { ErrorCode } from '../../../contracts/error-codes';
+import { isModosuError, ModosuError, toModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
+import { canonicalJson } from '../../../domain/canonical-json';
 import type { OnlineBackupRequest } from '../../hypervisor';
 import { LibvirtGuestAgent } from '../agent';
-import { BackupJob } from './backup-job';
-import { createTarget, measureTarget, reserve } from './backup-targets';
-import type { ImageChain } from '../volumes/disk-images';
+import { BackupJob, checkpointLost } from './backup-job';
+import { changesTarget, createTarget, measureTarget, reserve, type BackupTarget } from './backup-targets';
+import { canHold, Checkpoints } from './checkpoints';
 import type { Domains, StoredDefinition } from '../domains/domains';
 import { fingerprint } from '../domains/domain-xml';
 import type { Fences } from '../domains/fence';
 import { after, before, FreezeRefused, insideFreeze } from './freeze-window';
 import { requireFreezable } from './freezable';
 import { GuardProcess } from './guard-process';
-import { elapsedMs, GuardFiles, LATE_JOB_MS, type Begun, type Freeze, type GuardOrder } from './guard-state';
+import { elapsedMs, GuardFiles, LATE_JOB_MS, markedDisks, type Begun, type Freeze, type GuardOrder } from './guard-state';
 import type { Inspector } from '../domains/inspect';
 import { qemuProcessOf, requireReachable } from './qemu-access';
 import { quiesceFailed } from './quiesce-hooks';
@@ -49,7 +51,7 @@ interface Prepared {
   readonly left: readonly string[];
   readonly hasAgentChannel: boolean;
   readonly domainName: string;
-  readonly targets: readonly { readonly target: string; readonly path: string; readonly targetPath: string; readonly chain: ImageChain }[];
+  readonly targets: readonly (BackupTarget & { readonly target: string; readonly path: string })[];
 }
 
 /** How often a freeze that did not hold is tried, all in all. */
@@ -61,15 +63,42 @@ export class OnlineBackupBeginner {
   constructor(private readonly parts: OnlineBackupParts) {}
 
   async begin(request: OnlineBackupRequest, signal: AbortSignal): Promise<OnlineBackupStart> {
-    const { fences, settings, virsh } = this.parts;
-    const { server, fence } = request;
-    const files = GuardFiles.of(settings.stateDirectory, fence.runId);
-    const guard = new GuardProcess(files, settings.guardCommand);
+    const { files, guard } = this.watchers(request);
     signal.throwIfAborted();
-    await fences.require(server, fence);
+    await this.parts.fences.require(request.server, request.fence);
 
     const adopted = await this.adopt(request, files, guard);
     if (adopted !== null) return adopted;
+    const [taking, refusal] = (await this.goOn(request, files, guard)) ?? (await this.ready(request, files, guard, signal));
+    return taking.orGiveUp(async () => {
+      signal.throwIfAborted();
+      return taking.take(refusal, signal);
+    });
+  }
+
+  /** See `Hypervisor.prepareOnlineBackup`. */
+  async prepare(request: OnlineBackupRequest, signal: AbortSignal): Promise<void> {
+    const { files, guard } = this.watchers(request);
+    signal.throwIfAborted();
+    await this.parts.fences.require(request.server, request.fence);
+
+    if ((await this.adopt(request, files, guard)) !== null) return;
+    const [taking, refusal] = await this.ready(request, files, guard, signal);
+    await taking.orGiveUp(async () => {
+      signal.throwIfAborted();
+      await taking.keepForLater(preparedFor(request), refusal);
+    });
+  }
+
+  private watchers({ fence }: OnlineBackupRequest): { readonly files: GuardFiles; readonly guard: GuardProcess } {
+    const { settings } = this.parts;
+    const files = GuardFiles.of(settings.stateDirectory, fence.runId);
+    return { files, guard: new GuardProcess(files, settings.guardCommand) };
+  }
+
+  /** From the beginning: everything that has to be there before anything is frozen. */
+  private async ready(request: OnlineBackupRequest, files: GuardFiles, guard: GuardProcess, signal: AbortSignal): Promise<ReadyToTake> {
+    const { server } = request;
     const lateFreezes = await this.clear(server, files, guard);
     signal.throwIfAborted();
 
@@ -78,21 +107,42 @@ export class OnlineBackupBeginner {
     await guard.makeDirectory();
     await files.writeOrder(prepared.order);
     const word = await WorkerWord.takeOver(files, { freezes: lateFreezes, job: 'none', jobAskedAtMs: null, rateLimited: false, afterHookOwed: false });
-    const agent = new LibvirtGuestAgent(virsh, server);
-    const taking = new Taking(this.parts, request, prepared, files, guard, word, new BackupJob(virsh, server, prepared.order.disks), agent);
-    try {
+    const taking = this.taking(request, prepared, files, guard, word);
+    return taking.orGiveUp(async () => {
       // Side by side: none needs another, and none asks anything of the server that would have to be taken back.
-      const refused = requireFreezable(server, agent, prepared.hasAgentChannel).then(
+      const refused = requireFreezable(server, taking.agent, prepared.hasAgentChannel).then(
         () => null,
         (error: unknown) => ({ error }),
       );
-      const [, , refusal] = await together(this.prepareTargets(request, prepared), guard.arm(), refused);
-      signal.throwIfAborted();
-      return await taking.take(refusal, signal);
-    } catch (error) {
-      await taking.giveUp();
-      throw error;
-    }
+      const [, , refusal] = await together(this.prepareTargets(request, prepared, taking.checkpoints), guard.arm(), refused, taking.job.forgetLastEnd());
+      return [taking, refusal];
+    });
+  }
+
+  /**
+   * From where a preparation of the same request has got to. Used up by that: a second begin finds an attempt that has failed, and takes back what it left. Null:
+   * there is none.
+   */
+  private async goOn(request: OnlineBackupRequest, files: GuardFiles, guard: GuardProcess): Promise<ReadyToTake | null> {
+    const [prepared, order, said] = [await files.readPrepared(), await files.readOrder(), await files.readWord()];
+    if (prepared === null || order === null || said === null || said.job !== 'none' || prepared.request !== preparedFor(request)) return null;
+    await files.forgetPrepared();
+    const word = await WorkerWord.takeOver(files, said);
+    // It ends with the worker that had armed it.
+    await guard.arm();
+    const { refusal } = prepared;
+    return [
+      this.taking(request, { order, left: prepared.left }, files, guard, word),
+      refusal === null ? null : { error: new ModosuError(refusal.code, refusal.message) },
+    ];
+  }
+
+  private taking(request: OnlineBackupRequest, prepared: Pick<Prepared, 'order' | 'left'>, files: GuardFiles, guard: GuardProcess, word: WorkerWord): Taking {
+    const { settings, virsh } = this.parts;
+    const { server } = request;
+    const agent = new LibvirtGuestAgent(virsh, server);
+    const job = new BackupJob(virsh, server, prepared.order.disks);
+    return new Taking(this.parts, request, prepared, files, guard, word, job, agent, new Checkpoints(virsh, server, settings.stateDirectory));
   }
 
   /** The start of an earlier attempt, when nothing about it is in doubt. */
@@ -104,7 +154,9 @@ export class OnlineBackupBeginner {
     if (!known && !(await job.isOurs())) {
       // Over in this moment, or nobody saw how it ended.
       const totalBytes = order.disks.reduce((sum, disk) => sum + disk.virtualSizeBytes, 0);
-      if (!(await guard.isWatching()) && (await job.lastEnd(totalBytes)) !== 'completed') return null;
+      // Of what has changed nobody knows how much it is: any backup that was taken since would look like ours.
+      const isIncremental = order.disks.some(({ backingName }) => backingName !== undefined);
+      if (!(await guard.isWatching()) && (isIncremental || (await job.lastEnd(totalBytes)) !== 'completed')) return null;
     }
     await WorkerWord.takeOver(files, { ...word, job: 'begun' });
     if (!known) await guard.arm();
@@ -114,7 +166,7 @@ export class OnlineBackupBeginner {
   /** Takes back what an earlier attempt has left. Returns its freezes that may yet be carried out. */
   private async clear(server: ServerRef, files: GuardFiles, guard: GuardProcess): Promise<readonly Freeze[]> {
     const { settings, virsh } = this.parts;
-    const left = await takeBack(virsh, server, files, { waitForLateFreezes: false });
+    const left = await takeBack(virsh, server, files, { waitForLateFreezes: false, stateDirectory: settings.stateDirectory });
     await guard.forget();
     return left.filter((freeze) => !freeze.answered && elapsedMs(freeze.askedAtMs) < settings.lateFreezeMs);
   }
@@ -122,7 +174,7 @@ export class OnlineBackupBeginner {
   /** Looks at everything, changes nothing. */
   private async survey(request: OnlineBackupRequest): Promise<Prepared> {
     const { domains, fences, inspector, settings, virsh } = this.parts;
-    const { server, fence, limits, quiesce } = request;
+    const { server, fence, limits, quiesce, checkpoint, since } = request;
     const [state, stored, live, present] = await together(
       new ServerControl(virsh, server).requireRunning(),
       fences.require(server, fence),
@@ -133,11 +185,16 @@ export class OnlineBackupBeginner {
     if (present.kind !== 'none') throw foreign(server, present.kind === 'foreign' ? present.what : 'a backup to the same files');
 
     const targets: Prepared['targets'][number][] = [];
-    for (const { target, path, targetPath } of request.disks) {
+    const able: string[] = [];
+    for (const { target, path, targetPath, backingName } of request.disks) {
       const disk = live.description.disks.find((candidate) => candidate.target === target);
       if (disk === undefined) throw changed(server, `it has no disk ${target}`);
-      targets.push({ target, path, targetPath, chain: await inspector.chainOf(disk) });
+      const chain = await inspector.chainOf(disk);
+      targets.push({ target, path, targetPath, backingName, chain });
+      if (canHold(disk, chain)) able.push(target);
     }
+    const unable = targets.find(({ target, backingName }) => backingName !== undefined && !able.includes(target));
+    if (unable !== undefined) throw checkpointLost(server, `disk ${unable.target} cannot hold a checkpoint any more`);
     return {
       left: live.description.removableMedia.map(({ target }) => target),
       hasAgentChannel: live.description.hasAgentChannel,
@@ -147,7 +204,15 @@ export class OnlineBackupBeginner {
         runId: fence.runId,
         server: { uuid: server.uuid, name: server.name },
         connection: settings.connection,
-        disks: targets.map(({ target, path, targetPath, chain }) => ({ target, path, targetPath, virtualSizeBytes: chain.virtualSizeBytes })),
+        disks: targets.map(({ target, path, targetPath, backingName, chain }) => ({
+          target,
+          path,
+          targetPath,
+          backingName,
+          virtualSizeBytes: chain.virtualSizeBytes,
+        })),
+        settled: null,
+        checkpoints: checkpoint === undefined || able.length === 0 ? null : { name: checkpoint, able, since: since ?? null },
         afterHook: quiesce.after === null ? null : [...quiesce.after],
         rateLimitBytesPerSecond: limits.rateLimitBytesPerSecond,
         maxGuestLatencyMs: limits.maxGuestLatencyMs,
@@ -158,8 +223,14 @@ export class OnlineBackupBeginner {
   }
 
   /** Makes the files QEMU will write to, and sees to it that it can, and that they fit. */
-  private async prepareTargets({ server }: OnlineBackupRequest, { domainName, targets }: Prepared): Promise<void> {
+  private async prepareTargets({ server }: OnlineBackupRequest, { domainName, order, targets }: Prepared, checkpoints: Checkpoints): Promise<void> {
     const { settings } = this.parts;
+    const since = order.checkpoints?.since ?? null;
+    const marked = markedDisks(order);
+    const problem = since === null ? null : await checkpoints.recall(since, marked);
+    if (problem !== null) throw checkpointLost(server, problem);
+    const changedBytes = since === null ? {} : await checkpoints.changedBytes(since);
+    if (order.checkpoints !== null) await checkpoints.announce(order.checkpoints.name, marked);
     // A session's QEMU runs as we do.
     const isSession = settings.connection.uri === 'qemu:///session';
     const qemu = isSession ? null : await qemuProcessOf(domainName, server.uuid);
@@ -169,10 +240,20 @@ export class OnlineBackupBeginner {
     }
     if (!settings.reserve) return;
     const needs: { targetPath: string; neededBytes: number }[] = [];
-    for (const target of targets) needs.push({ targetPath: target.targetPath, neededBytes: await measureTarget(target) });
+    for (const target of targets) {
+      const changed = target.backingName === undefined ? undefined : changedBytes[target.target];
+      needs.push({ targetPath: target.targetPath, neededBytes: changed === undefined ? await measureTarget(target) : changesTarget(target, changed) });
+    }
     await reserve(needs);
   }
 }
+
+/** A refusal is what `requireFreezable` has thrown. */
+type ReadyToTake = readonly [taking: Taking, refusal: { readonly error: unknown } | null];
+
+/** Two requests with the same are the same: what was made for one serves the other. */
+const preparedFor = ({ disks, definitionFingerprint, checkpoint, since }: OnlineBackupRequest): string =>
+  canonicalJson({ disks, definitionFingerprint, checkpoint: checkpoint ?? null, since: since ?? null });
 
 /** One call's way to a job that has begun, with the guard watching. */
 class Taking {
@@ -183,13 +264,32 @@ class Taking {
   constructor(
     private readonly parts: OnlineBackupParts,
     private readonly request: OnlineBackupRequest,
-    private readonly prepared: Prepared,
+    private readonly prepared: Pick<Prepared, 'order' | 'left'>,
     private readonly files: GuardFiles,
     private readonly guard: GuardProcess,
     private readonly word: WorkerWord,
-    private readonly job: BackupJob,
-    private readonly agent: LibvirtGuestAgent,
+    readonly job: BackupJob,
+    readonly agent: LibvirtGuestAgent,
+    readonly checkpoints: Checkpoints,
   ) {}
+
+  /** Work after whose failure nothing of this call is left. */
+  async orGiveUp<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.giveUp();
+      throw error;
+    }
+  }
+
+  /** Writes down that everything is there, for a later call. A guest that cannot be frozen is refused now, unless it need not be. */
+  async keepForLater(request: string, refusal: { readonly error: unknown } | null): Promise<void> {
+    const { allowCrashConsistent } = this.request;
+    if (refusal !== null && (!allowCrashConsistent || !canDoWithout(refusal.error))) throw refusal.error;
+    await this.word.requireOurs();
+    await this.files.writePrepared({ request, left: [...this.prepared.left], refusal: refusal === null ? null : problemOf(refusal.error) });
+  }
 
   /** `refusal`: what `requireFreezable` has thrown. */
   async take(refusal: { readonly error: unknown } | null, signal: AbortSignal): Promise<OnlineBackupStart> {
@@ -200,15 +300,15 @@ class Taking {
       for (let attempt = 1; ; attempt += 1) {
         const taken = await this.quiesced(signal);
         if (typeof taken !== 'string') return taken;
-        await this.job.cancel();
+        await this.cancelJob();
         await this.word.job('none');
         if (attempt < FREEZE_ATTEMPTS) continue;
         throw quiesceFailed(`${taken} It was tried ${FREEZE_ATTEMPTS} times.`);
       }
     } catch (error) {
-      if (!allowCrashConsistent || !isModosuError(error) || !['AGENT_ABSENT', 'AGENT_SILENT', 'QUIESCE_FAILED'].includes(error.code)) throw error;
+      if (!allowCrashConsistent || !canDoWithout(error)) throw error;
       why = error.message;
-      if (this.word.said.job !== 'none') await this.job.cancel();
+      if (this.word.said.job !== 'none') await this.cancelJob();
     }
     signal.throwIfAborted();
     await this.requireSameServer();
@@ -231,6 +331,15 @@ class Taking {
       // The guard reads the same word and goes on; what it cannot do, `cancelOnlineBackup` and the janitor do.
       if (!isModosuError(error)) throw error;
     }
+  }
+
+  /** With its checkpoint, which would stand in the way of the next try. */
+  private async cancelJob(): Promise<void> {
+    await this.job.cancel();
+    const { checkpoints } = this.prepared.order;
+    if (checkpoints === null) return;
+    await this.checkpoints.remove(checkpoints.name, markedDisks(this.prepared.order));
+    await this.checkpoints.announce(checkpoints.name, markedDisks(this.prepared.order));
   }
 
   /** A string: the freeze did not hold, and why. */
@@ -287,9 +396,9 @@ class Taking {
     await fences.require(server, fence);
     await this.word.jobAsked();
     try {
-      await this.job.begin(this.prepared.left, Math.max(1_000, timeoutMs));
+      await this.job.begin(this.prepared.left, this.prepared.order.checkpoints, Math.max(1_000, timeoutMs));
     } catch (error) {
-      this.unsure = !isModosuError(error) || error.code !== 'BACKUP_JOB_FAILED';
+      this.unsure = !isModosuError(error) || !['BACKUP_JOB_FAILED', 'CHECKPOINT_LOST'].includes(error.code);
       const present = await this.job.present().catch(() => null);
       if (!this.unsure && present?.kind === 'foreign') throw foreign(server, present.what, error);
       throw error;
@@ -305,7 +414,8 @@ class Taking {
     await this.job.limit(rate);
   }
 
-  private async begun(start: Begun): Promise<OnlineBackupStart> {
+  private async begun(taken: Omit<Begun, 'since'>): Promise<OnlineBackupStart> {
+    const start: Begun = { ...taken, since: this.prepared.order.checkpoints?.since ?? null };
     await this.limiting;
     await this.word.rateLimited();
     await this.files.writeBegun(start);
@@ -313,6 +423,14 @@ class Taking {
     return start;
   }
 }
+
+/** What only keeps the file systems from being frozen. */
+const canDoWithout = (error: unknown): error is ModosuError => isModosuError(error) && ['AGENT_ABSENT', 'AGENT_SILENT', 'QUIESCE_FAILED'].includes(error.code);
+
+const problemOf = (error: unknown): { code: ErrorCode; message: string } => {
+  const { code, message } = toModosuError(error);
+  return { code, message };
+};
 
 const changed = (server: ServerRef, how: string): ModosuError =>
   new ModosuError('DEFINITION_CHANGED', `${server.name} is not as it was when the backup was examined: ${how}.`, { context: { uuid: server.uuid } });

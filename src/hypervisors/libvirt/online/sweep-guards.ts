@@ -1,18 +1,36 @@
 import { isModosuError } from '../../../contracts/errors';
+import type { ServerRef } from '../../../contracts/server';
 import { BackupJob } from './backup-job';
+import { Checkpoints } from './checkpoints';
 import { GuardProcess } from './guard-process';
 import { GuardFiles, guardedRuns } from './guard-state';
 import type { OnlineBackupParts } from './online-backup';
+import { ServerControl } from './server-control';
 import { takeBack } from './take-back';
 
 /** See `Hypervisor.cancelOnlineBackup`. */
-export async function cancelBackup(
-  { settings, virsh }: OnlineBackupParts,
-  server: { readonly uuid: string; readonly name: string },
-  runId: string,
-): Promise<void> {
+export async function cancelBackup({ settings, virsh }: OnlineBackupParts, server: ServerRef, runId: string): Promise<void> {
   const files = GuardFiles.of(settings.stateDirectory, runId);
-  await takeBack(virsh, server, files, { waitForLateFreezes: true });
+  await takeBack(virsh, server, files, { waitForLateFreezes: true, stateDirectory: settings.stateDirectory });
+  // libvirt's records of ours, also those that were left before anything was written down about the run, and in a server that is off.
+  await new Checkpoints(virsh, server, settings.stateDirectory).forgetAll();
+  await new GuardProcess(files, settings.guardCommand).forget();
+}
+
+/** See `Hypervisor.settleOnlineBackup`. */
+export async function settleBackup({ settings, virsh }: OnlineBackupParts, server: ServerRef, runId: string): Promise<void> {
+  const files = GuardFiles.of(settings.stateDirectory, runId);
+  const order = await files.readOrder();
+  if (order === null) return;
+  const checkpoints = new Checkpoints(virsh, server, settings.stateDirectory);
+  const kept = order.checkpoints?.name ?? order.settled;
+  if (kept !== null) await checkpoints.forget(kept);
+  // First: whatever else goes wrong, what is published keeps its checkpoint.
+  await files.writeOrder({ ...order, checkpoints: null, settled: kept });
+  const isOff = (await new ServerControl(virsh, server).runState()) === 'off';
+  // Each one that stays costs the server a little with every write. Bitmaps of a server that is off go after its next backup.
+  if (isOff) await checkpoints.forgetAll();
+  else await checkpoints.removeOthers(kept, order.disks);
   await new GuardProcess(files, settings.guardCommand).forget();
 }
 

@@ -3,7 +3,8 @@ import { isModosuError, ModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';
 import { LibvirtGuestAgent } from '../agent';
 import { BackupJob } from './backup-job';
-import { elapsedMs, type Freeze, type GuardFiles } from './guard-state';
+import { Checkpoints } from './checkpoints';
+import { elapsedMs, markedDisks, type Freeze, type GuardFiles } from './guard-state';
 import { runAfterHook } from './quiesce-hooks';
 import { ServerControl } from './server-control';
 import type { Virsh } from '../virsh';
@@ -18,15 +19,15 @@ const POLL_MS = 500;
 const LATE_BEGIN_MS = 3_000;
 
 /**
- * Takes back what a run has begun with a server, beside or without its guard: job, pause, freeze, hook, in this order. Returns the freezes the run has asked
- * for. Nothing written about the run, or a server that is off: nothing to do. Throws `SERVER_FROZEN`. Idempotent; whoever was at it before is fenced off
+ * Takes back what a run has begun with a server, beside or without its guard: job, pause, freeze, hook, checkpoint, in this order. Returns the freezes the run
+ * has asked for. Nothing written about the run, or a server that is off: nothing to do. Throws `SERVER_FROZEN`. Idempotent; whoever was at it before is fenced off
  * (`WorkerWord`).
  */
 export async function takeBack(
   virsh: Virsh,
   server: ServerRef,
   files: GuardFiles,
-  options: { readonly waitForLateFreezes: boolean },
+  options: { readonly waitForLateFreezes: boolean; readonly stateDirectory: string },
 ): Promise<readonly Freeze[]> {
   const [order, said] = [await files.readOrder(), await files.readWord()];
   if (order === null || said === null) return [];
@@ -62,6 +63,8 @@ export async function takeBack(
     await runAfterHook(agent, order.afterHook);
     await word.owesAfterHook(false);
   }
+  // Last: nobody waits for it. In a server that is off it says nothing to anybody, and goes after the next backup.
+  if (order.checkpoints !== null) await new Checkpoints(virsh, server, options.stateDirectory).remove(order.checkpoints.name, markedDisks(order));
   // An agent that answered no freeze and answers nothing since cannot be waited for beyond that: the run's own error has said that somebody should look.
   while (options.waitForLateFreezes && said.freezes.some(isLate)) {
     if ((await control.runState()) === 'off') break;

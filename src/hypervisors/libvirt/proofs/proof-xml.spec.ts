@@ -38,8 +38,10 @@ it('leaves away everything of the host, whatever the definition asks for', () =>
     <channel type="unix"><source mode="bind" path="/run/other.sock"/><target type="virtio" name="other"/></channel>
     <rng model="virtio"><backend model="egd" type="tcp"><source mode="connect" host="10.0.0.1"/></backend></rng>
     <interface type="bridge" trustGuestRxFilters="yes"><mac address="52:54:00:00:00:01"/><source bridge="br0"/><target dev="vnet0"/><filterref filter="x"/><model type="virtio"/><link state="up"/></interface>
-    <video><model type="qxl" ram="65536"/></video><shmem name="x"/><tpm model="tpm-tis"/><watchdog model="i6300esb"/><vsock/>`;
-  const extra = `<memoryBacking><hugepages/></memoryBacking><numatune/><cputune/><seclabel type="none"/><launchSecurity type="sev"/>
+    <controller type="scsi" index="0" model="virtio-scsi"><driver iothread="1"/><address type="pci"/></controller>
+    <input type="evdev"><source dev="/dev/input/event0"/></input><input type="tablet" bus="usb"/>
+    <video><model type="qxl" ram="65536"><acceleration accel3d="yes"/></model><driver name="vhostuser"/></video><shmem name="x"/><tpm model="tpm-tis"/><watchdog model="i6300esb"/><vsock/>`;
+  const extra = `<on_reboot>destroy</on_reboot><sysinfo type="fwcfg"><entry name="opt/x" file="/etc/shadow"/></sysinfo><memoryBacking><hugepages/></memoryBacking><numatune/><cputune/><seclabel type="none"/><launchSecurity type="sev"/>
     <qemu:commandline><qemu:arg value="-chardev"/></qemu:commandline><qemu:capabilities/>`;
   const xml = flat(proofXml(definition({ devices, extra }), PROOF));
   for (const gone of [
@@ -58,6 +60,12 @@ it('leaves away everything of the host, whatever the definition asks for', () =>
     'vnet0',
     'filterref',
     'qxl',
+    'iothread',
+    'evdev',
+    'acceleration',
+    'vhostuser',
+    'shadow',
+    'destroy',
     'shmem',
     'tpm',
     'watchdog',
@@ -71,6 +79,9 @@ it('leaves away everything of the host, whatever the definition asks for', () =>
     expect(xml).not.toContain(gone);
   }
   expect(xml).toContain('<interface type="user"><mac address="52:54:00:00:00:01"/><model type="virtio"/><link state="down"/></interface>');
+  expect(xml).toContain('<controller type="scsi" index="0" model="virtio-scsi"><address type="pci"/></controller>');
+  expect(xml).toContain('<input type="tablet" bus="usb"/>');
+  expect(xml).toContain('<on_reboot>restart</on_reboot>');
   expect(xml).toContain('<channel type="unix"><target type="virtio" name="org.qemu.guest_agent.0"/></channel>');
   expect(xml).toContain('<rng model="virtio"><backend model="random">/dev/urandom</backend></rng>');
 });
@@ -89,9 +100,20 @@ it('has every link down, whatever it was', () => {
 it("takes a copy of the firmware's variables, and none where there is none", () => {
   const os =
     '<type arch="x86_64" machine="q35">hvm</type><loader type="pflash">/ovmf</loader><nvram template="/vars" format="raw"><source file="/srv/db01.fd"/></nvram>';
-  expect(flat(proofXml(definition({ os }), { ...PROOF, nvramPath: '/var/tmp/p/nvram.fd' }))).toContain('<nvram>/var/tmp/p/nvram.fd</nvram></os>');
+  expect(flat(proofXml(definition({ os }), { ...PROOF, nvramPath: '/var/tmp/p/nvram.fd' }))).toContain(
+    '<loader type="pflash" readonly="yes">/ovmf</loader><nvram format="raw">/var/tmp/p/nvram.fd</nvram></os>',
+  );
   expect(flat(proofXml(definition({ os }), PROOF))).not.toContain('nvram');
 });
+
+it.each(['<kernel>/boot/vmlinuz</kernel>', '<acpi><table type="slic">/etc/shadow</table></acpi>', '<init>/bin/sh</init>'])(
+  'starts with no file of the host: %s',
+  (file) => {
+    expect(() => proofXml(definition({ os: `<type>hvm</type>${file}` }), PROOF)).toThrow(
+      /^The image cannot be booted for a proof: it starts with files of the host/,
+    );
+  },
+);
 
 it('boots no disk that is not in the recovery point, and none without one that is', () => {
   const sockets = (...targets: string[]) => ({ ...PROOF, sockets: new Map(targets.map((target) => [target, `/s/${target}`])) });

@@ -34,7 +34,12 @@ const OF_DOMAIN = new Set([
 ]);
 const OF_DEVICES = new Set(['disk', 'controller', 'channel', 'rng', 'interface', 'video', 'input']);
 const OF_DISK = new Set(['target', 'address', 'serial', 'wwn', 'boot', 'blockio', 'geometry']);
-const OF_INTERFACE = new Set(['mac', 'model', 'address', 'rom', 'boot']);
+const OF_INTERFACE = new Set(['mac', 'model', 'address', 'boot']);
+const OF_CONTROLLER = new Set(['model', 'address', 'target', 'master']);
+/** No kernel, no ROM and no table of the host. */
+const OF_OS = new Set(['type', 'boot', 'bootmenu', 'bios', 'smbios', 'loader', 'nvram', 'firmware']);
+const HOSTS_KERNEL = new Set(['kernel', 'initrd', 'cmdline', 'dtb', 'acpi', 'init']);
+const INPUTS = new Set(['mouse', 'tablet', 'keyboard']);
 const AGENT_CHANNEL = 'org.qemu.guest_agent.0';
 
 /**
@@ -52,6 +57,19 @@ export function proofXml(xml: string, { name, uuid, generationId, sockets, nvram
   // The two have to be the same.
   for (const system of children(domain, 'sysinfo').flatMap((info) => children(info, 'system'))) {
     for (const entry of children(system, 'entry')) if (attribute(entry, 'name') === 'uuid') system.removeChild(entry);
+  }
+  for (const info of children(domain, 'sysinfo')) if (attribute(info, 'type') !== 'smbios') domain.removeChild(info);
+  for (const vcpu of children(domain, 'vcpu')) for (const name of ['cpuset', 'placement']) vcpu.removeAttribute(name);
+  // An image that restarts itself once, as after an update, still comes up.
+  childOrNew(domain, 'on_reboot').textContent = 'restart';
+  const os = child(domain, 'os');
+  if (os !== null) {
+    const own = childNodes(os)
+      .filter(isElement)
+      .find(({ localName }) => HOSTS_KERNEL.has(localName ?? ''));
+    if (own !== undefined) throw refused(`it starts with files of the host (${own.localName ?? ''})`);
+    keepOnly(os, OF_OS);
+    for (const loader of children(os, 'loader')) loader.setAttribute('readonly', 'yes');
   }
   putNvram(domain, nvramPath);
 
@@ -76,6 +94,8 @@ export function proofXml(xml: string, { name, uuid, generationId, sockets, nvram
     nic.setAttribute('type', 'user');
     childOrNew(nic, 'link').setAttribute('state', 'down');
   }
+  for (const controller of children(devices, 'controller')) keepOnly(controller, OF_CONTROLLER);
+  for (const input of children(devices, 'input')) if (!INPUTS.has(attribute(input, 'type') ?? '')) devices.removeChild(input);
   for (const channel of children(devices, 'channel')) {
     if (attribute(child(channel, 'target'), 'name') !== AGENT_CHANNEL) devices.removeChild(channel);
     else removeChildren(channel, 'source');
@@ -88,8 +108,10 @@ export function proofXml(xml: string, { name, uuid, generationId, sockets, nvram
       backend.textContent = '/dev/urandom';
     }
   }
+  for (const video of children(devices, 'video')) keepOnly(video, new Set(['model']));
   for (const model of children(devices, 'video').flatMap((video) => children(video, 'model'))) {
-    // It wants a display that is not there.
+    // They want a display that is not there.
+    keepOnly(model, new Set());
     if (attribute(model, 'type') === 'qxl') for (const { name: other } of [...model.attributes]) model.removeAttribute(other);
     if (attribute(model, 'type') === null) model.setAttribute('type', 'vga');
   }
@@ -123,8 +145,12 @@ function putNvram(domain: Element, path: string | null): void {
   const os = child(domain, 'os');
   const nvram = child(os, 'nvram');
   if (os === null || (nvram === null && path === null)) return;
+  const format = attribute(nvram, 'format');
   if (nvram !== null) os.removeChild(nvram);
-  if (path !== null) childOrNew(os, 'nvram').textContent = path;
+  if (path === null) return;
+  const own = childOrNew(os, 'nvram');
+  own.textContent = path;
+  if (format !== null) own.setAttribute('format', format);
 }
 
 const refused = (problem: string): ModosuError => new ModosuError('START_FAILED', `The image cannot be booted for a proof: ${problem}.`);

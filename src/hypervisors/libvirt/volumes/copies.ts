@@ -11,7 +11,7 @@ import { endOrphan, forgetProcess, recordProcess } from '../../../system/process
 import { sha256Of } from '../../../system/sha256';
 import type { TransferContext } from '../../hypervisor';
 import { CopyWatch, reportWhile } from './copy-watch';
-import { imageOptions, type ImageFile } from './disk-images';
+import { imageName, type ImageFile } from './disk-images';
 import { libvirtMessage } from '../virsh';
 
 /** Who a new file belongs to. */
@@ -23,7 +23,7 @@ export interface Ownership {
 
 export interface CopyRequest {
   /** Active file first, every file below it spelled out; the result stands alone. */
-  readonly source: readonly ImageFile[];
+  readonly source: readonly [ImageFile, ...ImageFile[]];
   readonly targetPath: string;
   readonly targetFormat: DiskFormat;
   /** What there is to copy, for the progress: room the source takes. */
@@ -109,10 +109,9 @@ export class Copier {
         'convert',
         '-p',
         ...(limit !== undefined ? ['-r', String(Math.max(1, Math.floor(limit)))] : []),
-        '--image-opts',
         '-O',
         request.targetFormat,
-        imageOptions(request.source),
+        imageName(request.source),
         request.targetPath,
       ],
       {

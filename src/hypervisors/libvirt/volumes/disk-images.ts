@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { ModosuError } from '../../../contracts/errors';
 import type { BackingFile, DiskFormat } from '../../../contracts/server';
+import { quoted } from '../../../contracts/text';
 import { judgeQcow2Header, QCOW2_START_BYTES } from '../../../domain/qcow2-header';
 import { errorCode, readStart, type FileStart } from '../../../system/files';
 
@@ -17,6 +18,8 @@ export interface ImageChain {
   readonly virtualSizeBytes: number;
   /** Room taken on the host by all files together. */
   readonly allocatedBytes: number;
+  /** Whether QEMU can keep dirty bitmaps in the active file: qcow2 from version 3 on. */
+  readonly holdsBitmaps: boolean;
 }
 
 export interface ChainOptions {
@@ -37,6 +40,7 @@ export async function readChain(active: ImageFile, options: ChainOptions): Promi
   const files: ImageFile[] = [];
   const seen = new Set<string>();
   let virtualSizeBytes: number | null = null;
+  let holdsBitmaps = false;
   let allocatedBytes = 0;
   let next: ImageFile | null = active;
   while (next !== null) {
@@ -48,7 +52,8 @@ export async function readChain(active: ImageFile, options: ChainOptions): Promi
     const start = await readImageStart(file.path);
     files.push(file);
     allocatedBytes += (await stat(file.path)).blocks * SECTOR_BYTES;
-    const { sizeBytes, backing } = readOne(file, start);
+    const { sizeBytes, backing, version } = readOne(file, start);
+    if (virtualSizeBytes === null) holdsBitmaps = version === 3;
     virtualSizeBytes ??= sizeBytes;
     if (backing !== null) await judgeBacking(file, backing, files.length - 1, options);
     next = backing;
@@ -59,13 +64,34 @@ export async function readChain(active: ImageFile, options: ChainOptions): Promi
   if (virtualSizeBytes === null || virtualSizeBytes <= 0) {
     throw new ModosuError('DISK_NOT_SUPPORTED', `The disk ${active.path} has no size.`, { context: { path: active.path } });
   }
-  return { files: files as [ImageFile, ...ImageFile[]], virtualSizeBytes, allocatedBytes };
+  return { files: files as [ImageFile, ...ImageFile[]], virtualSizeBytes, allocatedBytes, holdsBitmaps };
 }
 
 /** Judges an image that has to stand alone, such as a stored one. Throws `IMAGE_HEADER_REFUSED`, or Node's error when it cannot be read. */
 export async function judgeStandaloneQcow2(path: string): Promise<{ readonly virtualSizeBytes: number; readonly sizeBytes: number }> {
   const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
   return { virtualSizeBytes: judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path }).virtualSizeBytes, sizeBytes };
+}
+
+/**
+ * Judges an image that has to name exactly this file as its backing file, to the letter; the name is compared, never followed. Throws `IMAGE_HEADER_REFUSED` (also
+ * for one that stands alone, unless `orAlone`), or Node's error when it cannot be read.
+ */
+export async function judgeContinuedQcow2(
+  path: string,
+  isBacking: (backingFile: string) => boolean,
+  { orAlone = false } = {},
+): Promise<{ readonly virtualSizeBytes: number; readonly sizeBytes: number; readonly standsAlone: boolean }> {
+  const { bytes, sizeBytes } = await readStart(path, QCOW2_START_BYTES, { followLinks: false });
+  const { backingFile, backingFormat, virtualSizeBytes } = judgeQcow2Header(bytes, { fileSizeBytes: sizeBytes, path, allowBacking: true });
+  const standsAlone = backingFile === null;
+  if (standsAlone ? !orAlone : backingFormat !== 'qcow2' || !isBacking(backingFile)) {
+    const named = standsAlone ? 'no backing file' : `${quoted(backingFile)} (${backingFormat ?? 'no format'})`;
+    throw new ModosuError('IMAGE_HEADER_REFUSED', `The image ${path} was refused: it names ${named}, which is not what it builds on.`, {
+      context: { path, field: 'backing_file' },
+    });
+  }
+  return { virtualSizeBytes, sizeBytes, standsAlone };
 }
 
 /** Paths of a chain as far as it can be read, whatever is wrong with it: for the question whether a file is in use. */
@@ -84,28 +110,31 @@ export async function readablePaths(active: ImageFile): Promise<readonly string[
 }
 
 /**
- * A chain as `--image-opts` of qemu-img: every file and format spelled out, so that no header is asked for the next file and nothing is
- * guessed. A comma is written twice; nothing else is special.
+ * A chain as one name for QEMU's tools: every file and format spelled out, so that no header is asked for the next file and nothing is guessed. It grows with the
+ * chain and no faster (`--image-opts` would repeat for each file how deep it lies, and 100 files be more than an argument may hold).
  */
-export function imageOptions(files: readonly ImageFile[]): string {
-  return files
-    .flatMap((file, depth) => {
-      const prefix = 'backing.'.repeat(depth);
-      return [`${prefix}driver=${file.format}`, `${prefix}file.driver=file`, `${prefix}file.filename=${file.path.replaceAll(',', ',,')}`];
-    })
-    .join(',');
+export function imageName([active, ...below]: readonly [ImageFile, ...ImageFile[]]): string {
+  let chain: object | null = null;
+  for (const file of [active, ...below].reverse()) {
+    const node = { driver: file.format, file: { driver: 'file', filename: file.path } };
+    // Only qcow2 can name another file: the last one has none, whatever its header says.
+    chain = file.format === 'qcow2' ? { ...node, backing: chain } : node;
+  }
+  return `json:${JSON.stringify(chain)}`;
 }
 
-function readOne(file: ImageFile, start: FileStart): { sizeBytes: number; backing: ImageFile | null } {
-  if (file.format === 'raw') return { sizeBytes: start.sizeBytes, backing: null };
+/** `version`: of qcow2; null for raw. */
+function readOne(file: ImageFile, start: FileStart): { sizeBytes: number; backing: ImageFile | null; version: 2 | 3 | null } {
+  if (file.format === 'raw') return { sizeBytes: start.sizeBytes, backing: null, version: null };
   const header = judgeQcow2Header(start.bytes, { fileSizeBytes: start.sizeBytes, allowBacking: true, path: file.path });
-  if (header.backingFile === null) return { sizeBytes: header.virtualSizeBytes, backing: null };
+  const { version } = header;
+  if (header.backingFile === null) return { sizeBytes: header.virtualSizeBytes, backing: null, version };
   const format = header.backingFormat;
   if (format === null) throw refused(file.path, 'it has a backing file and does not say its format');
   if (format !== 'qcow2' && format !== 'raw') {
     throw new ModosuError('DISK_NOT_SUPPORTED', `The backing file of ${file.path} has the format ${format}.`, { context: { path: file.path } });
   }
-  return { sizeBytes: header.virtualSizeBytes, backing: { path: resolve(dirname(file.path), header.backingFile), format } };
+  return { sizeBytes: header.virtualSizeBytes, backing: { path: resolve(dirname(file.path), header.backingFile), format }, version };
 }
 
 /** `index` counts the backing files from 0. */

@@ -1,4 +1,4 @@
-import { imageOptions } from './disk-images';
+import { imageName, type ImageFile } from './disk-images';
 import { newPathBeside, requireRunsOwnPath } from './volumes';
 
 const RUN = 'run_01aaaaaaaaaaaaaaaaaaaaaaaa';
@@ -35,13 +35,24 @@ describe('requireRunsOwnPath', () => {
   });
 });
 
-describe('imageOptions', () => {
-  it('spells out the chain and lets no name break out', () => {
-    expect(
-      imageOptions([
-        { path: '/a,driver=x', format: 'qcow2' },
-        { path: '/b=1', format: 'raw' },
-      ]),
-    ).toBe('driver=qcow2,file.driver=file,file.filename=/a,,driver=x,backing.driver=raw,backing.file.driver=file,backing.file.filename=/b=1');
+describe('imageName', () => {
+  it('spells out the chain to its end and lets no name break out', () => {
+    const name = imageName([
+      { path: '/a","driver":"x', format: 'qcow2' },
+      { path: '/b\\', format: 'qcow2' },
+    ]);
+    expect(name.startsWith('json:{')).toBe(true);
+    expect(JSON.parse(name.slice(5))).toEqual({
+      driver: 'qcow2',
+      file: { driver: 'file', filename: '/a","driver":"x' },
+      // Whatever its header says.
+      backing: { driver: 'qcow2', file: { driver: 'file', filename: '/b\\' }, backing: null },
+    });
+    expect(JSON.parse(imageName([{ path: '/c', format: 'raw' }]).slice(5))).toEqual({ driver: 'raw', file: { driver: 'file', filename: '/c' } });
+  });
+
+  it('of the longest chain there may be is no longer than an argument may be', () => {
+    const file = (index: number): ImageFile => ({ path: `/srv/${'a'.repeat(120)}/${index}.qcow2`, format: 'qcow2' });
+    expect(imageName([file(0), ...Array.from({ length: 255 }, (_, index) => file(index + 1))]).length).toBeLessThan(128 * 1024);
   });
 });

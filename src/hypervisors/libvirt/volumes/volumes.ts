@@ -66,8 +66,9 @@ export async function planTargets(request: {
   readonly manifest: ImageManifest;
   readonly present: ServerInspection | null;
   readonly runId: string;
+  readonly neededBytes?: Readonly<Record<string, number>>;
 }): Promise<RestoreTargets> {
-  const { manifest, present, runId } = request;
+  const { manifest, present, runId, neededBytes = {} } = request;
   const taken = new Set<string>();
   const needs: { directory: string; bytes: number }[] = [];
 
@@ -78,7 +79,7 @@ export async function planTargets(request: {
     // Two disks may differ only in the suffix of an earlier run.
     if (taken.has(newPath)) newPath = newPathBeside(join(dirname(origin), `${basename(origin).replace(RUN_SUFFIX, '')}.${disk.target}`), runId);
     taken.add(newPath);
-    needs.push({ directory: dirname(newPath), bytes: disk.image.sizeBytes });
+    needs.push({ directory: dirname(newPath), bytes: neededBytes[disk.target] ?? disk.image.sizeBytes });
     return {
       target: disk.target,
       replacesPath: replaced?.path ?? null,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ModosuError } from '../../contracts/errors';
 import { parseJson } from '../../contracts/json';
-import type { DataSnapshot, SnapshotEntry } from './data-repository';
+import type { SnapshotEntry } from '../../contracts/data';
 
 /** What restic prints as JSON. Whoever has a repository's password has written what it tells: a guest. Nothing is taken as it comes. */
 
@@ -31,6 +31,15 @@ export class Lines {
   }
 }
 
+export interface ResticSnapshot {
+  /** restic's full id. */
+  readonly id: string;
+  readonly time: string;
+  readonly hostname: string;
+  readonly tags: readonly string[];
+  readonly paths: readonly string[];
+}
+
 const text = z.string().max(10_000);
 const list = z
   .array(text)
@@ -39,16 +48,38 @@ const list = z
   .transform((values) => values ?? []);
 const snapshotId = z.string().regex(/^[0-9a-f]{64}$/);
 
+const snapshotSchema = z.object({ id: snapshotId, time: z.iso.datetime({ offset: true }), hostname: text.optional().default(''), tags: list, paths: list });
 const snapshotsSchema = z
-  .array(z.object({ id: snapshotId, time: z.iso.datetime({ offset: true }), hostname: text.optional().default(''), tags: list, paths: list }))
+  .array(snapshotSchema)
+  .nullable()
+  .transform((values) => values ?? []);
+
+const oldestFirst = (a: ResticSnapshot, b: ResticSnapshot): number => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1);
+
+/** Oldest first. */
+export function parseSnapshots(json: string): readonly ResticSnapshot[] {
+  const result = snapshotsSchema.safeParse(parseJson(json));
+  if (!result.success) throw unreadable('the snapshots');
+  return result.data.sort(oldestFirst);
+}
+
+export interface SnapshotTree extends ResticSnapshot {
+  /** What it holds: the same id, the same content. */
+  readonly tree: string;
+  /** Which snapshot it was copied from first; null: it is none's copy. */
+  readonly original: string | null;
+}
+
+const treesSchema = z
+  .array(snapshotSchema.extend({ tree: snapshotId, original: snapshotId.nullish().transform((id) => id ?? null) }))
   .nullable()
   .transform((values) => values ?? []);
 
 /** Oldest first. */
-export function parseSnapshots(json: string): readonly DataSnapshot[] {
-  const result = snapshotsSchema.safeParse(parseJson(json));
+export function parseSnapshotTrees(json: string): readonly SnapshotTree[] {
+  const result = treesSchema.safeParse(parseJson(json));
   if (!result.success) throw unreadable('the snapshots');
-  return result.data.sort((a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1));
+  return result.data.sort(oldestFirst);
 }
 
 const integer = z.int().min(0);
@@ -88,6 +119,18 @@ function unixMode(mode: number): number {
   return (mode & 0o777) | (bit(23) ? 0o4000 : 0) | (bit(22) ? 0o2000 : 0) | (bit(20) ? 0o1000 : 0);
 }
 
+const summarySchema = z.object({ message_type: z.literal('summary'), snapshot_id: z.string().regex(/^[0-9a-f]{8,64}$/) });
+const statusSchema = z.object({ message_type: z.literal('status'), bytes_done: integer.optional().default(0), total_bytes: integer.optional().default(0) });
+
+/** One line of `restic backup --json`: how far it is, or the (beginning of the) id of the snapshot; null for anything else. */
+export function parseBackupLine(line: string): { readonly doneBytes: number; readonly totalBytes: number } | { readonly snapshotId: string } | null {
+  const value = parseJson(line);
+  const summary = summarySchema.safeParse(value);
+  if (summary.success) return { snapshotId: summary.data.snapshot_id };
+  const status = statusSchema.safeParse(value);
+  return status.success ? { doneBytes: status.data.bytes_done, totalBytes: status.data.total_bytes } : null;
+}
+
 const statsSchema = z.object({ total_size: integer, snapshots_count: z.literal(1).optional() });
 
 /** Bytes a restore of the whole snapshot writes: hard links count once. */
@@ -97,14 +140,31 @@ export function parseRestoreSize(json: string): number {
   return result.data.total_size;
 }
 
-const keysSchema = z.array(z.object({ current: z.boolean(), id: z.string().regex(/^[0-9a-f]{8,64}$/) }));
+const keysSchema = z.array(
+  z.object({ current: z.boolean(), id: z.string().regex(/^[0-9a-f]{8,64}$/), userName: text.optional().default(''), hostName: text.optional().default('') }),
+);
+
+export interface ResticKey {
+  /** By it the repository was opened. */
+  readonly current: boolean;
+  /** Its beginning. */
+  readonly id: string;
+  /** What it says of itself. */
+  readonly userName: string;
+  readonly hostName: string;
+}
+
+export function parseKeys(json: string): readonly ResticKey[] {
+  const result = keysSchema.safeParse(parseJson(json));
+  if (!result.success) throw unreadable('its keys');
+  return result.data.map((key) => ({ ...key, id: key.id.slice(0, 8) }));
+}
 
 /** Short id of the key that has opened the repository. */
 export function parseKeyId(json: string): string {
-  const result = keysSchema.safeParse(parseJson(json));
-  const current = result.success ? result.data.find((key) => key.current) : undefined;
+  const current = parseKeys(json).find((key) => key.current);
   if (current === undefined) throw unreadable('its keys');
-  return current.id.slice(0, 8);
+  return current.id;
 }
 
 const configSchema = z.object({ id: snapshotId });

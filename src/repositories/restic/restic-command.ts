@@ -1,4 +1,5 @@
-import { ModosuError } from '../../contracts/errors';
+import type { ErrorCode } from '../../contracts/error-codes';
+import { ModosuError, isModosuError, type ErrorContext } from '../../contracts/errors';
 import { quoted } from '../../contracts/text';
 import { isResticSupported, LEAST_RESTIC_VERSION, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { runCommand, type RunOptions } from '../../system/child-process';
@@ -10,20 +11,37 @@ export interface ResticTarget {
   readonly env: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
   readonly caCertificateFile: string | null;
-  /** For messages: whose repository it is. */
-  readonly serverId: string;
+  /** For messages, such as `the data repository of srv_…`. */
+  readonly name: string;
+  /** Goes into the context of every error. */
+  readonly context: ErrorContext;
   /** As in `DataAccess`. */
   readonly canLock: boolean;
+  /** Which error an end of restic is here. */
+  readonly codes: ResticCodes;
 }
+
+export type ResticCodes = Readonly<Record<Exclude<ResticOutcome, 'ok' | 'partial'>, ErrorCode>>;
+
+/** What restic's end has meant, where an error is of restic's. */
+export const outcomeOf = (error: unknown): ResticOutcome | null =>
+  isModosuError(error) && typeof error.context.outcome === 'string' ? (error.context.outcome as ResticOutcome) : null;
 
 /** Options of commands that only read. */
 export const reading = ({ canLock }: Pick<ResticTarget, 'canLock'>): readonly string[] => (canLock ? [] : ['--no-lock']);
 
-export interface ResticOptions extends Pick<RunOptions, 'input' | 'onStdout' | 'signal' | 'maxOutputBytes' | 'timeoutMs' | 'discardStdout'> {
-  /** What a failure is that means nothing more exact. Default `DATA_REPOSITORY_FAILED`. */
-  readonly otherwise?: 'DATA_REPOSITORY_FAILED' | 'DATA_BACKUP_FAILED';
-  /** Reads for hours without a word: as long as it takes, while it goes on reading, and through restic's own attempts (a quarter of an hour). Told as text. */
+export interface ResticOptions extends Pick<
+  RunOptions,
+  'input' | 'cwd' | 'onStdout' | 'onStarted' | 'signal' | 'maxOutputBytes' | 'timeoutMs' | 'discardStdout'
+> {
+  /** What a failure is that means nothing more exact. Default: as the target says. */
+  readonly otherwise?: ErrorCode;
+  /** Reads for hours without a word: as long as it takes, while it goes on reading, and through restic's own attempts (a quarter of an hour). */
   readonly isLong?: boolean;
+  /** Default: not when it is long, then it is told as text. */
+  readonly isJson?: boolean;
+  /** Words of restic after which it is ended, because trying again changes nothing. */
+  readonly giveUpOn?: RegExp;
 }
 
 const TIMEOUT_MS = 10 * 60_000;
@@ -79,11 +97,12 @@ export class ResticCommand {
     const givenUp = new AbortController();
     let stderr = '';
     let timer: NodeJS.Timeout | undefined;
-    const { signal, onStdout, otherwise, isLong = false, ...rest } = options;
+    const { signal, onStdout, onStarted, otherwise, isLong = false, isJson = !isLong, giveUpOn, ...rest } = options;
     try {
-      const outcome = await runCommand([this.program, '--no-cache', ...(isLong ? [] : ['--json']), ...certificate, ...args], {
+      const outcome = await runCommand([this.program, '--no-cache', ...(isJson ? ['--json'] : []), ...certificate, ...args], {
         timeoutMs: isLong ? LONGEST_READING_MS : TIMEOUT_MS,
         onStarted: (pid) => {
+          onStarted?.(pid);
           if (isLong) watchReading(pid, STALLED_MS, givenUp.signal, () => givenUp.abort(new Error('stalled')));
         },
         ...rest,
@@ -96,6 +115,7 @@ export class ResticCommand {
         },
         onStderr: (piece) => {
           if (stderr.length < MOST_STDERR_BYTES) stderr += piece.toString('utf8');
+          if (giveUpOn?.test(stderr) === true) givenUp.abort(new Error('refused'));
           if (!RETRYING.test(stderr)) return;
           if (STORED_FILE_MISSING.test(stderr)) givenUp.abort(new Error('missing'));
           else if (!isLong) timer ??= setTimeout(() => givenUp.abort(new Error('silent')), SILENCE_MS);
@@ -125,35 +145,12 @@ export class ResticCommand {
     outcome: ResticOutcome,
     stderr: string,
     timedOut: boolean,
-    otherwise: ResticOptions['otherwise'] = 'DATA_REPOSITORY_FAILED',
+    otherwise: ErrorCode = target.codes.failed,
   ): ModosuError {
     const words = resticWords(stderr, target.secrets);
     const silent = timedOut ? 'it did not end in time' : 'it ended without a word';
-    const what = `\`restic ${args[0] ?? ''}\` in the data repository of ${target.serverId}`;
-    const code = CODES[outcome] ?? otherwise;
-    return new ModosuError(code, `${what}: ${words === '' ? silent : words}`, { context: { serverId: target.serverId, outcome } });
+    const what = `\`restic ${args[0] ?? ''}\` in ${target.name}`;
+    const code = outcome === 'ok' || outcome === 'partial' || outcome === 'failed' ? otherwise : target.codes[outcome];
+    return new ModosuError(code, `${what}: ${words === '' ? silent : words}`, { context: { ...target.context, outcome } });
   }
 }
-
-const CODES: Readonly<
-  Partial<
-    Record<
-      ResticOutcome,
-      | 'DATA_REPOSITORY_LOCKED'
-      | 'DATA_REPOSITORY_KEY_WRONG'
-      | 'DATA_REPOSITORY_MISSING'
-      | 'DATA_REPOSITORY_UNREACHABLE'
-      | 'NOT_ENOUGH_SPACE'
-      | 'RECOVERY_POINT_CORRUPT'
-      | 'DATA_REPOSITORY_FAILED'
-    >
-  >
-> = {
-  locked: 'DATA_REPOSITORY_LOCKED',
-  'wrong-password': 'DATA_REPOSITORY_KEY_WRONG',
-  'no-repository': 'DATA_REPOSITORY_MISSING',
-  unreachable: 'DATA_REPOSITORY_UNREACHABLE',
-  'no-space': 'NOT_ENOUGH_SPACE',
-  damaged: 'RECOVERY_POINT_CORRUPT',
-  'repository-damaged': 'DATA_REPOSITORY_FAILED',
-};

@@ -1,4 +1,4 @@
-import { isStale } from './locks';
+import { isStale } from './lock-judge';
 import { Lines, parseKeyId, parseLock, parseNode, parseRepositoryId, parseRestoreSize, parseSnapshots } from './restic-output';
 
 const ID = 'ab'.repeat(32);
@@ -86,7 +86,8 @@ describe('a lock', () => {
   const now = new Date('2026-11-26T05:00:00Z');
   const lock = (time: string, hostname = 'guest', pid = 17) =>
     parseLock(JSON.stringify({ time, exclusive: false, hostname, username: 'root', pid })) ?? { time: now, hostname, pid };
-  const stale = (candidate: Parameters<typeof isStale>[0], alive = false): boolean => isStale(candidate, { now, hostname: 'here', isAlive: () => alive });
+  const stale = (candidate: Parameters<typeof isStale>[0], alive = false, writtenAt: Date | null = null): boolean =>
+    isStale(candidate, { now, writtenAt, hostname: 'here', isAlive: () => alive });
 
   it('is stale when it is old, or of a process of this machine that has ended', () => {
     expect(stale(lock('2026-11-26T04:29:59Z'))).toBe(true);
@@ -95,6 +96,13 @@ describe('a lock', () => {
     expect(stale(lock('2026-11-26T04:59:00Z', 'here'))).toBe(true);
     expect(stale(lock('2026-11-26T04:59:00Z', 'here'), true)).toBe(false);
     expect(stale(lock('2026-11-27T04:59:00Z'))).toBe(false);
+  });
+  it('of a guest whose clock is wrong by hours is as old as the file of it', () => {
+    const hoursBehind = lock('2026-11-26T01:00:00Z');
+    expect(stale(hoursBehind, false, new Date('2026-11-26T04:55:00Z'))).toBe(false);
+    expect(stale(hoursBehind, false, new Date('2026-11-26T04:29:59Z'))).toBe(true);
+    expect(stale(lock('2026-11-26T04:59:00Z'), false, new Date('2026-11-26T01:00:00Z'))).toBe(false);
+    expect(stale(lock('2026-11-26T04:59:00Z', 'here'), false, now)).toBe(true);
   });
   it("that nobody can read is nobody's", () => {
     for (const text of ['', '{}', '{"time":"x"}', '[]']) expect(parseLock(text)).toBeNull();

@@ -12,6 +12,11 @@ export function requireServerId(serverId: string): string {
   throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(serverId)} is not the id of a server`);
 }
 
+export function requireRecoveryPointId(id: string): string {
+  if (isId('rp', id)) return id;
+  throw new ModosuError('PATH_NOT_ALLOWED', `${quoted(id)} is not the id of a recovery point`);
+}
+
 export function requireSnapshotId(id: string): string {
   if (/^[0-9a-f]{64}$/.test(id)) return id;
   throw new ModosuError('REQUEST_INVALID', `${quoted(id)} is not restic's full id of a snapshot`);

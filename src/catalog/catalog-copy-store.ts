@@ -1,0 +1,124 @@
+import type { CatalogCopyState } from '../contracts/catalog-copy';
+import { ModosuError } from '../contracts/errors';
+import { NO_PROTECTION } from '../contracts/protection';
+import type { AdoptedServer, Catalog, ServerRecord } from './catalog';
+import type { Database } from './database';
+import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './entities';
+import { declaredLimit } from './inventory-store';
+import type { SharedNow } from './shared-now';
+
+type CatalogCopyMethods = Pick<Catalog, 'takeCatalogCopyTurn' | 'recordCatalogCopy' | 'catalogCopies' | 'adoptServer'>;
+
+/** A copy is made this often although nothing has happened: whoever looks at its date sees that the work goes on. */
+export const COPY_AT_LEAST_EVERY_MS = 86_400_000;
+/** All that its images say of a server; the rest is as in an estate that says nothing of it, until one is applied. */
+export const adoptedServer = ({ name, ...identity }: AdoptedServer): ServerRecord => ({
+  ...identity,
+  name,
+  domainName: name,
+  policy: null,
+  stopTimeoutSeconds: 120,
+  agentTimeoutSeconds: 300,
+  protection: NO_PROTECTION,
+  decommissioned: null,
+});
+
+const HEAD = `SELECT coalesce(max(seq), 0)::float8 AS seq FROM audit_entry`;
+const BEHIND_SINCE = `SELECT min(at) AS at FROM audit_entry WHERE seq > $1`;
+
+/** How far the copies of the catalogue are, and what comes back of it without one. */
+export function catalogCopyStore(database: Database, now: () => Date, sharedNow: SharedNow): CatalogCopyMethods {
+  return {
+    takeCatalogCopyTurn: (everyMs, reachable) =>
+      database.transaction(async ({ manager }) => {
+        const at = await sharedNow(manager);
+        const [{ seq }] = (await manager.query(HEAD)) as [{ readonly seq: number }];
+        // Locked: whoever asks at the same time sees what the first one has taken.
+        const repositories = await manager.find(RepositoryEntity, { order: { name: 'ASC' }, lock: { mode: 'pessimistic_write' } });
+        const rows = new Map((await manager.find(CatalogCopyEntity)).map((row) => [row.repository, row]));
+        const due = repositories.find(({ name }) => {
+          if (!reachable.includes(name)) return false;
+          const row = rows.get(name);
+          if (row === undefined) return true;
+          // A time of trial that lies ahead was written by a clock that was wrong.
+          const isRested = Math.abs(at.getTime() - row.triedAt.getTime()) >= everyMs;
+          const isOld = row.copiedAt === null || Math.abs(at.getTime() - row.copiedAt.getTime()) >= COPY_AT_LEAST_EVERY_MS;
+          return isRested && (isOld || row.problem !== null || (row.auditSeq ?? 0) < seq);
+        });
+        if (due === undefined) return null;
+        await manager.upsert(CatalogCopyEntity, { repository: due.name, triedAt: at }, ['repository']);
+        return declaredLimit(due);
+      }),
+
+    recordCatalogCopy: (repository, outcome) =>
+      database.transaction(async ({ manager }) => {
+        const changes = 'problem' in outcome ? { problem: outcome.problem } : { ...outcome, problem: null };
+        await manager.update(CatalogCopyEntity, { repository }, changes);
+      }),
+
+    catalogCopies: () =>
+      database.read(async (manager) => {
+        const rows = new Map((await manager.find(CatalogCopyEntity)).map((row) => [row.repository, row]));
+        const states: CatalogCopyState[] = [];
+        for (const { name } of await manager.find(RepositoryEntity, { order: { name: 'ASC' } })) {
+          const row = rows.get(name);
+          const [behind] = (await manager.query(BEHIND_SINCE, [row?.auditSeq ?? 0])) as readonly { readonly at: Date | null }[];
+          states.push({
+            repository: name,
+            copiedAt: row?.copiedAt?.toISOString() ?? null,
+            auditSeq: row?.auditSeq ?? null,
+            behindSince: behind?.at?.toISOString() ?? null,
+            problem: row?.problem == null ? null : { ...row.problem, at: row.triedAt.toISOString() },
+          });
+        }
+        return states;
+      }),
+
+    adoptServer: (actor, server) =>
+      database.transaction(async ({ manager, audit }) => {
+        const { id, name, uuid, hypervisor, repository, lineageId } = server;
+        const newLine = async (): Promise<void> => {
+          await manager
+            .createQueryBuilder()
+            .insert()
+            .into(LineageEntity)
+            .values({ id: lineageId, serverId: id, runId: null, startedAt: now() })
+            .orIgnore()
+            .execute();
+        };
+        const known = await manager.findOne(ServerEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+        if (known !== null) {
+          if (known.lineageId === lineageId) return 'known';
+          await newLine();
+          await manager.update(ServerEntity, { id }, { lineageId });
+          audit({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
+          return 'known';
+        }
+        if (!(await manager.existsBy(HypervisorEntity, { name: hypervisor }))) throw notConfigured('HYPERVISOR_NOT_CONFIGURED', 'hypervisor', hypervisor);
+        if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) throw notConfigured('REPOSITORY_NOT_CONFIGURED', 'repository', repository);
+        const [other] = await manager.find(ServerEntity, { where: [{ name }, { hypervisor, uuid }] });
+        if (other !== undefined) throw adoptionConflict(server, other);
+        const { decommissioned: _inService, ...columns } = adoptedServer(server);
+        await manager.insert(ServerEntity, { ...columns, policySince: null, createdAt: now() });
+        await newLine();
+        audit({ actor, action: 'server.adopted', serverId: id, details: { name, uuid, hypervisor, repository, lineageId } });
+        return 'added';
+      }),
+  };
+}
+
+export const notConfigured = (code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED', what: string, name: string): ModosuError =>
+  new ModosuError(code, `There is no ${what} "${name}" in the catalogue.`, { context: { name } });
+
+export const adoptionConflict = (
+  { id, name, uuid }: { readonly id: string; readonly name: string; readonly uuid: string },
+  other: { readonly id: string; readonly name: string },
+): ModosuError =>
+  new ModosuError(
+    'ESTATE_CONFLICT',
+    `Recovery points of server "${name}" (${id}, UUID ${uuid}) were found, but its name or its UUID is that of server "${other.name}" (${other.id}).`,
+    {
+      hint: 'They belong to a server that was removed and declared anew. Their files stay where they are.',
+      context: { serverId: id, otherServerId: other.id },
+    },
+  );

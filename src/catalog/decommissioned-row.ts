@@ -1,0 +1,103 @@
+import type { AuditEvent } from '../audit/append-audit';
+import { storableText } from '../audit/storable';
+import { isModosuError, ModosuError } from '../contracts/errors';
+import type { Decommissioning } from '../contracts/server';
+import { protectionEnd } from '../domain/retention/decommissioning';
+import type { DecommissionRequest, ServerRecord } from './catalog';
+import type { DecommissionedColumns } from './entities/inventory';
+
+/** Servers out of service, between the rules and their columns. Pure. */
+
+export const IN_SERVICE: DecommissionedColumns = {
+  decommissionedAt: null,
+  decommissionedBy: null,
+  decommissionReason: null,
+  keepDays: null,
+  protectsUntil: null,
+};
+
+/** Null: it is in service. */
+export const decommissioningOf = ({
+  decommissionedAt: at,
+  decommissionedBy: by,
+  decommissionReason: reason,
+  keepDays,
+  protectsUntil,
+}: DecommissionedColumns): Decommissioning | null =>
+  at === null || by === null || reason === null || keepDays === null || protectsUntil === null
+    ? null
+    : { at: at.toISOString(), by, reason, keepDays, protectsUntil: protectsUntil.toISOString() };
+
+export const decommissionedColumns = ({ actor, reason, keepDays }: DecommissionRequest, now: Date): DecommissionedColumns => ({
+  decommissionedAt: now,
+  decommissionedBy: storableText(actor, 256),
+  decommissionReason: storableText(reason),
+  keepDays,
+  protectsUntil: protectionEnd(keepDays, now),
+});
+
+/**
+ * Whether that is so already: then nothing is to be done. Throws `CONFIRMATION_MISMATCH`, and `SERVER_DECOMMISSIONED` where its recovery points would be
+ * protected for another time than what is asked for.
+ */
+export function isDecommissionedAlready(server: ServerRecord, { confirm, keepDays }: DecommissionRequest): boolean {
+  const { name, decommissioned } = server;
+  if (confirm !== name) {
+    throw new ModosuError(
+      'CONFIRMATION_MISMATCH',
+      `Server "${name}" was to be decommissioned, but "${storableText(confirm, 128)}" was typed. Nothing was changed.`,
+      { context: { server: name } },
+    );
+  }
+  if (decommissioned === null) return false;
+  if (decommissioned.keepDays === keepDays) return true;
+  throw new ModosuError(
+    'SERVER_DECOMMISSIONED',
+    `${sinceWhen(server, decommissioned)}, and keeps what is protected for ${decommissioned.keepDays} days, not ${keepDays}. Nothing was changed.`,
+    {
+      hint: `For another time take it back into service first: \`modosu server recommission ${name} --reason TEXT\`, then decommission it again.`,
+      context: { server: name },
+    },
+  );
+}
+
+/** Nothing backs up a server that is out of service. Throws `SERVER_DECOMMISSIONED`. */
+export function requireInService(server: ServerRecord): void {
+  const { id: serverId, name, decommissioned } = server;
+  if (decommissioned === null) return;
+  throw new ModosuError('SERVER_DECOMMISSIONED', `${sinceWhen(server, decommissioned)}: ${decommissioned.reason}. Nothing was started.`, {
+    hint: `Nothing backs up a decommissioned server. Take it back into service first: \`modosu server recommission ${name} --reason TEXT\`.`,
+    context: { serverId, server: name },
+  });
+}
+
+const sinceWhen = ({ name }: Pick<ServerRecord, 'name'>, { at, by }: Decommissioning): string => `Server "${name}" was decommissioned by ${by} at ${at}`;
+
+/** Somebody wanted it out of service, and was not let. */
+const REFUSALS: ReadonlySet<string> = new Set(['SERVER_BUSY', 'CONFIRMATION_MISMATCH', 'SERVER_DECOMMISSIONED']);
+
+/** The audit's entry for a refusal, or null when the error is not one. */
+export function decommissionRefusal({ actor, serverId, reason, keepDays }: DecommissionRequest, error: unknown): AuditEvent | null {
+  if (!isModosuError(error) || !REFUSALS.has(error.code)) return null;
+  return {
+    actor,
+    action: 'server.decommission-refused',
+    serverId,
+    details: { code: error.code, message: error.message, reason: storableText(reason), keepDays },
+  };
+}
+
+/** What the audit says of one that goes out of service. */
+export const decommissionedDetails = (
+  { name }: ServerRecord,
+  { decommissionReason: reason, keepDays, protectsUntil }: DecommissionedColumns,
+): Readonly<Record<string, unknown>> => ({ server: name, reason, keepDays, protectsUntil: protectsUntil?.toISOString() });
+
+/** What the audit says of one that comes back. */
+export const recommissionedDetails = ({ name }: ServerRecord, was: Decommissioning, reason: string): Readonly<Record<string, unknown>> => ({
+  server: name,
+  reason: storableText(reason),
+  decommissionedAt: was.at,
+  decommissionedBy: was.by,
+  decommissionedFor: was.reason,
+});

@@ -1,0 +1,342 @@
+import { storableText } from '../audit/storable';
+import { ModosuError, type ErrorSummary } from '../contracts/errors';
+import { newId } from '../contracts/ids';
+import type {
+  MadeCopy,
+  OffsiteRepositoryView,
+  OffsiteState,
+  RecoveryPointCopy,
+  TransferInput,
+  TransferKind,
+  TransferOutcome,
+  TransferPoint,
+  TransferView,
+} from '../contracts/offsite-copies';
+import type { RecoveryPointView } from '../contracts/recovery-point';
+import { quoted } from '../contracts/text';
+import type { OffsitePolicy } from '../contracts/policy';
+import { pauseBeforeCopy, waitsForCopy, type OffsitePoint } from '../domain/offsite/copies';
+import { partToRead } from '../domain/verification/verification';
+import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
+import { retentionPoint, type KnownToRetention, type RetentionColumns } from './retention-facts';
+import { recoveryPointView } from './views';
+import { storableError } from './storable-error';
+
+/** Off-site repositories, copies and transfers between the rules and their tables. Pure. */
+
+/** Who copies what a policy asks for, and lets copies go. */
+export const OFFSITE = 'offsite';
+
+/** What is no fault of what is copied: its place is away. */
+const AWAY: ReadonlySet<string> = new Set(['OFFSITE_OFFLINE', 'OFFSITE_UNREACHABLE', 'OFFSITE_LOCKED', 'RUN_CANCELLED', 'RUN_ENDED_OUTSIDE']);
+
+export const stateOfLook = (problem: ErrorSummary | null): OffsiteState =>
+  problem === null ? 'here' : problem.code === 'OFFSITE_OFFLINE' ? 'offline' : 'unreachable';
+
+/** The columns of an off-site repository after a look. */
+export const looked = (
+  row: OffsiteRepositoryRow,
+  problem: ErrorSummary | null,
+  now: Date,
+): Pick<OffsiteRepositoryRow, 'state' | 'seenAt' | 'lookedAt' | 'askedSince' | 'problem'> => ({
+  state: stateOfLook(problem),
+  seenAt: problem === null ? now : row.seenAt,
+  lookedAt: now,
+  askedSince: problem === null ? null : row.askedSince,
+  problem: problem === null ? null : { code: problem.code, message: storableText(problem.message) },
+});
+
+export const offsiteView = (row: OffsiteRepositoryRow, copies: readonly OffsiteCopyRow[]): OffsiteRepositoryView => {
+  const whole = copies.filter(({ offsite, state }) => offsite === row.name && state === 'copied');
+  return {
+    name: row.name,
+    location: row.location,
+    media: row.media,
+    state: row.state,
+    seenAt: iso(row.seenAt),
+    lookedAt: iso(row.lookedAt),
+    askedForSince: iso(row.askedSince),
+    problem: row.problem,
+    copies: whole.length,
+    bytes: whole.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0),
+    damaged: copies.filter((copy) => copy.offsite === row.name && isDamagedCopy(copy)).length,
+  };
+};
+
+/** Found so by a check, or by the attempt to make it again. */
+const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean =>
+  state === 'damaged' || ((state === 'failed' || state === 'copying') && problem?.code === 'RECOVERY_POINT_CORRUPT');
+
+const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
+
+export const copyView = (row: OffsiteCopyRow): RecoveryPointCopy => ({
+  offsite: row.offsite,
+  state: row.state,
+  copiedAt: iso(row.copiedAt),
+  sizeBytes: row.sizeBytes,
+  verifiedAt: iso(row.verifiedAt),
+  problem: row.problem,
+  nextAttemptAt: iso(row.nextAttemptAt),
+});
+
+export const withCopies = (row: RecoveryPointRow, copies: readonly OffsiteCopyRow[]): RecoveryPointView => ({
+  ...recoveryPointView(row),
+  copies: copies.filter(({ recoveryPointId }) => recoveryPointId === row.id).map(copyView),
+});
+
+/** Of one that nobody has tried to make yet. */
+const newCopy = (recoveryPointId: string, offsite: string): OffsiteCopyRow => ({
+  recoveryPointId,
+  offsite,
+  state: 'waiting',
+  attempts: 0,
+  nextAttemptAt: null,
+  copiedAt: null,
+  sizeBytes: null,
+  snapshotIds: [],
+  verifiedAt: null,
+  deletedAt: null,
+  removedAt: null,
+  problem: null,
+});
+
+export const copyBegun = (known: OffsiteCopyRow | null, recoveryPointId: string, offsite: string): OffsiteCopyRow => ({
+  ...(known ?? newCopy(recoveryPointId, offsite)),
+  state: 'copying',
+  deletedAt: null,
+  removedAt: null,
+  nextAttemptAt: null,
+});
+
+export const copyMade = (row: OffsiteCopyRow, { snapshotIds, copiedAt, sizeBytes }: MadeCopy): OffsiteCopyRow => ({
+  ...row,
+  state: 'copied',
+  attempts: 0,
+  nextAttemptAt: null,
+  copiedAt: new Date(copiedAt),
+  sizeBytes,
+  snapshotIds,
+  verifiedAt: null,
+  deletedAt: null,
+  removedAt: null,
+  problem: null,
+});
+
+/** What becomes of one whose transfer has ended before it was whole. */
+export function copyStopped(row: OffsiteCopyRow, error: ErrorSummary | null, now: Date): OffsiteCopyRow {
+  const problem = error === null ? null : { code: error.code, message: storableText(error.message) };
+  if (problem === null || AWAY.has(problem.code)) return { ...row, state: 'waiting', nextAttemptAt: null, problem };
+  const attempts = row.attempts + 1;
+  return { ...row, state: 'failed', attempts, nextAttemptAt: new Date(now.getTime() + pauseBeforeCopy(attempts)), problem };
+}
+
+export const copyDamaged = (row: OffsiteCopyRow, why: { readonly code: string; readonly message: string }): OffsiteCopyRow => ({
+  ...row,
+  state: 'damaged',
+  verifiedAt: null,
+  problem: { code: why.code, message: storableText(why.message) },
+});
+
+/** What a transfer is made of that somebody, or a policy, asks for. */
+export interface WantedTransfer {
+  readonly kind: TransferKind;
+  readonly offsite: string;
+  readonly serverId: string | null;
+  readonly recoveryPointId: string | null;
+  readonly points: readonly string[];
+  readonly hypervisor: string;
+  /** Checking: those before it that were carried out, and in how many days all bytes are read. */
+  readonly check?: { readonly readBefore: number; readonly everyDays: number };
+}
+
+export function newTransfer(wanted: WantedTransfer, asked: { readonly actor: string; readonly reason: string }, now: Date): OffsiteTransferRow {
+  const { check, kind, offsite, serverId, recoveryPointId, points, hypervisor } = wanted;
+  const part = check === undefined ? null : partToRead(check.readBefore, check.everyDays);
+  return {
+    id: newId('trf', now.getTime()),
+    kind,
+    offsite,
+    serverId,
+    recoveryPointId,
+    points,
+    hypervisor,
+    part: part?.number ?? null,
+    parts: part?.of ?? null,
+    state: 'waiting',
+    waitsFor: null,
+    cancelRequested: false,
+    requestedBy: storableText(asked.actor, 256),
+    reason: storableText(asked.reason),
+    requestedAt: now,
+    startedAt: null,
+    finishedAt: null,
+    doneBytes: null,
+    totalBytes: null,
+    error: null,
+  };
+}
+
+export const transferView = (row: OffsiteTransferRow, serverName: string | null): TransferView => ({
+  id: row.id,
+  kind: row.kind,
+  offsite: row.offsite,
+  serverId: row.serverId,
+  serverName,
+  recoveryPointId: row.recoveryPointId,
+  state: row.state,
+  waitsFor: row.waitsFor,
+  requestedBy: row.requestedBy,
+  reason: row.reason,
+  requestedAt: row.requestedAt.toISOString(),
+  startedAt: iso(row.startedAt),
+  finishedAt: iso(row.finishedAt),
+  doneBytes: row.doneBytes,
+  totalBytes: row.totalBytes,
+  error: row.error,
+});
+
+export const transferInput = (row: OffsiteTransferRow, find: (id: string) => RecoveryPointRow | undefined): TransferInput => ({
+  transferId: row.id,
+  kind: row.kind,
+  offsite: row.offsite,
+  hypervisor: row.hypervisor,
+  serverId: row.serverId,
+  points: row.points.flatMap((id) => {
+    const point = find(id);
+    return point === undefined ? [] : [transferPoint(point)];
+  }),
+  part: row.part === null || row.parts === null ? null : { number: row.part, of: row.parts },
+});
+
+const transferPoint = ({ id, serverId, kind, repository, sizeBytes, state, damageOrigin }: RecoveryPointRow): TransferPoint => ({
+  recoveryPointId: id,
+  serverId,
+  kind,
+  repository,
+  sizeBytes,
+  // One that is damaged only because of what it builds on may be whole itself.
+  isLost: state === 'deleted' || (state === 'damaged' && damageOrigin === null),
+});
+
+export const storedTransferOutcome = ({ state, error }: TransferOutcome): Pick<OffsiteTransferRow, 'state' | 'error'> => ({
+  state,
+  error: error === null ? null : storableError(error),
+});
+
+export const transferDetails = ({ id, kind, offsite, recoveryPointId, points }: OffsiteTransferRow): Readonly<Record<string, unknown>> => ({
+  transferId: id,
+  kind,
+  offsite,
+  ...(recoveryPointId === null ? {} : { recoveryPointId }),
+  ...(points.length > 1 ? { recoveryPoints: points.length } : {}),
+});
+
+/** How a transfer ends that was cancelled before it began. */
+export const transferCancelledBefore = (actor: string, reason: string): TransferOutcome => ({
+  state: 'cancelled',
+  error: new ModosuError('RUN_CANCELLED', `Cancelled by ${storableText(actor, 256)} before it began: ${storableText(reason)}`).summary(),
+});
+
+/** Why no rule lets a recovery point go that an open transfer moves. */
+export const transferUses = (open: readonly Pick<OffsiteTransferRow, 'id' | 'kind' | 'offsite' | 'points'>[]): ReadonlyMap<string, string> =>
+  new Map(
+    open
+      .filter(({ kind }) => kind !== 'forget')
+      .flatMap(({ id, kind, offsite, points }) =>
+        points.map((point) => [point, kind === 'copy' ? `transfer ${id} copies it to ${offsite}` : `transfer ${id} fetches it from ${offsite}`] as const),
+      ),
+  );
+
+/** Recovery points of a server as the rules of copies see them, in the off-site repository that its policy names. */
+export function offsitePoints(
+  rows: readonly RetentionColumns[],
+  copies: readonly OffsiteCopyRow[],
+  offsite: string,
+  uses: ReadonlyMap<string, string> = new Map(),
+): readonly OffsitePoint[] {
+  const copyOf = new Map(copies.filter((copy) => copy.offsite === offsite).map((copy) => [copy.recoveryPointId, copy]));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return rows
+    .filter((row) => row.state !== 'deleted' || copyOf.has(row.id))
+    .map((row) => ({
+      ...retentionPoint(row, uses, new Map(), (id) => byId.get(id)),
+      state: row.state,
+      publishedAt: row.publishedAt,
+      copy: copyOf.get(row.id) ?? null,
+    }));
+}
+
+/** What is still to be copied is in use by that, where nothing else uses it. */
+export function keptForCopy(
+  known: readonly KnownToRetention[],
+  points: readonly OffsitePoint[],
+  policy: { readonly offsite: OffsitePolicy | null; readonly timeZone: string } | null,
+  now: Date,
+): readonly KnownToRetention[] {
+  if (policy === null || policy.offsite === null) return known;
+  const { offsite, timeZone } = policy;
+  const waits = waitsForCopy(points, { offsite, timeZone, now });
+  return known.map((point) => (point.inUseBy === null && waits.has(point.id) ? { ...point, inUseBy: `it is not copied to ${offsite.repository} yet` } : point));
+}
+
+/** What can be restored from an off-site repository alone: the newest image with all that it builds on, and the newest of each data set. */
+export function newestWhole(
+  rows: readonly RecoveryPointRow[],
+  copies: readonly OffsiteCopyRow[],
+  offsite: string,
+  until: string | null,
+): { readonly image: string | null; readonly data: readonly { readonly dataSet: string; readonly recoveryPointId: string }[] } {
+  const copied = new Set(copies.filter((copy) => copy.offsite === offsite && copy.state === 'copied').map(({ recoveryPointId }) => recoveryPointId));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const isWhole = ({ id, parentId }: RecoveryPointRow): boolean => {
+    if (!copied.has(id)) return false;
+    const parent = parentId === null ? null : byId.get(parentId);
+    return parent === null || (parent !== undefined && isWhole(parent));
+  };
+  const whole = rows
+    .filter((row) => row.purpose !== 'safety' && (until === null || row.pointInTime <= new Date(until)) && isWhole(row))
+    .toSorted((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
+  const dataSets = [...new Set(whole.flatMap(({ dataSet }) => dataSet ?? []))].sort();
+  return {
+    image: whole.find(({ kind }) => kind === 'image')?.id ?? null,
+    data: dataSets.map((dataSet) => ({ dataSet, recoveryPointId: whole.find((row) => row.dataSet === dataSet)?.id ?? '' })),
+  };
+}
+
+export const offsiteNotConfigured = (name: string): ModosuError =>
+  new ModosuError('OFFSITE_NOT_CONFIGURED', `No off-site repository named ${quoted(name)} is declared.`, { context: { offsite: name.slice(0, 128) } });
+
+export const transferNotFound = (id: string): ModosuError =>
+  new ModosuError('TRANSFER_NOT_FOUND', `There is no transfer ${quoted(id)} in the catalogue.`, { context: { transferId: id.slice(0, 128) } });
+
+export const transferFinished = ({ id, state }: Pick<OffsiteTransferRow, 'id' | 'state'>): ModosuError =>
+  new ModosuError('TRANSFER_FINISHED', `Transfer ${id} has ended (${state}). Nothing was changed.`, { context: { transferId: id } });
+
+/** Throws `OFFSITE_COPY_NOT_FOUND` where one of them has no whole copy there. */
+export function requireCopied(ids: readonly string[], copies: readonly OffsiteCopyRow[], offsite: string): void {
+  const whole = new Set(copies.filter((copy) => copy.offsite === offsite && copy.state === 'copied').map(({ recoveryPointId }) => recoveryPointId));
+  const lacking = ids.find((id) => !whole.has(id));
+  if (lacking === undefined) return;
+  throw new ModosuError('OFFSITE_COPY_NOT_FOUND', `There is no whole copy of recovery point ${lacking} in ${offsite}.`, {
+    context: { recoveryPointId: lacking, offsite },
+  });
+}
+
+/** Throws `RECOVERY_POINT_NOT_USABLE` for what cannot be copied. */
+export function requireCopyable(rows: readonly Pick<RecoveryPointRow, 'id' | 'state'>[]): void {
+  const not = rows.find(({ state }) => state !== 'usable');
+  if (not === undefined) return;
+  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${not.id} is ${not.state}: it cannot be copied.`, {
+    context: { recoveryPointId: not.id },
+  });
+}
+
+/** Throws `RECOVERY_POINT_NOT_USABLE` while files of it are being removed: they would take what is fetched with them. */
+export function requireNotRemoving(rows: readonly Pick<RecoveryPointRow, 'id' | 'state' | 'removedAt'>[]): void {
+  const going = rows.find(({ state, removedAt }) => state === 'deleted' && removedAt === null);
+  if (going === undefined) return;
+  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${going.id} is deleted, and its files are being removed just now.`, {
+    hint: 'Try again in a minute.',
+    context: { recoveryPointId: going.id },
+  });
+}

@@ -1,0 +1,49 @@
+import { ModosuError } from '../../contracts/errors';
+import { quoted } from '../../contracts/text';
+
+/** What may stand in the file, and whether its value is a secret. Anything else could make restic, ssh or the linker do something else. */
+const ALLOWED: Readonly<Record<string, 'secret' | 'open'>> = {
+  AWS_ACCESS_KEY_ID: 'secret',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+  AWS_SESSION_TOKEN: 'secret',
+  AWS_DEFAULT_REGION: 'open',
+  RESTIC_REST_USERNAME: 'secret',
+  RESTIC_REST_PASSWORD: 'secret',
+  RCLONE_CONFIG: 'open',
+  RCLONE_CONFIG_PASS: 'secret',
+  /** PEM of a certificate to trust, beside those of the system; every version of restic reads it. */
+  SSL_CERT_FILE: 'open',
+};
+const PATHS = new Set(['RCLONE_CONFIG', 'SSL_CERT_FILE']);
+
+export interface OffsiteEnvironment {
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+}
+
+/**
+ * The file `offsite/<name>/environment`: lines `NAME=VALUE`, empty ones, and ones that begin with `#`. A value is everything behind the first `=`: no quotes, no
+ * expansion. Null: there is no file. Throws `CONFIG_INVALID` with the number of the line, and never what stands in it.
+ */
+export function offsiteEnvironment(text: string | null, file: string): OffsiteEnvironment {
+  const env: Record<string, string> = {};
+  const secrets: string[] = [];
+  for (const [index, line] of (text ?? '').split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.trimStart().startsWith('#')) continue;
+    const refused = (problem: string): ModosuError =>
+      new ModosuError('CONFIG_INVALID', `Line ${index + 1} of ${file} ${problem}.`, {
+        hint: `Lines are NAME=VALUE, with one of the names ${Object.keys(ALLOWED).join(', ')}.`,
+        context: { file, line: index + 1 },
+      });
+    const [, name, value] = /^([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) throw refused('is not NAME=VALUE');
+    const sort = Object.hasOwn(ALLOWED, name) ? ALLOWED[name] : undefined;
+    if (sort === undefined) throw refused(`names ${quoted(name, 60)}, which is not given to restic`);
+    if (name in env) throw refused(`names ${name} a second time`);
+    if (value === '' || value.includes('\u0000')) throw refused(`gives ${name} no value that can be used`);
+    if (PATHS.has(name) && !value.startsWith('/')) throw refused(`gives ${name} no absolute path`);
+    env[name] = value;
+    if (sort === 'secret') secrets.push(value);
+  }
+  return { env, secrets };
+}

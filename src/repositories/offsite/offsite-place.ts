@@ -1,0 +1,327 @@
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModosuError, isModosuError } from '../../contracts/errors';
+import type { OffsiteLocation, OffsiteMedia } from '../../contracts/offsite';
+import { offsiteMeaning } from '../../domain/offsite-words';
+import type { Secrets } from '../../secrets/secrets';
+import { errorCode, errorMessage } from '../../system/files';
+import { isStaleHere } from '../restic/lock-judge';
+import { outcomeOf, type ResticCodes, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
+import { parseLock, parseRepositoryId } from '../restic/restic-output';
+import { offsiteEnvironment } from './offsite-environment';
+
+export interface OffsitePlaceOptions {
+  readonly name: string;
+  readonly location: OffsiteLocation;
+  readonly media: OffsiteMedia;
+  readonly secrets: Secrets;
+}
+
+export interface OffsiteTarget extends ResticTarget {
+  readonly password: string;
+}
+
+const CODES: ResticCodes = {
+  locked: 'OFFSITE_LOCKED',
+  'wrong-password': 'OFFSITE_CREDENTIALS_WRONG',
+  'no-repository': 'OFFSITE_MISSING',
+  unreachable: 'OFFSITE_UNREACHABLE',
+  'no-space': 'NOT_ENOUGH_SPACE',
+  damaged: 'RECOVERY_POINT_CORRUPT',
+  'repository-damaged': 'OFFSITE_FAILED',
+  'removal-refused': 'OFFSITE_DELETE_REFUSED',
+  failed: 'OFFSITE_FAILED',
+};
+/** How long what was seen of a repository far away is believed. In a directory its config file is looked at each time. */
+const KNOWN_FOR_MS = 10 * 60_000;
+const MOST_LOCKS = 100;
+/** Of a restic that may find no place for its lock: it would try for most of a minute. */
+const NO_LOCK_POSSIBLE = /^Save\(<lock\/[0-9a-f]+>\) returned error, retrying/m;
+/** In a directory a file that ends too early stays like that; from far away it may come whole the next time. */
+const CUT_SHORT = /^Load\(<(?:data|index|snapshot)\/[0-9a-f]+>.*returned error, retrying.*\b(?:unexpected )?EOF\b/m;
+const CUT_SHORT_WORDS = /\bLoad\(<(?:data|index|snapshot)\/[0-9a-f]+>[^;]*\b(?:unexpected )?EOF\b/;
+const HAD_NO_LOCK = /\bSave\(<lock\/|\bunable to create lock in backend\b/;
+/** What restic makes, and what file systems have by themselves. */
+const NOT_IN_THE_WAY = ['data', 'index', 'keys', 'locks', 'snapshots', 'lost+found'];
+
+const secretOf = (name: string, what: 'password' | 'environment' | 'repository-id' | 'key-id'): string => `offsite/${name}/${what}`;
+
+/**
+ * Where an off-site repository lies, and what opens it: looks before restic is started, knows the repository again, says what an end of restic means here, and
+ * removes locks that nobody holds. What all methods throw the port says.
+ */
+export class OffsitePlace {
+  private known: { readonly mark: string; readonly until: number } | null = null;
+
+  constructor(
+    private readonly options: OffsitePlaceOptions,
+    private readonly restic: ResticCommand,
+  ) {}
+
+  /** Its directory; null: it is elsewhere. */
+  get directory(): string | null {
+    return this.options.location.kind === 'directory' ? this.options.location.repository : null;
+  }
+
+  /** Complaints of a restic that only reads after which trying again changes nothing. */
+  get hopeless(): RegExp | undefined {
+    return this.directory === null ? undefined : new RegExp(`${NO_LOCK_POSSIBLE.source}|${CUT_SHORT.source}`, 'm');
+  }
+
+  /** After a look: it is there, opens, and is the one that it was. */
+  async open(): Promise<OffsiteTarget> {
+    const { secrets, name } = this.options;
+    const recorded = await secrets.read(secretOf(name, 'repository-id'));
+    const mark = await this.look();
+    if (mark === null) throw recorded === null ? this.missing() : this.absent();
+    if (recorded === null) throw this.missing();
+    const target = await this.target();
+    if (this.known?.mark === mark && performance.now() < this.known.until) return target;
+    const id = await this.repositoryId(target);
+    if (id !== recorded) throw this.foreign(`is another repository than it was: ${id.slice(0, 10)}, not ${recorded.slice(0, 10)}`);
+    this.known = { mark, until: mark === ELSEWHERE ? performance.now() + KNOWN_FOR_MS : Infinity };
+    return target;
+  }
+
+  async ensure(): Promise<void> {
+    const { secrets, name } = this.options;
+    const recorded = await secrets.read(secretOf(name, 'repository-id'));
+    const mark = await this.look();
+    if (mark === null) {
+      if (recorded !== null) throw this.absent();
+      await this.requireEmpty();
+    }
+    await secrets.getOrMake(secretOf(name, 'password'));
+    const target = await this.target();
+    if (mark === null || (mark === ELSEWHERE && recorded === null && !(await this.isThere(target)))) await this.initialise(target);
+    const id = await this.repositoryId(target);
+    const known = await secrets.getOrMake(secretOf(name, 'repository-id'), () => id);
+    if (known !== id) throw this.foreign(`is another repository than it was: ${id.slice(0, 10)}, not ${known.slice(0, 10)}`);
+    await this.rememberKey();
+  }
+
+  /** restic on this repository. An exclusive lock that a killed one has left is removed, and it is tried once more. */
+  async run(target: OffsiteTarget, args: readonly string[], options: ResticOptions = {}): Promise<{ readonly stdout: string; readonly stderr: string }> {
+    return this.pastStaleLocks(target, () => this.restic.run(target, args, options));
+  }
+
+  /** Whatever uses restic on it: the same. */
+  async pastStaleLocks<T>(target: OffsiteTarget, work: () => Promise<T>): Promise<T> {
+    return this.told(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isModosuError(error) || error.code !== 'OFFSITE_LOCKED') throw error;
+        await this.removeStaleLocks(target);
+        return work();
+      }
+    });
+  }
+
+  /** For what only reads: with a lock, or without one where the storage takes none (full, read-only). */
+  async reading<T>(target: OffsiteTarget, work: (target: OffsiteTarget, giveUpOn: RegExp | undefined) => Promise<T>): Promise<T> {
+    return this.pastStaleLocks(target, async () => {
+      try {
+        return await work({ ...target, canLock: true }, this.hopeless ?? NO_LOCK_POSSIBLE);
+      } catch (error) {
+        if (!isModosuError(error) || error.code === 'OFFSITE_LOCKED' || !HAD_NO_LOCK.test(error.message)) throw error;
+        return work({ ...target, canLock: false }, this.hopeless);
+      }
+    });
+  }
+
+  /**
+   * Only where no lock is of anybody who may live: `restic unlock` sends SIGHUP to the process that a lock of this machine names, and its number may be another
+   * one's by now. What is left then is of processes that are gone, or half an hour old, and restic asks no process.
+   */
+  async removeStaleLocks(target: OffsiteTarget): Promise<void> {
+    const ids = (await this.restic.run(target, ['list', '--no-lock', 'locks'])).stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
+    for (const id of ids.slice(0, MOST_LOCKS)) {
+      const lock = parseLock(await this.readLock(target, id));
+      if (lock === null || !isStaleHere(lock, null)) return;
+    }
+    if (ids.length > 0 && ids.length <= MOST_LOCKS) await this.restic.run(target, ['unlock']);
+  }
+
+  /** Less than a tenth of a storage on this machine is free: then nothing is to be written anew there. */
+  async isNearlyFull(): Promise<boolean> {
+    if (this.directory === null) return false;
+    const { bavail, blocks } = await statfs(this.directory);
+    return bavail < blocks * 0.1;
+  }
+
+  private async target(): Promise<OffsiteTarget> {
+    const { name, location, secrets } = this.options;
+    const password = await secrets.read(secretOf(name, 'password'));
+    if (password === null) {
+      throw new ModosuError(
+        'OFFSITE_CREDENTIALS_WRONG',
+        `The password of the off-site repository ${name} is not there: ${secrets.fileOf(secretOf(name, 'password'))}.`,
+        {
+          context: { repository: name },
+        },
+      );
+    }
+    const file = secretOf(name, 'environment');
+    const { env, secrets: hidden } = offsiteEnvironment(await secrets.read(file), secrets.fileOf(file));
+    const { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: login, ...others } = env;
+    const repository =
+      location.kind === 'rest' && user !== undefined
+        ? location.repository.replace('://', `://${encodeURIComponent(user)}:${encodeURIComponent(login ?? '')}@`)
+        : location.repository;
+    return {
+      env: { ...others, RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password },
+      secrets: [password, ...hidden],
+      password,
+      caCertificateFile: null,
+      name: `the off-site repository ${name}`,
+      context: { repository: name },
+      canLock: true,
+      codes: CODES,
+    };
+  }
+
+  /** Tells one repository from another without opening it; null: there is none. */
+  private async look(): Promise<string | null> {
+    const { directory } = this;
+    if (directory === null) return ELSEWHERE;
+    try {
+      const { dev, ino, ctimeMs, size } = await stat(join(directory, 'config'));
+      return [dev, ino, ctimeMs, size].join(' ');
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
+      throw this.absent(errorMessage(error));
+    }
+  }
+
+  /** Opens it: restic finds no other use of a config. */
+  private async repositoryId(target: OffsiteTarget): Promise<string> {
+    try {
+      return parseRepositoryId((await this.told(() => this.restic.run(target, ['cat', '--no-lock', 'config']))).stdout);
+    } catch (error) {
+      if (isModosuError(error) && error.code === 'OFFSITE_CREDENTIALS_WRONG' && (await this.hasOtherKeys())) {
+        throw this.foreign('is another repository than it was, and its password is another one');
+      }
+      if (
+        isModosuError(error) &&
+        error.code === 'OFFSITE_MISSING' &&
+        (await this.options.secrets.read(secretOf(this.options.name, 'repository-id'))) !== null
+      ) {
+        throw this.absent();
+      }
+      throw error;
+    }
+  }
+
+  private async isThere(target: OffsiteTarget): Promise<boolean> {
+    try {
+      await this.repositoryId(target);
+      return true;
+    } catch (error) {
+      if (isModosuError(error) && error.code === 'OFFSITE_MISSING') return false;
+      throw error;
+    }
+  }
+
+  private async initialise(target: OffsiteTarget): Promise<void> {
+    try {
+      await this.told(() => this.restic.run(target, ['init']));
+    } catch (error) {
+      // Another process was faster: then it opens.
+      if (!(await this.isThere(target).catch(() => false))) throw error;
+    }
+  }
+
+  /**
+   * A directory in which a repository may be made. What an attempt that died before it has left is removed: keys that open nothing, because nothing else is there.
+   */
+  private async requireEmpty(): Promise<void> {
+    const { directory } = this;
+    if (directory === null) return;
+    const { media } = this.options;
+    const isOfItsOwn = async (): Promise<boolean> => (await stat(directory)).dev !== (await stat('/')).dev;
+    let names: readonly string[];
+    try {
+      if (media === 'removable' && !(await isOfItsOwn())) throw this.absent(`${directory} lies on the disk of the system, so it is not mounted`);
+      names = await readdir(directory);
+    } catch (error) {
+      if (error instanceof ModosuError) throw error;
+      throw this.absent(errorMessage(error));
+    }
+    const strange = names.find((name) => !NOT_IN_THE_WAY.includes(name));
+    if (strange !== undefined) throw this.foreign('would be made in a directory that holds something else');
+    for (const below of ['data', 'index', 'locks', 'snapshots']) {
+      if (!names.includes(below)) continue;
+      const entries = await readdir(join(directory, below), { recursive: true, withFileTypes: true });
+      if (entries.some((entry) => !entry.isDirectory())) throw this.foreign('has lost its config file: what is stored there belongs to a damaged repository');
+    }
+    if (names.includes('keys')) await rm(join(directory, 'keys'), { recursive: true });
+  }
+
+  /** By it another repository is told from a wrong password. */
+  private async rememberKey(): Promise<void> {
+    const { directory } = this;
+    if (directory === null) return;
+    const [key, ...more] = await readdir(join(directory, 'keys'));
+    if (key !== undefined && more.length === 0) await this.options.secrets.getOrMake(secretOf(this.options.name, 'key-id'), () => key);
+  }
+
+  private async hasOtherKeys(): Promise<boolean> {
+    const { directory } = this;
+    const key = await this.options.secrets.read(secretOf(this.options.name, 'key-id'));
+    if (directory === null || key === null) return false;
+    return !(await readdir(join(directory, 'keys')).catch(() => [key])).includes(key);
+  }
+
+  private async readLock(target: OffsiteTarget, id: string): Promise<string> {
+    try {
+      return (await this.restic.run(target, ['cat', '--no-lock', 'lock', id])).stdout;
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome === 'failed' || outcome === 'damaged') return '';
+      throw error;
+    }
+  }
+
+  /** What went wrong, as it is here: a medium that was taken away in the middle is away, whatever restic found missing. */
+  private async told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isModosuError(error) || outcomeOf(error) === null || !Object.values<string>(CODES).includes(error.code)) throw error;
+      const recorded = await this.options.secrets.read(secretOf(this.options.name, 'repository-id'));
+      if (recorded !== null && (await this.look()) === null) throw this.absent();
+      const isCutShort = this.directory !== null && CUT_SHORT_WORDS.test(error.message);
+      if (isCutShort && ['unreachable', 'failed'].includes(outcomeOf(error) ?? '')) {
+        throw new ModosuError('RECOVERY_POINT_CORRUPT', error.message, { context: error.context, cause: error });
+      }
+      if (error.code === 'OFFSITE_UNREACHABLE') throw this.absent(error.message);
+      if (outcomeOf(error) !== 'failed') throw error;
+      const meaning = offsiteMeaning(error.message);
+      if (meaning === 'unreachable') throw this.absent(error.message);
+      if (meaning === 'credentials') throw new ModosuError('OFFSITE_CREDENTIALS_WRONG', error.message, { context: error.context, cause: error });
+      throw error;
+    }
+  }
+
+  private absent(problem?: string): ModosuError {
+    const { name, media, location } = this.options;
+    const [code, words] =
+      media === 'removable'
+        ? (['OFFSITE_OFFLINE', `The medium of the off-site repository ${name} is not at ${location.repository}`] as const)
+        : (['OFFSITE_UNREACHABLE', `The off-site repository ${name} is not there: ${location.repository}`] as const);
+    return new ModosuError(code, `${words}${problem === undefined ? '' : ` (${problem})`}.`, { context: { repository: name, location: location.repository } });
+  }
+
+  private missing(): ModosuError {
+    const { name, location } = this.options;
+    return new ModosuError('OFFSITE_MISSING', `The off-site repository ${name} was not made yet at ${location.repository}.`, { context: { repository: name } });
+  }
+
+  private foreign(words: string): ModosuError {
+    const { name, location } = this.options;
+    return new ModosuError('OFFSITE_FOREIGN', `The off-site repository ${name} at ${location.repository} ${words}.`, { context: { repository: name } });
+  }
+}
+
+const ELSEWHERE = 'elsewhere';

@@ -1,0 +1,236 @@
+import type { Catalog, Page } from '../../catalog/catalog';
+import type { RebuildReport, FoundProblem } from '../../contracts/catalog-copy';
+import { isModosuError, toModosuError } from '../../contracts/errors';
+import { isId } from '../../contracts/ids';
+import type { ImageManifest, RecoveryPointView } from '../../contracts/recovery-point';
+import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../repositories/data/data-repository';
+import type { ImageRepository } from '../../repositories/image/image-repository';
+
+export interface FoundParts {
+  readonly catalog: Pick<
+    Catalog,
+    | 'listRepositories'
+    | 'listServers'
+    | 'listRecoveryPoints'
+    | 'getRecoveryPoint'
+    | 'adoptServer'
+    | 'adoptRecoveryPoint'
+    | 'adoptDataRecoveryPoint'
+    | 'markRecoveryPoint'
+  >;
+  readonly imageRepository: (name: string) => Promise<ImageRepository>;
+  /** Null: there is none to look at, and why. */
+  readonly dataRepository: () => Promise<DataRepository>;
+  readonly actor: string;
+  /** Where servers are that only their images tell of. */
+  readonly hypervisor: string;
+  /** Looks, and changes nothing. */
+  readonly isDryRun: boolean;
+}
+
+type Found = Pick<RebuildReport, 'servers' | 'recoveryPoints' | 'missing' | 'orphans' | 'notLooked'>;
+
+/**
+ * Compares what the repositories hold with what the catalogue knows. What is there and not known is recorded, with its server; what is known and not there is
+ * marked as damaged until it is found again by a verification. Nothing in a repository is changed. Idempotent. A place that does not answer keeps the others
+ * from nothing.
+ */
+export async function adoptFound(parts: FoundParts): Promise<Found> {
+  const { catalog } = parts;
+  const search = new Search(parts);
+  // First what is known, then what is there: what is published in between must not look like a loss.
+  const known = await allRecoveryPoints(catalog);
+  await search.images(known);
+  await search.data(known);
+  return search.found();
+}
+
+class Search {
+  private readonly missing: FoundProblem[] = [];
+  private readonly orphans: FoundProblem[] = [];
+  private readonly notLooked: FoundProblem[] = [];
+  private readonly serversAdded: string[] = [];
+  private readonly serversFound = new Set<string>();
+  private known = 0;
+  private added = 0;
+
+  constructor(private readonly parts: FoundParts) {}
+
+  found = (): Found => ({
+    servers: { found: this.serversFound.size, added: this.serversAdded },
+    recoveryPoints: { known: this.known, added: this.added },
+    missing: this.missing,
+    orphans: this.orphans,
+    notLooked: this.notLooked,
+  });
+
+  async images(known: readonly RecoveryPointView[]): Promise<void> {
+    const { catalog, imageRepository } = this.parts;
+    const there: { readonly repository: ImageRepository; readonly manifest: ImageManifest }[] = [];
+    for (const { name } of await catalog.listRepositories()) {
+      const where = `image repository ${name}`;
+      await this.attempt(this.notLooked, where, async () => {
+        const repository = await imageRepository(name);
+        const { manifests, unreadable } = await repository.list();
+        const of = known.filter((point) => point.kind === 'image' && point.repository === name);
+        const ids = new Set(manifests.map(({ recoveryPointId }) => recoveryPointId));
+        if (of.some(isExpected) && !of.some(({ id }) => ids.has(id))) {
+          this.notLooked.push({
+            where,
+            what: `It holds no recovery point of what is known, and ${of.filter(isExpected).length} are known: is it another one?`,
+          });
+          return;
+        }
+        for (const { path, problem } of unreadable) this.orphans.push({ where: path, what: problem });
+        there.push(...manifests.map((manifest) => ({ repository, manifest })));
+        for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
+      });
+    }
+    for (const serverId of new Set(there.map(({ manifest }) => manifest.server.id))) {
+      const entries = there.filter(({ manifest }) => manifest.server.id === serverId);
+      const generations = new Map(known.flatMap((point) => (point.kind === 'image' && point.serverId === serverId ? [[point.id, point.generation]] : [])));
+      await this.server(
+        serverId,
+        entries.toSorted((a, b) => a.manifest.generation - b.manifest.generation),
+        generations,
+      );
+    }
+  }
+
+  private async server(
+    serverId: string,
+    entries: readonly { readonly repository: ImageRepository; readonly manifest: ImageManifest }[],
+    known: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    const { catalog, actor, hypervisor, isDryRun } = this.parts;
+    const newest = entries.at(-1);
+    if (newest === undefined) return;
+    this.serversFound.add(serverId);
+    const { name, uuid } = newest.manifest.server;
+    const server = (await catalog.listServers()).find(({ id }) => id === serverId);
+    const isNewer = !known.has(newest.manifest.recoveryPointId) && newest.manifest.generation > Math.max(0, ...known.values());
+    const isOurs = await this.attempt(this.orphans, `server ${name} (${serverId})`, async () => {
+      // A catalogue that knows the newest image knows better than it which disks the server has: an undo makes no image.
+      if (server !== undefined && !isNewer) return;
+      const { lineageId } = newest.manifest;
+      if (!isDryRun) {
+        await catalog.adoptServer(actor, {
+          id: serverId,
+          name,
+          uuid,
+          hypervisor: server?.hypervisor ?? hypervisor,
+          repository: newest.repository.name,
+          lineageId,
+        });
+      }
+      if (server === undefined) this.serversAdded.push(name);
+    });
+    if (!isOurs) return;
+    for (const { repository, manifest } of entries) {
+      const { recoveryPointId } = manifest;
+      if (known.has(recoveryPointId)) {
+        this.known += 1;
+        continue;
+      }
+      await this.attempt(this.orphans, `${repository.name}/servers/${serverId}/${recoveryPointId}`, async () => {
+        // All that it needs is there, and is as its manifest says.
+        const { manifestSha256 } = await repository.open(serverId, recoveryPointId);
+        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository.name, manifestSha256);
+        this.added += 1;
+      });
+    }
+  }
+
+  async data(known: readonly RecoveryPointView[]): Promise<void> {
+    const { catalog, dataRepository } = this.parts;
+    let repository: DataRepository | null = null;
+    if (!(await this.attempt(this.notLooked, 'data repository', async () => void (repository = await dataRepository())))) return;
+    for (const { id: serverId, name } of await catalog.listServers()) {
+      const where = `data repository of ${name}`;
+      const of = known.filter((point) => point.kind === 'data' && point.serverId === serverId);
+      await this.attempt(this.notLooked, where, async () => {
+        if (repository !== null) await this.dataOf(repository, serverId, of, where);
+      });
+    }
+  }
+
+  private async dataOf(repository: DataRepository, serverId: string, of: readonly RecoveryPointView[], where: string): Promise<void> {
+    const { catalog, actor, isDryRun } = this.parts;
+    let ids: ReadonlySet<string>;
+    try {
+      ids = recoveryPointsIn(await repository.snapshots(serverId, [MANIFEST_TAG]));
+    } catch (error) {
+      // A server of which no data was ever saved has none.
+      if (isModosuError(error) && error.code === 'DATA_REPOSITORY_MISSING' && of.length === 0) return;
+      throw error;
+    }
+    if (of.some(isExpected) && !of.some(({ id }) => ids.has(id))) {
+      this.notLooked.push({ where, what: `It holds no recovery point of what is known, and ${of.filter(isExpected).length} are known: is it another one?` });
+      return;
+    }
+    for (const id of ids) {
+      if (of.some((point) => point.id === id)) {
+        this.known += 1;
+        continue;
+      }
+      await this.attempt(this.orphans, `${where}: ${id}`, async () => {
+        const manifest = await repository.open(serverId, id);
+        if (!isDryRun) await catalog.adoptDataRecoveryPoint(actor, manifest);
+        this.added += 1;
+      });
+    }
+    for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
+  }
+
+  /** Looked at again: it may have been removed, or given up, meanwhile. */
+  private async lost(point: RecoveryPointView, where: string): Promise<void> {
+    const { catalog, isDryRun } = this.parts;
+    const { id } = point;
+    const now = await catalog.getRecoveryPoint(id);
+    if (!isExpected(point) || !isExpected(now)) return;
+    this.missing.push({
+      where,
+      what: `${now.kind === 'image' ? `generation ${now.generation}` : now.dataSet} of ${now.serverName} from ${now.pointInTime}: ${id}`,
+    });
+    if (isDryRun) return;
+    await catalog.markRecoveryPoint(id, 'damaged', `It was not in the ${where} when the catalogue was compared with it.`, {
+      code: 'RECOVERY_POINT_INCOMPLETE',
+    });
+  }
+
+  private async attempt(to: FoundProblem[], where: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (thrown) {
+      const { code, message } = toModosuError(thrown);
+      // A catalogue that is away is no matter of what was found.
+      if (code === 'CATALOG_UNAVAILABLE') throw thrown;
+      to.push({ where, what: `${code}: ${message}` });
+      return false;
+    }
+  }
+}
+
+/** It should be there. */
+const isExpected = ({ state }: RecoveryPointView): boolean => state === 'usable' || state === 'expired';
+
+function recoveryPointsIn(snapshots: readonly { readonly tags: readonly string[] }[]): ReadonlySet<string> {
+  const prefix = recoveryPointTag('');
+  const ids = snapshots.flatMap(({ tags }) => tags.filter((tag) => tag.startsWith(prefix)).map((tag) => tag.slice(prefix.length)));
+  return new Set(ids.filter((id) => isId('rp', id)));
+}
+
+/** Those that are given up, too: what is still there of them nobody has lost. */
+async function allRecoveryPoints(catalog: Pick<Catalog, 'listRecoveryPoints'>): Promise<readonly RecoveryPointView[]> {
+  const points: RecoveryPointView[] = [];
+  for (const filter of [{}, { state: 'deleted' }] as const) {
+    let cursor: string | null = null;
+    do {
+      const page: Page<RecoveryPointView> = await catalog.listRecoveryPoints(filter, { limit: 500, cursor });
+      points.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+  return points;
+}

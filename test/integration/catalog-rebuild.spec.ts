@@ -1,0 +1,397 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Catalog } from '../../src/catalog/catalog';
+import { exportCatalog } from '../../src/catalog/catalog-export';
+import { importCatalog, readHeader } from '../../src/catalog/catalog-import';
+import { AUDIT_FILE, CATALOGUE_FILE } from '../../src/catalog/copied-tables';
+import { createDataSource } from '../../src/catalog/data-source';
+import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
+import type { CatalogCopyHeader } from '../../src/contracts/catalog-copy';
+import { newId } from '../../src/contracts/ids';
+import type { ImageManifest } from '../../src/contracts/recovery-point';
+import { DATA_TAG, dataSetTag, recoveryPointTag } from '../../src/repositories/data/data-repository';
+import { adoptFound, type FoundParts } from '../../src/roles/catalogue/found';
+import { pathsOf, readBack, type RebuildParts } from '../../src/roles/catalogue/rebuild';
+import { DirectorySecrets } from '../../src/secrets/directory-secrets';
+import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
+import type { ImageRepository } from '../../src/repositories/image/image-repository';
+import { backupRequest, ESTATE, finishedRun, givenServer, manifestOf, RESOLVED } from '../contract/catalog.fixtures';
+import { makeManifest } from '../contract/data-repository.contract';
+import { makeImages, stageOne } from '../contract/image-repository.fixtures';
+import { FakeDataRepository } from '../support/fake-data-repository';
+import { startTestPostgres, type TestPostgres } from '../support/postgres';
+
+jest.setTimeout(120_000);
+const NOW = new Date('2026-06-01T00:00:00Z');
+const KEY = 'a-recovery-key-of-some-length-00';
+
+let postgres: TestPostgres;
+let catalog: Catalog;
+let directory: string;
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+});
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  await postgres.empty();
+  catalog = createTypeormCatalog(createDataSource({ url: postgres.appUrl }));
+  directory = mkdtempSync(join(tmpdir(), 'modosu-rebuild-'));
+});
+afterEach(async () => {
+  await catalog.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function* each(lines: readonly string[]): AsyncIterable<string> {
+  for (const line of lines) yield await Promise.resolve(line);
+}
+
+const copyOf = async (): Promise<{ readonly header: CatalogCopyHeader; readonly lines: readonly string[] }> => {
+  const dataSource = createDataSource({ url: postgres.appUrl, poolSize: 1 });
+  try {
+    const into = mkdtempSync(join(directory, 'copy-'));
+    const header = await exportCatalog(dataSource, into, { software: 'test', now: NOW });
+    const [first, ...lines] = readFileSync(join(into, CATALOGUE_FILE), 'utf8').trimEnd().split('\n');
+    expect(readHeader(first)).toEqual(header);
+    return { header, lines };
+  } finally {
+    await dataSource.destroy();
+  }
+};
+const importing = (
+  lines: readonly string[],
+  header: CatalogCopyHeader,
+  changes: { readonly isDryRun?: boolean; readonly paths?: ReadonlyMap<string, string> } = {},
+) =>
+  importCatalog(each(lines), {
+    ownerUrl: postgres.ownerUrl,
+    copy: { id: 'c'.repeat(64), repository: 'main', header },
+    paths: new Map(),
+    actor: 'alice',
+    now: NOW,
+    ...changes,
+  });
+
+describe('a copy of the catalogue', () => {
+  it('brings everything back as it was, but for tokens and locks; a run under way counts as failed, and fencing goes on above', async () => {
+    const server = await givenServer(catalog);
+    const ended = await finishedRun(catalog, server);
+    const manifest = manifestOf(server, 1);
+    await catalog.recordRecoveryPoint(manifest, 'main', 'a'.repeat(64));
+    await catalog.holdRecoveryPoint('alice', manifest.recoveryPointId, 'the auditors want it');
+    await catalog.createToken('alice', 'bob', ['read'], null);
+    const open = await catalog.acceptBackup(backupRequest(server.id));
+    await catalog.startRun(open.runId);
+    await catalog.recordStep(open.runId, { seq: 0, key: 'copy:vda', title: 'Copy vda', state: 'running' });
+    const [before, point] = [await catalog.getServer(server.id), await catalog.getRecoveryPoint(manifest.recoveryPointId)];
+    const { header, lines } = await copyOf();
+    expect(lines.join('\n')).not.toMatch(/token|secret_hash/);
+
+    await postgres.empty();
+    const { rows, interruptedRuns } = await importing(lines, header, { paths: new Map([['main', '/new/place']]) });
+    expect(rows).toMatchObject({ hypervisor: 1, repository: 1, server: 2, run: 2, run_step: 1, recovery_point: 1, lineage: 2 });
+    expect(interruptedRuns).toEqual([{ runId: open.runId, kind: 'backup-image', serverName: 'db01' }]);
+    await expect(catalog.getServer(server.id)).resolves.toEqual(before);
+    await expect(catalog.getRecoveryPoint(manifest.recoveryPointId)).resolves.toEqual(point);
+    await expect(catalog.listRepositories()).resolves.toEqual([{ ...ESTATE.repositories[0], path: '/new/place' }]);
+    await expect(catalog.getRun(ended)).resolves.toMatchObject({ state: 'succeeded' });
+    await expect(catalog.getRun(open.runId)).resolves.toMatchObject({ state: 'failed', error: { code: 'CATALOG_REBUILT' }, steps: [{ state: 'failed' }] });
+    await expect(catalog.listTokens()).resolves.toEqual([]);
+    await expect(catalog.listOpenRuns()).resolves.toEqual([]);
+    const audit = (await catalog.listAudit({}, { limit: 100, cursor: null })).items;
+    expect(audit).toMatchObject([{ actor: 'alice', action: 'catalog.rebuilt', details: { auditBefore: header.audit } }]);
+    const next = await catalog.acceptBackup(backupRequest(server.id));
+    const { input } = await catalog.getDispatchable(next.runId);
+    expect(input.fencingToken).toBeGreaterThan(NOW.getTime() / 1000);
+  });
+
+  it('gives what waited to be deleted its time anew: nobody has watched it since', async () => {
+    const server = await givenServer(catalog);
+    const manifest = manifestOf(server, 1);
+    await catalog.recordRecoveryPoint(manifest, 'main', 'a'.repeat(64));
+    await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: server.name, reason: 'gone', keepDays: 1 });
+    const expired = `UPDATE recovery_point SET state = 'expired', expired_at = '2026-05-01', deletes_at = '2026-05-02'`;
+    await postgres.query(postgres.superuserUrl, `${expired}; UPDATE server SET protects_until = '2026-06-01 12:00Z' WHERE id = '${server.id}'`);
+    const { header, lines } = await copyOf();
+    await postgres.empty();
+    const later = new Date(NOW.getTime() + 30 * 86_400_000);
+    await importCatalog(each(lines), {
+      ownerUrl: postgres.ownerUrl,
+      copy: { id: 'c', repository: 'main', header },
+      paths: new Map(),
+      actor: 'alice',
+      now: later,
+    });
+    await expect(catalog.getRecoveryPoint(manifest.recoveryPointId)).resolves.toMatchObject({ state: 'expired', deletesAt: null });
+    await expect(catalog.getServer(server.id)).resolves.toMatchObject({ decommissioned: { protectsUntil: '2026-07-01T12:00:00.000Z' } });
+  });
+
+  it('is not read into a catalogue that has servers, nor a second time', async () => {
+    await givenServer(catalog);
+    const { header, lines } = await copyOf();
+    await expect(importing(lines, header)).rejects.toMatchObject({ code: 'CATALOG_NOT_EMPTY' });
+    await postgres.empty();
+    await importing(lines, header);
+    await expect(importing(lines, header)).rejects.toMatchObject({ code: 'CATALOG_NOT_EMPTY' });
+  });
+
+  it('is tried without a trace', async () => {
+    await givenServer(catalog);
+    const { header, lines } = await copyOf();
+    await postgres.empty();
+    await expect(importing(lines, header, { isDryRun: true })).resolves.toMatchObject({ rows: { server: 2 } });
+    await expect(catalog.listServers()).resolves.toEqual([]);
+    await expect(catalog.listAudit({}, { limit: 10, cursor: null })).resolves.toMatchObject({ items: [] });
+  });
+
+  it.each<[string, (lines: readonly string[]) => readonly string[]]>([
+    ['that ends in the middle of a line', (lines) => [...lines.slice(0, -1), (lines.at(-1) ?? '').slice(0, 20)]],
+    ['with a table nobody knows', (lines) => [...lines, '{"table":"pg_authid","row":{"rolname":"x"}}']],
+    ['with a table that is not copied', (lines) => [...lines, '{"table":"token","row":{"id":"x"}}']],
+    ['with a column nobody knows', (lines) => [...lines, '{"table":"policy","row":{"name":"x","surprise":1}}']],
+    ['with a name of a column that is none', (lines) => [...lines, '{"table":"policy","row":{"name\\") VALUES (1); --":"x"}}']],
+  ])('%s is refused, and nothing of it stays', async (_what, spoil) => {
+    await givenServer(catalog);
+    const { header, lines } = await copyOf();
+    await postgres.empty();
+    await expect(importing(spoil(lines), header)).rejects.toMatchObject({ code: 'CATALOG_COPY_UNREADABLE' });
+    await expect(catalog.listServers()).resolves.toEqual([]);
+  });
+
+  it('of another schema, or of something else, is refused', async () => {
+    const { header } = await copyOf();
+    for (const line of [undefined, '', 'null', '{}', JSON.stringify({ ...header, version: 2 }), JSON.stringify({ ...header, schema: 'Later9999999999999' })]) {
+      expect(() => readHeader(line)).toThrow(expect.objectContaining({ code: 'CATALOG_COPY_UNREADABLE' }) as Error);
+    }
+  });
+});
+
+describe('reading a copy back', () => {
+  /** A place that holds one copy, made of the catalogue as it is. */
+  const archived = async (secrets: DirectorySecrets, spoil: (into: string) => void = () => undefined): Promise<RebuildParts> => {
+    const source = mkdtempSync(join(directory, 'source-'));
+    const dataSource = createDataSource({ url: postgres.appUrl, poolSize: 1 });
+    await exportCatalog(dataSource, source, { software: 'test', now: NOW });
+    await dataSource.destroy();
+    const from = new DirectorySecrets(join(source, 'secrets'));
+    await from.getOrMake('data/srv_1/login', () => 'what opens it');
+    await from.getOrMake('ssh/key', () => 'line one\nline two');
+    spoil(source);
+    return {
+      catalog,
+      ownerUrl: postgres.ownerUrl,
+      archive: () =>
+        ({
+          list: async () => [{ id: 'c'.repeat(64), madeAt: NOW, host: 'lost' }],
+          fetch: async (_id: string, into: string) => {
+            const { cpSync } = await import('node:fs');
+            cpSync(source, into, { recursive: true });
+          },
+        }) as unknown as ReturnType<RebuildParts['archive']>,
+      secrets,
+      scratch: join(directory, 'scratch'),
+      auditBefore: join(directory, 'audit-before'),
+      actor: 'alice',
+      now: NOW,
+    };
+  };
+  const PLACES = [{ name: null, path: '/srv/modosu' }];
+  const OPTIONS = { recoveryKey: KEY, copyId: null, isDryRun: false };
+
+  it('brings the secrets that are missing back, keeps those that are others here, and takes the recovery key over', async () => {
+    await givenServer(catalog);
+    const secrets = new DirectorySecrets(join(directory, 'secrets'));
+    const parts = await archived(secrets);
+    await postgres.empty();
+    await secrets.getOrMake('data/srv_1/login', () => 'another one');
+    await expect(readBack(parts, PLACES, { ...OPTIONS, isDryRun: true })).resolves.toMatchObject({ secrets: { restored: 1, kept: ['data/srv_1/login'] } });
+    await expect(secrets.read('ssh/key')).resolves.toBeNull();
+    await expect(readBack(parts, PLACES, OPTIONS)).resolves.toMatchObject({
+      copy: { repository: 'main' },
+      rows: { server: 2 },
+      secrets: { restored: 1, kept: ['data/srv_1/login'] },
+      audit: { intact: true },
+    });
+    await expect(secrets.read('ssh/key')).resolves.toBe('line one\nline two');
+    await expect(secrets.read('data/srv_1/login')).resolves.toBe('another one');
+    await expect(secrets.read('catalogue/recovery-key')).resolves.toBe(KEY);
+    await expect(readBack(parts, PLACES, { ...OPTIONS, recoveryKey: 'another-key-of-somebody-else-000' })).rejects.toMatchObject({ code: 'CATALOG_NOT_EMPTY' });
+    await postgres.empty();
+    await expect(readBack(parts, PLACES, { ...OPTIONS, recoveryKey: 'another-key-of-somebody-else-000' })).rejects.toMatchObject({
+      code: 'RECOVERY_KEY_WRONG',
+    });
+  });
+
+  it.each<[string, (lines: readonly string[]) => readonly string[], string]>([
+    ['an entry that was changed', (lines) => [...lines.slice(0, -1), (lines.at(-1) ?? '').replace('"setup"', '"mallory"')], 'was changed after it was written'],
+    ['entries that were cut off', (lines) => lines.slice(0, -1), 'which its catalogue names'],
+  ])('says of the audit of before that it is not intact: %s', async (_what, spoil, problem) => {
+    await givenServer(catalog);
+    const parts = await archived(new DirectorySecrets(join(directory, 'secrets')), (into) => {
+      const file = join(into, AUDIT_FILE);
+      writeFileSync(file, `${spoil(readFileSync(file, 'utf8').trimEnd().split('\n')).join('\n')}\n`);
+    });
+    await postgres.empty();
+    const { audit } = await readBack(parts, PLACES, OPTIONS);
+    expect(audit).toMatchObject({ intact: false, problem: expect.stringContaining(problem) as string });
+  });
+
+  it('knows which repository a place is by where it was, by its name, or because there is only one', () => {
+    const known = [
+      { name: 'main', path: '/srv/main' },
+      { name: 'second', path: '/srv/second' },
+    ];
+    expect([...pathsOf([{ name: null, path: '/srv/second' }], known)]).toEqual([['second', '/srv/second']]);
+    expect([...pathsOf([{ name: 'main', path: '/mnt' }], known)]).toEqual([['main', '/mnt']]);
+    expect([...pathsOf([{ name: null, path: '/mnt' }], known.slice(0, 1))]).toEqual([['main', '/mnt']]);
+    for (const places of [
+      [{ name: null, path: '/mnt' }],
+      [{ name: 'third', path: '/mnt' }],
+      [
+        { name: 'main', path: '/a' },
+        { name: 'main', path: '/b' },
+      ],
+    ]) {
+      expect(() => pathsOf(places, known)).toThrow(
+        expect.objectContaining({ code: 'REQUEST_INVALID', hint: expect.stringContaining('second (it was in /srv/second)') as string }) as Error,
+      );
+    }
+  });
+});
+
+describe('what is found in the repositories', () => {
+  let repository: ImageRepository;
+  let data: FakeDataRepository;
+  let images: { readonly directory: string; readonly image: string };
+  const parts = (changes: Partial<FoundParts> = {}): FoundParts => ({
+    catalog,
+    imageRepository: async () => repository,
+    dataRepository: async () => data,
+    actor: 'alice',
+    hypervisor: 'hv1',
+    isDryRun: false,
+    ...changes,
+  });
+  beforeAll(async () => {
+    images = await makeImages(1);
+  });
+  afterAll(() => rmSync(images.directory, { recursive: true, force: true }));
+  beforeEach(async () => {
+    const path = join(directory, 'repository');
+    mkdirSync(path);
+    repository = createDirectoryImageRepository({ name: 'main', path });
+    await repository.initialise();
+    data = new FakeDataRepository();
+    await catalog.applyEstate('setup', { ...ESTATE, servers: [] }, []);
+  });
+  let servers = 0;
+  const newServer = (): { readonly id: string; readonly name: string; readonly uuid: string } => {
+    servers += 1;
+    return { id: newId('srv'), name: `found${servers}`, uuid: `33333333-3333-4333-8333-${String(servers).padStart(12, '0')}` };
+  };
+  const taken = async (server = newServer(), generation = 1, lineageId = 'lin-1'): Promise<ImageManifest> => {
+    const { draft } = await stageOne(repository, images.image, { serverId: server.id });
+    return repository.publish({ ...draft, server, generation, lineageId }, NOW);
+  };
+
+  it('is recorded with its server, once; a second look changes nothing', async () => {
+    const server = newServer();
+    const [full, child] = [await taken(server), await taken(server, 2, 'lin-2')];
+    await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject({ servers: { added: [server.name] }, recoveryPoints: { added: 2 } });
+    await expect(catalog.listServers()).resolves.toEqual([]);
+    await expect(adoptFound(parts())).resolves.toEqual({
+      servers: { found: 1, added: [server.name] },
+      recoveryPoints: { known: 0, added: 2 },
+      missing: [],
+      orphans: [],
+      notLooked: [],
+    });
+    await expect(catalog.getServer(server.id)).resolves.toMatchObject({ ...server, lineageId: 'lin-2', policy: null });
+    for (const { recoveryPointId } of [full, child]) await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+    await expect(adoptFound(parts())).resolves.toMatchObject({ servers: { added: [] }, recoveryPoints: { known: 2, added: 0 }, missing: [], orphans: [] });
+  });
+
+  it('data of a known server is recorded from its own repository', async () => {
+    const server = newServer();
+    await taken(server);
+    await data.ensure(server.id);
+    const id = newId('rp');
+    const snapshotId = data.take(server.id, {
+      hostname: 'guest',
+      tags: [DATA_TAG, recoveryPointTag(id), dataSetTag('documents')],
+      paths: ['/srv'],
+      files: { '/srv/a': Buffer.from('a') },
+    });
+    await data.publish(makeManifest(server.id, snapshotId, { recoveryPointId: id }));
+    await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 2 }, orphans: [], notLooked: [] });
+    await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ kind: 'data', state: 'usable', snapshotId });
+    await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { known: 2, added: 0 } });
+  });
+
+  it('rows without files are reported, and not usable until they are found again', async () => {
+    const stays = await taken();
+    await adoptFound(parts());
+    const lost = manifestOf(await catalog.getServer(stays.server.id), 9);
+    await catalog.recordRecoveryPoint(lost, 'main', 'a'.repeat(64));
+    await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject({ missing: [{ where: 'image repository main' }] });
+    await expect(catalog.getRecoveryPoint(lost.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+    const { missing } = await adoptFound(parts());
+    expect(missing).toEqual([{ where: 'image repository main', what: expect.stringContaining(lost.recoveryPointId) as string }]);
+    await expect(catalog.getRecoveryPoint(lost.recoveryPointId)).resolves.toMatchObject({ state: 'damaged' });
+    await expect(catalog.getRecoveryPoint(stays.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+    await expect(adoptFound(parts())).resolves.toMatchObject({ missing: [] });
+  });
+
+  it('a repository that holds nothing of what is known is taken for another one: nothing is marked', async () => {
+    await catalog.applyEstate('setup', ESTATE, RESOLVED);
+    const known = manifestOf(await catalog.getServer('db01'), 1);
+    await catalog.recordRecoveryPoint(known, 'main', 'a'.repeat(64));
+    await expect(adoptFound(parts())).resolves.toMatchObject({
+      missing: [],
+      notLooked: [{ where: 'image repository main', what: expect.stringContaining('another one') as string }],
+    });
+    // Nor one that holds others': two that were exchanged.
+    await taken();
+    await expect(adoptFound(parts())).resolves.toMatchObject({ missing: [], notLooked: [{ where: 'image repository main' }] });
+    await expect(catalog.getRecoveryPoint(known.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+  });
+
+  it('what is of no use as it is, and what is of nobody, is reported and not touched; the rest is recorded all the same', async () => {
+    const [good, bad, first] = [await taken(), await taken(), newServer()];
+    const inRepository = (...path: readonly string[]): string => join(directory, 'repository', 'servers', ...path);
+    rmSync(inRepository(bad.server.id, bad.recoveryPointId, 'disks', 'vda.qcow2'));
+    await taken(first);
+    await taken({ ...newServer(), name: first.name });
+    const strange = inRepository(newId('srv'), newId('rp'));
+    mkdirSync(strange, { recursive: true });
+    writeFileSync(join(strange, 'manifest.json'), '{}');
+    const { orphans, recoveryPoints } = await adoptFound(parts());
+    expect(recoveryPoints.added).toBe(2);
+    expect(orphans.map(({ what }) => what.split(':')[0]).sort()).toEqual(expect.arrayContaining(['ESTATE_CONFLICT', 'RECOVERY_POINT_INCOMPLETE']));
+    expect(orphans).toHaveLength(3);
+    await expect(catalog.getRecoveryPoint(good.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+    expect(readFileSync(join(strange, 'manifest.json'), 'utf8')).toBe('{}');
+  });
+
+  it('a repository that is away keeps nobody from the others, and is said to be not looked at', async () => {
+    const away = (): Promise<never> => Promise.reject(new Error('gone'));
+    await expect(adoptFound(parts({ imageRepository: away }))).resolves.toMatchObject({
+      notLooked: [{ where: 'image repository main', what: 'INTERNAL: gone' }],
+      missing: [],
+    });
+  });
+
+  it('a server goes on with the line of an image that is newer than all that is known, and with no other', async () => {
+    const server = newServer();
+    await taken(server);
+    await adoptFound(parts());
+    // As an undo leaves it: back on an older line than that of its newest image.
+    await catalog.adoptServer('alice', { ...(await catalog.getServer(server.id)), lineageId: 'lin-0' });
+    await adoptFound(parts());
+    await expect(catalog.getServer(server.id)).resolves.toMatchObject({ lineageId: 'lin-0' });
+    await taken(server, 2, 'lin-3');
+    await adoptFound(parts());
+    await expect(catalog.getServer(server.id)).resolves.toMatchObject({ lineageId: 'lin-3' });
+  });
+});
