@@ -11,6 +11,7 @@ import { Verification1764800000000 } from './1764800000000-verification';
 import { BootProofs1764900000000 } from './1764900000000-boot-proofs';
 import { Retention1765000000000 } from './1765000000000-retention';
 import { CatalogCopies1765500000000 } from './1765500000000-catalog-copies';
+import { CatalogCopiesOffsite1765600000000 } from './1765600000000-catalog-copies-offsite';
 import { Incrementals1765100000000 } from './1765100000000-incrementals';
 import { Decommissioning1765200000000 } from './1765200000000-decommissioning';
 import { BackupGroups1765300000000 } from './1765300000000-backup-groups';
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   BackupGroups1765300000000,
   Offsite1765400000000,
   CatalogCopies1765500000000,
+  CatalogCopiesOffsite1765600000000,
 ];

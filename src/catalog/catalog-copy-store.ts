@@ -1,10 +1,10 @@
-import type { CatalogCopyState } from '../contracts/catalog-copy';
+import type { EntityManager } from 'typeorm';
+import type { CatalogCopyPlace, CatalogCopyState } from '../contracts/catalog-copy';
 import { ModosuError } from '../contracts/errors';
 import { NO_PROTECTION } from '../contracts/protection';
 import type { AdoptedServer, Catalog, ServerRecord } from './catalog';
 import type { Database } from './database';
-import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, ServerEntity } from './entities';
-import { declaredLimit } from './inventory-store';
+import { CatalogCopyEntity, HypervisorEntity, LineageEntity, OffsiteRepositoryEntity, RepositoryEntity, ServerEntity, type CatalogCopyRow } from './entities';
 import type { SharedNow } from './shared-now';
 
 type CatalogCopyMethods = Pick<Catalog, 'takeCatalogCopyTurn' | 'recordCatalogCopy' | 'catalogCopies' | 'adoptServer'>;
@@ -23,6 +23,31 @@ export const adoptedServer = ({ name, ...identity }: AdoptedServer): ServerRecor
   decommissioned: null,
 });
 
+/** Whether the newest copy lacks something, or is old, and the last attempt was a while ago. `seq` is the newest entry of the audit. */
+export function isCopyDue(
+  row: CatalogCopyRow | undefined,
+  { at, everyMs, seq }: { readonly at: Date; readonly everyMs: number; readonly seq: number },
+): boolean {
+  if (row === undefined) return true;
+  // A time of trial that lies ahead was written by a clock that was wrong.
+  if (Math.abs(at.getTime() - row.triedAt.getTime()) < everyMs) return false;
+  const isOld = row.copiedAt === null || Math.abs(at.getTime() - row.copiedAt.getTime()) >= COPY_AT_LEAST_EVERY_MS;
+  return isOld || row.problem !== null || (row.auditSeq ?? 0) < seq;
+}
+
+const isSame = (a: CatalogCopyPlace, b: CatalogCopyPlace): boolean => a.kind === b.kind && a.name === b.name;
+
+const rowsByPlace =
+  (rows: readonly CatalogCopyRow[]) =>
+  ({ kind, name }: CatalogCopyPlace): CatalogCopyRow | undefined =>
+    rows.find((row) => row.kind === kind && row.repository === name);
+
+async function declaredPlaces(manager: EntityManager): Promise<readonly CatalogCopyPlace[]> {
+  const images = await manager.find(RepositoryEntity, { order: { name: 'ASC' } });
+  const offsites = await manager.find(OffsiteRepositoryEntity, { order: { name: 'ASC' } });
+  return [...images.map(({ name }) => ({ kind: 'image' as const, name })), ...offsites.map(({ name }) => ({ kind: 'offsite' as const, name }))];
+}
+
 const HEAD = `SELECT coalesce(max(seq), 0)::float8 AS seq FROM audit_entry`;
 const BEHIND_SINCE = `SELECT min(at) AS at FROM audit_entry WHERE seq > $1`;
 
@@ -33,38 +58,30 @@ export function catalogCopyStore(database: Database, now: () => Date, sharedNow:
       database.transaction(async ({ manager }) => {
         const at = await sharedNow(manager);
         const [{ seq }] = (await manager.query(HEAD)) as [{ readonly seq: number }];
-        // Locked: whoever asks at the same time sees what the first one has taken.
-        const repositories = await manager.find(RepositoryEntity, { order: { name: 'ASC' }, lock: { mode: 'pessimistic_write' } });
-        const rows = new Map((await manager.find(CatalogCopyEntity)).map((row) => [row.repository, row]));
-        const due = repositories.find(({ name }) => {
-          if (!reachable.includes(name)) return false;
-          const row = rows.get(name);
-          if (row === undefined) return true;
-          // A time of trial that lies ahead was written by a clock that was wrong.
-          const isRested = Math.abs(at.getTime() - row.triedAt.getTime()) >= everyMs;
-          const isOld = row.copiedAt === null || Math.abs(at.getTime() - row.copiedAt.getTime()) >= COPY_AT_LEAST_EVERY_MS;
-          return isRested && (isOld || row.problem !== null || (row.auditSeq ?? 0) < seq);
-        });
+        // Whoever asks at the same time sees what the first one has taken.
+        await manager.query('LOCK TABLE catalog_copy IN SHARE ROW EXCLUSIVE MODE');
+        const row = rowsByPlace(await manager.find(CatalogCopyEntity));
+        const due = (await declaredPlaces(manager)).find((place) => reachable.some((one) => isSame(one, place)) && isCopyDue(row(place), { at, everyMs, seq }));
         if (due === undefined) return null;
-        await manager.upsert(CatalogCopyEntity, { repository: due.name, triedAt: at }, ['repository']);
-        return declaredLimit(due);
+        await manager.upsert(CatalogCopyEntity, { kind: due.kind, repository: due.name, triedAt: at }, ['kind', 'repository']);
+        return due;
       }),
 
-    recordCatalogCopy: (repository, outcome) =>
+    recordCatalogCopy: ({ kind, name }, outcome) =>
       database.transaction(async ({ manager }) => {
         const changes = 'problem' in outcome ? { problem: outcome.problem } : { ...outcome, problem: null };
-        await manager.update(CatalogCopyEntity, { repository }, changes);
+        await manager.update(CatalogCopyEntity, { kind, repository: name }, changes);
       }),
 
     catalogCopies: () =>
       database.read(async (manager) => {
-        const rows = new Map((await manager.find(CatalogCopyEntity)).map((row) => [row.repository, row]));
+        const rowOf = rowsByPlace(await manager.find(CatalogCopyEntity));
         const states: CatalogCopyState[] = [];
-        for (const { name } of await manager.find(RepositoryEntity, { order: { name: 'ASC' } })) {
-          const row = rows.get(name);
+        for (const place of await declaredPlaces(manager)) {
+          const row = rowOf(place);
           const [behind] = (await manager.query(BEHIND_SINCE, [row?.auditSeq ?? 0])) as readonly { readonly at: Date | null }[];
           states.push({
-            repository: name,
+            ...place,
             copiedAt: row?.copiedAt?.toISOString() ?? null,
             auditSeq: row?.auditSeq ?? null,
             behindSince: behind?.at?.toISOString() ?? null,

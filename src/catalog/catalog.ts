@@ -7,7 +7,7 @@ import type { AuditEntryView, AuditVerification, DecisionKind, RunKind, RunState
 import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../contracts/way-back';
 import type { BackupSetInput, BackupSetView, ServerGroup } from '../contracts/backup-set';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
-import type { CatalogCopyState } from '../contracts/catalog-copy';
+import type { CatalogCopyPlace, CatalogCopyState } from '../contracts/catalog-copy';
 import type { RoomSample } from '../contracts/capacity';
 import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
@@ -308,16 +308,17 @@ export interface Catalog {
   /** What is free in a repository now. Kept once an hour, whoever measures; of one that is not declared nothing is kept. Not audited. */
   recordRepositoryRoom(repository: string, freeBytes: number): Promise<void>;
   /**
-   * The image repository, of those that the caller reaches, that gets a copy of the catalogue next, which the caller is to make now: the one whose newest copy lacks
-   * what has happened since, or is a day old, and that nobody has tried for `everyMs`. Null: none is due. Of several workers that ask at once one gets it. Not audited.
+   * The place, of those that the caller reaches, that gets a copy of the catalogue next, which the caller is to make now: the one whose newest copy lacks what has
+   * happened since, or is a day old, and that nobody has tried for `everyMs`. Places that are not declared are nobody's. Null: none is due. Of several workers that
+   * ask at once one gets it. Not audited.
    */
-  takeCatalogCopyTurn(everyMs: number, reachable: readonly string[]): Promise<RepositoryDeclaration | null>;
+  takeCatalogCopyTurn(everyMs: number, reachable: readonly CatalogCopyPlace[]): Promise<CatalogCopyPlace | null>;
   /** What came of it. Not audited: an entry would ask for the next copy. */
   recordCatalogCopy(
-    repository: string,
+    place: CatalogCopyPlace,
     outcome: { readonly auditSeq: number; readonly copiedAt: Date } | { readonly problem: { readonly code: string; readonly message: string } },
   ): Promise<void>;
-  /** Of every image repository, by name. */
+  /** Of every image repository, then of every off-site one, by name. */
   catalogCopies(): Promise<readonly CatalogCopyState[]>;
   /**
    * A server that its recovery points tell of: made under its id where it is not known, without a policy. One that is known goes on with the line of disks of

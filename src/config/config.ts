@@ -29,6 +29,7 @@ export interface Config {
   readonly wayBackDays: number;
   readonly expiredKeptMs: number;
   readonly catalogCopyMs: number;
+  readonly catalogOffsiteCopyMs: number;
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
   readonly proofDirectory: string;
@@ -140,6 +141,7 @@ function toConfig(environment: Environment): Config {
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
     expiredKeptMs: environment.MODOSU_EXPIRED_KEPT_HOURS * 3_600_000,
     catalogCopyMs: environment.MODOSU_CATALOG_COPY_SECONDS * 1000,
+    catalogOffsiteCopyMs: environment.MODOSU_CATALOG_OFFSITE_COPY_SECONDS * 1000,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
     proofDirectory: environment.MODOSU_PROOF_DIR,

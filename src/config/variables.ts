@@ -153,6 +153,7 @@ export const environmentSchema = z.object({
     .describe(
       'How often, at most, a worker writes an encrypted copy of the catalogue and of the secrets into each image repository; nothing is written while nothing happens.',
     ),
+  MODOSU_CATALOG_OFFSITE_COPY_SECONDS: integer(1, 86_400).default(3600).describe('The same beside each off-site repository.'),
   MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')

@@ -1,4 +1,4 @@
-/** Copies of the catalogue and of what Modosu keeps secret, which lie encrypted in the image repositories: what the restore system itself is rebuilt from. */
+/** Copies of the catalogue and of what Modosu keeps secret, which lie encrypted in the image repositories and beside the off-site ones: what the restore system itself is rebuilt from. */
 
 /** First line of a copy of the catalogue. */
 export interface CatalogCopyHeader {
@@ -12,9 +12,14 @@ export interface CatalogCopyHeader {
   readonly audit: { readonly seq: number; readonly hash: string };
 }
 
-/** How far the copies in one image repository are. */
-export interface CatalogCopyState {
-  readonly repository: string;
+/** Where copies lie: in an image repository, or beside what an off-site repository holds. */
+export interface CatalogCopyPlace {
+  readonly kind: 'image' | 'offsite';
+  readonly name: string;
+}
+
+/** How far the copies in one place are. */
+export interface CatalogCopyState extends CatalogCopyPlace {
   /** When the newest one was made, and the last entry of the audit in it; null: there is none. */
   readonly copiedAt: string | null;
   readonly auditSeq: number | null;
@@ -29,7 +34,7 @@ export interface RebuildReport {
   /** Nothing was changed: only looked. */
   readonly isDryRun: boolean;
   /** The copy of the catalogue that was read back; null: there was none to read, or the catalogue had servers already. */
-  readonly copy: { readonly id: string; readonly repository: string; readonly header: CatalogCopyHeader } | null;
+  readonly copy: { readonly id: string; /** Its name, or where it lies. */ readonly repository: string; readonly header: CatalogCopyHeader } | null;
   /** Why none was read back although it was about a rebuild; null otherwise. */
   readonly withoutCopy: string | null;
   /** Rows that came back, by table. */

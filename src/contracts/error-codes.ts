@@ -229,18 +229,18 @@ export const ERROR_CODES = {
   CATALOG_NOT_EMPTY: entry(
     'conflict',
     'never',
-    'A copy is read back into an empty catalogue only. To compare it with the repositories: `modosu catalog compare`.',
+    'A copy is read back into an empty catalogue only, so before an estate is applied. To compare this one with the repositories: `modosu catalog compare`.',
   ),
   CATALOG_REBUILT: entry('precondition', 'never', 'Look at the server: `modosu server show NAME`. Then take a backup, or plan a restore.'),
   CATALOG_COPY_NOT_FOUND: entry(
     'not-found',
     'never',
-    'List the copies with `modosu catalog copies --repository DIRECTORY`; without any, rebuild from the recovery points alone: --without-copy.',
+    'List the copies with `modosu catalog copies --repository DIRECTORY`, or --offsite LOCATION; without any, rebuild from the recovery points alone: --without-copy.',
   ),
   CATALOG_COPY_DAMAGED: entry(
     'corrupt',
     'never',
-    'Take another copy (--copy ID), or another image repository: `modosu catalog copies --repository DIRECTORY` lists them.',
+    'Take another copy (--copy ID), or one that lies elsewhere: `modosu catalog copies --repository DIRECTORY` lists them.',
   ),
   CATALOG_COPY_UNREADABLE: entry('precondition', 'never', 'Rebuild with the version of Modosu that has made the copy, then upgrade.'),
   RECOVERY_KEY_WRONG: entry(

@@ -1,4 +1,4 @@
-import { offsiteLocation } from './offsite';
+import { below, offsiteLocation } from './offsite';
 
 describe('offsiteLocation', () => {
   it.each([
@@ -55,5 +55,23 @@ describe('offsiteLocation', () => {
     for (const text of ['rest:https://user:s3cr3t@vault/', 'sftp://backup:s3cr3t@vault/srv', 's3:https://s3cr3t:s3cr3t@vault/bucket']) {
       expect(() => offsiteLocation(text)).toThrow(expect.objectContaining({ message: expect.not.stringContaining('s3cr3t') as string }) as unknown as Error);
     }
+  });
+});
+
+describe('a place below a location', () => {
+  it.each([
+    ['/mnt/vault', '/mnt/vault/catalogue'],
+    ['sftp:backup@vault:/srv/modosu', 'sftp:backup@vault:/srv/modosu/catalogue'],
+    ['sftp://backup@vault:2222//srv/', 'sftp://backup@vault:2222//srv/catalogue'],
+    ['s3:https://s3.example/bucket', 's3:https://s3.example/bucket/catalogue'],
+    ['s3:https://s3.example/bucket/a/', 's3:https://s3.example/bucket/a/catalogue'],
+    ['rest:https://vault/', 'rest:https://vault/catalogue/'],
+    ['rest:https://vault/modosu', 'rest:https://vault/modosu/catalogue/'],
+    ['rclone:far:', 'rclone:far:catalogue'],
+    ['rclone:far:bucket/x', 'rclone:far:bucket/x/catalogue'],
+  ])('of %s is %s, a location like any other', (location, expected) => {
+    const place = below(offsiteLocation(location), 'catalogue');
+    expect(place.repository).toBe(expected);
+    expect(offsiteLocation(place.repository)).toEqual(place);
   });
 });

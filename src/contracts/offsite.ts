@@ -60,5 +60,13 @@ export function offsiteLocation(text: string): OffsiteLocation {
   return { kind, repository: text };
 }
 
+/** The place `name` below a location, of the same kind. */
+export function below({ kind, repository }: OffsiteLocation, name: string): OffsiteLocation {
+  // `rclone:remote:` and `sftp:host:` name a beginning; a "/" after them would name another one.
+  const isBeginning = kind !== 'directory' && /[:/]$/.test(repository);
+  // An address of a REST server ends with a slash.
+  return { kind, repository: `${repository}${isBeginning ? '' : '/'}${name}${kind === 'rest' ? '/' : ''}` };
+}
+
 /** Somebody may have written a password into it. */
 const shown = (text: string): string => quoted(text.replace(/\/\/[^/]*@/g, '//…@'), 200);

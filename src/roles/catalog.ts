@@ -1,22 +1,25 @@
-import { readFile, stat } from 'node:fs/promises';
-import { isAbsolute, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import type { Catalog } from '../catalog/catalog';
 import { beginFencingTokens } from '../catalog/catalog-import';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
+import type { Estate, RepositoryDeclaration } from '../contracts/api/estate';
 import type { RebuildReport } from '../contracts/catalog-copy';
-import { ModosuError } from '../contracts/errors';
-import { PART_NAME_PATTERN } from '../contracts/names';
-import { writeLogins } from '../repositories/data/logins';
+import { ModosuError, toModosuError } from '../contracts/errors';
+import { cleanWords } from '../contracts/text';
+import type { CatalogueGround } from '../repositories/catalogue/catalogue-ground';
 import { createResticCatalogueArchive } from '../repositories/catalogue/restic-catalogue-archive';
+import { writeLogins } from '../repositories/data/logins';
+import type { ImageRepository } from '../repositories/image/image-repository';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { makeCopy, RECOVERY_KEY, RECOVERY_KEY_SHOWN } from './catalogue/copy';
-import { adoptFound } from './catalogue/found';
-import { NOTHING_READ_BACK, readBack, type NamedPlace, type ReadBack } from './catalogue/rebuild';
+import { adoptFound, type FoundParts } from './catalogue/found';
+import { catalogOptions, readEnvironmentFile, readKeyFile, usage, type CatalogOptions } from './catalogue/options';
+import { groundsOf, NOTHING_READ_BACK, readBack, type Places, type ReadBack } from './catalogue/rebuild';
 import { copiesText, isComplete, rebuildText } from './catalogue/render';
-import { REPORT_FORMATS, type ReportFormat } from './doctor/report';
-import { Adapters, catalogExport, openCatalog } from './wiring';
+import type { ReportFormat } from './doctor/report';
+import { Adapters, catalogueCopies, openCatalog } from './wiring';
 
 /**
  * `modosu catalog key|copy|copies|rebuild|compare`: what keeps the restore system itself from being lost, and brings it back. Beside the API, because it has to work
@@ -45,69 +48,80 @@ const COMMANDS: ReadonlyMap<string, (env: NodeJS.ProcessEnv, args: readonly stri
 
 /** Who has done it, as the audit says. */
 const ACTOR = 'administrator';
-const MOST_KEY_BYTES = 4096;
-const RECOVERY_KEY_PATTERN = /^[A-Za-z0-9_-]{16,256}$/;
+const MOST_MESSAGE = 500;
 const DEFAULT_REPOSITORY = 'main';
 const DEFAULT_HYPERVISOR = 'local';
 
-const USES = `\`modosu catalog key\`, \`modosu catalog copy\`, \`modosu catalog compare [--dry-run]\`, \`modosu catalog copies --repository DIRECTORY\` or \`modosu catalog rebuild --repository DIRECTORY --key-file FILE\``;
-const usage = (problem: string, hint = `Use ${USES}.`): ModosuError => new ModosuError('USAGE', `\`modosu catalog\`: it ${problem}.`, { hint });
-
 async function showKey(env: NodeJS.ProcessEnv, args: readonly string[], { write, say, now }: CatalogIo): Promise<number> {
-  const { output } = options(args, {});
+  const { output } = catalogOptions(args, {});
   const secrets = new DirectorySecrets(loadConfigOfInstallation(env).layout.secrets);
   const key = await secrets.getOrMake(RECOVERY_KEY);
   write(output === 'table' ? `${key}\n` : rendered({ recoveryKey: key }, output));
   await secrets.getOrMake(RECOVERY_KEY_SHOWN, () => now().toISOString());
   say('Write it down, and keep it away from this machine and from the repositories: without it nobody reads the copies of the catalogue.');
+  if ((await secrets.list('offsite')).some((name) => name.endsWith('/environment'))) {
+    say('Keep with it what opens the storage of the off-site repositories (secrets/offsite/NAME/environment): without that nobody gets at their copies.');
+  }
   return 0;
 }
 
-async function copyNow(env: NodeJS.ProcessEnv, args: readonly string[], { write, now }: CatalogIo): Promise<number> {
-  const { output } = options(args, {});
+async function copyNow(env: NodeJS.ProcessEnv, args: readonly string[], { write, say }: CatalogIo): Promise<number> {
+  const { output } = catalogOptions(args, {});
   const config = loadConfigOfInstallation(env);
   const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
   try {
-    const secrets = new DirectorySecrets(config.layout.secrets);
-    const recoveryKey = await secrets.getOrMake(RECOVERY_KEY);
-    const copies = [];
-    for (const { name, path } of await catalog.listRepositories()) {
-      const archive = createResticCatalogueArchive({ repositoryPath: path, recoveryKey });
-      const { id, header } = await makeCopy({ exportCatalog: catalogExport(config, now), secrets, scratch: config.layout.scratch }, archive);
-      // A worker that has never had the turn has no row of it yet.
-      await catalog.takeCatalogCopyTurn(0, [name]);
-      await catalog.recordCatalogCopy(name, { auditSeq: header.audit.seq, copiedAt: new Date(header.madeAt) });
-      copies.push({ repository: name, path, copy: id, madeAt: header.madeAt });
+    const { places, ...parts } = catalogueCopies(config, catalog);
+    const all = await places.all();
+    if (!all.some(({ kind }) => kind === 'image')) {
+      throw new ModosuError('REPOSITORY_NOT_CONFIGURED', 'The catalogue has no image repository into which it could be copied.');
     }
-    if (copies.length === 0) throw new ModosuError('REPOSITORY_NOT_CONFIGURED', 'The catalogue has no image repository into which it could be copied.');
-    write(
-      output === 'table'
-        ? copies.map(({ repository, path, copy }) => `copied into ${repository} (${path}): ${copy.slice(0, 8)}\n`).join('')
-        : rendered(copies, output),
-    );
-    return 0;
+    const reachable = await places.reachable('offsite');
+    const copies = [];
+    const problems = [];
+    for (const place of all) {
+      // A medium that is away by design, or a repository that was not used yet, is no failure.
+      if (place.kind === 'offsite' && !reachable.some(({ name }) => name === place.name)) {
+        say(`The off-site repository ${place.name} is not there, or was not made yet: nothing was copied into it.`);
+        continue;
+      }
+      try {
+        const { id, header } = await makeCopy(parts, await places.archive(place));
+        // A worker that has never had the turn has no row of it yet.
+        await catalog.takeCatalogCopyTurn(0, [place]);
+        await catalog.recordCatalogCopy(place, { auditSeq: header.audit.seq, copiedAt: new Date(header.madeAt) });
+        copies.push({ ...place, copy: id, madeAt: header.madeAt });
+      } catch (thrown) {
+        const error = toModosuError(thrown);
+        problems.push({ ...place, ...error.summary() });
+      }
+    }
+    const done = copies.map(({ kind, name, copy }) => `copied into ${kind === 'offsite' ? 'the off-site repository ' : ''}${name}: ${copy.slice(0, 8)}\n`);
+    const failed = problems.map(({ name, code, message, hint }) => `not copied into ${name}: ${code}: ${cleanWords(message, MOST_MESSAGE)}\n  ${hint}\n`);
+    write(output === 'table' ? [...done, ...failed].join('') : rendered({ copies, problems }, output));
+    return problems.length === 0 ? 0 : 1;
   } finally {
     await catalog.close();
   }
 }
 
 async function listCopies(env: NodeJS.ProcessEnv, args: readonly string[], { write, say }: CatalogIo): Promise<number> {
-  const { output, repository, keyFile } = options(args, { isRepositoryNeeded: true });
+  const options = catalogOptions(args, { isPlaceNeeded: true });
   const secrets = new DirectorySecrets(loadConfigOfInstallation(env).layout.secrets);
-  const recoveryKey = await recoveryKeyOf(keyFile, secrets);
+  const recoveryKey = options.keyFile === null ? await secrets.read(RECOVERY_KEY) : await readKeyFile(options.keyFile);
   if (recoveryKey === null) throw noKey();
   const copies = [];
-  for (const { path } of repository) {
-    const archive = createResticCatalogueArchive({ repositoryPath: path, recoveryKey });
-    copies.push(...(await archive.list()).map(({ id, madeAt, host }) => ({ copy: id, madeAt: madeAt.toISOString(), host, path })));
+  for (const ground of groundsOf(await placesOf(options))) {
+    const found = await createResticCatalogueArchive({ ground, recoveryKey }).list();
+    copies.push(...found.map(({ id, madeAt, host }) => ({ copy: id, madeAt: madeAt.toISOString(), host, path: ground.beside })));
   }
-  write(output === 'table' ? copiesText(copies) : rendered(copies, output));
+  write(options.output === 'table' ? copiesText(copies) : rendered(copies, options.output));
   if (copies.length === 0) say('There is none.');
   return 0;
 }
 
 async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write, now }: CatalogIo): Promise<number> {
-  const { output, repository: places, keyFile, copy, withoutCopy, dryRun, hypervisor } = options(args, { isRepositoryNeeded: true, ofRebuild: true });
+  const options = catalogOptions(args, { isPlaceNeeded: true, ofRebuild: true });
+  const { output, dryRun } = options;
   const config = loadConfigOfInstallation(env);
   const { databaseOwnerUrl, layout } = config;
   if (databaseOwnerUrl === null) {
@@ -115,44 +129,18 @@ async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write,
       hint: 'Start `modosu up` on this state directory, or set the variable.',
     });
   }
-  for (const { path } of places) await requireDirectory(path);
+  for (const { path } of options.repository) await requireDirectory(path);
   const secrets = new DirectorySecrets(layout.secrets);
   const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
   try {
     await catalog.check();
-    const archive = (repositoryPath: string, recoveryKey: string) => createResticCatalogueArchive({ repositoryPath, recoveryKey });
-    let back: ReadBack;
-    if (withoutCopy) {
-      back = { ...NOTHING_READ_BACK, withoutCopy: '--without-copy was said' };
-      if (!dryRun) {
-        await beginFencingTokens(databaseOwnerUrl, now());
-        await declareMissing(catalog, places, hypervisor);
-      }
-    } else {
-      const recoveryKey = await recoveryKeyOf(keyFile, secrets);
-      if (recoveryKey === null) throw noKey();
-      const parts = {
-        catalog,
-        ownerUrl: databaseOwnerUrl,
-        archive,
-        secrets,
-        scratch: layout.scratch,
-        auditBefore: layout.auditBefore,
-        actor: ACTOR,
-        now: now(),
-      };
-      back = await readBack(parts, places, { recoveryKey, copyId: copy, isDryRun: dryRun });
-      if (!dryRun) await writeLogins(secrets, layout.dataLoginsFile);
-    }
+    const { found: parts, back } = options.withoutCopy
+      ? await beginAnew(config, catalog, databaseOwnerUrl, options, now())
+      : { found: foundParts(config, catalog, options), back: await readBackFrom(catalog, databaseOwnerUrl, layout, secrets, options, now()) };
+    if (back.copy !== null && !dryRun) await writeLogins(secrets, layout.dataLoginsFile);
     // A dry run has taken back what the repositories would be compared with.
     const isLookedAt = !(dryRun && back.copy !== null);
-    const found = await adoptFound({
-      catalog,
-      ...new Adapters(config).byName(catalog),
-      actor: ACTOR,
-      hypervisor: hypervisor ?? DEFAULT_HYPERVISOR,
-      isDryRun: dryRun,
-    });
+    const found = await adoptFound(parts);
     const report: RebuildReport = {
       isDryRun: dryRun,
       ...back,
@@ -168,58 +156,117 @@ async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write,
   }
 }
 
+async function readBackFrom(
+  catalog: Catalog,
+  ownerUrl: string,
+  layout: Config['layout'],
+  secrets: DirectorySecrets,
+  options: CatalogOptions,
+  now: Date,
+): Promise<ReadBack> {
+  const recoveryKey = options.keyFile === null ? await secrets.read(RECOVERY_KEY) : await readKeyFile(options.keyFile);
+  if (recoveryKey === null) throw noKey();
+  const parts = {
+    catalog,
+    ownerUrl,
+    archive: (ground: CatalogueGround, key: string) => createResticCatalogueArchive({ ground, recoveryKey: key }),
+    secrets,
+    scratch: layout.scratch,
+    auditBefore: layout.auditBefore,
+    actor: ACTOR,
+    now,
+  };
+  return readBack(parts, await placesOf(options), { recoveryKey, copyId: options.copy, isDryRun: options.dryRun });
+}
+
+/** Without a copy: the places that were named are declared, and what lies in them is all there is. A dry run looks into them just the same. */
+async function beginAnew(
+  config: Config,
+  catalog: Catalog,
+  ownerUrl: string,
+  options: CatalogOptions,
+  now: Date,
+): Promise<{ readonly found: FoundParts; readonly back: ReadBack }> {
+  const back = { ...NOTHING_READ_BACK, withoutCopy: '--without-copy was said' };
+  const found = foundParts(config, catalog, options);
+  const estate = await missingDeclarations(catalog, options);
+  if (options.dryRun) return { back, found: withDeclared(found, estate.repositories, new Adapters(config).repository) };
+  await beginFencingTokens(ownerUrl, now);
+  await catalog.applyEstate(ACTOR, estate, []);
+  return { back, found };
+}
+
+const foundParts = (config: Config, catalog: Catalog, { hypervisor, dryRun }: CatalogOptions): FoundParts => ({
+  catalog,
+  ...new Adapters(config).byName(catalog),
+  actor: ACTOR,
+  hypervisor,
+  isDryRun: dryRun,
+});
+
+/** As if these repositories were declared already. */
+function withDeclared(
+  parts: FoundParts,
+  declared: readonly RepositoryDeclaration[],
+  repository: (declaration: RepositoryDeclaration) => ImageRepository,
+): FoundParts {
+  const { catalog, imageRepository } = parts;
+  const catalogWith = Object.create(catalog, {
+    listRepositories: { value: async () => [...(await catalog.listRepositories()), ...declared] },
+  }) as FoundParts['catalog'];
+  return {
+    ...parts,
+    catalog: catalogWith,
+    imageRepository: async (name) => {
+      const one = declared.find((declaration) => declaration.name === name);
+      return one === undefined ? imageRepository(name) : repository(one);
+    },
+  };
+}
+
+async function placesOf({ repository, offsite, offsiteEnvironment }: CatalogOptions): Promise<Places> {
+  const environment = await readEnvironmentFile(offsiteEnvironment);
+  return { repository, offsite: offsite.map((one) => ({ ...one, environment })) };
+}
+
 async function compare(env: NodeJS.ProcessEnv, args: readonly string[], { write }: CatalogIo): Promise<number> {
-  const { output, dryRun, hypervisor } = options(args, { isComparison: true });
+  const options = catalogOptions(args, { isComparison: true });
   const config = loadConfigOfInstallation(env);
   const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
   try {
     await catalog.check();
-    const parts = { catalog, ...new Adapters(config).byName(catalog), actor: ACTOR, hypervisor: hypervisor ?? DEFAULT_HYPERVISOR, isDryRun: dryRun };
-    const report: RebuildReport = { isDryRun: dryRun, ...NOTHING_READ_BACK, ...(await adoptFound(parts)) };
-    write(output === 'table' ? rebuildText(report) : rendered(report, output));
+    const found = await adoptFound(foundParts(config, catalog, options));
+    const report: RebuildReport = { isDryRun: options.dryRun, ...NOTHING_READ_BACK, ...found };
+    write(options.output === 'table' ? rebuildText(report) : rendered(report, options.output));
     return isComplete(report) ? 0 : 1;
   } finally {
     await catalog.close();
   }
 }
 
-/** A catalogue that knows nothing: the repositories that were named, and the hypervisor on which servers are taken to be. */
-async function declareMissing(catalog: ReturnType<typeof openCatalog>, places: readonly NamedPlace[], hypervisor: string | null): Promise<void> {
+/** Of a catalogue that knows nothing: the repositories that were named, and the hypervisor on which servers are taken to be. */
+async function missingDeclarations(catalog: Catalog, { repository: places, hypervisor }: CatalogOptions): Promise<Estate> {
   const [hypervisors, repositories] = [await catalog.listHypervisors(), await catalog.listRepositories()];
-  const name = hypervisor ?? DEFAULT_HYPERVISOR;
+  const name = hypervisor ?? (hypervisors.length === 0 ? DEFAULT_HYPERVISOR : null);
   const declared = places.filter(({ path }) => !repositories.some((known) => known.path === path));
   const unnamed = declared.filter((place) => place.name === null);
   if (unnamed.length > 1 || (unnamed.length === 1 && repositories.some((known) => known.name === DEFAULT_REPOSITORY))) {
     throw usage(`does not know what to call ${unnamed.map(({ path }) => path).join(', ')}`, 'Name them: --repository NAME=DIRECTORY.');
   }
-  await catalog.applyEstate(
-    ACTOR,
-    {
-      hypervisors: hypervisors.some((known) => known.name === name) ? [] : [{ name, kind: 'libvirt', uri: 'qemu:///system' }],
-      repositories: declared.map((place) => ({ name: place.name ?? DEFAULT_REPOSITORY, kind: 'directory', path: place.path })),
-      offsite: [],
-      policies: [],
-      servers: [],
-      groups: [],
-    },
-    [],
-  );
+  return {
+    hypervisors: name === null || hypervisors.some((known) => known.name === name) ? [] : [{ name, kind: 'libvirt', uri: 'qemu:///system' }],
+    repositories: declared.map((place) => ({ name: place.name ?? DEFAULT_REPOSITORY, kind: 'directory', path: place.path })),
+    offsite: [],
+    policies: [],
+    servers: [],
+    groups: [],
+  };
 }
 
 const noKey = (): ModosuError =>
   new ModosuError('RECOVERY_KEY_WRONG', 'There is no recovery key on this machine, and none was given.', {
     hint: 'Give the one that was written down: --key-file FILE. Without it, rebuild from the recovery points alone: --without-copy.',
   });
-
-async function recoveryKeyOf(file: string | null, secrets: DirectorySecrets): Promise<string | null> {
-  if (file === null) return secrets.read(RECOVERY_KEY);
-  const { size } = await stat(file).catch((error: unknown) => {
-    throw new ModosuError('USAGE', `The file of the recovery key, ${file}, cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`);
-  });
-  const key = size > MOST_KEY_BYTES ? '' : (await readFile(file, 'utf8')).trim();
-  if (RECOVERY_KEY_PATTERN.test(key)) return key;
-  throw new ModosuError('RECOVERY_KEY_WRONG', `${file} holds no recovery key: it is one line, as \`modosu catalog key\` has printed it.`);
-}
 
 async function requireDirectory(path: string): Promise<void> {
   const isDirectory = await stat(path).then(
@@ -235,68 +282,6 @@ async function requireDirectory(path: string): Promise<void> {
 function requireDatabase({ databaseUrl }: Config): string {
   if (databaseUrl !== null) return databaseUrl;
   throw new ModosuError('CONFIG_INVALID', 'No address of the catalogue is known.', { hint: 'Start `modosu up`, or set MODOSU_DATABASE_URL.' });
-}
-
-interface Options {
-  readonly output: ReportFormat;
-  readonly repository: readonly NamedPlace[];
-  readonly keyFile: string | null;
-  readonly copy: string | null;
-  readonly withoutCopy: boolean;
-  readonly dryRun: boolean;
-  readonly hypervisor: string | null;
-}
-
-function options(
-  args: readonly string[],
-  {
-    isRepositoryNeeded = false,
-    isComparison = false,
-    ofRebuild = false,
-  }: { readonly isRepositoryNeeded?: boolean; readonly isComparison?: boolean; readonly ofRebuild?: boolean },
-): Options {
-  const places = { repository: { type: 'string', multiple: true }, 'key-file': { type: 'string' } } as const;
-  const comparing = { 'dry-run': { type: 'boolean' }, hypervisor: { type: 'string' } } as const;
-  const more = { ...comparing, copy: { type: 'string' }, 'without-copy': { type: 'boolean' } } as const;
-  let values: Record<string, string | boolean | string[] | undefined>;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        output: { type: 'string', short: 'o', default: 'table' },
-        ...(isRepositoryNeeded ? places : {}),
-        ...(isComparison ? comparing : {}),
-        ...(ofRebuild ? more : {}),
-      },
-      allowPositionals: false,
-    }) as { values: typeof values });
-  } catch (error) {
-    throw usage(`cannot read what it was told: ${(error as Error).message}`);
-  }
-  const output = REPORT_FORMATS.find((known) => known === values['output']);
-  if (output === undefined) throw usage(`knows no form "${String(values['output'])}"`, `Use --output ${REPORT_FORMATS.join('|')}.`);
-  const repository = ((values['repository'] ?? []) as string[]).map(placeOf);
-  if (isRepositoryNeeded && repository.length === 0) {
-    throw usage('was not told where an image repository lies', 'Use --repository DIRECTORY, several times for several.');
-  }
-  const text = (name: string): string | null => (values[name] as string | undefined) ?? null;
-  if (values['without-copy'] === true && (text('copy') !== null || text('key-file') !== null)) throw usage('cannot use a copy, or a key, and go without');
-  return {
-    output,
-    repository,
-    keyFile: text('key-file'),
-    copy: text('copy'),
-    withoutCopy: values['without-copy'] === true,
-    dryRun: values['dry-run'] === true,
-    hypervisor: text('hypervisor'),
-  };
-}
-
-function placeOf(value: string): NamedPlace {
-  const [, name, path] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(value) ?? [null, null, value];
-  if (name !== null && name !== undefined && !PART_NAME_PATTERN.test(name)) throw usage(`cannot take "${name}" for the name of a repository`);
-  if (!isAbsolute(path ?? '')) throw usage(`needs absolute paths, not "${value}"`, 'Use --repository /path/of/the/repository.');
-  return { name: name ?? null, path: resolve(path ?? '') };
 }
 
 const rendered = (value: unknown, format: ReportFormat): string => (format === 'yaml' ? stringify(value) : `${JSON.stringify(value, null, 2)}\n`);

@@ -9,14 +9,11 @@ import { requireDataAddresses, type Config, type ServiceConfig } from '../config
 import type { Log } from '../config/log';
 import { programVersion } from '../config/version';
 import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
-import { withinDeadline } from '../contracts/deadline';
 import { ModosuError } from '../contracts/errors';
 import { offsiteLocation } from '../contracts/offsite';
 import { SshGuestAgent, type SshIdentity } from '../guests/ssh/ssh-guest-agent';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
-import type { CatalogueArchive } from '../repositories/catalogue/catalogue-archive';
-import { createResticCatalogueArchive, hasRepository } from '../repositories/catalogue/restic-catalogue-archive';
 import type { DataRepository } from '../repositories/data/data-repository';
 import { createResticDataRepository } from '../repositories/data/restic-data-repository';
 import { createDirectoryImageRepository } from '../repositories/image/directory-image-repository';
@@ -25,7 +22,8 @@ import type { OffsiteRepository } from '../repositories/offsite/offsite-reposito
 import { createResticOffsiteRepository } from '../repositories/offsite/restic-offsite-repository';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { sshKey } from '../secrets/ssh-key';
-import { RECOVERY_KEY, type CopyParts } from './catalogue/copy';
+import type { CopyParts } from './catalogue/copy';
+import { cataloguePlaces, type CataloguePlaces } from './catalogue/places';
 import { TemporalClient } from '../temporal/client';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
@@ -70,24 +68,11 @@ export const catalogExport =
     }
   };
 
-/** Storage that is away may hang whoever looks at it. */
-const REACHABLE_WITHIN_MS = 20_000;
-
 /** Where and how copies of the catalogue are made. */
-export function catalogueCopies(config: Config): CopyParts & {
-  readonly isReachable: (repository: RepositoryDeclaration) => Promise<boolean>;
-  readonly archive: (repository: RepositoryDeclaration) => Promise<CatalogueArchive>;
-} {
+export function catalogueCopies(config: Config, catalog: Catalog): CopyParts & { readonly places: CataloguePlaces } {
   const { layout } = config;
   const secrets = new DirectorySecrets(layout.secrets);
-  return {
-    exportCatalog: catalogExport(config, () => new Date()),
-    secrets,
-    scratch: layout.scratch,
-    isReachable: ({ path }) =>
-      withinDeadline(hasRepository(path), REACHABLE_WITHIN_MS, () => new ModosuError('REPOSITORY_UNREACHABLE', `${path} does not answer.`)).catch(() => false),
-    archive: async ({ path }) => createResticCatalogueArchive({ repositoryPath: path, recoveryKey: await secrets.getOrMake(RECOVERY_KEY) }),
-  };
+  return { exportCatalog: catalogExport(config, () => new Date()), secrets, scratch: layout.scratch, places: cataloguePlaces(catalog, secrets) };
 }
 
 /** The certificates alone, as guests get them: a key may lie in the same file. */

@@ -100,8 +100,8 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
           }),
           keepCatalogueUntil(ending, {
             catalog,
-            ...catalogueCopies(config),
-            everyMs: config.catalogCopyMs,
+            ...catalogueCopies(config, catalog),
+            everyMs: { image: config.catalogCopyMs, offsite: config.catalogOffsiteCopyMs },
             log: log.child({ part: 'catalogue-keeper' }),
             nowMs: () => performance.now(),
           }),

@@ -4,6 +4,8 @@ import { dataManifest } from './catalog.data.contract';
 import { ESTATE, givenServer, manifestOf } from './catalog.fixtures';
 
 const MINUTE = 60_000;
+const MAIN = { kind: 'image', name: 'main' } as const;
+const VAULT = { kind: 'offsite', name: 'vault' } as const;
 
 export function copiesContract(subject: () => CatalogUnderTest): void {
   describe('copies of the catalogue', () => {
@@ -11,23 +13,21 @@ export function copiesContract(subject: () => CatalogUnderTest): void {
 
     it('are due where something has happened that is in none, and not again before their time', async () => {
       const { catalog, advance } = subject();
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toBeNull();
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toBeNull();
       await givenServer(catalog);
       const [state] = await catalog.catalogCopies();
-      expect(state).toEqual({ repository: 'main', copiedAt: null, auditSeq: null, behindSince: expect.any(String) as string, problem: null });
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toEqual(ESTATE.repositories[0]);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toBeNull();
+      expect(state).toEqual({ ...MAIN, copiedAt: null, auditSeq: null, behindSince: expect.any(String) as string, problem: null });
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toEqual(MAIN);
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toBeNull();
       const { items } = await catalog.listAudit({}, { limit: 500, cursor: null });
       const auditSeq = items.at(-1)?.seq ?? 0;
-      await catalog.recordCatalogCopy('main', { auditSeq, copiedAt: new Date('2026-03-01T00:00:01Z') });
-      await expect(catalog.catalogCopies()).resolves.toEqual([
-        { repository: 'main', copiedAt: '2026-03-01T00:00:01.000Z', auditSeq, behindSince: null, problem: null },
-      ]);
+      await catalog.recordCatalogCopy(MAIN, { auditSeq, copiedAt: new Date('2026-03-01T00:00:01Z') });
+      await expect(catalog.catalogCopies()).resolves.toEqual([{ ...MAIN, copiedAt: '2026-03-01T00:00:01.000Z', auditSeq, behindSince: null, problem: null }]);
       advance(everyMs);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toBeNull();
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toBeNull();
       await catalog.audit({ actor: 'alice', action: 'test.happened' });
       expect((await catalog.catalogCopies())[0]?.behindSince).not.toBeNull();
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toMatchObject({ name: 'main' });
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toMatchObject({ name: 'main' });
       // Neither the turn nor what came of it is something that happened.
       expect((await catalog.listAudit({}, { limit: 500, cursor: null })).items).toHaveLength(items.length + 1);
     });
@@ -35,41 +35,64 @@ export function copiesContract(subject: () => CatalogUnderTest): void {
     it('are made once a day although nothing happens', async () => {
       const { catalog, advance } = subject();
       await givenServer(catalog);
-      await catalog.takeCatalogCopyTurn(everyMs, ['main']);
-      await catalog.recordCatalogCopy('main', { auditSeq: 1_000, copiedAt: new Date('2026-03-01T00:00:00Z') });
+      await catalog.takeCatalogCopyTurn(everyMs, [MAIN]);
+      await catalog.recordCatalogCopy(MAIN, { auditSeq: 1_000, copiedAt: new Date('2026-03-01T00:00:00Z') });
       advance(23 * 60 * MINUTE);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toBeNull();
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toBeNull();
       advance(60 * MINUTE);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toMatchObject({ name: 'main' });
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toMatchObject({ name: 'main' });
     });
 
     it('that fail are told with their code, tried again, and keep what is known of the last one', async () => {
       const { catalog, advance } = subject();
       await givenServer(catalog);
-      await catalog.takeCatalogCopyTurn(everyMs, ['main']);
-      await catalog.recordCatalogCopy('main', { auditSeq: 1_000, copiedAt: new Date('2026-03-01T00:00:00Z') });
+      await catalog.takeCatalogCopyTurn(everyMs, [MAIN]);
+      await catalog.recordCatalogCopy(MAIN, { auditSeq: 1_000, copiedAt: new Date('2026-03-01T00:00:00Z') });
       advance(25 * 60 * MINUTE);
-      await catalog.takeCatalogCopyTurn(everyMs, ['main']);
-      await catalog.recordCatalogCopy('main', { problem: { code: 'RECOVERY_KEY_WRONG', message: 'another key' } });
+      await catalog.takeCatalogCopyTurn(everyMs, [MAIN]);
+      await catalog.recordCatalogCopy(MAIN, { problem: { code: 'RECOVERY_KEY_WRONG', message: 'another key' } });
       await expect(catalog.catalogCopies()).resolves.toMatchObject([
         { copiedAt: '2026-03-01T00:00:00.000Z', auditSeq: 1_000, problem: { code: 'RECOVERY_KEY_WRONG', message: 'another key' } },
       ]);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toBeNull();
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toBeNull();
       advance(everyMs);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['main'])).resolves.toMatchObject({ name: 'main' });
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN])).resolves.toMatchObject({ name: 'main' });
     });
 
     it('are made by whoever reaches the repository', async () => {
       const { catalog } = subject();
       await givenServer(catalog);
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['other'])).resolves.toBeNull();
-      await expect(catalog.takeCatalogCopyTurn(everyMs, ['other', 'main'])).resolves.toMatchObject({ name: 'main' });
+      await expect(
+        catalog.takeCatalogCopyTurn(everyMs, [
+          { kind: 'image', name: 'other' },
+          { kind: 'offsite', name: 'main' },
+        ]),
+      ).resolves.toBeNull();
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [{ kind: 'image', name: 'other' }, MAIN])).resolves.toMatchObject({ name: 'main' });
+    });
+
+    it('beside an off-site repository have a turn of their own', async () => {
+      const { catalog, advance } = subject();
+      await givenServer(catalog);
+      const offsite = [{ name: 'vault', location: '/mnt/vault', media: 'fixed' as const }];
+      await catalog.applyEstate('alice', { ...ESTATE, servers: [], offsite }, []);
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN, VAULT])).resolves.toEqual(MAIN);
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN, VAULT])).resolves.toEqual(VAULT);
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [MAIN, VAULT])).resolves.toBeNull();
+      await catalog.recordCatalogCopy(VAULT, { auditSeq: 1_000, copiedAt: new Date('2026-03-01T00:00:00Z') });
+      await catalog.recordCatalogCopy(MAIN, { problem: { code: 'RECOVERY_KEY_WRONG', message: 'another key' } });
+      await expect(catalog.catalogCopies()).resolves.toMatchObject([
+        { ...MAIN, copiedAt: null, problem: { code: 'RECOVERY_KEY_WRONG' } },
+        { ...VAULT, copiedAt: '2026-03-01T00:00:00.000Z', auditSeq: 1_000, problem: null },
+      ]);
+      advance(everyMs);
+      await expect(catalog.takeCatalogCopyTurn(everyMs, [VAULT])).resolves.toBeNull();
     });
 
     it('are taken by one of those that ask at once', async () => {
       const { catalog } = subject();
       await givenServer(catalog);
-      const turns = await Promise.all(Array.from({ length: 5 }, () => catalog.takeCatalogCopyTurn(everyMs, ['main'])));
+      const turns = await Promise.all(Array.from({ length: 5 }, () => catalog.takeCatalogCopyTurn(everyMs, [MAIN])));
       expect(turns.filter((turn) => turn !== null)).toHaveLength(1);
     });
   });

@@ -18,6 +18,7 @@ async function given(
   catalog: Catalog,
   offsite: object = {},
   retention: object = { last: 20 },
+  verification: object | null = null,
 ): Promise<{ readonly db01: ServerRecord; readonly web01: ServerRecord }> {
   const estate = estateSchema.parse({
     hypervisors: [{ name: 'hv1', kind: 'libvirt' }],
@@ -31,7 +32,7 @@ async function given(
         name: 'daily',
         image: { schedule: { every: 'day', at: '01:00' }, retention },
         data: { schedule: { every: 'day', at: '02:00' }, retention },
-        verification: null,
+        verification,
         offsite: { repository: 'vault', retention: { last: 3 }, ...offsite },
       },
     ],
@@ -85,6 +86,7 @@ export function offsiteContract(subject: () => CatalogUnderTest): void {
         askedForSince: null,
         problem: null,
         copies: 0,
+        damaged: 0,
         bytes: 0,
       });
       expect((await catalog.getPolicy('daily')).offsite).toEqual(expect.objectContaining({ repository: 'vault', withinHours: 12, image: true, data: true }));
@@ -498,7 +500,7 @@ export function offsiteContract(subject: () => CatalogUnderTest): void {
 
     it('is judged once more before it goes: what was the newest may be damaged by then', async () => {
       const { catalog, advance } = subject();
-      const { db01 } = await given(catalog, { retention: { last: 1 } });
+      const { db01 } = await given(catalog, { retention: { last: 1 } }, { last: 20 }, { everyDays: 10 });
       const first = await image(catalog, db01, 1);
       await here(catalog);
       await copyNext(catalog);

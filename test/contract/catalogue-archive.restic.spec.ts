@@ -1,26 +1,96 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { offsiteLocation } from '../../src/contracts/offsite';
 import type { CatalogueArchive } from '../../src/repositories/catalogue/catalogue-archive';
-import { CATALOGUE_DIRECTORY, createResticCatalogueArchive } from '../../src/repositories/catalogue/restic-catalogue-archive';
+import { besideOffsite, CATALOGUE_DIRECTORY, inImageRepository, type CatalogueGround } from '../../src/repositories/catalogue/catalogue-ground';
+import { createResticCatalogueArchive } from '../../src/repositories/catalogue/restic-catalogue-archive';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
-import { flipByte } from '../support/data-lab';
+import { findProgram, runCommand } from '../../src/system/child-process';
+import { flipByte, freePort, killChild } from '../support/data-lab';
+import { eventually } from '../support/processes';
 
 jest.setTimeout(120_000);
 const KEY = 'a-recovery-key-of-some-length-00';
 
-describe('copies of the catalogue, in restic', () => {
+interface Ground {
+  readonly ground: CatalogueGround;
+  /** Where the copies lie on this machine. */
+  readonly stored: string;
+  /** The same kind of place, beside which nothing lies. */
+  readonly bare: CatalogueGround | null;
+  /** Whether what lies beside the copies is as good as before. */
+  readonly neighbour: () => Promise<void>;
+  readonly end?: () => Promise<void>;
+}
+
+const NO_CREDENTIALS = { text: null, file: 'none' };
+const restic = (repository: string, ...args: readonly string[]): Promise<unknown> =>
+  runCommand([findProgram('restic'), '--no-cache', ...args], { env: { RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: 'of the off-site repository' } }).then(
+    ({ exitCode }) => expect(exitCode).toBe(0),
+  );
+
+const GROUNDS: readonly (readonly [name: string, make: (directory: string) => Promise<Ground>])[] = [
+  [
+    'in an image repository',
+    async (directory) => {
+      const path = join(directory, 'repository');
+      mkdirSync(path);
+      const repository = createDirectoryImageRepository({ name: 'main', path });
+      await repository.initialise();
+      return {
+        ground: inImageRepository(path),
+        stored: join(path, CATALOGUE_DIRECTORY),
+        bare: inImageRepository(directory),
+        neighbour: () => expect(repository.list()).resolves.toEqual({ manifests: [], unreadable: [] }),
+      };
+    },
+  ],
+  [
+    'beside an off-site repository in a directory',
+    async (directory) => {
+      const path = join(directory, 'repository');
+      await restic(path, 'init');
+      const at = (place: string) => besideOffsite({ location: offsiteLocation(place), environment: NO_CREDENTIALS });
+      return { ground: at(path), stored: join(path, CATALOGUE_DIRECTORY), bare: at(directory), neighbour: async () => void (await restic(path, 'check')) };
+    },
+  ],
+  [
+    'beside an off-site repository behind a REST server with a login',
+    async (directory) => {
+      const root = join(directory, 'repository');
+      await restic(join(root, 'vault'), 'init');
+      const port = await freePort();
+      const login = ['--user', 'vault', '--pass', 'an öpen: pass@word/'];
+      const server = spawn(findProgram('rclone'), ['serve', 'restic', ...login, '--addr', `127.0.0.1:${port}`, root], { stdio: 'ignore' });
+      await eventually('it listens', () => fetch(`http://127.0.0.1:${port}/`).then(Boolean, () => false), 20_000);
+      const text = 'RESTIC_REST_USERNAME=vault\nRESTIC_REST_PASSWORD=an öpen: pass@word/\n';
+      const environment = { text, file: 'environment' };
+      return {
+        ground: besideOffsite({ location: offsiteLocation(`rest:http://127.0.0.1:${port}/vault/`), environment }),
+        stored: join(root, 'vault', CATALOGUE_DIRECTORY),
+        bare: null,
+        neighbour: async () => void (await restic(join(root, 'vault'), 'check')),
+        end: () => killChild(server),
+      };
+    },
+  ],
+];
+
+describe.each(process.env['MODOSU_TEST_FULL'] === '1' ? GROUNDS : GROUNDS.slice(0, 2))('copies of the catalogue, in restic, %s', (_name, make) => {
   let directory: string;
-  let repositoryPath: string;
+  let place: Ground;
   let archive: CatalogueArchive;
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-catalogue-'));
-    repositoryPath = join(directory, 'repository');
-    mkdirSync(repositoryPath);
-    await createDirectoryImageRepository({ name: 'main', path: repositoryPath }).initialise();
-    archive = createResticCatalogueArchive({ repositoryPath, recoveryKey: KEY });
+    place = await make(directory);
+    archive = createResticCatalogueArchive({ ground: place.ground, recoveryKey: KEY });
   });
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  afterAll(async () => {
+    await place.end?.();
+    rmSync(directory, { recursive: true, force: true });
+  });
 
   const source = (name: string, text: string): string => {
     const path = join(directory, name);
@@ -37,10 +107,11 @@ describe('copies of the catalogue, in restic', () => {
   };
   let ids: string[] = [];
 
-  it('are not there before they are made, and never made where no image repository lies', async () => {
+  it('are not there before they are made, and never made where nothing lies beside them', async () => {
     await expect(archive.list()).rejects.toMatchObject({ code: 'CATALOG_COPY_NOT_FOUND' });
-    const elsewhere = createResticCatalogueArchive({ repositoryPath: directory, recoveryKey: KEY });
-    await expect(elsewhere.ensure()).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE' });
+    if (place.bare === null) return;
+    const elsewhere = createResticCatalogueArchive({ ground: place.bare, recoveryKey: KEY });
+    await expect(elsewhere.ensure()).rejects.toMatchObject({ code: expect.stringMatching(/^(?:REPOSITORY|OFFSITE)_UNREACHABLE$/) as string });
     expect(readdirSync(directory)).toEqual(['repository']);
   });
 
@@ -52,16 +123,16 @@ describe('copies of the catalogue, in restic', () => {
     expect(copies.map(({ id }) => id)).toEqual(ids.toReversed());
     expect(await fetched(ids[0] ?? '')).toBe('first\n');
     expect(await fetched(ids[1] ?? '')).toBe('second\n');
-    const files = readdirSync(join(repositoryPath, CATALOGUE_DIRECTORY), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const files = readdirSync(place.stored, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     for (const file of files) expect(readFileSync(join(file.parentPath, file.name)).includes('secret of the guests')).toBe(false);
-    expect(statSync(join(repositoryPath, CATALOGUE_DIRECTORY)).mode & 0o077).toBe(0);
-    // An image repository like any other.
-    await expect(createDirectoryImageRepository({ name: 'main', path: repositoryPath }).list()).resolves.toEqual({ manifests: [], unreadable: [] });
+    if (place.bare !== null) expect(statSync(place.stored).mode & 0o077).toBe(0);
+    await place.neighbour();
   });
 
   it('another key reads nothing, and writes nothing', async () => {
-    const other = createResticCatalogueArchive({ repositoryPath, recoveryKey: 'another-key-of-the-same-length-0' });
-    await other.ensure();
+    const other = createResticCatalogueArchive({ ground: place.ground, recoveryKey: 'another-key-of-the-same-length-0' });
+    // Made it is; whoever makes it again changes nothing.
+    await other.ensure().catch((error: unknown) => expect(error).toMatchObject({ code: 'RECOVERY_KEY_WRONG' }));
     for (const attempt of [other.list(), other.keep(source('three', 'third\n')), other.fetch(ids[0] ?? '', directory)]) {
       await expect(attempt).rejects.toMatchObject({ code: 'RECOVERY_KEY_WRONG', message: expect.not.stringContaining('another-key') as string });
     }
@@ -79,8 +150,39 @@ describe('copies of the catalogue, in restic', () => {
     expect(await fetched(ids[0] ?? '')).toBe('first\n');
   });
 
+  it("a prune that was killed stands in nobody's way; one that may live does", async () => {
+    const locks = join(place.stored, 'locks');
+    const holder = async (): Promise<{ readonly lock: string; readonly end: () => Promise<void> }> => {
+      const before = readdirSync(locks);
+      const child = spawn(findProgram('restic'), ['--no-cache', 'backup', '--stdin', '--stdin-filename', 'x'], {
+        stdio: ['pipe', 'ignore', 'ignore'],
+        env: { ...process.env, RESTIC_REPOSITORY: place.stored, RESTIC_PASSWORD: KEY },
+      });
+      const lock = await eventually(
+        'it holds its lock',
+        async () => readdirSync(locks).find((name) => /^[0-9a-f]{64}$/.test(name) && !before.includes(name)),
+        20_000,
+      );
+      return { lock: join(locks, lock), end: () => killChild(child) };
+    };
+    const killed = await holder();
+    await killed.end();
+    expect(existsSync(killed.lock)).toBe(true);
+    await archive.thin();
+    expect(existsSync(killed.lock)).toBe(false);
+
+    const alive = await holder();
+    await expect(archive.thin()).rejects.toMatchObject({ code: 'CATALOG_COPY_FAILED' });
+    expect(existsSync(alive.lock)).toBe(true);
+    // It keeps no copy from being made.
+    const id = await archive.keep(source('five', 'fifth\n'));
+    await alive.end();
+    await archive.thin();
+    expect(await fetched(id)).toBe('fifth\n');
+  });
+
   it('damage is found, and named so', async () => {
-    const packs = readdirSync(join(repositoryPath, CATALOGUE_DIRECTORY, 'data'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const packs = readdirSync(join(place.stored, 'data'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     for (const { parentPath, name } of packs) flipByte(join(parentPath, name), 0.1);
     const target = mkdtempSync(join(directory, 'back-'));
     await expect(archive.fetch(ids[0] ?? '', target)).rejects.toMatchObject({ code: 'CATALOG_COPY_DAMAGED' });

@@ -204,7 +204,7 @@ describe('dumps of databases in a guest', () => {
     await lab.sql('DROP DATABASE wide', 'postgres');
   });
 
-  it('whoever builds an index anew while it goes on waits for nobody', async () => {
+  inFull('whoever builds an index anew while it goes on waits for nobody', async () => {
     let refusal = 'not asked';
     const told = posix.join(directory, '0.told', 'told-done');
     const meddling = faultAgent(lab.agent, {
@@ -342,7 +342,7 @@ describe('dumps of databases in a guest', () => {
     expect(await lab.processes('^(/.*/)?pg_dump ')).toEqual([]);
   });
 
-  it('bytes take twice their room in a dump', async () => {
+  inFull('bytes take twice their room in a dump', async () => {
     const needed = async (): Promise<number> => {
       const full = faultAgent(lab.agent, {});
       const { exec } = full;

@@ -155,27 +155,30 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     });
   });
 
-  it('a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for', async () => {
-    const rows = await lab.checksum('customers');
-    await lab.sql(
-      'DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""',
-    );
-    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
-    expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
-    expect(await lab.checksum('customers')).toBe(rows);
-    expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe(
-      'f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID',
-    );
-    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
-    expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(
-      expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }),
-    );
-    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({
-      code: 'DATABASE_ROLE_MISSING',
-    });
-    await nothingLeft();
-    await fresh();
-  });
+  inFull(
+    'a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for',
+    async () => {
+      const rows = await lab.checksum('customers');
+      await lab.sql(
+        'DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""',
+      );
+      const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
+      expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
+      expect(await lab.checksum('customers')).toBe(rows);
+      expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe(
+        'f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID',
+      );
+      expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
+      expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(
+        expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }),
+      );
+      await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({
+        code: 'DATABASE_ROLE_MISSING',
+      });
+      await nothingLeft();
+      await fresh();
+    },
+  );
 
   it('existing tables come beside, whatever they are called, and the live ones are not touched', async () => {
     const [orders, quoted] = [await lab.checksum('orders'), await lab.checksum(QUOTED_SQL)];
@@ -261,7 +264,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await nothingLeft();
   });
 
-  it('a schema that exists comes beside; what its materialized views lack is said', async () => {
+  inFull('a schema that exists comes beside; what its materialized views lack is said', async () => {
     await fresh();
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
     expect(kept.notes).toEqual(
@@ -284,7 +287,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const LOST = select({ tables: [ORDERS, CUSTOMERS], schemas: ['Mixed Case'] });
     beforeEach(fresh);
 
-    it('is not half taken away when the agent is silent: a second call finds it', async () => {
+    inFull('is not half taken away when the agent is silent: a second call finds it', async () => {
       const run = newId('run');
       let silentAbout: number | null = null;
       const deaf = faultAgent(lab.agent, { after: (argv, _call, pid) => void (placing(argv) && (silentAbout = pid)) });
@@ -302,7 +305,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(await schemas()).toBe('Mixed Case, public');
     });
 
-    it('is taken back when it is given up, and nothing is left of it', async () => {
+    inFull('is taken back when it is given up, and nothing is left of it', async () => {
       const run = newId('run');
       await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
       const customers = await table('customers');

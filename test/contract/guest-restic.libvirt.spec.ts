@@ -6,6 +6,7 @@ import { backup, probe, restore, runTag, type ResticBackup, type ResticBackupRes
 import type { GuestProgress } from '../../src/guests/guest-process';
 import { eventually } from '../support/processes';
 import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(240_000);
 
@@ -177,7 +178,7 @@ describe('restic in a guest', () => {
     }
   });
 
-  it('takes a newer restic as it is', async () => {
+  inFull('takes a newer restic as it is', async () => {
     await lab.sh(
       'mv /usr/bin/restic /usr/bin/restic.real; printf "#!/bin/sh\\necho restic 0.99.0 compiled with go2\\n" > /usr/bin/restic; chmod 755 /usr/bin/restic',
     );
@@ -249,7 +250,7 @@ describe('restic in a guest', () => {
     expect(doneBytes.slice(0, -1).some((bytes) => bytes > 0)).toBe(true);
   });
 
-  it('waits for a repository server that goes away in the middle and comes back', async () => {
+  inFull('waits for a repository server that goes away in the middle and comes back', async () => {
     await lab.sh(`/usr/bin/head -c ${LARGE_BYTES} /dev/urandom > /data/large/blob`);
     const { saving } = await inTheMiddle(() => save({ paths: ['/data/large'] }));
     await lab.server.kill();

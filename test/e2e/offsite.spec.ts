@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ServerView } from '../../src/contracts/api/server';
+import type { RebuildReport } from '../../src/contracts/catalog-copy';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { OffsiteRepositoryView, TransferView } from '../../src/contracts/offsite-copies';
 import type { EstateStatus, ServerProtection } from '../../src/contracts/protection-status';
@@ -12,16 +14,15 @@ import { eventually } from '../support/up-process';
 /** An image of a real guest lies in a second place by itself, and comes back from there when the first one has lost it. */
 jest.setTimeout(400_000);
 const NAME = 'e2e-offsite';
-const stack = new E2eStack();
+const stack = new E2eStack({ MODOSU_CATALOG_OFFSITE_COPY_SECONDS: '1' });
 let guest: GuestServer;
 let image: ImageRecoveryPointView;
 let sum: string;
 
 beforeAll(async () => {
   await stack.start();
-  const vault = join(stack.directory, 'vault');
-  mkdirSync(vault);
-  await stack.declareOffsite({ name: 'vault', location: vault });
+  mkdirSync(vault());
+  await stack.declareOffsite({ name: 'vault', location: vault() });
   guest = await stack.addServer({ name: NAME, guest: 'minimal' });
   await waitForAgent(guest.uuid, 120_000);
   sum = await checksum('head -c 300000 /dev/urandom > /root/kept && sync');
@@ -35,6 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
+const vault = (): string => join(stack.directory, 'vault');
 /** Of a file in the guest. */
 const checksum = async (before = 'true'): Promise<string> => (await guestOutput(guest.uuid, ['sh', '-c', `${before} && sha256sum /root/kept`])).trim();
 const point = async (): Promise<RecoveryPointView> => (await stack.get<RecoveryPointView>(`/v1/recovery-points/${image.id}`)).body;
@@ -82,4 +84,48 @@ it('that is gone with all of its repository comes back by the plan of a restore,
   await waitForAgent(guest.uuid, 120_000);
   expect(await checksum()).toBe(sum);
   expect((await stack.verifyAudit()).intact).toBe(true);
+});
+
+it('brings everything back when the machine of the restore system and the image repository are lost together: the recovery key and the off-site repository are enough', async () => {
+  const keyFile = join(stack.directory, 'recovery-key');
+  writeFileSync(keyFile, (await stack.cli(['catalog', 'key'])).stdout, { mode: 0o600 });
+  const copies = async (): Promise<readonly { readonly copy: string }[]> => {
+    const { exitCode, stdout } = await stack.cli(['catalog', 'copies', '--offsite', vault(), '--key-file', keyFile, '--output', 'json']);
+    return exitCode === 0 ? (JSON.parse(stdout) as readonly { readonly copy: string }[]) : [];
+  };
+  await eventually(copies, (found) => found.length > 0, 60_000);
+  const copied = await stack.cli(['catalog', 'copy', '--output', 'json']);
+  expect(JSON.parse(copied.stdout)).toMatchObject({
+    copies: [
+      { kind: 'image', name: 'main' },
+      { kind: 'offsite', name: 'vault' },
+    ],
+    problems: [],
+  });
+  const before = (await stack.get<ServerView>(`/v1/servers/${NAME}`)).body;
+  await stack.loseEverything();
+  stack.loseRepository();
+
+  const rebuilt = await stack.cli(['catalog', 'rebuild', '--offsite', vault(), '--key-file', keyFile, '--output', 'json']);
+  expect(rebuilt.stderr).not.toContain('Error');
+  const report = JSON.parse(rebuilt.stdout) as RebuildReport;
+  expect(report).toMatchObject({
+    copy: { repository: vault() },
+    rows: { server: 1, policy: 1, offsite_repository: 1, offsite_copy: 1 },
+    audit: { intact: true },
+  });
+  expect(report.notLooked).toContainEqual({ where: 'image repository main', what: expect.stringContaining('REPOSITORY_UNREACHABLE') as string });
+  expect(rebuilt.exitCode).toBe(1);
+  const { id, uuid, policy } = before;
+  expect((await stack.get<ServerView>(`/v1/servers/${NAME}`)).body).toMatchObject({ id, uuid, policy });
+
+  await stack.replaceRepository('new-repository');
+  await guestOutput(guest.uuid, ['sh', '-c', 'rm /root/kept && sync']);
+  const asked = await stack.post<RestorePlanView>(`/v1/servers/${NAME}/restore-plans`, { scenario: 'server', from: 'vault' });
+  const plan = await stack.planned(asked.body.id);
+  expect(plan).toMatchObject({ state: 'ready', error: null });
+  expect(existsSync(published())).toBe(true);
+  await expect(stack.finished((await stack.startRestore(plan)).id)).resolves.toMatchObject({ state: 'succeeded', recoveryPointId: image.id });
+  await waitForAgent(guest.uuid, 120_000);
+  expect(await checksum()).toBe(sum);
 });

@@ -8,8 +8,11 @@ import { AUDIT_FILE, CATALOGUE_FILE } from '../../src/catalog/copied-tables';
 import { createDataSource } from '../../src/catalog/data-source';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
 import type { CatalogCopyHeader } from '../../src/contracts/catalog-copy';
+import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
+import { offsiteLocation } from '../../src/contracts/offsite';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
+import type { CatalogueArchive } from '../../src/repositories/catalogue/catalogue-archive';
 import { DATA_TAG, dataSetTag, recoveryPointTag } from '../../src/repositories/data/data-repository';
 import { adoptFound, type FoundParts } from '../../src/roles/catalogue/found';
 import { pathsOf, readBack, type RebuildParts } from '../../src/roles/catalogue/rebuild';
@@ -196,7 +199,7 @@ describe('reading a copy back', () => {
       now: NOW,
     };
   };
-  const PLACES = [{ name: null, path: '/srv/modosu' }];
+  const PLACES = { repository: [{ name: null, path: '/srv/modosu' }], offsite: [] };
   const OPTIONS = { recoveryKey: KEY, copyId: null, isDryRun: false };
 
   it('brings the secrets that are missing back, keeps those that are others here, and takes the recovery key over', async () => {
@@ -221,6 +224,35 @@ describe('reading a copy back', () => {
     await expect(readBack(parts, PLACES, { ...OPTIONS, recoveryKey: 'another-key-of-somebody-else-000' })).rejects.toMatchObject({
       code: 'RECOVERY_KEY_WRONG',
     });
+  });
+
+  it('a place that cannot be looked at may hold a newer copy: it is said which one is meant, or the place is left out', async () => {
+    await givenServer(catalog);
+    const parts = await archived(new DirectorySecrets(join(directory, 'secrets')));
+    await postgres.empty();
+    const archive: RebuildParts['archive'] = (ground, key) =>
+      ground.beside === '/mnt/away'
+        ? ({ list: async () => Promise.reject(new ModosuError('RECOVERY_KEY_WRONG', 'another key has made them')) } as unknown as CatalogueArchive)
+        : ground.beside === '/mnt/new'
+          ? ({ list: async () => Promise.reject(new ModosuError('CATALOG_COPY_NOT_FOUND', 'none was made')) } as unknown as CatalogueArchive)
+          : parts.archive(ground, key);
+    const away = { repository: [...PLACES.repository, { name: 'second', path: '/mnt/away' }], offsite: [] };
+    await expect(readBack({ ...parts, archive }, away, OPTIONS)).rejects.toMatchObject({
+      code: 'RECOVERY_KEY_WRONG',
+      hint: expect.stringContaining('--copy ID') as string,
+    });
+    await expect(catalog.listServers()).resolves.toEqual([]);
+    const fresh = { repository: PLACES.repository, offsite: [{ location: offsiteLocation('/mnt/new'), environment: { text: null, file: 'none' } }] };
+    await expect(readBack({ ...parts, archive }, fresh, OPTIONS)).resolves.toMatchObject({ copy: { repository: 'main' } });
+  });
+
+  it('is read from beside an off-site repository when the image repository is lost, too; its place is asked for later', async () => {
+    await givenServer(catalog);
+    const parts = await archived(new DirectorySecrets(join(directory, 'secrets')));
+    await postgres.empty();
+    const places = { repository: [], offsite: [{ location: offsiteLocation('/mnt/vault'), environment: { text: null, file: 'none' } }] };
+    await expect(readBack(parts, places, OPTIONS)).resolves.toMatchObject({ copy: { repository: '/mnt/vault' }, rows: { server: 2, repository: 1 } });
+    await expect(catalog.listRepositories()).resolves.toEqual(ESTATE.repositories);
   });
 
   it.each<[string, (lines: readonly string[]) => readonly string[], string]>([
@@ -372,6 +404,29 @@ describe('what is found in the repositories', () => {
     expect(orphans).toHaveLength(3);
     await expect(catalog.getRecoveryPoint(good.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
     expect(readFileSync(join(strange, 'manifest.json'), 'utf8')).toBe('{}');
+  });
+
+  it('a server is taken to be on the only hypervisor that is declared; where there are several, it is asked for', async () => {
+    const server = newServer();
+    await taken(server);
+    await catalog.applyEstate(
+      'setup',
+      { ...ESTATE, servers: [], hypervisors: [...ESTATE.hypervisors, { name: 'hv2', kind: 'libvirt', uri: 'qemu:///system' }] },
+      [],
+    );
+    await expect(adoptFound(parts({ hypervisor: null }))).resolves.toMatchObject({
+      orphans: [],
+      notLooked: [{ what: expect.stringMatching(/^HYPERVISOR_NOT_CONFIGURED: .*hv1, hv2/) as string }],
+    });
+    await expect(catalog.listServers()).resolves.toEqual([]);
+    await expect(adoptFound(parts({ hypervisor: 'hv2' }))).resolves.toMatchObject({ servers: { added: [server.name] }, notLooked: [] });
+  });
+
+  it('a server is taken to be on the only hypervisor there is', async () => {
+    const server = newServer();
+    await taken(server);
+    await expect(adoptFound(parts({ hypervisor: null }))).resolves.toMatchObject({ servers: { added: [server.name] } });
+    await expect(catalog.getServer(server.id)).resolves.toMatchObject({ hypervisor: 'hv1' });
   });
 
   it('a repository that is away keeps nobody from the others, and is said to be not looked at', async () => {

@@ -59,7 +59,7 @@ interface BackupOptions {
  */
 export class E2eStack {
   readonly directory: string;
-  readonly repository: string;
+  repository: string;
   readonly guests: GuestServer[] = [];
   private state: TestState;
   private up: UpProcess | null = null;
@@ -72,9 +72,7 @@ export class E2eStack {
     mkdirSync(BASE, { recursive: true, mode: 0o711 });
     this.directory = mkdtempSync(join(BASE, 'e2e-'));
     chmodSync(this.directory, 0o755);
-    this.repository = join(this.directory, 'repository');
-    mkdirSync(this.repository);
-    chmodSync(this.repository, 0o711); // QEMU's user passes through to the files it is given
+    this.repository = this.newRepository('repository');
     this.state = new TestState(this.directory);
   }
 
@@ -104,6 +102,24 @@ export class E2eStack {
     await this.state.remove();
     this.state = new TestState(this.directory);
     await this.start();
+  }
+
+  /** The storage of the image repository is gone, too: nothing of it is left, and its place is not there. */
+  loseRepository(): void {
+    rmSync(this.repository, { recursive: true });
+  }
+
+  /** Declares an empty directory as the image repository: it becomes one. */
+  async replaceRepository(name: string): Promise<void> {
+    this.repository = this.newRepository(name);
+    await this.apply();
+  }
+
+  private newRepository(name: string): string {
+    const path = join(this.directory, name);
+    mkdirSync(path);
+    chmodSync(path, 0o711); // QEMU's user passes through to the files it is given
+    return path;
   }
 
   /** SIGKILL to `modosu up`, and with it to all its parts; they stay away until `start`. */

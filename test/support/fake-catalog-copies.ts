@@ -1,14 +1,17 @@
 import type { AuditEntryView } from '../../src/contracts/run';
-import { COPY_AT_LEAST_EVERY_MS } from '../../src/catalog/catalog-copy-store';
+import { isCopyDue } from '../../src/catalog/catalog-copy-store';
 import type { Catalog } from '../../src/catalog/catalog';
 import type { CatalogCopyRow } from '../../src/catalog/entities';
-import type { RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { CatalogCopyPlace } from '../../src/contracts/catalog-copy';
 
 interface Surroundings {
   now(): Date;
-  repositories(): readonly RepositoryDeclaration[];
+  /** Image repositories, then off-site ones, by name. */
+  places(): readonly CatalogCopyPlace[];
   entries(): readonly AuditEntryView[];
 }
+
+const keyOf = ({ kind, name }: CatalogCopyPlace): string => `${kind} ${name}`;
 
 /** How far the copies of the catalogue in memory are. */
 export class FakeCatalogCopies {
@@ -18,32 +21,27 @@ export class FakeCatalogCopies {
 
   takeTurn: Catalog['takeCatalogCopyTurn'] = async (everyMs, reachable) => {
     const at = this.around.now();
-    const head = this.around.entries().at(-1)?.seq ?? 0;
-    const due = this.around.repositories().find(({ name }) => {
-      if (!reachable.includes(name)) return false;
-      const row = this.rows.get(name);
-      if (row === undefined) return true;
-      if (Math.abs(at.getTime() - row.triedAt.getTime()) < everyMs) return false;
-      if (row.copiedAt === null || row.problem !== null || (row.auditSeq ?? 0) < head) return true;
-      return Math.abs(at.getTime() - row.copiedAt.getTime()) >= COPY_AT_LEAST_EVERY_MS;
-    });
+    const seq = this.around.entries().at(-1)?.seq ?? 0;
+    const due = this.around
+      .places()
+      .find((place) => reachable.some((one) => keyOf(one) === keyOf(place)) && isCopyDue(this.rows.get(keyOf(place)), { at, everyMs, seq }));
     if (due === undefined) return null;
-    const before = this.rows.get(due.name) ?? { copiedAt: null, auditSeq: null, problem: null };
-    this.rows.set(due.name, { ...before, repository: due.name, triedAt: at });
+    const before = this.rows.get(keyOf(due)) ?? { copiedAt: null, auditSeq: null, problem: null };
+    this.rows.set(keyOf(due), { ...before, kind: due.kind, repository: due.name, triedAt: at });
     return due;
   };
 
-  record: Catalog['recordCatalogCopy'] = async (repository, outcome) => {
-    const row = this.rows.get(repository);
-    if (row !== undefined) this.rows.set(repository, { ...row, problem: null, ...outcome });
+  record: Catalog['recordCatalogCopy'] = async (place, outcome) => {
+    const row = this.rows.get(keyOf(place));
+    if (row !== undefined) this.rows.set(keyOf(place), { ...row, problem: null, ...outcome });
   };
 
   list: Catalog['catalogCopies'] = async () =>
-    this.around.repositories().map(({ name }) => {
-      const row = this.rows.get(name);
+    this.around.places().map((place) => {
+      const row = this.rows.get(keyOf(place));
       const behind = this.around.entries().find(({ seq }) => seq > (row?.auditSeq ?? 0));
       return {
-        repository: name,
+        ...place,
         copiedAt: row?.copiedAt?.toISOString() ?? null,
         auditSeq: row?.auditSeq ?? null,
         behindSince: behind?.at ?? null,

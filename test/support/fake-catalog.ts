@@ -193,7 +193,14 @@ export class FakeCatalog implements Catalog {
       setServer: (server) => void this.servers.set(server.id, server),
       append: (event) => this.append(event),
     });
-    this.copies = new FakeCatalogCopies({ now, repositories: () => this.inventory().repositories, entries: () => this.entries });
+    this.copies = new FakeCatalogCopies({
+      now,
+      places: () => [
+        ...this.inventory().repositories.map(({ name }) => ({ kind: 'image' as const, name })),
+        ...byName(this.offsiteDeclared).map(({ name }) => ({ kind: 'offsite' as const, name })),
+      ],
+      entries: () => this.entries,
+    });
     this.alerts = new FakeAlerts({
       now,
       nameOf: (serverId) => this.server(serverId).name,

@@ -141,8 +141,11 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
     ),
     gauge(
       'modosu_catalog_copy_timestamp_seconds',
-      'When the catalogue was last copied into the image repository; 0: never.',
-      copies.map(({ repository, copiedAt }) => ({ labels: { repository }, value: copiedAt === null ? 0 : Math.round(Date.parse(copiedAt) / 1000) })),
+      'When the catalogue was last copied into the image repository, or beside the off-site one; 0: never.',
+      copies.map(({ kind, name, copiedAt }) => ({
+        labels: { kind, repository: name },
+        value: copiedAt === null ? 0 : Math.round(Date.parse(copiedAt) / 1000),
+      })),
     ),
     gauge(
       'modosu_repository_up',

@@ -1,6 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
 import type { RoomSample } from '../../contracts/capacity';
+import type { CatalogCopyPlace } from '../../contracts/catalog-copy';
 import { NO_PROTECTION } from '../../contracts/protection';
 import type { ServerRecord } from '../catalog';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
@@ -35,8 +36,10 @@ export const RepositoryRoomEntity = new EntitySchema<RepositoryRoomRow>({
   foreignKeys: [{ name: 'repository_room_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] }],
 });
 
-/** How far the copies of the catalogue in a repository are. */
+/** How far the copies of the catalogue in an image repository, or beside an off-site one, are. */
 export interface CatalogCopyRow {
+  readonly kind: CatalogCopyPlace['kind'];
+  /** Its name. */
   readonly repository: string;
   /** Of the newest one; both null: there is none. */
   readonly copiedAt: Date | null;
@@ -50,14 +53,17 @@ export interface CatalogCopyRow {
 export const CatalogCopyEntity = new EntitySchema<CatalogCopyRow>({
   name: 'catalog_copy',
   columns: {
+    kind: text(primary),
     repository: text(primary),
     copiedAt: instant({ name: 'copied_at', nullable: true }),
     auditSeq: bigint({ name: 'audit_seq', nullable: true }),
     triedAt: instant({ name: 'tried_at' }),
     problem: json(nullable),
   },
-  checks: [{ name: 'catalog_copy_copied_check', expression: '(copied_at IS NULL) = (audit_seq IS NULL)' }],
-  foreignKeys: [{ name: 'catalog_copy_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] }],
+  checks: [
+    { name: 'catalog_copy_copied_check', expression: '(copied_at IS NULL) = (audit_seq IS NULL)' },
+    { name: 'catalog_copy_kind_check', expression: `kind IN ('image', 'offsite')` },
+  ],
 });
 
 /** All five, or none: the server is in service. */

@@ -1,49 +1,48 @@
-import { join } from 'node:path';
-import { ModosuError } from '../../contracts/errors';
-import { errorCode, fileExists } from '../../system/files';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import { removeLeftovers } from '../restic/leftovers';
-import { ResticCommand, type ResticCodes, type ResticTarget } from '../restic/restic-command';
+import { outcomeOf, ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import { parseSnapshots } from '../restic/restic-output';
-import { MARKER_FILE } from '../image/repository-directory';
+import { removeStaleLocks } from '../restic/stale-locks';
 import type { CatalogueArchive, CatalogueCopy } from './catalogue-archive';
+import { isMadeIn, type CatalogueGround } from './catalogue-ground';
 
 export interface ResticCatalogueArchiveOptions {
-  /** Of the image repository, absolute. Never made here: it may be the mount point of storage that is not mounted. */
-  readonly repositoryPath: string;
+  /** Where they lie. What they lie beside is never made here. */
+  readonly ground: CatalogueGround;
   readonly recoveryKey: string;
   /** A name in PATH, or an absolute path. */
   readonly program?: string;
 }
 
-/** Beside `servers/` of the image repository. */
-export const CATALOGUE_DIRECTORY = 'catalogue';
 const TAG = 'modosu-catalogue';
 const KEEP = ['--keep-last', '48', '--keep-daily', '30', '--keep-monthly', '12'] as const;
+/** A line far away may be slow, and a catalogue of many years large. */
+const MOVED_WITHIN_MS = 60 * 60_000;
 
-/** Copies of the catalogue in a restic repository below an image repository. */
+/** Copies of the catalogue in a restic repository beside an image repository, or beside an off-site one. */
 export const createResticCatalogueArchive = (options: ResticCatalogueArchiveOptions): CatalogueArchive => new ResticCatalogueArchive(options);
 
 class ResticCatalogueArchive implements CatalogueArchive {
-  private readonly path: string;
+  private readonly ground: CatalogueGround;
   private readonly target: ResticTarget;
   private readonly restic: ResticCommand;
 
-  constructor(private readonly options: ResticCatalogueArchiveOptions) {
-    this.path = join(options.repositoryPath, CATALOGUE_DIRECTORY);
-    this.restic = new ResticCommand(options.program ?? 'restic');
+  constructor({ ground, recoveryKey, program = 'restic' }: ResticCatalogueArchiveOptions) {
+    this.ground = ground;
+    this.restic = new ResticCommand(program);
     this.target = {
-      env: { RESTIC_REPOSITORY: this.path, RESTIC_PASSWORD: options.recoveryKey },
-      secrets: [options.recoveryKey],
+      env: { ...ground.env, RESTIC_PASSWORD: recoveryKey },
+      secrets: [recoveryKey, ...ground.secrets],
       caCertificateFile: null,
-      name: `the copies of the catalogue in ${this.path}`,
-      context: { path: this.path },
+      name: `the copies of the catalogue in ${ground.where}`,
+      context: { path: ground.where },
       canLock: true,
-      codes: CODES,
+      codes: ground.codes,
     };
   }
 
   async ensure(): Promise<void> {
-    await this.requireRepository();
+    await this.ground.requireNeighbour();
     if (await this.isMade()) return;
     // `restic init` writes its config last: what a death has left behind has none, holds nothing, and is no obstacle.
     await this.run(['init']);
@@ -51,11 +50,15 @@ class ResticCatalogueArchive implements CatalogueArchive {
 
   async keep(directory: string, signal?: AbortSignal): Promise<string> {
     await this.requireMade();
-    // A prune that was killed has left its lock; restic removes only those whose owner is gone.
-    await this.run(['unlock']);
-    const { stdout } = await this.run(['backup', '--tag', TAG, '.'], { cwd: directory, ...(signal === undefined ? {} : { signal }) });
+    const { stdout } = await this.run(['backup', '--tag', TAG, '.'], {
+      cwd: directory,
+      timeoutMs: MOVED_WITHIN_MS,
+      ...(signal === undefined ? {} : { signal }),
+    });
     const id = /"snapshot_id":"([0-9a-f]{64})"/.exec(stdout)?.[1] ?? (await this.list())[0]?.id;
-    if (id === undefined) throw new ModosuError('CATALOG_COPY_FAILED', `restic names no copy of the catalogue in ${this.path} although it has made one.`);
+    if (id === undefined) {
+      throw new ModosuError('CATALOG_COPY_FAILED', `restic names no copy of the catalogue in ${this.ground.where} although it has made one.`);
+    }
     return id;
   }
 
@@ -68,64 +71,50 @@ class ResticCatalogueArchive implements CatalogueArchive {
   }
 
   async fetch(id: string, directory: string): Promise<void> {
-    await this.requireMade();
-    if (!(await this.list()).some((copy) => copy.id === id)) throw this.notFound(`There is no copy ${id.slice(0, 64)} of the catalogue in ${this.path}.`);
-    await this.run(['restore', '--no-lock', '--verify', id, '--target', directory]);
+    if (!(await this.list()).some((copy) => copy.id === id)) {
+      throw this.notFound(`There is no copy ${id.slice(0, 64)} of the catalogue in ${this.ground.where}.`);
+    }
+    await this.run(['restore', '--no-lock', '--verify', id, '--target', directory], { timeoutMs: MOVED_WITHIN_MS });
   }
 
   async thin(signal?: AbortSignal): Promise<void> {
     await this.requireMade();
-    // Only locks of the dead go: nobody but Modosu writes here.
-    await this.run(['unlock']);
     const began = new Date();
     await this.run(['forget', '--tag', TAG, '--group-by', 'tags', ...KEEP, '--prune'], { isLong: true, ...(signal === undefined ? {} : { signal }) });
-    await removeLeftovers(this.path, began);
+    if (this.ground.directory !== null) await removeLeftovers(this.ground.directory, began);
   }
 
-  private async requireRepository(): Promise<void> {
-    const { repositoryPath } = this.options;
-    if (await hasRepository(repositoryPath)) return;
-    throw new ModosuError('REPOSITORY_UNREACHABLE', `There is no image repository in ${repositoryPath}.`, {
-      hint: 'Mount its storage there, or name the directory in which it is now.',
-      context: { path: repositoryPath },
-    });
+  private async isMade(): Promise<boolean> {
+    const { directory, codes } = this.ground;
+    if (directory !== null) return isMadeIn(directory, codes.unreachable === 'OFFSITE_UNREACHABLE' ? 'OFFSITE_UNREACHABLE' : 'REPOSITORY_UNREACHABLE');
+    try {
+      await this.run(['cat', '--no-lock', 'config']);
+      return true;
+    } catch (error) {
+      if (outcomeOf(error) === 'no-repository') return false;
+      throw error;
+    }
   }
-
-  private readonly isMade = (): Promise<boolean> => exists(join(this.path, 'config'));
 
   private async requireMade(): Promise<void> {
-    await this.requireRepository();
-    if (!(await this.isMade())) throw this.notFound(`There is no copy of the catalogue in ${this.options.repositoryPath}.`);
+    await this.ground.requireNeighbour();
+    if (!(await this.isMade())) throw this.notFound(`There is no copy of the catalogue in ${this.ground.beside}.`);
   }
 
-  private readonly notFound = (message: string): ModosuError => new ModosuError('CATALOG_COPY_NOT_FOUND', message, { context: { path: this.path } });
+  private readonly notFound = (message: string): ModosuError => new ModosuError('CATALOG_COPY_NOT_FOUND', message, { context: { path: this.ground.where } });
 
-  private readonly run = (args: readonly string[], options: Parameters<ResticCommand['run']>[2] = {}): ReturnType<ResticCommand['run']> =>
-    this.restic.run(this.target, args, options);
-}
-
-const CODES: ResticCodes = {
-  locked: 'CATALOG_COPY_FAILED',
-  'wrong-password': 'RECOVERY_KEY_WRONG',
-  'no-repository': 'CATALOG_COPY_FAILED',
-  unreachable: 'CATALOG_COPY_FAILED',
-  'no-space': 'NOT_ENOUGH_SPACE',
-  damaged: 'CATALOG_COPY_DAMAGED',
-  'repository-damaged': 'CATALOG_COPY_DAMAGED',
-  'removal-refused': 'CATALOG_COPY_FAILED',
-  failed: 'CATALOG_COPY_FAILED',
-};
-
-/** Whether an image repository lies there. Throws `REPOSITORY_UNREACHABLE` where nobody can say. */
-export const hasRepository = (path: string): Promise<boolean> => exists(join(path, MARKER_FILE));
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return await fileExists(path);
-  } catch (error) {
-    throw new ModosuError('REPOSITORY_UNREACHABLE', `${path} cannot be looked at (${errorCode(error) ?? 'unknown error'}).`, {
-      context: { path },
-      cause: error,
-    });
+  /** A prune that was killed has left its lock: it is removed where nobody holds it, and the work done once more. */
+  private async run(args: readonly string[], options: ResticOptions = {}): ReturnType<ResticCommand['run']> {
+    try {
+      try {
+        return await this.restic.run(this.target, args, options);
+      } catch (error) {
+        if (!isModosuError(error) || outcomeOf(error) !== 'locked') throw error;
+        await removeStaleLocks(this.restic, this.target);
+        return await this.restic.run(this.target, args, options);
+      }
+    } catch (error) {
+      throw this.ground.told(error);
+    }
   }
 }

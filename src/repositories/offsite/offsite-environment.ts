@@ -1,4 +1,5 @@
 import { ModosuError } from '../../contracts/errors';
+import type { OffsiteLocation } from '../../contracts/offsite';
 import { quoted } from '../../contracts/text';
 
 /** What may stand in the file, and whether its value is a secret. Anything else could make restic, ssh or the linker do something else. */
@@ -46,4 +47,16 @@ export function offsiteEnvironment(text: string | null, file: string): OffsiteEn
     if (sort === 'secret') secrets.push(value);
   }
   return { env, secrets };
+}
+
+/**
+ * What restic needs to reach a location with these credentials: its environment, RESTIC_REPOSITORY included, and what of it must not be shown. A login of a REST
+ * server stands in its address: only newer versions of restic read it from the environment. Throws `CONFIG_INVALID`.
+ */
+export function offsiteAccess({ kind, repository }: OffsiteLocation, text: string | null, file: string): OffsiteEnvironment {
+  const { env, secrets } = offsiteEnvironment(text, file);
+  const { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: login, ...others } = env;
+  const isWithLogin = kind === 'rest' && user !== undefined;
+  const address = isWithLogin ? repository.replace('://', `://${encodeURIComponent(user)}:${encodeURIComponent(login ?? '')}@`) : repository;
+  return { env: { ...others, RESTIC_REPOSITORY: address }, secrets };
 }

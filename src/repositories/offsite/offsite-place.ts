@@ -4,11 +4,11 @@ import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { OffsiteLocation, OffsiteMedia } from '../../contracts/offsite';
 import { offsiteMeaning } from '../../domain/offsite-words';
 import type { Secrets } from '../../secrets/secrets';
-import { errorCode, errorMessage } from '../../system/files';
-import { isStaleHere } from '../restic/lock-judge';
+import { errorCode, errorMessage, fileExists } from '../../system/files';
 import { outcomeOf, type ResticCodes, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
-import { parseLock, parseRepositoryId } from '../restic/restic-output';
-import { offsiteEnvironment } from './offsite-environment';
+import { parseRepositoryId } from '../restic/restic-output';
+import { removeStaleLocks } from '../restic/stale-locks';
+import { offsiteAccess } from './offsite-environment';
 
 export interface OffsitePlaceOptions {
   readonly name: string;
@@ -34,7 +34,6 @@ const CODES: ResticCodes = {
 };
 /** How long what was seen of a repository far away is believed. In a directory its config file is looked at each time. */
 const KNOWN_FOR_MS = 10 * 60_000;
-const MOST_LOCKS = 100;
 /** Of a restic that may find no place for its lock: it would try for most of a minute. */
 const NO_LOCK_POSSIBLE = /^Save\(<lock\/[0-9a-f]+>\) returned error, retrying/m;
 /** In a directory a file that ends too early stays like that; from far away it may come whole the next time. */
@@ -44,7 +43,7 @@ const HAD_NO_LOCK = /\bSave\(<lock\/|\bunable to create lock in backend\b/;
 /** What restic makes, and what file systems have by themselves. */
 const NOT_IN_THE_WAY = ['data', 'index', 'keys', 'locks', 'snapshots', 'lost+found'];
 
-const secretOf = (name: string, what: 'password' | 'environment' | 'repository-id' | 'key-id'): string => `offsite/${name}/${what}`;
+export const offsiteSecret = (name: string, what: 'password' | 'environment' | 'repository-id' | 'key-id'): string => `offsite/${name}/${what}`;
 
 /**
  * Where an off-site repository lies, and what opens it: looks before restic is started, knows the repository again, says what an end of restic means here, and
@@ -71,7 +70,7 @@ export class OffsitePlace {
   /** After a look: it is there, opens, and is the one that it was. */
   async open(): Promise<OffsiteTarget> {
     const { secrets, name } = this.options;
-    const recorded = await secrets.read(secretOf(name, 'repository-id'));
+    const recorded = await secrets.read(offsiteSecret(name, 'repository-id'));
     const mark = await this.look();
     if (mark === null) throw recorded === null ? this.missing() : this.absent();
     if (recorded === null) throw this.missing();
@@ -85,17 +84,17 @@ export class OffsitePlace {
 
   async ensure(): Promise<void> {
     const { secrets, name } = this.options;
-    const recorded = await secrets.read(secretOf(name, 'repository-id'));
+    const recorded = await secrets.read(offsiteSecret(name, 'repository-id'));
     const mark = await this.look();
     if (mark === null) {
       if (recorded !== null) throw this.absent();
       await this.requireEmpty();
     }
-    await secrets.getOrMake(secretOf(name, 'password'));
+    await secrets.getOrMake(offsiteSecret(name, 'password'));
     const target = await this.target();
     if (mark === null || (mark === ELSEWHERE && recorded === null && !(await this.isThere(target)))) await this.initialise(target);
     const id = await this.repositoryId(target);
-    const known = await secrets.getOrMake(secretOf(name, 'repository-id'), () => id);
+    const known = await secrets.getOrMake(offsiteSecret(name, 'repository-id'), () => id);
     if (known !== id) throw this.foreign(`is another repository than it was: ${id.slice(0, 10)}, not ${known.slice(0, 10)}`);
     await this.rememberKey();
   }
@@ -130,18 +129,8 @@ export class OffsitePlace {
     });
   }
 
-  /**
-   * Only where no lock is of anybody who may live: `restic unlock` sends SIGHUP to the process that a lock of this machine names, and its number may be another
-   * one's by now. What is left then is of processes that are gone, or half an hour old, and restic asks no process.
-   */
-  async removeStaleLocks(target: OffsiteTarget): Promise<void> {
-    const ids = (await this.restic.run(target, ['list', '--no-lock', 'locks'])).stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
-    for (const id of ids.slice(0, MOST_LOCKS)) {
-      const lock = parseLock(await this.readLock(target, id));
-      if (lock === null || !isStaleHere(lock, null)) return;
-    }
-    if (ids.length > 0 && ids.length <= MOST_LOCKS) await this.restic.run(target, ['unlock']);
-  }
+  /** Only where nobody who may live holds one. */
+  removeStaleLocks = (target: OffsiteTarget): Promise<void> => removeStaleLocks(this.restic, target);
 
   /** Less than a tenth of a storage on this machine is free: then nothing is to be written anew there. */
   async isNearlyFull(): Promise<boolean> {
@@ -152,25 +141,20 @@ export class OffsitePlace {
 
   private async target(): Promise<OffsiteTarget> {
     const { name, location, secrets } = this.options;
-    const password = await secrets.read(secretOf(name, 'password'));
+    const password = await secrets.read(offsiteSecret(name, 'password'));
     if (password === null) {
       throw new ModosuError(
         'OFFSITE_CREDENTIALS_WRONG',
-        `The password of the off-site repository ${name} is not there: ${secrets.fileOf(secretOf(name, 'password'))}.`,
+        `The password of the off-site repository ${name} is not there: ${secrets.fileOf(offsiteSecret(name, 'password'))}.`,
         {
           context: { repository: name },
         },
       );
     }
-    const file = secretOf(name, 'environment');
-    const { env, secrets: hidden } = offsiteEnvironment(await secrets.read(file), secrets.fileOf(file));
-    const { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: login, ...others } = env;
-    const repository =
-      location.kind === 'rest' && user !== undefined
-        ? location.repository.replace('://', `://${encodeURIComponent(user)}:${encodeURIComponent(login ?? '')}@`)
-        : location.repository;
+    const file = offsiteSecret(name, 'environment');
+    const { env, secrets: hidden } = offsiteAccess(location, await secrets.read(file), secrets.fileOf(file));
     return {
-      env: { ...others, RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password },
+      env: { ...env, RESTIC_PASSWORD: password },
       secrets: [password, ...hidden],
       password,
       caCertificateFile: null,
@@ -205,7 +189,7 @@ export class OffsitePlace {
       if (
         isModosuError(error) &&
         error.code === 'OFFSITE_MISSING' &&
-        (await this.options.secrets.read(secretOf(this.options.name, 'repository-id'))) !== null
+        (await this.options.secrets.read(offsiteSecret(this.options.name, 'repository-id'))) !== null
       ) {
         throw this.absent();
       }
@@ -263,25 +247,10 @@ export class OffsitePlace {
     const { directory } = this;
     if (directory === null) return;
     const [key, ...more] = await readdir(join(directory, 'keys'));
-    if (key !== undefined && more.length === 0) await this.options.secrets.getOrMake(secretOf(this.options.name, 'key-id'), () => key);
+    if (key !== undefined && more.length === 0) await this.options.secrets.getOrMake(offsiteSecret(this.options.name, 'key-id'), () => key);
   }
 
-  private async hasOtherKeys(): Promise<boolean> {
-    const { directory } = this;
-    const key = await this.options.secrets.read(secretOf(this.options.name, 'key-id'));
-    if (directory === null || key === null) return false;
-    return !(await readdir(join(directory, 'keys')).catch(() => [key])).includes(key);
-  }
-
-  private async readLock(target: OffsiteTarget, id: string): Promise<string> {
-    try {
-      return (await this.restic.run(target, ['cat', '--no-lock', 'lock', id])).stdout;
-    } catch (error) {
-      const outcome = outcomeOf(error);
-      if (outcome === 'failed' || outcome === 'damaged') return '';
-      throw error;
-    }
-  }
+  private hasOtherKeys = (): Promise<boolean> => hasOtherKeys(this.directory, this.options);
 
   /** What went wrong, as it is here: a medium that was taken away in the middle is away, whatever restic found missing. */
   private async told<T>(work: () => Promise<T>): Promise<T> {
@@ -289,7 +258,7 @@ export class OffsitePlace {
       return await work();
     } catch (error) {
       if (!isModosuError(error) || outcomeOf(error) === null || !Object.values<string>(CODES).includes(error.code)) throw error;
-      const recorded = await this.options.secrets.read(secretOf(this.options.name, 'repository-id'));
+      const recorded = await this.options.secrets.read(offsiteSecret(this.options.name, 'repository-id'));
       if (recorded !== null && (await this.look()) === null) throw this.absent();
       const isCutShort = this.directory !== null && CUT_SHORT_WORDS.test(error.message);
       if (isCutShort && ['unreachable', 'failed'].includes(outcomeOf(error) ?? '')) {
@@ -325,3 +294,20 @@ export class OffsitePlace {
 }
 
 const ELSEWHERE = 'elsewhere';
+
+/** Another medium, or another repository, lies in the directory than the one that was made there. */
+async function hasOtherKeys(directory: string | null, { secrets, name }: Pick<OffsitePlaceOptions, 'secrets' | 'name'>): Promise<boolean> {
+  const key = await secrets.read(offsiteSecret(name, 'key-id'));
+  if (directory === null || key === null) return false;
+  return !(await readdir(join(directory, 'keys')).catch(() => [key])).includes(key);
+}
+
+/**
+ * Whether something may be written beside this off-site repository now: it was made, and, where it lies in a directory, is there, and is the same one. Of places
+ * elsewhere only the attempt tells. Starts no program. Throws what the directory throws.
+ */
+export async function isOffsiteThere({ name, location, secrets }: Omit<OffsitePlaceOptions, 'media'>): Promise<boolean> {
+  if ((await secrets.read(offsiteSecret(name, 'repository-id'))) === null) return false;
+  if (location.kind !== 'directory') return true;
+  return (await fileExists(join(location.repository, 'config'))) && !(await hasOtherKeys(location.repository, { name, secrets }));
+}

@@ -1,6 +1,6 @@
 import type { Catalog, Page } from '../../catalog/catalog';
 import type { RebuildReport, FoundProblem } from '../../contracts/catalog-copy';
-import { isModosuError, toModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError, toModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
 import type { ImageManifest, RecoveryPointView } from '../../contracts/recovery-point';
 import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../repositories/data/data-repository';
@@ -9,6 +9,7 @@ import type { ImageRepository } from '../../repositories/image/image-repository'
 export interface FoundParts {
   readonly catalog: Pick<
     Catalog,
+    | 'listHypervisors'
     | 'listRepositories'
     | 'listServers'
     | 'listRecoveryPoints'
@@ -22,8 +23,8 @@ export interface FoundParts {
   /** Null: there is none to look at, and why. */
   readonly dataRepository: () => Promise<DataRepository>;
   readonly actor: string;
-  /** Where servers are that only their images tell of. */
-  readonly hypervisor: string;
+  /** Where servers are that only their images tell of. Null: on the one that is declared. */
+  readonly hypervisor: string | null;
   /** Looks, and changes nothing. */
   readonly isDryRun: boolean;
 }
@@ -118,7 +119,7 @@ class Search {
           id: serverId,
           name,
           uuid,
-          hypervisor: server?.hypervisor ?? hypervisor,
+          hypervisor: server?.hypervisor ?? hypervisor ?? (await this.onlyHypervisor()),
           repository: newest.repository.name,
           lineageId,
         });
@@ -198,6 +199,15 @@ class Search {
     });
   }
 
+  /** Throws `HYPERVISOR_NOT_CONFIGURED`. */
+  private async onlyHypervisor(): Promise<string> {
+    const names = (await this.parts.catalog.listHypervisors()).map(({ name }) => name);
+    const [name] = names;
+    if (name !== undefined && names.length === 1) return name;
+    const known = names.length === 0 ? 'none is declared' : `${names.join(', ')} are declared`;
+    throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `On which hypervisor it is nobody has said, and ${known}.`, { hint: 'Say it: --hypervisor NAME.' });
+  }
+
   private async attempt(to: FoundProblem[], where: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
@@ -206,7 +216,9 @@ class Search {
       const { code, message } = toModosuError(thrown);
       // A catalogue that is away is no matter of what was found.
       if (code === 'CATALOG_UNAVAILABLE') throw thrown;
-      to.push({ where, what: `${code}: ${message}` });
+      // What is not declared says nothing about what lies there.
+      const of = code === 'HYPERVISOR_NOT_CONFIGURED' || code === 'REPOSITORY_NOT_CONFIGURED' ? this.notLooked : to;
+      of.push({ where, what: `${code}: ${message}` });
       return false;
     }
   }

@@ -7,25 +7,34 @@ import type { Catalog } from '../../catalog/catalog';
 import { importCatalog, readHeader } from '../../catalog/catalog-import';
 import { AUDIT_FILE, CATALOGUE_FILE } from '../../catalog/copied-tables';
 import type { CatalogCopyHeader, RebuildReport } from '../../contracts/catalog-copy';
-import { ModosuError } from '../../contracts/errors';
+import { ModosuError, toModosuError } from '../../contracts/errors';
 import { parseJson } from '../../contracts/json';
 import type { AuditEntryView } from '../../contracts/run';
 import { quoted } from '../../contracts/text';
 import type { CatalogueArchive } from '../../repositories/catalogue/catalogue-archive';
+import { besideOffsite, inImageRepository, type CatalogueGround, type OffsiteGroundOptions } from '../../repositories/catalogue/catalogue-ground';
 import { DirectorySecrets } from '../../secrets/directory-secrets';
 import type { Secrets } from '../../secrets/secrets';
 import { COPIED_SECRETS, RECOVERY_KEY, SECRETS_DIRECTORY } from './copy';
 
 /** An image repository as it was named: where it lies now, and which one it is, if that was said. */
-export interface NamedPlace {
+export interface ImagePlace {
   readonly name: string | null;
   readonly path: string;
+}
+
+/** An off-site repository as it was named, and what opens its storage. */
+export type OffsiteGround = OffsiteGroundOptions;
+
+export interface Places {
+  readonly repository: readonly ImagePlace[];
+  readonly offsite: readonly OffsiteGround[];
 }
 
 export interface RebuildParts {
   readonly catalog: Pick<Catalog, 'listServers'>;
   readonly ownerUrl: string;
-  readonly archive: (path: string, recoveryKey: string) => CatalogueArchive;
+  readonly archive: (ground: CatalogueGround, recoveryKey: string) => CatalogueArchive;
   readonly secrets: Secrets;
   /** A private directory; made where it is missing. */
   readonly scratch: string;
@@ -54,7 +63,7 @@ export const NOTHING_READ_BACK: ReadBack = {
  */
 export async function readBack(
   parts: RebuildParts,
-  places: readonly NamedPlace[],
+  places: Places,
   { recoveryKey, copyId, isDryRun }: { readonly recoveryKey: string; readonly copyId: string | null; readonly isDryRun: boolean },
 ): Promise<ReadBack> {
   const { archive, scratch, secrets } = parts;
@@ -66,15 +75,15 @@ export async function readBack(
       hint: `Where nothing was copied with it yet, remove secrets/${RECOVERY_KEY} from the state directory, and rebuild again.`,
     });
   }
-  const { place, id } = await chooseCopy(places, (path) => archive(path, recoveryKey), copyId);
+  const { ground, id } = await chooseCopy(groundsOf(places), (one) => archive(one, recoveryKey), copyId);
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   const directory = await mkdtemp(join(scratch, 'rebuild-'));
   try {
-    await archive(place.path, recoveryKey).fetch(id, directory);
+    await archive(ground, recoveryKey).fetch(id, directory);
     const file = join(directory, CATALOGUE_FILE);
     const { header, repositories } = await beginning(file);
-    const paths = pathsOf(places, repositories);
-    const repository = [...paths].find(([, path]) => path === place.path)?.[0] ?? place.path;
+    const paths = pathsOf(places.repository, repositories);
+    const repository = [...paths].find(([, path]) => path === ground.beside)?.[0] ?? ground.beside;
     const copy = { id, repository, header };
     // The catalogue last: until it is there, everything can be done again.
     const broughtBack = await bringBackSecrets(secrets, join(directory, SECRETS_DIRECTORY), recoveryKey, isDryRun);
@@ -93,28 +102,41 @@ export async function readBack(
   }
 }
 
+export const groundsOf = ({ repository, offsite }: Places): readonly CatalogueGround[] => [
+  ...repository.map(({ path }) => inImageRepository(path)),
+  ...offsite.map(besideOffsite),
+];
+
 async function chooseCopy(
-  places: readonly NamedPlace[],
-  archiveIn: (path: string) => CatalogueArchive,
+  grounds: readonly CatalogueGround[],
+  archiveOn: (ground: CatalogueGround) => CatalogueArchive,
   copyId: string | null,
-): Promise<{ readonly place: NamedPlace; readonly id: string }> {
-  const found: { readonly place: NamedPlace; readonly id: string; readonly madeAt: Date }[] = [];
-  let problem: unknown = null;
-  for (const place of places) {
+): Promise<{ readonly ground: CatalogueGround; readonly id: string }> {
+  const found: { readonly ground: CatalogueGround; readonly id: string; readonly madeAt: Date }[] = [];
+  let problem: ModosuError | null = null;
+  for (const ground of grounds) {
     try {
-      for (const { id, madeAt } of await archiveIn(place.path).list()) found.push({ place, id, madeAt });
-    } catch (error) {
-      // One that has none, or does not open, is no obstacle where another one has them.
-      problem ??= error;
+      for (const { id, madeAt } of await archiveOn(ground).list()) found.push({ ground, id, madeAt });
+    } catch (thrown) {
+      const error = toModosuError(thrown);
+      // One in which no copy was ever made hides none that is newer.
+      if (error.code !== 'CATALOG_COPY_NOT_FOUND') problem ??= error;
     }
   }
   const candidates = copyId === null ? found : found.filter(({ id }) => id.startsWith(copyId));
   const [chosen] = candidates.toSorted((a, b) => b.madeAt.getTime() - a.madeAt.getTime());
+  if (problem !== null && (chosen === undefined || copyId === null)) throw chosen === undefined ? problem : mayBeNewer(problem);
   if (chosen !== undefined) return chosen;
-  if (found.length === 0 && problem !== null) throw problem instanceof Error ? problem : new Error(String(problem));
   const what = copyId === null ? 'There is no copy of the catalogue' : `There is no copy ${quoted(copyId)} of the catalogue`;
-  throw new ModosuError('CATALOG_COPY_NOT_FOUND', `${what} in ${places.map(({ path }) => path).join(', ')}.`);
+  throw new ModosuError('CATALOG_COPY_NOT_FOUND', `${what} in ${grounds.map(({ beside }) => beside).join(', ')}.`);
 }
+
+/** The newest copy may lie where nobody could look. */
+const mayBeNewer = ({ code, message, context }: ModosuError): ModosuError =>
+  new ModosuError(code, message, {
+    hint: 'A newer copy of the catalogue may lie there. Mend that; or leave the place out; or say which copy is meant: --copy ID.',
+    context,
+  });
 
 interface KnownRepository {
   readonly name: string;
@@ -138,7 +160,7 @@ async function beginning(file: string): Promise<{ readonly header: CatalogCopyHe
 }
 
 /** Which repository of the catalogue each place is. One that lies where it lay needs no name; nor does the only one. Throws `REQUEST_INVALID`. */
-export function pathsOf(places: readonly NamedPlace[], known: readonly KnownRepository[]): ReadonlyMap<string, string> {
+export function pathsOf(places: readonly ImagePlace[], known: readonly KnownRepository[]): ReadonlyMap<string, string> {
   const paths = new Map<string, string>();
   for (const { name, path } of places) {
     const one =

@@ -2,8 +2,10 @@ import { createServer } from 'node:net';
 import type { Catalog } from '../../catalog/catalog';
 import type { Config } from '../../config/config';
 import { readEndpoints } from '../../config/config';
+import type { CatalogCopyState } from '../../contracts/catalog-copy';
 import { CONTROL_TASK_QUEUE } from '../../contracts/ids';
 import type { DataRepository } from '../../repositories/data/data-repository';
+import { offsiteSecret } from '../../repositories/offsite/offsite-place';
 import { findProgram } from '../../system/child-process';
 import { freeBytes } from '../../system/files';
 import type { Secrets } from '../../secrets/secrets';
@@ -39,30 +41,19 @@ export const checkCatalog = (catalog: Catalog): Promise<readonly Check[]> =>
     return ok('catalogue', 'PostgreSQL answers; its schema fits this program');
   });
 
-/** Later than this something is wrong: a worker copies within minutes. */
-const COPY_LATE_MS = 3_600_000;
+/** Later than this something is wrong: a worker copies within minutes, and off-site within an hour or as it is configured, at most a day. */
+const COPY_LATE_MS = { image: 3_600_000, offsite: 48 * 3_600_000 } as const;
 
 /** Whether the restore system itself could be rebuilt. */
-export const checkCatalogCopies = (catalog: Pick<Catalog, 'catalogCopies'>, secrets: Secrets): Promise<readonly Check[]> =>
+export const checkCatalogCopies = (catalog: Pick<Catalog, 'catalogCopies' | 'listOffsite'>, secrets: Secrets): Promise<readonly Check[]> =>
   look('catalogue copies', async () => {
     const copies = await catalog.catalogCopies();
-    const checks = copies.map(({ repository, copiedAt, behindSince, problem }) => {
-      const subject = `catalogue copy in ${repository}`;
-      if (problem !== null) {
-        return warn(
-          subject,
-          `The last attempt failed: ${problem.message}`,
-          `What the code means says \`modosu explain ${problem.code}\`; it is tried again by itself.`,
-          problem.code,
-        );
-      }
-      const isLate = behindSince !== null && Date.now() - Date.parse(behindSince) > COPY_LATE_MS;
-      if (copiedAt === null || isLate) {
-        const since = copiedAt === null ? 'There is none.' : `The newest is of ${copiedAt}, and lacks what has happened since ${behindSince ?? ''}.`;
-        return warn(subject, since, 'Look whether a worker runs that reaches the repository, or copy now: `modosu catalog copy`.');
-      }
-      return ok(subject, behindSince === null ? `of ${copiedAt}; everything that has happened is in it` : `of ${copiedAt}`);
-    });
+    const removable = new Set((await catalog.listOffsite()).flatMap(({ name, media }) => (media === 'removable' ? [name] : [])));
+    const checks: Check[] = [];
+    for (const copy of copies) {
+      const isUsed = copy.kind === 'image' || (await secrets.read(offsiteSecret(copy.name, 'repository-id'))) !== null;
+      if (isUsed) checks.push(catalogCopyCheck(copy, copy.kind === 'offsite' && removable.has(copy.name)));
+    }
     if (copies.length === 0 || (await secrets.read(RECOVERY_KEY_SHOWN)) !== null) return checks;
     return [
       ...checks,
@@ -73,6 +64,25 @@ export const checkCatalogCopies = (catalog: Pick<Catalog, 'catalogCopies'>, secr
       ),
     ];
   });
+
+function catalogCopyCheck({ kind, name, copiedAt, behindSince, problem }: CatalogCopyState, mayBeAway: boolean): Check {
+  const subject = `catalogue copy in ${kind === 'offsite' ? 'the off-site repository ' : ''}${name}`;
+  if (problem !== null) {
+    return warn(
+      subject,
+      `The last attempt failed: ${problem.message}`,
+      `What the code means says \`modosu explain ${problem.code}\`; it is tried again by itself.`,
+      problem.code,
+    );
+  }
+  const isLate = behindSince !== null && Date.now() - Date.parse(behindSince) > COPY_LATE_MS[kind];
+  // A medium that is taken away is asked for by the copies of recovery points.
+  if (copiedAt === null || (isLate && !mayBeAway)) {
+    const since = copiedAt === null ? 'There is none.' : `The newest is of ${copiedAt}, and lacks what has happened since ${behindSince ?? ''}.`;
+    return warn(subject, since, 'Look whether a worker runs that reaches the repository, or copy now: `modosu catalog copy`.');
+  }
+  return ok(subject, behindSince === null ? `of ${copiedAt}; everything that has happened is in it` : `of ${copiedAt}`);
+}
 
 export const checkTemporal = (temporal: TemporalClient, config: Config): Promise<readonly Check[]> =>
   look('temporal', async () => {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RepositoryDeclaration } from '../../contracts/api/estate';
+import type { CatalogCopyPlace } from '../../contracts/catalog-copy';
 import { ModosuError } from '../../contracts/errors';
 import { DirectorySecrets } from '../../secrets/directory-secrets';
 import { removeLeftovers } from '../catalogue/copy';
@@ -24,44 +24,52 @@ describe('the keeper of the catalogue', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   /** A world in which everything that is done is written down. */
-  function world(turns: readonly string[], changes: { readonly unreachable?: ReadonlySet<string>; readonly fails?: () => ModosuError | null } = {}) {
+  function world(
+    turns: readonly string[],
+    changes: { readonly unreachable?: ReadonlySet<string>; readonly fails?: () => ModosuError | null; readonly keepsAll?: boolean } = {},
+  ) {
     const done: string[] = [];
     const told: string[] = [];
     const left = [...turns];
     let nowMs = 0;
-    const declare = (name: string): RepositoryDeclaration => ({ name, kind: 'directory', path: `/srv/${name}` });
+    const declare = (name: string): CatalogCopyPlace => ({ kind: name === 'vault' ? 'offsite' : 'image', name });
     const secrets = new DirectorySecrets(join(directory, 'secrets'));
     const tell = (_fields: unknown, message: string): void => void told.push(message);
     const dependencies = {
       catalog: {
-        listRepositories: async () => ['main', 'second'].map(declare),
-        takeCatalogCopyTurn: async (everyMs: number, reachable: readonly string[]) => {
-          done.push(`asks ${everyMs} of ${reachable.join(' ')}`);
+        takeCatalogCopyTurn: async (everyMs: number, reachable: readonly CatalogCopyPlace[]) => {
+          done.push(`asks ${everyMs} of ${reachable.map(({ name }) => name).join(' ')}`);
           const next = left.shift();
           return next === undefined ? null : declare(next);
         },
-        recordCatalogCopy: async (repository: string, outcome: object) => void done.push(`records ${repository} ${JSON.stringify(outcome)}`),
+        recordCatalogCopy: async ({ name }: CatalogCopyPlace, outcome: object) => void done.push(`records ${name} ${JSON.stringify(outcome)}`),
       },
-      isReachable: async ({ name }: RepositoryDeclaration) => changes.unreachable?.has(name) !== true,
-      archive: async ({ name }: RepositoryDeclaration) => ({
-        ensure: async () => void done.push(`ensures ${name}`),
-        keep: async (from: string) => {
-          const error = changes.fails?.() ?? null;
-          if (error !== null) throw error;
-          const files = readdirSync(from, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-          const texts = files.map((file) => `${file.name}=${readFileSync(join(file.parentPath, file.name), 'utf8').trim()}`);
-          done.push(`keeps ${texts.sort().join(' ')}`);
-          return 'b'.repeat(64);
-        },
-        thin: async () => void done.push(`thins ${name}`),
-      }),
+      places: {
+        reachable: async (kind: CatalogCopyPlace['kind']) =>
+          ['main', 'second', 'vault'].map(declare).filter((place) => place.kind === kind && changes.unreachable?.has(place.name) !== true),
+        archive: async ({ name }: CatalogCopyPlace) => ({
+          ensure: async () => void done.push(`ensures ${name}`),
+          keep: async (from: string) => {
+            const error = changes.fails?.() ?? null;
+            if (error !== null) throw error;
+            const files = readdirSync(from, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+            const texts = files.map((file) => `${file.name}=${readFileSync(join(file.parentPath, file.name), 'utf8').trim()}`);
+            done.push(`keeps ${texts.sort().join(' ')}`);
+            return 'b'.repeat(64);
+          },
+          thin: async () => {
+            done.push(`thins ${name}`);
+            if (changes.keepsAll === true) throw new ModosuError('CATALOG_COPY_FAILED', 'nothing can be removed');
+          },
+        }),
+      },
       exportCatalog: async (into: string) => {
         writeFileSync(join(into, 'catalogue.ndjson'), 'rows');
         return HEADER;
       },
       secrets,
       scratch: join(directory, 'scratch'),
-      everyMs: 1000,
+      everyMs: { image: 1000, offsite: 9000 },
       log: { debug: () => undefined, info: tell, warn: tell },
       nowMs: () => nowMs,
     } as unknown as CatalogueKeeperDependencies;
@@ -73,8 +81,8 @@ describe('the keeper of the catalogue', () => {
     for (const name of ['data/srv/login', 'ssh/key', 'catalogue/recovery-key', 'database-url', 'admin-token']) {
       await secrets.getOrMake(name, () => `value of ${name}`);
     }
-    await expect(keeper.keepOne()).resolves.toBe(true);
-    await expect(keeper.keepOne()).resolves.toBe(false);
+    await expect(keeper.keepOne('image')).resolves.toBe(true);
+    await expect(keeper.keepOne('image')).resolves.toBe(false);
     expect(done).toEqual([
       'asks 1000 of main second',
       'ensures main',
@@ -88,17 +96,17 @@ describe('the keeper of the catalogue', () => {
 
   it('asks only for repositories that this machine reaches', async () => {
     const { keeper, done } = world([], { unreachable: new Set(['main']) });
-    await keeper.keepOne();
+    await keeper.keepOne('image');
     expect(done).toEqual(['asks 1000 of second']);
   });
 
   it('writes down what went wrong, tells it once, and tells when it works again', async () => {
     let fails = true;
     const { keeper, done, told } = world(['main', 'main', 'main'], { fails: () => (fails ? new ModosuError('RECOVERY_KEY_WRONG', 'another key') : null) });
-    await keeper.keepOne();
-    await keeper.keepOne();
+    await keeper.keepOne('image');
+    await keeper.keepOne('image');
     fails = false;
-    await keeper.keepOne();
+    await keeper.keepOne('image');
     expect(done.filter((entry) => entry.startsWith('records'))).toEqual([
       'records main {"problem":{"code":"RECOVERY_KEY_WRONG","message":"another key"}}',
       'records main {"problem":{"code":"RECOVERY_KEY_WRONG","message":"another key"}}',
@@ -117,17 +125,37 @@ describe('the keeper of the catalogue', () => {
     expect(readdirSync(scratch)).toEqual(['being-made']);
   });
 
+  it('beside off-site repositories copies are made in their own time', async () => {
+    const { keeper, done } = world(['vault']);
+    await keeper.keepOne('offsite');
+    expect(done.filter((entry) => !entry.startsWith('keeps'))).toEqual([
+      'asks 9000 of vault',
+      'ensures vault',
+      'records vault {"auditSeq":7,"copiedAt":"2026-03-01T00:00:00.000Z"}',
+      'thins vault',
+    ]);
+  });
+
+  it('storage that lets nothing be removed is asked once a day, and copies go on', async () => {
+    const { keeper, done, told } = world(['vault', 'vault'], { keepsAll: true });
+    await keeper.keepOne('offsite');
+    await keeper.keepOne('offsite');
+    expect(done.filter((entry) => entry === 'thins vault')).toHaveLength(1);
+    expect(done.filter((entry) => entry.startsWith('records'))).toHaveLength(2);
+    expect(told).toEqual(['giving up old copies of the catalogue in the off-site repository vault: it failed and is tried again']);
+  });
+
   it('gives up old copies once a day, and with the first copy of a process', async () => {
     const { keeper, done, pass } = world(['main', 'main', 'main', 'main']);
     const thinned = (): number => done.filter((entry) => entry === 'thins main').length;
-    await keeper.keepOne();
+    await keeper.keepOne('image');
     expect(thinned()).toBe(1);
     pass(23 * 3_600_000);
-    await keeper.keepOne();
+    await keeper.keepOne('image');
     expect(thinned()).toBe(1);
     pass(3_600_000);
-    await keeper.keepOne();
-    await keeper.keepOne();
+    await keeper.keepOne('image');
+    await keeper.keepOne('image');
     expect(thinned()).toBe(2);
   });
 });

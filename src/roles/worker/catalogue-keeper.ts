@@ -1,21 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Catalog } from '../../catalog/catalog';
 import type { Log } from '../../config/log';
-import type { RepositoryDeclaration } from '../../contracts/api/estate';
+import type { CatalogCopyPlace } from '../../contracts/catalog-copy';
 import { toModosuError } from '../../contracts/errors';
 import type { CatalogueArchive } from '../../repositories/catalogue/catalogue-archive';
 import { makeCopy, removeLeftovers, type CopyParts } from '../catalogue/copy';
+import type { CataloguePlaces } from '../catalogue/places';
 import { Attempts } from './attempts';
 
 /**
- * Keeps an encrypted copy of the catalogue and of the secrets in each image repository that this machine reaches: what the restore system itself is rebuilt
- * from when its machine is lost.
+ * Keeps an encrypted copy of the catalogue and of the secrets in each image repository, and beside each off-site one, that this machine reaches: what the restore
+ * system itself is rebuilt from when its machine is lost.
  */
 export interface CatalogueKeeperDependencies extends CopyParts {
-  readonly catalog: Pick<Catalog, 'listRepositories' | 'takeCatalogCopyTurn' | 'recordCatalogCopy'>;
-  readonly isReachable: (repository: RepositoryDeclaration) => Promise<boolean>;
-  readonly archive: (repository: RepositoryDeclaration) => Promise<CatalogueArchive>;
-  readonly everyMs: number;
+  readonly catalog: Pick<Catalog, 'takeCatalogCopyTurn' | 'recordCatalogCopy'>;
+  readonly places: CataloguePlaces;
+  readonly everyMs: Readonly<Record<CatalogCopyPlace['kind'], number>>;
   readonly log: Log;
   readonly nowMs: () => number;
 }
@@ -32,55 +32,58 @@ export class CatalogueKeeper {
   }
 
   /** Makes the copy that is due next. Gives false when none is. */
-  async keepOne(signal?: AbortSignal): Promise<boolean> {
-    const { catalog, isReachable, everyMs } = this.dependencies;
-    const reachable: string[] = [];
-    for (const repository of await catalog.listRepositories()) if (await isReachable(repository)) reachable.push(repository.name);
-    const repository = await catalog.takeCatalogCopyTurn(everyMs, reachable);
-    if (repository === null) return false;
-    await this.copyInto(repository, signal);
+  async keepOne(kind: CatalogCopyPlace['kind'], signal?: AbortSignal): Promise<boolean> {
+    const { catalog, places, everyMs } = this.dependencies;
+    const place = await catalog.takeCatalogCopyTurn(everyMs[kind], await places.reachable(kind));
+    if (place === null) return false;
+    await this.copyInto(place, signal);
     return true;
   }
 
-  private async copyInto(repository: RepositoryDeclaration, signal: AbortSignal | undefined): Promise<void> {
-    const { catalog, archive: archiveOf, log } = this.dependencies;
-    const { name } = repository;
-    const archive = await archiveOf(repository);
-    const isCopied = await this.attempts.attempt(`copying the catalogue into ${name}`, async () => {
+  private async copyInto(place: CatalogCopyPlace, signal: AbortSignal | undefined): Promise<void> {
+    const { catalog, places, log } = this.dependencies;
+    const where = `${place.kind === 'offsite' ? 'the off-site repository ' : ''}${place.name}`;
+    let archive: CatalogueArchive | null = null;
+    await this.attempts.attempt(`copying the catalogue into ${where}`, async () => {
       try {
-        const { id, header } = await makeCopy(this.dependencies, archive, signal);
-        await catalog.recordCatalogCopy(name, { auditSeq: header.audit.seq, copiedAt: new Date(header.madeAt) });
-        log.debug({ repository: name, copy: id }, 'copied the catalogue');
+        const opened = await places.archive(place);
+        const { id, header } = await makeCopy(this.dependencies, opened, signal);
+        await catalog.recordCatalogCopy(place, { auditSeq: header.audit.seq, copiedAt: new Date(header.madeAt) });
+        log.debug({ place, copy: id }, 'copied the catalogue');
+        archive = opened;
       } catch (thrown) {
         if (signal?.aborted === true) return;
         const { code, message } = toModosuError(thrown);
-        await catalog.recordCatalogCopy(name, { problem: { code, message } });
+        await catalog.recordCatalogCopy(place, { problem: { code, message } });
         throw thrown;
       }
     });
-    if (isCopied && signal?.aborted !== true) {
-      await this.attempts.attempt(`giving up old copies of the catalogue in ${name}`, () => this.thin(name, archive, signal));
-    }
+    if (archive === null || signal?.aborted === true) return;
+    await this.thin(where, archive, signal);
   }
 
   /** After the first copy of this process, too: one that is started again each day would never come to it. */
-  private async thin(name: string, archive: CatalogueArchive, signal: AbortSignal | undefined): Promise<void> {
+  private async thin(where: string, archive: CatalogueArchive, signal: AbortSignal | undefined): Promise<void> {
     const now = this.dependencies.nowMs();
-    if (now - (this.thinnedAt.get(name) ?? Number.NEGATIVE_INFINITY) < THIN_EVERY_MS) return;
-    await archive.thin(signal);
-    this.thinnedAt.set(name, now);
+    if (now - (this.thinnedAt.get(where) ?? Number.NEGATIVE_INFINITY) < THIN_EVERY_MS) return;
+    // Storage that lets nothing be removed is not asked with every copy.
+    this.thinnedAt.set(where, now);
+    await this.attempts.attempt(`giving up old copies of the catalogue in ${where}`, () => archive.thin(signal));
   }
 }
 
-/** Until the signal aborts. */
+/** Until the signal aborts. A line far away that is slow keeps the copies on site from nothing. */
 export async function keepCatalogueUntil(signal: AbortSignal, dependencies: CatalogueKeeperDependencies, intervalMs = INTERVAL_MS): Promise<void> {
-  const keeper = new CatalogueKeeper(dependencies);
   await removeLeftovers(dependencies.scratch).catch(() => undefined);
-  const attempts = new Attempts(dependencies.log);
-  while (!signal.aborted) {
-    await attempts.attempt('looking whether the catalogue is to be copied', async () => {
-      while (!signal.aborted && (await keeper.keepOne(signal)));
-    });
-    await delay(intervalMs, undefined, { signal }).catch(() => undefined);
-  }
+  const follow = async (kind: CatalogCopyPlace['kind']): Promise<void> => {
+    const keeper = new CatalogueKeeper(dependencies);
+    const attempts = new Attempts(dependencies.log);
+    while (!signal.aborted) {
+      await attempts.attempt('looking whether the catalogue is to be copied', async () => {
+        while (!signal.aborted && (await keeper.keepOne(kind, signal)));
+      });
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  await Promise.all([follow('image'), follow('offsite')]);
 }
