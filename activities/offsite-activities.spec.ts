@@ -60,6 +60,7 @@ describe('copying an image', () => {
   const world = (
     copiedAt: string,
     { readAll = well, verifyImage = well, others = 0 }: { readAll?: () => Promise<void>; verifyImage?: () => Promise<void>; others?: number } = {},
+    done: string[] = [],
   ) => {
     const calls = new OffsiteCalls({
       log: { info() {}, warn() {}, error() {} },
@@ -73,7 +74,11 @@ describe('copying an image', () => {
         verifySmallFiles: well,
         verifyImage,
       }),
-      offsiteRepository: async () => ({ copyImage: async () => ({ snapshotIds: ['s'], copiedAt, sizeBytes: 70 }), readAll }),
+      offsiteRepository: async () => ({
+        copyImage: async () => ({ snapshotIds: ['s'], copiedAt, sizeBytes: 70 }),
+        readAll,
+        mendImage: async () => (done.push('mend'), { snapshotIds: ['mended'], copiedAt: now(), sizeBytes: 70 }),
+      }),
     } as unknown as ActivityDependencies);
     return run(() => calls.copyOffsite({ ...INPUT, kind: 'copy' }, POINT, MOVED));
   };
@@ -86,6 +91,20 @@ describe('copying an image', () => {
   it('reads a new one only where another one is damaged: it may share that with it', async () => {
     await expect(world(now(), { readAll: damaged })).resolves.toMatchObject({ snapshotIds: ['s'] });
     await expect(world(now(), { readAll: damaged, others: 1 })).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
+  });
+
+  it('that is damaged is made anew and read again; where that does not help people are told what to do', async () => {
+    const done: string[] = [];
+    let isMended = false;
+    const readAll = async () => {
+      if (!isMended) await damaged();
+    };
+    await expect(world(BEFORE, { readAll: () => readAll().finally(() => (isMended = true)) }, done)).resolves.toMatchObject({ snapshotIds: ['mended'] });
+    await expect(world(BEFORE, { readAll: damaged }, done)).rejects.toMatchObject({ hint: expect.stringContaining('docs/OFFSITE.md') as string });
+    expect(done).toEqual(['mend', 'mend']);
+    // What is damaged here, too, makes nothing better there.
+    await expect(world(BEFORE, { readAll: damaged, verifyImage: damaged }, done)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_USABLE' });
+    expect(done).toHaveLength(2);
   });
 
   it('that is damaged where it lies is no copy: it would look whole for ever', async () => {

@@ -28,10 +28,38 @@ export class OffsiteCalls implements OffsiteActivities {
       // One that was there before is believed when all of it was read: it may be the one that was found damaged. So is a new one where something is damaged:
       // it may share that with it.
       if (Date.parse(copiedAt) < begunAt || (await this.isDamaged(input.offsite))) {
-        await (await this.deps.offsiteRepository(input.offsite)).readAll(point.recoveryPointId, context);
+        return this.readOrMended(input, point, { snapshotIds, copiedAt, sizeBytes }, context);
       }
       return { snapshotIds, copiedAt, sizeBytes };
     });
+  }
+
+  /** The copy, after all of it was read. One of an image that is damaged is made anew, once. */
+  private async readOrMended(input: TransferInput, point: TransferPoint, copy: MadeCopy, context: OffsiteContext): Promise<MadeCopy> {
+    const { serverId, recoveryPointId, kind } = point;
+    const offsite = await this.deps.offsiteRepository(input.offsite);
+    try {
+      await offsite.readAll(recoveryPointId, context);
+      return copy;
+    } catch (thrown) {
+      if (kind !== 'image' || !isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
+    }
+    const images = await this.deps.imageRepository(point.repository ?? '');
+    // Before the copy that is there goes.
+    await this.requireUndamaged(images, serverId, recoveryPointId, context.signal);
+    const { directory } = await images.open(serverId, recoveryPointId);
+    const { snapshotIds, copiedAt, sizeBytes } = await offsite.mendImage({ serverId, recoveryPointId, directory }, context);
+    try {
+      await offsite.readAll(recoveryPointId, context);
+    } catch (thrown) {
+      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
+      throw new ModosuError(thrown.code, thrown.message, {
+        hint: `Something that is stored in ${input.offsite} is not what was written, and restic goes on believing it. Take that pack away as docs/OFFSITE.md says (Mending), then copy again: \`modosu offsite copy ${recoveryPointId}\`.`,
+        context: thrown.context,
+        cause: thrown,
+      });
+    }
+    return { snapshotIds, copiedAt, sizeBytes };
   }
 
   private async copyImage({ offsite }: TransferInput, { serverId, recoveryPointId, repository }: TransferPoint, context: OffsiteContext): Promise<OffsiteCopy> {

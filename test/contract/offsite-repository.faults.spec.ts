@@ -258,6 +258,28 @@ describe('off-site repository: what can go wrong', () => {
     expect(lab.storedFiles('snapshots')).toHaveLength(before);
   });
 
+  it('a pack that is gone is written anew, and whatever shared it is whole again; one that is not what was written has to be taken away first', async () => {
+    const repository = await made();
+    const shared = randomBytes(2 * MIB);
+    const [one, other] = [point(shared), point(shared)];
+    await repository.copyImage(one, offsiteContext());
+    await repository.copyImage(other, offsiteContext());
+    const [pack = ''] = lab.storedFiles('data').toSorted((a, b) => statSync(b).size - statSync(a).size);
+    flipByte(pack, 0.3);
+    const corrupt = { code: 'RECOVERY_POINT_CORRUPT' };
+    await repository.mendImage(one, offsiteContext());
+    await expect(failureOf(repository.readAll(one.recoveryPointId, offsiteContext()))).resolves.toMatchObject(corrupt);
+    // As docs/OFFSITE.md says.
+    renameSync(pack, join(lab.directory, 'taken-away'));
+    await expect(failureOf(repository.readAll(other.recoveryPointId, offsiteContext()))).resolves.toMatchObject(corrupt);
+    const mended = await repository.mendImage(one, offsiteContext());
+    for (const copy of [one, other]) await isWhole(repository, copy);
+    expect((await repository.list()).filter(({ recoveryPointId }) => recoveryPointId === one.recoveryPointId)).toEqual([mended]);
+    await repository.check({ part: { number: 1, of: 1 } });
+    await repository.forget([one.recoveryPointId]);
+    await isWhole(repository, other);
+  });
+
   it('refuses to delete (an append-only server): that is said, and all copies are still there', async () => {
     const port = await freePort();
     const server = spawn(findProgram('rclone'), ['serve', 'restic', '--addr', `127.0.0.1:${port}`, '--append-only', lab.stored], { stdio: 'ignore' });

@@ -74,6 +74,18 @@ export class FakeOffsiteRepository implements OffsiteRepository {
     );
   }
 
+  async mendImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    const { serverId, recoveryPointId, directory } = source;
+    requireId('srv', serverId);
+    requireId('rp', recoveryPointId);
+    await publishedFiles(directory, serverId, recoveryPointId);
+    this.open();
+    if (this.refusesDelete) throw new ModosuError('OFFSITE_DELETE_REFUSED', 'The storage lets nothing be removed.');
+    this.stored.delete(recoveryPointId);
+    this.damaged.delete(recoveryPointId);
+    return this.copyImage(source, context);
+  }
+
   async copyData({ manifest, access }: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
     const bytes = renderDataManifest(manifest);
     this.open();

@@ -36,9 +36,9 @@ const CODES: ResticCodes = {
 const KNOWN_FOR_MS = 10 * 60_000;
 /** Of a restic that may find no place for its lock: it would try for most of a minute. */
 const NO_LOCK_POSSIBLE = /^Save\(<lock\/[0-9a-f]+>\) returned error, retrying/m;
-/** In a directory a file that ends too early stays like that; from far away it may come whole the next time. */
-const CUT_SHORT = /^Load\(<(?:data|index|snapshot)\/[0-9a-f]+>.*returned error, retrying.*\b(?:unexpected )?EOF\b/m;
-const CUT_SHORT_WORDS = /\bLoad\(<(?:data|index|snapshot)\/[0-9a-f]+>[^;]*\b(?:unexpected )?EOF\b/;
+/** In a directory a file that ends too early, or is gone, stays like that; from far away it may come whole the next time. */
+const CUT_SHORT = /^Load\(<(?:data|index|snapshot)\/[0-9a-f]+>.*returned error, retrying.*(?:\bEOF\b|\bno such file or directory\b)/m;
+const CUT_SHORT_WORDS = /\bLoad\(<(?:data|index|snapshot)\/[0-9a-f]+>[^;]*(?:\bEOF\b|\bno such file or directory\b)/;
 const HAD_NO_LOCK = /\bSave\(<lock\/|\bunable to create lock in backend\b/;
 /** What restic makes, and what file systems have by themselves. */
 const NOT_IN_THE_WAY = ['data', 'index', 'keys', 'locks', 'snapshots', 'lost+found'];

@@ -81,6 +81,13 @@ export interface OffsiteRepository {
   copyImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy>;
 
   /**
+   * Makes a copy of an image anew although one is there, which was found damaged: what is gone from the storage is struck from the index, every file is read and
+   * stored where it is missing, and the copy before goes. Others that shared what was gone are whole again. What is stored and *not what was written* is
+   * believed by restic, and stays: read the copy afterwards. Wants to be alone (`OFFSITE_LOCKED`). Otherwise as `copyImage`; called again it begins anew.
+   */
+  mendImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy>;
+
+  /**
    * Copies the snapshot of a data recovery point from its restic repository (`restic copy`), and its manifest. The copy has a new id of its own; that it is the
    * same tree is proven before it is given back. Called again: as `copyImage`. Throws `RECOVERY_POINT_INCOMPLETE` when the data repository does not hold the
    * snapshot, and what the data repository throws (`DATA_REPOSITORY_UNREACHABLE`, `DATA_REPOSITORY_KEY_WRONG` …) when it is that which does not answer.

@@ -46,7 +46,7 @@ describe('receipts', () => {
     expect(copiesIn([written], PASSWORD)).toEqual([]);
     expect(copiesIn([content], PASSWORD)).toEqual([]);
     const second = snapshot(receiptTags({ ...receipt, copiedAt: '2026-02-01T00:00:00.000Z' }, PASSWORD));
-    expect(copiesIn([content, written, second], PASSWORD)).toMatchObject([{ receiptId: written.id }]);
+    expect(copiesIn([content, written, second], PASSWORD)).toMatchObject([{ receiptId: second.id }]);
   });
 
   it('that a guest has written into the tags of its data are not believed', () => {

@@ -74,7 +74,9 @@ export function copiesIn(snapshots: readonly SnapshotTree[], password: string): 
   for (const snapshot of snapshots) {
     const receipt = readReceipt(snapshot, password);
     const content = receipt === null ? undefined : byId.get(receipt.snapshotId);
-    if (receipt === null || content === undefined || found.has(receipt.recoveryPointId)) continue;
+    if (receipt === null || content === undefined) continue;
+    // The newest counts: the one before was found damaged.
+    if ((found.get(receipt.recoveryPointId)?.copiedAt ?? '') > receipt.copiedAt) continue;
     const { recoveryPointId, serverId, kind, copiedAt, sizeBytes, manifestSha256 } = receipt;
     const copy: OffsiteCopy = { recoveryPointId, serverId, kind, snapshotIds: [content.id, snapshot.id], copiedAt, sizeBytes, manifestSha256 };
     found.set(recoveryPointId, { ...copy, receipt, receiptId: snapshot.id, content });

@@ -77,17 +77,48 @@ class ResticOffsiteRepository implements OffsiteRepository {
     return copies.filter((copy) => serverId === undefined || copy.serverId === serverId).map(plainCopy);
   }
 
-  async copyImage({ serverId, recoveryPointId, directory }: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+  async copyImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    const published = await this.published(source, context);
+    const target = await this.place.open();
+    const earlier = theSame(await this.copyOf(target, source.recoveryPointId), published.manifestSha256);
+    const { totalBytes } = published;
+    context.onProgress?.({ doneBytes: earlier === null ? 0 : totalBytes, totalBytes });
+    return earlier ?? this.writeImage(target, source, published, [], context);
+  }
+
+  async mendImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    const published = await this.published(source, context);
+    const { recoveryPointId } = source;
+    const target = await this.place.open();
+    const { signal, onProgress } = context;
+    const before = (await this.trees(target)).snapshots;
+    theSame(await this.copyOf(target, recoveryPointId), published.manifestSha256);
+    onProgress?.({ doneBytes: 0, totalBytes: published.totalBytes });
+    await this.removing(target, ['rebuild-index'], { giveUpOn: REMOVAL_REFUSED, isLong: true, signal });
+    // Without a look at the copy before: by that restic would believe files to be stored that are not.
+    const copy = await this.writeImage(target, source, published, ['--force'], context);
+    const { receipts, contents } = goingWith(new Set([recoveryPointId]), before, target.password);
+    for (const some of inPortions([...receipts, ...contents])) await this.removing(target, ['forget', ...some], { giveUpOn: REMOVAL_REFUSED, signal });
+    return copy;
+  }
+
+  private async published({ serverId, recoveryPointId, directory }: OffsiteImageSource, { signal }: OffsiteContext): ReturnType<typeof publishedFiles> {
     requireServerId(serverId);
     requireRecoveryPointId(recoveryPointId);
-    const { manifestBytes, manifestSha256, files, totalBytes } = await publishedFiles(directory, serverId, recoveryPointId);
-    context.signal.throwIfAborted();
-    const target = await this.place.open();
-    const earlier = theSame(await this.copyOf(target, recoveryPointId), manifestSha256);
-    context.onProgress?.({ doneBytes: earlier === null ? 0 : totalBytes, totalBytes });
-    if (earlier !== null) return earlier;
+    const published = await publishedFiles(directory, serverId, recoveryPointId);
+    signal.throwIfAborted();
+    return published;
+  }
+
+  private async writeImage(
+    target: OffsiteTarget,
+    { serverId, recoveryPointId, directory }: OffsiteImageSource,
+    { manifestBytes, manifestSha256, files, totalBytes }: Awaited<ReturnType<typeof publishedFiles>>,
+    options: readonly string[],
+    context: OffsiteContext,
+  ): Promise<OffsiteCopy> {
     // The names in the snapshot begin at the directory itself, wherever it lies.
-    const shortId = await this.backUp(target, ['--host', serverId, '--tag', [IMAGE_TAG, recoveryPointTag(recoveryPointId)].join(','), '.'], {
+    const shortId = await this.backUp(target, [...options, '--host', serverId, '--tag', [IMAGE_TAG, recoveryPointTag(recoveryPointId)].join(','), '.'], {
       cwd: directory,
       signal: context.signal,
       onProgress: (doneBytes) => context.onProgress?.({ doneBytes: Math.min(doneBytes, totalBytes), totalBytes }),
