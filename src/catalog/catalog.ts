@@ -236,8 +236,10 @@ export interface Catalog {
   /**
    * Accepts the next due backup that may begin now, as `acceptBackup` and `acceptDataBackup` do, and names its run in it: one transaction. Null: none may
    * begin; what each of them waits for is written down. One whose server has another policy by now, or is decommissioned, is withdrawn.
+   *
+   * @param maxDataBackups how many may go into the data repository at the same time; the estate says it of hypervisors and image repositories
    */
-  startNextDueBackup(): Promise<AcceptedRun | null>;
+  startNextDueBackup(maxDataBackups?: number): Promise<AcceptedRun | null>;
   /** Newest first. */
   listDueBackups(filter: { readonly serverId?: string; readonly state?: DueBackupState }, page: PageRequest): Promise<Page<DueBackupView>>;
 

@@ -71,9 +71,10 @@ export const whyUnwanted = (row: DueBackupRow, { policy, protection, decommissio
 /** Who asks, in runs and in the audit. */
 export const SCHEDULE = 'schedule';
 
-export const limitsOf = (hypervisors: readonly HypervisorDeclaration[], repositories: readonly RepositoryDeclaration[]): Limits => ({
+export const limitsOf = (hypervisors: readonly HypervisorDeclaration[], repositories: readonly RepositoryDeclaration[], data: number): Limits => ({
   hypervisors: declaredLimits(hypervisors),
   repositories: declaredLimits(repositories),
+  data,
 });
 
 const declaredLimits = (declared: readonly { readonly name: string; readonly maxBackups?: number }[]): ReadonlyMap<string, number> =>

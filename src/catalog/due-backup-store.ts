@@ -1,4 +1,5 @@
 import { In, IsNull, type EntityManager } from 'typeorm';
+import { DEFAULT_MAX_DATA_BACKUPS } from '../contracts/due-backup';
 import { newId } from '../contracts/ids';
 import { isModosuError } from '../contracts/errors';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
@@ -61,7 +62,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
       });
     },
 
-    startNextDueBackup: async () => {
+    startNextDueBackup: async (maxDataBackups = DEFAULT_MAX_DATA_BACKUPS) => {
       if (!(await database.read((manager) => manager.existsBy(DueBackupEntity, { state: 'waiting' })))) return null;
       return database.transaction(async (transaction) => {
         const { manager } = transaction;
@@ -69,7 +70,7 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
         const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' } });
         const servers = await serversById(manager);
         const policies = await readPolicies(manager);
-        const limits = limitsOf(await readHypervisors(manager), await readRepositories(manager));
+        const limits = limitsOf(await readHypervisors(manager), await readRepositories(manager), maxDataBackups);
         const judged = judgeQueue(
           waiting.flatMap((row) => {
             const server = servers.get(row.serverId);

@@ -30,6 +30,7 @@ export interface Config {
   readonly expiredKeptMs: number;
   readonly catalogCopyMs: number;
   readonly catalogOffsiteCopyMs: number;
+  readonly maxDataBackups: number;
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
   readonly proofDirectory: string;
@@ -142,6 +143,7 @@ function toConfig(environment: Environment): Config {
     expiredKeptMs: environment.MODOSU_EXPIRED_KEPT_HOURS * 3_600_000,
     catalogCopyMs: environment.MODOSU_CATALOG_COPY_SECONDS * 1000,
     catalogOffsiteCopyMs: environment.MODOSU_CATALOG_OFFSITE_COPY_SECONDS * 1000,
+    maxDataBackups: environment.MODOSU_DATA_MAX_BACKUPS,
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
     proofDirectory: environment.MODOSU_PROOF_DIR,

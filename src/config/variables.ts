@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
+import { DEFAULT_MAX_DATA_BACKUPS } from '../contracts/due-backup';
 import { hasControlCharacters } from '../contracts/text';
 
 /**
@@ -154,6 +155,9 @@ export const environmentSchema = z.object({
       'How often, at most, a worker writes an encrypted copy of the catalogue and of the secrets into each image repository; nothing is written while nothing happens.',
     ),
   MODOSU_CATALOG_OFFSITE_COPY_SECONDS: integer(1, 86_400).default(3600).describe('The same beside each off-site repository.'),
+  MODOSU_DATA_MAX_BACKUPS: integer(1, 1000)
+    .default(DEFAULT_MAX_DATA_BACKUPS)
+    .describe('How many backups may go into the data repository at the same time before one of a schedule waits.'),
   MODOSU_TRANSFER_SLOTS: integer(1, 64).default(2).describe('Copies that run at the same time on one hypervisor.'),
   MODOSU_IMAGE_DIRS: directories
     .prefault('/var/lib/libvirt/images')

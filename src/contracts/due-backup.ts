@@ -31,3 +31,5 @@ export interface DueBackupView {
 
 /** Backups that run at the same time on one hypervisor, or into one repository, where the estate says nothing. */
 export const DEFAULT_MAX_BACKUPS = 2;
+/** Into the data repository, from all hypervisors together. */
+export const DEFAULT_MAX_DATA_BACKUPS = 4;

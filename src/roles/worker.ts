@@ -87,6 +87,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
             runs,
             imageRepository: new Adapters(config).byName(catalog).imageRepository,
             syncSchedules: (policies) => syncSchedules(temporal, policies),
+            maxDataBackups: config.maxDataBackups,
             log: log.child({ part: 'scheduler' }),
             nowMs: () => performance.now(),
           }),

@@ -388,6 +388,18 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       expect(waiting?.waitsFor).toBe('hypervisor "hv1" has 1 of 1 backups at the same time');
     });
 
+    it('wait for a place in the data repository', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog, { policies: [{ ...POLICY, image: null }], web01: { policy: 'daily', dataSets: DATA_SETS }, hypervisor: { maxBackups: 9 } });
+      advance(3 * HOUR);
+      await catalog.recordDueBackups();
+      expect(await catalog.startNextDueBackup(1)).not.toBeNull();
+      expect(await catalog.startNextDueBackup(1)).toBeNull();
+      const [waiting] = (await catalog.listDueBackups({ state: 'waiting' }, page)).items;
+      expect(waiting).toMatchObject({ kind: 'data', waitsFor: 'the data repository takes 1 of 1 backups at the same time' });
+      expect(await catalog.startNextDueBackup(2)).not.toBeNull();
+    });
+
     it('wait for a place in the repository', async () => {
       const { catalog, advance } = subject();
       await apply(catalog, { web01: { policy: 'daily' }, repository: { maxBackups: 1 } });

@@ -6,6 +6,7 @@ import { findStaging, placeFiles, prepareStaging, type PlacedFiles } from '../..
 import { abandonFiles, confirmFiles, redoFiles, surveyUndoFiles, undoFiles } from '../../src/guests/files/undo-files';
 import { backup, restore } from '../../src/guests/restic/guest-restic';
 import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(240_000);
 
@@ -151,7 +152,7 @@ describe('files in a guest', () => {
     );
   });
 
-  it('reads a listing that is longer than what the agent reads of one file', async () => {
+  inFull('reads a listing that is longer than what the agent reads of one file', async () => {
     await lab.sh(
       `mkdir ${SITE}/many; cd ${SITE}/many; n=0; while [ $n -lt 20 ]; do mkdir -p "$n"; n=$((n+1)); done; for d in *; do (cd $d; /usr/bin/seq -f "%0240g" 1 1700 | xargs -n 200 touch); done`,
     );
@@ -207,7 +208,7 @@ describe('files in a guest', () => {
     expect((await compare()).conflicts).toContain(`${SITE}/sub`);
   });
 
-  it('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
+  inFull('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
     await lab.sh(
       `mkdir -p /mnt/many; mount -t tmpfs -o nr_inodes=200000,size=200m tmpfs /mnt/many; cd /mnt/many; /usr/bin/seq -f '%0200.0f' 1 70000 | xargs touch`,
     );
@@ -218,7 +219,7 @@ describe('files in a guest', () => {
     expect(await lab.sh('ls /run/modosu-list-* 2>/dev/null | wc -l; umount /mnt/many')).toBe('0\n');
   });
 
-  it("says what is missing in a guest whose find is not GNU's, and takes no nonsense for a listing", async () => {
+  inFull("says what is missing in a guest whose find is not GNU's, and takes no nonsense for a listing", async () => {
     await lab.sh('mv /usr/bin/find /usr/bin/find.real; ln -s busybox /usr/bin/find');
     try {
       await expect(listLive(lab.agent, { paths: [SITE] }, work)).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING' });

@@ -146,7 +146,7 @@ describe('dumps of databases in a guest', () => {
     expect(await contents()).toBe('');
   });
 
-  it('the rows that are counted are those that are dumped: nobody empties or drops a table in between', async () => {
+  inFull('the rows that are counted are those that are dumped: nobody empties or drops a table in between', async () => {
     let refusal = '';
     await lab.sql('CREATE TABLE "Mixed Case".a (id integer)');
     const meddling = faultAgent(lab.agent, {
@@ -222,7 +222,7 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
   });
 
-  it('a database without an encoding, in which stand bytes of any', async () => {
+  inFull('a database without an encoding, in which stand bytes of any', async () => {
     await lab.sql("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'", 'postgres');
     await lab.sql("SELECT format('CREATE TABLE %I AS SELECT 1 AS id', 'caf' || chr(233)) \\gexec", 'bytes');
     const { facts } = await lab.postgresql(undefined, undefined, { databases: ['bytes'] }).dump(directory, waiting);
@@ -245,7 +245,7 @@ describe('dumps of databases in a guest', () => {
     expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('0');
   });
 
-  it('a dump that cannot be read to its end is a failure', async () => {
+  inFull('a dump that cannot be read to its end is a failure', async () => {
     const cutting = faultAgent(lab.agent, {
       before: async (argv) => {
         if (argv.includes('/dev/null')) await lab.run('truncate', '-s', '-20000', posix.join(directory, '0.dump'));
@@ -255,7 +255,7 @@ describe('dumps of databases in a guest', () => {
     expect(await contents()).toBe('');
   });
 
-  it('an abort ends the programs in the guest', async () => {
+  inFull('an abort ends the programs in the guest', async () => {
     const abort = new AbortController();
     const aborting = faultAgent(lab.agent, {
       after: (argv, _call, pid) => {

@@ -5,7 +5,7 @@ import { newId } from '../../src/contracts/ids';
 import { runNames } from '../../src/domain/postgresql/names';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
-import { inFull } from '../support/thorough';
+import { describeInFull, inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -95,7 +95,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(findings.filter(({ severity }) => severity === 'block')).toEqual([]);
     });
 
-    it('given up on its way, nothing of it is left', async () => {
+    inFull('given up on its way, nothing of it is left', async () => {
       const died = newId('run');
       const intoScratch = (argv: readonly string[]): boolean => argv.includes('--exit-on-error') && !argv.includes('--single-transaction');
       await expect(lab.postgresql(died, dyingAgent(lab.agent, intoScratch)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
@@ -275,7 +275,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     expect(await schemas()).toBe('Mixed Case, public');
   });
 
-  describe('what was put in place by a transaction whose end nobody has heard of', () => {
+  describeInFull('what was put in place by a transaction whose end nobody has heard of', () => {
     const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
     const inPlace = (run: string): Promise<void> =>
       untilItWorks(async () => expect(await lab.sql(`SELECT to_regclass('${runNames(run).replaced}.modosu_journal') IS NOT NULL`)).toBe('t'));
@@ -287,7 +287,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     const LOST = select({ tables: [ORDERS, CUSTOMERS], schemas: ['Mixed Case'] });
     beforeEach(fresh);
 
-    inFull('is not half taken away when the agent is silent: a second call finds it', async () => {
+    it('is not half taken away when the agent is silent: a second call finds it', async () => {
       const run = newId('run');
       let silentAbout: number | null = null;
       const deaf = faultAgent(lab.agent, { after: (argv, _call, pid) => void (placing(argv) && (silentAbout = pid)) });
@@ -305,7 +305,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(await schemas()).toBe('Mixed Case, public');
     });
 
-    inFull('is taken back when it is given up, and nothing is left of it', async () => {
+    it('is taken back when it is given up, and nothing is left of it', async () => {
       const run = newId('run');
       await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
       const customers = await table('customers');
@@ -318,7 +318,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       await nothingLeft();
     });
 
-    inFull('is kept where others have written to it, or have made something that hangs on it', async () => {
+    it('is kept where others have written to it, or have made something that hangs on it', async () => {
       const [first, second] = [newId('run'), newId('run')];
       await lab.sql('DROP TABLE orders; DROP SCHEMA "Mixed Case" CASCADE');
       await committed(first, LOST);

@@ -213,7 +213,7 @@ describe('a whole database of a guest goes back in time', () => {
       await cleanUp();
     });
 
-    it('prepared transactions hold it: everything is as it was', async () => {
+    inFull('prepared transactions hold it: everything is as it was', async () => {
       const run = newId('run');
       await loaded(run);
       await lab.sql("BEGIN; UPDATE customers SET city = 'Nara' WHERE id = 1; PREPARE TRANSACTION 'of somebody';");
@@ -229,7 +229,7 @@ describe('a whole database of a guest goes back in time', () => {
       await cleanUp();
     });
 
-    it('whoever waits hears that it goes on, and may still leave before it begins', async () => {
+    inFull('whoever waits hears that it goes on, and may still leave before it begins', async () => {
       const run = newId('run');
       await loaded(run);
       await expect(lab.postgresql(run).swap('shop', { signal: AbortSignal.abort(new Error('cancelled')) })).rejects.toThrow('cancelled');
@@ -262,7 +262,7 @@ describe('a whole database of a guest goes back in time', () => {
       await lab.sql('ALTER SUBSCRIPTION "the\'irs" DISABLE; ALTER SUBSCRIPTION "the\'irs" SET (slot_name = NONE); DROP SUBSCRIPTION "the\'irs"');
     });
 
-    it('what was not loaded to its end is not put in place', async () => {
+    inFull('what was not loaded to its end is not put in place', async () => {
       const run = newId('run');
       await loaded(run);
       await lab.sql(`ALTER DATABASE ${runNames(run).restored} RESET modosu.loaded`, 'postgres');
@@ -272,7 +272,7 @@ describe('a whole database of a guest goes back in time', () => {
       expect(await databases()).toBe('shop');
     });
 
-    it('a database that is gone is only put in place; undone it goes away, and comes again', async () => {
+    inFull('a database that is gone is only put in place; undone it goes away, and comes again', async () => {
       const run = newId('run');
       await loaded(run);
       await lab.sql('ALTER DATABASE shop RENAME TO aside', 'postgres');

@@ -88,7 +88,7 @@ describe('restic in a guest', () => {
     expect(await checksums(`${target}/data/site`)).toBe(await checksums('/data/site'));
   });
 
-  it('takes the full id of a snapshot from who asks the repository from outside', async () => {
+  inFull('takes the full id of a snapshot from who asks the repository from outside', async () => {
     const asked: string[] = [];
     const answering =
       (id: string | null) =>
@@ -148,7 +148,7 @@ describe('restic in a guest', () => {
     await lab.sh('rm /data/site/busy /data/site/noise.log');
   });
 
-  it('tries again when a file vanishes, and gives up on one that can never be read', async () => {
+  inFull('tries again when a file vanishes, and gives up on one that can never be read', async () => {
     // restic 0.14 lists a directory before it reads what is in it: the fake one removes a file in between, once.
     await lab.sh(`mv /usr/bin/restic /usr/bin/restic.real
       printf '#!/bin/sh\\nif [ "$2" = backup ] && [ ! -e /tmp/vanished ]; then touch /tmp/vanished; restic.real "$@" >/tmp/out 2>&1; echo \\x27{"message_type":"error","item":"/data/site/gone"}\\x27 >&2; exit 3; fi\\nexec restic.real "$@"\\n' | sed "s/\\\\\\\\x27/'/g" > /usr/bin/restic; chmod 755 /usr/bin/restic`);
@@ -217,7 +217,7 @@ describe('restic in a guest', () => {
     await lab.sh('rm -rf /data/.modosu-restore-*');
   });
 
-  it("ends what a dead worker has left running, others' restic never, and saves one whole snapshot", async () => {
+  inFull("ends what a dead worker has left running, others' restic never, and saves one whole snapshot", async () => {
     await lab.sh(`/usr/bin/head -c ${LARGE_BYTES} /dev/urandom > /data/large/blob`);
     const runId = randomUUID();
     // The worker is gone: nobody asks any more. What it had started goes on.
@@ -262,7 +262,7 @@ describe('restic in a guest', () => {
     await lab.server.restic(['check', '--no-lock']);
   });
 
-  it('says that the server of the repository does not answer', async () => {
+  inFull('says that the server of the repository does not answer', async () => {
     await expect(save({ access: lab.server.access({ port: 9 }) })).rejects.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE', retry: 'later' });
   });
 

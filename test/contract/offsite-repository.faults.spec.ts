@@ -280,7 +280,7 @@ describe('off-site repository: what can go wrong', () => {
     await isWhole(repository, other);
   });
 
-  it('refuses to delete (an append-only server): that is said, and all copies are still there', async () => {
+  inFull('refuses to delete (an append-only server): that is said, and all copies are still there', async () => {
     const port = await freePort();
     const server = spawn(findProgram('rclone'), ['serve', 'restic', '--addr', `127.0.0.1:${port}`, '--append-only', lab.stored], { stdio: 'ignore' });
     try {
@@ -350,7 +350,7 @@ describe('off-site repository: what can go wrong', () => {
     await runCommand(['mount', '-o', 'remount,rw', stored]);
   });
 
-  it('a directory that is too small for what is fetched, and an attempt that died in it', async () => {
+  inFull('a directory that is too small for what is fetched, and an attempt that died in it', async () => {
     const repository = await made();
     const one = point(8 * MIB);
     await repository.copyImage(one, offsiteContext());

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { breakBoot, checksumFiles, domainState, guestOutput, shutDownGuest, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
+import { inFull } from '../support/thorough';
 
 /** Image backup and restore of real guests: what is in the guest afterwards is compared with what was in it before. */
 jest.setTimeout(400_000);
@@ -81,7 +82,7 @@ describe('two disks, one of them raw, the other an overlay, and a CD-ROM', () =>
     expect(body?.losses[0]).toContain('vda, vdb');
   });
 
-  it('can be restored a second time: the names do not grow', async () => {
+  inFull('can be restored a second time: the names do not grow', async () => {
     const run = await stack.restore('e2e-two-disks');
     expect(run.state).toBe('succeeded');
     const xml = await virsh(['dumpxml', guest.uuid]);

@@ -9,6 +9,7 @@ import { virsh } from '../guests/run-program';
 import { BALLAST, loadBallast } from '../support/ballast';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
+import { inFull } from '../support/thorough';
 
 /**
  * Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do
@@ -21,7 +22,7 @@ const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
 /** An online backup of it has a middle. */
 let heavy: GuestServer;
 let guest: GuestServer;
-let point: ImageRecoveryPointView;
+let point: ImageRecoveryPointView | null = null;
 let files: string;
 let temporal: Connection;
 let namespace: string;
@@ -56,6 +57,8 @@ afterAll(async () => {
 
 const fillApp = ({ uuid }: GuestServer): Promise<string> =>
   guestOutput(uuid, ['sh', '-c', 'mkdir -p /opt/app && head -c 1000000 /dev/urandom > /opt/app/random && sync']);
+/** The one that is restored; made by the first who asks. */
+const baseline = async (): Promise<ImageRecoveryPointView> => (point ??= await stack.backup(NAME, 'baseline', { mode: 'online' }));
 const terminate = async ({ serverId }: RunView): Promise<void> => {
   await temporal.workflowService.terminateWorkflowExecution({
     namespace,
@@ -84,7 +87,7 @@ it('a backup terminated while QEMU copies: the job is cancelled, nothing is left
   await stack.expectOrder(run, { contents: [{ guest: heavy, directory: '/opt/app', sha256: sum }] });
 });
 
-it('an offline backup terminated while the server is off: it is started again', async () => {
+inFull('an offline backup terminated while the server is off: it is started again', async () => {
   const { id } = await stack.startBackup(NAME, 'terminated');
   const started = await stack.copyUnderWay(id, 'vda');
   expect(await domainState(guest.uuid)).toBe('shut off');
@@ -94,10 +97,9 @@ it('an offline backup terminated while the server is off: it is started again', 
   await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
 });
 
-it('a restore terminated in mid-copy: the new volumes are removed, the server is left alone', async () => {
-  point = await stack.backup(NAME, 'baseline', { mode: 'online' });
+inFull('a restore terminated in mid-copy: the new volumes are removed, the server is left alone', async () => {
   const before = await disk();
-  const { id } = await stack.startRestore(await stack.plan(NAME, point.id));
+  const { id } = await stack.startRestore(await stack.plan(NAME, (await baseline()).id));
   const started = await stack.copyUnderWay(id, 'vda');
   await terminate(started);
   const run = await expectEndedOutside(id);
@@ -109,7 +111,7 @@ it('a restore terminated while it waits for go-live: the old server is put back'
   const before = await disk();
   await guestOutput(guest.uuid, ['sh', '-c', 'echo later > /opt/app/later; sync']);
   const later = await checksumFiles(guest.uuid, '/opt/app');
-  const waiting = await stack.waiting((await stack.startRestore(await stack.plan(NAME, point.id), { hold: true })).id);
+  const waiting = await stack.waiting((await stack.startRestore(await stack.plan(NAME, (await baseline()).id), { hold: true })).id);
   expect(waiting.waitingFor).toBe('go-live');
   await terminate(waiting);
   const run = await expectEndedOutside(waiting.id);
@@ -118,7 +120,7 @@ it('a restore terminated while it waits for go-live: the old server is put back'
   await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: later }] });
 });
 
-it('a run that has ended and is reset in Temporal cannot write any more', async () => {
+inFull('a run that has ended and is reset in Temporal cannot write any more', async () => {
   const old = await stack.restore(NAME);
   expect(old.state).toBe('succeeded');
   await waitForAgent(guest.uuid, 120_000);

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../../src/audit/append-audit';
 import type { AcceptedRun, Catalog, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
+import { DEFAULT_MAX_DATA_BACKUPS } from '../../src/contracts/due-backup';
 import {
   dueBackupView,
   limitsOf,
@@ -52,7 +53,7 @@ export class FakeDueBackups {
     return fresh.flatMap((row) => this.writeDown(row)).map((row) => this.view(row));
   };
 
-  startNext: Catalog['startNextDueBackup'] = async () => {
+  startNext: Catalog['startNextDueBackup'] = async (maxDataBackups = DEFAULT_MAX_DATA_BACKUPS) => {
     const { around } = this;
     const waiting = [...this.rows.values()].filter(({ state }) => state === 'waiting');
     const servers = new Map(around.servers().map((server) => [server.id, server]));
@@ -66,7 +67,7 @@ export class FakeDueBackups {
         .runs()
         .filter(({ state }) => !isFinal(state))
         .flatMap((run) => openBackup(run, servers.get(run.serverId)) ?? []),
-      limitsOf(around.hypervisors(), around.repositories()),
+      limitsOf(around.hypervisors(), around.repositories(), maxDataBackups),
       around.now(),
     );
     for (const id of judged.withdraw) {

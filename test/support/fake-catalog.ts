@@ -272,7 +272,7 @@ export class FakeCatalog implements Catalog {
   getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
 
   recordDueBackups: Catalog['recordDueBackups'] = () => this.due.record();
-  startNextDueBackup: Catalog['startNextDueBackup'] = () => this.due.startNext();
+  startNextDueBackup: Catalog['startNextDueBackup'] = (maxDataBackups) => this.due.startNext(maxDataBackups);
   listDueBackups: Catalog['listDueBackups'] = (filter, page) => this.due.list(filter, page);
 
   listServers: Catalog['listServers'] = async () => this.inventory().servers;

@@ -20,9 +20,10 @@ const open = (runId: string, changes: Partial<OpenRun> = {}): OpenRun => ({
   repository: 'main',
   ...changes,
 });
-const limits = (hypervisors: Readonly<Record<string, number>> = {}, repositories: Readonly<Record<string, number>> = {}): Limits => ({
+const limits = (hypervisors: Readonly<Record<string, number>> = {}, repositories: Readonly<Record<string, number>> = {}, data = 100): Limits => ({
   hypervisors: new Map(Object.entries(hypervisors)),
   repositories: new Map(Object.entries(repositories)),
+  data,
 });
 const judge = (backups: readonly WaitingBackup[], runs: readonly OpenRun[] = [], given = limits()) => judgeQueue(backups, runs, given, NOW);
 
@@ -51,6 +52,15 @@ describe('judgeQueue', () => {
     expect(judge([waiting('a')], runs, limits({ hv1: 2 }, { main: 9 })).waitsFor.get('a')).toBe('hypervisor "hv1" has 2 of 2 backups at the same time');
     expect(judge([waiting('a')], runs, limits({ hv1: 3 }, { main: 9 })).begin).toBe('a');
     expect(judge([waiting('a', { kind: 'data' })], runs, limits({ hv1: 2 })).begin).toBeNull();
+  });
+
+  it('waits for a place in the data repository, whatever the hypervisor, data only', () => {
+    const runs = [open('r1', { hypervisor: 'hv2', backup: 'data' }), open('r2', { hypervisor: 'hv3', backup: 'data' }), open('r3', { hypervisor: 'hv4' })];
+    expect(judge([waiting('a', { kind: 'data' })], runs, limits({}, {}, 2)).waitsFor.get('a')).toBe(
+      'the data repository takes 2 of 2 backups at the same time',
+    );
+    expect(judge([waiting('a', { kind: 'data' }), waiting('b')], runs, limits({}, {}, 2)).begin).toBe('b');
+    expect(judge([waiting('a', { kind: 'data' })], runs, limits({}, {}, 3)).begin).toBe('a');
   });
 
   it('waits for a place in the repository, images only', () => {

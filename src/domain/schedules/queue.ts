@@ -30,6 +30,8 @@ export interface Limits {
   /** By name; absent: the default. */
   readonly hypervisors: ReadonlyMap<string, number>;
   readonly repositories: ReadonlyMap<string, number>;
+  /** Into the data repository. */
+  readonly data: number;
 }
 
 export interface QueueJudgement {
@@ -67,7 +69,10 @@ function obstacleOf(backup: WaitingBackup, open: readonly OpenRun[], limits: Lim
   const onHypervisor = backups.filter(({ hypervisor }) => hypervisor === backup.hypervisor).length;
   const most = limits.hypervisors.get(backup.hypervisor) ?? DEFAULT_MAX_BACKUPS;
   if (onHypervisor >= most) return `hypervisor "${backup.hypervisor}" has ${onHypervisor} of ${most} backups at the same time`;
-  if (backup.kind !== 'image') return null;
+  if (backup.kind === 'data') {
+    const data = backups.filter((run) => run.backup === 'data').length;
+    return data >= limits.data ? `the data repository takes ${data} of ${limits.data} backups at the same time` : null;
+  }
   const intoRepository = backups.filter((run) => run.backup === 'image' && run.repository === backup.repository).length;
   const room = limits.repositories.get(backup.repository) ?? DEFAULT_MAX_BACKUPS;
   return intoRepository >= room ? `repository "${backup.repository}" takes ${intoRepository} of ${room} images at the same time` : null;

@@ -24,6 +24,7 @@ export interface SchedulerDependencies {
   readonly runs: Pick<RunDispatcher, 'startRun' | 'startVerification'>;
   readonly syncSchedules: (policies: readonly Policy[]) => Promise<SchedulesReport>;
   readonly log: Log;
+  readonly maxDataBackups: number;
   /** Of a clock that only goes on. */
   readonly nowMs: () => number;
 }
@@ -78,8 +79,9 @@ export class Scheduler {
   }
 
   private async begin(): Promise<void> {
-    const { catalog, runs, log } = this.dependencies;
-    for (let accepted = await catalog.startNextDueBackup(); accepted !== null; accepted = await catalog.startNextDueBackup()) {
+    const { catalog, runs, log, maxDataBackups } = this.dependencies;
+    const next = (): ReturnType<Catalog['startNextDueBackup']> => catalog.startNextDueBackup(maxDataBackups);
+    for (let accepted = await next(); accepted !== null; accepted = await next()) {
       const { runId } = accepted;
       log.info({ runId }, 'a backup that was due has begun');
       // It is accepted: a start that fails now is made up for by the reconciler.
