@@ -154,7 +154,7 @@ export const environmentSchema = z.object({
     .describe(
       'How often, at most, a worker writes an encrypted copy of the catalogue and of the secrets into each image repository; nothing is written while nothing happens.',
     ),
-  MODOSU_CATALOG_OFFSITE_COPY_SECONDS: integer(1, 86_400).default(3600).describe('The same beside each off-site repository.'),
+  MODOSU_CATALOG_OFFSITE_COPY_SECONDS: integer(1, 86_400).default(900).describe('The same beside each off-site repository.'),
   MODOSU_DATA_MAX_BACKUPS: integer(1, 1000)
     .default(DEFAULT_MAX_DATA_BACKUPS)
     .describe('How many backups may go into the data repository at the same time before one of a schedule waits.'),

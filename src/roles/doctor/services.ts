@@ -41,7 +41,7 @@ export const checkCatalog = (catalog: Catalog): Promise<readonly Check[]> =>
     return ok('catalogue', 'PostgreSQL answers; its schema fits this program');
   });
 
-/** Later than this something is wrong: a worker copies within minutes, and off-site within an hour or as it is configured, at most a day. */
+/** Later than this something is wrong: a worker copies within minutes, and off-site within a quarter of an hour, or as it is configured, at most a day. */
 const COPY_LATE_MS = { image: 3_600_000, offsite: 48 * 3_600_000 } as const;
 
 /** Whether the restore system itself could be rebuilt. */
