@@ -23,6 +23,7 @@ import { backupRequest, ESTATE, finishedRun, givenServer, manifestOf, RESOLVED }
 import { makeManifest } from '../contract/data-repository.contract';
 import { makeImages, stageOne } from '../contract/image-repository.fixtures';
 import { FakeDataRepository } from '../support/fake-data-repository';
+import { FakeOffsiteRepository } from '../support/fake-offsite-repository';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 jest.setTimeout(120_000);
@@ -295,11 +296,13 @@ describe('reading a copy back', () => {
 describe('what is found in the repositories', () => {
   let repository: ImageRepository;
   let data: FakeDataRepository;
+  let vault: FakeOffsiteRepository;
   let images: { readonly directory: string; readonly image: string };
   const parts = (changes: Partial<FoundParts> = {}): FoundParts => ({
     catalog,
     imageRepository: async () => repository,
     dataRepository: async () => data,
+    offsiteRepository: async () => vault,
     actor: 'alice',
     hypervisor: 'hv1',
     isDryRun: false,
@@ -315,6 +318,7 @@ describe('what is found in the repositories', () => {
     repository = createDirectoryImageRepository({ name: 'main', path });
     await repository.initialise();
     data = new FakeDataRepository();
+    vault = new FakeOffsiteRepository('vault');
     await catalog.applyEstate('setup', { ...ESTATE, servers: [] }, []);
   });
   let servers = 0;
@@ -404,6 +408,26 @@ describe('what is found in the repositories', () => {
     expect(orphans).toHaveLength(3);
     await expect(catalog.getRecoveryPoint(good.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
     expect(readFileSync(join(strange, 'manifest.json'), 'utf8')).toBe('{}');
+  });
+
+  it('copies off-site of what nobody knows are told; a medium that is away was not looked at, one that was never used holds nothing', async () => {
+    const offsite = [{ name: 'vault', location: '/mnt/vault', media: 'fixed' as const }];
+    await catalog.applyEstate('setup', { ...ESTATE, servers: [], offsite }, []);
+    await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [] });
+    const [known, unknown] = [await taken(), await taken()];
+    await vault.ensure();
+    for (const { server, recoveryPointId } of [known, unknown]) {
+      const published = join(directory, 'repository', 'servers', server.id, recoveryPointId);
+      await vault.copyImage({ serverId: server.id, recoveryPointId, directory: published }, { signal: new AbortController().signal });
+    }
+    rmSync(join(directory, 'repository', 'servers', unknown.server.id), { recursive: true });
+    await expect(adoptFound(parts())).resolves.toMatchObject({
+      recoveryPoints: { added: 1 },
+      orphans: [{ where: 'off-site repository vault', what: expect.stringContaining(unknown.recoveryPointId) as string }],
+      notLooked: [],
+    });
+    vault.isConnected = false;
+    await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [{ where: 'off-site repository vault' }] });
   });
 
   it('a server is taken to be on the only hypervisor that is declared; where there are several, it is asked for', async () => {

@@ -5,11 +5,14 @@ import { isId } from '../../contracts/ids';
 import type { ImageManifest, RecoveryPointView } from '../../contracts/recovery-point';
 import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../repositories/data/data-repository';
 import type { ImageRepository } from '../../repositories/image/image-repository';
+import type { OffsiteCopy, OffsiteRepository } from '../../repositories/offsite/offsite-repository';
 
 export interface FoundParts {
   readonly catalog: Pick<
     Catalog,
     | 'listHypervisors'
+    | 'listOffsite'
+    | 'copiesIn'
     | 'listRepositories'
     | 'listServers'
     | 'listRecoveryPoints'
@@ -22,6 +25,7 @@ export interface FoundParts {
   readonly imageRepository: (name: string) => Promise<ImageRepository>;
   /** Null: there is none to look at, and why. */
   readonly dataRepository: () => Promise<DataRepository>;
+  readonly offsiteRepository: (name: string) => Promise<OffsiteRepository>;
   readonly actor: string;
   /** Where servers are that only their images tell of. Null: on the one that is declared. */
   readonly hypervisor: string | null;
@@ -43,6 +47,7 @@ export async function adoptFound(parts: FoundParts): Promise<Found> {
   const known = await allRecoveryPoints(catalog);
   await search.images(known);
   await search.data(known);
+  await search.offsite();
   return search.found();
 }
 
@@ -181,6 +186,35 @@ class Search {
       });
     }
     for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
+  }
+
+  /** Copies of what nobody knows are told: their recovery points were made after the copy of the catalogue that was read back. Copies that are gone are found by checks. */
+  async offsite(): Promise<void> {
+    const { catalog, offsiteRepository } = this.parts;
+    // After images and data: what was recorded just now is known.
+    const known = new Set((await allRecoveryPoints(catalog)).map(({ id }) => id));
+    for (const { name } of await catalog.listOffsite()) {
+      const where = `off-site repository ${name}`;
+      await this.attempt(this.notLooked, where, async () => {
+        for (const { recoveryPointId, serverId, kind, copiedAt } of await this.copiesIn(await offsiteRepository(name), name)) {
+          if (known.has(recoveryPointId)) continue;
+          this.orphans.push({
+            where,
+            what: `a copy of ${recoveryPointId} (${kind} of ${serverId}) from ${copiedAt}, which the catalogue does not know: docs/OFFSITE.md says how it is read`,
+          });
+        }
+      });
+    }
+  }
+
+  /** One that was never used holds none. */
+  private async copiesIn(repository: OffsiteRepository, name: string): Promise<readonly OffsiteCopy[]> {
+    try {
+      return await repository.list();
+    } catch (error) {
+      if (isModosuError(error) && error.code === 'OFFSITE_MISSING' && (await this.parts.catalog.copiesIn(name)).length === 0) return [];
+      throw error;
+    }
   }
 
   /** Looked at again: it may have been removed, or given up, meanwhile. */
