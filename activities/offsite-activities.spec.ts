@@ -59,7 +59,12 @@ describe('copying an image', () => {
   const now = () => new Date(Date.now() + 60_000).toISOString();
   const world = (
     copiedAt: string,
-    { readAll = well, verifyImage = well, others = 0 }: { readAll?: () => Promise<void>; verifyImage?: () => Promise<void>; others?: number } = {},
+    {
+      readAll = well,
+      verifyImage = well,
+      others = 0,
+      mend = well,
+    }: { readAll?: () => Promise<void>; verifyImage?: () => Promise<void>; others?: number; mend?: () => Promise<void> } = {},
     done: string[] = [],
   ) => {
     const calls = new OffsiteCalls({
@@ -77,7 +82,11 @@ describe('copying an image', () => {
       offsiteRepository: async () => ({
         copyImage: async () => ({ snapshotIds: ['s'], copiedAt, sizeBytes: 70 }),
         readAll,
-        mendImage: async () => (done.push('mend'), { snapshotIds: ['mended'], copiedAt: now(), sizeBytes: 70 }),
+        mendImage: async () => {
+          done.push('mend');
+          await mend();
+          return { snapshotIds: ['mended'], copiedAt: now(), sizeBytes: 70 };
+        },
       }),
     } as unknown as ActivityDependencies);
     return run(() => calls.copyOffsite({ ...INPUT, kind: 'copy' }, POINT, MOVED));
@@ -102,6 +111,9 @@ describe('copying an image', () => {
     await expect(world(BEFORE, { readAll: () => readAll().finally(() => (isMended = true)) }, done)).resolves.toMatchObject({ snapshotIds: ['mended'] });
     await expect(world(BEFORE, { readAll: damaged }, done)).rejects.toMatchObject({ hint: expect.stringContaining('docs/OFFSITE.md') as string });
     expect(done).toEqual(['mend', 'mend']);
+    // Somebody else uses the repository: it is not read again and again meanwhile.
+    const locked = () => Promise.reject(new ModosuError('OFFSITE_LOCKED', 'a fetch goes on'));
+    await expect(world(BEFORE, { readAll: damaged, mend: locked })).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', retry: 'never' });
     // What is damaged here, too, makes nothing better there.
     await expect(world(BEFORE, { readAll: damaged, verifyImage: damaged }, done)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_USABLE' });
     expect(done).toHaveLength(2);

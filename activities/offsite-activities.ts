@@ -48,13 +48,24 @@ export class OffsiteCalls implements OffsiteActivities {
     // Before the copy that is there goes.
     await this.requireUndamaged(images, serverId, recoveryPointId, context.signal);
     const { directory } = await images.open(serverId, recoveryPointId);
-    const { snapshotIds, copiedAt, sizeBytes } = await offsite.mendImage({ serverId, recoveryPointId, directory }, context);
+    const { snapshotIds, copiedAt, sizeBytes } = await offsite.mendImage({ serverId, recoveryPointId, directory }, context).catch((thrown: unknown) => {
+      if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_LOCKED') throw thrown;
+      // Not again at once: everything would be read again each time. The catalogue has it tried later.
+      throw new ModosuError(
+        'RECOVERY_POINT_CORRUPT',
+        `The copy of ${recoveryPointId} in ${input.offsite} is damaged, and cannot be made anew now: ${thrown.message}`,
+        {
+          context: thrown.context,
+          cause: thrown,
+        },
+      );
+    });
     try {
       await offsite.readAll(recoveryPointId, context);
     } catch (thrown) {
       if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
       throw new ModosuError(thrown.code, thrown.message, {
-        hint: `Something that is stored in ${input.offsite} is not what was written, and restic goes on believing it. Take that pack away as docs/OFFSITE.md says (Mending), then copy again: \`modosu offsite copy ${recoveryPointId}\`.`,
+        hint: `Something that is stored in ${input.offsite} is not what was written, and restic goes on believing it. Take that pack away as docs/OFFSITE.md says (Mending), then copy again: \`modosu offsite copy ${recoveryPointId} --reason TEXT\`.`,
         context: thrown.context,
         cause: thrown,
       });

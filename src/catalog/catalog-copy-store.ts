@@ -49,7 +49,7 @@ async function declaredPlaces(manager: EntityManager): Promise<readonly CatalogC
 }
 
 const HEAD = `SELECT coalesce(max(seq), 0)::float8 AS seq FROM audit_entry`;
-const BEHIND_SINCE = `SELECT min(at) AS at FROM audit_entry WHERE seq > $1`;
+const BEHIND_SINCE = `SELECT at FROM audit_entry WHERE seq > $1 ORDER BY seq LIMIT 1`;
 
 /** How far the copies of the catalogue are, and what comes back of it without one. */
 export function catalogCopyStore(database: Database, now: () => Date, sharedNow: SharedNow): CatalogCopyMethods {

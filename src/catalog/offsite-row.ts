@@ -64,8 +64,12 @@ export const offsiteView = (row: OffsiteRepositoryRow, copies: readonly OffsiteC
 };
 
 /** Found so by a check, or by the attempt to make it again. */
-const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean =>
-  state === 'damaged' || ((state === 'failed' || state === 'copying') && problem?.code === 'RECOVERY_POINT_CORRUPT');
+const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
+
+const DAMAGE = 'RECOVERY_POINT_CORRUPT';
+const NOT_AGAIN = ' It could not be made anew: ';
+/** Each attempt reads all of it, and changes nothing as long as nobody has taken away what is damaged. */
+const PAUSE_AFTER_DAMAGE_MS = 24 * 3_600_000;
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
@@ -124,10 +128,19 @@ export const copyMade = (row: OffsiteCopyRow, { snapshotIds, copiedAt, sizeBytes
 
 /** What becomes of one whose transfer has ended before it was whole. */
 export function copyStopped(row: OffsiteCopyRow, error: ErrorSummary | null, now: Date): OffsiteCopyRow {
-  const problem = error === null ? null : { code: error.code, message: storableText(error.message) };
-  if (problem === null || AWAY.has(problem.code)) return { ...row, state: 'waiting', nextAttemptAt: null, problem };
+  const ended = error === null ? null : { code: error.code, message: storableText(error.message) };
+  const problem = stillDamaged(row, ended) ?? ended;
+  if (ended === null || AWAY.has(ended.code)) return { ...row, state: 'waiting', nextAttemptAt: null, problem };
   const attempts = row.attempts + 1;
-  return { ...row, state: 'failed', attempts, nextAttemptAt: new Date(now.getTime() + pauseBeforeCopy(attempts)), problem };
+  const pauseMs = ended.code === DAMAGE ? Math.max(PAUSE_AFTER_DAMAGE_MS, pauseBeforeCopy(attempts)) : pauseBeforeCopy(attempts);
+  return { ...row, state: 'failed', attempts, nextAttemptAt: new Date(now.getTime() + pauseMs), problem };
+}
+
+/** That a copy is damaged stays known until it is whole: what others share with it is believed otherwise. Null: it was not, or the end says so itself. */
+function stillDamaged({ problem }: OffsiteCopyRow, ended: OffsiteCopyRow['problem']): OffsiteCopyRow['problem'] {
+  if (problem?.code !== DAMAGE || ended?.code === DAMAGE) return null;
+  const [damage = ''] = problem.message.split(NOT_AGAIN);
+  return { code: DAMAGE, message: ended === null ? damage : storableText(`${damage}${NOT_AGAIN}${ended.code}: ${ended.message}`) };
 }
 
 export const copyDamaged = (row: OffsiteCopyRow, why: { readonly code: string; readonly message: string }): OffsiteCopyRow => ({

@@ -110,13 +110,21 @@ async function listCopies(env: NodeJS.ProcessEnv, args: readonly string[], { wri
   const recoveryKey = options.keyFile === null ? await secrets.read(RECOVERY_KEY) : await readKeyFile(options.keyFile);
   if (recoveryKey === null) throw noKey();
   const copies = [];
+  const problems = [];
   for (const ground of groundsOf(await placesOf(options))) {
-    const found = await createResticCatalogueArchive({ ground, recoveryKey }).list();
-    copies.push(...found.map(({ id, madeAt, host }) => ({ copy: id, madeAt: madeAt.toISOString(), host, path: ground.beside })));
+    try {
+      const found = await createResticCatalogueArchive({ ground, recoveryKey }).list();
+      copies.push(...found.map(({ id, madeAt, host }) => ({ copy: id, madeAt: madeAt.toISOString(), host, path: ground.beside })));
+    } catch (thrown) {
+      problems.push(toModosuError(thrown));
+    }
   }
+  // What is to be said of the only place is said as ever.
+  if (copies.length === 0 && problems[0] !== undefined) throw problems[0];
   write(options.output === 'table' ? copiesText(copies) : rendered(copies, options.output));
+  for (const { code, message } of problems) say(`${code}: ${cleanWords(message, MOST_MESSAGE)}`);
   if (copies.length === 0) say('There is none.');
-  return 0;
+  return problems.length === 0 ? 0 : 1;
 }
 
 async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write, now }: CatalogIo): Promise<number> {

@@ -549,8 +549,27 @@ export function offsiteContract(subject: () => CatalogUnderTest): void {
       await catalog.finishTransfer(second.transferId, { state: 'failed', error: error('RECOVERY_POINT_CORRUPT') });
       expect(await copiesOf(catalog, id)).toMatchObject([{ state: 'damaged', verifiedAt: null, problem: { code: 'RECOVERY_POINT_CORRUPT' } }]);
       expect(await catalog.copiesIn('vault')).toEqual([]);
-      expect(await copyNext(catalog)).toEqual([id]);
+      const damaged = async () => (await catalog.offsiteRepositories()).find(({ name }) => name === 'vault')?.damaged;
+      expect(await damaged()).toBe(1);
+      // An attempt to make it anew that fails for another reason says nothing about what is stored.
+      for (const code of ['NOT_ENOUGH_SPACE', 'OFFSITE_DELETE_REFUSED'] as const) {
+        await catalog.finishTransfer((await begin(catalog)).transferId, { state: 'failed', error: error(code) });
+        expect(await copiesOf(catalog, id)).toMatchObject([
+          { state: 'failed', problem: { code: 'RECOVERY_POINT_CORRUPT', message: `it said no It could not be made anew: ${code}: it said no` } },
+        ]);
+        advance(HOUR);
+      }
+      // One that has found it damaged once more is not repeated within the day: all of it is read each time.
+      await catalog.finishTransfer((await begin(catalog)).transferId, { state: 'failed', error: error('RECOVERY_POINT_CORRUPT') });
+      advance(12 * HOUR);
+      expect(await catalog.startNextTransfer('any')).toBeNull();
+      expect(await damaged()).toBe(1);
+      advance(12 * HOUR);
+      const next = await begin(catalog);
+      expect(next).toMatchObject({ kind: 'copy', points: [{ recoveryPointId: id }] });
+      await catalog.recordCopied(next.transferId, id, made());
       expect(await copiesOf(catalog, id)).toMatchObject([{ state: 'copied', problem: null }]);
+      expect(await damaged()).toBe(0);
     });
   });
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { offsiteLocation } from '../../src/contracts/offsite';
@@ -7,6 +7,7 @@ import type { CatalogueArchive } from '../../src/repositories/catalogue/catalogu
 import { besideOffsite, CATALOGUE_DIRECTORY, inImageRepository, type CatalogueGround } from '../../src/repositories/catalogue/catalogue-ground';
 import { createResticCatalogueArchive } from '../../src/repositories/catalogue/restic-catalogue-archive';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
+import { MARKER_FILE } from '../../src/repositories/image/repository-directory';
 import { findProgram, runCommand } from '../../src/system/child-process';
 import { flipByte, freePort, killChild } from '../support/data-lab';
 import { eventually } from '../support/processes';
@@ -19,7 +20,9 @@ interface Ground {
   /** Where the copies lie on this machine. */
   readonly stored: string;
   /** The same kind of place, beside which nothing lies. */
-  readonly bare: CatalogueGround | null;
+  readonly bare: CatalogueGround;
+  /** By which what lies beside them is known. */
+  readonly mark: string;
   /** Whether what lies beside the copies is as good as before. */
   readonly neighbour: () => Promise<void>;
   readonly end?: () => Promise<void>;
@@ -43,6 +46,7 @@ const GROUNDS: readonly (readonly [name: string, make: (directory: string) => Pr
         ground: inImageRepository(path),
         stored: join(path, CATALOGUE_DIRECTORY),
         bare: inImageRepository(directory),
+        mark: join(path, MARKER_FILE),
         neighbour: () => expect(repository.list()).resolves.toEqual({ manifests: [], unreadable: [] }),
       };
     },
@@ -53,7 +57,13 @@ const GROUNDS: readonly (readonly [name: string, make: (directory: string) => Pr
       const path = join(directory, 'repository');
       await restic(path, 'init');
       const at = (place: string) => besideOffsite({ location: offsiteLocation(place), environment: NO_CREDENTIALS });
-      return { ground: at(path), stored: join(path, CATALOGUE_DIRECTORY), bare: at(directory), neighbour: async () => void (await restic(path, 'check')) };
+      return {
+        ground: at(path),
+        stored: join(path, CATALOGUE_DIRECTORY),
+        bare: at(directory),
+        mark: join(path, 'config'),
+        neighbour: async () => void (await restic(path, 'check')),
+      };
     },
   ],
   [
@@ -70,7 +80,8 @@ const GROUNDS: readonly (readonly [name: string, make: (directory: string) => Pr
       return {
         ground: besideOffsite({ location: offsiteLocation(`rest:http://127.0.0.1:${port}/vault/`), environment }),
         stored: join(root, 'vault', CATALOGUE_DIRECTORY),
-        bare: null,
+        bare: besideOffsite({ location: offsiteLocation(`rest:http://127.0.0.1:${port}/nothing/`), environment }),
+        mark: join(root, 'vault', 'config'),
         neighbour: async () => void (await restic(join(root, 'vault'), 'check')),
         end: () => killChild(server),
       };
@@ -109,13 +120,19 @@ describe.each(process.env['MODOSU_TEST_FULL'] === '1' ? GROUNDS : GROUNDS.slice(
 
   it('are not there before they are made, and never made where nothing lies beside them', async () => {
     await expect(archive.list()).rejects.toMatchObject({ code: 'CATALOG_COPY_NOT_FOUND' });
-    if (place.bare === null) return;
     const elsewhere = createResticCatalogueArchive({ ground: place.bare, recoveryKey: KEY });
-    await expect(elsewhere.ensure()).rejects.toMatchObject({ code: expect.stringMatching(/^(?:REPOSITORY|OFFSITE)_UNREACHABLE$/) as string });
+    for (const attempt of [elsewhere.ensure(), elsewhere.list()]) {
+      await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/^(?:REPOSITORY|OFFSITE)_UNREACHABLE$/) as string });
+    }
     expect(readdirSync(directory)).toEqual(['repository']);
   });
 
   it('come back byte for byte, newest first; nothing of them can be read without the key', async () => {
+    if (place.ground.directory !== null) {
+      // As a `restic init` that was killed leaves it.
+      mkdirSync(join(place.stored, 'keys'), { recursive: true, mode: 0o700 });
+      writeFileSync(join(place.stored, 'keys', 'f'.repeat(64)), 'what opens nothing');
+    }
     await archive.ensure();
     await archive.ensure();
     ids = [await archive.keep(source('one', 'first\n')), await archive.keep(source('two', 'second\n'))];
@@ -125,7 +142,7 @@ describe.each(process.env['MODOSU_TEST_FULL'] === '1' ? GROUNDS : GROUNDS.slice(
     expect(await fetched(ids[1] ?? '')).toBe('second\n');
     const files = readdirSync(place.stored, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     for (const file of files) expect(readFileSync(join(file.parentPath, file.name)).includes('secret of the guests')).toBe(false);
-    if (place.bare !== null) expect(statSync(place.stored).mode & 0o077).toBe(0);
+    if (place.ground.directory !== null) expect(statSync(place.stored).mode & 0o077).toBe(0);
     await place.neighbour();
   });
 
@@ -137,6 +154,15 @@ describe.each(process.env['MODOSU_TEST_FULL'] === '1' ? GROUNDS : GROUNDS.slice(
       await expect(attempt).rejects.toMatchObject({ code: 'RECOVERY_KEY_WRONG', message: expect.not.stringContaining('another-key') as string });
     }
     expect((await archive.list()).map(({ id }) => id)).toEqual(ids.toReversed());
+  });
+
+  it('are read whatever has become of what they lay beside', async () => {
+    renameSync(place.mark, `${place.mark}.away`);
+    try {
+      expect(await fetched(ids[0] ?? '')).toBe('first\n');
+    } finally {
+      renameSync(`${place.mark}.away`, place.mark);
+    }
   });
 
   it('one that is not there is said to be none', async () => {

@@ -11,11 +11,11 @@ export interface CatalogueCopy {
  * Where copies of the catalogue lie: an encrypted repository of its own beside the recovery points of an image repository. Opened with the recovery key, which
  * people keep.
  *
- * All methods throw `CATALOG_COPY_FAILED` (later), `RECOVERY_KEY_WRONG`, `REPOSITORY_UNREACHABLE` (later) where the place is not there, `NOT_ENOUGH_SPACE`,
+ * All methods throw `CATALOG_COPY_FAILED` (later), `RECOVERY_KEY_WRONG`, `REPOSITORY_UNREACHABLE` or `OFFSITE_UNREACHABLE` (later) where the place is not there, `OFFSITE_CREDENTIALS_WRONG`, what `OffsiteRepository` throws where it is known, `NOT_ENOUGH_SPACE`,
  * `PROGRAM_MISSING`, `RESTIC_UNSUPPORTED`. No error shows the key.
  */
 export interface CatalogueArchive {
-  /** Makes the place where it never was. Called again: nothing. One that another key has made stays as it is (`RECOVERY_KEY_WRONG`). */
+  /** Makes the place where it never was, beside what is there. Called again: nothing. One that another key has made stays as it is, and whoever keeps a copy there hears it. */
   ensure(): Promise<void>;
   /** Stores what lies in `directory` (paths in it are relative to it) and gives the copy's id. A death in between leaves no copy. */
   keep(directory: string, signal?: AbortSignal): Promise<string>;

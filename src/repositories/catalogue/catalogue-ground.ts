@@ -19,8 +19,14 @@ export interface CatalogueGround {
   /** Of the copies; null: they are not on this machine. */
   readonly directory: string | null;
   readonly codes: ResticCodes;
-  /** Throws where the repository beside which they lie is not there: it may be the mount point of storage that is not mounted. */
-  requireNeighbour(): Promise<void>;
+  /** What it is called when nobody can look. */
+  readonly away: 'REPOSITORY_UNREACHABLE' | 'OFFSITE_UNREACHABLE';
+  /**
+   * Throws where the repository beside which they lie is not there: it may be the mount point of storage that is not mounted, here or far away.
+   *
+   * @param isThere whether restic finds a repository with this environment, whatever its password
+   */
+  requireNeighbour(isThere: (env: CatalogueGround['env']) => Promise<boolean>): Promise<void>;
   /** What an end of restic is here. */
   told(error: unknown): unknown;
 }
@@ -50,6 +56,7 @@ export function inImageRepository(path: string): CatalogueGround {
     secrets: [],
     directory,
     codes: CODES,
+    away: 'REPOSITORY_UNREACHABLE',
     requireNeighbour: async () => {
       if (await hasImageRepository(path)) return;
       throw new ModosuError('REPOSITORY_UNREACHABLE', `There is no image repository in ${path}.`, {
@@ -65,24 +72,29 @@ export interface OffsiteGroundOptions {
   readonly location: OffsiteLocation;
   /** Text of the file of its credentials, and what the file is called; null: none are needed. */
   readonly environment: { readonly text: string | null; readonly file: string };
+  /** Throws where it is not there, or is another one: for whoever knows it. Without it, it is enough that one is there. */
+  readonly requireSame?: () => Promise<void>;
 }
 
 /** Throws `CONFIG_INVALID` for credentials that cannot be read. */
-export function besideOffsite({ location, environment }: OffsiteGroundOptions): CatalogueGround {
+export function besideOffsite({ location, environment, requireSame }: OffsiteGroundOptions): CatalogueGround {
   const place = below(location, CATALOGUE_DIRECTORY);
   const { env, secrets } = offsiteAccess(place, environment.text, environment.file);
-  const { repository } = location;
+  const beside = offsiteAccess(location, environment.text, environment.file).env;
+  const { repository, kind } = location;
   return {
     beside: repository,
     where: place.repository,
     env,
     secrets,
-    directory: location.kind === 'directory' ? place.repository : null,
+    directory: kind === 'directory' ? place.repository : null,
     codes: { ...CODES, unreachable: 'OFFSITE_UNREACHABLE' },
-    requireNeighbour: async () => {
-      if (location.kind !== 'directory' || (await isThere(join(repository, 'config'), 'OFFSITE_UNREACHABLE'))) return;
+    away: 'OFFSITE_UNREACHABLE',
+    requireNeighbour: async (isThere) => {
+      if (requireSame !== undefined) return requireSame();
+      if (kind === 'directory' ? await fileIsThere(join(repository, 'config'), 'OFFSITE_UNREACHABLE') : await isThere(beside)) return;
       throw new ModosuError('OFFSITE_UNREACHABLE', `There is no off-site repository in ${repository}.`, {
-        hint: 'Mount its medium there, or name the directory in which it is now.',
+        hint: 'Mount its medium there, or name where it is now.',
         context: { location: repository },
       });
     },
@@ -100,13 +112,10 @@ export function besideOffsite({ location, environment }: OffsiteGroundOptions): 
 const credentials = (error: ModosuError): ModosuError => new ModosuError('OFFSITE_CREDENTIALS_WRONG', error.message, { context: error.context, cause: error });
 
 /** Whether an image repository lies there. Throws `REPOSITORY_UNREACHABLE` where nobody can say. */
-export const hasImageRepository = (path: string): Promise<boolean> => isThere(join(path, MARKER_FILE), 'REPOSITORY_UNREACHABLE');
+export const hasImageRepository = (path: string): Promise<boolean> => fileIsThere(join(path, MARKER_FILE), 'REPOSITORY_UNREACHABLE');
 
-/** Whether restic's repository is in that directory. */
-export const isMadeIn = (directory: string, code: 'REPOSITORY_UNREACHABLE' | 'OFFSITE_UNREACHABLE'): Promise<boolean> =>
-  isThere(join(directory, 'config'), code);
-
-async function isThere(path: string, code: 'REPOSITORY_UNREACHABLE' | 'OFFSITE_UNREACHABLE'): Promise<boolean> {
+/** Throws the code where nobody can say. */
+export async function fileIsThere(path: string, code: 'REPOSITORY_UNREACHABLE' | 'OFFSITE_UNREACHABLE'): Promise<boolean> {
   try {
     return await fileExists(path);
   } catch (error) {

@@ -1,10 +1,13 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isModosuError, ModosuError } from '../../contracts/errors';
+import { REMOVAL_REFUSED } from '../../domain/restic-outcome';
 import { removeLeftovers } from '../restic/leftovers';
 import { outcomeOf, ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import { parseSnapshots } from '../restic/restic-output';
 import { removeStaleLocks } from '../restic/stale-locks';
 import type { CatalogueArchive, CatalogueCopy } from './catalogue-archive';
-import { isMadeIn, type CatalogueGround } from './catalogue-ground';
+import { fileIsThere, type CatalogueGround } from './catalogue-ground';
 
 export interface ResticCatalogueArchiveOptions {
   /** Where they lie. What they lie beside is never made here. */
@@ -15,6 +18,7 @@ export interface ResticCatalogueArchiveOptions {
 }
 
 const TAG = 'modosu-catalogue';
+const WRONG_KEY = /\bwrong password or no key found\b/;
 const KEEP = ['--keep-last', '48', '--keep-daily', '30', '--keep-monthly', '12'] as const;
 /** A line far away may be slow, and a catalogue of many years large. */
 const MOVED_WITHIN_MS = 60 * 60_000;
@@ -42,10 +46,15 @@ class ResticCatalogueArchive implements CatalogueArchive {
   }
 
   async ensure(): Promise<void> {
-    await this.ground.requireNeighbour();
+    await this.requireNeighbour();
     if (await this.isMade()) return;
-    // `restic init` writes its config last: what a death has left behind has none, holds nothing, and is no obstacle.
-    await this.run(['init']);
+    await this.removeUnusedKeys();
+    try {
+      await this.run(['init']);
+    } catch (error) {
+      // Another process was faster: then it is there.
+      if (!(await this.isMade().catch(() => false))) throw error;
+    }
   }
 
   async keep(directory: string, signal?: AbortSignal): Promise<string> {
@@ -80,25 +89,48 @@ class ResticCatalogueArchive implements CatalogueArchive {
   async thin(signal?: AbortSignal): Promise<void> {
     await this.requireMade();
     const began = new Date();
-    await this.run(['forget', '--tag', TAG, '--group-by', 'tags', ...KEEP, '--prune'], { isLong: true, ...(signal === undefined ? {} : { signal }) });
+    const options = { isLong: true, giveUpOn: REMOVAL_REFUSED, ...(signal === undefined ? {} : { signal }) };
+    await this.run(['forget', '--tag', TAG, '--group-by', 'tags', ...KEEP, '--prune'], options);
     if (this.ground.directory !== null) await removeLeftovers(this.ground.directory, began);
   }
 
   private async isMade(): Promise<boolean> {
-    const { directory, codes } = this.ground;
-    if (directory !== null) return isMadeIn(directory, codes.unreachable === 'OFFSITE_UNREACHABLE' ? 'OFFSITE_UNREACHABLE' : 'REPOSITORY_UNREACHABLE');
+    const { directory, away } = this.ground;
+    if (directory !== null) return fileIsThere(join(directory, 'config'), away);
+    return this.isThere(this.ground.env);
+  }
+
+  /** Whether restic finds a repository there. One that this key does not open is one. */
+  private async isThere(env: CatalogueGround['env']): Promise<boolean> {
+    const target = { ...this.target, env: { ...this.target.env, ...env } };
     try {
-      await this.run(['cat', '--no-lock', 'config']);
+      await this.restic.run(target, ['cat', '--no-lock', 'config']);
       return true;
     } catch (error) {
       if (outcomeOf(error) === 'no-repository') return false;
-      throw error;
+      if (outcomeOf(error) === 'wrong-password' && isModosuError(error) && WRONG_KEY.test(error.message)) return true;
+      throw this.ground.told(error);
     }
   }
 
+  private readonly requireNeighbour = (): Promise<void> => this.ground.requireNeighbour((env) => this.isThere(env));
+
+  /** Copies that are there are read whatever has become of what they lay beside. */
   private async requireMade(): Promise<void> {
-    await this.ground.requireNeighbour();
-    if (!(await this.isMade())) throw this.notFound(`There is no copy of the catalogue in ${this.ground.beside}.`);
+    if (await this.isMade()) return;
+    await this.requireNeighbour();
+    throw this.notFound(`There is no copy of the catalogue in ${this.ground.beside}.`);
+  }
+
+  /** `restic init` writes its key, then its config. A death in between leaves a key that opens nothing, and is in the way of the next attempt. */
+  private async removeUnusedKeys(): Promise<void> {
+    const { directory } = this.ground;
+    if (directory === null) return;
+    for (const below of ['data', 'index', 'snapshots']) {
+      const entries = await readdir(join(directory, below), { recursive: true, withFileTypes: true }).catch(() => []);
+      if (entries.some((entry) => entry.isFile())) return;
+    }
+    await rm(join(directory, 'keys'), { recursive: true, force: true });
   }
 
   private readonly notFound = (message: string): ModosuError => new ModosuError('CATALOG_COPY_NOT_FOUND', message, { context: { path: this.ground.where } });

@@ -67,7 +67,7 @@ export interface FoundCopy extends OffsiteCopy {
   readonly content: SnapshotTree;
 }
 
-/** Copies whose receipt and content are both there, oldest first; of two receipts for one recovery point the first. */
+/** Copies whose receipt and content are both there, oldest first; of two receipts for one recovery point the newer. */
 export function copiesIn(snapshots: readonly SnapshotTree[], password: string): readonly FoundCopy[] {
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
   const found = new Map<string, FoundCopy>();

@@ -14,7 +14,7 @@ import { recoveryPointTag } from '../data/data-repository';
 import { parseManifest } from '../image/image-manifest';
 import { removeLeftovers } from '../restic/leftovers';
 import { inPortions, requireRecoveryPointId, requireServerId } from '../restic/restic-arguments';
-import { reading, ResticCommand, type ResticOptions } from '../restic/restic-command';
+import { outcomeOf, reading, ResticCommand, type ResticOptions } from '../restic/restic-command';
 import { Lines, parseBackupLine, type SnapshotTree } from '../restic/restic-output';
 import { SnapshotReader } from '../restic/snapshot-reader';
 import { watchTransfer } from '../restic/transfer-watch';
@@ -92,11 +92,12 @@ class ResticOffsiteRepository implements OffsiteRepository {
     const target = await this.place.open();
     const { signal, onProgress } = context;
     const before = (await this.trees(target)).snapshots;
-    theSame(await this.copyOf(target, recoveryPointId), published.manifestSha256);
+    const earlier = theSame(await this.copyOf(target, recoveryPointId), published.manifestSha256);
     onProgress?.({ doneBytes: 0, totalBytes: published.totalBytes });
-    await this.removing(target, ['rebuild-index'], { giveUpOn: REMOVAL_REFUSED, isLong: true, signal });
+    // Alone only where something is gone: whoever fetches meanwhile would be turned away.
+    if (await this.lacksSomething(target, signal)) await this.removing(target, ['rebuild-index'], { giveUpOn: REMOVAL_REFUSED, isLong: true, signal });
     // Without a look at the copy before: by that restic would believe files to be stored that are not.
-    const copy = await this.writeImage(target, source, published, ['--force'], context);
+    const copy = await this.writeImage(target, source, published, ['--force'], context, earlier);
     const { receipts, contents } = goingWith(new Set([recoveryPointId]), before, target.password);
     for (const some of inPortions([...receipts, ...contents])) await this.removing(target, ['forget', ...some], { giveUpOn: REMOVAL_REFUSED, signal });
     return copy;
@@ -116,6 +117,7 @@ class ResticOffsiteRepository implements OffsiteRepository {
     { manifestBytes, manifestSha256, files, totalBytes }: Awaited<ReturnType<typeof publishedFiles>>,
     options: readonly string[],
     context: OffsiteContext,
+    earlier: OffsiteCopy | null = null,
   ): Promise<OffsiteCopy> {
     // The names in the snapshot begin at the directory itself, wherever it lies.
     const shortId = await this.backUp(target, [...options, '--host', serverId, '--tag', [IMAGE_TAG, recoveryPointTag(recoveryPointId)].join(','), '.'], {
@@ -129,7 +131,7 @@ class ResticOffsiteRepository implements OffsiteRepository {
       ...{ recoveryPointId, serverId, kind: 'image', snapshotId },
       ...{ files: files.size, sizeBytes: totalBytes, manifestBytes: manifestBytes.length, manifestSha256 },
     };
-    return this.confirm(target, receipt, manifestBytes, context.signal);
+    return this.confirm(target, receipt, manifestBytes, context.signal, earlier);
   }
 
   async copyData({ manifest, access }: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
@@ -316,6 +318,17 @@ class ResticOffsiteRepository implements OffsiteRepository {
     }
   }
 
+  /** The index names packs, or packs what no index names. */
+  private async lacksSomething(target: OffsiteTarget, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.place.run(target, ['check', '--no-lock'], { isLong: true, ...this.hopeless(), signal });
+      return false;
+    } catch (error) {
+      if (isModosuError(error) && (error.code === 'RECOVERY_POINT_CORRUPT' || outcomeOf(error) === 'repository-damaged')) return true;
+      throw error;
+    }
+  }
+
   /** What is missing somewhere must not become more: whoever mends it may need what nothing refers to. */
   private async requireWhole(target: OffsiteTarget, signal: AbortSignal | undefined): Promise<void> {
     try {
@@ -418,8 +431,16 @@ class ResticOffsiteRepository implements OffsiteRepository {
   }
 
   /** Writes the receipt; from then on the copy is there. Found again like everybody finds it. */
-  private async confirm(target: OffsiteTarget, made: Omit<Receipt, 'copiedAt'>, manifest: Buffer, signal: AbortSignal): Promise<OffsiteCopy> {
-    const receipt: Receipt = { ...made, copiedAt: new Date().toISOString() };
+  private async confirm(
+    target: OffsiteTarget,
+    made: Omit<Receipt, 'copiedAt'>,
+    manifest: Buffer,
+    signal: AbortSignal,
+    earlier: OffsiteCopy | null = null,
+  ): Promise<OffsiteCopy> {
+    // The newest counts, also where the clock was ahead when the one before was made.
+    const least = earlier === null ? 0 : Date.parse(earlier.copiedAt) + 1;
+    const receipt: Receipt = { ...made, copiedAt: new Date(Math.max(Date.now(), least)).toISOString() };
     const tags = receiptTags(receipt, target.password);
     // From a file: what is written into a pipe by somebody who dies is a shorter file.
     const directory = await mkdtemp(join(tmpdir(), 'modosu-offsite-'));

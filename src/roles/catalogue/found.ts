@@ -119,12 +119,13 @@ class Search {
       // A catalogue that knows the newest image knows better than it which disks the server has: an undo makes no image.
       if (server !== undefined && !isNewer) return;
       const { lineageId } = newest.manifest;
+      const on = server?.hypervisor ?? hypervisor ?? (await this.onlyHypervisor());
       if (!isDryRun) {
         await catalog.adoptServer(actor, {
           id: serverId,
           name,
           uuid,
-          hypervisor: server?.hypervisor ?? hypervisor ?? (await this.onlyHypervisor()),
+          hypervisor: on,
           repository: newest.repository.name,
           lineageId,
         });
@@ -212,7 +213,10 @@ class Search {
     try {
       return await repository.list();
     } catch (error) {
-      if (isModosuError(error) && error.code === 'OFFSITE_MISSING' && (await this.parts.catalog.copiesIn(name)).length === 0) return [];
+      if (!isModosuError(error)) throw error;
+      // A medium that is away by design is looked at by checks, when it is there.
+      if (error.code === 'OFFSITE_OFFLINE') return [];
+      if (error.code === 'OFFSITE_MISSING' && (await this.parts.catalog.copiesIn(name)).length === 0) return [];
       throw error;
     }
   }
@@ -239,7 +243,7 @@ class Search {
     const [name] = names;
     if (name !== undefined && names.length === 1) return name;
     const known = names.length === 0 ? 'none is declared' : `${names.join(', ')} are declared`;
-    throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `On which hypervisor it is nobody has said, and ${known}.`, { hint: 'Say it: --hypervisor NAME.' });
+    throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `On which hypervisor it is nobody has said, and ${known}. Say it: --hypervisor NAME.`);
   }
 
   private async attempt(to: FoundProblem[], where: string, work: () => Promise<void>): Promise<boolean> {

@@ -6,7 +6,8 @@ import { offsiteLocation } from '../../contracts/offsite';
 import type { CatalogueArchive } from '../../repositories/catalogue/catalogue-archive';
 import { besideOffsite, hasImageRepository, inImageRepository } from '../../repositories/catalogue/catalogue-ground';
 import { createResticCatalogueArchive } from '../../repositories/catalogue/restic-catalogue-archive';
-import { isOffsiteThere, offsiteSecret } from '../../repositories/offsite/offsite-place';
+import { isOffsiteThere, OffsitePlace, offsiteSecret, type OffsitePlaceOptions } from '../../repositories/offsite/offsite-place';
+import { ResticCommand } from '../../repositories/restic/restic-command';
 import type { Secrets } from '../../secrets/secrets';
 import { RECOVERY_KEY } from './copy';
 
@@ -30,15 +31,27 @@ export function cataloguePlaces(catalog: Pick<Catalog, 'listRepositories' | 'lis
     if (repository === undefined) throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no image repository "${name}".`, { context: { name } });
     return repository.path;
   };
-  const offsiteAt = async (name: string): Promise<ReturnType<typeof offsiteLocation>> => {
+  const offsiteAt = async (name: string): Promise<OffsitePlaceOptions> => {
     const offsite = (await catalog.listOffsite()).find((one) => one.name === name);
     if (offsite === undefined) throw new ModosuError('OFFSITE_NOT_CONFIGURED', `There is no off-site repository "${name}".`, { context: { name } });
-    return offsiteLocation(offsite.location);
+    return { name, media: offsite.media, location: offsiteLocation(offsite.location), secrets };
   };
   const isThere = async ({ kind, name }: CatalogCopyPlace): Promise<boolean> =>
-    kind === 'image' ? hasImageRepository(await imagePath(name)) : isOffsiteThere({ name, location: await offsiteAt(name), secrets });
+    kind === 'image' ? hasImageRepository(await imagePath(name)) : isOffsiteThere(await offsiteAt(name));
+  const looks = new Map<string, Promise<boolean>>();
+  /** A look that hangs is not begun a second time: each one keeps a thread of all that reads and writes files here. */
+  const look = (place: CatalogCopyPlace): Promise<boolean> => {
+    const key = `${place.kind} ${place.name}`;
+    const pending = looks.get(key);
+    if (pending !== undefined) return pending;
+    const begun = isThere(place)
+      .catch(() => false)
+      .finally(() => looks.delete(key));
+    looks.set(key, begun);
+    return begun;
+  };
   const isThereInTime = (place: CatalogCopyPlace): Promise<boolean> =>
-    withinDeadline(isThere(place), REACHABLE_WITHIN_MS, () => new ModosuError('REPOSITORY_UNREACHABLE', `${place.name} does not answer.`)).catch(() => false);
+    withinDeadline(look(place), REACHABLE_WITHIN_MS, () => new ModosuError('REPOSITORY_UNREACHABLE', `${place.name} does not answer.`)).catch(() => false);
   return {
     all: async () => [...(await declared('image')), ...(await declared('offsite'))],
     reachable: async (kind) => {
@@ -51,7 +64,10 @@ export function cataloguePlaces(catalog: Pick<Catalog, 'listRepositories' | 'lis
       if (kind === 'image') return createResticCatalogueArchive({ ground: inImageRepository(await imagePath(name)), recoveryKey });
       const secret = offsiteSecret(name, 'environment');
       const environment = { text: await secrets.read(secret), file: secrets.fileOf(secret) };
-      return createResticCatalogueArchive({ ground: besideOffsite({ location: await offsiteAt(name), environment }), recoveryKey });
+      const offsite = await offsiteAt(name);
+      const place = new OffsitePlace(offsite, new ResticCommand('restic'));
+      const requireSame = async (): Promise<void> => void (await place.open());
+      return createResticCatalogueArchive({ ground: besideOffsite({ location: offsite.location, environment, requireSame }), recoveryKey });
     },
   };
 }

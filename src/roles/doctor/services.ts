@@ -65,9 +65,12 @@ export const checkCatalogCopies = (catalog: Pick<Catalog, 'catalogCopies' | 'lis
     ];
   });
 
+const AWAY: ReadonlySet<string> = new Set(['OFFSITE_OFFLINE', 'OFFSITE_UNREACHABLE']);
+
 function catalogCopyCheck({ kind, name, copiedAt, behindSince, problem }: CatalogCopyState, mayBeAway: boolean): Check {
   const subject = `catalogue copy in ${kind === 'offsite' ? 'the off-site repository ' : ''}${name}`;
-  if (problem !== null) {
+  // A medium that is taken away, also in the middle, is asked for by the copies of recovery points.
+  if (problem !== null && !(mayBeAway && AWAY.has(problem.code))) {
     return warn(
       subject,
       `The last attempt failed: ${problem.message}`,
@@ -76,7 +79,6 @@ function catalogCopyCheck({ kind, name, copiedAt, behindSince, problem }: Catalo
     );
   }
   const isLate = behindSince !== null && Date.now() - Date.parse(behindSince) > COPY_LATE_MS[kind];
-  // A medium that is taken away is asked for by the copies of recovery points.
   if (copiedAt === null || (isLate && !mayBeAway)) {
     const since = copiedAt === null ? 'There is none.' : `The newest is of ${copiedAt}, and lacks what has happened since ${behindSince ?? ''}.`;
     return warn(subject, since, 'Look whether a worker runs that reaches the repository, or copy now: `modosu catalog copy`.');
