@@ -104,7 +104,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       await nothingLeft();
     });
 
-    it('comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again', async () => {
+    inFull('comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again', async () => {
       const run = newId('run');
       const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
       await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
