@@ -5,7 +5,7 @@ import { runNames } from '../../src/domain/postgresql/names';
 import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
-import { inFull } from '../support/thorough';
+import { describeInFull, inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -59,7 +59,7 @@ describe('a whole database of a guest goes back in time', () => {
   });
   afterAll(() => lab?.destroy());
 
-  describe('there and back', () => {
+  describeInFull('there and back', () => {
     const run = newId('run');
     const names = runNames(run);
     let kept: KeptPostgresql;
@@ -356,7 +356,7 @@ ALTER ROLE shop_app RESET ALL; ALTER ROLE shop_app SET work_mem = '1MB'; ALTER R
       expect(await databases()).toBe('shop');
     });
 
-    it('rows that are not what was saved', async () => {
+    inFull('rows that are not what was saved', async () => {
       const [shop] = facts.databases;
       if (shop === undefined) throw new Error('no facts');
       const tables = shop.tables.map((table) => (table.name === 'customers' ? { ...table, rows: 201 } : table));
