@@ -12,7 +12,12 @@ import { fileURLToPath } from 'node:url';
 
 const TIERS = [
   { name: 'unit', paths: ['src/', 'workflows/', 'activities/', 'demo/', 'bench/', 'test/guests/'], jestArgs: ['--maxWorkers=2'] },
-  { name: 'contract', paths: ['test/contract/'], onlyFull: ['test/contract/hostile-agent.spec.ts'], jestArgs: ['--maxWorkers=2'] },
+  {
+    name: 'contract',
+    paths: ['test/contract/'],
+    onlyFull: ['test/contract/hostile-agent.spec.ts', 'test/contract/hypervisor.libvirt-way-back.spec.ts'],
+    jestArgs: ['--maxWorkers=2'],
+  },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
   // Guests and installations mostly wait: three at a time. The deaths are alone, because one of them is libvirtd's.
@@ -26,6 +31,7 @@ const TIERS = [
       'test/e2e/data-faults.spec.ts',
       'test/e2e/data-secrets.spec.ts',
       'test/e2e/data-ssh.spec.ts',
+      'test/e2e/ended-outside.spec.ts',
     ],
     jestArgs: ['--maxWorkers=3'],
     needsBuild: true,

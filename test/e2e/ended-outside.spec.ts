@@ -9,7 +9,6 @@ import { virsh } from '../guests/run-program';
 import { BALLAST, loadBallast } from '../support/ballast';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
-import { inFull } from '../support/thorough';
 
 /**
  * Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do
@@ -87,7 +86,7 @@ it('a backup terminated while QEMU copies: the job is cancelled, nothing is left
   await stack.expectOrder(run, { contents: [{ guest: heavy, directory: '/opt/app', sha256: sum }] });
 });
 
-inFull('an offline backup terminated while the server is off: it is started again', async () => {
+it('an offline backup terminated while the server is off: it is started again', async () => {
   const { id } = await stack.startBackup(NAME, 'terminated');
   const started = await stack.copyUnderWay(id, 'vda');
   expect(await domainState(guest.uuid)).toBe('shut off');
@@ -97,7 +96,7 @@ inFull('an offline backup terminated while the server is off: it is started agai
   await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: files }] });
 });
 
-inFull('a restore terminated in mid-copy: the new volumes are removed, the server is left alone', async () => {
+it('a restore terminated in mid-copy: the new volumes are removed, the server is left alone', async () => {
   const before = await disk();
   const { id } = await stack.startRestore(await stack.plan(NAME, (await baseline()).id));
   const started = await stack.copyUnderWay(id, 'vda');
@@ -120,7 +119,7 @@ it('a restore terminated while it waits for go-live: the old server is put back'
   await stack.expectOrder(run, { contents: [{ guest, directory: '/opt/app', sha256: later }] });
 });
 
-inFull('a run that has ended and is reset in Temporal cannot write any more', async () => {
+it('a run that has ended and is reset in Temporal cannot write any more', async () => {
   const old = await stack.restore(NAME);
   expect(old.state).toBe('succeeded');
   await waitForAgent(guest.uuid, 120_000);

@@ -7,6 +7,7 @@ import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer
 import { mustRun, virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
+import { inFull } from '../support/thorough';
 
 /**
  * Faults caused for real, at a moment that is proven to have been reached: copies are throttled, so that there is a middle. After each of
@@ -129,7 +130,7 @@ describe('a restore', () => {
     await stack.expectOrder(run);
   });
 
-  it('goes on after SIGKILL of the worker in the middle of the copy, and after SIGKILL of the API', async () => {
+  inFull('goes on after SIGKILL of the worker in the middle of the copy, and after SIGKILL of the API', async () => {
     await guestOutput(guest.uuid, ['sh', '-c', 'echo later > /opt/app/later; sync']);
     const { id } = await stack.startRestore(await stack.plan(NAME, point.id));
     await stack.copyUnderWay(id, 'vda');
