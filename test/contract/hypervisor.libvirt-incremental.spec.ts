@@ -5,6 +5,7 @@ import { DISK_BYTES, pattern } from '../support/hypervisor-lab';
 import { createLibvirtLab, diskXml, type LibvirtLab } from '../support/libvirt-lab';
 import { newFence, refusedWith } from './hypervisor.contract';
 import { BackupSeries, describeIncrementalImages, type Attempt } from './hypervisor.incremental.contract';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(60_000);
 
@@ -150,7 +151,7 @@ describe('checkpoints in libvirt and QEMU', () => {
     expect((await lab.readImages([next, full].map((attempt) => attempt.pathOf('vda')))).equals(expected)).toBe(true);
   });
 
-  it('a disk that was flattened into its overlay while it was off is not continued: its bitmap has missed what became zero', async () => {
+  inFull('a disk that was flattened into its overlay while it was off is not continued: its bitmap has missed what became zero', async () => {
     const full = await series.take(null, ONLY);
     const device = /Attached to:\s+(\S+)/.exec(await monitor('info block'))?.[1];
     await monitor(`qemu-io -d ${device} "write -z ${128 * KIB} ${64 * KIB}"`);
@@ -183,7 +184,7 @@ describe('checkpoints in libvirt and QEMU', () => {
     expect((await lab.readImages([next.pathOf('vdb')])).equals(plain(pattern(9)))).toBe(true);
   });
 
-  it('after the death of QEMU and one more image, the disk can be resized: nothing that nobody believes is left in it', async () => {
+  inFull('after the death of QEMU and one more image, the disk can be resized: nothing that nobody believes is left in it', async () => {
     const full = await series.take(null, ONLY);
     // Only what QEMU has read from the disk can be inconsistent in it afterwards.
     await lab.virsh('destroy', server.uuid);
