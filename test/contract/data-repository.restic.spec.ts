@@ -1,7 +1,8 @@
 import { DataLab } from '../support/data-lab';
 import { describeDataRepository } from './data-repository.contract';
 
-jest.setTimeout(60_000);
+// A limit for what hangs: a machine that is slow, or busy, takes a minute for the longest of them.
+jest.setTimeout(240_000);
 
 describeDataRepository('restic behind rclone', async () => {
   const lab = await DataLab.start();
