@@ -1,8 +1,8 @@
 /** One configuration; the tiers (unit, contract, integration, workflows, e2e) are chosen by path in scripts/run-tests.mjs. */
 module.exports = {
   testEnvironment: 'node',
-  // A limit for what hangs, nothing else: five seconds, the default, are not enough beside a busy core for a hook that starts a database and an API.
-  testTimeout: 30_000,
+  // A limit for what hangs, nothing else: five seconds, the default, are not enough on a slow machine for a hook that starts a database and an API.
+  testTimeout: 120_000,
   rootDir: '.',
   roots: ['<rootDir>/src', '<rootDir>/workflows', '<rootDir>/activities', '<rootDir>/demo', '<rootDir>/bench', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],

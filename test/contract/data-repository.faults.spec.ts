@@ -11,7 +11,7 @@ import { childEnvironment, findProgram, runCommand, type CommandOutcome } from '
 import { DataLab, flipByte, freePort, killChild, pause, untilLocked } from '../support/data-lab';
 import { makeManifest } from './data-repository.contract';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 /** Every text an error shows, to people or to logs. */
 const shown: string[] = [];

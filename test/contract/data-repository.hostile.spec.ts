@@ -4,7 +4,7 @@ import { newId } from '../../src/contracts/ids';
 import type { DataRepository } from '../../src/repositories/data/data-repository';
 import { DataLab, freePort } from '../support/data-lab';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const ID = 'ab'.repeat(32);
 const SNAPSHOT = JSON.stringify({ id: ID, struct_type: 'snapshot' });

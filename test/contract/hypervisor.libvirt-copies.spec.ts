@@ -12,7 +12,7 @@ import { createLibvirtLab, type LibvirtLab } from '../support/libvirt-lab';
 import { eventually, processesWith } from '../support/processes';
 import { newFence, refusedWith } from './hypervisor.contract';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const BIG = 24 * 1024 * 1024;
 const SLOW = 1024 * 1024;

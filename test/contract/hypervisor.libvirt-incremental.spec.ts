@@ -7,7 +7,7 @@ import { newFence, refusedWith } from './hypervisor.contract';
 import { BackupSeries, describeIncrementalImages, type Attempt } from './hypervisor.incremental.contract';
 import { inFull } from '../support/thorough';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 describeIncrementalImages('libvirt', createLibvirtLab);
 

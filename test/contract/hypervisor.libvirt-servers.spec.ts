@@ -10,7 +10,7 @@ import { createLibvirtLab, diskXml, xmlText, type LibvirtLab } from '../support/
 import { eventually } from '../support/processes';
 import { newFence, refusedWith } from './hypervisor.contract';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 describe('servers of the libvirt adapter', () => {
   let lab: LibvirtLab;

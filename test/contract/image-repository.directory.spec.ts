@@ -21,7 +21,7 @@ import type { ImageRepository } from '../../src/repositories/image/image-reposit
 import { describeImageRepository } from './image-repository.contract';
 import { forge, makeImages, run, stageOne, takeOne } from './image-repository.fixtures';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const MARKER = 'modosu-repository.json';
 const makeDirectory = (): string => mkdtempSync(join(tmpdir(), 'modosu-repository-'));

@@ -7,7 +7,7 @@ import { PublishedRecoveryPoint } from '../../src/repositories/image/published-r
 import { RepositoryDirectory } from '../../src/repositories/image/repository-directory';
 import { makeImages, MIB, run, takeOne, type Taken } from './image-repository.fixtures';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const later = { code: 'REPOSITORY_UNREACHABLE', retry: 'later' };
 

@@ -3,7 +3,7 @@ import { ApiHarness } from './api-harness';
 import { seedData } from './data-harness';
 
 const SAMPLE = /^[a-z_]+(\{[a-z_]+="(?:[^"\\\n]|\\.)*"(,[a-z_]+="(?:[^"\\\n]|\\.)*")*\})? -?\d+(\.\d+)?(e[+-]\d+)?$/;
-jest.setTimeout(30_000);
+jest.setTimeout(180_000);
 
 const never = new Promise<never>(() => undefined);
 

@@ -6,7 +6,7 @@ import { ApiHarness, ESTATE } from './api-harness';
 import { cli } from './cli-harness';
 import { seedData } from './data-harness';
 
-jest.setTimeout(30_000);
+jest.setTimeout(180_000);
 
 const run = promisify(execFile);
 

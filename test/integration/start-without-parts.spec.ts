@@ -3,7 +3,7 @@ import { ensurePayloadKeys } from '../../src/temporal/payload-keys';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { eventually, TestState, UpProcess, type Outcome } from '../support/up-process';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 /** Nobody listens on port 1. What `modosu up` says is in up.spec.ts, what `modosu doctor` says in doctor.spec.ts. */
 const NOBODY = '127.0.0.1:1';

@@ -14,7 +14,7 @@ import { createRunStarter, type RunDispatcher } from '../../src/temporal/run-sta
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
 
-jest.setTimeout(30_000);
+jest.setTimeout(180_000);
 
 const FIXTURE = join(__dirname, '../support/fixtures/temporal-workflows.ts');
 const NOTHING: ReconcileReport = { started: [], cancelled: [], told: [], ended: [] };

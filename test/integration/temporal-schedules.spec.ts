@@ -9,7 +9,7 @@ import { syncSchedules } from '../../src/temporal/schedules';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
 import { eventually } from '../support/up-process';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const policies = (...declared: readonly object[]): readonly Policy[] => estateSchema.parse({ policies: declared }).policies;
 const retention = { last: 3 };

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ModosuError } from '../../src/contracts/errors';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

@@ -8,7 +8,7 @@ import { eventually } from '../support/up-process';
 import { failing, ONLINE, openStage, Rehearsal, type Role, type Scripted } from './harness';
 
 /** Runs of a set meet right before their freeze, on a real Temporal server; what they do there is scripted. */
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

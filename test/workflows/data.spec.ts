@@ -19,7 +19,7 @@ import {
   type Scripted,
 } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

@@ -5,7 +5,7 @@ import { ModosuError, type ErrorSummary } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 describe('a run that gives up on a part that stays away', () => {
   let temporal: TestTemporal;

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { TransferInput, TransferOutcome } from '../../src/contracts/offsite-copies';
 import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

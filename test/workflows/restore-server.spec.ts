@@ -4,7 +4,7 @@ import { newId } from '../../src/contracts/ids';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

@@ -2,7 +2,7 @@ import type { RunTrace, StepRecord } from '../../src/contracts/activities';
 import type { CleanUpInput } from '../../src/contracts/workflows';
 import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());

@@ -4,7 +4,7 @@ import type { VerificationInput, VerificationOutcome } from '../../src/contracts
 import { newId } from '../../src/contracts/ids';
 import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
