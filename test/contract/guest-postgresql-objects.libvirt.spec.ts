@@ -104,55 +104,58 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       await nothingLeft();
     });
 
-    inFull('comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again', async () => {
-      const run = newId('run');
-      const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
-      await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
-      const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
-      expect(kept).toMatchObject({
-        whole: false,
-        added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']),
-        replaced: [],
-        restoredSchema: null,
-        keptSchema: runNames(run).replaced,
-        notes: [],
-      });
-      expect(await now()).toEqual(then);
-      expect(await table('customers')).toBe(
-        customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'),
-      );
-      expect(await schemas()).toBe('Mixed Case, public, replaced');
-      // Its materialized views hold what they held, those without rows have none.
-      expect(
-        await lab.sql(
-          `SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`,
-        ),
-      ).toBe('2\ncounted, z values');
-      expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
-      await nothingLeft();
+    inFull(
+      'comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again',
+      async () => {
+        const run = newId('run');
+        const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
+        await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
+        const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
+        expect(kept).toMatchObject({
+          whole: false,
+          added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']),
+          replaced: [],
+          restoredSchema: null,
+          keptSchema: runNames(run).replaced,
+          notes: [],
+        });
+        expect(await now()).toEqual(then);
+        expect(await table('customers')).toBe(
+          customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'),
+        );
+        expect(await schemas()).toBe('Mixed Case, public, replaced');
+        // Its materialized views hold what they held, those without rows have none.
+        expect(
+          await lab.sql(
+            `SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`,
+          ),
+        ).toBe('2\ncounted, z values');
+        expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
+        await nothingLeft();
 
-      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
-      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
-        '1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.',
-      ]);
-      const undo = newId('run');
-      const undone = await lab.postgresql(undo).undo(kept);
-      expect(await lab.postgresql(undo).undo(kept)).toEqual(sameKept(undone));
-      expect(
-        await lab.sql(
-          "SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)",
-        ),
-      ).toBe('t|t|t|187');
-      // Nothing ties what stays to what was taken away.
-      expect(await table('customers')).toBe(customers);
-      const again = await lab.postgresql().undo(undone);
-      expect(again.notes).toEqual([]);
-      await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses');
-      expect(await now()).toEqual(then);
-      await lab.postgresql().confirm(again);
-      await lab.postgresql().confirm(again);
-      expect(await schemas()).toBe('Mixed Case, public');
-    });
+        await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
+        expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
+          '1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.',
+        ]);
+        const undo = newId('run');
+        const undone = await lab.postgresql(undo).undo(kept);
+        expect(await lab.postgresql(undo).undo(kept)).toEqual(sameKept(undone));
+        expect(
+          await lab.sql(
+            "SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)",
+          ),
+        ).toBe('t|t|t|187');
+        // Nothing ties what stays to what was taken away.
+        expect(await table('customers')).toBe(customers);
+        const again = await lab.postgresql().undo(undone);
+        expect(again.notes).toEqual([]);
+        await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses');
+        expect(await now()).toEqual(then);
+        await lab.postgresql().confirm(again);
+        await lab.postgresql().confirm(again);
+        expect(await schemas()).toBe('Mixed Case, public');
+      },
+    );
   });
 
   inFull(
