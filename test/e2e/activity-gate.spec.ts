@@ -5,7 +5,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 /** The gate with which other tests hold the worker at the boundary of a step holds it there, and nowhere else. */
-jest.setTimeout(240_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-gate';
 const gate = new Gate();
 const stack = new E2eStack(gate.env);

@@ -5,7 +5,7 @@ import { E2eStack, type Problem } from '../support/e2e-stack';
 import { inFull } from '../support/thorough';
 
 /** Image backup and restore of real guests: what is in the guest afterwards is compared with what was in it before. */
-jest.setTimeout(400_000);
+jest.setTimeout(1_200_000);
 const MIB = 1024 * 1024;
 const stack = new E2eStack();
 beforeAll(() => stack.start());

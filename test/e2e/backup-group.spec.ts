@@ -9,7 +9,7 @@ import { eventually } from '../support/up-process';
 import { inFull } from '../support/thorough';
 
 /** Two servers that depend on each other, taken as a set: frozen together, or not at all. */
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 const [ONE, TWO] = ['e2e-set-one', 'e2e-set-two'] as const;
 const stack = new E2eStack();
 let one: GuestServer;

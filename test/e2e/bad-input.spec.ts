@@ -14,7 +14,7 @@ import { E2eStack, type Problem } from '../support/e2e-stack';
  * What people get wrong, against a whole installation: the code and the words they get, and that nothing was lost or half-made. No guest has to
  * boot for it. docs/COVERAGE.md lists every kind of bad input with the test that proves it.
  */
-jest.setTimeout(120_000);
+jest.setTimeout(1_200_000);
 const MAIN = 'e2e-bad-main';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
 const bare: { readonly uuid: string; readonly name: string; readonly directory: string }[] = [];

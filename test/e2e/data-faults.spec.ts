@@ -29,7 +29,7 @@ import { eventually } from '../support/up-process';
  * (`Gate`): the moment is known, and nothing can come to its end before the fault. After each of them the order of `expectOrder`, and nothing of Modosu left
  * in the guest but the way back.
  */
-jest.setTimeout(900_000);
+jest.setTimeout(1_200_000);
 const FULL = process.env['MODOSU_TEST_FULL'] === '1';
 const slow = FULL ? it : it.skip;
 

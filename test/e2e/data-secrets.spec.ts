@@ -12,7 +12,7 @@ import { ArgvWatch, filesBelow, GuestArgvWatch, guestFilesWith, SecretHunt } fro
  * The canary: while data is saved and brought back, and when that fails loudly, nothing secret shows anywhere. Each search finds first what has to be there:
  * one that looked elsewhere would prove nothing.
  */
-jest.setTimeout(900_000);
+jest.setTimeout(1_200_000);
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-secrets`;
 const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
 const SHOP: PostgresqlDataSet = {

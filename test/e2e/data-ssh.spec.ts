@@ -10,7 +10,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { openGuestSsh } from '../support/guest-ssh';
 import { installHostileAgent } from '../support/hostile-agent';
 
-jest.setTimeout(600_000);
+jest.setTimeout(1_200_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-ssh`;
 const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };

@@ -18,7 +18,7 @@ import {
 } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 
-jest.setTimeout(600_000);
+jest.setTimeout(1_200_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data`;
 const FILES: FilesDataSet = {

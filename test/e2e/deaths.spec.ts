@@ -14,7 +14,7 @@ import { eventually } from '../support/up-process';
  * cut), what nobody else starts again is started, and the run goes on or ends as the matrix says (`death-matrix.ts`). Then the shared oracle. `npm test`
  * strikes a sample, `npm run test:full` all; the same seed strikes the same.
  */
-jest.setTimeout(600_000);
+jest.setTimeout(1_200_000);
 /** Slow enough for the copy of a restore to have a middle. An online backup has its own limit. */
 const COPY_BYTES_PER_SECOND = 24 * 1024 ** 2;
 /** Every case may leave a recovery point of some 850 MiB. */

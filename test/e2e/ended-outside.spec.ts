@@ -14,7 +14,7 @@ import { eventually } from '../support/up-process';
  * Workflows that somebody terminates or resets in Temporal, and an old run that comes back to life: compensation is skipped then, and the janitor has to do
  * it.
  */
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-outside';
 const HEAVY = 'e2e-outside-heavy';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });

@@ -13,7 +13,7 @@ import { inFull } from '../support/thorough';
  * Faults caused for real, at a moment that is proven to have been reached: copies are throttled, so that there is a middle. After each of
  * them the same order must hold (`expectOrder`).
  */
-jest.setTimeout(500_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-faults';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(8 * 1024 * 1024) });
 let guest: GuestServer;

@@ -24,7 +24,7 @@ const BOOT_DEADLINE_MS = 90_000;
 const SILENCE_MS = 25_000;
 const MIB = 1024 * 1024;
 
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 
 let directory: string;
 const servers: GuestServer[] = [];

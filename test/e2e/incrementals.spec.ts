@@ -15,7 +15,7 @@ import { eventually } from '../support/up-process';
  * One server through a history: backups that continue each other, with everything between them that breaks the line or must not. At the end every recovery point is
  * what the server was when it was taken. `npm run test:full` makes the history long.
  */
-jest.setTimeout(600_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-incrementals';
 const ROUNDS = process.env['MODOSU_TEST_FULL'] === '1' ? 16 : 3;
 /** So many incrementals may follow a full. */

@@ -12,7 +12,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 /** An image of a real guest lies in a second place by itself, and comes back from there when the first one has lost it. */
-jest.setTimeout(400_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-offsite';
 const stack = new E2eStack({ MODOSU_CATALOG_OFFSITE_COPY_SECONDS: '1' });
 let guest: GuestServer;

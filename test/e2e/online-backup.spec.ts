@@ -11,7 +11,7 @@ import { eventually } from '../support/up-process';
  * Online backups of a server that works meanwhile: two disks, one raw; what happens behind our back; storage that fills up. Copies are throttled, so that
  * there is a middle.
  */
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-online';
 const stack = new E2eStack({ MODOSU_COPY_RATE_LIMIT: String(24 * 1024 * 1024) });
 let guest: GuestServer;

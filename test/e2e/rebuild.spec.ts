@@ -9,7 +9,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 /** The restore system itself is gone: its machine, its database, its secrets. What is left are the hypervisor and the repository. */
-jest.setTimeout(600_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-rebuild';
 const stack = new E2eStack({ MODOSU_CATALOG_COPY_SECONDS: '1' });
 let guest: GuestServer;

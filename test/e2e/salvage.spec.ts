@@ -11,7 +11,7 @@ import { sha256OfFile, storedDisks } from '../support/oracle';
  * The OS of a server no longer starts and its data disk is intact: only the system disk goes back in time. One guest with two disks throughout; each test
  * says in which state it leaves it.
  */
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-salvage';
 const MIB = 1024 * 1024;
 const stack = new E2eStack();

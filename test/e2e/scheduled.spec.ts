@@ -12,7 +12,7 @@ import { eventually } from '../support/up-process';
 import { WebhookReceiver } from '../support/webhook-receiver';
 
 /** Backups that nobody asks for: a policy, a clock, a real guest. */
-jest.setTimeout(400_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-scheduled';
 const SECRET = 'known to both sides';
 const receiver = new WebhookReceiver(SECRET);

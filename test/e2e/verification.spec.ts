@@ -11,7 +11,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 /** What lies in the repositories of a real guest's server is read again: whole, damaged, away. */
-jest.setTimeout(400_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-verification';
 const DATA_SETS = [{ kind: 'files', name: 'app', paths: ['/opt/app'], excludes: [], before: null, after: null }] as const;
 const CHECKS = [

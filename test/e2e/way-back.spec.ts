@@ -9,7 +9,7 @@ import { mustRun, virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
 
 /** Quarantine, go-live, undo, redo and confirm on a real guest, through the API. One guest throughout; each test says in which state it leaves it. */
-jest.setTimeout(300_000);
+jest.setTimeout(1_200_000);
 const NAME = 'e2e-wayback';
 const stack = new E2eStack();
 let guest: GuestServer;

@@ -16,7 +16,7 @@ import { eventually, TestState, type Outcome, type PartName, type UpProcess } fr
 
 const BASE = '/var/lib/modosu-test';
 /** Long enough for a worker's death to be noticed (heartbeat 30 s) and a throttled copy to be done again. */
-export const RUN_DEADLINE_MS = 240_000;
+export const RUN_DEADLINE_MS = 480_000;
 
 export interface Answer<T> {
   readonly status: number;
