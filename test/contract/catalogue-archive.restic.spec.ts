@@ -11,6 +11,7 @@ import { MARKER_FILE } from '../../src/repositories/image/repository-directory';
 import { findProgram, runCommand } from '../../src/system/child-process';
 import { flipByte, freePort, killChild } from '../support/data-lab';
 import { eventually } from '../support/processes';
+import { isFull } from '../support/thorough';
 
 jest.setTimeout(120_000);
 const KEY = 'a-recovery-key-of-some-length-00';
@@ -89,7 +90,7 @@ const GROUNDS: readonly (readonly [name: string, make: (directory: string) => Pr
   ],
 ];
 
-describe.each(process.env['MODOSU_TEST_FULL'] === '1' ? GROUNDS : GROUNDS.slice(0, 2))('copies of the catalogue, in restic, %s', (_name, make) => {
+describe.each(isFull ? GROUNDS : GROUNDS.slice(0, 2))('copies of the catalogue, in restic, %s', (_name, make) => {
   let directory: string;
   let place: Ground;
   let archive: CatalogueArchive;

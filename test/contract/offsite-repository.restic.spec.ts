@@ -8,6 +8,7 @@ import { DataLab, freePort, killChild } from '../support/data-lab';
 import { OffsiteLab } from '../support/offsite-lab';
 import { eventually } from '../support/processes';
 import { describeOffsiteRepository, type OffsiteUnderTest } from './offsite-repository.contract';
+import { describeInFull } from '../support/thorough';
 
 jest.setTimeout(120_000);
 
@@ -62,9 +63,7 @@ const credentials = (lab: OffsiteLab, text: string): void => {
 
 describeOffsiteRepository('restic in a directory', () => underTest(async (lab) => ({ location: lab.stored })));
 
-const inFull = process.env['MODOSU_TEST_FULL'] === '1' ? describe : describe.skip;
-
-inFull('elsewhere', () => {
+describeInFull('elsewhere', () => {
   describeOffsiteRepository('restic behind a REST server with a login', () =>
     underTest(async (lab) => {
       const { port, end } = await served(['restic', '--user', 'vault', '--pass', 'an öpen: pass@word/'], lab);
