@@ -1,3 +1,8 @@
+const { delimiter, join } = require('node:path');
+
+// For every program that a test starts: restic whose keys are not slow to open.
+process.env.PATH = [join(__dirname, 'test/support/cheap-keys'), process.env.PATH].join(delimiter);
+
 /** One configuration; the tiers (unit, contract, integration, workflows, e2e) are chosen by path in scripts/run-tests.mjs. */
 module.exports = {
   testEnvironment: 'node',

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import { resticOutcome } from '../../src/domain/restic-outcome';
 import { DATA_TAG, dataSetTag, recoveryPointTag, type DataRepository } from '../../src/repositories/data/data-repository';
@@ -334,7 +334,9 @@ function isPrune(pid: string, repository: string): boolean {
   try {
     const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     return (
-      argv.includes('prune') && argv[0] === 'restic' && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`RESTIC_REPOSITORY=${repository}`)
+      argv.includes('prune') &&
+      basename(argv[0] ?? '') === 'restic' &&
+      readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`RESTIC_REPOSITORY=${repository}`)
     );
   } catch {
     return false; // it has ended

@@ -5,7 +5,7 @@ import { runNames } from '../../src/domain/postgresql/names';
 import type { KeptPostgresql } from '../../src/guests/postgresql/postgresql';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
-import { describeInFull, inFull } from '../support/thorough';
+import { describeInFull, inFull, isFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -43,8 +43,8 @@ describe('a whole database of a guest goes back in time', () => {
   beforeAll(async () => {
     lab = await createPostgresqlLab({ dataDiskBytes: 24 * 1024 * 1024 });
     directory = posix.join(lab.spool, 'point');
-    // Its own workers come in between as often as they can.
-    await lab.sql('ALTER SYSTEM SET max_prepared_transactions = 5; ALTER SYSTEM SET autovacuum_naptime = 1', 'postgres');
+    // Its own workers come in between: as often as they can, or so often that they leave an emulated guest time for anything else.
+    await lab.sql(`ALTER SYSTEM SET max_prepared_transactions = 5; ALTER SYSTEM SET autovacuum_naptime = ${isFull ? 1 : 5}`, 'postgres');
     // Whoever runs the server starts it again.
     if (!lab.local) {
       await lab.run('setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups', 'pg_ctl', '-D', '/var/lib/postgresql/data', 'stop', '-m', 'fast', '-w');

@@ -14,10 +14,21 @@ const DATABASE = 'modosu';
 const OWNER_ROLE = 'modosu_owner';
 const APP_ROLE = 'modosu_app';
 
-/** Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. */
+/** Each before what it refers to: a table that is missing here is one whose rows keep those of another, and that is said. */
+const EMPTIED =
+  'offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, ' +
+  'audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, ' +
+  'backup_set, backup_group, server, policy, repository, hypervisor';
+
+/**
+ * Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. TRUNCATE makes new files for each table
+ * and index, which takes five times as long for the few rows of a test.
+ */
 const EMPTY_ALL = `
   ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_append_only;
-  TRUNCATE offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, backup_set, backup_group, server, policy, repository, hypervisor;
+  ${EMPTIED.split(', ')
+    .map((table) => `DELETE FROM ${table};`)
+    .join(' ')}
   ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER audit_entry_append_only;`;
 
 /** Outside 0700 directories: PostgreSQL runs as another OS user. */
