@@ -12,20 +12,36 @@ const INPUT: TransferInput = { transferId: 'trf_1', kind: 'fetch', offsite: 'vau
 const MOVED = { before: 0, total: 70 };
 
 describe('fetching an image', () => {
-  const world = (open: () => Promise<object>, requireSpace: () => Promise<void> = async () => undefined) => {
+  const world = (
+    open: () => Promise<object>,
+    requireSpace: () => Promise<void> = async () => undefined,
+    fetchImage: () => Promise<void> = async () => undefined,
+    atMostMs = 60_000,
+  ) => {
     const done: string[] = [];
-    const calls = new OffsiteCalls({
-      log: { info() {}, warn() {}, error() {} },
-      catalog: { manifestChecksum: async () => 'aa', recordTransferProgress: async () => undefined },
-      imageRepository: async () => ({
-        open,
-        requireSpace,
-        stageFetched: async () => '/fetching',
-        readmit: async (_server: string, id: string, sha256: string) => (done.push(`readmit ${id} ${sha256}`), { manifestSha256: sha256 }),
-      }),
-      offsiteRepository: async () => ({ openImage: async () => done.push('look'), fetchImage: async () => done.push('fetch') }),
-    } as unknown as ActivityDependencies);
-    return { done, fetch: (point: TransferPoint = POINT) => run(() => calls.fetchOffsite(INPUT, point, MOVED)) };
+    const calls = new OffsiteCalls(
+      {
+        log: { info: (_fields: object, words: string) => done.push(words), warn() {}, error() {} },
+        catalog: { manifestChecksum: async () => 'aa', recordTransferProgress: async () => undefined },
+        imageRepository: async () => ({
+          open,
+          requireSpace,
+          stageFetched: async () => '/fetching',
+          readmit: async (_server: string, id: string, sha256: string) => (done.push(`readmit ${id} ${sha256}`), { manifestSha256: sha256 }),
+        }),
+        offsiteRepository: async () => ({
+          openImage: async () => done.push('look'),
+          fetchImage: async () => {
+            done.push('fetch');
+            await fetchImage();
+          },
+        }),
+      } as unknown as ActivityDependencies,
+      { pollMs: 1, atMostMs },
+    );
+    const environment = new MockActivityEnvironment();
+    const fetch = (point: TransferPoint = POINT) => environment.run(() => calls.fetchOffsite(INPUT, point, MOVED)) as Promise<unknown>;
+    return { done, fetch, cancel: () => environment.cancel() };
   };
   const failing = (code: ConstructorParameters<typeof ModosuError>[0]) => () => Promise.reject(new ModosuError(code, 'why'));
 
@@ -49,6 +65,25 @@ describe('fetching an image', () => {
     const full = world(failing('RECOVERY_POINT_NOT_FOUND'), failing('NOT_ENOUGH_SPACE'));
     await expect(full.fetch()).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE' });
     expect([away.done, full.done]).toEqual([[], ['look']]);
+  });
+
+  it('waits while somebody is alone in the off-site repository, says so once, and not for ever', async () => {
+    const locked = failing('OFFSITE_LOCKED');
+    let turns = 0;
+    const passing = world(failing('RECOVERY_POINT_NOT_FOUND'), undefined, async () => {
+      turns += 1;
+      if (turns < 4) await locked();
+    });
+    expect(await passing.fetch()).toEqual({ manifestSha256: 'aa', snapshotId: null });
+    expect(passing.done.filter((word) => word.startsWith('waits'))).toHaveLength(1);
+    expect(turns).toBe(4);
+    await expect(world(failing('RECOVERY_POINT_NOT_FOUND'), undefined, locked, 5).fetch()).rejects.toMatchObject({ code: 'OFFSITE_LOCKED' });
+
+    const cancelled: ReturnType<typeof world> = world(failing('RECOVERY_POINT_NOT_FOUND'), undefined, async () => {
+      cancelled.cancel();
+      await locked();
+    });
+    await expect(cancelled.fetch()).rejects.toMatchObject({ name: 'CancelledFailure' });
   });
 });
 

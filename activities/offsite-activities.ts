@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OffsiteActivities } from '../src/contracts/activities';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferPoint } from '../src/contracts/offsite-copies';
@@ -16,9 +17,16 @@ interface Moved {
 /** What says that a recovery point does not lie whole where it lay. */
 const LOST = new Set(['RECOVERY_POINT_NOT_FOUND', 'RECOVERY_POINT_INCOMPLETE', 'RECOVERY_POINT_CORRUPT', 'IMAGE_HEADER_REFUSED']);
 
+/** Whoever makes room or an index anew is alone in the repository, for minutes or hours: a restore that needs a copy comes after it, and does not fail. */
+const FETCH_WAITS = { pollMs: 10_000, atMostMs: 6 * 3_600_000 };
+
 /** Transfers to and from off-site repositories; see `OffsiteActivities`. */
 export class OffsiteCalls implements OffsiteActivities {
-  constructor(private readonly deps: ActivityDependencies) {}
+  /** @param waits how a fetch waits for a repository that somebody has locked */
+  constructor(
+    private readonly deps: ActivityDependencies,
+    private readonly waits = FETCH_WAITS,
+  ) {}
 
   copyOffsite(input: TransferInput, point: TransferPoint, moved: Moved): Promise<MadeCopy> {
     return this.moving(input, point, moved, async (context) => {
@@ -114,8 +122,22 @@ export class OffsiteCalls implements OffsiteActivities {
 
   fetchOffsite(input: TransferInput, point: TransferPoint, moved: Moved): Promise<FetchedPoint | null> {
     return this.moving(input, point, moved, (context) =>
-      point.kind === 'image' ? this.fetchImage(input, point, context) : this.fetchData(input, point, context),
+      this.whileLocked(point, context.signal, () => (point.kind === 'image' ? this.fetchImage(input, point, context) : this.fetchData(input, point, context))),
     );
+  }
+
+  /** Again and again while a lock that somebody holds is in the way. What was fetched before it came is not fetched again. */
+  private async whileLocked<T>({ recoveryPointId }: TransferPoint, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const giveUpAt = performance.now() + this.waits.atMostMs;
+    for (let isTold = false; ; isTold = true) {
+      try {
+        return await work();
+      } catch (thrown) {
+        if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_LOCKED' || performance.now() >= giveUpAt) throw thrown;
+        if (!isTold) this.deps.log.info({ recoveryPointId, detail: thrown.message }, 'waits until the off-site repository is free');
+      }
+      await delay(this.waits.pollMs, undefined, { signal });
+    }
   }
 
   private async fetchImage({ offsite }: TransferInput, point: TransferPoint, context: OffsiteContext): Promise<FetchedPoint | null> {
