@@ -15,7 +15,7 @@ const TIERS = [
   {
     name: 'contract',
     paths: ['test/contract/'],
-    onlyFull: ['test/contract/hostile-agent.spec.ts', 'test/contract/hypervisor.libvirt-way-back.spec.ts'],
+    onlyFull: ['test/contract/hostile-agent.spec.ts', 'test/contract/hypervisor.libvirt-way-back.spec.ts', 'test/contract/offsite-repository.s3.spec.ts'],
     jestArgs: ['--maxWorkers=2'],
   },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
@@ -124,10 +124,16 @@ const stage = async (title, work) => {
 };
 
 const script = (name) => async () => (await run('npm', ['run', '--silent', name])) === 0;
-await Promise.all([
-  ...(wanted.length === 0 ? [stage('lint', script('lint'))] : []),
-  ...(tiers.some(({ needsBuild }) => needsBuild) ? [stage('build', script('build'))] : []),
-]);
+/** Two rows of about the same length, for two processors. */
+const rows = [
+  wanted.length === 0 ? ['lint:rules'] : [],
+  [...(tiers.some(({ needsBuild }) => needsBuild) ? ['build'] : []), ...(wanted.length === 0 ? ['lint:form', 'lint:imports', 'lint:types'] : [])],
+];
+await Promise.all(
+  rows.map(async (row) => {
+    for (const name of row) await stage(name, script(name));
+  }),
+);
 
 const reports = mkdtempSync(join(tmpdir(), 'modosu-tests-'));
 try {

@@ -2,7 +2,7 @@
 /**
  * Makes this machine ready for Modosu's demo, tests or benchmark. Node's built-in modules only: there is no node_modules yet.
  *
- *   node scripts/setup.mjs [--for demo|test|unit|bench]
+ *   node scripts/setup.mjs [--for demo|test|full|unit|bench]
  *
  * Idempotent: says what is missing and what it is about to do, does it, and a second run costs about a second.
  */
@@ -14,9 +14,10 @@ import { installPackages, missingPackages, packagesFor } from './setup/packages.
 import { cacheDir, makeReachableDirectory, projectRoot, stateDir } from './setup/paths.mjs';
 import { exitCleanlyOnSignals, findProgram, interruption } from './setup/programs.mjs';
 import { SetupStopped, duration, say } from './setup/progress.mjs';
+import { makeS3Server, s3ServerIsThere } from './setup/s3.mjs';
 import { findTemporal, makeTemporal } from './setup/temporal.mjs';
 
-const PURPOSES = ['demo', 'test', 'unit', 'bench'];
+const PURPOSES = ['demo', 'test', 'full', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /**
@@ -35,6 +36,9 @@ async function missingParts(purpose) {
   if (purpose === 'unit') return { first, rows: [npm] };
   if ((await findTemporal()) === null) {
     first.push({ what: 'the Temporal CLI', how: `built with Go into ${cacheDir}, about 5 min`, make: makeTemporal });
+  }
+  if (purpose === 'full' && !s3ServerIsThere()) {
+    first.push({ what: 'a server for S3', how: `built with Go into ${cacheDir}, about 4 min`, make: makeS3Server });
   }
   // The group comes with the packages.
   if (kvmDeviceIsRootOnly() || packages.length > 0) {

@@ -5,7 +5,8 @@ import { apt, hasPackageLists } from './packages.mjs';
 import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
-const GUESTS = { demo: ['postgresql'], test: ['minimal', 'minimal-uefi', 'postgresql'], unit: [], bench: ['minimal', 'postgresql'] };
+const ALL = ['minimal', 'minimal-uefi', 'postgresql'];
+const GUESTS = { demo: ['postgresql'], test: ALL, full: ALL, unit: [], bench: ['minimal', 'postgresql'] };
 
 export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);
 

@@ -16,6 +16,10 @@ export const stateDir = absolute('MODOSU_STATE_DIR', '/var/lib/modosu');
 export const temporalVersion = '1.5.1';
 export const temporalCachePath = join(cacheDir, `temporal-${temporalVersion}`, 'temporal');
 
+/** For `npm run test:full`. */
+export const s3ServerVersion = '1.8.0';
+export const s3ServerPath = join(cacheDir, `versitygw-${s3ServerVersion}`, 'versitygw');
+
 function absolute(variable, fallback) {
   const value = process.env[variable] || fallback;
   if (!isAbsolute(value)) throw new Error(`${variable} must be an absolute path, not "${value}".`);

@@ -1,14 +1,10 @@
 /** The Temporal CLI, which also holds the server: an installed one if there is one, else built once into the cache. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { buildWithGo, findGo } from './go.mjs';
 import { makeReachableDirectory, projectRoot, temporalCachePath, temporalVersion } from './paths.mjs';
-import { installPackages } from './packages.mjs';
 import { ask, findProgram, isExecutable, run, withCleanup } from './programs.mjs';
 import { SetupStopped, longPart, say } from './progress.mjs';
-
-/** Older Go cannot fetch the newer one that the CLI asks for. */
-const OLDEST_GO = [1, 21];
-const GO_DIRECTORIES = ['/usr/local/go/bin', '/usr/lib/go/bin', '/snap/bin', join(process.env.HOME ?? '/root', 'go', 'bin')];
 
 /** The path of a usable CLI, in this order: `MODOSU_TEMPORAL_CLI`, PATH, the cache. Null: it must be made. */
 export async function findTemporal() {
@@ -35,7 +31,7 @@ export async function makeTemporal() {
   await withCleanup(
     () => rmSync(scratch, { recursive: true, force: true }),
     async () => {
-      const go = await findGo();
+      const go = await findGo('The Temporal CLI is built with Go, which is missing');
       const made = go === null ? await download(scratch) : await build(go, scratch).catch((error) => downloadAfter(error, scratch));
       if (!(await isTemporal(made))) {
         throw new SetupStopped(`${made} does not answer as a Temporal CLI.\nWhat to do: install it by hand and set MODOSU_TEMPORAL_CLI to its path.`);
@@ -48,39 +44,14 @@ export async function makeTemporal() {
   );
 }
 
-async function build(go, scratch) {
-  await longPart(
-    `Building the Temporal CLI ${temporalVersion} with ${go}`,
-    {
-      expected: '5 min on two cores',
-      advice: 'check that the Go module proxy can be reached (go env GOPROXY), or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
-    },
-    (onLine) =>
-      run(go, ['install', '-v', `github.com/temporalio/cli/cmd/temporal@v${temporalVersion}`], {
-        cwd: scratch, // outside the checkout: no go.mod is looked at
-        env: { GOBIN: scratch, GOFLAGS: '', GOTOOLCHAIN: 'auto', HOME: process.env.HOME ?? '/root' },
-        onLine,
-      }),
-  );
-  return join(scratch, 'temporal');
-}
-
-/** Go of a usable version, also from apt; null: there is none. */
-async function findGo() {
-  const present = findProgram('go', GO_DIRECTORIES);
-  if (present !== null && isNewEnough((await ask(present, ['env', 'GOVERSION'])) ?? '')) return present;
-  const policy = (await ask('apt-cache', ['policy', 'golang-go'])) ?? '';
-  if (!isNewEnough(/Candidate:\s*(?:\d+:)?([\d.]+)/.exec(policy)?.[1] ?? '')) return null;
-  say('The Temporal CLI is built with Go, which is missing: installing golang-go.');
-  await installPackages(['golang-go']);
-  return findProgram('go', GO_DIRECTORIES);
-}
-
-export function isNewEnough(version) {
-  const [, major, minor] = /(\d+)\.(\d+)/.exec(version) ?? [];
-  if (major === undefined) return false;
-  return Number(major) > OLDEST_GO[0] || (Number(major) === OLDEST_GO[0] && Number(minor) >= OLDEST_GO[1]);
-}
+const build = (go, scratch) =>
+  buildWithGo(go, {
+    title: `Building the Temporal CLI ${temporalVersion} with ${go}`,
+    module: `github.com/temporalio/cli/cmd/temporal@v${temporalVersion}`,
+    directory: scratch,
+    expected: '5 min on two cores',
+    advice: 'check that the Go module proxy can be reached (go env GOPROXY), or install the Temporal CLI and set MODOSU_TEMPORAL_CLI to its path.',
+  });
 
 async function downloadAfter(error, scratch) {
   say(error.message);

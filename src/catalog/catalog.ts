@@ -332,6 +332,11 @@ export interface Catalog {
   adoptRecoveryPoint(actor: Actor, manifest: ImageManifest, repository: string, manifestSha256: string): Promise<ImageRecoveryPointView>;
   /** The same for a data recovery point. */
   adoptDataRecoveryPoint(actor: Actor, manifest: DataManifest): Promise<DataRecoveryPointView>;
+  /**
+   * A copy that was found off-site and that nobody had recorded. What is known of one that was copied, is damaged or was let go stays: false. Audited as
+   * `offsite.copy-adopted`. Throws `RECOVERY_POINT_NOT_FOUND`, `OFFSITE_NOT_CONFIGURED`.
+   */
+  adoptOffsiteCopy(actor: Actor, offsite: string, recoveryPointId: string, found: MadeCopy): Promise<boolean>;
   /** What was measured in the last 61 days, by repository and time. */
   repositoryRoom(): Promise<readonly (RoomSample & { readonly repository: string })[]>;
   /**

@@ -64,7 +64,7 @@ export const offsiteView = (row: OffsiteRepositoryRow, copies: readonly OffsiteC
 };
 
 /** Found so by a check, or by the attempt to make it again. */
-const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
+export const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
 
 const DAMAGE = 'RECOVERY_POINT_CORRUPT';
 const NOT_AGAIN = ' It could not be made anew: ';
@@ -89,7 +89,7 @@ export const withCopies = (row: RecoveryPointRow, copies: readonly OffsiteCopyRo
 });
 
 /** Of one that nobody has tried to make yet. */
-const newCopy = (recoveryPointId: string, offsite: string): OffsiteCopyRow => ({
+export const newCopy = (recoveryPointId: string, offsite: string): OffsiteCopyRow => ({
   recoveryPointId,
   offsite,
   state: 'waiting',

@@ -17,6 +17,7 @@ import {
 import { requireServer, serverNames } from './inventory-store';
 import { offsiteView, transferView } from './offsite-row';
 import {
+  adoptCopy,
   cancelTransfer,
   finishTransfer,
   inputOf,
@@ -46,6 +47,7 @@ type OffsiteMethods = Pick<
   | 'startNextTransfer'
   | 'listRunningTransfers'
   | 'recordTransferProgress'
+  | 'adoptOffsiteCopy'
   | 'recordCopied'
   | 'recordFetched'
   | 'recordCopyDamaged'
@@ -96,6 +98,7 @@ export function offsiteStore(database: Database, sharedNow: SharedNow): OffsiteM
         await manager.update(OffsiteTransferEntity, { id, state: 'running' }, { doneBytes, totalBytes });
       }),
 
+    adoptOffsiteCopy: (...given) => alone((tables) => adoptCopy(tables, ...given)),
     recordCopied: (...given) => alone((tables) => recordCopied(tables, ...given)),
     recordFetched: (...given) => alone((tables) => recordFetched(tables, ...given)),
     recordCopyDamaged: (...given) => alone((tables) => recordCopyDamaged(tables, ...given)),

@@ -13,7 +13,9 @@ import {
   copyDamaged,
   copyMade,
   copyStopped,
+  isDamagedCopy,
   looked,
+  newCopy,
   newestWhole,
   newTransfer,
   OFFSITE,
@@ -331,6 +333,19 @@ export async function recordCopied(tables: OffsiteTables, transferId: string, re
     serverId: point?.serverId ?? null,
     details: { recoveryPointId, offsite: transfer.offsite, transferId, sizeBytes },
   });
+}
+
+export async function adoptCopy(tables: OffsiteTables, actor: Actor, offsite: string, recoveryPointId: string, found: MadeCopy): Promise<boolean> {
+  await requireOffsite(tables, offsite);
+  const [point] = await tables.points([recoveryPointId]);
+  if (point === undefined) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in the catalogue.`);
+  const [known] = await tables.copies({ offsite, recoveryPointIds: [recoveryPointId] });
+  // That it is there says nothing about one that was found damaged.
+  if (known !== undefined && (known.state === 'copied' || known.state === 'deleted' || isDamagedCopy(known))) return false;
+  await tables.saveCopy(copyMade(known ?? newCopy(recoveryPointId, offsite), found));
+  const { copiedAt, sizeBytes } = found;
+  tables.audit({ actor, action: 'offsite.copy-adopted', serverId: point.serverId, details: { recoveryPointId, offsite, copiedAt, sizeBytes } });
+  return true;
 }
 
 export async function recordFetched(tables: OffsiteTables, transferId: string, recoveryPointId: string, fetched: FetchedPoint): Promise<void> {

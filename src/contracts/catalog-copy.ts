@@ -47,6 +47,10 @@ export interface RebuildReport {
   readonly interruptedRuns: readonly { readonly runId: string; readonly kind: string; readonly serverName: string }[];
   readonly servers: { readonly found: number; readonly added: readonly string[] };
   readonly recoveryPoints: { readonly known: number; readonly added: number };
+  /** Copies off-site that were not recorded, and are now. */
+  readonly copiesAdded: number;
+  /** Added, and only off-site: usable when they are fetched. */
+  readonly offsiteOnly: readonly FoundProblem[];
   /** Known to the catalogue, and not in its repository: not usable until they are found again. */
   readonly missing: readonly FoundProblem[];
   /** In a repository, and not to be read, or of nobody. Nothing of it was touched. */

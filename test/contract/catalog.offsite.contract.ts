@@ -1,6 +1,7 @@
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { ModosuError } from '../../src/contracts/errors';
+import { newId } from '../../src/contracts/ids';
 import type { MadeCopy, TransferInput } from '../../src/contracts/offsite-copies';
 import type { CatalogUnderTest } from './catalog.contract';
 import { dataManifest } from './catalog.data.contract';
@@ -519,6 +520,29 @@ export function offsiteContract(subject: () => CatalogUnderTest): void {
   });
 
   describe('checks of copies', () => {
+    it('that are found and were not recorded are taken over, once; what is known of damaged ones, and of those that were let go, stays', async () => {
+      const { catalog } = subject();
+      const { db01, web01 } = await given(catalog);
+      const [first, other] = [await image(catalog, db01, 1), await image(catalog, web01, 1)];
+      await expect(catalog.adoptOffsiteCopy('alice', 'nowhere', first, made())).rejects.toMatchObject({ code: 'OFFSITE_NOT_CONFIGURED' });
+      await expect(catalog.adoptOffsiteCopy('alice', 'vault', newId('rp'), made())).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
+      await expect(catalog.adoptOffsiteCopy('alice', 'vault', other, made(7))).resolves.toBe(true);
+      await expect(catalog.adoptOffsiteCopy('bob', 'vault', other, made(8))).resolves.toBe(false);
+      expect(await copiesOf(catalog, other)).toMatchObject([{ offsite: 'vault', state: 'copied', sizeBytes: 7, copiedAt: made().copiedAt }]);
+      expect(await catalog.copiesIn('vault')).toEqual([other]);
+      const { items } = await catalog.listAudit({}, page);
+      expect(items.filter(({ action }) => action === 'offsite.copy-adopted')).toMatchObject([
+        { actor: 'alice', serverId: web01.id, details: { recoveryPointId: other } },
+      ]);
+
+      // One whose attempt to be made anew has failed is still the damaged one.
+      await here(catalog);
+      const copy = await begin(catalog);
+      await catalog.finishTransfer(copy.transferId, { state: 'failed', error: error('RECOVERY_POINT_CORRUPT') });
+      await expect(catalog.adoptOffsiteCopy('alice', 'vault', first, made())).resolves.toBe(false);
+      expect(await copiesOf(catalog, first)).toMatchObject([{ state: 'failed' }]);
+    });
+
     it('read another part each day; what is damaged does not count, and is copied again', async () => {
       const { catalog, advance } = subject();
       const { db01 } = await given(catalog);

@@ -217,6 +217,6 @@ describe('the Temporal CLI', () => {
     ['1.19', false],
     ['', false],
   ])('is built with Go %s: %s', (version, usable) => {
-    expect(askModule('scripts/setup/temporal.mjs', 'module.isNewEnough(input)', version)).toBe(usable);
+    expect(askModule('scripts/setup/go.mjs', 'module.isNewEnough(input)', version)).toBe(usable);
   });
 });

@@ -339,6 +339,8 @@ describe('what is found in the repositories', () => {
     await expect(adoptFound(parts())).resolves.toEqual({
       servers: { found: 1, added: [server.name] },
       recoveryPoints: { known: 0, added: 2 },
+      copiesAdded: 0,
+      offsiteOnly: [],
       missing: [],
       orphans: [],
       notLooked: [],
@@ -410,24 +412,116 @@ describe('what is found in the repositories', () => {
     expect(readFileSync(join(strange, 'manifest.json'), 'utf8')).toBe('{}');
   });
 
-  it('copies off-site of what nobody knows are told; a medium that is away was not looked at, one that was never used holds nothing', async () => {
+  describe('copies off-site', () => {
     const offsite = [{ name: 'vault', location: '/mnt/vault', media: 'fixed' as const }];
-    await catalog.applyEstate('setup', { ...ESTATE, servers: [], offsite }, []);
-    await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [] });
-    const [known, unknown] = [await taken(), await taken()];
-    await vault.ensure();
-    for (const { server, recoveryPointId } of [known, unknown]) {
+    const signal = new AbortController().signal;
+    const copied = async ({ server, recoveryPointId }: ImageManifest): Promise<void> => {
       const published = join(directory, 'repository', 'servers', server.id, recoveryPointId);
-      await vault.copyImage({ serverId: server.id, recoveryPointId, directory: published }, { signal: new AbortController().signal });
-    }
-    rmSync(join(directory, 'repository', 'servers', unknown.server.id), { recursive: true });
-    await expect(adoptFound(parts())).resolves.toMatchObject({
-      recoveryPoints: { added: 1 },
-      orphans: [{ where: 'off-site repository vault', what: expect.stringContaining(unknown.recoveryPointId) as string }],
-      notLooked: [],
+      await vault.copyImage({ serverId: server.id, recoveryPointId, directory: published }, { signal });
+    };
+    const lost = ({ server }: ImageManifest): void => rmSync(join(directory, 'repository', 'servers', server.id), { recursive: true });
+    beforeEach(() => catalog.applyEstate('setup', { ...ESTATE, servers: [], offsite }, []));
+
+    it('a place that was never used holds nothing; one that is away was not looked at', async () => {
+      await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [], copiesAdded: 0 });
+      await vault.ensure();
+      vault.isConnected = false;
+      await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [{ where: 'off-site repository vault' }] });
     });
-    vault.isConnected = false;
-    await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [{ where: 'off-site repository vault' }] });
+
+    it('of what nobody knows bring it into the catalogue, with its server: not usable until it is fetched', async () => {
+      const server = newServer();
+      const [here, full, child] = [await taken(), await taken(server), await taken(server, 2, 'lin-2')];
+      await vault.ensure();
+      for (const one of [child, here, full]) await copied(one);
+      lost(full);
+      await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject({ recoveryPoints: { added: 3 }, copiesAdded: 0 });
+      await expect(catalog.listServers()).resolves.toEqual([]);
+      const found = await adoptFound(parts());
+      expect(found).toMatchObject({ recoveryPoints: { added: 3 }, copiesAdded: 3, missing: [], orphans: [], notLooked: [] });
+      expect(found.offsiteOnly).toEqual(
+        [full, child].map(({ recoveryPointId, generation }) => ({
+          where: 'off-site repository vault',
+          what: expect.stringMatching(new RegExp(`^generation ${generation} of ${server.name} from .*: ${recoveryPointId}$`)) as string,
+        })),
+      );
+      await expect(catalog.getServer(server.id)).resolves.toMatchObject({ name: server.name, lineageId: 'lin-2', repository: 'main' });
+      for (const { recoveryPointId } of [full, child]) {
+        await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ state: 'damaged', copies: [{ offsite: 'vault', state: 'copied' }] });
+      }
+      await expect(catalog.getRecoveryPoint(here.recoveryPointId)).resolves.toMatchObject({ state: 'usable', copies: [{ state: 'copied' }] });
+      // It can be fetched, as after the loss of any other.
+      await catalog.requestTransfer({ actor: 'alice', reason: 'needed', kind: 'fetch', recoveryPointId: child.recoveryPointId, offsite: 'vault' });
+      await catalog.recordOffsiteLook('vault', null);
+      await expect(catalog.startNextTransfer('asked')).resolves.toMatchObject({
+        kind: 'fetch',
+        points: [{ recoveryPointId: child.recoveryPointId, isLost: true }],
+      });
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 0 }, copiesAdded: 0, offsiteOnly: [], missing: [] });
+    });
+
+    it('of data of a server that is known are taken in, too', async () => {
+      const image = await taken();
+      const id = newId('rp');
+      await data.ensure(image.server.id);
+      const snapshotId = data.take(image.server.id, {
+        hostname: 'guest',
+        tags: [DATA_TAG, recoveryPointTag(id), dataSetTag('documents')],
+        paths: ['/srv'],
+        files: { '/srv/a': Buffer.from('a') },
+      });
+      const manifest = await data.publish(makeManifest(image.server.id, snapshotId, { recoveryPointId: id }));
+      await vault.ensure();
+      await vault.copyData({ manifest, access: await data.accessFromHere(image.server.id) }, { signal });
+      // The machine with the data repository is gone.
+      data = new FakeDataRepository();
+      await expect(adoptFound(parts())).resolves.toMatchObject({
+        recoveryPoints: { added: 2 },
+        copiesAdded: 1,
+        offsiteOnly: [{ where: 'off-site repository vault' }],
+      });
+      await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ kind: 'data', state: 'damaged', copies: [{ state: 'copied' }] });
+    });
+
+    it('are taken in, too, where the image repository was lost and an empty one stands in its place', async () => {
+      const [known, unknown] = [await taken(), await taken()];
+      await adoptFound(parts());
+      await vault.ensure();
+      for (const one of [known, unknown]) await copied(one);
+      await postgres.query(postgres.superuserUrl, `DELETE FROM recovery_point WHERE id = '${unknown.recoveryPointId}'`);
+      for (const one of [known, unknown]) lost(one);
+      await expect(adoptFound(parts())).resolves.toMatchObject({
+        recoveryPoints: { added: 1 },
+        copiesAdded: 2,
+        notLooked: [{ what: expect.stringContaining('is it another one?') as string }],
+      });
+      for (const { recoveryPointId } of [known, unknown]) {
+        await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ copies: [{ offsite: 'vault', state: 'copied' }] });
+      }
+    });
+
+    it('are only told where nobody could look whether what they are of lies here too, or of which repository it is', async () => {
+      const one = await taken();
+      await vault.ensure();
+      await copied(one);
+      const away = (): Promise<never> => Promise.reject(new Error('gone'));
+      await expect(adoptFound(parts({ imageRepository: away }))).resolves.toMatchObject({
+        recoveryPoints: { added: 0 },
+        orphans: [
+          {
+            where: expect.stringContaining(one.recoveryPointId) as string,
+            what: expect.stringContaining('image repository main could not be looked at') as string,
+          },
+        ],
+      });
+      lost(one);
+      const repositories = [...ESTATE.repositories, { name: 'second', kind: 'directory' as const, path: join(directory, 'second') }];
+      await catalog.applyEstate('setup', { ...ESTATE, servers: [], offsite, repositories }, []);
+      await expect(adoptFound(parts({ imageRepository: async () => repository }))).resolves.toMatchObject({
+        recoveryPoints: { added: 0 },
+        notLooked: [{ what: expect.stringMatching(/^REPOSITORY_NOT_CONFIGURED: .*main, second/) as string }],
+      });
+    });
   });
 
   it('a server is taken to be on the only hypervisor that is declared; where there are several, it is asked for', async () => {

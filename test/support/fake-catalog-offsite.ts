@@ -4,6 +4,7 @@ import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, PolicyRo
 import { offsiteView, transferView } from '../../src/catalog/offsite-row';
 import { fetchedColumns } from '../../src/catalog/offsite-store';
 import {
+  adoptCopy,
   cancelTransfer,
   finishTransfer,
   inputOf,
@@ -68,6 +69,7 @@ export class FakeOffsite {
   request: Catalog['requestTransfer'] = (request) => requestTransfer(this.tables, request);
   cancel: Catalog['cancelTransfer'] = (request) => cancelTransfer(this.tables, request);
   startNext: Catalog['startNextTransfer'] = (which) => startNextTransfer(this.tables, which);
+  adopt: Catalog['adoptOffsiteCopy'] = (...given) => adoptCopy(this.tables, ...given);
   copied: Catalog['recordCopied'] = (...given) => recordCopied(this.tables, ...given);
   fetched: Catalog['recordFetched'] = (...given) => recordFetched(this.tables, ...given);
   damaged: Catalog['recordCopyDamaged'] = (...given) => recordCopyDamaged(this.tables, ...given);

@@ -483,6 +483,7 @@ export class FakeCatalog implements Catalog {
   startNextTransfer: Catalog['startNextTransfer'] = (which) => this.offsite.startNext(which);
   listRunningTransfers: Catalog['listRunningTransfers'] = (olderThan) => this.offsite.listRunning(olderThan);
   recordTransferProgress: Catalog['recordTransferProgress'] = (...given) => this.offsite.recordProgress(...given);
+  adoptOffsiteCopy: Catalog['adoptOffsiteCopy'] = (...given) => this.offsite.adopt(...given);
   recordCopied: Catalog['recordCopied'] = (...given) => this.offsite.copied(...given);
   recordFetched: Catalog['recordFetched'] = (...given) => this.offsite.fetched(...given);
   recordCopyDamaged: Catalog['recordCopyDamaged'] = (...given) => this.offsite.damaged(...given);

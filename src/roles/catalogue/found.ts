@@ -20,6 +20,7 @@ export interface FoundParts {
     | 'adoptServer'
     | 'adoptRecoveryPoint'
     | 'adoptDataRecoveryPoint'
+    | 'adoptOffsiteCopy'
     | 'markRecoveryPoint'
   >;
   readonly imageRepository: (name: string) => Promise<ImageRepository>;
@@ -33,12 +34,24 @@ export interface FoundParts {
   readonly isDryRun: boolean;
 }
 
-type Found = Pick<RebuildReport, 'servers' | 'recoveryPoints' | 'missing' | 'orphans' | 'notLooked'>;
+type Found = Pick<RebuildReport, 'servers' | 'recoveryPoints' | 'copiesAdded' | 'offsiteOnly' | 'missing' | 'orphans' | 'notLooked'>;
+
+/** An image that was found, and what makes it a recovery point of the catalogue. */
+interface FoundImage {
+  readonly manifest: ImageManifest;
+  /** The image repository that it is of. */
+  readonly repository: string;
+  readonly where: string;
+  /** Checksum of its manifest, after a look whether all that it needs is there. */
+  readonly whole: () => Promise<string>;
+  /** After it was recorded. */
+  readonly recorded: () => Promise<void>;
+}
 
 /**
  * Compares what the repositories hold with what the catalogue knows. What is there and not known is recorded, with its server; what is known and not there is
- * marked as damaged until it is found again by a verification. Nothing in a repository is changed. Idempotent. A place that does not answer keeps the others
- * from nothing.
+ * marked as damaged until it is found again by a verification. What lies off-site alone is recorded as damaged with its copy, so that it can be fetched. Nothing
+ * in a repository is changed. Idempotent. A place that does not answer keeps the others from nothing.
  */
 export async function adoptFound(parts: FoundParts): Promise<Found> {
   const { catalog } = parts;
@@ -57,14 +70,21 @@ class Search {
   private readonly notLooked: FoundProblem[] = [];
   private readonly serversAdded: string[] = [];
   private readonly serversFound = new Set<string>();
+  /** Image repositories, and servers by their data, that were looked at: what is not there is not there. */
+  private readonly looked = new Set<string>();
+  private readonly offsiteOnly: FoundProblem[] = [];
   private known = 0;
-  private added = 0;
+  /** Also those that would be, if it were not only looked. */
+  private readonly added = new Set<string>();
+  private copiesAdded = 0;
 
   constructor(private readonly parts: FoundParts) {}
 
   found = (): Found => ({
     servers: { found: this.serversFound.size, added: this.serversAdded },
-    recoveryPoints: { known: this.known, added: this.added },
+    recoveryPoints: { known: this.known, added: this.added.size },
+    copiesAdded: this.copiesAdded,
+    offsiteOnly: this.offsiteOnly,
     missing: this.missing,
     orphans: this.orphans,
     notLooked: this.notLooked,
@@ -72,12 +92,13 @@ class Search {
 
   async images(known: readonly RecoveryPointView[]): Promise<void> {
     const { catalog, imageRepository } = this.parts;
-    const there: { readonly repository: ImageRepository; readonly manifest: ImageManifest }[] = [];
+    const there: FoundImage[] = [];
     for (const { name } of await catalog.listRepositories()) {
       const where = `image repository ${name}`;
       await this.attempt(this.notLooked, where, async () => {
         const repository = await imageRepository(name);
         const { manifests, unreadable } = await repository.list();
+        this.looked.add(where);
         const of = known.filter((point) => point.kind === 'image' && point.repository === name);
         const ids = new Set(manifests.map(({ recoveryPointId }) => recoveryPointId));
         if (of.some(isExpected) && !of.some(({ id }) => ids.has(id))) {
@@ -88,10 +109,14 @@ class Search {
           return;
         }
         for (const { path, problem } of unreadable) this.orphans.push({ where: path, what: problem });
-        there.push(...manifests.map((manifest) => ({ repository, manifest })));
+        there.push(...manifests.map((manifest) => imageHere(repository, manifest)));
         for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
       });
     }
+    await this.recordImages(there, known);
+  }
+
+  private async recordImages(there: readonly FoundImage[], known: readonly RecoveryPointView[]): Promise<void> {
     for (const serverId of new Set(there.map(({ manifest }) => manifest.server.id))) {
       const entries = there.filter(({ manifest }) => manifest.server.id === serverId);
       const generations = new Map(known.flatMap((point) => (point.kind === 'image' && point.serverId === serverId ? [[point.id, point.generation]] : [])));
@@ -103,11 +128,7 @@ class Search {
     }
   }
 
-  private async server(
-    serverId: string,
-    entries: readonly { readonly repository: ImageRepository; readonly manifest: ImageManifest }[],
-    known: ReadonlyMap<string, number>,
-  ): Promise<void> {
+  private async server(serverId: string, entries: readonly FoundImage[], known: ReadonlyMap<string, number>): Promise<void> {
     const { catalog, actor, hypervisor, isDryRun } = this.parts;
     const newest = entries.at(-1);
     if (newest === undefined) return;
@@ -126,24 +147,23 @@ class Search {
           name,
           uuid,
           hypervisor: on,
-          repository: newest.repository.name,
+          repository: newest.repository,
           lineageId,
         });
       }
       if (server === undefined) this.serversAdded.push(name);
     });
     if (!isOurs) return;
-    for (const { repository, manifest } of entries) {
-      const { recoveryPointId } = manifest;
-      if (known.has(recoveryPointId)) {
+    for (const { repository, manifest, where, whole, recorded } of entries) {
+      if (known.has(manifest.recoveryPointId)) {
         this.known += 1;
         continue;
       }
-      await this.attempt(this.orphans, `${repository.name}/servers/${serverId}/${recoveryPointId}`, async () => {
-        // All that it needs is there, and is as its manifest says.
-        const { manifestSha256 } = await repository.open(serverId, recoveryPointId);
-        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository.name, manifestSha256);
-        this.added += 1;
+      await this.attempt(this.orphans, where, async () => {
+        const manifestSha256 = await whole();
+        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository, manifestSha256);
+        this.added.add(manifest.recoveryPointId);
+        await recorded();
       });
     }
   }
@@ -157,6 +177,7 @@ class Search {
       const of = known.filter((point) => point.kind === 'data' && point.serverId === serverId);
       await this.attempt(this.notLooked, where, async () => {
         if (repository !== null) await this.dataOf(repository, serverId, of, where);
+        this.looked.add(where);
       });
     }
   }
@@ -183,29 +204,94 @@ class Search {
       await this.attempt(this.orphans, `${where}: ${id}`, async () => {
         const manifest = await repository.open(serverId, id);
         if (!isDryRun) await catalog.adoptDataRecoveryPoint(actor, manifest);
-        this.added += 1;
+        this.added.add(id);
       });
     }
     for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
   }
 
-  /** Copies of what nobody knows are told: their recovery points were made after the copy of the catalogue that was read back. Copies that are gone are found by checks. */
+  /**
+   * Recovery points that were made after the copy of the catalogue that was read back, or before there was any, and copies that were. Copies that are gone are
+   * found by checks. Where nobody could look whether a recovery point lies here too, its copy is only told.
+   */
   async offsite(): Promise<void> {
     const { catalog, offsiteRepository } = this.parts;
-    // After images and data: what was recorded just now is known.
-    const known = new Set((await allRecoveryPoints(catalog)).map(({ id }) => id));
     for (const { name } of await catalog.listOffsite()) {
       const where = `off-site repository ${name}`;
       await this.attempt(this.notLooked, where, async () => {
-        for (const { recoveryPointId, serverId, kind, copiedAt } of await this.copiesIn(await offsiteRepository(name), name)) {
-          if (known.has(recoveryPointId)) continue;
-          this.orphans.push({
-            where,
-            what: `a copy of ${recoveryPointId} (${kind} of ${serverId}) from ${copiedAt}, which the catalogue does not know: docs/OFFSITE.md says how it is read`,
-          });
-        }
+        const repository = await offsiteRepository(name);
+        const copies = await this.copiesIn(repository, name);
+        // After images and data: what was recorded just now is known.
+        const known = await allRecoveryPoints(catalog);
+        const unknown = copies.filter(({ recoveryPointId: id }) => !this.added.has(id) && !known.some((point) => point.id === id));
+        await this.imagesOf(repository, name, unknown, known);
+        for (const copy of unknown) if (copy.kind === 'data') await this.dataCopy(repository, name, copy);
+        for (const copy of copies) if (!unknown.includes(copy)) await this.copyOf(name, copy);
       });
     }
+  }
+
+  private async imagesOf(repository: OffsiteRepository, name: string, copies: readonly OffsiteCopy[], known: readonly RecoveryPointView[]): Promise<void> {
+    const servers = await this.parts.catalog.listServers();
+    const there: FoundImage[] = [];
+    for (const copy of copies) {
+      if (copy.kind !== 'image') continue;
+      const { serverId, recoveryPointId, manifestSha256 } = copy;
+      const where = copyWhere(name, copy);
+      await this.attempt(this.orphans, where, async () => {
+        const of = servers.find(({ id }) => id === serverId)?.repository ?? (await this.onlyRepository());
+        if (!this.looked.has(`image repository ${of}`)) return this.unsure(where, `image repository ${of}`);
+        const manifest = await repository.openImage(serverId, recoveryPointId);
+        const recorded = (): Promise<void> => this.onlyThere(name, copy, `generation ${manifest.generation} of ${manifest.server.name}`, manifest.pointInTime);
+        there.push({ manifest, repository: of, where, whole: async () => manifestSha256, recorded });
+      });
+    }
+    await this.recordImages(there, known);
+  }
+
+  private async dataCopy(repository: OffsiteRepository, name: string, copy: OffsiteCopy): Promise<void> {
+    const { catalog, actor, isDryRun } = this.parts;
+    const { serverId, recoveryPointId } = copy;
+    const where = copyWhere(name, copy);
+    await this.attempt(this.orphans, where, async () => {
+      const server = (await catalog.listServers()).find(({ id }) => id === serverId);
+      if (server === undefined && !isDryRun) throw new ModosuError('SERVER_NOT_FOUND', `No image tells of the server ${serverId}.`);
+      if (server !== undefined && !this.looked.has(`data repository of ${server.name}`)) return this.unsure(where, `data repository of ${server.name}`);
+      const manifest = await repository.openData(serverId, recoveryPointId);
+      if (!isDryRun) await catalog.adoptDataRecoveryPoint(actor, manifest);
+      this.added.add(recoveryPointId);
+      await this.onlyThere(name, copy, `${manifest.dataSet.name} of ${manifest.server.name}`, manifest.pointInTime);
+    });
+  }
+
+  /** Of one that was recorded just now: it is not here, and can be fetched. */
+  private async onlyThere(offsite: string, copy: OffsiteCopy, what: string, pointInTime: string): Promise<void> {
+    const { catalog, isDryRun } = this.parts;
+    this.offsiteOnly.push({ where: `off-site repository ${offsite}`, what: `${what} from ${pointInTime}: ${copy.recoveryPointId}` });
+    if (!isDryRun) {
+      await catalog.markRecoveryPoint(
+        copy.recoveryPointId,
+        'damaged',
+        `It lies off-site alone, in ${offsite}, since before the catalogue was compared with it.`,
+        {
+          code: 'RECOVERY_POINT_INCOMPLETE',
+        },
+      );
+    }
+    await this.copyOf(offsite, copy);
+  }
+
+  private async copyOf(offsite: string, { recoveryPointId, snapshotIds, copiedAt, sizeBytes }: OffsiteCopy): Promise<void> {
+    const { catalog, actor, isDryRun } = this.parts;
+    if (isDryRun) return;
+    if (await catalog.adoptOffsiteCopy(actor, offsite, recoveryPointId, { snapshotIds, copiedAt, sizeBytes })) this.copiesAdded += 1;
+  }
+
+  private unsure(where: string, place: string): void {
+    this.orphans.push({
+      where,
+      what: `Nobody knows it here, and the ${place} could not be looked at: it may lie there, too. docs/OFFSITE.md says how it is read.`,
+    });
   }
 
   /** One that was never used holds none. */
@@ -246,6 +332,15 @@ class Search {
     throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `On which hypervisor it is nobody has said, and ${known}. Say it: --hypervisor NAME.`);
   }
 
+  /** Throws `REPOSITORY_NOT_CONFIGURED`. */
+  private async onlyRepository(): Promise<string> {
+    const names = (await this.parts.catalog.listRepositories()).map(({ name }) => name);
+    const [name] = names;
+    if (name !== undefined && names.length === 1) return name;
+    const known = names.length === 0 ? 'none is declared' : `${names.join(', ')} are declared`;
+    throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `Of which image repository it is nobody knows, and ${known}.`);
+  }
+
   private async attempt(to: FoundProblem[], where: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
@@ -261,6 +356,20 @@ class Search {
     }
   }
 }
+
+const imageHere = (repository: ImageRepository, manifest: ImageManifest): FoundImage => {
+  const { recoveryPointId, server } = manifest;
+  return {
+    manifest,
+    repository: repository.name,
+    where: `${repository.name}/servers/${server.id}/${recoveryPointId}`,
+    whole: async () => (await repository.open(server.id, recoveryPointId)).manifestSha256,
+    recorded: async () => undefined,
+  };
+};
+
+const copyWhere = (offsite: string, { kind, recoveryPointId, serverId, copiedAt }: OffsiteCopy): string =>
+  `off-site repository ${offsite}: a copy of ${recoveryPointId} (${kind} of ${serverId}) from ${copiedAt}`;
 
 /** It should be there. */
 const isExpected = ({ state }: RecoveryPointView): boolean => state === 'usable' || state === 'expired';

@@ -9,7 +9,8 @@ const clean = (text: string): string => cleanWords(text, MAX_LENGTH);
 export const isComplete = ({ missing, notLooked, audit }: RebuildReport): boolean => missing.length === 0 && notLooked.length === 0 && audit?.intact !== false;
 
 export function rebuildText(report: RebuildReport): string {
-  const { copy, withoutCopy, rows, secrets, audit, interruptedRuns, servers, recoveryPoints, missing, orphans, notLooked, isDryRun } = report;
+  const { copy, withoutCopy, rows, secrets, audit, interruptedRuns, servers, recoveryPoints, copiesAdded, offsiteOnly, missing, orphans, notLooked, isDryRun } =
+    report;
   const lines = [
     ...(isDryRun ? ['Nothing was changed: this is what would be.'] : []),
     ...(withoutCopy === null ? [] : [`Without a copy of the catalogue (${withoutCopy}): no policies, no holds, no history.`]),
@@ -19,10 +20,12 @@ export function rebuildText(report: RebuildReport): string {
     ...(audit === null ? [] : [auditText(audit)]),
     `Servers in the repositories: ${servers.found}${servers.added.length === 0 ? '' : `, of which only they told: ${servers.added.map(clean).join(', ')}`}.`,
     `Recovery points: ${recoveryPoints.known} known, ${recoveryPoints.added} added.`,
+    ...(copiesAdded > 0 ? [`Copies off-site that were not recorded: ${copiesAdded}.`] : []),
     ...listed(
       'Runs that were under way, and that nobody carries on',
       interruptedRuns.map(({ runId, kind, serverName }) => `${kind} of ${clean(serverName)}: ${runId}`),
     ),
+    ...problems('Added, and only off-site: `modosu restore plan NAME --from OFFSITE` fetches them, `modosu offsite fetch ID` alone', offsiteOnly),
     ...problems('Known, and not there: not usable until a verification finds them', missing),
     ...problems('There, and of no use as they are; nothing of it was touched', orphans),
     ...problems('Not looked at', notLooked),
