@@ -62,12 +62,14 @@ function makeCheap(directory, name, password) {
   if (master === null) return;
   const content = JSON.stringify({ ...key, ...CHEAP, data: sealed(derived(password, salt, CHEAP), master).toString('base64') });
   const cheaper = join(directory, createHash('sha256').update(content).digest('hex'));
-  writeFileSync(`${cheaper}.new`, content);
+  // Beside the keys: nobody takes it for one meanwhile.
+  const unfinished = join(directory, '..', `key-${process.pid}`);
+  writeFileSync(unfinished, content);
   // A server that runs as another user has to read it.
   const { uid, gid, mode } = statSync(path);
-  chownSync(`${cheaper}.new`, uid, gid);
-  chmodSync(`${cheaper}.new`, mode);
-  renameSync(`${cheaper}.new`, cheaper);
+  chownSync(unfinished, uid, gid);
+  chmodSync(unfinished, mode);
+  renameSync(unfinished, cheaper);
   rmSync(path, { force: true });
 }
 
