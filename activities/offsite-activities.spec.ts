@@ -39,7 +39,7 @@ describe('fetching an image', () => {
       } as unknown as ActivityDependencies,
       { pollMs: 1, atMostMs },
     );
-    const environment = new MockActivityEnvironment();
+    const environment = new MockActivityEnvironment({ scheduledTimestampMs: Date.now() });
     const fetch = (point: TransferPoint = POINT) => environment.run(() => calls.fetchOffsite(INPUT, point, MOVED)) as Promise<unknown>;
     return { done, fetch, cancel: () => environment.cancel() };
   };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import type { OffsiteActivities } from '../src/contracts/activities';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferPoint } from '../src/contracts/offsite-copies';
@@ -18,7 +19,7 @@ interface Moved {
 const LOST = new Set(['RECOVERY_POINT_NOT_FOUND', 'RECOVERY_POINT_INCOMPLETE', 'RECOVERY_POINT_CORRUPT', 'IMAGE_HEADER_REFUSED']);
 
 /** Whoever makes room or an index anew is alone in the repository, for minutes or hours: a restore that needs a copy comes after it, and does not fail. */
-const FETCH_WAITS = { pollMs: 10_000, atMostMs: 6 * 3_600_000 };
+const FETCH_WAITS = { pollMs: 30_000, atMostMs: 6 * 3_600_000 };
 
 /** Transfers to and from off-site repositories; see `OffsiteActivities`. */
 export class OffsiteCalls implements OffsiteActivities {
@@ -126,14 +127,14 @@ export class OffsiteCalls implements OffsiteActivities {
     );
   }
 
-  /** Again and again while a lock that somebody holds is in the way. What was fetched before it came is not fetched again. */
+  /** Again and again while a lock that somebody holds is in the way; all attempts together not longer than is waited for one recovery point. */
   private async whileLocked<T>({ recoveryPointId }: TransferPoint, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const giveUpAt = performance.now() + this.waits.atMostMs;
+    const giveUpAt = Context.current().info.scheduledTimestampMs + this.waits.atMostMs;
     for (let isTold = false; ; isTold = true) {
       try {
         return await work();
       } catch (thrown) {
-        if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_LOCKED' || performance.now() >= giveUpAt) throw thrown;
+        if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_LOCKED' || Date.now() >= giveUpAt) throw thrown;
         if (!isTold) this.deps.log.info({ recoveryPointId, detail: thrown.message }, 'waits until the off-site repository is free');
       }
       await delay(this.waits.pollMs, undefined, { signal });

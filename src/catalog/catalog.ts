@@ -328,13 +328,16 @@ export interface Catalog {
    * server has its name, or its UUID on that hypervisor.
    */
   adoptServer(actor: Actor, server: AdoptedServer): Promise<'added' | 'known'>;
-  /** As `recordRecoveryPoint`, of one that was found in its repository and that nobody had recorded. Audited as `recovery-point.adopted`. */
-  adoptRecoveryPoint(actor: Actor, manifest: ImageManifest, repository: string, manifestSha256: string): Promise<ImageRecoveryPointView>;
-  /** The same for a data recovery point. */
-  adoptDataRecoveryPoint(actor: Actor, manifest: DataManifest): Promise<DataRecoveryPointView>;
   /**
-   * A copy that was found off-site and that nobody had recorded. What is known of one that was copied, is damaged or was let go stays: false. Audited as
-   * `offsite.copy-adopted`. Throws `RECOVERY_POINT_NOT_FOUND`, `OFFSITE_NOT_CONFIGURED`.
+   * As `recordRecoveryPoint`, of one that was found and that nobody had recorded. Audited as `recovery-point.adopted`.
+   * @param missing why it is not usable: it does not lie in its repository, but elsewhere. Absent: it lies there
+   */
+  adoptRecoveryPoint(actor: Actor, manifest: ImageManifest, repository: string, manifestSha256: string, missing?: string): Promise<ImageRecoveryPointView>;
+  /** The same for a data recovery point. */
+  adoptDataRecoveryPoint(actor: Actor, manifest: DataManifest, missing?: string): Promise<DataRecoveryPointView>;
+  /**
+   * A copy that was found off-site, of something that does not lie here, and that nobody had recorded or begun to make. What is known of another one stays: false;
+   * a transfer proves more than a receipt tells. Audited as `offsite.copy-adopted`. Throws `RECOVERY_POINT_NOT_FOUND`, `OFFSITE_NOT_CONFIGURED`.
    */
   adoptOffsiteCopy(actor: Actor, offsite: string, recoveryPointId: string, found: MadeCopy): Promise<boolean>;
   /** What was measured in the last 61 days, by repository and time. */

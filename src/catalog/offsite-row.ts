@@ -64,7 +64,7 @@ export const offsiteView = (row: OffsiteRepositoryRow, copies: readonly OffsiteC
 };
 
 /** Found so by a check, or by the attempt to make it again. */
-export const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
+const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
 
 const DAMAGE = 'RECOVERY_POINT_CORRUPT';
 const NOT_AGAIN = ' It could not be made anew: ';

@@ -13,7 +13,6 @@ import {
   copyDamaged,
   copyMade,
   copyStopped,
-  isDamagedCopy,
   looked,
   newCopy,
   newestWhole,
@@ -340,8 +339,8 @@ export async function adoptCopy(tables: OffsiteTables, actor: Actor, offsite: st
   const [point] = await tables.points([recoveryPointId]);
   if (point === undefined) throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${recoveryPointId} in the catalogue.`);
   const [known] = await tables.copies({ offsite, recoveryPointIds: [recoveryPointId] });
-  // That it is there says nothing about one that was found damaged.
-  if (known !== undefined && (known.state === 'copied' || known.state === 'deleted' || isDamagedCopy(known))) return false;
+  // One that was begun is proven by its transfer, which reads what lies here, too; a rebuild has made those that were under way wait.
+  if (known !== undefined && (known.state !== 'waiting' || known.problem !== null)) return false;
   await tables.saveCopy(copyMade(known ?? newCopy(recoveryPointId, offsite), found));
   const { copiedAt, sizeBytes } = found;
   tables.audit({ actor, action: 'offsite.copy-adopted', serverId: point.serverId, details: { recoveryPointId, offsite, copiedAt, sizeBytes } });

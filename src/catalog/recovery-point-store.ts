@@ -55,10 +55,11 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
 
     recordRecoveryPoint: (manifest, repository, manifestSha256) =>
       database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null }, PUBLISHED, now)),
-    adoptRecoveryPoint: (actor, manifest, repository, manifestSha256) =>
-      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256 }, adopted(actor), now)),
-    recordDataRecoveryPoint: (manifest) => database.transaction((transaction) => recordData(transaction, manifest, PUBLISHED)),
-    adoptDataRecoveryPoint: (actor, manifest) => database.transaction((transaction) => recordData(transaction, manifest, adopted(actor))),
+    adoptRecoveryPoint: (actor, manifest, repository, manifestSha256, missing) =>
+      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256 }, adopted(actor, missing), now)),
+    recordDataRecoveryPoint: (manifest) => database.transaction((transaction) => recordData(transaction, manifest, PUBLISHED, now)),
+    adoptDataRecoveryPoint: (actor, manifest, missing) =>
+      database.transaction((transaction) => recordData(transaction, manifest, adopted(actor, missing), now)),
 
     listRecoveryPoints: ({ serverId, state }, page) =>
       database.read(async (manager) => {
@@ -133,18 +134,24 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
 }
 
 /** Who has come by it, as the audit says. */
-interface Recorded {
+export interface Recorded {
   readonly actor: string;
   readonly action: string;
+  /** Why it is not usable, whatever it builds on; null: it lies where it should. */
+  readonly missing: Damage | null;
 }
-const PUBLISHED: Recorded = { actor: WORKER, action: 'recovery-point.published' };
-const adopted = (actor: string): Recorded => ({ actor, action: 'recovery-point.adopted' });
+export const PUBLISHED: Recorded = { actor: WORKER, action: 'recovery-point.published', missing: null };
+export const adopted = (actor: string, missing: string | undefined): Recorded => ({
+  actor,
+  action: 'recovery-point.adopted',
+  missing: missing === undefined ? null : { code: 'RECOVERY_POINT_INCOMPLETE', message: missing },
+});
 
 async function recordImage(
   transaction: Transaction,
   manifest: ImageManifest,
   { repository, manifestSha256 }: { readonly repository: string; readonly manifestSha256: string | null },
-  how: Recorded,
+  { missing, ...how }: Recorded,
   now: () => Date,
 ): Promise<ImageRecoveryPointView> {
   const { manager, audit } = transaction;
@@ -155,7 +162,7 @@ async function recordImage(
   const published = recoveryPointRow(manifest, repository, manifestSha256);
   // Held until it stands there: whoever finds one of them damaged meanwhile finds this one, too.
   const below = await lockRecoveryPoints(manager, await chainOf(manager, published.parentId === null ? [] : [published.parentId]), 'write');
-  const damage = await damageBelow(manager, published);
+  const damage = missing ?? (await damageBelow(manager, published));
   const row = damage === null ? published : { ...published, ...stateFound('damaged', damage, now()) };
   const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
   const stored = await manager.findOneBy(RecoveryPointEntity, { id: row.id });
@@ -185,9 +192,15 @@ async function recordImage(
   return imageView(stored);
 }
 
-async function recordData({ manager, audit }: Transaction, manifest: DataManifest, how: Recorded): Promise<DataRecoveryPointView> {
+async function recordData(
+  { manager, audit }: Transaction,
+  manifest: DataManifest,
+  { missing, ...how }: Recorded,
+  now: () => Date,
+): Promise<DataRecoveryPointView> {
   const server = await requireServer(manager, manifest.server.id);
-  const row = dataRecoveryPointRow(manifest);
+  const published = dataRecoveryPointRow(manifest);
+  const row = missing === null ? published : { ...published, ...stateFound('damaged', missing, now()) };
   const inserted = await manager.createQueryBuilder().insert().into(RecoveryPointEntity).values(row).orIgnore().returning('id').execute();
   const stored = await requireRecoveryPoint(manager, row.id);
   if ((inserted.raw as readonly unknown[]).length === 0) return dataView(stored);

@@ -133,6 +133,23 @@ export function copiesContract(subject: () => CatalogUnderTest): void {
       await expect(catalog.adoptServer('alice', { ...found, repository: 'other' })).rejects.toMatchObject({ code: 'REPOSITORY_NOT_CONFIGURED' });
     });
 
+    it('recovery points that lie elsewhere are not usable from the first moment on, whatever they build on', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const full = manifestOf(server, 1);
+      const child = manifestOf(server, 2, { parentId: full.recoveryPointId });
+      const data = dataManifest(server, 3);
+      const damaged = { state: 'damaged' };
+      for (const manifest of [full, child]) {
+        await expect(catalog.adoptRecoveryPoint('alice', manifest, 'main', 'a'.repeat(64), 'it lies in the vault')).resolves.toMatchObject(damaged);
+      }
+      await expect(catalog.adoptDataRecoveryPoint('alice', data, 'it lies in the vault')).resolves.toMatchObject(damaged);
+      // Found again, the one it builds on makes only itself usable.
+      await catalog.markRecoveryPoint(full.recoveryPointId, 'usable', 'it was found');
+      await expect(catalog.getRecoveryPoint(full.recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
+      await expect(catalog.getRecoveryPoint(child.recoveryPointId)).resolves.toMatchObject(damaged);
+    });
+
     it('recovery points are recorded as adopted, by whoever has found them, in any order', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

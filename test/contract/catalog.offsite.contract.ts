@@ -535,12 +535,15 @@ export function offsiteContract(subject: () => CatalogUnderTest): void {
         { actor: 'alice', serverId: web01.id, details: { recoveryPointId: other } },
       ]);
 
-      // One whose attempt to be made anew has failed is still the damaged one.
+      // One that a transfer has begun is proven by it, however it ended.
       await here(catalog);
       const copy = await begin(catalog);
-      await catalog.finishTransfer(copy.transferId, { state: 'failed', error: error('RECOVERY_POINT_CORRUPT') });
+      expect(copy.points).toMatchObject([{ recoveryPointId: first }]);
       await expect(catalog.adoptOffsiteCopy('alice', 'vault', first, made())).resolves.toBe(false);
-      expect(await copiesOf(catalog, first)).toMatchObject([{ state: 'failed' }]);
+      await catalog.cancelTransfer({ actor: 'alice', id: copy.transferId, reason: 'not now' });
+      await catalog.finishTransfer(copy.transferId, { state: 'cancelled', error: error('RUN_CANCELLED') });
+      await expect(catalog.adoptOffsiteCopy('alice', 'vault', first, made())).resolves.toBe(false);
+      expect(await copiesOf(catalog, first)).toMatchObject([{ state: 'waiting', problem: { code: 'RUN_CANCELLED' } }]);
     });
 
     it('read another part each day; what is damaged does not count, and is copied again', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,12 +101,20 @@ describe('S3 with object lock', () => {
       }
     });
 
-    it('so it comes back from the versions: restic never writes a name twice', async () => {
-      const back = join(root, 'back');
-      expect(await rclone('copy', '--s3-versions', '--exclude', 'locks/**', 'far:vault/below', back)).toMatchObject({ exitCode: 0 });
+    it('can write over it, and it comes back from the versions: restic names each file by its checksum', async () => {
+      const [, key] = /<Key>(below\/data\/[^<]+)<\/Key>/.exec(await server.ask('GET', 'vault?versions&prefix=below/data/')) ?? [];
+      const body = 'rubbish';
+      await server.ask('PUT', `vault/${key}`, { body, headers: { 'content-md5': createHash('md5').update(body).digest('base64') } });
+      const [all, back] = [join(root, 'all'), join(root, 'back')];
+      mkdirSync(back);
+      expect(await rclone('copy', '--s3-versions', '--exclude', 'locks/**', 'far:vault/below', all)).toMatchObject({ exitCode: 0 });
       // As docs/OFFSITE.md says.
-      const script = `find "$1" -name '*-v20??-??-??-??????-???' | while read -r f; do mv -n "$f" "\${f%-v20??-??-??-??????-???}"; done`;
-      expect(await runCommand(['sh', '-euc', script, 'sh', back])).toMatchObject({ exitCode: 0 });
+      const script = `cd "$1" && find data index keys snapshots -type f | while read -r f; do
+        name=\${f##*/} && name=\${name%%-v*} && [ "$(sha256sum < "$f" | cut -c1-64)" = "$name" ] || continue
+        mkdir -p "$2/\${f%/*}" && cp "$f" "$2/\${f%/*}/$name"
+      done
+      cp "$1/config" "$2/"`;
+      expect(await runCommand(['sh', '-euc', script, 'sh', all, back])).toMatchObject({ exitCode: 0 });
       const target = join(root, 'restored');
       mkdirSync(target);
       const again = new OffsiteLab();

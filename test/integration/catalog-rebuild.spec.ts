@@ -435,21 +435,26 @@ describe('what is found in the repositories', () => {
       await vault.ensure();
       for (const one of [child, here, full]) await copied(one);
       lost(full);
-      await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject({ recoveryPoints: { added: 3 }, copiesAdded: 0 });
+      await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject({
+        servers: { added: [here.server.name, server.name] },
+        recoveryPoints: { added: 3 },
+        copiesAdded: 2,
+      });
       await expect(catalog.listServers()).resolves.toEqual([]);
       const found = await adoptFound(parts());
-      expect(found).toMatchObject({ recoveryPoints: { added: 3 }, copiesAdded: 3, missing: [], orphans: [], notLooked: [] });
+      // Of what lies here a transfer makes sure.
+      expect(found).toMatchObject({ recoveryPoints: { added: 3 }, copiesAdded: 2, missing: [], orphans: [], notLooked: [] });
       expect(found.offsiteOnly).toEqual(
         [full, child].map(({ recoveryPointId, generation }) => ({
-          where: 'off-site repository vault',
-          what: expect.stringMatching(new RegExp(`^generation ${generation} of ${server.name} from .*: ${recoveryPointId}$`)) as string,
+          where: expect.stringContaining(recoveryPointId) as string,
+          what: expect.stringMatching(new RegExp(`^generation ${generation} of ${server.name} from `)) as string,
         })),
       );
       await expect(catalog.getServer(server.id)).resolves.toMatchObject({ name: server.name, lineageId: 'lin-2', repository: 'main' });
       for (const { recoveryPointId } of [full, child]) {
         await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ state: 'damaged', copies: [{ offsite: 'vault', state: 'copied' }] });
       }
-      await expect(catalog.getRecoveryPoint(here.recoveryPointId)).resolves.toMatchObject({ state: 'usable', copies: [{ state: 'copied' }] });
+      await expect(catalog.getRecoveryPoint(here.recoveryPointId)).resolves.toMatchObject({ state: 'usable', copies: [] });
       // It can be fetched, as after the loss of any other.
       await catalog.requestTransfer({ actor: 'alice', reason: 'needed', kind: 'fetch', recoveryPointId: child.recoveryPointId, offsite: 'vault' });
       await catalog.recordOffsiteLook('vault', null);
@@ -478,9 +483,51 @@ describe('what is found in the repositories', () => {
       await expect(adoptFound(parts())).resolves.toMatchObject({
         recoveryPoints: { added: 2 },
         copiesAdded: 1,
-        offsiteOnly: [{ where: 'off-site repository vault' }],
+        offsiteOnly: [{ where: expect.stringContaining(id) as string }],
       });
       await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ kind: 'data', state: 'damaged', copies: [{ state: 'copied' }] });
+    });
+
+    it('of data are taken in also where only an image off-site tells of the server; what lies here of it, too', async () => {
+      const image = await taken();
+      const ids = [newId('rp'), newId('rp')];
+      await vault.ensure();
+      await copied(image);
+      await data.ensure(image.server.id);
+      for (const [index, id] of ids.entries()) {
+        const tags = [DATA_TAG, recoveryPointTag(id), dataSetTag('documents')];
+        const snapshotId = data.take(image.server.id, { hostname: 'guest', tags, paths: ['/srv'], files: { '/srv/a': Buffer.from(`${index}`) } });
+        const manifest = await data.publish(makeManifest(image.server.id, snapshotId, { recoveryPointId: id }));
+        if (index === 0) await vault.copyData({ manifest, access: await data.accessFromHere(image.server.id) }, { signal });
+      }
+      lost(image);
+      const expected = { servers: { added: [image.server.name] }, recoveryPoints: { added: 3 }, orphans: [], notLooked: [] };
+      await expect(adoptFound(parts({ isDryRun: true }))).resolves.toMatchObject(expected);
+      await expect(adoptFound(parts())).resolves.toMatchObject({ ...expected, copiesAdded: 1 });
+      for (const id of ids) await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ state: 'usable' });
+    });
+
+    it('of an image change nothing of a server that is known: it may have begun another line since', async () => {
+      const server = newServer();
+      await taken(server);
+      await adoptFound(parts());
+      const newer = await taken(server, 2, 'lin-2');
+      await vault.ensure();
+      await copied(newer);
+      rmSync(join(directory, 'repository', 'servers', server.id, newer.recoveryPointId), { recursive: true });
+      await catalog.adoptServer('alice', { ...(await catalog.getServer(server.id)), lineageId: 'lin-restored' });
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 1 }, copiesAdded: 1 });
+      await expect(catalog.getServer(server.id)).resolves.toMatchObject({ lineageId: 'lin-restored' });
+    });
+
+    it('that cannot be read now were not looked at: they are not called of no use', async () => {
+      const one = await taken();
+      await vault.ensure();
+      await copied(one);
+      lost(one);
+      jest.spyOn(vault, 'openImage').mockRejectedValueOnce(new ModosuError('OFFSITE_LOCKED', 'somebody makes room'));
+      await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [{ what: 'OFFSITE_LOCKED: somebody makes room' }] });
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 1 }, notLooked: [] });
     });
 
     it('are taken in, too, where the image repository was lost and an empty one stands in its place', async () => {
@@ -510,7 +557,7 @@ describe('what is found in the repositories', () => {
         orphans: [
           {
             where: expect.stringContaining(one.recoveryPointId) as string,
-            what: expect.stringContaining('image repository main could not be looked at') as string,
+            what: expect.stringContaining('not every image repository was looked at') as string,
           },
         ],
       });

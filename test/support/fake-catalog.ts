@@ -54,7 +54,18 @@ import {
 import { setOf } from '../../src/catalog/run-acceptance-store';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
 import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
-import { generationTaken, noRecoveryPoint, PARENTS_LIMIT, publishedData, stateDetails, WORKER } from '../../src/catalog/recovery-point-store';
+import {
+  adopted,
+  generationTaken,
+  noRecoveryPoint,
+  PARENTS_LIMIT,
+  PUBLISHED,
+  publishedData,
+  stateDetails,
+  type Recorded,
+  WORKER,
+} from '../../src/catalog/recovery-point-store';
+import { stateFound } from '../../src/catalog/recovery-point-chain';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
@@ -343,23 +354,19 @@ export class FakeCatalog implements Catalog {
   };
 
   recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256) =>
-    this.recordImage(manifest, repository, manifestSha256 ?? null, { actor: WORKER, action: 'recovery-point.published' });
-  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256) =>
-    this.recordImage(manifest, repository, manifestSha256, { actor, action: 'recovery-point.adopted' });
+    this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED);
+  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing) =>
+    this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing));
 
-  private recordImage(
-    manifest: ImageManifest,
-    repository: string,
-    manifestSha256: string | null,
-    how: { readonly actor: string; readonly action: string },
-  ): ImageRecoveryPointView {
+  private recordImage(manifest: ImageManifest, repository: string, manifestSha256: string | null, { missing, ...how }: Recorded): ImageRecoveryPointView {
     const server = this.server(manifest.server.id);
     if (!this.repositories.has(repository)) {
       throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
     }
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return imageView(known);
-    const row = this.chains.born(recoveryPointRow(manifest, repository, manifestSha256));
+    const published = recoveryPointRow(manifest, repository, manifestSha256);
+    const row = missing === null ? this.chains.born(published) : { ...published, ...stateFound('damaged', missing, this.now()) };
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
@@ -378,15 +385,15 @@ export class FakeCatalog implements Catalog {
     return imageView(row);
   }
 
-  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) =>
-    this.recordData(manifest, { actor: WORKER, action: 'recovery-point.published' });
-  adoptDataRecoveryPoint: Catalog['adoptDataRecoveryPoint'] = async (actor, manifest) => this.recordData(manifest, { actor, action: 'recovery-point.adopted' });
+  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) => this.recordData(manifest, PUBLISHED);
+  adoptDataRecoveryPoint: Catalog['adoptDataRecoveryPoint'] = async (actor, manifest, missing) => this.recordData(manifest, adopted(actor, missing));
 
-  private recordData(manifest: DataManifest, how: { readonly actor: string; readonly action: string }): DataRecoveryPointView {
+  private recordData(manifest: DataManifest, { missing, ...how }: Recorded): DataRecoveryPointView {
     const server = this.server(manifest.server.id);
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return dataView(known);
-    const row = dataRecoveryPointRow(manifest);
+    const published = dataRecoveryPointRow(manifest);
+    const row = missing === null ? published : { ...published, ...stateFound('damaged', missing, this.now()) };
     this.points.set(row.id, row);
     const run = this.runs.get(row.runId);
     if (run !== undefined && run.recoveryPointId === null) this.runs.set(run.id, { ...run, recoveryPointId: row.id });

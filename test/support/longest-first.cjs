@@ -6,8 +6,9 @@ const { default: Sequencer } = require('@jest/test-sequencer');
  */
 const LONGEST = [
   'contract/guest-postgresql-objects.libvirt',
-  'contract/guest-restic.libvirt',
   'contract/guest-postgresql-whole.libvirt',
+  'contract/hypervisor.libvirt-incremental',
+  'contract/guest-restic.libvirt',
   'contract/guest-postgresql-dump.libvirt',
   'contract/guest-files.libvirt',
   'contract/hypervisor.libvirt-online-deaths',
@@ -17,11 +18,13 @@ const LONGEST = [
   'contract/hypervisor.libvirt-online-hostile',
   'e2e/data',
   'e2e/demo',
-  'e2e/faults',
-  'e2e/online-backup',
-  'e2e/backup-and-restore',
-  'e2e/salvage',
   'e2e/way-back',
+  'e2e/scheduled',
+  'e2e/online-backup',
+  'e2e/faults',
+  'e2e/incrementals',
+  'e2e/salvage',
+  'e2e/backup-and-restore',
 ].map((name) => `/test/${name}.spec.ts`);
 
 const rank = ({ path }) => {

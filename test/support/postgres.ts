@@ -14,7 +14,7 @@ const DATABASE = 'modosu';
 const OWNER_ROLE = 'modosu_owner';
 const APP_ROLE = 'modosu_app';
 
-/** Each before what it refers to: a table that is missing here is one whose rows keep those of another, and that is said. */
+/** Each before what it refers to: of a table that refers to another and is missing here the server says so. */
 const EMPTIED =
   'offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, ' +
   'audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, run_decision, way_back, lineage, server_lock, run_step, run, ' +

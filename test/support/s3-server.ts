@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AwsClient } from 'aws4fetch';
 import { freePort, killChild } from './data-lab';
@@ -25,7 +25,7 @@ export interface S3Server {
 /** Where `scripts/setup/s3.mjs` has put it. */
 function program(): string {
   const cache = process.env['MODOSU_CACHE_DIR'] ?? '/var/cache/modosu';
-  const name = readdirSync(cache).find((entry) => entry.startsWith('versitygw-'));
+  const name = readdirSync(cache).findLast((entry) => entry.startsWith('versitygw-') && existsSync(join(cache, entry, 'versitygw')));
   if (name === undefined) throw new Error('The S3 server is not there: node scripts/setup.mjs --for full');
   return join(cache, name, 'versitygw');
 }

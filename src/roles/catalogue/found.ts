@@ -1,4 +1,4 @@
-import type { Catalog, Page } from '../../catalog/catalog';
+import type { Catalog, Page, ServerRecord } from '../../catalog/catalog';
 import type { RebuildReport, FoundProblem } from '../../contracts/catalog-copy';
 import { isModosuError, ModosuError, toModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
@@ -44,8 +44,15 @@ interface FoundImage {
   readonly where: string;
   /** Checksum of its manifest, after a look whether all that it needs is there. */
   readonly whole: () => Promise<string>;
-  /** After it was recorded. */
-  readonly recorded: () => Promise<void>;
+  /** Why it is not usable; null: it lies in its repository. */
+  readonly missing: string | null;
+}
+
+/** An off-site repository with what it holds. */
+interface CopyPlace {
+  readonly name: string;
+  readonly repository: OffsiteRepository;
+  readonly copies: readonly OffsiteCopy[];
 }
 
 /**
@@ -59,8 +66,12 @@ export async function adoptFound(parts: FoundParts): Promise<Found> {
   // First what is known, then what is there: what is published in between must not look like a loss.
   const known = await allRecoveryPoints(catalog);
   await search.images(known);
+  // Images tell of servers, whose data is looked for then.
+  const places = await search.copies();
+  await search.copiesOfImages(places);
   await search.data(known);
-  await search.offsite();
+  await search.copiesOfData(places);
+  await search.copiesOfKnown(places);
   return search.found();
 }
 
@@ -68,20 +79,23 @@ class Search {
   private readonly missing: FoundProblem[] = [];
   private readonly orphans: FoundProblem[] = [];
   private readonly notLooked: FoundProblem[] = [];
-  private readonly serversAdded: string[] = [];
-  private readonly serversFound = new Set<string>();
-  /** Image repositories, and servers by their data, that were looked at: what is not there is not there. */
-  private readonly looked = new Set<string>();
   private readonly offsiteOnly: FoundProblem[] = [];
+  private readonly serversAdded = new Map<string, Pick<ServerRecord, 'id' | 'name' | 'repository'>>();
+  private readonly serversFound = new Set<string>();
   private known = 0;
+  private copiesAdded = 0;
   /** Also those that would be, if it were not only looked. */
   private readonly added = new Set<string>();
-  private copiesAdded = 0;
+  /** What lies in its repository, in whatever state. */
+  private readonly here = new Set<string>();
+  /** Servers whose data was looked for: what was not found is not there. */
+  private readonly dataLooked = new Set<string>();
+  private allImagesLooked = true;
 
   constructor(private readonly parts: FoundParts) {}
 
   found = (): Found => ({
-    servers: { found: this.serversFound.size, added: this.serversAdded },
+    servers: { found: this.serversFound.size, added: [...this.serversAdded.values()].map(({ name }) => name) },
     recoveryPoints: { known: this.known, added: this.added.size },
     copiesAdded: this.copiesAdded,
     offsiteOnly: this.offsiteOnly,
@@ -95,10 +109,9 @@ class Search {
     const there: FoundImage[] = [];
     for (const { name } of await catalog.listRepositories()) {
       const where = `image repository ${name}`;
-      await this.attempt(this.notLooked, where, async () => {
+      const isLooked = await this.attempt(this.notLooked, where, async () => {
         const repository = await imageRepository(name);
         const { manifests, unreadable } = await repository.list();
-        this.looked.add(where);
         const of = known.filter((point) => point.kind === 'image' && point.repository === name);
         const ids = new Set(manifests.map(({ recoveryPointId }) => recoveryPointId));
         if (of.some(isExpected) && !of.some(({ id }) => ids.has(id))) {
@@ -106,12 +119,16 @@ class Search {
             where,
             what: `It holds no recovery point of what is known, and ${of.filter(isExpected).length} are known: is it another one?`,
           });
+          // In an empty one nothing lies that could be taken for lost.
+          if (manifests.length + unreadable.length > 0) this.allImagesLooked = false;
           return;
         }
+        for (const id of ids) this.here.add(id);
         for (const { path, problem } of unreadable) this.orphans.push({ where: path, what: problem });
         there.push(...manifests.map((manifest) => imageHere(repository, manifest)));
         for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
       });
+      if (!isLooked) this.allImagesLooked = false;
     }
     await this.recordImages(there, known);
   }
@@ -135,7 +152,8 @@ class Search {
     this.serversFound.add(serverId);
     const { name, uuid } = newest.manifest.server;
     const server = (await catalog.listServers()).find(({ id }) => id === serverId);
-    const isNewer = !known.has(newest.manifest.recoveryPointId) && newest.manifest.generation > Math.max(0, ...known.values());
+    // One that lies elsewhere may be of a line that the server has left since.
+    const isNewer = newest.missing === null && !known.has(newest.manifest.recoveryPointId) && newest.manifest.generation > Math.max(0, ...known.values());
     const isOurs = await this.attempt(this.orphans, `server ${name} (${serverId})`, async () => {
       // A catalogue that knows the newest image knows better than it which disks the server has: an undo makes no image.
       if (server !== undefined && !isNewer) return;
@@ -151,19 +169,19 @@ class Search {
           lineageId,
         });
       }
-      if (server === undefined) this.serversAdded.push(name);
+      if (server === undefined) this.serversAdded.set(serverId, { id: serverId, name, repository: newest.repository });
     });
     if (!isOurs) return;
-    for (const { repository, manifest, where, whole, recorded } of entries) {
+    for (const { repository, manifest, where, whole, missing } of entries) {
       if (known.has(manifest.recoveryPointId)) {
         this.known += 1;
         continue;
       }
       await this.attempt(this.orphans, where, async () => {
         const manifestSha256 = await whole();
-        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository, manifestSha256);
+        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository, manifestSha256, missing ?? undefined);
         this.added.add(manifest.recoveryPointId);
-        await recorded();
+        if (missing !== null) this.offsiteOnly.push({ where, what: `generation ${manifest.generation} of ${name} from ${manifest.pointInTime}` });
       });
     }
   }
@@ -172,12 +190,11 @@ class Search {
     const { catalog, dataRepository } = this.parts;
     let repository: DataRepository | null = null;
     if (!(await this.attempt(this.notLooked, 'data repository', async () => void (repository = await dataRepository())))) return;
-    for (const { id: serverId, name } of await catalog.listServers()) {
+    for (const { id: serverId, name } of await this.servers()) {
       const where = `data repository of ${name}`;
       const of = known.filter((point) => point.kind === 'data' && point.serverId === serverId);
       await this.attempt(this.notLooked, where, async () => {
         if (repository !== null) await this.dataOf(repository, serverId, of, where);
-        this.looked.add(where);
       });
     }
   }
@@ -189,14 +206,17 @@ class Search {
       ids = recoveryPointsIn(await repository.snapshots(serverId, [MANIFEST_TAG]));
     } catch (error) {
       // A server of which no data was ever saved has none.
-      if (isModosuError(error) && error.code === 'DATA_REPOSITORY_MISSING' && of.length === 0) return;
+      if (isModosuError(error) && error.code === 'DATA_REPOSITORY_MISSING' && of.length === 0) return void this.dataLooked.add(serverId);
       throw error;
     }
     if (of.some(isExpected) && !of.some(({ id }) => ids.has(id))) {
       this.notLooked.push({ where, what: `It holds no recovery point of what is known, and ${of.filter(isExpected).length} are known: is it another one?` });
+      if (ids.size === 0) this.dataLooked.add(serverId);
       return;
     }
+    this.dataLooked.add(serverId);
     for (const id of ids) {
+      this.here.add(id);
       if (of.some((point) => point.id === id)) {
         this.known += 1;
         continue;
@@ -210,89 +230,87 @@ class Search {
     for (const point of of) if (!ids.has(point.id)) await this.lost(point, where);
   }
 
-  /**
-   * Recovery points that were made after the copy of the catalogue that was read back, or before there was any, and copies that were. Copies that are gone are
-   * found by checks. Where nobody could look whether a recovery point lies here too, its copy is only told.
-   */
-  async offsite(): Promise<void> {
+  /** What lies off-site. Copies that are gone are found by checks. */
+  async copies(): Promise<readonly CopyPlace[]> {
     const { catalog, offsiteRepository } = this.parts;
+    const places: CopyPlace[] = [];
     for (const { name } of await catalog.listOffsite()) {
-      const where = `off-site repository ${name}`;
-      await this.attempt(this.notLooked, where, async () => {
+      await this.attempt(this.notLooked, `off-site repository ${name}`, async () => {
         const repository = await offsiteRepository(name);
-        const copies = await this.copiesIn(repository, name);
-        // After images and data: what was recorded just now is known.
-        const known = await allRecoveryPoints(catalog);
-        const unknown = copies.filter(({ recoveryPointId: id }) => !this.added.has(id) && !known.some((point) => point.id === id));
-        await this.imagesOf(repository, name, unknown, known);
-        for (const copy of unknown) if (copy.kind === 'data') await this.dataCopy(repository, name, copy);
-        for (const copy of copies) if (!unknown.includes(copy)) await this.copyOf(name, copy);
+        places.push({ name, repository, copies: await this.copiesIn(repository, name) });
       });
     }
+    return places;
   }
 
-  private async imagesOf(repository: OffsiteRepository, name: string, copies: readonly OffsiteCopy[], known: readonly RecoveryPointView[]): Promise<void> {
-    const servers = await this.parts.catalog.listServers();
-    const there: FoundImage[] = [];
-    for (const copy of copies) {
-      if (copy.kind !== 'image') continue;
-      const { serverId, recoveryPointId, manifestSha256 } = copy;
-      const where = copyWhere(name, copy);
-      await this.attempt(this.orphans, where, async () => {
-        const of = servers.find(({ id }) => id === serverId)?.repository ?? (await this.onlyRepository());
-        if (!this.looked.has(`image repository ${of}`)) return this.unsure(where, `image repository ${of}`);
-        const manifest = await repository.openImage(serverId, recoveryPointId);
-        const recorded = (): Promise<void> => this.onlyThere(name, copy, `generation ${manifest.generation} of ${manifest.server.name}`, manifest.pointInTime);
-        there.push({ manifest, repository: of, where, whole: async () => manifestSha256, recorded });
-      });
+  /** Of recovery points that nobody knows: made after the copy of the catalogue that was read back, or before there was any. */
+  async copiesOfImages(places: readonly CopyPlace[]): Promise<void> {
+    for (const { name, repository, copies } of places) {
+      const known = await allRecoveryPoints(this.parts.catalog);
+      const there: FoundImage[] = [];
+      for (const copy of this.unknown(copies, 'image', known)) {
+        const { serverId, recoveryPointId, manifestSha256 } = copy;
+        const where = copyWhere(name, copy);
+        await this.attempt(this.orphans, where, async () => {
+          const of = (await this.servers()).find(({ id }) => id === serverId)?.repository ?? (await this.onlyRepository());
+          if (!this.allImagesLooked) return this.unsure(where, 'not every image repository was');
+          const manifest = await repository.openImage(serverId, recoveryPointId);
+          there.push({ manifest, repository: of, where, whole: async () => manifestSha256, missing: onlyThere(name) });
+        });
+      }
+      await this.recordImages(there, known);
     }
-    await this.recordImages(there, known);
   }
 
-  private async dataCopy(repository: OffsiteRepository, name: string, copy: OffsiteCopy): Promise<void> {
+  async copiesOfData(places: readonly CopyPlace[]): Promise<void> {
     const { catalog, actor, isDryRun } = this.parts;
-    const { serverId, recoveryPointId } = copy;
-    const where = copyWhere(name, copy);
-    await this.attempt(this.orphans, where, async () => {
-      const server = (await catalog.listServers()).find(({ id }) => id === serverId);
-      if (server === undefined && !isDryRun) throw new ModosuError('SERVER_NOT_FOUND', `No image tells of the server ${serverId}.`);
-      if (server !== undefined && !this.looked.has(`data repository of ${server.name}`)) return this.unsure(where, `data repository of ${server.name}`);
-      const manifest = await repository.openData(serverId, recoveryPointId);
-      if (!isDryRun) await catalog.adoptDataRecoveryPoint(actor, manifest);
-      this.added.add(recoveryPointId);
-      await this.onlyThere(name, copy, `${manifest.dataSet.name} of ${manifest.server.name}`, manifest.pointInTime);
-    });
-  }
-
-  /** Of one that was recorded just now: it is not here, and can be fetched. */
-  private async onlyThere(offsite: string, copy: OffsiteCopy, what: string, pointInTime: string): Promise<void> {
-    const { catalog, isDryRun } = this.parts;
-    this.offsiteOnly.push({ where: `off-site repository ${offsite}`, what: `${what} from ${pointInTime}: ${copy.recoveryPointId}` });
-    if (!isDryRun) {
-      await catalog.markRecoveryPoint(
-        copy.recoveryPointId,
-        'damaged',
-        `It lies off-site alone, in ${offsite}, since before the catalogue was compared with it.`,
-        {
-          code: 'RECOVERY_POINT_INCOMPLETE',
-        },
-      );
+    for (const { name, repository, copies } of places) {
+      for (const copy of this.unknown(copies, 'data', await allRecoveryPoints(catalog))) {
+        const { serverId, recoveryPointId } = copy;
+        const where = copyWhere(name, copy);
+        await this.attempt(this.orphans, where, async () => {
+          const server = (await this.servers()).find(({ id }) => id === serverId);
+          if (server === undefined) throw new ModosuError('SERVER_NOT_FOUND', `No image tells of the server ${serverId}.`);
+          if (!this.dataLooked.has(serverId)) return this.unsure(where, `the data repository of ${server.name} was not`);
+          const manifest = await repository.openData(serverId, recoveryPointId);
+          if (!isDryRun) await catalog.adoptDataRecoveryPoint(actor, manifest, onlyThere(name));
+          this.added.add(recoveryPointId);
+          this.offsiteOnly.push({ where, what: `${manifest.dataSet.name} of ${server.name} from ${manifest.pointInTime}` });
+        });
+      }
     }
-    await this.copyOf(offsite, copy);
   }
 
-  private async copyOf(offsite: string, { recoveryPointId, snapshotIds, copiedAt, sizeBytes }: OffsiteCopy): Promise<void> {
+  /** Copies of what does not lie here: of what does, a transfer makes sure, and records them. */
+  async copiesOfKnown(places: readonly CopyPlace[]): Promise<void> {
     const { catalog, actor, isDryRun } = this.parts;
-    if (isDryRun) return;
-    if (await catalog.adoptOffsiteCopy(actor, offsite, recoveryPointId, { snapshotIds, copiedAt, sizeBytes })) this.copiesAdded += 1;
+    const known = new Map((await allRecoveryPoints(catalog)).map((point) => [point.id, point]));
+    for (const { name, copies } of places) {
+      for (const { recoveryPointId, serverId, kind, snapshotIds, copiedAt, sizeBytes } of copies) {
+        if (this.here.has(recoveryPointId) || !(kind === 'image' ? this.allImagesLooked : this.dataLooked.has(serverId))) continue;
+        if (!known.has(recoveryPointId) && !this.added.has(recoveryPointId)) continue;
+        const isRecorded = isDryRun
+          ? known.get(recoveryPointId)?.copies?.some(({ offsite }) => offsite === name) !== true
+          : await catalog.adoptOffsiteCopy(actor, name, recoveryPointId, { snapshotIds, copiedAt, sizeBytes });
+        if (isRecorded) this.copiesAdded += 1;
+      }
+    }
+  }
+
+  private unknown(copies: readonly OffsiteCopy[], kind: OffsiteCopy['kind'], known: readonly RecoveryPointView[]): readonly OffsiteCopy[] {
+    const ids = new Set([...this.here, ...this.added, ...known.map(({ id }) => id)]);
+    return copies.filter((copy) => copy.kind === kind && !ids.has(copy.recoveryPointId));
   }
 
   private unsure(where: string, place: string): void {
-    this.orphans.push({
-      where,
-      what: `Nobody knows it here, and the ${place} could not be looked at: it may lie there, too. docs/OFFSITE.md says how it is read.`,
-    });
+    this.orphans.push({ where, what: `Nobody knows it here, and ${place} looked at: it may lie there, too. docs/OFFSITE.md says how it is read.` });
   }
+
+  /** With those that would be added. */
+  private servers = async (): Promise<readonly Pick<ServerRecord, 'id' | 'name' | 'repository'>[]> => {
+    const known = await this.parts.catalog.listServers();
+    return [...known, ...[...this.serversAdded.values()].filter(({ id }) => !known.some((server) => server.id === id))];
+  };
 
   /** One that was never used holds none. */
   private async copiesIn(repository: OffsiteRepository, name: string): Promise<readonly OffsiteCopy[]> {
@@ -346,11 +364,11 @@ class Search {
       await work();
       return true;
     } catch (thrown) {
-      const { code, message } = toModosuError(thrown);
+      const { code, message, retry } = toModosuError(thrown);
       // A catalogue that is away is no matter of what was found.
       if (code === 'CATALOG_UNAVAILABLE') throw thrown;
-      // What is not declared says nothing about what lies there.
-      const of = code === 'HYPERVISOR_NOT_CONFIGURED' || code === 'REPOSITORY_NOT_CONFIGURED' ? this.notLooked : to;
+      // What is not declared, or cannot be read now, says nothing about what lies there.
+      const of = code === 'HYPERVISOR_NOT_CONFIGURED' || code === 'REPOSITORY_NOT_CONFIGURED' || retry === 'later' ? this.notLooked : to;
       of.push({ where, what: `${code}: ${message}` });
       return false;
     }
@@ -364,9 +382,11 @@ const imageHere = (repository: ImageRepository, manifest: ImageManifest): FoundI
     repository: repository.name,
     where: `${repository.name}/servers/${server.id}/${recoveryPointId}`,
     whole: async () => (await repository.open(server.id, recoveryPointId)).manifestSha256,
-    recorded: async () => undefined,
+    missing: null,
   };
 };
+
+const onlyThere = (offsite: string): string => `It lies off-site alone, in ${offsite}, since before the catalogue was compared with it.`;
 
 const copyWhere = (offsite: string, { kind, recoveryPointId, serverId, copiedAt }: OffsiteCopy): string =>
   `off-site repository ${offsite}: a copy of ${recoveryPointId} (${kind} of ${serverId}) from ${copiedAt}`;

@@ -25,7 +25,10 @@ export function rebuildText(report: RebuildReport): string {
       'Runs that were under way, and that nobody carries on',
       interruptedRuns.map(({ runId, kind, serverName }) => `${kind} of ${clean(serverName)}: ${runId}`),
     ),
-    ...problems('Added, and only off-site: `modosu restore plan NAME --from OFFSITE` fetches them, `modosu offsite fetch ID` alone', offsiteOnly),
+    ...problems(
+      'Added, and only off-site: `modosu restore plan NAME --from OFFSITE` fetches them, or `modosu recovery-point fetch ID --from OFFSITE`',
+      offsiteOnly,
+    ),
     ...problems('Known, and not there: not usable until a verification finds them', missing),
     ...problems('There, and of no use as they are; nothing of it was touched', orphans),
     ...problems('Not looked at', notLooked),
