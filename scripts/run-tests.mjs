@@ -15,7 +15,12 @@ const TIERS = [
   {
     name: 'contract',
     paths: ['test/contract/'],
-    onlyFull: ['test/contract/hostile-agent.spec.ts', 'test/contract/hypervisor.libvirt-way-back.spec.ts', 'test/contract/offsite-repository.s3.spec.ts'],
+    onlyFull: [
+      'test/contract/guest-agent.ssh.spec.ts',
+      'test/contract/hostile-agent.spec.ts',
+      'test/contract/hypervisor.libvirt-way-back.spec.ts',
+      'test/contract/offsite-repository.s3.spec.ts',
+    ],
     jestArgs: ['--maxWorkers=2'],
   },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
@@ -28,6 +33,7 @@ const TIERS = [
     onlyFull: [
       'test/e2e/activity-gate.spec.ts',
       'test/e2e/demo.spec.ts',
+      'test/e2e/salvage.spec.ts',
       'test/e2e/guest-boots.spec.ts',
       'test/e2e/data-faults.spec.ts',
       'test/e2e/data-secrets.spec.ts',
@@ -112,8 +118,8 @@ const firstLines = (text) =>
     .join('\n    ');
 
 /**
- * `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, deaths and secrets of data, and the demo, every step of which other
- * specs take too: a quarter of an hour.
+ * `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, deaths and secrets of data, SSH, salvage (its parts are in `contract` and
+ * `workflows`), and the demo, every step of which other specs take too: together an hour of a slow machine.
  */
 const leftOut = ({ without = [], onlyFull = [] }) => [...without, ...(env.MODOSU_TEST_FULL ? [] : onlyFull)];
 

@@ -187,7 +187,7 @@ class Search {
   }
 
   async data(known: readonly RecoveryPointView[]): Promise<void> {
-    const { catalog, dataRepository } = this.parts;
+    const { dataRepository } = this.parts;
     let repository: DataRepository | null = null;
     if (!(await this.attempt(this.notLooked, 'data repository', async () => void (repository = await dataRepository())))) return;
     for (const { id: serverId, name } of await this.servers()) {
