@@ -111,7 +111,7 @@ describe('the set-up script', () => {
   it('refuses a purpose it does not know', () => {
     const result = setUp(checkout({ installed: true }), ['--for', 'fun']);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain('Usage: node scripts/setup.mjs [--for demo|test|unit|bench]');
+    expect(result.stderr).toContain('Usage: node scripts/setup.mjs [--for demo|test|full|unit|bench]');
   });
 });
 
