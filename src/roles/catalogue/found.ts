@@ -303,7 +303,10 @@ class Search {
   }
 
   private unsure(where: string, place: string): void {
-    this.orphans.push({ where, what: `Nobody knows it here, and ${place} looked at: it may lie there, too. docs/OFFSITE.md says how it is read.` });
+    this.orphans.push({
+      where,
+      what: `Nobody knows it here, and ${place} looked at: it may lie there, too. Make that reachable, then: modosu catalog compare.`,
+    });
   }
 
   /** With those that would be added. */
