@@ -1,6 +1,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModosuError, isModosuError } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
 import type { OffsiteLocation, OffsiteMedia } from '../../contracts/offsite';
 import { offsiteMeaning } from '../../domain/offsite-words';
 import type { Secrets } from '../../secrets/secrets';
@@ -39,6 +40,10 @@ const NO_LOCK_POSSIBLE = /^Save\(<lock\/[0-9a-f]+>\) returned error, retrying/m;
 /** In a directory a file that ends too early, or is gone, stays like that; from far away it may come whole the next time. */
 const CUT_SHORT = /^Load\(<(?:data|index|snapshot)\/[0-9a-f]+>.*returned error, retrying.*(?:\bEOF\b|\bno such file or directory\b)/m;
 const CUT_SHORT_WORDS = /\bLoad\(<(?:data|index|snapshot)\/[0-9a-f]+>[^;]*(?:\bEOF\b|\bno such file or directory\b)/;
+/** restic 0.14 on full storage: whoever saves has ended by the error, and whoever hands over does not expect it. */
+const BROKE_DOWN = /\bpanic: runtime error\b/;
+/** What restic writes at a time (packs of 16 MiB, some of them at once) and takes away again when it fails. */
+const PACKS_UNDER_WAY_BYTES = 64 * 1024 ** 2;
 const HAD_NO_LOCK = /\bSave\(<lock\/|\bunable to create lock in backend\b/;
 /** What restic makes, and what file systems have by themselves. */
 const NOT_IN_THE_WAY = ['data', 'index', 'keys', 'locks', 'snapshots', 'lost+found'];
@@ -257,6 +262,7 @@ export class OffsitePlace {
     try {
       return await work();
     } catch (error) {
+      if (isModosuError(error) && outcomeOf(error) === 'failed' && BROKE_DOWN.test(error.message)) await this.requireRoomForPacks(error);
       if (!isModosuError(error) || outcomeOf(error) === null || !Object.values<string>(CODES).includes(error.code)) throw error;
       const recorded = await this.options.secrets.read(offsiteSecret(this.options.name, 'repository-id'));
       if (recorded !== null && (await this.look()) === null) throw this.absent();
@@ -271,6 +277,21 @@ export class OffsitePlace {
       if (meaning === 'credentials') throw new ModosuError('OFFSITE_CREDENTIALS_WRONG', error.message, { context: error.context, cause: error });
       throw error;
     }
+  }
+
+  /** A restic that broke down while it wrote, where it had no room left to write: that is the reason, whatever it said. */
+  private async requireRoomForPacks(cause: ModosuError): Promise<void> {
+    const { directory } = this;
+    if (directory === null) return;
+    const { bavail, bsize } = await statfs(directory).catch((): never => {
+      throw cause;
+    });
+    if (bavail * bsize >= PACKS_UNDER_WAY_BYTES) return;
+    throw new ModosuError(
+      'NOT_ENOUGH_SPACE',
+      `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(bavail * bsize)} are free at ${directory}.`,
+      { context: cause.context, cause },
+    );
   }
 
   private absent(problem?: string): ModosuError {
