@@ -57,6 +57,8 @@ export interface RebuildReport {
   readonly orphans: readonly FoundProblem[];
   /** What could not be looked at. */
   readonly notLooked: readonly FoundProblem[];
+  /** Removable media that were not connected: nobody has looked at what lies there, which is no fault. */
+  readonly away: readonly FoundProblem[];
 }
 
 export interface FoundProblem {

@@ -15,7 +15,8 @@ import type { ImageManifest } from '../../src/contracts/recovery-point';
 import type { CatalogueArchive } from '../../src/repositories/catalogue/catalogue-archive';
 import { DATA_TAG, dataSetTag, recoveryPointTag } from '../../src/repositories/data/data-repository';
 import { adoptFound, type FoundParts } from '../../src/roles/catalogue/found';
-import { pathsOf, readBack, type RebuildParts } from '../../src/roles/catalogue/rebuild';
+import { NOTHING_READ_BACK, pathsOf, readBack, type RebuildParts } from '../../src/roles/catalogue/rebuild';
+import { isComplete, rebuildText } from '../../src/roles/catalogue/render';
 import { DirectorySecrets } from '../../src/secrets/directory-secrets';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
@@ -344,6 +345,7 @@ describe('what is found in the repositories', () => {
       missing: [],
       orphans: [],
       notLooked: [],
+      away: [],
     });
     await expect(catalog.getServer(server.id)).resolves.toMatchObject({ ...server, lineageId: 'lin-2', policy: null });
     for (const { recoveryPointId } of [full, child]) await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
@@ -427,6 +429,26 @@ describe('what is found in the repositories', () => {
       await vault.ensure();
       vault.isConnected = false;
       await expect(adoptFound(parts())).resolves.toMatchObject({ orphans: [], notLooked: [{ where: 'off-site repository vault' }] });
+    });
+
+    it('a medium that is not connected is named: it may hold more, and that is no fault', async () => {
+      vault = new FakeOffsiteRepository('vault', { media: 'removable', isMade: true });
+      const only = await taken();
+      await copied(only);
+      lost(only);
+      vault.isConnected = false;
+      const found = await adoptFound(parts());
+      expect(found).toMatchObject({
+        recoveryPoints: { added: 0 },
+        orphans: [],
+        notLooked: [],
+        away: [{ where: 'off-site repository vault', what: expect.stringContaining('vault') as string }],
+      });
+      const report = { isDryRun: false, ...NOTHING_READ_BACK, ...found };
+      expect(isComplete(report)).toBe(true);
+      expect(rebuildText(report)).toContain('connect them, then `modosu catalog compare`:\n  off-site repository vault: ');
+      vault.isConnected = true;
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 1 }, copiesAdded: 1, away: [] });
     });
 
     it('of what nobody knows bring it into the catalogue, with its server: not usable until it is fetched', async () => {

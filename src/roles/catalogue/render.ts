@@ -9,8 +9,23 @@ const clean = (text: string): string => cleanWords(text, MAX_LENGTH);
 export const isComplete = ({ missing, notLooked, audit }: RebuildReport): boolean => missing.length === 0 && notLooked.length === 0 && audit?.intact !== false;
 
 export function rebuildText(report: RebuildReport): string {
-  const { copy, withoutCopy, rows, secrets, audit, interruptedRuns, servers, recoveryPoints, copiesAdded, offsiteOnly, missing, orphans, notLooked, isDryRun } =
-    report;
+  const {
+    copy,
+    withoutCopy,
+    rows,
+    secrets,
+    audit,
+    interruptedRuns,
+    servers,
+    recoveryPoints,
+    copiesAdded,
+    offsiteOnly,
+    missing,
+    orphans,
+    notLooked,
+    away,
+    isDryRun,
+  } = report;
   const lines = [
     ...(isDryRun ? ['Nothing was changed: this is what would be.'] : []),
     ...(withoutCopy === null ? [] : [`Without a copy of the catalogue (${withoutCopy}): no policies, no holds, no history.`]),
@@ -32,6 +47,7 @@ export function rebuildText(report: RebuildReport): string {
     ...problems('Known, and not there: not usable until a verification finds them', missing),
     ...problems('There, and of no use as they are; nothing of it was touched', orphans),
     ...problems('Not looked at', notLooked),
+    ...problems('Media that are not connected, and may hold more: connect them, then `modosu catalog compare`', away),
     ...(isDryRun || (copy === null && withoutCopy === null)
       ? []
       : ['', 'Next: `modosu doctor`, `modosu status`, then apply your estate file; make tokens anew (`modosu token create`): none came back.']),
