@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { constants, accessSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ModosuError } from '../contracts/errors';
@@ -172,8 +172,21 @@ export async function runCommand(argv: readonly [string, ...string[]], options: 
   };
 }
 
+/**
+ * Starts one program without a shell, to be talked to for longer than one answer. It leads a process group of its own (`killGroup`), gets the small environment,
+ * and dies with this process. Throws `PROGRAM_MISSING`.
+ */
+export function startProgram(argv: readonly [string, ...string[]], options: Pick<RunOptions, 'env'> = {}): ChildProcessWithoutNullStreams {
+  return spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', findProgram(argv[0]), ...argv.slice(1)], {
+    env: childEnvironment(options.env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+    shell: false,
+  });
+}
+
 /** Kills the process group of a child started here (the child leads it); one that is gone already is fine. */
-function killGroup(pid: number): void {
+export function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 import { runCommand, type CommandOutcome } from '../../system/child-process';
+import { isRead, VirshSessions } from './virsh-sessions';
 
 export interface VirshOptions {
   /** Name of the hypervisor in the estate, for messages. */
@@ -34,6 +35,8 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const PROMPT = 'virsh # ';
+/** virsh writes what it reads on its standard input into a history, in the cache directory of its user: nothing of it is kept. */
+const NO_HISTORY = { VIRSH_HISTSIZE: '0' };
 const UNREACHABLE =
   /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
@@ -60,11 +63,13 @@ export const libvirtMessage = (stderr: string): string =>
  */
 export class Virsh {
   private readonly connectUri: string;
+  private readonly sessions: VirshSessions;
 
   constructor(private readonly options: VirshOptions) {
     requireAllowedUri(options.uri);
     this.connectUri =
       options.socketPath === undefined ? options.uri : `qemu+unix:///${options.uri.slice('qemu:///'.length)}?socket=${encodeURIComponent(options.socketPath)}`;
+    this.sessions = new VirshSessions({ connectUri: this.connectUri, env: () => this.withoutHistory(), unreachable: UNREACHABLE });
   }
 
   /** Standard output of a command that has to succeed. */
@@ -86,13 +91,18 @@ export class Virsh {
   /** For callers that judge libvirt's refusal themselves. Still throws when libvirt does not answer at all. */
   async attempt(args: readonly string[], call: VirshCall & { readonly input?: string } = {}, command: string = args[0] ?? ''): Promise<CommandOutcome> {
     const timeoutMs = call.timeoutMs ?? this.options.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const outcome = await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
-      timeoutMs,
-      signal: call.signal,
-      onStdout: call.onStdout,
-      input: call.input,
-      maxOutputBytes: call.maxOutputBytes ?? MAX_OUTPUT_BYTES,
-    });
+    const maxOutputBytes = call.maxOutputBytes ?? MAX_OUTPUT_BYTES;
+    const told = isRead(args) && call.onStdout === undefined ? await this.sessions.ask(args, { timeoutMs, maxOutputBytes, signal: call.signal }) : null;
+    const outcome =
+      told ??
+      (await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
+        timeoutMs,
+        maxOutputBytes,
+        signal: call.signal,
+        onStdout: call.onStdout,
+        input: call.input,
+        ...(call.input === undefined ? {} : { env: await this.withoutHistory() }),
+      }));
     if (outcome.timedOut) {
       throw new ModosuError(
         'HYPERVISOR_COMMAND_TIMED_OUT',
@@ -104,6 +114,13 @@ export class Virsh {
     }
     if (outcome.exitCode !== 0 && UNREACHABLE.test(outcome.stderr)) throw this.unreachable(outcome);
     return outcome;
+  }
+
+  /** Where virsh insists on a file for its history, it is an empty one of ours: a person's own is left alone. */
+  private async withoutHistory(): Promise<Record<string, string>> {
+    const directory = join(this.options.stateDirectory, 'virsh');
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return { ...NO_HISTORY, XDG_CACHE_HOME: directory };
   }
 
   private unreachable({ stderr }: CommandOutcome): ModosuError {

@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Virsh } from '../../src/hypervisors/libvirt/virsh';
+import { runCommand } from '../../src/system/child-process';
+import { eventually, processesWith } from '../support/processes';
+
+const URI = 'qemu:///system';
+
+describe('virsh', () => {
+  let directory: string;
+  let virsh: Virsh;
+  const name = `modosu-test-virsh-${randomBytes(3).toString('hex')}`;
+  let uuid: string;
+  /** What specs before this one have left to rest in this process. */
+  let others: readonly number[] = [];
+
+  beforeAll(async () => {
+    others = await children();
+    directory = mkdtempSync(join(tmpdir(), 'modosu-virsh-'));
+    virsh = new Virsh({ name: 'local', uri: URI, stateDirectory: join(directory, 'state') });
+    const xml = `<domain type='qemu'><name>${name}</name><description>virsh # echo out-\n&lt;name&gt;ä&lt;/name&gt;</description><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>`;
+    const file = join(directory, 'domain.xml');
+    writeFileSync(file, xml);
+    execFileSync('virsh', ['-q', '-c', URI, 'define', file]);
+    uuid = execFileSync('virsh', ['-q', '-c', URI, 'domuuid', name], { encoding: 'utf8' }).trim();
+  });
+  afterAll(() => {
+    execFileSync('virsh', ['-q', '-c', URI, 'undefine', name]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const ownProcess = (args: readonly string[]) => runCommand(['virsh', '--quiet', '--connect', URI, ...args], { timeoutMs: 30_000 });
+  const children = async (): Promise<readonly number[]> => {
+    const ours: number[] = [];
+    for (const pid of await processesWith('virsh', '--connect')) {
+      // Those of other workers come and go.
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const parent = Number(stat.split(') ')[1]?.split(' ')[1]);
+      if (parent === process.pid && !others.includes(pid)) ours.push(pid);
+    }
+    return ours;
+  };
+
+  it('what is read through a process that stays is what a process of its own says: answers, refusals, words of any kind', async () => {
+    const commands = [
+      ['dumpxml', '--domain', uuid, '--inactive'],
+      ['dominfo', '--domain', uuid],
+      ['domstate', '--domain', uuid, '--reason'],
+      ['domstats', '--block', uuid],
+      ['list', '--all', '--uuid'],
+      ['list', '--all', '--name', '--uuid'],
+      ['version'],
+      ['domjobinfo', '--domain', uuid],
+      ['backup-dumpxml', '--domain', uuid],
+      ['checkpoint-list', '--domain', uuid, '--name'],
+      ['checkpoint-dumpxml', '--domain', uuid, '--checkpointname', 'none'],
+      ['dominfo', '--domain', randomUUID()],
+    ];
+    for (const args of commands) {
+      const [told, alone] = [await virsh.attempt(args), await ownProcess(args)];
+      expect({ args, ...told, stdout: told.stdout.trim(), stderr: told.stderr.trim() }).toEqual({
+        args,
+        ...alone,
+        stdout: alone.stdout.trim(),
+        stderr: alone.stderr.trim(),
+      });
+    }
+    expect((await virsh.attempt(['dumpxml', '--domain', uuid])).stdout).toContain('<description>virsh # echo out-\n&lt;name&gt;ä&lt;/name&gt;</description>');
+    // One after the other: one is enough.
+    await expect(children()).resolves.toHaveLength(1);
+  });
+
+  it('many at once are answered each by its own, by no more processes than a few that stay', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => (at % 2 === 0 ? virsh.run(['dominfo', '--domain', uuid]) : virsh.run(['list', '--all', '--uuid']))),
+    );
+    for (const [at, answer] of answers.entries()) expect(answer).toContain(at % 2 === 0 ? `Name:           ${name}` : uuid);
+    expect((await children()).length).toBeLessThanOrEqual(4);
+  });
+
+  it('one that dies while it rests, or while it is asked, is replaced, and nobody notices', async () => {
+    await virsh.run(['version']);
+    const before = await children();
+    expect(before.length).toBeGreaterThan(0);
+    for (const pid of before) process.kill(pid, 'SIGKILL');
+    await expect(virsh.run(['dominfo', '--domain', uuid])).resolves.toContain(name);
+    for (const pid of await children()) process.kill(pid, 'SIGSTOP');
+    const asked = virsh.run(['dominfo', '--domain', uuid]);
+    for (const pid of await children()) process.kill(pid, 'SIGKILL');
+    await expect(asked).resolves.toContain(name);
+    expect((await children()).filter((pid) => before.includes(pid))).toEqual([]);
+  });
+
+  it('one that does not answer is ended after the time that was given, or when its caller has left', async () => {
+    await virsh.run(['version']);
+    const stopped = await children();
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    await expect(virsh.run(['dominfo', '--domain', uuid], { timeoutMs: 300 })).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_TIMED_OUT' });
+    await virsh.run(['version']);
+    for (const pid of await children()) process.kill(pid, 'SIGSTOP');
+    const leaving = new AbortController();
+    const asked = virsh.run(['dominfo', '--domain', uuid], { signal: leaving.signal });
+    leaving.abort(new Error('left'));
+    await expect(asked).rejects.toThrow('left');
+    await eventually('they are gone', async () => !(await children()).some((pid) => stopped.includes(pid)));
+    await expect(virsh.run(['dominfo', '--domain', uuid])).resolves.toContain(name);
+  });
+
+  it('an answer that is too long is said to be', async () => {
+    await expect(virsh.run(['dumpxml', '--domain', uuid], { maxOutputBytes: 100 })).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_FAILED' });
+    await expect(virsh.run(['dumpxml', '--domain', uuid])).resolves.toContain(name);
+  });
+
+  it('what it is told in secret is kept nowhere, not in a history either', async () => {
+    const secret = randomBytes(12).toString('hex');
+    const before = process.env['XDG_CACHE_HOME'];
+    process.env['XDG_CACHE_HOME'] = join(directory, 'cache');
+    try {
+      await expect(virsh.attemptInSecretOn(uuid, 'qemu-agent-command', ['--cmd', `{"execute":"${secret}"}`])).resolves.toMatchObject({ exitCode: 1 });
+    } finally {
+      if (before === undefined) delete process.env['XDG_CACHE_HOME'];
+      else process.env['XDG_CACHE_HOME'] = before;
+    }
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    for (const { parentPath, name: file } of files) expect(readFileSync(join(parentPath, file), 'utf8')).not.toContain(secret);
+    expect(files.map(({ parentPath }) => parentPath)).not.toContain(expect.stringContaining('/cache'));
+  });
+});
