@@ -119,7 +119,8 @@ export class Virsh {
   /** Where virsh insists on a file for its history, it is an empty one of ours: a person's own is left alone. */
   private async withoutHistory(): Promise<Record<string, string>> {
     const directory = join(this.options.stateDirectory, 'virsh');
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // Where it cannot be made virsh has no history at all, and says so on standard error.
+    await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => undefined);
     return { ...NO_HISTORY, XDG_CACHE_HOME: directory };
   }
 
