@@ -22,15 +22,21 @@ const MOST_SESSIONS = 4;
 /** Of nobody's use any more. Steps of a run follow each other faster. */
 const IDLE_MS = 30_000;
 const TAIL = 200;
+const PROMPT = 'virsh # ';
 const BETWEEN_ANSWERS = /^[virsh# \n]*$/;
+/** A second attempt has at least this long. */
+const LEAST_MS = 1_000;
+/**
+ * Nobody's key bindings and prompts, no history: it is ended before it would write one. A daemon of the session that is started on the way would keep this
+ * environment, so none is.
+ */
+const ENVIRONMENT = { INPUTRC: '/dev/null', VIRSH_HISTSIZE: '0', XDG_CACHE_HOME: '/dev/null', LIBVIRT_AUTOSTART: '0' };
 
 export const isRead = (args: readonly string[]): boolean =>
   READS.has(args[0] ?? '') && args.every((word) => PLAIN.test(word)) && (!args.includes('--completed') || args.includes('--keep-completed'));
 
 export interface SessionsOptions {
   readonly connectUri: string;
-  /** Environment of virsh. */
-  readonly env: () => Promise<Readonly<Record<string, string>>>;
   /** What libvirt says when it is not there. */
   readonly unreachable: RegExp;
 }
@@ -51,31 +57,32 @@ export class VirshSessions {
 
   constructor(private readonly options: SessionsOptions) {}
 
-  /** Outcome as that of a process of its own; null: ask one. Rejects with the reason of `signal`. */
-  async ask(args: readonly string[], { timeoutMs, maxOutputBytes, signal }: Question): Promise<CommandOutcome | null> {
+  /** Outcome as that of a process of its own, or for how long such a one may still be asked. Rejects with the reason of `signal`. */
+  async ask(args: readonly string[], { timeoutMs, maxOutputBytes, signal }: Question): Promise<CommandOutcome | { readonly leftMs: number }> {
     signal?.throwIfAborted();
-    const session = this.idle.pop() ?? (await this.start());
-    if (session === null) return null;
+    const beganAt = performance.now();
+    const session = this.idle.pop() ?? this.start();
+    if (session === null) return { leftMs: timeoutMs };
     session.use();
     const answer = await session.ask(args.join(' '), { timeoutMs, maxOutputBytes, signal });
     const { stdout, stderr, how } = answer;
-    const isPlain = how === 'answered' && !this.options.unreachable.test(stderr) && (stdout.trim() === '' || stderr.trim() === '');
+    const isPlain = how === 'answered' && !NO_REFUSAL.test(stderr) && !this.options.unreachable.test(stderr) && (stdout.trim() === '' || stderr.trim() === '');
     if (isPlain) this.keep(session);
     else this.end(session);
     signal?.throwIfAborted();
     const outcome = { signal: null, stdout, stderr, truncated: false, timedOut: false };
     if (how === 'timed-out') return { ...outcome, exitCode: null, signal: 'SIGKILL', timedOut: true };
-    return isPlain ? { ...outcome, exitCode: stderr.trim() === '' ? 0 : 1 } : null;
+    return isPlain ? { ...outcome, exitCode: stderr.trim() === '' ? 0 : 1 } : { leftMs: Math.max(LEAST_MS, timeoutMs - (performance.now() - beganAt)) };
   }
 
-  private async start(): Promise<Session | null> {
+  private start(): Session | null {
     if (this.open >= MOST_SESSIONS) return null;
-    this.open += 1;
     try {
-      return new Session(this.options.connectUri, await this.options.env());
+      const session = new Session(this.options.connectUri);
+      this.open += 1;
+      return session;
     } catch {
       // A process of its own fails by the same, and says why.
-      this.open -= 1;
       return null;
     }
   }
@@ -83,7 +90,8 @@ export class VirshSessions {
   private keep(session: Session): void {
     this.idle.push(session);
     session.rest(IDLE_MS, () => {
-      this.idle.splice(this.idle.indexOf(session), 1);
+      const at = this.idle.indexOf(session);
+      if (at >= 0) this.idle.splice(at, 1);
       this.end(session);
     });
   }
@@ -94,8 +102,12 @@ export class VirshSessions {
   }
 }
 
+/** Said by the way. */
+const NO_REFUSAL = /Reconnected to the hypervisor|^error:\s*$/m;
+
 interface Answer {
-  readonly how: 'answered' | 'timed-out' | 'ended' | 'too-long' | 'aborted';
+  /** `strange`: it does not repeat what it reads, or not as we know it. */
+  readonly how: 'answered' | 'strange' | 'timed-out' | 'ended' | 'too-long' | 'aborted';
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -110,14 +122,14 @@ class Session {
   private idleTimer: NodeJS.Timeout | undefined;
   private hasEnded = false;
 
-  constructor(connectUri: string, env: Readonly<Record<string, string>>) {
-    this.child = startProgram(['virsh', '--quiet', '--connect', connectUri], { env });
+  constructor(connectUri: string) {
+    this.child = startProgram(['virsh', '--quiet', '--connect', connectUri], { env: ENVIRONMENT });
     const ended = (): void => {
       this.hasEnded = true;
       this.heard();
       this.onRestEnded?.();
     };
-    this.child.once('error', ended);
+    this.child.on('error', ended);
     this.child.once('close', ended);
     this.child.stdin.on('error', () => undefined);
     this.child.stdout.on('data', (piece: Buffer) => this.hear(this.stdout, piece));
@@ -156,7 +168,7 @@ class Session {
     this.stdout = new Heard();
     this.stderr = new Heard();
     // Marks cannot be guessed: what a server is called or says of itself never ends an answer.
-    const answered = (): boolean => this.stdout.tail.includes(`\nout-${mark}`) && this.stderr.tail.includes(`err-${mark}`);
+    const answered = (): boolean => this.stdout.tail.includes(`out-${mark}`) && this.stderr.tail.includes(`err-${mark}`);
     let timer: NodeJS.Timeout | undefined;
     let onAbort: () => void = () => undefined;
     const how = await new Promise<Answer['how']>((resolve) => {
@@ -168,13 +180,19 @@ class Session {
         else if (this.hasEnded) resolve('ended');
         else if (this.stdout.bytes > maxOutputBytes || this.stderr.bytes > maxOutputBytes) resolve('too-long');
       };
-      this.child.stdin.write(`${line}\necho --err err-${mark}\necho out-${mark}\n`);
+      this.child.stdin.write(`${line}\necho --err err-${mark}\necho 'out-'${mark}\n`);
       if (this.hasEnded) resolve('ended');
+      if (signal?.aborted === true) resolve('aborted');
     });
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
     this.heard = () => undefined;
-    return { how, stdout: bodyOf(this.stdout.text(), mark), stderr: this.stderr.text().replace(new RegExp(`(?:error: )?err-${mark}\\n?`), '') };
+    const body = bodyOf(this.stdout.text(), line, mark);
+    const stderr = this.stderr.text().replace(new RegExp(`(?:error: )?err-${mark}\\n?`), '');
+    // It may be long, and hold passwords of consoles.
+    this.stdout = new Heard();
+    this.stderr = new Heard();
+    return { how: how === 'answered' && body === null ? 'strange' : how, stdout: body ?? '', stderr };
   }
 
   private hear(to: Heard, piece: Buffer): void {
@@ -205,8 +223,14 @@ class Heard {
   text = (): string => Buffer.concat(this.pieces).toString('utf8');
 }
 
-/** What stands between the repeated command and the repeated mark. */
-function bodyOf(text: string, mark: string): string {
-  const end = text.indexOf(`virsh # echo --err err-${mark}`);
-  return end < 0 ? '' : text.slice(text.indexOf('\n') + 1, end);
+/** What stands between the repeated command and the repeated mark; null: they do not stand there as they should. A line that is too long is repeated by its end. */
+function bodyOf(text: string, line: string, mark: string): string | null {
+  const begin = text.indexOf('\n') + 1;
+  const repeated = text.slice(text.startsWith(PROMPT) ? PROMPT.length : 0, begin).trimEnd();
+  const scrolled = repeated.lastIndexOf('\r<');
+  const end = text.indexOf(`${PROMPT}echo --err err-${mark}\n`);
+  const isOurs = repeated === line || (scrolled >= 0 && line.endsWith(repeated.slice(scrolled + 2)));
+  if (begin === 0 || !isOurs || end < begin) return null;
+  // After an answer the prompt begins a line, or nothing came before it.
+  return end === begin || text[end - 1] === '\n' ? text.slice(begin, end) : null;
 }

@@ -35,8 +35,8 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const PROMPT = 'virsh # ';
-/** virsh writes what it reads on its standard input into a history, in the cache directory of its user: nothing of it is kept. */
-const NO_HISTORY = { VIRSH_HISTSIZE: '0' };
+/** virsh writes what it reads on its standard input into a history, in the cache directory of its user: nothing of it is kept. Nor has anybody else a say in what it reads. */
+const NO_HISTORY = { VIRSH_HISTSIZE: '0', INPUTRC: '/dev/null' };
 const UNREACHABLE =
   /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
@@ -69,7 +69,7 @@ export class Virsh {
     requireAllowedUri(options.uri);
     this.connectUri =
       options.socketPath === undefined ? options.uri : `qemu+unix:///${options.uri.slice('qemu:///'.length)}?socket=${encodeURIComponent(options.socketPath)}`;
-    this.sessions = new VirshSessions({ connectUri: this.connectUri, env: () => this.withoutHistory(), unreachable: UNREACHABLE });
+    this.sessions = new VirshSessions({ connectUri: this.connectUri, unreachable: UNREACHABLE });
   }
 
   /** Standard output of a command that has to succeed. */
@@ -92,17 +92,19 @@ export class Virsh {
   async attempt(args: readonly string[], call: VirshCall & { readonly input?: string } = {}, command: string = args[0] ?? ''): Promise<CommandOutcome> {
     const timeoutMs = call.timeoutMs ?? this.options.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const maxOutputBytes = call.maxOutputBytes ?? MAX_OUTPUT_BYTES;
-    const told = isRead(args) && call.onStdout === undefined ? await this.sessions.ask(args, { timeoutMs, maxOutputBytes, signal: call.signal }) : null;
+    const told =
+      isRead(args) && call.onStdout === undefined ? await this.sessions.ask(args, { timeoutMs, maxOutputBytes, signal: call.signal }) : { leftMs: timeoutMs };
     const outcome =
-      told ??
-      (await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
-        timeoutMs,
-        maxOutputBytes,
-        signal: call.signal,
-        onStdout: call.onStdout,
-        input: call.input,
-        ...(call.input === undefined ? {} : { env: await this.withoutHistory() }),
-      }));
+      'exitCode' in told
+        ? told
+        : await runCommand(['virsh', '--quiet', '--connect', this.connectUri, ...args], {
+            timeoutMs: told.leftMs,
+            maxOutputBytes,
+            signal: call.signal,
+            onStdout: call.onStdout,
+            input: call.input,
+            ...(call.input === undefined ? {} : { env: await this.withoutHistory() }),
+          });
     if (outcome.timedOut) {
       throw new ModosuError(
         'HYPERVISOR_COMMAND_TIMED_OUT',

@@ -109,9 +109,9 @@ export class OffsitePlace {
     return this.pastStaleLocks(target, () => this.restic.run(target, args, options));
   }
 
-  /** Whatever uses restic on it: the same. */
-  async pastStaleLocks<T>(target: OffsiteTarget, work: () => Promise<T>): Promise<T> {
-    return this.told(async () => {
+  /** Whatever uses restic on it: the same. `writes`: what is new is written there, so that it may have become full. */
+  async pastStaleLocks<T>(target: OffsiteTarget, work: () => Promise<T>, { writes = false }: { readonly writes?: boolean } = {}): Promise<T> {
+    return this.told(writes, async () => {
       try {
         return await work();
       } catch (error) {
@@ -186,7 +186,7 @@ export class OffsitePlace {
   /** Opens it: restic finds no other use of a config. */
   private async repositoryId(target: OffsiteTarget): Promise<string> {
     try {
-      return parseRepositoryId((await this.told(() => this.restic.run(target, ['cat', '--no-lock', 'config']))).stdout);
+      return parseRepositoryId((await this.told(false, () => this.restic.run(target, ['cat', '--no-lock', 'config']))).stdout);
     } catch (error) {
       if (isModosuError(error) && error.code === 'OFFSITE_CREDENTIALS_WRONG' && (await this.hasOtherKeys())) {
         throw this.foreign('is another repository than it was, and its password is another one');
@@ -214,7 +214,7 @@ export class OffsitePlace {
 
   private async initialise(target: OffsiteTarget): Promise<void> {
     try {
-      await this.told(() => this.restic.run(target, ['init']));
+      await this.told(false, () => this.restic.run(target, ['init']));
     } catch (error) {
       // Another process was faster: then it opens.
       if (!(await this.isThere(target).catch(() => false))) throw error;
@@ -258,14 +258,17 @@ export class OffsitePlace {
   private hasOtherKeys = (): Promise<boolean> => hasOtherKeys(this.directory, this.options);
 
   /** What went wrong, as it is here: a medium that was taken away in the middle is away, whatever restic found missing. */
-  private async told<T>(work: () => Promise<T>): Promise<T> {
+  private async told<T>(writes: boolean, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (isModosuError(error) && outcomeOf(error) === 'failed' && BROKE_DOWN.test(error.message)) await this.requireRoomForPacks(error);
-      if (!isModosuError(error) || outcomeOf(error) === null || !Object.values<string>(CODES).includes(error.code)) throw error;
+      if (!isModosuError(error) || outcomeOf(error) === null) throw error;
+      const isOfPlace = Object.values<string>(CODES).includes(error.code);
+      if (!isOfPlace && outcomeOf(error) !== 'failed') throw error;
       const recorded = await this.options.secrets.read(offsiteSecret(this.options.name, 'repository-id'));
       if (recorded !== null && (await this.look()) === null) throw this.absent();
+      if (writes && outcomeOf(error) === 'failed' && BROKE_DOWN.test(error.message)) await this.requireRoomForPacks(error);
+      if (!isOfPlace) throw error;
       const isCutShort = this.directory !== null && CUT_SHORT_WORDS.test(error.message);
       if (isCutShort && ['unreachable', 'failed'].includes(outcomeOf(error) ?? '')) {
         throw new ModosuError('RECOVERY_POINT_CORRUPT', error.message, { context: error.context, cause: error });
@@ -283,13 +286,11 @@ export class OffsitePlace {
   private async requireRoomForPacks(cause: ModosuError): Promise<void> {
     const { directory } = this;
     if (directory === null) return;
-    const { bavail, bsize } = await statfs(directory).catch((): never => {
-      throw cause;
-    });
-    if (bavail * bsize >= PACKS_UNDER_WAY_BYTES) return;
+    const room = await statfs(directory).catch(() => null);
+    if (room === null || room.bavail * room.bsize >= PACKS_UNDER_WAY_BYTES) return;
     throw new ModosuError(
       'NOT_ENOUGH_SPACE',
-      `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(bavail * bsize)} are free at ${directory}.`,
+      `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(room.bavail * room.bsize)} are free at ${directory}.`,
       { context: cause.context, cause },
     );
   }

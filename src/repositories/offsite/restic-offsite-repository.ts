@@ -148,16 +148,19 @@ class ResticOffsiteRepository implements OffsiteRepository {
     const content = await DataSource.with(access, serverId, this.reader, async (source) => {
       const original = await source.snapshot(manifest.snapshotId, context.signal);
       const env = await source.copyingTo(target.env);
-      await this.place.pastStaleLocks(target, () =>
-        source.attributed(() =>
-          this.restic.run({ ...target, env, secrets: [...target.secrets, ...access.secrets] }, ['copy', ...reading(access), original.id], {
-            giveUpOn: NO_ROOM,
-            isLong: true,
-            otherwise: 'COPY_FAILED',
-            signal: context.signal,
-            onStdout: copyProgress(totalBytes, context),
-          }),
-        ),
+      await this.place.pastStaleLocks(
+        target,
+        () =>
+          source.attributed(() =>
+            this.restic.run({ ...target, env, secrets: [...target.secrets, ...access.secrets] }, ['copy', ...reading(access), original.id], {
+              giveUpOn: NO_ROOM,
+              isLong: true,
+              otherwise: 'COPY_FAILED',
+              signal: context.signal,
+              onStdout: copyProgress(totalBytes, context),
+            }),
+          ),
+        { writes: true },
       );
       return sameTree((await this.trees(target)).snapshots, original);
     });
@@ -381,19 +384,23 @@ class ResticOffsiteRepository implements OffsiteRepository {
     { onProgress, ...options }: Pick<ResticOptions, 'cwd' | 'signal'> & { readonly onProgress?: (doneBytes: number) => void },
   ): Promise<string> {
     let snapshotId = '';
-    await this.place.pastStaleLocks(target, () => {
-      const lines = new Lines((line) => {
-        const said = parseBackupLine(line);
-        if (said === null) return;
-        if ('snapshotId' in said) snapshotId = said.snapshotId;
-        else onProgress?.(said.doneBytes);
-      });
-      return this.restic.run({ ...target, env: { ...target.env, ...PROGRESS } }, ['backup', ...args], {
-        giveUpOn: NO_ROOM,
-        ...{ isLong: true, isJson: true, maxOutputBytes: 0, otherwise: 'COPY_FAILED', onStdout: (piece: Buffer) => lines.add(piece) },
-        ...options,
-      });
-    });
+    await this.place.pastStaleLocks(
+      target,
+      () => {
+        const lines = new Lines((line) => {
+          const said = parseBackupLine(line);
+          if (said === null) return;
+          if ('snapshotId' in said) snapshotId = said.snapshotId;
+          else onProgress?.(said.doneBytes);
+        });
+        return this.restic.run({ ...target, env: { ...target.env, ...PROGRESS } }, ['backup', ...args], {
+          giveUpOn: NO_ROOM,
+          ...{ isLong: true, isJson: true, maxOutputBytes: 0, otherwise: 'COPY_FAILED', onStdout: (piece: Buffer) => lines.add(piece) },
+          ...options,
+        });
+      },
+      { writes: true },
+    );
     if (snapshotId !== '') return snapshotId;
     throw new ModosuError('COPY_FAILED', `restic has written into the off-site repository ${this.name} and has not said what.`, { context: target.context });
   }

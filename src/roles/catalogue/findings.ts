@@ -52,6 +52,11 @@ export class Findings {
       const { code, message, retry } = toModosuError(thrown);
       // A catalogue that is away is no matter of what was found.
       if (code === 'CATALOG_UNAVAILABLE') throw thrown;
+      // It was taken away in the middle, which it may be.
+      if (code === 'OFFSITE_OFFLINE') {
+        this.away.push({ where, what: message });
+        return false;
+      }
       // What is not declared, or cannot be read now, says nothing about what lies there.
       const of = code === 'HYPERVISOR_NOT_CONFIGURED' || code === 'REPOSITORY_NOT_CONFIGURED' || retry === 'later' ? this.notLooked : to;
       of.push({ where, what: `${code}: ${message}` });

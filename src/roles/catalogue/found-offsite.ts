@@ -113,11 +113,6 @@ export class OffsiteSearch {
       return await repository.list();
     } catch (error) {
       if (!isModosuError(error)) throw error;
-      // It is away by design, and nobody can say what lies there.
-      if (error.code === 'OFFSITE_OFFLINE') {
-        this.findings.away.push({ where: offsiteWhere(name), what: error.message });
-        return [];
-      }
       if (error.code === 'OFFSITE_MISSING' && (await this.parts.catalog.copiesIn(name)).length === 0) return [];
       throw error;
     }
