@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { constants, accessSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { ModosuError } from '../contracts/errors';
@@ -101,15 +101,7 @@ class BoundedOutput {
  */
 export async function runCommand(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<CommandOutcome> {
   options.signal?.throwIfAborted();
-  const program = findProgram(argv[0]);
-  // The kernel kills the child when the thread that made it ends: never call this from a short-lived worker thread.
-  const child = spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...argv.slice(1)], {
-    cwd: options.cwd,
-    env: childEnvironment(options.env),
-    stdio: ['pipe', options.discardStdout === true ? 'ignore' : 'pipe', 'pipe'],
-    detached: true,
-    shell: false,
-  });
+  const child = start(argv, options);
   const stdout = new BoundedOutput(options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES);
   const stderr = new BoundedOutput(options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES);
   let timedOut = false;
@@ -177,9 +169,17 @@ export async function runCommand(argv: readonly [string, ...string[]], options: 
  * and dies with this process. Throws `PROGRAM_MISSING`.
  */
 export function startProgram(argv: readonly [string, ...string[]], options: Pick<RunOptions, 'env'> = {}): ChildProcessWithoutNullStreams {
-  return spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', findProgram(argv[0]), ...argv.slice(1)], {
-    env: childEnvironment(options.env),
-    stdio: ['pipe', 'pipe', 'pipe'],
+  // All three are pipes unless one is discarded.
+  return start(argv, options) as ChildProcessWithoutNullStreams;
+}
+
+/** The kernel kills the child when the thread that made it ends: never call this from a short-lived worker thread. */
+function start(argv: readonly [string, ...string[]], { cwd, env, discardStdout = false }: Pick<RunOptions, 'cwd' | 'env' | 'discardStdout'>): ChildProcess {
+  const program = findProgram(argv[0]);
+  return spawn(findProgram('setpriv'), ['--pdeathsig', 'KILL', '--', program, ...argv.slice(1)], {
+    cwd,
+    env: childEnvironment(env),
+    stdio: ['pipe', discardStdout ? 'ignore' : 'pipe', 'pipe'],
     detached: true,
     shell: false,
   });

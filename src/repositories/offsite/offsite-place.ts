@@ -291,7 +291,7 @@ export class OffsitePlace {
     throw new ModosuError(
       'NOT_ENOUGH_SPACE',
       `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(room.bavail * room.bsize)} are free at ${directory}.`,
-      { context: cause.context, cause },
+      { hint: `Make room at ${directory}, or shorten the retention of its copies.`, context: cause.context, cause },
     );
   }
 

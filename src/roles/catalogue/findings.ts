@@ -52,7 +52,7 @@ export class Findings {
       const { code, message, retry } = toModosuError(thrown);
       // A catalogue that is away is no matter of what was found.
       if (code === 'CATALOG_UNAVAILABLE') throw thrown;
-      // It was taken away in the middle, which it may be.
+      // A medium that is away by design, be it since a moment: nobody can say what lies there.
       if (code === 'OFFSITE_OFFLINE') {
         this.away.push({ where, what: message });
         return false;

@@ -4,7 +4,6 @@ import { isId } from '../../contracts/ids';
 import type { ImageManifest, RecoveryPointView } from '../../contracts/recovery-point';
 import { MANIFEST_TAG, recoveryPointTag, type DataRepository } from '../../repositories/data/data-repository';
 import type { ImageRepository } from '../../repositories/image/image-repository';
-
 import { allRecoveryPoints, Findings, type Found } from './findings';
 import { OffsiteSearch, type OffsiteSearchParts } from './found-offsite';
 import { ImageAdoption, type FoundImage, type ImageAdoptionParts } from './image-adoption';
