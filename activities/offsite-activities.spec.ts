@@ -87,6 +87,60 @@ describe('fetching an image', () => {
   });
 });
 
+describe('copying data', () => {
+  const damaged = () => Promise.reject(new ModosuError('RECOVERY_POINT_CORRUPT', 'a pack is damaged'));
+  const DATA = { ...POINT, kind: 'data', repository: null } as const;
+  const BEFORE = '2026-01-01T00:00:00.000Z';
+  const world = ({ original, mend }: { original?: () => Promise<void>; mend?: () => Promise<void> } = {}) => {
+    const done: string[] = [];
+    const calls = new OffsiteCalls({
+      log: { info() {}, warn() {}, error() {} },
+      catalog: { recordTransferProgress: async () => undefined, offsiteRepositories: async () => [] },
+      dataRepository: async () => ({
+        open: async () => ({ snapshotId: 's0' }),
+        accessFromHere: async () => ({}),
+        readAll: async () => {
+          done.push('original');
+          await original?.();
+        },
+      }),
+      offsiteRepository: async () => ({
+        copyData: async () => ({ snapshotIds: ['s'], copiedAt: BEFORE, sizeBytes: 70 }),
+        readAll: async () => {
+          done.push('copy');
+          if (!done.includes('mend')) await damaged();
+        },
+        mendData: async () => {
+          done.push('mend');
+          await mend?.();
+          return { snapshotIds: ['mended'], copiedAt: BEFORE, sizeBytes: 70 };
+        },
+      }),
+    } as unknown as ActivityDependencies);
+    return { done, copy: () => run(() => calls.copyOffsite({ ...INPUT, kind: 'copy' }, DATA, MOVED)) };
+  };
+
+  it('that is damaged makes it anew, after the original was read to its end, and reads it again', async () => {
+    const { done, copy } = world();
+    await expect(copy()).resolves.toMatchObject({ snapshotIds: ['mended'] });
+    expect(done).toEqual(['copy', 'original', 'mend', 'copy']);
+  });
+
+  it('that is damaged here, too, keeps the copy that is there, and says how it is read again', async () => {
+    const { done, copy } = world({ original: damaged });
+    await expect(copy()).rejects.toMatchObject({
+      code: 'RECOVERY_POINT_NOT_USABLE',
+      hint: expect.stringContaining('modosu verify --data-of srv_') as string,
+    });
+    expect(done).not.toContain('mend');
+  });
+
+  it.each(['OFFSITE_LOCKED', 'OFFSITE_DELETE_REFUSED'] as const)('is not begun again and again while the repository says %s', async (code) => {
+    const { copy } = world({ mend: () => Promise.reject(new ModosuError(code, 'not now')) });
+    await expect(copy()).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', retry: 'never', message: expect.stringContaining('not now') as string });
+  });
+});
+
 describe('copying an image', () => {
   const damaged = () => Promise.reject(new ModosuError('RECOVERY_POINT_CORRUPT', 'a pack is damaged'));
   const well = async () => undefined;

@@ -4,7 +4,7 @@ import type { OffsiteActivities } from '../src/contracts/activities';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferPoint } from '../src/contracts/offsite-copies';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
-import type { OffsiteContext, OffsiteCopy } from '../src/repositories/offsite/offsite-repository';
+import type { OffsiteContext, OffsiteCopy, OffsiteRepository } from '../src/repositories/offsite/offsite-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 import { requireRecorded } from './recorded-manifest';
@@ -17,6 +17,9 @@ interface Moved {
 
 /** What says that a recovery point does not lie whole where it lay. */
 const LOST = new Set(['RECOVERY_POINT_NOT_FOUND', 'RECOVERY_POINT_INCOMPLETE', 'RECOVERY_POINT_CORRUPT', 'IMAGE_HEADER_REFUSED']);
+
+/** What stands in the way of a copy that is to be made anew. */
+const NOT_NOW = new Set(['OFFSITE_LOCKED', 'OFFSITE_DELETE_REFUSED']);
 
 /** Whoever makes room or an index anew is alone in the repository, for minutes or hours: a restore that needs a copy comes after it, and does not fail. */
 const FETCH_WAITS = { pollMs: 30_000, atMostMs: 6 * 3_600_000 };
@@ -43,30 +46,24 @@ export class OffsiteCalls implements OffsiteActivities {
     });
   }
 
-  /** The copy, after all of it was read. One of an image that is damaged is made anew, once. */
+  /** The copy, after all of it was read. One that is damaged is made anew, once. */
   private async readOrMended(input: TransferInput, point: TransferPoint, copy: MadeCopy, context: OffsiteContext): Promise<MadeCopy> {
-    const { serverId, recoveryPointId, kind } = point;
+    const { recoveryPointId } = point;
     const offsite = await this.deps.offsiteRepository(input.offsite);
     try {
       await offsite.readAll(recoveryPointId, context);
       return copy;
     } catch (thrown) {
-      if (kind !== 'image' || !isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
+      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
     }
-    const images = await this.deps.imageRepository(point.repository ?? '');
-    // Before the copy that is there goes.
-    await this.requireUndamaged(images, serverId, recoveryPointId, context.signal);
-    const { directory } = await images.open(serverId, recoveryPointId);
-    const { snapshotIds, copiedAt, sizeBytes } = await offsite.mendImage({ serverId, recoveryPointId, directory }, context).catch((thrown: unknown) => {
-      if (!isModosuError(thrown) || thrown.code !== 'OFFSITE_LOCKED') throw thrown;
+    const mend = point.kind === 'image' ? this.mendImage(offsite, point, context) : this.mendData(offsite, point, context);
+    const { snapshotIds, copiedAt, sizeBytes } = await mend.catch((thrown: unknown) => {
+      if (!isModosuError(thrown) || !NOT_NOW.has(thrown.code)) throw thrown;
       // Not again at once: everything would be read again each time. The catalogue has it tried later.
       throw new ModosuError(
         'RECOVERY_POINT_CORRUPT',
         `The copy of ${recoveryPointId} in ${input.offsite} is damaged, and cannot be made anew now: ${thrown.message}`,
-        {
-          context: thrown.context,
-          cause: thrown,
-        },
+        { context: thrown.context, cause: thrown },
       );
     });
     try {
@@ -80,6 +77,24 @@ export class OffsiteCalls implements OffsiteActivities {
       });
     }
     return { snapshotIds, copiedAt, sizeBytes };
+  }
+
+  private async mendImage(offsite: OffsiteRepository, { serverId, recoveryPointId, repository }: TransferPoint, context: OffsiteContext): Promise<OffsiteCopy> {
+    const images = await this.deps.imageRepository(repository ?? '');
+    // Before the copy that is there goes.
+    await this.requireUndamaged(images, serverId, recoveryPointId, context.signal);
+    const { directory } = await images.open(serverId, recoveryPointId);
+    return offsite.mendImage({ serverId, recoveryPointId, directory }, context);
+  }
+
+  private async mendData(offsite: OffsiteRepository, { serverId, recoveryPointId }: TransferPoint, context: OffsiteContext): Promise<OffsiteCopy> {
+    const data = await this.deps.dataRepository();
+    const manifest = await data.open(serverId, recoveryPointId);
+    // Before the copy that is there goes.
+    await data
+      .readAll(serverId, manifest.snapshotId, { signal: context.signal })
+      .catch((thrown: unknown) => rejectDamaged(recoveryPointId, `modosu verify --data-of ${serverId} --reason TEXT`, thrown));
+    return offsite.mendData({ manifest, access: await data.accessFromHere(serverId) }, context);
   }
 
   private async copyImage({ offsite }: TransferInput, { serverId, recoveryPointId, repository }: TransferPoint, context: OffsiteContext): Promise<OffsiteCopy> {
@@ -98,16 +113,7 @@ export class OffsiteCalls implements OffsiteActivities {
       await images.verifySmallFiles(serverId, recoveryPointId);
       for (const { image } of manifest.disks) await images.verifyImage(serverId, recoveryPointId, image, { signal });
     } catch (thrown) {
-      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
-      throw new ModosuError(
-        'RECOVERY_POINT_NOT_USABLE',
-        `Recovery point ${recoveryPointId} itself is damaged where it lies, so its copy does not count: ${thrown.message}`,
-        {
-          hint: `Have it read again: \`modosu verify ${recoveryPointId} --reason TEXT\`; an older copy stays.`,
-          context: { recoveryPointId },
-          cause: thrown,
-        },
-      );
+      rejectDamaged(recoveryPointId, `modosu verify ${recoveryPointId} --reason TEXT`, thrown);
     }
   }
 
@@ -225,4 +231,14 @@ async function isThere(open: () => Promise<Awaited<ReturnType<ImageRepository['o
     if (isModosuError(thrown) && LOST.has(thrown.code)) return false;
     throw thrown instanceof Error ? thrown : new ModosuError('INTERNAL', String(thrown));
   }
+}
+
+/** `howToRead`: the command that reads it again. */
+function rejectDamaged(recoveryPointId: string, howToRead: string, thrown: unknown): never {
+  if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
+  throw new ModosuError(
+    'RECOVERY_POINT_NOT_USABLE',
+    `Recovery point ${recoveryPointId} itself is damaged where it lies, so its copy does not count: ${thrown.message}`,
+    { hint: `Have it read again: \`${howToRead}\`; an older copy stays.`, context: { recoveryPointId }, cause: thrown },
+  );
 }

@@ -231,12 +231,37 @@ export function describeOffsiteRepository(name: string, create: () => Promise<Of
       await repository.readAll(data.manifest.recoveryPointId, offsiteContext());
     });
 
+    it('makes a copy anew, which takes the place of the one that is there', async () => {
+      const access = await underTest.data.repository.accessFromHere(server);
+      mkdirSync(image.directory);
+      await repository.fetchImage(server, image.recoveryPointId, image.directory, offsiteContext());
+      const before = await repository.list(server);
+      const mended = [await repository.mendImage(image, offsiteContext()), await repository.mendData({ manifest: data.manifest, access }, offsiteContext())];
+      expect(await repository.list(server)).toEqual(mended);
+      for (const [index, { copiedAt, ...about }] of mended.entries()) {
+        expect(about).toEqual({ ...before[index], copiedAt: undefined, snapshotIds: about.snapshotIds });
+        expect(copiedAt > (before[index]?.copiedAt ?? '')).toBe(true);
+        expect(before[index]?.snapshotIds).not.toContain(about.snapshotIds[1]);
+        await repository.readAll(about.recoveryPointId, offsiteContext());
+      }
+      // Of one that is not there it makes one; of what is not there any more it makes nothing, and keeps the copy.
+      await repository.forget([data.manifest.recoveryPointId]);
+      const copy = await repository.mendData({ manifest: data.manifest, access }, offsiteContext());
+      const absent = { ...data.manifest, snapshotId: 'cd'.repeat(32) };
+      await expect(repository.mendData({ manifest: absent, access }, offsiteContext())).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+      expect(await repository.list(server)).toContainEqual(copy);
+      await repository.readAll(data.manifest.recoveryPointId, offsiteContext());
+    });
+
     it('does nothing when it is stopped before', async () => {
       const stopped = offsiteContext({ signal: AbortSignal.abort(new Error('stopped')) });
       const { signal } = stopped;
       const point = { serverId: server, recoveryPointId: newId('rp') };
       const directory = publishedDirectory(root, server, point.recoveryPointId);
       await expect(repository.copyImage({ ...point, directory }, stopped)).rejects.toThrow('stopped');
+      await expect(repository.mendImage(image, stopped)).rejects.toThrow('stopped');
+      const access = await underTest.data.repository.accessFromHere(server);
+      await expect(repository.mendData({ manifest: data.manifest, access }, stopped)).rejects.toThrow('stopped');
       await expect(repository.fetchImage(server, image.recoveryPointId, empty(), stopped)).rejects.toThrow('stopped');
       await expect(repository.readAll(image.recoveryPointId, stopped)).rejects.toThrow('stopped');
       await expect(repository.check({ part: null, signal })).rejects.toThrow('stopped');

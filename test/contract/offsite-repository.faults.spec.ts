@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { OffsiteRepository } from '../../src/repositories/offsite/offsite-repository';
 import { childEnvironment, findProgram, runCommand } from '../../src/system/child-process';
-import { flipByte, freePort, killChild, pause } from '../support/data-lab';
+import { DATA_TAG, dataSetTag, recoveryPointTag } from '../../src/repositories/data/data-repository';
+import { DataLab, flipByte, freePort, killChild, pause } from '../support/data-lab';
 import { OffsiteLab } from '../support/offsite-lab';
 import { eventually, processesWith } from '../support/processes';
 import { ArgvWatch } from '../support/secret-hunt';
 import { inFull } from '../support/thorough';
+import { filesDataSet, makeManifest } from './data-repository.contract';
 import { contentsOf, offsiteContext, publishedDirectory } from './offsite-repository.contract';
 
 jest.setTimeout(120_000);
@@ -296,6 +298,47 @@ describe('off-site repository: what can go wrong', () => {
     await repository.check({ part: { number: 1, of: 1 } });
     await repository.forget([one.recoveryPointId]);
     await isWhole(repository, other);
+  });
+
+  it('data of which a pack is gone is copied anew; an attempt that dies leaves nothing in the way, and an original that is gone keeps the copy', async () => {
+    const data = await DataLab.start();
+    try {
+      const serverId = newId('srv');
+      await data.repository.ensure(serverId);
+      const published = async (files: Readonly<Record<string, string>>) => {
+        const recoveryPointId = newId('rp');
+        const root = data.files(recoveryPointId, files);
+        const tags = [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag('documents')];
+        const snapshotId = await data.backUp(serverId, [root], { host: 'db01', tags });
+        return data.repository.publish(makeManifest(serverId, snapshotId, { recoveryPointId, dataSet: filesDataSet(root) }));
+      };
+      const shared = randomBytes(2 * MIB).toString('base64');
+      const [one, other] = [await published({ a: shared }), await published({ a: shared, b: 'more' })];
+      const access = await data.repository.accessFromHere(serverId);
+      const repository = await made();
+      for (const manifest of [one, other]) await repository.copyData({ manifest, access }, offsiteContext());
+      rmSync(lab.storedFiles('data')[0] ?? '');
+      const corrupt = { code: 'RECOVERY_POINT_CORRUPT' };
+      await expect(failureOf(repository.readAll(one.recoveryPointId, offsiteContext()))).resolves.toMatchObject(corrupt);
+
+      // Killed when the copy before is away and nothing else is there.
+      const dies = lab.repository({ program: lab.program(`case "$*" in *" copy "*|copy*) kill -9 $$ ;; *) exec restic "$@" ;; esac`) });
+      await expect(failureOf(dies.mendData({ manifest: one, access }, offsiteContext()))).resolves.toMatchObject({ code: 'COPY_FAILED', retry: 'later' });
+      expect((await repository.list()).map(({ recoveryPointId }) => recoveryPointId)).toEqual([other.recoveryPointId]);
+
+      const mended = await repository.mendData({ manifest: one, access }, offsiteContext());
+      for (const { recoveryPointId } of [one, other]) await repository.readAll(recoveryPointId, offsiteContext());
+      expect((await repository.list()).filter(({ recoveryPointId }) => recoveryPointId === one.recoveryPointId)).toEqual([mended]);
+      await repository.check({ part: { number: 1, of: 1 } });
+      // Nothing of the attempts is left: what goes, goes whole.
+      await repository.forget([one.recoveryPointId]);
+      expect(lab.storedFiles('snapshots')).toHaveLength(2);
+      rmSync(data.storedFiles(serverId, 'snapshots').find((path) => path.endsWith(other.snapshotId)) ?? '');
+      await expect(failureOf(repository.mendData({ manifest: other, access }, offsiteContext()))).resolves.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+      await repository.readAll(other.recoveryPointId, offsiteContext());
+    } finally {
+      await data.dispose();
+    }
   });
 
   inFull('refuses to delete (an append-only server): that is said, and all copies are still there', async () => {

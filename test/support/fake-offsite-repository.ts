@@ -19,6 +19,11 @@ interface Stored {
   readonly snapshot: FakeSnapshot | null;
 }
 
+interface How {
+  /** Although one is there. */
+  readonly anew?: boolean;
+}
+
 /** An off-site repository in memory, for tests of what uses one. */
 export class FakeOffsiteRepository implements OffsiteRepository {
   private isMade = false;
@@ -62,7 +67,15 @@ export class FakeOffsiteRepository implements OffsiteRepository {
     return [...this.stored.values()].map(({ copy }) => copy).filter((copy) => serverId === undefined || copy.serverId === serverId);
   }
 
-  async copyImage({ serverId, recoveryPointId, directory }: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+  copyImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    return this.storeImage(source, context);
+  }
+
+  mendImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    return this.storeImage(source, context, { anew: true });
+  }
+
+  private async storeImage({ serverId, recoveryPointId, directory }: OffsiteImageSource, context: OffsiteContext, how: How = {}): Promise<OffsiteCopy> {
     requireId('srv', serverId);
     requireId('rp', recoveryPointId);
     const { manifestBytes, files, totalBytes } = await publishedFiles(directory, serverId, recoveryPointId);
@@ -71,28 +84,26 @@ export class FakeOffsiteRepository implements OffsiteRepository {
       { serverId, recoveryPointId, kind: 'image', sizeBytes: totalBytes },
       { manifest: manifestBytes, files: contents, snapshot: null },
       context,
+      how,
     );
   }
 
-  async mendImage(source: OffsiteImageSource, context: OffsiteContext): Promise<OffsiteCopy> {
-    const { serverId, recoveryPointId, directory } = source;
-    requireId('srv', serverId);
-    requireId('rp', recoveryPointId);
-    await publishedFiles(directory, serverId, recoveryPointId);
-    this.open();
-    if (this.refusesDelete) throw new ModosuError('OFFSITE_DELETE_REFUSED', 'The storage lets nothing be removed.');
-    this.stored.delete(recoveryPointId);
-    this.damaged.delete(recoveryPointId);
-    return this.copyImage(source, context);
+  async copyData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    return this.storeData(source, context);
   }
 
-  async copyData({ manifest, access }: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
+  async mendData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    return this.storeData(source, context, { anew: true });
+  }
+
+  private storeData({ manifest, access }: OffsiteDataSource, context: OffsiteContext, how: How = {}): OffsiteCopy {
     const bytes = renderDataManifest(manifest);
     this.open();
+    this.earlier(manifest.recoveryPointId, bytes);
     const snapshot = this.dataAt(access)?.snapshot(manifest.server.id, manifest.snapshotId) ?? null;
     if (this.data.length > 0 && snapshot === null) throw new ModosuError('RECOVERY_POINT_INCOMPLETE', `There is no snapshot ${manifest.snapshotId}.`);
     const about = { serverId: manifest.server.id, recoveryPointId: manifest.recoveryPointId, kind: 'data', sizeBytes: manifest.totalBytes } as const;
-    return this.store(about, { manifest: bytes, files: new Map(), snapshot }, context);
+    return this.store(about, { manifest: bytes, files: new Map(), snapshot }, context, how);
   }
 
   async openImage(serverId: string, recoveryPointId: string): Promise<ImageManifest> {
@@ -181,19 +192,31 @@ export class FakeOffsiteRepository implements OffsiteRepository {
     about: Pick<OffsiteCopy, 'serverId' | 'recoveryPointId' | 'kind' | 'sizeBytes'>,
     what: Omit<Stored, 'copy'>,
     { signal, onProgress }: OffsiteContext,
+    { anew = false }: How,
   ): OffsiteCopy {
     signal.throwIfAborted();
     this.open();
-    const manifestSha256 = createHash('sha256').update(what.manifest).digest('hex');
-    const earlier = this.stored.get(about.recoveryPointId)?.copy;
+    const manifestSha256 = sha256(what.manifest);
+    const earlier = this.earlier(about.recoveryPointId, what.manifest);
     onProgress?.({ doneBytes: about.sizeBytes, totalBytes: about.sizeBytes });
-    if (earlier?.manifestSha256 === manifestSha256) return earlier;
-    if (earlier !== undefined) throw new ModosuError('REQUEST_INVALID', 'The copy that is there was made of another manifest.');
+    if (earlier !== null && !anew) return earlier;
+    if (anew && this.refusesDelete) throw new ModosuError('OFFSITE_DELETE_REFUSED', 'The storage lets nothing be removed.');
+    if (anew) {
+      this.stored.delete(about.recoveryPointId);
+      this.damaged.delete(about.recoveryPointId);
+    }
     this.copied += 1;
     const snapshotIds = ['content', 'receipt'].map((part) => createHash('sha256').update(`${this.name} ${this.copied} ${part}`).digest('hex'));
     const copy: OffsiteCopy = { ...about, snapshotIds, copiedAt: new Date(Date.UTC(2026, 0, 1) + this.copied * 1000).toISOString(), manifestSha256 };
     this.stored.set(about.recoveryPointId, { copy, ...what });
     return copy;
+  }
+
+  /** The copy that is there; null: none. */
+  private earlier(recoveryPointId: string, manifest: Buffer): OffsiteCopy | null {
+    const copy = this.stored.get(recoveryPointId)?.copy ?? null;
+    if (copy === null || copy.manifestSha256 === sha256(manifest)) return copy;
+    throw new ModosuError('REQUEST_INVALID', 'The copy that is there was made of another manifest.');
   }
 
   private require(serverId: string, recoveryPointId: string, kind: 'image' | 'data'): Stored {
@@ -228,3 +251,5 @@ function requireId(prefix: 'srv' | 'rp', id: string): void {
 }
 
 const notFound = (recoveryPointId: string): ModosuError => new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no such copy of ${recoveryPointId}.`);
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

@@ -109,6 +109,16 @@ export class OffsitePlace {
     return this.pastStaleLocks(target, () => this.restic.run(target, args, options));
   }
 
+  /** `restic check`, as long as it takes while it goes on reading. */
+  async check(target: OffsiteTarget, options: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const { hopeless } = this;
+    await this.run(target, ['check', ...options], {
+      isLong: true,
+      ...(hopeless === undefined ? {} : { giveUpOn: hopeless }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
   /** Whatever uses restic on it: the same. `writes`: what is new is written there, so that it may have become full. */
   async pastStaleLocks<T>(target: OffsiteTarget, work: () => Promise<T>, { writes = false }: { readonly writes?: boolean } = {}): Promise<T> {
     return this.told(writes, async () => {

@@ -94,6 +94,12 @@ export interface OffsiteRepository {
    */
   copyData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy>;
 
+  /**
+   * Makes a copy of data anew although one is there, which was found damaged: as `mendImage`, but the copy before goes first, so that until the new one is proven
+   * there is none. The caller has read the original whole. Otherwise as `copyData`; called again it begins anew, or makes what is not there.
+   */
+  mendData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy>;
+
   /** The manifest of an image recovery point, from the copy alone. Read-only. Throws `RECOVERY_POINT_NOT_FOUND` when there is no whole copy of this server. */
   openImage(serverId: string, recoveryPointId: string): Promise<ImageManifest>;
 
