@@ -58,6 +58,7 @@ describe('virsh', () => {
       ['backup-dumpxml', '--domain', uuid],
       ['checkpoint-list', '--domain', uuid, '--name'],
       ['checkpoint-dumpxml', '--domain', uuid, '--checkpointname', 'none'],
+      ['qemu-agent-command', '--domain', uuid, '--timeout', '1', '--cmd', '{"execute":"guest-ping"}'],
       ['checkpoint-dumpxml', '--domain', uuid, '--checkpointname', `${'long'.repeat(30)}`, '--size', '--no-domain'],
       ['dominfo', '--domain', randomUUID()],
     ];

@@ -45,6 +45,8 @@ describe('modosu up: one life after the other on one state directory', () => {
     await expect(state.request('/v1/servers', null)).resolves.toBe(401);
     expect(PARTS.map((part) => state.pidOf(part))).not.toContain(null);
     expect((await fetch(`${state.endpoints().dataUrl}/probe/config`)).status).toBe(401);
+    // Temporal waits for the disk once for each commit.
+    expect(existsSync(join(state.directory, 'temporal', 'temporal.db-wal'))).toBe(true);
     await withTemporal(async (client) => {
       await expect(inspectNamespace(client)).resolves.toEqual({ retentionDays: 90, missingSearchAttributes: [] });
       await client.client.workflow.start('anything', { workflowId: marker, taskQueue: 'nobody', args: [] });

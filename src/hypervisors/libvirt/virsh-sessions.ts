@@ -16,6 +16,9 @@ const READS = new Set([
 ]);
 /** Words that mean to virsh's reader what they are. */
 const PLAIN = /^[\w.@:+-]+$/;
+const AGENT = 'qemu-agent-command';
+/** Questions of a guest's agent that it may hear twice, as they are written. In single quotes they mean what they are. */
+const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-info', 'guest-ping'].map((execute) => JSON.stringify({ execute })));
 
 /** More than run at once in one run; who finds none free starts a process of its own. */
 const MOST_SESSIONS = 4;
@@ -32,8 +35,18 @@ const LEAST_MS = 1_000;
  */
 const ENVIRONMENT = { INPUTRC: '/dev/null', VIRSH_HISTSIZE: '0', XDG_CACHE_HOME: '/dev/null', LIBVIRT_AUTOSTART: '0' };
 
-export const isRead = (args: readonly string[]): boolean =>
-  READS.has(args[0] ?? '') && args.every((word) => PLAIN.test(word)) && (!args.includes('--completed') || args.includes('--keep-completed'));
+export function isRead(args: readonly string[]): boolean {
+  const [command = '', ...words] = args;
+  const isAgent = command === AGENT && AGENT_LOOKS.has(words.at(-1) ?? '') && words.at(-2) === '--cmd';
+  return (
+    (isAgent || READS.has(command)) &&
+    (isAgent ? words.slice(0, -1) : words).every((word) => PLAIN.test(word)) &&
+    (!words.includes('--completed') || words.includes('--keep-completed'))
+  );
+}
+
+/** As virsh's reader takes it. */
+const written = (args: readonly string[]): string => args.map((word) => (AGENT_LOOKS.has(word) ? `'${word}'` : word)).join(' ');
 
 export interface SessionsOptions {
   readonly connectUri: string;
@@ -64,7 +77,7 @@ export class VirshSessions {
     const session = this.idle.pop() ?? this.start();
     if (session === null) return { leftMs: timeoutMs };
     session.use();
-    const answer = await session.ask(args.join(' '), { timeoutMs, maxOutputBytes, signal });
+    const answer = await session.ask(written(args), { timeoutMs, maxOutputBytes, signal });
     const { stdout, stderr, how } = answer;
     const isPlain = how === 'answered' && !NO_REFUSAL.test(stderr) && !this.options.unreachable.test(stderr) && (stdout.trim() === '' || stderr.trim() === '');
     if (isPlain) this.keep(session);
