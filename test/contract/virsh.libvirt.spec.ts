@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +113,37 @@ describe('virsh', () => {
     await expect(asked).rejects.toThrow('left');
     await eventually('they are gone', async () => !(await children()).some((pid) => stopped.includes(pid)));
     await expect(virsh.run(['dominfo', '--domain', uuid])).resolves.toContain(name);
+  });
+
+  it('what may be asked once alone is asked again only where the process that stays has not begun with it; otherwise nobody knows, and that is said', async () => {
+    const ask = (): Promise<{ readonly exitCode: number | null; readonly stderr: string }> =>
+      virsh.attemptOn(uuid, 'qemu-agent-command', ['--timeout', '1', '--cmd', '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}']);
+    const refused = { exitCode: 1, stderr: expect.stringContaining('domain is not running') as string };
+    const long = `{"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["-c","echo \\"it's\\" ${'x'.repeat(5000)}"]}}`;
+    await expect(virsh.attemptOn(uuid, 'qemu-agent-command', ['--timeout', '1', '--cmd', long])).resolves.toMatchObject(refused);
+    const [resting] = await children();
+    await expect(ask()).resolves.toMatchObject(refused);
+    expect(await children()).toEqual([resting]);
+    // Dead before it has read anything.
+    process.kill(resting ?? 0, 'SIGKILL');
+    await expect(ask()).resolves.toMatchObject(refused);
+
+    // Dead in the middle of it: the line was read, and no answer comes.
+    const bin = join(directory, 'bin');
+    mkdirSync(bin);
+    const started = join(directory, 'started');
+    const script = `#!/bin/sh\necho x >> ${started}\nIFS= read -r line\nprintf 'virsh # %s\\n' "$line"\nkill -9 $$\n`;
+    writeFileSync(join(bin, 'virsh'), script, { mode: 0o755 });
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${bin}:${path ?? ''}`;
+    try {
+      const other = new Virsh({ name: 'local', uri: URI, stateDirectory: join(directory, 'state') });
+      const asked = ['qemu-agent-command', '--domain', uuid, '--cmd', '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}'];
+      await expect(other.attempt(asked)).resolves.toMatchObject({ exitCode: 1, stderr: expect.stringContaining('ended before it answered') as string });
+      expect(readFileSync(started, 'utf8')).toBe('x\n');
+    } finally {
+      process.env['PATH'] = path;
+    }
   });
 
   it("nobody's key bindings have a say in what is read", async () => {

@@ -208,10 +208,10 @@ export class LibvirtGuestAgent implements GuestAgent {
     timeoutMs: number,
     { signal, inWindow = false, secret = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean; readonly secret?: boolean } = {},
   ): Promise<unknown> {
-    const request = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
+    const request = inAscii(JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args }));
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
     const options = { timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS), maxOutputBytes: MAX_REPLY_BYTES, signal };
-    const asked = ['--timeout', String(seconds), '--cmd', secret ? inAscii(request) : request] as const;
+    const asked = ['--timeout', String(seconds), '--cmd', request] as const;
     const outcome = await (
       secret
         ? this.virsh.attemptInSecretOn(this.server.uuid, 'qemu-agent-command', asked, options)
@@ -252,7 +252,7 @@ export class LibvirtGuestAgent implements GuestAgent {
   }
 }
 
-/** virsh reads its standard input as somebody's typing: only ASCII arrives as it was sent. */
+/** virsh reads its standard input as somebody's typing: only ASCII arrives as it was sent. The same JSON. */
 const inAscii = (json: string): string => json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function decodeOutput(data: unknown, limit: number): { text: string; cut: boolean } | null {

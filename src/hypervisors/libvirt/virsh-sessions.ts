@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { asRecord, parseJson } from '../../contracts/json';
 import { killGroup, startProgram, type CommandOutcome } from '../../system/child-process';
 
 /** What only looks, and may be asked twice. Of the last job libvirt forgets what it has told, unless it is asked to keep it. */
@@ -17,8 +18,12 @@ const READS = new Set([
 /** Words that mean to virsh's reader what they are. */
 const PLAIN = /^[\w.@:+-]+$/;
 const AGENT = 'qemu-agent-command';
-/** Questions of a guest's agent that it may hear twice, as they are written. In single quotes they mean what they are. */
-const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-info', 'guest-ping'].map((execute) => JSON.stringify({ execute })));
+/** Questions of a guest's agent that it may hear twice. */
+const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-info', 'guest-ping']);
+/** What it tells, reads on or starts once. */
+const AGENT_ACTS = new Set(['guest-exec', 'guest-exec-status', 'guest-file-close', 'guest-file-open', 'guest-file-read']);
+/** What is not ASCII arrives otherwise than it was sent; what is much longer takes virsh's reader longer than a start. */
+const TYPEABLE = /^[\x20-\x7e]{1,16384}$/;
 
 /** More than run at once in one run; who finds none free starts a process of its own. */
 const MOST_SESSIONS = 4;
@@ -35,18 +40,25 @@ const LEAST_MS = 1_000;
  */
 const ENVIRONMENT = { INPUTRC: '/dev/null', VIRSH_HISTSIZE: '0', XDG_CACHE_HOME: '/dev/null', LIBVIRT_AUTOSTART: '0' };
 
-export function isRead(args: readonly string[]): boolean {
+/** How a command may be handed to a virsh that stays. Null: to a process of its own. `once`: nobody asks again whether it was answered or not. */
+export function wayToShare(args: readonly string[]): 'again' | 'once' | null {
   const [command = '', ...words] = args;
-  const isAgent = command === AGENT && AGENT_LOOKS.has(words.at(-1) ?? '') && words.at(-2) === '--cmd';
-  return (
-    (isAgent || READS.has(command)) &&
-    (isAgent ? words.slice(0, -1) : words).every((word) => PLAIN.test(word)) &&
-    (!words.includes('--completed') || words.includes('--keep-completed'))
-  );
+  if (command === AGENT) return wayToAsk(words);
+  const isLook = READS.has(command) && words.every((word) => PLAIN.test(word));
+  return isLook && (!words.includes('--completed') || words.includes('--keep-completed')) ? 'again' : null;
 }
 
-/** As virsh's reader takes it. */
-const written = (args: readonly string[]): string => args.map((word) => (AGENT_LOOKS.has(word) ? `'${word}'` : word)).join(' ');
+function wayToAsk(words: readonly string[]): 'again' | 'once' | null {
+  const [option, request = ''] = words.slice(-2);
+  if (option !== '--cmd' || !TYPEABLE.test(request) || !words.slice(0, -1).every((word) => PLAIN.test(word))) return null;
+  const { execute } = asRecord(parseJson(request));
+  if (typeof execute !== 'string') return null;
+  if (AGENT_LOOKS.has(execute)) return 'again';
+  return AGENT_ACTS.has(execute) ? 'once' : null;
+}
+
+/** One word for virsh's own reader, which knows no escapes inside single quotes: a quote ends them, stands in double ones, and begins them anew. */
+export const quoted = (word: string): string => `'${word.replaceAll("'", `'"'"'`)}'`;
 
 export interface SessionsOptions {
   readonly connectUri: string;
@@ -61,8 +73,9 @@ interface Question {
 }
 
 /**
- * Reads through virsh processes that stay: to start one and connect takes ten times as long as nearly every answer. Only what is plain is answered here, an answer or
- * a refusal; whatever is not, is asked again of a process of its own, whose word counts.
+ * Looks, and questions of guest agents, through virsh processes that stay: to start one stops the whole worker for a moment, and takes with connecting ten times as
+ * long as nearly every answer. Of looks only what is plain is answered here, an answer or a refusal; whatever is not, is asked again of a process of its own, whose
+ * word counts.
  */
 export class VirshSessions {
   private readonly idle: Session[] = [];
@@ -70,22 +83,32 @@ export class VirshSessions {
 
   constructor(private readonly options: SessionsOptions) {}
 
-  /** Outcome as that of a process of its own, or for how long such a one may still be asked. Rejects with the reason of `signal`. */
-  async ask(args: readonly string[], { timeoutMs, maxOutputBytes, signal }: Question): Promise<CommandOutcome | { readonly leftMs: number }> {
+  /**
+   * Outcome as that of a process of its own, or for how long such a one may still be asked: of a command that is to be asked once only where virsh has not begun
+   * with it. Rejects with the reason of `signal`.
+   */
+  async ask(
+    args: readonly string[],
+    way: 'again' | 'once',
+    { timeoutMs, maxOutputBytes, signal }: Question,
+  ): Promise<CommandOutcome | { readonly leftMs: number }> {
     signal?.throwIfAborted();
     const beganAt = performance.now();
     const session = this.idle.pop() ?? this.start();
     if (session === null) return { leftMs: timeoutMs };
     session.use();
-    const answer = await session.ask(written(args), { timeoutMs, maxOutputBytes, signal });
-    const { stdout, stderr, how } = answer;
+    const line = args.map((word) => (PLAIN.test(word) ? word : quoted(word))).join(' ');
+    const { stdout, stderr, how, isBegun } = await session.ask(line, { timeoutMs, maxOutputBytes, signal });
     const isPlain = how === 'answered' && !NO_REFUSAL.test(stderr) && !this.options.unreachable.test(stderr) && (stdout.trim() === '' || stderr.trim() === '');
     if (isPlain) this.keep(session);
     else this.end(session);
     signal?.throwIfAborted();
-    const outcome = { signal: null, stdout, stderr, truncated: false, timedOut: false };
+    const outcome = { signal: null, stdout, stderr, truncated: how === 'too-long', timedOut: false };
     if (how === 'timed-out') return { ...outcome, exitCode: null, signal: 'SIGKILL', timedOut: true };
-    return isPlain ? { ...outcome, exitCode: stderr.trim() === '' ? 0 : 1 } : { leftMs: Math.max(LEAST_MS, timeoutMs - (performance.now() - beganAt)) };
+    if (isPlain) return { ...outcome, exitCode: stderr.trim() === '' ? 0 : 1 };
+    if (way === 'again' || !isBegun) return { leftMs: Math.max(LEAST_MS, timeoutMs - (performance.now() - beganAt)) };
+    if (how === 'too-long' || stdout.trim() !== '') return { ...outcome, exitCode: 0 };
+    return { ...outcome, exitCode: 1, stderr: stderr.trim() === '' ? 'error: virsh has ended before it answered' : stderr };
   }
 
   private start(): Session | null {
@@ -123,6 +146,8 @@ interface Answer {
   readonly how: 'answered' | 'strange' | 'timed-out' | 'ended' | 'too-long' | 'aborted';
   readonly stdout: string;
   readonly stderr: string;
+  /** It has read the command to its end. */
+  readonly isBegun: boolean;
 }
 
 /** One virsh that reads commands line by line. It repeats each line that it reads after its prompt. */
@@ -200,12 +225,14 @@ class Session {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
     this.heard = () => undefined;
-    const body = bodyOf(this.stdout.text(), line, mark);
+    const said = this.stdout.text();
+    const body = bodyOf(said, line, mark);
     const stderr = this.stderr.text().replace(new RegExp(`(?:error: )?err-${mark}\\n?`), '');
     // It may be long, and hold passwords of consoles.
     this.stdout = new Heard();
     this.stderr = new Heard();
-    return { how: how === 'answered' && body === null ? 'strange' : how, stdout: body ?? '', stderr };
+    // It ends the line that it repeats before it does what that says.
+    return { how: how === 'answered' && body === null ? 'strange' : how, stdout: body ?? '', stderr, isBegun: said.includes('\n') };
   }
 
   private hear(to: Heard, piece: Buffer): void {

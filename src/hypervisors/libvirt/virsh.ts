@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 import { runCommand, type CommandOutcome } from '../../system/child-process';
-import { isRead, VirshSessions } from './virsh-sessions';
+import { quoted, VirshSessions, wayToShare } from './virsh-sessions';
 
 export interface VirshOptions {
   /** Name of the hypervisor in the estate, for messages. */
@@ -92,8 +92,8 @@ export class Virsh {
   async attempt(args: readonly string[], call: VirshCall & { readonly input?: string } = {}, command: string = args[0] ?? ''): Promise<CommandOutcome> {
     const timeoutMs = call.timeoutMs ?? this.options.commandTimeoutMs ?? DEFAULT_TIMEOUT_MS;
     const maxOutputBytes = call.maxOutputBytes ?? MAX_OUTPUT_BYTES;
-    const told =
-      isRead(args) && call.onStdout === undefined ? await this.sessions.ask(args, { timeoutMs, maxOutputBytes, signal: call.signal }) : { leftMs: timeoutMs };
+    const way = call.onStdout === undefined ? wayToShare(args) : null;
+    const told = way === null ? { leftMs: timeoutMs } : await this.sessions.ask(args, way, { timeoutMs, maxOutputBytes, signal: call.signal });
     const outcome =
       'exitCode' in told
         ? told
@@ -189,9 +189,6 @@ export class Virsh {
     }
   }
 }
-
-/** One word for virsh's own reader, which knows no escapes inside single quotes: a quote ends them, stands in double ones, and begins them anew. */
-const quoted = (word: string): string => `'${word.replaceAll("'", `'"'"'`)}'`;
 
 /** The UUID as it may stand in an argument vector. Throws `REQUEST_INVALID`. */
 export function requireUuid(uuid: string): string {
