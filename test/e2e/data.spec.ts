@@ -17,6 +17,7 @@ import {
   type GuestServer,
 } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
+import { inFull } from '../support/thorough';
 
 jest.setTimeout(1_200_000);
 
@@ -122,7 +123,7 @@ describe('data of a server', () => {
     expect(await points()).toEqual(before);
   });
 
-  it('a file whose directories are gone comes back alone', async () => {
+  inFull('a file whose directories are gone comes back alone', async () => {
     await sh('mv /data/uploads/2026 /data/aside');
     const selection = { kind: 'files', paths: ['/data/uploads/2026/1'], replace: false } as const;
     expect(bodyOf(await stack.planData(NAME, 'uploads', selection)).changes).toContainEqual(

@@ -15,6 +15,8 @@ import { processesWith } from './processes';
 import { eventually, TestState, type Outcome, type PartName, type UpProcess } from './up-process';
 
 const BASE = '/var/lib/modosu-test';
+/** Between two looks at what takes seconds or minutes: each costs the installation, beside which others are tested, some milliseconds of processor. */
+const PATIENT_MS = 400;
 /** Long enough for a worker's death to be noticed (heartbeat 30 s) and a throttled copy to be done again. */
 export const RUN_DEADLINE_MS = 480_000;
 
@@ -243,6 +245,7 @@ export class E2eStack {
       async () => (await this.get<RestorePlanView>(`/v1/restore-plans/${id}`)).body,
       ({ state }) => state !== 'planning',
       this.runDeadlineMs / 4,
+      PATIENT_MS,
     );
 
   /** Carries a plan out, of a restore or of an undo. `hold`: the restore waits before go-live. */
@@ -328,6 +331,7 @@ export class E2eStack {
       () => this.run(id),
       (run) => isFinal(run.state),
       this.runDeadlineMs,
+      PATIENT_MS,
     );
 
   /** Waits until the step is in this state. */

@@ -18,6 +18,7 @@ const LONGEST = [
   'contract/hypervisor.libvirt-online-hostile',
   'e2e/data',
   'e2e/demo',
+  'e2e/deaths',
   'e2e/way-back',
   'e2e/scheduled',
   'e2e/online-backup',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { DataConverter } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
-import { findTemporalCli } from '../../src/roles/up/temporal-part';
+import { findTemporalCli, LOCAL_TEMPORAL_ARGS } from '../../src/roles/up/temporal-part';
 import { TemporalClient } from '../../src/temporal/client';
 import { createDataConverter, FAILURE_CONVERTER_PATH } from '../../src/temporal/data-converter';
 import { ensureNamespace } from '../../src/temporal/namespace';
@@ -32,7 +32,9 @@ export const temporalCliForTests = (): string =>
 /** Start it in `beforeAll`, close it in `afterAll`. Takes about a second. */
 export async function startTemporalForTests(): Promise<TestTemporal> {
   quietRuntime();
-  const environment = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path: temporalCliForTests() } } });
+  const environment = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path: temporalCliForTests() }, extraArgs: [...LOCAL_TEMPORAL_ARGS] },
+  });
   const namespace = `modosu-test-${randomBytes(4).toString('hex')}`;
   const keys = payloadKeysOf('test', { test: randomBytes(32) });
   const dataConverter = createDataConverter(keys);

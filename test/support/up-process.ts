@@ -147,13 +147,13 @@ export class UpProcess {
 }
 
 /** Resolves when `accept` holds; throws at the deadline with the last value. */
-export async function eventually<T>(read: () => Promise<T> | T, accept: (value: T) => boolean, timeoutMs = 30_000): Promise<T> {
+export async function eventually<T>(read: () => Promise<T> | T, accept: (value: T) => boolean, timeoutMs = 30_000, everyMs = 100): Promise<T> {
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {
     const value = await read();
     if (accept(value)) return value;
     if (performance.now() > giveUpAt) throw new Error(`not reached within ${timeoutMs} ms; last value: ${JSON.stringify(value)}`);
-    await pause(100);
+    await pause(everyMs);
   }
 }
 
