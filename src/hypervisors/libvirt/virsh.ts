@@ -58,7 +58,7 @@ export const libvirtMessage = (stderr: string): string =>
     .slice(0, 2000) || 'no message';
 
 /**
- * Runs `virsh` as a child process, one process per call. Servers are named by UUID, so that no domain name ever reaches
+ * `virsh` as a child process: one per call, or one that stays for what only looks and for questions of agents (`virsh-sessions.ts`). Servers are named by UUID, so that no domain name ever reaches
  * an argument vector. Throws `HYPERVISOR_UNREACHABLE`, `HYPERVISOR_COMMAND_TIMED_OUT`, or `failureCode` with libvirt's message.
  */
 export class Virsh {
