@@ -27,7 +27,7 @@ interface Quoted {
 /** Files are named as short as they are understood: `salvage`, `agent.spec`, `src/domain/planning/salvage.spec.ts`. Other things in backticks are no files. */
 const filesOf = (word: string): readonly string[] => {
   const bare = word.replace(/(\.spec)?(\.ts)?$/, '');
-  return SPECS.filter((path) => `/${path}`.replace(/(\.spec)?\.ts$/, '').endsWith(`/${bare}`));
+  return SPECS.filter((path) => [/(\.spec)?\.ts$/, /\.contract\.ts$/].some((ending) => `/${path}`.replace(ending, '').endsWith(`/${bare}`)));
 };
 
 const PAGE = readFileSync(join(ROOT, 'docs/COVERAGE.md'), 'utf8');

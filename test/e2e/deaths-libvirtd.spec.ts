@@ -1,4 +1,4 @@
-import { describeDeaths } from '../support/deaths';
+import { describeDeaths } from './deaths.contract';
 
 jest.setTimeout(1_200_000);
 

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFinal, type RunView } from '../../src/contracts/run';
 import { cutPower, domainState } from '../guests/guest-server';
-import { Gate, type GatePoint } from './activity-gate';
-import { Journey, type Leg } from './death-journeys';
-import { allCases, choiceOf, chosenCases, KINDS, VICTIMS, type DeathCase, type Kind, type Victim } from './death-matrix';
-import { E2eStack, RUN_DEADLINE_MS } from './e2e-stack';
-import { killLibvirtd, killQemu, startLibvirtd } from './libvirtd';
-import { eventually } from './up-process';
+import { Gate, type GatePoint } from '../support/activity-gate';
+import { Journey, type Leg } from '../support/death-journeys';
+import { allCases, choiceOf, chosenCases, KINDS, VICTIMS, type DeathCase, type Kind, type Victim } from '../support/death-matrix';
+import { E2eStack, RUN_DEADLINE_MS } from '../support/e2e-stack';
+import { killLibvirtd, killQemu, startLibvirtd } from '../support/libvirtd';
+import { eventually } from '../support/up-process';
 
 /**
  * The death of any process at any step (`describeDeaths`): the run is held at a moment that is proven to have been reached, the victim gets its SIGKILL (the guest also a power
