@@ -178,6 +178,8 @@ export function describeDeaths(ofVictim: (victim: Victim) => boolean): void {
       expect(cases.length).toBeGreaterThan(0);
     });
 
+    // A selection may leave one of the files without a case; jest takes an empty table for a fault.
+    if (cases.length === 0) return;
     it.each(cases.map((one): [string, DeathCase] => [`${one.kind}: ${one.victim} dies at ${one.at}: ${one.ending.state}, because ${one.ending.why}`, one]))(
       '%s',
       async (_title, one) => {

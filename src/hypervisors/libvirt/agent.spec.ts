@@ -32,6 +32,19 @@ describe('LibvirtGuestAgent', () => {
     expect(asked[1]).toEqual({ execute: 'guest-exec-status', arguments: { pid: 42 } });
   });
 
+  it('asks in ASCII what virsh reads as typing; what is longer stays as short as it is: Linux takes 128 KiB of one argument', async () => {
+    const texts: string[] = [];
+    const answering = async (_uuid: string, _command: string, args: readonly string[] = []): Promise<CommandOutcome> => {
+      texts.push(args.at(-1) ?? '');
+      return { exitCode: 0, stdout: returns({ pid: 1 }), stderr: '', signal: null, truncated: false, timedOut: false };
+    };
+    const agent = new LibvirtGuestAgent({ attemptOn: answering, attemptInSecretOn: answering }, { uuid: '3f0c9c1e-1111-4222-8333-444455556666', name: 'db01' });
+    for (const length of [10, 50_000]) await agent.start({ argv: ['/bin/x', 'ж'.repeat(length)] }, { timeoutMs: 1_000 });
+    expect(texts[0]).toMatch(/^[\x20-\x7e]+$/);
+    expect(Buffer.byteLength(texts[1] ?? '')).toBeLessThan(128 * 1024);
+    expect(texts.map((text) => (JSON.parse(text) as { arguments: { arg: string[] } }).arguments.arg[0]?.length)).toEqual([10, 50_000]);
+  });
+
   it('counts a program ended by a signal as shells do', async () => {
     expect((await agentThat(returns({ pid: 1 }), returns({ exited: true, signal: 9 })).agent.exec(['x'], { timeoutMs: 1_000 })).exitCode).toBe(137);
   });

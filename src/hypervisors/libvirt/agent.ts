@@ -4,6 +4,7 @@ import { asRecord, parseJson } from '../../contracts/json';
 import type { ServerRef } from '../../contracts/server';
 import type { CommandResult, GuestAgent, GuestProgram } from '../../guests/guest-agent';
 import { libvirtMessage, type Virsh } from './virsh';
+import { MOST_TYPED } from './virsh-sessions';
 
 /** virsh itself needs a moment beside the agent's time. */
 const VIRSH_EXTRA_MS = 10_000;
@@ -208,7 +209,10 @@ export class LibvirtGuestAgent implements GuestAgent {
     timeoutMs: number,
     { signal, inWindow = false, secret = false }: { readonly signal?: AbortSignal; readonly inWindow?: boolean; readonly secret?: boolean } = {},
   ): Promise<unknown> {
-    const request = inAscii(JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args }));
+    const json = JSON.stringify(Object.keys(args).length === 0 ? { execute } : { execute, arguments: args });
+    const ascii = inAscii(json);
+    // What is longer has a process of its own, and as an argument stays as short as it is: Linux takes 128 KiB of one.
+    const request = secret || ascii.length <= MOST_TYPED ? ascii : json;
     const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
     const options = { timeoutMs: seconds * 1000 + (inWindow ? FREEZE_EXTRA_MS : VIRSH_EXTRA_MS), maxOutputBytes: MAX_REPLY_BYTES, signal };
     const asked = ['--timeout', String(seconds), '--cmd', request] as const;

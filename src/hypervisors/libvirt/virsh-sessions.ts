@@ -22,8 +22,10 @@ const AGENT = 'qemu-agent-command';
 const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-info', 'guest-ping']);
 /** What it tells, reads on or starts once. */
 const AGENT_ACTS = new Set(['guest-exec', 'guest-exec-status', 'guest-file-close', 'guest-file-open', 'guest-file-read']);
-/** What is not ASCII arrives otherwise than it was sent; what is much longer takes virsh's reader longer than a start. */
-const TYPEABLE = /^[\x20-\x7e]{1,16384}$/;
+/** Characters of a question of an agent: what is much longer takes virsh's reader longer than a start. */
+export const MOST_TYPED = 16_384;
+/** What is not ASCII arrives otherwise than it was sent. */
+const TYPEABLE = /^[\x20-\x7e]+$/;
 
 /** More than run at once in one run; who finds none free starts a process of its own. */
 const MOST_SESSIONS = 4;
@@ -50,7 +52,7 @@ export function wayToShare(args: readonly string[]): 'again' | 'once' | null {
 
 function wayToAsk(words: readonly string[]): 'again' | 'once' | null {
   const [option, request = ''] = words.slice(-2);
-  if (option !== '--cmd' || !TYPEABLE.test(request) || !words.slice(0, -1).every((word) => PLAIN.test(word))) return null;
+  if (option !== '--cmd' || request.length > MOST_TYPED || !TYPEABLE.test(request) || !words.slice(0, -1).every((word) => PLAIN.test(word))) return null;
   const { execute } = asRecord(parseJson(request));
   if (typeof execute !== 'string') return null;
   if (AGENT_LOOKS.has(execute)) return 'again';
