@@ -91,7 +91,14 @@ describe('copying data', () => {
   const damaged = () => Promise.reject(new ModosuError('RECOVERY_POINT_CORRUPT', 'a pack is damaged'));
   const DATA = { ...POINT, kind: 'data', repository: null } as const;
   const BEFORE = '2026-01-01T00:00:00.000Z';
-  const world = ({ original, mend }: { original?: () => Promise<void>; mend?: () => Promise<void> } = {}) => {
+  interface World {
+    readonly original?: () => Promise<void>;
+    readonly mend?: () => Promise<void>;
+    /** Reads of the copy that say it is damaged. */
+    readonly misread?: number;
+    readonly isThere?: boolean;
+  }
+  const world = ({ original, mend, misread = Infinity, isThere = true }: World = {}) => {
     const done: string[] = [];
     const calls = new OffsiteCalls({
       log: { info() {}, warn() {}, error() {} },
@@ -108,8 +115,9 @@ describe('copying data', () => {
         copyData: async () => ({ snapshotIds: ['s'], copiedAt: BEFORE, sizeBytes: 70 }),
         readAll: async () => {
           done.push('copy');
-          if (!done.includes('mend')) await damaged();
+          if (!done.includes('mend') && done.filter((word) => word === 'copy').length <= misread) await damaged();
         },
+        list: async () => (isThere ? [{ recoveryPointId: DATA.recoveryPointId }] : []),
         mendData: async () => {
           done.push('mend');
           await mend?.();
@@ -120,10 +128,26 @@ describe('copying data', () => {
     return { done, copy: () => run(() => calls.copyOffsite({ ...INPUT, kind: 'copy' }, DATA, MOVED)) };
   };
 
+  it('that was read wrong once is as it was', async () => {
+    const { done, copy } = world({ misread: 1 });
+    await expect(copy()).resolves.toMatchObject({ snapshotIds: ['s'] });
+    expect(done).toEqual(['copy', 'copy']);
+  });
+
+  it('that is damaged, and of which nothing is gone, stays; people are told what to do', async () => {
+    const { copy } = world({ mend: damaged });
+    await expect(copy()).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT', hint: expect.stringContaining('docs/OFFSITE.md') as string });
+  });
+
+  it('of which the copy is gone when a lock comes is tried again at once', async () => {
+    const { copy } = world({ isThere: false, mend: () => Promise.reject(new ModosuError('OFFSITE_LOCKED', 'a prune goes on')) });
+    await expect(copy()).rejects.toMatchObject({ code: 'OFFSITE_LOCKED', retry: 'later' });
+  });
+
   it('that is damaged makes it anew, after the original was read to its end, and reads it again', async () => {
     const { done, copy } = world();
     await expect(copy()).resolves.toMatchObject({ snapshotIds: ['mended'] });
-    expect(done).toEqual(['copy', 'original', 'mend', 'copy']);
+    expect(done).toEqual(['copy', 'copy', 'original', 'mend', 'copy']);
   });
 
   it('that is damaged here, too, keeps the copy that is there, and says how it is read again', async () => {
@@ -171,6 +195,7 @@ describe('copying an image', () => {
       offsiteRepository: async () => ({
         copyImage: async () => ({ snapshotIds: ['s'], copiedAt, sizeBytes: 70 }),
         readAll,
+        list: async () => [{ recoveryPointId: POINT.recoveryPointId }],
         mendImage: async () => {
           done.push('mend');
           await mend();

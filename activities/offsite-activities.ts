@@ -50,15 +50,15 @@ export class OffsiteCalls implements OffsiteActivities {
   private async readOrMended(input: TransferInput, point: TransferPoint, copy: MadeCopy, context: OffsiteContext): Promise<MadeCopy> {
     const { recoveryPointId } = point;
     const offsite = await this.deps.offsiteRepository(input.offsite);
-    try {
-      await offsite.readAll(recoveryPointId, context);
-      return copy;
-    } catch (thrown) {
-      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
+    // Of data the copy goes before there is another one: what one read says is no reason for that.
+    for (let reads = point.kind === 'data' ? 2 : 1; reads > 0; reads -= 1) {
+      if (await isWhole(offsite, recoveryPointId, context)) return copy;
     }
     const mend = point.kind === 'image' ? this.mendImage(offsite, point, context) : this.mendData(offsite, point, context);
-    const { snapshotIds, copiedAt, sizeBytes } = await mend.catch((thrown: unknown) => {
-      if (!isModosuError(thrown) || !NOT_NOW.has(thrown.code)) throw thrown;
+    const { snapshotIds, copiedAt, sizeBytes } = await mend.catch(async (thrown: unknown) => {
+      if (!isModosuError(thrown) || thrown.code === 'RECOVERY_POINT_CORRUPT') throw this.notMended(input, recoveryPointId, thrown);
+      // Where the copy is gone already there is nothing to read again: it is tried again as any other.
+      if (!NOT_NOW.has(thrown.code) || !(await offsite.list(point.serverId)).some((one) => one.recoveryPointId === recoveryPointId)) throw thrown;
       // Not again at once: everything would be read again each time. The catalogue has it tried later.
       throw new ModosuError(
         'RECOVERY_POINT_CORRUPT',
@@ -66,17 +66,20 @@ export class OffsiteCalls implements OffsiteActivities {
         { context: thrown.context, cause: thrown },
       );
     });
-    try {
-      await offsite.readAll(recoveryPointId, context);
-    } catch (thrown) {
-      if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') throw thrown;
-      throw new ModosuError(thrown.code, thrown.message, {
-        hint: `Something that is stored in ${input.offsite} is not what was written, and restic goes on believing it. Take that pack away as docs/OFFSITE.md says (Mending), then copy again: \`modosu offsite copy ${recoveryPointId} --reason TEXT\`.`,
-        context: thrown.context,
-        cause: thrown,
-      });
-    }
+    await offsite.readAll(recoveryPointId, context).catch((thrown: unknown) => {
+      throw this.notMended(input, recoveryPointId, thrown);
+    });
     return { snapshotIds, copiedAt, sizeBytes };
+  }
+
+  /** Of what is still damaged afterwards people are told what to do. */
+  private notMended({ offsite }: TransferInput, recoveryPointId: string, thrown: unknown): unknown {
+    if (!isModosuError(thrown) || thrown.code !== 'RECOVERY_POINT_CORRUPT') return thrown;
+    return new ModosuError(thrown.code, thrown.message, {
+      hint: `Something that is stored in ${offsite} is not what was written, and restic goes on believing it. Take that pack away as docs/OFFSITE.md says (Mending), then copy again: \`modosu offsite copy ${recoveryPointId} --reason TEXT\`.`,
+      context: thrown.context,
+      cause: thrown,
+    });
   }
 
   private async mendImage(offsite: OffsiteRepository, { serverId, recoveryPointId, repository }: TransferPoint, context: OffsiteContext): Promise<OffsiteCopy> {
@@ -230,6 +233,17 @@ async function isThere(open: () => Promise<Awaited<ReturnType<ImageRepository['o
   } catch (thrown) {
     if (isModosuError(thrown) && LOST.has(thrown.code)) return false;
     throw thrown instanceof Error ? thrown : new ModosuError('INTERNAL', String(thrown));
+  }
+}
+
+/** Every byte of the copy. */
+async function isWhole(offsite: OffsiteRepository, recoveryPointId: string, context: OffsiteContext): Promise<boolean> {
+  try {
+    await offsite.readAll(recoveryPointId, context);
+    return true;
+  } catch (thrown) {
+    if (isModosuError(thrown) && thrown.code === 'RECOVERY_POINT_CORRUPT') return false;
+    throw thrown;
   }
 }
 

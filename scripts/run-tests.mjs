@@ -58,7 +58,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const tiers = TIERS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-// The seed chooses which deaths that tier causes (test/e2e/deaths.spec.ts); the same seed chooses the same.
+// The seed chooses which deaths the tiers e2e and deaths cause (test/e2e/deaths.contract.ts); the same seed chooses the same.
 const env = { ...process.env, FORCE_COLOR: '0', MODOSU_TEST_FULL: isFull ? '1' : '', MODOSU_TEST_SEED: process.env.MODOSU_TEST_SEED ?? '1' };
 
 const children = new Set();
@@ -81,7 +81,9 @@ const run = (command, commandArgs) =>
     });
   });
 
-if (tiers.some(({ name }) => name === 'deaths')) console.log(`MODOSU_TEST_SEED=${env.MODOSU_TEST_SEED}${env.MODOSU_TEST_FULL ? ', all cases' : ''}`);
+if (tiers.some(({ name }) => name === 'deaths' || name === 'e2e')) {
+  console.log(`MODOSU_TEST_SEED=${env.MODOSU_TEST_SEED}${env.MODOSU_TEST_FULL ? ', all cases' : ''}`);
+}
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 /** A line for each failed test, printed once more at the end: what a tier has printed about it may be thousands of lines above. */

@@ -231,26 +231,32 @@ export function describeOffsiteRepository(name: string, create: () => Promise<Of
       await repository.readAll(data.manifest.recoveryPointId, offsiteContext());
     });
 
-    it('makes a copy anew, which takes the place of the one that is there', async () => {
-      const access = await underTest.data.repository.accessFromHere(server);
+    it('makes a copy of an image anew, which takes the place of the one that is there', async () => {
       mkdirSync(image.directory);
       await repository.fetchImage(server, image.recoveryPointId, image.directory, offsiteContext());
       const before = await repository.list(server);
-      const mended = [await repository.mendImage(image, offsiteContext()), await repository.mendData({ manifest: data.manifest, access }, offsiteContext())];
-      expect(await repository.list(server)).toEqual(mended);
-      for (const [index, { copiedAt, ...about }] of mended.entries()) {
-        expect(about).toEqual({ ...before[index], copiedAt: undefined, snapshotIds: about.snapshotIds });
-        expect(copiedAt > (before[index]?.copiedAt ?? '')).toBe(true);
-        expect(before[index]?.snapshotIds).not.toContain(about.snapshotIds[1]);
-        await repository.readAll(about.recoveryPointId, offsiteContext());
-      }
-      // Of one that is not there it makes one; of what is not there any more it makes nothing, and keeps the copy.
-      await repository.forget([data.manifest.recoveryPointId]);
-      const copy = await repository.mendData({ manifest: data.manifest, access }, offsiteContext());
-      const absent = { ...data.manifest, snapshotId: 'cd'.repeat(32) };
-      await expect(repository.mendData({ manifest: absent, access }, offsiteContext())).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+      const mended = await repository.mendImage(image, offsiteContext());
+      const [, ofData] = before;
+      expect(await repository.list(server)).toEqual(expect.arrayContaining([mended, ofData]));
+      const { snapshotIds, copiedAt, ...about } = mended;
+      expect(before[0]).toMatchObject(about);
+      expect(copiedAt > (before[0]?.copiedAt ?? '')).toBe(true);
+      expect(before[0]?.snapshotIds).not.toContain(snapshotIds[1]);
+      await repository.readAll(image.recoveryPointId, offsiteContext());
+    });
+
+    it('makes a copy of data anew that is not there, and keeps one of which nothing is gone', async () => {
+      const access = await underTest.data.repository.accessFromHere(server);
+      const { manifest } = data;
+      const before = await repository.list(server);
+      await expect(repository.mendData({ manifest, access }, offsiteContext())).rejects.toMatchObject({ code: 'RECOVERY_POINT_CORRUPT' });
+      const other = { ...manifest, snapshotId: 'cd'.repeat(32) };
+      await expect(repository.mendData({ manifest: other, access }, offsiteContext())).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+      expect(await repository.list(server)).toEqual(before);
+      await repository.forget([manifest.recoveryPointId]);
+      const copy = await repository.mendData({ manifest, access }, offsiteContext());
       expect(await repository.list(server)).toContainEqual(copy);
-      await repository.readAll(data.manifest.recoveryPointId, offsiteContext());
+      await repository.readAll(manifest.recoveryPointId, offsiteContext());
     });
 
     it('does nothing when it is stopped before', async () => {

@@ -300,7 +300,7 @@ describe('off-site repository: what can go wrong', () => {
     await isWhole(repository, other);
   });
 
-  it('data of which a pack is gone is copied anew; an attempt that dies leaves nothing in the way, and an original that is gone keeps the copy', async () => {
+  it('data of which a pack is gone is copied anew; an attempt that dies leaves nothing in the way; one that cannot help, for want of the original too, keeps the copy', async () => {
     const data = await DataLab.start();
     try {
       const serverId = newId('srv');
@@ -333,9 +333,14 @@ describe('off-site repository: what can go wrong', () => {
       // Nothing of the attempts is left: what goes, goes whole.
       await repository.forget([one.recoveryPointId]);
       expect(lab.storedFiles('snapshots')).toHaveLength(2);
+      // Not what was written, and all there: it would be believed again. The copy stays.
+      const [pack = ''] = lab.storedFiles('data');
+      flipByte(pack, 0.3);
+      await expect(failureOf(repository.mendData({ manifest: other, access }, offsiteContext()))).resolves.toMatchObject(corrupt);
+      rmSync(pack);
       rmSync(data.storedFiles(serverId, 'snapshots').find((path) => path.endsWith(other.snapshotId)) ?? '');
       await expect(failureOf(repository.mendData({ manifest: other, access }, offsiteContext()))).resolves.toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
-      await repository.readAll(other.recoveryPointId, offsiteContext());
+      expect((await repository.list()).map(({ recoveryPointId }) => recoveryPointId)).toEqual([other.recoveryPointId]);
     } finally {
       await data.dispose();
     }

@@ -93,6 +93,11 @@ export class FakeOffsiteRepository implements OffsiteRepository {
   }
 
   async mendData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy> {
+    context.signal.throwIfAborted();
+    const { recoveryPointId } = source.manifest;
+    if (this.earlier(recoveryPointId, renderDataManifest(source.manifest)) !== null && !this.damaged.has(recoveryPointId)) {
+      throw new ModosuError('RECOVERY_POINT_CORRUPT', 'Nothing of the copy is gone.');
+    }
     return this.storeData(source, context, { anew: true });
   }
 

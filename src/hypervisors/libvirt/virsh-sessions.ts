@@ -110,7 +110,8 @@ export class VirshSessions {
     if (isPlain) return { ...outcome, exitCode: stderr.trim() === '' ? 0 : 1 };
     if (way === 'again' || !isBegun) return { leftMs: Math.max(LEAST_MS, timeoutMs - (performance.now() - beganAt)) };
     if (how === 'too-long' || stdout.trim() !== '') return { ...outcome, exitCode: 0 };
-    return { ...outcome, exitCode: 1, stderr: stderr.trim() === '' ? 'error: virsh has ended before it answered' : stderr };
+    const why = how === 'strange' ? 'virsh has answered, and nobody knows what' : 'virsh has ended before it answered';
+    return { ...outcome, exitCode: 1, stderr: stderr.trim() === '' ? `error: ${why}` : stderr };
   }
 
   private start(): Session | null {

@@ -38,7 +38,7 @@ const PROMPT = 'virsh # ';
 /** virsh writes what it reads on its standard input into a history, in the cache directory of its user: nothing of it is kept. Nor has anybody else a say in what it reads. */
 const NO_HISTORY = { VIRSH_HISTSIZE: '0', INPUTRC: '/dev/null' };
 const UNREACHABLE =
-  /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available/i;
+  /failed to connect to the hypervisor|Failed to connect socket|connection closed|Cannot recv data|Cannot write data|End of file while reading data|client socket is closed|error: Disconnected from|no connection driver available|no valid connection/i;
 const GONE = /failed to get domain|Domain not found|no domain with matching/i;
 
 /** URIs can make libvirt run programs (`qemu+ext://?command=`): only these two exact ones are ever used. Throws `CONFIG_INVALID`. */

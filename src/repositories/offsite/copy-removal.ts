@@ -47,9 +47,11 @@ export class CopyRemoval {
     for (const some of inPortions(snapshotIds)) await this.run(target, ['forget', ...some], withSignal(signal));
   }
 
-  /** What is gone from the storage is struck from the index, so that restic writes it again. Alone in the repository only where something is gone. */
-  async strikeWhatIsGone(target: OffsiteTarget, signal: AbortSignal): Promise<void> {
-    if (await this.copies.lackSomething(target, signal)) await this.run(target, ['rebuild-index'], { isLong: true, signal });
+  /** What is gone from the storage is struck from the index, so that restic writes it again; false: nothing is gone. Alone in the repository only where something is. */
+  async strikeWhatIsGone(target: OffsiteTarget, signal: AbortSignal): Promise<boolean> {
+    if (!(await this.copies.lackSomething(target, signal))) return false;
+    await this.run(target, ['rebuild-index'], { isLong: true, signal });
+    return true;
   }
 
   /** `prune` calls it a success when the storage has refused to remove its packs. */

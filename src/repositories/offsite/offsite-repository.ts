@@ -96,7 +96,8 @@ export interface OffsiteRepository {
 
   /**
    * Makes a copy of data anew although one is there, which was found damaged: as `mendImage`, but the copy before goes first, so that until the new one is proven
-   * there is none. The caller has read the original whole. Otherwise as `copyData`; called again it begins anew, or makes what is not there.
+   * there is none. The caller has read the original whole, and the copy twice. Where nothing is gone from the storage that would mend nothing: throws
+   * `RECOVERY_POINT_CORRUPT`, and the copy stays. Otherwise as `copyData`; called again it begins anew, or makes what is not there.
    */
   mendData(source: OffsiteDataSource, context: OffsiteContext): Promise<OffsiteCopy>;
 

@@ -92,7 +92,7 @@ class ResticOffsiteRepository implements OffsiteRepository {
     await this.removal.strikeWhatIsGone(target, context.signal);
     // Without a look at the copy before: by that restic would believe files to be stored that are not.
     const copy = await this.writer.image(target, source, published, context, { force: true, earlier: before.copy });
-    await this.removal.forget(target, before.snapshotIds, context.signal);
+    await this.removal.forget(target, [...before.receipts, ...before.contents], context.signal);
     return copy;
   }
 
@@ -120,22 +120,29 @@ class ResticOffsiteRepository implements OffsiteRepository {
     const target = await this.place.open();
     const before = await this.before(target, source.manifest.recoveryPointId, published.sha256);
     context.onProgress?.({ doneBytes: 0, totalBytes: source.manifest.totalBytes });
-    await this.removal.strikeWhatIsGone(target, context.signal);
-    // `restic copy` passes over what it has copied before, whole or not.
-    const goAway = (): Promise<void> => this.removal.forget(target, before.snapshotIds, context.signal);
-    return this.writeData(target, source, published, context, { goAway, earlier: before.copy });
+    const { copy, receipts, contents } = before;
+    // restic believes what is there: without it nothing would be written anew.
+    if (!(await this.removal.strikeWhatIsGone(target, context.signal)) && copy !== null) {
+      throw new ModosuError('RECOVERY_POINT_CORRUPT', `Nothing of the copy of ${copy.recoveryPointId} is gone from ${this.name}: it cannot be made anew.`, {
+        context: { recoveryPointId: copy.recoveryPointId },
+      });
+    }
+    // `restic copy` passes over content that it has copied before, whole or not: that goes first, and for certain. A receipt of nothing counts as nothing.
+    const goAway = async (): Promise<void> => {
+      for (const some of [contents, receipts]) await this.removal.forget(target, some, context.signal);
+    };
+    return this.writeData(target, source, published, context, { goAway, earlier: copy });
   }
 
-  /** The copy that is made anew, and everything that goes with it: receipts first. */
+  /** The copy that is made anew, and everything that goes with it. */
   private async before(
     target: OffsiteTarget,
     recoveryPointId: string,
     manifestSha256: string,
-  ): Promise<{ readonly copy: OffsiteCopy | null; readonly snapshotIds: readonly string[] }> {
+  ): Promise<{ readonly copy: OffsiteCopy | null; readonly receipts: readonly string[]; readonly contents: readonly string[] }> {
     const { snapshots } = await this.copies.trees(target);
     const copy = theSame(copiesIn(snapshots, target.password).find((one) => one.recoveryPointId === recoveryPointId) ?? null, manifestSha256);
-    const { receipts, contents } = goingWith(new Set([recoveryPointId]), snapshots, target.password);
-    return { copy, snapshotIds: [...receipts, ...contents] };
+    return { copy, ...goingWith(new Set([recoveryPointId]), snapshots, target.password) };
   }
 
   /** `goAway`: takes an earlier copy away, once it is certain that the original is there. */
