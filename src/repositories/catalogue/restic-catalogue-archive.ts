@@ -62,6 +62,7 @@ class ResticCatalogueArchive implements CatalogueArchive {
     const { stdout } = await this.run(['backup', '--tag', TAG, '.'], {
       cwd: directory,
       timeoutMs: MOVED_WITHIN_MS,
+      fills: this.ground.directory,
       ...(signal === undefined ? {} : { signal }),
     });
     const id = /"snapshot_id":"([0-9a-f]{64})"/.exec(stdout)?.[1] ?? (await this.list())[0]?.id;
@@ -89,7 +90,7 @@ class ResticCatalogueArchive implements CatalogueArchive {
   async thin(signal?: AbortSignal): Promise<void> {
     await this.requireMade();
     const began = new Date();
-    const options = { isLong: true, giveUpOn: REMOVAL_REFUSED, ...(signal === undefined ? {} : { signal }) };
+    const options = { isLong: true, giveUpOn: REMOVAL_REFUSED, fills: this.ground.directory, ...(signal === undefined ? {} : { signal }) };
     await this.run(['forget', '--tag', TAG, '--group-by', 'tags', ...KEEP, '--prune'], options);
     if (this.ground.directory !== null) await removeLeftovers(this.ground.directory, began);
   }

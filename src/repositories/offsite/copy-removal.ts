@@ -62,7 +62,7 @@ export class CopyRemoval {
         cause,
       });
     try {
-      const { stderr } = await this.place.run(target, args, { giveUpOn: REMOVAL_REFUSED, ...options });
+      const { stderr } = await this.place.run(target, args, { giveUpOn: REMOVAL_REFUSED, fills: this.place.directory, ...options });
       if (REMOVAL_REFUSED.test(stderr)) throw refused(resticWords(stderr, target.secrets));
     } catch (error) {
       if (isModosuError(error) && error.code === 'OFFSITE_DELETE_REFUSED' && error.cause === undefined) throw refused(error.message, error);

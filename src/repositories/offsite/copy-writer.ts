@@ -97,6 +97,7 @@ export class CopyWriter {
         });
         return this.restic.run({ ...target, env: { ...target.env, ...PROGRESS } }, ['backup', ...args], {
           giveUpOn: NO_ROOM,
+          fills: this.place.directory,
           ...{ isLong: true, isJson: true, maxOutputBytes: 0, otherwise: 'COPY_FAILED', onStdout: (piece: Buffer) => lines.add(piece) },
           ...options,
         });

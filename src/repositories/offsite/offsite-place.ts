@@ -6,7 +6,7 @@ import type { OffsiteLocation, OffsiteMedia } from '../../contracts/offsite';
 import { offsiteMeaning } from '../../domain/offsite-words';
 import type { Secrets } from '../../secrets/secrets';
 import { errorCode, errorMessage, fileExists } from '../../system/files';
-import { outcomeOf, type ResticCodes, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
+import { outcomeOf, roomTooSmall, type ResticCodes, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import { parseRepositoryId } from '../restic/restic-output';
 import { removeStaleLocks } from '../restic/stale-locks';
 import { offsiteAccess } from './offsite-environment';
@@ -42,8 +42,6 @@ const CUT_SHORT = /^Load\(<(?:data|index|snapshot)\/[0-9a-f]+>.*returned error, 
 const CUT_SHORT_WORDS = /\bLoad\(<(?:data|index|snapshot)\/[0-9a-f]+>[^;]*(?:\bEOF\b|\bno such file or directory\b)/;
 /** restic 0.14 on full storage: whoever saves has ended by the error, and whoever hands over does not expect it. */
 const BROKE_DOWN = /\bpanic: runtime error\b/;
-/** What restic writes at a time (packs of 16 MiB, some of them at once) and takes away again when it fails. */
-const PACKS_UNDER_WAY_BYTES = 64 * 1024 ** 2;
 const HAD_NO_LOCK = /\bSave\(<lock\/|\bunable to create lock in backend\b/;
 /** What restic makes, and what file systems have by themselves. */
 const NOT_IN_THE_WAY = ['data', 'index', 'keys', 'locks', 'snapshots', 'lost+found'];
@@ -296,11 +294,11 @@ export class OffsitePlace {
   private async requireRoomForPacks(cause: ModosuError): Promise<void> {
     const { directory } = this;
     if (directory === null) return;
-    const room = await statfs(directory).catch(() => null);
-    if (room === null || room.bavail * room.bsize >= PACKS_UNDER_WAY_BYTES) return;
+    const free = await roomTooSmall(directory);
+    if (free === null) return;
     throw new ModosuError(
       'NOT_ENOUGH_SPACE',
-      `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(room.bavail * room.bsize)} are free at ${directory}.`,
+      `restic broke down while it wrote to the off-site repository ${this.options.name}: ${formatBytes(free)} are free at ${directory}.`,
       { hint: `Make room at ${directory}, or shorten the retention of its copies.`, context: cause.context, cause },
     );
   }

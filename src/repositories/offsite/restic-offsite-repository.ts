@@ -164,6 +164,7 @@ class ResticOffsiteRepository implements OffsiteRepository {
           source.attributed(() =>
             this.restic.run({ ...target, env, secrets: [...target.secrets, ...access.secrets] }, ['copy', ...reading(access), original.id], {
               giveUpOn: NO_ROOM,
+              fills: this.place.directory,
               isLong: true,
               otherwise: 'COPY_FAILED',
               signal: context.signal,

@@ -17,9 +17,9 @@ const stalls = (pid: number, stallMs: number, withinMs: number): Promise<boolean
     const timer = setTimeout(() => resolve(false), withinMs);
     watchReading(
       pid,
-      stallMs,
       stop.signal,
-      () => {
+      (forMs) => {
+        if (forMs < stallMs) return;
         clearTimeout(timer);
         resolve(true);
       },

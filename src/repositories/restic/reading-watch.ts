@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 const LOOK_MS = 5_000;
 
 /**
- * Looks whether a program that only reads still reads: by what it has asked of the system, because it says nothing itself. Ends with the signal; calls
- * `onStalled` once when nothing has moved for so long. A process that cannot be looked at is taken for one that reads.
+ * Looks whether a program still reads: by what it has asked of the system, because it says nothing itself. Ends with the signal; calls `onStill` at each look at
+ * which nothing has moved since the one before, with how long that has been so (milliseconds). A process that cannot be looked at is taken for one that reads.
  */
-export function watchReading(pid: number, stallMs: number, signal: AbortSignal, onStalled: () => void, lookMs = LOOK_MS): void {
+export function watchReading(pid: number, signal: AbortSignal, onStill: (forMs: number) => void, lookMs = LOOK_MS): void {
   let last = '';
   let movedAt = performance.now();
   const timer = setInterval(() => {
@@ -14,9 +14,7 @@ export function watchReading(pid: number, stallMs: number, signal: AbortSignal, 
       (text) => {
         const now = /^rchar: (\d+)$/m.exec(text)?.[1] ?? String(performance.now());
         if (now !== last) [last, movedAt] = [now, performance.now()];
-        if (performance.now() - movedAt < stallMs || signal.aborted) return;
-        clearInterval(timer);
-        onStalled();
+        else if (!signal.aborted) onStill(performance.now() - movedAt);
       },
       () => undefined,
     );

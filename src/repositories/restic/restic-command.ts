@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError, isModosuError, type ErrorContext } from '../../contracts/errors';
 import { quoted } from '../../contracts/text';
@@ -42,6 +43,8 @@ export interface ResticOptions extends Pick<
   readonly isJson?: boolean;
   /** Words of restic after which it is ended, because trying again changes nothing. */
   readonly giveUpOn?: RegExp;
+  /** The directory that it writes into; null: elsewhere. A restic that stands still for half a minute where that is full is ended: there is no room. */
+  readonly fills?: string | null;
 }
 
 const TIMEOUT_MS = 10 * 60_000;
@@ -55,13 +58,33 @@ const LONGEST_READING_MS = 47 * 3_600_000;
 /** Longer than restic waits between its attempts. */
 const STALLED_MS = 10 * 60_000;
 const VERSION_TIMEOUT_MS = 20_000;
+/**
+ * restic 0.14 on storage that becomes full: whoever saves has ended by the error, and whoever hands over waits for it, now and then for ever (once in thirty
+ * attempts), telling its progress all the while.
+ */
+const STILL_AND_FULL_MS = 30_000;
+/** What restic writes at a time (packs of 16 MiB, some of them at once) and takes away again when it fails. */
+const PACKS_UNDER_WAY_BYTES = 64 * 1024 ** 2;
+
+/** Bytes that are free in a directory that restic writes into, where they are fewer than it needs to go on; null: they are enough, or nobody knows. */
+export async function roomTooSmall(directory: string): Promise<number | null> {
+  const room = await statfs(directory).catch(() => null);
+  return room === null || room.bavail * room.bsize >= PACKS_UNDER_WAY_BYTES ? null : room.bavail * room.bsize;
+}
+
+/** What it means that restic was ended because it stood still. */
+const WHEN_STILL: Readonly<Record<string, ResticOutcome | undefined>> = { stalled: 'unreachable', full: 'no-space' };
 
 /** restic of this host, run once for each question. */
 export class ResticCommand {
   private known: string | null = null;
 
   /** @param program a name in PATH, or an absolute path */
-  constructor(private readonly program: string) {}
+  constructor(
+    private readonly program: string,
+    private readonly stillAndFullMs = STILL_AND_FULL_MS,
+    private readonly lookMs?: number,
+  ) {}
 
   /** Such as `0.14.0`. Throws `PROGRAM_MISSING`, `RESTIC_UNSUPPORTED`. */
   async version(): Promise<string> {
@@ -97,13 +120,24 @@ export class ResticCommand {
     const givenUp = new AbortController();
     let stderr = '';
     let timer: NodeJS.Timeout | undefined;
-    const { signal, onStdout, onStarted, otherwise, isLong = false, isJson = !isLong, giveUpOn, ...rest } = options;
+    const { signal, onStdout, onStarted, otherwise, isLong = false, isJson = !isLong, giveUpOn, fills = null, ...rest } = options;
     try {
       const outcome = await runCommand([this.program, '--no-cache', ...(isJson ? ['--json'] : []), ...certificate, ...args], {
         timeoutMs: isLong ? LONGEST_READING_MS : TIMEOUT_MS,
         onStarted: (pid) => {
           onStarted?.(pid);
-          if (isLong) watchReading(pid, STALLED_MS, givenUp.signal, () => givenUp.abort(new Error('stalled')));
+          if (!isLong && fills === null) return;
+          watchReading(
+            pid,
+            givenUp.signal,
+            (forMs) => {
+              if (isLong && forMs >= STALLED_MS) givenUp.abort(new Error('stalled'));
+              else if (fills !== null && forMs >= this.stillAndFullMs) {
+                void roomTooSmall(fills).then((free) => free === null || givenUp.abort(new Error('full')));
+              }
+            },
+            this.lookMs,
+          );
         },
         ...rest,
         env: target.env,
@@ -125,11 +159,16 @@ export class ResticCommand {
       throw this.failure(target, args, resticOutcome({ version, exitCode: outcome.exitCode, stderr }), stderr, outcome.timedOut, otherwise);
     } catch (error) {
       if (givenUp.signal.aborted && error === givenUp.signal.reason) {
-        const outcome =
-          givenUp.signal.reason instanceof Error && givenUp.signal.reason.message === 'stalled'
-            ? 'unreachable'
-            : resticOutcome({ version, exitCode: null, stderr });
-        throw this.failure(target, args, outcome, stderr, false, otherwise);
+        const why = givenUp.signal.reason instanceof Error ? givenUp.signal.reason.message : '';
+        const outcome = WHEN_STILL[why] ?? resticOutcome({ version, exitCode: null, stderr });
+        throw this.failure(
+          target,
+          args,
+          outcome,
+          why === 'full' ? `${stderr}\nit stood still, and there is no room left where it writes` : stderr,
+          false,
+          otherwise,
+        );
       }
       throw error;
     } finally {
