@@ -40,6 +40,7 @@ const TIERS = [
       'test/e2e/data-secrets.spec.ts',
       'test/e2e/data-ssh.spec.ts',
       'test/e2e/ended-outside.spec.ts',
+      'test/e2e/offsite-data.spec.ts',
     ],
     jestArgs: ['--maxWorkers=3'],
     needsBuild: true,

@@ -26,6 +26,7 @@ const ROLES: readonly (readonly [string, string])[] = [
   ['migrate', 'bring the database schema up to date'],
   ['doctor', 'check everything a run needs, and say what to do'],
   ['catalog', 'keep the restore system itself from being lost, and rebuild it: key | copy | copies | rebuild | compare'],
+  ['data-repository', 'begin data repositories anew whose storage is lost: renew (--server NAME … | --all) --reason TEXT [--dry-run]'],
   ['support-bundle', 'pack logs, configuration and the newest runs without secrets: [--file PATH]'],
 ];
 

@@ -27,6 +27,11 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
     const { runSupportBundle } = await import('./support-bundle.js');
     return orTellUser(() => runSupportBundle(process.env, rest, (text) => process.stdout.write(text)));
   }
+  if (command === 'data-repository') {
+    const { runDataRepository } = await import('./data-repository.js');
+    const io = { write: (text: string) => void process.stdout.write(text), say: (line: string) => void process.stderr.write(`${line}\n`) };
+    return orTellUser(() => runDataRepository(process.env, rest, io));
+  }
   if (command === 'catalog') {
     const { runCatalog } = await import('./catalog.js');
     const io = {

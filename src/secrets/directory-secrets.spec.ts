@@ -42,6 +42,17 @@ describe('secrets in a directory', () => {
     await expect(secrets.getOrMake('data/given', () => 'this one')).resolves.toBe('this one');
   });
 
+  it('are removed, and can be made again', async () => {
+    const made = await secrets.getOrMake('data/a/login');
+    await secrets.getOrMake('data/a/other');
+    await secrets.remove('data/a/login');
+    await expect(secrets.read('data/a/login')).resolves.toBeNull();
+    await expect(secrets.list('data')).resolves.toEqual(['data/a/other']);
+    await secrets.remove('data/a/login');
+    await secrets.remove('data/none/login');
+    await expect(secrets.getOrMake('data/a/login')).resolves.not.toBe(made);
+  });
+
   it('can be listed, without what is being written', async () => {
     await expect(secrets.list('data')).resolves.toEqual([]);
     for (const name of ['data/b/login', 'data/a/repository', 'data/a/login', 'other']) await secrets.getOrMake(name);
@@ -53,6 +64,7 @@ describe('secrets in a directory', () => {
     await expect(secrets.getOrMake(name)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
     await expect(secrets.read(name)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
     await expect(secrets.renew(name)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
+    await expect(secrets.remove(name)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
     await expect(secrets.list(name)).rejects.toMatchObject({ code: 'PATH_NOT_ALLOWED' });
   });
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createFileDurably, errorCode, fsyncDirectory, insideDirectory, writeFileDurably } from '../system/files';
 import type { Secrets } from './secrets';
@@ -38,6 +38,13 @@ export class DirectorySecrets implements Secrets {
     await this.makeDirectories(name);
     await writeFileDurably(insideDirectory(this.root, name), `${randomSecret()}\n`);
     return this.require(name);
+  }
+
+  async remove(name: string): Promise<void> {
+    const path = insideDirectory(this.root, name);
+    if ((await this.read(name)) === null) return;
+    await rm(path, { force: true });
+    await fsyncDirectory(dirname(path));
   }
 
   async list(below: string): Promise<readonly string[]> {

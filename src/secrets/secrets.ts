@@ -14,6 +14,8 @@ export interface Secrets {
   read(name: string): Promise<string | null>;
   /** A new value in place of the old one, which is lost. */
   renew(name: string): Promise<string>;
+  /** Durably; one that is not there is fine. */
+  remove(name: string): Promise<void>;
   /** Full names of what is kept at any depth below this path, sorted; empty when there is nothing. */
   list(below: string): Promise<readonly string[]>;
   /** Absolute path of the file that holds it, for programs that read it themselves and show it to nobody. */

@@ -16,6 +16,8 @@ export interface DataRepositoryUnderTest {
     serverId: string,
     options: { readonly hostname: string; readonly tags: readonly string[]; readonly files: Readonly<Record<string, string>> },
   ) => Promise<TakenSnapshot>;
+  /** The storage of a server's repository is gone. */
+  readonly lose: (serverId: string) => void;
   readonly dispose: () => Promise<void>;
 }
 
@@ -79,6 +81,34 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
       await expect(repository.removeStaleLocks(serverId)).resolves.toBeUndefined();
     });
 
+    it('that is gone is not made anew before it is given up; then another one is made, and the old one is read by nobody', async () => {
+      const serverId = newId('srv');
+      await expect(repository.presence(serverId)).resolves.toBe('never');
+      await expect(repository.giveUp(serverId)).resolves.toBeUndefined();
+      await repository.ensure(serverId);
+      await expect(repository.presence(serverId)).resolves.toBe('there');
+      await expect(repository.giveUp(serverId)).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+      const before = await repository.access(serverId);
+      const { snapshotId } = await underTest.take(serverId, { hostname: 'db01', tags: [DATA_TAG], files: FILES });
+      const one = await repository.publish(makeManifest(serverId, snapshotId));
+
+      underTest.lose(serverId);
+      await expect(repository.presence(serverId)).resolves.toBe('gone');
+      await expect(repository.ensure(serverId)).rejects.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE' });
+      await repository.giveUp(serverId);
+      await repository.giveUp(serverId);
+      await expect(repository.presence(serverId)).resolves.toBe('never');
+      await repository.ensure(serverId);
+      await expect(repository.presence(serverId)).resolves.toBe('there');
+      await expect(repository.open(serverId, one.recoveryPointId)).rejects.toMatchObject({ code: 'RECOVERY_POINT_NOT_FOUND' });
+      const after = await repository.access(serverId);
+      expect(after.env.RESTIC_REPOSITORY).toBe(before.env.RESTIC_REPOSITORY);
+      expect(after.env.RESTIC_PASSWORD).not.toBe(before.env.RESTIC_PASSWORD);
+      const again = await underTest.take(serverId, { hostname: 'db01', tags: [DATA_TAG], files: FILES });
+      await repository.publish(makeManifest(serverId, again.snapshotId, { keyId: after.keyId }));
+      await expect(repository.check(serverId, { part: { number: 1, of: 1 } })).resolves.toBeUndefined();
+    });
+
     it('gives each server a login, a password and a key of its own', async () => {
       const [one, two] = [newId('srv'), newId('srv')];
       await Promise.all([repository.ensure(one), repository.ensure(two)]);
@@ -103,6 +133,8 @@ export function describeDataRepository(name: string, create: () => Promise<DataR
         const refused = { code: 'PATH_NOT_ALLOWED' };
         await expect(repository.ensure(id)).rejects.toMatchObject(refused);
         await expect(repository.access(id)).rejects.toMatchObject(refused);
+        await expect(repository.presence(id)).rejects.toMatchObject(refused);
+        await expect(repository.giveUp(id)).rejects.toMatchObject(refused);
         await expect(repository.snapshots(id, [])).rejects.toMatchObject(refused);
         await expect(repository.open(id, newId('rp'))).rejects.toMatchObject(refused);
         await expect(repository.check(id, { part: null })).rejects.toMatchObject(refused);

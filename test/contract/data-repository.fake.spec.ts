@@ -17,6 +17,7 @@ describeDataRepository('in memory', async () => {
       });
       return { snapshotId, root };
     },
+    lose: (serverId) => repository.lose(serverId),
     dispose: () => Promise.resolve(),
   };
 });

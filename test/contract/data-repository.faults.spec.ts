@@ -295,6 +295,22 @@ describe('data repository: what can go wrong', () => {
       await expect(repository.snapshots(serverId, [])).resolves.toEqual([]);
     });
 
+    it('one that has lost its config alone is not given up: what is left of it lies in the way', async () => {
+      const serverId = await newServer();
+      const password = await lab.secrets.read(secretName(serverId, 'repository'));
+      rmSync(join(lab.stored, serverId, 'config'));
+      await expect(failureOf(repository.giveUp(serverId))).resolves.toMatchObject({
+        code: 'REQUEST_INVALID',
+        hint: expect.stringContaining(serverId) as string,
+      });
+      await expect(failureOf(repository.ensure(serverId))).resolves.toMatchObject({ code: 'DATA_REPOSITORY_UNREACHABLE' });
+      rmSync(join(lab.stored, serverId), { recursive: true });
+      await repository.giveUp(serverId);
+      expect((await lab.secrets.list(`data/${serverId}`)).filter((name) => name.includes('given-up'))).toHaveLength(1);
+      const kept = (await lab.secrets.list(`data/${serverId}`)).find((name) => name.includes('given-up')) ?? '';
+      await expect(lab.secrets.read(kept)).resolves.toBe(password);
+    });
+
     it('a key without a repository, left by a death while one was made, is no obstacle', async () => {
       const serverId = await newServer();
       for (const path of [join(lab.directory, 'secrets', secretName(serverId, 'repository-id')), join(lab.stored, serverId, 'config')]) rmSync(path);

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DataLab } from '../support/data-lab';
 import { describeDataRepository } from './data-repository.contract';
 
@@ -14,6 +16,7 @@ describeDataRepository('restic behind rclone', async () => {
       const root = lab.files(`taken-${taken}`, files);
       return { snapshotId: await lab.backUp(serverId, [root], { host: hostname, tags }), root };
     },
+    lose: (serverId) => rmSync(join(lab.stored, serverId), { recursive: true }),
     dispose: () => lab.dispose(),
   };
 });

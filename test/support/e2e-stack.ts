@@ -300,7 +300,7 @@ export class E2eStack {
     name: string,
     dataSet: string,
     selection: DataSelection,
-    more: { readonly recoveryPointId?: string; readonly incidentAt?: string } = {},
+    more: { readonly recoveryPointId?: string; readonly incidentAt?: string; readonly from?: string } = {},
   ): Promise<RestorePlanView> {
     const { id } = accepted(
       await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'data', dataSet, selection, ...more }),

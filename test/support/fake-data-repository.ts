@@ -9,6 +9,7 @@ import {
   recoveryPointTag,
   type DataAccess,
   type DataRepository,
+  type DataRepositoryPresence,
   type DataSnapshot,
   type SnapshotEntry,
 } from '../../src/repositories/data/data-repository';
@@ -29,6 +30,9 @@ export class FakeDataRepository implements DataRepository {
     { readonly snapshots: { readonly info: DataSnapshot; readonly files: ReadonlyMap<string, Buffer> }[]; readonly manifests: Map<string, Buffer> }
   >();
   private taken = 0;
+  private readonly lost = new Set<string>();
+  /** How many each server has had. */
+  private readonly passwords = new Map<string, number>();
 
   /** @param address where it says it is: tells one from another */
   constructor(readonly address = '127.0.0.1:1') {}
@@ -54,7 +58,25 @@ export class FakeDataRepository implements DataRepository {
 
   async ensure(serverId: string): Promise<void> {
     this.mayFail();
+    if (this.lost.has(serverId)) throw new ModosuError('DATA_REPOSITORY_UNREACHABLE', 'was here, and is not there any more');
     if (!this.servers.has(requireServerId(serverId))) this.servers.set(serverId, { snapshots: [], manifests: new Map() });
+  }
+
+  /** Its storage is gone. */
+  lose(serverId: string): void {
+    this.servers.delete(serverId);
+    this.lost.add(serverId);
+  }
+
+  async presence(serverId: string): Promise<DataRepositoryPresence> {
+    this.mayFail();
+    if (this.lost.has(requireServerId(serverId))) return 'gone';
+    return this.servers.has(serverId) ? 'there' : 'never';
+  }
+
+  async giveUp(serverId: string): Promise<void> {
+    if ((await this.presence(serverId)) === 'there') throw new ModosuError('REQUEST_INVALID', 'is there');
+    if (this.lost.delete(serverId)) this.passwords.set(serverId, (this.passwords.get(serverId) ?? 1) + 1);
   }
 
   async requireRoom(): Promise<void> {
@@ -64,7 +86,7 @@ export class FakeDataRepository implements DataRepository {
   async access(serverId: string): Promise<DataAccess> {
     this.mayFail();
     this.server(serverId);
-    const [login, password] = [`login-of-${serverId}`, `password-of-${serverId}`];
+    const [login, password] = [`login-of-${serverId}`, `password-${this.passwords.get(serverId) ?? 1}-of-${serverId}`];
     return {
       env: { RESTIC_REPOSITORY: `rest:http://${serverId}:${login}@${this.address}/${serverId}/`, RESTIC_PASSWORD: password },
       caCertificate: null,

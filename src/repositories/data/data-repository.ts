@@ -5,6 +5,8 @@ export type { DataAccess, SnapshotEntry } from '../../contracts/data';
 
 export type { ResticSnapshot as DataSnapshot };
 
+export type DataRepositoryPresence = 'there' | 'gone' | 'never';
+
 /**
  * The repository of all data recovery points, one restic repository for each server, as it is seen from outside the guests. Everything is asked of the
  * repository's server, nothing of a guest.
@@ -30,6 +32,16 @@ export interface DataRepository {
    * a new login (`DATA_REPOSITORY_KEY_WRONG`).
    */
   ensure(serverId: string): Promise<void>;
+  /**
+   * Whether the server's repository is where it is expected. `gone`: it was there, and its place answers that it is not (storage that is lost, or not mounted);
+   * `never`: none is expected. Read-only.
+   */
+  presence(serverId: string): Promise<DataRepositoryPresence>;
+  /**
+   * Of one that is `gone`: it is not expected any more, and `ensure` makes a new one, with another password. The old one's is kept, for whoever finds its storage
+   * again. Nothing that is stored is touched. Called again, and where none is expected: nothing. Throws `REQUEST_INVALID` where it is there, or a part of it.
+   */
+  giveUp(serverId: string): Promise<void>;
   /**
    * Throws `NOT_ENOUGH_SPACE`, with numbers, when its storage is on this machine and nearly full. A look: nothing is kept free. What a server elsewhere has
    * left nobody says: it then shows in the backup.

@@ -9,6 +9,8 @@ export const PROBE_LOGIN = 'probe';
 
 const BELOW = 'data';
 export const secretName = (login: string, what: 'login' | 'repository' | 'repository-id' | 'manifest' | 'maintenance'): string => `${BELOW}/${login}/${what}`;
+/** The password of a repository that was given up: whoever finds its storage again can still read it. */
+export const givenUpName = (login: string, repositoryId: string): string => `${BELOW}/${login}/given-up-${repositoryId.slice(0, 16)}`;
 /** The key that opens one repository; another one in its place has another. */
 export const keyIdName = (login: string, repositoryId: string): string => `${BELOW}/${login}/key-of-${repositoryId.slice(0, 16)}`;
 

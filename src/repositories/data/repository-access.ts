@@ -6,9 +6,10 @@ import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { Secrets } from '../../secrets/secrets';
 import { errorCode, freeBytes } from '../../system/files';
 import { removeStaleLocks } from './locks';
-import { keyIdName, PROBE_LOGIN, secretName, writeLogins } from './logins';
+import { givenUpName, keyIdName, PROBE_LOGIN, secretName, writeLogins } from './logins';
 import { requireServerId } from '../restic/restic-arguments';
 import type { ResticCommand } from '../restic/restic-command';
+import type { DataRepositoryPresence } from './data-repository';
 import { dataTargetOf, type DataTarget } from './data-target';
 import { parseKeyId, parseRepositoryId } from '../restic/restic-output';
 import { RestServer, type Login } from './rest-server';
@@ -105,6 +106,38 @@ export class RepositoryAccess {
     if (look === 'repository') return this.targetOf(login);
     if ((await this.options.secrets.read(secretName(serverId, 'repository-id'))) !== null) throw this.gone(serverId);
     throw missing(serverId);
+  }
+
+  async presence(serverId: string): Promise<DataRepositoryPresence> {
+    const { secrets } = this.options;
+    const password = await secrets.read(secretName(requireServerId(serverId), 'login'));
+    if (password === null || (await secrets.read(secretName(serverId, 'repository-id'))) === null) return 'never';
+    const look = await this.server.look({ name: serverId, password }, serverId);
+    if (look === 'login-refused') throw this.loginRefused(serverId);
+    return look === 'repository' ? 'there' : 'gone';
+  }
+
+  /** In this order: after a death in between it is still expected, and gone, so that a second call goes on. */
+  async giveUp(serverId: string): Promise<void> {
+    const { secrets, directory } = this.options;
+    const presence = await this.presence(serverId);
+    if (presence === 'never') return;
+    const where = directory === null ? this.server.url : join(directory, serverId);
+    if (presence === 'there') {
+      throw new ModosuError('REQUEST_INVALID', `The data repository of ${serverId} is there: nothing of it is given up.`, { context: { serverId } });
+    }
+    if ((await this.server.list(await this.login(serverId), 'keys')).length > 0) {
+      throw new ModosuError('REQUEST_INVALID', `The data repository of ${serverId} has lost its file "config", and other files of it are there.`, {
+        hint: `Bring the file back; or, to begin anew, move away what lies at ${where}.`,
+        context: { serverId },
+      });
+    }
+    const [id, password] = [await secrets.read(secretName(serverId, 'repository-id')), await secrets.read(secretName(serverId, 'repository'))];
+    if (id === null) return;
+    if (password !== null) await secrets.getOrMake(givenUpName(serverId, id), () => password);
+    // With the same one, what is remembered of the old repository's key would be taken for the new one's.
+    await secrets.renew(secretName(serverId, 'repository'));
+    await secrets.remove(secretName(serverId, 'repository-id'));
   }
 
   async removeStaleLocks(serverId: string): Promise<void> {
@@ -262,7 +295,7 @@ export class RepositoryAccess {
       'DATA_REPOSITORY_UNREACHABLE',
       `The data repository of ${serverId} was at ${this.server.url} and is not there any more; no new one is made in its place.`,
       {
-        hint: 'Mount or connect the storage of the data repository.',
+        hint: 'Mount or connect the storage of the data repository. If it is lost for good: `modosu data-repository renew --help`.',
         context: { serverId },
       },
     );

@@ -3,7 +3,7 @@ import { ModosuError, isModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import { runCommand } from '../../system/child-process';
 import { freeBytes } from '../../system/files';
-import type { DataAccess, DataRepository, DataSnapshot, SnapshotEntry } from './data-repository';
+import type { DataAccess, DataRepository, DataRepositoryPresence, DataSnapshot, SnapshotEntry } from './data-repository';
 import { secretName } from './logins';
 import { Maintenance } from './maintenance';
 import { ManifestShelf } from './manifest-shelf';
@@ -44,6 +44,14 @@ class ResticDataRepository implements DataRepository {
 
   ensure(serverId: string): Promise<void> {
     return this.repositories.ensure(serverId);
+  }
+
+  presence(serverId: string): Promise<DataRepositoryPresence> {
+    return this.repositories.presence(serverId);
+  }
+
+  giveUp(serverId: string): Promise<void> {
+    return this.repositories.giveUp(serverId);
   }
 
   async requireRoom(): Promise<void> {
