@@ -24,8 +24,8 @@ const TIERS = [
     ],
     jestArgs: ['--maxWorkers=3'],
   },
-  { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
-  { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=2'], needsBuild: true },
+  { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=3'], needsBuild: true },
+  { name: 'workflows', paths: ['test/workflows/'], jestArgs: ['--maxWorkers=3'], needsBuild: true },
   // Guests and installations mostly wait: three at a time. The death of libvirtd is alone; of all deaths, hundreds, each is.
   {
     name: 'e2e',

@@ -146,7 +146,7 @@ describe('dumps of databases in a guest', () => {
     expect(await contents()).toBe('');
   });
 
-  inFull('the rows that are counted are those that are dumped: nobody empties or drops a table in between', async () => {
+  it('the rows that are counted are those that are dumped: nobody empties or drops a table in between', async () => {
     let refusal = '';
     await lab.sql('CREATE TABLE "Mixed Case".a (id integer)');
     const meddling = faultAgent(lab.agent, {
@@ -181,7 +181,7 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
   });
 
-  inFull('a description that is longer than the agent can tell reaches us through files', async () => {
+  it('a description that is longer than the agent can tell reaches us through files', async () => {
     await lab.sql('CREATE DATABASE wide', 'postgres');
     await lab.sql(
       "SELECT format('CREATE TABLE wide_%s (%s)', t, string_agg(format('%I integer', 'column ' || repeat('x', 50) || c), ', ')) FROM generate_series(1, 8) AS t, generate_series(1, 900) AS c GROUP BY t \\gexec",
@@ -204,7 +204,7 @@ describe('dumps of databases in a guest', () => {
     await lab.sql('DROP DATABASE wide', 'postgres');
   });
 
-  inFull('whoever builds an index anew while it goes on waits for nobody', async () => {
+  it('whoever builds an index anew while it goes on waits for nobody', async () => {
     let refusal = 'not asked';
     const told = posix.join(directory, '0.told', 'told-done');
     const meddling = faultAgent(lab.agent, {
@@ -222,7 +222,7 @@ describe('dumps of databases in a guest', () => {
     await lab.postgresql().discard(directory);
   });
 
-  inFull('a database without an encoding, in which stand bytes of any', async () => {
+  it('a database without an encoding, in which stand bytes of any', async () => {
     await lab.sql("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'", 'postgres');
     await lab.sql("SELECT format('CREATE TABLE %I AS SELECT 1 AS id', 'caf' || chr(233)) \\gexec", 'bytes');
     const { facts } = await lab.postgresql(undefined, undefined, { databases: ['bytes'] }).dump(directory, waiting);
@@ -245,7 +245,7 @@ describe('dumps of databases in a guest', () => {
     expect(await lab.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'modosu-%'")).toBe('0');
   });
 
-  inFull('a dump that cannot be read to its end is a failure', async () => {
+  it('a dump that cannot be read to its end is a failure', async () => {
     const cutting = faultAgent(lab.agent, {
       before: async (argv) => {
         if (argv.includes('/dev/null')) await lab.run('truncate', '-s', '-20000', posix.join(directory, '0.dump'));
@@ -255,7 +255,7 @@ describe('dumps of databases in a guest', () => {
     expect(await contents()).toBe('');
   });
 
-  inFull('an abort ends the programs in the guest', async () => {
+  it('an abort ends the programs in the guest', async () => {
     const abort = new AbortController();
     const aborting = faultAgent(lab.agent, {
       after: (argv, _call, pid) => {
@@ -306,7 +306,6 @@ describe('dumps of databases in a guest', () => {
   });
 
   it('room: too little is said with numbers before anything is written, and when it runs out in the middle', async () => {
-    if (lab.local) return;
     await lab.run('mkdir', '-p', '/mnt/small');
     await lab.run('mount', '-t', 'tmpfs', '-o', 'size=20m,mode=1777', 'tmpfs', '/mnt/small');
     const small = lab.postgresql(undefined, undefined, { spoolDirectory: '/mnt/small' });
@@ -342,7 +341,7 @@ describe('dumps of databases in a guest', () => {
     expect(await lab.processes('^(/.*/)?pg_dump ')).toEqual([]);
   });
 
-  inFull('bytes take twice their room in a dump', async () => {
+  it('bytes take twice their room in a dump', async () => {
     const needed = async (): Promise<number> => {
       const full = faultAgent(lab.agent, {});
       const { exec } = full;

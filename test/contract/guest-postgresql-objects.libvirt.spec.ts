@@ -5,7 +5,6 @@ import { newId } from '../../src/contracts/ids';
 import { runNames } from '../../src/domain/postgresql/names';
 import { CallerDied, dyingAgent, faultAgent } from '../support/fault-agent';
 import { createPostgresqlLab, QUOTED, QUOTED_SQL, sameKept, SHOP, untilItWorks, waiting, type PostgresqlLab } from '../support/postgresql-lab';
-import { describeInFull, inFull } from '../support/thorough';
 
 jest.setTimeout(600_000);
 
@@ -95,7 +94,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(findings.filter(({ severity }) => severity === 'block')).toEqual([]);
     });
 
-    inFull('given up on its way, nothing of it is left', async () => {
+    it('given up on its way, nothing of it is left', async () => {
       const died = newId('run');
       const intoScratch = (argv: readonly string[]): boolean => argv.includes('--exit-on-error') && !argv.includes('--single-transaction');
       await expect(lab.postgresql(died, dyingAgent(lab.agent, intoScratch)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
@@ -104,84 +103,78 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       await nothingLeft();
     });
 
-    inFull(
-      'comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again',
-      async () => {
-        const run = newId('run');
-        const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
-        await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
-        const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
-        expect(kept).toMatchObject({
-          whole: false,
-          added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']),
-          replaced: [],
-          restoredSchema: null,
-          keptSchema: runNames(run).replaced,
-          notes: [],
-        });
-        expect(await now()).toEqual(then);
-        expect(await table('customers')).toBe(
-          customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'),
-        );
-        expect(await schemas()).toBe('Mixed Case, public, replaced');
-        // Its materialized views hold what they held, those without rows have none.
-        expect(
-          await lab.sql(
-            `SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`,
-          ),
-        ).toBe('2\ncounted, z values');
-        expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
-        await nothingLeft();
+    it('comes back as it was, with foreign keys, policies, statistics and parents, also when the caller dies on the way; others keep their newer rows; undone and done again', async () => {
+      const run = newId('run');
+      const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
+      await expect(lab.postgresql(run, dyingAgent(lab.agent, placing)).restoreObjects(directory, facts, DROPPED, waiting)).rejects.toThrow(CallerDied);
+      const kept = await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting);
+      expect(kept).toMatchObject({
+        whole: false,
+        added: expect.arrayContaining(['Mixed Case', 'public.orders', 'public.part_2024']),
+        replaced: [],
+        restoredSchema: null,
+        keptSchema: runNames(run).replaced,
+        notes: [],
+      });
+      expect(await now()).toEqual(then);
+      expect(await table('customers')).toBe(
+        customers.replace('PRIMARY KEY (id)|', 'PRIMARY KEY (id)|\norders_customer_id_fkey|FOREIGN KEY (customer_id) REFERENCES customers(id)|who ordered'),
+      );
+      expect(await schemas()).toBe('Mixed Case, public, replaced');
+      // Its materialized views hold what they held, those without rows have none.
+      expect(
+        await lab.sql(
+          `SELECT n FROM "Mixed Case".counted; SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'm' AND relispopulated`,
+        ),
+      ).toBe('2\ncounted, z values');
+      expect(await lab.postgresql(run).restoreObjects(directory, facts, DROPPED, waiting)).toEqual(sameKept(kept));
+      await nothingLeft();
 
-        await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
-        expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
-          '1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.',
-        ]);
-        const undo = newId('run');
-        const undone = await lab.postgresql(undo).undo(kept);
-        expect(await lab.postgresql(undo).undo(kept)).toEqual(sameKept(undone));
-        expect(
-          await lab.sql(
-            "SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)",
-          ),
-        ).toBe('t|t|t|187');
-        // Nothing ties what stays to what was taken away.
-        expect(await table('customers')).toBe(customers);
-        const again = await lab.postgresql().undo(undone);
-        expect(again.notes).toEqual([]);
-        await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses');
-        expect(await now()).toEqual(then);
-        await lab.postgresql().confirm(again);
-        await lab.postgresql().confirm(again);
-        expect(await schemas()).toBe('Mixed Case, public');
-      },
-    );
+      await lab.sql("INSERT INTO orders (customer_id, note) VALUES (1, 'after') RETURNING id");
+      expect((await lab.postgresql().surveyUndo(kept)).losses).toEqual([
+        '1 row of public.orders was written since the restore and would be lost; the undone rows are kept until the undo is confirmed.',
+      ]);
+      const undo = newId('run');
+      const undone = await lab.postgresql(undo).undo(kept);
+      expect(await lab.postgresql(undo).undo(kept)).toEqual(sameKept(undone));
+      expect(
+        await lab.sql(
+          "SELECT to_regclass('public.orders') IS NULL, to_regclass('public.part_2024') IS NULL, to_regnamespace('\"Mixed Case\"') IS NULL, (SELECT count(*) FROM part)",
+        ),
+      ).toBe('t|t|t|187');
+      // Nothing ties what stays to what was taken away.
+      expect(await table('customers')).toBe(customers);
+      const again = await lab.postgresql().undo(undone);
+      expect(again.notes).toEqual([]);
+      await lab.sql('ALTER TABLE orders DISABLE TRIGGER refuses; DELETE FROM orders WHERE id > 2000; ALTER TABLE orders ENABLE TRIGGER refuses');
+      expect(await now()).toEqual(then);
+      await lab.postgresql().confirm(again);
+      await lab.postgresql().confirm(again);
+      expect(await schemas()).toBe('Mixed Case, public');
+    });
   });
 
-  inFull(
-    'a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for',
-    async () => {
-      const rows = await lab.checksum('customers');
-      await lab.sql(
-        'DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""',
-      );
-      const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
-      expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
-      expect(await lab.checksum('customers')).toBe(rows);
-      expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe(
-        'f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID',
-      );
-      expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
-      expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(
-        expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }),
-      );
-      await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({
-        code: 'DATABASE_ROLE_MISSING',
-      });
-      await nothingLeft();
-      await fresh();
-    },
-  );
+  it('a foreign key that does not hold any more is made for new rows only, and said; a role that only others need is not made, one that is needed is asked for', async () => {
+    const rows = await lab.checksum('customers');
+    await lab.sql(
+      'DROP TABLE customers CASCADE; INSERT INTO orders (customer_id, note) VALUES (77777, \'orphan\'); DROP OWNED BY "App 注文 ""x"""; DROP ROLE "App 注文 ""x"""',
+    );
+    const kept = await lab.postgresql().restoreObjects(directory, facts, select({ tables: [CUSTOMERS] }), waiting);
+    expect(kept.notes).toEqual([expect.stringContaining('orders_customer_id_fkey of public.orders does not hold for all rows')]);
+    expect(await lab.checksum('customers')).toBe(rows);
+    expect(await lab.sql("SELECT convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'")).toBe(
+      'f|FOREIGN KEY (customer_id) REFERENCES customers(id) NOT VALID',
+    );
+    expect(await lab.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'App%'")).toBe('0');
+    expect((await lab.postgresql().survey(facts, select({ tables: [ORDERS] }))).findings).toContainEqual(
+      expect.objectContaining({ code: 'DATABASE_ROLE_MISSING', severity: 'block', evidence: ['App 注文 "x"'] }),
+    );
+    await expect(lab.postgresql().restoreObjects(directory, facts, select({ tables: [ORDERS] }), waiting)).rejects.toMatchObject({
+      code: 'DATABASE_ROLE_MISSING',
+    });
+    await nothingLeft();
+    await fresh();
+  });
 
   it('existing tables come beside, whatever they are called, and the live ones are not touched', async () => {
     const [orders, quoted] = [await lab.checksum('orders'), await lab.checksum(QUOTED_SQL)];
@@ -211,7 +204,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await fresh();
   });
 
-  inFull('the rows of existing tables are replaced in place: structure, grants, dependents stay; undone and done again', async () => {
+  it('the rows of existing tables are replaced in place: structure, grants, dependents stay; undone and done again', async () => {
     const [orders, part] = [await table('orders'), await table('part')];
     await lab.sql(
       "CREATE VIEW dependent AS SELECT id FROM orders; UPDATE orders SET note = 'broken' WHERE id < 500; INSERT INTO orders (customer_id, note) VALUES (1, 'new'); UPDATE part SET id = -1; GRANT DELETE ON orders TO shop_app",
@@ -246,7 +239,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await nothingLeft();
   });
 
-  inFull('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
+  it('what comes back is granted to whom it was, whatever whoever makes something here grants by default', async () => {
     await fresh();
     const [customers, counted] = [
       await table('customers'),
@@ -267,7 +260,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     await nothingLeft();
   });
 
-  inFull('a schema that exists comes beside; what its materialized views lack is said', async () => {
+  it('a schema that exists comes beside; what its materialized views lack is said', async () => {
     await fresh();
     const kept = await lab.postgresql().restoreObjects(directory, facts, select({ schemas: ['Mixed Case'] }), waiting);
     expect(kept.notes).toEqual(
@@ -278,7 +271,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
     expect(await schemas()).toBe('Mixed Case, public');
   });
 
-  describeInFull('what was put in place by a transaction whose end nobody has heard of', () => {
+  describe('what was put in place by a transaction whose end nobody has heard of', () => {
     const placing = (argv: readonly string[]): boolean => argv.includes('psql') && argv.some((part) => part.endsWith('place.sql'));
     const inPlace = (run: string): Promise<void> =>
       untilItWorks(async () => expect(await lab.sql(`SELECT to_regclass('${runNames(run).replaced}.modosu_journal') IS NOT NULL`)).toBe('t'));
@@ -339,7 +332,7 @@ SELECT count(*) || ' rows ' || coalesce(md5(string_agg(md5(r::text), '' ORDER BY
       expect(await lab.sql("SELECT n, to_regclass('public.orders') IS NULL FROM hangs")).toBe('2000|t');
     });
 
-    inFull('replaced rows come back; what an older transaction has written since is kept', async () => {
+    it('replaced rows come back; what an older transaction has written since is kept', async () => {
       await lab.sql("UPDATE orders SET note = 'broken' WHERE id < 500; UPDATE part SET id = -1");
       const [orders, part] = [await table('orders'), await table('part')];
       const [first, second] = [newId('run'), newId('run')];
@@ -365,7 +358,7 @@ INSERT INTO part VALUES (-7, '2024-07-07'); COMMIT;`;
     });
   });
 
-  inFull('a database in an encoding of its own, with more tables than fit into one script, comes back with every letter', async () => {
+  it('a database in an encoding of its own, with more tables than fit into one script, comes back with every letter', async () => {
     const old = { databases: ['old'] as const };
     const into = posix.join(lab.spool, 'old');
     const utf8 = "SET client_encoding = 'UTF8';";

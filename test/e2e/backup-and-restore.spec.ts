@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { breakBoot, checksumFiles, domainState, guestOutput, shutDownGuest, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
-import { inFull } from '../support/thorough';
+import { describeInFull, inFull } from '../support/thorough';
 
 /** Image backup and restore of real guests: what is in the guest afterwards is compared with what was in it before. */
 jest.setTimeout(1_200_000);
@@ -156,7 +156,7 @@ describe('a plan whose world has changed', () => {
   });
 });
 
-describe('a guest whose shutdown never ends', () => {
+describeInFull('a guest whose shutdown never ends', () => {
   it('fails the backup after its deadline and leaves the server running', async () => {
     const guest = await stack.addServer({ name: 'e2e-stubborn', guest: 'minimal', stopTimeoutSeconds: 8 });
     await waitForAgent(guest.uuid, 120_000);

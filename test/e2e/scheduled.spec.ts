@@ -8,6 +8,7 @@ import type { EstateStatus } from '../../src/contracts/protection-status';
 import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import { checksumFiles, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
+import { inFull } from '../support/thorough';
 import { eventually } from '../support/up-process';
 import { WebhookReceiver } from '../support/webhook-receiver';
 
@@ -171,7 +172,7 @@ it('one that came due while everything was down is caught up, once, and holds wh
   expect(await checksumFiles(guest.uuid, '/opt/app/files')).toBe(before);
 });
 
-it('an image that no rule keeps goes for good; one that data stands on stays, and what is left can be restored', async () => {
+inFull('an image that no rule keeps goes for good; one that data stands on stays, and what is left can be restored', async () => {
   const [first] = (await points()).filter(({ kind }) => kind === 'image');
   await stack.declarePolicy({
     name: 'nightly',
