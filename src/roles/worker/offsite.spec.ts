@@ -13,10 +13,15 @@ function world(repository: FakeOffsiteRepository, transfers: readonly string[] =
   const waiting = [...transfers];
   let nowMs = 0;
   let retired = 0;
+  let state = 'unknown';
   const dependencies = {
     catalog: {
       listOffsite: async () => [{ name: 'vault', location: '/mnt/vault', media: 'fixed' }],
-      recordOffsiteLook: async (_name: string, problem: ErrorSummary | null) => void looks.push(problem?.code ?? null),
+      offsiteRepositories: async () => [{ name: 'vault', state }],
+      recordOffsiteLook: async (_name: string, problem: ErrorSummary | null) => {
+        looks.push(problem?.code ?? null);
+        state = problem === null ? 'here' : 'offline';
+      },
       startNextTransfer: async (which: 'asked' | 'any') => {
         asked.push(which);
         const transferId = waiting.shift();
@@ -40,7 +45,7 @@ function world(repository: FakeOffsiteRepository, transfers: readonly string[] =
     await keeper.pass();
     await keeper.settled();
   };
-  return { looks, asked, started, retired: () => retired, pass };
+  return { looks, asked, started, retired: () => retired, pass, isFoundAway: () => (state = 'offline') };
 }
 
 it('makes an off-site repository that was never made, and looks at it again now and then', async () => {
@@ -63,6 +68,22 @@ it('looks for one that is away more often, and writes down why', async () => {
   repository.isConnected = true;
   await pass(15_000);
   expect(looks.at(-1)).toBeNull();
+});
+
+it('looks for one that a transfer has found away, although it was there at the last look', async () => {
+  const repository = new FakeOffsiteRepository('vault', { isMade: true, media: 'removable' });
+  const { looks, pass, isFoundAway } = world(repository);
+  await pass();
+  await pass(15_000);
+  expect(looks).toEqual([null]);
+  repository.isConnected = false;
+  isFoundAway();
+  await pass(15_000);
+  expect(looks).toEqual([null, 'OFFSITE_OFFLINE']);
+  repository.isConnected = true;
+  await pass(15_000);
+  await pass(15_000);
+  expect(looks).toEqual([null, 'OFFSITE_OFFLINE', null]);
 });
 
 it('offsite credentials that are wrong are written down, and keep nothing else from being done', async () => {

@@ -13,7 +13,7 @@ import { Attempts } from './attempts';
  * them, fetched, checked or removed, and lets copies go that no rule keeps. May be done by several workers at once.
  */
 export interface OffsiteDependencies {
-  readonly catalog: Pick<Catalog, 'listOffsite' | 'recordOffsiteLook' | 'startNextTransfer' | 'retireCopies'>;
+  readonly catalog: Pick<Catalog, 'listOffsite' | 'offsiteRepositories' | 'recordOffsiteLook' | 'startNextTransfer' | 'retireCopies'>;
   readonly runs: Pick<RunDispatcher, 'startTransfer'>;
   readonly offsiteRepository: ActivityDependencies['offsiteRepository'];
   readonly log: Log;
@@ -35,6 +35,7 @@ const LOOK_DEADLINE_MS = 60_000;
 export class OffsiteKeeper {
   private readonly looks = new Map<string, { readonly dueMs: number; readonly declared: string }>();
   private readonly looking = new Set<string>();
+  private readAtMs = Number.NEGATIVE_INFINITY;
   private askedAtMs = Number.NEGATIVE_INFINITY;
   private retiredAtMs = Number.NEGATIVE_INFINITY;
   private readonly attempts: Attempts;
@@ -57,17 +58,27 @@ export class OffsiteKeeper {
 
   private async look(): Promise<void> {
     const { catalog, nowMs } = this.dependencies;
+    const away = await this.foundAway();
     for (const declaration of await catalog.listOffsite()) {
       const { name } = declaration;
       const known = this.looks.get(name);
       const declared = JSON.stringify(declaration);
-      if (this.looking.has(name) || (known?.declared === declared && nowMs() < known.dueMs)) continue;
+      if (this.looking.has(name) || (known?.declared === declared && nowMs() < known.dueMs && !away.has(name))) continue;
       this.looking.add(name);
       // Beside each other: one that hangs keeps none of the others waiting, and no transfer.
       void this.lookAt(name)
         .then((isHere) => this.looks.set(name, { declared, dueMs: nowMs() + (isHere ? LOOK_AT_MS : LOOK_FOR_MS) }))
         .finally(() => this.looking.delete(name));
     }
+  }
+
+  /** Those that a transfer has found away since the last look: from then on they are looked for, not only looked at. */
+  private async foundAway(): Promise<ReadonlySet<string>> {
+    const { catalog, nowMs } = this.dependencies;
+    if (nowMs() - this.readAtMs < LOOK_FOR_MS) return new Set();
+    this.readAtMs = nowMs();
+    const known = await catalog.offsiteRepositories();
+    return new Set(known.filter(({ state }) => state === 'offline' || state === 'unreachable').map(({ name }) => name));
   }
 
   private async lookAt(name: string): Promise<boolean> {
