@@ -39,7 +39,10 @@ export const waiting: Waiting = { signal: new AbortController().signal };
 export async function createPostgresqlLab(options: { readonly dataDiskBytes?: number } = {}): Promise<PostgresqlLab> {
   const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-pg-'));
   chmodSync(root, 0o711);
-  const { agent, destroy } = isFull ? await inGuest(root, options.dataDiskBytes) : await inUserspace(root, options.dataDiskBytes);
+  const { agent, destroy } = await (isFull ? inGuest : inUserspace)(root, options.dataDiskBytes).catch((error: unknown) => {
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  });
   const [socketDirectory, port, spool] = ['/run/postgresql', 5432, '/var/lib/modosu/spool'];
   const dataSet: PostgresqlDataSet = {
     kind: 'postgresql',
