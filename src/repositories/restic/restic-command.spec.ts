@@ -42,7 +42,7 @@ const restic = (script: string): ResticCommand => {
 it('a restic that stands still where it writes, and has no room left there, is ended: there is no room', async () => {
   await expect(restic('exec sleep 60').run(target, ['backup', '.'], { isLong: true, fills: FULL })).rejects.toMatchObject({
     code: 'NOT_ENOUGH_SPACE',
-    message: '`restic backup` in the off-site repository vault: it stood still, and there is no room left where it writes',
+    message: '`restic backup` in the off-site repository vault: it stood still, and only 0 B are free at /proc; make room there, what is stored stays usable',
     context: { outcome: 'no-space' },
   });
 });

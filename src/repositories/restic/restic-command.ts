@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { ModosuError, isModosuError, type ErrorContext } from '../../contracts/errors';
+import { formatBytes } from '../../contracts/format';
 import { quoted } from '../../contracts/text';
 import { isResticSupported, LEAST_RESTIC_VERSION, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
 import { runCommand, type RunOptions } from '../../system/child-process';
@@ -119,6 +120,7 @@ export class ResticCommand {
     const certificate = target.caCertificateFile === null ? [] : ['--cacert', target.caCertificateFile];
     const givenUp = new AbortController();
     let stderr = '';
+    let room = '';
     let timer: NodeJS.Timeout | undefined;
     const { signal, onStdout, onStarted, otherwise, isLong = false, isJson = !isLong, giveUpOn, fills = null, ...rest } = options;
     try {
@@ -133,7 +135,11 @@ export class ResticCommand {
             (forMs) => {
               if (isLong && forMs >= STALLED_MS) givenUp.abort(new Error('stalled'));
               else if (fills !== null && forMs >= this.stillAndFullMs) {
-                void roomTooSmall(fills).then((free) => free === null || givenUp.abort(new Error('full')));
+                void roomTooSmall(fills).then((free) => {
+                  if (free === null || givenUp.signal.aborted) return;
+                  room = `it stood still, and only ${formatBytes(free)} are free at ${fills}; make room there, what is stored stays usable`;
+                  givenUp.abort(new Error('full'));
+                });
               }
             },
             this.lookMs,
@@ -161,14 +167,7 @@ export class ResticCommand {
       if (givenUp.signal.aborted && error === givenUp.signal.reason) {
         const why = givenUp.signal.reason instanceof Error ? givenUp.signal.reason.message : '';
         const outcome = WHEN_STILL[why] ?? resticOutcome({ version, exitCode: null, stderr });
-        throw this.failure(
-          target,
-          args,
-          outcome,
-          why === 'full' ? `${stderr}\nit stood still, and there is no room left where it writes` : stderr,
-          false,
-          otherwise,
-        );
+        throw this.failure(target, args, outcome, why === 'full' ? `${stderr}\n${room}` : stderr, false, otherwise);
       }
       throw error;
     } finally {
