@@ -6,14 +6,13 @@ import { findStaging, placeFiles, prepareStaging, type PlacedFiles } from '../..
 import { abandonFiles, confirmFiles, redoFiles, surveyUndoFiles, undoFiles } from '../../src/guests/files/undo-files';
 import { backup, restore } from '../../src/guests/restic/guest-restic';
 import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
-import { inFull } from '../support/thorough';
 
 jest.setTimeout(240_000);
 
 const SITE = '/data/site';
 const NASTY = ['-rf', 'quote\'"double', 'new\nline', ' leading space', 'ユニコード 🗻', '$(id) `id` ;&|', 'back\\slash', '*[a]?'];
 
-/** Files of a real guest: from restic's snapshot to their places, and back. */
+/** Files of a guest: from restic's snapshot to their places, and back. */
 describe('files in a guest', () => {
   let lab: GuestDataLab;
   let snapshotId: string;
@@ -152,7 +151,7 @@ describe('files in a guest', () => {
     );
   });
 
-  inFull('reads a listing that is longer than what the agent reads of one file', async () => {
+  it('reads a listing that is longer than what the agent reads of one file', async () => {
     await lab.sh(
       `mkdir ${SITE}/many; cd ${SITE}/many; n=0; while [ $n -lt 20 ]; do mkdir -p "$n"; n=$((n+1)); done; for d in *; do (cd $d; /usr/bin/seq -f "%0240g" 1 1700 | xargs -n 200 touch); done`,
     );
@@ -208,7 +207,7 @@ describe('files in a guest', () => {
     expect((await compare()).conflicts).toContain(`${SITE}/sub`);
   });
 
-  inFull('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
+  it('reads a bounded part of a listing that has no end, says so, and the agent lives', async () => {
     await lab.sh(
       `mkdir -p /mnt/many; mount -t tmpfs -o nr_inodes=200000,size=200m tmpfs /mnt/many; cd /mnt/many; /usr/bin/seq -f '%0200.0f' 1 70000 | xargs touch`,
     );
@@ -219,7 +218,7 @@ describe('files in a guest', () => {
     expect(await lab.sh('ls /run/modosu-list-* 2>/dev/null | wc -l; umount /mnt/many')).toBe('0\n');
   });
 
-  inFull("says what is missing in a guest whose find is not GNU's, and takes no nonsense for a listing", async () => {
+  it("says what is missing in a guest whose find is not GNU's, and takes no nonsense for a listing", async () => {
     await lab.sh('mv /usr/bin/find /usr/bin/find.real; ln -s busybox /usr/bin/find');
     try {
       await expect(listLive(lab.agent, { paths: [SITE] }, work)).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING' });

@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import type { DataAccess } from '../../src/contracts/data';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
-import { createGuestServer, guestExec, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { createGuestServer, waitForAgent } from '../guests/guest-server';
 import { mustRun } from '../guests/run-program';
 import { unusedPort } from '../../src/roles/up/ports';
+import { GuestUserspace, UserspaceAgent } from './guest-userspace';
 import { eventually } from './processes';
+import { isFull } from './thorough';
 
-/** A guest with the programs of a real server, and restic's REST server on this host, as guests see it: with logins, append-only. */
+/** A guest with the programs of a real server, and restic's REST server as guests see it: on their host, with logins, append-only. */
 export interface GuestDataLab {
-  readonly guest: GuestServer;
   readonly agent: GuestAgent;
   readonly server: RestServer;
   /** Standard output of a shell script in the guest; throws when it ends badly. */
@@ -37,40 +38,78 @@ export interface RestServer {
 const LOGIN = 'server-1';
 const HOST_ADDRESS = '10.0.2.2';
 
-export async function openGuestDataLab(name: string, memoryMiB = 512): Promise<GuestDataLab> {
+/** A real guest in `test:full`; else the userspace of one, where the same programs on the same files take a tenth of the time. */
+export async function openGuestDataLab(name: string): Promise<GuestDataLab> {
   const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`));
   chmodSync(root, 0o711);
-  const server = await openRestServer(join(root, 'repository'));
-  const guest = await createGuestServer({
-    name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}${name}-${randomBytes(3).toString('hex')}`,
-    guest: 'postgresql',
-    directory: join(root, 'disks'),
-    dataDisk: { sizeBytes: 768 * 1024 * 1024, format: 'qcow2' },
-    memoryMiB,
+  const remove = (): void => rmSync(root, { recursive: true, force: true });
+  const { agent, serverProgram, destroy } = await (isFull ? inGuest : inUserspace)(root, name).catch((error: unknown) => {
+    remove();
+    throw error;
   });
-  await waitForAgent(guest.uuid, 120_000);
-  const agent = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') }).guestAgent({
-    uuid: guest.uuid,
-    name: guest.name,
+  const server = await openRestServer(join(root, 'repository'), serverProgram).catch(async (error: unknown) => {
+    await destroy();
+    remove();
+    throw error;
   });
   return {
-    guest,
     agent,
     server,
     async sh(script, ...args) {
-      const { exitCode, stdout, stderr } = await guestExec(guest.uuid, ['sh', '-euc', script, 'sh', ...args], { timeoutMs: 120_000 });
+      const { exitCode, stdout, stderr } = await agent.exec(['sh', '-euc', script, 'sh', ...args], { timeoutMs: 120_000 });
       if (exitCode !== 0) throw new Error(`${script}: ${exitCode} ${stderr}`);
       return stdout;
     },
     async close() {
       await server.kill();
-      await guest.destroy();
-      rmSync(root, { recursive: true, force: true });
+      await destroy();
+      remove();
     },
   };
 }
 
-async function openRestServer(directory: string): Promise<RestServer> {
+interface Machine {
+  readonly agent: GuestAgent;
+  /** What starts the program of the REST server where it hears the guest, and the address it listens on there. */
+  readonly serverProgram: { readonly argv: readonly [string, ...string[]]; readonly address: string };
+  destroy(): Promise<void>;
+}
+
+const DATA_BYTES = 768 * 1024 * 1024;
+
+async function inGuest(root: string, name: string): Promise<Machine> {
+  const guest = await createGuestServer({
+    name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}${name}-${randomBytes(3).toString('hex')}`,
+    guest: 'postgresql',
+    directory: join(root, 'disks'),
+    dataDisk: { sizeBytes: DATA_BYTES, format: 'qcow2' },
+    memoryMiB: 512,
+  });
+  await waitForAgent(guest.uuid, 120_000);
+  const hypervisor = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') });
+  return {
+    agent: hypervisor.guestAgent({ uuid: guest.uuid, name: guest.name }),
+    serverProgram: { argv: ['rclone'], address: '127.0.0.1' },
+    destroy: () => guest.destroy(),
+  };
+}
+
+/** With the address of the host on its own loopback: the REST server shares its network, and nothing else. */
+async function inUserspace(root: string): Promise<Machine> {
+  const userspace = await GuestUserspace.start('postgresql', join(root, 'userspace'));
+  const agent = new UserspaceAgent(userspace);
+  try {
+    const prepare = `mkdir -p /data; mount -t tmpfs -o size=${DATA_BYTES} tmpfs /data; ip address add ${HOST_ADDRESS}/32 dev lo`;
+    const { exitCode, stderr } = await agent.exec(['sh', '-euc', prepare], { timeoutMs: 30_000 });
+    if (exitCode !== 0) throw new Error(`${prepare}: ${stderr}`);
+  } catch (error) {
+    await userspace.destroy();
+    throw error;
+  }
+  return { agent, serverProgram: { argv: userspace.inItsNetwork(['rclone']), address: HOST_ADDRESS }, destroy: () => userspace.destroy() };
+}
+
+async function openRestServer(directory: string, { argv: [program, ...before], address }: Machine['serverProgram']): Promise<RestServer> {
   const [password, loginPassword] = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')];
   const repository = join(directory, LOGIN);
   mkdirSync(directory);
@@ -84,29 +123,16 @@ async function openRestServer(directory: string): Promise<RestServer> {
     directory: repository,
     password,
     async start({ slow } = { slow: false }) {
-      const running = spawn(
-        'rclone',
-        [
-          'serve',
-          'restic',
-          '--addr',
-          `127.0.0.1:${port}`,
-          '--append-only',
-          '--private-repos',
-          '--htpasswd',
-          logins,
-          ...(slow ? ['--bwlimit', '256k'] : []),
-          directory,
-        ],
-        { stdio: 'ignore' },
-      );
+      const limit = slow ? ['--bwlimit', '256k'] : [];
+      const argv = ['serve', 'restic', '--addr', `${address}:${port}`, '--append-only', '--private-repos', '--htpasswd', logins, ...limit, directory];
+      const running = spawn(program, [...before, ...argv], { stdio: ['ignore', 'ignore', 'pipe'] });
       child = running;
-      await eventually('the REST server answers', () =>
-        fetch(`http://127.0.0.1:${port}/`).then(
-          () => true,
-          () => false,
-        ),
-      );
+      let words = '';
+      running.stderr.on('data', (piece: Buffer) => (words += piece.toString()));
+      await eventually('the REST server serves', async () => {
+        if (running.exitCode !== null) throw new Error(`the REST server does not start: ${words}`);
+        return /Serving restic REST API on/.test(words);
+      });
     },
     async kill() {
       const running = child;

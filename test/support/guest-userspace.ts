@@ -64,6 +64,11 @@ export class GuestUserspace {
     return `/proc/${this.init}/root${path}`;
   }
 
+  /** For a program of this machine that is to be heard in it. */
+  inItsNetwork(argv: readonly string[]): readonly [string, ...string[]] {
+    return ['nsenter', '--target', String(this.init), '--net', '--', ...argv];
+  }
+
   /** Descriptor 3 says its process id first, as its own world counts. */
   enter(argv: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
     const inside = ['--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd'];
