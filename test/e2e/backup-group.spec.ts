@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupSetMember, BackupSetView } from '../../src/contracts/backup-set';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
 import { checksumFiles, domainState, guestExec, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { Gate } from '../support/activity-gate';
 import { E2eStack } from '../support/e2e-stack';
 import { askAgent } from '../support/hostile-agent';
 import { eventually } from '../support/up-process';
@@ -11,7 +13,8 @@ import { inFull } from '../support/thorough';
 /** Two servers that depend on each other, taken as a set: frozen together, or not at all. */
 jest.setTimeout(1_200_000);
 const [ONE, TWO] = ['e2e-set-one', 'e2e-set-two'] as const;
-const stack = new E2eStack();
+const gate = new Gate();
+const stack = new E2eStack(gate.env);
 let one: GuestServer;
 let two: GuestServer;
 
@@ -25,7 +28,11 @@ beforeAll(async () => {
     await guestOutput(uuid, ['sh', '-c', 'mkdir -p /opt/app; head -c 2000000 /dev/urandom > /opt/app/random; sync']);
   }
 });
-afterAll(() => stack.close());
+afterAll(async () => {
+  gate.openAll();
+  await stack.close();
+  gate.close();
+});
 
 const set = async (id: string): Promise<BackupSetView> => (await stack.get<BackupSetView>(`/v1/backup-sets/${id}`)).body;
 const ended = (id: string): Promise<BackupSetView> =>
@@ -35,9 +42,12 @@ const ended = (id: string): Promise<BackupSetView> =>
     180_000,
   );
 const take = async (reason: string): Promise<BackupSetView> => {
+  return ended(await begin(reason));
+};
+const begin = async (reason: string): Promise<string> => {
   const answer = await stack.post<BackupSetView>('/v1/groups/pair/backups', { reason });
   expect(answer.status).toBe(202);
-  return ended(answer.body.id);
+  return answer.body.id;
 };
 const manifestOf = async ({ serverId, recoveryPointId }: BackupSetMember): Promise<ImageManifest> =>
   JSON.parse(await readFile(join(stack.repository, 'servers', serverId, recoveryPointId ?? '', 'manifest.json'), 'utf8')) as ImageManifest;
@@ -86,6 +96,29 @@ inFull('a recovery point of a set restores as any other', async () => {
   await waitForAgent(two.uuid, 120_000);
   expect(await checksumFiles(two.uuid, '/opt/app')).toBe(contents);
   await stack.finished((await stack.confirm(run.id)).id);
+});
+
+it('a worker that is killed when all are ready, before anything is frozen: the next one takes the set, as close together', async () => {
+  gate.hold('beginOnlineBackup.before');
+  const id = await begin('its worker dies');
+  await gate.reached('beginOnlineBackup.before', 120_000);
+  const pid = stack.killPart('worker');
+  await eventually(
+    () => existsSync(`/proc/${pid}`),
+    (alive) => !alive,
+    10_000,
+  );
+  gate.open('beginOnlineBackup.before');
+  const taken = await ended(id);
+  expect(taken).toMatchObject({
+    state: 'complete',
+    members: [
+      { serverName: ONE, consistency: 'filesystem' },
+      { serverName: TWO, consistency: 'filesystem' },
+    ],
+  });
+  expect(taken.spreadMs).toBeLessThan(10_000);
+  for (const { runId } of taken.members) await stack.expectOrder(await stack.run(runId));
 });
 
 it('a server whose agent does not answer fails the set: nothing is published, and the other server is as it was', async () => {

@@ -85,7 +85,10 @@ async function inGuest(root: string, name: string): Promise<Machine> {
     dataDisk: { sizeBytes: DATA_BYTES, format: 'qcow2' },
     memoryMiB: 512,
   });
-  await waitForAgent(guest.uuid, 120_000);
+  await waitForAgent(guest.uuid, 120_000).catch(async (error: unknown) => {
+    await guest.destroy();
+    throw error;
+  });
   const hypervisor = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: join(root, 'state') });
   return {
     agent: hypervisor.guestAgent({ uuid: guest.uuid, name: guest.name }),

@@ -13,11 +13,11 @@ export class WorkerWord {
     private current: GuardWord,
   ) {}
 
-  /** Takes over: the last one who does may go on. `lateFreezes`: of an earlier attempt, whose answer is still out. */
+  /** Takes over, from this process on: the last one who does may go on. `basis`: what is true of the server by now; also the whole word of whoever was at it before. */
   static async takeOver(files: GuardFiles, basis: Pick<GuardWord, 'freezes' | 'job' | 'jobAskedAtMs' | 'rateLimited' | 'afterHookOwed'>): Promise<WorkerWord> {
     const worker = await identify(process.pid, 'worker');
     if (worker === null) throw new ModosuError('INTERNAL', 'The worker cannot find out which process it is.');
-    const word: GuardWord = { attempt: randomUUID(), worker, ...basis };
+    const word: GuardWord = { ...basis, attempt: randomUUID(), worker };
     await files.writeWord(word);
     return new WorkerWord(files, word);
   }
