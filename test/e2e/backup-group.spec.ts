@@ -41,14 +41,12 @@ const ended = (id: string): Promise<BackupSetView> =>
     ({ state }) => state !== 'running',
     180_000,
   );
-const take = async (reason: string): Promise<BackupSetView> => {
-  return ended(await begin(reason));
-};
 const begin = async (reason: string): Promise<string> => {
   const answer = await stack.post<BackupSetView>('/v1/groups/pair/backups', { reason });
   expect(answer.status).toBe(202);
   return answer.body.id;
 };
+const take = async (reason: string): Promise<BackupSetView> => ended(await begin(reason));
 const manifestOf = async ({ serverId, recoveryPointId }: BackupSetMember): Promise<ImageManifest> =>
   JSON.parse(await readFile(join(stack.repository, 'servers', serverId, recoveryPointId ?? '', 'manifest.json'), 'utf8')) as ImageManifest;
 
@@ -108,6 +106,7 @@ it('a worker that is killed when all are ready, before anything is frozen: the n
     (alive) => !alive,
     10_000,
   );
+  const diedAt = Date.now();
   gate.open('beginOnlineBackup.before');
   const taken = await ended(id);
   expect(taken).toMatchObject({
@@ -117,6 +116,7 @@ it('a worker that is killed when all are ready, before anything is frozen: the n
       { serverName: TWO, consistency: 'filesystem' },
     ],
   });
+  for (const { pointInTime } of taken.members) expect(Date.parse(pointInTime ?? '')).toBeGreaterThan(diedAt);
   expect(taken.spreadMs).toBeLessThan(10_000);
   for (const { runId } of taken.members) await stack.expectOrder(await stack.run(runId));
 });
