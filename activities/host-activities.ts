@@ -102,6 +102,7 @@ export class HostCalls implements HostActivities {
           runId: input.runId,
           ...(input.set === undefined ? {} : { setId: input.set.id }),
           reason: input.reason,
+          ...(request.changes === undefined ? {} : { changes: request.changes }),
           consistency: request.consistency,
           pointInTime: request.pointInTime,
           disks: copied,

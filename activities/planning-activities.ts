@@ -9,6 +9,7 @@ import type {
   RunTrace,
   UndoSource,
 } from '../src/contracts/activities';
+import type { GenerationChanges } from '../src/contracts/change';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
 import type { DataSurvey, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
@@ -189,6 +190,10 @@ export class PlanningJudgements implements PlanningActivities {
 
   async parentCandidates({ serverId, repository, maxIncrements = 0, full = false }: BackupImageInput): Promise<ParentCandidates> {
     return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository), maxIncrements, full };
+  }
+
+  changesAt(serverId: string, at: string): Promise<GenerationChanges> {
+    return this.deps.catalog.changesAt(serverId, at);
   }
 
   async nextGeneration(serverId: string): Promise<{ generation: number; lineageId: string }> {

@@ -61,6 +61,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'readDecision',
         'traceOfRun',
         'requireConfirmable',
+        'changesAt',
         'nextGeneration',
         'parentCandidates',
       ]),

@@ -16,6 +16,7 @@ import { Incrementals1765100000000 } from './1765100000000-incrementals';
 import { Decommissioning1765200000000 } from './1765200000000-decommissioning';
 import { BackupGroups1765300000000 } from './1765300000000-backup-groups';
 import { Offsite1765400000000 } from './1765400000000-offsite';
+import { Changes1765700000000 } from './1765700000000-changes';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -39,4 +40,5 @@ export const MIGRATIONS = [
   Offsite1765400000000,
   CatalogCopies1765500000000,
   CatalogCopiesOffsite1765600000000,
+  Changes1765700000000,
 ];

@@ -54,8 +54,9 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
 
   await book.uninterrupted(async () => {
     const position = await planning.nextGeneration(input.serverId);
+    const changes = patched(GENERATION_CHANGES) ? { changes: await planning.changesAt(input.serverId, pointInTime) } : {};
     const published = await book.step('publish', {
-      do: () => host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
+      do: () => host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...changes, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
       detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
     });
     book.settle('reserve');
@@ -177,6 +178,8 @@ async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput,
   return { copied, pointInTime, consistency: 'offline', startProblem, basis: null };
 }
 
+/** Since generations say which configuration changes they contain. */
+const GENERATION_CHANGES = 'generation-changes';
 /** Since incremental images: what a run does that was begun before stays as it was. */
 const INCREMENTAL_IMAGES = 'incremental-images';
 

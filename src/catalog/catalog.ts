@@ -14,6 +14,7 @@ import type { Policy } from '../contracts/policy';
 import type { KnownToRetention, Removal } from './retention-facts';
 import type { ProtectionFacts } from '../contracts/protection-status';
 import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contracts/alert';
+import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -130,6 +131,20 @@ export interface DecommissionRequest {
   readonly keepDays: number;
 }
 
+/** Registers a configuration change of a server. */
+export interface OpenChangeRequest {
+  readonly actor: Actor;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: string;
+  readonly serverId: string;
+  readonly title: string;
+  readonly ticket: string | null;
+  /** Who makes it; null: whoever registers it. */
+  readonly author: string | null;
+  readonly applyAgain: ApplyAgain | null;
+  readonly externalId: string | null;
+}
+
 export interface DecisionRequest {
   readonly actor: Actor;
   readonly runId: string;
@@ -229,7 +244,7 @@ export interface Catalog {
 
   // --- what the schedules ask for ------------------------------------------------------------------------------------------
   /**
-   * Writes down the backups that the policies ask for by now, and that are not yet written down. Idempotent, and safe beside others that do the same. One that
+   * Writes down the backups that the policies ask for by now, and that are not yet written down, and images that are due because of changes. Idempotent, and safe beside others that do the same. One that
    * still waits when the next one of its server and kind is due is superseded by it. Audited where times were missed or superseded. Gives what is new.
    */
   recordDueBackups(): Promise<readonly DueBackupView[]>;
@@ -242,6 +257,27 @@ export interface Catalog {
   startNextDueBackup(maxDataBackups?: number): Promise<AcceptedRun | null>;
   /** Newest first. */
   listDueBackups(filter: { readonly serverId?: string; readonly state?: DueBackupState }, page: PageRequest): Promise<Page<DueBackupView>>;
+
+  // --- configuration changes -----------------------------------------------------------------------------------------------
+  /**
+   * Writes down that a change of a server is being made. The same external id again gives the change that has it; `CHANGE_EXISTS` where that says otherwise.
+   * Throws `SERVER_NOT_FOUND`, `SERVER_DECOMMISSIONED`. Audited as `change.opened`.
+   */
+  openChange(request: OpenChangeRequest): Promise<{ readonly change: ChangeView; readonly replayed: boolean }>;
+  /**
+   * It is complete, on the disks that the server has: an image is due from now on (`recordDueBackups`). Idempotent: one that is complete stays as it is. Throws
+   * `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it was cancelled), `SERVER_DECOMMISSIONED`, and `SERVER_GOES_BACK` while a restore of the server or an undo is under way.
+   * Audited as `change.completed`; refusals as `change.refused`.
+   */
+  completeChange(request: { readonly actor: Actor; readonly id: string }): Promise<ChangeView>;
+  /** It was not carried out, or was taken back. Idempotent. Throws `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it is complete). Audited as `change.cancelled`. */
+  cancelChange(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<ChangeView>;
+  /** Throws `CHANGE_NOT_FOUND`. */
+  getChange(id: string): Promise<ChangeView>;
+  /** Newest first, by when they were opened. */
+  listChanges(filter: { readonly serverId?: string; readonly state?: ChangeState }, page: PageRequest): Promise<Page<ChangeView>>;
+  /** Which changes the disks that a server has now held at a moment (ISO 8601; null: now). Throws `SERVER_NOT_FOUND`. */
+  changesAt(serverId: string, at: string | null): Promise<GenerationChanges>;
 
   // --- recovery points ---------------------------------------------------------------------------------------------------
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */

@@ -16,6 +16,8 @@ export const COPIED_TABLES = [
   'run_step',
   'run_decision',
   'lineage',
+  'configuration_change',
+  'applied_change',
   'recovery_point',
   'offsite_copy',
   'restore_plan',

@@ -1,7 +1,8 @@
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { DueBackupView } from '../contracts/due-backup';
-import type { Policy } from '../contracts/policy';
+import { DEFAULT_MAX_INCREMENTS, type Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
+import { namesOf } from '../contracts/text';
 import { isAhead } from '../domain/clock-skew';
 import type { ScheduledServer } from '../domain/schedules/due';
 import { unwantedBecause, type Limits, type OpenRun } from '../domain/schedules/queue';
@@ -43,9 +44,10 @@ const UNKNOWN_SINCE_MS = 86_400_000;
 export function scheduledServer(
   server: ServerRecord,
   policySince: Date | null,
-  policy: PolicyRow,
+  policy: PolicyRow | null,
   newest: (kind: RecoveryPointKind) => NewestDue,
   restoredAt: Date | null,
+  changed: ChangesToImage | null,
   now: Date,
 ): ScheduledServer {
   const latest = (...moments: readonly (Date | null)[]): Date => {
@@ -54,19 +56,41 @@ export function scheduledServer(
   };
   return {
     serverId: server.id,
-    policy: policyRecord(policy),
+    policy: policy === null ? null : policyRecord(policy),
     hasDataSets: server.protection.dataSets.length > 0,
     since: {
-      image: policy.image === null ? null : latest(policy.imageSince, policySince, newest('image').any),
-      data: policy.data === null ? null : latest(policy.dataSince, policySince, newest('data').any),
+      image: policy?.image == null ? null : latest(policy.imageSince, policySince, newest('image').any),
+      data: policy?.data == null ? null : latest(policy.dataSince, policySince, newest('data').any),
     },
     restored: restoredAt === null ? null : { at: restoredAt, imageAskedAt: newest('image').answered },
+    changed: changed === null ? null : { at: changed.at, notBefore: changed.notBefore, imageAskedAt: newest('image').answered },
   };
 }
 
+/** Changes of a server that are complete on the line of disks it has, and that no image contains. */
+export interface ChangesToImage {
+  /** When the last of them was complete. */
+  readonly at: Date;
+  /** Until then further ones may join, counted from the first of them. */
+  readonly notBefore: Date;
+  /** In the order of their completion, for people. */
+  readonly titles: readonly string[];
+}
+
 /** See `unwantedBecause`. */
-export const whyUnwanted = (row: DueBackupRow, { policy, protection, decommissioned }: ServerRecord, policies: readonly Policy[], now: Date): string | null =>
-  unwantedBecause(row, { policy, hasDataSets: protection.dataSets.length > 0, isDecommissioned: decommissioned !== null }, policies, now);
+export const whyUnwanted = (
+  row: DueBackupRow,
+  { policy, protection, decommissioned }: ServerRecord,
+  changed: ChangesToImage | null,
+  policies: readonly Policy[],
+  now: Date,
+): string | null =>
+  unwantedBecause(
+    row,
+    { policy, hasDataSets: protection.dataSets.length > 0, isDecommissioned: decommissioned !== null, hasChangesToImage: changed !== null },
+    policies,
+    now,
+  );
 
 /** Who asks, in runs and in the audit. */
 export const SCHEDULE = 'schedule';
@@ -94,23 +118,29 @@ export const openBackup = ({ id, kind, serverId }: Pick<RunRow, 'id' | 'kind' | 
 
 type ScheduleRequest = { readonly kind: 'image'; readonly request: AcceptBackupRequest } | { readonly kind: 'data'; readonly request: AcceptDataBackupRequest };
 
-/** What a person would ask for; null when the policy does not ask for this kind any more. */
-export function scheduleRequest(row: DueBackupRow, policy: PolicyRow | undefined): ScheduleRequest | null {
-  const { kind, serverId, dueAt, missedBefore, cause } = row;
+const NAMED_CHANGES = 3;
+
+/** Why the run is begun, for people and the audit. */
+function reasonOf({ cause, dueAt, missedBefore, policy }: DueBackupRow, changed: ChangesToImage | null): string {
   const missed = missedBefore === 0 ? '' : `; ${missedBefore} before it ${missedBefore === 1 ? 'was' : 'were'} missed`;
-  const request = {
-    actor: SCHEDULE,
-    idempotencyKey: null,
-    requestDigest: row.id,
-    serverId,
-    reason: `policy "${row.policy}", ${cause === 'restore' ? 'restored and live since' : 'due at'} ${dueAt.toISOString()}${missed}`,
-  };
+  const at = dueAt.toISOString();
+  if (cause !== 'change') return `policy "${policy}", ${cause === 'restore' ? 'restored and live since' : 'due at'} ${at}${missed}`;
+  return `configuration changed: ${namesOf(changed?.titles ?? [], NAMED_CHANGES)}, complete at ${at}`;
+}
+
+/** What a person would ask for; null when the policy does not ask for this kind any more. */
+export function scheduleRequest(row: DueBackupRow, policy: PolicyRow | undefined, changed: ChangesToImage | null): ScheduleRequest | null {
+  const { kind, serverId, cause } = row;
+  const request = { actor: SCHEDULE, idempotencyKey: null, requestDigest: row.id, serverId, reason: reasonOf(row, changed) };
   if (kind === 'data') return policy?.data == null ? null : { kind, request: { ...request, dataSets: null } };
   const image = policy === undefined ? null : policyRecord(policy).image;
-  if (image === null) return null;
-  const { mode, allowCrashConsistent, maxIncrements } = image;
+  if (image === null && cause !== 'change') return null;
+  const { mode, allowCrashConsistent, maxIncrements } = image ?? WITHOUT_POLICY;
   return { kind, request: { ...request, mode, allowCrashConsistent, maxIncrements } };
 }
+
+/** How an image is taken of a server whose policy says nothing of images: as the estate's schema has it where nothing is said. */
+const WITHOUT_POLICY = { mode: 'online', allowCrashConsistent: false, maxIncrements: DEFAULT_MAX_INCREMENTS } as const;
 
 export const supersededDetails = (older: DueBackupRow, by: DueBackupRow): Readonly<Record<string, unknown>> => ({
   kind: older.kind,

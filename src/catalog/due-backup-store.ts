@@ -7,6 +7,7 @@ import { dueBackups, type ScheduledServer } from '../domain/schedules/due';
 import { inTurn, judgeQueue, type OpenRun } from '../domain/schedules/queue';
 import { SKEW_MS } from '../domain/clock-skew';
 import { backupDataInput, backupInput } from './acceptance';
+import { changesToImage } from './change-facts';
 import type { AcceptedRun, Catalog, ServerRecord } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
@@ -19,6 +20,7 @@ import {
   scheduleRequest,
   supersededDetails,
   whyUnwanted,
+  type ChangesToImage,
   type NewestDue,
 } from './due-backup-row';
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
@@ -70,13 +72,21 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
         const waiting = await manager.find(DueBackupEntity, { where: { state: 'waiting' } });
         const servers = await serversById(manager);
         const policies = await readPolicies(manager);
+        const changed = await changesToImage(manager);
         const limits = limitsOf(await readHypervisors(manager), await readRepositories(manager), maxDataBackups);
         const judged = judgeQueue(
           waiting.flatMap((row) => {
             const server = servers.get(row.serverId);
             return server === undefined
               ? []
-              : [{ ...row, hypervisor: server.hypervisor, repository: server.repository, isWanted: whyUnwanted(row, server, policies, now()) === null }];
+              : [
+                  {
+                    ...row,
+                    hypervisor: server.hypervisor,
+                    repository: server.repository,
+                    isWanted: whyUnwanted(row, server, changed.get(row.serverId) ?? null, policies, now()) === null,
+                  },
+                ];
           }),
           await openRuns(manager, servers),
           limits,
@@ -84,10 +94,10 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
         );
         for (const row of waiting.filter(({ id }) => judged.withdraw.includes(id))) {
           const server = servers.get(row.serverId);
-          await withdraw(transaction, row, server === undefined ? null : whyUnwanted(row, server, policies, now()));
+          await withdraw(transaction, row, server === undefined ? null : whyUnwanted(row, server, changed.get(row.serverId) ?? null, policies, now()));
         }
         const begun = waiting.find(({ id }) => id === judged.begin);
-        const started = begun === undefined ? null : await begin(transaction, begun, policies, now());
+        const started = begun === undefined ? null : await begin(transaction, begun, policies, changed.get(begun.serverId) ?? null, now());
         for (const row of waiting) {
           const waitsFor = judged.waitsFor.get(row.id);
           if (waitsFor !== undefined && waitsFor !== row.waitsFor) await manager.update(DueBackupEntity, { id: row.id }, { waitsFor });
@@ -118,10 +128,11 @@ export function dueBackupStore(database: Database, now: () => Date): DueBackupMe
   };
 }
 
-/** Servers in service that have a policy, and since when each schedule has not been answered. */
+/** Servers in service that have a policy, or changes that no image contains, and since when each schedule has not been answered. */
 async function scheduled(manager: EntityManager, now: Date): Promise<readonly ScheduledServer[]> {
   const policies = new Map((await readPolicies(manager)).map((policy) => [policy.name, policy]));
-  if (policies.size === 0) return [];
+  const changed = await changesToImage(manager);
+  if (policies.size === 0 && changed.size === 0) return [];
   const newest = new Map(
     (
       (await manager.query(NEWEST_DUE, [new Date(now.getTime() + SKEW_MS)])) as readonly {
@@ -135,21 +146,21 @@ async function scheduled(manager: EntityManager, now: Date): Promise<readonly Sc
   const restored = new Map(
     ((await manager.query(RESTORED)) as readonly { readonly server_id: string; readonly went_live_at: Date }[]).map((row) => [row.server_id, row.went_live_at]),
   );
-  const servers = await manager.findBy(ServerEntity, { policy: In([...policies.keys()]), decommissionedAt: IsNull() });
-  return servers.flatMap((server) => {
-    const policy: PolicyRow | undefined = policies.get(server.policy ?? '');
-    if (policy === undefined) return [];
-    return [
-      scheduledServer(
-        serverRecord(server),
-        server.policySince,
-        policy,
-        (kind) => newest.get(`${server.id} ${kind}`) ?? NEVER_DUE,
-        restored.get(server.id) ?? null,
-        now,
-      ),
-    ];
-  });
+  const servers = await manager.findBy(ServerEntity, [
+    { policy: In([...policies.keys()]), decommissionedAt: IsNull() },
+    { id: In([...changed.keys()]), decommissionedAt: IsNull() },
+  ]);
+  return servers.map((server) =>
+    scheduledServer(
+      serverRecord(server),
+      server.policySince,
+      policies.get(server.policy ?? '') ?? null,
+      (kind) => newest.get(`${server.id} ${kind}`) ?? NEVER_DUE,
+      restored.get(server.id) ?? null,
+      changed.get(server.id) ?? null,
+      now,
+    ),
+  );
 }
 
 /** Up to a moment: what lies ahead of it was written by a clock that was wrong. */
@@ -184,13 +195,20 @@ export async function withdraw({ manager, audit }: Transaction, { id, serverId, 
 }
 
 /** Somebody may have taken the server since the open runs were read: then it waits. */
-async function begin(transaction: Transaction, row: DueBackupRow, policies: readonly PolicyRow[], at: Date): Promise<AcceptedRun | null> {
+async function begin(
+  transaction: Transaction,
+  row: DueBackupRow,
+  policies: readonly PolicyRow[],
+  changed: ChangesToImage | null,
+  at: Date,
+): Promise<AcceptedRun | null> {
   const { manager } = transaction;
   const server = await holdInventory(manager, row.serverId);
   // Since the servers were read: the next pass finds nothing of it.
   if (server.decommissioned !== null) return null;
-  const policy = policies.find(({ name }) => name === row.policy);
-  const request = scheduleRequest(row, policy);
+  // Because of a change: as the policy says that it has now.
+  const policy = policies.find(({ name }) => name === (row.cause === 'change' ? server.policy : row.policy));
+  const request = scheduleRequest(row, policy, changed);
   if (request === null) return null;
   const runId = newId('run', at.getTime());
   try {

@@ -21,6 +21,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   retention_pass: 'SELECT, INSERT, UPDATE',
   server: 'SELECT, INSERT, UPDATE',
   lineage: 'SELECT, INSERT',
+  configuration_change: 'SELECT, INSERT, UPDATE',
+  applied_change: 'SELECT, INSERT, UPDATE',
   recovery_point: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',

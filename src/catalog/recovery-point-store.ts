@@ -9,7 +9,15 @@ import type { Catalog } from './catalog';
 import { chainOf, damageBelow, damageOfRead, handDown, lockRecoveryPoints, returnExpired } from './chain-store';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
-import { OffsiteCopyEntity, RecoveryPointEntity, RepositoryEntity, RunEntity, type OffsiteCopyRow, type RecoveryPointRow } from './entities';
+import {
+  AppliedChangeEntity,
+  OffsiteCopyEntity,
+  RecoveryPointEntity,
+  RepositoryEntity,
+  RunEntity,
+  type OffsiteCopyRow,
+  type RecoveryPointRow,
+} from './entities';
 import { requireServer } from './inventory-store';
 import { withCopies } from './offsite-row';
 import { afterReading, stateFound } from './recovery-point-chain';
@@ -169,6 +177,7 @@ async function recordImage(
   if (stored === null) throw generationTaken(row);
   if ((inserted.raw as readonly unknown[]).length === 0) return imageView(stored);
   await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
+  await noteContained(manager, row);
   audit({
     ...how,
     runId: row.runId,
@@ -190,6 +199,13 @@ async function recordImage(
     audit({ actor: how.actor, action: 'recovery-point.damaged', runId: row.runId, serverId: server.id, details: stateDetails(row, damage.message) });
   }
   return imageView(stored);
+}
+
+/** Changes that no image of this line contained before this one. */
+async function noteContained(manager: EntityManager, { id, generation, lineageId, changes }: RecoveryPointRow): Promise<void> {
+  const contained = changes?.contained.map((change) => change.id) ?? [];
+  if (contained.length === 0 || lineageId === null) return;
+  await manager.update(AppliedChangeEntity, { lineageId, changeId: In(contained), recoveryPointId: IsNull() }, { recoveryPointId: id, generation });
 }
 
 async function recordData(

@@ -5,6 +5,7 @@ import { alertStore } from './alert-store';
 import { backupSetStore } from './backup-set-store';
 import type { Catalog } from './catalog';
 import { catalogCopyStore } from './catalog-copy-store';
+import { changeStore } from './change-store';
 import { Database } from './database';
 import { decommissionStore } from './decommission-store';
 import { decisionStore } from './decision-store';
@@ -45,6 +46,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
       }),
     close: () => database.close(),
     ...inventoryStore(database, now),
+    ...changeStore(database, now),
     ...dueBackupStore(database, now),
     ...decommissionStore(database, sharedNow),
     ...recoveryPointStore(database, now),

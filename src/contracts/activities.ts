@@ -1,3 +1,4 @@
+import type { GenerationChanges } from './change';
 import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
 import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
@@ -123,6 +124,8 @@ export interface PlanningActivities {
   requireConfirmable(ofRunId: string): Promise<WayBackView>;
   /** Generation and lineage the recovery point of this run gets. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<{ readonly generation: number; readonly lineageId: string }>;
+  /** Which configuration changes the disks of the server held at a moment, ISO 8601. Read under the server's lock. */
+  changesAt(serverId: string, at: string): Promise<GenerationChanges>;
   /** What an incremental of this run could continue: of the disks that the server has now, in the same repository. Read under the server's lock. */
   parentCandidates(input: BackupImageInput): Promise<ParentCandidates>;
 }
@@ -313,6 +316,8 @@ export interface PublishRequest {
   readonly lineageId: string;
   /** Absent: null. */
   readonly parentId?: string | null;
+  /** Absent: nobody has asked. */
+  readonly changes?: GenerationChanges;
 }
 
 export interface PublishedRecoveryPoint {

@@ -6,20 +6,25 @@ import type { RecoveryPointKind } from './recovery-point';
  */
 export type DueBackupState = 'waiting' | 'started' | 'superseded' | 'withdrawn';
 
-/** `schedule`: its time has come. `restore`: the server is live with disks that a restore has put in place, and there is no image of them. */
-export type DueCause = 'schedule' | 'restore';
+/**
+ * `schedule`: its time has come. `restore`: the server is live with disks that a restore has put in place, and there is no image of them. `change`: a
+ * configuration change is complete that no image contains.
+ */
+export const DUE_CAUSES = ['schedule', 'restore', 'change'] as const;
+export type DueCause = (typeof DUE_CAUSES)[number];
 
-/** A backup that a policy asks for. */
+/** A backup that nobody has to ask for. */
 export interface DueBackupView {
   readonly id: string;
   readonly serverId: string;
   readonly serverName: string;
   readonly kind: RecoveryPointKind;
-  readonly policy: string;
+  /** Null: the server has none; only an image because of a change is due all the same. */
+  readonly policy: string | null;
   readonly cause: DueCause;
-  /** What the schedule says, or when the server went live. */
+  /** What the schedule says, when the server went live, or when the change was complete. */
   readonly dueAt: string;
-  /** With the server's part of the policy's jitter. */
+  /** With the server's part of the policy's jitter, or the time in which further changes may join. */
   readonly notBefore: string;
   readonly state: DueBackupState;
   /** Why it has not begun, in words; null: its time has not come, or it has begun. */

@@ -73,6 +73,7 @@ export const ERROR_CODES = {
   POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
   BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
+  CHANGE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu change list`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
   DOMAIN_NOT_FOUND: entry(
@@ -82,6 +83,13 @@ export const ERROR_CODES = {
   ),
 
   // conflicts
+  CHANGE_CLOSED: entry('conflict', 'never', 'See `modosu change show CHANGE`. What was changed since is a change of its own: `modosu change open`.'),
+  CHANGE_EXISTS: entry('conflict', 'never', 'Give the new change another external id, or send exactly what was sent before.'),
+  SERVER_GOES_BACK: entry(
+    'conflict',
+    'later',
+    'Wait until the run has ended, then look whether the change is still in the server, and complete it then. Otherwise `modosu change cancel CHANGE`.',
+  ),
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
   SERVER_DECOMMISSIONED: entry(
     'conflict',

@@ -48,6 +48,8 @@ export interface ImagePolicy extends KindPolicyBase {
   readonly allowCrashConsistent: boolean;
   /** At most so many incrementals follow a full, from 0 (every image is whole) to 255. Images of stopped servers are whole, whatever it says. */
   readonly maxIncrements: number;
+  /** So many minutes after a configuration change is complete, further ones may join the image that is taken because of it; absent: none. */
+  readonly coalesceChangesMinutes?: number;
 }
 
 export type DataPolicy = KindPolicyBase;

@@ -1,3 +1,4 @@
+import type { GenerationChanges } from './change';
 import type { DataContent, DataPurpose, DataSet } from './data';
 import type { RecoveryPointCopy } from './offsite-copies';
 import type { RecoveryPointVerification } from './verification';
@@ -41,8 +42,8 @@ export interface StoredDisk {
 /** `manifest.json` of an image recovery point: the truth about it; the catalogue can be rebuilt from it. */
 export interface ImageManifest {
   readonly format: 'modosu-image-recovery-point';
-  /** 2: an incremental. 3 and 4: the same two, of a backup set. */
-  readonly version: 1 | 2 | 3 | 4;
+  /** 2: an incremental. 3 and 4: the same two, of a backup set. 5 and 6: a full and an incremental that say which changes they contain. */
+  readonly version: 1 | 2 | 3 | 4 | 5 | 6;
   readonly recoveryPointId: string;
   readonly server: { readonly id: string; readonly name: string; readonly uuid: string };
   readonly generation: number;
@@ -55,6 +56,8 @@ export interface ImageManifest {
   /** Id of the set that it was taken with; absent: it was taken alone. */
   readonly setId?: string;
   readonly reason: string;
+  /** Which configuration changes of its server it contains. Absent: an earlier version has written it, and nobody knows. */
+  readonly changes?: GenerationChanges;
   readonly consistency: Consistency;
   /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
   readonly pointInTime: string;

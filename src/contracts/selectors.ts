@@ -29,6 +29,7 @@ const NOT_FOUND = {
   vrf: ['VERIFICATION_NOT_FOUND', 'verification'],
   set: ['BACKUP_SET_NOT_FOUND', 'backup set'],
   trf: ['TRANSFER_NOT_FOUND', 'transfer'],
+  chg: ['CHANGE_NOT_FOUND', 'configuration change'],
 } as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;
 
 export type SelectablePrefix = keyof typeof NOT_FOUND;

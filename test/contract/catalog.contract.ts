@@ -1,5 +1,6 @@
 import type { Catalog } from '../../src/catalog/catalog';
 import { accessContract } from './catalog.access.contract';
+import { changeContract } from './catalog.change.contract';
 import { decommissionContract } from './catalog.decommission.contract';
 import { backupSetContract } from './catalog.backup-set.contract';
 import { decisionContract } from './catalog.decision.contract';
@@ -53,6 +54,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     });
     inventoryContract(() => subject);
     scheduleContract(() => subject);
+    changeContract(() => subject);
     alertContract(() => subject);
     verificationContract(() => subject);
     retentionContract(() => subject);

@@ -158,11 +158,12 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
 
 export const BLOCKING: Finding = { code: 'DISK_SET_DIFFERS', severity: 'block', message: 'Disk vdb is missing.', evidence: [] };
 
-/** A plan that is ready, for a recovery point of its own. */
+/** A plan that is ready, for a recovery point of its own, or the given one. */
 export async function givenReadyPlan(
   catalog: Catalog,
   server: ServerRecord,
   findings: readonly Finding[] = [],
+  of: string | null = null,
 ): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
   const manifest = manifestOf(server, await catalog.nextGeneration(server.id));
   await catalog.recordRecoveryPoint(manifest, 'main');
@@ -176,10 +177,11 @@ export async function givenReadyPlan(
     keepDisks: [],
     attachOldDisks: [],
   });
-  const body = planBodyOf(planId, server, manifest.recoveryPointId, findings);
+  const recoveryPointId = of ?? manifest.recoveryPointId;
+  const body = planBodyOf(planId, server, recoveryPointId, findings);
   const hash = planHash(body);
   await catalog.completePlan(planId, body, hash);
-  return { planId, hash, recoveryPointId: manifest.recoveryPointId };
+  return { planId, hash, recoveryPointId };
 }
 
 export function undoBodyOf(planId: string, server: ServerRecord, ofRunId: string, findings: readonly Finding[] = []): UndoPlanBody {

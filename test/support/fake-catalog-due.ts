@@ -10,6 +10,7 @@ import {
   scheduleRequest,
   supersededDetails,
   whyUnwanted,
+  type ChangesToImage,
   type NewestDue,
 } from '../../src/catalog/due-backup-row';
 import { isAhead } from '../../src/domain/clock-skew';
@@ -27,6 +28,8 @@ export interface DueSurroundings {
   policySince(serverId: string): Date | null;
   /** When it went live with disks of which there is no usable image. */
   restoredAt(server: ServerRecord): Date | null;
+  /** What an image of it is due for because of changes. */
+  changed(server: ServerRecord): ChangesToImage | null;
   policies(): ReadonlyMap<string, PolicyRow>;
   hypervisors(): readonly HypervisorDeclaration[];
   repositories(): readonly RepositoryDeclaration[];
@@ -57,7 +60,8 @@ export class FakeDueBackups {
     const { around } = this;
     const waiting = [...this.rows.values()].filter(({ state }) => state === 'waiting');
     const servers = new Map(around.servers().map((server) => [server.id, server]));
-    const unwanted = (row: DueBackupRow, server: ServerRecord): string | null => whyUnwanted(row, server, [...around.policies().values()], around.now());
+    const unwanted = (row: DueBackupRow, server: ServerRecord): string | null =>
+      whyUnwanted(row, server, around.changed(server), [...around.policies().values()], around.now());
     const judged = judgeQueue(
       waiting.flatMap((row) => {
         const server = servers.get(row.serverId);
@@ -78,7 +82,9 @@ export class FakeDueBackups {
     for (const [id, waitsFor] of judged.waitsFor) this.rows.set(id, { ...this.row(id), waitsFor });
     if (judged.begin === null) return null;
     const row = this.row(judged.begin);
-    const request = scheduleRequest(row, around.policies().get(row.policy));
+    const server = servers.get(row.serverId);
+    const policy = row.cause === 'change' ? server?.policy : row.policy;
+    const request = scheduleRequest(row, around.policies().get(policy ?? ''), server === undefined ? null : around.changed(server));
     if (request === null) return null;
     const accepted = await around.start(request);
     this.rows.set(row.id, { ...row, state: 'started', waitsFor: null, runId: accepted.runId });
@@ -108,13 +114,14 @@ export class FakeDueBackups {
 
   private scheduled() {
     return this.around.servers().flatMap((server) => {
-      const policy = this.around.policies().get(server.policy ?? '');
-      if (policy === undefined || server.decommissioned !== null) return [];
+      const policy = this.around.policies().get(server.policy ?? '') ?? null;
+      const changed = this.around.changed(server);
+      if ((policy === null && changed === null) || server.decommissioned !== null) return [];
       const newest = (kind: DueBackupRow['kind']): NewestDue => {
         const own = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind && !isAhead(row.dueAt, this.around.now()));
         return { any: latest(own), answered: latest(own.filter(({ state }) => state !== 'withdrawn')) };
       };
-      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server), this.around.now())];
+      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server), changed, this.around.now())];
     });
   }
 

@@ -46,6 +46,12 @@ export class FakeWayBacks implements Methods {
 
   constructor(private readonly world: FakeWorld) {}
 
+  /** The recovery point that a restore has begun this line of disks with; null: the line is a server's first, or unknown. */
+  beginningOf(lineageId: string): string | null {
+    const begun = [...this.rows.values()].find((row) => row.lineageAfter === lineageId && this.world.run(row.runId).kind === 'restore-server');
+    return begun === undefined ? null : this.world.run(begun.runId).recoveryPointId;
+  }
+
   openWayBack: Catalog['openWayBack'] = async (runId, facts, before, expiresAt) => {
     const run = this.world.run(runId);
     const server = this.world.server(run.serverId);

@@ -83,6 +83,7 @@ import { adoptedServer, adoptionConflict, notConfigured } from '../../src/catalo
 import type { DataManifest } from '../../src/contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { FakeCatalogCopies } from './fake-catalog-copies';
+import { FakeChanges } from './fake-catalog-changes';
 import { FakeChains } from './fake-catalog-chains';
 import { countFigures } from './fake-catalog-figures';
 import { FakeAlerts } from './fake-catalog-alerts';
@@ -116,6 +117,7 @@ export class FakeCatalog implements Catalog {
   private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
   private readonly entries: AuditEntryView[] = [];
   private readonly wayBacks: FakeWayBacks;
+  private readonly changes: FakeChanges;
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
   private readonly verifications: FakeVerifications;
@@ -136,6 +138,18 @@ export class FakeCatalog implements Catalog {
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
       append: (event) => this.append(event),
     });
+    this.changes = new FakeChanges({
+      now,
+      server: (serverId) => this.server(serverId),
+      policies: () => [...this.policies.values()].map(policyRecord),
+      points: (serverId) => this.pointsOf(serverId),
+      beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
+      holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,
+      earlier: (request) => this.earlier(request, 'chg'),
+      claim: (request, id) => this.claim(request, id),
+      page: (rows, page, view) => this.newestFirst('changes', rows, page, ({ openedAt }) => openedAt, view),
+      append: (event) => this.append(event),
+    });
     this.due = new FakeDueBackups({
       now,
       servers: () => this.serverList(),
@@ -144,6 +158,7 @@ export class FakeCatalog implements Catalog {
         const isImaged = this.pointsOf(id).some((point) => point.kind === 'image' && point.state === 'usable' && point.lineageId === lineageId);
         return isImaged ? null : this.wayBacks.wentLiveAt(id, lineageId);
       },
+      changed: (server) => this.changes.toImage(server),
       policies: () => this.policies,
       hypervisors: () => this.inventory().hypervisors,
       repositories: () => this.inventory().repositories,
@@ -282,6 +297,13 @@ export class FakeCatalog implements Catalog {
 
   getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
 
+  openChange: Catalog['openChange'] = (request) => this.changes.open(request);
+  completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
+  cancelChange: Catalog['cancelChange'] = (request) => this.changes.cancel(request);
+  getChange: Catalog['getChange'] = (id) => this.changes.get(id);
+  listChanges: Catalog['listChanges'] = (filter, page) => this.changes.list(filter, page);
+  changesAt: Catalog['changesAt'] = (serverId, at) => this.changes.at(serverId, at);
+
   recordDueBackups: Catalog['recordDueBackups'] = () => this.due.record();
   startNextDueBackup: Catalog['startNextDueBackup'] = (maxDataBackups) => this.due.startNext(maxDataBackups);
   listDueBackups: Catalog['listDueBackups'] = (filter, page) => this.due.list(filter, page);
@@ -369,6 +391,7 @@ export class FakeCatalog implements Catalog {
     const row = missing === null ? this.chains.born(published) : { ...published, ...stateFound('damaged', missing, this.now()) };
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);
+    this.changes.noteContained(row);
     const run = this.runs.get(row.runId);
     if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
     this.append({

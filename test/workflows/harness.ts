@@ -517,6 +517,7 @@ export class Rehearsal {
       failPlan: async () => undefined,
       loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
+      changesAt: async () => ({ contained: [], partly: [], more: 0 }),
       examineForBackup: async ({ mode }) => ({
         mode,
         domainName: 'db01',
@@ -595,7 +596,7 @@ export class Rehearsal {
       placeData: async () => ({ record: KEPT_DATA, notes: [], complete: true }),
       returnData: async () => ({ record: KEPT_DATA, notes: [], complete: true }),
     };
-    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'loadPlan', 'traceOfRun', 'readDecision', 'requireConfirmable']);
+    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'changesAt', 'loadPlan', 'traceOfRun', 'readDecision', 'requireConfirmable']);
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,
       async (...args: unknown[]) => {

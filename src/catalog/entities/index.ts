@@ -1,6 +1,7 @@
 import { AlertDeliveryEntity, AlertEntity } from './alert';
 import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEntity } from './access';
 import { BackupGroupEntity, BackupSetEntity } from './backup-set';
+import { AppliedChangeEntity, ConfigurationChangeEntity } from './change';
 import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
 import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
@@ -14,6 +15,7 @@ import { WayBackEntity } from './way-back';
 export * from './access';
 export * from './alert';
 export * from './backup-set';
+export * from './change';
 export * from './inventory';
 export * from './offsite';
 export * from './policy';
@@ -34,6 +36,8 @@ export const ENTITIES = [
   DueBackupEntity,
   ServerEntity,
   LineageEntity,
+  ConfigurationChangeEntity,
+  AppliedChangeEntity,
   BackupGroupEntity,
   BackupSetEntity,
   RecoveryPointEntity,

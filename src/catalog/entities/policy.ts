@@ -36,7 +36,7 @@ export interface DueBackupRow {
   readonly id: string;
   readonly serverId: string;
   readonly kind: RecoveryPointKind;
-  readonly policy: string;
+  readonly policy: string | null;
   readonly cause: DueCause;
   readonly dueAt: Date;
   readonly notBefore: Date;
@@ -52,7 +52,7 @@ export const DueBackupEntity = new EntitySchema<DueBackupRow>({
     id: text(primary),
     serverId: text({ name: 'server_id' }),
     kind: text(),
-    policy: text(),
+    policy: text(nullable),
     cause: text(),
     dueAt: instant({ name: 'due_at' }),
     notBefore: instant({ name: 'not_before' }),
@@ -68,7 +68,7 @@ export const DueBackupEntity = new EntitySchema<DueBackupRow>({
   ],
   checks: [
     { name: 'due_backup_kind_check', expression: `kind IN ('image', 'data')` },
-    { name: 'due_backup_cause_check', expression: `cause IN ('schedule', 'restore')` },
+    { name: 'due_backup_cause_check', expression: `cause IN ('schedule', 'restore', 'change') AND (policy IS NOT NULL OR cause = 'change')` },
     { name: 'due_backup_state_check', expression: `state IN ('waiting', 'started', 'superseded', 'withdrawn') AND (state = 'started') = (run_id IS NOT NULL)` },
   ],
   foreignKeys: [

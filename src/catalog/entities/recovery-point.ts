@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm';
+import type { GenerationChanges } from '../../contracts/change';
 import type { DataContent, DataPurpose, DataSet } from '../../contracts/data';
 import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
 import type { ReadingMethod } from '../../contracts/verification';
@@ -53,6 +54,8 @@ export interface RecoveryPointRow {
   /** The set it was taken with. No foreign key, as above. */
   readonly setId: string | null;
   readonly repository: string | null;
+  /** What it says of the configuration changes of its server; null: an earlier version has taken it. */
+  readonly changes: GenerationChanges | null;
   /** Data only, from here on. */
   readonly dataSet: string | null;
   readonly purpose: DataPurpose | null;
@@ -106,6 +109,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     addedBytes: bigint({ name: 'added_bytes', nullable: true }),
     declared: json(nullable),
     content: json(nullable),
+    changes: json(nullable),
   },
   uniques: [{ name: 'recovery_point_generation_key', columns: ['serverId', 'kind', 'generation'] }],
   indices: [
@@ -129,6 +133,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
       expression: `num_nonnulls(boot_seconds, boot_problem) = num_nonnulls(boot_at) AND (boot_at IS NULL OR kind = 'image')`,
     },
     { name: 'recovery_point_parent_check', expression: `parent_id IS NULL OR (kind = 'image' AND parent_id <> id)` },
+    { name: 'recovery_point_changes_check', expression: `changes IS NULL OR kind = 'image'` },
     { name: 'recovery_point_set_check', expression: `set_id IS NULL OR kind = 'image'` },
     { name: 'recovery_point_manifest_check', expression: `manifest_sha256 IS NULL OR (kind = 'image' AND manifest_sha256 ~ '^[0-9a-f]{64}$')` },
     {

@@ -50,7 +50,7 @@ export const dueBackupTable = (due: readonly DueBackupView[]): string =>
     due.map(({ serverName, kind, policy, cause, dueAt, notBefore, state, missedBefore, runId, waitsFor }) => [
       serverName,
       kind,
-      policy,
+      policy ?? '-',
       cause,
       utc(dueAt),
       utc(notBefore),

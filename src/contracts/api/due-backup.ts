@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DueBackupView } from '../due-backup';
+import { DUE_CAUSES, type DueBackupView } from '../due-backup';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
 const recoveryPointKind = z.enum(['image', 'data']);
@@ -13,12 +13,13 @@ export const dueBackupSchema = z
     serverId: z.string(),
     serverName: z.string(),
     kind: recoveryPointKind,
-    policy: z.string(),
-    cause: z
-      .enum(['schedule', 'restore'])
-      .meta({ description: 'restore: the server is live with disks that a restore has put in place, and there is no image of them.' }),
-    dueAt: timestamp.meta({ description: 'What the schedule says, or when the server went live.' }),
-    notBefore: timestamp.meta({ description: "With the server's part of the policy's jitter." }),
+    policy: z.string().nullable().meta({ description: 'null: the server has none, and a configuration change of it is complete.' }),
+    cause: z.enum(DUE_CAUSES).meta({
+      description:
+        'restore: the server is live with disks that a restore has put in place, and there is no image of them. change: a configuration change is complete that no image contains.',
+    }),
+    dueAt: timestamp.meta({ description: 'What the schedule says, when the server went live, or when the change was complete.' }),
+    notBefore: timestamp.meta({ description: "With the server's part of the policy's jitter, or the time in which further changes may join." }),
     state: dueBackupState,
     waitsFor: z.string().nullable().meta({ description: 'Why it has not begun; null: its time has not come, or it has begun.' }),
     missedBefore: z.int().meta({ description: 'How many earlier times it stands for that passed while nothing ran.' }),

@@ -77,6 +77,10 @@ const imagePolicySchema = z
     maxIncrements: z.int().min(0).max(255).default(DEFAULT_MAX_INCREMENTS).meta({
       description: 'Online only: at most so many images that hold only what has changed follow one that is whole. 0: every image is whole.',
     }),
+    coalesceChangesMinutes: z.int().min(0).max(1440).optional().meta({
+      description:
+        'So many minutes after a configuration change is complete, further ones may join the image that is taken because of it; at once where absent. Online only.',
+    }),
   })
   .meta({ id: 'ImagePolicy' }) satisfies z.ZodType<ImagePolicy>;
 

@@ -26,6 +26,7 @@ const server = (changes: Partial<ScheduledServer> = {}): ScheduledServer => ({
   hasDataSets: true,
   since: { image: at('2026-11-27T00:00:00Z'), data: at('2026-11-27T00:00:00Z') },
   restored: null,
+  changed: null,
   ...changes,
 });
 
@@ -121,6 +122,35 @@ describe('dueBackups', () => {
       const { image } = POLICY;
       const policy: Policy = { ...POLICY, image: image === null ? null : { ...image, jitterMinutes: 600 } };
       expect(images('2026-11-28T10:00:01Z', { policy })[0]?.notBefore).toEqual(restoredAt);
+    });
+  });
+
+  describe('of a server with configuration changes that no image contains', () => {
+    const now = at('2026-11-27T12:00:00Z');
+    const changed = { at: at('2026-11-27T11:00:00Z'), notBefore: at('2026-11-27T11:20:00Z'), imageAskedAt: null };
+    const images = (changes: Partial<ScheduledServer>) => dueBackups([server({ changed, ...changes })], now).filter(({ kind }) => kind === 'image');
+
+    it('is an image once the time has come in which others may join', () => {
+      expect(images({})).toMatchObject([{ cause: 'change', policy: POLICY.name, dueAt: changed.at, notBefore: changed.notBefore, missedBefore: 0 }]);
+      expect(images({ changed: { ...changed, imageAskedAt: changed.at }, since: { image: now, data: now } })).toEqual([]);
+    });
+
+    it('is asked for also without a policy, and where it takes no images', () => {
+      const without = { since: { image: null, data: null } };
+      expect(images({ ...without, policy: null })).toMatchObject([{ cause: 'change', policy: null, missedBefore: 0 }]);
+      expect(images({ ...without, policy: { ...POLICY, image: null } })).toMatchObject([{ cause: 'change', policy: POLICY.name }]);
+      expect(dueBackups([server({ ...without, policy: null })], now)).toEqual([]);
+    });
+
+    it('stops no server', () => {
+      const offline = { ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, mode: 'offline' as const } };
+      expect(images({ policy: offline, since: { image: now, data: now } })).toEqual([]);
+    });
+
+    it('is the one of the schedule where that was due later, and the one of a restore before either', () => {
+      const daily = { ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, schedule: { every: 'day', at: '11:30' } as const } };
+      expect(images({ policy: daily })).toMatchObject([{ cause: 'schedule' }]);
+      expect(images({ restored: { at: at('2026-11-27T10:30:00Z'), imageAskedAt: null } })).toMatchObject([{ cause: 'restore' }]);
     });
   });
 

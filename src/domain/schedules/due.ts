@@ -7,7 +7,8 @@ import { countDue, newestDue } from './schedule';
 
 export interface ScheduledServer {
   readonly serverId: string;
-  readonly policy: Policy;
+  /** Null: it has none; only an image because of a configuration change may be due. */
+  readonly policy: Policy | null;
   /** Without any there is nothing to save. */
   readonly hasDataSets: boolean;
   /** From when on the schedule of each kind holds for it, null: no such schedule. Neither what was due before, nor what the schedule before asked for, is caught up. */
@@ -17,12 +18,17 @@ export interface ScheduledServer {
    * `imageAskedAt`: when an image was last due, whatever became of it but that it was withdrawn.
    */
   readonly restored: { readonly at: Date; readonly imageAskedAt: Date | null } | null;
+  /**
+   * Configuration changes are complete that no image of its disks contains: when the last of them was, and until when further ones may join; null: all are
+   * contained. `imageAskedAt` as above.
+   */
+  readonly changed: { readonly at: Date; readonly notBefore: Date; readonly imageAskedAt: Date | null } | null;
 }
 
 export interface DueBackup {
   readonly serverId: string;
   readonly kind: RecoveryPointKind;
-  readonly policy: string;
+  readonly policy: string | null;
   readonly cause: DueCause;
   readonly dueAt: Date;
   readonly notBefore: Date;
@@ -34,25 +40,42 @@ export interface DueBackup {
  * stands for is said. A schedule that cannot be read (by this machine) asks for nothing, and keeps no other from asking.
  *
  * A restored server is imaged as soon as it is live, without jitter: until then, undoing the restore is the only way back to what is written to it now. Only
- * where images are taken online: nobody stops a server that has just come back.
+ * where images are taken online: nobody stops a server that has just come back. The same of a configuration change that is complete, which also a server
+ * without a policy is imaged after: who has registered it wants to come back to it.
  */
 export function dueBackups(servers: readonly ScheduledServer[], now: Date): readonly DueBackup[] {
   const times = new Times(now);
   return servers.flatMap((server) => (['image', 'data'] as const).flatMap((kind) => dueOf(server, kind, times, now) ?? []));
 }
 
-function dueOf({ serverId, policy, hasDataSets, since, restored }: ScheduledServer, kind: RecoveryPointKind, times: Times, now: Date): DueBackup | null {
-  const of = policy[kind];
-  const after = since[kind];
-  if (of === null || after === null || (kind === 'data' && !hasDataSets)) return null;
-  const due = { serverId, kind, policy: policy.name };
-  const newest = times.newest(policy, kind);
-  const dueAt = newest !== null && newest.getTime() > after.getTime() ? newest : null;
-  const missedBefore = dueAt === null ? 0 : times.count(policy, kind, after, dueAt) - 1;
-  const isRestored = kind === 'image' && policy.image?.mode === 'online' && restored !== null && isUnanswered(restored, dueAt, now);
-  if (isRestored) return { ...due, cause: 'restore', dueAt: restored.at, notBefore: restored.at, missedBefore: dueAt === null ? 0 : missedBefore + 1 };
-  if (dueAt === null) return null;
+function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, now: Date): DueBackup | null {
+  const { serverId, policy, restored, changed } = server;
+  const due = { serverId, kind, policy: policy?.name ?? null };
+  const { dueAt, missedBefore } = newestOf(server, kind, times);
+  const image = policy?.image ?? null;
+  const answersFor = dueAt === null ? 0 : missedBefore + 1;
+  if (kind === 'image' && image?.mode === 'online' && restored !== null && isUnanswered(restored, dueAt, now)) {
+    return { ...due, cause: 'restore', dueAt: restored.at, notBefore: restored.at, missedBefore: answersFor };
+  }
+  if (kind === 'image' && image?.mode !== 'offline' && changed !== null && isUnanswered(changed, dueAt, now)) {
+    return { ...due, cause: 'change', dueAt: changed.at, notBefore: changed.notBefore, missedBefore: answersFor };
+  }
+  const of = policy?.[kind] ?? null;
+  if (dueAt === null || of === null) return null;
   return { ...due, cause: 'schedule', dueAt, notBefore: new Date(dueAt.getTime() + jitterMs(`${serverId} ${kind}`, of.jitterMinutes)), missedBefore };
+}
+
+/** The newest time of the schedule that has come and was not answered, and how many passed before it. */
+function newestOf(
+  { policy, hasDataSets, since }: ScheduledServer,
+  kind: RecoveryPointKind,
+  times: Times,
+): { readonly dueAt: Date | null; readonly missedBefore: number } {
+  const after = since[kind];
+  if (policy === null || policy[kind] === null || after === null || (kind === 'data' && !hasDataSets)) return { dueAt: null, missedBefore: 0 };
+  const newest = times.newest(policy, kind);
+  if (newest === null || newest.getTime() <= after.getTime()) return { dueAt: null, missedBefore: 0 };
+  return { dueAt: newest, missedBefore: times.count(policy, kind, after, newest) - 1 };
 }
 
 /** No image was asked for since, and none is due now that was due later. */

@@ -106,14 +106,31 @@ describe('unwantedBecause', () => {
     rtoMinutes: null,
   });
   const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);
-  const asked = (changes: Partial<AskedFor> = {}): AskedFor => ({ kind: 'image', policy: 'p', dueAt: hoursAgo(1), notBefore: hoursAgo(1), ...changes });
+  const asked = (changes: Partial<AskedFor> = {}): AskedFor => ({
+    kind: 'image',
+    cause: 'schedule',
+    policy: 'p',
+    dueAt: hoursAgo(1),
+    notBefore: hoursAgo(1),
+    ...changes,
+  });
   const why = (what: Partial<AskedFor>, policies: readonly Policy[] = [policy('offline')], server: Partial<Parameters<typeof unwantedBecause>[1]> = {}) =>
-    unwantedBecause(asked(what), { policy: 'p', hasDataSets: true, isDecommissioned: false, ...server }, policies, NOW);
+    unwantedBecause(asked(what), { policy: 'p', hasDataSets: true, isDecommissioned: false, hasChangesToImage: false, ...server }, policies, NOW);
 
   it('is nothing while server and policy are as they were', () => {
     expect(why({})).toBeNull();
     expect(why({ kind: 'data', dueAt: hoursAgo(99), notBefore: hoursAgo(99) })).toBeNull();
     expect(why({ dueAt: hoursAgo(99), notBefore: hoursAgo(99) }, [policy('online')])).toBeNull();
+  });
+
+  it('of an image because of changes does not look at the policy that asks for others', () => {
+    const change = { cause: 'change', policy: null } as const;
+    const hasChangesToImage = true;
+    expect(why(change, [], { policy: null, hasChangesToImage })).toBeNull();
+    expect(why(change, [policy('online')], { hasChangesToImage })).toBeNull();
+    expect(why(change, [policy('offline')], { hasChangesToImage })).toBe('it would stop the server');
+    expect(why(change, [], { policy: null })).toContain('contains the changes already');
+    expect(why(change, [], { policy: null, hasChangesToImage, isDecommissioned: true })).toBe('the server is decommissioned');
   });
 
   it('says what has changed', () => {

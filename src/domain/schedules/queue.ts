@@ -1,4 +1,4 @@
-import { DEFAULT_MAX_BACKUPS } from '../../contracts/due-backup';
+import { DEFAULT_MAX_BACKUPS, type DueCause } from '../../contracts/due-backup';
 import type { Policy } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 
@@ -78,11 +78,12 @@ function obstacleOf(backup: WaitingBackup, open: readonly OpenRun[], limits: Lim
   return intoRepository >= room ? `repository "${backup.repository}" takes ${intoRepository} of ${room} images at the same time` : null;
 }
 
-/** What a policy has asked for, and when. */
+/** What was asked for, and when. */
 export interface AskedFor {
   readonly kind: RecoveryPointKind;
-  /** Name of the policy. */
-  readonly policy: string;
+  readonly cause: DueCause;
+  /** Name of the policy; null: the server had none. */
+  readonly policy: string | null;
   readonly dueAt: Date;
   readonly notBefore: Date;
 }
@@ -94,12 +95,13 @@ export const DECOMMISSIONED = 'the server is decommissioned';
 
 /** Why what was asked for is not wanted any more; null: it is. */
 export function unwantedBecause(
-  { kind, policy: name, dueAt, notBefore }: AskedFor,
-  server: { readonly policy: string | null; readonly hasDataSets: boolean; readonly isDecommissioned: boolean },
+  { kind, cause, policy: name, dueAt, notBefore }: AskedFor,
+  server: { readonly policy: string | null; readonly hasDataSets: boolean; readonly isDecommissioned: boolean; readonly hasChangesToImage: boolean },
   policies: readonly Policy[],
   now: Date,
 ): string | null {
   if (server.isDecommissioned) return DECOMMISSIONED;
+  if (cause === 'change') return changeUnwantedBecause(server, policies);
   const policy = policies.find((candidate) => candidate.name === name);
   if (server.policy !== name || policy === undefined) return 'the server has another policy';
   if (policy[kind] === null) return 'the policy does not ask for it any more';
@@ -107,6 +109,12 @@ export function unwantedBecause(
   // Its own part of the jitter makes it late for nobody; and one that has the turn of an older one (`inTurn`) is not as late as that.
   const lateMs = now.getTime() - Math.max(dueAt.getTime(), notBefore.getTime());
   return kind === 'image' && policy.image?.mode === 'offline' && lateMs > OFFLINE_MAY_BE_LATE_MS ? 'it would stop the server, and is more than 4 h late' : null;
+}
+
+/** Whatever its policy is called by now: the changes ask for it, not the policy. */
+function changeUnwantedBecause(server: { readonly policy: string | null; readonly hasChangesToImage: boolean }, policies: readonly Policy[]): string | null {
+  if (!server.hasChangesToImage) return 'an image contains the changes already, or the server has gone back to a time before them';
+  return policies.find(({ name }) => name === server.policy)?.image?.mode === 'offline' ? 'it would stop the server' : null;
 }
 
 /** The one that comes next is not put off by its own jitter: servers whose part of it is late would never have their turn. */

@@ -239,11 +239,11 @@ describe('the manifest of an image recovery point', () => {
     );
   });
 
-  it.each([0, 5, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
+  it.each([0, 7, 1.5])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
     expect(() => parseManifest(JSON.stringify({ format: MANIFEST.format, version, anything: true }), '/r/manifest.json', MANIFEST.recoveryPointId)).toThrow(
       expect.objectContaining({
         code: 'REPOSITORY_FORMAT_UNKNOWN',
-        message: `The manifest /r/manifest.json has version ${version}; this program reads versions 1 to 4`,
+        message: `The manifest /r/manifest.json has version ${version}; this program reads versions 1 to 6`,
         hint: expect.stringContaining('that wrote it') as string,
         context: { recoveryPointId: MANIFEST.recoveryPointId, path: '/r/manifest.json', version },
       }) as Error,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RECORDED_CHANGES_LIMIT } from '../../contracts/change';
 import { ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
 import type { ImageManifest } from '../../contracts/recovery-point';
@@ -9,12 +10,13 @@ import { hasControlCharacters } from '../../contracts/text';
  * version number, and guessing what it says about a disk is not an option. Whoever adds a field raises the version.
  */
 export const MANIFEST_FORMAT = 'modosu-image-recovery-point';
-/** A full that was taken alone is written as version 1, which earlier programs read; what builds on another, or belongs to a set, is not for them. */
-export function manifestVersion({ parentId, setId }: Pick<ImageManifest, 'parentId' | 'setId'>): ImageManifest['version'] {
+/** As low as can be: what earlier programs know they read, and nothing else is for them. */
+export function manifestVersion({ parentId, setId, changes }: Pick<ImageManifest, 'parentId' | 'setId' | 'changes'>): ImageManifest['version'] {
+  if (changes !== undefined) return parentId === null ? 5 : 6;
   if (setId === undefined) return parentId === null ? 1 : 2;
   return parentId === null ? 3 : 4;
 }
-const KNOWN_VERSIONS: readonly unknown[] = [1, 2, 3, 4] satisfies ImageManifest['version'][];
+const KNOWN_VERSIONS: readonly unknown[] = [1, 2, 3, 4, 5, 6] satisfies ImageManifest['version'][];
 /** Far above any real one (a manifest of one disk has 2 KiB). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
 
@@ -104,6 +106,14 @@ const commonFields = {
   software: z.strictObject({ modosu: line }),
 };
 
+const recordedChange = z.strictObject({ id: id('chg'), title: line, ticket: line.nullable(), completedAt: moment.nullable() });
+const recordedChanges = z.array(recordedChange).max(RECORDED_CHANGES_LIMIT);
+/** From version 5 on; whether it belongs to a set is not told by the version any more. */
+const changesFields = {
+  changes: z.strictObject({ contained: recordedChanges, partly: recordedChanges, more: z.int().min(0) }),
+  setId: id('set').optional(),
+};
+
 const fullFields = { ...commonFields, parentId: z.null(), disks: disksOf(z.strictObject(storedDiskFields)) };
 const incrementalFields = {
   ...commonFields,
@@ -120,6 +130,8 @@ const imageManifestSchema = z.discriminatedUnion('version', [
   z.strictObject({ ...incrementalFields, version: z.literal(2) }),
   z.strictObject({ ...fullFields, version: z.literal(3), setId: id('set') }),
   z.strictObject({ ...incrementalFields, version: z.literal(4), setId: id('set') }),
+  z.strictObject({ ...fullFields, ...changesFields, version: z.literal(5) }),
+  z.strictObject({ ...incrementalFields, ...changesFields, version: z.literal(6) }),
 ]) satisfies z.ZodType<ImageManifest>;
 
 /** What is wrong with a manifest, in one line; null when nothing is. */
@@ -145,7 +157,7 @@ export function parseManifest(text: string, path: string, recoveryPointId: strin
   }
   const { format, version } = (typeof value === 'object' && value !== null ? value : {}) as { readonly format?: unknown; readonly version?: unknown };
   if (format === MANIFEST_FORMAT && typeof version === 'number' && !KNOWN_VERSIONS.includes(version)) {
-    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The manifest ${path} has version ${version}; this program reads versions 1 to 4`, {
+    throw new ModosuError('REPOSITORY_FORMAT_UNKNOWN', `The manifest ${path} has version ${version}; this program reads versions 1 to 6`, {
       hint: 'Use the version of Modosu that wrote it, or a newer one.',
       context: { recoveryPointId, path, version },
     });

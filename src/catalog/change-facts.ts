@@ -1,0 +1,68 @@
+import { In, type EntityManager } from 'typeorm';
+import type { GenerationChanges } from '../contracts/change';
+import { changesAt, NO_CHANGES } from '../domain/changes/contained';
+import { registeredChange, toImage } from './change-rows';
+import type { ChangesToImage } from './due-backup-row';
+import { AppliedChangeEntity, ConfigurationChangeEntity, type AppliedChangeRow } from './entities';
+
+/** What the rows of configuration changes say about servers. */
+
+/** Of all servers: what images are due for because of changes. */
+export async function changesToImage(manager: EntityManager): Promise<ReadonlyMap<string, ChangesToImage>> {
+  const rows = (await manager.query(UNCONTAINED)) as readonly {
+    readonly server_id: string;
+    readonly title: string;
+    readonly applied_at: Date;
+    readonly image_not_before: Date;
+  }[];
+  const byServer = new Map<string, { readonly title: string; readonly appliedAt: Date; readonly imageNotBefore: Date }[]>();
+  for (const { server_id, title, applied_at, image_not_before } of rows) {
+    byServer.set(server_id, [...(byServer.get(server_id) ?? []), { title, appliedAt: applied_at, imageNotBefore: image_not_before }]);
+  }
+  return new Map(
+    [...byServer].flatMap(([serverId, changes]) => {
+      const due = toImage(changes);
+      return due === null ? [] : [[serverId, due] as const];
+    }),
+  );
+}
+
+const UNCONTAINED = `SELECT server.id AS server_id, change.title, applied.applied_at, applied.image_not_before
+FROM applied_change AS applied JOIN server ON server.lineage_id = applied.lineage_id JOIN configuration_change AS change ON change.id = applied.change_id
+WHERE applied.recovery_point_id IS NULL`;
+
+/** What a server holds at a moment, on the line of disks that it has. */
+export async function changesOfServer(
+  manager: EntityManager,
+  server: { readonly id: string; readonly lineageId: string },
+  at: Date,
+): Promise<GenerationChanges> {
+  const changes = await manager.find(ConfigurationChangeEntity, { where: { serverId: server.id }, order: { openedAt: 'ASC', id: 'ASC' } });
+  const base = await baseOfLine(manager, server.lineageId);
+  if (changes.length === 0 && base === NO_CHANGES) return NO_CHANGES;
+  const applied = await appliedOf(
+    manager,
+    changes.map(({ id }) => id),
+  );
+  const registered = changes.map((row) => registeredChange(row, applied));
+  return changesAt({ lineageId: server.lineageId, base }, registered, at);
+}
+
+export const appliedOf = (manager: EntityManager, changeIds: readonly string[]): Promise<readonly AppliedChangeRow[]> =>
+  changeIds.length === 0 ? Promise.resolve([]) : manager.find(AppliedChangeEntity, { where: { changeId: In([...changeIds]) }, order: { appliedAt: 'ASC' } });
+
+/**
+ * What is known of the line apart from the rows: what its newest image says, or what the one says that a restore began it with. Images of earlier versions, and
+ * a line that nobody knows the beginning of, say nothing.
+ */
+async function baseOfLine(manager: EntityManager, lineageId: string): Promise<GenerationChanges> {
+  const [row] = (await manager.query(BASE, [lineageId])) as readonly { readonly changes: GenerationChanges }[];
+  return row?.changes ?? NO_CHANGES;
+}
+
+const BASE = `SELECT changes FROM (
+  SELECT point.changes, 1 AS rank, point.generation FROM recovery_point AS point WHERE point.kind = 'image' AND point.lineage_id = $1 AND point.changes IS NOT NULL
+  UNION ALL
+  SELECT point.changes, 2, point.generation FROM lineage JOIN run ON run.id = lineage.run_id JOIN recovery_point AS point ON point.id = run.recovery_point_id
+  WHERE lineage.id = $1 AND point.changes IS NOT NULL
+) AS known ORDER BY rank, generation DESC LIMIT 1`;

@@ -1,0 +1,151 @@
+import { In, type EntityManager } from 'typeorm';
+import { storableText } from '../audit/storable';
+import { isModosuError } from '../contracts/errors';
+import type { ChangeView } from '../contracts/change';
+import { newId } from '../contracts/ids';
+import type { Catalog } from './catalog';
+import { appliedOf, changesOfServer } from './change-facts';
+import {
+  appliedRow,
+  changeDetails,
+  changeNotFound,
+  changeView,
+  newChange,
+  requireCancellable,
+  requireCompletable,
+  requireNoJourney,
+  requireSameChange,
+} from './change-rows';
+import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
+import type { Database, Transaction } from './database';
+import { requireInService } from './decommissioned-row';
+import { AppliedChangeEntity, ConfigurationChangeEntity, RunEntity, ServerEntity, ServerLockEntity, type ConfigurationChangeRow } from './entities';
+import { claimIdempotencyKey } from './idempotency';
+import { readPolicies, requireServer } from './inventory-store';
+import { policyRecord } from './policy-row';
+import { holdInventory } from './run-acceptance-store';
+import { serverRecord } from './views';
+
+type ChangeMethods = Pick<Catalog, 'openChange' | 'completeChange' | 'cancelChange' | 'getChange' | 'listChanges' | 'changesAt'>;
+
+export function changeStore(database: Database, now: () => Date): ChangeMethods {
+  return {
+    openChange: (request) =>
+      database.transaction(async ({ manager, audit }) => {
+        const id = newId('chg', now().getTime());
+        const earlier = await claimIdempotencyKey(manager, request, id, now());
+        if (earlier !== null) return { change: await viewOf(manager, await requireChange(manager, earlier), now()), replayed: true };
+        const server = await holdInventory(manager, request.serverId);
+        requireInService(server);
+        const row = newChange(id, request, server, now());
+        const inserted = await manager.createQueryBuilder().insert().into(ConfigurationChangeEntity).values(row).orIgnore().returning('id').execute();
+        if ((inserted.raw as readonly unknown[]).length === 0) {
+          const known = await manager.findOneByOrFail(ConfigurationChangeEntity, { serverId: row.serverId, externalId: row.externalId ?? '' });
+          requireSameChange(known, row);
+          return { change: await viewOf(manager, known, now()), replayed: true };
+        }
+        audit({ actor: request.actor, action: 'change.opened', serverId: server.id, details: changeDetails(row) });
+        return { change: await viewOf(manager, row, now()), replayed: false };
+      }),
+
+    completeChange: async ({ actor, id }) => {
+      try {
+        return await database.transaction((transaction) => complete(transaction, actor, id, now()));
+      } catch (error) {
+        if (isModosuError(error) && error.code !== 'CHANGE_NOT_FOUND') {
+          const { code, message } = error;
+          await database.transaction(async ({ audit }) => audit({ actor, action: 'change.refused', serverId: null, details: { changeId: id, code, message } }));
+        }
+        throw error;
+      }
+    },
+
+    cancelChange: ({ actor, id, reason }) =>
+      database.transaction(async ({ manager, audit }) => {
+        const row = await lockChange(manager, id);
+        if (requireCancellable(row) === 'already') return viewOf(manager, row, now());
+        const columns = { state: 'cancelled', cancelledAt: now(), cancelledBy: storableText(actor, 256), cancelReason: storableText(reason) } as const;
+        await manager.update(ConfigurationChangeEntity, { id }, columns);
+        audit({ actor, action: 'change.cancelled', serverId: row.serverId, details: { ...changeDetails(row), reason } });
+        return viewOf(manager, { ...row, ...columns }, now());
+      }),
+
+    getChange: (id) => database.read(async (manager) => viewOf(manager, await requireChange(manager, id), now())),
+
+    listChanges: ({ serverId, state }, page) =>
+      database.read(async (manager) => {
+        const after = readTimeCursor('changes', page.cursor);
+        const query = manager
+          .createQueryBuilder(ConfigurationChangeEntity, 'change')
+          .orderBy('change.openedAt', 'DESC')
+          .addOrderBy('change.id', 'DESC')
+          .limit(rowsToRead(page));
+        if (serverId !== undefined) query.andWhere('change.serverId = :serverId', { serverId });
+        if (state !== undefined) query.andWhere('change.state = :state', { state });
+        if (after !== null) query.andWhere('(change.openedAt, change.id) < (:at, :id)', after);
+        const { items, nextCursor } = toPage(
+          await query.getMany(),
+          page,
+          (row) => row,
+          ({ openedAt, id }) => timeCursor('changes', { at: openedAt, id }),
+        );
+        return { items: await views(manager, items, now()), nextCursor };
+      }),
+
+    changesAt: (serverId, at) =>
+      database.read(async (manager) => changesOfServer(manager, await requireServer(manager, serverId), at === null ? now() : new Date(at))),
+  };
+}
+
+async function complete({ manager, audit }: Transaction, actor: string, id: string, at: Date): Promise<ChangeView> {
+  const found = await requireChange(manager, id);
+  // The server first, as whoever accepts a run: nobody begins a restore meanwhile.
+  const server = await holdInventory(manager, found.serverId);
+  requireInService(server);
+  const row = await lockChange(manager, id);
+  if (requireCompletable(row) === 'already') return viewOf(manager, row, at);
+  const lock = await manager.findOneBy(ServerLockEntity, { serverId: server.id });
+  const holder = lock === null ? null : await manager.findOneBy(RunEntity, { id: lock.runId });
+  requireNoJourney(server, holder === null ? null : { runId: holder.id, kind: holder.kind });
+  const columns = { state: 'completed', completedAt: at, completedBy: storableText(actor, 256) } as const;
+  const applied = appliedRow(id, server, (await readPolicies(manager)).map(policyRecord), { by: actor, runId: null, at });
+  await manager.update(ConfigurationChangeEntity, { id }, columns);
+  await manager.insert(AppliedChangeEntity, applied);
+  audit({ actor, action: 'change.completed', serverId: server.id, details: { ...changeDetails(row), lineageId: server.lineageId } });
+  return viewOf(manager, { ...row, ...columns }, at);
+}
+
+async function requireChange(manager: EntityManager, id: string): Promise<ConfigurationChangeRow> {
+  const row = await manager.findOneBy(ConfigurationChangeEntity, { id });
+  if (row === null) throw changeNotFound(id);
+  return row;
+}
+
+async function lockChange(manager: EntityManager, id: string): Promise<ConfigurationChangeRow> {
+  const row = await manager.findOne(ConfigurationChangeEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+  if (row === null) throw changeNotFound(id);
+  return row;
+}
+
+async function viewOf(manager: EntityManager, row: ConfigurationChangeRow, now: Date): Promise<ChangeView> {
+  const [view] = await views(manager, [row], now);
+  if (view === undefined) throw changeNotFound(row.id);
+  return view;
+}
+
+/** What each of their servers holds is found out once. */
+async function views(manager: EntityManager, rows: readonly ConfigurationChangeRow[], now: Date): Promise<readonly ChangeView[]> {
+  if (rows.length === 0) return [];
+  const applied = await appliedOf(
+    manager,
+    rows.map(({ id }) => id),
+  );
+  const servers = (await manager.findBy(ServerEntity, { id: In([...new Set(rows.map(({ serverId }) => serverId))]) })).map(serverRecord);
+  const views: ChangeView[] = [];
+  for (const server of servers) {
+    const held = await changesOfServer(manager, server, now);
+    views.push(...rows.filter(({ serverId }) => serverId === server.id).map((row) => changeView(row, applied, server.name, held)));
+  }
+  const byId = new Map(views.map((view) => [view.id, view]));
+  return rows.flatMap(({ id }) => byId.get(id) ?? []);
+}

@@ -1,0 +1,94 @@
+import { RECORDED_CHANGES_LIMIT, type ChangeState, type GenerationChanges, type RecordedChange } from '../../contracts/change';
+
+/** Which changes a state of a server holds. Pure. */
+
+/** A change as it is registered, and on which lines of disk states it was made. */
+export interface RegisteredChange {
+  readonly id: string;
+  readonly title: string;
+  readonly ticket: string | null;
+  readonly state: ChangeState;
+  readonly openedAt: Date;
+  /** The line that the server had when it was opened. */
+  readonly openedOn: string;
+  /** When it was complete on a line: once where it was first made, and once more for each line on which it was applied again. */
+  readonly applied: readonly { readonly lineageId: string; readonly at: Date }[];
+}
+
+export const NO_CHANGES: GenerationChanges = { contained: [], partly: [], more: 0 };
+
+/**
+ * What the server holds at a moment: what the state held that its line began with, and what was made on this line since. A change that was made on a line the
+ * server does not have any more is not in it, whatever the clock says.
+ *
+ * @param base of the generation that a restore began the line with; `NO_CHANGES` for the first line of a server
+ */
+export function changesAt(
+  line: { readonly lineageId: string; readonly base: GenerationChanges },
+  registered: readonly RegisteredChange[],
+  at: Date,
+): GenerationChanges {
+  const { lineageId, base } = line;
+  const appliedAt = (change: RegisteredChange): Date | undefined =>
+    change.applied.find((one) => one.lineageId === lineageId && one.at.getTime() <= at.getTime())?.at;
+  const made = registered.flatMap((change) => {
+    const when = appliedAt(change);
+    return when === undefined ? [] : [recorded(change, when)];
+  });
+  const known = new Map(registered.map((change) => [change.id, change]));
+  const isMade = new Set(made.map(({ id }) => id));
+  const before = base.contained.filter(({ id }) => !isMade.has(id));
+  const open = registered
+    .filter((change) => !isMade.has(change.id) && isOpenAt(change, lineageId, at))
+    .sort((a, b) => a.openedAt.getTime() - b.openedAt.getTime() || (a.id < b.id ? -1 : 1))
+    .map((change) => recorded(change, null));
+  const isContained = new Set([...isMade, ...before.map(({ id }) => id)]);
+  // What was begun before the line it came from was left is still half there; one that was cancelled counts as taken back.
+  const partly = [...base.partly.filter(({ id }) => known.get(id)?.state !== 'cancelled'), ...open].filter(({ id }) => !isContained.has(id));
+  const contained = [...before, ...made.sort(byCompletion)];
+  const listed = contained.slice(-RECORDED_CHANGES_LIMIT);
+  return { contained: listed, partly: unique(partly).slice(-RECORDED_CHANGES_LIMIT), more: base.more + contained.length - listed.length };
+}
+
+/** A change that is complete by now was open until then. */
+const isOpenAt = ({ state, openedAt, openedOn, applied }: RegisteredChange, lineageId: string, at: Date): boolean => {
+  if (openedOn !== lineageId || openedAt.getTime() > at.getTime() || state === 'cancelled') return false;
+  return state === 'open' || applied.some((one) => one.lineageId === lineageId && one.at.getTime() > at.getTime());
+};
+
+const recorded = ({ id, title, ticket }: RegisteredChange, completedAt: Date | null): RecordedChange => ({
+  id,
+  title,
+  ticket,
+  completedAt: completedAt?.toISOString() ?? null,
+});
+
+const byCompletion = (a: RecordedChange, b: RecordedChange): number => ((a.completedAt ?? '') < (b.completedAt ?? '') ? -1 : 1);
+
+const unique = (changes: readonly RecordedChange[]): readonly RecordedChange[] => [...new Map(changes.map((change) => [change.id, change])).values()];
+
+export const holds = ({ contained, partly }: GenerationChanges, id: string): 'yes' | 'partly' | 'no' => {
+  if (contained.some((change) => change.id === id)) return 'yes';
+  return partly.some((change) => change.id === id) ? 'partly' : 'no';
+};
+
+/** What going back to a generation takes away, and what it brings back, compared with what the server holds now. */
+export interface ChangesLost {
+  /** The server has them; the generation does not. In the order of their completion. */
+  readonly missing: readonly RecordedChange[];
+  /** The server has them; the generation was taken while they were being made. */
+  readonly partly: readonly RecordedChange[];
+  /** The generation has them; the server does not, or not wholly. */
+  readonly returning: readonly RecordedChange[];
+}
+
+/** A generation of which nobody has recorded anything (`null`) lacks all of them, as far as anybody knows. */
+export function changesLost(now: GenerationChanges, then: GenerationChanges | null): ChangesLost {
+  const target = then ?? NO_CHANGES;
+  const gone = now.contained.filter(({ id }) => holds(target, id) !== 'yes');
+  return {
+    missing: gone.filter(({ id }) => holds(target, id) === 'no'),
+    partly: gone.filter(({ id }) => holds(target, id) === 'partly'),
+    returning: target.contained.filter(({ id }) => holds(now, id) !== 'yes'),
+  };
+}

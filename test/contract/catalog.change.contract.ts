@@ -1,0 +1,272 @@
+import type { Catalog, OpenChangeRequest, ServerRecord } from '../../src/catalog/catalog';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { CatalogUnderTest } from './catalog.contract';
+import {
+  actions,
+  backupRequest,
+  codeOf,
+  finishedRun,
+  finishedUndo,
+  givenReadyPlan,
+  givenServer,
+  manifestOf,
+  readAll,
+  refusal,
+  RESOLVED,
+  restoreRequest,
+  swappedRestore,
+  factsOf,
+  BEFORE,
+  EXPIRY,
+  succeeded,
+} from './catalog.fixtures';
+
+const MINUTE = 60_000;
+const page = { limit: 50, cursor: null };
+
+const request = (serverId: string, changes: Partial<OpenChangeRequest> = {}): OpenChangeRequest => ({
+  actor: 'alice',
+  idempotencyKey: null,
+  requestDigest: 'd1',
+  serverId,
+  title: 'Install the LDAP client',
+  ticket: 'OPS-12',
+  author: null,
+  applyAgain: { kind: 'command', argv: ['/usr/bin/apt-get', 'install', '-y', 'ldap-utils'], timeoutSeconds: 300 },
+  externalId: null,
+  ...changes,
+});
+
+const opened = async (catalog: Catalog, serverId: string, title: string): Promise<string> => (await catalog.openChange(request(serverId, { title }))).change.id;
+
+const completed = async (catalog: Catalog, serverId: string, title: string): Promise<string> => {
+  const id = await opened(catalog, serverId, title);
+  await catalog.completeChange({ actor: 'alice', id });
+  return id;
+};
+
+/** An image as a backup publishes it now. */
+async function imaged(catalog: Catalog, serverId: string, at: string): Promise<string> {
+  const server = await catalog.getServer(serverId);
+  const manifest = manifestOf(server, await catalog.nextGeneration(serverId), {
+    version: 5,
+    pointInTime: at,
+    publishedAt: at,
+    changes: await catalog.changesAt(serverId, at),
+  });
+  return (await catalog.recordRecoveryPoint(manifest, 'main')).id;
+}
+
+const titles = async (catalog: Catalog, serverId: string): Promise<readonly (readonly string[])[]> => {
+  const { contained, partly } = await catalog.changesAt(serverId, null);
+  return [contained.map(({ title }) => title), partly.map(({ title }) => title)];
+};
+
+const waiting = async (catalog: Catalog) => (await catalog.listDueBackups({ state: 'waiting' }, page)).items;
+
+const withPolicy = (image: object) =>
+  estateSchema.parse({
+    hypervisors: [{ name: 'hv1', kind: 'libvirt' }],
+    repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }],
+    policies: [{ name: 'weekly', image: { schedule: { every: 'week', on: ['sunday'], at: '01:00' }, retention: { last: 2 }, ...image } }],
+    servers: [{ name: 'db01', hypervisor: 'hv1', repository: 'main', policy: 'weekly' }],
+  });
+
+/** Configuration changes: registered, complete, in an image, lost by a restore and back by its undo. The clock begins at 2026-03-01. */
+export function changeContract(subject: () => CatalogUnderTest): void {
+  describe('configuration changes', () => {
+    it('are open until they are complete or cancelled; each is audited once', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const { change } = await catalog.openChange(request(server.id));
+      expect(change).toMatchObject({
+        serverName: 'db01',
+        title: 'Install the LDAP client',
+        ticket: 'OPS-12',
+        author: 'alice',
+        applyAgain: { kind: 'command' },
+        state: 'open',
+        openedAt: '2026-03-01T00:00:00.000Z',
+        completedAt: null,
+        generation: null,
+        inServer: 'partly',
+      });
+      advance(MINUTE);
+      const done = await catalog.completeChange({ actor: 'bob', id: change.id });
+      expect(done).toMatchObject({ state: 'completed', completedAt: '2026-03-01T00:01:00.000Z', completedBy: 'bob', inServer: 'yes' });
+      advance(MINUTE);
+      expect(await catalog.completeChange({ actor: 'carol', id: change.id })).toEqual(done);
+      expect(await codeOf(catalog.cancelChange({ actor: 'bob', id: change.id, reason: 'x' }))).toBe('CHANGE_CLOSED');
+
+      const other = await opened(catalog, server.id, 'Upgrade the kernel');
+      const cancelled = await catalog.cancelChange({ actor: 'bob', id: other, reason: 'taken back' });
+      expect(cancelled).toMatchObject({ state: 'cancelled', cancelledBy: 'bob', cancelReason: 'taken back', inServer: 'no' });
+      expect(await catalog.cancelChange({ actor: 'carol', id: other, reason: 'again' })).toEqual(cancelled);
+      expect(await codeOf(catalog.completeChange({ actor: 'bob', id: other }))).toBe('CHANGE_CLOSED');
+      expect((await actions(catalog)).filter((action) => action.startsWith('change.'))).toEqual([
+        'change.opened',
+        'change.completed',
+        'change.opened',
+        'change.cancelled',
+        'change.refused',
+      ]);
+      expect(await codeOf(catalog.getChange('chg_00000000000000000000000000'))).toBe('CHANGE_NOT_FOUND');
+    });
+
+    it('are listed by server and state, newest first, page by page', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const web = await catalog.getServer('web01');
+      for (const title of ['one', 'two', 'three']) {
+        advance(1000);
+        await opened(catalog, server.id, title);
+      }
+      await completed(catalog, web.id, 'elsewhere');
+      const read = (filter: Parameters<Catalog['listChanges']>[0]) => readAll((cursor) => catalog.listChanges(filter, { limit: 2, cursor }));
+      expect((await read({ serverId: server.id })).map(({ title }) => title)).toEqual(['three', 'two', 'one']);
+      expect((await read({ state: 'completed' })).map(({ title, serverName }) => `${serverName} ${title}`)).toEqual(['web01 elsewhere']);
+      expect(await read({})).toHaveLength(4);
+    });
+
+    it('that a tool names are registered once; another thing under the same name is refused', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { change } = await catalog.openChange(request(server.id, { externalId: 'awx-7' }));
+      expect(await catalog.openChange(request(server.id, { externalId: 'awx-7' }))).toEqual({ change, replayed: true });
+      expect(await refusal(catalog.openChange(request(server.id, { externalId: 'awx-7', title: 'Another' })))).toMatchObject({
+        code: 'CHANGE_EXISTS',
+        context: { changeId: change.id },
+      });
+      const web = await catalog.getServer('web01');
+      expect((await catalog.openChange(request(web.id, { externalId: 'awx-7' }))).replayed).toBe(false);
+      const keyed = { idempotencyKey: 'k1' };
+      const once = await catalog.openChange(request(server.id, keyed));
+      expect(await catalog.openChange(request(server.id, keyed))).toEqual({ change: once.change, replayed: true });
+      expect(await codeOf(catalog.openChange(request(server.id, { ...keyed, requestDigest: 'other' })))).toBe('IDEMPOTENCY_KEY_REUSED');
+    });
+
+    it('that are completed at once are both complete, and one image is due for both', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const ids = [await opened(catalog, server.id, 'one'), await opened(catalog, server.id, 'two')];
+      await Promise.all(ids.map((id) => catalog.completeChange({ actor: 'alice', id })));
+      await Promise.all([catalog.recordDueBackups(), catalog.recordDueBackups()]);
+      expect(await waiting(catalog)).toMatchObject([{ kind: 'image', cause: 'change', policy: null, dueAt: '2026-03-01T00:00:00.000Z' }]);
+      const begun = await catalog.startNextDueBackup();
+      const run = await catalog.getRun(begun?.runId ?? '');
+      expect(run.reason).toMatch(/^configuration changed: "one", "two", complete at 2026-03-01/);
+      expect((await catalog.getDispatchable(run.id)).input).toMatchObject({ mode: 'online', allowCrashConsistent: false });
+      await catalog.recordDueBackups();
+      expect(await waiting(catalog)).toEqual([]);
+    });
+
+    it('join an image for so many minutes as the policy says, counted from the first of them', async () => {
+      const { catalog, advance } = subject();
+      await catalog.applyEstate('setup', withPolicy({ coalesceChangesMinutes: 10 }), RESOLVED);
+      const server = await catalog.getServer('db01');
+      await completed(catalog, server.id, 'one');
+      await catalog.recordDueBackups();
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      advance(6 * MINUTE);
+      await completed(catalog, server.id, 'two');
+      await catalog.recordDueBackups();
+      expect(await waiting(catalog)).toMatchObject([{ dueAt: '2026-03-01T00:06:00.000Z', notBefore: '2026-03-01T00:10:00.000Z', policy: 'weekly' }]);
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      advance(4 * MINUTE);
+      expect(await catalog.startNextDueBackup()).not.toBeNull();
+    });
+
+    it('stop no server: where images are taken offline, the next one of the schedule has them', async () => {
+      const { catalog } = subject();
+      await catalog.applyEstate('setup', withPolicy({ mode: 'offline' }), RESOLVED);
+      const server = await catalog.getServer('db01');
+      await completed(catalog, server.id, 'one');
+      await catalog.recordDueBackups();
+      expect((await waiting(catalog)).filter(({ cause }) => cause === 'change')).toEqual([]);
+    });
+
+    it('that an image has by the time its turn comes ask for none any more', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const id = await completed(catalog, server.id, 'one');
+      await catalog.recordDueBackups();
+      advance(1000);
+      const pointId = await imaged(catalog, server.id, '2026-03-01T00:00:01.000Z');
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      expect((await catalog.listDueBackups({}, page)).items).toMatchObject([{ state: 'withdrawn' }]);
+      expect(await catalog.getChange(id)).toMatchObject({ generation: 1, recoveryPointId: pointId });
+      await catalog.recordDueBackups();
+      expect(await waiting(catalog)).toEqual([]);
+    });
+
+    it('wait with their image until the server is free', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id));
+      await completed(catalog, server.id, 'one');
+      await catalog.recordDueBackups();
+      expect(await catalog.startNextDueBackup()).toBeNull();
+      expect((await waiting(catalog))[0]?.waitsFor).toContain(runId);
+      await catalog.finishRun(runId, succeeded);
+      expect(await catalog.startNextDueBackup()).not.toBeNull();
+    });
+
+    it('cannot be completed while the server is taken back in time', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const id = await opened(catalog, server.id, 'one');
+      const runId = await swappedRestore(catalog, server);
+      expect(await refusal(catalog.completeChange({ actor: 'alice', id }))).toMatchObject({ code: 'SERVER_GOES_BACK', context: { runId } });
+      expect(await catalog.getChange(id)).toMatchObject({ state: 'open' });
+      expect((await actions(catalog)).slice(-1)).toEqual(['change.refused']);
+      await catalog.recordGoLive(runId);
+      await catalog.finishRun(runId, succeeded);
+      expect(await catalog.completeChange({ actor: 'alice', id })).toMatchObject({ state: 'completed', inServer: 'yes' });
+    });
+
+    it('go with a restore, come back with its undo, and every generation says which it contains', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      await completed(catalog, server.id, 'one');
+      await opened(catalog, server.id, 'half done');
+      advance(MINUTE);
+      const pointId = await imaged(catalog, server.id, '2026-03-01T00:01:00.000Z');
+      advance(MINUTE);
+      await completed(catalog, server.id, 'two');
+      expect(await titles(catalog, server.id)).toEqual([['one', 'two'], ['half done']]);
+
+      const restore = await restoredTo(catalog, server, pointId);
+      expect(await titles(catalog, server.id)).toEqual([['one'], ['half done']]);
+      advance(MINUTE);
+      const three = await completed(catalog, server.id, 'three');
+      await imaged(catalog, server.id, '2026-03-01T00:03:00.000Z');
+      expect(await titles(catalog, server.id)).toEqual([['one', 'three'], ['half done']]);
+      expect(await catalog.getChange(three)).toMatchObject({ generation: 3, inServer: 'yes' });
+
+      await finishedUndo(catalog, await catalog.getServer(server.id), restore);
+      expect(await titles(catalog, server.id)).toEqual([['one', 'two'], ['half done']]);
+      expect(await catalog.getChange(three)).toMatchObject({ generation: 3, inServer: 'no' });
+    });
+
+    it('are not registered of a server that is out of service', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const id = await opened(catalog, server.id, 'one');
+      await finishedRun(catalog, server);
+      await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'gone', keepDays: 1 });
+      expect(await codeOf(catalog.openChange(request(server.id)))).toBe('SERVER_DECOMMISSIONED');
+      expect(await codeOf(catalog.completeChange({ actor: 'alice', id }))).toBe('SERVER_DECOMMISSIONED');
+    });
+  });
+}
+
+/** A restore to an image of one's choice that has gone live. Generation 2 is the fixture's own. */
+async function restoredTo(catalog: Catalog, server: ServerRecord, recoveryPointId: string): Promise<string> {
+  const { planId } = await givenReadyPlan(catalog, server, [], recoveryPointId);
+  const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
+  await catalog.startRun(runId);
+  await catalog.openWayBack(runId, factsOf(runId), BEFORE, EXPIRY);
+  await catalog.recordGoLive(runId);
+  await catalog.finishRun(runId, succeeded);
+  return runId;
+}
