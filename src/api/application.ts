@@ -5,6 +5,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import { AlertsModule } from './alerts/alerts.module';
 import { AuditModule } from './audit/audit.module';
+import { ChangesModule } from './changes/changes.module';
 import { DependenciesModule, type ApiDependencies, type ApiLog } from './dependencies';
 import { ApiDocument } from './documents/api-document';
 import { DocumentsModule } from './documents/documents.module';
@@ -43,6 +44,7 @@ class ApiModule {
         EstateModule,
         PoliciesModule,
         GroupsModule,
+        ChangesModule,
         StatusModule,
         AlertsModule,
         VerificationsModule,

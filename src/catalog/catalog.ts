@@ -272,6 +272,8 @@ export interface Catalog {
   completeChange(request: { readonly actor: Actor; readonly id: string }): Promise<ChangeView>;
   /** It was not carried out, or was taken back. Idempotent. Throws `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it is complete). Audited as `change.cancelled`. */
   cancelChange(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<ChangeView>;
+  /** The change that a tool has given this name; null: none has it. */
+  findChange(serverId: string, externalId: string): Promise<ChangeView | null>;
   /** Throws `CHANGE_NOT_FOUND`. */
   getChange(id: string): Promise<ChangeView>;
   /** Newest first, by when they were opened. */

@@ -26,7 +26,7 @@ import { policyRecord } from './policy-row';
 import { holdInventory } from './run-acceptance-store';
 import { serverRecord } from './views';
 
-type ChangeMethods = Pick<Catalog, 'openChange' | 'completeChange' | 'cancelChange' | 'getChange' | 'listChanges' | 'changesAt'>;
+type ChangeMethods = Pick<Catalog, 'openChange' | 'completeChange' | 'cancelChange' | 'findChange' | 'getChange' | 'listChanges' | 'changesAt'>;
 
 export function changeStore(database: Database, now: () => Date): ChangeMethods {
   return {
@@ -68,6 +68,12 @@ export function changeStore(database: Database, now: () => Date): ChangeMethods 
         await manager.update(ConfigurationChangeEntity, { id }, columns);
         audit({ actor, action: 'change.cancelled', serverId: row.serverId, details: { ...changeDetails(row), reason } });
         return viewOf(manager, { ...row, ...columns }, now());
+      }),
+
+    findChange: (serverId, externalId) =>
+      database.read(async (manager) => {
+        const row = await manager.findOneBy(ConfigurationChangeEntity, { serverId, externalId });
+        return row === null ? null : viewOf(manager, row, now());
       }),
 
     getChange: (id) => database.read(async (manager) => viewOf(manager, await requireChange(manager, id), now())),

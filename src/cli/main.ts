@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
+import { addChangeCommands } from './commands/changes';
 import { addCompletionCommands } from './commands/completion';
 import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
@@ -77,6 +78,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addVerificationCommands(program, context);
   addOffsiteCommands(program, context);
   addGroupCommands(program, addBackupCommands(program, context), context);
+  addChangeCommands(program, context);
   addRestoreCommands(program, context);
   addDecisionCommands(addRunCommands(program, context), context);
   addWayBackCommands(program, context);

@@ -137,6 +137,8 @@ export function changeContract(subject: () => CatalogUnderTest): void {
         code: 'CHANGE_EXISTS',
         context: { changeId: change.id },
       });
+      expect(await catalog.findChange(server.id, 'awx-7')).toEqual(change);
+      expect(await catalog.findChange(server.id, 'awx-8')).toBeNull();
       const web = await catalog.getServer('web01');
       expect((await catalog.openChange(request(web.id, { externalId: 'awx-7' }))).replayed).toBe(false);
       const keyed = { idempotencyKey: 'k1' };

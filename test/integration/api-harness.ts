@@ -1,3 +1,4 @@
+import type { TokenScope } from '../../src/contracts/api/token';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -118,7 +119,7 @@ export class ApiHarness {
   hypervisor!: FakeHypervisor;
   refuseRepository: ModosuError | null = null;
   checkRepository: (name: string) => ReturnType<ImageRepository['check']> = async () => ({ freeBytes: 20 * 1024 ** 3, recoveryPoints: 0 });
-  tokens!: Readonly<Record<'read' | 'operate' | 'admin', string>>;
+  tokens!: Readonly<Record<TokenScope, string>>;
   directory!: string;
   url!: string;
   private application!: INestApplication;
@@ -130,8 +131,8 @@ export class ApiHarness {
     harness.hypervisor = new FakeHypervisor('local', join(harness.directory, 'disks'));
     harness.schemas = await ResponseSchemas.load();
     await harness.listen(0, config);
-    const secret = async (name: 'read' | 'operate' | 'admin'): Promise<string> => (await harness.catalog.createToken('test', name, [name], null)).secret;
-    harness.tokens = { read: await secret('read'), operate: await secret('operate'), admin: await secret('admin') };
+    const secret = async (name: TokenScope): Promise<string> => (await harness.catalog.createToken('test', name, [name], null)).secret;
+    harness.tokens = { read: await secret('read'), change: await secret('change'), operate: await secret('operate'), admin: await secret('admin') };
     return harness;
   }
 

@@ -103,6 +103,11 @@ export class FakeChanges {
     return this.view(done);
   };
 
+  find: Catalog['findChange'] = async (serverId, externalId) => {
+    const row = this.of(serverId).find((one) => one.externalId === externalId);
+    return row === undefined ? null : this.view(row);
+  };
+
   get: Catalog['getChange'] = async (id) => this.view(this.row(id));
 
   list: Catalog['listChanges'] = async ({ serverId, state }, page) => {

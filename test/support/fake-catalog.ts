@@ -300,6 +300,7 @@ export class FakeCatalog implements Catalog {
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
   cancelChange: Catalog['cancelChange'] = (request) => this.changes.cancel(request);
+  findChange: Catalog['findChange'] = (serverId, externalId) => this.changes.find(serverId, externalId);
   getChange: Catalog['getChange'] = (id) => this.changes.get(id);
   listChanges: Catalog['listChanges'] = (filter, page) => this.changes.list(filter, page);
   changesAt: Catalog['changesAt'] = (serverId, at) => this.changes.at(serverId, at);

@@ -8,7 +8,7 @@ import type { ApiRequest } from './request';
 
 const SCOPE = 'modosu:scope';
 
-/** What a token needs for this route. `admin` includes `operate`, `operate` includes `read`. A route without it asks for `admin`. */
+/** What a token needs for this route. `admin` includes `operate`, `operate` includes `change`, `change` includes `read`. A route without it asks for `admin`. */
 export const NeedsScope = (scope: TokenScope): MethodDecorator & ClassDecorator =>
   applyDecorators(SetMetadata(SCOPE, scope), ApiBearerAuth('token'), ApiExtension('x-modosu-scope', scope));
 
@@ -22,7 +22,7 @@ export const Caller = createParamDecorator((_: unknown, context: ExecutionContex
   return token;
 });
 
-const RANK: Readonly<Record<TokenScope, number>> = { read: 1, operate: 2, admin: 3 };
+const RANK: Readonly<Record<TokenScope, number>> = { read: 1, change: 2, operate: 3, admin: 4 };
 const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 
 /** Every route asks for a token, from the first day. */

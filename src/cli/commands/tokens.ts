@@ -29,7 +29,10 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       .description('make a token; its secret is shown this once')
       .argument('<name>', 'who or what will use it; stands in the audit')
       .addOption(
-        new Option('--scope <scope>', 'read, operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before')
+        new Option(
+          '--scope <scope>',
+          'read, change (also registers configuration changes), operate (also starts runs) or admin (also applies the estate and manages tokens); each includes the one before',
+        )
           .choices(TOKEN_SCOPES)
           .makeOptionMandatory(),
       )

@@ -25,13 +25,13 @@ export interface WaitOptions {
   readonly stopsAt?: (run: RunView) => boolean;
 }
 
-interface WaitWords {
+export interface WaitWords {
   readonly timedOut: ModosuError;
   readonly interrupted: Interrupted;
 }
 
 /** Runs `work` until it ends, the time is up (`WAIT_TIMED_OUT`) or somebody presses Ctrl-C (`Interrupted`). */
-async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitWords, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitWords, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const forget = io.onInterrupt(() => stop.abort(words.interrupted));
   const timer = timeoutMs === null ? undefined : setTimeout(() => stop.abort(words.timedOut), timeoutMs);
@@ -46,7 +46,7 @@ async function waitWithin<T>(io: CliIo, { timeoutMs }: WaitOptions, words: WaitW
   }
 }
 
-const waitedFor = ({ timeoutMs }: WaitOptions): string => formatDuration((timeoutMs ?? 0) / 1000);
+export const waitedFor = ({ timeoutMs }: WaitOptions): string => formatDuration((timeoutMs ?? 0) / 1000);
 
 /** Follows a run to its end, or to where `stopsAt` says, and prints its steps as lines. */
 export async function waitForRun(

@@ -11,7 +11,7 @@ const uniqueBy = <T>(items: readonly T[], key: (item: T) => string): boolean => 
 
 const MAX_ARGUMENTS = 64;
 /** Program and arguments; no shell is involved. */
-const argv = z
+export const argv = z
   .tuple([oneLine(1024, 'the program is missing')], lineOrNothing(4096), 'must be a list: the program, then its arguments')
   .refine((items) => items.length <= MAX_ARGUMENTS, `must not have more than ${MAX_ARGUMENTS} parts`)
   .meta({ description: `Program and arguments, at most ${MAX_ARGUMENTS}; no shell.` });

@@ -4,6 +4,7 @@ import type { ErrorSummary } from '../errors';
 import type { RestorePlanView } from '../plan';
 import type { AlertView } from '../alert';
 import type { VerificationView } from '../verification';
+import type { ChangeView, GenerationChanges } from '../change';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
 import type { EstateStatus } from '../protection-status';
@@ -17,6 +18,7 @@ import type { errorSummarySchema } from './common';
 import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from './data';
 import type { alertSchema } from './alert';
 import type { verificationSchema } from './verification';
+import type { changeSchema, generationChangesSchema } from './change';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { PolicyView, policyViewSchema } from './policy-view';
@@ -53,6 +55,8 @@ export type TiedTypes = AllTrue<
     Tie<typeof errorSummarySchema, ErrorSummary>,
     Tie<typeof estateChangesSchema, EstateChangesView>,
     Tie<typeof healthCheckSchema, HealthCheck>,
+    Tie<typeof changeSchema, ChangeView>,
+    Tie<typeof generationChangesSchema, GenerationChanges>,
     Tie<typeof dueBackupSchema, DueBackupView>,
     Tie<typeof alertSchema, AlertView>,
     Tie<typeof verificationSchema, VerificationView>,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isOneLine } from '../text';
 import { timestamp } from './common';
 
-export const TOKEN_SCOPES = ['read', 'operate', 'admin'] as const;
+export const TOKEN_SCOPES = ['read', 'change', 'operate', 'admin'] as const;
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
 /** The name becomes the actor in the audit: one line that people can read. */
@@ -10,7 +10,10 @@ export const isTokenName = (name: string): boolean => /^.{1,64}$/u.test(name) &&
 
 const tokenScope = z
   .enum(TOKEN_SCOPES)
-  .meta({ description: '`read`; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.' });
+  .meta({
+    description:
+      '`read`; `change` also registers configuration changes, and nothing else; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.',
+  });
 
 /** A token without its secret, which nobody has but its owner. */
 export interface TokenView {

@@ -1,0 +1,148 @@
+import { ApiHarness, manifestOf } from './api-harness';
+import { cli, startCli } from './cli-harness';
+import type { ChangeView } from '../../src/contracts/change';
+import { eventually } from '../support/up-process';
+
+const OPEN = { title: 'Install the LDAP client', ticket: 'OPS-12', applyAgain: { kind: 'command', argv: ['/usr/bin/apt-get', 'install', '-y', 'ldap-utils'] } };
+
+describe('configuration changes', () => {
+  let api: ApiHarness;
+
+  beforeEach(async () => {
+    api = await ApiHarness.start();
+    await api.createServer();
+    await api.applyEstate();
+  });
+  afterEach(async () => api.close());
+
+  const open = async (body: object = OPEN, headers: Readonly<Record<string, string>> = {}) =>
+    api.call('POST', '/v1/servers/db01/changes', { body, headers, token: api.tokens.change });
+  const changeOf = (body: unknown): ChangeView => body as ChangeView;
+  const tell = (event: string, more: object = {}) =>
+    api.call('POST', '/v1/change-events', { body: { server: 'db01', externalId: 'awx-7', event, ...more }, token: api.tokens.change });
+  /** What a worker does: begins what is due and publishes its image. */
+  const image = async (): Promise<string> => {
+    const accepted = await api.catalog.startNextDueBackup();
+    if (accepted === null) throw new Error('nothing is due');
+    const { input } = await api.catalog.getDispatchable(accepted.runId);
+    if (!('recoveryPointId' in input)) throw new Error('no run of an image');
+    await api.catalog.startRun(accepted.runId);
+    const { recoveryPointId } = input;
+    const at = new Date().toISOString();
+    const server = await api.catalog.getServer('db01');
+    const manifest = {
+      ...manifestOf(server),
+      recoveryPointId,
+      runId: accepted.runId,
+      version: 5,
+      pointInTime: at,
+      changes: await api.catalog.changesAt(server.id, at),
+    } as const;
+    await api.catalog.recordRecoveryPoint(manifest, 'main');
+    await api.catalog.finishRun(accepted.runId, { state: 'succeeded', error: null, recoveryPointId });
+    return recoveryPointId;
+  };
+
+  it('are opened, completed and in the next generation, by a token that may do nothing else', async () => {
+    const opened = await open();
+    const { id } = changeOf(opened.body);
+    expect(opened).toMatchObject({ status: 201, body: { state: 'open', author: 'change', applyAgain: { timeoutSeconds: 300 }, inServer: 'partly' } });
+    expect(opened.headers.get('location')).toBe(`/v1/changes/${id}`);
+    const completed = await api.call('POST', `/v1/changes/${id}/complete`, { body: {}, token: api.tokens.change });
+    expect(completed).toMatchObject({ status: 200, body: { state: 'completed', generation: null, inServer: 'yes' } });
+    const due = await api.call('GET', '/v1/due-backups?server=db01');
+    expect(due.body).toMatchObject({ items: [{ cause: 'change', policy: null, state: 'waiting' }] });
+    const recoveryPointId = await image();
+    expect((await api.call('GET', `/v1/changes/${id}`)).body).toMatchObject({ generation: 1, recoveryPointId });
+    expect((await api.call('GET', '/v1/changes?server=db01&state=completed')).body).toMatchObject({ items: [{ id }], nextCursor: null });
+    expect(await api.call('POST', '/v1/servers/db01/backups', { body: { kind: 'image', reason: 'x' }, token: api.tokens.change })).toMatchObject({
+      status: 403,
+    });
+  });
+
+  it('are the same where the request or its external id comes again', async () => {
+    const headers = { 'Idempotency-Key': 'k1' };
+    const first = await open(OPEN, headers);
+    const again = await open(OPEN, headers);
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await open({ ...OPEN, title: 'Another' }, headers)).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+  });
+
+  it.each<[string, object]>([
+    ['no title', { ...OPEN, title: undefined }],
+    ['a title of two lines', { ...OPEN, title: 'a\nb' }],
+    ['a terminal escape in the instructions', { ...OPEN, applyAgain: { kind: 'text', text: 'x\u001b[31m' } }],
+    ['a program that is no list', { ...OPEN, applyAgain: { kind: 'command', argv: 'apt-get install' } }],
+    ['no time for its program', { ...OPEN, applyAgain: { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 0 } }],
+    ['a field nobody knows', { ...OPEN, colour: 'red' }],
+  ])('with %s are refused, and nothing is written down', async (_what, body) => {
+    expect(await open(body)).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+    expect((await api.call('GET', '/v1/changes')).body).toEqual({ items: [], nextCursor: null });
+  });
+
+  it('are told of by tools, each message as often as they like', async () => {
+    expect(await tell('failed')).toMatchObject({ status: 404, body: { code: 'CHANGE_NOT_FOUND' } });
+    const started = await tell('started', { title: 'Apply role "ldap"' });
+    expect(started).toMatchObject({ status: 200, body: { state: 'open', title: 'Apply role "ldap"', externalId: 'awx-7' } });
+    expect((await tell('started', { title: 'Apply role "ldap"' })).body).toEqual(started.body);
+    const completed = await tell('completed');
+    expect(completed).toMatchObject({ status: 200, body: { id: changeOf(started.body).id, state: 'completed', title: 'Apply role "ldap"' } });
+    expect((await tell('completed')).body).toEqual(completed.body);
+    expect(await tell('failed')).toMatchObject({ status: 409, body: { code: 'CHANGE_CLOSED' } });
+    expect(await tell('completed', { externalId: 'awx-8' })).toMatchObject({ body: { state: 'completed', title: 'awx-8' } });
+    expect(await tell('started', { server: 'none' })).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
+  });
+
+  describe('modosu change', () => {
+    it('opens one, completes it and waits for its image', async () => {
+      const opened = await cli(api, ['change', 'open', 'db01', '--title', 'Install nginx', '--apply-command', '["/bin/true"]', '-o', 'json']);
+      const { id } = JSON.parse(opened.stdout) as ChangeView;
+      expect(opened).toMatchObject({ code: 0, stderr: expect.stringContaining(`modosu change complete ${id}`) as string });
+      const waiting = startCli(api, ['change', 'complete', id, '--wait']);
+      await eventually(
+        async () => waiting.stderr,
+        (text) => text.includes('The image is taken at'),
+        10_000,
+      );
+      await image();
+      const ended = await waiting.end();
+      expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/generation +1 \(rp_/) as string });
+      const list = await cli(api, ['change', 'list', '--server', 'db01']);
+      expect(list.stdout).toMatch(/Install nginx +- +admin +\S+ \S+ +\S+ \S+ +1 +yes/);
+      expect((await cli(api, ['change', 'show', id])).stdout).toContain('in the guest: /bin/true (within 300 s)');
+      expect((await cli(api, ['due-backup', 'list'])).stdout).toMatch(/image +- +change/);
+    });
+
+    it('says so when the run that was to take the image has failed', async () => {
+      const { stdout } = await cli(api, ['change', 'open', 'db01', '--title', 'one', '-o', 'json']);
+      const { id } = JSON.parse(stdout) as ChangeView;
+      const waiting = startCli(api, ['change', 'complete', id, '--wait']);
+      await eventually(
+        async () => waiting.stderr,
+        (text) => text.includes('The image is taken at'),
+        10_000,
+      );
+      const { runId } = (await api.catalog.startNextDueBackup()) ?? { runId: '' };
+      await api.catalog.finishRun(runId, { state: 'failed', error: { code: 'QUIESCE_FAILED', message: 'no answer', hint: 'x' } });
+      expect(await waiting.end()).toMatchObject({ code: 6, stderr: expect.stringContaining(runId) as string });
+      expect((await cli(api, ['change', 'list', '-o', 'json'])).stdout).toContain('"generation": null');
+    });
+
+    it('cancels one; what is over stays', async () => {
+      const { stdout } = await cli(api, ['change', 'open', 'db01', '--title', 'one', '--apply-text', 'run the playbook', '-o', 'json']);
+      const { id } = JSON.parse(stdout) as ChangeView;
+      expect((await cli(api, ['change', 'cancel', id, '--reason', 'postponed'])).stdout).toMatch(/cancelled +\S+ \S+ by admin: postponed/);
+      expect(await cli(api, ['change', 'complete', id])).toMatchObject({ code: 5, stderr: expect.stringContaining('CHANGE_CLOSED') as string });
+      expect(await cli(api, ['change', 'show', 'chg_1'])).toMatchObject({ code: 3, stderr: expect.stringContaining('CHANGE_NOT_FOUND') as string });
+    });
+
+    it.each<[string, readonly string[], number]>([
+      ['a program that is no JSON array', ['--apply-command', 'apt-get install'], 2],
+      ['a time-out that is none', ['--apply-timeout', 'soon'], 2],
+      ['two ways to make it again', ['--apply-command', '["/bin/true"]', '--apply-text', 'x'], 2],
+    ])('refuses %s', async (_what, options, code) => {
+      expect(await cli(api, ['change', 'open', 'db01', '--title', 'one', ...options])).toMatchObject({ code });
+    });
+  });
+});
