@@ -387,6 +387,13 @@ export const ERROR_CODES = {
   ),
   OFFSITE_FAILED: entry('precondition', 'later', "restic's own words about the off-site repository are in the detail; copies that are there stay usable."),
 
+  // consistency between servers
+  MARKER_UNREADABLE: entry(
+    'precondition',
+    'never',
+    'Run the probe by hand on the server it was sent to, and look at what it prints: correct the probe, or the type of its marker.',
+  ),
+
   // Modosu's own parts
   CATALOG_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
   CATALOG_SCHEMA_OUTDATED: entry('precondition', 'never', 'Run `modosu migrate`.'),
