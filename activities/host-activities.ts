@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import type {
   BackupSubject,
   HostActivities,
@@ -8,18 +9,21 @@ import type {
   PublishRequest,
   UndoSource,
 } from '../src/contracts/activities';
+import { factsState, type CollectedFacts } from '../src/contracts/generation';
 import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
 import { backupSubject, requireSameDefinition, storedBytes, volumeBytes } from '../src/domain/planning/backup-rules';
 import { chooseImageBasis, type KnownParent } from '../src/domain/planning/image-basis';
+import { collectFacts } from '../src/guests/facts/collect-facts';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
+import { parseFacts, renderFacts } from '../src/repositories/image/facts-file';
 import { requireRecorded } from './recorded-manifest';
-import { fenceOf, serverRef } from './server-of-run';
+import { fenceOf, guestOf, serverRef } from './server-of-run';
 
 /** Calls to one hypervisor and its image repositories that change no server; see `HostActivities`. */
 export class HostCalls implements HostActivities {
@@ -82,6 +86,18 @@ export class HostCalls implements HostActivities {
     });
   }
 
+  collectFacts(input: BackupImageInput): Promise<CollectedFacts> {
+    return whileAlive(async (signal) => {
+      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+      const agent = await guestOf(this.deps, input);
+      const { configurationPaths = [] } = (await this.deps.catalog.getServer(input.serverId)).protection;
+      const facts = await collectFacts(agent, { configurationPaths, signal, now: () => new Date() });
+      // Not `writeFileDurably`: what is published is flushed with it.
+      await writeFile(staged.factsPath, renderFacts(facts), { mode: 0o600 });
+      return factsState(facts);
+    });
+  }
+
   publish(request: PublishRequest): Promise<PublishedRecoveryPoint> {
     const { input, subject, copied } = request;
     return whileAlive(async () => {
@@ -127,7 +143,8 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const repository = await this.deps.imageRepository(published.repository);
       const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);
-      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256);
+      const facts = await repository.readFacts(published.serverId, published.recoveryPointId);
+      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256, facts === null ? null : parseFacts(facts));
     });
   }
 

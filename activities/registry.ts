@@ -80,6 +80,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
         'reserveRoom',
         'discardStaged',
         'saveDefinition',
+        'collectFacts',
         'publish',
         'recordRecoveryPoint',
         'surveyRestore',

@@ -1,12 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Configuration changes of servers, what recovery points say of them, and images that are taken because one is complete. */
+/** Configuration changes of servers, what recovery points say of them and of the server itself, and images that are taken because a change is complete. */
 export class Changes1765700000000 implements MigrationInterface {
   readonly name = 'Changes1765700000000';
 
   /**
    * A change is complete on a line of disk states: after a restore it is on the new one only if it is applied again. The first generation that holds it is no
-   * foreign key, as everywhere. `recovery_point.changes` is null where an earlier version has taken the image: nobody knows.
+   * foreign key, as everywhere. `recovery_point.changes` is null where an earlier version has taken the image: nobody knows. Facts are stored once for as long as
+   * they stay the same.
    */
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`CREATE TABLE configuration_change (
@@ -46,8 +47,16 @@ export class Changes1765700000000 implements MigrationInterface {
       CONSTRAINT applied_change_generation_check CHECK (num_nonnulls(recovery_point_id, generation) IN (0, 2))
     )`);
     await queryRunner.query('CREATE INDEX applied_change_lineage_idx ON applied_change (lineage_id, applied_at)');
-    await queryRunner.query('ALTER TABLE recovery_point ADD COLUMN changes jsonb');
-    await queryRunner.query(`ALTER TABLE recovery_point ADD CONSTRAINT recovery_point_changes_check CHECK (changes IS NULL OR kind = 'image')`);
+    await queryRunner.query(`CREATE TABLE server_facts (
+      sha256 text NOT NULL CONSTRAINT server_facts_pkey PRIMARY KEY,
+      facts jsonb NOT NULL
+    )`);
+    await queryRunner.query(`ALTER TABLE recovery_point
+      ADD COLUMN changes jsonb,
+      ADD COLUMN facts jsonb,
+      ADD COLUMN facts_sha256 text CONSTRAINT recovery_point_facts_fkey REFERENCES server_facts (sha256),
+      ADD CONSTRAINT recovery_point_changes_check CHECK (kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0),
+      ADD CONSTRAINT recovery_point_facts_check CHECK (facts_sha256 IS NULL OR facts IS NOT NULL)`);
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy DROP NOT NULL,
       DROP CONSTRAINT due_backup_cause_check,
@@ -62,7 +71,14 @@ export class Changes1765700000000 implements MigrationInterface {
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy SET NOT NULL,
       ADD CONSTRAINT due_backup_cause_check CHECK (cause IN ('schedule', 'restore'))`);
-    await queryRunner.query('ALTER TABLE recovery_point DROP CONSTRAINT recovery_point_changes_check, DROP COLUMN changes');
+    await queryRunner.query(`ALTER TABLE recovery_point
+      DROP CONSTRAINT recovery_point_changes_check,
+      DROP CONSTRAINT recovery_point_facts_check,
+      DROP CONSTRAINT recovery_point_facts_fkey,
+      DROP COLUMN changes,
+      DROP COLUMN facts,
+      DROP COLUMN facts_sha256`);
+    await queryRunner.query('DROP TABLE server_facts');
     await queryRunner.query('DROP TABLE applied_change');
     await queryRunner.query('DROP TABLE configuration_change');
   }

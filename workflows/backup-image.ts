@@ -1,10 +1,13 @@
 import { isCancellation, patched } from '@temporalio/workflow';
 import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities';
+import type { ErrorSummary } from '../src/contracts/errors';
+import type { CollectedFacts } from '../src/contracts/generation';
 import type { Consistency } from '../src/contracts/recovery-point';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
 import { planning, setBegins, type Calls } from './runbook/activities';
 import { memberOf, type Member } from './runbook/backup-set';
+import { summarise } from './runbook/errors';
 import { markDamage, markIfDamaged } from './runbook/damage';
 import { carryOut, type Runbook } from './runbook/runbook';
 import { forgetGuard, giveServerBack, settleImages, stopServer, takeServer } from './runbook/server';
@@ -37,8 +40,9 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const subject = await book.step('examine', { do: () => host.examineForBackup(input), detail: describeSubject }, 'Examine the server and its disks');
   const wasRunning = subject.powerState === 'running';
   const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
+  const hasFacts = wasRunning && subject.agent === 'answering' && patched(GENERATION_FACTS);
   await book.announce(
-    backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning, isIncremental, isOfSet: member !== null }),
+    backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning, isIncremental, hasFacts, isOfSet: member !== null }),
   );
 
   await takeServer(book, calls, input);
@@ -50,13 +54,16 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   await book.step('reserve', { do: () => host.reserveRoom(input, (intended ?? subject).neededBytes), undo: () => undo.discardStaged(input) });
 
   const { copied, pointInTime, consistency, startProblem, basis } =
-    subject.mode === 'online' ? await takeOnline(book, calls, input, subject, intended, member) : await takeOffline(book, calls, input, subject, member);
+    subject.mode === 'online'
+      ? await takeOnline(book, calls, input, subject, intended, member, hasFacts)
+      : await takeOffline(book, calls, input, subject, member, hasFacts);
 
   await book.uninterrupted(async () => {
     const position = await planning.nextGeneration(input.serverId);
     const changes = patched(GENERATION_CHANGES) ? { changes: await planning.changesAt(input.serverId, pointInTime) } : {};
     const published = await book.step('publish', {
-      do: () => host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...changes, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
+      do: () =>
+        host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...changes, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
       detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
     });
     book.settle('reserve');
@@ -81,6 +88,7 @@ async function takeOnline(
   subject: BackupSubject,
   intended: ImageBasis | null,
   member: Member | null,
+  hasFacts: boolean,
 ): Promise<Taken> {
   const prepared =
     member === null || intended === null
@@ -105,8 +113,9 @@ async function takeOnline(
   book.settle('prepare');
   const { pointInTime, consistency } = begun;
   const basis = begun.basis ?? null;
-  // While QEMU copies: the definition has to be that of this moment.
+  // While QEMU copies: the definition has to be that of this moment, and so have the facts.
   await book.step('definition', { do: () => host.saveDefinition(input, subject) });
+  if (hasFacts) await collectFacts(book, host, input);
 
   // One job writes all disks; each has a step of its own for people.
   const written = transfer.followOnlineBackup(input, subject);
@@ -147,12 +156,20 @@ const endOnline = (calls: Calls, input: BackupImageInput, subject: BackupSubject
 };
 
 /** The server is shut down, or is off already, while its disks are copied. */
-async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput, subject: BackupSubject, member: Member | null): Promise<Taken> {
+async function takeOffline(
+  book: Runbook,
+  calls: Calls,
+  input: BackupImageInput,
+  subject: BackupSubject,
+  member: Member | null,
+  hasFacts: boolean,
+): Promise<Taken> {
   const { host, server, transfer } = calls;
   const wasRunning = subject.powerState === 'running';
 
   // Of a set there are only servers here that are off: nothing of them changes while the others get ready.
   if (member !== null) await book.step('meet', { do: () => member.meet() });
+  if (hasFacts) await collectFacts(book, host, input);
   if (wasRunning) await stopServer(book, calls, input, { how: 'ask-guest', wasOn: true });
   const pointInTime = new Date().toISOString();
 
@@ -178,6 +195,31 @@ async function takeOffline(book: Runbook, calls: Calls, input: BackupImageInput,
   return { copied, pointInTime, consistency: 'offline', startProblem, basis: null };
 }
 
+/** What cannot be asked or written down keeps no image from being taken: the step says why. */
+const collectFacts = (book: Runbook, host: Calls['host'], input: BackupImageInput): Promise<unknown> =>
+  book.step('facts', {
+    do: async () => {
+      try {
+        return await host.collectFacts(input);
+      } catch (thrown) {
+        if (isCancellation(thrown)) throw thrown;
+        return summarise(thrown);
+      }
+    },
+    detail: describeFacts,
+  });
+
+const describeFacts = (facts: CollectedFacts | ErrorSummary): Readonly<Record<string, string | number>> =>
+  'code' in facts
+    ? { problem: `${facts.code}: ${facts.message}` }
+    : {
+        entries: facts.entries,
+        ...(facts.failed.length === 0 ? {} : { failed: facts.failed.join(', ') }),
+        ...(facts.truncated.length === 0 ? {} : { truncated: facts.truncated.join(', ') }),
+      };
+
+/** Since images carry facts of their server. */
+const GENERATION_FACTS = 'generation-facts';
 /** Since generations say which configuration changes they contain. */
 const GENERATION_CHANGES = 'generation-changes';
 /** Since incremental images: what a run does that was begun before stays as it was. */

@@ -16,6 +16,7 @@ import { requestLog } from './http/request';
 import { TokenGuard } from './http/token.guard';
 import { validationPipe } from './http/validation.pipe';
 import { MetricsModule } from './metrics/metrics.module';
+import { GenerationsModule } from './generations/generations.module';
 import { GroupsModule } from './groups/groups.module';
 import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
@@ -45,6 +46,7 @@ class ApiModule {
         PoliciesModule,
         GroupsModule,
         ChangesModule,
+        GenerationsModule,
         StatusModule,
         AlertsModule,
         VerificationsModule,

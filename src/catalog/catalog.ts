@@ -15,6 +15,8 @@ import type { KnownToRetention, Removal } from './retention-facts';
 import type { ProtectionFacts } from '../contracts/protection-status';
 import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contracts/alert';
 import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
+import type { ServerFacts } from '../contracts/facts';
+import type { GenerationDetail, GenerationView } from '../contracts/generation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -281,15 +283,21 @@ export interface Catalog {
   /** Which changes the disks that a server has now held at a moment (ISO 8601; null: now). Throws `SERVER_NOT_FOUND`. */
   changesAt(serverId: string, at: string | null): Promise<GenerationChanges>;
 
+  // --- generations ---------------------------------------------------------------------------------------------------------
+  /** Images of a server by their number, newest first, without those that are deleted. Throws `SERVER_NOT_FOUND`. */
+  listGenerations(serverId: string, page: PageRequest): Promise<Page<GenerationView>>;
+  /** One of them, also one that is deleted, with its facts. Throws `SERVER_NOT_FOUND`, `GENERATION_NOT_FOUND`. */
+  getGeneration(serverId: string, generation: number): Promise<GenerationDetail>;
+
   // --- recovery points ---------------------------------------------------------------------------------------------------
   /** Next generation number of a server: one more than the highest ever recorded. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<number>;
   /**
    * Makes a published recovery point visible as `usable`, and names it in its run. Idempotent by id. Audited as `recovery-point.published`. Throws
    * `REPOSITORY_NOT_CONFIGURED`. An incremental whose parent is damaged or deleted is damaged from the beginning; one whose parent has expired has it back,
-   * with all that it builds on. `manifestSha256`: of the manifest's bytes, as they were read where they lie; the first that is recorded stays.
+   * with all that it builds on. `manifestSha256`: of the manifest's bytes, as they were read where they lie; the first that is recorded stays. `facts`: what lies beside it of its server; null or absent: nothing that can be read.
    */
-  recordRecoveryPoint(manifest: ImageManifest, repository: string, manifestSha256?: string): Promise<ImageRecoveryPointView>;
+  recordRecoveryPoint(manifest: ImageManifest, repository: string, manifestSha256?: string, facts?: ServerFacts | null): Promise<ImageRecoveryPointView>;
   /** The checksum that its manifest had when it was recorded; null: nobody has recorded one, or there is no such recovery point. */
   manifestChecksum(recoveryPointId: string): Promise<string | null>;
   /** The same for a data recovery point. */
@@ -370,7 +378,14 @@ export interface Catalog {
    * As `recordRecoveryPoint`, of one that was found and that nobody had recorded. Audited as `recovery-point.adopted`.
    * @param missing why it is not usable: it does not lie in its repository, but elsewhere. Absent: it lies there
    */
-  adoptRecoveryPoint(actor: Actor, manifest: ImageManifest, repository: string, manifestSha256: string, missing?: string): Promise<ImageRecoveryPointView>;
+  adoptRecoveryPoint(
+    actor: Actor,
+    manifest: ImageManifest,
+    repository: string,
+    manifestSha256: string,
+    missing?: string,
+    facts?: ServerFacts | null,
+  ): Promise<ImageRecoveryPointView>;
   /** The same for a data recovery point. */
   adoptDataRecoveryPoint(actor: Actor, manifest: DataManifest, missing?: string): Promise<DataRecoveryPointView>;
   /**

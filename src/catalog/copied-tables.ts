@@ -18,6 +18,7 @@ export const COPIED_TABLES = [
   'lineage',
   'configuration_change',
   'applied_change',
+  'server_facts',
   'recovery_point',
   'offsite_copy',
   'restore_plan',

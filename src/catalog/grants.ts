@@ -23,6 +23,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   lineage: 'SELECT, INSERT',
   configuration_change: 'SELECT, INSERT, UPDATE',
   applied_change: 'SELECT, INSERT, UPDATE',
+  server_facts: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',

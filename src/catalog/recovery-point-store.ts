@@ -1,6 +1,7 @@
 import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
+import type { ServerFacts } from '../contracts/facts';
 import type { DataManifest } from '../contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState } from '../contracts/recovery-point';
 import type { Damage } from '../contracts/verification';
@@ -18,6 +19,7 @@ import {
   type OffsiteCopyRow,
   type RecoveryPointRow,
 } from './entities';
+import { withFacts } from './generation-store';
 import { requireServer } from './inventory-store';
 import { withCopies } from './offsite-row';
 import { afterReading, stateFound } from './recovery-point-chain';
@@ -61,10 +63,14 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
         return (highest ?? 0) + 1;
       }),
 
-    recordRecoveryPoint: (manifest, repository, manifestSha256) =>
-      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null }, PUBLISHED, now)),
-    adoptRecoveryPoint: (actor, manifest, repository, manifestSha256, missing) =>
-      database.transaction((transaction) => recordImage(transaction, manifest, { repository, manifestSha256 }, adopted(actor, missing), now)),
+    recordRecoveryPoint: (manifest, repository, manifestSha256, facts) =>
+      database.transaction((transaction) =>
+        recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null, facts: facts ?? null }, PUBLISHED, now),
+      ),
+    adoptRecoveryPoint: (actor, manifest, repository, manifestSha256, missing, facts) =>
+      database.transaction((transaction) =>
+        recordImage(transaction, manifest, { repository, manifestSha256, facts: facts ?? null }, adopted(actor, missing), now),
+      ),
     recordDataRecoveryPoint: (manifest) => database.transaction((transaction) => recordData(transaction, manifest, PUBLISHED, now)),
     adoptDataRecoveryPoint: (actor, manifest, missing) =>
       database.transaction((transaction) => recordData(transaction, manifest, adopted(actor, missing), now)),
@@ -158,7 +164,7 @@ export const adopted = (actor: string, missing: string | undefined): Recorded =>
 async function recordImage(
   transaction: Transaction,
   manifest: ImageManifest,
-  { repository, manifestSha256 }: { readonly repository: string; readonly manifestSha256: string | null },
+  { repository, manifestSha256, facts }: { readonly repository: string; readonly manifestSha256: string | null; readonly facts: ServerFacts | null },
   { missing, ...how }: Recorded,
   now: () => Date,
 ): Promise<ImageRecoveryPointView> {
@@ -167,7 +173,7 @@ async function recordImage(
   if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) {
     throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
   }
-  const published = recoveryPointRow(manifest, repository, manifestSha256);
+  const published = await withFacts(manager, recoveryPointRow(manifest, repository, manifestSha256), facts);
   // Held until it stands there: whoever finds one of them damaged meanwhile finds this one, too.
   const below = await lockRecoveryPoints(manager, await chainOf(manager, published.parentId === null ? [] : [published.parentId]), 'write');
   const damage = missing ?? (await damageBelow(manager, published));

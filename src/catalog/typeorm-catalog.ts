@@ -11,6 +11,7 @@ import { decommissionStore } from './decommission-store';
 import { decisionStore } from './decision-store';
 import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
+import { generationStore } from './generation-store';
 import { inventoryStore } from './inventory-store';
 import { offsiteStore } from './offsite-store';
 import { pendingMigrations } from './migrate';
@@ -47,6 +48,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     close: () => database.close(),
     ...inventoryStore(database, now),
     ...changeStore(database, now),
+    ...generationStore(database),
     ...dueBackupStore(database, now),
     ...decommissionStore(database, sharedNow),
     ...recoveryPointStore(database, now),

@@ -3,6 +3,7 @@ import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
 import { addChangeCommands } from './commands/changes';
 import { addCompletionCommands } from './commands/completion';
+import { addGenerationCommands } from './commands/generations';
 import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
@@ -79,6 +80,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addOffsiteCommands(program, context);
   addGroupCommands(program, addBackupCommands(program, context), context);
   addChangeCommands(program, context);
+  addGenerationCommands(program, context);
   addRestoreCommands(program, context);
   addDecisionCommands(addRunCommands(program, context), context);
   addWayBackCommands(program, context);

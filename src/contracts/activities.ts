@@ -1,4 +1,5 @@
 import type { GenerationChanges } from './change';
+import type { CollectedFacts } from './generation';
 import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
 import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
@@ -337,6 +338,11 @@ export interface HostActivities {
   reserveRoom(input: BackupImageInput, neededBytes: number): Promise<void>;
   discardStaged(input: BackupImageInput): Promise<void>;
   saveDefinition(input: BackupImageInput, subject: BackupSubject): Promise<void>;
+  /**
+   * What the guest's agent tells of the server, written beside the images. What a guest does or says fails none of it: what could not be collected is named.
+   * Called again: collects anew.
+   */
+  collectFacts(input: BackupImageInput): Promise<CollectedFacts>;
   publish(request: PublishRequest): Promise<PublishedRecoveryPoint>;
   /** Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. */
   recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void>;

@@ -73,6 +73,7 @@ export const ERROR_CODES = {
   POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
   BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
+  GENERATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu generation list SERVER`.'),
   CHANGE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu change list`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
   REPOSITORY_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the repository in the estate file and apply it.'),
@@ -302,6 +303,11 @@ export const ERROR_CODES = {
     "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed.",
   ),
   GUEST_PROGRAM_MISSING: entry('precondition', 'never', 'Install the program named in the guest.'),
+  FACTS_NOT_COLLECTED: entry(
+    'precondition',
+    'later',
+    'The detail says what was in the way. The recovery point is whole; only this part of the server cannot be compared with its other generations.',
+  ),
   DUMP_FAILED: entry('precondition', 'never', "The database's own words are in the detail. Nothing was published."),
   DUMP_INCOMPLETE: entry(
     'corrupt',

@@ -86,6 +86,8 @@ export interface Protection {
   readonly dataSets: readonly DataSet[];
   /** Null: the guest agent runs programs. */
   readonly ssh: SshAccess | null;
+  /** Files and directories in the guest that are compared by their checksums from generation to generation. Absent: none. */
+  readonly configurationPaths?: readonly string[];
 }
 
 /** What nobody has declared is `system`. */

@@ -42,7 +42,7 @@ export interface StoredDisk {
 /** `manifest.json` of an image recovery point: the truth about it; the catalogue can be rebuilt from it. */
 export interface ImageManifest {
   readonly format: 'modosu-image-recovery-point';
-  /** 2: an incremental. 3 and 4: the same two, of a backup set. 5 and 6: a full and an incremental that say which changes they contain. */
+  /** 2: an incremental. 3 and 4: the same two, of a backup set. 5 and 6: a full and an incremental that say which changes they contain, with facts of the server. */
   readonly version: 1 | 2 | 3 | 4 | 5 | 6;
   readonly recoveryPointId: string;
   readonly server: { readonly id: string; readonly name: string; readonly uuid: string };
@@ -58,6 +58,8 @@ export interface ImageManifest {
   readonly reason: string;
   /** Which configuration changes of its server it contains. Absent: an earlier version has written it, and nobody knows. */
   readonly changes?: GenerationChanges;
+  /** `facts.json` (`ServerFacts`): what the guest's agent told of the server. Null: nobody could ask it. Absent as `changes`. */
+  readonly facts?: StoredFile | null;
   readonly consistency: Consistency;
   /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
   readonly pointInTime: string;

@@ -21,6 +21,12 @@ export function groupSelector(value: string): string {
   throw new ModosuError('GROUP_NOT_FOUND', `There is no group ${quoted(value)}.`);
 }
 
+/** The number of a generation as somebody typed it. Throws `GENERATION_NOT_FOUND`. */
+export function generationSelector(value: string): number {
+  if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
+  throw new ModosuError('GENERATION_NOT_FOUND', `There is no generation ${quoted(value)}.`);
+}
+
 const NOT_FOUND = {
   rp: ['RECOVERY_POINT_NOT_FOUND', 'recovery point'],
   plan: ['PLAN_NOT_FOUND', 'restore plan'],

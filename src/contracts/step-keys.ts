@@ -24,6 +24,7 @@ type SingleStep =
   | 'meet'
   | 'begin'
   | 'definition'
+  | 'facts'
   | 'publish'
   | 'catalogue'
   | 'nvram'

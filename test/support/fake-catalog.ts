@@ -80,9 +80,11 @@ import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
 import { adoptedServer, adoptionConflict, notConfigured } from '../../src/catalog/catalog-copy-store';
+import type { ServerFacts } from '../../src/contracts/facts';
 import type { DataManifest } from '../../src/contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { FakeCatalogCopies } from './fake-catalog-copies';
+import { FakeGenerations } from './fake-catalog-generations';
 import { FakeChanges } from './fake-catalog-changes';
 import { FakeChains } from './fake-catalog-chains';
 import { countFigures } from './fake-catalog-figures';
@@ -118,6 +120,7 @@ export class FakeCatalog implements Catalog {
   private readonly entries: AuditEntryView[] = [];
   private readonly wayBacks: FakeWayBacks;
   private readonly changes: FakeChanges;
+  private readonly generations: FakeGenerations;
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
   private readonly verifications: FakeVerifications;
@@ -138,6 +141,7 @@ export class FakeCatalog implements Catalog {
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
       append: (event) => this.append(event),
     });
+    this.generations = new FakeGenerations({ server: (serverId) => this.server(serverId), points: (serverId) => this.pointsOf(serverId) });
     this.changes = new FakeChanges({
       now,
       server: (serverId) => this.server(serverId),
@@ -297,6 +301,9 @@ export class FakeCatalog implements Catalog {
 
   getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
 
+  listGenerations: Catalog['listGenerations'] = (serverId, page) => this.generations.list(serverId, page);
+  getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
+
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
   cancelChange: Catalog['cancelChange'] = (request) => this.changes.cancel(request);
@@ -376,19 +383,25 @@ export class FakeCatalog implements Catalog {
     return 'added';
   };
 
-  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256) =>
-    this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED);
-  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing) =>
-    this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing));
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) =>
+    this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
+  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing, facts) =>
+    this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing), facts ?? null);
 
-  private recordImage(manifest: ImageManifest, repository: string, manifestSha256: string | null, { missing, ...how }: Recorded): ImageRecoveryPointView {
+  private recordImage(
+    manifest: ImageManifest,
+    repository: string,
+    manifestSha256: string | null,
+    { missing, ...how }: Recorded,
+    facts: ServerFacts | null,
+  ): ImageRecoveryPointView {
     const server = this.server(manifest.server.id);
     if (!this.repositories.has(repository)) {
       throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
     }
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return imageView(known);
-    const published = recoveryPointRow(manifest, repository, manifestSha256);
+    const published = { ...recoveryPointRow(manifest, repository, manifestSha256), ...this.generations.keep(facts) };
     const row = missing === null ? this.chains.born(published) : { ...published, ...stateFound('damaged', missing, this.now()) };
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);

@@ -517,6 +517,7 @@ export class Rehearsal {
       failPlan: async () => undefined,
       loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
+      collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
       changesAt: async () => ({ contained: [], partly: [], more: 0 }),
       examineForBackup: async ({ mode }) => ({
         mode,
@@ -596,7 +597,17 @@ export class Rehearsal {
       placeData: async () => ({ record: KEPT_DATA, notes: [], complete: true }),
       returnData: async () => ({ record: KEPT_DATA, notes: [], complete: true }),
     };
-    const unlisted = new Set(['startRun', 'recordSteps', 'finishRun', 'nextGeneration', 'changesAt', 'loadPlan', 'traceOfRun', 'readDecision', 'requireConfirmable']);
+    const unlisted = new Set([
+      'startRun',
+      'recordSteps',
+      'finishRun',
+      'nextGeneration',
+      'changesAt',
+      'loadPlan',
+      'traceOfRun',
+      'readDecision',
+      'requireConfirmable',
+    ]);
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,
       async (...args: unknown[]) => {

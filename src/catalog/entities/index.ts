@@ -5,7 +5,7 @@ import { AppliedChangeEntity, ConfigurationChangeEntity } from './change';
 import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
 import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
-import { RecoveryPointEntity } from './recovery-point';
+import { RecoveryPointEntity, ServerFactsEntity } from './recovery-point';
 import { RestorePlanEntity } from './restore-plan';
 import { RetentionPassEntity } from './retention-pass';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
@@ -40,6 +40,7 @@ export const ENTITIES = [
   AppliedChangeEntity,
   BackupGroupEntity,
   BackupSetEntity,
+  ServerFactsEntity,
   RecoveryPointEntity,
   RestorePlanEntity,
   RunEntity,

@@ -1,5 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { GenerationChanges } from '../../contracts/change';
+import type { CollectedFacts, StoredFacts } from '../../contracts/generation';
 import type { DataContent, DataPurpose, DataSet } from '../../contracts/data';
 import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
 import type { ReadingMethod } from '../../contracts/verification';
@@ -56,6 +57,9 @@ export interface RecoveryPointRow {
   readonly repository: string | null;
   /** What it says of the configuration changes of its server; null: an earlier version has taken it. */
   readonly changes: GenerationChanges | null;
+  /** How complete its facts are, and which they are; null: it has none. */
+  readonly facts: CollectedFacts | null;
+  readonly factsSha256: string | null;
   /** Data only, from here on. */
   readonly dataSet: string | null;
   readonly purpose: DataPurpose | null;
@@ -110,6 +114,8 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     declared: json(nullable),
     content: json(nullable),
     changes: json(nullable),
+    facts: json(nullable),
+    factsSha256: text({ name: 'facts_sha256', nullable: true }),
   },
   uniques: [{ name: 'recovery_point_generation_key', columns: ['serverId', 'kind', 'generation'] }],
   indices: [
@@ -133,7 +139,8 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
       expression: `num_nonnulls(boot_seconds, boot_problem) = num_nonnulls(boot_at) AND (boot_at IS NULL OR kind = 'image')`,
     },
     { name: 'recovery_point_parent_check', expression: `parent_id IS NULL OR (kind = 'image' AND parent_id <> id)` },
-    { name: 'recovery_point_changes_check', expression: `changes IS NULL OR kind = 'image'` },
+    { name: 'recovery_point_changes_check', expression: `kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0` },
+    { name: 'recovery_point_facts_check', expression: 'facts_sha256 IS NULL OR facts IS NOT NULL' },
     { name: 'recovery_point_set_check', expression: `set_id IS NULL OR kind = 'image'` },
     { name: 'recovery_point_manifest_check', expression: `manifest_sha256 IS NULL OR (kind = 'image' AND manifest_sha256 ~ '^[0-9a-f]{64}$')` },
     {
@@ -158,6 +165,18 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
   ],
   foreignKeys: [
     { name: 'recovery_point_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
+    { name: 'recovery_point_facts_fkey', target: 'server_facts', columnNames: ['factsSha256'], referencedColumnNames: ['sha256'] },
     { name: 'recovery_point_repository_fkey', target: 'repository', columnNames: ['repository'], referencedColumnNames: ['name'] },
   ],
+});
+
+/** Facts of servers, each kept once, under the SHA-256 of their canonical JSON. */
+export interface ServerFactsRow {
+  readonly sha256: string;
+  readonly facts: StoredFacts;
+}
+
+export const ServerFactsEntity = new EntitySchema<ServerFactsRow>({
+  name: 'server_facts',
+  columns: { sha256: text(primary), facts: json() },
 });

@@ -89,8 +89,9 @@ export function addChangeCommands(program: Command, context: CliContext): void {
     const { value } = await client.post<ChangeView>(`/v1/changes/${idSegment('chg', id)}/complete`, {});
     if (options.wait !== true || value.recoveryPointId !== null) {
       printer.data(value, () => changeText(value));
-      if (value.recoveryPointId === null)
-        {printer.note(`An image is due: see \`modosu due-backup list --server ${value.serverName}\`, or \`modosu change show ${value.id}\`.`);}
+      if (value.recoveryPointId === null) {
+        printer.note(`An image is due: see \`modosu due-backup list --server ${value.serverName}\`, or \`modosu change show ${value.id}\`.`);
+      }
       return;
     }
     printer.note(`Change ${value.id} is complete, and an image is due. Safe to close: it is taken by itself.`);

@@ -180,6 +180,11 @@ export const protectionFields = {
     .refine((sets) => uniqueBy(sets, ({ name }) => name), 'names must be unique')
     .default([])
     .meta({ description: 'Files and databases that are backed up from inside the guest.' }),
+  configurationPaths: z
+    .array(guestDirectory)
+    .max(50)
+    .optional()
+    .meta({ description: 'Files and directories in the guest that are compared by their checksums from generation to generation.' }),
   ssh: sshAccessSchema
     .nullable()
     .default(null)

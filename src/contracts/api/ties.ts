@@ -5,6 +5,7 @@ import type { RestorePlanView } from '../plan';
 import type { AlertView } from '../alert';
 import type { VerificationView } from '../verification';
 import type { ChangeView, GenerationChanges } from '../change';
+import type { GenerationDetail, GenerationDiff } from '../generation';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
 import type { EstateStatus } from '../protection-status';
@@ -19,6 +20,7 @@ import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from '.
 import type { alertSchema } from './alert';
 import type { verificationSchema } from './verification';
 import type { changeSchema, generationChangesSchema } from './change';
+import type { generationDetailSchema, generationDiffSchema } from './generation';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { PolicyView, policyViewSchema } from './policy-view';
@@ -57,6 +59,8 @@ export type TiedTypes = AllTrue<
     Tie<typeof healthCheckSchema, HealthCheck>,
     Tie<typeof changeSchema, ChangeView>,
     Tie<typeof generationChangesSchema, GenerationChanges>,
+    Tie<typeof generationDetailSchema, GenerationDetail>,
+    Tie<typeof generationDiffSchema, GenerationDiff>,
     Tie<typeof dueBackupSchema, DueBackupView>,
     Tie<typeof alertSchema, AlertView>,
     Tie<typeof verificationSchema, VerificationView>,

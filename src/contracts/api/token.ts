@@ -8,12 +8,10 @@ export type TokenScope = (typeof TOKEN_SCOPES)[number];
 /** The name becomes the actor in the audit: one line that people can read. */
 export const isTokenName = (name: string): boolean => /^.{1,64}$/u.test(name) && isOneLine(name) && name.trim() === name;
 
-const tokenScope = z
-  .enum(TOKEN_SCOPES)
-  .meta({
-    description:
-      '`read`; `change` also registers configuration changes, and nothing else; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.',
-  });
+const tokenScope = z.enum(TOKEN_SCOPES).meta({
+  description:
+    '`read`; `change` also registers configuration changes, and nothing else; `operate` also starts and decides about runs; `admin` also applies the estate and manages tokens.',
+});
 
 /** A token without its secret, which nobody has but its owner. */
 export interface TokenView {

@@ -9,6 +9,8 @@ export function backupSteps(shape: {
   readonly wasRunning: boolean;
   /** Whether the images may build on those of an earlier recovery point. */
   readonly isIncremental: boolean;
+  /** Whether the server's agent is asked what the server is. Absent: no. */
+  readonly hasFacts?: boolean;
   /** Whether its point in time is that of a set. Absent: no. */
   readonly isOfSet?: boolean;
 }): readonly NamedStep[] {
@@ -20,6 +22,7 @@ export function backupSteps(shape: {
     step('release', 'Release the server'),
   ];
   const definition = step('definition', 'Save the definition and the firmware variables');
+  const facts = shape.hasFacts === true ? [step('facts', 'Ask the guest agent what the server is: packages, services, accounts …')] : [];
   if (shape.mode === 'online') {
     return [
       ...taken,
@@ -30,6 +33,7 @@ export function backupSteps(shape: {
           ]
         : [step('begin', 'Freeze the file systems, take the point in time, thaw')]),
       definition,
+      ...facts,
       ...shape.diskTargets.map((target) => step(`copy:${target}`, `QEMU writes the image of ${target} while the server runs`)),
       ...shape.diskTargets.map((target) => step(`checksum:${target}`, `Checksum every segment of ${target}`)),
       ...published,
@@ -38,6 +42,7 @@ export function backupSteps(shape: {
   return [
     ...taken,
     ...(shape.isOfSet === true ? [step('meet', 'Wait until all servers of the set are ready')] : []),
+    ...facts,
     ...(shape.wasRunning ? [step('stop', 'Shut the server down')] : []),
     ...shape.diskTargets.map((target) => step(`copy:${target}`, `Copy ${target} with a checksum for every segment`)),
     definition,

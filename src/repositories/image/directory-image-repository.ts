@@ -8,7 +8,7 @@ import { quoted } from '../../contracts/text';
 import { errorCode, fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
 import { followImage } from './image-follower';
-import { backingName, DEFINITION_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
+import { backingName, DEFINITION_FILE, FACTS_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
 import { publishStaged } from './publish';
 import { PublishedRecoveryPoint } from './published-recovery-point';
@@ -75,6 +75,7 @@ class DirectoryImageRepository implements ImageRepository {
         diskPath: (target) => join(directory, imagePath(requireTarget(target))),
         definitionPath: join(directory, DEFINITION_FILE),
         nvramPath: join(directory, NVRAM_FILE),
+        factsPath: join(directory, FACTS_FILE),
       };
     });
   }
@@ -225,6 +226,10 @@ class DirectoryImageRepository implements ImageRepository {
         (await this.read(serverId, recoveryPointId)).verifyImage(image, watchedContext),
       ),
     );
+  }
+
+  readFacts(serverId: string, recoveryPointId: string): Promise<Uint8Array | null> {
+    return this.ready(async () => (await this.read(serverId, recoveryPointId)).readFacts());
   }
 
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void> {

@@ -22,6 +22,7 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
 
 export const DEFINITION_FILE = 'domain.xml';
 export const NVRAM_FILE = 'nvram.fd';
+export const FACTS_FILE = 'facts.json';
 export const imagePath = (target: string): string => `disks/${target}.qcow2`;
 export const segmentsPath = (target: string): string => `disks/${target}.segments`;
 /** The backing file that an incremental's image of a disk names: the parent's image of the same disk, as it lies from there once both are published. */
@@ -111,6 +112,7 @@ const recordedChanges = z.array(recordedChange).max(RECORDED_CHANGES_LIMIT);
 /** From version 5 on; whether it belongs to a set is not told by the version any more. */
 const changesFields = {
   changes: z.strictObject({ contained: recordedChanges, partly: recordedChanges, more: z.int().min(0) }),
+  facts: z.strictObject(storedFile(z.literal(FACTS_FILE))).nullable(),
   setId: id('set').optional(),
 };
 

@@ -6,10 +6,12 @@ export interface StagedRecoveryPoint {
   diskPath(target: string): string;
   readonly definitionPath: string;
   readonly nvramPath: string;
+  /** Facts of the server; nothing has to lie there. */
+  readonly factsPath: string;
 }
 
 /** `parentId`: a recovery point that is published here, of the same server and lineage; then at least one disk is incremental. */
-export type ManifestDraft = Omit<ImageManifest, 'format' | 'version' | 'parentSha256' | 'publishedAt' | 'disks' | 'definition' | 'nvram'> & {
+export type ManifestDraft = Omit<ImageManifest, 'format' | 'version' | 'parentSha256' | 'publishedAt' | 'disks' | 'definition' | 'nvram' | 'facts'> & {
   readonly disks: readonly {
     readonly target: string;
     readonly virtualSizeBytes: number;
@@ -156,6 +158,12 @@ export interface ImageRepository {
    * `RECOVERY_POINT_INCOMPLETE`, `RECOVERY_POINT_NOT_FOUND`, the signal's reason.
    */
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void>;
+
+  /**
+   * The bytes of its facts as they were published; null: it has none, or they are damaged or gone. Nothing of a restore depends on them, so that is no error.
+   * Read-only. Throws as `open`, without a look at anything else.
+   */
+  readFacts(serverId: string, recoveryPointId: string): Promise<Uint8Array | null>;
 
   /** Checks its own definition and NVRAM against the manifest. Small files. Read-only. Throws as `open`, without a look at the images. */
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void>;

@@ -5,7 +5,18 @@ import type { ImageManifest, StoredDisk } from '../../contracts/recovery-point';
 import { quoted } from '../../contracts/text';
 import { errorCode, fileExists, fsyncDirectory, fsyncFile, readStart, sha256OfFile, writeFileDurably } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
-import { backingOf, DEFINITION_FILE, imagePath, isTarget, MANIFEST_FORMAT, manifestProblem, manifestVersion, NVRAM_FILE, segmentsPath } from './image-manifest';
+import {
+  backingOf,
+  DEFINITION_FILE,
+  FACTS_FILE,
+  imagePath,
+  isTarget,
+  MANIFEST_FORMAT,
+  manifestProblem,
+  manifestVersion,
+  NVRAM_FILE,
+  segmentsPath,
+} from './image-manifest';
 import type { ManifestDraft } from './image-repository';
 import { CHECKSUMS_FILE, judgeStoredImage, MANIFEST_FILE, PublishedRecoveryPoint, smallFilesOf } from './published-recovery-point';
 import { asParent, MAX_CHAIN_LENGTH, misfit, RecoveryPointChain } from './recovery-point-chain';
@@ -98,6 +109,7 @@ async function completeManifest(staged: string, draft: ManifestDraft, parent: Pu
     ...(parent === null ? {} : { parentSha256: parent.manifestSha256 }),
     publishedAt: now.toISOString(),
     disks,
+    ...(draft.changes === undefined ? {} : { facts: await factsIn(staged) }),
     definition: { path: DEFINITION_FILE, ...(await smallFile(staged, DEFINITION_FILE)) },
     nvram: nvramOrigin === null ? null : { path: NVRAM_FILE, ...(await smallFile(staged, NVRAM_FILE)), origin: nvramOrigin },
   };
@@ -137,6 +149,10 @@ async function storedDisk(staged: string, parentId: string | null, disk: Manifes
     origin,
   };
 }
+
+/** Facts are worth having, and no reason to throw a recovery point away. */
+const factsIn = async (staged: string): Promise<ImageManifest['facts']> =>
+  (await fileExists(join(staged, FACTS_FILE))) ? { path: FACTS_FILE, ...(await smallFile(staged, FACTS_FILE)) } : null;
 
 async function smallFile(staged: string, relative: string): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
   const { sizeBytes } = await smallStat(staged, relative);

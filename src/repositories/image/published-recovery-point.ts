@@ -7,7 +7,7 @@ import { judgeQcow2Header, QCOW2_START_BYTES } from '../../domain/qcow2-header';
 import { errorCode, errorMessage, insideDirectory, readStart, sha256OfFile } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
 import { HashLanes } from './hash-lanes';
-import { backingOf, DEFINITION_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
+import { backingOf, DEFINITION_FILE, FACTS_FILE, MAX_MANIFEST_BYTES, NVRAM_FILE, parseManifest } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
 import { systemErrorCode } from './repository-directory';
 import { parseSegmentList, type SegmentList } from './segment-list';
@@ -15,6 +15,8 @@ import { parseSegmentList, type SegmentList } from './segment-list';
 export const MANIFEST_FILE = 'manifest.json';
 /** `sha256sum -c` reads it: checksums of every small file, the manifest's included. */
 export const CHECKSUMS_FILE = 'SHA256SUMS';
+/** Twice what is ever written. */
+const MAX_FACTS_BYTES = 8 * 1024 ** 2;
 const MAX_CHECKSUMS_BYTES = 1024 ** 2;
 const MAX_SEGMENT_LIST_BYTES = 512 * 1024 ** 2;
 
@@ -100,6 +102,19 @@ export class PublishedRecoveryPoint {
     }
   }
 
+  /** Null: there are none, or they are not what was published. */
+  async readFacts(): Promise<Uint8Array | null> {
+    const { facts } = this.manifest;
+    if (facts == null) return null;
+    try {
+      const bytes = await readSmallFile(this.directory, facts.path, MAX_FACTS_BYTES);
+      return sha256Of(bytes) === facts.sha256 ? bytes : null;
+    } catch (error) {
+      if (isModosuError(error) && (error.code === 'RECOVERY_POINT_CORRUPT' || error.code === 'RECOVERY_POINT_INCOMPLETE')) return null;
+      throw error;
+    }
+  }
+
   async verifySmallFiles(): Promise<void> {
     for (const file of [this.manifest.definition, ...(this.manifest.nvram === null ? [] : [this.manifest.nvram])]) {
       await requireSize(this.directory, file);
@@ -177,6 +192,7 @@ export async function judgeStoredImage(path: string, backing: string | null): Pr
 export const smallFilesOf = (manifest: ImageManifest): readonly { readonly path: string; readonly sha256: string }[] => [
   { path: DEFINITION_FILE, sha256: manifest.definition.sha256 },
   ...(manifest.nvram === null ? [] : [{ path: NVRAM_FILE, sha256: manifest.nvram.sha256 }]),
+  ...(manifest.facts == null ? [] : [{ path: FACTS_FILE, sha256: manifest.facts.sha256 }]),
   ...manifest.disks.map(({ image }) => ({ path: image.segmentsPath, sha256: image.sha256 })),
 ];
 

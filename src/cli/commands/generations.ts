@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import { generationSelector } from '../../contracts/selectors';
+import { limitOption, serverSegment, type CliContext } from '../context';
+import { generationDiffText, generationTable, generationText } from '../output/generations';
+import { examples } from './options';
+
+/** Images of a server by their number: what each contains, and in what they differ. */
+export function addGenerationCommands(program: Command, context: CliContext): void {
+  const generation = program.command('generation').description('images of a server by their number: the changes that each contains, and in what they differ');
+  examples(
+    generation
+      .command('list')
+      .description('list the generations of a server, newest first')
+      .argument('<server>', 'name of the server')
+      .option('--limit <number>', 'how many', limitOption, 50),
+    ['modosu generation list db01'],
+  ).action(async (server: string, options: { readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const generations = await context.list<GenerationView>(printer, `/v1/servers/${serverSegment(server)}/generations`, {}, options.limit);
+    printer.data(generations, () => generationTable(generations));
+  });
+  examples(
+    generation
+      .command('show')
+      .description('show one generation: its changes, and what the server was: packages, services, accounts and more')
+      .argument('<server>', 'name of the server')
+      .argument('<generation>', 'number of the generation'),
+    ['modosu generation show db01 4', 'modosu generation show db01 4 -o json'],
+  ).action(async (server: string, number: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<GenerationDetail>(`/v1/servers/${serverSegment(server)}/generations/${generationSelector(number)}`);
+    printer.data(value, () => generationText(value));
+  });
+  examples(
+    generation
+      .command('diff')
+      .description('show in what two generations differ, from the earlier to the later; also what nobody has registered as a change')
+      .argument('<server>', 'name of the server')
+      .argument('<generation>', 'number of a generation')
+      .argument('<other>', 'number of the other one'),
+    ['modosu generation diff db01 3 4'],
+  ).action(async (server: string, one: string, other: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const path = `/v1/servers/${serverSegment(server)}/generations/${generationSelector(one)}/diff`;
+    const { value } = await client.get<GenerationDiff>(path, { with: generationSelector(other) });
+    printer.data(value, () => generationDiffText(value));
+  });
+}

@@ -1,0 +1,91 @@
+import type { RecordedChange } from '../../contracts/change';
+import type { FactSection, FactSectionDiff } from '../../contracts/facts';
+import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import { fields, plain, table, utc } from './text';
+
+export const generationTable = (generations: readonly GenerationView[]): string =>
+  table(
+    ['GENERATION', 'RECOVERY POINT', 'STATE', 'POINT IN TIME', 'LINE', 'CHANGES', 'NEWEST CHANGE', 'FACTS', 'REASON'],
+    generations.map((one) => [
+      String(one.generation),
+      one.recoveryPointId,
+      one.state,
+      utc(one.pointInTime),
+      one.isOnPresentLine ? 'present' : 'left',
+      changesCount(one),
+      one.changes?.contained.at(-1)?.title ?? '-',
+      factsWord(one.facts),
+      one.reason,
+    ]),
+  );
+
+const changesCount = ({ changes }: GenerationView): string => {
+  if (changes === null) return 'unknown';
+  const contained = String(changes.contained.length + changes.more);
+  return changes.partly.length === 0 ? contained : `${contained}, ${changes.partly.length} partly`;
+};
+
+const factsWord = (facts: FactsState): string => {
+  if (facts.state === 'missing') return 'none';
+  const gaps = facts.failed.length + facts.truncated.length;
+  return gaps === 0 ? String(facts.entries) : `${facts.entries}, ${gaps} kinds INCOMPLETE`;
+};
+
+export function generationText(one: GenerationDetail): string {
+  const { facts } = one;
+  const card = fields(
+    [
+      ['server', `${one.serverName} (${one.serverId})`],
+      ['recovery point', `${one.recoveryPointId} (${one.state})`],
+      ['point in time', `${utc(one.pointInTime)}, ${one.consistency}`],
+      ['reason', one.reason],
+      ['line', one.isOnPresentLine ? 'of the disks that the server has now' : 'the server has other disks now: it was restored since, or a restore was undone'],
+      ['facts', facts.state === 'missing' ? `none: ${facts.why}` : `${facts.entries} (${facts.family}), collected ${utc(facts.collectedAt)}`],
+    ],
+    '  ',
+  );
+  return [`Generation ${one.generation} of ${plain(one.serverName)}\n${card}`, changesText(one), ...(one.sections ?? []).map(sectionText)].join('\n\n');
+}
+
+function changesText({ changes }: GenerationView): string {
+  if (changes === null) return 'Changes: not known; an earlier version has taken the image.';
+  const { contained, partly, more } = changes;
+  const lines = [
+    ...contained.map((change) => `  ${changeLine(change)}`),
+    ...(more === 0 ? [] : [`  and ${more} older ones`]),
+    ...partly.map((change) => `  PARTLY: ${changeLine(change)}`),
+  ];
+  return lines.length === 0 ? 'Changes: none is registered.' : `Changes:\n${lines.join('\n')}`;
+}
+
+const changeLine = ({ id, title, ticket, completedAt }: RecordedChange): string =>
+  `${plain(title)}${ticket === null ? '' : ` (${plain(ticket)})`}, ${completedAt === null ? 'open when the image was taken' : `complete ${utc(completedAt)}`}  ${id}`;
+
+function sectionText(section: FactSection): string {
+  if (section.state === 'failed') return `${section.kind}: NOT COLLECTED (${section.error.code}: ${plain(section.error.message)})`;
+  const lines = section.entries.map(({ key, value }) => `  ${plain(key)}  ${plain(value)}`);
+  return [`${section.kind} (${section.entries.length}${section.truncated ? ', and MORE' : ''})`, ...lines].join('\n');
+}
+
+export function generationDiffText({ serverName, before, after, summary, facts }: GenerationDiff): string {
+  const head = `Generation ${before.generation} (${utc(before.pointInTime)}) and ${after.generation} (${utc(after.pointInTime)}) of ${plain(serverName)}`;
+  const words = summary.length === 0 ? ['  no difference that is known of'] : summary.map((sentence) => `  ${plain(sentence)}`);
+  return [[head, ...words].join('\n'), ...(facts?.sections ?? []).flatMap(sectionDiffText)].join('\n\n');
+}
+
+function sectionDiffText(section: FactSectionDiff): readonly string[] {
+  const changed = section.changed.map(({ key, before, after }) => `  ~ ${plain(key)}  ${plain(before)} -> ${plain(after)}`);
+  if (section.state === 'incomplete') {
+    const why =
+      section.gap.reason === 'truncated'
+        ? 'there was more than is kept'
+        : `not collected (${section.gap.side}${section.gap.code === null ? '' : `, ${section.gap.code}`})`;
+    return [[`${section.kind}: NOT COMPARED AS A WHOLE: ${why}`, ...changed].join('\n')];
+  }
+  const lines = [
+    ...section.removed.map(({ key, value }) => `  - ${plain(key)}  ${plain(value)}`),
+    ...section.added.map(({ key, value }) => `  + ${plain(key)}  ${plain(value)}`),
+    ...changed,
+  ];
+  return lines.length === 0 ? [] : [[section.kind, ...lines].join('\n')];
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { FACT_KINDS, type FactDiff, type FactSection } from '../facts';
+import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../generation';
+import { RECOVERY_POINT_STATES } from '../recovery-point';
+import { generationChangesSchema } from './change';
+import { errorSummarySchema, pageQueryFields, timestamp } from './common';
+
+/** Generations of a server: what each contains, what it says of the server, and in what two of them differ. */
+
+const kind = z.enum(FACT_KINDS);
+const kinds = z.array(kind);
+
+const factsStateSchema = z
+  .discriminatedUnion('state', [
+    z.object({
+      state: z.literal('collected'),
+      collectedAt: timestamp,
+      family: z.enum(['debian', 'rhel', 'linux']),
+      entries: z.int(),
+      failed: kinds.meta({ description: 'Kinds that could not be collected.' }),
+      truncated: kinds.meta({ description: 'Kinds of which there was more than is kept.' }),
+    }),
+    z.object({ state: z.literal('missing'), why: z.string() }),
+  ])
+  .meta({ id: 'FactsState' }) satisfies z.ZodType<FactsState>;
+
+const generationFields = {
+  generation: z.int(),
+  recoveryPointId: z.string(),
+  serverId: z.string(),
+  serverName: z.string(),
+  state: z.enum(RECOVERY_POINT_STATES),
+  pointInTime: timestamp,
+  consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
+  reason: z.string(),
+  isOnPresentLine: z
+    .boolean()
+    .meta({ description: 'Whether it is of the disks that the server has now: a restore begins a new line, undoing it returns to the old one.' }),
+  changes: generationChangesSchema.nullable().meta({ description: 'null: an earlier version has taken it, and nobody knows.' }),
+  facts: factsStateSchema,
+};
+
+export const generationSchema = z.object(generationFields).meta({ id: 'Generation' }) satisfies z.ZodType<GenerationView>;
+
+const entry = z.object({ key: z.string(), value: z.string() });
+const entries = z.array(entry);
+const changedEntries = z.array(z.object({ key: z.string(), before: z.string(), after: z.string() }));
+
+const sectionSchema = z
+  .discriminatedUnion('state', [
+    z.object({ kind, state: z.literal('collected'), entries, truncated: z.boolean() }),
+    z.object({ kind, state: z.literal('failed'), error: errorSummarySchema }),
+  ])
+  .meta({ id: 'FactSection' }) satisfies z.ZodType<FactSection>;
+
+export const generationDetailSchema = z
+  .object({ ...generationFields, sections: z.array(sectionSchema).nullable().meta({ description: 'null: see facts.' }) })
+  .meta({ id: 'GenerationDetail' }) satisfies z.ZodType<GenerationDetail>;
+
+const factDiffSchema = z
+  .object({
+    sections: z.array(
+      z.discriminatedUnion('state', [
+        z.object({ kind, state: z.literal('compared'), added: entries, removed: entries, changed: changedEntries }),
+        z.object({
+          kind,
+          state: z.literal('incomplete').meta({ description: 'Not to be taken for "no difference": what was added or removed is not known.' }),
+          gap: z.discriminatedUnion('reason', [
+            z.object({ reason: z.literal('failed'), side: z.enum(['before', 'after', 'both']), code: z.string().nullable() }),
+            z.object({ reason: z.literal('truncated') }),
+          ]),
+          changed: changedEntries,
+        }),
+      ]),
+    ),
+  })
+  .meta({ id: 'FactDiff' }) satisfies z.ZodType<FactDiff>;
+
+const recordedChanges = generationChangesSchema.shape.contained;
+
+export const generationDiffSchema = z
+  .object({
+    serverId: z.string(),
+    serverName: z.string(),
+    before: generationSchema,
+    after: generationSchema,
+    changes: z
+      .object({ added: recordedChanges, removed: recordedChanges })
+      .nullable()
+      .meta({ description: 'Changes that only one of the two contains; null: one of them says nothing about changes.' }),
+    facts: factDiffSchema.nullable().meta({ description: 'null: one of them has no facts.' }),
+    summary: z.array(z.string()).meta({ description: 'In sentences.' }),
+  })
+  .meta({ id: 'GenerationDiff' }) satisfies z.ZodType<GenerationDiff>;
+
+export const generationQuerySchema = z.strictObject({ ...pageQueryFields });
+export type GenerationQuery = z.output<typeof generationQuerySchema>;
+
+export const generationDiffQuerySchema = z.strictObject({ with: z.coerce.number().int().min(1).meta({ description: 'Number of the other generation.' }) });
+export type GenerationDiffQuery = z.output<typeof generationDiffQuerySchema>;

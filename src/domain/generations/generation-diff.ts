@@ -1,0 +1,57 @@
+import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import type { ServerFacts } from '../../contracts/facts';
+import { diffFacts } from '../facts/diff-facts';
+import { summariseFactDiff } from '../facts/fact-words';
+
+/** What distinguishes two generations of one server. Pure. */
+
+/** From the earlier to the later of the two, by their number. */
+export function diffGenerations(one: GenerationDetail, other: GenerationDetail): GenerationDiff {
+  const [before, after] = one.generation <= other.generation ? [one, other] : [other, one];
+  const changes = changesBetween(before, after);
+  const [factsBefore, factsAfter] = [factsOf(before), factsOf(after)];
+  const facts = factsBefore === null || factsAfter === null ? null : diffFacts(factsBefore, factsAfter);
+  const { sections: _before, ...beforeView } = before;
+  const { sections: _after, ...afterView } = after;
+  return {
+    serverId: before.serverId,
+    serverName: before.serverName,
+    before: beforeView,
+    after: afterView,
+    changes,
+    facts,
+    summary: [...changeWords(changes), ...factWords(facts, changes, [before, after])],
+  };
+}
+
+function factsOf({ sections, facts }: GenerationDetail): ServerFacts | null {
+  if (sections === null || facts.state === 'missing') return null;
+  return { format: 'modosu-server-facts', version: 1, collectedAt: facts.collectedAt, family: facts.family, sections };
+}
+
+function changesBetween({ changes: before }: GenerationView, { changes: after }: GenerationView): GenerationDiff['changes'] {
+  if (before === null || after === null) return null;
+  const known = (changes: typeof before): ReadonlySet<string> => new Set(changes.contained.map(({ id }) => id));
+  const [then, now] = [known(before), known(after)];
+  return { added: after.contained.filter(({ id }) => !then.has(id)), removed: before.contained.filter(({ id }) => !now.has(id)) };
+}
+
+function changeWords(changes: GenerationDiff['changes']): readonly string[] {
+  if (changes === null) return ['One of the two was taken by an earlier version: which changes it contains is not known.'];
+  return [
+    ...changes.added.map(({ title, ticket }) => `Only the later one contains the change "${title}"${ticket === null ? '' : ` (${ticket})`}.`),
+    ...changes.removed.map(
+      ({ title, ticket }) => `Only the earlier one contains the change "${title}"${ticket === null ? '' : ` (${ticket})`}: a restore lies between them.`,
+    ),
+  ];
+}
+
+/** That something differs although nobody has registered a change is what people look for. */
+function factWords(facts: GenerationDiff['facts'], changes: GenerationDiff['changes'], of: readonly GenerationView[]): readonly string[] {
+  if (facts === null) {
+    return of.flatMap(({ generation, facts: state }) => (state.state === 'missing' ? [`Generation ${generation} has no facts: ${state.why}.`] : []));
+  }
+  const words = summariseFactDiff(facts);
+  const isRegistered = changes === null || changes.added.length + changes.removed.length > 0;
+  return isRegistered ? words : words.map((sentence) => `${sentence}, no change registered`);
+}
