@@ -259,6 +259,12 @@ describe('a Vault that answers something else', () => {
     ['that it is behind', 'SECRET_STORE_UNREACHABLE', 'later', json(412, { errors: ['required index state not present'] })],
     ['too many requests', 'SECRET_STORE_UNREACHABLE', 'later', json(429, { errors: ['request path: rate limit quota exceeded'] })],
     ['that it is being upgraded', 'SECRET_STORE_UNREACHABLE', 'later', json(400, { errors: ['Upgrading from non-versioned to versioned data.'] })],
+    [
+      'that another node is being upgraded',
+      'SECRET_STORE_UNREACHABLE',
+      'later',
+      json(400, { errors: ['Waiting for the primary to upgrade from non-versioned'] }),
+    ],
     ['400', 'SECRET_STORE_INVALID', 'never', json(400, { errors: [echo] })],
     ['405', 'SECRET_STORE_INVALID', 'never', json(405, { errors: ['1 error occurred:\n\t* unsupported operation'] })],
     ['403 without a word', 'SECRET_STORE_DENIED', 'never', answering(403, '')],

@@ -20,12 +20,12 @@ export interface VaultRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Answers in the place of everything else. `null`: to be answered as Vault does. */
+/** Answers in Vault's place. */
 export type Interruption = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * An engine KV version 2, mounted at `secret`, on loopback, which answers reads as Vault 1.x and OpenBao 2.x do (builtin KV plugin, path_data.go, path_metadata.go;
- * http/logical.go for what is sealed, denied or not mounted). Writes are method calls: who uses it in Modosu's place has no need of them over HTTP.
+ * An engine KV version 2, mounted at `secret`, on loopback, which answers reads as Vault 1.x and OpenBao 2.x do (vault-plugin-secrets-kv: path_data.go and
+ * path_metadata.go; Vault's core for what is sealed, denied or not mounted). Writes are method calls: who uses it in Vault's place has no need of them over HTTP.
  */
 export class VaultServer {
   readonly requests: VaultRequest[] = [];

@@ -4,7 +4,7 @@ import { asRecord } from '../../contracts/json';
 
 /**
  * What Vault and OpenBao answer of an engine KV version 2. Sources: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and
- * https://openbao.org/api-docs/secret/kv/kv-v2/; of a version that is not there, builtin KV plugin, path_data.go: 404, with the version's metadata when it was
+ * https://openbao.org/api-docs/secret/kv/kv-v2/; of a version that is not there, path_data.go of vault-plugin-secrets-kv: 404, with the version's metadata when it was
  * deleted or destroyed, and with nothing but an empty list of errors when there is no such version, or nothing at all.
  */
 
@@ -40,5 +40,5 @@ export function refusalIn(body: unknown): 'sealed' | 'no-engine' | 'upgrading' |
   const words = Array.isArray(errors) ? errors.filter((error) => typeof error === 'string').join('\n') : '';
   if (/\bis sealed\b/i.test(words)) return 'sealed';
   if (/\bno handler for route\b|\bunsupported path\b/i.test(words)) return 'no-engine';
-  return /\bupgrading from non-versioned\b/i.test(words) ? 'upgrading' : null;
+  return /\bupgrad(?:e|ing) from non-versioned\b/i.test(words) ? 'upgrading' : null;
 }
