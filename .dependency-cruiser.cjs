@@ -42,6 +42,7 @@ module.exports = {
         '^src/repositories/image/image-repository\\.ts$',
         '^src/repositories/data/data-repository\\.ts$',
         '^src/repositories/offsite/offsite-repository\\.ts$',
+        '^src/credentials/(secret-store|secret-value)\\.ts$',
         '^src/audit/',
         sha256,
       ],
@@ -55,6 +56,14 @@ module.exports = {
       'An adapter never imports another adapter.',
     ),
     room('secrets', '^src/secrets/', ['^src/contracts/', '^src/system/'], 'What is secret is kept in one place.'),
+    room('credentials', '^src/credentials/', ['^src/contracts/', '^src/system/', '^src/secrets/secrets\\.ts$'], 'Secret stores of people are only read.'),
+    {
+      name: 'secret-stores-keep-apart',
+      comment: 'An adapter never imports another adapter.',
+      severity: 'error',
+      from: { path: '^src/credentials/([^/]+)/', pathNot: spec },
+      to: { path: '^src/credentials/[^/]+/', pathNot: '^src/credentials/$1/' },
+    },
     room('catalog', '^src/catalog/', ['^src/contracts/', '^src/domain/', '^src/audit/', sha256, '^migrations/'], 'Entities never leave this folder.'),
     { name: 'entities-stay-in-catalog', severity: 'error', from: { pathNot: ['^src/catalog/', '^test/'] }, to: { path: '^src/catalog/entities/' } },
     {

@@ -8,7 +8,7 @@ describe('the checksum of a manifest', () => {
   const recorded: unknown[] = [];
   const calls = new HostCalls({
     hypervisor: async () => ({}),
-    imageRepository: async () => ({ open: async () => ({ manifest, manifestSha256: 'bb' }) }),
+    imageRepository: async () => ({ open: async () => ({ manifest, manifestSha256: 'bb' }), readFacts: async () => null }),
     catalog: {
       manifestChecksum: async (id: string) => (id === 'rp_1' ? 'aa' : null),
       recordRecoveryPoint: async (...said: readonly unknown[]) => void recorded.push(said),
@@ -18,7 +18,7 @@ describe('the checksum of a manifest', () => {
 
   it('is recorded as it was read', async () => {
     await run(() => calls.recordRecoveryPoint({ recoveryPointId: 'rp_1', serverId: 'srv_1', repository: 'main', sizeBytes: 1 }));
-    expect(recorded).toEqual([[manifest, 'main', 'bb']]);
+    expect(recorded).toEqual([[manifest, 'main', 'bb', null]]);
   });
 
   it('is compared when a plan is made', async () => {

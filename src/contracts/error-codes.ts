@@ -399,6 +399,33 @@ export const ERROR_CODES = {
     'never',
     'Run the probe by hand on the server it was sent to, and look at what it prints: correct the probe, or the type of its marker.',
   ),
+  // secret stores of people
+  SECRET_STORE_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'Look at the secret store and at the network between it and the worker; of a file, whether it is where it is declared.',
+  ),
+  SECRET_STORE_SEALED: entry(
+    'unavailable',
+    'later',
+    'Nobody can read anything from it until its keepers have unsealed it (`vault operator unseal`, `bao operator unseal`): call them.',
+  ),
+  SECRET_STORE_DENIED: entry(
+    'precondition',
+    'never',
+    'Put a valid token into the declared file, with a policy that may read MOUNT/metadata/PATH and MOUNT/data/PATH; of a file, let the user that Modosu runs as read it.',
+  ),
+  SECRET_NOT_FOUND: entry(
+    'not-found',
+    'never',
+    'Compare path and field in the estate file with what stands in the secret store. An engine of Vault has to be KV version 2.',
+  ),
+  SECRET_VERSION_LOST: entry(
+    'precondition',
+    'never',
+    'The store no longer gives out this version: look whether somebody else has kept that password, or log in with another account.',
+  ),
+  SECRET_STORE_INVALID: entry('precondition', 'never', 'Correct the secret store, its file or its declaration: the message says what is wrong, and where.'),
 
   // Modosu's own parts
   CATALOG_UNAVAILABLE: entry('unavailable', 'later', 'Start PostgreSQL or correct MODOSU_DATABASE_URL; `modosu doctor` checks it.'),
