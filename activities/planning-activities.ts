@@ -9,10 +9,11 @@ import type {
   RunTrace,
   UndoSource,
 } from '../src/contracts/activities';
-import type { GenerationChanges } from '../src/contracts/change';
-import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
+import type { ApplyAgain, GenerationChanges, LostChange, RecordedChange } from '../src/contracts/change';
+import type { GenerationDetail } from '../src/contracts/generation';
+import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
-import type { DataSurvey, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DataSurvey, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
 import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
@@ -20,6 +21,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
+import { changesLost } from '../src/domain/changes/contained';
+import { summariseFactDiff } from '../src/domain/facts/fact-words';
+import { diffGenerations } from '../src/domain/generations/generation-diff';
 import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
 import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
@@ -81,6 +85,7 @@ export class PlanningJudgements implements PlanningActivities {
       data: await this.chooseData(server, point, { noData, incidentAt, keepsDisks: keepDisks.length > 0 }),
       incidentAt,
       ...decommissionedOf(server),
+      lostChanges: await lostChanges(catalog, server, point.generation),
     };
   }
 
@@ -201,6 +206,42 @@ export class PlanningJudgements implements PlanningActivities {
     return { generation: await this.deps.catalog.nextGeneration(serverId), lineageId };
   }
 }
+
+/** Against what the server holds now, and against its newest image. */
+async function lostChanges(catalog: Catalog, { id }: ServerRecord, number: number): Promise<LostChanges> {
+  const generation = await catalog.getGeneration(id, number);
+  const now = await catalog.changesAt(id, null);
+  const { missing, partly, returning } = changesLost(now, generation.changes);
+  const applyAgain = async (change: RecordedChange): Promise<ApplyAgain | null> => {
+    try {
+      return (await catalog.getChange(change.id)).applyAgain;
+    } catch (thrown) {
+      // The catalogue was rebuilt from images alone: they name it, and say no more.
+      if (isModosuError(thrown) && thrown.code === 'CHANGE_NOT_FOUND') return null;
+      throw thrown;
+    }
+  };
+  const lost = [...missing.map((change) => ({ change, how: 'missing' as const })), ...partly.map((change) => ({ change, how: 'partly' as const }))];
+  const changes: LostChange[] = [];
+  for (const { change, how } of lost) changes.push({ ...change, how, applyAgain: await applyAgain(change) });
+  return {
+    changes,
+    returning,
+    isKnown: generation.changes !== null || now.contained.length + now.partly.length === 0,
+    drift: await driftSince(catalog, id, generation),
+  };
+}
+
+async function driftSince(catalog: Catalog, serverId: string, of: GenerationDetail): Promise<LostChanges['drift']> {
+  const { items } = await catalog.listGenerations(serverId, { limit: 50, cursor: null });
+  const newest = items.find(({ isOnPresentLine }) => isOnPresentLine);
+  if (newest === undefined || newest.generation === of.generation) return null;
+  const { facts } = diffGenerations(of, await catalog.getGeneration(serverId, newest.generation));
+  return facts === null ? null : { of: of.generation, generation: newest.generation, sentences: summariseFactDiff(facts).slice(0, DRIFT_SENTENCES) };
+}
+
+/** One for each kind of facts, and then some. */
+const DRIFT_SENTENCES = 20;
 
 const decommissionedOf = ({ decommissioned }: ServerRecord): Pick<PlanSource, 'decommissioned'> => (decommissioned === null ? {} : { decommissioned });
 

@@ -2,7 +2,7 @@ import type { GenerationChanges } from './change';
 import type { CollectedFacts } from './generation';
 import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
-import type { DataSurvey, Finding, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { DataSurvey, Finding, LostChanges, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
@@ -153,6 +153,8 @@ export interface PlanSource {
   readonly incidentAt?: string | null;
   /** The server is out of service. Absent: it is in service. */
   readonly decommissioned?: Decommissioning;
+  /** Absent in histories of earlier versions. */
+  readonly lostChanges?: LostChanges;
 }
 
 /** What is restored of one data set after an image. */

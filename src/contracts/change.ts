@@ -67,5 +67,12 @@ export interface GenerationChanges {
   readonly more: number;
 }
 
+/** A change that the server has and loses by going back to a generation. */
+export interface LostChange extends RecordedChange {
+  /** `partly`: the generation was taken while it was being made. */
+  readonly how: 'missing' | 'partly';
+  readonly applyAgain: ApplyAgain | null;
+}
+
 /** Of each kind so many are listed in a manifest, the newest. */
 export const RECORDED_CHANGES_LIMIT = 500;

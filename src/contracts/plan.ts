@@ -1,3 +1,4 @@
+import type { LostChange, RecordedChange } from './change';
 import type { ErrorSummary } from './errors';
 import type { DataChange, DataContent, DataSelection, DataSet } from './data';
 import type { HealthCheck } from './protection';
@@ -25,6 +26,18 @@ export interface Finding {
   readonly remedy?: string;
   /** Facts behind it, one line each. */
   readonly evidence: readonly string[];
+}
+
+/** What going back to a generation does to the configuration of its server. */
+export interface LostChanges {
+  /** The server has them; the generation does not, or not wholly. In the order of their completion. */
+  readonly changes: readonly LostChange[];
+  /** The generation has them; the server does not. */
+  readonly returning: readonly RecordedChange[];
+  /** False: an earlier version has taken the generation, and what it contains is not known. */
+  readonly isKnown: boolean;
+  /** Against the newest image of the disks that the server has now; null: there is none but the one that is restored, or one of them has no facts. */
+  readonly drift: { readonly of: number; readonly generation: number; readonly sentences: readonly string[] } | null;
 }
 
 /** Room in one directory that a restore writes to. */
@@ -172,6 +185,8 @@ export interface RestorePlanBody {
   readonly findings: readonly Finding[];
   /** What goes back in time or is lost, in sentences. */
   readonly losses: readonly string[];
+  /** Absent in plans of earlier versions. */
+  readonly lostChanges?: LostChanges;
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

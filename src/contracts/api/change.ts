@@ -57,14 +57,21 @@ export const changeSchema = z
   })
   .meta({ id: 'Change' }) satisfies z.ZodType<ChangeView>;
 
-const recordedChangeSchema = z
+const recordedFields = {
+  id: z.string(),
+  title: z.string(),
+  ticket: z.string().nullable(),
+  completedAt: timestamp.nullable().meta({ description: 'null: it was open when the image was taken.' }),
+};
+export const recordedChangeSchema = z.object(recordedFields).meta({ id: 'RecordedChange' });
+
+export const lostChangeSchema = z
   .object({
-    id: z.string(),
-    title: z.string(),
-    ticket: z.string().nullable(),
-    completedAt: timestamp.nullable().meta({ description: 'null: it was open when the image was taken.' }),
+    ...recordedFields,
+    how: z.enum(['missing', 'partly']).meta({ description: 'partly: the generation was taken while it was being made.' }),
+    applyAgain: applyAgainSchema.nullable(),
   })
-  .meta({ id: 'RecordedChange' });
+  .meta({ id: 'LostChange' });
 
 export const generationChangesSchema = z
   .object({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { DataRestorePlanBody, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
+import { lostChangeSchema, recordedChangeSchema } from './change';
+import type { DataRestorePlanBody, LostChanges, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp, oneLine } from './common';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
@@ -43,6 +44,18 @@ const commonFields = {
   losses: z.array(z.string()).meta({ description: 'What goes back in time or is lost, in sentences.' }),
   createdAt: timestamp,
 };
+
+const lostChangesSchema = z
+  .object({
+    changes: z.array(lostChangeSchema).meta({ description: 'The server has them; the generation does not, or not wholly.' }),
+    returning: z.array(recordedChangeSchema).meta({ description: 'The generation has them; the server does not.' }),
+    isKnown: z.boolean().meta({ description: 'false: an earlier version has taken the generation.' }),
+    drift: z
+      .object({ of: z.int(), generation: z.int(), sentences: z.array(z.string()) })
+      .nullable()
+      .meta({ description: 'In what the newest image of the server differs from the one that is restored; null: nobody can say.' }),
+  })
+  .meta({ id: 'LostChanges' }) satisfies z.ZodType<LostChanges>;
 
 const restorePlanBodySchema = z
   .object({
@@ -89,6 +102,7 @@ const restorePlanBodySchema = z
       .meta({ description: 'Restored in quarantine, after the image.' }),
     loss: lossSchema.optional(),
     space: z.array(z.object({ directory: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
+    lostChanges: lostChangesSchema.optional().meta({ description: 'What it does to the configuration. Absent in plans of earlier versions.' }),
     estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),

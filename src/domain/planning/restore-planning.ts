@@ -2,6 +2,7 @@ import type { DataChoice, PlanSource } from '../../contracts/activities';
 import type { KeptDisk, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
 import type { NicInspection, ServerInspection } from '../../contracts/server';
 import type { StateBefore } from '../../contracts/way-back';
+import { changeFindings, changeLosses } from './change-findings';
 import { afterIncident, dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
 import { oldDiskFindings, requireAttachable } from './old-disks';
@@ -103,6 +104,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
+      ...changeFindings(source.lostChanges, manifest.generation),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
       ...dataNeedsNetwork(data, nics, quarantinedMacs),
@@ -110,7 +112,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
-    losses: describeLosses(survey, restored, keptDisks, data, now),
+    losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(source.lostChanges)],
+    ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges }),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),

@@ -1,0 +1,55 @@
+import type { LostChange } from '../../contracts/change';
+import type { LostChanges } from '../../contracts/plan';
+import { changeFindings, changeLosses } from './change-findings';
+
+const change = (title: string, changes: Partial<LostChange> = {}): LostChange => ({
+  id: `chg_${title}`,
+  title,
+  ticket: null,
+  completedAt: '2026-03-01T00:00:00.000Z',
+  how: 'missing',
+  applyAgain: null,
+  ...changes,
+});
+const lost = (changes: Partial<LostChanges>): LostChanges => ({ changes: [], returning: [], isKnown: true, drift: null, ...changes });
+
+describe('what going back does to the configuration', () => {
+  it('is nothing that is said where nothing is lost, nor in a plan of an earlier version', () => {
+    expect(changeFindings(lost({}), 3)).toEqual([]);
+    expect(changeFindings(undefined, 3)).toEqual([]);
+    expect(changeLosses(undefined)).toEqual([]);
+  });
+
+  it('names every change that is missing, with how it is made again', () => {
+    const changes = [change('LDAP client', { ticket: 'OPS-12', applyAgain: { kind: 'text', text: 'x' } }), change('kernel')];
+    expect(changeFindings(lost({ changes }), 3)).toEqual([
+      {
+        code: 'CHANGES_LOST',
+        severity: 'warn',
+        message: 'There are 2 configuration changes that generation 3 does not contain, and that the server has now: "LDAP client", "kernel".',
+        remedy: expect.stringContaining('modosu change show') as string,
+        evidence: [
+          'chg_LDAP client, OPS-12, complete 2026-03-01T00:00:00.000Z, applied again by hand',
+          'chg_kernel, complete 2026-03-01T00:00:00.000Z, nobody has said how it is applied again',
+        ],
+      },
+    ]);
+    expect(changeLosses(lost({ changes }))).toEqual(['Configuration change "LDAP client" (OPS-12).', 'Configuration change "kernel".']);
+  });
+
+  it('tells apart what is half there, what comes back, and what nobody knows', () => {
+    const program = { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 5 } as const;
+    const findings = changeFindings(lost({ changes: [change('half', { how: 'partly', applyAgain: program })], returning: [change('old')], isKnown: false }), 7);
+    expect(findings.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['CHANGES_HALF_DONE warn', 'CHANGES_RETURN ok', 'CHANGES_UNKNOWN unknown']);
+    expect(findings[0]?.message).toBe('There is 1 configuration change that generation 7 was taken in the middle of: "half".');
+    expect(findings[0]?.evidence[0]).toContain('a program in the guest');
+    expect(findings[1]?.message).toContain('1 configuration change come');
+  });
+
+  it('says what differs although nobody has registered it', () => {
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: ['3 packages changed'] } }), 3)).toMatchObject([
+      { code: 'FACTS_DIFFER', severity: 'warn', evidence: ['3 packages changed'], remedy: expect.stringContaining('diff SERVER 3 9') as string },
+    ]);
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 3)).toEqual([]);
+  });
+});
