@@ -294,6 +294,11 @@ export const ERROR_CODES = {
     "Something in the guest has ended the program, most often its kernel when memory is short; the guest's log says more. Nothing was changed.",
   ),
   GUEST_PROGRAM_MISSING: entry('precondition', 'never', 'Install the program named in the guest.'),
+  FACTS_NOT_COLLECTED: entry(
+    'precondition',
+    'later',
+    'The detail says what was in the way. The recovery point is whole; only this part of the server cannot be compared with its other generations.',
+  ),
   DUMP_FAILED: entry('precondition', 'never', "The database's own words are in the detail. Nothing was published."),
   DUMP_INCOMPLETE: entry(
     'corrupt',
