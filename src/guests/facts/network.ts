@@ -12,8 +12,9 @@ export async function collectNetwork(source: FactSource): Promise<Collected> {
   };
   const said = await source.mustRun(['ip', '-o', 'addr']);
   const addresses = parseAddresses(linesOf({ text: said.stdout, truncated: said.truncated }));
-  if (addresses.length === 0)
+  if (addresses.length === 0) {
     throw new ModosuError('FACTS_NOT_COLLECTED', 'ip in the guest names no interface with an address.', { context: { program: 'ip' } });
+  }
   const [hostname] = await lines('/proc/sys/kernel/hostname');
   return {
     facts: [

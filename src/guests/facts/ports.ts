@@ -25,8 +25,9 @@ export async function collectPorts(source: FactSource): Promise<Collected> {
     // Without IPv6 its two are not there.
     const file = path.endsWith('6') ? await source.file(path) : await source.needed(path);
     if (file === null) continue;
-    if (!/^ *sl +local_address/.test(file.text))
+    if (!/^ *sl +local_address/.test(file.text)) {
       throw new ModosuError('FACTS_NOT_COLLECTED', `${path} in the guest is no table of sockets.`, { context: { path } });
+    }
     tables.push(parseSockets(protocol, file));
   }
   const listeners = tables.flatMap((table) => table.listeners);

@@ -1,8 +1,8 @@
 import type { Recording } from './recorded-guest';
 
 /**
- * As programs and files of Debian 12 (amd64) say it, in excerpts: packages, accounts, files of /proc, unit files and crontabs were recorded; what `systemctl show`
- * says was put together in the form that it has in systemd 252.
+ * As programs and files of Debian 12 (amd64) say it, in excerpts. Package lines, accounts, os-release, crontabs, addresses, routes and tables of sockets have the
+ * form of recorded ones, with lines put between them that the rules are about; what `systemctl show` says was not recorded, it has the form of systemd 252.
  */
 export const DEBIAN_12: Recording = {
   files: {
