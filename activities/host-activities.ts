@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import type {
   BackupSubject,
   HostActivities,
@@ -21,7 +20,6 @@ import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
-import { parseFacts, renderFacts } from '../src/repositories/image/facts-file';
 import { requireRecorded } from './recorded-manifest';
 import { fenceOf, guestOf, serverRef } from './server-of-run';
 
@@ -88,12 +86,11 @@ export class HostCalls implements HostActivities {
 
   collectFacts(input: BackupImageInput): Promise<CollectedFacts> {
     return whileAlive(async (signal) => {
-      const staged = await (await this.deps.imageRepository(input.repository)).stage(input.recoveryPointId);
+      const repository = await this.deps.imageRepository(input.repository);
       const agent = await guestOf(this.deps, input);
       const { configurationPaths = [] } = (await this.deps.catalog.getServer(input.serverId)).protection;
       const facts = await collectFacts(agent, { configurationPaths, signal, now: () => new Date() });
-      // Not `writeFileDurably`: what is published is flushed with it.
-      await writeFile(staged.factsPath, renderFacts(facts), { mode: 0o600 });
+      await repository.stageFacts(input.recoveryPointId, facts);
       return factsState(facts);
     });
   }
@@ -144,7 +141,7 @@ export class HostCalls implements HostActivities {
       const repository = await this.deps.imageRepository(published.repository);
       const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);
       const facts = await repository.readFacts(published.serverId, published.recoveryPointId);
-      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256, facts === null ? null : parseFacts(facts));
+      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256, facts);
     });
   }
 

@@ -153,7 +153,7 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
 function protectionOf(declaration: Partial<Protection>): Protection {
-  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh } = declaration;
+  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh, configurationPaths } = declaration;
   return {
     disks: disks ?? NO_PROTECTION.disks,
     nics: nics ?? NO_PROTECTION.nics,
@@ -162,6 +162,7 @@ function protectionOf(declaration: Partial<Protection>): Protection {
     onlineBackup: onlineBackup ?? NO_PROTECTION.onlineBackup,
     dataSets: dataSets ?? NO_PROTECTION.dataSets,
     ssh: ssh ?? NO_PROTECTION.ssh,
+    ...(configurationPaths === undefined || configurationPaths.length === 0 ? {} : { configurationPaths }),
   };
 }
 

@@ -32,13 +32,23 @@ export const placeFields = (values: Readonly<Record<string, string | number>>): 
   Object.entries(values).map(([label, value]) => ({ label, compared: String(value), shown: String(value), isAbsent: false }));
 
 /** What a server's owner declares besides its place. Of health checks only the names are shown: their programs and queries are long. */
-export const protectionFields = ({ disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh }: Protection): readonly Field[] => [
+export const protectionFields = ({
+  disks,
+  nics,
+  healthChecks,
+  quiesce,
+  onlineBackup,
+  dataSets,
+  ssh,
+  configurationPaths = [],
+}: Protection): readonly Field[] => [
   declared('disks', disks, disks.map(({ target, role }) => `${target} ${role}`).join(', ')),
   declared('nics', nics, nics.map(({ mac, role }) => `${mac} ${role}`).join(', ')),
   declared('healthChecks', healthChecks, healthChecks.map(({ name }) => name).join(', ')),
   declared('quiesce', quiesce, compact(quiesce)),
   declared('onlineBackup', onlineBackup, compact(onlineBackup)),
   declared('dataSets', dataSets, dataSets.map(({ name, kind }) => `${name} (${kind})`).join(', ')),
+  declared('configurationPaths', configurationPaths, configurationPaths.join(', ')),
   declared('ssh', ssh, ssh === null ? '' : `${ssh.user}@${ssh.host}:${ssh.port}${ssh.sudo ? ' with sudo' : ''}, host key …${ssh.hostKey.slice(-12)}`),
 ];
 

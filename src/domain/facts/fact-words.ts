@@ -20,10 +20,13 @@ const SIDES = { before: 'of the earlier one', after: 'of the later one', both: '
  * A line for each kind with differences, such as "3 packages changed, 1 added", then one for each that could not be compared (as a whole). No line: everything
  * was compared, and nothing is different.
  */
-export const summariseFactDiff = ({ sections }: FactDiff): readonly string[] => [
-  ...sections.flatMap((section) => differencesIn(section)),
-  ...sections.flatMap((section) => gapIn(section)),
-];
+export const summariseFactDiff = (diff: FactDiff): readonly string[] => [...differencesOf(diff), ...gapsOf(diff)];
+
+/** Those with differences alone. */
+export const differencesOf = ({ sections }: FactDiff): readonly string[] => sections.flatMap((section) => differencesIn(section));
+
+/** Those that could not be compared (as a whole) alone. */
+export const gapsOf = ({ sections }: FactDiff): readonly string[] => sections.flatMap((section) => gapIn(section));
 
 function differencesIn(section: FactSectionDiff): readonly string[] {
   const counts = [

@@ -1,7 +1,7 @@
 import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
 import type { ServerFacts } from '../../contracts/facts';
 import { diffFacts } from '../facts/diff-facts';
-import { summariseFactDiff } from '../facts/fact-words';
+import { differencesOf, gapsOf } from '../facts/fact-words';
 
 /** What distinguishes two generations of one server. Pure. */
 
@@ -51,7 +51,7 @@ function factWords(facts: GenerationDiff['facts'], changes: GenerationDiff['chan
   if (facts === null) {
     return of.flatMap(({ generation, facts: state }) => (state.state === 'missing' ? [`Generation ${generation} has no facts: ${state.why}.`] : []));
   }
-  const words = summariseFactDiff(facts);
   const isRegistered = changes === null || changes.added.length + changes.removed.length > 0;
-  return isRegistered ? words : words.map((sentence) => `${sentence}, no change registered`);
+  const differences = differencesOf(facts);
+  return [...(isRegistered ? differences : differences.map((sentence) => `${sentence}, no change registered`)), ...gapsOf(facts)];
 }

@@ -118,7 +118,7 @@ describe('facts of Debian 12', () => {
     expect(contentsOf(facts, 'network')).toEqual({
       hostname: 'db01',
       lo: '127.0.0.1/8, ::1/128',
-      eth0: '192.0.2.2/24, fd00::2/64',
+      eth0: '192.0.2.2/24',
       tun0: '10.8.0.1 peer 10.8.0.2/32',
       'default route eth0': 'via 192.0.2.1, metric 0',
       'default route IPv6 eth0': 'via fd00::1, metric 1024',

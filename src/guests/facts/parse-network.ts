@@ -4,13 +4,16 @@ import type { RawFact } from './fact-entries';
 /** Made by containers and hypervisors, under names that are never the same again. */
 const PASSING_INTERFACE = /^(cali|lxc|veth|vnet\d)/;
 
-/** `ip -o addr`, of iproute2 or busybox: each interface with its addresses, without those that the system makes up for a while and those of the link alone. */
+/**
+ * `ip -o addr`, of iproute2 or busybox: each interface with its addresses, without those that the system makes up for a while, those of the link alone, and
+ * those that a router's advertisement has given (`dynamic`): they come some time after the start, and go with the router. What DHCP has given over IPv4 stays.
+ */
 export function parseAddresses(lines: readonly string[]): readonly RawFact[] {
   const found = new Map<string, string[]>();
   for (const line of lines) {
     const [, name, family, address, rest = ''] = /^\d+: +(\S+) +(inet6?) +([0-9a-f.:]+(?: peer [0-9a-f.:]+)?(?:\/\d{1,3})?)([^\\]*)/.exec(line) ?? [];
     if (name === undefined || address === undefined || PASSING_INTERFACE.test(name)) continue;
-    if (family === 'inet6' && /\b(temporary|secondary|deprecated|tentative|scope link)\b/.test(rest)) continue;
+    if (family === 'inet6' && /\b(temporary|secondary|deprecated|tentative|dynamic|scope link)\b/.test(rest)) continue;
     found.set(name, [...(found.get(name) ?? []), address]);
   }
   return [...found].map(([name, addresses]) => [name, addresses.sort().join(', ')]);
@@ -27,13 +30,20 @@ export const parseRoutes = (lines: readonly string[]): readonly RawFact[] =>
     }),
   );
 
-/** /proc/net/ipv6_route. */
+/** /proc/net/ipv6_route, without those that a router's advertisement has made. */
 export const parseRoutes6 = (lines: readonly string[]): readonly RawFact[] =>
   defaultRoutes(
     'default route IPv6',
     lines.flatMap((line) => {
       const [to = '', length, , , via = '', metric = '', , , flags = '', name = ''] = line.trim().split(/\s+/);
-      const isDefault = /^0{32}$/.test(to) && length === '00' && isUsable(flags) && /^[0-9a-f]{32}$/.test(via) && /^[0-9a-f]{8}$/.test(metric) && name !== 'lo';
+      const isDefault =
+        /^0{32}$/.test(to) &&
+        length === '00' &&
+        isUsable(flags) &&
+        !isAdvertised(flags) &&
+        /^[0-9a-f]{32}$/.test(via) &&
+        /^[0-9a-f]{8}$/.test(metric) &&
+        name !== 'lo';
       return isDefault ? [{ name, via: ipv6Of(via), metric: String(Number.parseInt(metric, 16)) }] : [];
     }),
   );
@@ -41,6 +51,9 @@ export const parseRoutes6 = (lines: readonly string[]): readonly RawFact[] =>
 const RTF_UP = 0x1;
 const RTF_REJECT = 0x200;
 const isUsable = (flags: string): boolean => /^[0-9A-Fa-f]{1,8}$/.test(flags) && (Number.parseInt(flags, 16) & (RTF_UP | RTF_REJECT)) === RTF_UP;
+
+const RTF_ADDRCONF = 0x40000;
+const isAdvertised = (flags: string): boolean => (Number.parseInt(flags, 16) & RTF_ADDRCONF) !== 0;
 
 function defaultRoutes(word: string, routes: readonly { readonly name: string; readonly via: string; readonly metric: string }[]): readonly RawFact[] {
   return routes

@@ -90,6 +90,21 @@ describe('parsers of what guests say', () => {
       ]),
     ).toEqual([['eth0', '192.0.2.3/24, fd00::2/64']]));
 
+  it('pass over addresses and default routes that a router has advertised: they come some time after the start', () => {
+    expect(
+      parseAddresses([
+        '2: eth0    inet 10.0.2.15/24 brd 10.0.2.255 scope global dynamic eth0\\       valid_lft 86000sec preferred_lft 86000sec',
+        '2: eth0    inet6 fec0::5054:ff:feac:c478/64 scope site dynamic flags 100 \\       valid_lft 86392sec preferred_lft 14392sec',
+      ]),
+    ).toEqual([['eth0', '10.0.2.15/24']]);
+    const zero = '0'.repeat(32);
+    const via = 'fe800000000000000000000000000002';
+    expect(parseRoutes6([`${zero} 00 ${zero} 00 ${via} 00000400 00000001 00000000 00450003     eth0`])).toEqual([]);
+    expect(parseRoutes6([`${zero} 00 ${zero} 00 ${via} 00000400 00000001 00000000 00000003     eth0`])).toEqual([
+      ['default route IPv6 eth0', 'via fe80::2, metric 1024'],
+    ]);
+  });
+
   it('pass over default routes that refuse', () =>
     expect(parseRoutes6([`${'0'.repeat(32)} 00 ${'0'.repeat(32)} 00 ${'0'.repeat(32)} ffffffff 00000001 00000000 00200200     eth0`])).toEqual([]));
 

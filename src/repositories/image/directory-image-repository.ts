@@ -1,12 +1,14 @@
-import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../../contracts/format';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { isId } from '../../contracts/ids';
+import type { ServerFacts } from '../../contracts/facts';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
 import { quoted } from '../../contracts/text';
 import { errorCode, fileExists, fsyncDirectory, writeFileDurably } from '../../system/files';
 import { sha256Of } from '../../system/sha256';
+import { parseFacts, renderFacts } from './facts-file';
 import { followImage } from './image-follower';
 import { backingName, DEFINITION_FILE, FACTS_FILE, imagePath, isTarget, NVRAM_FILE, segmentsPath } from './image-manifest';
 import type { ChecksumContext, ImageChecksums, ImageRepository, ManifestDraft, RestorablePaths, StagedRecoveryPoint } from './image-repository';
@@ -75,7 +77,6 @@ class DirectoryImageRepository implements ImageRepository {
         diskPath: (target) => join(directory, imagePath(requireTarget(target))),
         definitionPath: join(directory, DEFINITION_FILE),
         nvramPath: join(directory, NVRAM_FILE),
-        factsPath: join(directory, FACTS_FILE),
       };
     });
   }
@@ -228,8 +229,17 @@ class DirectoryImageRepository implements ImageRepository {
     );
   }
 
-  readFacts(serverId: string, recoveryPointId: string): Promise<Uint8Array | null> {
-    return this.ready(async () => (await this.read(serverId, recoveryPointId)).readFacts());
+  async stageFacts(recoveryPointId: string, facts: ServerFacts): Promise<void> {
+    const { directory } = await this.stage(recoveryPointId);
+    // Flushed when it is published.
+    await this.ready(() => writeFile(join(directory, FACTS_FILE), renderFacts(facts), { mode: 0o600 }));
+  }
+
+  readFacts(serverId: string, recoveryPointId: string): Promise<ServerFacts | null> {
+    return this.ready(async () => {
+      const bytes = await (await this.read(serverId, recoveryPointId)).readFacts();
+      return bytes === null ? null : parseFacts(bytes);
+    });
   }
 
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ServerFacts } from '../../contracts/facts';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
 
 /** Where the files of a recovery point that is being made are written. Not visible to anybody before `publish`. */
@@ -6,8 +7,6 @@ export interface StagedRecoveryPoint {
   diskPath(target: string): string;
   readonly definitionPath: string;
   readonly nvramPath: string;
-  /** Facts of the server; nothing has to lie there. */
-  readonly factsPath: string;
 }
 
 /** `parentId`: a recovery point that is published here, of the same server and lineage; then at least one disk is incremental. */
@@ -115,6 +114,9 @@ export interface ImageRepository {
    */
   publish(draft: ManifestDraft, now: Date): Promise<ImageManifest>;
 
+  /** Puts facts of the server beside what is staged, with which they are published. Called again: replaces them. */
+  stageFacts(recoveryPointId: string, facts: ServerFacts): Promise<void>;
+
   /** What lies staged: of runs under way, and of runs that were ended from outside. In no order. For the janitor. Read-only. */
   listStaged(): Promise<readonly { readonly recoveryPointId: string; readonly changedAt: Date }[]>;
 
@@ -160,10 +162,10 @@ export interface ImageRepository {
   verifyImage(serverId: string, recoveryPointId: string, image: StoredImage, context: ChecksumContext): Promise<void>;
 
   /**
-   * The bytes of its facts as they were published; null: it has none, or they are damaged or gone. Nothing of a restore depends on them, so that is no error.
+   * Its facts as they were published; null: it has none, or they are damaged, gone, or not for this version. Nothing of a restore depends on them, so that is no error.
    * Read-only. Throws as `open`, without a look at anything else.
    */
-  readFacts(serverId: string, recoveryPointId: string): Promise<Uint8Array | null>;
+  readFacts(serverId: string, recoveryPointId: string): Promise<ServerFacts | null>;
 
   /** Checks its own definition and NVRAM against the manifest. Small files. Read-only. Throws as `open`, without a look at the images. */
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void>;

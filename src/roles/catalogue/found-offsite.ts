@@ -53,7 +53,7 @@ export class OffsiteSearch {
           const of = (await this.findings.servers()).find(({ id }) => id === serverId)?.repository ?? (await this.onlyRepository());
           if (!this.findings.allImagesLooked) return this.unsure(where, 'not every image repository was');
           const manifest = await repository.openImage(serverId, recoveryPointId);
-          there.push({ manifest, repository: of, where, whole: async () => manifestSha256, missing: onlyThere(name) });
+          there.push({ manifest, repository: of, where, whole: async () => ({ manifestSha256, facts: null }), missing: onlyThere(name) });
         });
       }
       await this.adoption.record(there, known);

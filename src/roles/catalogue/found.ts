@@ -150,7 +150,10 @@ const imageHere = (repository: ImageRepository, manifest: ImageManifest): FoundI
     manifest,
     repository: repository.name,
     where: `${repository.name}/servers/${server.id}/${recoveryPointId}`,
-    whole: async () => (await repository.open(server.id, recoveryPointId)).manifestSha256,
+    whole: async () => {
+      const { manifestSha256 } = await repository.open(server.id, recoveryPointId);
+      return { manifestSha256, facts: await repository.readFacts(server.id, recoveryPointId) };
+    },
     missing: null,
   };
 };

@@ -1,3 +1,4 @@
+import type { ServerFacts } from '../../contracts/facts';
 import type { Catalog } from '../../catalog/catalog';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest, RecoveryPointView } from '../../contracts/recovery-point';
@@ -10,7 +11,7 @@ export interface FoundImage {
   readonly repository: string;
   readonly where: string;
   /** Checksum of its manifest, after a look whether all that it needs is there. */
-  readonly whole: () => Promise<string>;
+  readonly whole: () => Promise<{ readonly manifestSha256: string; readonly facts: ServerFacts | null }>;
   /** Why it is not usable; null: it lies in its repository. */
   readonly missing: string | null;
 }
@@ -76,8 +77,8 @@ export class ImageAdoption {
         continue;
       }
       await this.findings.attempt(this.findings.orphans, where, async () => {
-        const manifestSha256 = await whole();
-        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository, manifestSha256, missing ?? undefined);
+        const { manifestSha256, facts } = await whole();
+        if (!isDryRun) await catalog.adoptRecoveryPoint(actor, manifest, repository, manifestSha256, missing ?? undefined, facts);
         this.findings.added.add(manifest.recoveryPointId);
         if (missing !== null) this.findings.offsiteOnly.push({ where, what: `generation ${manifest.generation} of ${name} from ${manifest.pointInTime}` });
       });

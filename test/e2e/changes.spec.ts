@@ -1,0 +1,116 @@
+import type { ChangeView } from '../../src/contracts/change';
+import type { GenerationDetail, GenerationDiff, GenerationView } from '../../src/contracts/generation';
+import type { RestorePlanBody } from '../../src/contracts/plan';
+import { isFinal, type RunView } from '../../src/contracts/run';
+import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { E2eStack } from '../support/e2e-stack';
+import { eventually } from '../support/up-process';
+
+/** What is changed on a server on purpose, and what is not: an image after each change, and what a restore takes away again. */
+jest.setTimeout(1_200_000);
+const NAME = 'e2e-changes';
+const NO_PACKAGES = 'packages: not compared, those of either were not collected (GUEST_PROGRAM_MISSING)';
+const stack = new E2eStack();
+let guest: GuestServer;
+let change: ChangeView;
+
+const sh = (script: string): Promise<string> => guestOutput(guest.uuid, ['sh', '-c', script]);
+const post = async <T>(path: string, body: object): Promise<T> => (await stack.post<T>(path, body)).body;
+const generations = async (): Promise<readonly GenerationView[]> =>
+  (await stack.get<{ items: GenerationView[] }>(`/v1/servers/${NAME}/generations`)).body.items;
+const diff = async (one: number, other: number): Promise<GenerationDiff> =>
+  (await stack.get<GenerationDiff>(`/v1/servers/${NAME}/generations/${one}/diff?with=${other}`)).body;
+const section = ({ facts }: GenerationDiff, kind: string) => facts?.sections.find((one) => one.kind === kind);
+
+beforeAll(async () => {
+  await stack.start();
+  guest = await stack.addServer({ name: NAME, guest: 'postgresql', protection: { configurationPaths: ['/opt/app'] } });
+  await waitForAgent(guest.uuid, 120_000);
+  await sh('mkdir -p /opt/app && echo "workers = 2" > /opt/app/app.conf && sync');
+});
+afterAll(() => stack.close());
+
+it('the first image is the baseline: it knows what the server is, and no change', async () => {
+  await stack.backup(NAME, 'registered', { mode: 'online' });
+  const [first] = await generations();
+  expect(first).toMatchObject({
+    generation: 1,
+    isOnPresentLine: true,
+    changes: { contained: [], partly: [], more: 0 },
+    facts: { state: 'collected', family: 'debian' },
+  });
+  const { body } = await stack.get<GenerationDetail>(`/v1/servers/${NAME}/generations/1`);
+  const entries = (kind: string) => body.sections?.flatMap((one) => (one.kind === kind && one.state === 'collected' ? one.entries : [])) ?? [];
+  expect(entries('kernel').find(({ key }) => key === 'release')?.value).toBe((await sh('uname -r')).trim());
+  expect(entries('users').map(({ key }) => key)).toContain('postgres');
+  expect(entries('mounts').map(({ key }) => key)).toContain('/');
+  expect(entries('files').map(({ key }) => key)).toContain('/opt/app/app.conf');
+  // What a guest tells of its accounts holds nothing that opens them.
+  expect(JSON.stringify(body)).not.toMatch(/\$[0-9a-z]+\$/);
+});
+
+it('a change that is complete is followed by an image, which contains it', async () => {
+  change = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
+    title: 'More workers, and an account for the importer',
+    ticket: 'OPS-12',
+    applyAgain: { kind: 'text', text: 'Run the playbook "app".' },
+  });
+  await sh('echo "workers = 8" > /opt/app/app.conf; echo "importer:x:1500:1500::/home/importer:/bin/false" >> /etc/passwd; sync');
+  await post(`/v1/changes/${change.id}/complete`, {});
+  const imaged = await eventually(
+    async () => (await stack.get<ChangeView>(`/v1/changes/${change.id}`)).body,
+    ({ recoveryPointId }) => recoveryPointId !== null,
+    300_000,
+  );
+  expect(imaged).toMatchObject({ generation: 2, inServer: 'yes' });
+  const [second] = await generations();
+  expect(second).toMatchObject({
+    generation: 2,
+    reason: expect.stringContaining('More workers') as string,
+    changes: { contained: [{ id: change.id, ticket: 'OPS-12' }] },
+  });
+  const between = await diff(1, 2);
+  expect(between.changes?.added.map(({ id }) => id)).toEqual([change.id]);
+  expect(section(between, 'users')).toMatchObject({ added: [{ key: 'importer' }], removed: [], changed: [] });
+  expect(section(between, 'files')).toMatchObject({ added: [], changed: [{ key: '/opt/app/app.conf' }] });
+  expect(between.summary.some((sentence) => sentence.includes('no change registered'))).toBe(false);
+  await eventually(
+    async () => (await stack.get<{ items: RunView[] }>(`/v1/runs?server=${NAME}`)).body.items,
+    (runs) => runs.every(({ state }) => isFinal(state)),
+    60_000,
+  );
+});
+
+it('what differs although nobody has registered a change shows as that', async () => {
+  await sh('echo "debug = true" >> /opt/app/app.conf; sync');
+  await stack.backup(NAME, 'by hand', { mode: 'online' });
+  const between = await diff(2, 3);
+  expect(between.changes).toEqual({ added: [], removed: [] });
+  // The guest has no database of packages: that is said, too.
+  expect(between.summary).toEqual(['1 configuration file changed, no change registered', NO_PACKAGES]);
+});
+
+it('the plan of a restore says which changes are lost, and what else is different; afterwards the server lacks them, and undo brings them back', async () => {
+  const oldest = (await generations()).find(({ generation }) => generation === 1);
+  const plan = await stack.plan(NAME, oldest?.recoveryPointId);
+  const body = plan.body as RestorePlanBody;
+  expect(body.lostChanges).toMatchObject({
+    changes: [{ id: change.id, how: 'missing', applyAgain: { kind: 'text' } }],
+    drift: { of: 1, generation: 3, sentences: ['1 user added', '1 configuration file changed', NO_PACKAGES] },
+  });
+  expect(body.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['CHANGES_LOST', 'FACTS_DIFFER']));
+  expect(body.losses).toContain('Configuration change "More workers, and an account for the importer" (OPS-12).');
+
+  const run = await stack.finished((await stack.startRestore(plan)).id);
+  expect(run).toMatchObject({ state: 'succeeded' });
+  await waitForAgent(guest.uuid, 120_000);
+  expect(await sh('cat /opt/app/app.conf; grep -c importer /etc/passwd || true')).toBe('workers = 2\n0\n');
+  expect((await stack.get<ChangeView>(`/v1/changes/${change.id}`)).body).toMatchObject({ state: 'completed', generation: 2, inServer: 'no' });
+
+  const undo = await stack.finished((await stack.undo(run.id)).id);
+  expect(undo).toMatchObject({ state: 'succeeded' });
+  await waitForAgent(guest.uuid, 120_000);
+  expect(await sh('grep -c importer /etc/passwd')).toBe('1\n');
+  expect((await stack.get<ChangeView>(`/v1/changes/${change.id}`)).body).toMatchObject({ inServer: 'yes' });
+  await stack.expectOrder(undo);
+});
