@@ -57,6 +57,14 @@ export class Changes1765700000000 implements MigrationInterface {
       ADD COLUMN facts_sha256 text CONSTRAINT recovery_point_facts_fkey REFERENCES server_facts (sha256),
       ADD CONSTRAINT recovery_point_changes_check CHECK (kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0),
       ADD CONSTRAINT recovery_point_facts_check CHECK (facts_sha256 IS NULL OR facts IS NOT NULL)`);
+    await queryRunner.query(`ALTER TABLE run
+      DROP CONSTRAINT run_waiting_check,
+      ADD CONSTRAINT run_waiting_check CHECK (waiting_for IS NULL OR (waiting_for IN ('go-live', 'sign-off') AND state IN ('accepted', 'running')))`);
+    await queryRunner.query(`ALTER TABLE run_decision
+      DROP CONSTRAINT run_decision_kind_check,
+      ADD CONSTRAINT run_decision_kind_check CHECK (kind IN ('go-live', 'sign-off')),
+      ADD COLUMN not_applied jsonb,
+      ADD CONSTRAINT run_decision_not_applied_check CHECK (not_applied IS NULL OR kind = 'sign-off')`);
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy DROP NOT NULL,
       DROP CONSTRAINT due_backup_cause_check,
@@ -66,6 +74,14 @@ export class Changes1765700000000 implements MigrationInterface {
   /** Only while no image could still be restored from whose manifest the version before could not read, and nothing that people have written down would be lost. */
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(REFUSE_LOSS);
+    await queryRunner.query(`ALTER TABLE run_decision
+      DROP CONSTRAINT run_decision_not_applied_check,
+      DROP COLUMN not_applied,
+      DROP CONSTRAINT run_decision_kind_check,
+      ADD CONSTRAINT run_decision_kind_check CHECK (kind IN ('go-live'))`);
+    await queryRunner.query(`ALTER TABLE run
+      DROP CONSTRAINT run_waiting_check,
+      ADD CONSTRAINT run_waiting_check CHECK (waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running')))`);
     await queryRunner.query(`ALTER TABLE due_backup DROP CONSTRAINT due_backup_cause_check`);
     await queryRunner.query(`DELETE FROM due_backup WHERE cause = 'change'`);
     await queryRunner.query(`ALTER TABLE due_backup

@@ -152,6 +152,8 @@ export interface DecisionRequest {
   readonly runId: string;
   readonly kind: DecisionKind;
   readonly reason: string;
+  /** Of a sign-off: ids of the changes that are not applied again. */
+  readonly notApplied?: readonly string[];
 }
 
 export interface AcceptDataBackupRequest extends AcceptRunRequest {
@@ -176,6 +178,8 @@ export type AcceptPlanRequest =
   | (AcceptPlanRequestBase & {
       readonly scenario: 'server';
       readonly noData?: boolean;
+      /** Configuration changes that are lost are not applied again; absent: they are. */
+      readonly leaveChanges?: boolean;
       /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */
       readonly keepDisks?: readonly string[];
       /** Targets of the disks whose old volumes are attached read-only to the restored server; absent: none. */
@@ -276,6 +280,11 @@ export interface Catalog {
   cancelChange(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<ChangeView>;
   /** The change that a tool has given this name; null: none has it. */
   findChange(serverId: string, externalId: string): Promise<ChangeView | null>;
+  /**
+   * The server that this run holds has these changes again, on the disks that it has now. Idempotent; what the catalogue does not know is left out. Throws
+   * `FENCED_OFF`. Audited each, as `change.applied`.
+   */
+  recordApplied(runId: string, changeIds: readonly string[], by: Actor): Promise<void>;
   /** Throws `CHANGE_NOT_FOUND`. */
   getChange(id: string): Promise<ChangeView>;
   /** Newest first, by when they were opened. */

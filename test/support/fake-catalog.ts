@@ -149,6 +149,11 @@ export class FakeCatalog implements Catalog {
       points: (serverId) => this.pointsOf(serverId),
       beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
       holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,
+      requireHold: (runId) => {
+        const run = this.run(runId);
+        if (this.locks.get(run.serverId)?.runId !== runId) throw fencedOff(run);
+        return run.serverId;
+      },
       earlier: (request) => this.earlier(request, 'chg'),
       claim: (request, id) => this.claim(request, id),
       page: (rows, page, view) => this.newestFirst('changes', rows, page, ({ openedAt }) => openedAt, view),
@@ -307,6 +312,7 @@ export class FakeCatalog implements Catalog {
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
   cancelChange: Catalog['cancelChange'] = (request) => this.changes.cancel(request);
+  recordApplied: Catalog['recordApplied'] = (runId, changeIds, by) => this.changes.recordApplied(runId, changeIds, by);
   findChange: Catalog['findChange'] = (serverId, externalId) => this.changes.find(serverId, externalId);
   getChange: Catalog['getChange'] = (id) => this.changes.get(id);
   listChanges: Catalog['listChanges'] = (filter, page) => this.changes.list(filter, page);

@@ -238,7 +238,7 @@ describe('backupImage, online', () => {
     expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', parentId: null });
     expect([...rehearsal.steps.values()].map(({ key, state }) => `${key} ${state}`)).toEqual(
       [
-        ...['examine', 'fence', 'basis', 'reserve', 'begin', 'definition'],
+        ...['examine', 'fence', 'basis', 'reserve', 'begin', 'definition', 'facts'],
         ...['copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'],
       ].map((key) => `${key} succeeded`),
     );
