@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Configuration changes of servers, what recovery points say of them and of the server itself, and images that are taken because a change is complete. */
+/** Relations between servers; configuration changes of servers, what recovery points say of them and of the server itself, and images that are taken because a change is complete. */
 export class Changes1765700000000 implements MigrationInterface {
   readonly name = 'Changes1765700000000';
 
@@ -47,6 +47,15 @@ export class Changes1765700000000 implements MigrationInterface {
       CONSTRAINT applied_change_generation_check CHECK (num_nonnulls(recovery_point_id, generation) IN (0, 2))
     )`);
     await queryRunner.query('CREATE INDEX applied_change_lineage_idx ON applied_change (lineage_id, applied_at)');
+    await queryRunner.query(`CREATE TABLE relation (
+      name text NOT NULL CONSTRAINT relation_pkey PRIMARY KEY,
+      type text NOT NULL CONSTRAINT relation_type_check CHECK (type IN ('depends-on', 'replicates-with', 'member-of')),
+      server text NOT NULL,
+      peers jsonb NOT NULL,
+      strength text NOT NULL CONSTRAINT relation_strength_check CHECK (strength IN ('hard', 'soft')),
+      profile text,
+      parameters jsonb NOT NULL
+    )`);
     await queryRunner.query(`CREATE TABLE server_facts (
       sha256 text NOT NULL CONSTRAINT server_facts_pkey PRIMARY KEY,
       facts jsonb NOT NULL
@@ -95,6 +104,7 @@ export class Changes1765700000000 implements MigrationInterface {
       DROP COLUMN facts,
       DROP COLUMN facts_sha256`);
     await queryRunner.query('DROP TABLE server_facts');
+    await queryRunner.query('DROP TABLE relation');
     await queryRunner.query('DROP TABLE applied_change');
     await queryRunner.query('DROP TABLE configuration_change');
   }

@@ -17,6 +17,7 @@ import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contr
 import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
 import type { ServerFacts } from '../contracts/facts';
 import type { GenerationDetail, GenerationView } from '../contracts/generation';
+import type { Relation } from '../contracts/relation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -57,7 +58,7 @@ export interface AdoptedServer {
 
 /** How an estate is compared and applied. */
 export interface EstateOptions {
-  /** Policies and groups that the file does not declare any more are deleted. Default: false. */
+  /** Policies, groups and relations that the file does not declare any more are deleted. Default: false. */
   readonly prune?: boolean;
 }
 
@@ -210,8 +211,8 @@ export interface Catalog {
 
   // --- inventory ---------------------------------------------------------------------------------------------------------
   /**
-   * What the estate would change. Read-only. Nothing is ever removed but policies and groups, and these with `prune`; other absent things are listed as `kept`. Throws what a
-   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`.
+   * What the estate would change. Read-only. Nothing is ever removed but policies, groups and relations, and these with `prune`; other absent things are listed as `kept`. Throws what a
+   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`; of relations `RELATION_CYCLE`.
    */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
   /**
@@ -228,6 +229,8 @@ export interface Catalog {
   listPolicies(): Promise<readonly Policy[]>;
   /** Throws `POLICY_NOT_FOUND`. */
   getPolicy(name: string): Promise<Policy>;
+  /** By name; `server`: those in which it is the server or a peer. */
+  listRelations(filter?: { readonly server?: string }): Promise<readonly Relation[]>;
   /** By name. */
   listGroups(): Promise<readonly ServerGroup[]>;
   /** Throws `GROUP_NOT_FOUND`. */

@@ -34,6 +34,8 @@ import { compareEstate } from '../../src/catalog/estate-diff';
 import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
 import { policyRecord, policyRow } from '../../src/catalog/policy-row';
 import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { Relation } from '../../src/contracts/relation';
+import { concerns } from '../../src/catalog/relation-store';
 import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
 import { offsiteNotConfigured, withCopies } from '../../src/catalog/offsite-row';
 import type { Policy } from '../../src/contracts/policy';
@@ -106,6 +108,7 @@ export class FakeCatalog implements Catalog {
   private readonly offsiteDeclared = new Map<string, OffsiteDeclaration>();
   private readonly policies = new Map<string, PolicyRow>();
   private readonly groups = new Map<string, ServerGroup>();
+  private readonly relations = new Map<string, Relation>();
   private readonly sets = new Map<string, BackupSetRow>();
   private readonly policySince = new Map<string, Date>();
   private readonly room: { readonly repository: string; readonly at: Date; readonly freeBytes: number }[] = [];
@@ -262,12 +265,8 @@ export class FakeCatalog implements Catalog {
   diffEstate: Catalog['diffEstate'] = async (estate, resolved, options) => compareEstate(this.inventory(), estate, resolved, options).changes;
 
   applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved, options) => {
-    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups } = compareEstate(
-      this.inventory(),
-      estate,
-      resolved,
-      options,
-    );
+    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups, relations, deletedRelations } =
+      compareEstate(this.inventory(), estate, resolved, options);
     for (const item of hypervisors) this.hypervisors.set(item.name, item);
     for (const item of repositories) this.repositories.set(item.name, item);
     for (const item of offsite) this.offsiteDeclared.set(item.name, item);
@@ -275,6 +274,8 @@ export class FakeCatalog implements Catalog {
     for (const name of deletedPolicies) this.policies.delete(name);
     for (const group of groups) this.groups.set(group.name, group);
     for (const name of deletedGroups) this.groups.delete(name);
+    for (const relation of relations) this.relations.set(relation.name, relation);
+    for (const name of deletedRelations) this.relations.delete(name);
     for (const { id, ...draft } of servers) {
       const known = id === null ? undefined : this.servers.get(id);
       const { lineageId = randomUUID(), decommissioned = null } = known ?? {};
@@ -302,6 +303,8 @@ export class FakeCatalog implements Catalog {
     return policyRecord(row);
   };
 
+  listRelations: Catalog['listRelations'] = async ({ server } = {}) =>
+    this.inventory().relations.filter((relation) => server === undefined || concerns(relation, server));
   listGroups: Catalog['listGroups'] = async () => this.inventory().groups;
 
   getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
@@ -966,6 +969,7 @@ export class FakeCatalog implements Catalog {
     policies: Policy[];
     servers: ServerRecord[];
     groups: ServerGroup[];
+    relations: Relation[];
   } {
     this.reach();
     return {
@@ -975,6 +979,7 @@ export class FakeCatalog implements Catalog {
       policies: byName(this.policies).map(policyRecord),
       servers: byName(this.servers),
       groups: byName(this.groups),
+      relations: byName(this.relations),
     };
   }
 
