@@ -201,6 +201,18 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       expect(await waiting(catalog)).toEqual([]);
     });
 
+    it('that no image contains are among what protection is judged by, until one does', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      await completed(catalog, server.id, 'one');
+      advance(MINUTE);
+      await completed(catalog, server.id, 'two');
+      expect((await catalog.protectionFacts()).changes).toEqual([{ serverId: server.id, since: '2026-03-01T00:00:00.000Z', titles: ['one', 'two'] }]);
+      advance(MINUTE);
+      await imaged(catalog, server.id, '2026-03-01T00:02:00.000Z');
+      expect((await catalog.protectionFacts()).changes).toEqual([]);
+    });
+
     it('wait with their image until the server is free', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

@@ -507,6 +507,7 @@ export class FakeCatalog implements Catalog {
       (serverId) => this.verifications.boots(serverId),
       (serverId) => this.bootPromisedSince(serverId),
       this.now(),
+      (server) => this.changes.toImage(server),
       { places: this.offsite.places(), copies: this.offsite.allCopies() },
     );
 
