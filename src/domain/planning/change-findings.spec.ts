@@ -46,7 +46,7 @@ describe('what going back does to the configuration', () => {
     );
     expect(findings.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['CHANGES_HALF_DONE warn', 'CHANGES_RETURN ok', 'CHANGES_UNKNOWN unknown']);
     expect(findings[0]?.message).toBe('There is 1 configuration change that generation 7 was taken in the middle of: "half".');
-    expect(findings[0]?.evidence[0]).toContain('a program in the guest');
+    expect(findings[0]?.evidence[0]).toContain('a program in the guest: "/bin/true"');
     expect(findings[1]?.message).toContain('1 configuration change come');
   });
 

@@ -1,6 +1,6 @@
 import type { LostChange } from '../../contracts/change';
 import type { Finding, LostChanges } from '../../contracts/plan';
-import { namesOf } from '../../contracts/text';
+import { namesOf, quoted } from '../../contracts/text';
 
 /** What going back to a generation does to the configuration of its server. Pure. */
 
@@ -56,7 +56,7 @@ function evidenceOf({ id, ticket, completedAt, applyAgain }: LostChange): string
     applyAgain === null
       ? 'nobody has said how it is applied again'
       : applyAgain.kind === 'command'
-        ? 'applied again by a program in the guest'
+        ? `applied again by a program in the guest: ${applyAgain.argv.map((part) => quoted(part)).join(' ')}`
         : 'applied again by hand';
   return [id, ...(ticket === null ? [] : [ticket]), ...(completedAt === null ? [] : [`complete ${completedAt}`]), how].join(', ');
 }
