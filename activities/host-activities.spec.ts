@@ -81,13 +81,12 @@ describe('facts of the server that is imaged', () => {
   });
 
   it('are of the configuration that is declared now', async () => {
-    const paths = async (protection: object): Promise<readonly (readonly string[])[]> => {
+    const asked = async (protection: object): Promise<number> => {
       const guest = new RecordedGuest(DEBIAN_12);
       await collect(calls(guest, { protection }));
-      return guest.calls.filter((call) => call.includes('find'));
+      return guest.calls.length;
     };
-    expect(JSON.stringify(await paths({ configurationPaths: ['/opt/app'] }))).toContain('find');
-    expect(await paths({})).toEqual([]);
+    expect(await asked({ configurationPaths: ['/opt/app'] })).toBeGreaterThan(await asked({}));
   });
 
   it('of a guest that does not answer are none of any kind, which is no failure of the step', async () => {
