@@ -1,5 +1,15 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { CancelledFailure } from '@temporalio/common';
 import type { PlanSource } from '../src/contracts/activities';
+import { ModosuError } from '../src/contracts/errors';
+import { FACT_KINDS, type ServerFacts } from '../src/contracts/facts';
+import type { CollectedFacts } from '../src/contracts/generation';
+import { NO_PROTECTION } from '../src/contracts/protection';
+import type { BackupImageInput } from '../src/contracts/workflows';
+import type { GuestAgent } from '../src/guests/guest-agent';
+import { DEBIAN_12 } from '../test/support/recorded-guests/debian-12';
+import { RecordedGuest } from '../test/support/recorded-guests/recorded-guest';
+import { serverFacts } from '../test/support/server-facts';
 import type { ActivityDependencies } from './dependencies';
 import { HostCalls } from './host-activities';
 
@@ -28,5 +38,107 @@ describe('the checksum of a manifest', () => {
       message: expect.stringContaining('was exchanged') as string,
       context: { recoveryPointId: 'rp_1', file: 'manifest.json' },
     });
+  });
+});
+
+describe('facts of the server that is imaged', () => {
+  const input = {
+    serverId: 'srv_1',
+    serverName: 'db01',
+    uuid: '3f0c9c1e-1111-4222-8333-444455556666',
+    hypervisor: 'kvm1',
+    repository: 'main',
+    recoveryPointId: 'rp_01aaaaaaaaaaaaaaaaaaaaaaaa',
+  } as BackupImageInput;
+  const staged: { readonly recoveryPointId: string; readonly facts: ServerFacts }[] = [];
+  const calls = (agent: GuestAgent, changes: { readonly protection?: object; readonly stageFacts?: () => Promise<never> } = {}) =>
+    new HostCalls({
+      hypervisor: async () => ({ guestAgent: () => agent }),
+      overSsh: () => {
+        throw new Error('not over SSH');
+      },
+      imageRepository: async () => ({
+        stageFacts: changes.stageFacts ?? (async (recoveryPointId: string, facts: ServerFacts) => void staged.push({ recoveryPointId, facts })),
+      }),
+      catalog: { getServer: async () => ({ protection: { ...NO_PROTECTION, ...changes.protection } }) },
+    } as unknown as ActivityDependencies);
+  const collect = (of: HostCalls, environment = new MockActivityEnvironment()) => environment.run(() => of.collectFacts(input)) as Promise<CollectedFacts>;
+  beforeEach(() => void staged.splice(0));
+
+  it('are put beside the image, whole, and told of in numbers', async () => {
+    const said = await collect(calls(new RecordedGuest(DEBIAN_12)));
+    expect(staged).toMatchObject([{ recoveryPointId: input.recoveryPointId, facts: { format: 'modosu-server-facts', version: 1, family: 'debian' } }]);
+    const [{ facts } = { facts: null }] = staged;
+    expect(said).toEqual({
+      state: 'collected',
+      collectedAt: facts?.collectedAt,
+      family: 'debian',
+      entries: facts?.sections.reduce((sum, section) => sum + (section.state === 'collected' ? section.entries.length : 0), 0),
+      failed: [],
+      truncated: [],
+    });
+    expect(said.entries).toBeGreaterThan(50);
+  });
+
+  it('are of the configuration that is declared now', async () => {
+    const asked = async (protection: object): Promise<number> => {
+      const guest = new RecordedGuest(DEBIAN_12);
+      await collect(calls(guest, { protection }));
+      return guest.calls.length;
+    };
+    expect(await asked({ configurationPaths: ['/opt/app'] })).toBeGreaterThan(await asked({}));
+  });
+
+  it('of a guest that does not answer are none of any kind, which is no failure of the step', async () => {
+    const guest = new RecordedGuest(DEBIAN_12, () => {
+      throw new ModosuError('AGENT_SILENT', 'nobody answers');
+    });
+    const said = await collect(calls(guest));
+    // Of files none are declared: there was nothing to ask.
+    expect([said.entries, said.failed]).toEqual([0, FACT_KINDS.filter((kind) => kind !== 'files')]);
+    expect(guest.calls).toHaveLength(1);
+    expect(staged).toHaveLength(1);
+  });
+
+  it('are asked over SSH where that is declared', async () => {
+    const over = new RecordedGuest(DEBIAN_12);
+    const agent = new RecordedGuest({ files: {}, programs: {} });
+    const ssh = { host: '10.20.0.15', port: 22, user: 'root', hostKey: 'x', sudo: false };
+    const deps = {
+      hypervisor: async () => ({ guestAgent: () => agent }),
+      overSsh: () => over,
+      imageRepository: async () => ({ stageFacts: async () => undefined }),
+      catalog: { getServer: async () => ({ protection: { ...NO_PROTECTION, ssh } }) },
+    } as unknown as ActivityDependencies;
+    expect((await collect(new HostCalls(deps))).entries).toBeGreaterThan(50);
+    expect(agent.calls).toEqual([]);
+  });
+
+  it('that cannot be written down say so: the workflow goes on without them', async () => {
+    const stageFacts = async (): Promise<never> => {
+      throw new ModosuError('NOT_ENOUGH_SPACE', 'the repository is full');
+    };
+    await expect(collect(calls(new RecordedGuest(DEBIAN_12), { stageFacts }))).rejects.toMatchObject({ code: 'NOT_ENOUGH_SPACE' });
+  });
+
+  it('are not waited for by a run that is cancelled, and nothing is put anywhere', async () => {
+    const environment = new MockActivityEnvironment();
+    const guest = new RecordedGuest(DEBIAN_12, async () => {
+      environment.cancel('CANCELLED');
+      await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+    });
+    await expect(collect(calls(guest), environment)).rejects.toBeInstanceOf(CancelledFailure);
+    expect(staged).toEqual([]);
+  });
+
+  it('are recorded with the recovery point as they lie there', async () => {
+    const recorded: unknown[] = [];
+    const facts = serverFacts({ users: [{ key: 'root', value: '0' }] });
+    const host = new HostCalls({
+      imageRepository: async () => ({ open: async () => ({ manifest: { disks: [] }, manifestSha256: 'bb' }), readFacts: async () => facts }),
+      catalog: { recordRecoveryPoint: async (...said: readonly unknown[]) => void recorded.push(said) },
+    } as unknown as ActivityDependencies);
+    await new MockActivityEnvironment().run(() => host.recordRecoveryPoint({ recoveryPointId: 'rp_1', serverId: 'srv_1', repository: 'main', sizeBytes: 1 }));
+    expect(recorded).toEqual([[{ disks: [] }, 'main', 'bb', facts]]);
   });
 });

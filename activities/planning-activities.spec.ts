@@ -1,10 +1,16 @@
 import { planHash } from '../src/catalog/plan-hash';
-import type { PlanBody } from '../src/contracts/plan';
+import type { Catalog, ServerRecord } from '../src/catalog/catalog';
+import type { ApplyAgain } from '../src/contracts/change';
+import type { ServerFacts } from '../src/contracts/facts';
+import type { LostChanges, PlanBody } from '../src/contracts/plan';
+import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
 import { dataManifest } from '../test/contract/catalog.data.contract';
 import { givenServer, manifestOf } from '../test/contract/catalog.fixtures';
+import { restoredTo } from '../test/contract/catalog.change.contract';
 import { createFakeCatalog } from '../test/support/fake-catalog';
+import { serverFacts } from '../test/support/server-facts';
 
 const BODY = {
   planId: 'plan_1',
@@ -66,6 +72,126 @@ describe('what a plan is made of', () => {
     for (const source of [await image(), await data()]) expect(source).not.toHaveProperty('decommissioned');
     const { decommissioned } = await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'replaced', keepDays: 90 });
     for (const source of [await image(), await data()]) expect(source).toMatchObject({ decommissioned });
+  });
+});
+
+describe('what a plan says is lost of configuration', () => {
+  const MINUTE = 60_000;
+  const START = Date.UTC(2026, 2, 1);
+  let time: number;
+  let catalog: Catalog;
+  let server: ServerRecord;
+  beforeEach(async () => {
+    time = START;
+    catalog = createFakeCatalog(() => new Date(time));
+    server = await givenServer(catalog);
+  });
+  const open = async (title: string, applyAgain: ApplyAgain | null = null): Promise<string> => {
+    time += MINUTE;
+    const request = { actor: 'alice', idempotencyKey: null, requestDigest: title, serverId: server.id, title, ticket: null, author: null, externalId: null };
+    return (await catalog.openChange({ ...request, applyAgain })).change.id;
+  };
+  const complete = async (id: string): Promise<void> => {
+    time += MINUTE;
+    await catalog.completeChange({ actor: 'alice', id });
+  };
+  const change = async (title: string, applyAgain: ApplyAgain | null = null): Promise<string> => {
+    const id = await open(title, applyAgain);
+    await complete(id);
+    return id;
+  };
+  const image = async (changes: Partial<ImageManifest> = {}, facts: ServerFacts | null = null): Promise<string> => {
+    time += MINUTE;
+    const at = new Date(time).toISOString();
+    const { lineageId } = await catalog.getServer(server.id);
+    const held = await catalog.changesAt(server.id, at);
+    const said = { version: 5, lineageId, pointInTime: at, publishedAt: at, changes: held, ...changes } as const;
+    return (await catalog.recordRecoveryPoint(manifestOf(server, await catalog.nextGeneration(server.id), said), 'main', undefined, facts)).id;
+  };
+  const plan = async (recoveryPointId: string): Promise<LostChanges> => {
+    const { choosePlanSource } = bound(new PlanningJudgements({ catalog } as unknown as ActivityDependencies));
+    const { lostChanges } = await choosePlanSource({ planId: 'plan_1', serverId: server.id, recoveryPointId });
+    if (lostChanges === undefined) throw new Error('the plan says nothing of changes');
+    return lostChanges;
+  };
+
+  it('is nothing where the image holds all of it', async () => {
+    await change('one');
+    expect(await plan(await image())).toEqual({ changes: [], returning: [], isKnown: true, drift: null });
+  });
+
+  it('is what was completed since, and what was being made, with how each is made again', async () => {
+    const half = await open('half done', { kind: 'text', text: 'run the playbook\nthen reboot' });
+    await change('one');
+    const first = await image();
+    await complete(half);
+    const since = await change('since', { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 5 });
+    await open('not complete');
+    expect(await plan(first)).toMatchObject({
+      changes: [
+        { id: since, title: 'since', how: 'missing', applyAgain: { kind: 'command' } },
+        { id: half, title: 'half done', how: 'partly', applyAgain: { kind: 'text', text: 'run the playbook\nthen reboot' } },
+      ],
+      returning: [],
+      isKnown: true,
+    });
+  });
+
+  it('is nothing that was cancelled', async () => {
+    const half = await open('half done');
+    const first = await image();
+    await catalog.cancelChange({ actor: 'alice', id: half, reason: 'taken back' });
+    expect(await plan(first)).toMatchObject({ changes: [], returning: [] });
+  });
+
+  it('is not what the server lacks and the image brings back', async () => {
+    const first = await image();
+    const [one, two] = [await change('one'), await change('two')];
+    const second = await image();
+    expect((await plan(first)).changes.map(({ id }) => id)).toEqual([one, two]);
+    await restoredTo(catalog, server, first);
+    const three = await change('three');
+    expect(await plan(second)).toMatchObject({ changes: [{ id: three, how: 'missing' }], returning: [{ id: one }, { id: two }] });
+    expect(await plan(first)).toMatchObject({ changes: [{ id: three }], returning: [] });
+  });
+
+  it('is named by images alone after the catalogue was rebuilt from them; how it is made again nobody knows then', async () => {
+    const recorded = { id: 'chg_01aaaaaaaaaaaaaaaaaaaaaaaa', title: 'before the fire', ticket: 'OPS-1', completedAt: '2026-02-01T00:00:00.000Z' };
+    const first = await image({ changes: { contained: [], partly: [], more: 0 } });
+    await image({ changes: { contained: [recorded], partly: [], more: 0 } });
+    expect(await plan(first)).toMatchObject({ changes: [{ ...recorded, how: 'missing', applyAgain: null }], isKnown: true });
+  });
+
+  it('is not known of an image of an earlier version, unless the server has none', async () => {
+    const old = await image({ version: 1, changes: undefined });
+    expect(await plan(old)).toMatchObject({ changes: [], isKnown: true });
+    const since = await change('since');
+    expect(await plan(old)).toMatchObject({ changes: [{ id: since, how: 'missing' }], isKnown: false });
+  });
+
+  it('is told with what differs although nobody has registered it, against the newest image of the disks that the server has', async () => {
+    const packages = (...versions: readonly string[]) => serverFacts({ packages: versions.map((value, at) => ({ key: `p${at}`, value })) });
+    const first = await image({}, packages('1', '1'));
+    expect((await plan(first)).drift).toBeNull();
+    const second = await image({}, packages('1', '2', '1'));
+    expect((await plan(first)).drift).toEqual({ of: 1, generation: 2, sentences: ['1 package changed, 1 added'] });
+    expect((await plan(second)).drift).toBeNull();
+    await image({}, packages('1', '2', '1'));
+    expect((await plan(second)).drift).toEqual({ of: 2, generation: 3, sentences: [] });
+    await restoredTo(catalog, server, first);
+    // Of the disks that it has now there is no image yet.
+    expect((await plan(second)).drift).toBeNull();
+    await image({}, packages('3'));
+    expect((await plan(second)).drift).toMatchObject({ of: 2, sentences: ['1 package changed, 2 removed'] });
+  });
+
+  it('says of facts that could not be compared that they were not', async () => {
+    const first = await image({}, serverFacts());
+    await image({}, null);
+    expect((await plan(first)).drift).toBeNull();
+    const error = { code: 'AGENT_SILENT', message: 'x', hint: 'x' } as const;
+    await image({}, serverFacts({}, { sections: { users: { kind: 'users', state: 'failed', error } } }));
+    expect((await plan(first)).drift?.sentences).toEqual(['users: not compared, those of the later one were not collected (AGENT_SILENT)']);
   });
 });
 

@@ -7,6 +7,9 @@ import { RecoveryPointEntity, ServerFactsEntity, type RecoveryPointRow } from '.
 import { factsToStore, generationNotFound, generationView } from './generation-rows';
 import { requireServer } from './inventory-store';
 
+/** Of a column `integer`. What is asked for beyond it is simply not there. */
+const HIGHEST = 2 ** 31 - 1;
+
 type GenerationMethods = Pick<Catalog, 'listGenerations' | 'getGeneration'>;
 
 export function generationStore(database: Database): GenerationMethods {
@@ -20,7 +23,7 @@ export function generationStore(database: Database): GenerationMethods {
           .where(`point.serverId = :serverId AND point.kind = 'image' AND point.state <> 'deleted'`, { serverId })
           .orderBy('point.generation', 'DESC')
           .limit(rowsToRead(page));
-        if (before !== 0) query.andWhere('point.generation < :before', { before });
+        if (before !== 0) query.andWhere('point.generation < :before', { before: Math.min(before, HIGHEST) });
         return toPage(
           await query.getMany(),
           page,
@@ -32,7 +35,7 @@ export function generationStore(database: Database): GenerationMethods {
     getGeneration: (serverId, generation) =>
       database.read(async (manager) => {
         const server = await requireServer(manager, serverId);
-        const row = await manager.findOneBy(RecoveryPointEntity, { serverId, kind: 'image', generation });
+        const row = generation > HIGHEST ? null : await manager.findOneBy(RecoveryPointEntity, { serverId, kind: 'image', generation });
         if (row === null) throw generationNotFound(server, generation);
         const facts = row.factsSha256 === null ? null : await manager.findOneBy(ServerFactsEntity, { sha256: row.factsSha256 });
         return { ...generationView(row, server), sections: facts?.facts.sections ?? null };

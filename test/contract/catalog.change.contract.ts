@@ -320,7 +320,7 @@ export function changeContract(subject: () => CatalogUnderTest): void {
 }
 
 /** A restore to an image of one's choice that has gone live. Generation 2 is the fixture's own. */
-async function restoredTo(catalog: Catalog, server: ServerRecord, recoveryPointId: string): Promise<string> {
+export async function restoredTo(catalog: Catalog, server: ServerRecord, recoveryPointId: string): Promise<string> {
   const { planId } = await givenReadyPlan(catalog, server, [], recoveryPointId);
   const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
   await catalog.startRun(runId);

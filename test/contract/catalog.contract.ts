@@ -6,6 +6,7 @@ import { backupSetContract } from './catalog.backup-set.contract';
 import { decisionContract } from './catalog.decision.contract';
 import { chainContract } from './catalog.chain.contract';
 import { dataContract } from './catalog.data.contract';
+import { generationContract } from './catalog.generation.contract';
 import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { offsiteContract } from './catalog.offsite.contract';
@@ -57,6 +58,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     scheduleContract(() => subject);
     relationContract(() => subject);
     changeContract(() => subject);
+    generationContract(() => subject);
     alertContract(() => subject);
     verificationContract(() => subject);
     retentionContract(() => subject);

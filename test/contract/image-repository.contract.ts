@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, statSync, truncateSyn
 import { dirname, join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
+import { factsContract } from './image-repository.facts.contract';
 import { DEFINITION, flipBit, makeImages, MIB, NOW, NVRAM, run, stageOne, takeOne, verifyAll, VIRTUAL_SIZE_BYTES } from './image-repository.fixtures';
 
 export interface ImageRepositoryUnderTest {
@@ -168,6 +169,8 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
         await expect(repository.publish(draft, NOW)).resolves.toMatchObject({ recoveryPointId: draft.recoveryPointId });
       });
     });
+
+    factsContract(() => ({ repository, image: images.image }));
 
     describe('staging', () => {
       it('finds what is already there', async () => {

@@ -1,9 +1,10 @@
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { codeOf } from './catalog.fixtures';
+import { FACTS, takeWithFacts } from './image-repository.facts.contract';
 import { flipBit, makeImages, takeIncremental, takeOne, type Taken } from './image-repository.fixtures';
 
 jest.setTimeout(120_000);
@@ -92,5 +93,38 @@ describe('image repository: what comes back', () => {
     expect(await codeOf(readmit(full, 'a'.repeat(64)))).toBe('RECOVERY_POINT_CORRUPT');
     await readmit(full);
     expect(existsSync(join(publishedPath(full), 'extra'))).toBe(false);
+  });
+
+  it('comes back with its facts', async () => {
+    const point = await takeWithFacts(repository, images.image);
+    keep(point);
+    rmSync(publishedPath(point), { recursive: true });
+    await bring(point);
+    await readmit(point);
+    await expect(repository.readFacts(point.serverId, point.recoveryPointId)).resolves.toEqual(FACTS);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ['gone', () => undefined],
+    ['damaged', (facts) => writeFileSync(facts, 'x')],
+    ['a link to somewhere else', (facts) => symlinkSync(join(elsewhere, 'somebodys'), facts)],
+    ['a link to nowhere', (facts) => symlinkSync(join(elsewhere, 'nothing'), facts)],
+    ['a directory', (facts) => mkdirSync(join(facts, 'more'), { recursive: true })],
+  ])('comes back without its facts where they are %s: all that a restore needs is there, and nothing else is touched', async (_what, put) => {
+    const point = await takeWithFacts(repository, images.image);
+    keep(point);
+    rmSync(publishedPath(point), { recursive: true });
+    const facts = join(await bring(point), 'facts.json');
+    unlinkSync(facts);
+    writeFileSync(join(elsewhere, 'somebodys'), 'theirs');
+    chmodSync(join(elsewhere, 'somebodys'), 0o644);
+    put(facts);
+    await readmit(point);
+    expect(existsSync(join(publishedPath(point), 'facts.json'))).toBe(false);
+    await expect(repository.readFacts(point.serverId, point.recoveryPointId)).resolves.toBeNull();
+    await repository.verifySmallFiles(point.serverId, point.recoveryPointId);
+    const { manifest } = await repository.open(point.serverId, point.recoveryPointId);
+    await repository.verifyImage(point.serverId, point.recoveryPointId, manifest.disks[0]!.image, context());
+    expect([statSync(join(elsewhere, 'somebodys')).mode & 0o777, readFileSync(join(elsewhere, 'somebodys'), 'utf8')]).toEqual([0o644, 'theirs']);
   });
 });

@@ -9,6 +9,7 @@ import { createDataSource } from '../../src/catalog/data-source';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
 import type { CatalogCopyHeader } from '../../src/contracts/catalog-copy';
 import { ModosuError } from '../../src/contracts/errors';
+import type { ServerFacts } from '../../src/contracts/facts';
 import { newId } from '../../src/contracts/ids';
 import { offsiteLocation } from '../../src/contracts/offsite';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
@@ -22,10 +23,11 @@ import { createDirectoryImageRepository } from '../../src/repositories/image/dir
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { backupRequest, ESTATE, finishedRun, givenServer, manifestOf, RESOLVED } from '../contract/catalog.fixtures';
 import { makeManifest } from '../contract/data-repository.contract';
-import { makeImages, stageOne } from '../contract/image-repository.fixtures';
+import { forge, makeImages, sha256, stageOne } from '../contract/image-repository.fixtures';
 import { FakeDataRepository } from '../support/fake-data-repository';
 import { FakeOffsiteRepository } from '../support/fake-offsite-repository';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
+import { serverFacts } from '../support/server-facts';
 
 jest.setTimeout(120_000);
 const NOW = new Date('2026-06-01T00:00:00Z');
@@ -109,6 +111,54 @@ describe('a copy of the catalogue', () => {
     const next = await catalog.acceptBackup(backupRequest(server.id));
     const { input } = await catalog.getDispatchable(next.runId);
     expect(input.fencingToken).toBeGreaterThan(NOW.getTime() / 1000);
+  });
+
+  it('brings configuration changes back, where they are complete, and what every generation says; what it knows more than an image goes on from there', async () => {
+    const server = await givenServer(catalog);
+    const opened = async (title: string): Promise<string> => {
+      const request = {
+        actor: 'alice',
+        idempotencyKey: null,
+        requestDigest: title,
+        serverId: server.id,
+        title,
+        ticket: 'OPS-1',
+        author: 'bob',
+        externalId: `x-${title}`,
+      };
+      return (await catalog.openChange({ ...request, applyAgain: { kind: 'text', text: 'line one\nline two' } })).change.id;
+    };
+    const imaged = async (generation: number, facts: ServerFacts): Promise<string> => {
+      const at = new Date().toISOString();
+      const said = { version: 5, pointInTime: at, publishedAt: at, changes: await catalog.changesAt(server.id, at) } as const;
+      return (await catalog.recordRecoveryPoint(manifestOf(server, generation, said), 'main', 'a'.repeat(64), facts)).id;
+    };
+    const facts = serverFacts({ packages: [{ key: 'nginx', value: '1.22 "é" 😀' }] });
+    const [one, half, cancelled] = [await opened('one'), await opened('half done'), await opened('cancelled')];
+    await catalog.completeChange({ actor: 'alice', id: one });
+    await catalog.cancelChange({ actor: 'alice', id: cancelled, reason: 'no' });
+    await imaged(1, facts);
+    await imaged(2, { ...facts, collectedAt: '2026-03-01T00:00:00.000Z' });
+    const two = await opened('two');
+    await catalog.completeChange({ actor: 'alice', id: two });
+    const look = async () => ({
+      changes: await Promise.all([one, half, cancelled, two].map((id) => catalog.getChange(id))),
+      generations: await Promise.all([1, 2].map((generation) => catalog.getGeneration(server.id, generation))),
+      now: await catalog.changesAt(server.id, null),
+    });
+    const before = await look();
+    const { header, lines } = await copyOf();
+
+    await postgres.empty();
+    const { rows } = await importing(lines, header);
+    // What has not changed between two images is stored once.
+    expect(rows).toMatchObject({ configuration_change: 4, applied_change: 2, server_facts: 1, recovery_point: 2 });
+    await expect(look()).resolves.toEqual(before);
+    // An image is still due for the second one, and the next one has it.
+    await catalog.recordDueBackups();
+    await expect(catalog.listDueBackups({ state: 'waiting' }, { limit: 10, cursor: null })).resolves.toMatchObject({ items: [{ cause: 'change' }] });
+    const third = await imaged(3, facts);
+    await expect(catalog.getChange(two)).resolves.toMatchObject({ generation: 3, recoveryPointId: third });
   });
 
   it('gives what waited to be deleted its time anew: nobody has watched it since', async () => {
@@ -350,6 +400,77 @@ describe('what is found in the repositories', () => {
     await expect(catalog.getServer(server.id)).resolves.toMatchObject({ ...server, lineageId: 'lin-2', policy: null });
     for (const { recoveryPointId } of [full, child]) await expect(catalog.getRecoveryPoint(recoveryPointId)).resolves.toMatchObject({ state: 'usable' });
     await expect(adoptFound(parts())).resolves.toMatchObject({ servers: { added: [] }, recoveryPoints: { known: 2, added: 0 }, missing: [], orphans: [] });
+  });
+
+  describe('of images that say what they contain', () => {
+    const one = { id: newId('chg'), title: 'LDAP-Client "sssd"', ticket: 'OPS-1', completedAt: '2026-02-01T00:00:00.000Z' };
+    const two = { id: newId('chg'), title: 'kernel', ticket: null, completedAt: '2026-02-02T00:00:00.000Z' };
+    const facts = serverFacts({ users: [{ key: 'renée', value: '1000' }] });
+    const telling = async (
+      server: ReturnType<typeof newServer>,
+      generation: number,
+      changes: NonNullable<ImageManifest['changes']>,
+      said: ServerFacts | null = facts,
+    ): Promise<ImageManifest> => {
+      const { draft, recoveryPointId } = await stageOne(repository, images.image, { serverId: server.id });
+      if (said !== null) await repository.stageFacts(recoveryPointId, said);
+      return repository.publish({ ...draft, server, generation, lineageId: 'lin-1', changes }, NOW);
+    };
+
+    it('comes back with changes and facts, and the server has what its newest image has', async () => {
+      const server = newServer();
+      await telling(server, 1, { contained: [one], partly: [two], more: 4 });
+      await telling(server, 2, { contained: [one, two], partly: [], more: 4 });
+      await telling(server, 3, { contained: [one, two], partly: [], more: 4 }, null);
+      await adoptFound(parts());
+      await expect(catalog.listGenerations(server.id, { limit: 10, cursor: null })).resolves.toMatchObject({
+        items: [
+          { generation: 3, facts: { state: 'missing' }, isOnPresentLine: true },
+          { generation: 2, facts: { state: 'collected', entries: 1 } },
+          { generation: 1, changes: { contained: [one], partly: [two], more: 4 } },
+        ],
+      });
+      await expect(catalog.getGeneration(server.id, 1)).resolves.toMatchObject({ sections: facts.sections });
+      await expect(catalog.changesAt(server.id, null)).resolves.toEqual({ contained: [one, two], partly: [], more: 4 });
+      // The images name them; nobody knows more, and what is registered from now on comes on top.
+      await expect(catalog.getChange(one.id)).rejects.toMatchObject({ code: 'CHANGE_NOT_FOUND' });
+      const request = {
+        actor: 'alice',
+        idempotencyKey: null,
+        requestDigest: 'd',
+        serverId: server.id,
+        title: 'new',
+        ticket: null,
+        author: null,
+        externalId: null,
+      };
+      const { change } = await catalog.openChange({ ...request, applyAgain: null });
+      await catalog.completeChange({ actor: 'alice', id: change.id });
+      expect((await catalog.changesAt(server.id, null)).contained.map(({ id }) => id)).toEqual([one.id, two.id, change.id]);
+    });
+
+    it.each<[string, (path: string) => void]>([
+      ['gone', (path) => rmSync(path)],
+      ['damaged', (path) => writeFileSync(path, '{}')],
+      ['a directory', (path) => (rmSync(path), mkdirSync(path))],
+    ])('comes back without facts that are %s: the recovery point is usable', async (_what, harm) => {
+      const server = newServer();
+      const { recoveryPointId } = await telling(server, 1, { contained: [one], partly: [], more: 0 });
+      harm(join(directory, 'repository', 'servers', server.id, recoveryPointId, 'facts.json'));
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 1 }, orphans: [], notLooked: [] });
+      await expect(catalog.getGeneration(server.id, 1)).resolves.toMatchObject({ state: 'usable', changes: { contained: [one] }, facts: { state: 'missing' } });
+    });
+
+    it('comes back although somebody has put facts there that PostgreSQL could not hold', async () => {
+      const server = newServer();
+      const manifest = await telling(server, 1, { contained: [], partly: [], more: 0 });
+      const place = join(directory, 'repository', 'servers', server.id, manifest.recoveryPointId);
+      const text = JSON.stringify(serverFacts({ users: [{ key: 'a', value: '\u0000 \ud83d' }] }));
+      writeFileSync(join(place, 'facts.json'), text);
+      forge(place, JSON.stringify({ ...manifest, facts: { path: 'facts.json', sizeBytes: text.length, sha256: sha256(text) } }));
+      await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 1 }, orphans: [] });
+      await expect(catalog.getGeneration(server.id, 1)).resolves.toMatchObject({ state: 'usable', sections: null });
+    });
   });
 
   it('data of a known server is recorded from its own repository', async () => {

@@ -17,6 +17,7 @@ const SINCE_SSH = ALL.slice(5);
 const SINCE_REVOCATION = ALL.slice(6);
 const SINCE_RETENTION = ALL.slice(13);
 const SINCE_INCREMENTALS = ALL.slice(14);
+const SINCE_CHANGES = ALL.slice(ALL.indexOf('Changes1765700000000'));
 
 beforeAll(async () => {
   postgres = await startTestPostgres({ migrate: false });
@@ -364,7 +365,70 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  const CHANGE = `INSERT INTO configuration_change (id, server_id, title, author, state, opened_at, opened_by, opened_on)
+    VALUES ('chg_1', 'srv_1', 'LDAP', 'alice', 'open', now(), 'alice', 'l1')`;
   it.each([
+    ['a configuration change', CHANGE, `DELETE FROM configuration_change`],
+    [
+      'a recovery point that records changes',
+      `UPDATE recovery_point SET changes = '{"contained":[],"partly":[],"more":0}' WHERE id = 'rp_1'`,
+      `UPDATE recovery_point SET state = 'deleted', expired_at = now(), deletes_at = now(), deleted_at = now(), removed_at = now() WHERE id = 'rp_1'`,
+    ],
+  ])('are not taken back where the version before could not read %s; they are once it is gone', async (_what, statement, gone) => {
+    const [before] = await postgres.query(postgres.superuserUrl, `SELECT * FROM recovery_point WHERE id = 'rp_1'`);
+    await postgres.query(postgres.ownerUrl, statement);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_CHANGES.length))).toMatchObject({
+      message: expect.stringContaining('configuration changes'),
+    });
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await drift()).toEqual([]);
+    await postgres.query(postgres.ownerUrl, gone);
+    // What an image was due for is forgotten with the change: the version before knows neither the cause nor a backup without a policy.
+    const due = (id: string, cause: string, policy: string, at: string) =>
+      `INSERT INTO due_backup VALUES ('${id}', 'srv_1', 'image', ${policy}, '${cause}', ${at}, now(), 'withdrawn', null, 0, null)`;
+    await postgres.query(postgres.ownerUrl, `${due('due_c', 'change', 'null', `'2026-02-01'`)}; ${due('due_s', 'restore', `'daily'`, `'2026-02-02'`)}`);
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_CHANGES.length)).toEqual([...SINCE_CHANGES].reverse());
+    expect(await postgres.query(postgres.ownerUrl, `SELECT id FROM due_backup WHERE id IN ('due_c', 'due_s')`)).toEqual([{ id: 'due_s' }]);
+    expect(await tables()).toEqual(expect.not.arrayContaining(['configuration_change', 'applied_change', 'server_facts']));
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_CHANGES);
+    expect(await drift()).toEqual([]);
+    expect(await postgres.query(postgres.ownerUrl, `SELECT id, changes, facts, facts_sha256 FROM recovery_point WHERE id = 'rp_1'`)).toEqual([
+      { id: 'rp_1', changes: null, facts: null, facts_sha256: null },
+    ]);
+    await postgres.query(postgres.ownerUrl, `DELETE FROM due_backup WHERE id = 'due_s'`);
+    const state = String((before as { readonly state: unknown }).state);
+    await postgres.query(
+      postgres.ownerUrl,
+      `UPDATE recovery_point SET state = '${state}', expired_at = null, deletes_at = null, deleted_at = null, removed_at = null WHERE id = 'rp_1'`,
+    );
+  });
+
+  it.each([
+    ['a change that was completed by nobody', CHANGE.replace(`'open', now()`, `'completed', now()`), 'configuration_change_end_check'],
+    ['a change in a state nobody knows', CHANGE.replace(`'open', now()`, `'perhaps', now()`), 'configuration_change_state_check'],
+    ['a change of no server', CHANGE.replace('srv_1', 'srv_9'), 'configuration_change_server_fkey'],
+    [
+      'a change that is complete on a line nobody knows',
+      `${CHANGE}; INSERT INTO applied_change VALUES ('chg_1', 'l9', now(), 'alice', null, now(), null, null)`,
+      'applied_change_lineage_fkey',
+    ],
+    [
+      'a change that is in a generation without a recovery point',
+      `${CHANGE}; INSERT INTO applied_change VALUES ('chg_1', 'l1', now(), 'alice', null, now(), null, 3)`,
+      'applied_change_generation_check',
+    ],
+    ['facts that nobody has collected', `UPDATE recovery_point SET facts_sha256 = 'abc' WHERE id = 'rp_1'`, 'recovery_point_facts_check'],
+    ['facts that are nowhere', `UPDATE recovery_point SET facts = '{}', facts_sha256 = 'abc' WHERE id = 'rp_1'`, 'recovery_point_facts_fkey'],
+    [
+      'data that records changes',
+      DATA_RECOVERY_POINT.replace('run_id,', 'run_id, changes,').replace(`'run_0',`, `'run_0', '{}',`),
+      'recovery_point_changes_check',
+    ],
+    [
+      'a backup that is due by a schedule of no policy',
+      `INSERT INTO due_backup VALUES ('due_1', 'srv_1', 'image', null, 'schedule', now(), now(), 'waiting', null, 0, null)`,
+      'due_backup_cause_check',
+    ],
     [
       'an undo without a run',
       `INSERT INTO restore_plan (id, state, server_id, scenario, requested_by, created_at) VALUES ('plan_x', 'planning', 'srv_1', 'undo', 'alice', now())`,

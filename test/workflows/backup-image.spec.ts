@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
+import type { BackupSubject, PublishRequest } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
 
@@ -205,6 +206,117 @@ describe('backupImage', () => {
     });
     expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
     expect(rehearsal.outcome?.error).toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+describe('what an image says of its server', () => {
+  const CHANGES = {
+    contained: [{ id: 'chg_01aaaaaaaaaaaaaaaaaaaaaaaa', title: 'one', ticket: null, completedAt: '2026-03-01T00:00:00.000Z' }],
+    partly: [],
+    more: 0,
+  };
+  const published: PublishRequest[] = [];
+  const publish: Scripted['publish'] = async (request) => {
+    published.push(request);
+    return { recoveryPointId: request.input.recoveryPointId, serverId: request.input.serverId, repository: 'main', sizeBytes: 1024 };
+  };
+  beforeEach(() => void published.splice(0));
+
+  it.each([
+    ['offline', BACKUP],
+    ['online', ONLINE],
+  ] as const)('%s: which changes it held at its point in time', async (_mode, input) => {
+    const asked: unknown[] = [];
+    const rehearsal = rehearse({
+      publish,
+      changesAt: async (serverId, at) => {
+        asked.push([serverId, at]);
+        return CHANGES;
+      },
+    });
+    expect(await rehearsal.play('backupImage', input)).toBe('COMPLETED');
+    expect(published).toMatchObject([{ changes: CHANGES }]);
+    expect(asked).toEqual([[input.serverId, published[0]?.pointInTime]]);
+  });
+
+  it.each([
+    ['offline', BACKUP],
+    ['online', ONLINE],
+  ] as const)('%s: what was collected stands in its step, also where that is not all', async (_mode, input) => {
+    const rehearsal = rehearse({
+      publish,
+      collectFacts: async () => ({
+        state: 'collected',
+        collectedAt: '2026-03-01T00:00:00.000Z',
+        family: 'linux',
+        entries: 7,
+        failed: ['ports', 'tasks'],
+        truncated: ['packages'],
+      }),
+    });
+    expect(await rehearsal.play('backupImage', input)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('facts')).toMatchObject({ state: 'succeeded', detail: { entries: 7, failed: 'ports, tasks', truncated: 'packages' } });
+  });
+
+  it.each([
+    ['offline', BACKUP, 'REPOSITORY_FORMAT_UNKNOWN'],
+    ['online', ONLINE, 'SERVER_GONE'],
+  ] as const)('%s: facts that cannot be collected keep no image from being published, and the step says why', async (_mode, input, code) => {
+    const rehearsal = rehearse({ publish, collectFacts: failing(code, 'nobody answers') });
+    expect(await rehearsal.play('backupImage', input)).toBe('COMPLETED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null });
+    expect(rehearsal.steps.get('facts')).toMatchObject({ state: 'succeeded', detail: { problem: `${code}: nobody answers` } });
+    expect(published).toHaveLength(1);
+    expect(rehearsal.calls).not.toContain('discardStaged');
+  });
+
+  it.each<[string, typeof BACKUP, Partial<BackupSubject>]>([
+    ['that is off', BACKUP, { powerState: 'off', agent: 'absent' }],
+    ['that is off, whatever is said of its agent', BACKUP, { powerState: 'off', agent: 'answering' }],
+    ['whose agent is silent', BACKUP, { powerState: 'running', agent: 'silent' }],
+    ['without an agent, while it runs', { ...ONLINE, allowCrashConsistent: true }, { powerState: 'running', agent: 'absent' }],
+  ])('asks nothing of a server %s; there is no such step', async (_what, input, subject) => {
+    const rehearsal = rehearse({ publish, examineForBackup: async () => ({ ...examined, powerState: 'running', ...subject, mode: input.mode }) });
+    expect(await rehearsal.play('backupImage', input)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('collectFacts');
+    expect(rehearsal.steps.has('facts')).toBe(false);
+    expect(published).toMatchObject([{ changes: { contained: [] } }]);
+  });
+
+  it.each([
+    ['offline', BACKUP, ['discardStaged', 'releaseFence']],
+    ['online', ONLINE, ['cancelOnlineBackup', 'discardStaged', 'releaseFence']],
+  ] as const)(
+    '%s: cancelled while it is asked, all is undone as in the step before; the server is neither stopped nor started',
+    async (_mode, input, undone) => {
+      let reached!: () => void;
+      const moment = new Promise<void>((resolve) => (reached = resolve));
+      const rehearsal = rehearse({ publish, collectFacts: untilCancelled(reached) });
+      const closed = await rehearsal.play('backupImage', input, async (handle) => {
+        await moment;
+        await handle.cancel();
+      });
+      expect(closed).toBe('CANCELLED');
+      expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+      expect(rehearsal.calls.slice(rehearsal.calls.indexOf('collectFacts') + 1)).toEqual(undone);
+      expect(rehearsal.calls).not.toContain('shutDown');
+      expect(published).toEqual([]);
+    },
+  );
+
+  it('waits for a catalogue that is away before anything is published: an image that does not say what it holds is worth less', async () => {
+    let attempts = 0;
+    const rehearsal = rehearse({
+      publish,
+      changesAt: async () => {
+        attempts += 1;
+        if (attempts < 3) await failing('CATALOG_UNAVAILABLE')();
+        return CHANGES;
+      },
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect([attempts, published.length]).toEqual([3, 1]);
+    expect(rehearsal.calls.indexOf('start')).toBeLessThan(rehearsal.calls.indexOf('publish'));
   });
 });
 

@@ -62,7 +62,7 @@ const changeLine = ({ id, title, ticket, completedAt }: RecordedChange): string 
   `${plain(title)}${ticket === null ? '' : ` (${plain(ticket)})`}, ${completedAt === null ? 'open when the image was taken' : `complete ${utc(completedAt)}`}  ${id}`;
 
 function sectionText(section: FactSection): string {
-  if (section.state === 'failed') return `${section.kind}: NOT COLLECTED (${section.error.code}: ${plain(section.error.message)})`;
+  if (section.state === 'failed') return `${section.kind}: NOT COLLECTED (${plain(`${section.error.code}: ${section.error.message}`)})`;
   const lines = section.entries.map(({ key, value }) => `  ${plain(key)}  ${plain(value)}`);
   return [`${section.kind} (${section.entries.length}${section.truncated ? ', and MORE' : ''})`, ...lines].join('\n');
 }
@@ -79,7 +79,7 @@ function sectionDiffText(section: FactSectionDiff): readonly string[] {
     const why =
       section.gap.reason === 'truncated'
         ? 'there was more than is kept'
-        : `not collected (${section.gap.side}${section.gap.code === null ? '' : `, ${section.gap.code}`})`;
+        : `not collected (${section.gap.side}${section.gap.code === null ? '' : `, ${plain(section.gap.code)}`})`;
     return [[`${section.kind}: NOT COMPARED AS A WHOLE: ${why}`, ...changed].join('\n')];
   }
   const lines = [

@@ -51,6 +51,15 @@ describe('the changes that a state of a server holds', () => {
     expect([held.contained.length, held.contained.at(-1)?.id, held.more]).toEqual([500, 'c1202', 703]);
     const later = changesAt({ lineageId: 'l2', base: held }, [change('z', 5001, [['l2', 5002]], { openedOn: 'l2' })], at(6000));
     expect([later.contained.length, later.contained.at(-1)?.id, later.more]).toEqual([500, 'z', 704]);
+    // The next image of the same line: what its newest image counts is known from the rows, too, and is counted once.
+    for (const [upTo, more] of [
+      [1203, 703],
+      [1204, 704],
+    ] as const) {
+      const next = changesAt({ lineageId: 'l1', base: held }, [...many, change('y', 1, [['l1', 2000]])].slice(0, upTo), at(5000));
+      expect([next.contained.length, next.more]).toEqual([500, more]);
+    }
+    expect(changesAt({ lineageId: 'l1', base: held }, [], at(5000))).toEqual(held);
   });
 });
 

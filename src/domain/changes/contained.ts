@@ -47,7 +47,16 @@ export function changesAt(
   const partly = [...base.partly.filter(({ id }) => known.get(id)?.state !== 'cancelled'), ...open].filter(({ id }) => !isContained.has(id));
   const contained = [...before, ...made.sort(byCompletion)];
   const listed = contained.slice(-RECORDED_CHANGES_LIMIT);
-  return { contained: listed, partly: unique(partly).slice(-RECORDED_CHANGES_LIMIT), more: base.more + contained.length - listed.length };
+  const counted = base.more + contained.length - countedByBase(base, made);
+  return { contained: listed, partly: unique(partly).slice(-RECORDED_CHANGES_LIMIT), more: counted - listed.length };
+}
+
+/** How many of these the base has counted already without listing them: it lists the newest, and was itself taken of this line. */
+function countedByBase({ contained, more }: GenerationChanges, made: readonly RecordedChange[]): number {
+  const oldest = contained[0]?.completedAt;
+  if (more === 0 || oldest == null) return 0;
+  const isListed = new Set(contained.map(({ id }) => id));
+  return Math.min(more, made.filter(({ id, completedAt }) => !isListed.has(id) && completedAt !== null && completedAt <= oldest).length);
 }
 
 /** A change that is complete by now was open until then. */

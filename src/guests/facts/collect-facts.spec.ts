@@ -453,6 +453,17 @@ describe('a guest that is hostile, ill or gone', () => {
     ]);
   });
 
+  it('that writes in characters of two units each says no more than any other', async () => {
+    const group = (count: number, last: string): Recording => withFiles(DEBIAN_12, { '/etc/group': `${'a'.repeat(3)}${'😀'.repeat(count)}:x:9:${last}\n` });
+    for (const count of [248, 249, 250, 400, 5000]) {
+      const [one, other] = [await collect(new RecordedGuest(group(count, 'zoe'))), await collect(new RecordedGuest(group(count, 'zoo')))];
+      const texts = one.sections.flatMap((section) => (section.state === 'collected' ? section.entries.flatMap(({ key, value }) => [key, value]) : []));
+      expect(Math.max(...texts.map(({ length }) => length))).toBeLessThanOrEqual(FACT_LIMITS.characters);
+      expect(texts.filter((text) => /\p{Cs}/u.test(text))).toEqual([]);
+      expect(diffFacts(one, other).sections[5]?.changed).toHaveLength(1);
+    }
+  });
+
   it('with more packages than there may be has those that come first', async () => {
     const lines = Array.from(
       { length: FACT_LIMITS.packages + 10 },

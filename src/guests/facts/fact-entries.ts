@@ -23,7 +23,10 @@ export function factText(said: string): string {
   const text = redact(said);
   if (text.length <= FACT_LIMITS.characters) return cleanWords(text, FACT_LIMITS.characters);
   const mark = ` #${sha256Of(text).slice(0, HASH_DIGITS)}`;
-  return `${cleanWords(text, FACT_LIMITS.characters - mark.length)}${mark}`;
+  const room = FACT_LIMITS.characters - mark.length;
+  const cut = cleanWords(text, room);
+  // Words are counted in characters, limits in units: some characters take two.
+  return `${cut.length <= room ? cut : `${cleanWords(cut.slice(0, room - 1), room)}…`}${mark}`;
 }
 
 /**

@@ -59,6 +59,15 @@ const INCREMENTAL: ImageManifest = {
   disks: MANIFEST.disks.map((disk) => ({ ...disk, incremental: true })),
 };
 
+const CHANGE = { id: `chg_${ID}`, title: 'Install the LDAP client', ticket: 'OPS-12', completedAt: '2026-03-01T00:00:00.000Z' };
+const SAYS = {
+  changes: { contained: [CHANGE], partly: [{ ...CHANGE, ticket: null, completedAt: null }], more: 1 },
+  facts: { path: 'facts.json', sizeBytes: 20_000, sha256: SHA },
+} as const;
+/** They say which changes they contain, and what was collected of the server. */
+const TELLING_FULL: ImageManifest = { ...MANIFEST, ...SAYS, version: 5 };
+const TELLING_INCREMENTAL: ImageManifest = { ...INCREMENTAL, ...SAYS, version: 6 };
+
 /** The manifest with one place of it changed, such as `disks.0.image.path`; `undefined` takes it away. */
 function changed(place: string, value: unknown, manifest = MANIFEST): unknown {
   const copy = structuredClone(manifest) as unknown as Record<string, unknown>;
@@ -164,6 +173,8 @@ describe('the manifest of an image recovery point', () => {
   describe.each([
     ['a full', MANIFEST],
     ['an incremental', INCREMENTAL],
+    ['a full that says what it contains', TELLING_FULL],
+    ['an incremental that does', TELLING_INCREMENTAL],
   ])('of %s', (_what, manifest) => {
     it('is read as it was written', () => {
       expect(parseManifest(JSON.stringify(manifest), '/r/manifest.json', MANIFEST.recoveryPointId)).toEqual(manifest);
@@ -210,6 +221,60 @@ describe('the manifest of an image recovery point', () => {
       { ...disk('vdb'), incremental: true },
     ];
     expect(manifestProblem(changed('disks', disks, INCREMENTAL))).toBeNull();
+  });
+
+  describe('that says which changes it contains', () => {
+    const setId = 'set_01aaaaaaaaaaaaaaaaaaaaaaaa';
+    const both = [TELLING_FULL, TELLING_INCREMENTAL] as const;
+
+    it.each<[string, unknown]>([
+      ['facts', null],
+      ['facts.sizeBytes', 0],
+      ['setId', setId],
+      ['changes', { contained: [], partly: [], more: 0 }],
+      ['changes.contained', Array<unknown>(500).fill(CHANGE)],
+      ['changes.partly', Array<unknown>(500).fill(CHANGE)],
+      ['changes.contained.0.ticket', null],
+      ['changes.contained.0.title', 'x'.repeat(4096)],
+      ['changes.contained.0.title', 'Größe "auf" 戻す; rm -rf /'],
+    ])('may say in %s what is within its bounds', (place, value) => {
+      for (const manifest of both) expect(manifestProblem(changed(place, value, manifest))).toBeNull();
+    });
+
+    it.each<[string, unknown, string]>([
+      ['facts.path', 'disks/vda.qcow2', 'facts.path:'],
+      ['facts.path', '../facts.json', 'facts.path:'],
+      ['facts.sizeBytes', -1, 'facts.sizeBytes:'],
+      ['facts.sizeBytes', 1.5, 'facts.sizeBytes:'],
+      ['facts.sha256', SHA.toUpperCase(), 'facts.sha256: is not a SHA-256 in lower-case hex'],
+      ['facts', [], 'facts:'],
+      ['changes', null, 'changes:'],
+      ['changes.contained', Array<unknown>(501).fill(CHANGE), 'changes.contained:'],
+      ['changes.partly', Array<unknown>(501).fill(CHANGE), 'changes.partly:'],
+      ['changes.contained', {}, 'changes.contained:'],
+      ['changes.more', -1, 'changes.more:'],
+      ['changes.more', 0.5, 'changes.more:'],
+      ['changes.more', '1', 'changes.more:'],
+      ['changes.contained.0.id', `rp_${ID}`, 'changes.contained.0.id: is not an id beginning with "chg_"'],
+      ['changes.contained.0.title', 'a\nb', 'changes.contained.0.title: has control characters'],
+      ['changes.contained.0.title', 'x'.repeat(4097), 'changes.contained.0.title:'],
+      ['changes.partly.0.ticket', '\u001b[31m', 'changes.partly.0.ticket: has control characters'],
+      ['changes.contained.0.completedAt', 'yesterday', 'changes.contained.0.completedAt:'],
+      ['changes.contained.0.applyAgain', null, 'applyAgain'],
+      ['setId', null, 'setId:'],
+      ['setId', `rp_${ID}`, 'setId: is not an id beginning with "set_"'],
+    ])('may not say in %s what is outside of them', (place, value, problem) => {
+      for (const manifest of both) expect(manifestProblem(changed(place, value, manifest))).toContain(problem);
+    });
+
+    it('is never one of an earlier version, nor the other of the two', () => {
+      for (const version of [1, 3]) expect(manifestProblem({ ...TELLING_FULL, setId, version })).toMatch(/changes|facts/);
+      for (const version of [2, 4]) expect(manifestProblem({ ...TELLING_INCREMENTAL, setId, version })).toMatch(/changes|facts/);
+      expect(manifestProblem({ ...TELLING_FULL, version: 6 })).toContain('parentId');
+      expect(manifestProblem({ ...TELLING_INCREMENTAL, version: 5 })).toContain('parentId');
+      expect(manifestProblem({ ...MANIFEST, version: 5 })).toContain('changes');
+      expect(manifestProblem({ ...INCREMENTAL, version: 6 })).toContain('changes');
+    });
   });
 
   it('has its problems named, three at most', () => {
@@ -290,6 +355,8 @@ describe('the files of an image recovery point', () => {
     const setId = 'set_01aaaaaaaaaaaaaaaaaaaaaaaa';
     expect([null, PARENT_ID].map((parentId) => manifestVersion({ parentId }))).toEqual([1, 2]);
     expect([null, PARENT_ID].map((parentId) => manifestVersion({ parentId, setId }))).toEqual([3, 4]);
+    const { changes } = SAYS;
+    for (const more of [{}, { setId }]) expect([null, PARENT_ID].map((parentId) => manifestVersion({ parentId, changes, ...more }))).toEqual([5, 6]);
   });
 
   it('may be as large as the format says', () => expect(MAX_MANIFEST_BYTES).toBe(4_194_304));

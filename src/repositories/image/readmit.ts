@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest } from '../../contracts/recovery-point';
 import { fileExists, fsyncDirectory, fsyncFile } from '../../system/files';
+import { FACTS_FILE } from './image-manifest';
 import type { ChecksumContext } from './image-repository';
 import { CHECKSUMS_FILE, corrupt, MANIFEST_FILE, PublishedRecoveryPoint, smallFilesOf } from './published-recovery-point';
 import { asParent, misfit, RecoveryPointChain } from './recovery-point-chain';
@@ -31,7 +32,11 @@ export async function readmitFetched(
   for (const { image } of manifest.disks) await point.verifyImage(image, context);
   context.signal.throwIfAborted();
 
-  const files = [MANIFEST_FILE, CHECKSUMS_FILE, ...smallFilesOf(manifest).map(({ path }) => path), ...manifest.disks.map(({ image }) => image.path)];
+  const listed = [MANIFEST_FILE, CHECKSUMS_FILE, ...smallFilesOf(manifest).map(({ path }) => path), ...manifest.disks.map(({ image }) => image.path)];
+  // The only file that may be missing. What lies in its place and is something else was never published: a link would even lead out of here.
+  const lacksFacts = manifest.facts != null && (await point.readFacts()) === null;
+  if (lacksFacts) await rm(join(fetched, FACTS_FILE), { recursive: true, force: true });
+  const files = lacksFacts ? listed.filter((file) => file !== FACTS_FILE) : listed;
   for (const file of files) {
     await chmod(join(fetched, file), 0o600);
     await fsyncFile(join(fetched, file));
