@@ -103,7 +103,7 @@ export const changeEventSchema = z
     server: z.string().min(1).max(255).meta({ description: 'Name or id of the server.' }),
     externalId,
     event: z.enum(['started', 'completed', 'failed']).meta({
-      description: 'completed: also of one that was never told of. failed: it was not carried out; nothing, where it was never told of.',
+      description: 'completed: also of one that was never told of. failed: it was not carried out; `CHANGE_NOT_FOUND` where it was never told of.',
     }),
     ...openFields,
     title: openFields.title.nullable().default(null).meta({ description: 'null: the external id.' }),
