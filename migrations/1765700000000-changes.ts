@@ -78,7 +78,7 @@ export class Changes1765700000000 implements MigrationInterface {
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy DROP NOT NULL,
       DROP CONSTRAINT due_backup_cause_check,
-      ADD CONSTRAINT due_backup_cause_check CHECK (cause IN ('schedule', 'restore', 'change') AND (policy IS NOT NULL OR cause = 'change'))`);
+      ADD CONSTRAINT due_backup_cause_check CHECK (cause IN ('schedule', 'restore', 'change', 'baseline') AND (policy IS NOT NULL OR cause = 'change'))`);
   }
 
   /** Only while no image could still be restored from whose manifest the version before could not read, and nothing that people have written down would be lost. */
@@ -93,7 +93,7 @@ export class Changes1765700000000 implements MigrationInterface {
       DROP CONSTRAINT run_waiting_check,
       ADD CONSTRAINT run_waiting_check CHECK (waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running')))`);
     await queryRunner.query(`ALTER TABLE due_backup DROP CONSTRAINT due_backup_cause_check`);
-    await queryRunner.query(`DELETE FROM due_backup WHERE cause = 'change'`);
+    await queryRunner.query(`DELETE FROM due_backup WHERE cause IN ('change', 'baseline')`);
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy SET NOT NULL,
       ADD CONSTRAINT due_backup_cause_check CHECK (cause IN ('schedule', 'restore'))`);

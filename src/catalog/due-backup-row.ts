@@ -39,6 +39,7 @@ const UNKNOWN_SINCE_MS = 86_400_000;
  * A moment that lies ahead was written while the clock was wrong, and says nothing; where nothing else is known, a day counts.
  *
  * @param policySince null: it has its policy from a time before that was written down
+ * @param hasImage whether there was ever an image of it, whatever became of that
  * @param restoredAt when it went live with disks of which there is no usable image; null: that is not so
  */
 export function scheduledServer(
@@ -48,6 +49,7 @@ export function scheduledServer(
   newest: (kind: RecoveryPointKind) => NewestDue,
   restoredAt: Date | null,
   changed: ChangesToImage | null,
+  hasImage: boolean,
   now: Date,
 ): ScheduledServer {
   const latest = (...moments: readonly (Date | null)[]): Date => {
@@ -63,6 +65,7 @@ export function scheduledServer(
       data: policy?.data == null ? null : latest(policy.dataSince, policySince, newest('data').any),
     },
     restored: restoredAt === null ? null : { at: restoredAt, imageAskedAt: newest('image').answered },
+    unimaged: hasImage || policySince === null ? null : { since: policySince, imageAskedAt: newest('image').answered },
     changed: changed === null ? null : { at: changed.at, notBefore: changed.notBefore, imageAskedAt: newest('image').answered },
   };
 }
@@ -122,6 +125,7 @@ const NAMED_CHANGES = 3;
 
 /** Why the run is begun, for people and the audit. */
 function reasonOf({ cause, dueAt, missedBefore, policy }: DueBackupRow, changed: ChangesToImage | null): string {
+  if (cause === 'baseline') return `policy "${policy}", baseline: there was no image of the server`;
   const missed = missedBefore === 0 ? '' : `; ${missedBefore} before it ${missedBefore === 1 ? 'was' : 'were'} missed`;
   const at = dueAt.toISOString();
   if (cause !== 'change') return `policy "${policy}", ${cause === 'restore' ? 'restored and live since' : 'due at'} ${at}${missed}`;

@@ -146,6 +146,7 @@ async function scheduled(manager: EntityManager, now: Date): Promise<readonly Sc
   const restored = new Map(
     ((await manager.query(RESTORED)) as readonly { readonly server_id: string; readonly went_live_at: Date }[]).map((row) => [row.server_id, row.went_live_at]),
   );
+  const imaged = new Set(((await manager.query(IMAGED)) as readonly { readonly server_id: string }[]).map(({ server_id }) => server_id));
   const servers = await manager.findBy(ServerEntity, [
     { policy: In([...policies.keys()]), decommissionedAt: IsNull() },
     { id: In([...changed.keys()]), decommissionedAt: IsNull() },
@@ -158,6 +159,7 @@ async function scheduled(manager: EntityManager, now: Date): Promise<readonly Sc
       (kind) => newest.get(`${server.id} ${kind}`) ?? NEVER_DUE,
       restored.get(server.id) ?? null,
       changed.get(server.id) ?? null,
+      imaged.has(server.id),
       now,
     ),
   );
@@ -166,6 +168,9 @@ async function scheduled(manager: EntityManager, now: Date): Promise<readonly Sc
 /** Up to a moment: what lies ahead of it was written by a clock that was wrong. */
 const NEWEST_DUE = `SELECT server_id, kind, max(due_at) AS any, max(due_at) FILTER (WHERE state <> 'withdrawn') AS answered FROM due_backup WHERE due_at <= $1 GROUP BY server_id, kind`;
 const NEVER_DUE: NewestDue = { any: null, answered: null };
+
+/** Servers that were ever imaged. */
+const IMAGED = `SELECT id AS server_id FROM server WHERE EXISTS (SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image')`;
 
 /** Servers that went live with the disks they have now, of which there is no usable image. */
 const RESTORED = `SELECT way_back.server_id, max(way_back.went_live_at) AS went_live_at FROM way_back JOIN server ON server.id = way_back.server_id AND server.lineage_id = way_back.lineage_after

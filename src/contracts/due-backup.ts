@@ -8,9 +8,9 @@ export type DueBackupState = 'waiting' | 'started' | 'superseded' | 'withdrawn';
 
 /**
  * `schedule`: its time has come. `restore`: the server is live with disks that a restore has put in place, and there is no image of them. `change`: a
- * configuration change is complete that no image contains.
+ * configuration change is complete that no image contains. `baseline`: there was never an image of it; the first one is what all others are compared with.
  */
-export const DUE_CAUSES = ['schedule', 'restore', 'change'] as const;
+export const DUE_CAUSES = ['schedule', 'restore', 'change', 'baseline'] as const;
 export type DueCause = (typeof DUE_CAUSES)[number];
 
 /** A backup that nobody has to ask for. */

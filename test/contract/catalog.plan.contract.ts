@@ -127,7 +127,16 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.listUnfinishedPlans(new Date(Date.UTC(2026, 2, 1, 0, 0, 30)))).toEqual([
         {
           scenario: 'server',
-          input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+          input: {
+            planId,
+            serverId: server.id,
+            recoveryPointId: null,
+            keepDisks: [],
+            attachOldDisks: [],
+            noData: false,
+            leaveChanges: false,
+            incidentAt: null,
+          },
         },
       ]);
     });
@@ -138,7 +147,16 @@ export function planContract(subject: () => CatalogUnderTest): void {
       const { planId } = await catalog.acceptPlan(planRequest(server.id, { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] }));
       expect(await catalog.getDispatchablePlan(planId)).toEqual({
         scenario: 'server',
-        input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'], noData: false, incidentAt: null },
+        input: {
+          planId,
+          serverId: server.id,
+          recoveryPointId: null,
+          keepDisks: ['vdb', 'vdc'],
+          attachOldDisks: ['vdd'],
+          noData: false,
+          leaveChanges: false,
+          incidentAt: null,
+        },
       });
       const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
       expect(items.find(({ action }) => action === 'plan.requested')?.details).toMatchObject({ planId, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] });

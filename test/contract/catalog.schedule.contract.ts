@@ -2,7 +2,7 @@ import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, BEFORE, codeOf, EXPIRY, factsOf, manifestOf, refusal, RESOLVED } from './catalog.fixtures';
+import { actions, backupRequest, BEFORE, codeOf, EXPIRY, factsOf, manifestOf, refusal, RESOLVED, succeeded } from './catalog.fixtures';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -244,7 +244,8 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
 
     it('are not asked for by a schedule that did not hold yet', async () => {
       const { catalog, advance } = subject();
-      await apply(catalog, { db01: { policy: null } });
+      const server = await apply(catalog, { db01: { policy: null } });
+      await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
       advance(3 * HOUR);
       await apply(catalog);
       expect(await catalog.recordDueBackups()).toEqual([]);
@@ -254,6 +255,22 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.recordDueBackups()).toEqual([]);
       advance(24 * HOUR);
       expect((await catalog.recordDueBackups()).map(({ dueAt }) => dueAt)).toEqual(['2026-03-02T03:30:00.000Z']);
+    });
+
+    it('are a baseline some minutes after a server was registered that was never imaged, once', async () => {
+      const { catalog, advance } = subject();
+      await apply(catalog, { db01: { policy: null } });
+      advance(3 * HOUR);
+      const server = await apply(catalog);
+      expect(await catalog.recordDueBackups()).toEqual([]);
+      advance(HOUR / 4);
+      expect(await catalog.recordDueBackups()).toMatchObject([{ kind: 'image', cause: 'baseline', policy: 'daily', dueAt: '2026-03-01T03:15:00.000Z' }]);
+      const begun = await catalog.startNextDueBackup();
+      expect((await catalog.getRun(begun?.runId ?? '')).reason).toBe('policy "daily", baseline: there was no image of the server');
+      await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      await catalog.finishRun(begun?.runId ?? '', succeeded);
+      advance(HOUR / 4);
+      expect(await catalog.recordDueBackups()).toEqual([]);
     });
 
     it('are asked for, missed ones too, when a policy was changed but not its schedule', async () => {

@@ -96,7 +96,7 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
       });
       expect(await catalog.getDispatchablePlan(planId)).toEqual({
         scenario: 'server',
-        input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+        input: { planId, serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, leaveChanges: false, incidentAt: null },
       });
       const body = undoBodyOf(planId, server, restore);
       expect(await codeOf(catalog.completePlan(planId, body, planHash(body)))).toBe('INTERNAL');

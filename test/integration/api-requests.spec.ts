@@ -157,7 +157,16 @@ describe('the API', () => {
         expect(api.runStarter.plans).toEqual([
           {
             scenario: 'server',
-            input: { planId: body['id'], serverId: server.id, recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+            input: {
+              planId: body['id'],
+              serverId: server.id,
+              recoveryPointId: null,
+              keepDisks: [],
+              attachOldDisks: [],
+              noData: false,
+              leaveChanges: false,
+              incidentAt: null,
+            },
           },
         ]);
         await api.completePlan(String(body['id']), server, point);

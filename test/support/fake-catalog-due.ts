@@ -28,6 +28,8 @@ export interface DueSurroundings {
   policySince(serverId: string): Date | null;
   /** When it went live with disks of which there is no usable image. */
   restoredAt(server: ServerRecord): Date | null;
+  /** Whether there was ever an image of it. */
+  hasImage(serverId: string): boolean;
   /** What an image of it is due for because of changes. */
   changed(server: ServerRecord): ChangesToImage | null;
   policies(): ReadonlyMap<string, PolicyRow>;
@@ -121,7 +123,18 @@ export class FakeDueBackups {
         const own = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === kind && !isAhead(row.dueAt, this.around.now()));
         return { any: latest(own), answered: latest(own.filter(({ state }) => state !== 'withdrawn')) };
       };
-      return [scheduledServer(server, this.around.policySince(server.id), policy, newest, this.around.restoredAt(server), changed, this.around.now())];
+      return [
+        scheduledServer(
+          server,
+          this.around.policySince(server.id),
+          policy,
+          newest,
+          this.around.restoredAt(server),
+          changed,
+          this.around.hasImage(server.id),
+          this.around.now(),
+        ),
+      ];
     });
   }
 

@@ -170,6 +170,7 @@ export class FakeCatalog implements Catalog {
         const isImaged = this.pointsOf(id).some((point) => point.kind === 'image' && point.state === 'usable' && point.lineageId === lineageId);
         return isImaged ? null : this.wayBacks.wentLiveAt(id, lineageId);
       },
+      hasImage: (serverId) => this.pointsOf(serverId).some(({ kind }) => kind === 'image'),
       changed: (server) => this.changes.toImage(server),
       policies: () => this.policies,
       hypervisors: () => this.inventory().hypervisors,

@@ -68,7 +68,7 @@ export const DueBackupEntity = new EntitySchema<DueBackupRow>({
   ],
   checks: [
     { name: 'due_backup_kind_check', expression: `kind IN ('image', 'data')` },
-    { name: 'due_backup_cause_check', expression: `cause IN ('schedule', 'restore', 'change') AND (policy IS NOT NULL OR cause = 'change')` },
+    { name: 'due_backup_cause_check', expression: `cause IN ('schedule', 'restore', 'change', 'baseline') AND (policy IS NOT NULL OR cause = 'change')` },
     { name: 'due_backup_state_check', expression: `state IN ('waiting', 'started', 'superseded', 'withdrawn') AND (state = 'started') = (run_id IS NOT NULL)` },
   ],
   foreignKeys: [

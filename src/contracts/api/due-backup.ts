@@ -16,7 +16,7 @@ export const dueBackupSchema = z
     policy: z.string().nullable().meta({ description: 'null: the server has none, and a configuration change of it is complete.' }),
     cause: z.enum(DUE_CAUSES).meta({
       description:
-        'restore: the server is live with disks that a restore has put in place, and there is no image of them. change: a configuration change is complete that no image contains.',
+        'restore: the server is live with disks that a restore has put in place, and there is no image of them. change: a configuration change is complete that no image contains. baseline: there was never an image of it.',
     }),
     dueAt: timestamp.meta({ description: 'What the schedule says, when the server went live, or when the change was complete.' }),
     notBefore: timestamp.meta({ description: "With the server's part of the policy's jitter, or the time in which further changes may join." }),

@@ -27,6 +27,7 @@ const server = (changes: Partial<ScheduledServer> = {}): ScheduledServer => ({
   since: { image: at('2026-11-27T00:00:00Z'), data: at('2026-11-27T00:00:00Z') },
   restored: null,
   changed: null,
+  unimaged: null,
   ...changes,
 });
 
@@ -151,6 +152,25 @@ describe('dueBackups', () => {
       const daily = { ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, schedule: { every: 'day', at: '11:30' } as const } };
       expect(images({ policy: daily })).toMatchObject([{ cause: 'schedule' }]);
       expect(images({ restored: { at: at('2026-11-27T10:30:00Z'), imageAskedAt: null } })).toMatchObject([{ cause: 'restore' }]);
+    });
+  });
+
+  describe('of a server of which there was never an image', () => {
+    const since = at('2026-11-27T10:00:00Z');
+    const images = (now: string, changes: Partial<ScheduledServer> = {}, imageAskedAt: Date | null = null) =>
+      dueBackups([server({ unimaged: { since, imageAskedAt }, hasDataSets: false, ...changes })], at(now));
+
+    it('is its baseline, some minutes after it was registered, once', () => {
+      expect(images('2026-11-27T10:14:59Z')).toEqual([]);
+      expect(images('2026-11-27T10:15:00Z')).toMatchObject([{ kind: 'image', cause: 'baseline', dueAt: at('2026-11-27T10:15:00Z'), policy: 'daily' }]);
+      expect(images('2026-11-27T11:00:00Z', {}, at('2026-11-27T10:15:00Z'))).toEqual([]);
+    });
+
+    it('is none where the policy takes no images, or stops the server for them', () => {
+      expect(images('2026-11-27T11:00:00Z', { policy: { ...POLICY, image: null } })).toEqual([]);
+      const offline = { ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, mode: 'offline' as const } };
+      expect(images('2026-11-27T11:00:00Z', { policy: offline })).toEqual([]);
+      expect(images('2026-11-27T11:00:00Z', { policy: null })).toEqual([]);
     });
   });
 

@@ -18,6 +18,8 @@ export interface ScheduledServer {
    * `imageAskedAt`: when an image was last due, whatever became of it but that it was withdrawn.
    */
   readonly restored: { readonly at: Date; readonly imageAskedAt: Date | null } | null;
+  /** There was never an image of it: since when it has its policy; null: there was one. `imageAskedAt` as above. */
+  readonly unimaged: { readonly since: Date; readonly imageAskedAt: Date | null } | null;
   /**
    * Configuration changes are complete that no image of its disks contains: when the last of them was, and until when further ones may join; null: all are
    * contained. `imageAskedAt` as above.
@@ -41,15 +43,19 @@ export interface DueBackup {
  *
  * A restored server is imaged as soon as it is live, without jitter: until then, undoing the restore is the only way back to what is written to it now. Only
  * where images are taken online: nobody stops a server that has just come back. The same of a configuration change that is complete, which also a server
- * without a policy is imaged after: who has registered it wants to come back to it.
+ * without a policy is imaged after: who has registered it wants to come back to it. And a server of which there was never an image does not wait for the next
+ * time of its schedule, which may be a week away: some minutes after it was registered it has its baseline.
  */
 export function dueBackups(servers: readonly ScheduledServer[], now: Date): readonly DueBackup[] {
   const times = new Times(now);
   return servers.flatMap((server) => (['image', 'data'] as const).flatMap((kind) => dueOf(server, kind, times, now) ?? []));
 }
 
+/** Whoever registers servers may not be done yet. */
+const BASELINE_AFTER_MS = 15 * 60_000;
+
 function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, now: Date): DueBackup | null {
-  const { serverId, policy, restored, changed } = server;
+  const { serverId, policy, restored, changed, unimaged } = server;
   const due = { serverId, kind, policy: policy?.name ?? null };
   const { dueAt, missedBefore } = newestOf(server, kind, times);
   const image = policy?.image ?? null;
@@ -59,6 +65,12 @@ function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, n
   }
   if (kind === 'image' && image?.mode !== 'offline' && changed !== null && isUnanswered(changed, dueAt, now)) {
     return { ...due, cause: 'change', dueAt: changed.at, notBefore: changed.notBefore, missedBefore: answersFor };
+  }
+  if (kind === 'image' && image?.mode === 'online' && unimaged !== null) {
+    const at = new Date(unimaged.since.getTime() + BASELINE_AFTER_MS);
+    if (isUnanswered({ at, imageAskedAt: unimaged.imageAskedAt }, dueAt, now)) {
+      return { ...due, cause: 'baseline', dueAt: at, notBefore: at, missedBefore: answersFor };
+    }
   }
   const of = policy?.[kind] ?? null;
   if (dueAt === null || of === null) return null;
