@@ -48,6 +48,10 @@ export class CatalogueWrites implements CatalogueActivities {
     await this.deps.catalog.closeWayBack(runId, ofRunId);
   }
 
+  async recordApplied(runId: string, changeIds: readonly string[], by: string): Promise<void> {
+    await this.deps.catalog.recordApplied(runId, changeIds, by);
+  }
+
   async recordGoLive(runId: string): Promise<void> {
     await this.deps.catalog.recordGoLive(runId);
   }

@@ -62,6 +62,7 @@ export class PlanningJudgements implements PlanningActivities {
     keepDisks = [],
     attachOldDisks = [],
     noData = false,
+    leaveChanges = true,
     incidentAt = null,
   }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
@@ -86,6 +87,7 @@ export class PlanningJudgements implements PlanningActivities {
       incidentAt,
       ...decommissionedOf(server),
       lostChanges: await lostChanges(catalog, server, point.generation),
+      leaveChanges,
     };
   }
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Configuration changes of servers, what recovery points say of them and of the server itself, and images that are taken because a change is complete. */
+/** Relations between servers; configuration changes of servers, what recovery points say of them and of the server itself, and images that are taken because a change is complete. */
 export class Changes1765700000000 implements MigrationInterface {
   readonly name = 'Changes1765700000000';
 
@@ -46,7 +46,17 @@ export class Changes1765700000000 implements MigrationInterface {
       CONSTRAINT applied_change_pkey PRIMARY KEY (change_id, lineage_id),
       CONSTRAINT applied_change_generation_check CHECK (num_nonnulls(recovery_point_id, generation) IN (0, 2))
     )`);
-    await queryRunner.query('CREATE INDEX applied_change_lineage_idx ON applied_change (lineage_id, applied_at)');
+    // Asked for every few seconds; nearly all changes are in an image.
+    await queryRunner.query('CREATE INDEX applied_change_unimaged_idx ON applied_change (lineage_id) WHERE recovery_point_id IS NULL');
+    await queryRunner.query(`CREATE TABLE relation (
+      name text NOT NULL CONSTRAINT relation_pkey PRIMARY KEY,
+      type text NOT NULL CONSTRAINT relation_type_check CHECK (type IN ('depends-on', 'replicates-with', 'member-of')),
+      server text NOT NULL,
+      peers jsonb NOT NULL,
+      strength text NOT NULL CONSTRAINT relation_strength_check CHECK (strength IN ('hard', 'soft')),
+      profile text,
+      parameters jsonb NOT NULL
+    )`);
     await queryRunner.query(`CREATE TABLE server_facts (
       sha256 text NOT NULL CONSTRAINT server_facts_pkey PRIMARY KEY,
       facts jsonb NOT NULL
@@ -57,6 +67,14 @@ export class Changes1765700000000 implements MigrationInterface {
       ADD COLUMN facts_sha256 text CONSTRAINT recovery_point_facts_fkey REFERENCES server_facts (sha256),
       ADD CONSTRAINT recovery_point_changes_check CHECK (kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0),
       ADD CONSTRAINT recovery_point_facts_check CHECK (facts_sha256 IS NULL OR facts IS NOT NULL)`);
+    await queryRunner.query(`ALTER TABLE run
+      DROP CONSTRAINT run_waiting_check,
+      ADD CONSTRAINT run_waiting_check CHECK (waiting_for IS NULL OR (waiting_for IN ('go-live', 'sign-off') AND state IN ('accepted', 'running')))`);
+    await queryRunner.query(`ALTER TABLE run_decision
+      DROP CONSTRAINT run_decision_kind_check,
+      ADD CONSTRAINT run_decision_kind_check CHECK (kind IN ('go-live', 'sign-off')),
+      ADD COLUMN not_applied jsonb,
+      ADD CONSTRAINT run_decision_not_applied_check CHECK (not_applied IS NULL OR kind = 'sign-off')`);
     await queryRunner.query(`ALTER TABLE due_backup
       ALTER COLUMN policy DROP NOT NULL,
       DROP CONSTRAINT due_backup_cause_check,
@@ -66,6 +84,14 @@ export class Changes1765700000000 implements MigrationInterface {
   /** Only while no image could still be restored from whose manifest the version before could not read, and nothing that people have written down would be lost. */
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(REFUSE_LOSS);
+    await queryRunner.query(`ALTER TABLE run_decision
+      DROP CONSTRAINT run_decision_not_applied_check,
+      DROP COLUMN not_applied,
+      DROP CONSTRAINT run_decision_kind_check,
+      ADD CONSTRAINT run_decision_kind_check CHECK (kind IN ('go-live'))`);
+    await queryRunner.query(`ALTER TABLE run
+      DROP CONSTRAINT run_waiting_check,
+      ADD CONSTRAINT run_waiting_check CHECK (waiting_for IS NULL OR (waiting_for = 'go-live' AND state IN ('accepted', 'running')))`);
     await queryRunner.query(`ALTER TABLE due_backup DROP CONSTRAINT due_backup_cause_check`);
     await queryRunner.query(`DELETE FROM due_backup WHERE cause = 'change'`);
     await queryRunner.query(`ALTER TABLE due_backup
@@ -79,6 +105,7 @@ export class Changes1765700000000 implements MigrationInterface {
       DROP COLUMN facts,
       DROP COLUMN facts_sha256`);
     await queryRunner.query('DROP TABLE server_facts');
+    await queryRunner.query('DROP TABLE relation');
     await queryRunner.query('DROP TABLE applied_change');
     await queryRunner.query('DROP TABLE configuration_change');
   }

@@ -113,10 +113,28 @@ async function takeOnline(
   book.settle('prepare');
   const { pointInTime, consistency } = begun;
   const basis = begun.basis ?? null;
-  // While QEMU copies: the definition has to be that of this moment, and so have the facts.
+  // While QEMU copies: the definition has to be that of this moment, and so have the facts, which a guest may take its time to tell.
   await book.step('definition', { do: () => host.saveDefinition(input, subject) });
-  if (hasFacts) await collectFacts(book, host, input);
+  const facts = hasFacts ? collectFacts(book, host, input) : Promise.resolve();
+  try {
+    const copied = await followImages(book, transfer, input, subject, basis);
+    await facts;
+    return { copied, pointInTime, consistency, startProblem: null, basis };
+  } catch (thrown) {
+    // They are written beside what is discarded now.
+    await facts.catch(() => undefined);
+    throw thrown;
+  }
+}
 
+/** What QEMU's job writes, to its end; then its checksums. */
+async function followImages(
+  book: Runbook,
+  transfer: Calls['transfer'],
+  input: BackupImageInput,
+  subject: BackupSubject,
+  basis: ImageBasis | null,
+): Promise<readonly CopiedDisk[]> {
   // One job writes all disks; each has a step of its own for people.
   const written = transfer.followOnlineBackup(input, subject);
   const [sizes] = await Promise.all(subject.disks.map(({ target }) => book.step(`copy:${target}`, { do: () => written })));
@@ -132,7 +150,7 @@ async function takeOnline(
     });
     copied.push(basis === null || parentOf(basis) === null ? copy : { ...copy, incremental: basis.incremental.some(({ target }) => target === disk.target) });
   }
-  return { copied, pointInTime, consistency, startProblem: null, basis };
+  return copied;
 }
 
 /** The chain has become long enough: whole images are made from it, without reading the server's disks again. Nothing that is published is written to. */

@@ -3,6 +3,7 @@ import { hasStep } from '../src/contracts/step-keys';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
+import { programOf, SIGN_OFF } from '../src/domain/steps/restore-steps';
 import { catalogue, type Calls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
@@ -51,13 +52,14 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
+    const waited = await applyChangesAgain(book, calls, input, plan, waitsForAgent);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
     for (const disk of plan.oldDisks ?? []) {
       await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }
-    const recoverySeconds = secondsSince(input.acceptedAt);
+    const recoverySeconds = Math.max(0, secondsSince(input.acceptedAt) - waited.seconds);
     book.result({ recoveryPointId: plan.recoveryPoint.id, recoverySeconds, ...(plan.loss === undefined ? {} : { lostSeconds: plan.loss.seconds }) });
 
     // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
@@ -79,6 +81,46 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
     });
   });
+}
+
+/**
+ * What the image lacks although the server had it: programs first, then people, who have the last word about all of it. What nobody applies again is lost, and
+ * known to be. How long people took is no part of what a restore takes.
+ */
+async function applyChangesAgain(
+  book: Runbook,
+  { server }: Calls,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  hasAgent: boolean,
+): Promise<{ readonly seconds: number }> {
+  if (plan.appliesChanges !== true) return { seconds: 0 };
+  const forPeople: string[] = [];
+  for (const change of plan.lostChanges?.changes ?? []) {
+    const program = hasAgent ? programOf(change) : null;
+    if (program === null) {
+      forPeople.push(change.id);
+      continue;
+    }
+    const { isApplied } = await book.step(
+      `apply:${change.id}`,
+      { do: () => server.applyChange(input, program), detail: (applied) => ({ applied: applied.isApplied, evidence: applied.evidence }) },
+      `Apply again: ${change.title}`,
+    );
+    if (isApplied) await catalogue.recordApplied(input.runId, [change.id], 'worker');
+    else forPeople.push(change.id);
+  }
+  if (forPeople.length === 0) return { seconds: 0 };
+  const since = Date.now();
+  // A program has failed although none was for people: the step comes as it is needed.
+  await book.announce([SIGN_OFF]);
+  const { actor, reason, notApplied = [] } = await book.decision('sign-off');
+  const applied = forPeople.filter((id) => !notApplied.includes(id));
+  await book.step('sign-off', {
+    do: () => catalogue.recordApplied(input.runId, applied, actor),
+    detail: () => ({ signedOffBy: actor, reason, applied: applied.length, notApplied: forPeople.length - applied.length }),
+  });
+  return { seconds: Math.round((Date.now() - since) / 1000) };
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */

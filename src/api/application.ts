@@ -20,6 +20,7 @@ import { GenerationsModule } from './generations/generations.module';
 import { GroupsModule } from './groups/groups.module';
 import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
+import { RelationsModule } from './relations/relations.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
 import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
@@ -45,6 +46,7 @@ class ApiModule {
         EstateModule,
         PoliciesModule,
         GroupsModule,
+        RelationsModule,
         ChangesModule,
         GenerationsModule,
         StatusModule,

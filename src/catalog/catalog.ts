@@ -17,6 +17,7 @@ import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contr
 import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
 import type { ServerFacts } from '../contracts/facts';
 import type { GenerationDetail, GenerationView } from '../contracts/generation';
+import type { Relation } from '../contracts/relation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
 import type { TokenScope, TokenView } from '../contracts/api/token';
@@ -57,7 +58,7 @@ export interface AdoptedServer {
 
 /** How an estate is compared and applied. */
 export interface EstateOptions {
-  /** Policies and groups that the file does not declare any more are deleted. Default: false. */
+  /** Policies, groups and relations that the file does not declare any more are deleted. Default: false. */
   readonly prune?: boolean;
 }
 
@@ -152,6 +153,8 @@ export interface DecisionRequest {
   readonly runId: string;
   readonly kind: DecisionKind;
   readonly reason: string;
+  /** Of a sign-off: ids of the changes that are not applied again. */
+  readonly notApplied?: readonly string[];
 }
 
 export interface AcceptDataBackupRequest extends AcceptRunRequest {
@@ -176,6 +179,8 @@ export type AcceptPlanRequest =
   | (AcceptPlanRequestBase & {
       readonly scenario: 'server';
       readonly noData?: boolean;
+      /** Configuration changes that are lost are not applied again; absent: they are. */
+      readonly leaveChanges?: boolean;
       /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */
       readonly keepDisks?: readonly string[];
       /** Targets of the disks whose old volumes are attached read-only to the restored server; absent: none. */
@@ -206,8 +211,8 @@ export interface Catalog {
 
   // --- inventory ---------------------------------------------------------------------------------------------------------
   /**
-   * What the estate would change. Read-only. Nothing is ever removed but policies and groups, and these with `prune`; other absent things are listed as `kept`. Throws what a
-   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`.
+   * What the estate would change. Read-only. Nothing is ever removed but policies, groups and relations, and these with `prune`; other absent things are listed as `kept`. Throws what a
+   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`; of relations `RELATION_CYCLE`.
    */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
   /**
@@ -224,6 +229,8 @@ export interface Catalog {
   listPolicies(): Promise<readonly Policy[]>;
   /** Throws `POLICY_NOT_FOUND`. */
   getPolicy(name: string): Promise<Policy>;
+  /** By name; `server`: those in which it is the server or a peer. */
+  listRelations(filter?: { readonly server?: string }): Promise<readonly Relation[]>;
   /** By name. */
   listGroups(): Promise<readonly ServerGroup[]>;
   /** Throws `GROUP_NOT_FOUND`. */
@@ -276,6 +283,11 @@ export interface Catalog {
   cancelChange(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<ChangeView>;
   /** The change that a tool has given this name; null: none has it. */
   findChange(serverId: string, externalId: string): Promise<ChangeView | null>;
+  /**
+   * The server that this run holds has these changes again, on the disks that it has now. Idempotent; what the catalogue does not know is left out. Throws
+   * `FENCED_OFF`. Audited each, as `change.applied`.
+   */
+  recordApplied(runId: string, changeIds: readonly string[], by: Actor): Promise<void>;
   /** Throws `CHANGE_NOT_FOUND`. */
   getChange(id: string): Promise<ChangeView>;
   /** Newest first, by when they were opened. */

@@ -24,9 +24,13 @@ import { claimIdempotencyKey } from './idempotency';
 import { readPolicies, requireServer } from './inventory-store';
 import { policyRecord } from './policy-row';
 import { holdInventory } from './run-acceptance-store';
+import { lockRun, requireHold } from './run-store';
 import { serverRecord } from './views';
 
-type ChangeMethods = Pick<Catalog, 'openChange' | 'completeChange' | 'cancelChange' | 'findChange' | 'getChange' | 'listChanges' | 'changesAt'>;
+type ChangeMethods = Pick<
+  Catalog,
+  'openChange' | 'completeChange' | 'cancelChange' | 'findChange' | 'recordApplied' | 'getChange' | 'listChanges' | 'changesAt'
+>;
 
 export function changeStore(database: Database, now: () => Date): ChangeMethods {
   return {
@@ -74,6 +78,20 @@ export function changeStore(database: Database, now: () => Date): ChangeMethods 
       database.read(async (manager) => {
         const row = await manager.findOneBy(ConfigurationChangeEntity, { serverId, externalId });
         return row === null ? null : viewOf(manager, row, now());
+      }),
+
+    recordApplied: (runId, changeIds, by) =>
+      database.transaction(async ({ manager, audit }) => {
+        const run = await lockRun(manager, runId);
+        await requireHold(manager, run);
+        const server = await requireServer(manager, run.serverId);
+        const policies = (await readPolicies(manager)).map(policyRecord);
+        for (const row of await manager.findBy(ConfigurationChangeEntity, { serverId: server.id, id: In([...changeIds]) })) {
+          const applied = appliedRow(row.id, server, policies, { by, runId, at: now() });
+          const inserted = await manager.createQueryBuilder().insert().into(AppliedChangeEntity).values(applied).orIgnore().returning('change_id').execute();
+          if ((inserted.raw as readonly unknown[]).length === 0) continue;
+          audit({ actor: by, action: 'change.applied', runId, serverId: server.id, details: { ...changeDetails(row), lineageId: server.lineageId } });
+        }
       }),
 
     getChange: (id) => database.read(async (manager) => viewOf(manager, await requireChange(manager, id), now())),

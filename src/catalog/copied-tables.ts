@@ -11,6 +11,7 @@ export const COPIED_TABLES = [
   'policy',
   'server',
   'backup_group',
+  'relation',
   'backup_set',
   'run',
   'run_step',

@@ -1,10 +1,11 @@
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
+import type { Decision } from '../contracts/activities';
 import { isModosuError } from '../contracts/errors';
 import { mustBeDecided } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
 import type { Database } from './database';
-import { RunDecisionEntity, RunEntity } from './entities';
+import { RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
 import { lockRun, requireRun } from './run-store';
 
 type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButWaiting'>;
@@ -12,7 +13,7 @@ type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButW
 export function decisionStore(database: Database, now: () => Date): DecisionMethods {
   return {
     decide: async (request) => {
-      const { actor, runId, kind } = request;
+      const { actor, runId, kind, notApplied } = request;
       try {
         await database.transaction(async ({ manager, audit }) => {
           // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
@@ -20,8 +21,8 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
           const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
           if (!mustBeDecided(run, kind, isDecided)) return;
           const reason = storableText(request.reason);
-          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now() });
-          audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });
+          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now(), notApplied: notApplied ?? null });
+          audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
         });
       } catch (error) {
         const event = decisionRefusal(request, error);
@@ -34,7 +35,7 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
       database.read(async (manager) => {
         await requireRun(manager, runId);
         const row = await manager.findOneBy(RunDecisionEntity, { runId, kind });
-        return row === null ? null : { actor: row.actor, reason: row.reason, at: row.decidedAt.toISOString() };
+        return row === null ? null : decisionView(row);
       }),
 
     listDecidedButWaiting: () =>
@@ -49,6 +50,13 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
       }),
   };
 }
+
+export const decisionView = ({ actor, reason, decidedAt, notApplied }: RunDecisionRow): Decision => ({
+  actor,
+  reason,
+  at: decidedAt.toISOString(),
+  ...(notApplied === null ? {} : { notApplied }),
+});
 
 /** The audit's entry for a refused decision, or null when the error is not a refusal. */
 export function decisionRefusal({ actor, runId, kind, reason }: DecisionRequest, error: unknown): AuditEvent | null {

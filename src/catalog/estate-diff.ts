@@ -6,7 +6,9 @@ import { NO_PROTECTION, type Protection } from '../contracts/protection';
 import type { EstateOptions, ResolvedServer, ServerRecord } from './catalog';
 import type { Policy } from '../contracts/policy';
 import { requireSensiblePolicy } from '../domain/policy-rules';
-import { changedLines, createdLines, groupFields, placeFields, policyField, policyFields, protectionFields, type Field } from './estate-fields';
+import type { Relation } from '../contracts/relation';
+import { hardCycle } from '../domain/relations/cycles';
+import { changedLines, createdLines, groupFields, placeFields, relationFields, policyField, policyFields, protectionFields, type Field } from './estate-fields';
 
 /** What the catalogue holds now. */
 export interface Inventory {
@@ -16,6 +18,7 @@ export interface Inventory {
   readonly policies: readonly Policy[];
   readonly servers: readonly ServerRecord[];
   readonly groups: readonly ServerGroup[];
+  readonly relations: readonly Relation[];
 }
 
 /** A server as it is to be stored; id and lineage are null for a new one. */
@@ -24,7 +27,7 @@ export interface ServerDraft extends Omit<ServerRecord, 'id' | 'lineageId' | 'de
 }
 
 export interface EstateDifference {
-  /** Hypervisors, repositories, off-site repositories, policies, servers, groups; each in the order of the file, then what is kept or deleted. */
+  /** Hypervisors, repositories, off-site repositories, policies, servers, groups, relations; each in the order of the file, then what is kept or deleted. */
   readonly changes: readonly EstateChange[];
   /** Only what is to be written. */
   readonly hypervisors: readonly HypervisorDeclaration[];
@@ -37,6 +40,9 @@ export interface EstateDifference {
   readonly groups: readonly ServerGroup[];
   /** Names of groups that go. */
   readonly deletedGroups: readonly string[];
+  readonly relations: readonly Relation[];
+  /** Names of relations that go. */
+  readonly deletedRelations: readonly string[];
 }
 
 type Subject = EstateChange['subject'];
@@ -47,7 +53,8 @@ type Comparable = { readonly name: string };
  *
  * A server its hypervisor does not know (it is gone, and is to be restored) is not in `resolved`: it keeps the identity it has. Throws
  * `DOMAIN_NOT_FOUND` for such a server that is new or gets another domain, and `ESTATE_CONFLICT` when a name would stand for another domain than before, or two
- * names for the same domain, or a policy would go that a server outside the file has. Of policies that cannot be meant: see `requireSensiblePolicy`.
+ * names for the same domain, or a policy would go that a server outside the file has. Of policies that cannot be meant: see `requireSensiblePolicy`; of relations
+ * `RELATION_CYCLE`.
  */
 export function compareEstate(
   inventory: Inventory,
@@ -72,6 +79,9 @@ export function compareEstate(
   const servers = compare<ServerFacts, ServerDraft>('server', inventory.servers, drafts, serverFields);
   const groups = compare('group', inventory.groups, estate.groups ?? [], groupFields);
   const deletedGroups = prune ? keptIn(groups.changes) : [];
+  const relations = compare('relation', inventory.relations, estate.relations ?? [], relationFields);
+  const deletedRelations = prune ? keptIn(relations.changes) : [];
+  refuseCycles(inventory.relations, estate.relations ?? [], deletedRelations);
   return {
     changes: [
       ...hypervisors.changes,
@@ -80,6 +90,7 @@ export function compareEstate(
       ...withDeletions(policies.changes, deletedPolicies),
       ...servers.changes.map((change) => withNote(change, inventory.servers)),
       ...withDeletions(groups.changes, deletedGroups),
+      ...withDeletions(relations.changes, deletedRelations),
     ],
     hypervisors: hypervisors.toWrite,
     repositories: repositories.toWrite,
@@ -89,7 +100,19 @@ export function compareEstate(
     servers: servers.toWrite,
     groups: groups.toWrite,
     deletedGroups,
+    relations: relations.toWrite,
+    deletedRelations,
   };
+}
+
+/** What would hold afterwards, with what the file does not name and nobody deletes. Throws `RELATION_CYCLE`. */
+function refuseCycles(known: readonly Relation[], declared: readonly Relation[], deleted: readonly string[]): void {
+  const named = new Set([...declared.map(({ name }) => name), ...deleted]);
+  const cycle = hardCycle([...declared, ...known.filter(({ name }) => !named.has(name))]);
+  if (cycle === null) return;
+  throw new ModosuError('RELATION_CYCLE', `Servers depend on each other in a circle: ${cycle.map((name) => `"${name}"`).join(' -> ')}.`, {
+    context: { cycle: [...cycle] },
+  });
 }
 
 /** A file says nothing of that: it neither takes a server out of service nor brings it back. */

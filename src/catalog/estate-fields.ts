@@ -1,4 +1,5 @@
 import { storableText } from '../audit/storable';
+import type { Relation } from '../contracts/relation';
 import type { ServerGroup } from '../contracts/backup-set';
 import type { Protection } from '../contracts/protection';
 import {
@@ -77,6 +78,13 @@ export const policyFields = ({ timeZone, image, data, verification, offsite, rto
 ];
 
 export const groupFields = ({ servers }: Pick<ServerGroup, 'servers'>): readonly Field[] => [declared('servers', servers, servers.join(', '))];
+
+export const relationFields = ({ type, server, peers, strength, profile, parameters }: Relation): readonly Field[] => [
+  ...placeFields({ type, server, strength }),
+  declared('peers', peers, peers.map((peer) => (peer.address === null ? peer.server : `${peer.server} at ${peer.address}`)).join(', ')),
+  declared('profile', profile, profile ?? ''),
+  declared('parameters', Object.keys(parameters).length === 0 ? [] : [parameters], compact(parameters)),
+];
 
 export const createdLines = (fields: readonly Field[]): readonly string[] =>
   fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);

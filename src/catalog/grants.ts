@@ -1,12 +1,13 @@
 import { escapeIdentifier } from 'pg';
 import { MIGRATIONS_TABLE } from './data-source';
 
-/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks, policies and groups; audit is only appended. */
+/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks, policies, groups and relations; audit is only appended. */
 const RIGHTS: Readonly<Record<string, string>> = {
   hypervisor: 'SELECT, INSERT, UPDATE',
   repository: 'SELECT, INSERT, UPDATE',
   policy: 'SELECT, INSERT, UPDATE, DELETE',
   backup_group: 'SELECT, INSERT, UPDATE, DELETE',
+  relation: 'SELECT, INSERT, UPDATE, DELETE',
   // UPDATE is never used: it is what a lock of a row needs.
   backup_set: 'SELECT, INSERT, UPDATE',
   repository_room: 'SELECT, INSERT',

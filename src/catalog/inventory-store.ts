@@ -8,6 +8,7 @@ import type { Catalog, ServerRecord } from './catalog';
 import type { Database, Transaction } from './database';
 import {
   BackupGroupEntity,
+  RelationEntity,
   HypervisorEntity,
   LineageEntity,
   OffsiteRepositoryEntity,
@@ -39,12 +40,8 @@ export function inventoryStore(database: Database, now: () => Date): InventoryMe
       database.transaction(async (transaction) => {
         const { manager } = transaction;
         await manager.query('SELECT pg_advisory_xact_lock($1)', [ESTATE_LOCK]);
-        const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups } = compareEstate(
-          await readInventory(manager),
-          estate,
-          resolved,
-          options,
-        );
+        const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups, relations, deletedRelations } =
+          compareEstate(await readInventory(manager), estate, resolved, options);
         if (hypervisors.length > 0) await manager.upsert(HypervisorEntity, hypervisors.map(storedLimit), ['name']);
         if (repositories.length > 0) await manager.upsert(RepositoryEntity, repositories.map(storedLimit), ['name']);
         // What is known of its state stays: that is no part of the declaration.
@@ -53,6 +50,8 @@ export function inventoryStore(database: Database, now: () => Date): InventoryMe
         const written = await writeServers(transaction, servers, now());
         if (groups.length > 0) await manager.upsert(BackupGroupEntity, [...groups], ['name']);
         if (deletedGroups.length > 0) await manager.delete(BackupGroupEntity, { name: In([...deletedGroups]) });
+        if (relations.length > 0) await manager.upsert(RelationEntity, [...relations], ['name']);
+        if (deletedRelations.length > 0) await manager.delete(RelationEntity, { name: In([...deletedRelations]) });
         // After the servers: none has it any more.
         if (deletedPolicies.length > 0) await manager.delete(PolicyEntity, { name: In([...deletedPolicies]) });
         for (const change of changes) auditChange(transaction, actor, change, written);
@@ -107,6 +106,7 @@ export const policyNotFound = (name: string): ModosuError =>
 export const readHypervisors = async (manager: EntityManager) => (await manager.find(HypervisorEntity, { order: { name: 'ASC' } })).map(declaredLimit);
 export const readRepositories = async (manager: EntityManager) => (await manager.find(RepositoryEntity, { order: { name: 'ASC' } })).map(declaredLimit);
 export const readGroups = (manager: EntityManager) => manager.find(BackupGroupEntity, { order: { name: 'ASC' } });
+export const readRelations = (manager: EntityManager) => manager.find(RelationEntity, { order: { name: 'ASC' } });
 export const readOffsite = async (manager: EntityManager): Promise<readonly OffsiteDeclaration[]> =>
   (await manager.find(OffsiteRepositoryEntity, { order: { name: 'ASC' } })).map(({ name, location, media }) => ({ name, location, media }));
 export const readPolicies = (manager: EntityManager): Promise<readonly PolicyRow[]> => manager.find(PolicyEntity, { order: { name: 'ASC' } });
@@ -127,7 +127,15 @@ async function readInventory(manager: EntityManager): Promise<Inventory> {
   const offsite = await readOffsite(manager);
   const policies = (await readPolicies(manager)).map(policyRecord);
   const servers = await manager.find(ServerEntity, { order: { name: 'ASC' } });
-  return { hypervisors, repositories, offsite, policies, servers: servers.map(serverRecord), groups: await readGroups(manager) };
+  return {
+    hypervisors,
+    repositories,
+    offsite,
+    policies,
+    servers: servers.map(serverRecord),
+    groups: await readGroups(manager),
+    relations: await readRelations(manager),
+  };
 }
 
 /** A schedule that is as it was goes on: what it has asked for while nothing ran is caught up. */

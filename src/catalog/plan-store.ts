@@ -123,7 +123,7 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
   request.scenario === 'server'
-    ? { noData: request.noData ?? false, incidentAt: request.incidentAt ?? null, ...fromOf(request) }
+    ? { noData: request.noData ?? false, leaveChanges: request.leaveChanges ?? false, incidentAt: request.incidentAt ?? null, ...fromOf(request) }
     : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null, ...fromOf(request) };
 
 const fromOf = ({ from }: { readonly from?: string }): { readonly from?: string } => (from === undefined ? {} : { from });
@@ -193,6 +193,7 @@ export function startablePlan({
       keepDisks,
       attachOldDisks,
       noData: request?.noData ?? false,
+      leaveChanges: request?.leaveChanges ?? false,
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
     },

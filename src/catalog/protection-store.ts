@@ -3,6 +3,7 @@ import type { BootEvidence, LastBackupRun, NewestRecoveryPoint, OffsiteEvidence,
 import type { OffsiteRepositoryView } from '../contracts/offsite-copies';
 import { SKEW_MS } from '../domain/clock-skew';
 import type { Catalog } from './catalog';
+import { changesToImage } from './change-facts';
 import type { Database } from './database';
 import { dueBackupView } from './due-backup-row';
 import { DueBackupEntity, OffsiteRepositoryEntity } from './entities';
@@ -38,6 +39,7 @@ export async function readProtectionFacts(manager: EntityManager, now: Date): Pr
     })),
     lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
     waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
+    changes: [...(await changesToImage(manager))].map(([serverId, { notBefore, titles }]) => ({ serverId, since: notBefore.toISOString(), titles })),
     recoverySeconds: await rows<{ readonly serverId: string; readonly seconds: number }>(manager, RECOVERIES),
   };
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { storableObject, storableText } from '../audit/storable';
-import type { DecisionKind, RunStepView, StepState } from '../contracts/run';
+import { DECISION_KINDS, type DecisionKind, type RunStepView, type StepState } from '../contracts/run';
 import type { StepRecord } from '../contracts/activities';
 import { storableError } from './storable-error';
 
@@ -41,10 +41,11 @@ export function stepAction(before: StoredStep | null, after: StoredStep): string
   return before?.state === after.state ? 'step.detail' : `step.${after.state}`;
 }
 
-/** What a run waits for after a step was recorded: the step `go-live` waits for the decision of that name. */
+/** What a run waits for after a step was recorded: the steps `go-live` and `sign-off` wait for the decisions of these names. */
 export function waitingAfter(current: DecisionKind | null, { key, state }: Pick<StoredStep, 'key' | 'state'>): DecisionKind | null {
-  if (key !== 'go-live') return current;
-  return state === 'waiting' ? 'go-live' : null;
+  const kind = DECISION_KINDS.find((one) => one === key);
+  if (kind === undefined) return current;
+  return state === 'waiting' ? kind : current === kind ? null : current;
 }
 
 /** An ended step with evidence that came later; null when it brings nothing new. Everything else of it stays as it was. */

@@ -18,6 +18,7 @@ import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
 import { protectionStore } from './protection-store';
 import { recoveryPointStore } from './recovery-point-store';
+import { relationStore } from './relation-store';
 import { retentionStore } from './retention-store';
 import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
@@ -47,6 +48,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
       }),
     close: () => database.close(),
     ...inventoryStore(database, now),
+    ...relationStore(database),
     ...changeStore(database, now),
     ...generationStore(database),
     ...dueBackupStore(database, now),

@@ -7,6 +7,7 @@ import { addGenerationCommands } from './commands/generations';
 import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
+import { addRelationCommands } from './commands/relations';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
 import { addOffsiteCommands } from './commands/offsite';
@@ -79,6 +80,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addVerificationCommands(program, context);
   addOffsiteCommands(program, context);
   addGroupCommands(program, addBackupCommands(program, context), context);
+  addRelationCommands(program, context);
   addChangeCommands(program, context);
   addGenerationCommands(program, context);
   addRestoreCommands(program, context);

@@ -1,6 +1,6 @@
 import type { GenerationChanges } from './change';
 import type { CollectedFacts } from './generation';
-import type { DataPurpose, DataSelection, FilesContent, PostgresqlContent } from './data';
+import type { DataPurpose, DataSelection, GuestArgv, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
 import type { DataSurvey, Finding, LostChanges, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
@@ -66,6 +66,8 @@ export interface CatalogueActivities {
   revertWayBack(runId: string): Promise<void>;
   /** The old volumes that `ofRunId` has kept are deleted. */
   closeWayBack(runId: string, ofRunId: string): Promise<void>;
+  /** The restored server has these configuration changes again. */
+  recordApplied(runId: string, changeIds: readonly string[], by: string): Promise<void>;
   /** The production network of the swapped server is up. */
   recordGoLive(runId: string): Promise<void>;
   /** All bytes of a recovery point were read; `damage` null: they are what was written; otherwise it may be that of one on which it builds (`named`). */
@@ -155,6 +157,8 @@ export interface PlanSource {
   readonly decommissioned?: Decommissioning;
   /** Absent in histories of earlier versions. */
   readonly lostChanges?: LostChanges;
+  /** They are not applied again. Absent: true. */
+  readonly leaveChanges?: boolean;
 }
 
 /** What is restored of one data set after an image. */
@@ -205,6 +209,23 @@ export interface Decision {
   readonly actor: string;
   readonly reason: string;
   readonly at: string;
+  /** Of a sign-off: ids of the changes that are not applied again. Absent: none. */
+  readonly notApplied?: readonly string[];
+}
+
+/** A configuration change that a program in the guest applies again. */
+export interface ProgrammedChange {
+  readonly id: string;
+  readonly title: string;
+  readonly argv: GuestArgv;
+  readonly timeoutSeconds: number;
+}
+
+/** What came of it. */
+export interface AppliedChange {
+  readonly isApplied: boolean;
+  /** Exit code and the end of what the program said, for people; or why it did not end. */
+  readonly evidence: string;
 }
 
 export interface RunTrace {
@@ -383,6 +404,11 @@ export interface ServerActivities {
   attachOldDisk(input: RunInput, disk: OldDisk): Promise<{ readonly target: string }>;
   /** Raises the links that the swap of this run left down. */
   goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }>;
+  /**
+   * Runs the program that applies a configuration change again, once as far as that can be told. What it does or says throws nothing: a change that was not
+   * applied is one for people. Throws what keeps anything from being run in the guest, and `FENCED_OFF`.
+   */
+  applyChange(input: RunInput, change: ProgrammedChange): Promise<AppliedChange>;
   /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }>;
   /**

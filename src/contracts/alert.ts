@@ -1,3 +1,5 @@
+import type { DecisionKind } from './run';
+
 /** What people must hear of without looking: one message when it begins, one when it is over. */
 
 /** `breach`: a server is not protected as its policy promises. The others: a run failed, a run waits for somebody's word, a recovery point is damaged. */
@@ -8,7 +10,7 @@ export interface Condition {
   /** The same condition has the same key, however often it is looked at. */
   readonly key: string;
   readonly kind: AlertKind;
-  /** Code of the breach or of the error; `WAITING_FOR_GO_LIVE`, `RECOVERY_POINT_DAMAGED`. */
+  /** Code of the breach or of the error; `WAITING_FOR_GO_LIVE`, `WAITING_FOR_SIGN_OFF`, `RECOVERY_POINT_DAMAGED`. */
   readonly code: string;
   readonly serverId: string;
   readonly runId: string | null;
@@ -59,7 +61,7 @@ export interface AlertMessage {
 export interface AlertFacts {
   /** The last run of each kind of each server that has ended, where it failed. */
   readonly failedRuns: readonly { readonly serverId: string; readonly kind: string; readonly runId: string; readonly code: string; readonly message: string }[];
-  readonly waitingRuns: readonly { readonly serverId: string; readonly runId: string }[];
+  readonly waitingRuns: readonly { readonly serverId: string; readonly runId: string; readonly waitingFor: DecisionKind }[];
   readonly damaged: readonly {
     readonly serverId: string;
     readonly recoveryPointId: string;

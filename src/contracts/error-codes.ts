@@ -42,6 +42,11 @@ export const ERROR_CODES = {
     'Correct the schedule in the estate file, or use `every: day`, `every: week` or `every: month` with `at: "02:30"`.',
   ),
   POLICY_INVALID: entry('invalid', 'never', 'Correct the policy in the estate file.'),
+  RELATION_CYCLE: entry(
+    'invalid',
+    'never',
+    'Declare one of the dependencies with `strength: soft`, or leave out what is not needed to start: in a circle nobody could be restored first. Nothing was changed.',
+  ),
   TIME_ZONE_UNKNOWN: entry('invalid', 'never', 'Use a name of the IANA time zone database, such as Europe/Berlin or UTC.'),
   RETENTION_KEEPS_NOTHING: entry('invalid', 'never', 'Give at least one rule of the retention a number above 0, such as `last: 3`.'),
   NAME_INVALID: entry('invalid', 'never', 'Use 1 to 64 letters, digits, ".", "_" or "-", beginning with a letter or digit.'),

@@ -187,6 +187,8 @@ export interface RestorePlanBody {
   readonly losses: readonly string[];
   /** Absent in plans of earlier versions. */
   readonly lostChanges?: LostChanges;
+  /** Whether the changes that are lost are applied again before go-live, by programs and by people. Absent: no. */
+  readonly appliesChanges?: boolean;
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

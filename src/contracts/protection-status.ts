@@ -70,6 +70,14 @@ export interface OffsiteEvidence {
 /** An off-site repository, as far as promises depend on it. */
 export type OffsitePlaceFacts = Pick<OffsiteRepositoryView, 'name' | 'media' | 'state' | 'seenAt' | 'askedForSince' | 'problem'>;
 
+/** Configuration changes of one server that no image contains. */
+export interface UnimagedChanges {
+  readonly serverId: string;
+  /** From when on the first of them was to be imaged, ISO 8601. */
+  readonly since: string;
+  readonly titles: readonly string[];
+}
+
 export interface ProtectionFacts {
   readonly copies: readonly OffsiteEvidence[];
   readonly offsite: readonly OffsitePlaceFacts[];
@@ -78,6 +86,8 @@ export interface ProtectionFacts {
   readonly lastRuns: readonly LastBackupRun[];
   /** Those that wait. */
   readonly waiting: readonly DueBackupView[];
+  /** Servers with configuration changes that are complete, and that no image of their disks contains. */
+  readonly changes: readonly UnimagedChanges[];
   /** Seconds of the newest measured restore of each server that has one. */
   readonly recoverySeconds: readonly { readonly serverId: string; readonly seconds: number }[];
 }
@@ -99,6 +109,8 @@ export type BreachCode =
   | 'BOOT_PROOF_OVERDUE'
   /** Something newer than all copies in the off-site repository of the policy has not been copied there for too long. */
   | 'NOT_COPIED_OFFSITE'
+  /** A configuration change has been complete for an hour and more, and no image contains it. */
+  | 'CHANGE_NOT_IMAGED'
   /** The last measured restore took longer than the RTO. */
   | 'RTO_EXCEEDED';
 

@@ -5,10 +5,11 @@ export const RUN_KINDS = ['backup-image', 'backup-data', 'restore-server', 'rest
 export type RunKind = (typeof RUN_KINDS)[number];
 
 /** What a person may do with a run now; computed by the server, so that no button lies. */
-export type RunAction = 'cancel' | 'go-live' | 'undo' | 'confirm';
+export type RunAction = 'cancel' | 'sign-off' | 'go-live' | 'undo' | 'confirm';
 
-/** A decision of a person that a run waits for. */
-export type DecisionKind = 'go-live';
+/** A decision of a person that a run waits for. `sign-off`: which configuration changes were applied again. */
+export const DECISION_KINDS = ['go-live', 'sign-off'] as const;
+export type DecisionKind = (typeof DECISION_KINDS)[number];
 /** `accepted`: written down, the workflow is not running yet. A run's end state is that of its worst step. */
 export type RunState = 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 export type StepState = 'pending' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone';

@@ -1,8 +1,8 @@
 /**
- * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database or check has its name behind a colon. A new
+ * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database, check or configuration change has its name behind a colon. A new
  * step is declared here first: a runbook cannot carry out, and a plan cannot announce, one that nobody has named.
  */
-export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health'}:${string}`;
+export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health' | 'apply'}:${string}`;
 
 type SingleStep =
   | 'examine'
@@ -15,6 +15,7 @@ type SingleStep =
   | 'start'
   | 'power'
   | 'agent'
+  | 'sign-off'
   | 'go-live'
   /** Of an image. */
   | 'basis'

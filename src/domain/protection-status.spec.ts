@@ -39,6 +39,7 @@ const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
   newest: [image(10), shop(5)],
   lastRuns: [],
   waiting: [],
+  changes: [],
   recoverySeconds: [],
   ...changes,
 });
@@ -276,6 +277,19 @@ describe('judgeProtection', () => {
       [null, null],
       [null, null],
     ]);
+  });
+
+  it('tells of changes that no image contains an hour after one should, whatever the policy', () => {
+    const unimaged = (minutes: number) => ({
+      changes: [{ serverId: 'srv_1', since: new Date(NOW.getTime() - minutes * 60_000).toISOString(), titles: ['new kernel'] }],
+    });
+    expect(codes(unimaged(60))).toEqual([]);
+    expect(codes(unimaged(61))).toEqual(['CHANGE_NOT_IMAGED image']);
+    expect(codes(unimaged(61), { ...DB01, policy: null })).toEqual(['CHANGE_NOT_IMAGED image', 'NO_POLICY']);
+    // Nobody stops it for that: the next one of the schedule contains them.
+    expect(codes(unimaged(61), DB01, [{ ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, mode: 'offline' } }])).toEqual([]);
+    const [server] = judge(unimaged(90)).servers;
+    expect(server?.breaches[0]?.message).toBe('No image of server "db01" contains what was changed 1 h 30 min ago and more: "new kernel".');
   });
 
   it('tells when the last restore took longer than promised', () => {

@@ -1,5 +1,6 @@
 import { describeAge, formatDuration } from '../contracts/format';
 import { describeSchedule, type Policy } from '../contracts/policy';
+import { namesOf } from '../contracts/text';
 import type {
   Breach,
   BreachCode,
@@ -75,7 +76,8 @@ type Index = ReturnType<typeof indexOf>;
 const keyOf = (serverId: string, kind: RecoveryPointKind, dataSet: string | null = null): string => `${serverId} ${kind} ${dataSet ?? ''}`;
 
 /** Ten thousand servers are looked up, not searched. */
-const indexOf = ({ boots, copies, offsite, newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+const indexOf = ({ boots, changes, copies, offsite, newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+  changes: new Map(changes.map((unimaged) => [unimaged.serverId, unimaged])),
   boots: new Map(boots.map((evidence) => [evidence.serverId, evidence])),
   copies: new Map(copies.map((evidence) => [keyOf(evidence.serverId, evidence.kind, evidence.dataSet), evidence])),
   offsite: new Map(offsite.map((place) => [place.name, place])),
@@ -109,8 +111,9 @@ function judgeServer(
     thingOf(server, 'image', null, policy, index, nextOf, now),
     ...server.dataSets.map((dataSet) => thingOf(server, 'data', dataSet, policy, index, nextOf, now)),
   ];
-  const breaches =
-    policy === null || asksForNothing(policy, server)
+  const breaches = [
+    ...notImaged(server, policy, index, now),
+    ...(policy === null || asksForNothing(policy, server)
       ? [noPolicy(server)]
       : [
           ...things.flatMap((thing) =>
@@ -118,7 +121,8 @@ function judgeServer(
           ),
           ...notBooted(server, policy, index, now),
           ...tooSlow(server, policy, index),
-        ];
+        ]),
+  ];
   const booted = index.boots.get(server.id)?.passed ?? null;
   return {
     serverId: server.id,
@@ -325,6 +329,30 @@ const noPolicy = (server: ProtectedServer): Breach => ({
       : `Policy "${server.policy}" asks for nothing that server "${server.name}" has: nothing is backed up by itself.`,
   hint: 'Declare a policy with images, or with data of data sets that the server declares, name it in "policy" of the server, and apply.',
 });
+
+/** Long enough for a backup that has begun, and for one that waits for another. */
+const CHANGE_GRACE_MS = 3_600_000;
+
+/** Whoever has registered a change wants to come back to it. Where images are taken offline, the next one of the schedule has it. */
+function notImaged({ id, name }: ProtectedServer, policy: Policy | null, { changes, waiting }: Index, now: Date): readonly Breach[] {
+  const unimaged = changes.get(id);
+  if (unimaged === undefined || policy?.image?.mode === 'offline') return [];
+  const since = Date.parse(unimaged.since) + CHANGE_GRACE_MS;
+  if (now.getTime() <= since) return [];
+  const waitsFor = waiting.get(keyOf(id, 'image'))?.waitsFor ?? null;
+  return [
+    {
+      code: 'CHANGE_NOT_IMAGED',
+      serverId: id,
+      serverName: name,
+      kind: 'image',
+      dataSet: null,
+      since: new Date(since).toISOString(),
+      message: `No image of server "${name}" contains what was changed ${describeAge(unimaged.since, now)} ago and more: ${namesOf(unimaged.titles)}.${waitsFor === null ? '' : ` An image is due and waits: ${waitsFor}.`}`,
+      hint: `See what came of it: \`modosu run list --server ${name}\`; then take one: \`modosu backup image ${name} --reason TEXT\`.`,
+    },
+  ];
+}
 
 function tooSlow(server: ProtectedServer, { rtoMinutes }: Policy, index: Index): readonly Breach[] {
   const seconds = index.recoverySeconds.get(server.id);

@@ -21,7 +21,7 @@ export function allowedRunActions(situation: RunSituation): readonly RunAction[]
 
 function beforeTheEnd({ cancelRequested, waitingFor, decided }: RunSituation): readonly RunAction[] {
   if (cancelRequested) return [];
-  return waitingFor === 'go-live' && !decided ? ['go-live', 'undo', 'cancel'] : ['cancel'];
+  return waitingFor !== null && !decided ? [waitingFor, 'undo', 'cancel'] : ['cancel'];
 }
 
 function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunAction[] {

@@ -268,6 +268,7 @@ async function missingDeclarations(catalog: Catalog, { repository: places, hyper
     policies: [],
     servers: [],
     groups: [],
+    relations: [],
   };
 }
 

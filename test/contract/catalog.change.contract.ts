@@ -201,6 +201,18 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       expect(await waiting(catalog)).toEqual([]);
     });
 
+    it('that no image contains are among what protection is judged by, until one does', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      await completed(catalog, server.id, 'one');
+      advance(MINUTE);
+      await completed(catalog, server.id, 'two');
+      expect((await catalog.protectionFacts()).changes).toEqual([{ serverId: server.id, since: '2026-03-01T00:00:00.000Z', titles: ['one', 'two'] }]);
+      advance(MINUTE);
+      await imaged(catalog, server.id, '2026-03-01T00:02:00.000Z');
+      expect((await catalog.protectionFacts()).changes).toEqual([]);
+    });
+
     it('wait with their image until the server is free', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);
@@ -248,6 +260,51 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       await finishedUndo(catalog, await catalog.getServer(server.id), restore);
       expect(await titles(catalog, server.id)).toEqual([['one', 'two'], ['half done']]);
       expect(await catalog.getChange(three)).toMatchObject({ generation: 3, inServer: 'no' });
+    });
+
+    it('are applied again by the run that has taken the server back, on its new disks; an image of these is due', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const one = await completed(catalog, server.id, 'one');
+      const runId = await swappedRestore(catalog, server);
+      expect(await titles(catalog, server.id)).toEqual([[], []]);
+      advance(MINUTE);
+      await catalog.recordApplied(runId, [one, 'chg_00000000000000000000000000'], 'bob');
+      await catalog.recordApplied(runId, [one], 'carol');
+      expect(await titles(catalog, server.id)).toEqual([['one'], []]);
+      expect(await catalog.getChange(one)).toMatchObject({ inServer: 'yes', completedBy: 'alice' });
+      const applied = (await catalog.listAudit({ runId }, { limit: 100, cursor: null })).items.filter(({ action }) => action === 'change.applied');
+      expect(applied).toMatchObject([{ actor: 'bob', details: { changeId: one } }]);
+      await catalog.recordGoLive(runId);
+      await catalog.finishRun(runId, succeeded);
+      expect(await codeOf(catalog.recordApplied(runId, [one], 'dave'))).toBe('FENCED_OFF');
+      await catalog.recordDueBackups();
+      expect(await waiting(catalog)).toMatchObject([{ cause: 'change', dueAt: '2026-03-01T00:01:00.000Z' }]);
+      await finishedUndo(catalog, await catalog.getServer(server.id), runId);
+      expect(await titles(catalog, server.id)).toEqual([['one'], []]);
+    });
+
+    it('are signed off once, by somebody, while a run waits for that', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const runId = await swappedRestore(catalog, server);
+      const request = { actor: 'bob', runId, kind: 'sign-off', reason: 'done', notApplied: ['chg_00000000000000000000000000'] } as const;
+      expect(await codeOf(catalog.decide(request))).toBe('RUN_NOT_WAITING');
+      await catalog.recordStep(runId, { seq: 9, key: 'sign-off', title: 'Sign off', state: 'waiting' });
+      expect(await catalog.getRun(runId)).toMatchObject({ waitingFor: 'sign-off', allowedActions: ['sign-off', 'undo', 'cancel'] });
+      expect(await codeOf(catalog.decide({ actor: 'bob', runId, kind: 'go-live', reason: 'x' }))).toBe('RUN_NOT_WAITING');
+      await catalog.decide(request);
+      await catalog.decide({ ...request, actor: 'carol', notApplied: [] });
+      expect(await catalog.getDecision(runId, 'sign-off')).toEqual({
+        actor: 'bob',
+        reason: 'done',
+        at: '2026-03-01T00:00:00.000Z',
+        notApplied: request.notApplied,
+      });
+      expect(await catalog.getDecision(runId, 'go-live')).toBeNull();
+      expect(await catalog.listDecidedButWaiting()).toEqual([{ runId, serverId: server.id }]);
+      await catalog.recordStep(runId, { seq: 9, key: 'sign-off', title: 'Sign off', state: 'succeeded' });
+      expect(await catalog.getRun(runId)).toMatchObject({ waitingFor: null });
     });
 
     it('are not registered of a server that is out of service', async () => {

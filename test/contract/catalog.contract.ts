@@ -15,6 +15,7 @@ import { runContract } from './catalog.run.contract';
 import { copiesContract } from './catalog.copies.contract';
 import { alertContract } from './catalog.alert.contract';
 import { scheduleContract } from './catalog.schedule.contract';
+import { relationContract } from './catalog.relation.contract';
 import { retentionContract } from './catalog.retention.contract';
 import { verificationContract } from './catalog.verification.contract';
 import { wayBackContract } from './catalog.way-back.contract';
@@ -55,6 +56,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     });
     inventoryContract(() => subject);
     scheduleContract(() => subject);
+    relationContract(() => subject);
     changeContract(() => subject);
     generationContract(() => subject);
     alertContract(() => subject);

@@ -79,6 +79,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         offsite: [],
         policies: [],
         groups: [],
+        relations: [],
         servers: [{ ...ESTATE.servers[0]!, repository: 'second', stopTimeoutSeconds: 600 }],
       };
       const changes = await catalog.applyEstate('alice', estate, RESOLVED);

@@ -90,9 +90,9 @@ it('what differs although nobody has registered a change shows as that', async (
   expect(between.summary).toEqual(['1 configuration file changed, no change registered', NO_PACKAGES]);
 });
 
-it('the plan of a restore says which changes are lost, and what else is different; afterwards the server lacks them, and undo brings them back', async () => {
+it('the plan of a restore says which changes are lost, and what else is different; left as they are, the server lacks them, and undo brings them back', async () => {
   const oldest = (await generations()).find(({ generation }) => generation === 1);
-  const plan = await stack.plan(NAME, oldest?.recoveryPointId);
+  const plan = await stack.planWith(NAME, { recoveryPointId: oldest?.recoveryPointId, leaveChanges: true });
   const body = plan.body as RestorePlanBody;
   expect(body.lostChanges).toMatchObject({
     changes: [{ id: change.id, how: 'missing', applyAgain: { kind: 'text' } }],
@@ -113,4 +113,50 @@ it('the plan of a restore says which changes are lost, and what else is differen
   expect(await sh('grep -c importer /etc/passwd')).toBe('1\n');
   expect((await stack.get<ChangeView>(`/v1/changes/${change.id}`)).body).toMatchObject({ inServer: 'yes' });
   await stack.expectOrder(undo);
+});
+
+it('a restore applies them again: by their programs, and by people, for whom it waits before go-live', async () => {
+  const { id: byProgram } = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
+    title: 'A message of the day',
+    applyAgain: { kind: 'command', argv: ['sh', '-c', 'echo welcome > /opt/app/motd'] },
+  });
+  await sh('echo welcome > /opt/app/motd; sync');
+  await post(`/v1/changes/${byProgram}/complete`, {});
+  const { id: byBrokenProgram } = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
+    title: 'A package that is not to be had any more',
+    applyAgain: { kind: 'command', argv: ['sh', '-c', 'echo no such package >&2; exit 100'] },
+  });
+  await post(`/v1/changes/${byBrokenProgram}/complete`, {});
+  await eventually(
+    async () => (await stack.get<{ items: RunView[] }>(`/v1/runs?server=${NAME}`)).body.items,
+    (runs) => runs.every(({ state }) => isFinal(state)),
+    120_000,
+  );
+  const oldest = (await generations()).find(({ generation }) => generation === 1);
+  const plan = await stack.plan(NAME, oldest?.recoveryPointId);
+  const body = plan.body as RestorePlanBody;
+  expect(body.findings.find(({ code }) => code === 'CHANGES_LOST')).toMatchObject({ severity: 'step' });
+  expect(body.steps.map(({ key }) => key)).toEqual(expect.arrayContaining([`apply:${byProgram}`, `apply:${byBrokenProgram}`, 'sign-off']));
+
+  const { id } = await stack.startRestore(plan);
+  const waiting = await eventually(
+    () => stack.run(id),
+    ({ waitingFor, state }) => waitingFor === 'sign-off' || isFinal(state),
+    240_000,
+  );
+  expect(waiting).toMatchObject({ state: 'running', waitingFor: 'sign-off', allowedActions: ['sign-off', 'undo', 'cancel'] });
+  const stepOf = (run: RunView, key: string) => run.steps.find((step) => step.key === key);
+  expect(stepOf(waiting, `apply:${byProgram}`)?.detail).toMatchObject({ applied: true, evidence: 'exit code 0' });
+  expect(stepOf(waiting, `apply:${byBrokenProgram}`)?.detail).toMatchObject({ applied: false, evidence: 'exit code 100: no such package' });
+  expect(stepOf(waiting, 'go-live')?.state).toBe('pending');
+  // What a person does, as the change says.
+  await sh('echo "workers = 8" > /opt/app/app.conf; echo "importer:x:1500:1500::/home/importer:/bin/false" >> /etc/passwd');
+  await stack.post(`/v1/runs/${id}/sign-off`, { reason: 'playbook run', notApplied: [byBrokenProgram] });
+  const run = await stack.finished(id);
+  expect(run).toMatchObject({ state: 'succeeded' });
+  expect(stepOf(run, 'sign-off')?.detail).toMatchObject({ signedOffBy: expect.any(String) as string, reason: 'playbook run', applied: 1, notApplied: 1 });
+  expect(await sh('cat /opt/app/app.conf /opt/app/motd')).toBe('workers = 8\nwelcome\n');
+  const inServer = async (of: string) => (await stack.get<ChangeView>(`/v1/changes/${of}`)).body.inServer;
+  expect([await inServer(change.id), await inServer(byProgram), await inServer(byBrokenProgram)]).toEqual(['yes', 'yes', 'no']);
+  await stack.expectOrder(run);
 });

@@ -3,7 +3,8 @@ import { cli, startCli } from './cli-harness';
 import type { ChangeView } from '../../src/contracts/change';
 import { eventually } from '../support/up-process';
 
-const OPEN = { title: 'Install the LDAP client', ticket: 'OPS-12', applyAgain: { kind: 'command', argv: ['/usr/bin/apt-get', 'install', '-y', 'ldap-utils'] } };
+const OPEN = { title: 'Install the LDAP client', ticket: 'OPS-12', applyAgain: { kind: 'text', text: 'apt-get install ldap-utils' } };
+const COMMAND = { kind: 'command', argv: ['/usr/bin/apt-get', 'install', '-y', 'ldap-utils'] };
 
 describe('configuration changes', () => {
   let api: ApiHarness;
@@ -46,7 +47,7 @@ describe('configuration changes', () => {
   it('are opened, completed and in the next generation, by a token that may do nothing else', async () => {
     const opened = await open();
     const { id } = changeOf(opened.body);
-    expect(opened).toMatchObject({ status: 201, body: { state: 'open', author: 'change', applyAgain: { timeoutSeconds: 300 }, inServer: 'partly' } });
+    expect(opened).toMatchObject({ status: 201, body: { state: 'open', author: 'change', applyAgain: { kind: 'text' }, inServer: 'partly' } });
     expect(opened.headers.get('location')).toBe(`/v1/changes/${id}`);
     const completed = await api.call('POST', `/v1/changes/${id}/complete`, { body: {}, token: api.tokens.change });
     expect(completed).toMatchObject({ status: 200, body: { state: 'completed', generation: null, inServer: 'yes' } });
@@ -58,6 +59,16 @@ describe('configuration changes', () => {
     expect(await api.call('POST', '/v1/servers/db01/backups', { body: { kind: 'image', reason: 'x' }, token: api.tokens.change })).toMatchObject({
       status: 403,
     });
+  });
+
+  it('name programs to be run in a guest only where the token may start restores, too', async () => {
+    const asked = { ...OPEN, applyAgain: COMMAND };
+    const refused = { status: 403, body: { code: 'NOT_ALLOWED', context: { scope: 'operate' } } };
+    expect(await open(asked)).toMatchObject(refused);
+    expect(await tell('completed', { applyAgain: COMMAND })).toMatchObject(refused);
+    expect((await api.call('GET', '/v1/changes')).body).toEqual({ items: [], nextCursor: null });
+    const allowed = await api.call('POST', '/v1/servers/db01/changes', { body: asked, token: api.tokens.operate });
+    expect(allowed).toMatchObject({ status: 201, body: { applyAgain: { ...COMMAND, timeoutSeconds: 300 } } });
   });
 
   it('are the same where the request or its external id comes again', async () => {

@@ -182,7 +182,7 @@ describe('migrations', () => {
       });
       expect(await catalog.getDispatchablePlan('plan_planning')).toEqual({
         scenario: 'server',
-        input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, incidentAt: null },
+        input: { planId: 'plan_planning', serverId: 'srv_1', recoveryPointId: null, keepDisks: [], attachOldDisks: [], noData: false, leaveChanges: false, incidentAt: null },
       });
     } finally {
       await catalog.close();

@@ -227,15 +227,13 @@ export class E2eStack {
   }
 
   /** `keepDisks`: targets of data disks that stay as they are; `attachOldDisks`: of those whose old volumes are attached. */
-  async plan(name: string, recoveryPointId?: string, keepDisks: readonly string[] = [], attachOldDisks: readonly string[] = []): Promise<RestorePlanView> {
-    const { id } = accepted(
-      await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, {
-        scenario: 'server',
-        keepDisks,
-        attachOldDisks,
-        ...(recoveryPointId === undefined ? {} : { recoveryPointId }),
-      }),
-    );
+  plan(name: string, recoveryPointId?: string, keepDisks: readonly string[] = [], attachOldDisks: readonly string[] = []): Promise<RestorePlanView> {
+    return this.planWith(name, { keepDisks, attachOldDisks, recoveryPointId });
+  }
+
+  /** The same with anything else that may be asked for. */
+  async planWith(name: string, options: object): Promise<RestorePlanView> {
+    const { id } = accepted(await this.post<RestorePlanView>(`/v1/servers/${encodeURIComponent(name)}/restore-plans`, { scenario: 'server', ...options }));
     return this.planned(id);
   }
 

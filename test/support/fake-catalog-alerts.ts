@@ -105,7 +105,7 @@ export class FakeAlerts {
       failedRuns: lastOfEach.flatMap(({ state, serverId, kind, id, error }) =>
         state === 'failed' ? [{ serverId, kind, runId: id, code: error?.code ?? 'INTERNAL', message: error?.message ?? '' }] : [],
       ),
-      waitingRuns: this.around.runs().flatMap(({ waitingFor, serverId, id }) => (waitingFor === null ? [] : [{ serverId, runId: id }])),
+      waitingRuns: this.around.runs().flatMap(({ waitingFor, serverId, id }) => (waitingFor === null ? [] : [{ serverId, runId: id, waitingFor }])),
       damaged: this.around
         .points()
         .flatMap(({ state, serverId, id, damageOrigin: origin, stateReason: why }) =>

@@ -33,6 +33,8 @@ export interface ChangeSurroundings {
   beginningOf(lineageId: string): string | null;
   /** The run that holds the server. */
   holder(serverId: string): RunRow | null;
+  /** Throws where the run does not hold its server; gives the server. */
+  requireHold(runId: string): string;
   earlier(request: Parameters<Catalog['openChange']>[0]): string | null;
   claim(request: Parameters<Catalog['openChange']>[0], id: string): void;
   page(
@@ -101,6 +103,15 @@ export class FakeChanges {
     this.rows.set(id, done);
     this.around.append({ actor, action: 'change.cancelled', serverId: row.serverId, details: { ...changeDetails(row), reason } });
     return this.view(done);
+  };
+
+  recordApplied: Catalog['recordApplied'] = async (runId, changeIds, by) => {
+    const server = this.around.server(this.around.requireHold(runId));
+    for (const row of this.of(server.id).filter(({ id }) => changeIds.includes(id))) {
+      if (this.applied.some((one) => one.changeId === row.id && one.lineageId === server.lineageId)) continue;
+      this.applied.push(appliedRow(row.id, server, this.around.policies(), { by, runId, at: this.around.now() }));
+      this.around.append({ actor: by, action: 'change.applied', runId, serverId: server.id, details: { ...changeDetails(row), lineageId: server.lineageId } });
+    }
   };
 
   find: Catalog['findChange'] = async (serverId, externalId) => {

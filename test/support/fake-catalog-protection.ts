@@ -1,5 +1,6 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
 import type { OffsiteCopyRow, PolicyRow, RecoveryPointRow, RunRow, VerificationRow } from '../../src/catalog/entities';
+import type { ChangesToImage } from '../../src/catalog/due-backup-row';
 import { provenAt } from '../../src/catalog/recovery-point-chain';
 import type { DueBackupView } from '../../src/contracts/due-backup';
 import type { BootEvidence, LastBackupRun, NewestRecoveryPoint, OffsiteEvidence, ProtectionFacts } from '../../src/contracts/protection-status';
@@ -16,6 +17,7 @@ export function protectionFacts(
   bootsOf: (serverId: string) => readonly VerificationRow[],
   bootPromisedSince: (serverId: string) => Date | null,
   now: Date,
+  changed: (server: ServerRecord) => ChangesToImage | null,
   offsite: { readonly places: ProtectionFacts['offsite']; readonly copies: readonly OffsiteCopyRow[] },
 ): ProtectionFacts {
   const promisedSince = (server: ServerRecord): Date | null => policyOf(server)?.verificationSince ?? null;
@@ -35,6 +37,10 @@ export function protectionFacts(
     ),
     lastRuns: servers.flatMap(({ id }) => (['image', 'data'] as const).flatMap((kind) => lastRun(id, kind, newestFirst) ?? [])),
     waiting: [...waiting].sort((a, b) => (a.notBefore < b.notBefore ? -1 : 1)),
+    changes: servers.flatMap((server) => {
+      const due = changed(server);
+      return due === null ? [] : [{ serverId: server.id, since: due.notBefore.toISOString(), titles: due.titles }];
+    }),
     recoverySeconds: servers.flatMap(({ id }) => {
       const run = newestFirst.find(
         ({ serverId, kind, state, recoverySeconds }) => serverId === id && kind === 'restore-server' && state === 'succeeded' && recoverySeconds !== null,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
-import { decisionRefusal } from '../../src/catalog/decision-store';
+import { decisionRefusal, decisionView } from '../../src/catalog/decision-store';
 import { mustBeDecided } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
@@ -144,13 +144,13 @@ export class FakeWayBacks implements Methods {
     this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
 
   decide: Catalog['decide'] = async (request) => {
-    const { runId, kind, actor } = request;
+    const { runId, kind, actor, notApplied } = request;
     try {
       const run = this.world.run(runId);
-      if (!mustBeDecided(run, request.kind, this.isDecided(runId))) return;
+      if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const reason = storableText(request.reason);
-      this.decisions.set(runId, { runId, kind, actor, reason, decidedAt: this.world.now() });
-      this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason } });
+      this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });
+      this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
     } catch (error) {
       const event = decisionRefusal(request, error);
       if (event !== null) this.world.append(event);
@@ -158,16 +158,16 @@ export class FakeWayBacks implements Methods {
     }
   };
 
-  getDecision: Catalog['getDecision'] = async (runId) => {
+  getDecision: Catalog['getDecision'] = async (runId, kind) => {
     this.world.run(runId);
-    const row = this.decisions.get(runId);
-    return row === undefined ? null : { actor: row.actor, reason: row.reason, at: row.decidedAt.toISOString() };
+    const row = this.decisions.get(`${runId} ${kind}`);
+    return row === undefined ? null : decisionView(row);
   };
 
   listDecidedButWaiting: Catalog['listDecidedButWaiting'] = async () =>
     this.world
       .runs()
-      .filter(({ id, waitingFor }) => waitingFor !== null && this.isDecided(id))
+      .filter(({ id, waitingFor }) => waitingFor !== null && this.decisions.has(`${id} ${waitingFor}`))
       .map(({ id, serverId }) => ({ runId: id, serverId }));
 
   /** Throws like the real one when the swap of a run may not be undone now. */
@@ -180,12 +180,12 @@ export class FakeWayBacks implements Methods {
     requireConfirmable(this.existing(runId, server));
   }
 
-  contextOf({ id, serverId }: RunRow): RunContext {
+  contextOf({ id, serverId, waitingFor }: RunRow): RunContext {
     return {
       serverName: this.world.server(serverId).name,
       wayBack: this.rows.get(id) ?? null,
       newestOpenRunId: this.openOf(serverId)[0]?.runId ?? null,
-      decided: this.isDecided(id),
+      decided: waitingFor !== null && this.decisions.has(`${id} ${waitingFor}`),
     };
   }
 
@@ -216,10 +216,6 @@ export class FakeWayBacks implements Methods {
 
   private openOf(serverId: string): readonly WayBackView[] {
     return this.find((row) => row.serverId === serverId && row.state === 'open');
-  }
-
-  private isDecided(runId: string): boolean {
-    return this.decisions.has(runId);
   }
 
   /** Newest first. */

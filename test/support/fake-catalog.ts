@@ -34,6 +34,8 @@ import { compareEstate } from '../../src/catalog/estate-diff';
 import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
 import { policyRecord, policyRow } from '../../src/catalog/policy-row';
 import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { Relation } from '../../src/contracts/relation';
+import { concerns } from '../../src/catalog/relation-store';
 import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
 import { offsiteNotConfigured, withCopies } from '../../src/catalog/offsite-row';
 import type { Policy } from '../../src/contracts/policy';
@@ -106,6 +108,7 @@ export class FakeCatalog implements Catalog {
   private readonly offsiteDeclared = new Map<string, OffsiteDeclaration>();
   private readonly policies = new Map<string, PolicyRow>();
   private readonly groups = new Map<string, ServerGroup>();
+  private readonly relations = new Map<string, Relation>();
   private readonly sets = new Map<string, BackupSetRow>();
   private readonly policySince = new Map<string, Date>();
   private readonly room: { readonly repository: string; readonly at: Date; readonly freeBytes: number }[] = [];
@@ -149,6 +152,11 @@ export class FakeCatalog implements Catalog {
       points: (serverId) => this.pointsOf(serverId),
       beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
       holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,
+      requireHold: (runId) => {
+        const run = this.run(runId);
+        if (this.locks.get(run.serverId)?.runId !== runId) throw fencedOff(run);
+        return run.serverId;
+      },
       earlier: (request) => this.earlier(request, 'chg'),
       claim: (request, id) => this.claim(request, id),
       page: (rows, page, view) => this.newestFirst('changes', rows, page, ({ openedAt }) => openedAt, view),
@@ -257,12 +265,8 @@ export class FakeCatalog implements Catalog {
   diffEstate: Catalog['diffEstate'] = async (estate, resolved, options) => compareEstate(this.inventory(), estate, resolved, options).changes;
 
   applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved, options) => {
-    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups } = compareEstate(
-      this.inventory(),
-      estate,
-      resolved,
-      options,
-    );
+    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups, relations, deletedRelations } =
+      compareEstate(this.inventory(), estate, resolved, options);
     for (const item of hypervisors) this.hypervisors.set(item.name, item);
     for (const item of repositories) this.repositories.set(item.name, item);
     for (const item of offsite) this.offsiteDeclared.set(item.name, item);
@@ -270,6 +274,8 @@ export class FakeCatalog implements Catalog {
     for (const name of deletedPolicies) this.policies.delete(name);
     for (const group of groups) this.groups.set(group.name, group);
     for (const name of deletedGroups) this.groups.delete(name);
+    for (const relation of relations) this.relations.set(relation.name, relation);
+    for (const name of deletedRelations) this.relations.delete(name);
     for (const { id, ...draft } of servers) {
       const known = id === null ? undefined : this.servers.get(id);
       const { lineageId = randomUUID(), decommissioned = null } = known ?? {};
@@ -297,6 +303,8 @@ export class FakeCatalog implements Catalog {
     return policyRecord(row);
   };
 
+  listRelations: Catalog['listRelations'] = async ({ server } = {}) =>
+    this.inventory().relations.filter((relation) => server === undefined || concerns(relation, server));
   listGroups: Catalog['listGroups'] = async () => this.inventory().groups;
 
   getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
@@ -307,6 +315,7 @@ export class FakeCatalog implements Catalog {
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
   cancelChange: Catalog['cancelChange'] = (request) => this.changes.cancel(request);
+  recordApplied: Catalog['recordApplied'] = (runId, changeIds, by) => this.changes.recordApplied(runId, changeIds, by);
   findChange: Catalog['findChange'] = (serverId, externalId) => this.changes.find(serverId, externalId);
   getChange: Catalog['getChange'] = (id) => this.changes.get(id);
   listChanges: Catalog['listChanges'] = (filter, page) => this.changes.list(filter, page);
@@ -498,6 +507,7 @@ export class FakeCatalog implements Catalog {
       (serverId) => this.verifications.boots(serverId),
       (serverId) => this.bootPromisedSince(serverId),
       this.now(),
+      (server) => this.changes.toImage(server),
       { places: this.offsite.places(), copies: this.offsite.allCopies() },
     );
 
@@ -960,6 +970,7 @@ export class FakeCatalog implements Catalog {
     policies: Policy[];
     servers: ServerRecord[];
     groups: ServerGroup[];
+    relations: Relation[];
   } {
     this.reach();
     return {
@@ -969,6 +980,7 @@ export class FakeCatalog implements Catalog {
       policies: byName(this.policies).map(policyRecord),
       servers: byName(this.servers),
       groups: byName(this.groups),
+      relations: byName(this.relations),
     };
   }
 

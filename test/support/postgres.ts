@@ -18,7 +18,7 @@ const APP_ROLE = 'modosu_app';
 const EMPTIED =
   'offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, ' +
   'audit_entry, idempotency_key, token_revocation, token, restore_plan, recovery_point, server_facts, run_decision, way_back, applied_change, configuration_change, lineage, server_lock, run_step, run, ' +
-  'backup_set, backup_group, server, policy, repository, hypervisor';
+  'backup_set, backup_group, relation, server, policy, repository, hypervisor';
 
 /**
  * Only a superuser may: the audit's trigger has to be off for a moment. Statements sent together are one transaction. TRUNCATE makes new files for each table

@@ -321,6 +321,29 @@ describe('what an image says of its server', () => {
 });
 
 describe('backupImage, online', () => {
+  it.each<[string, Scripted, string]>([
+    ['a guest that tells its facts slowly is waited for before anything is published', {}, 'COMPLETED'],
+    ['and before what it is written beside is discarded', { followOnlineBackup: failing('BACKUP_JOB_LOST') }, 'FAILED'],
+  ])('%s', async (_what, scripted, closed) => {
+    const order: string[] = [];
+    const facts = { state: 'collected', collectedAt: '2026-03-02T12:00:00.000Z', family: 'debian', entries: 1, failed: [], truncated: [] } as const;
+    const rehearsal = rehearse({
+      collectFacts: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        order.push('facts');
+        return facts;
+      },
+      publish: async ({ input }) => {
+        order.push('publish');
+        return { recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: 'main', sizeBytes: 1 };
+      },
+      discardStaged: async () => void order.push('discard'),
+      ...scripted,
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe(closed);
+    expect(order).toEqual(['facts', closed === 'COMPLETED' ? 'publish' : 'discard']);
+  });
+
   it('takes the point in time, lets the server run, and publishes what QEMU has written', async () => {
     let published: unknown;
     const rehearsal = rehearse({
@@ -330,7 +353,9 @@ describe('backupImage, online', () => {
       },
     });
     expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
-    expect(rehearsal.calls).toEqual([
+    // What the guest tells is asked while QEMU writes.
+    expect(rehearsal.calls).toContain('collectFacts');
+    expect(rehearsal.calls.filter((call) => call !== 'collectFacts')).toEqual([
       'examineForBackup',
       'takeFence',
       'parentCandidates',
@@ -338,7 +363,6 @@ describe('backupImage, online', () => {
       'reserveRoom',
       'beginOnlineBackup',
       'saveDefinition',
-      'collectFacts',
       'followOnlineBackup',
       'hashStagedDisk vda',
       'hashStagedDisk vdb',
@@ -350,7 +374,7 @@ describe('backupImage, online', () => {
     expect(published).toMatchObject({ pointInTime: '2026-03-02T12:00:01.000Z', consistency: 'filesystem', parentId: null });
     expect([...rehearsal.steps.values()].map(({ key, state }) => `${key} ${state}`)).toEqual(
       [
-        ...['examine', 'fence', 'basis', 'reserve', 'begin', 'definition'],
+        ...['examine', 'fence', 'basis', 'reserve', 'begin', 'definition', 'facts'],
         ...['copy:vda', 'copy:vdb', 'checksum:vda', 'checksum:vdb', 'publish', 'catalogue', 'release'],
       ].map((key) => `${key} succeeded`),
     );

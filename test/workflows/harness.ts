@@ -517,6 +517,8 @@ export class Rehearsal {
       failPlan: async () => undefined,
       loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
+      recordApplied: async () => undefined,
+      applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }),
       collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
       changesAt: async () => ({ contained: [], partly: [], more: 0 }),
       examineForBackup: async ({ mode }) => ({

@@ -9,6 +9,7 @@ import { quoted } from '../../contracts/text';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { requestDigest } from '../http/idempotency';
 import { Caller, NeedsScope } from '../http/token.guard';
+import { requireMayApply } from './allowed';
 import { completeChange } from './complete-change';
 
 /** For configuration-management tools: one address, told when something begins and how it ended, in whatever order and however often. */
@@ -26,6 +27,7 @@ export class ChangeEventsController {
   })
   @ApiResponse({ status: 200, description: 'The change.', standardSchema: changeSchema })
   async tell(@Body({ schema: changeEventSchema }) body: ChangeEvent, @Caller() caller: TokenRecord): Promise<ChangeView> {
+    requireMayApply(caller, body.applyAgain);
     const { catalog } = this.dependencies;
     const actor = caller.name;
     const { server, externalId, event, title, ticket, author, applyAgain } = body;

@@ -5,6 +5,7 @@ import type { TokenRecord } from '../../catalog/catalog';
 import { changeSchema, openChangeRequestSchema, type OpenChangeRequestBody } from '../../contracts/api/change';
 import type { ChangeView } from '../../contracts/change';
 import { Dependencies, type ApiDependencies } from '../dependencies';
+import { requireMayApply } from './allowed';
 import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
 import { ServerSelectorPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
@@ -30,6 +31,7 @@ export class ServerChangesController {
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<ChangeView> {
+    requireMayApply(caller, body.applyAgain);
     const { catalog } = this.dependencies;
     const { id: serverId } = await catalog.getServer(selector);
     const digest = requestDigest('POST', `/v1/servers/${serverId}/changes`, body);

@@ -1,9 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { TokenRecord } from '../../catalog/catalog';
+import type { DecisionRequest, TokenRecord } from '../../catalog/catalog';
 import { restorePlanSchema } from '../../contracts/api/restore-plan';
-import { confirmRequestSchema, goLiveRequestSchema, runViewSchema, type ConfirmRequest, type GoLiveRequest } from '../../contracts/api/run';
+import {
+  confirmRequestSchema,
+  goLiveRequestSchema,
+  runViewSchema,
+  signOffRequestSchema,
+  type ConfirmRequest,
+  type GoLiveRequest,
+  type SignOffRequest,
+} from '../../contracts/api/run';
 import { ModosuError, toModosuError } from '../../contracts/errors';
 import type { RestorePlanView } from '../../contracts/plan';
 import { isFinal, type RunView } from '../../contracts/run';
@@ -13,7 +21,7 @@ import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest }
 import { IdPipe } from '../http/selectors';
 import { Caller, NeedsScope } from '../http/token.guard';
 
-/** What people decide about a restore: let it go live, undo it, or confirm that it stays. */
+/** What people decide about a restore: sign off what was applied again, let it go live, undo it, or confirm that it stays. */
 @ApiTags('runs')
 @Controller('v1/runs')
 @NeedsScope('operate')
@@ -35,13 +43,38 @@ export class RunDecisionsController {
     @Caller() caller: TokenRecord,
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<RunView> {
-    const { catalog, runStarter, log } = this.dependencies;
-    const run = await catalog.getRun(id);
     response.setHeader('Location', `/v1/runs/${id}`);
-    const decision = await catalog.getDecision(id, 'go-live');
+    return this.decide({ actor: caller.name, runId: id, kind: 'go-live', reason: body.reason });
+  }
+
+  @Post(':id/sign-off')
+  @HttpCode(202)
+  @AcceptsIdempotencyKey()
+  @ApiOperation({
+    operationId: 'signOff',
+    summary:
+      'Says which configuration changes were applied again to a restored server, and lets the run that waits for that go on. Asking twice changes nothing.',
+  })
+  @ApiResponse({ status: 202, description: 'Written down; Location names the run.', standardSchema: runViewSchema })
+  async signOff(
+    @Param('id', new IdPipe('run')) id: string,
+    @Body({ schema: signOffRequestSchema }) body: SignOffRequest,
+    @IdempotencyKey() _idempotencyKey: string | null,
+    @Caller() caller: TokenRecord,
+    @Res({ passthrough: true }) response: ServerResponse,
+  ): Promise<RunView> {
+    response.setHeader('Location', `/v1/runs/${id}`);
+    return this.decide({ actor: caller.name, runId: id, kind: 'sign-off', reason: body.reason, notApplied: body.notApplied });
+  }
+
+  private async decide(request: DecisionRequest): Promise<RunView> {
+    const { catalog, runStarter, log } = this.dependencies;
+    const { runId: id, kind, actor, reason } = request;
+    const run = await catalog.getRun(id);
+    const decision = await catalog.getDecision(id, kind);
     // The same words of the same person are the same request, sent again after its answer was lost; the run may have ended meanwhile.
-    if (isFinal(run.state) && decision?.actor === caller.name && decision.reason === body.reason) return run;
-    await catalog.decide({ actor: caller.name, runId: id, kind: 'go-live', reason: body.reason });
+    if (isFinal(run.state) && decision?.actor === actor && decision.reason === reason) return run;
+    await catalog.decide(request);
     try {
       await runStarter.tellDecided(id, run.serverId);
     } catch (error) {

@@ -167,7 +167,14 @@ export class ServersController {
     const { planId, replayed } = await catalog.acceptPlan(
       body.scenario === 'data'
         ? { ...request, scenario: 'data', dataSet: body.dataSet, selection: body.selection }
-        : { ...request, scenario: 'server', noData: body.noData, keepDisks: body.keepDisks, attachOldDisks: body.attachOldDisks },
+        : {
+            ...request,
+            scenario: 'server',
+            noData: body.noData,
+            leaveChanges: body.leaveChanges,
+            keepDisks: body.keepDisks,
+            attachOldDisks: body.attachOldDisks,
+          },
     );
     if (!replayed) await dispatchPlan(this.dependencies, planId);
     response.setHeader('Location', `/v1/restore-plans/${planId}`);

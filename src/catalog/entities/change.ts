@@ -85,7 +85,7 @@ export const AppliedChangeEntity = new EntitySchema<AppliedChangeRow>({
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     generation: integer(nullable),
   },
-  indices: [{ name: 'applied_change_lineage_idx', columns: ['lineageId', 'appliedAt'] }],
+  indices: [{ name: 'applied_change_unimaged_idx', columns: ['lineageId'], where: 'recovery_point_id IS NULL' }],
   checks: [{ name: 'applied_change_generation_check', expression: 'num_nonnulls(recovery_point_id, generation) IN (0, 2)' }],
   foreignKeys: [
     { name: 'applied_change_change_fkey', target: 'configuration_change', columnNames: ['changeId'], referencedColumnNames: ['id'] },

@@ -6,6 +6,7 @@ import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, R
 import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity, ServerFactsEntity } from './recovery-point';
+import { RelationEntity } from './relation';
 import { RestorePlanEntity } from './restore-plan';
 import { RetentionPassEntity } from './retention-pass';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
@@ -20,6 +21,7 @@ export * from './inventory';
 export * from './offsite';
 export * from './policy';
 export * from './recovery-point';
+export * from './relation';
 export * from './restore-plan';
 export * from './retention-pass';
 export * from './run';
@@ -39,6 +41,7 @@ export const ENTITIES = [
   ConfigurationChangeEntity,
   AppliedChangeEntity,
   BackupGroupEntity,
+  RelationEntity,
   BackupSetEntity,
   ServerFactsEntity,
   RecoveryPointEntity,

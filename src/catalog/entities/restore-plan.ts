@@ -5,7 +5,8 @@ import type { PlanDataInput, PlanRestoreInput } from '../../contracts/workflows'
 import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
-export type PlanRequest = Pick<PlanRestoreInput, 'noData' | 'incidentAt' | 'from'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
+export type PlanRequest =
+  Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'incidentAt' | 'from'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {
   readonly id: string;

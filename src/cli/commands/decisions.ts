@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import type { RunView } from '../../contracts/run';
 import type { WayBackView } from '../../contracts/way-back';
 import { idSegment, limitOption, type CliContext } from '../context';
+import { idSelector } from '../../contracts/selectors';
 import { runText } from '../output/runs';
 import { wayBackTable } from '../output/way-backs';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
@@ -33,6 +34,35 @@ export function addDecisionCommands(run: Command, context: CliContext): void {
     printer.note(`The decision is written down. Safe to close: run ${value.id} goes on by itself.`);
     // The workflow may need a moment to hear of it.
     context.conclude(printer, await context.waitFor(printer, client, value.id, { ...waitOptions(options), stopsAt: () => false }));
+  });
+
+  examples(
+    withWait(
+      run
+        .command('sign-off')
+        .description('say which configuration changes were applied again, and let the run that waits for that go on')
+        .argument('<run>', 'id of the run')
+        .option('--not-applied <changes...>', 'ids of the changes that are not applied again; all others are')
+        .requiredOption('--reason <text>', 'what was done; it goes into the audit'),
+    ),
+    [
+      'modosu run sign-off run_01j8… --reason "playbook app run, checked" --wait',
+      'modosu run sign-off run_01j8… --not-applied chg_01j7… --reason "the kernel has to wait for the weekend"',
+    ],
+  ).action(async (id: string, options: DecisionFlags & { readonly notApplied?: readonly string[] }, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const notApplied = (options.notApplied ?? []).map((change) => idSelector('chg', change));
+    const { value } = await client.post<RunView>(`/v1/runs/${idSegment('run', id)}/sign-off`, { reason: options.reason, notApplied });
+    if (options.wait !== true) {
+      printer.data(value, () => runText(value, printer, context.io.now()));
+      return;
+    }
+    printer.note(`The sign-off is written down. Safe to close: run ${value.id} goes on by itself.`);
+    context.conclude(
+      printer,
+      await context.waitFor(printer, client, value.id, { ...waitOptions(options), stopsAt: ({ waitingFor }) => waitingFor === 'go-live' }),
+    );
   });
 
   examples(

@@ -90,6 +90,8 @@ async function runsFor(context: CliContext, path: string): Promise<readonly RunV
   switch (path) {
     case 'run cancel':
       return allowed('cancel', await open());
+    case 'run sign-off':
+      return allowed('sign-off', await inState('running'));
     case 'run go-live':
       return allowed('go-live', await inState('running'));
     case 'run confirm':

@@ -227,7 +227,9 @@ export function changesText(changes: readonly EstateChange[]): string {
   const unchanged = changes.length - shown.length;
   const lines = shown.flatMap(({ change, subject, name, fields: changed, note }) => {
     const remark =
-      change === 'kept' ? `  (not in the file; ${subject === 'policy' || subject === 'group' ? 'deleted only with --prune' : 'nothing is removed'})` : '';
+      change === 'kept'
+        ? `  (not in the file; ${subject === 'policy' || subject === 'group' || subject === 'relation' ? 'deleted only with --prune' : 'nothing is removed'})`
+        : '';
     return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`), ...noteLines(note)];
   });
   if (unchanged > 0) lines.push(`${unchanged} unchanged`);

@@ -110,6 +110,7 @@ function nextText(run: RunView): string {
   const may = (action: RunView['allowedActions'][number]): boolean => run.allowedActions.includes(action);
   const open = !isFinal(run.state);
   const lines: (readonly [string, string])[] = [];
+  if (may('sign-off')) lines.push(['sign off', signOffCommand(run.id)]);
   if (may('go-live')) lines.push(['go live', goLiveCommand(run.id)]);
   if (may('undo')) lines.push(['undo', open ? undoOpenCommand(run.id) : `modosu run undo ${run.id}`]);
   if (may('confirm')) lines.push(['confirm', `modosu run confirm ${run.id} --reason "WHY"`]);
@@ -120,6 +121,7 @@ function nextText(run: RunView): string {
   return `Next\n${fields(lines, '  ')}`;
 }
 
+const signOffCommand = (runId: string): string => `modosu run sign-off ${runId} --reason "WHAT WAS DONE" --wait`;
 const goLiveCommand = (runId: string): string => `modosu run go-live ${runId} --reason "WHY" --wait`;
 const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --reason "WHY" --wait`;
 
@@ -127,6 +129,11 @@ const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --r
 export const waitingText = (run: RunView): string =>
   [
     `Run ${run.id} waits for a person: ${run.waitingFor ?? ''}. The production network of ${plain(run.serverName)} is down until then; the run goes on waiting by itself.`,
-    `  go live: ${goLiveCommand(run.id)}`,
+    ...(run.waitingFor === 'sign-off'
+      ? [
+          '  Apply the configuration changes of the plan again that no program applies (`modosu change show CHANGE` says how), then',
+          `  sign off: ${signOffCommand(run.id)}`,
+        ]
+      : [`  go live: ${goLiveCommand(run.id)}`]),
     `  undo:    ${undoOpenCommand(run.id)}`,
   ].join('\n');

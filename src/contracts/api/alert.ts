@@ -23,7 +23,7 @@ export const alertSchema = z
       description:
         'breach: a server is not protected as its policy promises. run-failed: the last run of a kind failed. waiting: a run waits for somebody. damaged: a recovery point is.',
     }),
-    code: z.string().meta({ description: 'Code of the breach or of the error; WAITING_FOR_GO_LIVE; RECOVERY_POINT_DAMAGED.' }),
+    code: z.string().meta({ description: 'Code of the breach or of the error; WAITING_FOR_GO_LIVE; WAITING_FOR_SIGN_OFF; RECOVERY_POINT_DAMAGED.' }),
     serverId: z.string(),
     serverName: z.string(),
     runId: z.string().nullable(),

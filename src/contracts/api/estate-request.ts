@@ -7,7 +7,7 @@ export const estateRequestSchema = z
     prune: z
       .boolean()
       .default(false)
-      .meta({ description: 'Deletes policies and groups that the file does not declare any more. Nothing else is ever deleted.' }),
+      .meta({ description: 'Deletes policies, groups and relations that the file does not declare any more. Nothing else is ever deleted.' }),
   })
   .meta({ id: 'EstateRequest' });
 export type EstateRequest = z.output<typeof estateRequestSchema>;
@@ -16,7 +16,7 @@ export const estateChangesSchema = z
   .object({
     changes: z.array(
       z.object({
-        subject: z.enum(['hypervisor', 'repository', 'offsite', 'policy', 'server', 'group']),
+        subject: z.enum(['hypervisor', 'repository', 'offsite', 'policy', 'server', 'group', 'relation']),
         name: z.string(),
         change: z.enum(['create', 'update', 'unchanged', 'kept', 'delete']),
         fields: z.array(z.string()),

@@ -5,6 +5,7 @@ import { OFFSITE_MEDIA, offsiteLocation } from '../offsite';
 import { absoluteDirectory, oneLine } from './common';
 import { policySchema } from './policy';
 import { protectionFields } from './protection';
+import { relationSchema } from './relation';
 
 /**
  * The estate file: what is protected, where it runs, where its recovery points go. One schema validates the file, the API's
@@ -93,9 +94,10 @@ export const estateSchema = z
     policies: z.array(policySchema).max(100).default([]),
     servers: z.array(serverDeclarationSchema).max(10_000).default([]),
     groups: z.array(groupDeclarationSchema).max(1000).default([]),
+    relations: z.array(relationSchema).max(20_000).default([]),
   })
   .superRefine((estate, context) => {
-    for (const key of ['hypervisors', 'repositories', 'offsite', 'policies', 'servers', 'groups'] as const) {
+    for (const key of ['hypervisors', 'repositories', 'offsite', 'policies', 'servers', 'groups', 'relations'] as const) {
       if (!unique(estate[key])) context.addIssue({ code: 'custom', path: [key], message: 'names must be unique' });
     }
     estate.policies.forEach(({ offsite }, index) => {
@@ -132,6 +134,14 @@ export const estateSchema = z
         context.addIssue({ code: 'custom', path: ['groups', index, 'servers', position], message: `no server named "${server}" is declared in this file` });
       });
     });
+    const requireDeclared = (server: string, path: (string | number)[]): void => {
+      if (declared.has(server)) return;
+      context.addIssue({ code: 'custom', path, message: `no server named "${server}" is declared in this file` });
+    };
+    estate.relations.forEach(({ server, peers }, index) => {
+      requireDeclared(server, ['relations', index, 'server']);
+      peers.forEach((peer, position) => requireDeclared(peer.server, ['relations', index, 'peers', position, 'server']));
+    });
   });
 
 export type Estate = z.output<typeof estateSchema>;
@@ -141,7 +151,7 @@ export type OffsiteDeclaration = z.output<typeof offsiteDeclarationSchema>;
 export type ServerDeclaration = z.output<typeof serverDeclarationSchema>;
 
 export interface EstateChange {
-  readonly subject: 'hypervisor' | 'repository' | 'offsite' | 'policy' | 'server' | 'group';
+  readonly subject: 'hypervisor' | 'repository' | 'offsite' | 'policy' | 'server' | 'group' | 'relation';
   readonly name: string;
   /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy or a group, when it was asked for. */
   readonly change: 'create' | 'update' | 'unchanged' | 'kept' | 'delete';

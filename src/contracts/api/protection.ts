@@ -46,7 +46,7 @@ const checkFields = {
 const databaseName = oneLine(63).regex(/^[^-=:/\\][^=:/\\]*$/, 'must be the plain name of a database: no leading "-", no "=", ":", "/" or "\\"');
 const databaseUser = oneLine(63).regex(/^[^-]/, 'must not begin with "-"');
 
-const hostAddress = z
+export const hostAddress = z
   .string()
   .max(253)
   .regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/, 'must be an IP address or the name of a host');

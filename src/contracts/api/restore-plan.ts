@@ -103,6 +103,7 @@ const restorePlanBodySchema = z
     loss: lossSchema.optional(),
     space: z.array(z.object({ directory: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
     lostChanges: lostChangesSchema.optional().meta({ description: 'What it does to the configuration. Absent in plans of earlier versions.' }),
+    appliesChanges: z.boolean().optional().meta({ description: 'Whether the changes that are lost are applied again before go-live.' }),
     estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
@@ -223,6 +224,10 @@ export const restorePlanRequestSchema = z
               'Disks declared with role data that are restored and whose old volumes are attached read-only to the restored server, to copy from them.',
           }),
           noData: z.boolean().default(false).meta({ description: 'The image alone, without the data that was saved after it.' }),
+          leaveChanges: z
+            .boolean()
+            .default(false)
+            .meta({ description: 'Configuration changes that are lost are not applied again; the run does not wait for people to do so.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
       z

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RUN_KINDS, type RunStepView, type RunView, type StepProgress } from '../run';
+import { DECISION_KINDS, RUN_KINDS, type RunStepView, type RunView, type StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { dataSetName } from './data';
 import { wayBackSchema } from './way-back';
@@ -46,8 +46,8 @@ export const runViewSchema = z
     recoveryPointId: z.string().nullable(),
     setId: z.string().nullable().meta({ description: 'Id of the backup set it belongs to.' }),
     cancelRequested: z.boolean(),
-    waitingFor: z.enum(['go-live']).nullable().meta({ description: 'The decision of a person that the run waits for.' }),
-    allowedActions: z.array(z.enum(['cancel', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
+    waitingFor: z.enum(DECISION_KINDS).nullable().meta({ description: 'The decision of a person that the run waits for.' }),
+    allowedActions: z.array(z.enum(['cancel', 'sign-off', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
     wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
     recoverySeconds: z
@@ -107,6 +107,18 @@ export const cancelRequestSchema = z.strictObject({ reason: reason.optional() })
 export type CancelRequest = z.output<typeof cancelRequestSchema>;
 
 /** Lets a run go on that waits before go-live. */
+export const signOffRequestSchema = z
+  .strictObject({
+    reason,
+    notApplied: z
+      .array(z.string().regex(/^chg_[0-9a-z]{26}$/, 'must be the id of a configuration change'))
+      .max(1000)
+      .default([])
+      .meta({ description: 'Changes that are not applied again; all others are.' }),
+  })
+  .meta({ id: 'SignOffRequest' });
+export type SignOffRequest = z.output<typeof signOffRequestSchema>;
+
 export const goLiveRequestSchema = z.strictObject({ reason }).meta({ id: 'GoLiveRequest' });
 export type GoLiveRequest = z.output<typeof goLiveRequestSchema>;
 

@@ -13,6 +13,7 @@ export const breachCode = z.enum([
   'BOOT_PROOF_FAILED',
   'BOOT_PROOF_OVERDUE',
   'NOT_COPIED_OFFSITE',
+  'CHANGE_NOT_IMAGED',
   'RTO_EXCEEDED',
 ]);
 

@@ -6,6 +6,7 @@ import type { AlertView } from '../alert';
 import type { VerificationView } from '../verification';
 import type { ChangeView, GenerationChanges } from '../change';
 import type { GenerationDetail, GenerationDiff } from '../generation';
+import type { Relation } from '../relation';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
 import type { EstateStatus } from '../protection-status';
@@ -21,6 +22,7 @@ import type { alertSchema } from './alert';
 import type { verificationSchema } from './verification';
 import type { changeSchema, generationChangesSchema } from './change';
 import type { generationDetailSchema, generationDiffSchema } from './generation';
+import type { relationSchema } from './relation';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { PolicyView, policyViewSchema } from './policy-view';
@@ -60,6 +62,7 @@ export type TiedTypes = AllTrue<
     Tie<typeof changeSchema, ChangeView>,
     Tie<typeof generationChangesSchema, GenerationChanges>,
     Tie<typeof generationDetailSchema, GenerationDetail>,
+    Tie<typeof relationSchema, Relation>,
     Tie<typeof generationDiffSchema, GenerationDiff>,
     Tie<typeof dueBackupSchema, DueBackupView>,
     Tie<typeof alertSchema, AlertView>,

@@ -48,13 +48,15 @@ describe('conditions', () => {
   });
 
   it('say who waits and what is damaged', () => {
-    const facts = {
+    const facts: AlertFacts = {
       ...NOTHING,
-      waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }],
+      waitingRuns: [{ serverId: 'srv_1', runId: 'run_1', waitingFor: 'go-live' }],
       damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', origin: null, why: null }],
     };
     const [waiting, damaged] = conditionsOf([], facts, nameOf, inService);
     expect(waiting).toMatchObject({ key: 'waiting run_1', kind: 'waiting', runId: 'run_1', hint: expect.stringContaining('modosu run go-live run_1') });
+    const [signOff] = conditionsOf([], { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1', waitingFor: 'sign-off' }] }, nameOf, inService);
+    expect(signOff).toMatchObject({ key: 'sign-off run_1', code: 'WAITING_FOR_SIGN_OFF', hint: expect.stringContaining('modosu run sign-off run_1') });
     expect(damaged).toMatchObject({ key: 'damaged rp_1', kind: 'damaged', runId: null, message: 'Recovery point rp_1 of server "db01" is damaged.' });
   });
 });
@@ -62,7 +64,7 @@ describe('conditions', () => {
 it('of a server that is out of service are only those of a person who is waited for', () => {
   const facts: AlertFacts = {
     failedRuns: [{ serverId: 'srv_1', kind: 'backup-image', runId: 'run_1', code: 'COPY_FAILED', message: 'The copy ended.' }],
-    waitingRuns: [{ serverId: 'srv_1', runId: 'run_2' }],
+    waitingRuns: [{ serverId: 'srv_1', runId: 'run_2', waitingFor: 'go-live' }],
     damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', origin: null, why: null }],
   };
   expect(conditionsOf([breach()], facts, nameOf, (id) => id !== 'srv_1').map(({ key }) => key)).toEqual(['waiting run_2']);
@@ -107,7 +109,12 @@ describe('changes', () => {
       { id: 'a', key: keys([breach()])[0] ?? '' },
       { id: 'b', key: 'waiting run_1' },
     ];
-    const conditions = conditionsOf([breach({ serverId: 'srv_2' })], { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1' }] }, nameOf, inService);
+    const conditions = conditionsOf(
+      [breach({ serverId: 'srv_2' })],
+      { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1', waitingFor: 'go-live' }] },
+      nameOf,
+      inService,
+    );
     const { raise, clear } = alertChanges([old, current], conditions);
     expect(raise.map(({ serverId, kind }) => `${kind} ${serverId}`)).toEqual(['breach srv_2']);
     expect(clear).toEqual([old]);

@@ -34,17 +34,34 @@ export function conditionsOf(
       message: `The last run of kind ${kind} of server "${nameOf(serverId)}" failed: ${message}`,
       hint: `See \`modosu run show ${runId}\`.`,
     })),
-    ...facts.waitingRuns.map(({ serverId, runId }): Condition => ({
-      key: `waiting ${runId}`,
-      kind: 'waiting',
-      code: 'WAITING_FOR_GO_LIVE',
-      serverId,
-      runId,
-      message: `A restore of server "${nameOf(serverId)}" waits for somebody to say that it may go live.`,
-      hint: `Look at the server, then \`modosu run go-live ${runId} --reason TEXT\`, or \`modosu run cancel ${runId}\`.`,
-    })),
+    ...facts.waitingRuns.map((run) => waitingOne(run, nameOf(run.serverId))),
     ...damagedOnes(facts.damaged.filter(ofService), nameOf),
   ];
+}
+
+/** A restore that waits for one thing after the other is two conditions: whoever has seen to the first is told of the second. */
+function waitingOne({ serverId, runId, waitingFor }: AlertFacts['waitingRuns'][number], name: string): Condition {
+  const stop = `or \`modosu run cancel ${runId}\`.`;
+  if (waitingFor === 'sign-off') {
+    return {
+      key: `sign-off ${runId}`,
+      kind: 'waiting',
+      code: 'WAITING_FOR_SIGN_OFF',
+      serverId,
+      runId,
+      message: `A restore of server "${name}" waits for somebody to apply configuration changes again.`,
+      hint: `\`modosu run show ${runId}\` names them; then \`modosu run sign-off ${runId} --reason TEXT\`, ${stop}`,
+    };
+  }
+  return {
+    key: `waiting ${runId}`,
+    kind: 'waiting',
+    code: 'WAITING_FOR_GO_LIVE',
+    serverId,
+    runId,
+    message: `A restore of server "${name}" waits for somebody to say that it may go live.`,
+    hint: `Look at the server, then \`modosu run go-live ${runId} --reason TEXT\`, ${stop}`,
+  };
 }
 
 /** What is damaged only because of what it builds on is told of under the name of that: it is one thing that has happened, and one message. */

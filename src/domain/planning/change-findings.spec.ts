@@ -15,14 +15,14 @@ const lost = (changes: Partial<LostChanges>): LostChanges => ({ changes: [], ret
 
 describe('what going back does to the configuration', () => {
   it('is nothing that is said where nothing is lost, nor in a plan of an earlier version', () => {
-    expect(changeFindings(lost({}), 3)).toEqual([]);
-    expect(changeFindings(undefined, 3)).toEqual([]);
+    expect(changeFindings(lost({}), 3, false)).toEqual([]);
+    expect(changeFindings(undefined, 3, false)).toEqual([]);
     expect(changeLosses(undefined)).toEqual([]);
   });
 
   it('names every change that is missing, with how it is made again', () => {
     const changes = [change('LDAP client', { ticket: 'OPS-12', applyAgain: { kind: 'text', text: 'x' } }), change('kernel')];
-    expect(changeFindings(lost({ changes }), 3)).toEqual([
+    expect(changeFindings(lost({ changes }), 3, false)).toEqual([
       {
         code: 'CHANGES_LOST',
         severity: 'warn',
@@ -39,17 +39,21 @@ describe('what going back does to the configuration', () => {
 
   it('tells apart what is half there, what comes back, and what nobody knows', () => {
     const program = { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 5 } as const;
-    const findings = changeFindings(lost({ changes: [change('half', { how: 'partly', applyAgain: program })], returning: [change('old')], isKnown: false }), 7);
+    const findings = changeFindings(
+      lost({ changes: [change('half', { how: 'partly', applyAgain: program })], returning: [change('old')], isKnown: false }),
+      7,
+      false,
+    );
     expect(findings.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['CHANGES_HALF_DONE warn', 'CHANGES_RETURN ok', 'CHANGES_UNKNOWN unknown']);
     expect(findings[0]?.message).toBe('There is 1 configuration change that generation 7 was taken in the middle of: "half".');
-    expect(findings[0]?.evidence[0]).toContain('a program in the guest');
+    expect(findings[0]?.evidence[0]).toContain('a program in the guest: "/bin/true"');
     expect(findings[1]?.message).toContain('1 configuration change come');
   });
 
   it('says what differs although nobody has registered it', () => {
-    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: ['3 packages changed'] } }), 3)).toMatchObject([
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: ['3 packages changed'] } }), 3, false)).toMatchObject([
       { code: 'FACTS_DIFFER', severity: 'warn', evidence: ['3 packages changed'], remedy: expect.stringContaining('diff SERVER 3 9') as string },
     ]);
-    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 3)).toEqual([]);
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 3, false)).toEqual([]);
   });
 });

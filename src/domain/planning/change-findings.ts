@@ -1,17 +1,19 @@
 import type { LostChange } from '../../contracts/change';
 import type { Finding, LostChanges } from '../../contracts/plan';
-import { namesOf } from '../../contracts/text';
+import { namesOf, quoted } from '../../contracts/text';
 
 /** What going back to a generation does to the configuration of its server. Pure. */
 
-/** `lost` undefined: a plan of an earlier version asks. */
-export function changeFindings(lost: LostChanges | undefined, generation: number): readonly Finding[] {
+/** `lost` undefined: a plan of an earlier version asks. `areApplied`: the run applies them again. */
+export function changeFindings(lost: LostChanges | undefined, generation: number, areApplied: boolean): readonly Finding[] {
   if (lost === undefined) return [];
   const missing = lost.changes.filter(({ how }) => how === 'missing');
   const partly = lost.changes.filter(({ how }) => how === 'partly');
   return [
-    ...(missing.length === 0 ? [] : [lostFinding('CHANGES_LOST', missing, `generation ${generation} does not contain, and that the server has now`)]),
-    ...(partly.length === 0 ? [] : [lostFinding('CHANGES_HALF_DONE', partly, `generation ${generation} was taken in the middle of`)]),
+    ...(missing.length === 0
+      ? []
+      : [lostFinding('CHANGES_LOST', missing, `generation ${generation} does not contain, and that the server has now`, areApplied)]),
+    ...(partly.length === 0 ? [] : [lostFinding('CHANGES_HALF_DONE', partly, `generation ${generation} was taken in the middle of`, areApplied)]),
     ...(lost.returning.length === 0
       ? []
       : [
@@ -39,11 +41,13 @@ export function changeFindings(lost: LostChanges | undefined, generation: number
 
 const count = (changes: number): string => (changes === 1 ? '1 configuration change' : `${changes} configuration changes`);
 
-const lostFinding = (code: string, changes: readonly LostChange[], what: string): Finding => ({
+const lostFinding = (code: string, changes: readonly LostChange[], what: string, areApplied: boolean): Finding => ({
   code,
-  severity: 'warn',
+  severity: areApplied ? 'step' : 'warn',
   message: `There ${changes.length === 1 ? 'is' : 'are'} ${count(changes.length)} that ${what}: ${namesOf(changes.map(({ title }) => title))}.`,
-  remedy: 'Apply them again after the restore; `modosu change show CHANGE` says how. Or choose a newer generation: `modosu generation list SERVER`.',
+  remedy: areApplied
+    ? 'The run applies them again before go-live: by their programs, and by people, for whom it waits. Or choose a newer generation: `modosu generation list SERVER`.'
+    : 'Apply them again after the restore; `modosu change show CHANGE` says how. Or choose a newer generation: `modosu generation list SERVER`.',
   evidence: changes.map(evidenceOf),
 });
 
@@ -52,7 +56,7 @@ function evidenceOf({ id, ticket, completedAt, applyAgain }: LostChange): string
     applyAgain === null
       ? 'nobody has said how it is applied again'
       : applyAgain.kind === 'command'
-        ? 'applied again by a program in the guest'
+        ? `applied again by a program in the guest: ${applyAgain.argv.map((part) => quoted(part)).join(' ')}`
         : 'applied again by hand';
   return [id, ...(ticket === null ? [] : [ticket]), ...(completedAt === null ? [] : [`complete ${completedAt}`]), how].join(', ');
 }

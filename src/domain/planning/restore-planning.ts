@@ -49,6 +49,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const data = choices.flatMap(({ planned }) => (planned === null ? [] : [planned]));
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
+  const appliesChanges = source.leaveChanges === false;
+
   return {
     planId: source.planId,
     runId: source.runId,
@@ -90,6 +92,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       healthChecks: source.protection.healthChecks.map(({ name }) => name),
       data: data.map(({ item }) => item),
       oldDisks: oldDisks.map(({ target }) => target),
+      ...(appliesChanges ? { changes: source.lostChanges?.changes ?? [] } : {}),
     }),
     findings: [
       ...serviceFindings(source),
@@ -104,7 +107,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
-      ...changeFindings(source.lostChanges, manifest.generation),
+      ...changeFindings(source.lostChanges, manifest.generation, appliesChanges),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
       ...dataNeedsNetwork(data, nics, quarantinedMacs),
@@ -113,7 +116,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
     losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(source.lostChanges)],
-    ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges }),
+    ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges, appliesChanges }),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),

@@ -1,3 +1,5 @@
+import type { ProgrammedChange } from '../../contracts/activities';
+import type { LostChange } from '../../contracts/change';
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataAfterImageSteps } from './data-steps';
@@ -13,6 +15,8 @@ export interface RestoreShape {
   readonly healthChecks: readonly string[];
   /** What follows the image. */
   readonly data?: readonly Pick<DataRestoreItem, 'dataSet' | 'selection'>[];
+  /** Configuration changes that are applied again; absent: none are. */
+  readonly changes?: readonly LostChange[];
   /** Targets whose old volumes are attached. */
   readonly oldDisks: readonly string[];
 }
@@ -31,12 +35,25 @@ export function restoreSteps(shape: RestoreShape): readonly NamedStep[] {
   steps.push(step('start', 'Start the server in quarantine: its production links are down'));
   if (shape.waitsForAgent) steps.push(step('agent', 'Wait until the guest agent answers'));
   for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
+  steps.push(...changeSteps(shape.changes ?? [], shape.waitsForAgent));
   for (const name of shape.healthChecks) steps.push(step(`health:${name}`, `Health check "${name}"`));
   for (const target of shape.oldDisks) steps.push(step(`attach:${target}`, `Attach the old ${target} read-only, so that people can copy from it`));
   steps.push(step('go-live', 'Go live: raise the production links'));
   steps.push(step('record', 'Release the server; the way back stays'));
   return steps;
 }
+
+/** Programs first; then people say what they have done. Where no agent is waited for, nothing runs a program. */
+const changeSteps = (changes: readonly LostChange[], hasAgent: boolean): readonly NamedStep[] => [
+  ...changes.filter((change) => hasAgent && programOf(change) !== null).map(({ id, title }) => step(`apply:${id}`, `Apply again: ${title}`)),
+  ...(changes.some((change) => !hasAgent || programOf(change) === null) ? [SIGN_OFF] : []),
+];
+
+export const SIGN_OFF = step('sign-off', 'Wait until somebody has signed off the changes that people apply again');
+
+/** The program that applies a change again; null: people do. */
+export const programOf = ({ id, title, applyAgain }: LostChange): ProgrammedChange | null =>
+  applyAgain?.kind === 'command' ? { id, title, argv: applyAgain.argv, timeoutSeconds: applyAgain.timeoutSeconds } : null;
 
 /** What decides which steps an undo has. */
 export interface UndoShape {

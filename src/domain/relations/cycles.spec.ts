@@ -1,0 +1,30 @@
+import type { Relation } from '../../contracts/relation';
+import { hardCycle } from './cycles';
+
+const needs = (server: string, peer: string, more: Partial<Relation> = {}): Relation => ({
+  name: `${server}-${peer}`,
+  type: 'depends-on',
+  server,
+  peers: [{ server: peer, address: null }],
+  strength: 'hard',
+  profile: null,
+  parameters: {},
+  ...more,
+});
+
+describe('hard dependencies', () => {
+  it('may meet, and may be long', () => {
+    expect(hardCycle([needs('web', 'db'), needs('web', 'cache'), needs('cache', 'db'), needs('db', 'dns')])).toBeNull();
+    expect(hardCycle(Array.from({ length: 10_000 }, (_, index) => needs(`s${index}`, `s${index + 1}`)))).toBeNull();
+  });
+
+  it('must not go round: the circle is named from one server back to itself', () => {
+    expect(hardCycle([needs('web', 'app'), needs('app', 'db'), needs('db', 'app')])).toEqual(['app', 'db', 'app']);
+    expect(hardCycle([needs('a', 'a')])).toEqual(['a', 'a']);
+  });
+
+  it('are the only ones that count', () => {
+    expect(hardCycle([needs('a', 'b'), needs('b', 'a', { strength: 'soft' })])).toBeNull();
+    expect(hardCycle([needs('a', 'b', { type: 'replicates-with' }), needs('b', 'a', { type: 'replicates-with' })])).toBeNull();
+  });
+});
