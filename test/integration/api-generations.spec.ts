@@ -61,7 +61,7 @@ describe('generations', () => {
       expect((await get('/2/diff?with=2')).body).toMatchObject({ changes: { added: [], removed: [] }, summary: [] });
     });
 
-    it('of which nobody knows the changes, or that have no facts, say so instead of "no difference"', async () => {
+    it('of which nobody knows the changes, or that have no facts, say so instead of showing no difference', async () => {
       await image(1, null);
       await image(2, holding(NGINX), packages());
       expect((await get('/1')).body).toMatchObject({ changes: null, facts: { state: 'missing' }, sections: null });
