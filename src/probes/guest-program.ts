@@ -33,7 +33,7 @@ export interface Account {
  * `GUEST_PROGRAM_MISSING`, `AGENT_ABSENT`, and what the agent throws.
  *
  * @param account whom it runs as; null: as the agent's own
- * @param program made for the whole seconds that are left to it
+ * @param program made for the seconds that are left to it, rounded up: `timeout` of busybox counts whole ones
  */
 export async function runProgram(asked: Asked, account: Account | null, program: (seconds: number) => GuestProgram): Promise<CommandResult> {
   const { agent } = asked.target;
@@ -41,7 +41,7 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   asked.signal.throwIfAborted();
   const startedAt = performance.now();
   const leftMs = asked.endsAt - startedAt;
-  const seconds = Math.max(1, Math.floor(leftMs / 1000));
+  const seconds = Math.max(1, Math.ceil(leftMs / 1000));
   const { argv, ...given } = program(seconds);
   const prefix = account === null ? [] : ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups'];
   const bounded = ['timeout', '-s', 'KILL', String(seconds), ...prefix, ...argv] as const;

@@ -56,8 +56,8 @@ const TRANSPORTS: { readonly [Kind in ProbeSpec['kind']]: (probe: Extract<ProbeS
  * - `MARKER_UNREADABLE`: a value that is not of the marker's type; nothing at all is one only where it means something, as of a `set`;
  * - `PROBE_INVALID`: the probe cannot be carried out as it is declared; `INTERNAL`: a fault of Modosu.
  *
- * A failed reading is never evidence that all is well. Rejects with the reason of `signal` alone. Takes up to `timeoutSeconds`, and 3.5 s more when a guest
- * agent does not answer.
+ * A failed reading is never evidence that all is well. Rejects with the reason of `signal` alone. Takes up to `timeoutSeconds`; in a guest a second more,
+ * and 3.5 s when its agent does not answer.
  *
  * `value` is canonical (`domain/consistency/markers.ts`). `raw` is what was said, at most 4 KiB of it, without control characters beside line feeds; it, and
  * the message of a failure, come from a server that may be hostile. `at`: when the answer was there.
@@ -77,7 +77,7 @@ export async function readMarker(spec: MarkerSpec, target: ProbeTarget, { signal
 
 /**
  * As `readMarker`, for several markers of one server, some at a time; the readings come in the order of `specs`. Those for which no time is left are
- * `PROBE_TIMED_OUT`, and were not asked for. Ends within `deadlineMs`, and 3.5 s more when a guest agent does not answer.
+ * `PROBE_TIMED_OUT`, and were not asked for. Ends within `deadlineMs`, with the same few seconds more in a guest.
  */
 export async function readMarkers(
   specs: readonly MarkerSpec[],
