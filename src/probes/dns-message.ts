@@ -49,7 +49,8 @@ export class NoAnswer extends Error {
 
 /** Lower case, with a dot at its end; names beyond ASCII by IDNA. Throws `PROBE_INVALID`. */
 export function canonicalName(text: string): string {
-  const name = /^[\x21-\x7e]*$/.test(text) ? text.toLowerCase() : domainToASCII(text);
+  // `domainToASCII` leaves line breaks out, and goes on.
+  const name = /^[\x21-\x7e]*$/.test(text) ? text.toLowerCase() : /[\s\p{C}]/u.test(text) ? '' : domainToASCII(text);
   const rooted = name.endsWith('.') ? name : `${name}.`;
   const labels = rooted === '.' ? [] : rooted.slice(0, -1).split('.');
   const isName = name !== '' && !/[\\"()@;]/.test(name) && labels.every((label) => label.length > 0 && label.length <= MAX_LABEL_BYTES);
