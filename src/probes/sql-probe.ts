@@ -14,6 +14,8 @@ const BEFORE_THE_CLIENT_MS = 300;
 const CONNECT_SECONDS = 5;
 /** SQLSTATE of PostgreSQL: `query_canceled`. */
 const CANCELED = /\b57014:/;
+/** MySQL: `ER_QUERY_TIMEOUT`; MariaDB: `ER_STATEMENT_TIMEOUT`. */
+const TOO_LONG = /^ERROR (?:3024|1969) /m;
 
 /**
  * The first column of all rows of one query, a row a line; one value alone may have lines itself. Run in the guest by the database's own client, with what that
@@ -98,6 +100,3 @@ async function askMysql({ user, database }: SqlProbe, query: string, account: Ac
   if (result.exitCode !== 0) throw TOO_LONG.test(result.stderr) ? timedOut(timeoutMs) : endedBadly('mysql', result);
   return linesOf(mysqlValues(result.stdout));
 }
-
-/** MySQL: `ER_QUERY_TIMEOUT`; MariaDB: `ER_STATEMENT_TIMEOUT`. */
-const TOO_LONG = /^ERROR (?:3024|1969) /m;

@@ -84,7 +84,7 @@ describe('probes in a guest', () => {
       expect(valueOf(await read('boolean', query('SELECT pg_is_in_recovery()')))).toBe('false');
       expect(valueOf(await read('timestamp', query("SELECT timestamptz '2026-03-01 12:00:00+09'")))).toBe('2026-03-01T03:00:00Z');
       expect(valueOf(await read('text', query("SELECT E'one\\n  two'")))).toBe('one\n  two');
-      expect(valueOf(await read('text', query("SELECT E'1\\x1f2'")).catch(String))).toBe('1');
+      expect(valueOf(await read('text', query("SELECT E'1\\x1f2'")))).toBe('1');
       expect(valueOf(await read('set', query('SELECT slot_name FROM pg_replication_slots')))).toBe('');
     });
 
