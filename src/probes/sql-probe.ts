@@ -10,7 +10,7 @@ type SqlProbe = Extract<ProbeSpec, { kind: 'sql' }>;
 
 /** The server ends the query this long before its client is ended: a killed client leaves its query running. */
 const BEFORE_THE_CLIENT_MS = 300;
-/** Neither client asks for a password: nobody is there to type it. */
+/** A database server that runs takes a local connection at once. */
 const CONNECT_SECONDS = 5;
 /** SQLSTATE of PostgreSQL: `query_canceled`. */
 const CANCELED = /\b57014:/;
@@ -41,8 +41,8 @@ function oneQuery(text: string): string {
 }
 
 /**
- * `-z -0` (here by their long names) end values and rows with bytes that no value has. Times are told in one way, whatever the server is set to; errors come
- * with a code that no language changes. What is in the environment is taken as it is: a database name as an argument could be a whole connection string.
+ * A zero byte ends a row, which no value has; between columns stands a character that no marker has. Times are told in one way, whatever the server is set to,
+ * and errors with a code that no language changes. Names go through the environment: a database as an argument could be a whole connection string.
  */
 async function askPostgresql({ user, database }: SqlProbe, query: string, account: Account | null, asked: Asked): Promise<string> {
   const format = ['--tuples-only', '--no-align', '--field-separator=\u001f', '--record-separator-zero'];
