@@ -16,10 +16,14 @@ const HOST_PACKAGES = [
   'openssh-client',
 ];
 const GUEST_BUILD_PACKAGES = ['mtools', 'dosfstools', 'e2fsprogs', 'kmod', 'xz-utils', 'zstd'];
+/** Real servers that tests ask. Debian's knot comes with a service that, as it is packaged, has no zone and listens nowhere; tests start their own. */
+const TEST_PACKAGES = ['knot'];
 /** What the benchmark compares with. */
 const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];
 
-export const packagesFor = (purpose) => (purpose === 'unit' ? [] : [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...(purpose === 'bench' ? BENCH_PACKAGES : [])]);
+const MORE_PACKAGES = { test: TEST_PACKAGES, full: TEST_PACKAGES, bench: BENCH_PACKAGES };
+
+export const packagesFor = (purpose) => (purpose === 'unit' ? [] : [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...(MORE_PACKAGES[purpose] ?? [])]);
 
 const LOCK_WAIT_MS = 15 * 60_000;
 const LOCK_RETRY_MS = 5_000;

@@ -404,6 +404,24 @@ export const ERROR_CODES = {
     'never',
     'Run the probe by hand on the server it was sent to, and look at what it prints: correct the probe, or the type of its marker.',
   ),
+  PROBE_INVALID: entry('invalid', 'never', 'Correct the probe in the profile, or the parameters of the relation that stand in it; nothing was asked.'),
+  PROBE_FAILED: entry(
+    'precondition',
+    'later',
+    'What was asked has answered, and not with a value: its words are in the detail. Run the probe by hand on the server it was sent to.',
+  ),
+  PROBE_TIMED_OUT: entry(
+    'timeout',
+    'later',
+    'Look at the server that was asked and at the network between it and the worker; what is slow by nature needs more timeoutSeconds in the profile.',
+  ),
+  PROBE_OUTPUT_TOO_LARGE: entry('precondition', 'never', 'Let the probe print less: a marker has at most 64 KiB. A hash of what is long is one, too.'),
+  PEER_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'Look whether the server runs, whether its service listens, and whether the worker gets through to the address named.',
+  ),
+  PEER_ADDRESS_MISSING: entry('precondition', 'never', 'Declare in the estate file at which address the worker reaches the server.'),
   // secret stores of people
   SECRET_STORE_UNREACHABLE: entry(
     'unavailable',

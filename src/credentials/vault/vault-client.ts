@@ -3,7 +3,7 @@ import { ModosuError } from '../../contracts/errors';
 import { parseJson } from '../../contracts/json';
 import { errorCode } from '../../system/files';
 import { readPrivateFile } from '../private-file';
-import { AnswerTooLarge, httpsGet, type HttpAnswer } from './https-get';
+import { AnswerTooLarge, httpsGet, type HttpAnswer } from '../../system/https-get';
 import { refusalIn } from './vault-answers';
 
 const MAX_ANSWER_BYTES = 1024 * 1024;

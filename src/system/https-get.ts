@@ -39,7 +39,8 @@ export async function httpsGet(url: URL, { headers, ca, maxBytes, signal }: GetO
 
 function begin(url: URL, { headers, ca, signal }: Omit<GetOptions, 'maxBytes'>): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const options = { headers, signal, agent: false, ...(ca === null ? {} : { ca }) };
+    // Said, because a variable of the environment would else switch the check of certificates off.
+    const options = { headers, signal, agent: false, rejectUnauthorized: true, ...(ca === null ? {} : { ca }) };
     const request = url.protocol === 'https:' ? requestTls(url, options) : requestPlain(url, options);
     request.once('response', resolve);
     // Stays: a connection that fails later reports it here as well as in the answer.
