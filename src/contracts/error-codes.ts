@@ -41,6 +41,7 @@ export const ERROR_CODES = {
     'never',
     'Correct the schedule in the estate file, or use `every: day`, `every: week` or `every: month` with `at: "02:30"`.',
   ),
+  PROFILE_INVALID: entry('invalid', 'never', 'Correct the profile at the lines named; docs/PROFILES.md says what each field means.'),
   POLICY_INVALID: entry('invalid', 'never', 'Correct the policy in the estate file.'),
   TIME_ZONE_UNKNOWN: entry('invalid', 'never', 'Use a name of the IANA time zone database, such as Europe/Berlin or UTC.'),
   RETENTION_KEEPS_NOTHING: entry('invalid', 'never', 'Give at least one rule of the retention a number above 0, such as `last: 3`.'),

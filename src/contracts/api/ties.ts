@@ -8,6 +8,7 @@ import type { ChangeView, GenerationChanges } from '../change';
 import type { GenerationDetail, GenerationDiff } from '../generation';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
+import type { Profile } from '../profile';
 import type { EstateStatus } from '../protection-status';
 import type { RetentionPreview } from '../retention';
 import type { HealthCheck, Protection } from '../protection';
@@ -23,6 +24,7 @@ import type { changeSchema, generationChangesSchema } from './change';
 import type { generationDetailSchema, generationDiffSchema } from './generation';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
+import type { profileSchema } from './profile';
 import type { PolicyView, policyViewSchema } from './policy-view';
 import type { retentionPreviewSchema } from './retention';
 import type { estateStatusSchema } from './status';
@@ -67,6 +69,7 @@ export type TiedTypes = AllTrue<
     Tie<typeof estateStatusSchema, EstateStatus>,
     Tie<typeof policySchema, Policy>,
     Tie<typeof policyViewSchema, PolicyView>,
+    Tie<typeof profileSchema, Profile>,
     Tie<typeof retentionPreviewSchema, RetentionPreview>,
     Tie<typeof protectionSchema, Protection>,
     Tie<typeof recoveryPointViewSchema, RecoveryPointView>,
