@@ -87,7 +87,7 @@ export type RuleCondition =
   | { readonly compare: MarkerReference; readonly with: MarkerReference; readonly is: readonly RuleOrder[]; readonly from?: string }
   /**
    * Whether a server that has come to `position` (an `lsn`) on the timeline that `history` ends with could go on with `line` (both `timeline-history`): the
-   * position lies on it. Where `line` is still on that timeline, every later position does, too; how far it has come is asked by `compare`.
+   * position lies on it, and the two histories have not diverged. Where `line` is still on that timeline, every later position does, too; how far it has come is asked by `compare`.
    */
   | { readonly position: MarkerReference; readonly history: MarkerReference; readonly line: MarkerReference; readonly isOn: boolean }
   /** A value by itself: equal to (`equals`), or other than (`differs`), a text. One of the two. */

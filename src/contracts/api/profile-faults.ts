@@ -141,7 +141,10 @@ function checkReference(profile: Profile, reference: MarkerReference, path: Path
   return null;
 }
 
-function faultOfReference(profile: Profile, { marker: name, of, at }: MarkerReference): { readonly key: keyof MarkerReference; readonly message: string } | null {
+function faultOfReference(
+  profile: Profile,
+  { marker: name, of, at }: MarkerReference,
+): { readonly key: keyof MarkerReference; readonly message: string } | null {
   const marker = profile.markers.find((one) => one.name === name);
   if (marker === undefined) return { key: 'marker', message: `no marker is named "${name}"` };
   if (marker.of !== 'each' && marker.of !== of) return { key: 'of', message: `the marker "${name}" is read at the ${marker.of}, not at the ${of}` };
@@ -160,7 +163,8 @@ function checkText(profile: Profile, text: string, path: Path, also: 'markers' |
     if (names.includes(name)) continue;
     const reference = markerNamed(name);
     if (reference !== null && also !== 'markers') report(path, `\${${name}}: what a marker holds is not filled in here`);
-    else if (reference === null) report(path, `\${${name}} is none of ${names.join(', ')}${also === 'markers' ? ', nor a marker such as server.NAME.now' : ''}`);
+    else if (reference === null)
+      report(path, `\${${name}} is none of ${names.join(', ')}${also === 'markers' ? ', nor a marker such as server.NAME.now' : ''}`);
     else {
       const fault = faultOfReference(profile, reference);
       if (fault !== null) report(path, `\${${name}}: ${fault.message}`);

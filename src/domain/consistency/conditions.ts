@@ -4,7 +4,7 @@ import { compareFrom } from './compare-from';
 import { compareMarkers } from './compare';
 import { allKnown, canonicalOf, known, markerOf, parameterOf, readable, textOf, unknown, unusable, type Known, type Situation } from './known';
 import type { Order } from './order';
-import { contains, currentTimeline } from './timeline-history';
+import { compareTimelineHistories, contains, currentTimeline } from './timeline-history';
 
 /**
  * Whether a condition holds: yes, no, or not known. The logic is Kleene's, and each condition is strict: if anything it is asked of is not known, neither is
@@ -58,8 +58,12 @@ function holdsComparison(situation: Situation, condition: Of<'compare'>): Known<
 function holdsPosition(situation: Situation, condition: Of<'position'>): Known<boolean> {
   const all = allKnown([condition.position, condition.history, condition.line].map((reference) => markerOf(situation, reference)));
   if (!all.isKnown) return all;
-  const [position, history, line] = all.value.map(({ value }) => value);
-  return readable(() => contains(line ?? '', { timeline: currentTimeline(history ?? ''), lsn: position ?? '' }) === condition.isOn);
+  const [position = '', history = '', line = ''] = all.value.map(({ value }) => value);
+  return readable(() => {
+    // A timeline of this number on the line may be another one.
+    const isOn = compareTimelineHistories(history, line) !== 'diverged' && contains(line, { timeline: currentTimeline(history), lsn: position });
+    return isOn === condition.isOn;
+  });
 }
 
 function holdsValue(situation: Situation, condition: Of<'value'>): Known<boolean> {

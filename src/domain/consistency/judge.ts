@@ -127,7 +127,13 @@ function agreement(situation: Situation, rules: readonly Rule[]): Finding {
     code: 'RELATION_AGREES',
     severity: 'ok',
     message: `${profile.name}: nothing speaks against "${server}" beside "${peer}".`,
-    evidence: [`asked and not so: ${codes.join(', ')}`, ...evidenceOf(situation, rules.flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition))))],
+    evidence: [
+      `asked and not so: ${codes.join(', ')}`,
+      ...evidenceOf(
+        situation,
+        rules.flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition))),
+      ),
+    ],
   };
 }
 
