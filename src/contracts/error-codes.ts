@@ -41,6 +41,7 @@ export const ERROR_CODES = {
     'never',
     'Correct the schedule in the estate file, or use `every: day`, `every: week` or `every: month` with `at: "02:30"`.',
   ),
+  PROFILE_INVALID: entry('invalid', 'never', 'Correct the profile at the lines named; docs/PROFILES.md says what each field means.'),
   POLICY_INVALID: entry('invalid', 'never', 'Correct the policy in the estate file.'),
   RELATION_CYCLE: entry(
     'invalid',

@@ -11,10 +11,13 @@ import type { GuestArgv } from './data';
 export const MARKER_SUBJECTS = ['server', 'peer', 'each'] as const;
 export type MarkerSubject = (typeof MARKER_SUBJECTS)[number];
 
-/** How a marker is read. `${…}` in texts stands for parameters of the relation, and for `server`, `peer`, `address` (of the one that is read). */
+/**
+ * How a marker is read. `${…}` in texts stands for parameters of the relation, and for `server`, `peer` (the names of the two) and `address` (of the one that is
+ * read). Never for a marker: what one guest says would be run in another.
+ */
 export type ProbeSpec =
-  /** A program in the guest of the one that is read; its standard output. No shell. */
-  | { readonly kind: 'command'; readonly argv: GuestArgv; readonly user?: string }
+  /** A program in the guest of the one that is read; its standard output. No shell. `prefix`: only the lines that begin with it, without it (`linesAfter`). */
+  | { readonly kind: 'command'; readonly argv: GuestArgv; readonly user?: string; readonly prefix?: string }
   /** One query, run in the guest by the database's own client; the first column of all rows, a row a line. */
   | { readonly kind: 'sql'; readonly engine: 'postgresql' | 'mysql'; readonly database: string; readonly user: string; readonly query: string }
   /** Asked of the name server at `address`. `field` of SOA: `serial`. Other records: all of them, sorted, a line each. */
@@ -29,8 +32,15 @@ export type ProbeSpec =
   | { readonly kind: 'http'; readonly url: string; readonly pointer?: string }
   /** Whether a connection is accepted: `true` or `false`. */
   | { readonly kind: 'tcp'; readonly port: string }
-  /** What the manifest or the definition of the server says; nothing is run. */
-  | { readonly kind: 'fact'; readonly fact: 'generation-id' | 'point-in-time' | 'clock' };
+  /** What Modosu knows by itself; no program is run. */
+  | { readonly kind: 'fact'; readonly fact: ProbeFact };
+
+/**
+ * `generation-id` (type `text`): of the domain's definition, in lower case, or `none`. `point-in-time` (`timestamp`): of the recovery point that is restored;
+ * no probe reads it, the judge knows it. `clock` (`timestamp`): the guest's clock, as its agent says.
+ */
+export const PROBE_FACTS = ['generation-id', 'point-in-time', 'clock'] as const;
+export type ProbeFact = (typeof PROBE_FACTS)[number];
 
 export interface MarkerSpec {
   readonly name: string;
@@ -59,35 +69,82 @@ export type RuleOrder = (typeof RULE_ORDERS)[number];
 export const RULE_PHASES = ['plan', 'quarantine', 'live'] as const;
 export type RulePhase = (typeof RULE_PHASES)[number];
 
-/** What a rule compares, and what it means when it finds one of `is`. */
+export const AGE_UNITS = ['minutes', 'hours', 'days'] as const;
+export type AgeUnit = (typeof AGE_UNITS)[number];
+
+/** A number; that of a parameter of the relation; or that of a `counter`. */
+export type AgeLimit = number | { readonly parameter: string } | { readonly marker: MarkerReference };
+
+/**
+ * What a rule asks. Each holds, does not hold, or is not known: what is asked of a marker that was not read is not known, and so is what comes out as
+ * `incomparable` where a rule does not ask for that.
+ */
 export type RuleCondition =
-  | { readonly compare: MarkerReference; readonly with: MarkerReference; readonly is: readonly RuleOrder[] }
-  /** A value by itself: equal to (or other than) a text, after `${…}` was filled in. */
+  /**
+   * How the one stands to the other. Both are of one type. `from`: only what comes from this source, a server's UUID of a `gtid-set` or a provider's id of a
+   * `csn-set`; not known where neither has anything from it. `${…}` in it may name markers.
+   */
+  | { readonly compare: MarkerReference; readonly with: MarkerReference; readonly is: readonly RuleOrder[]; readonly from?: string }
+  /**
+   * Whether a server that has come to `position` (an `lsn`) on the timeline that `history` ends with could go on with `line` (both `timeline-history`): the
+   * position lies on it, and the two histories have not diverged. Where `line` is still on that timeline, every later position does, too; how far it has come is asked by `compare`.
+   */
+  | { readonly position: MarkerReference; readonly history: MarkerReference; readonly line: MarkerReference; readonly isOn: boolean }
+  /** A value by itself: equal to (`equals`), or other than (`differs`), a text. One of the two. */
   | { readonly value: MarkerReference; readonly equals?: string; readonly differs?: string }
-  /** A moment that is further away from now than so many hours; of a recovery point its point in time. */
-  | { readonly age: MarkerReference | 'recovery-point'; readonly olderThanHours: number };
+  /** Texts of the relation, such as `${primary}` and `${server}`; always known. One of the two. */
+  | { readonly text: string; readonly equals?: string; readonly differs?: string }
+  /** Whether a moment is so long ago, or longer; of a recovery point its point in time. A moment to come is not. */
+  | { readonly age: MarkerReference | 'recovery-point'; readonly atLeast: AgeLimit; readonly unit: AgeUnit }
+  /** Whether a clock is so far, or further, from the moment at which it was read, in either direction. */
+  | { readonly skew: MarkerReference; readonly atLeast: AgeLimit; readonly unit: AgeUnit };
 
 /** What makes it good again; part of the plan where the severity is `step`. */
 export interface RuleStep {
+  /** `${…}` as in a message. */
   readonly title: string;
-  /** Null: people do it, and sign it off. Else a program in the guest of `on`. */
+  /** Null: people do it, and sign it off. Else a program in the guest of `on`. `${…}`: parameters, `server`, `peer`; never a marker. */
   readonly argv: GuestArgv | null;
   readonly on: 'server' | 'peer';
   /** Before the restored server gets its network, or after. */
   readonly when: 'quarantine' | 'live';
 }
 
+export const RULE_SEVERITIES = ['warn', 'step', 'block'] as const satisfies readonly FindingSeverity[];
+export type RuleSeverity = (typeof RULE_SEVERITIES)[number];
+
+/** Codes of findings that are no rule's: no rule may have them. */
+export const JUDGE_CODES = [
+  /** What one of the two says now could not be read. */
+  'SERVER_UNKNOWN',
+  'PEER_UNKNOWN',
+  /** The recovery point has no value of a marker, or none that can be read. */
+  'MARKER_NOT_CAPTURED',
+  /** Two values were read, and nothing can be said of how one stands to the other. */
+  'MARKERS_INCOMPARABLE',
+  /** The recovery point is from a moment to come. */
+  'CLOCKS_DISAGREE',
+  /** A parameter of the relation, or the profile itself, asks for what cannot be asked. */
+  'RULE_UNUSABLE',
+  'PROFILE_EXPERIMENTAL',
+  /** No rule has found anything. */
+  'RELATION_AGREES',
+] as const;
+export type JudgeCode = (typeof JUDGE_CODES)[number];
+
 export interface Rule {
   /** Stable, such as `STANDBY_AHEAD`. */
   readonly code: string;
   readonly phases: readonly RulePhase[];
-  /** All of them have to hold. */
+  /** All of them have to hold. One that does not hold decides it, whatever of the others is not known. */
   readonly when: readonly [RuleCondition, ...RuleCondition[]];
-  /** Never `ok`: what no rule speaks about is. */
-  readonly severity: Exclude<FindingSeverity, 'ok' | 'unknown'>;
+  /** Never `ok`: what no rule speaks about is. In the phase `live` nothing is left to block: there it says that the two do not work together. */
+  readonly severity: RuleSeverity;
   /** With `${…}`: parameters, `server`, `peer`, and markers as `${server.NAME.now}`, `${peer.NAME.recovery-point}`. */
   readonly message: string;
+  /** `${…}` as in a message. */
   readonly remedy: string | null;
+  /** With the severity `step`, and only with it. */
   readonly step: RuleStep | null;
 }
 
@@ -113,5 +170,15 @@ export interface Profile {
 
 /** What a probe has read, with what it said as evidence. */
 export type MarkerReading =
-  | { readonly state: 'read'; readonly value: string; readonly raw: string; /** ISO 8601. */ readonly at: string }
+  /** `value`: what is to be read as the marker's type. `raw`: all that was printed. `at`: ISO 8601; of clocks, as near to the reading as can be. */
+  | { readonly state: 'read'; readonly value: string; readonly raw: string; readonly at: string }
   | { readonly state: 'failed'; readonly code: string; readonly message: string; readonly at: string };
+
+/** By `nameOfMarker` of the reference, such as `peer.wal-position.now`. What is not in it was not read. */
+export type MarkerReadings = Readonly<Partial<Record<string, MarkerReading>>>;
+
+/** A step that a plan gains because of a finding, its texts filled in. */
+export interface PlannedRuleStep extends RuleStep {
+  /** Of the rule that asks for it. */
+  readonly code: string;
+}

@@ -9,6 +9,7 @@ import type { GenerationDetail, GenerationDiff } from '../generation';
 import type { Relation } from '../relation';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
+import type { Profile } from '../profile';
 import type { EstateStatus } from '../protection-status';
 import type { RetentionPreview } from '../retention';
 import type { HealthCheck, Protection } from '../protection';
@@ -25,6 +26,7 @@ import type { generationDetailSchema, generationDiffSchema } from './generation'
 import type { relationSchema } from './relation';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
+import type { profileSchema } from './profile';
 import type { PolicyView, policyViewSchema } from './policy-view';
 import type { retentionPreviewSchema } from './retention';
 import type { estateStatusSchema } from './status';
@@ -70,6 +72,7 @@ export type TiedTypes = AllTrue<
     Tie<typeof estateStatusSchema, EstateStatus>,
     Tie<typeof policySchema, Policy>,
     Tie<typeof policyViewSchema, PolicyView>,
+    Tie<typeof profileSchema, Profile>,
     Tie<typeof retentionPreviewSchema, RetentionPreview>,
     Tie<typeof protectionSchema, Protection>,
     Tie<typeof recoveryPointViewSchema, RecoveryPointView>,

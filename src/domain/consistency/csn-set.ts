@@ -39,6 +39,12 @@ export function newerThan(one: string, other: string): readonly NewerCsn[] {
 /** For each provider; `ahead` and `behind` only when no provider says otherwise. Throws `MARKER_UNREADABLE`. */
 export const compareCsnSets = (one: string, other: string): Order => orderByInclusion(newerThan(one, other).length > 0, newerThan(other, one).length > 0);
 
+/** What has arrived here of this provider: one CSN, or nothing (''). Throws `MARKER_UNREADABLE`, also for a `sid` that is none. */
+export function ofProvider(set: string, sid: string): string {
+  if (!/^[0-9a-f]{3}$/i.test(sid)) throw unreadable('csn-set', sid, 'it is not the server id of a provider, three hexadecimal digits');
+  return parse(set).get(sid.toLowerCase()) ?? '';
+}
+
 const CSN = /^\d{14}\.\d{6}z#[0-9a-f]{6}#([0-9a-f]{3})#[0-9a-f]{6}$/;
 
 /** By server id. */

@@ -82,6 +82,9 @@ export function contains(history: string, { timeline, lsn }: TimelinePosition): 
   );
 }
 
+/** The one that the history ends with. Throws `MARKER_UNREADABLE`. */
+export const currentTimeline = (history: string): number => parse(history).current;
+
 /** `ahead`: it goes on from the other. Throws `MARKER_UNREADABLE`. */
 export const compareTimelineHistories = (one: string, other: string): Order =>
   forkPoint(one, other) === null ? orderInLine(parse(one).parents.length, parse(other).parents.length) : 'diverged';

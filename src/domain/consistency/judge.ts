@@ -1,0 +1,146 @@
+import type { Finding } from '../../contracts/plan';
+import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
+import type { MarkerReference, PlannedRuleStep, Profile, Rule } from '../../contracts/profile';
+import { cleanWords } from '../../contracts/text';
+import { holds, referencesOf } from './conditions';
+import type { Cause, JudgeContext, Situation } from './known';
+import { argumentOf, evidenceOf, sentenceOf } from './rule-texts';
+
+export type { JudgeContext } from './known';
+
+/**
+ * What a profile says of two servers, one of which goes back in time, by what was read of them. Pure.
+ *
+ * Each rule of the phase holds, does not, or is not known (`conditions.ts`): one condition that does not hold decides a rule, whatever the others; else one
+ * that is not known leaves it open. Every rule that holds is a finding. What left rules open is one `unknown` finding for each cause, whatever else was found.
+ * Only when every rule is decided and none holds is there an `ok`.
+ *
+ * So a reading that fails makes nothing better: no rule holds that did not hold with it, each that held with it holds or is open with an `unknown` in its place,
+ * and no `ok` comes that was not there. Nor does the order of the rules matter, but for the order of the findings.
+ *
+ * A profile that was never run against the real software says so in every judgement, as a `warn`: whoever reads an `ok` has to know what it is worth.
+ *
+ * @param profile as `profileSchema` has let it pass
+ */
+export function judge(profile: Profile, context: JudgeContext): readonly Finding[] {
+  const situation: Situation = { ...context, profile };
+  const rules = profile.rules.filter(({ phases }) => phases.includes(context.phase));
+  const judged = rules.map((rule) => ({ rule, ...judgeRule(situation, rule) }));
+  const found = judged.filter(({ state }) => state === 'holds').map(({ rule }) => findingOf(situation, rule));
+  const open = judged.filter(({ state }) => state === 'open');
+  const findings = [...found, ...openFindings(situation, open)];
+  return [
+    ...(findings.length === 0 && rules.length > 0 ? [agreement(situation, rules)] : findings),
+    ...(profile.status === 'experimental' ? [notProven(situation)] : []),
+  ];
+}
+
+/**
+ * The steps that findings of `judge` ask for, in the order of the profile's rules: one for each rule of the severity `step` among them. Only findings of this
+ * profile: another one may have the same codes.
+ */
+export function planSteps(profile: Profile, context: JudgeContext, findings: readonly Finding[]): readonly PlannedRuleStep[] {
+  const situation: Situation = { ...context, profile };
+  return profile.rules.flatMap(({ code, step }) => {
+    if (step === null || !findings.some((finding) => finding.code === code)) return [];
+    const argv = step.argv?.map((text) => argumentOf(situation, text)) as unknown as typeof step.argv | undefined;
+    return [{ ...step, code, title: sentenceOf(situation, step.title), argv: argv ?? null }];
+  });
+}
+
+interface Judged {
+  readonly state: 'holds' | 'fails' | 'open';
+  /** Why it is open. */
+  readonly causes: readonly Cause[];
+}
+
+function judgeRule(situation: Situation, rule: Rule): Judged {
+  const answers = rule.when.map((condition) => holds(situation, condition));
+  if (answers.some((answer) => answer.isKnown && !answer.value)) return { state: 'fails', causes: [] };
+  const causes = answers.flatMap((answer) => (answer.isKnown ? [] : answer.causes));
+  return { state: causes.length > 0 ? 'open' : 'holds', causes };
+}
+
+function findingOf(situation: Situation, rule: Rule): Finding {
+  const { code, severity } = rule;
+  const remedy = rule.remedy === null ? {} : { remedy: sentenceOf(situation, rule.remedy) };
+  return { code, severity, message: sentenceOf(situation, rule.message), ...remedy, evidence: evidenceOf(situation, markersOf(rule)) };
+}
+
+/** Those it is asked of and those it tells of. */
+const markersOf = (rule: Rule): readonly MarkerReference[] => [
+  ...rule.when.flatMap((condition) => referencesOf(condition)),
+  ...[rule.message, rule.remedy ?? '', ...rule.when.map((condition) => ('compare' in condition ? (condition.from ?? '') : ''))]
+    .flatMap((text) => placeholdersOf(text))
+    .flatMap((name) => markerNamed(name) ?? []),
+];
+
+/** Only those that a cause is about, and which rules it leaves open. */
+function openFindings(situation: Situation, open: readonly (Judged & { readonly rule: Rule })[]): readonly Finding[] {
+  const groups = new Map<string, { readonly cause: Cause; readonly what: Set<string>; readonly references: MarkerReference[]; readonly codes: Set<string> }>();
+  for (const { rule, causes } of open) {
+    for (const cause of causes) {
+      const key = JSON.stringify([cause.code, cause.why]);
+      const group = groups.get(key) ?? { cause, what: new Set(), references: [], codes: new Set() };
+      groups.set(key, group);
+      group.what.add(cause.what);
+      if (cause.reference !== null) group.references.push(cause.reference);
+      group.codes.add(rule.code);
+    }
+  }
+  return [...groups]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, { cause, what, references, codes }]) => ({
+      code: cause.code,
+      severity: 'unknown',
+      message: `${subjectOf(situation, cause, [...what].filter((one) => one !== '').sort())}: ${cause.why}`,
+      remedy: REMEDIES[cause.code] ?? REMEDY,
+      evidence: [...evidenceOf(situation, references), `left open: ${[...codes].sort().join(', ')}`],
+    }));
+}
+
+const REMEDY = 'Make it known and plan again; or find out by hand what the rules ask, and acknowledge that it is not known.';
+const REMEDIES: Readonly<Partial<Record<Cause['code'], string>>> = {
+  MARKER_NOT_CAPTURED: 'Choose a recovery point that has it; or find out by hand what the rules ask, and acknowledge that it is not known.',
+  CLOCKS_DISAGREE: 'Correct the clock that is wrong and plan again.',
+  RULE_UNUSABLE: 'Correct the parameters of the relation, or the profile, and plan again.',
+};
+
+function subjectOf({ profile, server, peer }: Situation, { code }: Cause, what: readonly string[]): string {
+  const names = what.join(', ');
+  switch (code) {
+    case 'PEER_UNKNOWN':
+      return `What "${peer}" says now of ${names} is not known (${profile.name})`;
+    case 'SERVER_UNKNOWN':
+      return `What "${server}" says now of ${names} is not known (${profile.name})`;
+    case 'MARKER_NOT_CAPTURED':
+      return `What "${server}" and "${peer}" said of ${names} at the recovery point is not known (${profile.name})`;
+    default:
+      return `Rules of ${profile.name} cannot be judged between "${server}" and "${peer}"${names === '' ? '' : `, because of ${names}`}`;
+  }
+}
+
+function agreement(situation: Situation, rules: readonly Rule[]): Finding {
+  const { profile, server, peer } = situation;
+  const codes = rules.map(({ code }) => code).sort();
+  return {
+    code: 'RELATION_AGREES',
+    severity: 'ok',
+    message: `${profile.name}: nothing speaks against "${server}" beside "${peer}".`,
+    evidence: [
+      `asked and not so: ${codes.join(', ')}`,
+      ...evidenceOf(
+        situation,
+        rules.flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition))),
+      ),
+    ],
+  };
+}
+
+const notProven = ({ profile, server, peer }: Situation): Finding => ({
+  code: 'PROFILE_EXPERIMENTAL',
+  severity: 'warn',
+  message: `The profile ${profile.name}, by which "${server}" and "${peer}" were compared, is experimental: no test has run it against the real software.`,
+  remedy: 'Look at the evidence of its findings, and at the two servers themselves, before you rely on what it says.',
+  evidence: [cleanWords(profile.title, 200)],
+});

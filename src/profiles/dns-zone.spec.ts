@@ -1,0 +1,35 @@
+import { judged, shippedProfile } from '../../test/support/judged-profile';
+
+const PROFILE = shippedProfile('dns-zone');
+const parameters = { zone: 'example.org', primary: 'srv01' };
+const plan = (restored: string, secondary: string, more: Readonly<Record<string, string>> = {}) =>
+  judged(PROFILE, 'plan', { 'server.serial.recovery-point': restored, 'peer.serial.now': secondary }, { parameters: { ...parameters, ...more } });
+
+it("has the serial raised where the secondary's is above the restored one", () => {
+  const { verdicts, steps } = plan('2026030901', '2026031004');
+  expect(verdicts).toEqual(['step SECONDARY_AHEAD']);
+  expect(steps).toMatchObject([
+    { on: 'server', when: 'quarantine', argv: null, title: expect.stringMatching(/^On "srv01", set the serial of example\.org .* 2026031004/) },
+  ]);
+});
+
+it('counts round the end of the serials, and takes what lies opposite for no better', () => {
+  expect(plan('4294967290', '3').verdicts).toEqual(['step SECONDARY_AHEAD']);
+  expect(plan('3', '4294967290').verdicts).toEqual(['ok RELATION_AGREES']);
+  expect(plan('0', '2147483648').verdicts).toEqual(['step SECONDARY_AHEAD']);
+});
+
+it('has nothing against a secondary that has the same, or against going back with a secondary', () => {
+  expect(plan('2026030901', '2026030901').verdicts).toEqual(['ok RELATION_AGREES']);
+  expect(plan('2026030901', '2026031004', { primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
+it('does not call a relation well whose primary was mistyped', () => {
+  expect(plan('2026030901', '2026031004', { primary: 'srv10' }).verdicts).toEqual(['block PRIMARY_OF_ANOTHER_RELATION']);
+});
+
+it('does not call a primary well that goes on with a lower serial', () => {
+  const live = (server: string) => judged(PROFILE, 'live', { 'server.serial.now': server, 'peer.serial.now': '2026031004' }, { parameters }).verdicts;
+  expect(live('2026030901')).toEqual(['block SECONDARY_STILL_AHEAD']);
+  expect(live('2026031005')).toEqual(['ok RELATION_AGREES']);
+});

@@ -1,0 +1,42 @@
+import { linesAfter } from '../domain/consistency/lines-after';
+import { judged, shippedProfile } from '../../test/support/judged-profile';
+
+const PROFILE = shippedProfile('ldap-contextcsn');
+const csn = (hour: string, sid: string) => `202603${hour}0000.000000Z#000000#${sid}#000000`;
+const parameters = { suffix: 'dc=example,dc=org', provider: 'srv01', sid: '001' };
+const plan = (provider: readonly string[], consumer: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+  judged(
+    PROFILE,
+    'plan',
+    { 'server.context-csn.recovery-point': provider.join('\n'), 'peer.context-csn.now': consumer.join('\n') },
+    { parameters: { ...parameters, ...more } },
+  );
+
+it('blocks when a consumer has changes that the provider loses', () => {
+  const { verdicts, findings, steps } = plan([csn('0902', '001')], [csn('1011', '001')]);
+  expect(verdicts).toEqual(['block CONSUMER_AHEAD', 'step CONSUMER_TO_RELOAD']);
+  expect(findings[0]?.message).toContain(csn('1011', '001'));
+  expect(steps).toMatchObject([{ on: 'peer', when: 'live' }]);
+});
+
+it('looks at the changes of this provider alone', () => {
+  expect(plan([csn('0902', '001'), csn('0902', '002')], [csn('0902', '001'), csn('1011', '002')]).verdicts).toEqual(['ok RELATION_AGREES']);
+  expect(plan([csn('0902', '001'), csn('1011', '002')], [csn('1011', '001'), csn('0902', '002')]).verdicts[0]).toBe('block CONSUMER_AHEAD');
+});
+
+it('does not call servers well because their provider was mistyped', () => {
+  expect(plan([csn('0902', '001')], [csn('1011', '001')], { sid: '010' }).verdicts).toEqual(['unknown MARKERS_INCOMPARABLE']);
+  expect(plan([csn('0902', '001')], [csn('1011', '001')], { sid: '1' }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+  expect(plan([csn('0902', '001')], [csn('1011', '001')], { provider: 'srv10' }).verdicts).toEqual(['block PROVIDER_OF_ANOTHER_RELATION']);
+});
+
+it('has nothing against a consumer that goes back', () => {
+  expect(plan([csn('0902', '001')], [csn('1011', '001')], { provider: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
+it('reads what ldapsearch prints', () => {
+  const [marker] = PROFILE.markers;
+  const prefix = marker?.probe.kind === 'command' ? (marker.probe.prefix ?? '') : '';
+  const printed = `dn: dc=example,dc=org\ncontextCSN: ${csn('0902', '001')}\ncontextCSN: ${csn('0903', '002')}\n\n`;
+  expect(linesAfter(prefix, printed)).toBe(`${csn('0902', '001')}\n${csn('0903', '002')}`);
+});

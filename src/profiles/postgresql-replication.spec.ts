@@ -1,0 +1,105 @@
+import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
+
+const PROFILE = shippedProfile('postgresql-replication');
+const SYSTEM = '7301234567890123456';
+const HISTORY_2 = '1\t0/5000000\tno recovery target specified\n\n2';
+const OTHER_HISTORY_2 = '1\t0/4000000\tno recovery target specified\n\n2';
+
+interface Side {
+  readonly system?: string;
+  readonly standby: boolean;
+  readonly lsn: string;
+  readonly timelines: string;
+}
+
+const side = (of: 'server' | 'peer', at: 'recovery-point' | 'now', { system = SYSTEM, standby, lsn, timelines }: Side) => ({
+  [`${of}.system-identifier.${at}`]: system,
+  [`${of}.in-recovery.${at}`]: standby ? 't' : 'f',
+  [`${of}.wal-position.${at}`]: lsn,
+  [`${of}.timelines.${at}`]: timelines,
+});
+
+const planned = (server: Side, peer: Side) => judged(PROFILE, 'plan', { ...side('server', 'recovery-point', server), ...side('peer', 'now', peer) });
+
+it('blocks when the standby is past what the primary goes back to, and knows what would have to be done', () => {
+  const { verdicts, findings, steps } = planned({ standby: false, lsn: '0/3000060', timelines: '1' }, { standby: true, lsn: '0/9A0000D8', timelines: '1' });
+  expect(verdicts).toEqual(['block STANDBY_AHEAD', 'step NEW_TIMELINE_NEEDED', 'step STANDBY_TO_REBUILD']);
+  expect(findings[0]?.message).toMatch(/^"srv02" has received the log up to 0\/9A0000D8, and "srv01" goes back to 0\/3000060:/);
+  expect(findings[0]?.remedy).toMatch(/^Promote "srv02" instead of restoring/);
+  expect(findings[0]?.evidence).toContain('wal-position of "srv02", now: 0/9A0000D8 (read at 2026-03-10T12:00:00.000Z)');
+  expect(steps.map(({ code, on, when }) => `${code} ${on} ${when}`)).toEqual(['NEW_TIMELINE_NEEDED server quarantine', 'STANDBY_TO_REBUILD peer live']);
+  expect(steps[1]?.title).toMatch(/^Rebuild the standby "srv02" from "srv01"/);
+});
+
+it('does not take two timelines of one number for one', () => {
+  const { verdicts } = planned({ standby: false, lsn: '0/6000000', timelines: HISTORY_2 }, { standby: true, lsn: '0/5500000', timelines: OTHER_HISTORY_2 });
+  expect(verdicts).toEqual(['block TIMELINES_DIVERGED']);
+});
+
+it('blocks when the standby was promoted since', () => {
+  expect(planned({ standby: false, lsn: '0/3000000', timelines: '1' }, { standby: false, lsn: '0/7000000', timelines: HISTORY_2 }).verdicts).toEqual([
+    'block STANDBY_PROMOTED',
+  ]);
+});
+
+it('blocks when the standby has followed another one that was promoted', () => {
+  expect(planned({ standby: false, lsn: '0/3000000', timelines: '1' }, { standby: true, lsn: '0/7000000', timelines: HISTORY_2 }).verdicts).toEqual([
+    'block STANDBY_FOLLOWS_ANOTHER',
+  ]);
+});
+
+it('blocks when the standby went on where the primary had left the timeline, though its position is lower', () => {
+  const primary = { standby: false, lsn: '0/8000000', timelines: HISTORY_2 };
+  expect(planned(primary, { standby: true, lsn: '0/6000000', timelines: '1' }).verdicts).toEqual(['block STANDBY_PAST_FORK']);
+  expect(planned(primary, { standby: true, lsn: '0/5000000', timelines: '1' }).verdicts).toEqual(['step STANDBY_TO_REATTACH']);
+});
+
+it('blocks two primaries on one timeline, and another cluster', () => {
+  const primary = { standby: false, lsn: '0/3000000', timelines: '1' };
+  expect(planned(primary, { standby: false, lsn: '0/3000000', timelines: '1' }).verdicts).toEqual(['block TWO_PRIMARIES']);
+  expect(planned(primary, { system: '7309999999999999999', standby: true, lsn: '0/2000000', timelines: '1' }).verdicts).toEqual(['block OTHER_CLUSTER']);
+});
+
+it('lets a standby go back that its primary can still lead, and says to look whether it does', () => {
+  expect(planned({ standby: true, lsn: '0/3000000', timelines: '1' }, { standby: false, lsn: '0/9000000', timelines: '1' }).verdicts).toEqual([
+    'step RESTORED_STANDBY_TO_CATCH_UP',
+  ]);
+  expect(planned({ standby: true, lsn: '0/3000000', timelines: '1' }, { standby: false, lsn: '0/9000000', timelines: HISTORY_2 }).verdicts).toEqual([
+    'step RESTORED_STANDBY_TO_CATCH_UP',
+  ]);
+});
+
+it('has a standby rebuilt that is past the promotion, or further than its primary', () => {
+  expect(planned({ standby: true, lsn: '0/5000100', timelines: '1' }, { standby: false, lsn: '0/9000000', timelines: HISTORY_2 }).verdicts).toEqual([
+    'step RESTORED_STANDBY_PAST_FORK',
+  ]);
+  expect(planned({ standby: true, lsn: '0/7000000', timelines: HISTORY_2 }, { standby: false, lsn: '0/4000000', timelines: '1' }).verdicts).toEqual([
+    'step RESTORED_STANDBY_PAST_FORK',
+    'step RESTORED_STANDBY_AHEAD',
+  ]);
+  expect(planned({ standby: true, lsn: '0/7000000', timelines: '1' }, { standby: false, lsn: '0/4000000', timelines: '1' }).verdicts).toEqual([
+    'step RESTORED_STANDBY_AHEAD',
+  ]);
+});
+
+it('does not call a standby well that does not answer', () => {
+  const down = failed('GUEST_AGENT_UNAVAILABLE', 'The guest agent of srv02 does not answer.');
+  const markers = ['system-identifier', 'in-recovery', 'wal-position', 'timelines'];
+  const { verdicts, findings } = judged(PROFILE, 'plan', {
+    ...side('server', 'recovery-point', { standby: false, lsn: '0/3000000', timelines: '1' }),
+    ...Object.fromEntries(markers.map((marker) => [`peer.${marker}.now`, down])),
+  });
+  expect(verdicts).toEqual(['unknown PEER_UNKNOWN']);
+  expect(findings[0]?.message).toBe(
+    'What "srv02" says now of in-recovery, system-identifier, timelines, wal-position is not known (postgresql-replication): GUEST_AGENT_UNAVAILABLE: The guest agent of srv02 does not answer.',
+  );
+});
+
+it('knows when the two work together again, and when not', () => {
+  const primary = { standby: false, lsn: '0/9000000', timelines: HISTORY_2 };
+  const live = (peer: Side) =>
+    judged(PROFILE, 'live', { 'server.system-identifier.recovery-point': SYSTEM, ...side('server', 'now', primary), ...side('peer', 'now', peer) }).verdicts;
+  expect(live({ ...primary, standby: true })).toEqual(['ok RELATION_AGREES']);
+  expect(live(primary)).toEqual(['block BOTH_TAKE_WRITES']);
+  expect(live({ ...primary, standby: true, timelines: OTHER_HISTORY_2 })).toEqual(['block STILL_DIVERGED']);
+});

@@ -1,0 +1,70 @@
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isModosuError } from '../contracts/errors';
+import { loadProfiles, shippedProfileDirectory } from './profile-directories';
+
+let directory: string;
+let maxAge: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'modosu-profiles-'));
+  maxAge = await readFile(join(shippedProfileDirectory(), 'max-age.yaml'), 'utf8');
+});
+afterEach(async () => rm(directory, { recursive: true, force: true }));
+
+const put = (name: string, text: string): Promise<void> => writeFile(join(directory, name), text);
+const load = () => loadProfiles(shippedProfileDirectory(), directory);
+async function errors(): Promise<readonly string[]> {
+  try {
+    await load();
+  } catch (error) {
+    if (!isModosuError(error)) throw error;
+    expect(error.code).toBe('PROFILE_INVALID');
+    return (error.context['errors'] as readonly string[]).map((line) => line.replace(`${directory}/`, ''));
+  }
+  throw new Error('all were accepted');
+}
+
+it('has the shipped profiles, none of which is called proven before it is', async () => {
+  const profiles = await loadProfiles(shippedProfileDirectory(), null);
+  expect(profiles.map(({ profile, origin }) => [profile.name, profile.status, origin])).toEqual(
+    ['active-directory-dc', 'clock', 'dns-zone', 'domain-member', 'generation-id', 'ldap-contextcsn', 'max-age', 'postgresql-replication', 'same-value'].map(
+      (name) => [name, 'experimental', 'shipped'],
+    ),
+  );
+});
+
+it('has those of people beside them, also through links', async () => {
+  await put('elsewhere.txt', maxAge.replace('name: max-age', 'name: older'));
+  await symlink(join(directory, 'elsewhere.txt'), join(directory, 'older.yaml'));
+  await put('README.md', 'not a profile');
+  await put('.draft.yaml', 'nor this');
+  expect((await load()).filter(({ origin }) => origin === 'own').map(({ profile, file }) => [profile.name, file])).toEqual([
+    ['older', join(directory, 'older.yaml')],
+  ]);
+});
+
+it('says of every file what is wrong, and loads nothing then', async () => {
+  await put('max-age.yaml', maxAge);
+  await put('other.yaml', maxAge);
+  await put('short.yml', maxAge);
+  await put('broken.yaml', 'format: [');
+  await put('much.yaml', '#'.repeat(256 * 1024 + 1));
+  await mkdir(join(directory, 'folder.yaml'));
+  await symlink('nowhere', join(directory, 'link.yaml'));
+  expect(await errors()).toEqual([
+    expect.stringMatching(/^broken\.yaml:\d+:\d+: /),
+    'folder.yaml: is not a file',
+    expect.stringMatching(/^link\.yaml: cannot be read: ENOENT/),
+    'much.yaml: larger than 256 KiB',
+    'other.yaml:3:7: name: must be "other", as the file is named',
+    'short.yml: its name has to end with .yaml',
+    'max-age.yaml: a profile of this name is shipped with Modosu; give yours, and its file, another name',
+  ]);
+});
+
+it('does not take a directory that is not there for an empty one', async () => {
+  await rm(directory, { recursive: true });
+  expect((await errors())[0]).toMatch(/: cannot be read: ENOENT/);
+});
