@@ -306,6 +306,34 @@ describe('what an image says of its server', () => {
     },
   );
 
+  it('online: cancelled while it is asked and QEMU writes, the one that ends last is waited for, and the run ends', async () => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    let asked!: () => void;
+    const both = new Promise<void>((resolve) => (asked = resolve));
+    const order: string[] = [];
+    const rehearsal = rehearse({
+      publish,
+      collectFacts: () => untilCancelled(asked)().finally(() => order.push('facts')),
+      followOnlineBackup: () =>
+        untilCancelled(reached)().catch(async (thrown: unknown) => {
+          // A job takes its time to end; until then nobody waits for the facts.
+          await new Promise((resolve) => setTimeout(resolve, 1_500));
+          order.push('copy');
+          throw thrown;
+        }),
+      discardStaged: async () => void order.push('discard'),
+    });
+    const closed = await rehearsal.play('backupImage', ONLINE, async (handle) => {
+      await Promise.all([moment, both]);
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(order).toEqual(['facts', 'copy', 'discard']);
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+    expect(rehearsal.calls.slice(-3)).toEqual(['cancelOnlineBackup', 'discardStaged', 'releaseFence']);
+  });
+
   it('waits for a catalogue that is away before anything is published: an image that does not say what it holds is worth less', async () => {
     let attempts = 0;
     const rehearsal = rehearse({
