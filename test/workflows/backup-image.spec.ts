@@ -334,6 +334,20 @@ describe('what an image says of its server', () => {
     expect(rehearsal.calls.slice(-3)).toEqual(['cancelOnlineBackup', 'discardStaged', 'releaseFence']);
   });
 
+  it('online: cancelled in the moment in which it has answered, the run ends like any other', async () => {
+    // Whether the two fall into one moment is a matter of luck: of six tries one at least, nearly always.
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      let reached!: () => void;
+      const moment = new Promise<void>((resolve) => (reached = resolve));
+      const rehearsal = rehearse({ publish, followOnlineBackup: untilCancelled(reached) });
+      const closed = await rehearsal.play('backupImage', ONLINE, async (handle) => {
+        await moment;
+        await handle.cancel();
+      });
+      expect(closed).toBe('CANCELLED');
+    }
+  });
+
   it('waits for a catalogue that is away before anything is published: an image that does not say what it holds is worth less', async () => {
     let attempts = 0;
     const rehearsal = rehearse({
