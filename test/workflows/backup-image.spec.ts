@@ -438,7 +438,8 @@ describe('backupImage, online', () => {
     expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code } });
     expect(rehearsal.stateOf(key)).toBe('failed');
     const failedAt = rehearsal.calls.findIndex((call) => call.startsWith(activity));
-    expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+    // The guest is asked meanwhile.
+    expect(rehearsal.calls.slice(failedAt + 1).filter((call) => call !== 'collectFacts')).toEqual(undone);
     expect(rehearsal.calls).not.toContain('shutDown');
     expect(rehearsal.calls).not.toContain('start');
   });
