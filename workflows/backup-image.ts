@@ -116,6 +116,8 @@ async function takeOnline(
   // While QEMU copies: the definition has to be that of this moment, and so have the facts, which a guest may take its time to tell.
   await book.step('definition', { do: () => host.saveDefinition(input, subject) });
   const facts = hasFacts ? collectFacts(book, host, input) : Promise.resolve();
+  // A cancel may end it long before anybody waits for it below: Temporal takes a rejection that nobody has seen yet for a fault, and the run would hang for ever.
+  facts.catch(() => undefined);
   try {
     const copied = await followImages(book, transfer, input, subject, basis);
     await facts;
