@@ -1,4 +1,5 @@
 import type { ProbeSpec } from '../contracts/profile';
+import { endedBadly, runProgram } from './guest-program';
 import { probeFailed, type Asked } from './transport';
 
 type FactProbe = Extract<ProbeSpec, { kind: 'fact' }>;
@@ -7,18 +8,26 @@ type FactProbe = Extract<ProbeSpec, { kind: 'fact' }>;
 const NO_GENERATION_ID = 'none';
 
 /**
- * What is known already; nobody is asked. `generation-id`: `none` where the definition has none. `clock`: the worker's own, to set another one beside. Throws
- * `PROBE_FAILED` for what nobody has looked at.
+ * What is known without anything of the profile's own. `generation-id`: in lower case, or `none` where the definition has none. `clock`: the guest's, in whole
+ * seconds, as a program there says: the port of the agent has no question for it. Throws `PROBE_FAILED` for what nobody has looked at, and what programs in a
+ * guest throw.
  */
-export async function tellFact({ fact }: FactProbe, { target: { facts, now } }: Asked): Promise<string> {
+export async function tellFact({ fact }: FactProbe, asked: Asked): Promise<string> {
+  const { facts } = asked.target;
   switch (fact) {
     case 'generation-id':
       if (facts.generationId === undefined) throw probeFailed('Nobody has looked into the definition of the server');
-      return facts.generationId ?? NO_GENERATION_ID;
+      return facts.generationId?.toLowerCase() ?? NO_GENERATION_ID;
     case 'point-in-time':
       if (facts.pointInTime === undefined) throw probeFailed('No recovery point is looked at, so there is no point in time');
       return facts.pointInTime;
     case 'clock':
-      return now().toISOString();
+      return clockOfGuest(asked);
   }
+}
+
+async function clockOfGuest(asked: Asked): Promise<string> {
+  const result = await runProgram(asked, null, () => ({ argv: ['date', '-u', '+%s'] }));
+  if (result.exitCode !== 0) throw endedBadly('date', result);
+  return result.stdout;
 }

@@ -24,6 +24,7 @@ describe('parameters of a probe', () => {
     const spec = marker(command('etcdctl', '--endpoints=${address}:${port}', 'get ${peer}'));
     expect(fillIn(spec, VALUES)).toEqual({ ...spec, probe: command('etcdctl', '--endpoints=2001:db8::2:5433', 'get db02') });
     expect(filled({ kind: 'command', argv: ['${peer}'], user: '${host}' })).toEqual({ kind: 'command', argv: ['db02'], user: 'db02.example' });
+    expect(filled({ kind: 'command', argv: ['x'], prefix: '${peer}: ' })).toEqual({ kind: 'command', argv: ['x'], prefix: 'db02: ' });
     expect(filled({ kind: 'tcp', port: '${port}' })).toEqual({ kind: 'tcp', port: '5433' });
     expect(filled({ kind: 'dns', name: 'x.${host}', type: 'SOA', field: 'serial', port: '${port}' })).toEqual({
       kind: 'dns',

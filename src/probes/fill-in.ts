@@ -31,7 +31,13 @@ function probeWith(probe: ProbeSpec, put: (text: string, place: Place) => string
     case 'command': {
       const [program, ...args] = probe.argv;
       const argv = [put(program, asArgument), ...args.map((arg) => put(arg, asArgument))] as const;
-      return { ...probe, argv, ...(probe.user === undefined ? {} : { user: put(probe.user, asArgument) }) };
+      const [user, prefix] = [probe.user, probe.prefix];
+      return {
+        ...probe,
+        argv,
+        ...(user === undefined ? {} : { user: put(user, asArgument) }),
+        ...(prefix === undefined ? {} : { prefix: put(prefix, asText) }),
+      };
     }
     case 'sql':
       return { ...probe, database: put(probe.database, asArgument), user: put(probe.user, asArgument), query: put(probe.query, inQuery) };

@@ -109,6 +109,12 @@ describe('reading a marker', () => {
 });
 
 describe('a program in a guest', () => {
+  it('may print more than the lines that are wanted', async () => {
+    const { agent } = scripted(says('dn: x\ncontextCSN: b\ncontextCSN: a\n'));
+    const probe: ProbeSpec = { kind: 'command', argv: ['ldapsearch'], prefix: 'contextCSN:' };
+    expect(await readMarker(marker('set', probe), target(agent))).toMatchObject({ value: 'a\nb', raw: 'dn: x\ncontextCSN: b\ncontextCSN: a\n' });
+  });
+
   it('runs as the declared account, and as nobody else when there is none', async () => {
     const probe = { ...COMMAND, user: 'postgres' } as ProbeSpec;
     const { agent, ran } = scripted(ACCOUNT, says('1'));
@@ -205,11 +211,20 @@ describe('a fact', () => {
   const tell = (fact: 'generation-id' | 'point-in-time' | 'clock', facts: ProbeFacts, type: MarkerType = 'text') =>
     readMarker(marker(type, { kind: 'fact', fact }), target(null, facts));
 
+  it('is the clock of the guest where that is asked for', async () => {
+    const { agent, ran } = scripted(says('1772366400\n'));
+    expect(await readMarker(marker('timestamp', { kind: 'fact', fact: 'clock' }), target(agent))).toMatchObject({ value: '2026-03-01T12:00:00Z', at: NOW });
+    expect(ran.map(({ argv }) => argv.slice(4))).toEqual([['date', '-u', '+%s']]);
+    expect(await tell('clock', {}, 'timestamp')).toMatchObject({ code: 'AGENT_ABSENT' });
+  });
+
   it('is told without asking anybody', async () => {
     expect(await tell('generation-id', FACTS)).toMatchObject({ value: FACTS.generationId });
     expect(await tell('generation-id', { generationId: null })).toMatchObject({ value: 'none' });
     expect(await tell('point-in-time', FACTS, 'timestamp')).toMatchObject({ value: '2026-02-01T00:00:00Z' });
-    expect(await tell('clock', {}, 'timestamp')).toMatchObject({ value: '2026-03-01T12:00:00Z' });
+    expect(await tell('generation-id', { generationId: 'AAAAAAAA-2222-4333-8444-555555555555' })).toMatchObject({
+      value: 'aaaaaaaa-2222-4333-8444-555555555555',
+    });
   });
 
   it('that nobody has looked at is none', async () => {

@@ -1,6 +1,7 @@
 import { isModosuError, toModosuError } from '../contracts/errors';
 import type { MarkerReading, MarkerSpec, ProbeSpec } from '../contracts/profile';
 import { cleanWords } from '../contracts/text';
+import { linesAfter } from '../domain/consistency/lines-after';
 import { readMarker as canonicalMarker } from '../domain/consistency/markers';
 import { askByCommand } from './command-probe';
 import { timedOut, within } from './deadline';
@@ -44,6 +45,8 @@ const TRANSPORTS: { readonly [Kind in ProbeSpec['kind']]: (probe: Extract<ProbeS
   fact: tellFact,
 };
 
+const IN_A_GUEST: ReadonlySet<ProbeSpec['kind']> = new Set(['command', 'sql', 'fact']);
+
 /**
  * Asks one server once for one marker, and says what came of it. Idempotent as far as its probe is: a declared program runs once for each call, and nothing is
  * tried again (of DNS over UDP the same packet is sent again).
@@ -67,7 +70,7 @@ const TRANSPORTS: { readonly [Kind in ProbeSpec['kind']]: (probe: Extract<ProbeS
 export async function readMarker(spec: MarkerSpec, target: ProbeTarget, { signal }: ReadOptions = {}): Promise<MarkerReading> {
   try {
     const raw = await askFor(spec, target, signal);
-    const { value } = canonicalMarker(spec.type, raw);
+    const { value } = canonicalMarker(spec.type, wantedOf(spec.probe, raw));
     return { state: 'read', value, raw: evidenceOf(raw), at: target.now().toISOString() };
   } catch (error) {
     signal?.throwIfAborted();
@@ -102,11 +105,14 @@ export async function readMarkers(
 function askFor({ probe, timeoutSeconds }: MarkerSpec, target: ProbeTarget, outer: AbortSignal | undefined): Promise<string> {
   const timeoutMs = timeoutSeconds * 1000;
   const endsAt = performance.now() + timeoutMs;
-  const graceMs = probe.kind === 'command' || probe.kind === 'sql' ? GUEST_GRACE_MS : 0;
+  const graceMs = IN_A_GUEST.has(probe.kind) ? GUEST_GRACE_MS : 0;
   const transport = TRANSPORTS[probe.kind] as (probe: ProbeSpec, asked: Asked) => Promise<string>;
   // Async, so that what is thrown at once is a rejection as well.
   return within(timeoutMs + graceMs, outer, async (signal) => transport(probe, { target, endsAt, signal }));
 }
+
+/** Of all that was printed. */
+const wantedOf = (probe: ProbeSpec, raw: string): string => (probe.kind === 'command' && probe.prefix !== undefined ? linesAfter(probe.prefix, raw) : raw);
 
 function failed(error: unknown, { now }: ProbeTarget): MarkerReading {
   const { code, message } = isModosuError(error) ? error : toModosuError(error);

@@ -18,7 +18,7 @@ const CANCELED = /\b57014:/;
 const TOO_LONG = /^ERROR (?:3024|1969) /m;
 
 /**
- * The first column of all rows of one query, a row a line; one value alone may have lines itself. Run in the guest by the database's own client, with what that
+ * The first column of all rows of one query, a row a line, of a value that has lines all of them. Run in the guest by the database's own client, with what that
  * knows of the server there, and as the guest's account of the same name as `user` where there is one: what local logins rest on.
  *
  * The engine is told to write nothing, and a query that is several is `PROBE_INVALID`, so that none of them can tell it otherwise. That is against mistakes:
