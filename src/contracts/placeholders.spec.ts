@@ -16,6 +16,7 @@ it('names markers, and reads the names back', () => {
   const reference = { marker: 'wal-position', of: 'peer', at: 'recovery-point' } as const;
   expect(nameOfMarker(reference)).toBe('peer.wal-position.recovery-point');
   expect(markerNamed('peer.wal-position.recovery-point')).toEqual(reference);
-  for (const name of ['zone', 'server.x', 'address.x.now', 'server.x.then', 'server.x.y.now', 'server..now', ' server.x.now'])
+  for (const name of ['zone', 'server.x', 'address.x.now', 'server.x.then', 'server.x.y.now', 'server..now', ' server.x.now']) {
     expect(markerNamed(name)).toBeNull();
+  }
 });
