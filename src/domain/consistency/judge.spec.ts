@@ -145,6 +145,11 @@ describe('what is not known', () => {
       severity: 'unknown',
       message:
         'Rules of made-up cannot be judged between "srv01" and "srv02", because of serial of the peer (now) beside serial of the server (recovery point): nothing can be said of how the one stands to the other',
+      evidence: [
+        'serial of "srv02", now: 2147483648 (read at 2026-03-10T12:00:00.000Z)',
+        'serial of "srv01", recovery point: 0 (read at 2026-03-10T02:00:00Z)',
+        'left open: FOUND',
+      ],
     });
   });
 

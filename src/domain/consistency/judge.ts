@@ -84,7 +84,7 @@ function openFindings(situation: Situation, open: readonly (Judged & { readonly 
       const group = groups.get(key) ?? { cause, what: new Set(), references: [], codes: new Set() };
       groups.set(key, group);
       group.what.add(cause.what);
-      if (cause.reference !== null) group.references.push(cause.reference);
+      group.references.push(...cause.references);
       group.codes.add(rule.code);
     }
   }
