@@ -94,6 +94,7 @@ module.exports = {
       ['^src/contracts/', '^src/domain/', '^src/catalog/catalog\\.ts$', '^src/system/', '^src/config/'],
       'Temporal glue: no workflow code, types by name.',
     ),
+    room('profiles', '^src/profiles/', ['^src/contracts/', '^src/system/files\\.ts$'], 'Profiles are files; what they mean is judged elsewhere.'),
     room('notify', '^src/notify/', ['^src/contracts/'], 'Channels know what they send, and nothing of where it comes from.'),
     room('system', '^src/system/', ['^src/contracts/'], 'Helpers for the operating system.'),
     room('config', '^src/config/', ['^src/contracts/', '^src/system/'], 'The environment is read here.'),

@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { estateSchema } from '../contracts/api/estate';
+import { parseProfileFile } from '../contracts/api/profile-file';
+import type { ModosuError } from '../contracts/errors';
 import { CliContext } from './context';
 import type { CliIo } from './io';
 import { buildProgram } from './main';
@@ -105,6 +107,21 @@ describe('documentation', () => {
     },
   );
 
+  const profiles = BLOCKS.filter(({ language, text }) => language === 'yaml' && text.startsWith('format: modosu-profile'));
+  it('has a profile to look at', () => expect(profiles).toHaveLength(1));
+
+  it.each(profiles.map(({ page, text }) => [page, text] as const))('the profile in %s is one, and what is wrong with it is told as it says', (page, text) => {
+    const file = 'session-key.yaml';
+    expect(parseProfileFile(file, Buffer.from(text)).name).toBe('session-key');
+    const first = text.replace('version: 1', 'version: 2');
+    const others = text.replace('compare: { marker: key,', 'compare: { marker: keys,').replace(/ {4}step:\n(?: {6}.*\n)+/, '');
+    const told = [first, others].flatMap((wrong) => errorsOf(() => parseProfileFile(file, Buffer.from(wrong))));
+    const said = BLOCKS.filter((block) => block.page === page && block.language === 'text').flatMap((block) =>
+      block.text.split('\n').filter((line) => line.startsWith(file)),
+    );
+    expect(told).toEqual(said);
+  });
+
   it.each(PAGES)('links in %s lead somewhere', (page) => {
     const links = [
       ...readFileSync(join(ROOT, page), 'utf8')
@@ -121,6 +138,15 @@ describe('documentation', () => {
     }
   });
 });
+
+function errorsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    return (error as ModosuError).context['errors'] as readonly string[];
+  }
+  return [];
+}
 
 /** As the renderers of Markdown make them of headings. */
 const anchorsOf = (text: string): readonly string[] =>

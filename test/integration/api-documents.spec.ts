@@ -1,11 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { Ajv2020 } from 'ajv/dist/2020';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { createApiApplication, type ApiDependencies } from '../../src/api/application';
 import { makeApiDocument } from '../../src/api/documents/api-document';
 import { estateSchema } from '../../src/contracts/api/estate';
+import { profileSchema } from '../../src/contracts/api/profile';
 
 /** The committed documents are the generated ones. After a wanted change: `MODOSU_WRITE_DOCS=1 npx jest test/integration/api-documents.spec.ts`. */
 const DOCS = join(__dirname, '../../docs');
@@ -91,6 +93,26 @@ describe('committed documents', () => {
       { quiesce: { before: [] } },
     ]) {
       expect(judge({ servers: [{ ...server, ...wrong }] })).toBe(false);
+    }
+  });
+
+  it('docs/profile.schema.json is the schema of a profile, and judges the shape of the shipped ones like it', () => {
+    const schema = {
+      $id: 'urn:modosu:profile',
+      title: 'Modosu consistency profile',
+      description: 'What is asked of servers that hold copies of each other before one of them goes back in time. See docs/PROFILES.md.',
+      ...z.toJSONSchema(profileSchema, { io: 'input', target: 'draft-2020-12' }),
+    };
+    compare('profile.schema.json', schema);
+    const judge = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync(join(DOCS, 'profile.schema.json'), 'utf8')) as object);
+    const shipped = join(DOCS, '../profiles');
+    const profiles = readdirSync(shipped).map((file) => parse(readFileSync(join(shipped, file), 'utf8')) as Record<string, unknown>);
+    expect(profiles.length).toBeGreaterThan(0);
+    for (const profile of profiles) {
+      expect([profile['name'], judge(profile)]).toEqual([profile['name'], true]);
+      for (const wrong of [{ name: '../x' }, { rules: [] }, { version: 2 }, { colour: 'red' }, { markers: [{ name: 'x' }] }]) {
+        expect(judge({ ...profile, ...wrong })).toBe(false);
+      }
     }
   });
 });

@@ -163,9 +163,9 @@ function checkText(profile: Profile, text: string, path: Path, also: 'markers' |
     if (names.includes(name)) continue;
     const reference = markerNamed(name);
     if (reference !== null && also !== 'markers') report(path, `\${${name}}: what a marker holds is not filled in here`);
-    else if (reference === null)
+    else if (reference === null) {
       report(path, `\${${name}} is none of ${names.join(', ')}${also === 'markers' ? ', nor a marker such as server.NAME.now' : ''}`);
-    else {
+    } else {
       const fault = faultOfReference(profile, reference);
       if (fault !== null) report(path, `\${${name}}: ${fault.message}`);
     }

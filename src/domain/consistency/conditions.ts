@@ -51,7 +51,7 @@ function holdsComparison(situation: Situation, condition: Of<'compare'>): Known<
     code: 'MARKERS_INCOMPARABLE',
     what: `${whereOf(condition.compare)} beside ${whereOf(condition.with)}`,
     why: order.value === null ? `neither has anything from the source "${from ?? ''}"` : 'nothing can be said of how the one stands to the other',
-    reference: null,
+    references: [condition.compare, condition.with],
   });
 }
 
@@ -110,7 +110,7 @@ function ageOfRecoveryPoint({ pointInTime, now }: Situation): Known<number> {
   if (!Number.isFinite(moment.getTime())) return unusable('the point in time of the recovery point', 'it is no moment');
   if (!isAhead(moment, now)) return known(now.getTime() - moment.getTime());
   const why = `it is of ${moment.toISOString()}, and now is ${now.toISOString()}`;
-  return unknown({ code: 'CLOCKS_DISAGREE', what: 'the age of the recovery point', why, reference: null });
+  return unknown({ code: 'CLOCKS_DISAGREE', what: 'the age of the recovery point', why, references: [] });
 }
 
 function ageOf(situation: Situation, reference: MarkerReference): Known<number> {

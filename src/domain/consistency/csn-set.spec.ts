@@ -1,4 +1,4 @@
-import { compareCsnSets, newerThan, readCsnSet } from './csn-set';
+import { compareCsnSets, newerThan, ofProvider, readCsnSet } from './csn-set';
 
 const csn = (second: number, sid: string, count = '000000'): string => `202601011200${String(second).padStart(2, '0')}.000000Z#${count}#${sid}#000000`;
 
@@ -39,3 +39,9 @@ it.each([
   [`${csn(1, '001')},${csn(1, '002')}`, csn(2, '001'), 'diverged'],
   [csn(1, '001'), csn(1, '002'), 'diverged'],
 ] as const)('%s beside %s is %s', (one, other, order) => expect(compareCsnSets(one, other)).toBe(order));
+
+it('has one CSN of a provider, or nothing', () => {
+  const set = `${csn(9, '001')},${csn(2, '0ab')}`;
+  expect([ofProvider(set, '0AB'), ofProvider(set, '002')]).toEqual([csn(2, '0ab'), '']);
+  for (const sid of ['1', '0001', 'xyz', '']) expect(() => ofProvider(set, sid)).toThrow('it is not the server id of a provider');
+});

@@ -84,7 +84,7 @@ function openFindings(situation: Situation, open: readonly (Judged & { readonly 
       const group = groups.get(key) ?? { cause, what: new Set(), references: [], codes: new Set() };
       groups.set(key, group);
       group.what.add(cause.what);
-      if (cause.reference !== null) group.references.push(cause.reference);
+      group.references.push(...cause.references);
       group.codes.add(rule.code);
     }
   }
@@ -108,16 +108,10 @@ const REMEDIES: Readonly<Partial<Record<Cause['code'], string>>> = {
 
 function subjectOf({ profile, server, peer }: Situation, { code }: Cause, what: readonly string[]): string {
   const names = what.join(', ');
-  switch (code) {
-    case 'PEER_UNKNOWN':
-      return `What "${peer}" says now of ${names} is not known (${profile.name})`;
-    case 'SERVER_UNKNOWN':
-      return `What "${server}" says now of ${names} is not known (${profile.name})`;
-    case 'MARKER_NOT_CAPTURED':
-      return `What "${server}" and "${peer}" said of ${names} at the recovery point is not known (${profile.name})`;
-    default:
-      return `Rules of ${profile.name} cannot be judged between "${server}" and "${peer}"${names === '' ? '' : `, because of ${names}`}`;
-  }
+  if (code === 'PEER_UNKNOWN') return `What "${peer}" says now of ${names} is not known (${profile.name})`;
+  if (code === 'SERVER_UNKNOWN') return `What "${server}" says now of ${names} is not known (${profile.name})`;
+  if (code === 'MARKER_NOT_CAPTURED') return `What "${server}" and "${peer}" said of ${names} at the recovery point is not known (${profile.name})`;
+  return `Rules of ${profile.name} cannot be judged between "${server}" and "${peer}"${names === '' ? '' : `, because of ${names}`}`;
 }
 
 function agreement(situation: Situation, rules: readonly Rule[]): Finding {

@@ -31,8 +31,8 @@ export interface Cause {
   readonly what: string;
   /** In words for people. */
   readonly why: string;
-  /** Whose value it is; null: of no marker alone. */
-  readonly reference: MarkerReference | null;
+  /** Of the markers it is about; their values, where they have any, are evidence. */
+  readonly references: readonly MarkerReference[];
 }
 
 export type Known<T> = { readonly isKnown: true; readonly value: T } | { readonly isKnown: false; readonly causes: readonly Cause[] };
@@ -46,7 +46,7 @@ export function allKnown<T>(items: readonly Known<T>[]): Known<readonly T[]> {
   return causes.length > 0 ? unknown(...causes) : known(items.flatMap((item) => (item.isKnown ? [item.value] : [])));
 }
 
-export const unusable = (what: string, why: string): Known<never> => unknown({ code: 'RULE_UNUSABLE', what, why, reference: null });
+export const unusable = (what: string, why: string): Known<never> => unknown({ code: 'RULE_UNUSABLE', what, why, references: [] });
 
 /** A marker as it was read, and when: what the recovery point's manifest says was "read" at its point in time. */
 export interface KnownMarker extends Marker {
@@ -70,7 +70,7 @@ export function markerOf(situation: Situation, reference: MarkerReference): Know
 
 function notRead(reference: MarkerReference, why: string): Known<never> {
   const code = reference.at === 'recovery-point' ? 'MARKER_NOT_CAPTURED' : reference.of === 'peer' ? 'PEER_UNKNOWN' : 'SERVER_UNKNOWN';
-  return unknown({ code, what: reference.marker, why, reference });
+  return unknown({ code, what: reference.marker, why, references: [reference] });
 }
 
 /** The canonical value of a text that the profile or a probe has. */

@@ -1,6 +1,6 @@
 import { forManyCases, type Chance } from '../../../test/support/many-cases';
 import { formatLsn } from './lsn';
-import { compareTimelineHistories, contains, forkPoint, readTimelineHistory } from './timeline-history';
+import { compareTimelineHistories, contains, currentTimeline, forkPoint, readTimelineHistory } from './timeline-history';
 
 describe('reading', () => {
   it('a file as PostgreSQL writes it, with the current timeline after it', () => {
@@ -160,4 +160,9 @@ describe('in every family of servers', () => {
     });
     expect(seen).toBeGreaterThan(20);
   });
+});
+
+it('ends with the current timeline', () => {
+  expect([currentTimeline('1'), currentTimeline('1@0/5,2@0/9,12')]).toEqual([1, 12]);
+  expect(() => currentTimeline('1@0/5')).toThrow('no marker of type timeline-history');
 });

@@ -1,0 +1,286 @@
+import { failed, judged, NOW, POINT_IN_TIME, readingsOf } from '../../../test/support/judged-profile';
+import type { MarkerReading, MarkerSpec, Profile, Rule, RuleCondition } from '../../contracts/profile';
+import { judge, planSteps, type JudgeContext } from './judge';
+
+const marker = (name: string, type: MarkerSpec['type'], of: MarkerSpec['of'] = 'each'): MarkerSpec => ({
+  name,
+  type,
+  of,
+  probe: { kind: 'command', argv: ['probe', name] },
+  timeoutSeconds: 10,
+  isCaptured: true,
+});
+const now = (name: string, of: 'server' | 'peer' = 'peer') => ({ marker: name, of, at: 'now' }) as const;
+const then = (name: string) => ({ marker: name, of: 'server', at: 'recovery-point' }) as const;
+const rule = (when: Rule['when'], more: Partial<Rule> = {}): Rule => ({
+  code: 'FOUND',
+  phases: ['plan'],
+  when,
+  severity: 'block',
+  message: '${server} beside ${peer}',
+  remedy: null,
+  step: null,
+  ...more,
+});
+const profile = (...rules: readonly Rule[]): Profile => ({
+  format: 'modosu-profile',
+  version: 1,
+  name: 'made-up',
+  title: 'Made up',
+  status: 'proven',
+  description: 'For tests.',
+  parameters: [
+    { name: 'limit', description: 'None.', default: null },
+    { name: 'constructor', description: 'Named like what every object has.', default: 'ours' },
+  ],
+  markers: [
+    marker('usn', 'counter'),
+    marker('serial', 'serial32'),
+    marker('name', 'text'),
+    marker('flag', 'boolean'),
+    marker('moment', 'timestamp'),
+    marker('gtids', 'gtid-set'),
+    marker('csns', 'csn-set'),
+    { ...marker('taken', 'timestamp', 'server'), probe: { kind: 'fact', fact: 'point-in-time' } },
+  ],
+  rules,
+});
+
+const AHEAD: RuleCondition = { compare: now('usn'), with: then('usn'), is: ['ahead'] };
+const NAMED: RuleCondition = { value: now('name'), equals: 'a' };
+const asked = (condition: RuleCondition, values: Readonly<Record<string, string | MarkerReading>>, more?: Parameters<typeof judged>[3]) =>
+  judged(profile(rule([condition])), 'plan', values, more);
+const DOWN = failed('AGENT_GONE', 'The agent\u001b[31m of srv02\ndoes not answer.');
+
+describe('a rule', () => {
+  it('is found when all its conditions hold, with the markers it was asked of and tells of as evidence', () => {
+    const told = rule([AHEAD, NAMED], { message: '${peer} has ${peer.usn.now}; flag ${server.flag.now}', remedy: 'Restore ${server}.' });
+    const { findings } = judged(profile(told), 'plan', { 'peer.usn.now': '0012', 'server.usn.recovery-point': '7', 'peer.name.now': 'a' });
+    expect(findings).toEqual([
+      {
+        code: 'FOUND',
+        severity: 'block',
+        message: 'srv02 has 12; flag (not known)',
+        remedy: 'Restore srv01.',
+        evidence: [
+          'name of "srv02", now: a (read at 2026-03-10T12:00:00.000Z)',
+          'usn of "srv02", now: 12 (read at 2026-03-10T12:00:00.000Z)',
+          'flag of "srv01", now: not known: it was not read',
+          'usn of "srv01", recovery point: 7 (read at 2026-03-10T02:00:00Z)',
+        ],
+      },
+    ]);
+  });
+
+  it('is decided by one condition that does not hold, whatever of the others is not known', () => {
+    const both = profile(rule([AHEAD, NAMED]));
+    expect(judged(both, 'plan', { 'peer.name.now': 'b' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(judged(both, 'plan', { 'peer.name.now': 'a' }).verdicts).toEqual(['unknown MARKER_NOT_CAPTURED', 'unknown PEER_UNKNOWN']);
+    expect(judged(both, 'plan', { 'peer.usn.now': '1', 'server.usn.recovery-point': '1', 'peer.name.now': DOWN }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('counts in its phases alone', () => {
+    const ruled = profile(rule([NAMED], { phases: ['live', 'quarantine'] }));
+    expect(judged(ruled, 'live', { 'peer.name.now': 'a' }).verdicts).toEqual(['block FOUND']);
+    expect(judged(ruled, 'plan', { 'peer.name.now': 'a' }).verdicts).toEqual([]);
+  });
+});
+
+describe('what is not known', () => {
+  it('is one finding for each cause, says what and why, and which rules it leaves open', () => {
+    const ruled = profile(rule([AHEAD], { code: 'SECOND' }), rule([NAMED, { value: now('flag'), equals: 'true' }], { code: 'FIRST' }));
+    const { findings } = judged(ruled, 'plan', {
+      'server.usn.recovery-point': '7',
+      'peer.usn.now': DOWN,
+      'peer.name.now': DOWN,
+      'peer.flag.now': failed('PROBE_TIMEOUT', 'No answer within 10 s.'),
+    });
+    expect(findings).toEqual([
+      {
+        code: 'PEER_UNKNOWN',
+        severity: 'unknown',
+        message: 'What "srv02" says now of name, usn is not known (made-up): AGENT_GONE: The agent [31m of srv02 does not answer.',
+        remedy: expect.stringContaining('plan again'),
+        evidence: [
+          'name of "srv02", now: not known: AGENT_GONE: The agent [31m of srv02 does not answer.',
+          'usn of "srv02", now: not known: AGENT_GONE: The agent [31m of srv02 does not answer.',
+          'left open: FIRST, SECOND',
+        ],
+      },
+      {
+        code: 'PEER_UNKNOWN',
+        severity: 'unknown',
+        message: 'What "srv02" says now of flag is not known (made-up): PROBE_TIMEOUT: No answer within 10 s.',
+        remedy: expect.stringContaining('plan again'),
+        evidence: ['flag of "srv02", now: not known: PROBE_TIMEOUT: No answer within 10 s.', 'left open: FIRST'],
+      },
+    ]);
+  });
+
+  it('is also what cannot be read as its type, with what was printed, cut and cleaned', () => {
+    const raw = `usn: \u001b[2J\n${'9'.repeat(10_000)}`;
+    const { findings, verdicts } = asked(AHEAD, {
+      'server.usn.recovery-point': '7',
+      'peer.usn.now': { state: 'read', value: raw, raw, at: NOW.toISOString() },
+    });
+    expect(verdicts).toEqual(['unknown PEER_UNKNOWN']);
+    expect(findings[0]?.evidence[0]).toMatch(/^usn of "srv02", now: not known: .* is no marker of type counter: .*; printed: usn: \[2J 9+…$/);
+    expect(JSON.stringify(findings).length).toBeLessThan(2_000);
+    expect(JSON.stringify(findings)).not.toMatch(/\\u001b|\\n/);
+  });
+
+  it('names the side and the time', () => {
+    expect(asked({ value: now('name', 'server'), equals: 'a' }, {}).verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    expect(asked({ value: then('name'), equals: 'a' }, {}).findings[0]?.message).toBe(
+      'What "srv01" and "srv02" said of name at the recovery point is not known (made-up): the recovery point has no value of it',
+    );
+  });
+
+  it('is what comes out as incomparable, unless a rule asks for that', () => {
+    const opposite = { 'server.serial.recovery-point': '0', 'peer.serial.now': '2147483648' };
+    const serials = (is: readonly ('ahead' | 'incomparable')[]): RuleCondition => ({ compare: now('serial'), with: then('serial'), is });
+    expect(asked(serials(['ahead', 'incomparable']), opposite).verdicts).toEqual(['block FOUND']);
+    expect(asked(serials(['ahead']), opposite).findings[0]).toMatchObject({
+      code: 'MARKERS_INCOMPARABLE',
+      severity: 'unknown',
+      message:
+        'Rules of made-up cannot be judged between "srv01" and "srv02", because of serial of the peer (now) beside serial of the server (recovery point): nothing can be said of how the one stands to the other',
+      evidence: [
+        'serial of "srv02", now: 2147483648 (read at 2026-03-10T12:00:00.000Z)',
+        'serial of "srv01", recovery point: 0 (read at 2026-03-10T02:00:00Z)',
+        'left open: FOUND',
+      ],
+    });
+  });
+
+  it('is what a parameter or the profile asks for that cannot be asked', () => {
+    expect(asked({ text: '${limit}', equals: 'a' }, {}).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    expect(asked({ value: now('usn'), equals: 'many' }, { 'peer.usn.now': '1' }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    expect(asked({ value: now('nothing'), equals: 'a' }, {}).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+  });
+});
+
+describe('a value', () => {
+  it('equals a text that reads as the same, or differs from it', () => {
+    const flag = { 'peer.flag.now': 'True' };
+    expect(asked({ value: now('flag'), equals: 'true' }, flag).verdicts).toEqual(['block FOUND']);
+    expect(asked({ value: now('flag'), differs: 'on' }, flag).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(asked({ value: now('name'), equals: '${peer}' }, { 'peer.name.now': ' srv02\n' }).verdicts).toEqual(['block FOUND']);
+  });
+
+  it('of a parameter is that of the relation, then the default, and never what every object has', () => {
+    const condition: RuleCondition = { text: '${constructor}', equals: 'ours' };
+    expect(asked(condition, {}).verdicts).toEqual(['block FOUND']);
+    expect(asked(condition, {}, { parameters: { constructor: 'theirs' } as unknown as Record<string, string> }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+});
+
+describe('what comes from one source', () => {
+  const MINE = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+  const OTHER = '4e11fa47-71ca-11e1-9e33-c80aa9429562';
+  const gtids = (is: 'ahead' | 'behind'): RuleCondition => ({ compare: now('gtids'), with: then('gtids'), is: [is], from: '${peer.name.now}' });
+  const values = (peer: string, server: string, source = MINE) => ({ 'peer.gtids.now': peer, 'server.gtids.recovery-point': server, 'peer.name.now': source });
+
+  it('is compared alone, and its name may be a marker', () => {
+    expect(asked(gtids('ahead'), values(`${MINE}:1-9`, `${MINE}:1-5,${OTHER}:1-100`)).verdicts).toEqual(['block FOUND']);
+    expect(asked(gtids('ahead'), values(`${MINE}:1-5,${OTHER}:1-100`, `${MINE}:1-5`)).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(asked(gtids('behind'), values('', `${MINE}:1-5`)).verdicts).toEqual(['block FOUND']);
+  });
+
+  it('is not known where neither has anything from it, or it is none', () => {
+    expect(asked(gtids('ahead'), values(`${OTHER}:1-9`, `${OTHER}:1-5`)).verdicts).toEqual(['unknown MARKERS_INCOMPARABLE']);
+    expect(asked(gtids('ahead'), values(`${MINE}:1-9`, `${MINE}:1-5`, 'db01')).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    expect(asked(gtids('ahead'), { 'peer.gtids.now': '', 'server.gtids.recovery-point': '' }).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+  });
+
+  it('of a provider that one of the two does not know is ahead in the other', () => {
+    const csn = (sid: string) => `20260101120000.000000Z#000000#${sid}#000000`;
+    const csns: RuleCondition = { compare: now('csns'), with: then('csns'), is: ['ahead'], from: '0Ab' };
+    expect(asked(csns, { 'peer.csns.now': csn('0ab'), 'server.csns.recovery-point': csn('001') }).verdicts).toEqual(['block FOUND']);
+    expect(asked(csns, { 'peer.csns.now': csn('001'), 'server.csns.recovery-point': csn('0ab') }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+});
+
+describe('a time', () => {
+  const age = (atLeast: Extract<RuleCondition, { readonly age: unknown }>['atLeast']): RuleCondition => ({ age: now('moment'), atLeast, unit: 'hours' });
+
+  it('is so long ago, or longer; what is to come is not', () => {
+    expect(asked(age(2), { 'peer.moment.now': '2026-03-10T10:00:00Z' }).verdicts).toEqual(['block FOUND']);
+    expect(asked(age(2), { 'peer.moment.now': '2026-03-10T10:00:00.001Z' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(asked(age(0), { 'peer.moment.now': '2027-03-10T10:00:00Z' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('may be limited by a parameter or a marker, which has to be a number that can be meant', () => {
+    const old = { 'peer.moment.now': '2026-03-10T10:00:00Z' };
+    expect(asked(age({ parameter: 'limit' }), old, { parameters: { limit: '1.5' } }).verdicts).toEqual(['block FOUND']);
+    for (const limit of ['', '-1', '1e3', ' 1', '1000001', '9'.repeat(400), 'Infinity']) {
+      expect(asked(age({ parameter: 'limit' }), old, { parameters: { limit } }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    }
+    expect(asked(age({ marker: now('usn') }), { ...old, 'peer.usn.now': '3' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(asked(age({ marker: now('usn') }), { ...old, 'peer.usn.now': '9'.repeat(400) }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    expect(asked(age({ marker: now('usn') }), old).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+  });
+
+  it('of a recovery point has to have been', () => {
+    const condition: RuleCondition = { age: 'recovery-point', atLeast: 0, unit: 'minutes' };
+    expect(asked(condition, {}).verdicts).toEqual(['block FOUND']);
+    expect(asked(condition, {}, { pointInTime: '2026-03-10T12:05:00.001Z' }).verdicts).toEqual(['unknown CLOCKS_DISAGREE']);
+    expect(asked(condition, {}, { pointInTime: 'yesterday' }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+  });
+
+  it('of a clock is compared with when it was read, not with now', () => {
+    const condition: RuleCondition = { skew: now('moment'), atLeast: 2, unit: 'minutes' };
+    const read = (value: string, at: string): MarkerReading => ({ state: 'read', value, raw: value, at });
+    expect(asked(condition, { 'peer.moment.now': read('2026-03-10T11:00:00Z', '2026-03-10T11:01:00Z') }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(asked(condition, { 'peer.moment.now': read('2026-03-10T11:03:00Z', '2026-03-10T11:01:00Z') }).verdicts).toEqual(['block FOUND']);
+    expect(asked(condition, { 'peer.moment.now': read('2026-03-10T11:03:00Z', 'then') }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+  });
+
+  it('of the recovery point is a marker that nobody has to read', () => {
+    expect(asked({ compare: now('moment'), with: then('taken'), is: ['ahead'] }, { 'peer.moment.now': '2026-03-10T02:00:01Z' }).verdicts).toEqual([
+      'block FOUND',
+    ]);
+  });
+});
+
+it('says that a profile is experimental, whatever it finds', () => {
+  const context: JudgeContext = { phase: 'plan', parameters: {}, server: 'srv01', peer: 'srv02', readings: {}, pointInTime: POINT_IN_TIME, now: NOW };
+  const experimental: Profile = { ...profile(rule([NAMED])), status: 'experimental' };
+  const codes = (readings: JudgeContext['readings']) => judge(experimental, { ...context, readings }).map(({ severity, code }) => `${severity} ${code}`);
+  expect(codes({})).toEqual(['unknown PEER_UNKNOWN', 'warn PROFILE_EXPERIMENTAL']);
+  expect(codes(readingsOf({ 'peer.name.now': 'b' }))).toEqual(['ok RELATION_AGREES', 'warn PROFILE_EXPERIMENTAL']);
+});
+
+it('says what was compared where nothing was found', () => {
+  const { findings } = asked(AHEAD, { 'server.usn.recovery-point': '7', 'peer.usn.now': '7' });
+  expect(findings).toEqual([
+    {
+      code: 'RELATION_AGREES',
+      severity: 'ok',
+      message: 'made-up: nothing speaks against "srv01" beside "srv02".',
+      evidence: [
+        'asked and not so: FOUND',
+        'usn of "srv02", now: 7 (read at 2026-03-10T12:00:00.000Z)',
+        'usn of "srv01", recovery point: 7 (read at 2026-03-10T02:00:00Z)',
+      ],
+    },
+  ]);
+});
+
+it('plans the steps of what was found, with their texts filled in', () => {
+  const step = { title: 'Copy ${peer.name.now} to ${server}', argv: ['/usr/bin/copy', '${peer}', '--to=${constructor}'], on: 'server', when: 'live' } as const;
+  const ruled = profile(rule([NAMED], { severity: 'step', step }), rule([AHEAD], { code: 'OTHER', severity: 'step', step: { ...step, argv: null } }));
+  const context: JudgeContext = {
+    phase: 'plan',
+    parameters: {},
+    server: 'srv01',
+    peer: 'srv02',
+    readings: readingsOf({ 'peer.name.now': 'a' }),
+    pointInTime: POINT_IN_TIME,
+    now: NOW,
+  };
+  expect(planSteps(ruled, context, judge(ruled, context))).toEqual([
+    { code: 'FOUND', title: 'Copy a to srv01', argv: ['/usr/bin/copy', 'srv02', '--to=ours'], on: 'server', when: 'live' },
+  ]);
+  expect(planSteps(ruled, context, [])).toEqual([]);
+});
