@@ -147,8 +147,9 @@ export class ServerCalls implements ServerActivities {
         if (signal.aborted) throw error;
         if (inTime.aborted) return { isApplied: false, evidence: `it had not ended after ${timeoutSeconds} s and was told to end` };
         // In a restored guest, before go-live: whatever the agent says is for people, not for another attempt at the same program.
-        if (isModosuError(error) && (error.retry === 'never' || error.code === 'AGENT_SILENT'))
-          {return { isApplied: false, evidence: `${error.code}: ${error.message}` };}
+        if (isModosuError(error) && (error.retry === 'never' || error.code === 'AGENT_SILENT')) {
+          return { isApplied: false, evidence: `${error.code}: ${error.message}` };
+        }
         throw error;
       }
     });
