@@ -32,12 +32,13 @@ export type ProbeSpec =
   | { readonly kind: 'http'; readonly url: string; readonly pointer?: string }
   /** Whether a connection is accepted: `true` or `false`. */
   | { readonly kind: 'tcp'; readonly port: string }
-  /** What Modosu knows by itself; no program is run. */
+  /** What is known without anything of the profile's own. */
   | { readonly kind: 'fact'; readonly fact: ProbeFact };
 
 /**
  * `generation-id` (type `text`): of the domain's definition, in lower case, or `none`. `point-in-time` (`timestamp`): of the recovery point that is restored;
- * no probe reads it, the judge knows it. `clock` (`timestamp`): the guest's clock, as its agent says.
+ * no probe reads it, the judge knows it. `clock` (`timestamp`): the guest's clock, in whole
+ * seconds, as the program `date` there says.
  */
 export const PROBE_FACTS = ['generation-id', 'point-in-time', 'clock'] as const;
 export type ProbeFact = (typeof PROBE_FACTS)[number];
