@@ -37,6 +37,7 @@ describe('the estate file', () => {
       offsite: [],
       policies: [],
       groups: [],
+      relations: [],
       servers: [{ name: 'db01', hypervisor: 'local', repository: 'main', policy: null, stopTimeoutSeconds: 120, agentTimeoutSeconds: 300, ...NO_PROTECTION }],
     });
   });
