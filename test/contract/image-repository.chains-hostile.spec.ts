@@ -273,8 +273,8 @@ describe('image repository: chains with damaged or hostile content', () => {
     });
 
     it('is of a later version is left to the program that wrote it', async () => {
-      lieToChild(one, two, { version: 5 });
-      await expect(open(two)).rejects.toMatchObject(refusedWith('REPOSITORY_FORMAT_UNKNOWN', one.recoveryPointId, 'version 5'));
+      lieToChild(one, two, { version: 7 });
+      await expect(open(two)).rejects.toMatchObject(refusedWith('REPOSITORY_FORMAT_UNKNOWN', one.recoveryPointId, 'version 7'));
     });
 
     it('vanishes with the whole repository is not missing', async () => {
