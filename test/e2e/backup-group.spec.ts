@@ -65,8 +65,8 @@ it('both images are whole, and the spread that is recorded is that of their mani
   const manifests = await Promise.all(taken.members.map(manifestOf));
   const moments = manifests.map(({ pointInTime }) => Date.parse(pointInTime));
   expect(manifests).toMatchObject([
-    { version: 3, setId: taken.id },
-    { version: 3, setId: taken.id },
+    { version: 5, setId: taken.id },
+    { version: 5, setId: taken.id },
   ]);
   expect(taken.members.map(({ pointInTime }) => pointInTime)).toEqual(manifests.map(({ pointInTime }) => pointInTime));
   expect(taken.spreadMs).toBe(Math.max(...moments) - Math.min(...moments));
@@ -83,7 +83,7 @@ it('the next set holds only what has changed', async () => {
   expect(taken.state).toBe('complete');
   const manifests = await Promise.all(taken.members.map(manifestOf));
   for (const manifest of manifests) {
-    expect(manifest).toMatchObject({ version: 4, setId: taken.id });
+    expect(manifest).toMatchObject({ version: 6, setId: taken.id });
     expect(manifest.parentId).not.toBeNull();
   }
 });
