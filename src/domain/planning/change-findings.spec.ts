@@ -15,14 +15,14 @@ const lost = (changes: Partial<LostChanges>): LostChanges => ({ changes: [], ret
 
 describe('what going back does to the configuration', () => {
   it('is nothing that is said where nothing is lost, nor in a plan of an earlier version', () => {
-    expect(changeFindings(lost({}), 3, false)).toEqual([]);
-    expect(changeFindings(undefined, 3, false)).toEqual([]);
+    expect(changeFindings(lost({}), 'db01', 3, false)).toEqual([]);
+    expect(changeFindings(undefined, 'db01', 3, false)).toEqual([]);
     expect(changeLosses(undefined)).toEqual([]);
   });
 
   it('names every change that is missing, with how it is made again', () => {
     const changes = [change('LDAP client', { ticket: 'OPS-12', applyAgain: { kind: 'text', text: 'x' } }), change('kernel')];
-    expect(changeFindings(lost({ changes }), 3, false)).toEqual([
+    expect(changeFindings(lost({ changes }), 'db01', 3, false)).toEqual([
       {
         code: 'CHANGES_LOST',
         severity: 'warn',
@@ -41,6 +41,7 @@ describe('what going back does to the configuration', () => {
     const program = { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 5 } as const;
     const findings = changeFindings(
       lost({ changes: [change('half', { how: 'partly', applyAgain: program })], returning: [change('old')], isKnown: false }),
+      'db01',
       7,
       false,
     );
@@ -51,9 +52,9 @@ describe('what going back does to the configuration', () => {
   });
 
   it('says what differs although nobody has registered it', () => {
-    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: ['3 packages changed'] } }), 3, false)).toMatchObject([
-      { code: 'FACTS_DIFFER', severity: 'warn', evidence: ['3 packages changed'], remedy: expect.stringContaining('diff SERVER 3 9') as string },
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: ['3 packages changed'] } }), 'db01', 3, false)).toMatchObject([
+      { code: 'FACTS_DIFFER', severity: 'warn', evidence: ['3 packages changed'], remedy: expect.stringContaining('diff db01 3 9') as string },
     ]);
-    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 3, false)).toEqual([]);
+    expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 'db01', 3, false)).toEqual([]);
   });
 });

@@ -5,15 +5,15 @@ import { namesOf, quoted } from '../../contracts/text';
 /** What going back to a generation does to the configuration of its server. Pure. */
 
 /** `lost` undefined: a plan of an earlier version asks. `areApplied`: the run applies them again. */
-export function changeFindings(lost: LostChanges | undefined, generation: number, areApplied: boolean): readonly Finding[] {
+export function changeFindings(lost: LostChanges | undefined, server: string, generation: number, areApplied: boolean): readonly Finding[] {
   if (lost === undefined) return [];
   const missing = lost.changes.filter(({ how }) => how === 'missing');
   const partly = lost.changes.filter(({ how }) => how === 'partly');
   return [
     ...(missing.length === 0
       ? []
-      : [lostFinding('CHANGES_LOST', missing, `generation ${generation} does not contain, and that the server has now`, areApplied)]),
-    ...(partly.length === 0 ? [] : [lostFinding('CHANGES_HALF_DONE', partly, `generation ${generation} was taken in the middle of`, areApplied)]),
+      : [lostFinding('CHANGES_LOST', missing, `generation ${generation} does not contain, and that the server has now`, server, areApplied)]),
+    ...(partly.length === 0 ? [] : [lostFinding('CHANGES_HALF_DONE', partly, `generation ${generation} was taken in the middle of`, server, areApplied)]),
     ...(lost.returning.length === 0
       ? []
       : [
@@ -35,19 +35,19 @@ export function changeFindings(lost: LostChanges | undefined, generation: number
             evidence: [],
           },
         ]),
-    ...driftFindings(lost),
+    ...driftFindings(lost, server),
   ];
 }
 
 const count = (changes: number): string => (changes === 1 ? '1 configuration change' : `${changes} configuration changes`);
 
-const lostFinding = (code: string, changes: readonly LostChange[], what: string, areApplied: boolean): Finding => ({
+const lostFinding = (code: string, changes: readonly LostChange[], what: string, server: string, areApplied: boolean): Finding => ({
   code,
   severity: areApplied ? 'step' : 'warn',
   message: `There ${changes.length === 1 ? 'is' : 'are'} ${count(changes.length)} that ${what}: ${namesOf(changes.map(({ title }) => title))}.`,
   remedy: areApplied
-    ? 'The run applies them again before go-live: by their programs, and by people, for whom it waits. Or choose a newer generation: `modosu generation list SERVER`.'
-    : 'Apply them again after the restore; `modosu change show CHANGE` says how. Or choose a newer generation: `modosu generation list SERVER`.',
+    ? `The run applies them again before go-live: by their programs, and by people, for whom it waits. Or choose a newer generation: \`modosu generation list ${server}\`.`
+    : `Apply them again after the restore; \`modosu change show CHANGE\` says how. Or choose a newer generation: \`modosu generation list ${server}\`.`,
   evidence: changes.map(evidenceOf),
 });
 
@@ -62,14 +62,14 @@ function evidenceOf({ id, ticket, completedAt, applyAgain }: LostChange): string
 }
 
 /** What differs between the images although nobody has said so: whoever restores finds out from here, not from the users. */
-function driftFindings({ drift }: LostChanges): readonly Finding[] {
+function driftFindings({ drift }: LostChanges, server: string): readonly Finding[] {
   if (drift === null || drift.sentences.length === 0) return [];
   return [
     {
       code: 'FACTS_DIFFER',
       severity: 'warn',
       message: `The server was different in its newest image, generation ${drift.generation}, which is not what is restored.`,
-      remedy: `See all of it: \`modosu generation diff SERVER ${drift.of} ${drift.generation}\`.`,
+      remedy: `See all of it: \`modosu generation diff ${server} ${drift.of} ${drift.generation}\`.`,
       evidence: drift.sentences,
     },
   ];

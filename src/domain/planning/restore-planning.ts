@@ -107,7 +107,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
-      ...changeFindings(source.lostChanges, manifest.generation, appliesChanges),
+      ...changeFindings(source.lostChanges, source.serverName, manifest.generation, appliesChanges),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
       ...dataNeedsNetwork(data, nics, quarantinedMacs),
