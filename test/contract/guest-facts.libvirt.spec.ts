@@ -150,7 +150,9 @@ line"; ln -s sites ${CONFIGURATION}/link; chmod 640 ${CONFIGURATION}/shop.conf; 
         '2 configuration files changed',
       ]);
     } finally {
-      await lab.sh(`kill ${pid}; umount /mnt/more; ip address del 192.0.2.77/32 dev lo`);
+      await lab.sh(`kill ${pid}; ip address del 192.0.2.77/32 dev lo`);
+      // Its working directory is in there until it has ended.
+      await eventually('it is unmounted', async () => (await lab.sh('umount /mnt/more 2>/dev/null; grep -c " /mnt/more " /proc/mounts || true')) === '0\n');
     }
   });
 

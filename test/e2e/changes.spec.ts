@@ -22,6 +22,19 @@ const diff = async (one: number, other: number): Promise<GenerationDiff> =>
   (await stack.get<GenerationDiff>(`/v1/servers/${NAME}/generations/${one}/diff?with=${other}`)).body;
 const section = ({ facts }: GenerationDiff, kind: string) => facts?.sections.find((one) => one.kind === kind);
 
+const imaged = (id: string): Promise<ChangeView> =>
+  eventually(
+    async () => (await stack.get<ChangeView>(`/v1/changes/${id}`)).body,
+    ({ recoveryPointId }) => recoveryPointId !== null,
+    300_000,
+  );
+const idle = () =>
+  eventually(
+    async () => (await stack.get<{ items: RunView[] }>(`/v1/runs?server=${NAME}`)).body.items,
+    (runs) => runs.every(({ state }) => isFinal(state)),
+    120_000,
+  );
+
 beforeAll(async () => {
   await stack.start();
   guest = await stack.addServer({ name: NAME, guest: 'postgresql', protection: { configurationPaths: ['/opt/app'] } });
@@ -57,12 +70,7 @@ it('a change that is complete is followed by an image, which contains it', async
   });
   await sh('echo "workers = 8" > /opt/app/app.conf; echo "importer:x:1500:1500::/home/importer:/bin/false" >> /etc/passwd; sync');
   await post(`/v1/changes/${change.id}/complete`, {});
-  const imaged = await eventually(
-    async () => (await stack.get<ChangeView>(`/v1/changes/${change.id}`)).body,
-    ({ recoveryPointId }) => recoveryPointId !== null,
-    300_000,
-  );
-  expect(imaged).toMatchObject({ generation: 2, inServer: 'yes' });
+  expect(await imaged(change.id)).toMatchObject({ generation: 2, inServer: 'yes' });
   const [second] = await generations();
   expect(second).toMatchObject({
     generation: 2,
@@ -74,11 +82,7 @@ it('a change that is complete is followed by an image, which contains it', async
   expect(section(between, 'users')).toMatchObject({ added: [{ key: 'importer' }], removed: [], changed: [] });
   expect(section(between, 'files')).toMatchObject({ added: [], changed: [{ key: '/opt/app/app.conf' }] });
   expect(between.summary.some((sentence) => sentence.includes('no change registered'))).toBe(false);
-  await eventually(
-    async () => (await stack.get<{ items: RunView[] }>(`/v1/runs?server=${NAME}`)).body.items,
-    (runs) => runs.every(({ state }) => isFinal(state)),
-    60_000,
-  );
+  await idle();
 });
 
 it('what differs although nobody has registered a change shows as that', async () => {
@@ -127,11 +131,9 @@ it('a restore applies them again: by their programs, and by people, for whom it 
     applyAgain: { kind: 'command', argv: ['sh', '-c', 'echo no such package >&2; exit 100'] },
   });
   await post(`/v1/changes/${byBrokenProgram}/complete`, {});
-  await eventually(
-    async () => (await stack.get<{ items: RunView[] }>(`/v1/runs?server=${NAME}`)).body.items,
-    (runs) => runs.every(({ state }) => isFinal(state)),
-    120_000,
-  );
+  // Each is due an image: until they have one, a run may begin at any moment.
+  for (const id of [byProgram, byBrokenProgram]) await imaged(id);
+  await idle();
   const oldest = (await generations()).find(({ generation }) => generation === 1);
   const plan = await stack.plan(NAME, oldest?.recoveryPointId);
   const body = plan.body as RestorePlanBody;

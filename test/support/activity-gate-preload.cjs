@@ -1,7 +1,7 @@
 'use strict';
 // Preloaded into the worker (NODE_OPTIONS=--require …): lets a test hold every activity right before it begins and right after it has returned, without any
 // hook in the product. Held while MODOSU_TEST_GATE_DIR/<activity>.<before|after> exists, or <activity>.<disk or name of the check>.<before|after>;
-// `<point>.reached` says which process waits there, and for which run. In any other process, and in the worker's own threads, it does nothing.
+// `<point>.reached` says which process waits there, and for which run; `<point>.<run>.reached` the same of each run. In any other process, and in the worker's own threads, it does nothing.
 const { existsSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
 const { join } = require('node:path');
@@ -44,9 +44,11 @@ const guard = (activities, Context) =>
 async function passThrough(activity, moment, args, context) {
   const point = pointsOf(activity, moment, args).find(isHeld);
   if (point === undefined) return;
-  const path = join(directory, `${point}.reached`);
-  writeFileSync(`${path}.${process.pid}`, JSON.stringify({ pid: process.pid, runId: runOf(args) }));
-  renameSync(`${path}.${process.pid}`, path);
+  const runId = runOf(args);
+  for (const path of [join(directory, `${point}.${runId}.reached`), join(directory, `${point}.reached`)]) {
+    writeFileSync(`${path}.${process.pid}`, JSON.stringify({ pid: process.pid, runId }));
+    renameSync(`${path}.${process.pid}`, path);
+  }
   let heardAtMs = 0;
   while (isHeld(point) && !context.cancellationSignal.aborted) {
     if (!context.info.isLocal && Date.now() - heardAtMs >= HEARTBEAT_MS) {

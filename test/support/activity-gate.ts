@@ -33,15 +33,15 @@ export class Gate {
     writeFileSync(join(this.directory, point), '');
   }
 
-  /** Waits until the worker waits there; says which process it is and for which run. */
-  async reached(point: GatePoint, deadlineMs: number): Promise<Reached> {
-    const path = this.markOf(point);
+  /** Waits until the worker waits there, for this run or for any; says which process it is and for which run. */
+  async reached(point: GatePoint, deadlineMs: number, runId?: string): Promise<Reached> {
+    const path = this.markOf(point, runId);
     await eventually(
       () => existsSync(path),
       (isThere) => isThere,
       deadlineMs,
     ).catch(() => {
-      throw new Error(`the worker did not come to ${point} within ${deadlineMs} ms`);
+      throw new Error(`the worker did not come to ${point}${runId === undefined ? '' : ` for ${runId}`} within ${deadlineMs} ms`);
     });
     return JSON.parse(readFileSync(path, 'utf8')) as Reached;
   }
@@ -63,7 +63,7 @@ export class Gate {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private markOf(point: GatePoint): string {
-    return join(this.directory, `${point}.reached`);
+  private markOf(point: GatePoint, runId?: string): string {
+    return join(this.directory, runId === undefined ? `${point}.reached` : `${point}.${runId}.reached`);
   }
 }
