@@ -3,6 +3,7 @@ import type { SshAccess } from '../src/contracts/protection';
 import type { ServerRef } from '../src/contracts/server';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { ProfileSource } from '../src/profiles/profile-source';
 import type { DataRepository } from '../src/repositories/data/data-repository';
 import type { OffsiteRepository } from '../src/repositories/offsite/offsite-repository';
 import type { ImageRepository } from '../src/repositories/image/image-repository';
@@ -27,6 +28,7 @@ export interface ActivityDependencies {
   dataRepository(): Promise<DataRepository>;
   /** Throws `OFFSITE_NOT_CONFIGURED`. */
   offsiteRepository(name: string): Promise<OffsiteRepository>;
+  readonly profiles: ProfileSource;
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */
   readonly version: string;

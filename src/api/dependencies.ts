@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog';
 import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { RunStarter } from '../contracts/run-starter';
 import type { Hypervisor } from '../hypervisors/hypervisor';
+import type { ProfileSource } from '../profiles/profile-source';
 import type { ImageRepository } from '../repositories/image/image-repository';
 
 /** What the API writes its log lines to; pino's logger fits. */
@@ -34,6 +35,7 @@ export interface ApiDependencies {
   readonly runStarter: RunStarter;
   readonly hypervisor: (declaration: HypervisorDeclaration) => Hypervisor;
   readonly repository: (declaration: RepositoryDeclaration) => ImageRepository;
+  readonly profiles: ProfileSource;
   readonly log: ApiLog;
   readonly config: ApiConfig;
 }

@@ -34,6 +34,8 @@ export interface Config {
   readonly transferSlots: number;
   readonly imageDirectories: readonly string[];
   readonly proofDirectory: string;
+  /** Profiles that people have written; null: none. */
+  readonly profileDirectory: string | null;
   /** Where alerts are told; null: nowhere. Holds secrets. */
   readonly webhook: { readonly url: string; readonly secret: string } | null;
   /** The same by mail. */
@@ -147,6 +149,7 @@ function toConfig(environment: Environment): Config {
     transferSlots: environment.MODOSU_TRANSFER_SLOTS,
     imageDirectories: environment.MODOSU_IMAGE_DIRS,
     proofDirectory: environment.MODOSU_PROOF_DIR,
+    profileDirectory: environment.MODOSU_PROFILES_DIR ?? null,
     ...toNotify(environment),
     logLevel: environment.MODOSU_LOG_LEVEL,
   };

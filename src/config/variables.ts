@@ -165,6 +165,11 @@ export const environmentSchema = z.object({
   MODOSU_PROOF_DIR: absolutePath
     .default('/var/tmp')
     .describe('Directory on a hypervisor in which lies what guests write while their images are booted for a proof. On a disk, passable for the user of QEMU.'),
+  MODOSU_PROFILES_DIR: absolutePath
+    .optional()
+    .describe(
+      'Directory of your own consistency profiles, the same on the machine of the API and of every worker. Read anew when a file changes. Not set: the shipped ones alone.',
+    ),
   MODOSU_WEBHOOK_URL: webhookUrl
     .optional()
     .describe('Where a worker sends a message when an alert begins and when it is over (POST, Standard Webhooks). Not set: alerts are only kept.'),

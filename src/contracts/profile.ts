@@ -169,6 +169,14 @@ export interface Profile {
   readonly rules: readonly Rule[];
 }
 
+/** A profile as it was found. */
+export interface LoadedProfile {
+  readonly profile: Profile;
+  /** `shipped`: it comes with Modosu; `own`: people have added it. */
+  readonly origin: 'shipped' | 'own';
+  readonly file: string;
+}
+
 /** What a probe has read, with what it said as evidence. */
 export type MarkerReading =
   /** `value`: what is to be read as the marker's type. `raw`: all that was printed. `at`: ISO 8601; of clocks, as near to the reading as can be. */

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { MAX_PROFILE_BYTES } from '../contracts/api/profile';
 import { parseProfileFile, PROFILE_FILE_ENDING } from '../contracts/api/profile-file';
 import { isModosuError, ModosuError } from '../contracts/errors';
-import type { Profile } from '../contracts/profile';
 import { formatBytes } from '../contracts/format';
+import type { LoadedProfile } from '../contracts/profile';
 import { errorMessage } from '../system/files';
 
 /** Profiles as files: those that Modosu ships, and those of a directory that people fill. */
@@ -13,12 +13,6 @@ import { errorMessage } from '../system/files';
 /** In one directory. */
 const MAX_FILES = 500;
 const SHOWN_ERRORS = 50;
-
-export interface LoadedProfile {
-  readonly profile: Profile;
-  readonly origin: 'shipped' | 'own';
-  readonly file: string;
-}
 
 /** The directory that comes with the program: the sources and `dist` lie at different depths below it. */
 export function shippedProfileDirectory(): string {
@@ -33,12 +27,13 @@ export function shippedProfileDirectory(): string {
  * meant. Links are followed: directories that are mounted from elsewhere consist of them.
  *
  * @param own null: people have none
+ * @param parse what makes a profile of a file
  * @throws PROFILE_INVALID for anything that cannot be read or meant, in any of the files, and for a name that is shipped and given by people, too; nothing is
  *   loaded then. Each line of `errors` in its context says file, line, column, path and what is wrong.
  */
-export async function loadProfiles(shipped: string, own: string | null): Promise<readonly LoadedProfile[]> {
+export async function loadProfiles(shipped: string, own: string | null, parse = parseProfileFile): Promise<readonly LoadedProfile[]> {
   const errors: string[] = [];
-  const loaded = [...(await loadDirectory('shipped', shipped, errors)), ...(own === null ? [] : await loadDirectory('own', own, errors))];
+  const loaded = [...(await loadDirectory('shipped', shipped, parse, errors)), ...(own === null ? [] : await loadDirectory('own', own, parse, errors))];
   for (const { profile, file } of loaded.filter(({ origin }) => origin === 'own')) {
     const other = loaded.find((one) => one.origin === 'shipped' && one.profile.name === profile.name);
     if (other !== undefined) errors.push(`${file}: a profile of this name is shipped with Modosu; give yours, and its file, another name`);
@@ -50,7 +45,12 @@ export async function loadProfiles(shipped: string, own: string | null): Promise
   return loaded.sort((one, other) => (one.profile.name < other.profile.name ? -1 : 1));
 }
 
-async function loadDirectory(origin: LoadedProfile['origin'], directory: string, errors: string[]): Promise<readonly LoadedProfile[]> {
+async function loadDirectory(
+  origin: LoadedProfile['origin'],
+  directory: string,
+  parse: typeof parseProfileFile,
+  errors: string[],
+): Promise<readonly LoadedProfile[]> {
   let names: string[];
   try {
     names = (await readdir(directory)).filter((name) => !name.startsWith('.') && /\.ya?ml$/i.test(name)).sort();
@@ -66,7 +66,7 @@ async function loadDirectory(origin: LoadedProfile['origin'], directory: string,
   for (const name of names) {
     const file = join(directory, name);
     try {
-      loaded.push({ profile: parseProfileFile(file, await contentOf(file)), origin, file });
+      loaded.push({ profile: parse(file, await contentOf(file)), origin, file });
     } catch (error) {
       if (!isModosuError(error) || error.code !== 'PROFILE_INVALID') throw error;
       errors.push(...(error.context['errors'] as readonly string[]));

@@ -3,6 +3,7 @@ import { loadConfigOfInstallation, requireServices } from '../config/config';
 import { createLog } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError } from '../contracts/errors';
+import { directoryProfiles } from '../profiles/profile-source';
 import { createRunStarter } from '../temporal/run-starter';
 import { tellParent } from './parent';
 import { aborted } from './shutdown';
@@ -25,6 +26,7 @@ export async function runApi(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise
       runStarter,
       hypervisor: adapters.hypervisor,
       repository: adapters.repository,
+      profiles: directoryProfiles(config.profileDirectory),
       log,
       config: { version: programVersion() },
     });

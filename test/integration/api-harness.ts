@@ -17,6 +17,7 @@ import type { ImageManifest, ImageRecoveryPointView } from '../../src/contracts/
 import type { RunStarter, StartableRun } from '../../src/contracts/run-starter';
 import type { StartablePlan } from '../../src/contracts/workflows';
 import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
+import { directoryProfiles, type ProfileSource } from '../../src/profiles/profile-source';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { createFakeCatalog, type FakeCatalog } from '../support/fake-catalog';
 import { FakeHypervisor } from '../support/fake-hypervisor';
@@ -118,6 +119,8 @@ export class ApiHarness {
   readonly log: LogLine[] = [];
   hypervisor!: FakeHypervisor;
   refuseRepository: ModosuError | null = null;
+  /** The shipped ones, unless a test gives others. */
+  profiles: ProfileSource = directoryProfiles(null);
   checkRepository: (name: string) => ReturnType<ImageRepository['check']> = async () => ({ freeBytes: 20 * 1024 ** 3, recoveryPoints: 0 });
   tokens!: Readonly<Record<TokenScope, string>>;
   directory!: string;
@@ -262,6 +265,7 @@ export class ApiHarness {
       runStarter: this.runStarter,
       hypervisor: () => this.hypervisor,
       repository: (declaration) => this.repository(declaration),
+      profiles: { load: () => this.profiles.load() },
       log: { info: write('info'), warn: write('warn'), error: write('error') },
       config: { version: '0.0.0-test', runPollMs: 10, ...config },
     });
