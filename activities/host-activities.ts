@@ -11,9 +11,12 @@ import type {
 import { factsState, type CollectedFacts } from '../src/contracts/generation';
 import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import { occasionOf } from '../src/contracts/reading';
+import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
 import { backupSubject, requireSameDefinition, storedBytes, volumeBytes } from '../src/domain/planning/backup-rules';
+import { withinRoom } from '../src/domain/relations/captured';
 import { chooseImageBasis, type KnownParent } from '../src/domain/planning/image-basis';
 import { collectFacts } from '../src/guests/facts/collect-facts';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
@@ -115,7 +118,7 @@ export class HostCalls implements HostActivities {
           runId: input.runId,
           ...(input.set === undefined ? {} : { setId: input.set.id }),
           reason: input.reason,
-          ...(request.changes === undefined ? {} : { changes: request.changes }),
+          ...(request.changes === undefined ? {} : { changes: request.changes, ...(await this.markersOf(input)) }),
           consistency: request.consistency,
           pointInTime: request.pointInTime,
           disks: copied,
@@ -134,6 +137,12 @@ export class HostCalls implements HostActivities {
       );
       return { recoveryPointId: manifest.recoveryPointId, serverId: manifest.server.id, repository: input.repository, sizeBytes: storedBytes(manifest) };
     });
+  }
+
+  /** What was read for this run; nothing where nobody was asked. */
+  private async markersOf({ runId }: BackupImageInput): Promise<Pick<ImageManifest, 'markers'>> {
+    const markers = withinRoom(await this.deps.catalog.readingsOf(occasionOf(runId, 'capture')));
+    return markers.length === 0 ? {} : { markers };
   }
 
   recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {

@@ -13,7 +13,8 @@ import type { ApplyAgain, GenerationChanges, LostChange, RecordedChange } from '
 import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
-import type { DataSurvey, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DataSurvey, Finding, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import { occasionOf } from '../src/contracts/reading';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
 import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
@@ -31,10 +32,15 @@ import { planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
+import { Relations } from './relations';
 
 /** Judgements that need the catalogue; see `PlanningActivities`. */
 export class PlanningJudgements implements PlanningActivities {
-  constructor(private readonly deps: ActivityDependencies) {}
+  private readonly relations: Relations;
+
+  constructor(private readonly deps: ActivityDependencies) {
+    this.relations = new Relations(deps);
+  }
 
   async fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet, noData }: FetchForPlan): Promise<string> {
     const { catalog } = this.deps;
@@ -106,8 +112,12 @@ export class PlanningJudgements implements PlanningActivities {
   async composePlan(source: PlanSource, survey: RestoreSurvey): Promise<void> {
     // A second attempt after the answer was lost must not make a second plan: its moment, and so its hash, would differ.
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
-    const body = planRestore(source, survey, new Date());
-    await this.deps.catalog.completePlan(source.planId, body, planHash(body));
+    const now = new Date();
+    const { catalog } = this.deps;
+    const captured = await catalog.markersOf(source.recoveryPointId);
+    const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime: survey.manifest.pointInTime, now });
+    const body = planRestore(source, survey, now, judged);
+    await catalog.completePlan(source.planId, body, planHash(body));
   }
 
   async chooseDataSource({ planId, serverId, dataSet, recoveryPointId, selection, incidentAt }: PlanDataInput): Promise<DataPlanSource> {
@@ -164,8 +174,16 @@ export class PlanningJudgements implements PlanningActivities {
 
   async composeUndoPlan(source: UndoSource, survey: UndoSurvey): Promise<void> {
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
-    const body = planUndo(source, survey, new Date());
+    const now = new Date();
+    const body = planUndo(source, survey, now, await this.undoFindings(source, now));
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
+  }
+
+  /** Peers that have followed the restored server may reject the old one. What it was is known from right before it was replaced. */
+  private async undoFindings({ planId, serverId, wayBack, undoneRun }: UndoSource, now: Date): Promise<readonly Finding[]> {
+    if (wayBack.wentLiveAt === null || undoneRun.kind !== 'restore-server') return [];
+    const captured = (await this.deps.catalog.readingsOf(occasionOf(wayBack.runId, 'recheck'))).filter(({ of }) => of === 'server');
+    return (await this.relations.judgePlan(serverId, { occasion: planId, captured, pointInTime: wayBack.createdAt, now })).findings;
   }
 
   readDecision(runId: string, kind: DecisionKind): Promise<Decision | null> {

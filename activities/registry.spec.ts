@@ -6,8 +6,10 @@ import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { toFailure, translateFailures } from './failures';
 import { HostCalls } from './host-activities';
+import { PeerCalls } from './peer-activities';
 import { PlanningJudgements } from './planning-activities';
 import { createControlActivities, createHostActivities, createTransferActivities } from './registry';
+import { RelationCalls } from './relation-activities';
 import { ServerCalls } from './server-activities';
 import { Transfers } from './transfer-activities';
 
@@ -25,12 +27,15 @@ describe('the registry', () => {
     const control = createControlActivities(deps);
     const host = createHostActivities(deps);
     const transfer = createTransferActivities(deps);
-    expect(Object.keys(control).sort()).toEqual([...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData'])].sort());
+    expect(Object.keys(control).sort()).toEqual(
+      [...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData', 'undoFindings']), ...methods(RelationCalls, ['judge', 'planOf'])].sort(),
+    );
     expect(Object.keys(host).sort()).toEqual(
       [
-        ...methods(HostCalls, ['requireSameDefinition', 'knownParent']),
+        ...methods(HostCalls, ['requireSameDefinition', 'knownParent', 'markersOf']),
         ...methods(ServerCalls, ['verifiedDefinition', 'beginOnline', 'onBasis', 'onlineRequest']),
         ...methods(DataCalls),
+        ...methods(PeerCalls, ['factsOf']),
       ].sort(),
     );
     expect(Object.keys(transfer).sort()).toEqual([...methods(Transfers, ['transfer']), ...methods(DataTransfers, ['stage', 'placeFiles', 'fetchDump'])].sort());

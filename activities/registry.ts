@@ -4,7 +4,9 @@ import type {
   DataTransferActivities,
   HostActivities,
   OffsiteActivities,
+  PeerActivities,
   PlanningActivities,
+  RelationActivities,
   ServerActivities,
   TransferActivities,
   VerificationActivities,
@@ -16,7 +18,9 @@ import type { ActivityDependencies } from './dependencies';
 import { translateFailures } from './failures';
 import { HostCalls } from './host-activities';
 import { OffsiteCalls } from './offsite-activities';
+import { PeerCalls } from './peer-activities';
 import { PlanningJudgements } from './planning-activities';
+import { RelationCalls } from './relation-activities';
 import { ServerCalls } from './server-activities';
 import { Transfers } from './transfer-activities';
 import { VerificationCalls } from './verification-activities';
@@ -25,7 +29,7 @@ type AnyActivity = (...args: never[]) => Promise<unknown>;
 type Bound<T> = { readonly [K in keyof T]: T[K] };
 
 /** Queue `control`: workflows and what needs only the catalogue. */
-export const createControlActivities = (deps: ActivityDependencies): Bound<CatalogueActivities & PlanningActivities> => {
+export const createControlActivities = (deps: ActivityDependencies): Bound<CatalogueActivities & PlanningActivities & RelationActivities> => {
   const writes = new CatalogueWrites(deps);
   const judgements = new PlanningJudgements(deps);
   return translateFailures(
@@ -66,13 +70,14 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'nextGeneration',
         'parentCandidates',
       ]),
+      ...bind<RelationActivities>(new RelationCalls(deps), ['readingJobs', 'recordUnread', 'peersOf', 'judgeRun']),
     },
     deps.log,
   );
 };
 
 /** Queue `host.<hypervisor>`: short calls. */
-export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities & DataActivities> =>
+export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities & DataActivities & PeerActivities> =>
   translateFailures(
     {
       ...bind<HostActivities>(new HostCalls(deps), [
@@ -123,6 +128,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
         'surveyDataUndo',
         'discardKeptData',
       ]),
+      ...bind<PeerActivities>(new PeerCalls(deps), ['readMarkers', 'runInPeer']),
     },
     deps.log,
   );

@@ -1,16 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type {
-  AppliedChange,
-  BackupSubject,
-  BegunOnlineBackup,
-  ImageBasis,
-  OnlineBackupStart,
-  ProgrammedChange,
-  ServerActivities,
-} from '../src/contracts/activities';
+import type { AppliedChange, BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
 import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
+import type { GuestProgram } from '../src/contracts/reading';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
 import type { OnlineBackupRequest } from '../src/hypervisors/hypervisor';
@@ -20,15 +13,13 @@ import { wholeAfterAll } from '../src/domain/planning/image-basis';
 import type { ActivityDependencies } from './dependencies';
 import { finalWhen } from './failures';
 import { whileAlive } from './heartbeat';
-import { runInGuest, waitUntilNoneRuns } from '../src/guests/guest-process';
-import { cleanWords } from '../src/contracts/text';
+import { programInGuest } from './guest-programs';
 import { fenceOf, guestOf, requireHeld, serverRef } from './server-of-run';
 
 /** How long a guest that was asked to shut down is waited for at least, and at most, before it is believed that it goes on running. */
 const SHUTDOWN_AT_LEAST_MS = 30_000;
 const SHUTDOWN_AT_MOST_MS = 20 * 60_000;
 const POLL_MS = 500;
-const EVIDENCE_CHARACTERS = 500;
 
 /** Calls that change a server, each under the run's fence; see `ServerActivities`. */
 export class ServerCalls implements ServerActivities {
@@ -131,27 +122,11 @@ export class ServerCalls implements ServerActivities {
     });
   }
 
-  applyChange(input: RunInput, { argv, timeoutSeconds }: ProgrammedChange): Promise<AppliedChange> {
+  applyChange(input: RunInput, program: GuestProgram): Promise<AppliedChange> {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
-      const inTime = AbortSignal.timeout(timeoutSeconds * 1000);
-      const work = { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 };
       await requireHeld(this.deps, input);
-      try {
-        // Whoever has begun it may have died; the program lives on, and two of them at once may harm each other.
-        await waitUntilNoneRuns(agent, argv, work);
-        const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, work);
-        const said = cleanWords(stderr.trim() === '' ? stdout : stderr, EVIDENCE_CHARACTERS, { keep: 'end' });
-        return { isApplied: exitCode === 0, evidence: `exit code ${exitCode}${said === '' ? '' : `: ${said}`}` };
-      } catch (error) {
-        if (signal.aborted) throw error;
-        if (inTime.aborted) return { isApplied: false, evidence: `it had not ended after ${timeoutSeconds} s and was told to end` };
-        // In a restored guest, before go-live: whatever the agent says is for people, not for another attempt at the same program.
-        if (isModosuError(error) && (error.retry === 'never' || error.code === 'AGENT_SILENT')) {
-          return { isApplied: false, evidence: `${error.code}: ${error.message}` };
-        }
-        throw error;
-      }
+      return programInGuest(agent, program, signal);
     });
   }
 

@@ -5,10 +5,11 @@ import type { CollectedFacts } from '../src/contracts/generation';
 import type { Consistency } from '../src/contracts/recovery-point';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
-import { planning, setBegins, type Calls } from './runbook/activities';
+import { planning, relations, setBegins, type Calls } from './runbook/activities';
 import { memberOf, type Member } from './runbook/backup-set';
 import { summarise } from './runbook/errors';
 import { markDamage, markIfDamaged } from './runbook/damage';
+import { readAll } from './runbook/relations';
 import { carryOut, type Runbook } from './runbook/runbook';
 import { forgetGuard, giveServerBack, settleImages, stopServer, takeServer } from './runbook/server';
 
@@ -41,8 +42,17 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const wasRunning = subject.powerState === 'running';
   const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
   const hasFacts = wasRunning && subject.agent === 'answering' && patched(GENERATION_FACTS);
+  const jobs = patched(MARKERS) ? await relations.readingJobs({ id: input.runId, serverId: input.serverId, moment: 'capture' }) : [];
   await book.announce(
-    backupSteps({ mode: subject.mode, diskTargets: subject.disks.map(({ target }) => target), wasRunning, isIncremental, hasFacts, isOfSet: member !== null }),
+    backupSteps({
+      mode: subject.mode,
+      diskTargets: subject.disks.map(({ target }) => target),
+      wasRunning,
+      isIncremental,
+      hasFacts,
+      isOfSet: member !== null,
+      hasMarkers: jobs.length > 0,
+    }),
   );
 
   await takeServer(book, calls, input);
@@ -53,6 +63,8 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   if (intended?.damage !== undefined) await markDamage(intended.damage.recoveryPointId, intended.damage.error);
   await book.step('reserve', { do: () => host.reserveRoom(input, (intended ?? subject).neededBytes), undo: () => undo.discardStaged(input) });
 
+  // Before the point in time: read later, they could be ahead of what the image holds, and rules would be content where they must not be.
+  if (jobs.length > 0) await book.step('markers', { do: () => readAll(jobs), detail: (counts) => ({ ...counts }) });
   const { copied, pointInTime, consistency, startProblem, basis } =
     subject.mode === 'online'
       ? await takeOnline(book, calls, input, subject, intended, member, hasFacts)
@@ -238,6 +250,8 @@ const describeFacts = (facts: CollectedFacts | ErrorSummary): Readonly<Record<st
         ...(facts.truncated.length === 0 ? {} : { truncated: facts.truncated.join(', ') }),
       };
 
+/** Since recovery points carry markers of their server and its peers. */
+const MARKERS = 'relation-markers';
 /** Since images carry facts of their server. */
 const GENERATION_FACTS = 'generation-facts';
 /** Since generations say which configuration changes they contain. */

@@ -1,15 +1,21 @@
+import { patched } from '@temporalio/workflow';
 import type { PlanSource } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { fetching, hostLooks, planning } from './runbook/activities';
 import { markDamage } from './runbook/damage';
 import { summarise } from './runbook/errors';
+import { readFor } from './runbook/relations';
 
 /** Makes the plan of a restore. It looks at the server and the recovery point as they are now, and changes neither. */
 export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
     source = await planning.choosePlanSource(await fetched(input));
+    // While the recovery point is looked at: peers may take their time, and every one of them has the same.
+    const asked = patched(RELATIONS) ? readFor({ id: input.planId, serverId: input.serverId, moment: 'plan' }) : Promise.resolve();
+    asked.catch(() => undefined);
     const survey = await hostLooks(source.hypervisor).surveyRestore(source);
+    await asked;
     await planning.composePlan(source, survey);
   } catch (thrown) {
     const error = summarise(thrown);
@@ -17,6 +23,9 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     await planning.failPlan(input.planId, error);
   }
 }
+
+/** Since peers are asked for a plan. */
+const RELATIONS = 'relations';
 
 /** What lies only in a copy comes back first: everything after that is as for any other plan. */
 async function fetched(input: PlanRestoreInput): Promise<PlanRestoreInput> {

@@ -1,14 +1,17 @@
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
+import type { PlannedRelationStep } from '../src/contracts/reading';
 import { hasStep } from '../src/contracts/step-keys';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
+import { SIGN_OFF_LIVE } from '../src/domain/steps/relation-steps';
 import { programOf, SIGN_OFF } from '../src/domain/steps/restore-steps';
 import { catalogue, type Calls } from './runbook/activities';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
+import { markSignedOff, provePeersBefore, provePeersLive, recheckPeers, runRulePrograms } from './runbook/relations';
 import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /**
@@ -36,7 +39,10 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
 
     // Copying may have taken hours: how the server is stopped depends on how it is now.
-    const { present } = await book.step('recheck', { do: () => surveyAsPlanned(plan, calls), detail: surveyDetail });
+    const { present, rules } = await book.step('recheck', {
+      do: async () => ({ ...(await surveyAsPlanned(plan, calls)), rules: await recheckPeers(input, plan) }),
+      detail: surveyDetail,
+    });
     if (present !== null) await stopServer(book, calls, input, { how: wayToStop(present), wasOn: isOn(present) });
     await book.step('swap', {
       do: async () => {
@@ -52,10 +58,11 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
-    const waited = await applyChangesAgain(book, calls, input, plan, waitsForAgent);
+    const waited = await doWhatIsMissing(book, calls, input, plan, rules, waitsForAgent);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
+    await provePeersBefore(book, input, plan);
     for (const disk of plan.oldDisks ?? []) {
       await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }
@@ -78,23 +85,57 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         },
         detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
       });
+      // What the peers say changes nothing of the server: it stays, and is given back, also when they do not accept it.
+      const rejection = await afterGoLive(book, calls, input, plan, rules, waitsForAgent).then(
+        () => null,
+        (thrown: unknown) => ({ thrown }),
+      );
       await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
+      if (rejection !== null) throw rejection.thrown;
     });
   });
 }
 
 /**
- * What the image lacks although the server had it: programs first, then people, who have the last word about all of it. What nobody applies again is lost, and
- * known to be. How long people took is no part of what a restore takes.
+ * What the image lacks although the server had it, and what its peers need of it before it comes near them: programs first, then people, who have the last word about
+ * all of it. What nobody applies again is lost, and known to be. How long people took is no part of what a restore takes.
  */
+async function doWhatIsMissing(
+  book: Runbook,
+  calls: Calls,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  rules: readonly PlannedRelationStep[],
+  hasAgent: boolean,
+): Promise<{ readonly seconds: number }> {
+  const rulesForPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'quarantine'), hasAgent);
+  const changesForPeople = await applyChangesAgain(book, calls, input, plan, hasAgent);
+  if (rulesForPeople.length + changesForPeople.length === 0) return { seconds: 0 };
+  const since = Date.now();
+  // A program has failed although none was for people: the step comes as it is needed.
+  await book.announce([SIGN_OFF]);
+  const { actor, reason, notApplied = [] } = await book.decision('sign-off');
+  const applied = changesForPeople.filter((id) => !notApplied.includes(id));
+  await markSignedOff(book, rulesForPeople, { actor, reason });
+  await book.step('sign-off', {
+    do: () => catalogue.recordApplied(input.runId, applied, actor),
+    detail: () => ({ signedOffBy: actor, reason, applied: applied.length, notApplied: changesForPeople.length - applied.length }),
+  });
+  return { seconds: Math.round((Date.now() - since) / 1000) };
+}
+
+const ofMoment = (rules: readonly PlannedRelationStep[], moment: PlannedRelationStep['when']): readonly PlannedRelationStep[] =>
+  rules.filter(({ when }) => when === moment);
+
+/** Gives the ids of the changes that are for people: they have no program, or it has failed. */
 async function applyChangesAgain(
   book: Runbook,
   { server }: Calls,
   input: RestoreServerInput,
   plan: RestorePlanBody,
   hasAgent: boolean,
-): Promise<{ readonly seconds: number }> {
-  if (plan.appliesChanges !== true) return { seconds: 0 };
+): Promise<readonly string[]> {
+  if (plan.appliesChanges !== true) return [];
   const forPeople: string[] = [];
   for (const change of plan.lostChanges?.changes ?? []) {
     const program = hasAgent ? programOf(change) : null;
@@ -110,17 +151,26 @@ async function applyChangesAgain(
     if (isApplied) await catalogue.recordApplied(input.runId, [change.id], 'worker');
     else forPeople.push(change.id);
   }
-  if (forPeople.length === 0) return { seconds: 0 };
-  const since = Date.now();
-  // A program has failed although none was for people: the step comes as it is needed.
-  await book.announce([SIGN_OFF]);
-  const { actor, reason, notApplied = [] } = await book.decision('sign-off');
-  const applied = forPeople.filter((id) => !notApplied.includes(id));
-  await book.step('sign-off', {
-    do: () => catalogue.recordApplied(input.runId, applied, actor),
-    detail: () => ({ signedOffBy: actor, reason, applied: applied.length, notApplied: forPeople.length - applied.length }),
-  });
-  return { seconds: Math.round((Date.now() - since) / 1000) };
+  return forPeople;
+}
+
+/** What the peers need once they see the server again; then the proof that they work with it. Throws `PEERS_REJECT`. */
+async function afterGoLive(
+  book: Runbook,
+  calls: Calls,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  rules: readonly PlannedRelationStep[],
+  hasAgent: boolean,
+): Promise<void> {
+  const forPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'live'), hasAgent);
+  if (forPeople.length > 0) {
+    await book.announce([SIGN_OFF_LIVE]);
+    const { actor, reason } = await book.decision('sign-off-live');
+    await markSignedOff(book, forPeople, { actor, reason });
+    await book.step('sign-off-live', { do: () => Promise.resolve(), detail: () => ({ signedOffBy: actor, reason }) });
+  }
+  await provePeersLive(book, input, plan);
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */

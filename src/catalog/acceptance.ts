@@ -5,7 +5,8 @@ import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/erro
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
 import { RUN_KIND_OF, type PlanBody, type PlanScenario, type PlanState } from '../contracts/plan';
-import type { BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
+import { acceptFindings, NOTHING_ACCEPTED } from '../domain/planning/accepted-findings';
+import type { AcceptedFindings, BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
 import { sha256Of } from '../system/sha256';
 import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
 
@@ -21,6 +22,7 @@ const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PLAN_FAILED',
   'PLAN_ALREADY_USED',
   'PLAN_BLOCKED',
+  'PLAN_NOT_ACKNOWLEDGED',
   'PLAN_STALE',
   'RECOVERY_POINT_NOT_USABLE',
   'WAY_BACK_NOT_FOUND',
@@ -72,16 +74,18 @@ export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'r
 export interface UsablePlan {
   readonly body: PlanBody;
   readonly hash: string;
+  /** What stood against it and was accepted; null: nothing did. */
+  readonly accepted: AcceptedFindings | null;
 }
 
 /**
  * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`,
- * `PLAN_STALE` (the stored plan was edited), `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`, in this order.
+ * `PLAN_STALE` (the stored plan was edited), `REQUEST_INVALID` (an override of nothing), `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`, in this order.
  */
 export function requireUsablePlan(
   plan: PlanForAcceptance,
   server: ServerRecord,
-  { confirm, hold }: Pick<AcceptPlannedRequest, 'confirm' | 'hold'>,
+  { confirm, hold, findings = NOTHING_ACCEPTED }: Pick<AcceptPlannedRequest, 'confirm' | 'hold' | 'findings'>,
 ): UsablePlan {
   const context = { planId: plan.id };
   if (hold && plan.scenario !== 'server') {
@@ -104,12 +108,7 @@ export function requireUsablePlan(
   if (!isBodyOf(plan, body)) {
     throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
   }
-  const blocking = body.findings.filter(({ severity }) => severity === 'block');
-  if (blocking.length > 0) {
-    throw new ModosuError('PLAN_BLOCKED', `Plan ${plan.id} must not be carried out: ${blocking.map(({ code, message }) => `${code}: ${message}`).join('; ')}`, {
-      context: { ...context, findings: blocking.map(({ code }) => code) },
-    });
-  }
+  const accepted = acceptFindings(plan.id, body.findings, findings);
   if (confirm !== server.name) {
     throw new ModosuError(
       'CONFIRMATION_MISMATCH',
@@ -117,7 +116,7 @@ export function requireUsablePlan(
       { context },
     );
   }
-  return { body, hash: plan.hash };
+  return { body, hash: plan.hash, accepted };
 }
 
 /**
@@ -187,11 +186,14 @@ export function plannedRun(
 ): Extract<StartableRun, { readonly kind: 'restore-server' | 'restore-data' | 'undo' }> {
   const planned = { ...runInput(server, grant), planId: request.planId, planHash: plan.hash, reason: storableText(request.reason) };
   const { body } = plan;
-  if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ofRunId: body.undoes.runId } };
+  const accepted = plan.accepted === null ? {} : { accepted: storableAccepted(plan.accepted) };
+  if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ...accepted, ofRunId: body.undoes.runId } };
   if (body.scenario === 'data') return { kind: 'restore-data', input: { ...planned, safetyRecoveryPointId: newId('rp') } };
   // The repository that holds the plan's recovery point need not be the one new backups go to.
-  return { kind: 'restore-server', input: { ...planned, repository: body.recoveryPoint.repository, hold: request.hold } };
+  return { kind: 'restore-server', input: { ...planned, ...accepted, repository: body.recoveryPoint.repository, hold: request.hold } };
 }
+
+const storableAccepted = ({ why, ...accepted }: AcceptedFindings): AcceptedFindings => ({ ...accepted, why: why === null ? null : storableText(why) });
 
 /** The declared data sets of these names, all where null. Throws `DATA_SET_NOT_FOUND`. */
 export function backupDataInput(server: ServerRecord, request: AcceptDataBackupRequest, grant: RunGrant): BackupDataInput {
@@ -215,6 +217,9 @@ export const confirmInput = (server: ServerRecord, request: AcceptConfirmRequest
   reason: storableText(request.reason),
 });
 
+/** Who carries a plan out in spite of what stands against it has to answer for that. */
+const acceptedDetails = ({ accepted }: { readonly accepted?: AcceptedFindings }) => (accepted === undefined ? {} : { accepted });
+
 /** What the audit says about an accepted run besides who, why and on which server. */
 export function requestDetails({ kind, input }: StartableRun, recoveryPointId: string | null): Readonly<Record<string, unknown>> {
   switch (kind) {
@@ -232,9 +237,9 @@ export function requestDetails({ kind, input }: StartableRun, recoveryPointId: s
     case 'restore-data':
       return { planId: input.planId, planHash: input.planHash, recoveryPointId };
     case 'restore-server':
-      return { planId: input.planId, planHash: input.planHash, recoveryPointId, hold: input.hold };
+      return { planId: input.planId, planHash: input.planHash, recoveryPointId, hold: input.hold, ...acceptedDetails(input) };
     case 'undo':
-      return { planId: input.planId, planHash: input.planHash, ofRunId: input.ofRunId };
+      return { planId: input.planId, planHash: input.planHash, ofRunId: input.ofRunId, ...acceptedDetails(input) };
     case 'confirm':
       return { ofRunId: input.ofRunId };
   }

@@ -8,6 +8,7 @@ import type { StateBefore, WayBackFacts, WayBackState, WayBackView } from '../co
 import type { BackupSetInput, BackupSetView, ServerGroup } from '../contracts/backup-set';
 import type { BackupMode, StartablePlan, StartableRun } from '../contracts/workflows';
 import type { CatalogCopyPlace, CatalogCopyState } from '../contracts/catalog-copy';
+import type { FindingsRequest } from '../domain/planning/accepted-findings';
 import type { RoomSample } from '../contracts/capacity';
 import type { DueBackupState, DueBackupView } from '../contracts/due-backup';
 import type { Policy } from '../contracts/policy';
@@ -17,6 +18,7 @@ import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contr
 import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
 import type { ServerFacts } from '../contracts/facts';
 import type { GenerationDetail, GenerationView } from '../contracts/generation';
+import type { SideReadings } from '../contracts/reading';
 import type { Relation } from '../contracts/relation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
@@ -110,6 +112,8 @@ export interface AcceptPlannedRequest extends AcceptRunRequest {
   readonly confirm: string;
   /** Restores only: stop before go-live. */
   readonly hold: boolean;
+  /** What of the plan's findings is accepted. Absent: nothing. */
+  readonly findings?: FindingsRequest;
 }
 
 export interface AcceptConfirmRequest extends AcceptRunRequest {
@@ -294,6 +298,14 @@ export interface Catalog {
   listChanges(filter: { readonly serverId?: string; readonly state?: ChangeState }, page: PageRequest): Promise<Page<ChangeView>>;
   /** Which changes the disks that a server has now held at a moment (ISO 8601; null: now). Throws `SERVER_NOT_FOUND`. */
   changesAt(serverId: string, at: string | null): Promise<GenerationChanges>;
+
+  // --- markers -------------------------------------------------------------------------------------------------------------
+  /** What was read on an occasion (`occasionOf`). What was read of the same side on it before is replaced. */
+  recordReadings(occasion: string, sides: readonly SideReadings[]): Promise<void>;
+  /** By relation, peer and side. Empty: nothing was read. */
+  readingsOf(occasion: string): Promise<readonly SideReadings[]>;
+  /** What was stored with a recovery point. Empty: nothing was. */
+  markersOf(recoveryPointId: string): Promise<readonly SideReadings[]>;
 
   // --- generations ---------------------------------------------------------------------------------------------------------
   /** Images of a server by their number, newest first, without those that are deleted. Throws `SERVER_NOT_FOUND`. */
@@ -601,7 +613,7 @@ export interface Catalog {
   /**
    * The same for a plan, of a restore or of an undo. The run gets the id that the plan reserved (`body.runId`), and the plan is marked `used`. Also throws
    * `PLAN_NOT_FOUND` (also for a plan of another server), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`, `PLAN_STALE` (the stored plan was edited),
-   * `PLAN_BLOCKED`, `CONFIRMATION_MISMATCH`.
+   * `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`.
    */
   acceptPlanned(request: AcceptPlannedRequest): Promise<AcceptedRun>;
   /**

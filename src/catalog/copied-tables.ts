@@ -21,6 +21,8 @@ export const COPIED_TABLES = [
   'applied_change',
   'server_facts',
   'recovery_point',
+  'recovery_point_markers',
+  'marker_reading',
   'offsite_copy',
   'restore_plan',
   'way_back',

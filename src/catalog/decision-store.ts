@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
 import type { Decision } from '../contracts/activities';
 import { isModosuError } from '../contracts/errors';
-import { mustBeDecided } from '../domain/run-actions';
+import { decisionMeant, mustBeDecided } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
 import type { Database } from './database';
 import { RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
@@ -13,11 +13,12 @@ type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButW
 export function decisionStore(database: Database, now: () => Date): DecisionMethods {
   return {
     decide: async (request) => {
-      const { actor, runId, kind, notApplied } = request;
+      const { actor, runId, notApplied } = request;
       try {
         await database.transaction(async ({ manager, audit }) => {
           // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
           const run = await lockRun(manager, runId);
+          const kind = decisionMeant(run, request.kind);
           const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
           if (!mustBeDecided(run, kind, isDecided)) return;
           const reason = storableText(request.reason);

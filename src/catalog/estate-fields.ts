@@ -79,8 +79,8 @@ export const policyFields = ({ timeZone, image, data, verification, offsite, rto
 
 export const groupFields = ({ servers }: Pick<ServerGroup, 'servers'>): readonly Field[] => [declared('servers', servers, servers.join(', '))];
 
-export const relationFields = ({ type, server, peers, strength, profile, parameters }: Relation): readonly Field[] => [
-  ...placeFields({ type, server, strength }),
+export const relationFields = ({ type, server, address, peers, strength, profile, parameters }: Relation): readonly Field[] => [
+  ...placeFields({ type, server: address === null ? server : `${server} at ${address}`, strength }),
   declared('peers', peers, peers.map((peer) => (peer.address === null ? peer.server : `${peer.server} at ${peer.address}`)).join(', ')),
   declared('profile', profile, profile ?? ''),
   declared('parameters', Object.keys(parameters).length === 0 ? [] : [parameters], compact(parameters)),

@@ -26,6 +26,8 @@ const RIGHTS: Readonly<Record<string, string>> = {
   applied_change: 'SELECT, INSERT, UPDATE',
   server_facts: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',
+  recovery_point_markers: 'SELECT, INSERT',
+  marker_reading: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',
   run_step: 'SELECT, INSERT, UPDATE',

@@ -20,6 +20,7 @@ import {
   type RecoveryPointRow,
 } from './entities';
 import { withFacts } from './generation-store';
+import { keepMarkers } from './marker-store';
 import { requireServer } from './inventory-store';
 import { withCopies } from './offsite-row';
 import { afterReading, stateFound } from './recovery-point-chain';
@@ -184,6 +185,7 @@ async function recordImage(
   if ((inserted.raw as readonly unknown[]).length === 0) return imageView(stored);
   await manager.update(RunEntity, { id: row.runId }, { recoveryPointId: row.id });
   await noteContained(manager, row);
+  await keepMarkers(manager, row.id, manifest.markers);
   audit({
     ...how,
     runId: row.runId,

@@ -13,6 +13,7 @@ import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
 import { generationStore } from './generation-store';
 import { inventoryStore } from './inventory-store';
+import { markerStore } from './marker-store';
 import { offsiteStore } from './offsite-store';
 import { pendingMigrations } from './migrate';
 import { planStore } from './plan-store';
@@ -51,6 +52,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     ...relationStore(database),
     ...changeStore(database, now),
     ...generationStore(database),
+    ...markerStore(database, now),
     ...dueBackupStore(database, now),
     ...decommissionStore(database, sharedNow),
     ...recoveryPointStore(database, now),

@@ -7,6 +7,7 @@ import type { HealthCheck, Protection } from './protection';
 import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
 import type { BootResult, Damage, VerificationInput, VerificationOutcome } from './verification';
+import type { GuestProgram, ProbeJob, ReadCounts, ReadingMoment, RunJudgement } from './reading';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferOutcome, TransferPoint } from './offsite-copies';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
@@ -93,6 +94,39 @@ export interface FetchForPlan {
   readonly incidentAt: string | null;
   readonly dataSet: string | null;
   readonly noData: boolean;
+}
+
+/** Markers of which server are read, and for what. */
+export interface ReadingRequest {
+  /** Of the plan or the run. */
+  readonly id: string;
+  readonly serverId: string;
+  readonly moment: ReadingMoment;
+  /** The plan by whose relations they are read; absent: by those that are declared now. */
+  readonly planId?: string;
+}
+
+/** What servers say of each other; queue `control`. */
+export interface RelationActivities {
+  /**
+   * Which servers are asked what, for the relations in which this server goes back in time. What cannot be asked as it is declared is written down as that. Servers
+   * that are out of service are not asked. Empty: no rules judge it.
+   */
+  readingJobs(request: ReadingRequest): Promise<readonly ProbeJob[]>;
+  /** Nobody could be asked: each of its markers is written down as not read. */
+  recordUnread(job: ProbeJob, why: ErrorSummary): Promise<void>;
+  /** Where the peers of a plan's relations are. */
+  peersOf(planId: string): Promise<readonly ProbeJob['target'][]>;
+  /** What rules make of what was read in this moment of a run, beside what was accepted with its plan. */
+  judgeRun(request: { readonly runId: string; readonly planId: string; readonly moment: Exclude<ReadingMoment, 'capture' | 'plan'> }): Promise<RunJudgement>;
+}
+
+/** Asks servers near one hypervisor, by whatever relation; queue `host.<hypervisor>`. */
+export interface PeerActivities {
+  /** Asks, writes down what was answered or why not, and throws for nothing that the server does. Called again: asks again. */
+  readMarkers(job: ProbeJob): Promise<ReadCounts>;
+  /** Runs what a rule has done in the guest of a peer; as `applyChange`, without a fence: no run holds that server. */
+  runInPeer(target: ProbeJob['target'], program: GuestProgram): Promise<AppliedChange>;
 }
 
 /** Reads and judgements that need the catalogue; queue `control`. */
@@ -405,10 +439,10 @@ export interface ServerActivities {
   /** Raises the links that the swap of this run left down. */
   goLive(input: RunInput): Promise<{ readonly raised: readonly string[] }>;
   /**
-   * Runs the program that applies a configuration change again, once as far as that can be told. What it does or says throws nothing: a change that was not
+   * Runs a program of the plan in the restored guest, such as one that applies a configuration change again, once as far as that can be told. What it does or says throws nothing: a change that was not
    * applied is one for people. Throws what keeps anything from being run in the guest, and `FENCED_OFF`.
    */
-  applyChange(input: RunInput, change: ProgrammedChange): Promise<AppliedChange>;
+  applyChange(input: RunInput, program: GuestProgram): Promise<AppliedChange>;
   /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }>;
   /**

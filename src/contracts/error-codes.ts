@@ -108,6 +108,16 @@ export const ERROR_CODES = {
   PLAN_NOT_READY: entry('conflict', 'later', 'The plan is still being made; ask again in a moment.'),
   PLAN_FAILED: entry('conflict', 'never', 'The plan could not be made; see its error, mend the cause and plan again.'),
   PLAN_BLOCKED: entry('conflict', 'never', 'The plan has blocking findings; remove their causes and plan again.'),
+  PLAN_NOT_ACKNOWLEDGED: entry(
+    'conflict',
+    'never',
+    'Make it known and plan again; or find out by hand what is asked, and carry the plan out with --acknowledge-unknown (acknowledgeUnknown).',
+  ),
+  PEERS_REJECT: entry(
+    'precondition',
+    'never',
+    'The findings say which peer, why, and what would make it good. Before go-live everything was put back; after it the server stays as it is: do what the remedy says, or undo the run.',
+  ),
   RUN_FINISHED: entry('conflict', 'never', 'The run has already ended; see `modosu run show ID`.'),
   VERIFICATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu verification list --server NAME`.'),
   VERIFICATION_FINISHED: entry('conflict', 'never', 'It has ended: see `modosu verification show ID` for what it found.'),

@@ -6,6 +6,7 @@ import type { ImageManifest, RecoveryPointKind } from './recovery-point';
 import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
 import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
+import type { PlannedRelation, PlannedRelationStep } from './reading';
 import type { DataRestoreItem } from './workflows';
 
 export type RestoreScenario = 'server' | 'data';
@@ -26,6 +27,15 @@ export interface Finding {
   readonly remedy?: string;
   /** Facts behind it, one line each. */
   readonly evidence: readonly string[];
+  /** The relation that it is about. What rules of a relation find may be overridden or acknowledged; nothing else may. Absent: none. */
+  readonly relation?: FindingRelation;
+}
+
+export interface FindingRelation {
+  readonly name: string;
+  readonly peer: string;
+  /** Null: the relation names none. */
+  readonly profile: string | null;
 }
 
 /** What going back to a generation does to the configuration of its server. */
@@ -189,6 +199,10 @@ export interface RestorePlanBody {
   readonly lostChanges?: LostChanges;
   /** Whether the changes that are lost are applied again before go-live, by programs and by people. Absent: no. */
   readonly appliesChanges?: boolean;
+  /** What rules were judged by: they are judged again before the server is replaced, before go-live and after it. Absent: none. */
+  readonly relations?: readonly PlannedRelation[];
+  /** What rules ask to be done, beside the restore itself. Absent: nothing. */
+  readonly relationSteps?: readonly PlannedRelationStep[];
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

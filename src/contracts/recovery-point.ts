@@ -1,6 +1,7 @@
 import type { GenerationChanges } from './change';
 import type { DataContent, DataPurpose, DataSet } from './data';
 import type { RecoveryPointCopy } from './offsite-copies';
+import type { SideReadings } from './reading';
 import type { RecoveryPointVerification } from './verification';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
@@ -60,6 +61,8 @@ export interface ImageManifest {
   readonly changes?: GenerationChanges;
   /** `facts.json` (`ServerFacts`): what the guest's agent told of the server. Null: nobody could ask it. Absent as `changes`. */
   readonly facts?: StoredFile | null;
+  /** What the server and its peers said of themselves right before the point in time, for the rules of their relations. Absent: nobody was asked. */
+  readonly markers?: readonly SideReadings[];
   readonly consistency: Consistency;
   /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
   readonly pointInTime: string;

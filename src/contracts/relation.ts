@@ -22,6 +22,8 @@ export interface Relation {
   readonly type: RelationType;
   /** The server that would go back in time. A relation that holds both ways is declared both ways. */
   readonly server: string;
+  /** Where a worker reaches that server, for probes over the network; null: nowhere. */
+  readonly address: string | null;
   readonly peers: readonly RelationPeer[];
   /** `hard` for what is no `depends-on`: the order of a restore follows it. */
   readonly strength: RelationStrength;

@@ -7,8 +7,9 @@ export type RunKind = (typeof RUN_KINDS)[number];
 /** What a person may do with a run now; computed by the server, so that no button lies. */
 export type RunAction = 'cancel' | 'sign-off' | 'go-live' | 'undo' | 'confirm';
 
-/** A decision of a person that a run waits for. `sign-off`: which configuration changes were applied again. */
-export const DECISION_KINDS = ['go-live', 'sign-off'] as const;
+/** A decision of a person that a run waits for. `sign-off`: what people do before go-live is done, such as configuration changes that are applied again.
+ * `sign-off-live`: what they do after it; asked for as the other one. */
+export const DECISION_KINDS = ['go-live', 'sign-off', 'sign-off-live'] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];
 /** `accepted`: written down, the workflow is not running yet. A run's end state is that of its worst step. */
 export type RunState = 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled';

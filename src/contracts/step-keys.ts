@@ -1,8 +1,8 @@
 /**
- * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database, check or configuration change has its name behind a colon. A new
+ * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database, check, configuration change or rule has its name behind a colon. A new
  * step is declared here first: a runbook cannot carry out, and a plan cannot announce, one that nobody has named.
  */
-export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health' | 'apply'}:${string}`;
+export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health' | 'apply' | 'rule'}:${string}`;
 
 type SingleStep =
   | 'examine'
@@ -17,6 +17,11 @@ type SingleStep =
   | 'agent'
   | 'sign-off'
   | 'go-live'
+  /** Of its relations. */
+  | 'markers'
+  | 'peers-before'
+  | 'sign-off-live'
+  | 'peers'
   /** Of an image. */
   | 'basis'
   | 'reserve'

@@ -96,6 +96,25 @@ export interface RestoreServerInput extends RunInput {
   /** Stop before go-live and wait for a person. */
   readonly hold: boolean;
   readonly reason: string;
+  /** What stood against the plan and was accepted with the request. Absent: nothing did. */
+  readonly accepted?: AcceptedFindings;
+}
+
+/** Findings of a plan that somebody has taken upon themselves. */
+export interface AcceptedFindings {
+  /** What would have stopped the run; with `why`. */
+  readonly overridden: readonly AcceptedFinding[];
+  /** Null: nothing was overridden. */
+  readonly why: string | null;
+  /** What is not known. */
+  readonly acknowledged: readonly AcceptedFinding[];
+}
+
+export interface AcceptedFinding {
+  readonly code: string;
+  /** Name of the relation, and of the peer; null: it is about none. */
+  readonly relation: string | null;
+  readonly peer: string | null;
 }
 
 /** Returns to the volumes that another run has replaced. */
@@ -105,6 +124,8 @@ export interface UndoInput extends RunInput {
   /** The run whose way back is taken. */
   readonly ofRunId: string;
   readonly reason: string;
+  /** As of a restore. */
+  readonly accepted?: AcceptedFindings;
 }
 
 /** Deletes the volumes that another run has replaced. */

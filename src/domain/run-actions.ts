@@ -21,7 +21,9 @@ export function allowedRunActions(situation: RunSituation): readonly RunAction[]
 
 function beforeTheEnd({ cancelRequested, waitingFor, decided }: RunSituation): readonly RunAction[] {
   if (cancelRequested) return [];
-  return waitingFor !== null && !decided ? [waitingFor, 'undo', 'cancel'] : ['cancel'];
+  if (waitingFor === null || decided) return ['cancel'];
+  // It is live: there is nothing to cancel any more, and the way back is open when the run has ended.
+  return waitingFor === 'sign-off-live' ? ['sign-off'] : [waitingFor, 'undo', 'cancel'];
 }
 
 function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunAction[] {
@@ -31,6 +33,10 @@ function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunActio
   if (wayBack.wentLiveAt !== null) actions.push('confirm');
   return actions;
 }
+
+/** The decision that a request means: people sign off what a run waits for, before go-live or after it. */
+export const decisionMeant = ({ waitingFor }: Pick<RunView, 'waitingFor'>, kind: DecisionKind): DecisionKind =>
+  kind === 'sign-off' && waitingFor === 'sign-off-live' ? 'sign-off-live' : kind;
 
 /**
  * Whether a decision of a person is still to be written down; false: it is, and stands.

@@ -8,6 +8,7 @@ const STANDBY = {
   name: 'db-standby',
   type: 'replicates-with',
   server: 'db01',
+  address: '192.0.2.6',
   peers: [{ server: 'web01', address: '192.0.2.7' }],
   profile: 'postgresql-replication',
   parameters: { database: 'shop' },
@@ -30,7 +31,7 @@ export function relationContract(subject: () => CatalogUnderTest): void {
           change: 'create',
           fields: [
             'type: replicates-with',
-            'server: db01',
+            'server: db01 at 192.0.2.6',
             'strength: hard',
             'peers: web01 at 192.0.2.7',
             'profile: postgresql-replication',
@@ -39,8 +40,8 @@ export function relationContract(subject: () => CatalogUnderTest): void {
         },
       ]);
       expect(await catalog.listRelations()).toEqual([
-        { ...STANDBY, strength: 'hard' },
-        { ...NEEDS, peers: [{ server: 'db01', address: null }], strength: 'hard', profile: null, parameters: {} },
+        { ...STANDBY, address: '192.0.2.6', strength: 'hard' },
+        { ...NEEDS, address: null, peers: [{ server: 'db01', address: null }], strength: 'hard', profile: null, parameters: {} },
       ]);
       expect(await names(catalog, 'db01')).toEqual(['db-standby', 'web-needs-db']);
       expect((await actions(catalog)).filter((action) => action.startsWith('relation'))).toEqual(['relation.created', 'relation.created']);

@@ -3,7 +3,7 @@ import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { decisionRefusal, decisionView } from '../../src/catalog/decision-store';
-import { mustBeDecided } from '../../src/domain/run-actions';
+import { decisionMeant, mustBeDecided } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
@@ -144,9 +144,10 @@ export class FakeWayBacks implements Methods {
     this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
 
   decide: Catalog['decide'] = async (request) => {
-    const { runId, kind, actor, notApplied } = request;
+    const { runId, actor, notApplied } = request;
     try {
       const run = this.world.run(runId);
+      const kind = decisionMeant(run, request.kind);
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });

@@ -93,6 +93,7 @@ import { countFigures } from './fake-catalog-figures';
 import { FakeAlerts } from './fake-catalog-alerts';
 import { FakeDueBackups } from './fake-catalog-due';
 import { protectionFacts } from './fake-catalog-protection';
+import { FakeMarkers } from './fake-catalog-markers';
 import { FakeOffsite } from './fake-catalog-offsite';
 import { FakeRetention } from './fake-catalog-retention';
 import { FakeVerifications } from './fake-catalog-verification';
@@ -124,6 +125,7 @@ export class FakeCatalog implements Catalog {
   private readonly wayBacks: FakeWayBacks;
   private readonly changes: FakeChanges;
   private readonly generations: FakeGenerations;
+  private readonly markers = new FakeMarkers();
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
   private readonly verifications: FakeVerifications;
@@ -312,6 +314,9 @@ export class FakeCatalog implements Catalog {
 
   listGenerations: Catalog['listGenerations'] = (serverId, page) => this.generations.list(serverId, page);
   getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
+  recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
+  readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
+  markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
 
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
@@ -416,6 +421,7 @@ export class FakeCatalog implements Catalog {
     if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
     this.points.set(row.id, row);
     this.changes.noteContained(row);
+    this.markers.keep(row.id, manifest.markers);
     const run = this.runs.get(row.runId);
     if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
     this.append({

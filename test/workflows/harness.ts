@@ -7,7 +7,9 @@ import type {
   DataTransferActivities,
   HostActivities,
   OffsiteActivities,
+  PeerActivities,
   PlanningActivities,
+  RelationActivities,
   RunOutcome,
   SavedData,
   ServerActivities,
@@ -51,6 +53,8 @@ export const failing =
   };
 
 type AllActivities = CatalogueActivities &
+  RelationActivities &
+  PeerActivities &
   PlanningActivities &
   HostActivities &
   ServerActivities &
@@ -517,6 +521,12 @@ export class Rehearsal {
       failPlan: async () => undefined,
       loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
+      readingJobs: async () => [],
+      recordUnread: async () => undefined,
+      peersOf: async () => [],
+      judgeRun: async () => ({ against: [], judged: 1, steps: [] }),
+      readMarkers: async ({ specs }) => ({ read: specs.length, failed: 0 }),
+      runInPeer: async () => ({ isApplied: true, evidence: 'exit code 0' }),
       recordApplied: async () => undefined,
       applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }),
       collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
@@ -609,6 +619,7 @@ export class Rehearsal {
       'traceOfRun',
       'readDecision',
       'requireConfirmable',
+      'readingJobs',
     ]);
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,

@@ -499,7 +499,7 @@ describe('restoreServer, with configuration changes to apply again', () => {
     let decided = false;
     const rehearsal = rehearse(
       scripted(planWith([program('chg_a'), program('chg_b'), byHand]), {
-        applyChange: async (_input, { id }) => ({ isApplied: id === 'chg_a', evidence: 'exit code 1: no such package' }),
+        applyChange: async (_input, { argv }) => ({ isApplied: argv.includes('chg_a'), evidence: 'exit code 1: no such package' }),
         readDecision: async (_runId, kind) =>
           decided && kind === 'sign-off' ? { actor: 'kim', reason: 'by hand', at: '2026-03-02T12:10:00.000Z', notApplied: ['chg_b'] } : null,
       }),

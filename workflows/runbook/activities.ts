@@ -5,7 +5,9 @@ import type {
   DataTransferActivities,
   HostActivities,
   OffsiteActivities,
+  PeerActivities,
   PlanningActivities,
+  RelationActivities,
   ServerActivities,
   TransferActivities,
   VerificationActivities,
@@ -40,6 +42,34 @@ export const planning = proxyActivities<PlanningActivities>({
   startToCloseTimeout: '30 s',
   retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
 });
+
+/** What servers say of each other, as the catalogue has it. */
+export const relations = proxyActivities<RelationActivities>({
+  taskQueue: CONTROL_TASK_QUEUE,
+  startToCloseTimeout: '30 s',
+  retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+});
+
+/** One server is asked; it has a minute and a half. Where nobody asks it soon, that is the answer: a person waits for the plan, and the image of a backup does not wait for markers. */
+export const peerAsks = (hypervisor: string): Pick<PeerActivities, 'readMarkers'> =>
+  proxyActivities<PeerActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    scheduleToStartTimeout: '30 s',
+    startToCloseTimeout: '3 min',
+    scheduleToCloseTimeout: '5 min',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 2 },
+  });
+
+/** A program in a peer: what it does is not done twice where that can be told. */
+export const peerPrograms = (hypervisor: string): Pick<PeerActivities, 'runInPeer'> =>
+  proxyActivities<PeerActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '3 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
 
 /** Waits for what a plan has fetched: hours. Who waits may die: another one goes on waiting. */
 export const fetching = proxyActivities<Pick<PlanningActivities, 'fetchForPlan'>>({

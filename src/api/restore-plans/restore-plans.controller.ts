@@ -67,6 +67,7 @@ export class RestorePlansController {
       planId: id,
       confirm: body.confirm,
       hold: body.hold,
+      findings: { override: body.override, acknowledgeUnknown: body.acknowledgeUnknown },
     });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);

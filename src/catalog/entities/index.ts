@@ -3,6 +3,7 @@ import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEnt
 import { BackupGroupEntity, BackupSetEntity } from './backup-set';
 import { AppliedChangeEntity, ConfigurationChangeEntity } from './change';
 import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
+import { MarkerReadingEntity, RecoveryPointMarkersEntity } from './marker';
 import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity, ServerFactsEntity } from './recovery-point';
@@ -18,6 +19,7 @@ export * from './alert';
 export * from './backup-set';
 export * from './change';
 export * from './inventory';
+export * from './marker';
 export * from './offsite';
 export * from './policy';
 export * from './recovery-point';
@@ -45,6 +47,8 @@ export const ENTITIES = [
   BackupSetEntity,
   ServerFactsEntity,
   RecoveryPointEntity,
+  RecoveryPointMarkersEntity,
+  MarkerReadingEntity,
   RestorePlanEntity,
   RunEntity,
   RunStepEntity,

@@ -7,7 +7,16 @@ export type RelationRow = Relation;
 
 export const RelationEntity = new EntitySchema<RelationRow>({
   name: 'relation',
-  columns: { name: text(primary), type: text(), server: text(), peers: json(), strength: text(), profile: text(nullable), parameters: json() },
+  columns: {
+    name: text(primary),
+    type: text(),
+    server: text(),
+    address: text(nullable),
+    peers: json(),
+    strength: text(),
+    profile: text(nullable),
+    parameters: json(),
+  },
   checks: [
     { name: 'relation_type_check', expression: `type IN ('depends-on', 'replicates-with', 'member-of')` },
     { name: 'relation_strength_check', expression: `strength IN ('hard', 'soft')` },

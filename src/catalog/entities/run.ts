@@ -63,7 +63,10 @@ export const RunEntity = new EntitySchema<RunRow>({
     { name: 'run_set_check', expression: `set_id IS NULL OR kind = 'backup-image'` },
     { name: 'run_state_check', expression: `state IN ('accepted', 'running', 'succeeded', 'failed', 'cancelled')` },
     { name: 'run_finished_check', expression: `(finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'cancelled'))` },
-    { name: 'run_waiting_check', expression: `waiting_for IS NULL OR (waiting_for IN ('go-live', 'sign-off') AND state IN ('accepted', 'running'))` },
+    {
+      name: 'run_waiting_check',
+      expression: `waiting_for IS NULL OR (waiting_for IN ('go-live', 'sign-off', 'sign-off-live') AND state IN ('accepted', 'running'))`,
+    },
   ],
   foreignKeys: [
     { name: 'run_server_fkey', target: 'server', columnNames: ['serverId'], referencedColumnNames: ['id'] },
@@ -124,7 +127,7 @@ export const RunDecisionEntity = new EntitySchema<RunDecisionRow>({
     notApplied: json({ name: 'not_applied', nullable: true }),
   },
   checks: [
-    { name: 'run_decision_kind_check', expression: `kind IN ('go-live', 'sign-off')` },
+    { name: 'run_decision_kind_check', expression: `kind IN ('go-live', 'sign-off', 'sign-off-live')` },
     { name: 'run_decision_not_applied_check', expression: `not_applied IS NULL OR kind = 'sign-off'` },
   ],
   foreignKeys: [{ name: 'run_decision_run_fkey', target: 'run', columnNames: ['runId'], referencedColumnNames: ['id'] }],

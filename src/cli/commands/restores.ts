@@ -75,7 +75,29 @@ interface RestoreRunFlags extends WaitFlags {
   readonly reason: string;
   readonly confirm: string;
   readonly hold?: boolean;
+  readonly override?: readonly string[];
+  readonly overrideReason?: string;
+  readonly acknowledgeUnknown?: true;
 }
+
+/** As `POST /v1/restore-plans/PLAN/run` has them. Throws `USAGE`. */
+export function acceptedOf({
+  override,
+  overrideReason,
+  acknowledgeUnknown,
+}: Pick<RestoreRunFlags, 'override' | 'overrideReason' | 'acknowledgeUnknown'>): object {
+  if ((override === undefined) !== (overrideReason === undefined)) {
+    throw new ModosuError('USAGE', '--override and --override-reason go together: which findings, and why.');
+  }
+  return { ...(override === undefined ? {} : { override: { codes: override, reason: overrideReason } }), acknowledgeUnknown };
+}
+
+/** Of whatever carries a plan out. */
+export const withAcceptance = (command: Command): Command =>
+  command
+    .option('--override <code>', 'carry it out although this finding about a peer blocks it; may be repeated', several)
+    .option('--override-reason <text>', 'why what blocks is overridden; it goes into the audit')
+    .option('--acknowledge-unknown', 'carry it out although something about it is not known; it goes into the audit');
 
 export function addRestoreCommands(program: Command, context: CliContext): void {
   const restore = program.command('restore').description('put servers back');
@@ -135,23 +157,26 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
 
   examples(
     withWait(
-      restore
-        .command('run')
-        .description('carry a plan out')
-        .argument('<plan>', 'id of the plan')
-        .requiredOption('--reason <text>', 'why; it goes into the audit')
-        .requiredOption('--confirm <name>', "the server's name, typed again")
-        .option('--hold', 'stop before go-live: the server runs with its production network down until `modosu run go-live`'),
+      withAcceptance(
+        restore
+          .command('run')
+          .description('carry a plan out')
+          .argument('<plan>', 'id of the plan')
+          .requiredOption('--reason <text>', 'why; it goes into the audit')
+          .requiredOption('--confirm <name>', "the server's name, typed again")
+          .option('--hold', 'stop before go-live: the server runs with its production network down until `modosu run go-live`'),
+      ),
     ),
     [
       'modosu restore run plan_01j8… --reason "disk died" --confirm db01 --wait',
       'modosu restore run plan_01j8… --reason "disk died" --confirm db01 --hold --wait   # exit code 7 when it waits for you',
+      'modosu restore run plan_01j8… --reason "disk died" --confirm db01 --override STANDBY_AHEAD --override-reason "the standby is rebuilt afterwards"',
     ],
   ).action(async (planId: string, options: RestoreRunFlags, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
     const { reason, confirm, hold } = options;
-    const { value: run } = await client.post<RunView>(`/v1/restore-plans/${idSegment('plan', planId)}/run`, { reason, confirm, hold });
+    const { value: run } = await client.post<RunView>(`/v1/restore-plans/${idSegment('plan', planId)}/run`, { reason, confirm, hold, ...acceptedOf(options) });
     await context.finish(printer, client, run, options.wait === true, waitOptions(options));
   });
 }

@@ -18,6 +18,12 @@ const ORDER: readonly FindingSeverity[] = ['block', 'unknown', 'warn', 'step', '
 
 export const blocks = (body: Pick<PlanBody, 'findings'>): boolean => body.findings.some(({ severity }) => severity === 'block');
 
+/** Of these only rules about peers: people may override them. */
+const isOverridable = (body: Pick<PlanBody, 'findings'>): boolean =>
+  body.findings.every(({ severity, relation }) => severity !== 'block' || relation !== undefined);
+
+const isUnknown = (body: Pick<PlanBody, 'findings'>): boolean => body.findings.some(({ severity }) => severity === 'unknown');
+
 export const section = (title: string, text: string): string => `${title}\n${text}`;
 
 export const indented = (text: string): string =>
@@ -63,6 +69,17 @@ export const lossesText = (losses: readonly string[]): string => (losses.length 
 /** What to type next; `command` only where the plan can still run. */
 export function nextText(plan: RestorePlanView, body: PlanBody, command: string, printer: Printer): string {
   if (plan.state === 'used') return `  this plan has been carried out: modosu run show ${plan.runId ?? ''}`.trimEnd();
-  if (blocks(body)) return '  This plan cannot run: remove the causes of what BLOCKS and plan again.';
-  return printer.paint('bold', `  ${command}`);
+  const acknowledged = isUnknown(body) ? `${command} --acknowledge-unknown` : command;
+  if (blocks(body)) {
+    if (!isOverridable(body)) return '  This plan cannot run: remove the causes of what BLOCKS and plan again.';
+    const codes = [...new Set(body.findings.filter(({ severity }) => severity === 'block').map(({ code }) => code))];
+    return [
+      '  This plan does not run as it is: its peers would not accept the restored server. Follow a remedy above and plan again.',
+      `  Who knows better overrides it: ${acknowledged} ${codes.map((code) => `--override ${code}`).join(' ')} --override-reason "WHY"`,
+    ].join('\n');
+  }
+  return [
+    ...(isUnknown(body) ? ['  Something about it is not known. Find it out by hand before you acknowledge that.'] : []),
+    printer.paint('bold', `  ${acknowledged}`),
+  ].join('\n');
 }

@@ -1,13 +1,15 @@
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { ErrorSummary } from '../../contracts/errors';
-import { isFinal, type RunState, type RunStepView, type RunView } from '../../contracts/run';
+import { isFinal, type DecisionKind, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
 import { progressText } from './progress';
 import { fields, plain, table, utc } from './text';
 import { wayBackText } from './way-backs';
 
 /** A decision that is still open; one that was made and is about to be heard is not waited for. */
-export const waitsForPerson = (run: RunView): boolean => run.waitingFor !== null && run.allowedActions.includes(run.waitingFor);
+export const waitsForPerson = (run: RunView): boolean => run.waitingFor !== null && run.allowedActions.includes(actionFor(run.waitingFor));
+
+const actionFor = (kind: DecisionKind): RunAction => (kind === 'sign-off-live' ? 'sign-off' : kind);
 
 export const runTable = (runs: readonly RunView[]): string =>
   table(
@@ -126,12 +128,23 @@ const goLiveCommand = (runId: string): string => `modosu run go-live ${runId} --
 const undoOpenCommand = (runId: string): string => `modosu run undo ${runId} --reason "WHY" --wait`;
 
 /** Said when waiting ends because a person has to decide. */
-export const waitingText = (run: RunView): string =>
+export const waitingText = (run: RunView): string => (run.waitingFor === 'sign-off-live' ? waitingLiveText(run) : waitingBeforeText(run));
+
+const waitingLiveText = (run: RunView): string =>
+  [
+    `Run ${run.id} waits for a person: ${plain(run.serverName)} is live, and its peers need something done before they work with it.`,
+    ...run.steps.filter(({ key, state }) => key.startsWith('rule:') && state === 'pending').map(({ title }) => `  - ${plain(title)}`),
+    `  sign off: ${signOffCommand(run.id)}`,
+    '  Then the run proves that they do.',
+  ].join('\n');
+
+const waitingBeforeText = (run: RunView): string =>
   [
     `Run ${run.id} waits for a person: ${run.waitingFor ?? ''}. The production network of ${plain(run.serverName)} is down until then; the run goes on waiting by itself.`,
     ...(run.waitingFor === 'sign-off'
       ? [
-          '  Apply the configuration changes of the plan again that no program applies (`modosu change show CHANGE` says how), then',
+          ...run.steps.filter(({ key, state }) => key.startsWith('rule:') && state === 'pending').map(({ title }) => `  - ${plain(title)}`),
+          '  Do what stands above, and apply the configuration changes of the plan again that no program applies (`modosu change show CHANGE` says how), then',
           `  sign off: ${signOffCommand(run.id)}`,
         ]
       : [`  go live: ${goLiveCommand(run.id)}`]),

@@ -10,13 +10,12 @@ const partName = z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE);
 const serverName = z.string().regex(SERVER_NAME_PATTERN, NAME_RULE);
 const MAX_PEERS = 50;
 
-const peerSchema = z.strictObject({
-  server: serverName,
-  address: hostAddress
-    .nullable()
-    .default(null)
-    .meta({ description: 'Where a worker reaches it, for probes over the network. null: it is asked through its guest agent alone.' }),
-});
+const address = hostAddress
+  .nullable()
+  .default(null)
+  .meta({ description: 'Where a worker reaches the server, for probes over the network. null: it is asked through its guest agent alone.' });
+
+const peerSchema = z.strictObject({ server: serverName, address });
 
 export const relationSchema = z
   .strictObject({
@@ -26,6 +25,7 @@ export const relationSchema = z
         'depends-on: the server works only while its peers do. replicates-with: they hold copies of each other’s state. member-of: they are members of one cluster or domain.',
     }),
     server: serverName.meta({ description: 'The server that would go back in time. A relation that holds both ways is declared both ways.' }),
+    address,
     peers: z
       .array(peerSchema)
       .min(1)

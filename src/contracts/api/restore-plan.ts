@@ -6,6 +6,7 @@ import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelecti
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
+import { RELATION_TYPES } from '../relation';
 import { powerState, stateBeforeSchema } from './way-back';
 
 const serverIdentitySchema = z.object({
@@ -24,6 +25,10 @@ const findingSchema = z.object({
   message: z.string(),
   remedy: z.string().optional(),
   evidence: z.array(z.string()),
+  relation: z
+    .object({ name: z.string(), peer: z.string(), profile: z.string().nullable() })
+    .optional()
+    .meta({ description: 'The relation that it is about. What blocks because of one may be overridden.' }),
 });
 
 const basisDisks = z.array(z.object({ target: z.string(), path: z.string() }));
@@ -104,6 +109,36 @@ const restorePlanBodySchema = z
     space: z.array(z.object({ directory: z.string(), neededBytes: z.number(), freeBytes: z.number() })),
     lostChanges: lostChangesSchema.optional().meta({ description: 'What it does to the configuration. Absent in plans of earlier versions.' }),
     appliesChanges: z.boolean().optional().meta({ description: 'Whether the changes that are lost are applied again before go-live.' }),
+    relations: z
+      .array(
+        z.object({
+          name: z.string(),
+          type: z.enum(RELATION_TYPES),
+          serverAddress: z.string().nullable(),
+          peer: z.string(),
+          address: z.string().nullable(),
+          profile: z.string(),
+          profileSha256: z.string(),
+          parameters: z.record(z.string(), z.string()),
+        }),
+      )
+      .optional()
+      .meta({ description: 'What rules were judged by. They are judged again before the server is replaced, before go-live and after it.' }),
+    relationSteps: z
+      .array(
+        z.object({
+          key: z.templateLiteral(['rule:', z.string()]),
+          code: z.string(),
+          title: z.string(),
+          argv: z.tuple([z.string()], z.string()).nullable(),
+          on: z.enum(['server', 'peer']),
+          when: z.enum(['quarantine', 'live']),
+          relation: z.string(),
+          peer: z.string(),
+        }),
+      )
+      .optional()
+      .meta({ description: 'What rules ask to be done. argv null: people do it, and sign it off.' }),
     estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
@@ -244,6 +279,15 @@ export const restoreRunRequestSchema = z
     reason,
     confirm: z.string().max(255).meta({ description: "The server's name, typed again." }),
     hold: z.boolean().default(false).meta({ description: 'Restores of a server only: stop before go-live and wait for a person.' }),
+    override: z
+      .strictObject({ codes: z.array(oneLine(50)).min(1).max(50), reason })
+      .nullable()
+      .default(null)
+      .meta({ description: 'Findings of relations that block and are overridden all the same, by their codes, and why. It goes into the audit.' }),
+    acknowledgeUnknown: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'What the plan says is not known is known not to be. It goes into the audit. Without it such a plan is not carried out.' }),
   })
   .meta({ id: 'RestoreRunRequest' });
 export type RestoreRunRequest = z.output<typeof restoreRunRequestSchema>;

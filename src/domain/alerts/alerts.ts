@@ -49,8 +49,19 @@ function waitingOne({ serverId, runId, waitingFor }: AlertFacts['waitingRuns'][n
       code: 'WAITING_FOR_SIGN_OFF',
       serverId,
       runId,
-      message: `A restore of server "${name}" waits for somebody to apply configuration changes again.`,
+      message: `A restore of server "${name}" waits for somebody to do what no program does, such as applying configuration changes again.`,
       hint: `\`modosu run show ${runId}\` names them; then \`modosu run sign-off ${runId} --reason TEXT\`, ${stop}`,
+    };
+  }
+  if (waitingFor === 'sign-off-live') {
+    return {
+      key: `sign-off-live ${runId}`,
+      kind: 'waiting',
+      code: 'WAITING_FOR_SIGN_OFF',
+      serverId,
+      runId,
+      message: `Server "${name}" is restored and live, and its peers do not work with it before somebody has done what its rules ask for.`,
+      hint: `\`modosu run show ${runId}\` says what; then \`modosu run sign-off ${runId} --reason TEXT\`.`,
     };
   }
   return {

@@ -1,5 +1,5 @@
 import type { DataChoice, PlanSource } from '../../contracts/activities';
-import type { KeptDisk, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
+import type { Finding, KeptDisk, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
 import type { NicInspection, ServerInspection } from '../../contracts/server';
 import type { StateBefore } from '../../contracts/way-back';
 import { changeFindings, changeLosses } from './change-findings';
@@ -24,6 +24,7 @@ import {
 import { serviceFindings } from './service-findings';
 import { describeAge } from '../../contracts/format';
 import { itemKey } from '../steps/data-steps';
+import type { RelationShape } from '../steps/relation-steps';
 import { restoreSteps } from '../steps/restore-steps';
 import { addedSince, compareDiskSets, keptChanges, keptFindings, keptLosses, keptSetFindings, requireKeepable, salvageFindings } from './salvage';
 
@@ -31,8 +32,10 @@ import { addedSince, compareDiskSets, keptChanges, keptFindings, keptLosses, kep
  * Makes the plan of an image restore. Pure: the same survey and moment give the same plan. The present definition is kept unless the server is gone or its
  * disk set differs; then the recovery point's is used and a finding says so. With kept disks it is always the present one. Throws `DISK_NOT_FOUND`,
  * `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with which what was asked for cannot be done.
+ *
+ * @param judged what the relations of the server say of its going back
  */
-export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date): RestorePlanBody {
+export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date, judged: JudgedRelations = NOT_JUDGED): RestorePlanBody {
   const { present, manifest, targets } = survey;
   const keptDisks = requireKeepable(source, survey);
   const oldDisks = requireAttachable(source, survey, keptDisks);
@@ -92,6 +95,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       healthChecks: source.protection.healthChecks.map(({ name }) => name),
       data: data.map(({ item }) => item),
       oldDisks: oldDisks.map(({ target }) => target),
+      relations: judged,
       ...(appliesChanges ? { changes: source.lostChanges?.changes ?? [] } : {}),
     }),
     findings: [
@@ -107,6 +111,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
+      ...judged.findings,
       ...changeFindings(source.lostChanges, source.serverName, manifest.generation, appliesChanges),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
@@ -117,12 +122,20 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     ],
     losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(source.lostChanges)],
     ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges, appliesChanges }),
+    ...(judged.relations.length === 0 ? {} : { relations: judged.relations, relationSteps: judged.steps }),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),
     createdAt: now.toISOString(),
   };
 }
+
+/** What relations say, and what of it becomes part of the run. */
+export interface JudgedRelations extends RelationShape {
+  readonly findings: readonly Finding[];
+}
+
+const NOT_JUDGED: JudgedRelations = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };
 
 /** Of the data as it will be. The system itself is as old as the image and counts where a data set stays as the image has it, or none is declared. */
 function pointsInTime(imageAt: string, choices: readonly DataChoice[]): readonly string[] {

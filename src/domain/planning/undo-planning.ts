@@ -8,8 +8,10 @@ import { undoSteps } from '../steps/restore-steps';
 /**
  * Makes the plan of an undo: back to the volumes that a run has replaced. Pure. Before go-live nothing is lost; after it, what was written since is not in
  * the server any more, and stays in the volumes that are kept for a redo. Disks that the run has left as they were stay as they are now.
+ *
+ * @param relationFindings what the relations of the server say of its going back to them
  */
-export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): UndoPlanBody {
+export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, relationFindings: readonly Finding[] = []): UndoPlanBody {
   const { wayBack, undoneRun } = source;
   const { data } = wayBack;
   const { present } = survey;
@@ -43,7 +45,7 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date): Und
     findings:
       data !== null
         ? dataFindings(survey)
-        : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source)],
+        : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source), ...relationFindings],
     losses: data !== null ? (survey.data?.losses ?? []) : describeLosses(source, volumes, now),
     ...(data === null ? {} : { data: { record: data, changes: survey.data?.changes ?? [] } }),
     basis: undoBasis(survey),

@@ -5,6 +5,7 @@ const needs = (server: string, peer: string, more: Partial<Relation> = {}): Rela
   name: `${server}-${peer}`,
   type: 'depends-on',
   server,
+  address: null,
   peers: [{ server: peer, address: null }],
   strength: 'hard',
   profile: null,

@@ -11,11 +11,14 @@ export function backupSteps(shape: {
   readonly isIncremental: boolean;
   /** Whether the server's agent is asked what the server is. Absent: no. */
   readonly hasFacts?: boolean;
+  /** Whether the server and its peers are asked for the rules of its relations. Absent: no. */
+  readonly hasMarkers?: boolean;
   /** Whether its point in time is that of a set. Absent: no. */
   readonly isOfSet?: boolean;
 }): readonly NamedStep[] {
   const basis = shape.isIncremental ? [step('basis', 'See what has changed since the last image')] : [];
-  const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository')];
+  const markers = shape.hasMarkers === true ? [step('markers', 'Ask the server and its peers how far they are')] : [];
+  const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository'), ...markers];
   const published = [
     step('publish', 'Publish the recovery point'),
     step('catalogue', 'Make it visible in the catalogue'),

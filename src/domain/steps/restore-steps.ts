@@ -3,6 +3,7 @@ import type { LostChange } from '../../contracts/change';
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataAfterImageSteps } from './data-steps';
+import { liveRuleSteps, needsPeople, PEERS_BEFORE, quarantineRuleSteps, type RelationShape } from './relation-steps';
 import { TAKE_SERVER } from './shared-steps';
 
 /** What decides which steps a restore has. */
@@ -17,6 +18,8 @@ export interface RestoreShape {
   readonly data?: readonly Pick<DataRestoreItem, 'dataSet' | 'selection'>[];
   /** Configuration changes that are applied again; absent: none are. */
   readonly changes?: readonly LostChange[];
+  /** What the rules of its relations add. Absent: nothing. */
+  readonly relations?: RelationShape;
   /** Targets whose old volumes are attached. */
   readonly oldDisks: readonly string[];
 }
@@ -35,21 +38,28 @@ export function restoreSteps(shape: RestoreShape): readonly NamedStep[] {
   steps.push(step('start', 'Start the server in quarantine: its production links are down'));
   if (shape.waitsForAgent) steps.push(step('agent', 'Wait until the guest agent answers'));
   for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
-  steps.push(...changeSteps(shape.changes ?? [], shape.waitsForAgent));
+  const { relations, waitsForAgent } = shape;
+  const rules = relations === undefined ? [] : quarantineRuleSteps(relations);
+  steps.push(...rules, ...changeSteps(shape.changes ?? [], waitsForAgent, relations));
   for (const name of shape.healthChecks) steps.push(step(`health:${name}`, `Health check "${name}"`));
+  if (relations?.hasQuarantineRules === true) steps.push(PEERS_BEFORE);
   for (const target of shape.oldDisks) steps.push(step(`attach:${target}`, `Attach the old ${target} read-only, so that people can copy from it`));
   steps.push(step('go-live', 'Go live: raise the production links'));
+  if (relations !== undefined) steps.push(...liveRuleSteps(relations, waitsForAgent));
   steps.push(step('record', 'Release the server; the way back stays'));
   return steps;
 }
 
 /** Programs first; then people say what they have done. Where no agent is waited for, nothing runs a program. */
-const changeSteps = (changes: readonly LostChange[], hasAgent: boolean): readonly NamedStep[] => [
+const changeSteps = (changes: readonly LostChange[], hasAgent: boolean, relations: RelationShape | undefined): readonly NamedStep[] => [
   ...changes.filter((change) => hasAgent && programOf(change) !== null).map(({ id, title }) => step(`apply:${id}`, `Apply again: ${title}`)),
-  ...(changes.some((change) => !hasAgent || programOf(change) === null) ? [SIGN_OFF] : []),
+  ...(changes.some((change) => !hasAgent || programOf(change) === null) || rulesForPeople(relations, hasAgent) ? [SIGN_OFF] : []),
 ];
 
-export const SIGN_OFF = step('sign-off', 'Wait until somebody has signed off the changes that people apply again');
+const rulesForPeople = (relations: RelationShape | undefined, hasAgent: boolean): boolean =>
+  (relations?.steps ?? []).some((one) => one.when === 'quarantine' && needsPeople(one, hasAgent));
+
+export const SIGN_OFF = step('sign-off', 'Wait until somebody has signed off what people do before go-live');
 
 /** The program that applies a change again; null: people do. */
 export const programOf = ({ id, title, applyAgain }: LostChange): ProgrammedChange | null =>

@@ -109,11 +109,19 @@ const commonFields = {
 
 const recordedChange = z.strictObject({ id: id('chg'), title: line, ticket: line.nullable(), completedAt: moment.nullable() });
 const recordedChanges = z.array(recordedChange).max(RECORDED_CHANGES_LIMIT);
+/** Guests have said it: bounded, and never taken for more than text. */
+const markerReading = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('read'), value: z.string().max(64 * 1024), raw: z.string().max(64 * 1024), at: moment }),
+  z.strictObject({ state: z.literal('failed'), code: line, message: z.string().max(10_000), at: moment }),
+]);
+const sideReadings = z.strictObject({ relation: line, peer: line, of: z.enum(['server', 'peer']), readings: z.record(line, markerReading) });
+
 /** From version 5 on; whether it belongs to a set is not told by the version any more. */
 const changesFields = {
   changes: z.strictObject({ contained: recordedChanges, partly: recordedChanges, more: z.int().min(0) }),
   facts: z.strictObject(storedFile(z.literal(FACTS_FILE))).nullable(),
   setId: id('set').optional(),
+  markers: z.array(sideReadings).max(20_000).optional(),
 };
 
 const fullFields = { ...commonFields, parentId: z.null(), disks: disksOf(z.strictObject(storedDiskFields)) };

@@ -1,0 +1,134 @@
+import type { ReadingRequest, RelationActivities } from '../src/contracts/activities';
+import type { ErrorSummary } from '../src/contracts/errors';
+import { isModosuError } from '../src/contracts/errors';
+import type { RestorePlanBody } from '../src/contracts/plan';
+import type { MarkerReading, MarkerSpec, RulePhase } from '../src/contracts/profile';
+import { occasionOf, type ProbeJob, type ReadingMoment, type RelationSide, type RunJudgement, type SideReadings } from '../src/contracts/reading';
+import { judgeRelations, standingAgainst, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
+import { capturedMarkers, hasRules, wantedMarkers, type RelationPair } from '../src/domain/relations/pairs';
+import { fillIn } from '../src/probes/fill-in';
+import type { ActivityDependencies } from './dependencies';
+import { Relations } from './relations';
+
+/** Which questions are asked of whom, and what rules make of the answers; see `RelationActivities`. */
+export class RelationCalls implements RelationActivities {
+  private readonly relations: Relations;
+
+  constructor(private readonly deps: ActivityDependencies) {
+    this.relations = new Relations(deps);
+  }
+
+  async readingJobs({ id, serverId, moment, planId }: ReadingRequest): Promise<readonly ProbeJob[]> {
+    const { catalog } = this.deps;
+    const occasion = occasionOf(id, moment);
+    const pairs = planId === undefined ? await this.relations.declaredFor(serverId) : await this.relations.plannedIn(await this.planOf(planId));
+    if (pairs.length === 0) return [];
+    const servers = new Map((await catalog.listServers()).map((server) => [server.name, server]));
+    const jobs = new Map<string, { readonly job: Omit<ProbeJob, 'sides'>; readonly sides: RelationSide[] }>();
+    const unasked: SideReadings[] = [];
+    for (const { pair, of, markers } of pairs.flatMap((one) => sidesOf(one, moment))) {
+      const { name, address } =
+        of === 'server' ? { name: pair.relation.server, address: pair.relation.address } : { name: pair.peer.server, address: pair.peer.address };
+      const side: RelationSide = { relation: pair.relation.name, peer: pair.peer.server, of };
+      const server = servers.get(name);
+      const { specs, failed } = asDeclared(pair, markers, address);
+      if (Object.keys(failed).length > 0) unasked.push({ ...side, readings: failed });
+      if (server === undefined || specs.length === 0) continue;
+      const { id: targetId, name: serverName, uuid, hypervisor } = server;
+      const key = JSON.stringify([targetId, address, specs]);
+      const job = jobs.get(key) ?? { job: { occasion, target: { serverId: targetId, serverName, uuid, hypervisor, address }, specs }, sides: [] };
+      job.sides.push(side);
+      jobs.set(key, job);
+    }
+    await catalog.recordReadings(occasion, unasked);
+    return [...jobs.values()].map(({ job, sides }) => ({ ...job, sides }));
+  }
+
+  async recordUnread({ occasion, sides, specs }: ProbeJob, { code, message }: ErrorSummary): Promise<void> {
+    const readings = Object.fromEntries(specs.map(({ name }) => [name, notRead(code, message)]));
+    await this.deps.catalog.recordReadings(
+      occasion,
+      sides.map((side) => ({ ...side, readings })),
+    );
+  }
+
+  async peersOf(planId: string): Promise<readonly ProbeJob['target'][]> {
+    const { relations = [] } = await this.planOf(planId);
+    const servers = new Map((await this.deps.catalog.listServers()).map((server) => [server.name, server]));
+    return relations.flatMap(({ peer, address }) => {
+      const server = servers.get(peer);
+      return server === undefined ? [] : [{ serverId: server.id, serverName: server.name, uuid: server.uuid, hypervisor: server.hypervisor, address }];
+    });
+  }
+
+  async judgeRun({ runId, planId, moment }: Parameters<RelationActivities['judgeRun']>[0]): Promise<RunJudgement> {
+    const plan = await this.planOf(planId);
+    const phase = PHASES[moment];
+    const planned = await this.relations.plannedIn(plan);
+    const pairs = planned.filter(({ profile }) => hasRules(profile, phase));
+    const { findings, steps } = await this.judge(pairs, plan, occasionOf(runId, moment), phase);
+    const against =
+      moment === 'recheck' ? [...this.relations.changedSince(plan, planned), ...worseThan(findings, plan.findings)] : standingAgainst(findings, plan.findings);
+    return { against, judged: pairs.length, steps };
+  }
+
+  private async judge(pairs: readonly RelationPair[], { recoveryPoint }: RestorePlanBody, occasion: string, phase: RulePhase): Promise<RelationJudgement> {
+    const { catalog } = this.deps;
+    const [present, captured] = await Promise.all([catalog.readingsOf(occasion), catalog.markersOf(recoveryPoint.id)]);
+    return judgeRelations(pairs, { phase, present, captured, pointInTime: recoveryPoint.pointInTime, now: new Date() });
+  }
+
+  private async planOf(planId: string): Promise<RestorePlanBody> {
+    const { body } = await this.deps.catalog.getPlan(planId);
+    if (body?.scenario !== 'server') throw new TypeError(`plan ${planId} restores no server`);
+    return body;
+  }
+}
+
+const PHASES = { recheck: 'plan', quarantine: 'quarantine', live: 'live' } as const satisfies Record<Exclude<ReadingMoment, 'capture' | 'plan'>, RulePhase>;
+
+/**
+ * Which markers of each side are read in a moment. Right before the server is replaced its own are read, too, where they would be stored with a recovery point: an undo
+ * goes back to what it is then.
+ */
+function sidesOf(
+  pair: RelationPair,
+  moment: ReadingMoment,
+): readonly { readonly pair: RelationPair; readonly of: RelationSide['of']; readonly markers: ReadonlySet<string> }[] {
+  const captured = capturedMarkers(pair.profile);
+  const wanted = moment === 'capture' ? captured : wantedMarkers(pair.profile, moment === 'plan' ? 'plan' : PHASES[moment]);
+  const server = moment === 'recheck' ? new Set([...wanted.server, ...captured.server]) : wanted.server;
+  return [
+    { pair, of: 'server', markers: server },
+    { pair, of: 'peer', markers: wanted.peer },
+  ];
+}
+
+/** What is asked of a server; and what cannot be, because a parameter of the relation does not fit where it should stand. */
+function asDeclared(
+  { relation, peer, profile }: RelationPair,
+  markers: ReadonlySet<string>,
+  address: string | null,
+): { readonly specs: readonly MarkerSpec[]; readonly failed: Readonly<Record<string, MarkerReading>> } {
+  const defaults = profile.parameters.flatMap(({ name, default: value }) => (value === null ? [] : [[name, value] as const]));
+  const values = {
+    ...Object.fromEntries(defaults),
+    ...relation.parameters,
+    server: relation.server,
+    peer: peer.server,
+    ...(address === null ? {} : { address }),
+  };
+  const specs: MarkerSpec[] = [];
+  const failed: Record<string, MarkerReading> = {};
+  for (const spec of profile.markers.filter(({ name }) => markers.has(name))) {
+    try {
+      specs.push(fillIn(spec, values));
+    } catch (error) {
+      if (!isModosuError(error)) throw error;
+      failed[spec.name] = notRead(error.code, error.message);
+    }
+  }
+  return { specs, failed };
+}
+
+const notRead = (code: string, message: string): MarkerReading => ({ state: 'failed', code, message, at: new Date().toISOString() });

@@ -1,0 +1,51 @@
+import type { MarkerReference, Profile, RulePhase } from '../../contracts/profile';
+import type { Relation, RelationPeer } from '../../contracts/relation';
+import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
+import { referencesOf } from '../consistency/conditions';
+
+/** A server that would go back in time, and one of those that it is judged beside. */
+export interface RelationPair {
+  readonly relation: Relation;
+  readonly peer: RelationPeer;
+  readonly profile: Profile;
+}
+
+/** The relations in which a server is the one that goes back, one for each peer, by the profile they name. What names none, or one that is not there, is left out. */
+export const judgedPairs = (relations: readonly Relation[], server: string, profiles: ReadonlyMap<string, Profile>): readonly RelationPair[] =>
+  relations
+    .filter((relation) => relation.server === server)
+    .flatMap((relation) => {
+      const profile = relation.profile === null ? undefined : profiles.get(relation.profile);
+      return profile === undefined ? [] : relation.peers.map((peer) => ({ relation, peer, profile }));
+    });
+
+/** Which markers are read of each side. */
+export interface WantedMarkers {
+  readonly server: ReadonlySet<string>;
+  readonly peer: ReadonlySet<string>;
+}
+
+/** What is stored with every recovery point. */
+export function capturedMarkers({ markers }: Profile): WantedMarkers {
+  const captured = markers.filter(({ isCaptured, probe }) => isCaptured && !isKnownAnyway(probe));
+  const of = (side: 'server' | 'peer') => new Set(captured.filter((marker) => marker.of === 'each' || marker.of === side).map(({ name }) => name));
+  return { server: of('server'), peer: of('peer') };
+}
+
+/** What the rules of a phase ask of the two as they are now, and what their texts tell of. */
+export function wantedMarkers(profile: Profile, phase: RulePhase): WantedMarkers {
+  const references = profile.rules.filter(({ phases }) => phases.includes(phase)).flatMap((rule) => [...rule.when.flatMap(referencesOf), ...toldIn(rule)]);
+  const of = (side: 'server' | 'peer') =>
+    new Set(references.filter((reference) => reference.at === 'now' && reference.of === side).map(({ marker }) => marker));
+  return { server: of('server'), peer: of('peer') };
+}
+
+/** Whether anything is judged in this phase. */
+export const hasRules = ({ rules }: Profile, phase: RulePhase): boolean => rules.some(({ phases }) => phases.includes(phase));
+
+const toldIn = ({ message, remedy, step, when }: Profile['rules'][number]): readonly MarkerReference[] =>
+  [message, remedy ?? '', step?.title ?? '', ...when.map((condition) => ('compare' in condition ? (condition.from ?? '') : ''))]
+    .flatMap(placeholdersOf)
+    .flatMap((name) => markerNamed(name) ?? []);
+
+const isKnownAnyway = (probe: Profile['markers'][number]['probe']): boolean => probe.kind === 'fact' && probe.fact === 'point-in-time';

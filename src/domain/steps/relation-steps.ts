@@ -1,0 +1,34 @@
+import type { PlannedRelation, PlannedRelationStep } from '../../contracts/reading';
+import { step, type NamedStep } from '../../contracts/step-keys';
+
+/** What the rules of a server's relations add to the steps of its restore. */
+
+export const PEERS_BEFORE = step('peers-before', 'Prove by its rules that the restored server will work with its peers');
+export const PEERS_LIVE = step('peers', 'Prove that the server and its peers work with each other');
+export const SIGN_OFF_LIVE = step('sign-off-live', 'Wait until somebody has signed off what people do after go-live');
+
+/** A program may copy a whole database. */
+export const RULE_PROGRAM_SECONDS = 3_600;
+
+/** What rules have to say about the run. */
+export interface RelationShape {
+  readonly relations: readonly PlannedRelation[];
+  readonly steps: readonly PlannedRelationStep[];
+  /** Whether any of their profiles has rules for this part of the run. */
+  readonly hasQuarantineRules: boolean;
+  readonly hasLiveRules: boolean;
+}
+
+/** Whether people do it: there is no program, or nothing that could run it. A program in the restored server needs its agent. */
+export const needsPeople = ({ argv, on }: PlannedRelationStep, hasAgent: boolean): boolean => argv === null || (on === 'server' && !hasAgent);
+
+const named = ({ key, title }: PlannedRelationStep): NamedStep => step(key, title);
+
+/** Before go-live: programs first, in their order; people sign off with what else they do. */
+export const quarantineRuleSteps = ({ steps }: RelationShape): readonly NamedStep[] => steps.filter(({ when }) => when === 'quarantine').map(named);
+
+/** After go-live. */
+export function liveRuleSteps({ steps, hasLiveRules }: RelationShape, hasAgent: boolean): readonly NamedStep[] {
+  const live = steps.filter(({ when }) => when === 'live');
+  return [...live.map(named), ...(live.some((one) => needsPeople(one, hasAgent)) ? [SIGN_OFF_LIVE] : []), ...(hasLiveRules ? [PEERS_LIVE] : [])];
+}

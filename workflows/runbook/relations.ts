@@ -1,0 +1,150 @@
+import { isCancellation, sleep } from '@temporalio/workflow';
+import type { ReadingRequest } from '../../src/contracts/activities';
+import { ModosuError } from '../../src/contracts/errors';
+import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
+import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment } from '../../src/contracts/reading';
+import type { RestoreServerInput } from '../../src/contracts/workflows';
+import { needsPeople, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
+import { peerAsks, peerPrograms, relations, type Calls } from './activities';
+import { summarise } from './errors';
+import type { Runbook } from './runbook';
+
+/** What a run asks the peers of its server, and what it does because of what they say. */
+
+/** So many servers are asked at a time. */
+const AT_ONCE = 8;
+
+/** Asks all servers of these jobs, some at a time. What one of them does, or that nobody can ask it, is written down as its answer. */
+export async function readAll(jobs: readonly ProbeJob[]): Promise<ReadCounts> {
+  const rest = jobs.values();
+  const counts: ReadCounts[] = [];
+  const work = async (): Promise<void> => {
+    for (const job of rest) counts.push(await readOne(job));
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, jobs.length) }, work));
+  return { read: counts.reduce((sum, { read }) => sum + read, 0), failed: counts.reduce((sum, { failed }) => sum + failed, 0) };
+}
+
+async function readOne(job: ProbeJob): Promise<ReadCounts> {
+  try {
+    return await peerAsks(job.target.hypervisor).readMarkers(job);
+  } catch (thrown) {
+    if (isCancellation(thrown)) throw thrown;
+    await relations.recordUnread(job, summarise(thrown));
+    return { read: 0, failed: job.specs.length };
+  }
+}
+
+/** Markers are read and written down for what follows. */
+export const readFor = async (request: ReadingRequest): Promise<ReadCounts> => readAll(await relations.readingJobs(request));
+
+/** Whether the plan was judged by rules at all. */
+const isJudged = ({ relations: planned }: RestorePlanBody): boolean => (planned ?? []).length > 0;
+
+/**
+ * Right before the server is replaced: peers have moved on while people decided and bytes were copied. Throws `PLAN_STALE` for whatever is worse than the plan says.
+ * Gives the steps that rules ask for, with what is known now.
+ */
+export async function recheckPeers(input: RestoreServerInput, plan: RestorePlanBody): Promise<readonly PlannedRelationStep[]> {
+  if (!isJudged(plan)) return [];
+  const { against, steps } = await judgeNow(input, 'recheck');
+  if (against.length > 0) {
+    throw new ModosuError('PLAN_STALE', `The peers are not any more as the plan found them: ${saidBy(against)} Nothing was replaced.`, {
+      hint: `${remediesOf(against)} Then make a new plan.`.trim(),
+      context: { findings: against.map(({ code }) => code) },
+    });
+  }
+  return steps;
+}
+
+/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. */
+export async function provePeersBefore(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+  if (!isJudged(plan) || !plan.steps.some(({ key }) => key === PEERS_BEFORE.key)) return;
+  await book.step('peers-before', { do: () => proveWithin(input, 'quarantine', QUARANTINE_PROOF_MS), detail: (judged) => ({ judged }) });
+}
+
+/** After go-live. Throws `PEERS_REJECT`: the server is live then, and its restore has not succeeded. */
+export async function provePeersLive(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+  if (!isJudged(plan) || !plan.steps.some(({ key }) => key === PEERS_LIVE.key)) return;
+  await book.step('peers', { do: () => proveWithin(input, 'live', LIVE_PROOF_MS), detail: (judged) => ({ judged }) });
+}
+
+/** A server that has just started answers a little later than its agent. */
+const QUARANTINE_PROOF_MS = 30_000;
+/** Peers find a server again by trying now and then. */
+const LIVE_PROOF_MS = 180_000;
+const AGAIN_AFTER_MS = 3_000;
+const AGAIN_AT_MOST_MS = 20_000;
+
+async function proveWithin(input: RestoreServerInput, moment: 'quarantine' | 'live', deadlineMs: number): Promise<number> {
+  const giveUpAtMs = Date.now() + deadlineMs;
+  for (let pauseMs = AGAIN_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
+    const { against, judged } = await judgeNow(input, moment);
+    if (against.length === 0) return judged;
+    if (Date.now() + pauseMs > giveUpAtMs) throw rejected(against, moment);
+    await sleep(pauseMs);
+  }
+}
+
+async function judgeNow({ runId, serverId, planId }: RestoreServerInput, moment: Exclude<ReadingMoment, 'capture' | 'plan'>) {
+  await readFor({ id: runId, serverId, moment, planId });
+  return relations.judgeRun({ runId, planId, moment });
+}
+
+const rejected = (against: readonly Finding[], moment: 'quarantine' | 'live'): ModosuError =>
+  new ModosuError(
+    'PEERS_REJECT',
+    `${moment === 'live' ? 'The server is live, and does not work with its peers, as far as they say' : 'The restored server would not work with its peers'}: ${saidBy(against)}`,
+    { hint: remediesOf(against), context: { findings: against.map(({ code }) => code) } },
+  );
+
+const saidBy = (findings: readonly Finding[]): string => findings.map(({ code, message }) => `${code}: ${message}`).join(' ');
+const remediesOf = (findings: readonly Finding[]): string => [...new Set(findings.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))].join(' ');
+
+/**
+ * Carries out what rules ask for in one part of the run by programs, and gives what is left for people: what has no program, and what a program has not done. `hasAgent`:
+ * programs can be run in the restored server.
+ */
+export async function runRulePrograms(
+  book: Runbook,
+  { server }: Calls,
+  input: RestoreServerInput,
+  steps: readonly PlannedRelationStep[],
+  hasAgent: boolean,
+): Promise<readonly PlannedRelationStep[]> {
+  const forPeople: PlannedRelationStep[] = [];
+  for (const planned of steps) {
+    const { argv } = planned;
+    if (argv === null || needsPeople(planned, hasAgent)) {
+      forPeople.push(planned);
+      continue;
+    }
+    const program = { argv, timeoutSeconds: RULE_PROGRAM_SECONDS };
+    const { isApplied } = await book.step(
+      planned.key,
+      {
+        do: async () => {
+          if (planned.on === 'server') return server.applyChange(input, program);
+          const [target] = (await relations.peersOf(input.planId)).filter(({ serverName }) => serverName === planned.peer);
+          if (target === undefined) return { isApplied: false, evidence: `${planned.peer} is not in the catalogue any more` };
+          return peerPrograms(target.hypervisor).runInPeer(target, program);
+        },
+        detail: (applied) => ({ applied: applied.isApplied, evidence: applied.evidence }),
+      },
+      planned.title,
+    );
+    if (!isApplied) forPeople.push(planned);
+  }
+  return forPeople;
+}
+
+/** What people have signed off shows as done, by them. */
+export async function markSignedOff(
+  book: Runbook,
+  steps: readonly PlannedRelationStep[],
+  by: { readonly actor: string; readonly reason: string },
+): Promise<void> {
+  for (const { key, title } of steps) {
+    await book.step(key, { do: () => Promise.resolve(), detail: () => ({ signedOffBy: by.actor, reason: by.reason }) }, title);
+  }
+}
