@@ -109,6 +109,7 @@ module.exports = {
         '^src/hypervisors/hypervisor\\.ts$',
         '^src/guests/',
         '^src/repositories/image/image-repository\\.ts$',
+        '^src/probes/askable\\.ts$',
         '^src/profiles/profile-source\\.ts$',
         '^src/temporal/run-starter\\.ts$',
         '^src/config/',

@@ -22,6 +22,7 @@ import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
 import { RelationsModule } from './relations/relations.module';
 import { RestorePlansModule } from './restore-plans/restore-plans.module';
+import { ProfilesModule } from './profiles/profiles.module';
 import { RunsModule } from './runs/runs.module';
 import { ServersModule } from './servers/servers.module';
 import { StatusModule } from './status/status.module';
@@ -47,6 +48,7 @@ class ApiModule {
         PoliciesModule,
         GroupsModule,
         RelationsModule,
+        ProfilesModule,
         ChangesModule,
         GenerationsModule,
         StatusModule,

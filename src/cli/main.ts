@@ -7,6 +7,7 @@ import { addGenerationCommands } from './commands/generations';
 import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
 import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
+import { addProfileCommands } from './commands/profiles';
 import { addRelationCommands } from './commands/relations';
 import { addRestoreCommands } from './commands/restores';
 import { addBackupCommands, addRunCommands } from './commands/runs';
@@ -81,6 +82,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addOffsiteCommands(program, context);
   addGroupCommands(program, addBackupCommands(program, context), context);
   addRelationCommands(program, context);
+  addProfileCommands(program, context);
   addChangeCommands(program, context);
   addGenerationCommands(program, context);
   addRestoreCommands(program, context);

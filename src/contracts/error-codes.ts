@@ -43,6 +43,11 @@ export const ERROR_CODES = {
   ),
   PROFILE_INVALID: entry('invalid', 'never', 'Correct the profile at the lines named; docs/PROFILES.md says what each field means.'),
   POLICY_INVALID: entry('invalid', 'never', 'Correct the policy in the estate file.'),
+  RELATION_INVALID: entry(
+    'invalid',
+    'never',
+    'Correct the relations at the fields named; `modosu profile show NAME` says which parameters a profile takes. Nothing was changed.',
+  ),
   RELATION_CYCLE: entry(
     'invalid',
     'never',
@@ -78,6 +83,7 @@ export const ERROR_CODES = {
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
   POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
+  PROFILE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu profile list`; your own lie in the directory that MODOSU_PROFILES_DIR names.'),
   BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
   GENERATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu generation list SERVER`.'),
   CHANGE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu change list`.'),

@@ -21,6 +21,12 @@ export function groupSelector(value: string): string {
   throw new ModosuError('GROUP_NOT_FOUND', `There is no group ${quoted(value)}.`);
 }
 
+/** The same for a profile. Throws `PROFILE_NOT_FOUND`. */
+export function profileSelector(value: string): string {
+  if (PART_NAME_PATTERN.test(value)) return value;
+  throw new ModosuError('PROFILE_NOT_FOUND', `There is no profile ${quoted(value)}.`);
+}
+
 /** The number of a generation as somebody typed it. Throws `GENERATION_NOT_FOUND`. */
 export function generationSelector(value: string): number {
   if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);

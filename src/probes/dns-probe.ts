@@ -7,7 +7,7 @@ import { addressOf, placeOf, portOf, probeFailed, probeInvalid, type Asked } fro
 
 type DnsProbe = Extract<ProbeSpec, { kind: 'dns' }>;
 
-const DNS_PORT = '53';
+export const DNS_PORT = '53';
 const RCODES: Readonly<Record<number, string>> = { 1: 'FORMERR', 2: 'SERVFAIL', 3: 'NXDOMAIN', 4: 'NOTIMP', 5: 'REFUSED', 9: 'NOTAUTH' };
 /** In the data of an SOA, after the names of the primary and of whoever answers for it. */
 const SERIAL = 2;

@@ -60,8 +60,8 @@ function fill(text: string, values: ProbeValues, place: Place): string {
     const name = close === -1 ? '' : text.slice(open + 2, close);
     if (!NAME.test(name)) throw probeInvalid(`${quoted(text)} has a "\${" that no name and no brace follow.`);
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined) throw probeInvalid(`${quoted(text)} names \${${name}}, and there is no such parameter.`);
-    if (!isOneLine(value)) throw probeInvalid(`The value of ${name} is not one line.`);
+    if (value === undefined) throw probeInvalid(`${quoted(text)} names \${${name}}, and there is no such parameter.`, name);
+    if (!isOneLine(value)) throw probeInvalid(`The value of ${name} is not one line.`, name);
     filled += text.slice(at, open) + place(value, name, text.slice(0, open));
     at = close + 1;
   }
@@ -71,13 +71,13 @@ function fill(text: string, values: ProbeValues, place: Place): string {
 const asText: Place = (value) => value;
 
 const asArgument: Place = (value, name, before) => {
-  if (before === '' && value.startsWith('-')) throw probeInvalid(`The value of ${name} (${quoted(value)}) would be an option of the program.`);
+  if (before === '' && value.startsWith('-')) throw probeInvalid(`The value of ${name} (${quoted(value)}) would be an option of the program.`, name);
   return value;
 };
 
 const inQuery: Place = (value, name) => {
   if (!IN_A_QUERY.test(value) || value.includes('--')) {
-    throw probeInvalid(`The value of ${name} (${quoted(value)}) cannot stand in a query: of signs it may have only _ . : , @ / + and single -.`);
+    throw probeInvalid(`The value of ${name} (${quoted(value)}) cannot stand in a query: of signs it may have only _ . : , @ / + and single -.`, name);
   }
   return value;
 };

@@ -27,7 +27,8 @@ export async function askByHttp({ url, pointer }: HttpProbe, { signal }: Asked):
   return pointer === undefined ? text : valueAt(text, pointer);
 }
 
-function urlOf(text: string): URL {
+/** Throws `PROBE_INVALID`. */
+export function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw probeInvalid(`"${cleanWords(text, 200)}" is no URL of HTTP or HTTPS.`);
   // A profile is stored, shown and sent around.

@@ -31,8 +31,8 @@ export async function askBySql(probe: SqlProbe, asked: Asked): Promise<string> {
   return probe.engine === 'postgresql' ? askPostgresql(probe, query, account, asked) : askMysql(probe, query, account, asked);
 }
 
-/** A semicolon at its end is taken away; another one might stand in a literal, and nobody here reads SQL well enough to know. */
-function oneQuery(text: string): string {
+/** A semicolon at its end is taken away; another one might stand in a literal, and nobody here reads SQL well enough to know. Throws `PROBE_INVALID`. */
+export function oneQuery(text: string): string {
   const query = text.trim().replace(/;$/, '').trimEnd();
   if (query === '' || query.includes(';') || query.startsWith('\\')) {
     throw probeInvalid('A probe has one query, without a semicolon but at its end, and no command of the client.');

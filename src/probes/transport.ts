@@ -38,7 +38,9 @@ export function probeFailed(sentence: string, words = '', cause?: unknown): Modo
   return new ModosuError('PROBE_FAILED', `${sentence}${said === '' ? '.' : `: ${said}`}`, { cause });
 }
 
-export const probeInvalid = (message: string): ModosuError => new ModosuError('PROBE_INVALID', message);
+/** `parameter`: whose value is in the way. */
+export const probeInvalid = (message: string, parameter?: string): ModosuError =>
+  new ModosuError('PROBE_INVALID', message, parameter === undefined ? {} : { context: { parameter } });
 
 /** Throws `PEER_ADDRESS_MISSING`. */
 export function addressOf({ address }: ProbeTarget): string {

@@ -4,6 +4,7 @@ import type { Estate, EstateChange } from '../../contracts/api/estate';
 import { ModosuError } from '../../contracts/errors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { etagOf, matches } from '../http/etag';
+import { requireRelations } from '../profiles/require-relations';
 import { resolveServers } from './resolve-servers';
 
 export interface EstateAnswer {
@@ -21,6 +22,7 @@ export class EstateService {
 
   async diff(estate: Estate, prune: boolean): Promise<EstateAnswer> {
     const etag = await this.presentEtag();
+    await requireRelations(estate.relations, this.dependencies.profiles);
     const resolved = await resolveServers(this.dependencies, estate);
     return { changes: await this.dependencies.catalog.diffEstate(estate, resolved, { prune }), etag };
   }
@@ -32,12 +34,13 @@ export class EstateService {
   }
 
   private async applyNow(actor: Actor, estate: Estate, prune: boolean, ifMatch: string | null): Promise<EstateAnswer> {
-    const { catalog, repository } = this.dependencies;
+    const { catalog, repository, profiles } = this.dependencies;
     if (ifMatch !== null && !matches(ifMatch, await this.presentEtag())) {
       throw new ModosuError('IF_MATCH_FAILED', 'The estate has changed since its difference was shown; nothing was applied.', {
         hint: 'Look at the difference again: `modosu apply -f FILE --dry-run`.',
       });
     }
+    await requireRelations(estate.relations, profiles);
     const resolved = await resolveServers(this.dependencies, estate);
     const changes = await catalog.diffEstate(estate, resolved, { prune });
     // Only new places are prepared: the directory of a known repository that is empty now is a missing mount, not a new repository.

@@ -9,7 +9,7 @@ export interface FieldError {
 /** A request whose fields are wrong; the problem then names each of them. */
 export class RequestInvalidError extends ModosuError {
   constructor(
-    code: 'REQUEST_INVALID' | 'ESTATE_INVALID',
+    code: 'REQUEST_INVALID' | 'ESTATE_INVALID' | 'PROFILE_NOT_FOUND' | 'RELATION_INVALID',
     readonly errors: readonly FieldError[],
   ) {
     super(code, sentence(errors));

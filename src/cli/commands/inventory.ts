@@ -6,7 +6,7 @@ import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS } from '../../contracts/server';
 import { quoted } from '../../contracts/text';
 import { RECOVERY_POINT_STATES, type RecoveryPointView } from '../../contracts/recovery-point';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
-import { parseEstateFile } from '../estate-file';
+import { parseEstateFile, placedInEstate } from '../estate-file';
 import { changesText, decommissionedText, recoveryPointTable, recoveryPointText, serverTable, serverText } from '../output/inventory';
 import { messageOf } from '../thrown';
 import { addFetchCommand } from './offsite';
@@ -21,10 +21,11 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
     .option('--prune', 'delete policies that the file does not declare any more; nothing else is ever deleted')
     .action(async (options: { readonly file: string; readonly dryRun?: boolean; readonly prune?: boolean }, command: Command) => {
       const printer = context.printer(command);
-      const estate = parseEstateFile(options.file, await readEstate(context, options.file));
-      const request = { estate, prune: options.prune === true };
+      const content = await readEstate(context, options.file);
+      const request = { estate: parseEstateFile(options.file, content), prune: options.prune === true };
       const client = await context.client();
-      const { value: difference, etag } = await client.post<EstateChangesView>('/v1/estate/diff', request);
+      const asked = client.post<EstateChangesView>('/v1/estate/diff', request);
+      const { value: difference, etag } = await asked.catch((error: unknown) => Promise.reject(placedInEstate(options.file, content, error)));
       const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update' || change === 'delete');
       const apply = changed && options.dryRun !== true;
       if (printer.format === 'table') printer.data(difference, () => changesText(difference.changes));

@@ -1,6 +1,7 @@
 import { MAX_PAGE, type PageOf } from '../../contracts/api/common';
 import type { GroupView } from '../../contracts/api/backup-set';
 import type { PolicyView } from '../../contracts/api/policy-view';
+import type { ProfileSummary } from '../../contracts/api/profile-view';
 import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
 import type { BackupSetView } from '../../contracts/backup-set';
@@ -57,6 +58,8 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
       return (await items<PolicyView>(context, '/v1/policies')).map(({ name, servers }) => ({ value: name, description: `${servers.length} servers` }));
     case 'group':
       return (await items<GroupView>(context, '/v1/groups')).map(({ name, servers }) => ({ value: name, description: servers.join(', ') }));
+    case 'profile':
+      return (await items<ProfileSummary>(context, '/v1/profiles')).map(({ name, title, status }) => ({ value: name, description: `${title}, ${status}` }));
     case 'backup-set':
       return (await items<BackupSetView>(context, '/v1/backup-sets', { limit: NEWEST })).map((set) => ({
         value: set.id,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MARKER_TYPES } from '../marker';
-import { PART_NAME_PATTERN, PART_NAME_RULE } from '../names';
+import { PARAMETER_NAME_PATTERN, PARAMETER_NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE } from '../names';
 import {
   AGE_UNITS,
   MARKER_SUBJECTS,
@@ -31,8 +31,10 @@ const isUnique = (items: readonly unknown[]): boolean => new Set(items).size ===
 const uniqueNames = (items: readonly { readonly name: string }[]): boolean => isUnique(items.map((item) => item.name));
 const NAMES_UNIQUE = 'names must be unique';
 
+const parameterName = z.string().regex(PARAMETER_NAME_PATTERN, PARAMETER_NAME_RULE);
+
 const parameterSchema = z.strictObject({
-  name,
+  name: parameterName,
   description: sentence,
   default: oneLine(500).nullable().default(null).meta({ description: 'null: a relation has to give it.' }),
 });
@@ -97,7 +99,7 @@ const reference = z.strictObject({
 
 const limit = z.union([
   z.number().min(0).max(1_000_000),
-  z.strictObject({ parameter: name }),
+  z.strictObject({ parameter: parameterName }),
   z.strictObject({ marker: reference }),
 ]) satisfies z.ZodType<AgeLimit>;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
+import { NAME_RULE, PARAMETER_NAME_PATTERN, PARAMETER_NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
 import { RELATION_STRENGTHS, RELATION_TYPES, type Relation } from '../relation';
 import { lineOrNothing } from './common';
 import { hostAddress } from './protection';
@@ -37,7 +37,7 @@ export const relationSchema = z
       .meta({ description: 'Of depends-on. hard: it does not even start without them. soft: it starts, and misses them.' }),
     profile: partName.nullable().default(null).meta({ description: 'What is read at both, and how it is judged. null: nothing is.' }),
     parameters: z
-      .record(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be the name of a parameter'), lineOrNothing(500))
+      .record(z.string().regex(PARAMETER_NAME_PATTERN, PARAMETER_NAME_RULE), lineOrNothing(500))
       .default({})
       .meta({ description: 'For the profile.' }),
   })

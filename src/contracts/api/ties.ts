@@ -27,6 +27,7 @@ import type { relationSchema } from './relation';
 import type { dueBackupSchema } from './due-backup';
 import type { policySchema } from './policy';
 import type { profileSchema } from './profile';
+import type { ProfileSummary, profileSummarySchema, ProfileView, profileViewSchema } from './profile-view';
 import type { PolicyView, policyViewSchema } from './policy-view';
 import type { retentionPreviewSchema } from './retention';
 import type { estateStatusSchema } from './status';
@@ -73,6 +74,8 @@ export type TiedTypes = AllTrue<
     Tie<typeof policySchema, Policy>,
     Tie<typeof policyViewSchema, PolicyView>,
     Tie<typeof profileSchema, Profile>,
+    Tie<typeof profileSummarySchema, ProfileSummary>,
+    Tie<typeof profileViewSchema, ProfileView>,
     Tie<typeof retentionPreviewSchema, RetentionPreview>,
     Tie<typeof protectionSchema, Protection>,
     Tie<typeof recoveryPointViewSchema, RecoveryPointView>,

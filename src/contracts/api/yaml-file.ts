@@ -37,6 +37,19 @@ export function parseYamlFile<Schema extends z.ZodType>(name: string, content: U
   throw new ModosuError(code, `${name} has ${count}.`, { context: { errors: problems.slice(0, SHOWN_ERRORS) } });
 }
 
+/**
+ * Where in a file that was read before a value stands, as `NAME:LINE:COLUMN`; for what is missing, where its nearest surroundings stand.
+ *
+ * @param path such as `relations[0].parameters.hours`
+ */
+export function placeInYaml(name: string, content: Uint8Array, path: string): string {
+  const lines = new LineCounter();
+  const document = parseDocument(decode(content) ?? '', { lineCounter: lines, version: '1.2' });
+  const keys = [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, key]) => (index === undefined ? (key ?? '') : Number(index)));
+  const { line, col } = lines.linePos(offsetOf(document, keys));
+  return `${name}:${line}:${col}`;
+}
+
 /** What is wrong goes to `problems`; without any, this is what the schema says. */
 function valueOf(name: string, content: Uint8Array, maxBytes: number, schema: z.ZodType, problems: string[]): unknown {
   const refuse = (problem: string): void => void problems.push(`${name}${problem}`);

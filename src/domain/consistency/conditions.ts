@@ -89,6 +89,14 @@ function reaches(situation: Situation, { atLeast, unit }: { readonly atLeast: Ag
   return known(distanceMs.value >= limit.value * UNIT_MS[unit]);
 }
 
+export const NO_LIMIT = 'it is no number for a length of time';
+
+/** Null: it is none. */
+export function limitIn(text: string): number | null {
+  const number = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : MAX_LIMIT + 1;
+  return number > MAX_LIMIT ? null : number;
+}
+
 function limitOf(situation: Situation, limit: AgeLimit): Known<number> {
   if (typeof limit === 'number') return known(limit);
   const [what, text] =
@@ -96,8 +104,8 @@ function limitOf(situation: Situation, limit: AgeLimit): Known<number> {
       ? ([`\${${limit.parameter}}`, parameterOf(situation, limit.parameter)] as const)
       : ([whereOf(limit.marker), valueOf(situation, limit.marker)] as const);
   if (!text.isKnown) return text;
-  const number = /^\d+(?:\.\d+)?$/.test(text.value) ? Number(text.value) : MAX_LIMIT + 1;
-  return number > MAX_LIMIT ? unusable(what, 'it is no number for a length of time') : known(number);
+  const number = limitIn(text.value);
+  return number === null ? unusable(what, NO_LIMIT) : known(number);
 }
 
 function valueOf(situation: Situation, reference: MarkerReference): Known<string> {
