@@ -1,7 +1,7 @@
 import { estateSchema } from '../contracts/api/estate';
-import { isModosuError } from '../contracts/errors';
+import { isModosuError, ModosuError } from '../contracts/errors';
 import { NO_PROTECTION } from '../contracts/protection';
-import { MAX_ESTATE_BYTES, parseEstateFile } from './estate-file';
+import { MAX_ESTATE_BYTES, parseEstateFile, placedInEstate } from './estate-file';
 
 const parse = (text: string) => parseEstateFile('estate.yaml', Buffer.from(text));
 
@@ -384,5 +384,29 @@ onlineBackup:
 
   it('does not mistake quotes and brackets in comments for nesting', () => {
     expect(parse(`# it's [[[ fine\n${GOOD}`).servers).toHaveLength(1);
+  });
+});
+
+describe('what the API says of the estate', () => {
+  const content = Buffer.from(GOOD);
+  const placed = (...errors: readonly string[]): unknown =>
+    placedInEstate('estate.yaml', content, new ModosuError('RELATION_INVALID', 'The request is not valid.', { hint: 'Mend it.', context: { errors } }));
+
+  it('is said of the lines of its file', () => {
+    expect(placed('estate.servers[0].name: is odd: very', 'estate.servers[0].gone.deeper: is missing', 'estate.nothing: too')).toMatchObject({
+      code: 'RELATION_INVALID',
+      message: 'estate.yaml has 3 errors.',
+      hint: 'Mend it.',
+      context: {
+        errors: ['estate.yaml:9:11: servers[0].name: is odd: very', 'estate.yaml:9:5: servers[0].gone.deeper: is missing', 'estate.yaml:1:1: nothing: too'],
+      },
+    });
+  });
+
+  it('stays as it is where it is not of the estate alone, or no error of the API', () => {
+    expect(placed('estate.servers[0].name: is odd', 'prune: is odd')).toMatchObject({ message: 'The request is not valid.' });
+    const other = new ModosuError('HYPERVISOR_UNREACHABLE', 'gone');
+    expect(placedInEstate('estate.yaml', content, other)).toBe(other);
+    expect(placedInEstate('estate.yaml', content, 'x')).toBe('x');
   });
 });

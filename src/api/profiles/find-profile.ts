@@ -7,7 +7,7 @@ import { nearestName } from '../../domain/nearest-name';
 export function findProfile(profiles: readonly LoadedProfile[], name: string): LoadedProfile {
   const found = profiles.find(({ profile }) => profile.name === name);
   if (found !== undefined) return found;
-  throw new ModosuError('PROFILE_NOT_FOUND', `There is no profile ${quoted(name)}${meant(profiles, name)}.`, { context: { name } });
+  throw new ModosuError('PROFILE_NOT_FOUND', `There is no profile ${quoted(name)}${meant(profiles, name) || '.'}`, { context: { name } });
 }
 
 /** `; is "clock" meant?`, or nothing. */

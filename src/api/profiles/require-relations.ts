@@ -33,7 +33,7 @@ export async function requireRelations(relations: readonly Relation[], source: P
     if (profile === undefined) {
       code = 'PROFILE_NOT_FOUND';
       errors.push({ path: `${path}.profile`, message: `no profile is named "${relation.profile}"${meant(profiles, relation.profile)}` });
-    } else errors.push(...faultsOf(relation, profile).map(({ field, message }) => ({ path: `${path}.${field}`, message })));
+    } else errors.push(...faultsOf(relation, profile).map((fault) => ({ path: `${path}.${fault.field}`, message: sentenceOf(fault, profile) })));
     if (errors.length >= MAX_ERRORS) break;
   }
   if (errors.length > 0) throw new RequestInvalidError(code, errors.slice(0, MAX_ERRORS));
@@ -43,6 +43,7 @@ interface RelationFault {
   /** Below the relation. */
   readonly field: string;
   readonly message: string;
+  readonly part: string | null;
 }
 
 function faultsOf(relation: Relation, profile: Profile): readonly RelationFault[] {
@@ -51,18 +52,22 @@ function faultsOf(relation: Relation, profile: Profile): readonly RelationFault[
   const ofProbes = peers.flatMap((peer, index) =>
     profile.markers.filter((spec) => index === 0 || isOfItsPeer(spec)).flatMap((spec) => probeFaults(relation, profile, spec, peer, index)),
   );
-  const found = [...ofParameters.map(({ parameter, message }) => ({ field: fieldOf(parameter), message })), ...ofProbes];
-  return [...new Map(found.map((fault) => [`${fault.field} ${fault.message}`, fault])).values()];
+  const found = [...ofParameters.map(({ parameter, ...fault }) => ({ field: fieldOf(parameter), ...fault })), ...ofProbes];
+  // One value may be in the way of every part of a profile; the first one tells enough.
+  return found.filter((fault, index) => index === found.findIndex(({ field, message }) => field === fault.field && message === fault.message));
 }
+
+const sentenceOf = ({ message, part }: RelationFault, { name }: Profile): string => (part === null ? message : `${message} (${part} of ${name})`);
 
 const fieldOf = (parameter: string | null): string => (parameter === null ? 'parameters' : `parameters.${parameter}`);
 
 function probeFaults(relation: Relation, profile: Profile, spec: MarkerSpec, peer: RelationPeer, index: number): readonly RelationFault[] {
+  const part = `marker ${spec.name}`;
   const names = namesIn(spec.probe);
   const given = valuesOf(profile, relation.parameters);
   const isOverNetwork = NETWORK_KINDS.includes(spec.probe.kind) || names.includes('address');
   if (peer.address === null && spec.of !== 'server' && isOverNetwork) {
-    return [{ field: `peers[${index}]`, message: `the profile ${profile.name} reads ${spec.name} over the network: "${peer.server}" needs an address` }];
+    return [{ field: `peers[${index}]`, message: `"${peer.server}" needs an address, because it is asked over the network`, part }];
   }
   const values = { ...given, server: relation.server, peer: peer.server, address: peer.address ?? SOME_ADDRESS };
   // What is missing was told already.
@@ -72,7 +77,7 @@ function probeFaults(relation: Relation, profile: Profile, spec: MarkerSpec, pee
     return [];
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'PROBE_INVALID') throw error;
-    return [{ field: culprit(error, relation, names, index), message: `the profile ${profile.name} cannot read ${spec.name} with this: ${error.message}` }];
+    return [{ field: culprit(error, relation, names, index), message: error.message.replace(/\.$/, ''), part }];
   }
 }
 

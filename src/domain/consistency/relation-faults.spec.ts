@@ -11,14 +11,14 @@ describe('parameters of a relation', () => {
     expect(parameterFaults(shippedProfile('max-age'), { hours: '24' })).toEqual([]);
     expect(parameterFaults(shippedProfile('max-age'), { hours: '24', severity: 'block' })).toEqual([]);
     expect(parameterFaults(shippedProfile('max-age'), { hour: '24' })).toEqual([
-      { parameter: 'hour', message: 'the profile max-age has no parameter "hour": it has hours, severity' },
-      { parameter: null, message: 'the profile max-age needs the parameter "hours": The age from which on it is too old.' },
+      { parameter: 'hour', message: 'the profile max-age has no parameter "hour": it has hours, severity', part: null },
+      { parameter: null, message: 'the profile max-age needs the parameter "hours": The age from which on it is too old.', part: null },
     ]);
     expect(parameterFaults(shippedProfile('generation-id'), { hours: '24' })).toEqual([
-      { parameter: 'hours', message: 'the profile generation-id has no parameter "hours": it has none' },
+      { parameter: 'hours', message: 'the profile generation-id has no parameter "hours": it has none', part: null },
     ]);
     expect(parameterFaults(shippedProfile('clock'), { hours: '24' })).toEqual([
-      { parameter: 'hours', message: 'the profile clock has no parameter "hours": it has minutes' },
+      { parameter: 'hours', message: 'the profile clock has no parameter "hours": it has minutes', part: null },
     ]);
   });
 
@@ -31,15 +31,19 @@ describe('parameters of a relation', () => {
 describe('values that no rule could be judged with', () => {
   it.each(['a day', '', '-1', '1e3', '1000001'])('are a length of time such as "%s"', (hours) => {
     const faults = ruleFaults(shippedProfile('max-age'), { hours }, PAIR);
-    expect(faults.map(({ parameter }) => parameter)).toEqual(['hours', 'hours']);
-    expect(faults[0]?.message).toBe('${hours}: it is no number for a length of time (rule RECOVERY_POINT_OLD of max-age)');
+    const fault = { parameter: 'hours', message: '${hours}: it is no number for a length of time' };
+    expect(faults).toEqual([
+      { ...fault, part: 'rule RECOVERY_POINT_OLD' },
+      { ...fault, part: 'rule RECOVERY_POINT_TOO_OLD' },
+    ]);
   });
 
   it('are a source that is none', () => {
     expect(ruleFaults(shippedProfile('ldap-contextcsn'), { ...LDAP, sid: '010' }, PAIR)).toEqual([]);
     expect(ruleFaults(shippedProfile('ldap-contextcsn'), { ...LDAP, sid: '1' }, PAIR)[0]).toEqual({
       parameter: 'sid',
-      message: expect.stringMatching(/three hexadecimal digits.*\(rule CONSUMER_AHEAD of ldap-contextcsn\)$/) as string,
+      message: expect.stringContaining('three hexadecimal digits') as string,
+      part: 'rule CONSUMER_AHEAD',
     });
   });
 

@@ -12,6 +12,8 @@ export interface ParameterFault {
   /** Null: of no parameter that the relation gives. */
   readonly parameter: string | null;
   readonly message: string;
+  /** Which part of the profile is in the way of it, such as `rule STANDBY_AHEAD`; null: none. */
+  readonly part: string | null;
 }
 
 type Parameters = Readonly<Record<string, string>>;
@@ -23,10 +25,11 @@ export function parameterFaults(profile: Profile, parameters: Parameters): reado
   return [
     ...Object.keys(parameters)
       .filter((name) => !known.includes(name))
-      .map((name) => ({ parameter: name, message: `the profile ${profile.name} has no parameter "${name}": ${list}` })),
+      .map((name) => ({ parameter: name, message: `the profile ${profile.name} has no parameter "${name}": ${list}`, part: null })),
     ...missing(profile, parameters).map(({ name, description }) => ({
       parameter: null,
       message: `the profile ${profile.name} needs the parameter "${name}": ${description}`,
+      part: null,
     })),
   ];
 }
@@ -42,7 +45,7 @@ export function ruleFaults(profile: Profile, parameters: Parameters, { server, p
     [...rule.when.map((condition) => faultOf(situation, condition)), blockFault(situation, rule)].flatMap((fault) => {
       if (fault === null) return [];
       const parameter = fault.names.find((name) => Object.hasOwn(parameters, name)) ?? null;
-      return [{ parameter, message: `${fault.why} (rule ${rule.code} of ${profile.name})` }];
+      return [{ parameter, message: fault.why, part: `rule ${rule.code}` }];
     }),
   );
 }
