@@ -5,7 +5,7 @@ import { directoryProfiles } from '../../src/profiles/profile-source';
 import { ApiHarness, ESTATE } from './api-harness';
 
 const SERVERS = ['db01', 'db02'];
-const RELATION = { name: 'pair', type: 'replicates-with', server: 'db01', peers: [{ server: 'db02', address: '192.0.2.7' }] };
+const RELATION = { name: 'pair', type: 'replicates-with', server: 'db01', address: '192.0.2.6', peers: [{ server: 'db02', address: '192.0.2.7' }] };
 const withRelation = (relation: object, ...more: readonly object[]) => ({
   ...ESTATE,
   servers: SERVERS.map((name) => ({ ...ESTATE.servers[0], name })),
@@ -125,6 +125,14 @@ describe('consistency profiles', () => {
       422,
       'parameters.primary',
       /"db10"/,
+    ],
+    [
+      'a server that is asked over the network and has no address',
+      { profile: 'dns-zone', address: null, parameters: { zone: 'example.org', primary: 'db01' } },
+      'RELATION_INVALID',
+      422,
+      'address',
+      /^"db01" needs an address, because it is asked over the network \(marker serial of dns-zone\)$/,
     ],
     [
       'a peer that is asked over the network and has no address',

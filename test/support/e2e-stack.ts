@@ -183,6 +183,13 @@ export class E2eStack {
     await this.apply();
   }
 
+  /** Declares relations of servers that are declared, by name. */
+  async declareRelations(...relations: readonly ({ readonly name: string } & Readonly<Record<string, unknown>>)[]): Promise<void> {
+    for (const relation of relations) this.relations.set(relation.name, relation);
+    await this.apply();
+  }
+
+  private readonly relations = new Map<string, object>();
   private readonly groups = new Map<string, object>();
 
   /** Declares a second place for recovery points; policies can name it from then on. */
@@ -203,6 +210,7 @@ export class E2eStack {
       policies: [...this.policies.values()],
       servers: [...this.declared].map(([name, facts]) => ({ name, domain: name, hypervisor: 'local', repository: 'main', ...facts })),
       groups: [...this.groups.values()],
+      ...(this.relations.size === 0 ? {} : { relations: [...this.relations.values()] }),
     };
   }
 
@@ -247,9 +255,17 @@ export class E2eStack {
     );
 
   /** Carries a plan out, of a restore or of an undo. `hold`: the restore waits before go-live. */
-  async startRestore(plan: RestorePlanView, { hold = false }: { readonly hold?: boolean } = {}): Promise<RunView> {
+  async startRestore(
+    plan: RestorePlanView,
+    { hold = false, ...accepting }: { readonly hold?: boolean; readonly override?: object; readonly acknowledgeUnknown?: boolean } = {},
+  ): Promise<RunView> {
     return accepted(
-      await this.post<RunView>(`/v1/restore-plans/${plan.id}/run`, { reason: 'it no longer starts', confirm: plan.serverName, ...(hold ? { hold } : {}) }),
+      await this.post<RunView>(`/v1/restore-plans/${plan.id}/run`, {
+        reason: 'it no longer starts',
+        confirm: plan.serverName,
+        ...(hold ? { hold } : {}),
+        ...accepting,
+      }),
     );
   }
 

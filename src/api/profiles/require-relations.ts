@@ -10,7 +10,7 @@ import { meant } from './find-profile';
 
 /** More are not told at once. */
 const MAX_ERRORS = 100;
-/** Stands for the address of the server itself, which no relation declares: whatever it is, it is no cause for a refusal. */
+/** Stands for an address that nothing asks. */
 const SOME_ADDRESS = '192.0.2.1';
 
 /**
@@ -68,6 +68,9 @@ function probeFaults(relation: Relation, profile: Profile, spec: MarkerSpec, pee
   const isOverNetwork = NETWORK_KINDS.includes(spec.probe.kind) || names.includes('address');
   if (peer.address === null && spec.of !== 'server' && isOverNetwork) {
     return [{ field: `peers[${index}]`, message: `"${peer.server}" needs an address, because it is asked over the network`, part }];
+  }
+  if (relation.address === null && spec.of !== 'peer' && isOverNetwork) {
+    return [{ field: 'address', message: `"${relation.server}" needs an address, because it is asked over the network`, part }];
   }
   const values = { ...given, server: relation.server, peer: peer.server, address: peer.address ?? SOME_ADDRESS };
   // What is missing was told already.
