@@ -35,7 +35,7 @@ ${serial} ; serial
 3600 3600 ${expireSeconds} 60 )
 @ IN NS ns1
 @ IN NS ns2
-ns1 IN A 127.0.0.11
+ns1 IN A 127.0.0.1
 ns2 IN A 127.0.0.12
 note IN TXT "${note}"
 `;
@@ -66,7 +66,7 @@ export class ZoneServer {
     await this.configure([...acl, 'zone:', `  - domain: ${ZONE}`, '    acl: everybody']);
   }
 
-  /** @param primary as it reaches it, `127.0.0.11@53` */
+  /** @param primary as it reaches it, `10.0.2.2@53` */
   async beSecondaryOf(primary: string): Promise<void> {
     await this.configure(['remote:', '  - id: primary', `    address: ${primary}`, 'zone:', `  - domain: ${ZONE}`, '    master: primary']);
   }
