@@ -19,10 +19,8 @@ it('warns of a value that has changed on the peer, or blocks as declared', () =>
 
 it('looks again after the restore', () => {
   const parameters = { argument: '/etc/shared/key' };
-  const live = (more: Readonly<Record<string, string>>) =>
-    judged(PROFILE, 'live', { 'server.value.now': line('a'), 'peer.value.now': line('b') }, { parameters: { ...parameters, ...more } }).verdicts;
-  expect(live({})).toEqual(['warn VALUE_STILL_DIFFERS']);
-  expect(live({ severity: 'block' })).toEqual(['block VALUE_STILL_MUST_NOT_DIFFER']);
+  const live = judged(PROFILE, 'live', { 'server.value.now': line('a'), 'peer.value.now': line('b') }, { parameters });
+  expect(live.verdicts).toEqual(['warn VALUE_STILL_DIFFERS']);
 });
 
 it('tells what the peer said when both were captured, and that it is not known where it was not', () => {
