@@ -13,6 +13,13 @@ it("has the serial raised where the secondary's is above the restored one", () =
   ]);
 });
 
+it('has it raised by a program where one is named, in the place of people', () => {
+  const { verdicts, steps } = plan('2026030901', '2026031004', { 'raise-serial': '/usr/local/sbin/raise-serial' });
+  expect(verdicts).toEqual(['step SECONDARY_AHEAD_FOR_PROGRAM']);
+  expect(steps).toMatchObject([{ on: 'server', when: 'quarantine', argv: ['/usr/local/sbin/raise-serial', 'example.org'] }]);
+  expect(plan('2026030901', '2026030901', { 'raise-serial': '/usr/local/sbin/raise-serial' }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
 it('counts round the end of the serials, and takes what lies opposite for no better', () => {
   expect(plan('4294967290', '3').verdicts).toEqual(['step SECONDARY_AHEAD']);
   expect(plan('3', '4294967290').verdicts).toEqual(['ok RELATION_AGREES']);
@@ -28,8 +35,9 @@ it('does not call a relation well whose primary was mistyped', () => {
   expect(plan('2026030901', '2026031004', { primary: 'srv10' }).verdicts).toEqual(['block PRIMARY_OF_ANOTHER_RELATION']);
 });
 
-it('does not call a primary well that goes on with a lower serial', () => {
+it('does not call a primary well that goes on with a lower serial, nor a secondary that has not followed yet', () => {
   const live = (server: string) => judged(PROFILE, 'live', { 'server.serial.now': server, 'peer.serial.now': '2026031004' }, { parameters }).verdicts;
   expect(live('2026030901')).toEqual(['block SECONDARY_STILL_AHEAD']);
-  expect(live('2026031005')).toEqual(['ok RELATION_AGREES']);
+  expect(live('2026031005')).toEqual(['warn SECONDARY_BEHIND']);
+  expect(live('2026031004')).toEqual(['ok RELATION_AGREES']);
 });

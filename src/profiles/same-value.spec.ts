@@ -22,3 +22,10 @@ it('looks again after the restore', () => {
   const live = judged(PROFILE, 'live', { 'server.value.now': line('a'), 'peer.value.now': line('b') }, { parameters });
   expect(live.verdicts).toEqual(['warn VALUE_STILL_DIFFERS']);
 });
+
+it('tells what the peer said when both were captured, and that it is not known where it was not', () => {
+  const message = (more: Readonly<Record<string, string>>) =>
+    judged(PROFILE, 'plan', { 'server.value.recovery-point': 'old', 'peer.value.now': 'new', ...more }, { parameters: { argument: 'x' } }).findings[0]?.message;
+  expect(message({ 'peer.value.recovery-point': 'old' })).toMatch(/When the recovery point was taken, "srv02" said "old"\.$/);
+  expect(message({})).toMatch(/When the recovery point was taken, "srv02" said "\(not known\)"\.$/);
+});

@@ -17,6 +17,7 @@ import { chooseAccelerator } from './accelerator.mjs';
 import { buildDisk } from './recipe/disk.mjs';
 import { GUESTS, GUEST_NAMES, TREES } from './recipe/guests.mjs';
 import { buildInitrd, inspectKernel } from './recipe/initrd.mjs';
+import { addNameServer } from './recipe/name-server.mjs';
 import { downloadPackages, isNeededFor, resolveKernel, resolvePackages, unpack } from './recipe/packages.mjs';
 import { addPostgresql } from './recipe/postgresql.mjs';
 import { finishRootTree, recipeFiles } from './recipe/root-tree.mjs';
@@ -107,6 +108,7 @@ async function buildTree(name, workDir, onLine) {
     onLine(`${name}: making the database`);
     await addPostgresql(tree);
   }
+  if (TREES[name].nameServer) addNameServer(tree);
   return tree;
 }
 

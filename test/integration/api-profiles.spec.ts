@@ -69,7 +69,7 @@ describe('consistency profiles', () => {
     const { body } = await api.call('GET', '/v1/profiles', { token: api.tokens.read });
     expect(body['items']).toEqual(
       expect.arrayContaining([
-        expect.objectContaining({ name: 'clock', origin: 'shipped', status: 'experimental' }) as unknown,
+        expect.objectContaining({ name: 'clock', origin: 'shipped', status: 'proven' }) as unknown,
         {
           name: 'slot',
           origin: 'own',

@@ -52,8 +52,8 @@ describe('modosu profile', () => {
     const { code, stdout, stderr } = await cli(api, ['profile', 'list']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^NAME +STATUS +ORIGIN +PARAMETERS +TITLE$/m);
-    expect(stdout).toMatch(/^max-age +experimental +shipped +hours \[severity\] +A recovery point/m);
-    expect(stdout).toMatch(/^own-age +experimental +own +hours \[severity\] +A recovery point/m);
+    expect(stdout).toMatch(/^max-age +proven +shipped +hours \[severity\] +A recovery point/m);
+    expect(stdout).toMatch(/^own-age +proven +own +hours \[severity\] +A recovery point/m);
   });
 
   it('show: parameters, markers and rules, for people and for programs', async () => {
@@ -64,7 +64,7 @@ describe('modosu profile', () => {
     expect(stdout).toMatch(/^STANDBY_AHEAD +plan +block +"\$\{peer\}"/m);
     for (const [format, read] of [['json', (text: string): unknown => JSON.parse(text)] as const, ['yaml', (text: string): unknown => parse(text)] as const]) {
       const answer = await cli(api, ['profile', 'show', 'clock', '--output', format]);
-      expect(read(answer.stdout)).toMatchObject({ origin: 'shipped', profile: { name: 'clock', status: 'experimental' } });
+      expect(read(answer.stdout)).toMatchObject({ origin: 'shipped', profile: { name: 'clock', status: 'proven' } });
     }
   });
 
@@ -99,7 +99,7 @@ describe('modosu profile', () => {
     const path = await put('own-age.yaml', await renamed('own-age'));
     const { code, stdout, stderr } = await cli(api, ['profile', 'check', path, '--output', 'json'], NO_SERVER);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toEqual([{ file: path, isValid: true, name: 'own-age', status: 'experimental', errors: [] }]);
+    expect(JSON.parse(stdout)).toEqual([{ file: path, isValid: true, name: 'own-age', status: 'proven', errors: [] }]);
     const wrong = await cli(api, ['profile', 'check', join(own, 'gone.yaml'), join(own, 'age.yml'), own, '--output', 'yaml'], NO_SERVER);
     expect(wrong.code).toBe(2);
     expect(parse(wrong.stdout)).toMatchObject([
@@ -115,7 +115,7 @@ describe('modosu profile', () => {
 
   it('is completed by names, and by files', async () => {
     const complete = async (...words: readonly string[]) => (await cli(api, ['complete', '--', ...words])).stdout;
-    expect(await complete('profile', 'show', 'cl')).toMatch(/^clock\t.*experimental$/m);
+    expect(await complete('profile', 'show', 'cl')).toMatch(/^clock\t.*proven$/m);
     expect(await complete('profile', 'check', 'one.yaml', '')).toBe(':files\n');
   });
 

@@ -11,14 +11,21 @@ import { mustRun } from '../guests/run-program';
 
 const GUEST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** As the guest's own init does, without what needs a machine; its PostgreSQL is started again when it ends. `$1`: the disk, `$2`: where its root begins. */
+/** As the guest's own init does, without what needs a machine; its service is started again when it ends. `$1`: the disk, `$2`: where its root begins. */
 const BOOT = (root: string): string => `set -e
 mount -o loop,offset="$2" "$1" ${root}
 mount --rbind /dev ${root}/dev
 mount -t proc proc ${root}/proc
 mount -t tmpfs -o mode=0755 tmpfs ${root}/run
 mount -t tmpfs -o mode=1777 tmpfs ${root}/tmp
-exec chroot ${root} /bin/sh -c 'ip link set lo up; for script in /etc/init.d/start.d/*; do [ -x "$script" ] && "$script"; done; while :; do /etc/init.d/postgresql; sleep 0.1; done'`;
+exec chroot ${root} /bin/sh -c 'ip link set lo up; for script in /etc/init.d/start.d/*; do [ -x "$script" ] && "$script"; done; touch /run/started; while :; do for service in postgresql name-server; do [ ! -x /etc/init.d/$service ] || /etc/init.d/$service; done; sleep 0.1; done'`;
+
+export interface UserspaceOptions {
+  /** Its disk, raw, which outlives it. Absent: a new one. */
+  readonly disk?: string;
+  /** Its programs listen on this machine's own loopback, where tests and other userspaces reach them. Default: it has a loopback that nobody else sees. */
+  readonly sharesNetwork?: boolean;
+}
 
 /**
  * What runs in a guest, without the machine below it: the root file system of its image, with a PID 1, processes, mounts and a loopback of its own, at the speed of
@@ -36,23 +43,25 @@ export class GuestUserspace {
   ) {}
 
   /** @param directory absolute, not there yet; removed by `destroy` */
-  static async start(guest: GuestKind, directory: string): Promise<GuestUserspace> {
+  static async start(guest: GuestKind, directory: string, options: UserspaceOptions = {}): Promise<GuestUserspace> {
     mkdirSync(directory);
-    const [disk, root] = [join(directory, 'disk.raw'), join(directory, 'root')];
+    const [disk, root] = [options.disk ?? join(directory, 'disk.raw'), join(directory, 'root')];
     mkdirSync(root);
-    await mustRun('INTERNAL', 'qemu-img', ['convert', '-O', 'raw', (await guestImage(guest)).path, disk], { timeoutMs: 120_000 });
+    if (options.disk === undefined) await makeRawDisk(guest, disk);
     const offset = rootPartitionOffset(disk);
-    const namespaces = ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--kill-child'];
+    const network = options.sharesNetwork === true ? [] : ['--net'];
+    const namespaces = ['--mount', '--pid', ...network, '--ipc', '--uts', '--fork', '--kill-child'];
     // It ends with this process, however this ends.
     const holder = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'unshare', ...namespaces, 'sh', '-c', BOOT(root), 'boot', disk, String(offset)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let words = '';
     holder.stderr?.on('data', (piece: Buffer) => (words += piece.toString()));
+    const sign = guest === 'postgresql' ? 'run/postgresql' : 'run/started';
     for (const giveUpAt = performance.now() + 30_000; ; await delay(20)) {
       const init = childOf(holder.pid ?? 0);
       // Before that it still sees this machine's files.
-      if (init !== null && rootOf(init) === root && isEntry(`/proc/${init}/root/run/postgresql`)) return new GuestUserspace(holder, init, directory);
+      if (init !== null && rootOf(init) === root && isEntry(`/proc/${init}/root/${sign}`)) return new GuestUserspace(holder, init, directory);
       if (holder.exitCode === null && performance.now() < giveUpAt) continue;
       holder.kill('SIGKILL');
       throw new Error(`the userspace of ${guest} does not start: ${words}`);
@@ -92,6 +101,10 @@ export class GuestUserspace {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
+
+/** As a guest of this kind has it before its first boot. */
+export const makeRawDisk = async (guest: GuestKind, path: string): Promise<unknown> =>
+  mustRun('INTERNAL', 'qemu-img', ['convert', '-O', 'raw', (await guestImage(guest)).path, path], { timeoutMs: 120_000 });
 
 const rootOf = (pid: number): string | null => {
   try {

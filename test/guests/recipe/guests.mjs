@@ -17,11 +17,13 @@ export const GUESTS = {
   minimal: { tree: 'minimal', firmware: 'bios', rootSizeBytes: 151 * MIB },
   'minimal-uefi': { tree: 'minimal', firmware: 'uefi', rootSizeBytes: 151 * MIB },
   postgresql: { tree: 'postgresql', firmware: 'bios', rootSizeBytes: 401 * MIB },
+  'name-server': { tree: 'name-server', firmware: 'bios', rootSizeBytes: 151 * MIB },
 };
 
 export const TREES = {
-  minimal: { packages: [...COMMON_PACKAGES, 'sqlite3'], postgresql: false },
+  minimal: { packages: [...COMMON_PACKAGES, 'sqlite3'] },
   postgresql: { packages: [...COMMON_PACKAGES, ...REAL_PROGRAMS, 'postgresql'], postgresql: true },
+  'name-server': { packages: [...COMMON_PACKAGES, 'knot'], nameServer: true },
 };
 
 export const GUEST_NAMES = Object.keys(GUESTS);

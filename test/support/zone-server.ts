@@ -1,0 +1,110 @@
+import { Resolver } from 'node:dns/promises';
+import { eventually } from './processes';
+
+/** Where a name server runs, whatever is below it. */
+export interface ZoneMachine {
+  /** A shell script in it: standard output. Throws when it ends badly. */
+  sh(script: string, ...args: readonly string[]): Promise<string>;
+  /** What it listens on there, as Knot says it: `0.0.0.0@53`. */
+  readonly listen: string;
+  /** Where this host reaches it. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export const ZONE = 'example.org';
+
+/** What a test changes of the zone: the text is that of the TXT record `note`. */
+export interface ZoneState {
+  readonly serial: number;
+  readonly note: string;
+  /** How long a secondary answers from it that does not hear of its primary. Default: a week. */
+  readonly expireSeconds?: number;
+}
+
+const DIRECTORY = '/var/lib/knot';
+const ZONE_FILE = `${DIRECTORY}/${ZONE}.zone`;
+/** The program of a primary that raises the serial of the zone it is given, above all that are seconds since 1970. */
+export const RAISE_SERIAL = '/usr/local/sbin/raise-serial';
+
+/** A secondary asks when it is told to, and not by itself. */
+const zoneFile = ({ serial, note, expireSeconds = 604_800 }: ZoneState): string => `$ORIGIN ${ZONE}.
+$TTL 60
+@ IN SOA ns1 hostmaster (
+${serial} ; serial
+3600 3600 ${expireSeconds} 60 )
+@ IN NS ns1
+@ IN NS ns2
+ns1 IN A 127.0.0.1
+ns2 IN A 127.0.0.12
+note IN TXT "${note}"
+`;
+
+/** What an administrator may have written, for zones whose serials are seconds since 1970. It asks nobody: a restored server has no network yet. */
+const RAISE_SERIAL_PROGRAM = `#!/bin/sh
+set -eu
+file=${DIRECTORY}/$1.zone
+sed "s/^[0-9]* ; serial/$(date +%s) ; serial/" "$file" > "$file.new"
+mv "$file.new" "$file"
+exec knotc -b zone-reload "$1"
+`;
+
+/**
+ * Knot in a guest of the kind `name-server`, or in the userspace of one, with a zone: its primary, or a secondary of it. Everything is done by Knot's own
+ * programs there, and what it serves is asked by Node's resolver: independent of the code under test. All of it lies on the guest's disk.
+ */
+export class ZoneServer {
+  constructor(private readonly machine: ZoneMachine) {}
+
+  /** With a program, `raise-serial`, that sets the zone's serial to the seconds since 1970. */
+  async bePrimary(state: ZoneState): Promise<void> {
+    const { sh } = this.machine;
+    await sh('printf %s "$2" > "$1"', ZONE_FILE, zoneFile(state));
+    await sh('mkdir -p "${1%/*}"; printf %s "$2" > "$1"; chmod 755 "$1"', RAISE_SERIAL, RAISE_SERIAL_PROGRAM);
+    // Whoever is there: which address a secondary has behind a port that is forwarded nobody knows.
+    const acl = ['acl:', '  - id: everybody', '    address: [127.0.0.0/8, 10.0.2.0/24]', '    action: transfer'];
+    await this.configure([...acl, 'zone:', `  - domain: ${ZONE}`, '    acl: everybody']);
+  }
+
+  /** @param primary as it reaches it, `10.0.2.2@53` */
+  async beSecondaryOf(primary: string): Promise<void> {
+    await this.configure(['remote:', '  - id: primary', `    address: ${primary}`, 'zone:', `  - domain: ${ZONE}`, '    master: primary']);
+  }
+
+  /** A change of the zone by hand, as the primary serves it from now on, and after its next start. */
+  async publish(state: ZoneState): Promise<void> {
+    await this.machine.sh('printf %s "$2" > "$1"; sync; knotc -b zone-reload "$3"', ZONE_FILE, zoneFile(state), ZONE);
+  }
+
+  /** A secondary asks its primary. What it has logged of that, in its last line but the one that it has failed; it is no error here that it takes nothing. */
+  refresh = async (): Promise<string> =>
+    this.machine.sh(`knotc -b zone-refresh "$1" >&2 || true; sync; grep ' refresh, remote [0-9]' /var/log/knot.log | tail -n 1`, ZONE);
+
+  /** Throws when it does not answer, or has no such zone. */
+  async served(): Promise<ZoneState> {
+    const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+    resolver.setServers([`${this.machine.address}:${this.machine.port}`]);
+    const [{ serial }, texts] = await Promise.all([resolver.resolveSoa(ZONE), resolver.resolveTxt(`note.${ZONE}`)]);
+    return { serial, note: texts.flat().join('') };
+  }
+
+  /** All records of the zone, sorted. */
+  contents = async (): Promise<string> => (await this.machine.sh('knotc zone-read "$1"', ZONE)).split('\n').filter(Boolean).sort().join('\n');
+
+  /** Waits until it serves the zone. */
+  async serves(): Promise<ZoneState> {
+    return eventually(`${this.machine.address} serves ${ZONE}`, () => this.served().catch(() => null), 60_000);
+  }
+
+  private async configure(lines: readonly string[]): Promise<void> {
+    const text = ['server:', `  listen: ${this.machine.listen}`, ...lines, ''].join('\n');
+    await this.machine.sh('printf %s "$1" > /etc/knot/zones.conf; sync', text);
+    // It listens elsewhere only after a start, and is started again by its guest.
+    await eventually('the name server can be told to stop', () =>
+      this.machine.sh('knotc -b stop').then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+}
