@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
 import type { Decision } from '../contracts/activities';
+import type { DecisionKind } from '../contracts/run';
 import { isModosuError } from '../contracts/errors';
 import { decisionMeant, mustBeDecided } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
@@ -13,12 +14,13 @@ type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButW
 export function decisionStore(database: Database, now: () => Date): DecisionMethods {
   return {
     decide: async (request) => {
-      const { actor, runId, notApplied } = request;
+      const { actor, runId } = request;
       try {
         await database.transaction(async ({ manager, audit }) => {
           // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
           const run = await lockRun(manager, runId);
-          const kind = decisionMeant(run, request.kind);
+          const kind = decisionMeant(run, request.kind, await manager.existsBy(RunDecisionEntity, { runId, kind: 'sign-off-live' }));
+          const notApplied = notAppliedOf(request, kind);
           const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
           if (!mustBeDecided(run, kind, isDecided)) return;
           const reason = storableText(request.reason);
@@ -51,6 +53,10 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
       }),
   };
 }
+
+/** After go-live nothing of it is about configuration changes. */
+export const notAppliedOf = ({ notApplied }: Pick<DecisionRequest, 'notApplied'>, kind: DecisionKind): readonly string[] | undefined =>
+  kind === 'sign-off' ? notApplied : undefined;
 
 export const decisionView = ({ actor, reason, decidedAt, notApplied }: RunDecisionRow): Decision => ({
   actor,

@@ -34,9 +34,12 @@ function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunActio
   return actions;
 }
 
-/** The decision that a request means: people sign off what a run waits for, before go-live or after it. */
-export const decisionMeant = ({ waitingFor }: Pick<RunView, 'waitingFor'>, kind: DecisionKind): DecisionKind =>
-  kind === 'sign-off' && waitingFor === 'sign-off-live' ? 'sign-off-live' : kind;
+/**
+ * The decision that a request means: people sign off what a run waits for, before go-live or after it. `isDecidedLive`: it was signed off after go-live, and who asks once more
+ * means that.
+ */
+export const decisionMeant = ({ waitingFor }: Pick<RunView, 'waitingFor'>, kind: DecisionKind, isDecidedLive: boolean): DecisionKind =>
+  kind === 'sign-off' && (waitingFor === 'sign-off-live' || (waitingFor === null && isDecidedLive)) ? 'sign-off-live' : kind;
 
 /**
  * Whether a decision of a person is still to be written down; false: it is, and stands.

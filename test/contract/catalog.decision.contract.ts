@@ -46,6 +46,26 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
       expect((await actions(catalog, runId)).filter((action) => action.startsWith('run.deci'))).toEqual(['run.decided']);
     });
 
+    it('signs off what the run waits for: before go-live, or after it; said again it stands', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      const signOff = (reason: string) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied: ['chg_1'] });
+      const step = (key: string, state: StepState) => catalog.recordStep(runId, { seq: key === 'sign-off' ? 8 : 10, key, title: 'Sign off', state });
+      await step('sign-off', 'waiting');
+      await signOff('playbook run');
+      await step('sign-off', 'succeeded');
+      await step('sign-off-live', 'waiting');
+      expect(await catalog.getRun(runId)).toMatchObject({ waitingFor: 'sign-off-live', allowedActions: ['sign-off'] });
+      expect(await catalog.getDecision(runId, 'sign-off-live')).toBeNull();
+      await signOff('standby rebuilt');
+      await step('sign-off-live', 'succeeded');
+      await signOff('standby rebuilt');
+      expect(await catalog.getDecision(runId, 'sign-off')).toMatchObject({ reason: 'playbook run', notApplied: ['chg_1'] });
+      // Configuration changes are applied before go-live.
+      expect(await catalog.getDecision(runId, 'sign-off-live')).toEqual({ actor: 'bob', reason: 'standby rebuilt', at: '2026-03-01T00:00:00.000Z' });
+      expect((await actions(catalog, runId)).filter((action) => action.startsWith('run.deci'))).toEqual(['run.decided', 'run.decided']);
+    });
+
     it('is one, also when many decide at once', async () => {
       const { catalog } = subject();
       const runId = await swappedRestore(catalog, await givenServer(catalog));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
-import { decisionRefusal, decisionView } from '../../src/catalog/decision-store';
+import { decisionRefusal, decisionView, notAppliedOf } from '../../src/catalog/decision-store';
 import { decisionMeant, mustBeDecided } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
@@ -144,10 +144,11 @@ export class FakeWayBacks implements Methods {
     this.find(({ state, wentLiveAt, expiresAt }) => state === 'open' && wentLiveAt !== null && expiresAt <= at);
 
   decide: Catalog['decide'] = async (request) => {
-    const { runId, actor, notApplied } = request;
+    const { runId, actor } = request;
     try {
       const run = this.world.run(runId);
-      const kind = decisionMeant(run, request.kind);
+      const kind = decisionMeant(run, request.kind, this.decisions.has(`${runId} sign-off-live`));
+      const notApplied = notAppliedOf(request, kind);
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });

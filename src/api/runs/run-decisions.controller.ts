@@ -53,7 +53,7 @@ export class RunDecisionsController {
   @ApiOperation({
     operationId: 'signOff',
     summary:
-      'Says which configuration changes were applied again to a restored server, and lets the run that waits for that go on. Asking twice changes nothing.',
+      'Says that what people do for a restored server is done, before go-live or after it, and which configuration changes were applied again; the run that waits for that goes on. Asking twice changes nothing.',
   })
   @ApiResponse({ status: 202, description: 'Written down; Location names the run.', standardSchema: runViewSchema })
   async signOff(
@@ -71,9 +71,9 @@ export class RunDecisionsController {
     const { catalog, runStarter, log } = this.dependencies;
     const { runId: id, kind, actor, reason } = request;
     const run = await catalog.getRun(id);
-    const decision = await catalog.getDecision(id, kind);
+    const decisions = [await catalog.getDecision(id, kind), kind === 'sign-off' ? await catalog.getDecision(id, 'sign-off-live') : null];
     // The same words of the same person are the same request, sent again after its answer was lost; the run may have ended meanwhile.
-    if (isFinal(run.state) && decision?.actor === actor && decision.reason === reason) return run;
+    if (isFinal(run.state) && decisions.some((decision) => decision?.actor === actor && decision.reason === reason)) return run;
     await catalog.decide(request);
     try {
       await runStarter.tellDecided(id, run.serverId);
