@@ -16,6 +16,7 @@ const domain: GuestDomain = {
   uefi: null,
   generationId: false,
   cdrom: null,
+  lan: null,
   consoleLog: '/var/lib/x/db01.console.log',
 };
 
