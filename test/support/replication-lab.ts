@@ -38,9 +38,11 @@ wal_level = replica
 wal_log_hints = on
 hot_standby = on
 max_wal_senders = 4
-wal_keep_size = 32MB
-max_wal_size = 48MB
+wal_keep_size = 16MB
+max_wal_size = 32MB
 wal_retrieve_retry_interval = '500ms'
+wal_receiver_timeout = '5s'
+wal_sender_timeout = '5s'
 `;
 
 const PASSWORD = 'of-the-lab';
@@ -110,7 +112,7 @@ export class ReplicaServer {
   /** As an image that was taken online has it: stopped in mid-sentence, copied, started again. */
   async keepCopy(): Promise<void> {
     await this.stop('immediate');
-    await guestOutput(this.guest.uuid, ['sh', '-euc', `rm -rf ${COPY}; cp -a ${DATA} ${COPY}; sync`]);
+    await guestOutput(this.guest.uuid, ['sh', '-euc', `rm -rf ${COPY}; cp -a ${DATA} ${COPY}`]);
     await this.start();
   }
 
@@ -137,7 +139,7 @@ async function prepare(server: ReplicaServer): Promise<void> {
   await server.run(`umask 077; echo '*:*:*:replicator:${PASSWORD}' >.pgpass`);
 }
 
-const conninfo = ({ guest }: ReplicaServer): string => `host=${guest.address} user=replicator dbname=postgres passfile=${HOME}/.pgpass`;
+const conninfo = ({ guest }: ReplicaServer): string => `host=${guest.address} user=replicator dbname=postgres passfile=${HOME}/.pgpass connect_timeout=3`;
 
 /** `standby` becomes a new copy of `source`, and streams from it. */
 export async function rebuildByBasebackup(standby: ReplicaServer, source: ReplicaServer): Promise<void> {
