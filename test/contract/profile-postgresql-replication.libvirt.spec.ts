@@ -1,4 +1,4 @@
-import type { MarkerReading, RulePhase } from '../../src/contracts/profile';
+import type { MarkerReading, PlannedRuleStep, RulePhase } from '../../src/contracts/profile';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { fillIn } from '../../src/probes/fill-in';
@@ -8,6 +8,7 @@ import { judged, shippedProfile, type Judgement } from '../support/judged-profil
 import { eventually } from '../support/processes';
 import {
   follows,
+  installPrograms,
   rebuildByBasebackup,
   rebuildByRewind,
   replicaOf,
@@ -26,9 +27,15 @@ const PROFILE = shippedProfile('postgresql-replication');
 const WATCHER = 'watcher';
 const WATCHER_SQL = `CREATE ROLE ${WATCHER} LOGIN; GRANT pg_monitor TO ${WATCHER};
 GRANT EXECUTE ON FUNCTION pg_read_file(text, bigint, bigint, boolean) TO ${WATCHER}`;
-const PARAMETERS = { database: 'postgres', user: WATCHER, port: '5432' };
+const PARAMETERS = {
+  database: 'postgres',
+  user: WATCHER,
+  port: '5432',
+  'new-timeline-program': '/usr/local/sbin/new-timeline',
+  'rebuild-program': '/usr/local/sbin/rebuild',
+};
 const AGREES = ['ok RELATION_AGREES'];
-const AHEAD = ['block STANDBY_AHEAD', 'step NEW_TIMELINE_NEEDED', 'step STANDBY_TO_REBUILD'];
+const AHEAD = ['block STANDBY_AHEAD', 'step NEW_TIMELINE_BY_PROGRAM', 'step STANDBY_REBUILT_BY_PROGRAM'];
 
 /** What all markers of one server said. */
 type Side = Readonly<Record<string, MarkerReading>>;
@@ -53,6 +60,8 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     [primary, standby] = [replicaOf(guests.primary), replicaOf(guests.standby)];
     await replicate(primary, standby);
     await primary.sql(WATCHER_SQL);
+    const names = { srv01: primary.guest.address, srv02: standby.guest.address };
+    await Promise.all([primary, standby].map((server) => installPrograms(server, names)));
   });
   afterAll(() => guests?.destroy());
 
@@ -77,7 +86,7 @@ describe('the profile postgresql-replication, of a real primary and its standby'
       PROFILE,
       phase,
       { ...named('server', 'recovery-point', captured), ...named('server', 'now', server), ...named('peer', 'now', peer) },
-      { now: new Date(), pointInTime: new Date(Date.now() - 1000).toISOString() },
+      { parameters: PARAMETERS, now: new Date(), pointInTime: new Date(Date.now() - 1000).toISOString() },
     );
 
   const plan = async (captured: Side): Promise<readonly string[]> => judgedBy('plan', captured, await read(guests.standby)).verdicts;
@@ -107,6 +116,13 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     expect(await standby.rows()).toBe(await primary.rows());
   };
 
+  /** A step of the plan for which the relation names a program. */
+  async function carryOut({ argv, on }: PlannedRuleStep): Promise<void> {
+    const { uuid, name } = on === 'server' ? guests.primary : guests.standby;
+    if (argv === null) throw new Error('the step has no program');
+    expect(await hypervisor.guestAgent({ uuid, name }).exec(argv, { timeoutMs: 90_000 })).toMatchObject({ exitCode: 0 });
+  }
+
   /** What is captured now is kept, and then the primary goes on and the standby with it: a long way further than a server writes by itself while it starts. */
   async function moveOn(): Promise<Side> {
     const captured = await read(guests.primary);
@@ -122,12 +138,16 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     await follows(standby, primary);
     // What housekeeping writes counts as well: a moment later the standby is ahead.
     let captured = await read(guests.primary);
-    await eventually('nothing written since', async () => {
-      const verdicts = await plan(captured);
-      if (verdicts.join() === 'step STANDBY_TO_REATTACH') return true;
-      captured = await read(guests.primary);
-      return null;
-    });
+    await eventually(
+      'nothing written since',
+      async () => {
+        const verdicts = await plan(captured);
+        if (verdicts.join() === 'step STANDBY_TO_REATTACH') return true;
+        captured = await read(guests.primary);
+        return null;
+      },
+      60_000,
+    );
     expect(await present('live', captured)).toEqual(AGREES);
     expect([valueOf(captured, 'timelines'), valueOf(captured, 'in-recovery'), valueOf(captured, 'is-streaming')]).toEqual(['1', 'false', 'false']);
 
@@ -145,7 +165,9 @@ describe('the profile postgresql-replication, of a real primary and its standby'
 
   it('blocks a primary whose standby is ahead, sees it lead the standby astray, and agrees after a new timeline and pg_basebackup', async () => {
     const captured = await moveOn();
-    expect(await plan(captured)).toEqual(AHEAD);
+    const planned = judgedBy('plan', captured, await read(guests.standby));
+    expect(planned.verdicts).toEqual(AHEAD);
+    const [newTimeline, rebuild] = planned.steps as [PlannedRuleStep, PlannedRuleStep];
 
     await primary.goBack();
     await primary.start();
@@ -163,13 +185,13 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     await primary.goBack();
     await primary.start();
     expect(await present('quarantine', captured)).toEqual(['block NEW_TIMELINE_MISSING']);
-    await primary.newTimeline();
+    await carryOut(newTimeline);
     expect(await present('quarantine', captured)).toEqual(AGREES);
 
     await setLanLink(guests.primary.uuid, 'up');
     await primary.write('after');
     await becomes('live', captured, ['block PEER_STILL_PAST_FORK', 'block PEER_NOT_STREAMING']);
-    await rebuildByBasebackup(standby, primary);
+    await carryOut(rebuild);
     await becomes('live', captured, AGREES);
     await rowsAgree();
     expect(await standby.rows()).not.toContain(' lost');

@@ -139,12 +139,13 @@ async function prepare(server: ReplicaServer): Promise<void> {
   await server.run(`umask 077; echo '*:*:*:replicator:${PASSWORD}' >.pgpass`);
 }
 
-const conninfo = ({ guest }: ReplicaServer): string => `host=${guest.address} user=replicator dbname=postgres passfile=${HOME}/.pgpass connect_timeout=3`;
+const LOGIN = `user=replicator passfile=${HOME}/.pgpass connect_timeout=3`;
+const conninfo = ({ guest }: ReplicaServer): string => `host=${guest.address} ${LOGIN}`;
 
 /** `standby` becomes a new copy of `source`, and streams from it. */
 export async function rebuildByBasebackup(standby: ReplicaServer, source: ReplicaServer): Promise<void> {
   await standby.stop();
-  await standby.run(`rm -rf ${DATA}; exec pg_basebackup -D ${DATA} -R -X stream -c fast -d "$1"`, conninfo(source).replace(' dbname=postgres', ''));
+  await standby.run(`rm -rf ${DATA}; exec pg_basebackup -D ${DATA} -R -X stream -c fast -d "$1"`, conninfo(source));
   await standby.start();
   await follows(standby, source);
 }
@@ -160,7 +161,7 @@ export async function rebuildByRewind(standby: ReplicaServer, source: ReplicaSer
 
 /** Of a stopped server. */
 export const rewind = (stopped: ReplicaServer, source: ReplicaServer): Promise<string> =>
-  stopped.run(`exec pg_rewind -D ${DATA} -R --source-server "$1" 2>&1`, conninfo(source));
+  stopped.run(`exec pg_rewind -D ${DATA} -R --source-server "$1 dbname=postgres" 2>&1`, conninfo(source));
 
 /** Waits until `standby` has replayed all that `primary` has. Throws with what the standby's log says. */
 export async function follows(standby: ReplicaServer, primary: ReplicaServer, deadlineMs = WITHIN_MS): Promise<void> {
@@ -170,6 +171,36 @@ export async function follows(standby: ReplicaServer, primary: ReplicaServer, de
     if (performance.now() < giveUpAt) continue;
     throw new Error(`the standby does not follow: ${(await guestExec(standby.guest.uuid, ['tail', '-n', '15', '/var/log/postgresql/postgresql.log'])).stdout}`);
   }
+}
+
+const AS_POSTGRES = '/usr/bin/setpriv --reuid=postgres --regid=postgres --init-groups';
+const START = `rm -f ${HELD}; until pg_isready -q; do sleep 0.2; done`;
+
+/** In a guest the names of the servers are names of hosts. */
+const PROGRAMS = {
+  '/usr/local/sbin/new-timeline': `touch ${HELD}
+${AS_POSTGRES} pg_ctl -D ${DATA} stop -m fast -w -t 60
+${AS_POSTGRES} touch ${DATA}/standby.signal
+printf "primary_conninfo = ''\\nrestore_command = ''\\n" >>${DATA}/postgresql.auto.conf
+${START}
+exec ${AS_POSTGRES} psql -X -q -d postgres -c 'SELECT pg_promote(true, 60)'`,
+  '/usr/local/sbin/rebuild': `touch ${HELD}
+${AS_POSTGRES} pg_ctl -D ${DATA} stop -m fast -w -t 60
+rm -rf ${DATA}
+${AS_POSTGRES} pg_basebackup -D ${DATA} -R -X stream -c fast -d "host=$2 ${LOGIN}"
+${START}`,
+} as const;
+
+/**
+ * What an operator has in the guest for the parameters `new-timeline-program` and `rebuild-program` of the profile.
+ *
+ * @param names of both servers, with their addresses
+ */
+export async function installPrograms({ guest }: ReplicaServer, names: Readonly<Record<string, string>>): Promise<void> {
+  const install = 'mkdir -p "${1%/*}"; printf "#!/bin/sh\\nset -eu\\n%s\\n" "$2" >"$1"; chmod 755 "$1"';
+  for (const [path, program] of Object.entries(PROGRAMS)) await guestOutput(guest.uuid, ['sh', '-euc', install, 'sh', path, program]);
+  const hosts = Object.entries(names).map(([name, address]) => `${address} ${name}\n`);
+  await guestOutput(guest.uuid, ['sh', '-euc', 'printf %s "$1" >>/etc/hosts', 'sh', hosts.join('')]);
 }
 
 export interface ReplicationGuests {
