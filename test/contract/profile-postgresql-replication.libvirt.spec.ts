@@ -3,7 +3,7 @@ import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-h
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { fillIn } from '../../src/probes/fill-in';
 import { readMarkers } from '../../src/probes/probe';
-import { guestOutput, setLanLink, type GuestServer } from '../guests/guest-server';
+import { cutPower, guestOutput, setLanLink, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { judged, shippedProfile, type Judgement } from '../support/judged-profile';
 import { eventually } from '../support/processes';
 import {
@@ -227,6 +227,16 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     await rebuildByBasebackup(standby, primary);
     await becomes('live', captured, AGREES);
     await rowsAgree();
+  });
+
+  inFull('a guest that loses its power comes back to its place on the LAN, and streams again', async () => {
+    const captured = await read(guests.standby);
+    await cutPower(guests.standby.uuid);
+    await primary.write('while it was away');
+    await startGuest(guests.standby.uuid);
+    await waitForAgent(guests.standby.uuid, 90_000);
+    await rowsAgree();
+    expect(judgedBy('live', captured, await read(guests.primary), await read(guests.standby)).verdicts).toEqual(AGREES);
   });
 
   it('blocks when the standby was promoted meanwhile, and tells two timelines of one number apart', async () => {
