@@ -18,8 +18,18 @@ export type MarkerSubject = (typeof MARKER_SUBJECTS)[number];
 export type ProbeSpec =
   /** A program in the guest of the one that is read; its standard output. No shell. `prefix`: only the lines that begin with it, without it (`linesAfter`). */
   | { readonly kind: 'command'; readonly argv: GuestArgv; readonly user?: string; readonly prefix?: string }
-  /** One query, run in the guest by the database's own client; the first column of all rows, a row a line. */
-  | { readonly kind: 'sql'; readonly engine: 'postgresql' | 'mysql'; readonly database: string; readonly user: string; readonly query: string }
+  /**
+   * One query, run in the guest by the database's own client; the first column of all rows, a row a line. `port`: of PostgreSQL, where a guest has several
+   * servers; its client finds the one of 5432 without.
+   */
+  | {
+      readonly kind: 'sql';
+      readonly engine: 'postgresql' | 'mysql';
+      readonly database: string;
+      readonly user: string;
+      readonly port?: string;
+      readonly query: string;
+    }
   /** Asked of the name server at `address`. `field` of SOA: `serial`. Other records: all of them, sorted, a line each. */
   | {
       readonly kind: 'dns';

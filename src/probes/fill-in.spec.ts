@@ -17,7 +17,14 @@ const refused = (probe: ProbeSpec, words: RegExp, values: Readonly<Record<string
   expect(() => filled(probe, values)).toThrow(expect.objectContaining({ code: 'PROBE_INVALID', message: expect.stringMatching(words) }));
 const command = (...argv: [string, ...string[]]): ProbeSpec => ({ kind: 'command', argv });
 const http = (url: string, pointer?: string): ProbeSpec => ({ kind: 'http', url, ...(pointer === undefined ? {} : { pointer }) });
-const sql = (query: string): ProbeSpec => ({ kind: 'sql', engine: 'postgresql', database: '${peer}', user: '${host}', query });
+const sql = (query: string, port?: string): ProbeSpec => ({
+  kind: 'sql',
+  engine: 'postgresql',
+  database: '${peer}',
+  user: '${host}',
+  query,
+  ...(port === undefined ? {} : { port }),
+});
 
 describe('parameters of a probe', () => {
   it('stand in every text that is declared, and nothing else changes', () => {
@@ -34,6 +41,7 @@ describe('parameters of a probe', () => {
       port: '5433',
     });
     expect(filled(sql("SELECT '${peer}'"))).toEqual({ kind: 'sql', engine: 'postgresql', database: 'db02', user: 'db02.example', query: "SELECT 'db02'" });
+    expect(filled(sql('SELECT 1', '${port}'))).toMatchObject({ port: '5433' });
     expect(filled({ kind: 'fact', fact: 'clock' })).toEqual({ kind: 'fact', fact: 'clock' });
     expect(spec.probe).toEqual(command('etcdctl', '--endpoints=${address}:${port}', 'get ${peer}'));
   });

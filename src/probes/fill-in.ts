@@ -40,7 +40,13 @@ function probeWith(probe: ProbeSpec, put: (text: string, place: Place) => string
       };
     }
     case 'sql':
-      return { ...probe, database: put(probe.database, asArgument), user: put(probe.user, asArgument), query: put(probe.query, inQuery) };
+      return {
+        ...probe,
+        database: put(probe.database, asArgument),
+        user: put(probe.user, asArgument),
+        ...(probe.port === undefined ? {} : { port: put(probe.port, asText) }),
+        query: put(probe.query, inQuery),
+      };
     case 'dns':
       return { ...probe, name: put(probe.name, asText), ...(probe.port === undefined ? {} : { port: put(probe.port, asText) }) };
     case 'http':

@@ -4,7 +4,7 @@ import type { CommandResult, GuestProgram } from '../guests/guest-agent';
 import { timedOut } from './deadline';
 import { accountNamed, endedBadly, runProgram, type Account } from './guest-program';
 import { linesOf, mysqlValues, psqlValues } from './sql-output';
-import { probeInvalid, type Asked } from './transport';
+import { portOf, probeInvalid, type Asked } from './transport';
 
 type SqlProbe = Extract<ProbeSpec, { kind: 'sql' }>;
 
@@ -44,7 +44,7 @@ export function oneQuery(text: string): string {
  * A zero byte ends a row, which no value has; between columns stands a character that no marker has. Times are told in one way, whatever the server is set to,
  * and errors with a code that no language changes. Names go through the environment: a database as an argument could be a whole connection string.
  */
-async function askPostgresql({ user, database }: SqlProbe, query: string, account: Account | null, asked: Asked): Promise<string> {
+async function askPostgresql({ user, database, port }: SqlProbe, query: string, account: Account | null, asked: Asked): Promise<string> {
   const format = ['--tuples-only', '--no-align', '--field-separator=\u001f', '--record-separator-zero'];
   const argv = [
     'psql',
@@ -62,6 +62,7 @@ async function askPostgresql({ user, database }: SqlProbe, query: string, accoun
     const env = {
       PGDATABASE: database,
       PGUSER: user,
+      ...(port === undefined ? {} : { PGPORT: String(portOf(port)) }),
       PGOPTIONS: `-c default_transaction_read_only=on -c statement_timeout=${timeoutMs}`,
       PGCONNECT_TIMEOUT: String(Math.min(CONNECT_SECONDS, seconds)),
       PGCLIENTENCODING: 'UTF8',

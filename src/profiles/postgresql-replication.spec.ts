@@ -10,13 +10,17 @@ interface Side {
   readonly standby: boolean;
   readonly lsn: string;
   readonly timelines: string;
+  readonly isStreaming?: boolean;
+  readonly isOvertaken?: boolean;
 }
 
-const side = (of: 'server' | 'peer', at: 'recovery-point' | 'now', { system = SYSTEM, standby, lsn, timelines }: Side) => ({
+const side = (of: 'server' | 'peer', at: 'recovery-point' | 'now', { system = SYSTEM, standby, lsn, timelines, isStreaming, isOvertaken }: Side) => ({
   [`${of}.system-identifier.${at}`]: system,
   [`${of}.in-recovery.${at}`]: standby ? 't' : 'f',
   [`${of}.wal-position.${at}`]: lsn,
   [`${of}.timelines.${at}`]: timelines,
+  [`${of}.is-streaming.${at}`]: isStreaming === true ? 't' : 'f',
+  [`${of}.is-overtaken.${at}`]: isOvertaken === true ? 't' : 'f',
 });
 
 const planned = (server: Side, peer: Side) => judged(PROFILE, 'plan', { ...side('server', 'recovery-point', server), ...side('peer', 'now', peer) });
@@ -95,11 +99,50 @@ it('does not call a standby well that does not answer', () => {
   );
 });
 
+it('has programs do the steps where the relation names them, with no more than names', () => {
+  const values = {
+    ...side('server', 'recovery-point', { standby: false, lsn: '0/3000060', timelines: '1' }),
+    ...side('peer', 'now', { standby: true, lsn: '0/9A0000D8', timelines: '1' }),
+  };
+  const by = (parameters: Readonly<Record<string, string>>) =>
+    judged(PROFILE, 'plan', values, { parameters }).steps.map(({ code, argv }) => [code, argv?.join(' ') ?? null]);
+  expect(by({ 'new-timeline-program': '/usr/local/sbin/new-timeline', 'rebuild-program': '/usr/local/sbin/rebuild' })).toEqual([
+    ['NEW_TIMELINE_BY_PROGRAM', '/usr/local/sbin/new-timeline srv01 srv02'],
+    ['STANDBY_REBUILT_BY_PROGRAM', '/usr/local/sbin/rebuild srv02 srv01'],
+  ]);
+  expect(by({})).toEqual([
+    ['NEW_TIMELINE_NEEDED', null],
+    ['STANDBY_TO_REBUILD', null],
+  ]);
+});
+
+const restored = { standby: false, lsn: '0/3000060', timelines: '1' };
+const after = (phase: 'quarantine' | 'live', server: Side, peer: Side) =>
+  judged(PROFILE, phase, { ...side('server', 'recovery-point', restored), ...side('server', 'now', server), ...side('peer', 'now', peer) }).verdicts;
+
+it('lets nobody go live on the timeline on which the peer is further', () => {
+  const ahead = { standby: true, lsn: '0/9A0000D8', timelines: '1' };
+  expect(after('quarantine', { ...restored, lsn: '0/3008000' }, ahead)).toEqual(['block NEW_TIMELINE_MISSING']);
+  expect(after('quarantine', { ...restored, lsn: '0/5000100', timelines: HISTORY_2 }, ahead)).toEqual(['ok RELATION_AGREES']);
+  expect(after('quarantine', { ...restored, lsn: '0/3008000' }, { ...ahead, lsn: restored.lsn })).toEqual(['ok RELATION_AGREES']);
+  // It has left the timeline further on than the peer is: what it has written until then is beside what the peer has.
+  const passed = { ...ahead, lsn: '0/4000000' };
+  expect(after('quarantine', { ...restored, lsn: '0/5000100', timelines: HISTORY_2 }, passed)).toEqual(['warn NEW_TIMELINE_LATE']);
+  expect(after('live', { ...restored, lsn: '0/5000100', timelines: HISTORY_2 }, { ...passed, isStreaming: true })).toEqual(['block PEER_NOT_REBUILT']);
+});
+
 it('knows when the two work together again, and when not', () => {
   const primary = { standby: false, lsn: '0/9000000', timelines: HISTORY_2 };
-  const live = (peer: Side) =>
-    judged(PROFILE, 'live', { 'server.system-identifier.recovery-point': SYSTEM, ...side('server', 'now', primary), ...side('peer', 'now', peer) }).verdicts;
-  expect(live({ ...primary, standby: true })).toEqual(['ok RELATION_AGREES']);
+  const standby = { standby: true, lsn: '0/9000000', timelines: HISTORY_2, isStreaming: true };
+  const live = (peer: Side, server: Side = primary) => after('live', server, peer);
+  expect(live(standby)).toEqual(['ok RELATION_AGREES']);
+  expect(live(primary, standby)).toEqual(['ok RELATION_AGREES']);
   expect(live(primary)).toEqual(['block BOTH_TAKE_WRITES']);
-  expect(live({ ...primary, standby: true, timelines: OTHER_HISTORY_2 })).toEqual(['block STILL_DIVERGED']);
+  expect(live({ ...standby, timelines: OTHER_HISTORY_2 })).toEqual(['block STILL_DIVERGED']);
+  expect(live({ ...standby, timelines: '1' })).toEqual(['block PEER_STILL_PAST_FORK']);
+  expect(live(primary, { ...standby, timelines: '1' })).toEqual(['block SERVER_STILL_PAST_FORK']);
+  expect(live(standby, { ...primary, isOvertaken: true })).toEqual(['block SERVER_OVERTAKEN']);
+  expect(live({ ...primary, isOvertaken: true }, standby)).toEqual(['block PEER_OVERTAKEN']);
+  expect(live({ ...standby, isStreaming: false })).toEqual(['block PEER_NOT_STREAMING']);
+  expect(live(primary, { ...standby, isStreaming: false })).toEqual(['block SERVER_NOT_STREAMING']);
 });

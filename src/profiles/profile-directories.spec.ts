@@ -36,7 +36,7 @@ it('has the shipped profiles, and calls those proven that tests have run against
     'generation-id: proven, shipped',
     'ldap-contextcsn: experimental, shipped',
     'max-age: proven, shipped',
-    'postgresql-replication: experimental, shipped',
+    'postgresql-replication: proven, shipped',
     'same-value: proven, shipped',
   ]);
 });

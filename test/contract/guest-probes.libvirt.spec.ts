@@ -97,6 +97,15 @@ describe('probes in a guest', () => {
       expect(valueOf(await read('set', query('SELECT slot_name FROM pg_replication_slots')))).toBe('');
     });
 
+    it('ask the server of the port that is declared', async () => {
+      expect(valueOf(await read('text', query('SELECT current_setting($$port$$)', { port: '5432' })))).toBe('5432');
+      expect(await read('text', query('SELECT 1', { port: '5433' }))).toMatchObject({
+        code: 'PROBE_FAILED',
+        message: expect.stringContaining('.s.PGSQL.5433'),
+      });
+      expect(await read('text', query('SELECT 1', { port: '0' }))).toMatchObject({ code: 'PROBE_INVALID' });
+    });
+
     it('fail for NULL, and for what is no query', async () => {
       expect(await read('lsn', query('SELECT pg_last_wal_receive_lsn()'))).toMatchObject({ code: 'MARKER_UNREADABLE' });
       expect(await read('text', query('SELECT nothing'))).toMatchObject({ code: 'PROBE_FAILED', message: expect.stringMatching(/exit code 1: .*42703/) });
@@ -111,7 +120,7 @@ describe('probes in a guest', () => {
 
     it('read every marker that the profile of replication declares', async () => {
       const { markers } = parse(readFileSync(join(__dirname, '../../profiles/postgresql-replication.yaml'), 'utf8')) as Pick<Profile, 'markers'>;
-      const specs = markers.map((spec) => fillIn({ ...spec, timeoutSeconds: 20 }, { database: 'shop', user: 'postgres' }));
+      const specs = markers.map((spec) => fillIn({ ...spec, timeoutSeconds: 20 }, { database: 'shop', user: 'postgres', port: '5432' }));
       const readings = await readMarkers(specs, target, { concurrency: 2, deadlineMs: 60_000 });
       const values = Object.fromEntries(specs.map(({ name }, index) => [name, valueOf(readings[index] as MarkerReading)]));
       expect(values).toMatchObject({ timelines: '1', 'system-identifier': expect.stringMatching(/^\d{15,}$/) });

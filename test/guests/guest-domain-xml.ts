@@ -1,3 +1,5 @@
+import type { LanEnd } from './lan';
+
 /** The libvirt definition of a test guest. */
 export interface GuestDomain {
   readonly name: string;
@@ -8,6 +10,7 @@ export interface GuestDomain {
   readonly uefi: { readonly loader: string; readonly nvram: string } | null;
   readonly generationId: boolean;
   readonly cdrom: string | null;
+  readonly lan: LanEnd | null;
   readonly consoleLog: string;
 }
 
@@ -31,6 +34,13 @@ export function guestDomainXml(domain: GuestDomain): string {
     domain.uefi === null
       ? []
       : [`<loader readonly="yes" type="pflash">${escapeXml(domain.uefi.loader)}</loader>`, `<nvram>${escapeXml(domain.uefi.nvram)}</nvram>`];
+  const lan =
+    domain.lan === null
+      ? []
+      : [
+          `<interface type="udp"><source address="127.0.0.1" port="${domain.lan.peerPort}"><local address="127.0.0.1" port="${domain.lan.port}"/></source>` +
+            '<model type="virtio"/><rom enabled="no"/></interface>',
+        ];
   return [
     `<domain type="${domain.domainType}">`,
     `<name>${escapeXml(domain.name)}</name>`,
@@ -49,6 +59,7 @@ export function guestDomainXml(domain: GuestDomain): string {
     ...cdrom,
     '<controller type="usb" model="none"/>',
     '<interface type="user"><model type="virtio"/><rom enabled="no"/></interface>',
+    ...lan,
     '<channel type="unix"><target type="virtio" name="org.qemu.guest_agent.0"/></channel>',
     `<serial type="file"><source path="${escapeXml(domain.consoleLog)}"/></serial>`,
     '<rng model="virtio"><backend model="random">/dev/urandom</backend></rng>',

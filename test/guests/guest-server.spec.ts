@@ -3,7 +3,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { guestDomainXml, type GuestDomain } from './guest-domain-xml';
-import { breakBoot } from './guest-server';
+import { breakBoot, layWire } from './guest-server';
 
 const MIB = 1024 * 1024;
 
@@ -16,6 +16,7 @@ const domain: GuestDomain = {
   uefi: null,
   generationId: false,
   cdrom: null,
+  lan: null,
   consoleLog: '/var/lib/x/db01.console.log',
 };
 
@@ -32,6 +33,18 @@ describe('the definition of a guest', () => {
     expect(full).toContain('<loader readonly="yes" type="pflash">/ovmf/code.fd</loader>');
     expect(full).toContain('<nvram>/x/db01.nvram.fd</nvram>');
     expect(full).toContain('<disk type="file" device="cdrom"><driver name="qemu" type="raw"/><source file="/x/cd.iso"/>');
+  });
+
+  it('has a second NIC on a LAN, after the one to the host: its end of the wire, on loopback alone', () => {
+    const xml = guestDomainXml({ ...domain, lan: { address: '192.168.77.11/24', port: 20_001, peerPort: 20_002 } });
+    expect(xml.match(/<interface type="\w+"/g)).toEqual(['<interface type="user"', '<interface type="udp"']);
+    expect(xml).toContain('<source address="127.0.0.1" port="20002"><local address="127.0.0.1" port="20001"/></source>');
+  });
+
+  it('has wires with two ends that fit', async () => {
+    const [one, other] = await layWire(['192.168.77.11/24', '192.168.77.12/24']);
+    expect([one.port, one.peerPort]).toEqual([other.peerPort, other.port]);
+    expect(one.port).not.toBe(other.port);
   });
 });
 

@@ -10,6 +10,7 @@ import { isAbsolute, join } from 'node:path';
 import { ModosuError } from '../../src/contracts/errors';
 import { guestDomainXml } from './guest-domain-xml';
 import { guestImage, type GuestKind } from './guest-images';
+import type { LanEnd } from './lan';
 import { mustRun, runProgram, virsh } from './run-program';
 
 export { breakBoot } from './break-boot';
@@ -25,6 +26,7 @@ export {
   type GuestExecResult,
 } from './guest-commands';
 export type { GuestKind } from './guest-images';
+export { joinLan, layWire, setLanLink, type LanEnd } from './lan';
 
 export type DiskFormat = 'qcow2' | 'raw';
 
@@ -44,6 +46,8 @@ export interface GuestServerOptions {
   readonly cdrom?: boolean;
   /** The system disk is a qcow2 overlay on a backing file in the same directory. */
   readonly overlay?: boolean;
+  /** A second NIC, which is one end of a wire to another guest (`layWire`). The guest gets its address by `joinLan`, once its agent answers. */
+  readonly lan?: LanEnd;
   /** Default 256. With 128 restic in the guest gets the agent killed. */
   readonly memoryMiB?: number;
   /** Default true. `false`: defined only. */
@@ -70,6 +74,7 @@ export interface GuestServer {
   readonly backingFile: string | null;
   readonly nvram: string | null;
   readonly cdrom: string | null;
+  readonly lan: LanEnd | null;
   /** What the guest's kernel wrote to its serial console. */
   readonly consoleLog: string;
   /** Cuts the power, undefines the domain and deletes its files, also volumes beside them that a restore has made. Idempotent. */
@@ -112,6 +117,7 @@ export async function createGuestServer(options: GuestServerOptions): Promise<Gu
     backingFile: options.overlay ? file('base', 'qcow2') : null,
     nvram: options.guest === 'minimal-uefi' ? file('nvram', 'fd') : null,
     cdrom: options.cdrom ? file('cd', 'iso') : null,
+    lan: options.lan ?? null,
     consoleLog: file('console', 'log'),
     destroy: () => destroyGuestServer({ uuid, name, directory }),
   };
@@ -161,6 +167,7 @@ async function define(server: GuestServer, machine: { readonly memoryMiB: number
     uefi: server.nvram === null ? null : { loader: OVMF_CODE, nvram: server.nvram },
     generationId: machine.generationId,
     cdrom: server.cdrom,
+    lan: server.lan,
     consoleLog: server.consoleLog,
   });
   const scratch = await mkdtemp(join(tmpdir(), 'modosu-guest-'));
@@ -202,7 +209,7 @@ export async function domainState(uuid: string): Promise<string | null> {
   throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `virsh domstate ${uuid}: ${result.stderr.trim()}`);
 }
 
-/** The MAC address of the guest's only NIC. */
+/** The MAC address of the guest's NIC to the host: the first one. */
 export async function macOf(uuid: string): Promise<string> {
   const mac = /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/.exec(await virsh(['domiflist', uuid]))?.[0];
   if (mac === undefined) throw new ModosuError('HYPERVISOR_COMMAND_FAILED', `The domain ${uuid} has no NIC.`);

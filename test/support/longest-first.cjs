@@ -8,6 +8,7 @@ const LONGEST = [
   'contract/hypervisor.libvirt-incremental',
   'contract/hypervisor.libvirt',
   'contract/hypervisor.libvirt-online-deaths',
+  'contract/profile-postgresql-replication.libvirt',
   'contract/guest-postgresql-objects.libvirt',
   'contract/hypervisor.libvirt-way-back',
   'contract/hypervisor.libvirt-online-hostile',

@@ -41,6 +41,9 @@ function findMarkerFaults(profile: Profile, { probe, ...marker }: MarkerSpec, pa
     if (probe.field !== undefined && probe.type !== 'SOA') report([...path, 'probe', 'field'], 'only a record of type SOA has a serial');
     if (probe.field === 'serial') expect('serial32', 'the serial of a zone');
   }
+  if (probe.kind === 'sql' && probe.engine === 'mysql' && probe.port !== undefined) {
+    report([...path, 'probe', 'port'], 'only a probe of postgresql has a port: the client of mysql takes its socket from its own files');
+  }
   if (probe.kind === 'tcp') expect('boolean', 'whether a connection is accepted');
   if (probe.kind === 'fact') {
     expect(FACT_TYPES[probe.fact], `the fact "${probe.fact}"`);

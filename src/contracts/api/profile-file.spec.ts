@@ -81,6 +81,11 @@ it.each([
   ['a serial of another record', probe('serial32', '{ kind: dns, name: a, type: NS, field: serial }'), /probe\.field: only a record of type SOA has a serial/],
   ['a serial that is no serial32', probe('counter', '{ kind: dns, name: a, type: SOA, field: serial }'), /\.type: the serial of a zone is of type serial32/],
   ['a port that is a number', probe('boolean', '{ kind: tcp, port: 53 }'), /probe\.port: /],
+  [
+    'a port of MySQL',
+    probe('text', "{ kind: sql, engine: mysql, database: shop, user: modosu, port: '3307', query: SELECT 1 }"),
+    /probe\.port: only a probe of postgresql has a port/,
+  ],
   ['a connection that is no boolean', probe('text', "{ kind: tcp, port: '53' }"), /type: whether a connection is accepted is of type boolean/],
   ['a fact of another type', probe('counter', '{ kind: fact, fact: clock }'), /type: the fact "clock" is of type timestamp/],
   ['a point in time that is not captured', probe('timestamp', '{ kind: fact, fact: point-in-time }'), /markers\[2\]\.of: only the recovery point/],

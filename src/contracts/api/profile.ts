@@ -57,6 +57,7 @@ const probeSchema = z
         engine: z.enum(['postgresql', 'mysql']),
         database: oneLine(100).regex(/^[^-=:/\\][^=:/\\]*$/, 'must be the plain name of a database: no leading "-", no "=", ":", "/" or "\\"'),
         user: account,
+        port: portText.optional().meta({ description: 'Only of postgresql.' }),
         query: oneLine(4000).refine((text) => !text.trimStart().startsWith('\\'), "must be a query: psql's own commands are not run"),
       }),
       z.strictObject({
