@@ -5,7 +5,7 @@ import { apt, hasPackageLists } from './packages.mjs';
 import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
-const ALL = ['minimal', 'minimal-uefi', 'postgresql', 'name-server'];
+const ALL = ['minimal', 'minimal-uefi', 'postgresql', 'name-server', 'openldap'];
 const GUESTS = { demo: ['postgresql'], test: ALL, full: ALL, unit: [], bench: ['minimal', 'postgresql'] };
 
 export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { ModosuError } from '../../src/contracts/errors';
 import { mustRun } from './run-program';
 
-export type GuestKind = 'minimal' | 'postgresql' | 'minimal-uefi' | 'name-server';
+export type GuestKind = 'minimal' | 'postgresql' | 'minimal-uefi' | 'name-server' | 'openldap';
 
 export interface GuestImages {
   /** The cached image of the guest asked for: read-only for everybody, copy it. */

@@ -67,7 +67,7 @@ describe('the builder', () => {
   it('refuses a guest it does not know, and says which there are', async () => {
     const { code, output } = await build(['nonsense']);
     expect(code).toBe(1);
-    expect(output).toContain('Unknown guest nonsense. There are: minimal, minimal-uefi, postgresql, name-server.');
+    expect(output).toContain('Unknown guest nonsense. There are: minimal, minimal-uefi, postgresql, name-server, openldap.');
   });
 
   it('leaves nothing half-made when it is interrupted', async () => {

@@ -78,6 +78,19 @@ export class GuestUserspace {
     return ['nsenter', '--target', String(this.init), '--net', '--', ...argv];
   }
 
+  /** A cable to another one, in the namespaces of the two alone; addresses of the two ends with the length of their prefix. It is pulled out by `down` of its device. */
+  async connectTo(other: GuestUserspace, device: string, addresses: readonly [string, string]): Promise<void> {
+    const ip = (of: GuestUserspace, ...args: readonly string[]): Promise<string> => {
+      const [program, ...argv] = of.inItsNetwork(['ip', ...args]);
+      return mustRun('PROGRAM_MISSING', program, argv, { timeoutMs: 10_000 });
+    };
+    await ip(this, 'link', 'add', 'name', device, 'type', 'veth', 'peer', 'name', device, 'netns', String(other.init));
+    for (const [of, address] of [[this, addresses[0]] as const, [other, addresses[1]] as const]) {
+      await ip(of, 'address', 'add', address, 'dev', device);
+      await ip(of, 'link', 'set', device, 'up');
+    }
+  }
+
   /** Descriptor 3 says its process id first, as its own world counts. */
   enter(argv: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
     const inside = ['--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd'];

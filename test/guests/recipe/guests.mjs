@@ -18,12 +18,15 @@ export const GUESTS = {
   'minimal-uefi': { tree: 'minimal', firmware: 'uefi', rootSizeBytes: 151 * MIB },
   postgresql: { tree: 'postgresql', firmware: 'bios', rootSizeBytes: 401 * MIB },
   'name-server': { tree: 'name-server', firmware: 'bios', rootSizeBytes: 151 * MIB },
+  openldap: { tree: 'openldap', firmware: 'bios', rootSizeBytes: 201 * MIB },
 };
 
 export const TREES = {
   minimal: { packages: [...COMMON_PACKAGES, 'sqlite3'] },
   postgresql: { packages: [...COMMON_PACKAGES, ...REAL_PROGRAMS, 'postgresql'], postgresql: true },
   'name-server': { packages: [...COMMON_PACKAGES, 'knot'], nameServer: true },
+  // Its slapd is set up and started by the tests: what they prove depends on who takes changes of whom.
+  openldap: { packages: [...COMMON_PACKAGES, ...REAL_PROGRAMS, 'slapd', 'ldap-utils'] },
 };
 
 export const GUEST_NAMES = Object.keys(GUESTS);

@@ -7,6 +7,7 @@ import { run } from '../../../scripts/setup/programs.mjs';
 export const recipeFiles = join(dirname(fileURLToPath(import.meta.url)), 'files');
 
 export const POSTGRES_UID = 105;
+const OPENLDAP_UID = 106;
 
 const NOT_NEEDED = [
   'usr/share/doc',
@@ -101,6 +102,7 @@ function writeAccounts(tree) {
     ['root', 0, '/root', '/bin/sh'],
     ['daemon', 1, '/', '/usr/sbin/nologin'],
     ['postgres', POSTGRES_UID, '/var/lib/postgresql', '/bin/sh'],
+    ['openldap', OPENLDAP_UID, '/var/lib/ldap', '/usr/sbin/nologin'],
     ['nobody', 65534, '/nonexistent', '/usr/sbin/nologin'],
   ];
   write(tree, 'etc/passwd', accounts.map(([name, id, home, shell]) => `${name}:x:${id}:${id}:${name}:${home}:${shell}\n`).join(''));
