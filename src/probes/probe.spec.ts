@@ -115,6 +115,12 @@ describe('a program in a guest', () => {
     expect(await readMarker(marker('set', probe), target(agent))).toMatchObject({ value: 'a\nb', raw: 'dn: x\ncontextCSN: b\ncontextCSN: a\n' });
   });
 
+  it('has said nothing, and not that there is nothing, where no line is one that is wanted', async () => {
+    const probe: ProbeSpec = { kind: 'command', argv: ['ldapsearch'], prefix: 'contextCSN:' };
+    const reading = await readMarker(marker('set', probe), target(scripted(says('dn: x\n')).agent));
+    expect(reading).toMatchObject({ state: 'failed', code: 'PROBE_FAILED', message: expect.stringContaining('no line that begins with "contextCSN:"') });
+  });
+
   it('runs as the declared account, and as nobody else when there is none', async () => {
     const probe = { ...COMMAND, user: 'postgres' } as ProbeSpec;
     const { agent, ran } = scripted(ACCOUNT, says('1'));

@@ -12,7 +12,7 @@ import { GUEST_GRACE_MS } from './guest-program';
 import { askByHttp } from './http-probe';
 import { askBySql } from './sql-probe';
 import { askByTcp } from './tcp-probe';
-import type { Asked, ProbeTarget } from './transport';
+import { probeFailed, type Asked, type ProbeTarget } from './transport';
 
 export type { ProbeFacts, ProbeTarget } from './transport';
 
@@ -111,8 +111,13 @@ function askFor({ probe, timeoutSeconds }: MarkerSpec, target: ProbeTarget, oute
   return within(timeoutMs + graceMs, outer, async (signal) => transport(probe, { target, endsAt, signal }));
 }
 
-/** Of all that was printed. */
-const wantedOf = (probe: ProbeSpec, raw: string): string => (probe.kind === 'command' && probe.prefix !== undefined ? linesAfter(probe.prefix, raw) : raw);
+/** Of all that was printed. Throws `PROBE_FAILED` where no line has the prefix: the empty set is one, and what was not found would be as good as what is not there. */
+function wantedOf(probe: ProbeSpec, raw: string): string {
+  if (probe.kind !== 'command' || probe.prefix === undefined) return raw;
+  const wanted = linesAfter(probe.prefix, raw);
+  if (wanted === '') throw probeFailed(`${probe.argv[0]} in the guest has printed no line that begins with "${probe.prefix}"`);
+  return wanted;
+}
 
 function failed(error: unknown, { now }: ProbeTarget): MarkerReading {
   const { code, message } = isModosuError(error) ? error : toModosuError(error);
