@@ -1,5 +1,5 @@
 import { linesAfter } from '../domain/consistency/lines-after';
-import { judged, shippedProfile } from '../../test/support/judged-profile';
+import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
 
 const PROFILE = shippedProfile('ldap-contextcsn');
 const csn = (hour: string, sid: string) => `202603${hour}0000.000000Z#000000#${sid}#000000`;
@@ -17,6 +17,49 @@ it('blocks when a consumer has changes that the provider loses', () => {
   expect(verdicts).toEqual(['block CONSUMER_AHEAD', 'step CONSUMER_TO_RELOAD']);
   expect(findings[0]?.message).toContain(csn('1011', '001'));
   expect(steps).toMatchObject([{ on: 'peer', when: 'live' }]);
+});
+
+it('has the server loaded from the other one where both are providers, and only where that was declared', () => {
+  const both = { 'multi-provider': 'yes' };
+  const { verdicts, steps } = plan([csn('0902', '001')], [csn('1011', '001')], both);
+  expect(verdicts).toEqual(['step PROVIDER_TO_EMPTY', 'step PROVIDER_TO_LOAD']);
+  expect(steps).toMatchObject([
+    { on: 'server', when: 'quarantine' },
+    { on: 'server', when: 'live' },
+  ]);
+  expect(plan([csn('0902', '001')], [csn('0902', '001')], both).verdicts).toEqual(['ok RELATION_AGREES']);
+  for (const word of ['no', 'Yes', 'true']) {
+    expect(plan([csn('0902', '001')], [csn('1011', '001')], { 'multi-provider': word }).verdicts[0]).toBe('block CONSUMER_AHEAD');
+  }
+});
+
+describe('afterwards', () => {
+  const [OLD, NEW] = [csn('0902', '001'), csn('1011', '001')];
+  const live = (server: readonly [string, string], peer: readonly [string, string | ReturnType<typeof failed>], provider = 'srv01'): readonly string[] =>
+    judged(
+      PROFILE,
+      'live',
+      {
+        'server.context-csn.now': server[0],
+        'server.entries.now': server[1],
+        'peer.context-csn.now': peer[0],
+        'peer.entries.now': peer[1],
+      },
+      { parameters: { ...parameters, provider } },
+    ).verdicts;
+
+  it('does not take the same contextCSN for the same entries', () => {
+    expect(live([NEW, `${OLD}\n${NEW}`], [NEW, `${NEW}\n${OLD}`])).toEqual(['ok RELATION_AGREES']);
+    expect(live([NEW, `${OLD}\n${NEW}`], [NEW, NEW])).toEqual(['block CONTENTS_DIFFER']);
+    expect(live([NEW, NEW], [NEW, OLD])).toEqual(['block CONTENTS_DIFFER']);
+    expect(live([NEW, NEW], [NEW, failed('PROBE_FAILED', 'Size limit exceeded')])).toEqual(['unknown PEER_UNKNOWN']);
+  });
+
+  it('says that one has not followed yet, and blocks where it never will', () => {
+    expect(live([NEW, NEW], [OLD, OLD])).toEqual(['warn NOT_CAUGHT_UP']);
+    expect(live([OLD, OLD], [NEW, NEW], 'srv02')).toEqual(['warn NOT_CAUGHT_UP']);
+    expect(live([OLD, OLD], [NEW, NEW])).toEqual(['block CONSUMER_STILL_AHEAD', 'warn NOT_CAUGHT_UP']);
+  });
 });
 
 it('looks at the changes of this provider alone', () => {

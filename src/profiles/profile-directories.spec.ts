@@ -34,7 +34,7 @@ it('has the shipped profiles, and calls those proven that tests have run against
     'dns-zone: proven, shipped',
     'domain-member: experimental, shipped',
     'generation-id: proven, shipped',
-    'ldap-contextcsn: experimental, shipped',
+    'ldap-contextcsn: proven, shipped',
     'max-age: proven, shipped',
     'postgresql-replication: proven, shipped',
     'same-value: proven, shipped',

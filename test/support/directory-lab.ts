@@ -156,6 +156,11 @@ export class DirectoryServer {
     return entries.sort();
   }
 
+  /** Whether anything is in its database, at the least cost. */
+  async hasBegunToLoad(): Promise<boolean> {
+    return (await this.try(['ldapsearch', ...ADMINISTRATOR, '-LLL', '-s', 'base', '-b', SUFFIX, '1.1'])).exitCode === 0;
+  }
+
   /** Every entry with all of its attributes, also those of the server itself but for what says where it got them. In the order of their text. */
   async contents(): Promise<string> {
     return (await this.entries('(objectClass=*)', ['*', 'entryUUID', 'entryCSN', 'creatorsName', 'createTimestamp', 'modifiersName', 'modifyTimestamp'])).join(
