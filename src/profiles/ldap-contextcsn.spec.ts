@@ -8,7 +8,7 @@ const plan = (provider: readonly string[], consumer: readonly string[], more: Re
   judged(
     PROFILE,
     'plan',
-    { 'server.context-csn.recovery-point': provider.join('\n'), 'peer.context-csn.now': consumer.join('\n') },
+    { 'server.context-csn.recovery-point': provider.join('\n'), 'peer.context-csn.now': consumer.join('\n'), 'peer.entries.now': csn('0902', '001') },
     { parameters: { ...parameters, ...more } },
   );
 
@@ -35,7 +35,12 @@ it('has the server loaded from the other one where both are providers, and only 
 
 describe('afterwards', () => {
   const [OLD, NEW] = [csn('0902', '001'), csn('1011', '001')];
-  const live = (server: readonly [string, string], peer: readonly [string, string | ReturnType<typeof failed>], provider = 'srv01'): readonly string[] =>
+  const live = (
+    server: readonly [string, string],
+    peer: readonly [string, string | ReturnType<typeof failed>],
+    provider = 'srv01',
+    more = {},
+  ): readonly string[] =>
     judged(
       PROFILE,
       'live',
@@ -45,7 +50,7 @@ describe('afterwards', () => {
         'peer.context-csn.now': peer[0],
         'peer.entries.now': peer[1],
       },
-      { parameters: { ...parameters, provider } },
+      { parameters: { ...parameters, provider, ...more } },
     ).verdicts;
 
   it('does not take the same contextCSN for the same entries', () => {
@@ -55,10 +60,21 @@ describe('afterwards', () => {
     expect(live([NEW, NEW], [NEW, failed('PROBE_FAILED', 'Size limit exceeded')])).toEqual(['unknown PEER_UNKNOWN']);
   });
 
+  it('compares no entries where that was declared, and says so before', () => {
+    const none = { filter: 'none' };
+    expect(plan([OLD], [OLD], none).verdicts).toEqual(['warn CONTENTS_NOT_COMPARED']);
+    expect(live([NEW, NEW], [NEW, OLD], 'srv01', none)).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('is looked at before: a peer that cannot show its entries then is not known', () => {
+    const values = { 'server.context-csn.recovery-point': OLD, 'peer.context-csn.now': OLD, 'peer.entries.now': failed('PROBE_FAILED', 'Size limit exceeded') };
+    expect(judged(PROFILE, 'plan', values, { parameters }).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+  });
+
   it('says that one has not followed yet, and blocks where it never will', () => {
-    expect(live([NEW, NEW], [OLD, OLD])).toEqual(['warn NOT_CAUGHT_UP']);
-    expect(live([OLD, OLD], [NEW, NEW], 'srv02')).toEqual(['warn NOT_CAUGHT_UP']);
-    expect(live([OLD, OLD], [NEW, NEW])).toEqual(['block CONSUMER_STILL_AHEAD', 'warn NOT_CAUGHT_UP']);
+    expect(live([NEW, NEW], [OLD, OLD])).toEqual(['block NOT_CAUGHT_UP']);
+    expect(live([OLD, OLD], [NEW, NEW], 'srv02')).toEqual(['block NOT_CAUGHT_UP']);
+    expect(live([OLD, OLD], [NEW, NEW])).toEqual(['block CONSUMER_STILL_AHEAD', 'block NOT_CAUGHT_UP']);
   });
 });
 
