@@ -4,7 +4,10 @@ import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { estateSchema } from '../contracts/api/estate';
 import { parseProfileFile } from '../contracts/api/profile-file';
+import { relationSchema } from '../contracts/api/relation';
 import type { ModosuError } from '../contracts/errors';
+import { parameterFaults, ruleFaults } from '../domain/consistency/relation-faults';
+import { shippedProfile } from '../../test/support/judged-profile';
 import { CliContext } from './context';
 import type { CliIo } from './io';
 import { buildProgram } from './main';
@@ -106,6 +109,20 @@ describe('documentation', () => {
       expect(estateSchema.safeParse({ ...around, ...estate }).error).toBeUndefined();
     },
   );
+
+  const relations = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(({ page, text }) => {
+    const declared = (/^relations:\n(?: .*\n)+/m.exec(text) ?? [])[0];
+    return declared === undefined ? [] : (parse(declared) as { relations: readonly object[] }).relations.map((relation) => [page, relation] as const);
+  });
+  it('has relations to look at', () => expect(relations.length).toBeGreaterThan(5));
+
+  it.each(relations)('the relation in %s is one, and gives its profile what it needs: %j', (_page, declared) => {
+    const { profile: name, server, peers, parameters } = relationSchema.parse(declared);
+    if (name === null) return;
+    const profile = shippedProfile(name);
+    expect(parameterFaults(profile, parameters)).toEqual([]);
+    for (const peer of peers) expect(ruleFaults(profile, parameters, { server, peer: peer.server })).toEqual([]);
+  });
 
   const profiles = BLOCKS.filter(({ language, text }) => language === 'yaml' && text.startsWith('format: modosu-profile'));
   it('has a profile to look at', () => expect(profiles).toHaveLength(1));
