@@ -174,18 +174,22 @@ describe('two OpenLDAP providers of each other', () => {
     await bothHave('changed: after', 'lost: found', 'new', 'of-two');
   });
 
-  inFull('lose entries also where they all were, and say that they agree, when somebody writes to the one that is still loading', async () => {
-    const many = Array.from({ length: 3000 }, (_, n) => `person-${n}`);
-    await lab.one.addPerson(...many);
-    await eventually('both have them', async () => (await lab.two.persons()).length > many.length, THOUSANDS_MS);
-    await lab.one.emptied();
-    await lab.one.start();
-    await eventually('the first entries are there', () => lab.one.hasBegunToLoad(), THOUSANDS_MS);
-    await lab.one.addPerson('too-early');
-    await eventually('the other one has it', async () => (await lab.two.persons()).includes('too-early'), THOUSANDS_MS);
-    await agreed(THOUSANDS_MS);
-    expect((await lab.two.persons()).length).toBeLessThan(many.length);
-  }, 4 * THOUSANDS_MS);
+  inFull(
+    'lose entries also where they all were, and say that they agree, when somebody writes to the one that is still loading',
+    async () => {
+      const many = Array.from({ length: 3000 }, (_, n) => `person-${n}`);
+      await lab.one.addPerson(...many);
+      await eventually('both have them', async () => (await lab.two.persons()).length > many.length, THOUSANDS_MS);
+      await lab.one.emptied();
+      await lab.one.start();
+      await eventually('the first entries are there', () => lab.one.hasBegunToLoad(), THOUSANDS_MS);
+      await lab.one.addPerson('too-early');
+      await eventually('the other one has it', async () => (await lab.two.persons()).includes('too-early'), THOUSANDS_MS);
+      await agreed(THOUSANDS_MS);
+      expect((await lab.two.persons()).length).toBeLessThan(many.length);
+    },
+    4 * THOUSANDS_MS,
+  );
 });
 
 describe('an OpenLDAP provider and its consumer', () => {
