@@ -13,6 +13,7 @@ it.each<[string, ProbeSpec, string]>([
   ['a quote in a query', sql("SELECT '${it}'"), "it's"],
   ['an option of the program', { kind: 'command', argv: ['dig', '${it}'] }, '-f/etc/passwd'],
   ['no port', { kind: 'tcp', port: '${it}' }, '70000'],
+  ['no port of a database', { ...sql('SELECT 1'), port: '${it}' } as ProbeSpec, 'socket'],
   ['no port of a name server', { kind: 'dns', name: 'x', type: 'SOA', port: '${it}' }, 'domain'],
   ['no name of DNS', { kind: 'dns', name: '${it}', type: 'SOA' }, 'a..b'],
   ['no URL', { kind: 'http', url: '${it}/health' }, 'db02:2379'],

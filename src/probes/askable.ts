@@ -14,6 +14,7 @@ export function askable(spec: MarkerSpec, values: ProbeValues): MarkerSpec {
   const filled = fillIn(spec, values);
   const { probe } = filled;
   if (probe.kind === 'sql') oneQuery(probe.query);
+  if (probe.kind === 'sql' && probe.port !== undefined) portOf(probe.port);
   if (probe.kind === 'dns') canonicalName(probe.name);
   if (probe.kind === 'dns') portOf(probe.port ?? DNS_PORT);
   if (probe.kind === 'tcp') portOf(probe.port);
