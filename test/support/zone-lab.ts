@@ -130,10 +130,11 @@ async function guest(root: string, name: string, address: string, port: number):
   };
 }
 
-/** Leads a port of this host's loopback to the name server of a running guest, until its QEMU process ends. One alone for each guest. */
+/** Leads a port of this host's loopback to the name server of a running guest, until its QEMU process ends. One alone for each guest. Throws what QEMU says. */
 export async function forwardDns(uuid: string, address: string, port: number): Promise<void> {
   for (const protocol of ['udp', 'tcp']) {
-    await virsh(['qemu-monitor-command', uuid, '--hmp', `hostfwd_add ${protocol}:${address}:${port}-10.0.2.15:53`]);
+    const said = await virsh(['qemu-monitor-command', uuid, '--hmp', `hostfwd_add ${protocol}:${address}:${port}-10.0.2.15:53`]);
+    if (said.trim() !== '') throw new Error(`${address}:${port} leads nowhere: ${said.trim()}`);
   }
 }
 

@@ -20,6 +20,8 @@ export interface ZoneState {
   readonly note: string;
   /** How long a secondary answers from it that does not hear of its primary. Default: a week. */
   readonly expireSeconds?: number;
+  /** How often a secondary asks its primary by itself. Default: every hour, which is never in a test. */
+  readonly refreshSeconds?: number;
 }
 
 const DIRECTORY = '/var/lib/knot';
@@ -27,12 +29,11 @@ const ZONE_FILE = `${DIRECTORY}/${ZONE}.zone`;
 /** The program of a primary that raises the serial of the zone it is given, above all that are seconds since 1970. */
 export const RAISE_SERIAL = '/usr/local/sbin/raise-serial';
 
-/** A secondary asks when it is told to, and not by itself. */
-const zoneFile = ({ serial, note, expireSeconds = 604_800 }: ZoneState): string => `$ORIGIN ${ZONE}.
+const zoneFile = ({ serial, note, expireSeconds = 604_800, refreshSeconds = 3_600 }: ZoneState): string => `$ORIGIN ${ZONE}.
 $TTL 60
 @ IN SOA ns1 hostmaster (
 ${serial} ; serial
-3600 3600 ${expireSeconds} 60 )
+${refreshSeconds} ${refreshSeconds} ${expireSeconds} 60 )
 @ IN NS ns1
 @ IN NS ns2
 ns1 IN A 127.0.0.1
@@ -40,12 +41,21 @@ ns2 IN A 127.0.0.12
 note IN TXT "${note}"
 `;
 
-/** What an administrator may have written, for zones whose serials are seconds since 1970. It asks nobody: a restored server has no network yet. */
+/**
+ * What an administrator may have written, for zones whose serials are seconds since 1970. It asks nobody: a restored server has no network yet. And it may be run
+ * before the name server is there, which is started with it.
+ */
 const RAISE_SERIAL_PROGRAM = `#!/bin/sh
 set -eu
 file=${DIRECTORY}/$1.zone
 sed "s/^[0-9]* ; serial/$(date +%s) ; serial/" "$file" > "$file.new"
 mv "$file.new" "$file"
+tries=60
+until knotc status >/dev/null 2>&1; do
+  [ "$tries" -gt 0 ]
+  tries=$((tries - 1))
+  sleep 1
+done
 exec knotc -b zone-reload "$1"
 `;
 

@@ -1,0 +1,231 @@
+import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
+import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
+import { isFinal, type RunView } from '../../src/contracts/run';
+import { unusedPort } from '../../src/roles/up/ports';
+import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { E2eStack } from '../support/e2e-stack';
+import { inFull } from '../support/thorough';
+import { eventually } from '../support/up-process';
+import { forwardDns } from '../support/zone-lab';
+import { RAISE_SERIAL, ZONE, ZoneServer, type ZoneState } from '../support/zone-server';
+
+/**
+ * The classic accident of name servers, on two real ones: a primary goes back in time, and its secondary, which has a higher serial, does not take from it any more
+ * what is changed there. First without the product knowing that the two belong together, then with it. Nobody tells the secondary to ask: it does by itself.
+ */
+jest.setTimeout(1_200_000);
+const [PRIMARY, SECONDARY] = ['e2e-dns-primary', 'e2e-dns-secondary'] as const;
+const ADDRESSES = { [PRIMARY]: '127.0.0.1', [SECONDARY]: '127.0.0.12' } as const;
+/** As guests see this host's 127.0.0.1. */
+const HOST = '10.0.2.2';
+const FOLLOWS_WITHIN_MS = 60_000;
+
+/** Serials are seconds since 1970, before today's. */
+const at = (hour: number, note: string): ZoneState => ({ serial: 1_773_100_000 + hour * 3600, note });
+const [FIRST, CHANGED] = [at(1, 'as the first image has it'), at(2, 'changed after the first image')];
+const [SECOND, CHANGED_AGAIN] = [at(3, 'as the second image has it'), at(4, 'changed after the second image')];
+
+const stack = new E2eStack();
+let port: number;
+let guests: { readonly [PRIMARY]: GuestServer; readonly [SECONDARY]: GuestServer };
+let primary: ZoneServer;
+let secondary: ZoneServer;
+let baseline: ImageRecoveryPointView;
+
+beforeAll(async () => {
+  port = await unusedPort();
+  await stack.start();
+  const add = (name: string): Promise<GuestServer> => stack.addServer({ name, guest: 'name-server' });
+  guests = { [PRIMARY]: await add(PRIMARY), [SECONDARY]: await add(SECONDARY) };
+  await Promise.all([PRIMARY, SECONDARY].map(forward));
+  [primary, secondary] = [zoneServerOf(PRIMARY), zoneServerOf(SECONDARY)];
+  await primary.bePrimary(often(FIRST));
+  await primary.serves();
+  await secondary.beSecondaryOf(`${HOST}@${port}`);
+  await follows(FIRST);
+});
+afterAll(() => stack.close());
+
+function zoneServerOf(name: typeof PRIMARY | typeof SECONDARY): ZoneServer {
+  const sh = (script: string, ...args: readonly string[]): Promise<string> => guestOutput(guests[name].uuid, ['sh', '-euc', script, 'sh', ...args]);
+  return new ZoneServer({ sh, listen: '0.0.0.0@53', address: ADDRESSES[name], port });
+}
+
+/** After every start: what leads to a guest ends with its QEMU. */
+async function forward(name: typeof PRIMARY | typeof SECONDARY): Promise<void> {
+  const { uuid } = guests[name];
+  await waitForAgent(uuid, 120_000);
+  await forwardDns(uuid, ADDRESSES[name], port);
+}
+
+const often = (state: ZoneState): ZoneState => ({ ...state, refreshSeconds: 3 });
+const publish = (state: ZoneState): Promise<void> => primary.publish(often(state));
+const isSame = (one: ZoneState, other: ZoneState): boolean => one.serial === other.serial && one.note === other.note;
+/** The secondary has it from its primary, all of it. */
+async function follows(state: ZoneState): Promise<void> {
+  await eventually(
+    () => secondary.served().catch(() => null),
+    (served) => served !== null && isSame(served, state),
+    FOLLOWS_WITHIN_MS,
+  );
+  expect(await secondary.contents()).toBe(await primary.contents());
+}
+async function change(state: ZoneState): Promise<void> {
+  await publish(state);
+  await follows(state);
+}
+/** What is changed on the primary now does not arrive: the secondary asks, and says why it takes nothing. */
+async function isIgnored(kept: ZoneState): Promise<void> {
+  const { serial } = await primary.served();
+  const lost = { serial: serial + 1, note: 'nobody gets it' };
+  await publish(lost);
+  expect(await secondary.refresh()).toMatch(new RegExp(`remote serial ${lost.serial}, remote is outdated$`, 'm'));
+  expect(await primary.served()).toEqual(lost);
+  expect(await secondary.served()).toEqual(kept);
+}
+
+/** Each of the two is told to the product for the day on which it goes back; `raise-serial`: a program of the primary, or people. */
+const declare = (raiseSerial: string): Promise<void> =>
+  stack.declareRelations(
+    ...(
+      [
+        [PRIMARY, SECONDARY],
+        [SECONDARY, PRIMARY],
+      ] as const
+    ).map(([server, peer]) => ({
+      name: `zone-of-${server}`,
+      type: 'replicates-with',
+      server,
+      address: ADDRESSES[server],
+      peers: [{ server: peer, address: ADDRESSES[peer] }],
+      profile: 'dns-zone',
+      parameters: { zone: ZONE, primary: PRIMARY, port: String(port), 'raise-serial': raiseSerial },
+    })),
+  );
+
+const planned = async () => {
+  const plan = await stack.plan(PRIMARY, baseline.id);
+  expect(plan).toMatchObject({ state: 'ready', error: null });
+  return { plan, body: plan.body as RestorePlanBody };
+};
+const ofRelations = ({ findings }: RestorePlanBody | UndoPlanBody): readonly Finding[] => findings.filter(({ relation }) => relation !== undefined);
+const codes = (body: RestorePlanBody | UndoPlanBody): readonly string[] => ofRelations(body).map(({ code }) => code);
+const stepOf = ({ steps }: RunView, key: string) => steps.find((step) => step.key === key);
+const waitsFor = (id: string, what: RunView['waitingFor']): Promise<RunView> =>
+  eventually(
+    () => stack.run(id),
+    ({ waitingFor, state }) => waitingFor === what || isFinal(state),
+    240_000,
+  );
+
+it('a primary whose relation nobody has declared comes back, its run has succeeded, and what is changed on it reaches nobody any more', async () => {
+  baseline = await stack.backup(PRIMARY, 'baseline', { mode: 'online' });
+  await change(CHANGED);
+  const { plan, body } = await planned();
+  expect(codes(body)).toEqual([]);
+  const { id } = await stack.startRestore(plan, { hold: true });
+  expect(await waitsFor(id, 'go-live')).toMatchObject({ waitingFor: 'go-live' });
+  await forward(PRIMARY);
+  await stack.goLive(id);
+  expect(await stack.finished(id)).toMatchObject({ state: 'succeeded', error: null });
+
+  expect(await primary.served()).toEqual(FIRST);
+  await isIgnored(CHANGED);
+
+  // What people do about it once they have found out.
+  await change(SECOND);
+  expect((await stack.finished((await stack.confirm(id)).id)).state).toBe('succeeded');
+});
+
+it('with the relation the plan says so, a program raises the serial in quarantine, and the secondary follows', async () => {
+  await declare(RAISE_SERIAL);
+  baseline = await stack.backup(PRIMARY, 'with its relation', { mode: 'online' });
+  await change(CHANGED_AGAIN);
+  const { plan, body } = await planned();
+  const [finding, ...others] = ofRelations(body);
+  expect(others).toEqual([]);
+  expect(finding).toMatchObject({ code: 'SECONDARY_AHEAD_FOR_PROGRAM', severity: 'step', relation: { peer: SECONDARY, profile: 'dns-zone' } });
+  expect(finding?.evidence.join('\n')).toMatch(new RegExp(`${CHANGED_AGAIN.serial}[^]*${SECOND.serial}|${SECOND.serial}[^]*${CHANGED_AGAIN.serial}`));
+  const key = `rule:SECONDARY_AHEAD_FOR_PROGRAM:${SECONDARY}`;
+  expect(body.relationSteps).toMatchObject([{ key, argv: [RAISE_SERIAL, ZONE], on: 'server', when: 'quarantine' }]);
+
+  const { id } = await stack.startRestore(plan, { hold: true });
+  const waiting = await waitsFor(id, 'go-live');
+  expect(waiting).toMatchObject({ waitingFor: 'go-live' });
+  expect(stepOf(waiting, key)).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+  const restored = await primary.contents();
+  expect(restored).toContain(SECOND.note);
+  expect(await secondary.served()).toEqual(CHANGED_AGAIN);
+
+  await forward(PRIMARY);
+  await stack.goLive(id);
+  const run = await stack.finished(id);
+  expect(run).toMatchObject({ state: 'succeeded', error: null });
+  expect(stepOf(run, 'peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
+  const raised = await primary.served();
+  expect(raised).toEqual({ serial: expect.any(Number) as number, note: SECOND.note });
+  expect(raised.serial).toBeGreaterThan(CHANGED_AGAIN.serial);
+  await follows(raised);
+  expect(await secondary.contents()).toBe(restored);
+  await change({ serial: raised.serial + 1, note: 'changed after the restore' });
+  await stack.expectOrder(run);
+
+  // The secondary has followed: going back to what was before would be the same accident once more.
+  expect(codes((await stack.undoPlan(id)).body as UndoPlanBody)).toEqual(['SECONDARY_AHEAD_FOR_PROGRAM']);
+  expect((await stack.finished((await stack.confirm(id)).id)).state).toBe('succeeded');
+});
+
+inFull('a step that is signed off and was not done does not make a restore succeed; undone, the two agree again', async () => {
+  await declare('none');
+  const had = await secondary.served();
+  const { plan, body } = await planned();
+  expect(codes(body)).toEqual(['SECONDARY_AHEAD']);
+  const { id } = await stack.startRestore(plan);
+  expect(await waitsFor(id, 'sign-off')).toMatchObject({ waitingFor: 'sign-off' });
+  await forward(PRIMARY);
+  await stack.post(`/v1/runs/${id}/sign-off`, { reason: 'it will be right' });
+  await stack.stepIs(id, 'go-live', 'succeeded');
+  expect(await primary.serves()).toEqual(SECOND);
+  await isIgnored(had);
+  const run = await stack.finished(id);
+  expect(run).toMatchObject({
+    state: 'failed',
+    error: { code: 'PEERS_REJECT', message: expect.stringContaining('SECONDARY_STILL_AHEAD') as string },
+    wayBack: { state: 'open' },
+  });
+  expect(await secondary.served()).toEqual(had);
+  await stack.expectOrder(run);
+
+  const undo = await stack.undoPlan(id);
+  expect(codes(undo.body as UndoPlanBody)).toEqual(['RELATION_AGREES']);
+  const undone = await stack.finished((await stack.startRestore(undo)).id);
+  expect(undone.state).toBe('succeeded');
+  await forward(PRIMARY);
+  expect(await primary.serves()).toEqual(had);
+  await change({ serial: had.serial + 1, note: 'changed after the undo' });
+});
+
+inFull('a person does what the step says, before the primary serves, and the secondary follows', async () => {
+  const had = await secondary.served();
+  const { plan, body } = await planned();
+  expect(codes(body)).toEqual(['SECONDARY_AHEAD']);
+  const key = `rule:SECONDARY_AHEAD:${SECONDARY}`;
+  expect(body.relationSteps).toMatchObject([{ key, argv: null, when: 'quarantine' }]);
+  const title = body.relationSteps?.[0]?.title ?? '';
+  expect(title).toContain(`set the serial of ${ZONE} to a greater one than ${had.serial}`);
+  const { id } = await stack.startRestore(plan);
+  const waiting = await waitsFor(id, 'sign-off');
+  expect(waiting).toMatchObject({ waitingFor: 'sign-off' });
+  expect(stepOf(waiting, key)?.title).toBe(title);
+  await forward(PRIMARY);
+  const wanted = Number(/greater one than (\d+)/.exec(title)?.[1]) + 1;
+  await publish({ ...SECOND, serial: wanted });
+  await stack.post(`/v1/runs/${id}/sign-off`, { reason: 'raised by one' });
+  const run = await stack.finished(id);
+  expect(run).toMatchObject({ state: 'succeeded', error: null });
+  expect(stepOf(run, key)).toMatchObject({ state: 'succeeded', detail: { reason: 'raised by one' } });
+  expect(stepOf(run, 'peers')?.state).toBe('succeeded');
+  await follows({ ...SECOND, serial: wanted });
+  await change({ serial: wanted + 1, note: 'changed after the restore' });
+  await stack.expectOrder(run);
+});
