@@ -46,7 +46,7 @@ interface Machine extends ZoneMachine {
 /** With one port for both. The primary's is the only one that guests reach, too: QEMU mixes answers up where two UDP ports lead to one of a guest. */
 const ADDRESSES = ['127.0.0.1', '127.0.0.12'] as const;
 /** As guests see the host's 127.0.0.1. */
-const HOST = '10.0.2.2';
+export const HOST = '10.0.2.2';
 const WITHIN_MS = 120_000;
 
 /** Two real guests in `test:full`; else the userspaces of two, on this host's loopback: the same programs on the same disks. */
