@@ -1,6 +1,7 @@
 import type { Catalog } from '../src/catalog/catalog';
 import type { SshAccess } from '../src/contracts/protection';
 import type { ServerRef } from '../src/contracts/server';
+import type { SecretStore } from '../src/credentials/secret-store';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ProfileSource } from '../src/profiles/profile-source';
@@ -29,6 +30,8 @@ export interface ActivityDependencies {
   /** Throws `OFFSITE_NOT_CONFIGURED`. */
   offsiteRepository(name: string): Promise<OffsiteRepository>;
   readonly profiles: ProfileSource;
+  /** One that this worker knows. Throws `SECRET_STORE_NOT_CONFIGURED`, `SECRET_STORE_INVALID`. */
+  secretStore(name: string): Promise<SecretStore>;
   readonly log: ActivityLog;
   /** Modosu's version, for manifests. */
   readonly version: string;

@@ -33,7 +33,8 @@ export class HostCalls implements HostActivities {
   examineForBackup(input: BackupImageInput): Promise<BackupSubject> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      return backupSubject(await hypervisor.inspect(serverRef(input)), input);
+      const { credentials = [] } = (await this.deps.catalog.getServer(input.serverId)).protection;
+      return { ...backupSubject(await hypervisor.inspect(serverRef(input)), input), ...(credentials.length === 0 ? {} : { credentials }) };
     });
   }
 
@@ -119,6 +120,7 @@ export class HostCalls implements HostActivities {
           ...(input.set === undefined ? {} : { setId: input.set.id }),
           reason: input.reason,
           ...(request.changes === undefined ? {} : { changes: request.changes, ...(await this.markersOf(input)) }),
+          ...(request.changes === undefined || request.credentials === undefined ? {} : { credentials: request.credentials }),
           consistency: request.consistency,
           pointInTime: request.pointInTime,
           disks: copied,

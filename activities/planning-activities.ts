@@ -69,6 +69,7 @@ export class PlanningJudgements implements PlanningActivities {
     attachOldDisks = [],
     noData = false,
     leaveChanges = true,
+    leaveCredentials = false,
     incidentAt = null,
   }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
@@ -94,6 +95,7 @@ export class PlanningJudgements implements PlanningActivities {
       ...decommissionedOf(server),
       lostChanges: await lostChanges(catalog, server, point.generation),
       leaveChanges,
+      ...(leaveCredentials ? { leaveCredentials } : {}),
     };
   }
 

@@ -1,6 +1,7 @@
 import { type ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { ModosuError } from '../src/contracts/errors';
 import { CatalogueWrites } from './catalogue-activities';
+import { CredentialCalls } from './credential-activities';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
@@ -33,6 +34,7 @@ describe('the registry', () => {
     expect(Object.keys(host).sort()).toEqual(
       [
         ...methods(HostCalls, ['requireSameDefinition', 'knownParent', 'markersOf']),
+        ...methods(CredentialCalls, ['read', 'current', 'stateOf']),
         ...methods(ServerCalls, ['verifiedDefinition', 'beginOnline', 'onBasis', 'onlineRequest']),
         ...methods(DataCalls),
         ...methods(PeerCalls, ['factsOf']),

@@ -11,7 +11,9 @@ import type {
   TransferActivities,
   VerificationActivities,
 } from '../src/contracts/activities';
+import type { CredentialActivities } from '../src/contracts/credential-activities';
 import { CatalogueWrites } from './catalogue-activities';
+import { CredentialCalls } from './credential-activities';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
@@ -77,7 +79,9 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
 };
 
 /** Queue `host.<hypervisor>`: short calls. */
-export const createHostActivities = (deps: ActivityDependencies): Bound<HostActivities & ServerActivities & DataActivities & PeerActivities> =>
+export const createHostActivities = (
+  deps: ActivityDependencies,
+): Bound<HostActivities & ServerActivities & DataActivities & PeerActivities & CredentialActivities> =>
   translateFailures(
     {
       ...bind<HostActivities>(new HostCalls(deps), [
@@ -115,6 +119,7 @@ export const createHostActivities = (deps: ActivityDependencies): Bound<HostActi
         'settleOnlineBackup',
         'cancelOnlineBackup',
       ]),
+      ...bind<CredentialActivities>(new CredentialCalls(deps), ['rememberCredentials', 'surveyCredentials', 'setCredential']),
       ...bind<DataActivities>(new DataCalls(deps), [
         'examineDataSets',
         'examineDataRestore',

@@ -7,6 +7,7 @@ import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
 import { planning, relations, setBegins, type Calls } from './runbook/activities';
 import { memberOf, type Member } from './runbook/backup-set';
+import { rememberCredentials, remembersCredentials } from './runbook/credentials';
 import { summarise } from './runbook/errors';
 import { markDamage, markIfDamaged } from './runbook/damage';
 import { readAll } from './runbook/relations';
@@ -42,6 +43,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const wasRunning = subject.powerState === 'running';
   const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
   const hasFacts = wasRunning && subject.agent === 'answering' && patched(GENERATION_FACTS);
+  const hasCredentials = remembersCredentials(subject);
   const jobs = patched(MARKERS) ? await relations.readingJobs({ id: input.runId, serverId: input.serverId, moment: 'capture' }) : [];
   await book.announce(
     backupSteps({
@@ -50,6 +52,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
       wasRunning,
       isIncremental,
       hasFacts,
+      hasCredentials,
       isOfSet: member !== null,
       hasMarkers: jobs.length > 0,
     }),
@@ -62,6 +65,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   // The image is taken all the same, whole. What was found damaged by the way must be known as that.
   if (intended?.damage !== undefined) await markDamage(intended.damage.recoveryPointId, intended.damage.error);
   await book.step('reserve', { do: () => host.reserveRoom(input, (intended ?? subject).neededBytes), undo: () => undo.discardStaged(input) });
+  const credentials = hasCredentials ? { credentials: await rememberCredentials(book, input.hypervisor, subject) } : {};
 
   // Before the point in time: read later, they could be ahead of what the image holds, and rules would be content where they must not be.
   if (jobs.length > 0) await book.step('markers', { do: () => readAll(jobs), detail: (counts) => ({ ...counts }) });
@@ -75,7 +79,17 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
     const changes = patched(GENERATION_CHANGES) ? { changes: await planning.changesAt(input.serverId, pointInTime) } : {};
     const published = await book.step('publish', {
       do: () =>
-        host.publish({ input, subject, copied, pointInTime, consistency, ...position, ...changes, ...(basis === null ? {} : { parentId: parentOf(basis) }) }),
+        host.publish({
+          input,
+          subject,
+          copied,
+          pointInTime,
+          consistency,
+          ...position,
+          ...changes,
+          ...credentials,
+          ...(basis === null ? {} : { parentId: parentOf(basis) }),
+        }),
       detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
     });
     book.settle('reserve');

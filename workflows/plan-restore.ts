@@ -2,6 +2,7 @@ import { patched } from '@temporalio/workflow';
 import type { PlanSource } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { fetching, hostLooks, planning } from './runbook/activities';
+import { surveyCredentials } from './runbook/credentials';
 import { markDamage } from './runbook/damage';
 import { summarise } from './runbook/errors';
 import { readFor } from './runbook/relations';
@@ -14,7 +15,7 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     // While the recovery point is looked at: peers may take their time, and every one of them has the same.
     const asked = patched(RELATIONS) ? readFor({ id: input.planId, serverId: input.serverId, moment: 'plan' }) : Promise.resolve();
     asked.catch(() => undefined);
-    const survey = await hostLooks(source.hypervisor).surveyRestore(source);
+    const survey = await surveyCredentials(source, await hostLooks(source.hypervisor).surveyRestore(source));
     await asked;
     await planning.composePlan(source, survey);
   } catch (thrown) {

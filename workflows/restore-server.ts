@@ -7,6 +7,7 @@ import { itemKey } from '../src/domain/steps/data-steps';
 import { SIGN_OFF_LIVE } from '../src/domain/steps/relation-steps';
 import { programOf, SIGN_OFF } from '../src/domain/steps/restore-steps';
 import { catalogue, type Calls } from './runbook/activities';
+import { setCredentials } from './runbook/credentials';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
@@ -58,7 +59,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     if (waitsForAgent) await book.step('agent', { do: () => server.waitForAgent(input) });
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
-    const waited = await doWhatIsMissing(book, calls, input, plan, rules, waitsForAgent);
+    const passwords = await setCredentials(book, input, plan);
+    const waited = await doWhatIsMissing(book, calls, input, plan, rules, waitsForAgent, passwords);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
@@ -98,7 +100,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
 
 /**
  * What the image lacks although the server had it, and what its peers need of it before it comes near them: programs first, then people, who have the last word about
- * all of it. What nobody applies again is lost, and known to be. How long people took is no part of what a restore takes.
+ * all of it, and about the `passwords` (of these accounts) that could not be set. What nobody applies again is lost, and known to be. How long people took is no part of
+ * what a restore takes.
  */
 async function doWhatIsMissing(
   book: Runbook,
@@ -107,19 +110,26 @@ async function doWhatIsMissing(
   plan: RestorePlanBody,
   rules: readonly PlannedRelationStep[],
   hasAgent: boolean,
+  passwords: readonly string[],
 ): Promise<{ readonly seconds: number }> {
   const rulesForPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'quarantine'), hasAgent);
   const changesForPeople = await applyChangesAgain(book, calls, input, plan, hasAgent);
-  if (rulesForPeople.length + changesForPeople.length === 0) return { seconds: 0 };
+  if (rulesForPeople.length + changesForPeople.length + passwords.length === 0) return { seconds: 0 };
   const since = Date.now();
-  // A program has failed although none was for people: the step comes as it is needed.
+  // A program has failed, or a password could not be set, although nothing was for people: the step comes as it is needed.
   await book.announce([SIGN_OFF]);
   const { actor, reason, notApplied = [] } = await book.decision('sign-off');
   const applied = changesForPeople.filter((id) => !notApplied.includes(id));
   await markSignedOff(book, rulesForPeople, { actor, reason });
   await book.step('sign-off', {
     do: () => catalogue.recordApplied(input.runId, applied, actor),
-    detail: () => ({ signedOffBy: actor, reason, applied: applied.length, notApplied: changesForPeople.length - applied.length }),
+    detail: () => ({
+      signedOffBy: actor,
+      reason,
+      applied: applied.length,
+      notApplied: changesForPeople.length - applied.length,
+      ...(passwords.length === 0 ? {} : { passwordsOf: passwords.join(', ') }),
+    }),
   });
   return { seconds: Math.round((Date.now() - since) / 1000) };
 }

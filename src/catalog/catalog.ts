@@ -185,6 +185,8 @@ export type AcceptPlanRequest =
       readonly noData?: boolean;
       /** Configuration changes that are lost are not applied again; absent: they are. */
       readonly leaveChanges?: boolean;
+      /** Passwords that were changed since are left as the image has them; absent: false. */
+      readonly leaveCredentials?: boolean;
       /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */
       readonly keepDisks?: readonly string[];
       /** Targets of the disks whose old volumes are attached read-only to the restored server; absent: none. */

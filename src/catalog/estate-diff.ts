@@ -176,7 +176,7 @@ function draftOf(declaration: ServerDeclaration, known: readonly ServerRecord[],
 
 /** What a declaration that was made without the schema leaves out counts as not declared. */
 function protectionOf(declaration: Partial<Protection>): Protection {
-  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh, configurationPaths } = declaration;
+  const { disks, nics, healthChecks, quiesce, onlineBackup, dataSets, ssh, configurationPaths, credentials } = declaration;
   return {
     disks: disks ?? NO_PROTECTION.disks,
     nics: nics ?? NO_PROTECTION.nics,
@@ -186,6 +186,7 @@ function protectionOf(declaration: Partial<Protection>): Protection {
     dataSets: dataSets ?? NO_PROTECTION.dataSets,
     ssh: ssh ?? NO_PROTECTION.ssh,
     ...(configurationPaths === undefined || configurationPaths.length === 0 ? {} : { configurationPaths }),
+    ...(credentials === undefined || credentials.length === 0 ? {} : { credentials }),
   };
 }
 

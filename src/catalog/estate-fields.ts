@@ -1,6 +1,7 @@
 import { storableText } from '../audit/storable';
 import type { Relation } from '../contracts/relation';
 import type { ServerGroup } from '../contracts/backup-set';
+import type { CredentialDeclaration } from '../contracts/credential';
 import type { Protection } from '../contracts/protection';
 import {
   describeIncrements,
@@ -42,6 +43,7 @@ export const protectionFields = ({
   dataSets,
   ssh,
   configurationPaths = [],
+  credentials = [],
 }: Protection): readonly Field[] => [
   declared('disks', disks, disks.map(({ target, role }) => `${target} ${role}`).join(', ')),
   declared('nics', nics, nics.map(({ mac, role }) => `${mac} ${role}`).join(', ')),
@@ -50,8 +52,12 @@ export const protectionFields = ({
   declared('onlineBackup', onlineBackup, compact(onlineBackup)),
   declared('dataSets', dataSets, dataSets.map(({ name, kind }) => `${name} (${kind})`).join(', ')),
   declared('configurationPaths', configurationPaths, configurationPaths.join(', ')),
+  declared('credentials', credentials, credentials.map(credentialWords).join(', ')),
   declared('ssh', ssh, ssh === null ? '' : `${ssh.user}@${ssh.host}:${ssh.port}${ssh.sudo ? ' with sudo' : ''}, host key …${ssh.hostKey.slice(-12)}`),
 ];
+
+const credentialWords = ({ account, store, path, field, reapply }: CredentialDeclaration): string =>
+  `${account} in ${store} ${path}${field === undefined ? '' : `#${field}`}${reapply ? ', set after restores' : ''}`;
 
 /** The policy of a server; none is not worth a line. */
 export const policyField = (policy: string | null): Field => declared('policy', policy, policy ?? '');

@@ -35,6 +35,7 @@ export const generationView = (row: RecoveryPointRow, { name, lineageId }: { rea
   isOnPresentLine: row.lineageId === lineageId,
   changes: row.changes,
   facts: factsOf(row),
+  credentials: row.credentials ?? [],
 });
 
 export const generationNotFound = (server: { readonly name: string }, generation: number): ModosuError =>

@@ -123,8 +123,18 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
   request.scenario === 'server'
-    ? { noData: request.noData ?? false, leaveChanges: request.leaveChanges ?? false, incidentAt: request.incidentAt ?? null, ...fromOf(request) }
+    ? {
+        noData: request.noData ?? false,
+        leaveChanges: request.leaveChanges ?? false,
+        ...leftCredentials(request),
+        incidentAt: request.incidentAt ?? null,
+        ...fromOf(request),
+      }
     : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null, ...fromOf(request) };
+
+/** Only where it was asked for. */
+const leftCredentials = ({ leaveCredentials }: { readonly leaveCredentials?: boolean }): { readonly leaveCredentials?: true } =>
+  leaveCredentials === true ? { leaveCredentials } : {};
 
 const fromOf = ({ from }: { readonly from?: string }): { readonly from?: string } => (from === undefined ? {} : { from });
 
@@ -194,6 +204,7 @@ export function startablePlan({
       attachOldDisks,
       noData: request?.noData ?? false,
       leaveChanges: request?.leaveChanges ?? false,
+      ...leftCredentials(request ?? {}),
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
     },

@@ -18,6 +18,7 @@ export interface Config {
   readonly cacheDirectory: string;
   readonly retentionDays: number;
   readonly payloadKeysFile: string;
+  readonly secretStoresFile: string;
   readonly apiHost: string;
   readonly apiPort: number;
   readonly postgresPort: number;
@@ -133,6 +134,7 @@ function toConfig(environment: Environment): Config {
     cacheDirectory: environment.MODOSU_CACHE_DIR,
     retentionDays: environment.MODOSU_RETENTION_DAYS,
     payloadKeysFile: environment.MODOSU_PAYLOAD_KEYS_FILE ?? layout.payloadKeysFile,
+    secretStoresFile: environment.MODOSU_SECRET_STORES_FILE ?? layout.secretStoresFile,
     apiHost: environment.MODOSU_API_HOST,
     apiPort: environment.MODOSU_API_PORT,
     postgresPort: environment.MODOSU_POSTGRES_PORT,

@@ -28,6 +28,8 @@ export interface StateLayout {
   readonly databaseUrlFile: string;
   readonly databaseOwnerUrlFile: string;
   readonly payloadKeysFile: string;
+  /** Declarations of secret stores, unless MODOSU_SECRET_STORES_FILE names another file. Holds no secret. */
+  readonly secretStoresFile: string;
   readonly adminTokenFile: string;
   /** JSON of type `Endpoints`. */
   readonly endpointsFile: string;
@@ -54,6 +56,7 @@ export function stateLayout(stateDirectory: string): StateLayout {
     databaseUrlFile: under('secrets', 'database-url'),
     databaseOwnerUrlFile: under('secrets', 'database-owner-url'),
     payloadKeysFile: under('secrets', 'payload-keys.json'),
+    secretStoresFile: under('secret-stores.yaml'),
     adminTokenFile: under('secrets', 'admin-token'),
     endpointsFile: under(ENDPOINTS_FILE),
     portsFile: under('run', 'ports.json'),

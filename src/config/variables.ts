@@ -106,6 +106,11 @@ export const environmentSchema = z.object({
   MODOSU_PAYLOAD_KEYS_FILE: absolutePath
     .optional()
     .describe('Keys that encrypt what Temporal stores (mode 0600, the same on every machine). Not set: secrets/payload-keys.json in the state directory.'),
+  MODOSU_SECRET_STORES_FILE: absolutePath
+    .optional()
+    .describe(
+      'File in which the secret stores are declared that workers near a hypervisor know (docs/SECRET-STORES.md); nobody but root and the user of Modosu may be able to write it. Not set: secret-stores.yaml in the state directory, where that is there.',
+    ),
   MODOSU_API_HOST: host.default('127.0.0.1').describe('Address the API listens on.'),
   MODOSU_API_PORT: port.default(7400).describe('Port of the API. 0: chosen at the first start and kept.'),
   MODOSU_POSTGRES_PORT: port.default(0).describe('Port of the embedded PostgreSQL, on loopback. 0: chosen at the first start and kept.'),

@@ -1,4 +1,5 @@
 import type { GenerationChanges } from './change';
+import type { CredentialDeclaration, CredentialReference } from './credential';
 import type { CollectedFacts } from './generation';
 import type { DataPurpose, DataSelection, GuestArgv, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
@@ -193,6 +194,8 @@ export interface PlanSource {
   readonly lostChanges?: LostChanges;
   /** They are not applied again. Absent: true. */
   readonly leaveChanges?: boolean;
+  /** Passwords that were changed since are left as the image has them. Absent: false. */
+  readonly leaveCredentials?: boolean;
 }
 
 /** What is restored of one data set after an image. */
@@ -285,6 +288,8 @@ export interface BackupSubject {
   readonly neededBytes: number;
   readonly definitionFingerprint: string;
   readonly hasNvram: boolean;
+  /** Of which a version is remembered. Absent: none. */
+  readonly credentials?: readonly CredentialDeclaration[];
   /** `online` only for a server that runs: one that is off is imaged as it lies. */
   readonly mode: BackupMode;
 }
@@ -376,6 +381,8 @@ export interface PublishRequest {
   readonly parentId?: string | null;
   /** Absent: nobody has asked. */
   readonly changes?: GenerationChanges;
+  /** Absent: none was declared. */
+  readonly credentials?: readonly CredentialReference[];
 }
 
 export interface PublishedRecoveryPoint {

@@ -1,9 +1,14 @@
+import { isOneLine } from './text';
+
 /**
  * Passwords of accounts in servers. They stand in a secret store that people run, and change there; Modosu keeps references, and reads a value only at the
  * moment a step needs it. Nothing here holds a value: all of it may stand in plans, histories, logs and answers.
  */
 
-/** Which secret of an account was valid when something was taken, a recovery point for instance: where it stands, and which version of it. */
+/**
+ * A credential reference: which secret of an account was valid when an image was taken. Its store is asked right before the point in time; one that cannot say
+ * keeps no image from being taken.
+ */
 export interface CredentialReference {
   /** As the operating system of the server names it: `root`, `Administrator`. */
   readonly account: string;
@@ -11,9 +16,16 @@ export interface CredentialReference {
   readonly store: string;
   /** In the store: plain parts separated by `/`. */
   readonly path: string;
-  /** As its store names versions: a number in Vault and in files, a fingerprint in the environment. Not to be sorted. */
-  readonly version: string;
+  /** As its store names versions: a number in Vault and in files, a fingerprint in the environment. Not to be sorted. Null: the store did not say. */
+  readonly version: string | null;
+  /** When the store got it, ISO 8601; null: it does not say. */
+  readonly createdAt: string | null;
+  /** Code of the error that the store gave instead; null: it gave a version. */
+  readonly problem: string | null;
 }
+
+/** At most so many of a server. */
+export const MOST_CREDENTIALS = 20;
 
 export interface CredentialVersion {
   readonly version: string;
@@ -28,9 +40,64 @@ export interface CredentialDeclaration {
   readonly path: string;
   /** Which of the values under the path; `DEFAULT_CREDENTIAL_FIELD` where absent. */
   readonly field?: string;
+  /** After a restore of an image of another time the current value is set in the guest, before go-live. False: people do that. */
+  readonly reapply: boolean;
+}
+
+/** What its secret store says of a credential while a restore is planned. */
+export interface SurveyedCredential {
+  readonly account: string;
+  /** The version that counts now, where it is declared now; where it is no longer declared, where it was. Null: `problem` says why. */
+  readonly current: CredentialVersion | null;
+  /** Code of the error that the store gave instead. */
+  readonly problem: string | null;
+  /** Whether the version that the recovery point remembers can still be read; null: it remembers none, or the store did not say. */
+  readonly remembered: SecretVersionState | null;
+}
+
+/** A credential of a server in the plan of a restore: which version its account has afterwards, and whether that is changed before go-live. */
+export interface PlannedCredential {
+  readonly account: string;
+  readonly store: string;
+  readonly path: string;
+  readonly field: string;
+  /** What was valid when the image was taken; null: the recovery point remembers nothing of this account. */
+  readonly then: CredentialReference | null;
+  /** Whether that version can still be read; null: not known. */
+  readonly thenState: SecretVersionState | null;
+  /** Null: `problem` says why. */
+  readonly now: CredentialVersion | null;
+  readonly problem: string | null;
+  readonly changed: 'yes' | 'no' | 'unknown';
+  /** The run sets what is current when it comes to that. */
+  readonly isSet: boolean;
+}
+
+/** What came of setting one. */
+export interface SetCredential {
+  /** The account has the current value, and that was proven. False: for people. */
+  readonly isSet: boolean;
+  /** Which version was set; null: none was. */
+  readonly version: string | null;
+  /** For people: how it was proven, or code and words of what went wrong. */
+  readonly evidence: string;
 }
 
 export const DEFAULT_CREDENTIAL_FIELD = 'password';
+
+/**
+ * Names of accounts whose passwords are set: what could end a line or a field of a file of accounts, or look like an option, is in none of them. Windows knows
+ * others, Linux does not.
+ */
+export const ACCOUNT_PATTERN = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/;
+export const ACCOUNT_RULE = '1 to 32 letters, digits, ".", "_" or "-", beginning with a letter or "_"';
+
+const MOST_PATH_CHARACTERS = 500;
+
+/** Whether a path in a secret store is made of plain parts separated by `/`. */
+export const isSecretPath = (path: string): boolean =>
+  path.length <= MOST_PATH_CHARACTERS && isOneLine(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+export const SECRET_PATH_RULE = `No "/" at its ends, no "." and no ".." as a part, at most ${MOST_PATH_CHARACTERS} characters.`;
 
 /**
  * Whether a version can be read. `deleted`: whoever runs the store can bring it back. `destroyed`: its value is gone for good. `unknown`: the store has no such

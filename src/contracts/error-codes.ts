@@ -465,6 +465,21 @@ export const ERROR_CODES = {
     'never',
     'The store no longer gives out this version: look whether somebody else has kept that password, or log in with another account.',
   ),
+  SECRET_STORE_NOT_CONFIGURED: entry(
+    'not-found',
+    'never',
+    'Declare it in the file of MODOSU_SECRET_STORES_FILE on the workers of the hypervisor (docs/SECRET-STORES.md), or correct its name in the estate file.',
+  ),
+  CREDENTIAL_NOT_SET: entry(
+    'precondition',
+    'never',
+    'Look whether the account is there and the guest agent may set passwords (`guest-set-user-password`); set it by hand: the secret store has it.',
+  ),
+  CREDENTIAL_NOT_PROVEN: entry(
+    'precondition',
+    'never',
+    'Log in with the current password from the secret store; where that fails, set it by hand. Only guests with `unix_chkpwd` of Linux-PAM can prove it.',
+  ),
   SECRET_STORE_INVALID: entry('precondition', 'never', 'Correct the secret store, its file or its declaration: the message says what is wrong, and where.'),
 
   // Modosu's own parts

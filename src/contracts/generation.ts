@@ -1,4 +1,5 @@
 import type { GenerationChanges } from './change';
+import type { CredentialReference } from './credential';
 import type { FactDiff, FactKind, OsFamily, ServerFacts } from './facts';
 import type { Consistency, RecoveryPointState } from './recovery-point';
 
@@ -36,6 +37,8 @@ export interface GenerationView {
   /** Null: an earlier version has taken it, and nobody knows. */
   readonly changes: GenerationChanges | null;
   readonly facts: FactsState;
+  /** Which versions of the credentials of the server were valid. Empty: none was declared, or an earlier version has taken it. */
+  readonly credentials: readonly CredentialReference[];
 }
 
 export interface GenerationDetail extends GenerationView {

@@ -1,4 +1,5 @@
 import type { LostChange, RecordedChange } from './change';
+import type { PlannedCredential, SurveyedCredential } from './credential';
 import type { ErrorSummary } from './errors';
 import type { DataChange, DataContent, DataSelection, DataSet } from './data';
 import type { HealthCheck } from './protection';
@@ -76,6 +77,8 @@ export interface RestoreSurvey {
   readonly targets: RestoreTargets;
   /** What a restore reads of the images. Absent in histories of earlier versions. */
   readonly reads?: ReadsOfRestore;
+  /** What secret stores say now. Absent: nobody has asked, because there is nothing to ask for. */
+  readonly credentials?: readonly SurveyedCredential[];
 }
 
 /** An incremental is read with all that it builds on. */
@@ -203,6 +206,8 @@ export interface RestorePlanBody {
   readonly relations?: readonly PlannedRelation[];
   /** What rules ask to be done, beside the restore itself. Absent: nothing. */
   readonly relationSteps?: readonly PlannedRelationStep[];
+  /** Of each account that is declared now, or that the image remembers. Absent: none is. */
+  readonly credentials?: readonly PlannedCredential[];
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

@@ -1,3 +1,4 @@
+import type { CredentialDeclaration } from './credential';
 import type { DataSet, DiskDeclaration, DiskRole } from './data';
 
 /**
@@ -88,6 +89,8 @@ export interface Protection {
   readonly ssh: SshAccess | null;
   /** Files and directories in the guest that are compared by their checksums from generation to generation. Absent: none. */
   readonly configurationPaths?: readonly string[];
+  /** Accounts whose passwords stand in a secret store. Absent: none. */
+  readonly credentials?: readonly CredentialDeclaration[];
 }
 
 /** What nobody has declared is `system`. */

@@ -1,4 +1,5 @@
 import type { GenerationChanges } from './change';
+import type { CredentialReference } from './credential';
 import type { DataContent, DataPurpose, DataSet } from './data';
 import type { RecoveryPointCopy } from './offsite-copies';
 import type { SideReadings } from './reading';
@@ -63,6 +64,8 @@ export interface ImageManifest {
   readonly facts?: StoredFile | null;
   /** What the server and its peers said of themselves right before the point in time, for the rules of their relations. Absent: nobody was asked. */
   readonly markers?: readonly SideReadings[];
+  /** Which versions of its credentials were valid. Absent: none was declared. Only with `changes`. */
+  readonly credentials?: readonly CredentialReference[];
   readonly consistency: Consistency;
   /** The moment whose state the recovery point holds, ISO 8601 in UTC. */
   readonly pointInTime: string;

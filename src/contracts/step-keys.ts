@@ -1,8 +1,9 @@
 /**
- * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database, check, configuration change or rule has its name behind a colon. A new
+/**
+ * Names of steps, as plans, runs, metrics and the audit know them. What is done for each disk, data set, database, check, configuration change, account or rule has its name behind a colon. A new
  * step is declared here first: a runbook cannot carry out, and a plan cannot announce, one that nobody has named.
  */
-export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health' | 'apply' | 'rule'}:${string}`;
+export type StepKey = SingleStep | `${StepPerDisk | StepPerDataSet | 'health' | 'apply' | 'credential' | 'rule'}:${string}`;
 
 type SingleStep =
   | 'examine'
@@ -31,6 +32,7 @@ type SingleStep =
   | 'begin'
   | 'definition'
   | 'facts'
+  | 'credentials'
   | 'publish'
   | 'catalogue'
   | 'nvram'

@@ -171,6 +171,8 @@ export interface PlanRestoreInput {
   readonly noData?: boolean;
   /** Restores of a server: configuration changes that are lost are not applied again. Absent: true, as in plans of earlier versions. */
   readonly leaveChanges?: boolean;
+  /** Restores of a server: passwords that were changed since are left as the image has them. Absent: false. */
+  readonly leaveCredentials?: boolean;
   /**
    * When what is to be mended has happened, ISO 8601; null: now. What is lost is counted up to it. Absent in plans that an earlier version has started, as is
    * the one above.

@@ -15,7 +15,7 @@ export type SecretStoreDependencies = EnvironmentDependencies;
 export function openSecretStore(declaration: SecretStoreDeclaration, dependencies: SecretStoreDependencies): SecretStore {
   const refuse = (problem: string): never => {
     throw new ModosuError('SECRET_STORE_INVALID', `The declaration of the secret store "${declaration.name}" ${problem}.`, {
-      hint: 'Correct it in the estate file; docs/SECRET-STORES.md says what belongs there.',
+      hint: 'Correct it in the file that declares it (MODOSU_SECRET_STORES_FILE); docs/SECRET-STORES.md says what belongs there.',
       context: { store: declaration.name },
     });
   };

@@ -1,14 +1,11 @@
+import { isSecretPath, SECRET_PATH_RULE } from '../contracts/credential';
 import { ModosuError } from '../contracts/errors';
-import { isOneLine, quoted } from '../contracts/text';
-
-const MOST_CHARACTERS = 500;
+import { quoted } from '../contracts/text';
 
 /** The parts of a path in a secret store. Throws `PATH_NOT_ALLOWED` for one that could lead anywhere else than it says. */
 export function secretPathParts(path: string): readonly string[] {
-  const parts = path.split('/');
-  const isPlain = path.length <= MOST_CHARACTERS && isOneLine(path) && parts.every((part) => part !== '' && part !== '.' && part !== '..');
-  if (isPlain) return parts;
+  if (isSecretPath(path)) return path.split('/');
   throw new ModosuError('PATH_NOT_ALLOWED', `The path ${quoted(path)} in a secret store is not made of plain parts separated by "/".`, {
-    hint: `Write it as the store lists it, without the mount: servers/db01. No "/" at its ends, no "." and no ".." as a part, at most ${MOST_CHARACTERS} characters.`,
+    hint: `Write it as the store lists it, without the mount: servers/db01. ${SECRET_PATH_RULE}`,
   });
 }

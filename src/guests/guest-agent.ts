@@ -73,6 +73,11 @@ export interface GuestAgent {
   freeze(timeoutMs: number): Promise<number>;
   /** Thaws them; returns how many were frozen, 0 when none was. Idempotent. Thaws what somebody else has frozen, too: ask `isFrozen` before the own freeze. */
   thaw(timeoutMs: number): Promise<number>;
+  /**
+   * Sets the password of an account of the guest's own (`guest-set-user-password`). It stands in no argument vector, and no error of it quotes what the guest has
+   * said, which could be the password. Idempotent. Throws `CREDENTIAL_NOT_SET` where the agent refuses; whether it took is another question.
+   */
+  setPassword(account: string, password: string, options: { readonly timeoutMs: number }): Promise<void>;
   /** Whether the agent says that file systems are frozen. Read-only. */
   isFrozen(timeoutMs: number): Promise<boolean>;
 }

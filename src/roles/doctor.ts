@@ -8,6 +8,7 @@ import { createRunStarter } from '../temporal/run-starter';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
+import { checkSecretStores } from './doctor/secret-stores';
 import {
   checkApi,
   checkControlWorker,
@@ -79,7 +80,8 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
     const found = await checkCatalog(catalog);
     const answers = found.every(({ state }) => state === 'ok');
     const copies = answers ? await checkCatalogCopies(catalog, new DirectorySecrets(config.layout.secrets)) : [];
-    return [...found, ...copies, ...(await checkRuns(config, answers ? catalog : null))];
+    const stores = answers ? await checkSecretStores(catalog, new Adapters(config).secretStores()) : [];
+    return [...found, ...copies, ...stores, ...(await checkRuns(config, answers ? catalog : null))];
   } finally {
     // A connection that hangs is not waited for: what it would have told stands in the report as missing.
     void catalog.close().catch(() => undefined);

@@ -6,11 +6,13 @@ import { exportCatalog } from '../catalog/catalog-export';
 import { createDataSource } from '../catalog/data-source';
 import { createTypeormCatalog } from '../catalog/typeorm-catalog';
 import { requireDataAddresses, type Config, type ServiceConfig } from '../config/config';
+import { credentialVariables } from '../config/credential-variables';
 import type { Log } from '../config/log';
 import { programVersion } from '../config/version';
 import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import { ModosuError } from '../contracts/errors';
 import { offsiteLocation } from '../contracts/offsite';
+import { DeclaredStores } from '../credentials/declared-stores';
 import { SshGuestAgent, type SshIdentity } from '../guests/ssh/ssh-guest-agent';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../hypervisors/libvirt/libvirt-hypervisor';
@@ -100,6 +102,7 @@ export class Adapters {
 
   private data: DataRepository | null = null;
   private identity: Promise<SshIdentity> | null = null;
+  private stores: DeclaredStores | null = null;
 
   constructor(private readonly config: Config) {}
 
@@ -144,14 +147,22 @@ export class Adapters {
     return asked;
   };
 
+  /** Those that the administrator of this worker has declared. */
+  readonly secretStores = (): DeclaredStores =>
+    (this.stores ??= new DeclaredStores(this.config.secretStoresFile, {
+      variables: credentialVariables(),
+      secrets: new DirectorySecrets(this.config.layout.secrets),
+    }));
+
   /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
-  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh'> {
+  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh' | 'secretStore'> {
     return {
       hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
       imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
       dataRepository: async () => this.dataRepository(),
       offsiteRepository: async (name) => this.offsite(find(await catalog.listOffsite(), name, 'OFFSITE_NOT_CONFIGURED', 'off-site repository')),
       overSsh: this.overSsh,
+      secretStore: (name) => this.secretStores().open(name),
     };
   }
 }

@@ -4,13 +4,15 @@ import { ModosuError } from '../../src/contracts/errors';
 import type { ServerRef } from '../../src/contracts/server';
 import type { CommandResult, GuestAgent } from '../../src/guests/guest-agent';
 
-/** Answers as long as its server runs; every program ends well at once. */
+/** Answers as long as its server runs; every program ends well at once, but that which checks passwords. */
 export class FakeGuestAgent implements GuestAgent {
   private frozen = false;
 
   constructor(
     private readonly server: ServerRef,
     private readonly isAnswering: () => boolean,
+    /** By account; others are not there. */
+    private readonly passwords = new Map<string, string>(),
   ) {}
 
   async info(): Promise<{ readonly version: string; readonly commands: readonly string[] }> {
@@ -26,8 +28,9 @@ export class FakeGuestAgent implements GuestAgent {
     }
   }
 
-  async exec(argv: readonly [string, ...string[]]): Promise<CommandResult> {
+  async exec(argv: readonly [string, ...string[]], { input }: { readonly input?: string | Uint8Array } = {}): Promise<CommandResult> {
     this.requireAnswer();
+    if (argv[0] === 'unix_chkpwd') return { exitCode: this.checkPassword(argv[1] ?? '', String(input)), stdout: '', stderr: '', truncated: false };
     return { exitCode: 0, stdout: `${basename(argv[0])} ran\n`, stderr: '', truncated: false };
   }
 
@@ -63,6 +66,18 @@ export class FakeGuestAgent implements GuestAgent {
   async isFrozen(): Promise<boolean> {
     this.requireAnswer();
     return this.frozen;
+  }
+
+  async setPassword(account: string, password: string): Promise<void> {
+    this.requireAnswer();
+    if (!this.passwords.has(account)) throw new ModosuError('CREDENTIAL_NOT_SET', 'The guest knows no such account.');
+    this.passwords.set(account, password);
+  }
+
+  /** As Linux-PAM: 7 for a wrong one, 10 for nobody. */
+  private checkPassword(account: string, input: string): number {
+    const known = this.passwords.get(account);
+    return known === undefined ? 10 : input === `${known}\0` ? 0 : 7;
   }
 
   private requireAnswer(): void {

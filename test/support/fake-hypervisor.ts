@@ -53,6 +53,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly faults: FakeFaults = { failures: new Map(), hangCopies: new Set(), stopNeverEnds: false, agentSilent: false, copyMs: 0 };
   /** Names of the methods called, in order, with the server's name where there is one. */
   readonly calls: string[] = [];
+  /** Of the accounts in its guests, by account. */
+  readonly passwords = new Map<string, string>();
   private readonly servers = new Map<string, FakeServer>();
   private readonly waysBack = new FakeWaysBack();
   /** Online backups, with faults of their own. */
@@ -211,7 +213,7 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   guestAgent(server: ServerRef): GuestAgent {
-    return new FakeGuestAgent(server, () => this.agentAnswers(server));
+    return new FakeGuestAgent(server, () => this.agentAnswers(server), this.passwords);
   }
 
   async takeFence(server: ServerRef, fence: Fence): Promise<boolean> {

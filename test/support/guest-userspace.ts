@@ -175,6 +175,9 @@ export class UserspaceAgent implements GuestAgent {
   async thaw(): Promise<number> {
     return 0;
   }
+  async setPassword(): Promise<void> {
+    throw new ModosuError('CREDENTIAL_NOT_SET', 'There is no agent that sets passwords.');
+  }
   async isFrozen(): Promise<boolean> {
     return false;
   }

@@ -117,6 +117,7 @@ export class HostAgent implements GuestAgent {
   info = (): Promise<{ readonly version: string; readonly commands: readonly string[] }> => Promise.resolve({ version: '7.2', commands: [] });
   waitUntilAnswering = (): Promise<void> => Promise.resolve();
   freeze = (): Promise<number> => Promise.resolve(0);
+  setPassword = (): Promise<void> => Promise.reject(new ModosuError('CREDENTIAL_NOT_SET', 'Nobody sets a password on this host.'));
   thaw = (): Promise<number> => Promise.resolve(0);
   isFrozen = (): Promise<boolean> => Promise.resolve(false);
 }

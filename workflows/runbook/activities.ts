@@ -12,6 +12,7 @@ import type {
   TransferActivities,
   VerificationActivities,
 } from '../../src/contracts/activities';
+import type { CredentialActivities } from '../../src/contracts/credential-activities';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 
 /**
@@ -212,6 +213,20 @@ const dataTransfers = (hypervisor: string): DataTransferActivities =>
     startToCloseTimeout: '24 h',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 25 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * Calls to secret stores, and to a guest for them. Stores are not tried again: what they do not say is an answer. What is tried again is a call whose worker
+ * died.
+ */
+export const credentialCalls = (hypervisor: string): CredentialActivities =>
+  proxyActivities<CredentialActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    scheduleToCloseTimeout: '30 min',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 5 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 

@@ -172,6 +172,7 @@ export class ServersController {
             scenario: 'server',
             noData: body.noData,
             leaveChanges: body.leaveChanges,
+            leaveCredentials: body.leaveCredentials,
             keepDisks: body.keepDisks,
             attachOldDisks: body.attachOldDisks,
           },

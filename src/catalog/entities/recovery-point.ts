@@ -1,5 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { GenerationChanges } from '../../contracts/change';
+import type { CredentialReference } from '../../contracts/credential';
 import type { CollectedFacts, StoredFacts } from '../../contracts/generation';
 import type { DataContent, DataPurpose, DataSet } from '../../contracts/data';
 import type { Consistency, ImageRecoveryPointView, RecoveryPointKind, RecoveryPointState } from '../../contracts/recovery-point';
@@ -60,6 +61,8 @@ export interface RecoveryPointRow {
   /** How complete its facts are, and which they are; null: it has none. */
   readonly facts: CollectedFacts | null;
   readonly factsSha256: string | null;
+  /** Which versions of its credentials were valid; null: it remembers none. */
+  readonly credentials: readonly CredentialReference[] | null;
   /** Data only, from here on. */
   readonly dataSet: string | null;
   readonly purpose: DataPurpose | null;
@@ -116,6 +119,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     changes: json(nullable),
     facts: json(nullable),
     factsSha256: text({ name: 'facts_sha256', nullable: true }),
+    credentials: json(nullable),
   },
   uniques: [{ name: 'recovery_point_generation_key', columns: ['serverId', 'kind', 'generation'] }],
   indices: [
@@ -140,6 +144,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     },
     { name: 'recovery_point_parent_check', expression: `parent_id IS NULL OR (kind = 'image' AND parent_id <> id)` },
     { name: 'recovery_point_changes_check', expression: `kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0` },
+    { name: 'recovery_point_credentials_check', expression: `kind = 'image' OR credentials IS NULL` },
     { name: 'recovery_point_facts_check', expression: 'facts_sha256 IS NULL OR facts IS NOT NULL' },
     { name: 'recovery_point_set_check', expression: `set_id IS NULL OR kind = 'image'` },
     { name: 'recovery_point_manifest_check', expression: `manifest_sha256 IS NULL OR (kind = 'image' AND manifest_sha256 ~ '^[0-9a-f]{64}$')` },

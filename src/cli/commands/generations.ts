@@ -31,7 +31,7 @@ export function addGenerationCommands(program: Command, context: CliContext): vo
     const printer = context.printer(command);
     const client = await context.client();
     const { value } = await client.get<GenerationDetail>(`/v1/servers/${serverSegment(server)}/generations/${generationSelector(number)}`);
-    printer.data(value, () => generationText(value));
+    printer.data(value, () => generationText(value, context.io.now()));
   });
   examples(
     generation

@@ -27,6 +27,7 @@ interface RestorePlanFlags extends SelectionFlags {
   /** commander: false with --no-data. */
   readonly data: boolean;
   readonly leaveChanges?: true;
+  readonly leaveCredentials?: true;
   readonly dataSet?: string;
   readonly recoveryPoint?: string;
   readonly from?: string;
@@ -39,7 +40,8 @@ const FETCH_TIMEOUT_MS = 48 * 3_600_000;
 
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
-function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
+function serverPlanRequest(flags: RestorePlanFlags): object {
+  const { recoveryPoint, from, data, leaveChanges, leaveCredentials, incidentAt, keepDisk, attachOldDisk, ...others } = flags;
   const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
   return {
@@ -49,6 +51,7 @@ function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt
     incidentAt,
     noData: !data,
     leaveChanges,
+    leaveCredentials,
     keepDisks: keepDisk,
     attachOldDisks: attachOldDisk,
   };
@@ -56,7 +59,8 @@ function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
   const { dataSet, recoveryPoint, from, incidentAt } = options;
-  const misplaced = (['keepDisk', 'attachOldDisk', 'leaveChanges'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
+  const given = (['keepDisk', 'attachOldDisk', 'leaveChanges', 'leaveCredentials'] as const).find((name) => options[name] !== undefined);
+  const misplaced = given ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) {
     throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
@@ -123,6 +127,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     )
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--leave-changes', 'server: do not apply the configuration changes again that are lost, nor wait for people who do')
+    .option('--leave-credentials', 'server: leave passwords that were changed since as the image has them')
     .option('--data-set <data-set>', 'data: the data set to restore from')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
     .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)

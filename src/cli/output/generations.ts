@@ -1,6 +1,7 @@
 import type { RecordedChange } from '../../contracts/change';
 import type { FactSection, FactSectionDiff } from '../../contracts/facts';
 import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import { credentialsText } from './credentials';
 import { fields, plain, table, utc } from './text';
 
 export const generationTable = (generations: readonly GenerationView[]): string =>
@@ -31,7 +32,7 @@ const factsWord = (facts: FactsState): string => {
   return gaps === 0 ? String(facts.entries) : `${facts.entries}, ${gaps} kinds INCOMPLETE`;
 };
 
-export function generationText(one: GenerationDetail): string {
+export function generationText(one: GenerationDetail, now: Date): string {
   const { facts } = one;
   const card = fields(
     [
@@ -44,7 +45,12 @@ export function generationText(one: GenerationDetail): string {
     ],
     '  ',
   );
-  return [`Generation ${one.generation} of ${plain(one.serverName)}\n${card}`, changesText(one), ...(one.sections ?? []).map(sectionText)].join('\n\n');
+  return [
+    `Generation ${one.generation} of ${plain(one.serverName)}\n${card}`,
+    changesText(one),
+    ...credentialsText(one.credentials, now),
+    ...(one.sections ?? []).map(sectionText),
+  ].join('\n\n');
 }
 
 function changesText({ changes }: GenerationView): string {

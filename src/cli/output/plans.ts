@@ -1,5 +1,6 @@
 import { formatBytes } from '../../contracts/format';
 import { keptDisksOf, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
+import { plannedCredentialsText } from './credentials';
 import { dataPlanText, lossAndTime, selectionText } from './data';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
@@ -44,6 +45,7 @@ function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: 
     section('What goes back in time or is lost', lossesText(body.losses)),
     section('Volumes', volumes(body)),
     ...((body.data ?? []).length === 0 ? [] : [section('Data that follows the image', data(body, now))]),
+    ...((body.credentials ?? []).length === 0 ? [] : [section('Credentials', plannedCredentialsText(body.credentials ?? [], now))]),
     section('Quarantine, until go-live', quarantine(body)),
     section('Steps', stepsText(body.steps)),
     section('Space', space(body)),

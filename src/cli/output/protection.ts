@@ -1,4 +1,5 @@
 import { formatBytes } from '../../contracts/format';
+import type { CredentialDeclaration } from '../../contracts/credential';
 import type { DataSet } from '../../contracts/data';
 import type { HealthCheck, NicRole, Protection } from '../../contracts/protection';
 
@@ -29,6 +30,10 @@ export function dataSetText(dataSet: DataSet): string {
   return [`${dataSet.name}: ${what}`, ...hooks].join('; ');
 }
 
+/** One declared credential on one line. */
+const credentialText = ({ account, store, path, reapply }: CredentialDeclaration): string =>
+  `${account}: ${path} in the secret store ${store}${reapply ? ', set again after restores' : ''}`;
+
 const argvText = (argv: readonly string[]): string => argv.map((part) => (/^[\w@%+=:,./-]+$/.test(part) ? part : JSON.stringify(part))).join(' ');
 
 /** A NIC that nobody has declared counts as production. */
@@ -41,6 +46,7 @@ export function protectionFields({
   onlineBackup,
   dataSets,
   ssh,
+  credentials = [],
 }: Protection): readonly (readonly [string, string | readonly string[]])[] {
   const hooks = [
     ...(quiesce.before === null ? [] : [`before: ${argvText(quiesce.before)}`]),
@@ -55,6 +61,7 @@ export function protectionFields({
     ['health checks', healthChecks.length === 0 ? 'none' : healthChecks.map(healthCheckText)],
     ['quiesce', hooks.length === 0 ? 'file systems only' : hooks],
     ['data sets', dataSets.length === 0 ? 'none' : dataSets.map(dataSetText)],
+    ...(credentials.length === 0 ? [] : [['credentials', credentials.map(credentialText)] as const]),
     ['programs in the guest', ssh === null ? 'run by its agent' : `over SSH: ${ssh.user}@${ssh.host}, port ${ssh.port}${ssh.sudo ? ', with sudo' : ''}`],
     ['online backup', limits.length === 0 ? 'no limits of its own' : limits.join(', ')],
   ];

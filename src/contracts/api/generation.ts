@@ -3,6 +3,7 @@ import { FACT_KINDS, type FactDiff, type FactSection } from '../facts';
 import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../generation';
 import { RECOVERY_POINT_STATES } from '../recovery-point';
 import { generationChangesSchema } from './change';
+import { credentialReferenceSchema } from './credential';
 import { errorSummarySchema, pageQueryFields, timestamp } from './common';
 
 /** Generations of a server: what each contains, what it says of the server, and in what two of them differ. */
@@ -38,6 +39,9 @@ const generationFields = {
     .meta({ description: 'Whether it is of the disks that the server has now: a restore begins a new line, undoing it returns to the old one.' }),
   changes: generationChangesSchema.nullable().meta({ description: 'null: an earlier version has taken it, and nobody knows.' }),
   facts: factsStateSchema,
+  credentials: z
+    .array(credentialReferenceSchema)
+    .meta({ description: 'Which versions of the credentials were valid. Empty: none was declared, or an earlier version has taken it.' }),
 };
 
 export const generationSchema = z.object(generationFields).meta({ id: 'Generation' }) satisfies z.ZodType<GenerationView>;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { ACCOUNT_PATTERN, ACCOUNT_RULE, isSecretPath, MOST_CREDENTIALS, SECRET_PATH_RULE, type CredentialDeclaration } from '../credential';
 import type { DataSet, DiskDeclaration } from '../data';
 import type { HealthCheck, NicDeclaration, OnlineBackupLimits, Protection, QuiesceHooks, SshAccess } from '../protection';
+import { PART_NAME_PATTERN, PART_NAME_RULE } from '../names';
 import { absoluteDirectory, lineOrNothing, oneLine } from './common';
 
 /**
@@ -155,6 +157,19 @@ const sshAccessSchema = z.strictObject({
     .meta({ description: 'The only host key that is accepted, as in /etc/ssh/ssh_host_ed25519_key.pub of the guest, without the comment.' }),
 }) satisfies z.ZodType<SshAccess>;
 
+const credentialSchema = z.strictObject({
+  account: z.string().regex(ACCOUNT_PATTERN, ACCOUNT_RULE).meta({ description: 'As the operating system of the server names it.' }),
+  store: z.string().regex(PART_NAME_PATTERN, PART_NAME_RULE).meta({ description: 'Name of a secret store that the workers of its hypervisor declare.' }),
+  path: oneLine(500)
+    .refine(isSecretPath, `must be made of plain parts separated by "/". ${SECRET_PATH_RULE}`)
+    .meta({ description: 'Where in the store, without the mount.' }),
+  field: oneLine(100).optional().meta({ description: 'Which of the values under the path; password where absent.' }),
+  reapply: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'After a restore of an image that has another version, the current value is set in the guest, before go-live.' }),
+}) satisfies z.ZodType<CredentialDeclaration>;
+
 /** Fields of a server in the estate file; all optional there. */
 export const protectionFields = {
   disks: z
@@ -185,6 +200,12 @@ export const protectionFields = {
     .max(50)
     .optional()
     .meta({ description: 'Files and directories in the guest that are compared by their checksums from generation to generation.' }),
+  credentials: z
+    .array(credentialSchema)
+    .max(MOST_CREDENTIALS)
+    .refine((credentials) => uniqueBy(credentials, ({ account }) => account), 'accounts must be unique')
+    .optional()
+    .meta({ description: 'Accounts whose passwords stand in a secret store: each image remembers which version was valid.' }),
   ssh: sshAccessSchema
     .nullable()
     .default(null)

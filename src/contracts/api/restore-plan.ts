@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { lostChangeSchema, recordedChangeSchema } from './change';
 import type { DataRestorePlanBody, LostChanges, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp, oneLine } from './common';
+import { plannedCredentialSchema } from './credential';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
@@ -139,6 +140,10 @@ const restorePlanBodySchema = z
       )
       .optional()
       .meta({ description: 'What rules ask to be done. argv null: people do it, and sign it off.' }),
+    credentials: z
+      .array(plannedCredentialSchema)
+      .optional()
+      .meta({ description: 'Accounts whose passwords stand in a secret store: which version was valid then, and which is now. Absent: none is declared.' }),
     estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
@@ -263,6 +268,10 @@ export const restorePlanRequestSchema = z
             .boolean()
             .default(false)
             .meta({ description: 'Configuration changes that are lost are not applied again; the run does not wait for people to do so.' }),
+          leaveCredentials: z
+            .boolean()
+            .default(false)
+            .meta({ description: 'Passwords that were changed since are left as the image has them, also those declared with reapply.' }),
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
       z

@@ -5,6 +5,7 @@ import type { RestorePlanView } from '../plan';
 import type { AlertView } from '../alert';
 import type { VerificationView } from '../verification';
 import type { ChangeView, GenerationChanges } from '../change';
+import type { CredentialReference, PlannedCredential } from '../credential';
 import type { GenerationDetail, GenerationDiff } from '../generation';
 import type { Relation } from '../relation';
 import type { DueBackupView } from '../due-backup';
@@ -22,6 +23,7 @@ import type { dataChangeSchema, dataContentSchema, dataSelectionSchema } from '.
 import type { alertSchema } from './alert';
 import type { verificationSchema } from './verification';
 import type { changeSchema, generationChangesSchema } from './change';
+import type { credentialReferenceSchema, plannedCredentialSchema } from './credential';
 import type { generationDetailSchema, generationDiffSchema } from './generation';
 import type { relationSchema } from './relation';
 import type { dueBackupSchema } from './due-backup';
@@ -63,6 +65,8 @@ export type TiedTypes = AllTrue<
     Tie<typeof estateChangesSchema, EstateChangesView>,
     Tie<typeof healthCheckSchema, HealthCheck>,
     Tie<typeof changeSchema, ChangeView>,
+    Tie<typeof credentialReferenceSchema, CredentialReference>,
+    Tie<typeof plannedCredentialSchema, PlannedCredential>,
     Tie<typeof generationChangesSchema, GenerationChanges>,
     Tie<typeof generationDetailSchema, GenerationDetail>,
     Tie<typeof relationSchema, Relation>,

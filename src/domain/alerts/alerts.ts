@@ -49,7 +49,7 @@ function waitingOne({ serverId, runId, waitingFor }: AlertFacts['waitingRuns'][n
       code: 'WAITING_FOR_SIGN_OFF',
       serverId,
       runId,
-      message: `A restore of server "${name}" waits for somebody to do what no program does, such as applying configuration changes again.`,
+      message: `A restore of server "${name}" waits for somebody to do what no program does, such as applying configuration changes again, or could not do, such as setting a password.`,
       hint: `\`modosu run show ${runId}\` names them; then \`modosu run sign-off ${runId} --reason TEXT\`, ${stop}`,
     };
   }

@@ -21,6 +21,7 @@ const generation = (number: number, changes: readonly RecordedChange[] | null, p
     packages === null
       ? { state: 'missing', why: 'it was off' }
       : { state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: packages.length, failed: [], truncated: [] },
+  credentials: [],
   sections: packages === null ? null : sections(packages),
 });
 

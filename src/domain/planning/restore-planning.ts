@@ -1,8 +1,11 @@
 import type { DataChoice, PlanSource } from '../../contracts/activities';
+import type { PlannedCredential } from '../../contracts/credential';
 import type { Finding, KeptDisk, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
 import type { NicInspection, ServerInspection } from '../../contracts/server';
 import type { StateBefore } from '../../contracts/way-back';
 import { changeFindings, changeLosses } from './change-findings';
+import { credentialFindings } from './credential-findings';
+import { planCredentials } from './credential-planning';
 import { afterIncident, dataFindings, recoveryLoss } from './data-planning';
 import { estimateDuration } from './estimate';
 import { oldDiskFindings, requireAttachable } from './old-disks';
@@ -53,6 +56,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
   const appliesChanges = source.leaveChanges === false;
+  const credentials = restoredCredentials(source, survey, waitsForAgent);
 
   return {
     planId: source.planId,
@@ -97,6 +101,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       oldDisks: oldDisks.map(({ target }) => target),
       relations: judged,
       ...(appliesChanges ? { changes: source.lostChanges?.changes ?? [] } : {}),
+      credentials: credentials.flatMap(({ account, isSet }) => (isSet ? [account] : [])),
     }),
     findings: [
       ...serviceFindings(source),
@@ -113,6 +118,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
       ...judged.findings,
       ...changeFindings(source.lostChanges, source.serverName, manifest.generation, appliesChanges),
+      ...credentialFindings(credentials, { generation: manifest.generation, now, notSetBecause: notSetBecause(source, waitsForAgent) }),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
       ...dataNeedsNetwork(data, nics, quarantinedMacs),
@@ -123,6 +129,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
     losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(source.lostChanges)],
     ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges, appliesChanges }),
     ...(judged.relations.length === 0 ? {} : { relations: judged.relations, relationSteps: judged.steps }),
+    ...(credentials.length === 0 ? {} : { credentials }),
     space: targets.space,
     estimate: estimateDuration(source.measuredRecoverySeconds),
     basis: planBasis(survey),
@@ -136,6 +143,20 @@ export interface JudgedRelations extends RelationShape {
 }
 
 const NOT_JUDGED: JudgedRelations = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };
+/** Nobody has asked where a plan was begun by an earlier version. */
+const restoredCredentials = (source: PlanSource, { manifest, credentials: surveyed }: RestoreSurvey, waitsForAgent: boolean): readonly PlannedCredential[] =>
+  surveyed === undefined
+    ? []
+    : planCredentials({
+        declared: source.protection.credentials ?? [],
+        remembered: manifest.credentials ?? [],
+        surveyed,
+        pointInTime: manifest.pointInTime,
+        mayBeSet: notSetBecause(source, waitsForAgent) === null,
+      });
+
+const notSetBecause = ({ leaveCredentials }: PlanSource, waitsForAgent: boolean): 'left' | 'no-agent' | null =>
+  leaveCredentials === true ? 'left' : waitsForAgent ? null : 'no-agent';
 
 /** Of the data as it will be. The system itself is as old as the image and counts where a data set stays as the image has it, or none is declared. */
 function pointsInTime(imageAt: string, choices: readonly DataChoice[]): readonly string[] {

@@ -13,12 +13,15 @@ export function backupSteps(shape: {
   readonly hasFacts?: boolean;
   /** Whether the server and its peers are asked for the rules of its relations. Absent: no. */
   readonly hasMarkers?: boolean;
+  /** Whether secret stores are asked which passwords are valid. Absent: no. */
+  readonly hasCredentials?: boolean;
   /** Whether its point in time is that of a set. Absent: no. */
   readonly isOfSet?: boolean;
 }): readonly NamedStep[] {
   const basis = shape.isIncremental ? [step('basis', 'See what has changed since the last image')] : [];
   const markers = shape.hasMarkers === true ? [step('markers', 'Ask the server and its peers how far they are')] : [];
-  const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository'), ...markers];
+  const credentials = shape.hasCredentials === true ? [step('credentials', 'Ask the secret stores which versions of its passwords are valid')] : [];
+  const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository'), ...credentials, ...markers];
   const published = [
     step('publish', 'Publish the recovery point'),
     step('catalogue', 'Make it visible in the catalogue'),

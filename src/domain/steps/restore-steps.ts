@@ -20,6 +20,8 @@ export interface RestoreShape {
   readonly changes?: readonly LostChange[];
   /** What the rules of its relations add. Absent: nothing. */
   readonly relations?: RelationShape;
+  /** Accounts whose passwords are set again. Absent: none. */
+  readonly credentials?: readonly string[];
   /** Targets whose old volumes are attached. */
   readonly oldDisks: readonly string[];
 }
@@ -39,6 +41,7 @@ export function restoreSteps(shape: RestoreShape): readonly NamedStep[] {
   if (shape.waitsForAgent) steps.push(step('agent', 'Wait until the guest agent answers'));
   for (const item of shape.data ?? []) steps.push(...dataAfterImageSteps(item));
   const { relations, waitsForAgent } = shape;
+  steps.push(...(shape.credentials ?? []).map(credentialStep));
   const rules = relations === undefined ? [] : quarantineRuleSteps(relations);
   steps.push(...rules, ...changeSteps(shape.changes ?? [], waitsForAgent, relations));
   for (const name of shape.healthChecks) steps.push(step(`health:${name}`, `Health check "${name}"`));
@@ -58,6 +61,8 @@ const changeSteps = (changes: readonly LostChange[], hasAgent: boolean, relation
 
 const rulesForPeople = (relations: RelationShape | undefined, hasAgent: boolean): boolean =>
   (relations?.steps ?? []).some((one) => one.when === 'quarantine' && needsPeople(one, hasAgent));
+
+export const credentialStep = (account: string): NamedStep => step(`credential:${account}`, `Set the current password of ${account}, and prove it`);
 
 export const SIGN_OFF = step('sign-off', 'Wait until somebody has signed off what people do before go-live');
 

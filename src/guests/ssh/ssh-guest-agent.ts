@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModosuError } from '../../contracts/errors';
+import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { SshAccess } from '../../contracts/protection';
 import { cleanWords } from '../../contracts/text';
 import { runCommand } from '../../system/child-process';
@@ -74,6 +74,20 @@ export class SshGuestAgent implements GuestAgent {
 
   isFrozen(timeoutMs: number): Promise<boolean> {
     return this.options.agent.isFrozen(timeoutMs);
+  }
+
+  /** Where its administrator has switched that off in the agent, too: by `chpasswd`, which reads account and password on its standard input. */
+  async setPassword(account: string, password: string, options: { readonly timeoutMs: number }): Promise<void> {
+    try {
+      await this.options.agent.setPassword(account, password, options);
+    } catch (error) {
+      if (!isModosuError(error) || error.code !== 'GUEST_COMMAND_FORBIDDEN') throw error;
+      const { exitCode } = await this.exec(['chpasswd'], { ...options, input: `${account}:${password}\n` });
+      if (exitCode === 0) return;
+      throw new ModosuError('CREDENTIAL_NOT_SET', `chpasswd in ${this.options.server.name} ended with exit code ${exitCode}.`, {
+        context: { uuid: this.options.server.uuid, account },
+      });
+    }
   }
 
   async exec(

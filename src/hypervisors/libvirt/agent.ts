@@ -169,6 +169,22 @@ export class LibvirtGuestAgent implements GuestAgent {
     return this.fileSystemCount('guest-fsfreeze-thaw', timeoutMs);
   }
 
+  async setPassword(account: string, password: string, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    const asked = { username: account, password: Buffer.from(password, 'utf8').toString('base64'), crypted: false };
+    try {
+      await this.call('guest-set-user-password', asked, timeoutMs, { secret: true });
+    } catch (error) {
+      throw isModosuError(error) ? this.withoutWords(error, account) : error;
+    }
+  }
+
+  /** What a guest has said about a password may be the password. */
+  private withoutWords({ code }: ModosuError, account: string): ModosuError {
+    const context = { uuid: this.server.uuid, account };
+    if (code === 'AGENT_COMMAND_FAILED') return new ModosuError('CREDENTIAL_NOT_SET', `The guest agent of ${this.server.name} did not set it.`, { context });
+    return new ModosuError(code, `The guest agent of ${this.server.name} could not be asked for it.`, { context });
+  }
+
   async isFrozen(timeoutMs: number): Promise<boolean> {
     const answer = await this.callInWindow('guest-fsfreeze-status', timeoutMs);
     if (answer !== 'frozen' && answer !== 'thawed') throw this.nonsense('guest-fsfreeze-status');
