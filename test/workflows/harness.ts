@@ -17,6 +17,7 @@ import type {
   TransferActivities,
   VerificationActivities,
 } from '../../src/contracts/activities';
+import type { CredentialActivities } from '../../src/contracts/credential-activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, serverWorkflowId, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
@@ -62,7 +63,8 @@ type AllActivities = CatalogueActivities &
   DataActivities &
   DataTransferActivities &
   VerificationActivities &
-  OffsiteActivities;
+  OffsiteActivities &
+  CredentialActivities;
 /** What an activity does instead: throw, wait, or answer something else. */
 export type Scripted = { [K in keyof AllActivities]?: (...args: Parameters<AllActivities[K]>) => Promise<Awaited<ReturnType<AllActivities[K]>>> };
 
@@ -529,6 +531,10 @@ export class Rehearsal {
       runInPeer: async () => ({ isApplied: true, evidence: 'exit code 0' }),
       recordApplied: async () => undefined,
       applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }),
+      rememberCredentials: async (declared) =>
+        declared.map(({ account, store, path }) => ({ account, store, path, version: '1', createdAt: '2026-03-01T00:00:00.000Z', problem: null })),
+      surveyCredentials: async () => [],
+      setCredential: async () => ({ isSet: true, version: '2', evidence: 'the guest accepts it' }),
       collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
       changesAt: async () => ({ contained: [], partly: [], more: 0 }),
       examineForBackup: async ({ mode }) => ({
