@@ -193,6 +193,18 @@ onlineBackup:
       expect(parse(GOOD).servers[0]?.ssh).toBeNull();
     });
 
+    const credential = (fields: string): string => withField(`credentials: [{ ${fields} }]\n`);
+
+    it('may name credentials, which are not set in the guest unless that is said', () => {
+      expect(parse(credential('account: root, store: vault, path: servers/db01')).servers[0]?.credentials).toEqual([
+        { account: 'root', store: 'vault', path: 'servers/db01', reapply: false },
+      ]);
+      expect(parse(credential('account: Administrator, store: people, path: win/dc1, field: local, reapply: true')).servers[0]?.credentials).toEqual([
+        { account: 'Administrator', store: 'people', path: 'win/dc1', field: 'local', reapply: true },
+      ]);
+      expect(parse(GOOD).servers[0]).not.toHaveProperty('credentials');
+    });
+
     it('goes through the API unchanged', () => {
       const once = parse(PROTECTED);
       expect(estateSchema.parse(JSON.parse(JSON.stringify(once)))).toEqual(once);
@@ -288,6 +300,17 @@ onlineBackup:
       ['an unknown hook', withField('quiesce:\n  during: [x]\n'), /^estate\.yaml:13:7: servers\[0\]\.quiesce\.during: this field is not known/],
       ['a rate that looks like standing still', withField('onlineBackup: { rateLimitBytesPerSecond: 1 }\n'), /rateLimitBytesPerSecond: /],
       ['a latency of 0', withField('onlineBackup: { maxGuestLatencyMs: 0 }\n'), /maxGuestLatencyMs: /],
+      ['a password as a credential', credential('account: root, store: vault, path: a, password: x'), /credentials\[0\]\.password: this field is not known/],
+      ['an account with a colon', credential('account: "root:x", store: vault, path: a'), /credentials\[0\]\.account: 1 to 32 letters/],
+      ['an account with a line feed', credential('account: "root\\nx", store: vault, path: a'), /credentials\[0\]\.account: /],
+      ['an account that is an option', credential('account: "-e", store: vault, path: a'), /credentials\[0\]\.account: /],
+      ['an account that leads elsewhere', credential('account: "../root", store: vault, path: a'), /credentials\[0\]\.account: /],
+      ['a path with ..', credential('account: root, store: vault, path: a/../b'), /credentials\[0\]\.path: must be made of plain parts/],
+      [
+        'an account twice',
+        withField('credentials: [{ account: a, store: v, path: p }, { account: a, store: v, path: q }]\n'),
+        /credentials: accounts must be unique/,
+      ],
       ['SSH without a host key', ssh('host: db01'), /^estate\.yaml:12:5: servers\[0\]\.ssh\.hostKey: /],
       ['a host key with a comment', ssh(`host: db01, hostKey: "${KEY} root@db01"`), /ssh\.hostKey: must be a public host key/],
       ['a private key as host key', ssh('host: db01, hostKey: "-----BEGIN OPENSSH PRIVATE KEY-----"'), /ssh\.hostKey: must be a public host key/],

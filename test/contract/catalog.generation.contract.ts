@@ -62,6 +62,7 @@ export function generationContract(subject: () => CatalogUnderTest): void {
           isOnPresentLine: true,
           changes: CHANGES,
           facts: { state: 'collected', collectedAt: NGINX.collectedAt, family: 'debian', entries: 1, failed: [], truncated: [] },
+          credentials: [],
         },
         expect.objectContaining({ generation: 2, changes: CHANGES, facts: { state: 'missing', why: expect.stringContaining('agent') as string } }),
         expect.objectContaining({
@@ -72,6 +73,18 @@ export function generationContract(subject: () => CatalogUnderTest): void {
       ]);
       expect(await catalog.getGeneration(server.id, 3)).toEqual({ ...items[0], sections: NGINX.sections });
       expect(await catalog.getGeneration(server.id, 1)).toEqual({ ...items[2], sections: null });
+    });
+
+    it('remember which versions of credentials were valid, as their manifests say', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const credentials: NonNullable<ImageManifest['credentials']> = [
+        { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-01-31T08:00:00.000Z', problem: null },
+        { account: 'backup', store: 'vault', path: 'servers/db01', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' },
+      ];
+      await catalog.recordRecoveryPoint(newManifest(server, 1, { credentials }), 'main');
+      expect((await catalog.listGenerations(server.id, page)).items).toMatchObject([{ credentials }]);
+      expect(await catalog.getGeneration(server.id, 1)).toMatchObject({ credentials });
     });
 
     it('of the line that a restore has left say so, and come back to it with its undo', async () => {

@@ -113,6 +113,10 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
         quiesce: { before: ['/usr/bin/pause', 'shop'], after: null },
         onlineBackup: { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: null },
         dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: ['*.tmp'], before: null, after: ['/usr/bin/resume', 'shop'] }],
+        credentials: [
+          { account: 'root', store: 'vault', path: 'servers/db01', reapply: true },
+          { account: 'backup', store: 'vault', path: 'servers/db01', field: 'backup', reapply: false },
+        ],
         ssh: { host: '192.0.2.10', port: 2222, user: 'root', sudo: false, hostKey: `ssh-ed25519 ${'A'.repeat(68)}` },
       };
       const changes = await catalog.applyEstate('alice', declare(protection), RESOLVED);
@@ -127,6 +131,7 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
           'quiesce: none -> {"before":["/usr/bin/pause","shop"]}',
           'onlineBackup: none -> {"rateLimitBytesPerSecond":50000000}',
           'dataSets: none -> uploads (files)',
+          'credentials: none -> root in vault servers/db01, set after restores, backup in vault servers/db01#backup',
           'ssh: none -> root@192.0.2.10:2222, host key …AAAAAAAAAAAA',
         ],
       });

@@ -162,6 +162,13 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(items.find(({ action }) => action === 'plan.requested')?.details).toMatchObject({ planId, keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] });
     });
 
+    it('leaves passwords as the image has them where that was asked for', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { planId } = await catalog.acceptPlan(planRequest(server.id, { leaveCredentials: true }));
+      expect(await catalog.getDispatchablePlan(planId)).toMatchObject({ input: { planId, leaveCredentials: true } });
+    });
+
     it('says what is not there', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

@@ -70,6 +70,19 @@ describe('generations', () => {
       expect((body as unknown as GenerationDiff).summary).toHaveLength(2);
     });
 
+    it('say which versions of credentials were valid, in JSON and for people, whatever a store has called them', async () => {
+      const server = await api.catalog.getServer('db01');
+      const root = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-03-01T00:00:00.000Z', problem: null };
+      const credentials = [root, { ...root, account: 'backup', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' }, { ...root, path: HOSTILE }];
+      await api.catalog.recordRecoveryPoint({ ...manifestOf(server, 1), version: 5, changes: holding(), credentials }, 'main');
+      expect((await get('/1')).body).toMatchObject({ credentials });
+      const { code, stdout } = await cli(api, ['generation', 'show', 'db01', '1']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/Credentials that were valid\n.*\n {2}root +vault +servers\/db01 +7 +2026-03-01 00:00:00Z, /);
+      expect(stdout).toMatch(/ {2}backup +vault +servers\/db01 +NOT KNOWN, SECRET_STORE_SEALED +-\n/);
+      expect(stdout).not.toMatch(UNSAFE);
+    });
+
     it.each<[string, number, string]>([
       ['/1', 404, 'GENERATION_NOT_FOUND'],
       ['/0', 404, 'GENERATION_NOT_FOUND'],

@@ -175,6 +175,15 @@ describe('the API', () => {
         expect(shown.headers.get('etag')).toBe(`"${String(shown.body['hash'])}"`);
       });
 
+      it('may leave passwords as the image has them', async () => {
+        await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', leaveCredentials: true } });
+        expect(api.runStarter.plans).toMatchObject([{ input: { leaveCredentials: true } }]);
+        expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', leaveCredentials: 'yes' } })).toMatchObject({
+          status: 422,
+          body: { errors: [{ path: 'leaveCredentials' }] },
+        });
+      });
+
       it('may name the recovery point; an unknown one is refused', async () => {
         await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', recoveryPointId: point.id } });
         expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: point.id } }]);

@@ -374,6 +374,17 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('are not taken back where the version before could not read a recovery point that remembers credentials', async () => {
+    const since = ALL.slice(ALL.indexOf('Credentials1765800000000'));
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET credentials = '[]' WHERE id = 'rp_1'`);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, since.length))).toMatchObject({ message: expect.stringContaining('remember credentials') });
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    await postgres.query(postgres.ownerUrl, `UPDATE recovery_point SET credentials = null WHERE id = 'rp_1'`);
+    expect(await revertMigrations(postgres.ownerUrl, since.length)).toEqual([...since].reverse());
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(since);
+    expect(await drift()).toEqual([]);
+  });
+
   const CHANGE = `INSERT INTO configuration_change (id, server_id, title, author, state, opened_at, opened_by, opened_on)
     VALUES ('chg_1', 'srv_1', 'LDAP', 'alice', 'open', now(), 'alice', 'l1')`;
   it.each([
@@ -432,6 +443,11 @@ describe('migrations', () => {
       'data that records changes',
       DATA_RECOVERY_POINT.replace('run_id,', 'run_id, changes,').replace(`'run_0',`, `'run_0', '{}',`),
       'recovery_point_changes_check',
+    ],
+    [
+      'data that remembers credentials',
+      DATA_RECOVERY_POINT.replace('run_id,', 'run_id, credentials,').replace(`'run_0',`, `'run_0', '[]',`),
+      'recovery_point_credentials_check',
     ],
     [
       'a backup that is due by a schedule of no policy',

@@ -64,6 +64,7 @@ const SAYS = {
   changes: { contained: [CHANGE], partly: [{ ...CHANGE, ticket: null, completedAt: null }], more: 1 },
   facts: { path: 'facts.json', sizeBytes: 20_000, sha256: SHA },
 } as const;
+const REFERENCE = { account: 'root', store: 'vault', path: 'servers/db01', version: '3', createdAt: '2026-03-01T00:00:00.000Z', problem: null };
 /** They say which changes they contain, and what was collected of the server. */
 const TELLING_FULL: ImageManifest = { ...MANIFEST, ...SAYS, version: 5 };
 const TELLING_INCREMENTAL: ImageManifest = { ...INCREMENTAL, ...SAYS, version: 6 };
@@ -234,6 +235,8 @@ describe('the manifest of an image recovery point', () => {
       ['changes', { contained: [], partly: [], more: 0 }],
       ['changes.contained', Array<unknown>(500).fill(CHANGE)],
       ['changes.partly', Array<unknown>(500).fill(CHANGE)],
+      ['credentials', [REFERENCE]],
+      ['credentials', Array<unknown>(20).fill({ ...REFERENCE, version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' })],
       ['changes.contained.0.ticket', null],
       ['changes.contained.0.title', 'x'.repeat(4096)],
       ['changes.contained.0.title', 'Größe "auf" 戻す; rm -rf /'],
@@ -261,10 +264,19 @@ describe('the manifest of an image recovery point', () => {
       ['changes.partly.0.ticket', '\u001b[31m', 'changes.partly.0.ticket: has control characters'],
       ['changes.contained.0.completedAt', 'yesterday', 'changes.contained.0.completedAt:'],
       ['changes.contained.0.applyAgain', null, 'applyAgain'],
+      ['credentials', [], 'credentials:'],
+      ['credentials', Array<unknown>(21).fill(REFERENCE), 'credentials:'],
+      ['credentials', [{ ...REFERENCE, version: '' }], 'credentials.0.version:'],
+      ['credentials', [{ ...REFERENCE, account: 'a\nb' }], 'credentials.0.account: has control characters'],
+      ['credentials', [{ ...REFERENCE, password: 'x' }], 'password'],
       ['setId', null, 'setId:'],
       ['setId', `rp_${ID}`, 'setId: is not an id beginning with "set_"'],
     ])('may not say in %s what is outside of them', (place, value, problem) => {
       for (const manifest of both) expect(manifestProblem(changed(place, value, manifest))).toContain(problem);
+    });
+
+    it('of an earlier version remembers no credentials', () => {
+      for (const manifest of [MANIFEST, INCREMENTAL]) expect(manifestProblem({ ...manifest, credentials: [REFERENCE] })).toContain('credentials');
     });
 
     it('is never one of an earlier version, nor the other of the two', () => {
