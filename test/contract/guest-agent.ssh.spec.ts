@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ModosuError } from '../../src/contracts/errors';
 import type { SshAccess } from '../../src/contracts/protection';
+import { setPassword } from '../../src/guests/credentials/set-password';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { SshGuestAgent } from '../../src/guests/ssh/ssh-guest-agent';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
@@ -10,6 +12,7 @@ import { sshKey } from '../../src/secrets/ssh-key';
 import { createGuestServer, guestOutput, waitForAgent } from '../guests/guest-server';
 import { openGuestSsh, strangeKey, type GuestSsh } from '../support/guest-ssh';
 import { eventually, processesWith } from '../support/processes';
+import { ArgvWatch, SecretHunt } from '../support/secret-hunt';
 import { describePrograms } from './guest-agent.contract';
 
 jest.setTimeout(180_000);
@@ -66,6 +69,22 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
     expect((await agent.info(TIMEOUT_MS)).commands).toEqual(expect.arrayContaining(['guest-exec', 'guest-fsfreeze-freeze']));
     await agent.waitUntilAnswering({ deadlineMs: TIMEOUT_MS, signal: new AbortController().signal });
     expect([await agent.isFrozen(TIMEOUT_MS), await agent.thaw(TIMEOUT_MS)]).toEqual([false, 0]);
+  });
+
+  it('sets a password itself where the agent must not, and shows it in no argument vector', async () => {
+    const password = `quote ' " $HOME ${randomBytes(8).toString('hex')}`;
+    const forbidding: Partial<GuestAgent> = { setPassword: () => Promise.reject(new ModosuError('GUEST_COMMAND_FORBIDDEN', 'it is switched off')) };
+    const allowing = libvirtAgent;
+    libvirtAgent = Object.assign(Object.create(allowing) as GuestAgent, forbidding);
+    try {
+      const onHost = new ArgvWatch();
+      const { evidence } = await setPassword(over(), 'root', password, { beforeSetting: async () => undefined });
+      expect(evidence).toContain('the guest accepts it');
+      expect(new SecretHunt(new Map([['password', password]])).in(onHost.end())).toEqual([]);
+      await expect(over().setPassword('importer', password, { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'CREDENTIAL_NOT_SET' });
+    } finally {
+      libvirtAgent = allowing;
+    }
   });
 
   it('a program goes on when the connection breaks, and its end can be asked for afterwards, more than once', async () => {
