@@ -1,11 +1,13 @@
 import { parseYamlFile } from '../contracts/api/yaml-file';
 import { secretStoresSchema } from '../contracts/api/secret-stores';
 import type { SecretStoreDeclaration } from '../contracts/credential';
-import { ModosuError } from '../contracts/errors';
+import { isModosuError, ModosuError } from '../contracts/errors';
 import { fileExists } from '../system/files';
 import { openSecretStore, type SecretStoreDependencies } from './open-secret-store';
 import { MAX_FILE_BYTES, readPrivateFile } from './private-file';
 import type { SecretStore } from './secret-store';
+
+const SHOWN_ERRORS = 5;
 
 /**
  * The secret stores that a worker knows, in a file of its administrator: whoever declares one decides where a token is sent, which is more than whoever may apply
@@ -24,7 +26,16 @@ export class DeclaredStores {
     if (!(await fileExists(this.file))) return [];
     const text = await readPrivateFile(this.file, { what: 'file of secret stores', store: 'all', readers: 'public' });
     const form = { schema: secretStoresSchema, code: 'SECRET_STORE_INVALID', maxBytes: MAX_FILE_BYTES } as const;
-    return parseYamlFile(this.file, Buffer.from(text), form).stores;
+    try {
+      return parseYamlFile(this.file, Buffer.from(text), form).stores;
+    } catch (error) {
+      // Seldom more than one; whoever has to mend it reads the message alone.
+      const errors = isModosuError(error) ? error.context['errors'] : undefined;
+      if (!Array.isArray(errors)) throw error;
+      throw new ModosuError('SECRET_STORE_INVALID', `The secret stores are not declared as they have to be: ${errors.slice(0, SHOWN_ERRORS).join('; ')}.`, {
+        context: { path: this.file },
+      });
+    }
   }
 
   /** Whether it is there shows when something is asked of it. Throws `SECRET_STORE_NOT_CONFIGURED`, and as `list` and `openSecretStore`. */

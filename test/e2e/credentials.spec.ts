@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CredentialDeclaration } from '../../src/contracts/credential';
 import type { GenerationDetail } from '../../src/contracts/generation';
 import type { RestorePlanBody } from '../../src/contracts/plan';
 import { isFinal, type RunView } from '../../src/contracts/run';
@@ -9,6 +10,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { GuestLogin } from '../support/guest-login';
 import { ArgvWatch, SecretHunt } from '../support/secret-hunt';
 import { eventually } from '../support/up-process';
+import { VaultServer } from '../support/vault-server';
 
 /** A password is changed, in the server and in the secret store of its people; the server goes back to an image of before, and can be logged in to all the same. */
 jest.setTimeout(1_200_000);
@@ -16,8 +18,9 @@ const NAME = 'e2e-credentials';
 const PASSWORDS = [1, 2, 3].map((version) => `v${version}-${randomBytes(12).toString('hex')}`);
 const [FIRST = '', SECOND = '', THIRD = ''] = PASSWORDS;
 const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' });
-const storesFile = (): string => join(stack.stateDirectory, 'secret-stores.yaml');
 const passwordsFile = (): string => join(stack.directory, 'passwords.yaml');
+const ROOT: CredentialDeclaration = { account: 'root', store: 'people', path: `servers/${NAME}`, reapply: true };
+const vault = new VaultServer();
 const shown: string[] = [];
 let guest: GuestServer;
 let login: GuestLogin;
@@ -54,18 +57,26 @@ const stepOf = (run: RunView, key: string) => run.steps.find((step) => step.key 
 
 beforeAll(async () => {
   await stack.start();
-  writeFileSync(storesFile(), `stores:\n  - name: people\n    kind: file\n    path: ${passwordsFile()}\n`, { mode: 0o644 });
+  writeFileSync(join(stack.directory, 'token'), [...vault.tokens].join(''), { mode: 0o600 });
+  const stores = [
+    { name: 'people', kind: 'file', path: passwordsFile() },
+    { name: 'vault', kind: 'vault', address: await vault.listen(), tokenFile: join(stack.directory, 'token') },
+  ];
+  writeFileSync(join(stack.stateDirectory, 'secret-stores.yaml'), JSON.stringify({ stores }), { mode: 0o644 });
   keep({ 1: FIRST });
   guest = await stack.addServer({
     name: NAME,
     guest: 'minimal',
-    protection: { credentials: [{ account: 'root', store: 'people', path: `servers/${NAME}`, reapply: true }] },
+    protection: { credentials: [ROOT] },
   });
   login = new GuestLogin(guest.uuid, stack.directory);
   await waitForAgent(guest.uuid, 120_000);
   await setInGuest(FIRST);
 });
-afterAll(() => stack.close());
+afterAll(async () => {
+  await stack.close();
+  await vault.close();
+});
 
 it('an image remembers which version was valid, without reading it', async () => {
   await stack.backup(NAME, 'registered', { mode: 'online' });
@@ -123,12 +134,21 @@ it('a store that has lost the old version is told of before it matters', async (
   expect(await letsIn()).toEqual([false, false, true]);
 });
 
-it('a store that is away keeps no image from being taken and no plan from being made; the restore waits for people, who set the password themselves', async () => {
-  rmSync(passwordsFile());
-  await stack.backup(NAME, 'the store is away', { mode: 'online' });
-  expect((await generation(2)).credentials).toMatchObject([{ account: 'root', version: null, createdAt: null, problem: 'SECRET_STORE_UNREACHABLE' }]);
+it('a store that is sealed keeps no image from being taken and no plan from being made; the restore waits for people, who set the password themselves', async () => {
+  vault.put(`servers/${NAME}`, { password: THIRD });
+  await stack.declare(NAME, { credentials: [{ ...ROOT, store: 'vault' }] });
+  vault.isSealed = true;
+  await stack.backup(NAME, 'the store is sealed', { mode: 'online' });
+  expect((await generation(2)).credentials).toMatchObject([
+    { account: 'root', store: 'vault', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' },
+  ]);
   const { plan, body } = await planOf(1);
-  expect(findingsOf(body)).toEqual([['CREDENTIAL_UNKNOWN', 'unknown']]);
+  expect(findingsOf(body)).toEqual([
+    ['CREDENTIAL_UNKNOWN', 'unknown'],
+    ['CREDENTIAL_VERSION_LOST', 'warn'],
+  ]);
+  // Nobody has asked for a value so far.
+  expect(vault.requests.map(({ url }) => url)).toEqual(vault.requests.map(() => `/v1/secret/metadata/servers/${NAME}`));
   const { id } = await stack.startRestore(plan);
   const waiting = await eventually(
     () => stack.run(id),
@@ -136,15 +156,19 @@ it('a store that is away keeps no image from being taken and no plan from being 
     240_000,
   );
   expect(waiting).toMatchObject({ state: 'running', waitingFor: 'sign-off' });
-  expect(stepOf(waiting, 'credential:root')).toMatchObject({
-    detail: { set: false, evidence: expect.stringMatching(/^SECRET_STORE_UNREACHABLE: /) as string },
-  });
+  expect(stepOf(waiting, 'credential:root')).toMatchObject({ detail: { set: false, evidence: expect.stringMatching(/^SECRET_STORE_SEALED: /) as string } });
   await setInGuest(THIRD);
   await stack.post(`/v1/runs/${id}/sign-off`, { reason: 'set by hand' });
   const run = await stack.finished(id);
   expect(run).toMatchObject({ state: 'succeeded' });
   expect(stepOf(run, 'sign-off')).toMatchObject({ detail: { reason: 'set by hand', passwordsOf: 'root' } });
   expect(await letsIn()).toEqual([false, false, true]);
+
+  // The image does not know its version; the store had the present one long before.
+  vault.isSealed = false;
+  const { body: unsealed } = await planOf(2);
+  expect(unsealed.credentials).toMatchObject([{ then: { version: null, problem: 'SECRET_STORE_SEALED' }, now: { version: '1' }, changed: 'no', isSet: false }]);
+  expect(findingsOf(unsealed)).toEqual([]);
 });
 
 it('no password stands in a plan, an answer, a log, a history or any other file of the installation', async () => {
