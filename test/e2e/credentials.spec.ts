@@ -149,7 +149,7 @@ it('a store that is sealed keeps no image from being taken and no plan from bein
   ]);
   // Nobody has asked for a value so far.
   expect(vault.requests.map(({ url }) => url)).toEqual(vault.requests.map(() => `/v1/secret/metadata/servers/${NAME}`));
-  const { id } = await stack.startRestore(plan);
+  const { id } = await stack.startRestore(plan, { acknowledgeUnknown: true });
   const waiting = await eventually(
     () => stack.run(id),
     ({ waitingFor, state }) => waitingFor === 'sign-off' || isFinal(state),
