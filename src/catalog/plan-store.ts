@@ -123,10 +123,19 @@ export function planStore(database: Database, now: () => Date): PlanMethods {
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
   request.scenario === 'server'
-    ? { noData: request.noData ?? false, leaveChanges: request.leaveChanges ?? false, incidentAt: request.incidentAt ?? null, ...fromOf(request) }
+    ? {
+        noData: request.noData ?? false,
+        leaveChanges: request.leaveChanges ?? false,
+        incidentAt: request.incidentAt ?? null,
+        ...fromOf(request),
+        ...searchOf(request),
+      }
     : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null, ...fromOf(request) };
 
 const fromOf = ({ from }: { readonly from?: string }): { readonly from?: string } => (from === undefined ? {} : { from });
+
+const searchOf = ({ findCompatible }: { readonly findCompatible?: boolean }): { readonly findCompatible?: true } =>
+  findCompatible === true ? { findCompatible } : {};
 
 /** What is fetched first will be usable, whatever it is now. */
 export const asFetched = <Row extends Pick<RecoveryPointRow, 'state'>>(row: Row, { from }: { readonly from?: string }): Row =>
@@ -196,6 +205,7 @@ export function startablePlan({
       leaveChanges: request?.leaveChanges ?? false,
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
+      ...searchOf(request ?? {}),
     },
   };
 }

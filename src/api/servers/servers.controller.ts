@@ -172,6 +172,7 @@ export class ServersController {
             scenario: 'server',
             noData: body.noData,
             leaveChanges: body.leaveChanges,
+            findCompatible: body.findCompatible,
             keepDisks: body.keepDisks,
             attachOldDisks: body.attachOldDisks,
           },

@@ -13,6 +13,7 @@ import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
   'modosu restore plan db01 --scenario server --recovery-point rp_01j8…',
+  'modosu restore plan db01 --scenario server --find-compatible',
   'modosu restore plan db01 --scenario server --from vault',
   'modosu restore plan db01 --scenario server --keep-disk vdb',
   'modosu restore plan db01 --scenario server --attach-old-disk vdb',
@@ -27,6 +28,7 @@ interface RestorePlanFlags extends SelectionFlags {
   /** commander: false with --no-data. */
   readonly data: boolean;
   readonly leaveChanges?: true;
+  readonly findCompatible?: true;
   readonly dataSet?: string;
   readonly recoveryPoint?: string;
   readonly from?: string;
@@ -39,9 +41,22 @@ const FETCH_TIMEOUT_MS = 48 * 3_600_000;
 
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
-function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
+function serverPlanRequest({
+  recoveryPoint,
+  from,
+  data,
+  leaveChanges,
+  findCompatible,
+  incidentAt,
+  keepDisk,
+  attachOldDisk,
+  ...others
+}: RestorePlanFlags): object {
   const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
+  if (findCompatible && (recoveryPoint !== undefined || from !== undefined)) {
+    throw new ModosuError('USAGE', '--find-compatible chooses the recovery point itself, of those that are here: leave --recovery-point and --from out.');
+  }
   return {
     scenario: 'server',
     recoveryPointId: recoveryPoint,
@@ -49,6 +64,7 @@ function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt
     incidentAt,
     noData: !data,
     leaveChanges,
+    findCompatible,
     keepDisks: keepDisk,
     attachOldDisks: attachOldDisk,
   };
@@ -56,7 +72,8 @@ function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
   const { dataSet, recoveryPoint, from, incidentAt } = options;
-  const misplaced = (['keepDisk', 'attachOldDisk', 'leaveChanges'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
+  const misplaced =
+    (['keepDisk', 'attachOldDisk', 'leaveChanges', 'findCompatible'] as const).find((name) => options[name] !== undefined) ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) {
     throw new ModosuError('USAGE', 'Name the data set: --data-set NAME.', { hint: 'The card of the server lists them: `modosu server show NAME`.' });
@@ -123,6 +140,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     )
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--leave-changes', 'server: do not apply the configuration changes again that are lost, nor wait for people who do')
+    .option('--find-compatible', 'server: not the newest recovery point, but the newest for which every rule of the relations to other servers holds')
     .option('--data-set <data-set>', 'data: the data set to restore from')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
     .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)

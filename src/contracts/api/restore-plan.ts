@@ -263,6 +263,16 @@ export const restorePlanRequestSchema = z
             .boolean()
             .default(false)
             .meta({ description: 'Configuration changes that are lost are not applied again; the run does not wait for people to do so.' }),
+          findCompatible: z
+            .boolean()
+            .default(false)
+            .meta({
+              description: 'Not the newest recovery point, but the newest for which every rule of its relations holds. Not with recoveryPointId or from.',
+            }),
+        })
+        .refine(({ findCompatible, recoveryPointId, from }) => !findCompatible || (recoveryPointId === undefined && from === undefined), {
+          path: ['findCompatible'],
+          error: 'chooses the recovery point itself, of those that are here: leave recoveryPointId and from out',
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
       z
