@@ -140,7 +140,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     )
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--leave-changes', 'server: do not apply the configuration changes again that are lost, nor wait for people who do')
-    .option('--find-compatible', 'server: not the newest recovery point, but the newest for which every rule of the relations to other servers holds')
+    .option('--find-compatible', 'server: not the newest recovery point, but the newest that its peers would accept, by what the rules of its relations say')
     .option('--data-set <data-set>', 'data: the data set to restore from')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
     .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)

@@ -263,12 +263,10 @@ export const restorePlanRequestSchema = z
             .boolean()
             .default(false)
             .meta({ description: 'Configuration changes that are lost are not applied again; the run does not wait for people to do so.' }),
-          findCompatible: z
-            .boolean()
-            .default(false)
-            .meta({
-              description: 'Not the newest recovery point, but the newest for which every rule of its relations holds. Not with recoveryPointId or from.',
-            }),
+          findCompatible: z.boolean().default(false).meta({
+            description:
+              'Not the newest recovery point, but the newest that its peers would accept, by what the rules of its relations say. Not with recoveryPointId or from.',
+          }),
         })
         .refine(({ findCompatible, recoveryPointId, from }) => !findCompatible || (recoveryPointId === undefined && from === undefined), {
           path: ['findCompatible'],

@@ -79,7 +79,7 @@ export function compatiblePoint(choice: PricedChoice, { set }: SearchedIn): Find
     code: 'COMPATIBLE_POINT',
     severity: 'warn',
     message: [
-      `There is a better choice: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}for which every rule holds${stepsOf(found.tried)}.`,
+      `There is a better choice: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}that its peers would accept${stepsOf(found.tried)}.`,
       ...costs(choice),
     ].join(' '),
     remedy: [
@@ -98,7 +98,7 @@ export function chosenPoint(choice: PricedChoice): Finding {
     code: 'COMPATIBLE_POINT',
     severity: 'ok',
     message: [
-      `${capital(described(found.tried.point, now))} was chosen: it is the newest for which every rule holds${stepsOf(found.tried)}.`,
+      `${capital(described(found.tried.point, now))} was chosen: it is the newest that its peers would accept${stepsOf(found.tried)}.`,
       ...costs(choice),
     ].join(' '),
     ...(newer === null ? {} : { remedy: `Who would rather have the steps plans with \`${newer.command}\`.` }),
@@ -158,14 +158,14 @@ function noneText({ tried }: CompatibleSearch, { serverName, incidentAt, hasMore
     always.length > 0
       ? `${always.join(', ')} ${tried.length === 1 ? 'stands against it' : 'stands against every one'}`
       : `each has something against it (${codes.join(', ')})`;
-  return `${looked} for which every rule holds: ${why}.`;
+  return `${looked} that its peers would accept: ${why}.`;
 }
 
 const described = ({ generation, pointInTime }: PointToTry, now: Date): string =>
   `generation ${generation} of ${pointInTime} (${describeAge(pointInTime, now)} ago)`;
 
 const stepsOf = ({ verdict, because }: TriedPoint): string =>
-  verdict === 'steps' ? `, with the steps that they ask for (${codesOf(because).join(', ')})` : '';
+  verdict === 'steps' ? `, with the steps that rules ask for (${codesOf(because).join(', ')})` : '';
 
 function costText({ cost: { seconds, dataSets, changes }, tried: { point } }: PricedPoint, compared: PointToTry): string {
   if (seconds <= 0) return `It loses ${formatDuration(-seconds)} less than generation ${compared.generation}.`;

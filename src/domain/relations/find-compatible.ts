@@ -22,7 +22,7 @@ export interface JudgedBy {
 
 export interface TriedPoint {
   readonly point: PointToTry;
-  /** `free`: every rule holds as it is. `steps`: with what rules ask to be done. `refused`: something blocks, or is not known. */
+  /** `free`: no rule has anything against it. `steps`: with what rules ask to be done. `refused`: something blocks, or is not known. */
   readonly verdict: 'free' | 'steps' | 'refused';
   /** What refuses it, or asks for steps; empty for a free one. */
   readonly because: readonly Finding[];
