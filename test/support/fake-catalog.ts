@@ -615,10 +615,12 @@ export class FakeCatalog implements Catalog {
       serverId,
       details: {
         planId,
+        server: server.name,
         scenario,
         recoveryPointId,
         ...(keepDisks.length === 0 ? {} : { keepDisks }),
         ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }),
+        ...planRequest(request),
       },
     });
     return { planId, replayed: false };
