@@ -6,7 +6,8 @@ import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
 export type PlanRequest =
-  Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'incidentAt' | 'from' | 'findCompatible'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
+  | Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'incidentAt' | 'from' | 'findCompatible'>
+  | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {
   readonly id: string;
