@@ -30,6 +30,7 @@ import { newestData, requireDataPoint, requireImage } from '../src/domain/planni
 import { planRestore } from '../src/domain/planning/restore-planning';
 import { planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
+import { CompatiblePoints } from './compatible-points';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
 import { Relations } from './relations';
@@ -37,9 +38,11 @@ import { Relations } from './relations';
 /** Judgements that need the catalogue; see `PlanningActivities`. */
 export class PlanningJudgements implements PlanningActivities {
   private readonly relations: Relations;
+  private readonly compatible: CompatiblePoints;
 
   constructor(private readonly deps: ActivityDependencies) {
     this.relations = new Relations(deps);
+    this.compatible = new CompatiblePoints(deps.catalog, this.relations);
   }
 
   async fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet, noData }: FetchForPlan): Promise<string> {
@@ -71,10 +74,15 @@ export class PlanningJudgements implements PlanningActivities {
     leaveChanges = true,
     leaveCredentials = false,
     incidentAt = null,
+    findCompatible = false,
   }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
-    const point = recoveryPointId === null ? await catalog.newestUsable(serverId, incidentAt) : await catalog.getRecoveryPoint(recoveryPointId);
+    const point = findCompatible
+      ? await this.compatible.newest(server, { planId, incidentAt, keepDisks, attachOldDisks, leaveChanges, now: new Date() })
+      : recoveryPointId === null
+        ? await catalog.newestUsable(serverId, incidentAt)
+        : await catalog.getRecoveryPoint(recoveryPointId);
     requireImage(point, server);
     return {
       planId,
@@ -96,6 +104,7 @@ export class PlanningJudgements implements PlanningActivities {
       lostChanges: await lostChanges(catalog, server, point.generation),
       leaveChanges,
       ...(leaveCredentials ? { leaveCredentials } : {}),
+      ...(findCompatible ? { findCompatible } : {}),
     };
   }
 
@@ -118,7 +127,8 @@ export class PlanningJudgements implements PlanningActivities {
     const { catalog } = this.deps;
     const captured = await catalog.markersOf(source.recoveryPointId);
     const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime: survey.manifest.pointInTime, now });
-    const body = planRestore(source, survey, now, judged);
+    const said = await this.compatible.findings(source, survey.manifest, judged, now);
+    const body = planRestore(source, survey, now, { ...judged, findings: [...judged.findings, ...said] });
     await catalog.completePlan(source.planId, body, planHash(body));
   }
 

@@ -3,6 +3,7 @@ import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import type { Profile } from '../src/contracts/profile';
 import type { PlannedRelation } from '../src/contracts/reading';
 import { canonicalJson } from '../src/domain/canonical-json';
+import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import { judgeRelations, unjudgedFindings, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import { sha256Of } from '../src/system/sha256';
@@ -62,6 +63,29 @@ export class Relations {
       }));
   }
 
+  /** What every recovery point of a server is judged by, with what was read on an occasion. */
+  async judgedBy(serverId: string, occasion: string, now: Date): Promise<JudgedBy> {
+    const { catalog } = this.deps;
+    const { name } = await catalog.getServer(serverId);
+    const declared = await catalog.listRelations({ server: name });
+    if (declared.length === 0) return { pairs: [], standing: [], present: [], now };
+    const [profiles, retired] = [await this.profiles(), await this.outOfService()];
+    return {
+      pairs: judgedPairs(declared, name, profiles.byName).filter(({ peer }) => !retired.has(peer.server)),
+      standing: unjudgedFindings(declared, name, profiles, retired),
+      present: await catalog.readingsOf(occasion),
+      now,
+    };
+  }
+
+  /** Servers in service that hold copies of this one's state, or of which it holds copies. By name. */
+  async replicasOf(serverName: string): Promise<readonly string[]> {
+    const relations = (await this.deps.catalog.listRelations({ server: serverName })).filter(({ type }) => type === 'replicates-with');
+    const names = new Set(relations.flatMap(({ server, peers }) => (server === serverName ? peers.map((peer) => peer.server) : [server])));
+    const retired = await this.outOfService();
+    return [...names].filter((name) => name !== serverName && !retired.has(name)).sort();
+  }
+
   /** What all relations say of a server that goes back to `captured`, by what was read on an occasion. */
   async judgePlan(
     serverId: string,
@@ -72,15 +96,11 @@ export class Relations {
       now,
     }: { readonly occasion: string; readonly captured: Parameters<typeof judgeRelations>[1]['captured']; readonly pointInTime: string; readonly now: Date },
   ): Promise<PlanJudgement> {
-    const { catalog } = this.deps;
-    const { name } = await catalog.getServer(serverId);
-    const declared = await catalog.listRelations({ server: name });
-    if (declared.length === 0) return NOTHING;
-    const pairs = await this.declaredFor(serverId);
-    const { findings, steps } = judgeRelations(pairs, { phase: 'plan', present: await catalog.readingsOf(occasion), captured, pointInTime, now });
+    const { pairs, standing, present } = await this.judgedBy(serverId, occasion, now);
+    const { findings, steps } = judgeRelations(pairs, { phase: 'plan', present, captured, pointInTime, now });
     return {
       relations: pairs.map(plannedRelation),
-      findings: [...findings, ...unjudgedFindings(declared, name, await this.profiles(), await this.outOfService())],
+      findings: [...findings, ...standing],
       steps,
       hasQuarantineRules: pairs.some(({ profile }) => hasRules(profile, 'quarantine')),
       hasLiveRules: pairs.some(({ profile }) => hasRules(profile, 'live')),
@@ -101,8 +121,6 @@ export class Relations {
     return new Set((await this.deps.catalog.listServers()).flatMap(({ name, decommissioned }) => (decommissioned === null ? [] : [name])));
   }
 }
-
-const NOTHING: PlanJudgement = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };
 
 const isOf = (planned: PlannedRelation, relation: string, peer: string): boolean => planned.name === relation && planned.peer === peer;
 

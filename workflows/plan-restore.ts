@@ -11,9 +11,12 @@ import { readFor } from './runbook/relations';
 export async function planRestore(input: PlanRestoreInput): Promise<void> {
   let source: PlanSource | undefined;
   try {
+    const { planId, serverId, findCompatible = false } = input;
+    // What the peers say decides which one it is.
+    if (findCompatible) await readFor({ id: planId, serverId, moment: 'plan' });
     source = await planning.choosePlanSource(await fetched(input));
     // While the recovery point is looked at: peers may take their time, and every one of them has the same.
-    const asked = patched(RELATIONS) ? readFor({ id: input.planId, serverId: input.serverId, moment: 'plan' }) : Promise.resolve();
+    const asked = !findCompatible && patched(RELATIONS) ? readFor({ id: planId, serverId, moment: 'plan' }) : Promise.resolve();
     asked.catch(() => undefined);
     const survey = await surveyCredentials(source, await hostLooks(source.hypervisor).surveyRestore(source));
     await asked;

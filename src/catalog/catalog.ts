@@ -187,6 +187,8 @@ export type AcceptPlanRequest =
       readonly leaveChanges?: boolean;
       /** Passwords that were changed since are left as the image has them; absent: false. */
       readonly leaveCredentials?: boolean;
+      /** Not the newest one, but the newest that the peers accept; absent: the newest. */
+      readonly findCompatible?: boolean;
       /** Targets of the disks that stay as they are now; absent: none. Whether they may is judged when the plan is made. */
       readonly keepDisks?: readonly string[];
       /** Targets of the disks whose old volumes are attached read-only to the restored server; absent: none. */
@@ -334,6 +336,8 @@ export interface Catalog {
   getRecoveryPoint(id: string): Promise<RecoveryPointView>;
   /** Newest `usable` image by point in time, of those not younger than `until` (ISO 8601; null: of all). Throws `NO_RECOVERY_POINT`. */
   newestUsable(serverId: string, until?: string | null): Promise<ImageRecoveryPointView>;
+  /** The same, so many of them, newest first. Empty: there is none. Throws `SERVER_NOT_FOUND`. */
+  usableImages(serverId: string, until: string | null, limit: number): Promise<readonly ImageRecoveryPointView[]>;
   /**
    * What the next incremental of a server could build on: ids of its usable images of the disks that it has now, in this repository; the newest ten, by
    * generation, newest first. Read under the server's lock. Throws `SERVER_NOT_FOUND`.

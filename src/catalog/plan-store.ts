@@ -129,6 +129,7 @@ export const planRequest = (request: AcceptPlanRequest): PlanRequest =>
         ...leftCredentials(request),
         incidentAt: request.incidentAt ?? null,
         ...fromOf(request),
+        ...searchOf(request),
       }
     : { dataSet: request.dataSet, selection: request.selection, incidentAt: request.incidentAt ?? null, ...fromOf(request) };
 
@@ -137,6 +138,9 @@ const leftCredentials = ({ leaveCredentials }: { readonly leaveCredentials?: boo
   leaveCredentials === true ? { leaveCredentials } : {};
 
 const fromOf = ({ from }: { readonly from?: string }): { readonly from?: string } => (from === undefined ? {} : { from });
+
+const searchOf = ({ findCompatible }: { readonly findCompatible?: boolean }): { readonly findCompatible?: true } =>
+  findCompatible === true ? { findCompatible } : {};
 
 /** What is fetched first will be usable, whatever it is now. */
 export const asFetched = <Row extends Pick<RecoveryPointRow, 'state'>>(row: Row, { from }: { readonly from?: string }): Row =>
@@ -207,6 +211,7 @@ export function startablePlan({
       ...leftCredentials(request ?? {}),
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
+      ...searchOf(request ?? {}),
     },
   };
 }

@@ -36,6 +36,7 @@ type RecoveryPointMethods = Pick<
   | 'listRecoveryPoints'
   | 'getRecoveryPoint'
   | 'newestUsable'
+  | 'usableImages'
   | 'incrementalParents'
   | 'usableData'
   | 'manifestChecksum'
@@ -106,12 +107,15 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
     newestUsable: (serverId, until = null) =>
       database.read(async (manager) => {
         const server = await requireServer(manager, serverId);
-        const row = await manager.findOne(RecoveryPointEntity, {
-          where: { serverId, kind: 'image', state: 'usable', ...(until === null ? {} : { pointInTime: LessThanOrEqual(new Date(until)) }) },
-          order: { pointInTime: 'DESC', generation: 'DESC' },
-        });
-        if (row === null) throw noRecoveryPoint(server, until);
+        const [row] = await usableImageRows(manager, serverId, until, 1);
+        if (row === undefined) throw noRecoveryPoint(server, until);
         return imageView(row);
+      }),
+
+    usableImages: (serverId, until, limit) =>
+      database.read(async (manager) => {
+        await requireServer(manager, serverId);
+        return (await usableImageRows(manager, serverId, until, limit)).map(imageView);
       }),
 
     incrementalParents: (serverId, repository) =>
@@ -147,6 +151,13 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
       }),
   };
 }
+
+const usableImageRows = (manager: EntityManager, serverId: string, until: string | null, limit: number): Promise<readonly RecoveryPointRow[]> =>
+  manager.find(RecoveryPointEntity, {
+    where: { serverId, kind: 'image', state: 'usable', ...(until === null ? {} : { pointInTime: LessThanOrEqual(new Date(until)) }) },
+    order: { pointInTime: 'DESC', generation: 'DESC' },
+    take: limit,
+  });
 
 /** Who has come by it, as the audit says. */
 export interface Recorded {

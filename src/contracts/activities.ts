@@ -138,7 +138,10 @@ export interface PlanningActivities {
    * `OFFSITE_UNREACHABLE` at once (a person waits for the plan), `NO_RECOVERY_POINT`, and what a fetch throws.
    */
   fetchForPlan(input: FetchForPlan): Promise<string>;
-  /** Chooses the recovery point and says where it lies. */
+  /**
+   * Chooses the recovery point and says where it lies. `findCompatible`: by what was read for this plan before; throws `NO_COMPATIBLE_RECOVERY_POINT`. Throws
+   * `NO_RECOVERY_POINT`, and what a recovery point is refused with that was named.
+   */
   choosePlanSource(input: PlanRestoreInput): Promise<PlanSource>;
   /**
    * Makes the plan from the survey, hashes and stores it. Idempotent. Throws `DISK_NOT_FOUND`, `DISK_NOT_KEEPABLE`, `OLD_DISK_NOT_ATTACHABLE` for disks with
@@ -196,6 +199,8 @@ export interface PlanSource {
   readonly leaveChanges?: boolean;
   /** Passwords that were changed since are left as the image has them. Absent: false. */
   readonly leaveCredentials?: boolean;
+  /** It was chosen because the peers accept it. Absent: no. */
+  readonly findCompatible?: boolean;
 }
 
 /** What is restored of one data set after an image. */

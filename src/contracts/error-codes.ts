@@ -81,6 +81,11 @@ export const ERROR_CODES = {
   RUN_NOT_FOUND: entry('not-found', 'never', 'List the runs with `modosu run list`.'),
   ROUTE_NOT_FOUND: entry('not-found', 'never', 'See the API document at /v1/openapi.json.'),
   NO_RECOVERY_POINT: entry('not-found', 'never', 'Take one with `modosu backup image NAME --mode online --reason TEXT`.'),
+  NO_COMPATIBLE_RECOVERY_POINT: entry(
+    'not-found',
+    'never',
+    'The message says what stands in the way. Take its remedy and plan again, restore the server together with its peers from one backup set, or plan without --find-compatible (findCompatible).',
+  ),
   POLICY_NOT_FOUND: entry('not-found', 'never', 'Declare the policy in the estate file and apply it; `modosu policy list` shows all.'),
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
   PROFILE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu profile list`; your own lie in the directory that MODOSU_PROFILES_DIR names.'),

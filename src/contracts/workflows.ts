@@ -180,6 +180,8 @@ export interface PlanRestoreInput {
   readonly incidentAt?: string | null;
   /** Off-site repository from which what is restored is fetched first, where it is not whole here. Absent: nothing is fetched. */
   readonly from?: string;
+  /** Not the newest one, but the newest that the peers accept; with `recoveryPointId` null, and without `from`. Absent: the newest. */
+  readonly findCompatible?: boolean;
 }
 
 export interface PlanDataInput {

@@ -1,6 +1,7 @@
 import { newId } from '../../src/contracts/ids';
 import { NO_PROTECTION, type Protection } from '../../src/contracts/protection';
 import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import { dataManifest } from './catalog.data.contract';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, codeOf, ESTATE, givenServer, manifestOf, readAll, refusal, RESOLVED } from './catalog.fixtures';
 
@@ -279,6 +280,27 @@ export function inventoryContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       for (const generation of [1, 2]) await catalog.recordRecoveryPoint(manifestOf(server, generation), 'main');
       expect((await catalog.listRecoveryPoints({}, { limit: 2, cursor: null })).nextCursor).toBeNull();
+    });
+
+    it('gives usable images of one server, newest first, as many as were asked for and none after a moment', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const generations = async (until: string | null, limit: number) =>
+        (await catalog.usableImages(server.id, until, limit)).map(({ generation }) => generation);
+      expect(await generations(null, 10)).toEqual([]);
+      const points = [];
+      for (const generation of [2, 1, 4, 3]) points.push(await catalog.recordRecoveryPoint(manifestOf(server, generation), 'main'));
+      await catalog.recordRecoveryPoint(manifestOf(await catalog.getServer('web01'), 9), 'main');
+      await catalog.recordDataRecoveryPoint(dataManifest(server, 8));
+      expect(await generations(null, 10)).toEqual([4, 3, 2, 1]);
+      expect(await generations(null, 2)).toEqual([4, 3]);
+      const third = points[3]?.pointInTime ?? '';
+      expect(await generations(third, 10)).toEqual([3, 2, 1]);
+      expect(await generations(new Date(Date.parse(third) - 1).toISOString(), 1)).toEqual([2]);
+      await catalog.markRecoveryPoint(points[3]?.id ?? '', 'damaged', 'bit flip');
+      expect(await generations(null, 10)).toEqual([4, 2, 1]);
+      expect(await catalog.usableImages(server.id, null, 1)).toEqual([await catalog.newestUsable(server.id)]);
+      expect(await codeOf(catalog.usableImages('srv_unknown', null, 10))).toBe('SERVER_NOT_FOUND');
     });
 
     it('chooses the newest usable one, never a damaged one', async () => {

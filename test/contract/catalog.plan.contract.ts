@@ -141,6 +141,18 @@ export function planContract(subject: () => CatalogUnderTest): void {
       ]);
     });
 
+    it('starts with the search for one that the peers accept where that was asked for, and says so in the audit', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { planId } = await catalog.acceptPlan(planRequest(server.id, { findCompatible: true }));
+      expect(await catalog.getDispatchablePlan(planId)).toMatchObject({ input: { planId, recoveryPointId: null, findCompatible: true } });
+      const usual = await catalog.acceptPlan(planRequest(server.id, { findCompatible: false }));
+      expect((await catalog.getDispatchablePlan(usual.planId)).input).not.toHaveProperty('findCompatible');
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      const requested = items.filter(({ action }) => action === 'plan.requested').map(({ details }) => details['findCompatible']);
+      expect(requested).toEqual([true, undefined]);
+    });
+
     it('starts with the disks that are to be kept, and says so in the audit', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);

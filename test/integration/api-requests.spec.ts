@@ -217,6 +217,23 @@ describe('the API', () => {
         expect(api.runStarter.plans).toHaveLength(1);
       });
 
+      it('may have the newest chosen that the peers accept; not beside one that is named, or is fetched, or holds data', async () => {
+        const ask = (body: object) => api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', ...body } });
+        expect((await ask({ findCompatible: true, keepDisks: ['vdb'] })).status).toBe(202);
+        expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: null, keepDisks: ['vdb'], findCompatible: true } }]);
+        for (const [body, path] of [
+          [{ recoveryPointId: point.id }, 'findCompatible'],
+          [{ from: 'vault' }, 'findCompatible'],
+          [{ scenario: 'data', dataSet: 'shop', selection: { kind: 'files', paths: [], replace: true } }, ''],
+          [{ findCompatible: 'yes' }, 'findCompatible'],
+        ] as const) {
+          expect(await ask({ findCompatible: true, ...body })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID', errors: [{ path }] } });
+        }
+        expect(api.runStarter.plans).toHaveLength(1);
+        await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+        expect(await ask({ findCompatible: true })).toMatchObject({ status: 404, body: { code: 'NO_RECOVERY_POINT' } });
+      });
+
       it('need a usable recovery point', async () => {
         await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
         expect(await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } })).toMatchObject({

@@ -162,6 +162,7 @@ describe('modosu, data', () => {
       ['a kept disk', [...TABLES, '--keep-disk', 'vdb'], '--keep-disk is for --scenario server'],
       ['an old disk', [...TABLES, '--attach-old-disk', 'vdb'], '--attach-old-disk is for --scenario server'],
       ['passwords that stay', [...TABLES, '--leave-credentials'], '--leave-credentials is for --scenario server'],
+      ['the newest that peers accept', [...TABLES, '--find-compatible'], '--find-compatible is for --scenario server'],
       ['the image alone', [...TABLES, '--no-data'], '--no-data is for --scenario server'],
       ...(['--data-set', '--table', '--schema', '--database', '--path'] as const).map(
         (option) => [`${option} of a server`, ['restore', 'plan', 'db01', '--scenario', 'server', option, 'x'], `${option} is for --scenario data`] as const,

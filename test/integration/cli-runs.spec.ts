@@ -251,6 +251,48 @@ describe('modosu, runs', () => {
       });
     });
 
+    it('--find-compatible asks for the newest that the peers accept, and prints which was chosen; not beside one that is named', async () => {
+      planWith([{ code: 'COMPATIBLE_POINT', severity: 'ok', message: 'Generation 1 was chosen.', evidence: ['generation 2: STANDBY_AHEAD'] }]);
+      const { code, stdout } = await cli(api, [...PLAN, '--find-compatible']);
+      expect(code).toBe(0);
+      expect(api.runStarter.plans).toMatchObject([{ input: { recoveryPointId: null, findCompatible: true } }]);
+      expect(stdout).toMatch(/ {2}OK {2}COMPATIBLE_POINT: Generation 1 was chosen\.\n {6}generation 2: STANDBY_AHEAD\n/);
+      for (const more of [
+        ['--recovery-point', point.id],
+        ['--from', 'vault'],
+      ]) {
+        expect(await cli(api, [...PLAN, '--find-compatible', ...more])).toMatchObject({
+          code: 2,
+          stdout: '',
+          stderr: expect.stringMatching(/^error: USAGE: --find-compatible chooses the recovery point itself/) as string,
+        });
+      }
+      expect(api.runStarter.plans).toHaveLength(1);
+    });
+
+    it('--find-compatible where there is none: exit code 3, what stands in the way, and what to do', async () => {
+      const error = new ModosuError('NO_COMPATIBLE_RECOVERY_POINT', 'STANDBY_AHEAD stands against every one.', { hint: 'Rebuild web01.' }).summary();
+      api.runStarter.onPlan = async ({ input: { planId } }) => api.catalog.failPlan(planId, error);
+      expect(await cli(api, [...PLAN, '--find-compatible'])).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: NO_COMPATIBLE_RECOVERY_POINT: STANDBY_AHEAD stands against every one\.\nhint: +Rebuild web01\./) as string,
+      });
+    });
+
+    it('a better choice stands in the plan right after what blocks, with the command for it', async () => {
+      planWith([
+        { code: 'COMPATIBLE_POINT', severity: 'warn', message: 'There is a better choice.', remedy: 'Plan with it: `modosu restore plan`.', evidence: [] },
+        { code: 'STANDBY_AHEAD', severity: 'block', message: 'web01 has seen more.', evidence: [], relation: { name: 'copies', peer: 'web01', profile: 'p' } },
+      ]);
+      const { code, stdout } = await cli(api, PLAN);
+      expect(code).toBe(9);
+      expect(stdout).toMatch(/BLOCKS {2}STANDBY_AHEAD: .*\n {2}WARNING {2}COMPATIBLE_POINT: There is a better choice\.\n {6}remedy: Plan with it/);
+      // Neither is overridden nor acknowledged: there is nothing to take upon oneself.
+      expect(stdout).toContain('--override STANDBY_AHEAD --override-reason');
+      expect(stdout).not.toContain('--override COMPATIBLE_POINT');
+    });
+
     it('with blocking findings: exit code 9, the plan is still printed', async () => {
       planWith([{ code: 'NOT_ENOUGH_SPACE', severity: 'block', message: 'needs 165 MiB, 3 MiB are free', evidence: [] }]);
       const { code, stdout, stderr } = await cli(api, PLAN);

@@ -486,12 +486,20 @@ export class FakeCatalog implements Catalog {
 
   newestUsable: Catalog['newestUsable'] = async (serverId, until = null) => {
     const server = this.server(serverId);
+    const [newest] = await this.usableImages(serverId, until, 1);
+    if (newest === undefined) throw noRecoveryPoint(server, until);
+    return newest;
+  };
+
+  usableImages: Catalog['usableImages'] = async (serverId, until, limit) => {
+    this.server(serverId);
     const usable = this.pointsOf(serverId).filter(
       ({ kind, state, pointInTime }) => kind === 'image' && state === 'usable' && (until === null || pointInTime <= new Date(until)),
     );
-    const [newest] = usable.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0));
-    if (newest === undefined) throw noRecoveryPoint(server, until);
-    return imageView(newest);
+    return usable
+      .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0))
+      .slice(0, limit)
+      .map(imageView);
   };
 
   holdRecoveryPoint: Catalog['holdRecoveryPoint'] = (...given) => this.retention.hold(...given);
@@ -607,10 +615,12 @@ export class FakeCatalog implements Catalog {
       serverId,
       details: {
         planId,
+        server: server.name,
         scenario,
         recoveryPointId,
         ...(keepDisks.length === 0 ? {} : { keepDisks }),
         ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }),
+        ...planRequest(request),
       },
     });
     return { planId, replayed: false };

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LostChange } from '../../src/contracts/change';
 import { newId } from '../../src/contracts/ids';
+import type { ProbeJob } from '../../src/contracts/reading';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
@@ -413,6 +414,56 @@ describe('planRestore', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null })).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual(['choosePlanSource', 'surveyRestore', 'composePlan']);
+  });
+
+  describe('with the newest recovery point that the peers accept', () => {
+    const input = { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null, findCompatible: true };
+    const job: ProbeJob = {
+      occasion: RESTORE.planId,
+      sides: [{ relation: 'copies', peer: 'db02', of: 'peer' }],
+      target: { serverId: 'srv_2', serverName: 'db02', uuid: RESTORE.uuid, hypervisor: 'kvm1', address: null },
+      specs: [],
+    };
+
+    it('asks the peers once, before it chooses', async () => {
+      const asked: unknown[] = [];
+      const readingJobs: Scripted['readingJobs'] = async (request) => {
+        asked.push(request);
+        return [job];
+      };
+      const rehearsal = rehearse({ readingJobs });
+      expect(await rehearsal.play('planRestore', input)).toBe('COMPLETED');
+      expect(rehearsal.calls).toEqual(['readMarkers', 'choosePlanSource', 'surveyRestore', 'composePlan']);
+      expect(asked).toEqual([{ id: RESTORE.planId, serverId: RESTORE.serverId, moment: 'plan' }]);
+    });
+
+    it('chooses by what is known where a peer cannot be asked; any other plan asks them while it looks', async () => {
+      const unread: unknown[] = [];
+      const scripted: Scripted = {
+        readingJobs: async () => [job],
+        readMarkers: failing('HYPERVISOR_NOT_CONFIGURED', 'nobody is there'),
+        recordUnread: async (...said) => void unread.push(said),
+      };
+      const rehearsal = rehearse(scripted);
+      expect(await rehearsal.play('planRestore', input)).toBe('COMPLETED');
+      expect(unread).toMatchObject([[job, { code: 'HYPERVISOR_NOT_CONFIGURED' }]]);
+      expect(rehearsal.calls.slice(-3)).toEqual(['choosePlanSource', 'surveyRestore', 'composePlan']);
+      const usual = rehearse({ readingJobs: async () => [job] });
+      await usual.play('planRestore', { ...input, findCompatible: undefined });
+      expect(usual.calls[0]).toBe('choosePlanSource');
+      expect(usual.calls.filter((call) => call === 'readMarkers')).toHaveLength(1);
+    });
+
+    it('writes down at once that there is none', async () => {
+      let written: unknown;
+      const rehearsal = rehearse({
+        choosePlanSource: failing('NO_COMPATIBLE_RECOVERY_POINT', 'PEER_AHEAD stands against every one'),
+        failPlan: async (_planId, error) => void (written = error),
+      });
+      await rehearsal.play('planRestore', input);
+      expect(written).toMatchObject({ code: 'NO_COMPATIBLE_RECOVERY_POINT', message: 'PEER_AHEAD stands against every one' });
+      expect(rehearsal.calls).toEqual(['choosePlanSource', 'failPlan']);
+    });
   });
 
   it('writes down why no plan could be made', async () => {

@@ -173,6 +173,7 @@ export class ServersController {
             noData: body.noData,
             leaveChanges: body.leaveChanges,
             leaveCredentials: body.leaveCredentials,
+            findCompatible: body.findCompatible,
             keepDisks: body.keepDisks,
             attachOldDisks: body.attachOldDisks,
           },

@@ -6,7 +6,7 @@ import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
 export type PlanRequest =
-  | Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'leaveCredentials' | 'incidentAt' | 'from'>
+  | Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'leaveCredentials' | 'incidentAt' | 'from' | 'findCompatible'>
   | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {

@@ -13,6 +13,7 @@ import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
   'modosu restore plan db01 --scenario server --recovery-point rp_01j8…',
+  'modosu restore plan db01 --scenario server --find-compatible',
   'modosu restore plan db01 --scenario server --from vault',
   'modosu restore plan db01 --scenario server --keep-disk vdb',
   'modosu restore plan db01 --scenario server --attach-old-disk vdb',
@@ -28,6 +29,7 @@ interface RestorePlanFlags extends SelectionFlags {
   readonly data: boolean;
   readonly leaveChanges?: true;
   readonly leaveCredentials?: true;
+  readonly findCompatible?: true;
   readonly dataSet?: string;
   readonly recoveryPoint?: string;
   readonly from?: string;
@@ -41,9 +43,12 @@ const FETCH_TIMEOUT_MS = 48 * 3_600_000;
 const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
 function serverPlanRequest(flags: RestorePlanFlags): object {
-  const { recoveryPoint, from, data, leaveChanges, leaveCredentials, incidentAt, keepDisk, attachOldDisk, ...others } = flags;
+  const { recoveryPoint, from, data, leaveChanges, leaveCredentials, findCompatible, incidentAt, keepDisk, attachOldDisk, ...others } = flags;
   const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
   if (misplaced.length > 0) throw new ModosuError('USAGE', `--${dashed(misplaced[0] ?? '')} is for --scenario data.`);
+  if (findCompatible && (recoveryPoint !== undefined || from !== undefined)) {
+    throw new ModosuError('USAGE', '--find-compatible chooses the recovery point itself, of those that are here: leave --recovery-point and --from out.');
+  }
   return {
     scenario: 'server',
     recoveryPointId: recoveryPoint,
@@ -52,6 +57,7 @@ function serverPlanRequest(flags: RestorePlanFlags): object {
     noData: !data,
     leaveChanges,
     leaveCredentials,
+    findCompatible,
     keepDisks: keepDisk,
     attachOldDisks: attachOldDisk,
   };
@@ -59,7 +65,7 @@ function serverPlanRequest(flags: RestorePlanFlags): object {
 
 async function dataPlanRequest(client: ApiClient, path: string, options: RestorePlanFlags): Promise<object> {
   const { dataSet, recoveryPoint, from, incidentAt } = options;
-  const given = (['keepDisk', 'attachOldDisk', 'leaveChanges', 'leaveCredentials'] as const).find((name) => options[name] !== undefined);
+  const given = (['keepDisk', 'attachOldDisk', 'leaveChanges', 'leaveCredentials', 'findCompatible'] as const).find((name) => options[name] !== undefined);
   const misplaced = given ?? (options.data ? null : 'noData');
   if (misplaced !== null) throw new ModosuError('USAGE', `--${dashed(misplaced)} is for --scenario server.`);
   if (dataSet === undefined) {
@@ -128,6 +134,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .option('--no-data', 'server: the image alone, without the data saved after it')
     .option('--leave-changes', 'server: do not apply the configuration changes again that are lost, nor wait for people who do')
     .option('--leave-credentials', 'server: leave passwords that were changed since as the image has them')
+    .option('--find-compatible', 'server: not the newest recovery point, but the newest that its peers would accept, by what the rules of its relations say')
     .option('--data-set <data-set>', 'data: the data set to restore from')
     .option('--table <name>', 'data: a table, as TABLE or SCHEMA.TABLE; may be repeated', several)
     .option('--schema <name>', 'data: a schema with all its tables; may be repeated', several)

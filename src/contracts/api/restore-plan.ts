@@ -272,6 +272,14 @@ export const restorePlanRequestSchema = z
             .boolean()
             .default(false)
             .meta({ description: 'Passwords that were changed since are left as the image has them, also those declared with reapply.' }),
+          findCompatible: z.boolean().default(false).meta({
+            description:
+              'Not the newest recovery point, but the newest that its peers would accept, by what the rules of its relations say. Not with recoveryPointId or from.',
+          }),
+        })
+        .refine(({ findCompatible, recoveryPointId, from }) => !findCompatible || (recoveryPointId === undefined && from === undefined), {
+          path: ['findCompatible'],
+          error: 'chooses the recovery point itself, of those that are here: leave recoveryPointId and from out',
         })
         .meta({ id: 'ServerRestorePlanRequest' }),
       z

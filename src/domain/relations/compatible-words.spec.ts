@@ -1,0 +1,159 @@
+import type { Finding } from '../../contracts/plan';
+import {
+  chosenPoint,
+  compatiblePoint,
+  noCompatiblePoint,
+  noCompatibleRecoveryPoint,
+  planCommand,
+  type CostOfChoice,
+  type PricedPoint,
+  type SearchedIn,
+} from './compatible-words';
+import type { CompatibleSearch, TriedPoint } from './find-compatible';
+
+const NOW = new Date('2026-01-20T00:00:00Z');
+
+const finding = (code: string, severity: Finding['severity'] = 'block'): Finding => ({
+  code,
+  severity,
+  message: `${code} is so.`,
+  remedy: 'Rebuild it.',
+  evidence: [],
+});
+
+const tried = (generation: number, verdict: TriedPoint['verdict'], ...codes: readonly string[]): TriedPoint => ({
+  point: { id: `rp_${generation}`, generation, pointInTime: new Date(Date.UTC(2026, 0, generation)).toISOString(), setId: null },
+  verdict,
+  because: codes.map((code) => finding(code, verdict === 'steps' ? 'step' : 'block')),
+});
+
+const priced = (of: TriedPoint, cost: Partial<CostOfChoice> = {}): PricedPoint => ({
+  tried: of,
+  cost: { seconds: 0, dataSets: [], changes: [], ...cost },
+  command: `modosu restore plan db01 --scenario server --recovery-point ${of.point.id}`,
+});
+
+const searchOf = (...all: readonly TriedPoint[]): CompatibleSearch => ({
+  tried: all,
+  found: all.find(({ verdict }) => verdict === 'free') ?? null,
+  newerWithSteps: null,
+});
+
+const OF: SearchedIn = { serverName: 'db01', incidentAt: null, hasMore: false, set: null };
+const SET = { id: 'set_1', servers: ['db01', 'db02'], pointInTime: '2026-01-03T00:00:00.000Z' };
+
+const [refused, steps, free] = [tried(9, 'refused', 'STANDBY_AHEAD'), tried(7, 'steps', 'SERIAL_AHEAD'), tried(5, 'free')];
+
+describe('what a plan says of a better choice', () => {
+  it('is which one, how old it is, what it costs, what each other one was refused for, and the command', () => {
+    const choice = { search: searchOf(refused, steps, free), compared: refused.point, now: NOW };
+    const found = priced(free, { seconds: 4 * 86_400, dataSets: ['shop'], changes: ['service pack 2'] });
+    const said = compatiblePoint({ ...choice, found, newer: priced(steps, { seconds: 2 * 86_400 }) }, { ...OF, set: SET });
+    expect(said).toEqual({
+      code: 'COMPATIBLE_POINT',
+      severity: 'warn',
+      message:
+        'There is a better choice: generation 5 of 2026-01-05T00:00:00.000Z (15 d ago), the newest of 3 looked at that its peers would accept. ' +
+        'It costs 4 d beside generation 9: what was written to the disks after 2026-01-05T00:00:00.000Z is not in it, except the data of "shop", which follows it. ' +
+        'Lost with it: the configuration change "service pack 2". ' +
+        'Generation 7 of 2026-01-07T00:00:00.000Z (13 d ago) would do as well, with the steps that rules ask for (SERIAL_AHEAD). ' +
+        'It costs 2 d beside generation 9: what was written to the disks after 2026-01-07T00:00:00.000Z is not in it.',
+      remedy:
+        'Plan with it: `modosu restore plan db01 --scenario server --recovery-point rp_5`. Or with the steps: `modosu restore plan db01 --scenario server --recovery-point rp_7`. ' +
+        'Or restore "db01", "db02" together from backup set set_1 of 2026-01-03T00:00:00.000Z, whose images belong together: `modosu backup-set show set_1`.',
+      evidence: [
+        'recovery point rp_5, generation 5, 2026-01-05T00:00:00.000Z: costs 345600 s',
+        'recovery point rp_7, generation 7, 2026-01-07T00:00:00.000Z: costs 172800 s',
+        'generation 9, 2026-01-09T00:00:00.000Z: STANDBY_AHEAD',
+        'generation 7, 2026-01-07T00:00:00.000Z: steps for SERIAL_AHEAD',
+        'backup set set_1, 2026-01-03T00:00:00.000Z: db01, db02',
+      ],
+    });
+  });
+
+  it('is what it saves where it is newer than the one that a person has named', () => {
+    const said = compatiblePoint(
+      { search: searchOf(free), found: priced(free, { seconds: -86_400 }), newer: null, compared: tried(4, 'refused', 'TOO_OLD').point, now: NOW },
+      OF,
+    );
+    expect(said.message).toContain('It loses 1 d less than generation 4.');
+    expect(said.evidence).toEqual(['recovery point rp_5, generation 5, 2026-01-05T00:00:00.000Z: loses 86400 s less']);
+  });
+
+  it('lists some of those that were passed over, and counts the rest', () => {
+    const many = Array.from({ length: 30 }, (_, index) => tried(40 - index, 'refused', 'STANDBY_AHEAD'));
+    const said = compatiblePoint({ search: searchOf(...many, free), found: priced(free), newer: null, compared: refused.point, now: NOW }, OF);
+    expect(said.evidence).toHaveLength(22);
+    expect(said.evidence.at(-1)).toBe('and 10 more');
+  });
+
+  it('is, of a plan that was made from it, what that costs beside the newest', () => {
+    const choice = { search: searchOf(refused, free), newer: null, now: NOW };
+    expect(chosenPoint({ ...choice, found: priced(free, { seconds: 4 * 86_400 }), compared: refused.point })).toMatchObject({
+      severity: 'ok',
+      message: expect.stringMatching(
+        /^Generation 5 of .* was chosen: it is the newest that its peers would accept\. It costs 4 d beside generation 9: /,
+      ) as string,
+    });
+    const itself = chosenPoint({ ...choice, search: searchOf(free), found: priced(free), compared: free.point });
+    expect(itself.message).toMatch(/its peers would accept\.$/);
+    expect(itself).not.toHaveProperty('remedy');
+  });
+});
+
+describe('what it says where there is none', () => {
+  it('is what stands against every one of them', () => {
+    const said = noCompatiblePoint(searchOf(tried(9, 'refused', 'STANDBY_AHEAD', 'PEER_UNKNOWN'), tried(8, 'refused', 'STANDBY_AHEAD')), OF);
+    expect(said).toMatchObject({
+      code: 'NO_COMPATIBLE_POINT',
+      severity: 'warn',
+      message: 'None of the 2 usable recovery points of "db01" is one that its peers would accept: STANDBY_AHEAD stands against every one.',
+      remedy: 'Follow the remedy of what stands against this one: no other recovery point avoids it.',
+      evidence: ['generation 9, 2026-01-09T00:00:00.000Z: PEER_UNKNOWN, STANDBY_AHEAD', 'generation 8, 2026-01-08T00:00:00.000Z: STANDBY_AHEAD'],
+    });
+  });
+
+  it('is what stands against one or another, of one alone, of too many, of those before an incident, of none', () => {
+    const message = (search: CompatibleSearch, of: Partial<SearchedIn> = {}): string => noCompatiblePoint(search, { ...OF, ...of }).message;
+    expect(message(searchOf(tried(9, 'refused', 'B'), tried(8, 'refused', 'A')), { hasMore: true })).toBe(
+      'None of the newest 2 usable recovery points of "db01" is one that its peers would accept: each has something against it (A, B).',
+    );
+    expect(message(searchOf(tried(9, 'refused', 'B')), { incidentAt: '2026-01-09T00:00:00.000Z' })).toBe(
+      'The only usable recovery point of "db01" from before the incident at 2026-01-09T00:00:00.000Z is none that its peers would accept: B stands against it.',
+    );
+    expect(message(searchOf())).toBe('There is no usable recovery point of "db01".');
+  });
+
+  it('names the backup set first that the server and its peers could be restored from together', () => {
+    const { remedy } = noCompatiblePoint(searchOf(refused), { ...OF, set: SET });
+    expect(remedy).toMatch(/^Restore "db01", "db02" together from backup set set_1 .* Or follow the remedy of what stands against this one/);
+  });
+
+  it('is an error for whoever asked for one, with what stands in the way of the newest and what would make it good', () => {
+    const error = noCompatibleRecoveryPoint(searchOf(refused), { ...OF, set: SET }, 'modosu restore plan db01 --scenario server');
+    expect(error).toMatchObject({ code: 'NO_COMPATIBLE_RECOVERY_POINT', retry: 'never', context: { findings: ['STANDBY_AHEAD'] } });
+    expect(error.message).toMatch(/STANDBY_AHEAD stands against it\. Of generation 9, the newest: STANDBY_AHEAD: STANDBY_AHEAD is so\.$/);
+    expect(error.hint).toBe(
+      'Restore "db01", "db02" together from backup set set_1 of 2026-01-03T00:00:00.000Z, whose images belong together: `modosu backup-set show set_1`. Rebuild it. ' +
+        '`modosu restore plan db01 --scenario server` plans with the newest, and says what stands against it.',
+    );
+  });
+});
+
+describe('the command that plans the same with another recovery point', () => {
+  it('says all that was asked for', () => {
+    const leftOut = { dataSet: 'shop', planned: null, why: 'left-out', newestAt: null, engine: null } as const;
+    const asked = {
+      serverName: 'db01',
+      incidentAt: '2026-03-01T02:10:00.000Z',
+      keepDisks: ['vdb'],
+      attachOldDisks: ['vdc'],
+      data: [leftOut],
+      leaveChanges: true,
+    };
+    expect(planCommand(asked, 'rp_1')).toBe(
+      'modosu restore plan db01 --scenario server --recovery-point rp_1 --incident-at 2026-03-01T02:10:00.000Z --keep-disk vdb --attach-old-disk vdc --no-data --leave-changes',
+    );
+    expect(planCommand({ serverName: 'db01' }, null)).toBe('modosu restore plan db01 --scenario server');
+  });
+});

@@ -1,0 +1,207 @@
+import type { PlanSource } from '../../contracts/activities';
+import { describeAge, formatDuration } from '../../contracts/format';
+import { ModosuError } from '../../contracts/errors';
+import type { Finding } from '../../contracts/plan';
+import { namesOf } from '../../contracts/text';
+import type { CompatibleSearch, PointToTry, TriedPoint } from './find-compatible';
+
+/** What a plan says of the search for a recovery point that the peers would accept. */
+
+/** What one recovery point loses beside another one. */
+export interface CostOfChoice {
+  /** By which its point in time is older; negative: it is newer. */
+  readonly seconds: number;
+  /** Data sets that follow it, and so lose nothing by it. */
+  readonly dataSets: readonly string[];
+  /** Titles of the configuration changes that only the other one has. */
+  readonly changes: readonly string[];
+}
+
+/** A backup set whose images belong together, of the server and all that it replicates with. */
+export interface SharedSet {
+  readonly id: string;
+  readonly servers: readonly string[];
+  /** Of the server's own image. */
+  readonly pointInTime: string;
+}
+
+/** What was asked for besides the recovery point. */
+export type AskedFor = Pick<PlanSource, 'serverName' | 'incidentAt' | 'keepDisks' | 'attachOldDisks' | 'data' | 'leaveChanges'>;
+
+/** What plans the same with another recovery point. @param recoveryPointId null: with the newest */
+export const planCommand = (
+  { serverName, incidentAt = null, keepDisks = [], attachOldDisks = [], data = [], leaveChanges = false }: AskedFor,
+  recoveryPointId: string | null,
+): string =>
+  [
+    `modosu restore plan ${serverName} --scenario server`,
+    ...(recoveryPointId === null ? [] : [`--recovery-point ${recoveryPointId}`]),
+    ...(incidentAt === null ? [] : [`--incident-at ${incidentAt}`]),
+    ...keepDisks.map((target) => `--keep-disk ${target}`),
+    ...attachOldDisks.map((target) => `--attach-old-disk ${target}`),
+    ...(data.some(({ why }) => why === 'left-out') ? ['--no-data'] : []),
+    ...(leaveChanges ? ['--leave-changes'] : []),
+  ].join(' ');
+
+/** Where it was looked. */
+export interface SearchedIn {
+  readonly serverName: string;
+  readonly incidentAt: string | null;
+  /** There are older ones that were not tried. */
+  readonly hasMore: boolean;
+  /** Null: there is none. */
+  readonly set: SharedSet | null;
+}
+
+/** With its cost beside the one that it is compared with, and the command that plans with it. */
+export interface PricedPoint {
+  readonly tried: TriedPoint;
+  readonly cost: CostOfChoice;
+  readonly command: string;
+}
+
+/** What a search has found, beside what would be restored otherwise. */
+export interface PricedChoice {
+  readonly search: CompatibleSearch;
+  readonly found: PricedPoint;
+  /** One that asks for steps, and is newer; null: there is none. */
+  readonly newer: PricedPoint | null;
+  /** What the costs are counted against. */
+  readonly compared: PointToTry;
+  readonly now: Date;
+}
+
+/** Of a plan with something against it: the better choice. */
+export function compatiblePoint(choice: PricedChoice, { set }: SearchedIn): Finding {
+  const { search, found, newer, now } = choice;
+  const count = search.tried.length;
+  return {
+    code: 'COMPATIBLE_POINT',
+    severity: 'warn',
+    message: [
+      `There is a better choice: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}that its peers would accept${stepsOf(found.tried)}.`,
+      ...costs(choice),
+    ].join(' '),
+    remedy: [
+      `Plan with it: \`${found.command}\`.`,
+      ...(newer === null ? [] : [`Or with the steps: \`${newer.command}\`.`]),
+      ...(set === null ? [] : [`Or ${together(set)}`]),
+    ].join(' '),
+    evidence: [...pointLines(choice), ...passedOver(search, found.tried.point), ...setLines(set)],
+  };
+}
+
+/** Of a plan that has chosen by it. `compared`: the newest, which would have been chosen otherwise. */
+export function chosenPoint(choice: PricedChoice): Finding {
+  const { search, found, newer, now } = choice;
+  return {
+    code: 'COMPATIBLE_POINT',
+    severity: 'ok',
+    message: [
+      `${capital(described(found.tried.point, now))} was chosen: it is the newest that its peers would accept${stepsOf(found.tried)}.`,
+      ...costs(choice),
+    ].join(' '),
+    ...(newer === null ? {} : { remedy: `Who would rather have the steps plans with \`${newer.command}\`.` }),
+    evidence: [...pointLines(choice), ...passedOver(search, found.tried.point)],
+  };
+}
+
+/** Nothing where it is compared with itself. */
+function costs({ found, newer, compared, now }: PricedChoice): readonly string[] {
+  const cost = found.tried.point.id === compared.id ? [] : [costText(found, compared)];
+  if (newer === null) return cost;
+  const costsLess = newer.tried.point.id === compared.id ? [] : [costText(newer, compared)];
+  return [...cost, `${capital(described(newer.tried.point, now))} would do as well${stepsOf(newer.tried)}.`, ...costsLess];
+}
+
+const pointLines = ({ found, newer }: PricedChoice): readonly string[] => (newer === null ? [found] : [found, newer]).map(pointLine);
+
+/** Of a plan with something against it: there is no better choice. */
+export const noCompatiblePoint = (search: CompatibleSearch, of: SearchedIn): Finding => ({
+  code: 'NO_COMPATIBLE_POINT',
+  severity: 'warn',
+  message: noneText(search, of),
+  remedy: [
+    ...(of.set === null ? [] : [capital(together(of.set))]),
+    `${of.set === null ? 'Follow' : 'Or follow'} the remedy of what stands against this one: no other recovery point avoids it.`,
+  ].join(' '),
+  evidence: [...passedOver(search, null), ...setLines(of.set)],
+});
+
+/** Such a one was asked for, and there is none. */
+export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: SearchedIn, command: string): ModosuError {
+  const [newest] = search.tried;
+  const because = newest?.because ?? [];
+  const remedies = [...new Set(because.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
+  const said =
+    newest === undefined
+      ? []
+      : [`Of generation ${newest.point.generation}, the newest: ${because.map(({ code, message }) => `${code}: ${message}`).join(' ')}`];
+  return new ModosuError('NO_COMPATIBLE_RECOVERY_POINT', [noneText(search, of), ...said].join(' '), {
+    hint: [...(of.set === null ? [] : [capital(together(of.set))]), ...remedies, `\`${command}\` plans with the newest, and says what stands against it.`].join(
+      ' ',
+    ),
+    context: { findings: codesOf(because) },
+  });
+}
+
+function noneText({ tried }: CompatibleSearch, { serverName, incidentAt, hasMore }: SearchedIn): string {
+  const which = `of "${serverName}"${incidentAt === null ? '' : ` from before the incident at ${incidentAt}`}`;
+  if (tried.length === 0) return `There is no usable recovery point ${which}.`;
+  const looked =
+    tried.length === 1
+      ? `The only usable recovery point ${which} is none`
+      : `None of the ${hasMore ? 'newest ' : ''}${tried.length} usable recovery points ${which} is one`;
+  const codes = codesOf(tried.flatMap(({ because }) => because));
+  const always = codes.filter((code) => tried.every(({ because }) => because.some((finding) => finding.code === code)));
+  const why =
+    always.length > 0
+      ? `${always.join(', ')} ${tried.length === 1 ? 'stands against it' : 'stands against every one'}`
+      : `each has something against it (${codes.join(', ')})`;
+  return `${looked} that its peers would accept: ${why}.`;
+}
+
+const described = ({ generation, pointInTime }: PointToTry, now: Date): string =>
+  `generation ${generation} of ${pointInTime} (${describeAge(pointInTime, now)} ago)`;
+
+const stepsOf = ({ verdict, because }: TriedPoint): string =>
+  verdict === 'steps' ? `, with the steps that rules ask for (${codesOf(because).join(', ')})` : '';
+
+function costText({ cost: { seconds, dataSets, changes }, tried: { point } }: PricedPoint, compared: PointToTry): string {
+  if (seconds <= 0) return `It loses ${formatDuration(-seconds)} less than generation ${compared.generation}.`;
+  const follows = dataSets.length === 0 ? '' : `, except the data of ${namesOf(dataSets)}, which ${dataSets.length === 1 ? 'follows' : 'follow'} it`;
+  const lost =
+    changes.length === 0
+      ? ''
+      : ` Lost with it: ${changes.length === 1 ? 'the configuration change' : `${changes.length} configuration changes,`} ${namesOf(changes)}.`;
+  return `It costs ${formatDuration(seconds)} beside generation ${compared.generation}: what was written to the disks after ${point.pointInTime} is not in it${follows}.${lost}`;
+}
+
+/** A remedy for people; which set it is, not how it is restored. */
+const together = ({ id, servers, pointInTime }: SharedSet): string =>
+  `restore ${namesOf(servers)} together from backup set ${id} of ${pointInTime}, whose images belong together: \`modosu backup-set show ${id}\`.`;
+
+const pointLine = ({ tried: { point }, cost: { seconds } }: PricedPoint): string =>
+  `recovery point ${point.id}, generation ${point.generation}, ${point.pointInTime}: ${seconds >= 0 ? `costs ${seconds} s` : `loses ${-seconds} s less`}`;
+
+const setLines = (set: SharedSet | null): readonly string[] => (set === null ? [] : [`backup set ${set.id}, ${set.pointInTime}: ${set.servers.join(', ')}`]);
+
+const SHOWN = 20;
+
+/** What the others were refused for. */
+function passedOver({ tried }: CompatibleSearch, found: PointToTry | null): readonly string[] {
+  const others = tried.filter(({ point }) => point.id !== found?.id);
+  return [
+    ...others
+      .slice(0, SHOWN)
+      .map(
+        ({ point, verdict, because }) =>
+          `generation ${point.generation}, ${point.pointInTime}: ${verdict === 'steps' ? 'steps for ' : ''}${codesOf(because).join(', ')}`,
+      ),
+    ...(others.length > SHOWN ? [`and ${others.length - SHOWN} more`] : []),
+  ];
+}
+
+const codesOf = (findings: readonly Finding[]): readonly string[] => [...new Set(findings.map(({ code }) => code))].sort();
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
