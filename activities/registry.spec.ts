@@ -7,6 +7,7 @@ import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { toFailure, translateFailures } from './failures';
 import { HostCalls } from './host-activities';
+import { JudgementCalls } from './judgement-activities';
 import { PeerCalls } from './peer-activities';
 import { PlanningJudgements } from './planning-activities';
 import { createControlActivities, createHostActivities, createTransferActivities } from './registry';
@@ -29,7 +30,12 @@ describe('the registry', () => {
     const host = createHostActivities(deps);
     const transfer = createTransferActivities(deps);
     expect(Object.keys(control).sort()).toEqual(
-      [...methods(CatalogueWrites), ...methods(PlanningJudgements, ['chooseData', 'undoFindings']), ...methods(RelationCalls, ['judge', 'planOf'])].sort(),
+      [
+        ...methods(CatalogueWrites),
+        ...methods(PlanningJudgements, ['chooseData', 'undoFindings']),
+        ...methods(RelationCalls, ['judge', 'planOf']),
+        ...methods(JudgementCalls),
+      ].sort(),
     );
     expect(Object.keys(host).sort()).toEqual(
       [

@@ -3,6 +3,7 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  JudgementActivities,
   OffsiteActivities,
   PeerActivities,
   PlanningActivities,
@@ -19,6 +20,7 @@ import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
 import { translateFailures } from './failures';
 import { HostCalls } from './host-activities';
+import { JudgementCalls } from './judgement-activities';
 import { OffsiteCalls } from './offsite-activities';
 import { PeerCalls } from './peer-activities';
 import { PlanningJudgements } from './planning-activities';
@@ -31,7 +33,9 @@ type AnyActivity = (...args: never[]) => Promise<unknown>;
 type Bound<T> = { readonly [K in keyof T]: T[K] };
 
 /** Queue `control`: workflows and what needs only the catalogue. */
-export const createControlActivities = (deps: ActivityDependencies): Bound<CatalogueActivities & PlanningActivities & RelationActivities> => {
+export const createControlActivities = (
+  deps: ActivityDependencies,
+): Bound<CatalogueActivities & PlanningActivities & RelationActivities & JudgementActivities> => {
   const writes = new CatalogueWrites(deps);
   const judgements = new PlanningJudgements(deps);
   return translateFailures(
@@ -73,6 +77,7 @@ export const createControlActivities = (deps: ActivityDependencies): Bound<Catal
         'parentCandidates',
       ]),
       ...bind<RelationActivities>(new RelationCalls(deps), ['readingJobs', 'recordUnread', 'peersOf', 'judgeRun']),
+      ...bind<JudgementActivities>(new JudgementCalls(deps), ['dueJudgements', 'judgeStored', 'recordUnjudged']),
     },
     deps.log,
   );

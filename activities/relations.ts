@@ -18,7 +18,7 @@ export interface PlanJudgement extends RelationJudgement {
 }
 
 /** Profiles by name, and why there are none. */
-interface KnownProfiles {
+export interface KnownProfiles {
   readonly byName: ReadonlyMap<string, Profile>;
   /** What is wrong with their files, a line each; null: nothing. */
   readonly problems: readonly string[] | null;
@@ -108,7 +108,7 @@ export class Relations {
   }
 
   /** A file with an error must not keep a server from being restored: what it would have judged is not known then. */
-  private async profiles(): Promise<KnownProfiles> {
+  async profiles(): Promise<KnownProfiles> {
     try {
       return { byName: new Map((await this.deps.profiles.load()).map(({ profile }) => [profile.name, profile])), problems: null };
     } catch (error) {

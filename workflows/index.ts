@@ -4,6 +4,7 @@ export { backupSet } from './backup-set';
 export { backupsDue } from './backups-due';
 export { cleanUpRun } from './clean-up-run';
 export { confirmRestore } from './confirm-restore';
+export { judgeEstate } from './judge-estate';
 export { offsiteTransfer } from './offsite-transfer';
 export { planDataRestore } from './plan-data';
 export { planRestore } from './plan-restore';

@@ -18,6 +18,7 @@ import type { AlertChannel, AlertMessage, AlertState, AlertView } from '../contr
 import type { ApplyAgain, ChangeState, ChangeView, GenerationChanges } from '../contracts/change';
 import type { ServerFacts } from '../contracts/facts';
 import type { GenerationDetail, GenerationView } from '../contracts/generation';
+import type { DueJudgements, Judgement, JudgementView, StoredState } from '../contracts/judgement';
 import type { SideReadings } from '../contracts/reading';
 import type { Relation } from '../contracts/relation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
@@ -310,6 +311,26 @@ export interface Catalog {
   readingsOf(occasion: string): Promise<readonly SideReadings[]>;
   /** What was stored with a recovery point. Empty: nothing was. */
   markersOf(recoveryPointId: string): Promise<readonly SideReadings[]>;
+
+  // --- judgements, before they are needed -----------------------------------------------------------------------------------
+  /**
+   * Asks for a judgement of every server that was not judged since the hour `hourUtc` of a day came last; of one that was never judged, when it had an image by then. Only
+   * servers in service are judged that have a usable image and, in a relation with a profile, go back. Gives for how many one is asked now, whoever asked. Idempotent.
+   */
+  askForNightly(hourUtc: number): Promise<number>;
+  /** The same at once, for one server or all. Audited as `judgement.requested`. Throws `SERVER_NOT_FOUND`, and of one `SERVER_DECOMMISSIONED`, `NOTHING_TO_JUDGE`, `NO_RECOVERY_POINT`. */
+  askForJudgement(request: { readonly actor: Actor; readonly serverId: string | null }): Promise<readonly JudgementView[]>;
+  /** For whom a judgement is asked, those first that were asked for first. */
+  dueJudgements(atMost: number): Promise<DueJudgements>;
+  /** What these servers would be judged by. One that has no usable image is left out. */
+  storedStates(serverIds: readonly string[]): Promise<readonly StoredState[]>;
+  /**
+   * What came of judging them; null: there was nothing to judge, and what was known before stays. What was asked for until `begunAt` (ISO 8601) is answered by it. The last
+   * one of a server counts.
+   */
+  recordJudgements(begunAt: string, judged: readonly { readonly serverId: string; readonly judgement: Judgement | null }[]): Promise<void>;
+  /** Of the servers that are judged, by name. Throws `SERVER_NOT_FOUND`. */
+  listJudgements(filter?: { readonly serverId?: string }): Promise<readonly JudgementView[]>;
 
   // --- generations ---------------------------------------------------------------------------------------------------------
   /** Images of a server by their number, newest first, without those that are deleted. Throws `SERVER_NOT_FOUND`. */

@@ -1,6 +1,6 @@
 /**
  * What of the catalogue is in its copies, each table after those it refers to. Not in them: tokens (one that was revoked since would be alive again), locks and
- * Idempotency-Keys (they belong to runs that nobody carries on), alerts, verifications and transfers (found out, or begun, again), and the audit, which is copied as a file of its
+ * Idempotency-Keys (they belong to runs that nobody carries on), alerts, verifications, transfers and judgements of the night (found out, or begun, again), and the audit, which is copied as a file of its
  * own: the new one begins with the old one's head.
  */
 export const COPIED_TABLES = [
@@ -37,6 +37,7 @@ export const TABLES_LEFT_OUT = [
   'audit_entry',
   'catalog_copy',
   'idempotency_key',
+  'nightly_judgement',
   'offsite_transfer',
   'retention_pass',
   'schema_migration',

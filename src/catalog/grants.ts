@@ -28,6 +28,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   recovery_point: 'SELECT, INSERT, UPDATE',
   recovery_point_markers: 'SELECT, INSERT',
   marker_reading: 'SELECT, INSERT, UPDATE',
+  nightly_judgement: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',
   run_step: 'SELECT, INSERT, UPDATE',

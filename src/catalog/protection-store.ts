@@ -7,6 +7,7 @@ import { changesToImage } from './change-facts';
 import type { Database } from './database';
 import { dueBackupView } from './due-backup-row';
 import { DueBackupEntity, OffsiteRepositoryEntity } from './entities';
+import { readJudgementFacts } from './judgement-store';
 import { offsiteView } from './offsite-row';
 import { serverNames } from './inventory-store';
 
@@ -40,6 +41,7 @@ export async function readProtectionFacts(manager: EntityManager, now: Date): Pr
     lastRuns: (await rows<LastRunRow>(manager, LAST_RUNS)).map((row) => ({ ...row, finishedAt: row.finishedAt.toISOString() })),
     waiting: waiting.map((row) => dueBackupView(row, names.get(row.serverId) ?? '')),
     changes: [...(await changesToImage(manager))].map(([serverId, { notBefore, titles }]) => ({ serverId, since: notBefore.toISOString(), titles })),
+    judgements: await readJudgementFacts(manager),
     recoverySeconds: await rows<{ readonly serverId: string; readonly seconds: number }>(manager, RECOVERIES),
   };
 }

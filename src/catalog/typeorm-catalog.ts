@@ -13,6 +13,7 @@ import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
 import { generationStore } from './generation-store';
 import { inventoryStore } from './inventory-store';
+import { judgementStore } from './judgement-store';
 import { markerStore } from './marker-store';
 import { offsiteStore } from './offsite-store';
 import { pendingMigrations } from './migrate';
@@ -53,6 +54,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     ...changeStore(database, now),
     ...generationStore(database),
     ...markerStore(database, now),
+    ...judgementStore(database, sharedNow),
     ...dueBackupStore(database, now),
     ...decommissionStore(database, sharedNow),
     ...recoveryPointStore(database, now),

@@ -29,6 +29,7 @@ export interface Config {
   readonly stallTimeoutMs: number;
   readonly wayBackDays: number;
   readonly expiredKeptMs: number;
+  readonly judgeHourUtc: number;
   readonly catalogCopyMs: number;
   readonly catalogOffsiteCopyMs: number;
   readonly maxDataBackups: number;
@@ -145,6 +146,7 @@ function toConfig(environment: Environment): Config {
     stallTimeoutMs: environment.MODOSU_STALL_TIMEOUT_SECONDS * 1000,
     wayBackDays: environment.MODOSU_WAY_BACK_DAYS,
     expiredKeptMs: environment.MODOSU_EXPIRED_KEPT_HOURS * 3_600_000,
+    judgeHourUtc: environment.MODOSU_JUDGE_HOUR_UTC,
     catalogCopyMs: environment.MODOSU_CATALOG_COPY_SECONDS * 1000,
     catalogOffsiteCopyMs: environment.MODOSU_CATALOG_OFFSITE_COPY_SECONDS * 1000,
     maxDataBackups: environment.MODOSU_DATA_MAX_BACKUPS,

@@ -154,6 +154,11 @@ export const environmentSchema = z.object({
     .describe(
       'Hours for which a recovery point that no rule keeps any more is still there, and can be had back (`modosu recovery-point hold`); then it is deleted.',
     ),
+  MODOSU_JUDGE_HOUR_UTC: integer(0, 23)
+    .default(4)
+    .describe(
+      'Hour of the day, in UTC, from which on it is found out which servers could not come back alone: the newest image of each that has relations with profiles is judged against its peers as they are then.',
+    ),
   MODOSU_CATALOG_COPY_SECONDS: integer(1, 86_400)
     .default(300)
     .describe(

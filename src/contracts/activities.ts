@@ -1,5 +1,6 @@
 import type { GenerationChanges } from './change';
 import type { CredentialDeclaration, CredentialReference } from './credential';
+import type { DueJudgements } from './judgement';
 import type { CollectedFacts } from './generation';
 import type { DataPurpose, DataSelection, GuestArgv, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
@@ -120,6 +121,23 @@ export interface RelationActivities {
   peersOf(planId: string): Promise<readonly ProbeJob['target'][]>;
   /** What rules make of what was read in this moment of a run, beside what was accepted with its plan. */
   judgeRun(request: { readonly runId: string; readonly planId: string; readonly moment: Exclude<ReadingMoment, 'capture' | 'plan'> }): Promise<RunJudgement>;
+}
+
+/** Judging newest images before they are needed; queue `control`. */
+export interface JudgementActivities {
+  /** For whom a judgement is asked for now. */
+  dueJudgements(): Promise<DueJudgements>;
+  /** Judges these servers by what was read for them last, and writes it down. One that has no usable image any more is not judged. */
+  judgeStored(request: { readonly begunAt: string; readonly serverIds: readonly string[] }): Promise<JudgedCounts>;
+  /** It could not even be found out whom to ask: that is what is known of it. */
+  recordUnjudged(request: { readonly begunAt: string; readonly serverId: string; readonly why: ErrorSummary }): Promise<void>;
+}
+
+/** So many servers were judged, and so many of these could not come back alone, or nobody knows. */
+export interface JudgedCounts {
+  readonly judged: number;
+  readonly block: number;
+  readonly unknown: number;
 }
 
 /** Asks servers near one hypervisor, by whatever relation; queue `host.<hypervisor>`. */

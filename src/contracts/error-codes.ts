@@ -109,6 +109,11 @@ export const ERROR_CODES = {
     'Wait until the run has ended, then look whether the change is still in the server, and complete it then. Otherwise `modosu change cancel CHANGE`.',
   ),
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
+  NOTHING_TO_JUDGE: entry(
+    'conflict',
+    'never',
+    'Judged are servers that go back in a relation with a profile: declare one under "relations" in the estate file; `modosu relation list` shows all.',
+  ),
   SERVER_DECOMMISSIONED: entry(
     'conflict',
     'never',

@@ -32,6 +32,8 @@ export const verificationWorkflowId = (verificationId: string): string => `verif
 export const backupSetWorkflowId = (setId: string): string => `backup-set/${setId}`;
 /** The same of a transfer to or from an off-site repository. */
 export const offsiteWorkflowId = (transferId: string): string => `offsite/${transferId}`;
+/** One at a time judges the estate. */
+export const JUDGING_WORKFLOW_ID = 'judge-estate';
 export const planWorkflowId = (planId: string): string => `plan/${planId}`;
 
 export const CONTROL_TASK_QUEUE = 'control';

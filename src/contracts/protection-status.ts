@@ -1,5 +1,6 @@
 import type { RepositoryCapacity } from './capacity';
 import type { DueBackupView } from './due-backup';
+import type { Comeback, JudgementFacts } from './judgement';
 import type { OffsiteRepositoryView } from './offsite-copies';
 import type { RecoveryPointKind } from './recovery-point';
 import type { RunState } from './run';
@@ -88,6 +89,8 @@ export interface ProtectionFacts {
   readonly waiting: readonly DueBackupView[];
   /** Servers with configuration changes that are complete, and that no image of their disks contains. */
   readonly changes: readonly UnimagedChanges[];
+  /** What is known of whether servers could come back alone. */
+  readonly judgements: readonly JudgementFacts[];
   /** Seconds of the newest measured restore of each server that has one. */
   readonly recoverySeconds: readonly { readonly serverId: string; readonly seconds: number }[];
 }
@@ -111,6 +114,10 @@ export type BreachCode =
   | 'NOT_COPIED_OFFSITE'
   /** A configuration change has been complete for an hour and more, and no image contains it. */
   | 'CHANGE_NOT_IMAGED'
+  /** Its newest image was judged, and its peers would not accept it. */
+  | 'CANNOT_COME_BACK_ALONE'
+  /** Whether they would could not be found out for more than a night. */
+  | 'COMEBACK_UNKNOWN'
   /** The last measured restore took longer than the RTO. */
   | 'RTO_EXCEEDED';
 
@@ -157,6 +164,8 @@ export interface ServerProtection {
   readonly offsite: string | null;
   /** Nothing of it lies elsewhere: what takes the site takes all of it. */
   readonly isOnSiteOnly: boolean;
+  /** Whether it could come back alone; null: no rules judge that, or it has no usable image. */
+  readonly comeback: Comeback | null;
   readonly breaches: readonly Breach[];
 }
 

@@ -14,6 +14,8 @@ export interface RunStarter {
   /** Starts what brings the members of a set together; before its runs. */
   startSet(set: BackupSetInput): Promise<void>;
   startPlan(plan: StartablePlan): Promise<void>;
+  /** Starts judging all servers whose judgement is asked for. One that judges already takes them up, or the worker begins again when it has ended. */
+  startJudging(): Promise<void>;
   /** Asks the workflow to cancel. A workflow that has ended, or is not there yet, is fine. */
   cancelRun(runId: string, serverId: string): Promise<void>;
   /** The same for a verification. */

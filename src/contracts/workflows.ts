@@ -30,6 +30,9 @@ export const WORKFLOW_OFFSITE = 'offsiteTransfer';
 /** A schedule's time has come: writes down which backups are due. */
 export const WORKFLOW_BACKUPS_DUE = 'backupsDue';
 
+/** Judges the newest images of all servers for which that is asked, beside their peers. */
+export const WORKFLOW_JUDGE_ESTATE = 'judgeEstate';
+
 /** What every run of a server knows. Ids and small values only: never bytes, never secrets. */
 export interface RunInput {
   readonly runId: string;

@@ -40,6 +40,7 @@ const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
   lastRuns: [],
   waiting: [],
   changes: [],
+  judgements: [],
   recoverySeconds: [],
   ...changes,
 });
@@ -69,6 +70,7 @@ describe('judgeProtection', () => {
         serverName: 'db01',
         policy: 'daily',
         booted: null,
+        comeback: null,
         things: [
           {
             kind: 'image',

@@ -13,6 +13,7 @@ import type {
 } from '../contracts/protection-status';
 import type { BackupMode } from '../contracts/workflows';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
+import { comebackBreaches, comebackOf } from './relations/comeback';
 import { knownNextDue } from './schedules/schedule';
 import { bootOverdueSince } from './verification/boot-proof';
 
@@ -76,7 +77,8 @@ type Index = ReturnType<typeof indexOf>;
 const keyOf = (serverId: string, kind: RecoveryPointKind, dataSet: string | null = null): string => `${serverId} ${kind} ${dataSet ?? ''}`;
 
 /** Ten thousand servers are looked up, not searched. */
-const indexOf = ({ boots, changes, copies, offsite, newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+const indexOf = ({ boots, changes, copies, judgements, offsite, newest, lastRuns, waiting, recoverySeconds }: ProtectionFacts) => ({
+  judgements: new Map(judgements.map((facts) => [facts.serverId, facts])),
   changes: new Map(changes.map((unimaged) => [unimaged.serverId, unimaged])),
   boots: new Map(boots.map((evidence) => [evidence.serverId, evidence])),
   copies: new Map(copies.map((evidence) => [keyOf(evidence.serverId, evidence.kind, evidence.dataSet), evidence])),
@@ -111,8 +113,11 @@ function judgeServer(
     thingOf(server, 'image', null, policy, index, nextOf, now),
     ...server.dataSets.map((dataSet) => thingOf(server, 'data', dataSet, policy, index, nextOf, now)),
   ];
+  const judged = index.judgements.get(server.id);
+  const comeback = judged === undefined ? null : comebackOf(judged, now);
   const breaches = [
     ...notImaged(server, policy, index, now),
+    ...comebackBreaches(server, comeback, now),
     ...(policy === null || asksForNothing(policy, server)
       ? [noPolicy(server)]
       : [
@@ -132,6 +137,7 @@ function judgeServer(
     booted,
     offsite: policy?.offsite?.repository ?? null,
     isOnSiteOnly: things.every(({ offsiteAt }) => offsiteAt === null),
+    comeback,
     breaches,
   };
 }

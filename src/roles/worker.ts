@@ -89,6 +89,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Prom
             imageRepository: new Adapters(config).byName(catalog).imageRepository,
             syncSchedules: (policies) => syncSchedules(temporal, policies),
             maxDataBackups: config.maxDataBackups,
+            judgeHourUtc: config.judgeHourUtc,
             log: log.child({ part: 'scheduler' }),
             nowMs: () => performance.now(),
           }),

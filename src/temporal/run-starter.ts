@@ -2,7 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError } from '@temporalio/common';
 import { ModosuError } from '../contracts/errors';
-import { backupSetWorkflowId, CONTROL_TASK_QUEUE, offsiteWorkflowId, planWorkflowId, serverWorkflowId, verificationWorkflowId } from '../contracts/ids';
+import {
+  backupSetWorkflowId,
+  CONTROL_TASK_QUEUE,
+  JUDGING_WORKFLOW_ID,
+  offsiteWorkflowId,
+  planWorkflowId,
+  serverWorkflowId,
+  verificationWorkflowId,
+} from '../contracts/ids';
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
 import {
   SIGNAL_DECIDED,
@@ -11,6 +19,7 @@ import {
   WORKFLOW_BACKUP_SET,
   WORKFLOW_CLEAN_UP,
   WORKFLOW_CONFIRM,
+  WORKFLOW_JUDGE_ESTATE,
   WORKFLOW_OFFSITE,
   WORKFLOW_PLAN_DATA,
   WORKFLOW_PLAN_RESTORE,
@@ -169,6 +178,18 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
             kind: scenario === 'undo' ? 'plan-undo' : 'plan-restore',
             runId: input.planId,
           }),
+          ...OPEN_ONCE,
+        }),
+      );
+    },
+
+    async startJudging() {
+      await startUnlessOpen(temporal, (client) =>
+        client.workflow.start(WORKFLOW_JUDGE_ESTATE, {
+          workflowId: JUDGING_WORKFLOW_ID,
+          taskQueue: CONTROL_TASK_QUEUE,
+          args: [],
+          typedSearchAttributes: searchAttributesOf({ kind: 'judgement', runId: JUDGING_WORKFLOW_ID }),
           ...OPEN_ONCE,
         }),
       );

@@ -29,11 +29,14 @@ export class FakeRunStarter implements RunStarter {
   readonly sets: BackupSetInput[] = [];
   readonly cancelled: string[] = [];
   readonly told: string[] = [];
+  /** How often judging was begun. */
+  judging = 0;
   /** Nothing answers. */
   down = false;
   /** It answers when asked, and is gone when it matters. */
   failsToStart = false;
   onPlan: (plan: StartablePlan) => Promise<void> = async () => undefined;
+  onJudging: () => Promise<void> = async () => undefined;
   onRun: (run: StartableRun) => Promise<void> = async () => undefined;
   onCancel: (runId: string) => Promise<void> = async () => undefined;
   onDecided: (runId: string) => Promise<void> = async () => undefined;
@@ -51,6 +54,12 @@ export class FakeRunStarter implements RunStarter {
   async startSet(set: BackupSetInput): Promise<void> {
     if (this.down || this.failsToStart) throw this.unavailable();
     this.sets.push(set);
+  }
+
+  async startJudging(): Promise<void> {
+    if (this.down || this.failsToStart) throw this.unavailable();
+    this.judging += 1;
+    await this.onJudging();
   }
 
   async startPlan(plan: StartablePlan): Promise<void> {

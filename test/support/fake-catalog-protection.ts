@@ -19,12 +19,14 @@ export function protectionFacts(
   now: Date,
   changed: (server: ServerRecord) => ChangesToImage | null,
   offsite: { readonly places: ProtectionFacts['offsite']; readonly copies: readonly OffsiteCopyRow[] },
+  judgements: ProtectionFacts['judgements'],
 ): ProtectionFacts {
   const promisedSince = (server: ServerRecord): Date | null => policyOf(server)?.verificationSince ?? null;
   const newestFirst = [...runs].sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime() || (a.id < b.id ? 1 : -1));
   return {
     copies: servers.flatMap((server) => copiesOf(server, policyOf(server), points, offsite.copies, now)),
     offsite: offsite.places,
+    judgements,
     boots: servers.flatMap((server) => bootEvidence(server, policyOf(server), bootPromisedSince(server.id), bootsOf(server.id))),
     newest: servers.flatMap((server) =>
       newestOf(

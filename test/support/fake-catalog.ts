@@ -93,6 +93,7 @@ import { countFigures } from './fake-catalog-figures';
 import { FakeAlerts } from './fake-catalog-alerts';
 import { FakeDueBackups } from './fake-catalog-due';
 import { protectionFacts } from './fake-catalog-protection';
+import { FakeJudgements } from './fake-catalog-judgements';
 import { FakeMarkers } from './fake-catalog-markers';
 import { FakeOffsite } from './fake-catalog-offsite';
 import { FakeRetention } from './fake-catalog-retention';
@@ -126,6 +127,7 @@ export class FakeCatalog implements Catalog {
   private readonly changes: FakeChanges;
   private readonly generations: FakeGenerations;
   private readonly markers = new FakeMarkers();
+  private readonly judgements: FakeJudgements;
   private readonly due: FakeDueBackups;
   private readonly alerts: FakeAlerts;
   private readonly verifications: FakeVerifications;
@@ -147,6 +149,16 @@ export class FakeCatalog implements Catalog {
       append: (event) => this.append(event),
     });
     this.generations = new FakeGenerations({ server: (serverId) => this.server(serverId), points: (serverId) => this.pointsOf(serverId) });
+    this.judgements = new FakeJudgements({
+      now,
+      server: (serverId) => this.server(serverId),
+      servers: () => this.inventory().servers,
+      relations: () => this.inventory().relations,
+      points: (serverId) => this.pointsOf(serverId),
+      markersOf: (recoveryPointId) => this.markers.ofPoint(recoveryPointId),
+      readingsOf: (occasion) => this.markers.of(occasion),
+      append: (event) => this.append(event),
+    });
     this.changes = new FakeChanges({
       now,
       server: (serverId) => this.server(serverId),
@@ -317,6 +329,13 @@ export class FakeCatalog implements Catalog {
   recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
   readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
   markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
+
+  askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);
+  askForJudgement: Catalog['askForJudgement'] = (request) => this.judgements.askForJudgement(request);
+  dueJudgements: Catalog['dueJudgements'] = (atMost) => this.judgements.due(atMost);
+  storedStates: Catalog['storedStates'] = (serverIds) => this.judgements.states(serverIds);
+  recordJudgements: Catalog['recordJudgements'] = (begunAt, judged) => this.judgements.record(begunAt, judged);
+  listJudgements: Catalog['listJudgements'] = (filter) => this.judgements.list(filter);
 
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
@@ -524,6 +543,7 @@ export class FakeCatalog implements Catalog {
       this.now(),
       (server) => this.changes.toImage(server),
       { places: this.offsite.places(), copies: this.offsite.allCopies() },
+      this.judgements.facts(),
     );
 
   private bootPromisedSince(serverId: string): Date | null {

@@ -6,6 +6,7 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  JudgementActivities,
   OffsiteActivities,
   PeerActivities,
   PlanningActivities,
@@ -56,6 +57,7 @@ export const failing =
 type AllActivities = CatalogueActivities &
   RelationActivities &
   PeerActivities &
+  JudgementActivities &
   PlanningActivities &
   HostActivities &
   ServerActivities &
@@ -528,6 +530,9 @@ export class Rehearsal {
       peersOf: async () => [],
       judgeRun: async () => ({ against: [], judged: 1, steps: [] }),
       readMarkers: async ({ specs }) => ({ read: specs.length, failed: 0 }),
+      dueJudgements: async () => ({ begunAt: '2026-03-03T04:00:00.000Z', serverIds: [], areMore: false }),
+      judgeStored: async ({ serverIds }) => ({ judged: serverIds.length, block: 0, unknown: 0 }),
+      recordUnjudged: async () => undefined,
       runInPeer: async () => ({ isApplied: true, evidence: 'exit code 0' }),
       recordApplied: async () => undefined,
       applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }),

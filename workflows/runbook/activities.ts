@@ -4,6 +4,7 @@ import type {
   DataActivities,
   DataTransferActivities,
   HostActivities,
+  JudgementActivities,
   OffsiteActivities,
   PeerActivities,
   PlanningActivities,
@@ -49,6 +50,13 @@ export const relations = proxyActivities<RelationActivities>({
   taskQueue: CONTROL_TASK_QUEUE,
   startToCloseTimeout: '30 s',
   retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
+});
+
+/** Judging many servers by what was read, with the catalogue alone. */
+export const judging = proxyActivities<JudgementActivities>({
+  taskQueue: CONTROL_TASK_QUEUE,
+  startToCloseTimeout: '2 min',
+  retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s' },
 });
 
 /** One server is asked; it has a minute and a half. Where nobody asks it soon, that is the answer: a person waits for the plan, and the image of a backup does not wait for markers. */

@@ -2,6 +2,7 @@ import type { ServerRecord } from '../../catalog/catalog';
 import type { CatalogCopyState } from '../../contracts/catalog-copy';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
 import { runKind } from '../../contracts/api/run';
+import { findingSeverity } from '../../contracts/api/restore-plan';
 import { breachCode } from '../../contracts/api/status';
 import type { EstateStatus } from '../../contracts/protection-status';
 import { isFinal, type RunKind, type RunState } from '../../contracts/run';
@@ -120,6 +121,22 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
       'Promises of policies that are not kept now, by server and code.',
       status.servers.flatMap(({ serverName, breaches }) =>
         breachCode.options.map((code) => ({ labels: { server: serverName, code }, value: breaches.filter((breach) => breach.code === code).length })),
+      ),
+    ),
+    gauge(
+      'modosu_comes_back_alone',
+      'Whether the peers of a server would accept its newest image, as it was judged last: 1 for its verdict, 0 for the others; only of servers that rules judge.',
+      status.servers.flatMap(({ serverName, comeback }) =>
+        comeback === null
+          ? []
+          : findingSeverity.options.map((verdict) => ({ labels: { server: serverName, verdict }, value: comeback.verdict === verdict ? 1 : 0 })),
+      ),
+    ),
+    gauge(
+      'modosu_last_judgement_timestamp_seconds',
+      'When that was judged last; 0: never.',
+      status.servers.flatMap(({ serverName, comeback }) =>
+        comeback === null ? [] : [{ labels: { server: serverName }, value: comeback.judgedAt === null ? 0 : Math.round(Date.parse(comeback.judgedAt) / 1000) }],
       ),
     ),
     gauge('modosu_due_backups_waiting', 'Backups that schedules have asked for and that have not begun.', [{ value: status.dueWaiting }]),

@@ -3,6 +3,7 @@ import { AuditEntryEntity, IdempotencyKeyEntity, TokenEntity, TokenRevocationEnt
 import { BackupGroupEntity, BackupSetEntity } from './backup-set';
 import { AppliedChangeEntity, ConfigurationChangeEntity } from './change';
 import { CatalogCopyEntity, HypervisorEntity, LineageEntity, RepositoryEntity, RepositoryRoomEntity, ServerEntity } from './inventory';
+import { NightlyJudgementEntity } from './judgement';
 import { MarkerReadingEntity, RecoveryPointMarkersEntity } from './marker';
 import { OffsiteCopyEntity, OffsiteRepositoryEntity, OffsiteTransferEntity } from './offsite';
 import { DueBackupEntity, PolicyEntity } from './policy';
@@ -19,6 +20,7 @@ export * from './alert';
 export * from './backup-set';
 export * from './change';
 export * from './inventory';
+export * from './judgement';
 export * from './marker';
 export * from './offsite';
 export * from './policy';
@@ -49,6 +51,7 @@ export const ENTITIES = [
   RecoveryPointEntity,
   RecoveryPointMarkersEntity,
   MarkerReadingEntity,
+  NightlyJudgementEntity,
   RestorePlanEntity,
   RunEntity,
   RunStepEntity,

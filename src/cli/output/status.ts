@@ -1,6 +1,7 @@
 import type { RepositoryCapacity } from '../../contracts/capacity';
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { EstateStatus, ProtectedThing, ServerProtection } from '../../contracts/protection-status';
+import { comebackTable } from './judgements';
 import type { Printer } from './printer';
 import { plain, table, utc } from './text';
 
@@ -16,10 +17,12 @@ export function statusText({ at, isProtected, breaches, decommissioned, servers,
     }),
   );
   const rows = servers.flatMap(rowsOf);
+  const comebacks = comebackTable(servers, at);
   return [
     decommissioned === 0 ? headline : `${headline}\n${outOfServiceText(decommissioned)}`,
     ...(problems.length === 0 ? [] : [problems.join('\n')]),
     ...(rows.length === 0 ? [] : [table(HEADERS, rows)]),
+    ...(comebacks === null ? [] : [comebacks]),
     ...(repositories.length === 0 ? [] : [roomTable(repositories)]),
   ].join('\n\n');
 }

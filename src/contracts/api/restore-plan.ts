@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lostChangeSchema, recordedChangeSchema } from './change';
-import type { DataRestorePlanBody, LostChanges, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
+import type { DataRestorePlanBody, FindingSeverity, LostChanges, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
 import { errorSummarySchema, reason, timestamp, oneLine } from './common';
 import { plannedCredentialSchema } from './credential';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
@@ -20,9 +20,11 @@ const serverIdentitySchema = z.object({
   powerState: powerState.nullable(),
 });
 
-const findingSchema = z.object({
+export const findingSeverity = z.enum(['ok', 'warn', 'step', 'block', 'unknown']) satisfies z.ZodType<FindingSeverity>;
+
+export const findingSchema = z.object({
   code: z.string(),
-  severity: z.enum(['ok', 'warn', 'step', 'block', 'unknown']),
+  severity: findingSeverity,
   message: z.string(),
   remedy: z.string().optional(),
   evidence: z.array(z.string()),

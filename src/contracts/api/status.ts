@@ -3,6 +3,7 @@ import type { RepositoryCapacity } from '../capacity';
 import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../protection-status';
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
+import { comebackSchema } from './judgement';
 
 export const breachCode = z.enum([
   'NO_POLICY',
@@ -14,6 +15,8 @@ export const breachCode = z.enum([
   'BOOT_PROOF_OVERDUE',
   'NOT_COPIED_OFFSITE',
   'CHANGE_NOT_IMAGED',
+  'CANNOT_COME_BACK_ALONE',
+  'COMEBACK_UNKNOWN',
   'RTO_EXCEEDED',
 ]);
 
@@ -59,6 +62,7 @@ const serverProtectionSchema = z
       .meta({ description: 'The last boot of an image that passed; null: there was none, or its policy asks for none.' }),
     offsite: z.string().nullable().meta({ description: 'Off-site repository that its policy names.' }),
     isOnSiteOnly: z.boolean().meta({ description: 'Nothing of it lies elsewhere: what takes the site takes all of it.' }),
+    comeback: comebackSchema.nullable().meta({ description: 'Whether it could come back alone; null: no rules judge that, or it has no usable image.' }),
     breaches: z.array(breachSchema),
   })
   .meta({ id: 'ServerProtection' }) satisfies z.ZodType<ServerProtection>;

@@ -1,6 +1,6 @@
 import { nameOfMarker } from '../../contracts/placeholders';
 import type { Finding } from '../../contracts/plan';
-import type { MarkerReadings, MarkerReference, RulePhase } from '../../contracts/profile';
+import type { MarkerReading, MarkerReadings, RulePhase } from '../../contracts/profile';
 import type { PlannedRelationStep, SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import { namesOf } from '../../contracts/text';
@@ -27,20 +27,13 @@ export interface RelationJudgement {
 
 /** Every pair by its profile, in their order. */
 export function judgeRelations(pairs: readonly RelationPair[], state: JudgedState): RelationJudgement {
-  const judged = pairs.map((pair) => judgePair(pair, state));
+  const readings = readingsByPair(state);
+  const judged = pairs.map((pair) => judgePair(pair, state, readings.get(pairKey(pair.relation.name, pair.peer.server)) ?? {}));
   return { findings: judged.flatMap(({ findings }) => findings), steps: withOwnKeys(judged.flatMap(({ steps }) => steps)) };
 }
 
-function judgePair({ relation, peer, profile }: RelationPair, state: JudgedState): RelationJudgement {
-  const context: JudgeContext = {
-    phase: state.phase,
-    parameters: relation.parameters,
-    server: relation.server,
-    peer: peer.server,
-    readings: readingsOf(relation.name, peer.server, state),
-    pointInTime: state.pointInTime,
-    now: state.now,
-  };
+function judgePair({ relation, peer, profile }: RelationPair, { phase, pointInTime, now }: JudgedState, readings: MarkerReadings): RelationJudgement {
+  const context: JudgeContext = { phase, parameters: relation.parameters, server: relation.server, peer: peer.server, readings, pointInTime, now };
   const about = { name: relation.name, peer: peer.server, profile: profile.name };
   const findings = judge(profile, context);
   return {
@@ -54,12 +47,23 @@ function judgePair({ relation, peer, profile }: RelationPair, state: JudgedState
   };
 }
 
-function readingsOf(relation: string, peer: string, { present, captured }: JudgedState): MarkerReadings {
-  const named = (sides: readonly SideReadings[], at: MarkerReference['at']) =>
-    sides
-      .filter((side) => side.relation === relation && side.peer === peer)
-      .flatMap(({ of, readings }) => Object.entries(readings).map(([marker, reading]) => [nameOfMarker({ marker, of, at }), reading] as const));
-  return Object.fromEntries([...named(captured, 'recovery-point'), ...named(present, 'now')]);
+const pairKey = (relation: string, peer: string): string => `${relation} ${peer}`;
+
+/** A set of servers has thousands of readings: they are looked up, not searched. */
+function readingsByPair({ present, captured }: JudgedState): ReadonlyMap<string, MarkerReadings> {
+  const byPair = new Map<string, Record<string, MarkerReading>>();
+  for (const [sides, at] of [
+    [captured, 'recovery-point'],
+    [present, 'now'],
+  ] as const) {
+    for (const { relation, peer, of, readings } of sides) {
+      const key = pairKey(relation, peer);
+      const known = byPair.get(key) ?? {};
+      byPair.set(key, known);
+      for (const [marker, reading] of Object.entries(readings)) known[nameOfMarker({ marker, of, at })] = reading;
+    }
+  }
+  return byPair;
 }
 
 /** Two relations with one peer may ask for a step of the same name: the second and later ones get the name of their relation, too. */

@@ -13,18 +13,27 @@ import { Attempts } from './attempts';
 
 /**
  * Backups that nobody has to ask for. Keeps Temporal's schedules those of the policies, writes down what is due (also what came due while nothing ran), and
- * begins what has a place; has recovery points read again; measures how full repositories are. All of it may be done by several workers at once.
+ * begins what has a place; has recovery points read again, and judged beside the peers of their servers; measures how full repositories are. All of it may be done by several workers at once.
  */
 export interface SchedulerDependencies {
   readonly catalog: Pick<
     Catalog,
-    'listPolicies' | 'recordDueBackups' | 'startNextDueBackup' | 'startNextVerification' | 'getDispatchable' | 'listRepositories' | 'recordRepositoryRoom'
+    | 'listPolicies'
+    | 'recordDueBackups'
+    | 'startNextDueBackup'
+    | 'startNextVerification'
+    | 'askForNightly'
+    | 'getDispatchable'
+    | 'listRepositories'
+    | 'recordRepositoryRoom'
   >;
   readonly imageRepository: ActivityDependencies['imageRepository'];
-  readonly runs: Pick<RunDispatcher, 'startRun' | 'startVerification'>;
+  readonly runs: Pick<RunDispatcher, 'startRun' | 'startVerification' | 'startJudging'>;
   readonly syncSchedules: (policies: readonly Policy[]) => Promise<SchedulesReport>;
   readonly log: Log;
   readonly maxDataBackups: number;
+  /** Of a day, in UTC: from when on its newest images are judged. */
+  readonly judgeHourUtc: number;
   /** Of a clock that only goes on. */
   readonly nowMs: () => number;
 }
@@ -43,6 +52,7 @@ export class Scheduler {
   private synced: { readonly policies: string; readonly atMs: number } | null = null;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
   private lookedForDueMs = Number.NEGATIVE_INFINITY;
+  private askedForNightlyMs = Number.NEGATIVE_INFINITY;
   private measuredAtMs = Number.NEGATIVE_INFINITY;
   private readonly attempts: Attempts;
 
@@ -56,6 +66,7 @@ export class Scheduler {
     await this.attempts.attempt('backups that are due', () => this.look());
     await this.attempts.attempt('beginning backups that are due', () => this.begin());
     await this.attempts.attempt('beginning verifications', () => this.verify());
+    await this.attempts.attempt('judging newest images', () => this.judge());
     await this.attempts.attempt('measuring repositories', () => this.measure());
   }
 
@@ -100,6 +111,14 @@ export class Scheduler {
       await this.attempts.attempt('starting a verification', () => runs.startVerification(begun));
     }
     if (which === 'any') this.lookedForDueMs = nowMs();
+  }
+
+  /** One execution judges all for whom it is asked; while it runs, another one cannot begin. */
+  private async judge(): Promise<void> {
+    const { catalog, runs, judgeHourUtc, nowMs } = this.dependencies;
+    if (nowMs() - this.askedForNightlyMs < LOOK_MS) return;
+    if ((await catalog.askForNightly(judgeHourUtc)) > 0) await runs.startJudging();
+    this.askedForNightlyMs = nowMs();
   }
 
   /** For the forecast of their room. One that does not answer keeps the others from nothing. */
