@@ -70,6 +70,7 @@ export class PlanningJudgements implements PlanningActivities {
     noData = false,
     leaveChanges = true,
     incidentAt = null,
+    set,
   }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
@@ -94,6 +95,7 @@ export class PlanningJudgements implements PlanningActivities {
       ...decommissionedOf(server),
       lostChanges: await lostChanges(catalog, server, point.generation),
       leaveChanges,
+      ...(set === undefined ? {} : { set }),
     };
   }
 
@@ -115,7 +117,8 @@ export class PlanningJudgements implements PlanningActivities {
     const now = new Date();
     const { catalog } = this.deps;
     const captured = await catalog.markersOf(source.recoveryPointId);
-    const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime: survey.manifest.pointInTime, now });
+    const { pointInTime } = survey.manifest;
+    const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime, now, set: source.set });
     const body = planRestore(source, survey, now, judged);
     await catalog.completePlan(source.planId, body, planHash(body));
   }

@@ -18,6 +18,7 @@ import { BackupGroups1765300000000 } from './1765300000000-backup-groups';
 import { Offsite1765400000000 } from './1765400000000-offsite';
 import { Changes1765700000000 } from './1765700000000-changes';
 import { Markers1765750000000 } from './1765750000000-markers';
+import { RestoreSets1765900000000 } from './1765900000000-restore-sets';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -43,4 +44,5 @@ export const MIGRATIONS = [
   CatalogCopiesOffsite1765600000000,
   Changes1765700000000,
   Markers1765750000000,
+  RestoreSets1765900000000,
 ];

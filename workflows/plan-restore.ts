@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { PlanSource } from '../src/contracts/activities';
+import type { PlanSource, ReadingRequest } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { fetching, hostLooks, planning } from './runbook/activities';
 import { markDamage } from './runbook/damage';
@@ -12,7 +12,8 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
   try {
     source = await planning.choosePlanSource(await fetched(input));
     // While the recovery point is looked at: peers may take their time, and every one of them has the same.
-    const asked = patched(RELATIONS) ? readFor({ id: input.planId, serverId: input.serverId, moment: 'plan' }) : Promise.resolve();
+    const request: ReadingRequest = { id: input.planId, serverId: input.serverId, moment: 'plan', ...togetherWith(input) };
+    const asked = patched(RELATIONS) ? readFor(request) : Promise.resolve();
     asked.catch(() => undefined);
     const survey = await hostLooks(source.hypervisor).surveyRestore(source);
     await asked;
@@ -23,6 +24,10 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     await planning.failPlan(input.planId, error);
   }
 }
+
+/** Those that go back with it are no measure of what it will meet. */
+const togetherWith = ({ serverId, set }: PlanRestoreInput): Pick<ReadingRequest, 'together'> =>
+  set === undefined ? {} : { together: set.members.filter((member) => member.serverId !== serverId).map(({ server }) => server) };
 
 /** Since peers are asked for a plan. */
 const RELATIONS = 'relations';

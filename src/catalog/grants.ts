@@ -29,6 +29,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   recovery_point_markers: 'SELECT, INSERT',
   marker_reading: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
+  restore_set: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',
   run_step: 'SELECT, INSERT, UPDATE',
   run_decision: 'SELECT, INSERT',

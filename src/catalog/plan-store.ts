@@ -196,6 +196,7 @@ export function startablePlan({
       leaveChanges: request?.leaveChanges ?? false,
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
+      ...(request === null || !('set' in request) || request.set === undefined ? {} : { set: request.set }),
     },
   };
 }

@@ -7,6 +7,7 @@ import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
 import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
 import type { PlannedRelation, PlannedRelationStep } from './reading';
+import type { SetOfPlan } from './restore-set';
 import type { DataRestoreItem } from './workflows';
 
 export type RestoreScenario = 'server' | 'data';
@@ -203,6 +204,8 @@ export interface RestorePlanBody {
   readonly relations?: readonly PlannedRelation[];
   /** What rules ask to be done, beside the restore itself. Absent: nothing. */
   readonly relationSteps?: readonly PlannedRelationStep[];
+  /** The servers that are restored together with this one. Absent: it is restored alone. */
+  readonly restoreSet?: SetOfPlan;
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

@@ -1,6 +1,7 @@
 import type { SetMembership } from './backup-set';
 import type { DataContent, DataSelection, DataSet } from './data';
 import type { OnlineBackupLimits, QuiesceHooks } from './protection';
+import type { SetOfPlan } from './restore-set';
 import type { RunState } from './run';
 
 export type BackupMode = 'offline' | 'online';
@@ -96,6 +97,8 @@ export interface RestoreServerInput extends RunInput {
   /** Stop before go-live and wait for a person. */
   readonly hold: boolean;
   readonly reason: string;
+  /** The set that it goes live with. Absent: none. */
+  readonly restoreSetId?: string;
   /** What stood against the plan and was accepted with the request. Absent: nothing did. */
   readonly accepted?: AcceptedFindings;
 }
@@ -178,6 +181,8 @@ export interface PlanRestoreInput {
   readonly incidentAt?: string | null;
   /** Off-site repository from which what is restored is fetched first, where it is not whole here. Absent: nothing is fetched. */
   readonly from?: string;
+  /** The servers that are restored together with it. Absent: none. */
+  readonly set?: SetOfPlan;
 }
 
 export interface PlanDataInput {

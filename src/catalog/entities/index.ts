@@ -9,6 +9,7 @@ import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity, ServerFactsEntity } from './recovery-point';
 import { RelationEntity } from './relation';
 import { RestorePlanEntity } from './restore-plan';
+import { RestoreSetEntity } from './restore-set';
 import { RetentionPassEntity } from './retention-pass';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
 import { VerificationEntity } from './verification';
@@ -25,6 +26,7 @@ export * from './policy';
 export * from './recovery-point';
 export * from './relation';
 export * from './restore-plan';
+export * from './restore-set';
 export * from './retention-pass';
 export * from './run';
 export * from './verification';
@@ -50,6 +52,7 @@ export const ENTITIES = [
   RecoveryPointMarkersEntity,
   MarkerReadingEntity,
   RestorePlanEntity,
+  RestoreSetEntity,
   RunEntity,
   RunStepEntity,
   RunDecisionEntity,

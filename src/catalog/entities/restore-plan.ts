@@ -6,7 +6,7 @@ import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
 export type PlanRequest =
-  Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'incidentAt' | 'from'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
+  Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'incidentAt' | 'from' | 'set'> | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {
   readonly id: string;
