@@ -1,5 +1,5 @@
 import { nameOfMarker } from '../../contracts/placeholders';
-import type { Finding } from '../../contracts/plan';
+import type { Finding, FindingSeverity } from '../../contracts/plan';
 import type { MarkerReadings, MarkerReference, RulePhase } from '../../contracts/profile';
 import type { PlannedRelationStep, SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
@@ -27,11 +27,12 @@ export interface RelationJudgement {
 
 /** Every pair by its profile, in their order. */
 export function judgeRelations(pairs: readonly RelationPair[], state: JudgedState): RelationJudgement {
-  const judged = pairs.map((pair) => judgePair(pair, state));
-  return { findings: judged.flatMap(({ findings }) => findings), steps: withOwnKeys(judged.flatMap(({ steps }) => steps)) };
+  const judged = pairs.map((pair, index) => judgePair(pair, pairs.slice(0, index), state));
+  return { findings: judged.flatMap(({ findings }) => findings), steps: judged.flatMap(({ steps }) => steps) };
 }
 
-function judgePair({ relation, peer, profile }: RelationPair, state: JudgedState): RelationJudgement {
+function judgePair(pair: RelationPair, earlier: readonly RelationPair[], state: JudgedState): RelationJudgement {
+  const { relation, peer, profile } = pair;
   const context: JudgeContext = {
     phase: state.phase,
     parameters: relation.parameters,
@@ -47,7 +48,7 @@ function judgePair({ relation, peer, profile }: RelationPair, state: JudgedState
     findings: findings.map((finding) => ({ ...finding, relation: about })),
     steps: planSteps(profile, context, findings).map((step) => ({
       ...step,
-      key: `rule:${step.code}:${peer.server}` as const,
+      key: keyOf(step.code, pair, earlier, state.phase),
       relation: relation.name,
       peer: peer.server,
     })),
@@ -62,14 +63,14 @@ function readingsOf(relation: string, peer: string, { present, captured }: Judge
   return Object.fromEntries([...named(captured, 'recovery-point'), ...named(present, 'now')]);
 }
 
-/** Two relations with one peer may ask for a step of the same name: the second and later ones get the name of their relation, too. */
-function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] {
-  const taken = new Set<string>();
-  return steps.map((step) => {
-    const key = taken.has(step.key) ? (`${step.key}:${step.relation}` as const) : step.key;
-    taken.add(key);
-    return { ...step, key };
-  });
+/**
+ * Two relations with one peer may ask for a step of the same name: that of the later one has the name of its relation, too, whether or not the earlier one asks for it
+ * this time. What a plan shows and what is judged again later has to be the same step.
+ */
+function keyOf(code: string, { relation, peer }: RelationPair, earlier: readonly RelationPair[], phase: RulePhase): PlannedRelationStep['key'] {
+  const mayAsk = ({ rules }: RelationPair['profile']): boolean => rules.some((rule) => rule.code === code && rule.step !== null && rule.phases.includes(phase));
+  const isTaken = earlier.some((other) => other.peer.server === peer.server && mayAsk(other.profile));
+  return isTaken ? `rule:${code}:${peer.server}:${relation.name}` : `rule:${code}:${peer.server}`;
 }
 
 /** What there is to judge by. */
@@ -166,14 +167,23 @@ function oneWay(relations: readonly Relation[], server: string): readonly Findin
 
 /** What a run may not go on with: what stops it, or is not known, and was not accepted with its plan. `accepted`: the findings of the plan. */
 export const standingAgainst = (found: readonly Finding[], accepted: readonly Finding[]): readonly Finding[] =>
-  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => isAcceptedBy(known, finding)));
+  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => covers(known, finding)));
 
-/** What stands in the way right before the server is replaced: also a step that the plan does not have. */
+/** What stands in the way right before the server is replaced: also a step that the plan does not have, and what leaves more rules open than the plan says. */
 export const worseThan = (found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] =>
-  found.filter(
-    ({ severity, ...finding }) => severity !== 'ok' && severity !== 'warn' && !planned.some((known) => isAcceptedBy(known, { severity, ...finding })),
-  );
+  found.filter(({ severity }) => severity !== 'ok' && severity !== 'warn').filter((finding) => !isInPlan(finding, planned));
+
+function isInPlan(finding: Finding, planned: readonly Finding[]): boolean {
+  const known = planned.filter((one) => covers(one, finding));
+  const leftOpen = new Set(known.flatMap(({ leavesOpen = [] }) => leavesOpen));
+  return known.length > 0 && (finding.leavesOpen ?? []).every((code) => leftOpen.has(code));
+}
+
+const RANK: Readonly<Record<FindingSeverity, number>> = { ok: 0, warn: 1, step: 2, unknown: 3, block: 4 };
 
 /** The same rule about the same peer, as bad or worse. */
-const isAcceptedBy = (known: Finding, finding: Finding): boolean =>
-  known.code === finding.code && known.relation?.name === finding.relation?.name && known.relation?.peer === finding.relation?.peer;
+const covers = (known: Finding, finding: Finding): boolean =>
+  known.code === finding.code &&
+  known.relation?.name === finding.relation?.name &&
+  known.relation?.peer === finding.relation?.peer &&
+  RANK[known.severity] >= RANK[finding.severity];
