@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
 import type { Decision } from '../contracts/activities';
 import { isModosuError } from '../contracts/errors';
-import { decisionMeant, mustBeDecided } from '../domain/run-actions';
+import { decisionMeant, mustBeDecided, notAppliedWith } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
 import type { Database } from './database';
 import { RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
@@ -22,7 +22,7 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
           const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
           if (!mustBeDecided(run, kind, isDecided)) return;
           const reason = storableText(request.reason);
-          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now(), notApplied: notApplied ?? null });
+          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now(), notApplied: notAppliedWith(kind, notApplied) });
           audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
         });
       } catch (error) {

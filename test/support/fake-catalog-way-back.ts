@@ -3,7 +3,7 @@ import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { decisionRefusal, decisionView } from '../../src/catalog/decision-store';
-import { decisionMeant, mustBeDecided } from '../../src/domain/run-actions';
+import { decisionMeant, mustBeDecided, notAppliedWith } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
@@ -150,7 +150,7 @@ export class FakeWayBacks implements Methods {
       const kind = decisionMeant(run, request.kind);
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const reason = storableText(request.reason);
-      this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });
+      this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notAppliedWith(kind, notApplied) });
       this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
     } catch (error) {
       const event = decisionRefusal(request, error);
