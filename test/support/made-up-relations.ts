@@ -81,7 +81,7 @@ export const madeUpRelation = (more: Partial<Relation> = {}): Relation => ({
   ...more,
 });
 
-export const readValue = (value: string): MarkerReading => ({ state: 'read', value, raw: value, at: READ_AT });
+export const readValue = (value: string, raw = value): MarkerReading => ({ state: 'read', value, raw, at: READ_AT });
 export const notReadValue = (code = 'AGENT_SILENT', message = 'The agent does not answer.'): MarkerReading => ({ state: 'failed', code, message, at: READ_AT });
 
 /** What was read of the peer of `standby`, or of another side. */
