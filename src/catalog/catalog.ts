@@ -339,7 +339,7 @@ export interface Catalog {
   changesAt(serverId: string, at: string | null): Promise<GenerationChanges>;
 
   // --- markers -------------------------------------------------------------------------------------------------------------
-  /** What was read on an occasion (`occasionOf`). What was read of the same side on it before is replaced. */
+  /** What was read on an occasion (`occasionOf`). What was read of the same markers of a side on it before is replaced; its other markers stay. */
   recordReadings(occasion: string, sides: readonly SideReadings[]): Promise<void>;
   /** By relation, peer and side. Empty: nothing was read. */
   readingsOf(occasion: string): Promise<readonly SideReadings[]>;

@@ -1,6 +1,8 @@
 import { In, type EntityManager } from 'typeorm';
-import { storableObject } from '../audit/storable';
+import { storableText } from '../audit/storable';
+import type { MarkerReading } from '../contracts/profile';
 import type { SideReadings } from '../contracts/reading';
+import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import type { CandidatePoint } from '../domain/relations/restored-together';
 import type { Catalog } from './catalog';
 import type { Database } from './database';
@@ -14,12 +16,10 @@ export function markerStore(database: Database, now: () => Date): MarkerMethods 
   return {
     recordReadings: (occasion, sides) =>
       database.transaction(async ({ manager }) => {
-        if (sides.length === 0) return;
-        await manager.upsert(
-          MarkerReadingEntity,
-          sides.map((side) => readingRow(occasion, side, now())),
-          ['occasion', 'relation', 'peer', 'side'],
-        );
+        for (const side of sides) {
+          const row = readingRow(occasion, side, now());
+          await manager.query(UPSERT, [row.occasion, row.relation, row.peer, row.side, JSON.stringify(row.readings), row.recordedAt]);
+        }
       }),
 
     readingsOf: (occasion) =>
@@ -46,6 +46,10 @@ export function markerStore(database: Database, now: () => Date): MarkerMethods 
   };
 }
 
+/** Markers of one side come from several hands: what was asked of it, and what could not be. */
+const UPSERT = `INSERT INTO marker_reading (occasion, relation, peer, side, readings, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (occasion, relation, peer, side) DO UPDATE SET readings = marker_reading.readings || EXCLUDED.readings, recorded_at = EXCLUDED.recorded_at`;
+
 /** So many images of a server are looked at when several are to be restored together. */
 export const MAX_CANDIDATES = 40;
 
@@ -54,20 +58,47 @@ export function candidatePoint(point: RecoveryPointRow, markers: readonly SideRe
   return { id, server: serverName, pointInTime, lineageId, setId, consistency, markers };
 }
 
-/** A guest may print what PostgreSQL cannot hold. */
 export const readingRow = (occasion: string, { relation, peer, of, readings }: SideReadings, recordedAt: Date): MarkerReadingRow => ({
   occasion,
   relation,
   peer,
   side: of,
-  readings: storableObject(readings) as SideReadings['readings'],
+  readings: storableReadings(readings),
   recordedAt,
 });
 
 export const sideReadings = ({ relation, peer, side, readings }: MarkerReadingRow): SideReadings => ({ relation, peer, of: side, readings });
 
+/** As they stand in the manifest of a recovery point, which others may have written. */
+export const storableMarkers = (markers: readonly SideReadings[]): readonly SideReadings[] =>
+  markers.map(({ relation, peer, of, readings }) => ({
+    relation: storableText(relation),
+    peer: storableText(peer),
+    of,
+    readings: storableReadings(readings),
+  }));
+
+const storableReadings = (readings: SideReadings['readings']): SideReadings['readings'] =>
+  Object.fromEntries(Object.entries(readings).map(([name, reading]) => [storableText(name, 256), storableReading(reading)]));
+
+/** A value that was cut, or cleaned of what PostgreSQL cannot hold, would be another value, and rules would compare it: one that cannot be kept as it is was not read. */
+function storableReading(reading: MarkerReading): MarkerReading {
+  if (reading.state === 'failed') return { ...reading, code: storableText(reading.code, 256), message: storableText(reading.message) };
+  const { value, raw, at } = reading;
+  if (storableText(value, MAX_MARKER_BYTES) === value) return { ...reading, raw: storableText(raw) };
+  return Buffer.byteLength(value) > MAX_MARKER_BYTES
+    ? { state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE', message: `The value has more than ${MAX_MARKER_BYTES / 1024} KiB.`, at }
+    : { state: 'failed', code: 'MARKER_UNREADABLE', message: 'The value has characters that cannot be stored.', at };
+}
+
 /** After the recovery point that they belong to. */
 export async function keepMarkers(manager: EntityManager, recoveryPointId: string, markers: readonly SideReadings[] | undefined): Promise<void> {
   if (markers === undefined || markers.length === 0) return;
-  await manager.createQueryBuilder().insert().into(RecoveryPointMarkersEntity).values({ recoveryPointId, markers }).orIgnore().execute();
+  await manager
+    .createQueryBuilder()
+    .insert()
+    .into(RecoveryPointMarkersEntity)
+    .values({ recoveryPointId, markers: storableMarkers(markers) })
+    .orIgnore()
+    .execute();
 }

@@ -31,6 +31,8 @@ export interface Finding {
   readonly evidence: readonly string[];
   /** The relation that it is about. What rules of a relation find may be overridden or acknowledged; nothing else may. Absent: none. */
   readonly relation?: FindingRelation;
+  /** Of what is not known about a relation: codes of the rules that it leaves undecided, sorted. */
+  readonly leavesOpen?: readonly string[];
 }
 
 export interface FindingRelation {

@@ -26,7 +26,7 @@ export interface SideReadings extends RelationSide {
 export const READING_MOMENTS = ['capture', 'plan', 'recheck', 'quarantine', 'live'] as const;
 export type ReadingMoment = (typeof READING_MOMENTS)[number];
 
-/** What readings are kept under: the id of the plan or the run, and of a run the moment. A second reading on one occasion replaces the first. */
+/** What readings are kept under: the id of the plan or the run, and of a run the moment. A second reading of a marker on one occasion replaces the first. */
 export const occasionOf = (id: string, moment: ReadingMoment): string => (moment === 'plan' || moment === 'capture' ? id : `${id}:${moment}`);
 
 /** One server, asked once for the markers of all sides for which the same is asked of it. */

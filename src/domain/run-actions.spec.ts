@@ -1,5 +1,5 @@
 import type { RunAction } from '../contracts/run';
-import { allowedRunActions, mustBeDecided, type RunSituation } from './run-actions';
+import { allowedRunActions, decisionMeant, mustBeDecided, notAppliedWith, type RunSituation } from './run-actions';
 
 const WAITING: RunSituation = {
   state: 'running',
@@ -20,6 +20,9 @@ describe('allowedRunActions', () => {
     ['a run that waits before go-live', WAITING, ['go-live', 'undo', 'cancel']],
     ['one whose decision has not reached it yet', { ...WAITING, decided: true }, ['cancel']],
     ['one that is being cancelled', { ...WAITING, cancelRequested: true }, []],
+    ['one that waits after go-live', { ...WAITING, waitingFor: 'sign-off-live', wayBack: LIVE }, ['sign-off']],
+    ['one that waits after go-live, and somebody has tried to cancel', { ...WAITING, waitingFor: 'sign-off-live', cancelRequested: true }, ['sign-off']],
+    ['one whose sign-off after go-live has not reached it yet', { ...WAITING, waitingFor: 'sign-off-live', decided: true }, []],
     ['a restore that went live', DONE, ['undo', 'confirm']],
     ['a restore that went live and failed afterwards', { ...DONE, state: 'failed' }, ['undo', 'confirm']],
     ['a run whose cancel came after go-live', { ...DONE, state: 'cancelled', cancelRequested: true }, ['undo', 'confirm']],
@@ -49,5 +52,23 @@ describe('mustBeDecided', () => {
     expect(() => mustBeDecided(other, 'go-live', isDecided)).toThrow(
       expect.objectContaining({ code, message, context: { runId: 'run_1', state: other.state } }),
     );
+  });
+});
+
+describe('a sign-off', () => {
+  const live = { id: 'run_1', state: 'running', waitingFor: 'sign-off-live', cancelRequested: true } as const;
+  it('is of what the run waits for: before go-live, or after it, where a cancel has come too late', () => {
+    expect(decisionMeant({ waitingFor: 'sign-off' }, 'sign-off', false)).toBe('sign-off');
+    expect(decisionMeant(live, 'sign-off', false)).toBe('sign-off-live');
+    expect(decisionMeant(live, 'go-live', false)).toBe('go-live');
+    expect(mustBeDecided(live, 'sign-off-live', false)).toBe(true);
+    expect(() => mustBeDecided(live, 'go-live', false)).toThrow(expect.objectContaining({ code: 'RUN_NOT_WAITING' }));
+  });
+
+  it('says which changes were not applied before go-live alone', () => {
+    expect(notAppliedWith('sign-off', ['chg_1'])).toEqual(['chg_1']);
+    expect(notAppliedWith('sign-off', [])).toEqual([]);
+    expect([notAppliedWith('sign-off-live', []), notAppliedWith('go-live', undefined)]).toEqual([null, null]);
+    expect(() => notAppliedWith('sign-off-live', ['chg_1'])).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
   });
 });

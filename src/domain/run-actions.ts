@@ -22,10 +22,11 @@ export function allowedRunActions(situation: RunSituation): readonly RunAction[]
 }
 
 function beforeTheEnd({ cancelRequested, waitingFor, decided, goesLiveWithSet }: RunSituation): readonly RunAction[] {
+  // It is live: there is nothing to cancel any more, also where somebody has tried, and the way back is open when the run has ended.
+  if (waitingFor === 'sign-off-live') return decided ? [] : ['sign-off'];
   if (cancelRequested) return [];
   if (waitingFor === null || decided || (waitingFor === 'go-live' && goesLiveWithSet)) return ['cancel'];
-  // It is live: there is nothing to cancel any more, and the way back is open when the run has ended.
-  return waitingFor === 'sign-off-live' ? ['sign-off'] : [waitingFor, 'undo', 'cancel'];
+  return [waitingFor, 'undo', 'cancel'];
 }
 
 function afterTheEnd({ wayBack, isNewestOpen }: RunSituation): readonly RunAction[] {
@@ -44,6 +45,18 @@ export const decisionMeant = ({ waitingFor }: Pick<RunView, 'waitingFor'>, kind:
   kind === 'sign-off' && (waitingFor === 'sign-off-live' || (waitingFor === null && isDecidedLive)) ? 'sign-off-live' : kind;
 
 /**
+ * Of changes that people did not apply again: what is written down with their decision; null: it says nothing of changes. Throws `REQUEST_INVALID`: after go-live it is too
+ * late to say so.
+ */
+export function notAppliedWith(kind: DecisionKind, notApplied: readonly string[] | undefined): readonly string[] | null {
+  if (kind === 'sign-off') return notApplied ?? null;
+  if (notApplied === undefined || notApplied.length === 0) return null;
+  throw new ModosuError('REQUEST_INVALID', 'Configuration changes are signed off before go-live; this run does not wait for that.', {
+    hint: 'Sign off without naming changes.',
+  });
+}
+
+/**
  * Whether a decision of a person is still to be written down; false: it is, and stands.
  *
  * @throws RUN_FINISHED, RUN_NOT_WAITING
@@ -52,7 +65,10 @@ export function mustBeDecided(run: Pick<RunView, 'id' | 'state' | 'waitingFor' |
   if (isFinal(run.state)) throw runFinished(run);
   if (isDecided) return false;
   const context = { runId: run.id, state: run.state };
-  if (run.cancelRequested) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} is being cancelled: it does not go live any more.`, { context });
+  // After go-live a cancel has come too late, and the run goes on waiting.
+  if (run.cancelRequested && kind !== 'sign-off-live') {
+    throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} is being cancelled: it does not go live any more.`, { context });
+  }
   if (run.waitingFor !== kind) throw new ModosuError('RUN_NOT_WAITING', `Run ${run.id} does not wait for "${kind}".`, { context });
   return true;
 }

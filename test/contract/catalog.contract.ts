@@ -9,6 +9,7 @@ import { dataContract } from './catalog.data.contract';
 import { generationContract } from './catalog.generation.contract';
 import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
+import { markerContract } from './catalog.marker.contract';
 import { offsiteContract } from './catalog.offsite.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
@@ -60,6 +61,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     relationContract(() => subject);
     changeContract(() => subject);
     generationContract(() => subject);
+    markerContract(() => subject);
     alertContract(() => subject);
     verificationContract(() => subject);
     retentionContract(() => subject);

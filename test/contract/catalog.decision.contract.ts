@@ -49,10 +49,10 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
     it('signs off what the run waits for: before go-live, or after it; said again it stands', async () => {
       const { catalog } = subject();
       const runId = await swappedRestore(catalog, await givenServer(catalog));
-      const signOff = (reason: string) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied: ['chg_1'] });
+      const signOff = (reason: string, notApplied: readonly string[] = []) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied });
       const step = (key: string, state: StepState) => catalog.recordStep(runId, { seq: key === 'sign-off' ? 8 : 10, key, title: 'Sign off', state });
       await step('sign-off', 'waiting');
-      await signOff('playbook run');
+      await signOff('playbook run', ['chg_1']);
       await step('sign-off', 'succeeded');
       await step('sign-off-live', 'waiting');
       expect(await catalog.getRun(runId)).toMatchObject({ waitingFor: 'sign-off-live', allowedActions: ['sign-off'] });
@@ -114,6 +114,32 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
       await catalog.requestCancel('carol', runId, null);
       expect(await refusal(catalog.decide(decision(runId)))).toMatchObject({ code: 'RUN_NOT_WAITING', message: expect.stringContaining('cancelled') });
       expect((await catalog.getRun(runId)).allowedActions).toEqual([]);
+    });
+
+    it('of what people do after go-live is a sign-off, one of its own, and no cancel is in its way', async () => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      const signOff = (reason: string, notApplied: readonly string[]) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied });
+      const step = (key: 'sign-off' | 'sign-off-live', state: StepState) =>
+        catalog.recordStep(runId, { seq: key === 'sign-off' ? 7 : 9, key, title: 'Sign off', state });
+      await step('sign-off', 'waiting');
+      await signOff('before', ['chg_01aaaaaaaaaaaaaaaaaaaaaaaa']);
+      await step('sign-off', 'succeeded');
+      await catalog.recordGoLive(runId);
+      // The same again, as somebody who has had no answer sends it, is not taken for the next one.
+      await signOff('before', []);
+      expect(await catalog.getDecision(runId, 'sign-off-live')).toBeNull();
+      await step('sign-off-live', 'waiting');
+      await catalog.requestCancel('carol', runId, null).catch(() => undefined);
+      expect(await catalog.getRun(runId)).toMatchObject({ waitingFor: 'sign-off-live', allowedActions: ['sign-off'] });
+      expect(await codeOf(signOff('with a change', ['chg_01aaaaaaaaaaaaaaaaaaaaaaaa']))).toBe('REQUEST_INVALID');
+      // As the command line sends it: with no change at all.
+      await signOff('after', []);
+      expect(await catalog.getDecision(runId, 'sign-off-live')).toEqual({ actor: 'bob', reason: 'after', at: '2026-03-01T00:00:00.000Z' });
+      expect(await catalog.getDecision(runId, 'sign-off')).toMatchObject({ reason: 'before', notApplied: ['chg_01aaaaaaaaaaaaaaaaaaaaaaaa'] });
+      expect((await catalog.listDecidedButWaiting()).map((waiting) => waiting.runId)).toEqual([runId]);
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      expect(items.filter(({ action }) => action === 'run.decided').map(({ details }) => details['kind'])).toEqual(['sign-off', 'sign-off-live']);
     });
   });
 }

@@ -1,5 +1,5 @@
 import type { Catalog } from '../../src/catalog/catalog';
-import { readingRow, sideReadings } from '../../src/catalog/marker-store';
+import { readingRow, sideReadings, storableMarkers } from '../../src/catalog/marker-store';
 import type { MarkerReadingRow } from '../../src/catalog/entities';
 import type { SideReadings } from '../../src/contracts/reading';
 
@@ -9,7 +9,11 @@ export class FakeMarkers {
   private readonly captured = new Map<string, readonly SideReadings[]>();
 
   record: Catalog['recordReadings'] = async (occasion, sides) => {
-    for (const side of sides) this.readings.set(JSON.stringify([occasion, side.relation, side.peer, side.of]), readingRow(occasion, side, new Date()));
+    for (const side of sides) {
+      const key = JSON.stringify([occasion, side.relation, side.peer, side.of]);
+      const row = readingRow(occasion, side, new Date());
+      this.readings.set(key, { ...row, readings: { ...this.readings.get(key)?.readings, ...row.readings } });
+    }
   };
 
   of: Catalog['readingsOf'] = async (occasion) =>
@@ -20,7 +24,7 @@ export class FakeMarkers {
 
   /** With a recovery point that is recorded. */
   keep(recoveryPointId: string, markers: readonly SideReadings[] | undefined): void {
-    if (markers !== undefined && markers.length > 0) this.captured.set(recoveryPointId, markers);
+    if (markers !== undefined && markers.length > 0) this.captured.set(recoveryPointId, storableMarkers(markers));
   }
 
   ofPoint: Catalog['markersOf'] = async (recoveryPointId) => this.captured.get(recoveryPointId) ?? [];

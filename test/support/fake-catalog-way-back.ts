@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
-import { decisionRefusal, decisionView, notAppliedOf } from '../../src/catalog/decision-store';
-import { decisionMeant, mustBeDecided } from '../../src/domain/run-actions';
+import { decisionRefusal, decisionView } from '../../src/catalog/decision-store';
+import { decisionMeant, mustBeDecided, notAppliedWith } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
 import { goesLiveWithSet, restoreSetOf } from '../../src/catalog/restore-set-of';
@@ -151,13 +151,19 @@ export class FakeWayBacks implements Methods {
     try {
       const run = this.world.run(runId);
       const kind = decisionMeant(run, request.kind, this.decisions.has(`${runId} sign-off-live`));
-      const notApplied = notAppliedOf(request, kind);
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const setId = restoreSetOf(run);
       if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && this.world.isRunningSet(setId)) throw goesLiveWithSet(runId, setId);
+      const notApplied = notAppliedWith(kind, request.notApplied);
       const reason = storableText(request.reason);
-      this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });
-      this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
+      this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied });
+      this.world.append({
+        actor,
+        action: 'run.decided',
+        runId,
+        serverId: run.serverId,
+        details: { kind, reason, ...(notApplied === null ? {} : { notApplied }) },
+      });
     } catch (error) {
       const event = decisionRefusal(request, error);
       if (event !== null) this.world.append(event);

@@ -33,6 +33,7 @@ export const findingSchema = z.object({
     .object({ name: z.string(), peer: z.string(), profile: z.string().nullable() })
     .optional()
     .meta({ description: 'The relation that it is about. What blocks because of one may be overridden.' }),
+  leavesOpen: z.array(z.string()).optional().meta({ description: 'Of what is not known about a relation: codes of the rules that it leaves undecided.' }),
 });
 
 const basisDisks = z.array(z.object({ target: z.string(), path: z.string() }));

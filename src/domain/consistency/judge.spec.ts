@@ -106,6 +106,7 @@ describe('what is not known', () => {
           'usn of "srv02", now: not known: AGENT_GONE: The agent [31m of srv02 does not answer.',
           'left open: FIRST, SECOND',
         ],
+        leavesOpen: ['FIRST', 'SECOND'],
       },
       {
         code: 'PEER_UNKNOWN',
@@ -113,6 +114,7 @@ describe('what is not known', () => {
         message: 'What "srv02" says now of flag is not known (made-up): PROBE_TIMEOUT: No answer within 10 s.',
         remedy: expect.stringContaining('plan again'),
         evidence: ['flag of "srv02", now: not known: PROBE_TIMEOUT: No answer within 10 s.', 'left open: FIRST'],
+        leavesOpen: ['FIRST'],
       },
     ]);
   });

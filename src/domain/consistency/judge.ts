@@ -96,6 +96,7 @@ function openFindings(situation: Situation, open: readonly (Judged & { readonly 
       message: `${subjectOf(situation, cause, [...what].filter((one) => one !== '').sort())}: ${cause.why}`,
       remedy: REMEDIES[cause.code] ?? REMEDY,
       evidence: [...evidenceOf(situation, references), `left open: ${[...codes].sort().join(', ')}`],
+      leavesOpen: [...codes].sort(),
     }));
 }
 

@@ -1,5 +1,5 @@
 import { nameOfMarker } from '../../contracts/placeholders';
-import type { Finding } from '../../contracts/plan';
+import type { Finding, FindingSeverity } from '../../contracts/plan';
 import type { MarkerReading, MarkerReadings, RulePhase } from '../../contracts/profile';
 import type { PlannedRelationStep, SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
@@ -28,11 +28,17 @@ export interface RelationJudgement {
 /** Every pair by its profile, in their order. */
 export function judgeRelations(pairs: readonly RelationPair[], state: JudgedState): RelationJudgement {
   const readings = readingsByPair(state);
-  const judged = pairs.map((pair) => judgePair(pair, state, readings.get(pairKey(pair.relation.name, pair.peer.server)) ?? {}));
-  return { findings: judged.flatMap(({ findings }) => findings), steps: withOwnKeys(judged.flatMap(({ steps }) => steps)) };
+  const judged = pairs.map((pair, index) => judgePair(pair, pairs.slice(0, index), state, readings.get(pairKey(pair.relation.name, pair.peer.server)) ?? {}));
+  return { findings: judged.flatMap(({ findings }) => findings), steps: judged.flatMap(({ steps }) => steps) };
 }
 
-function judgePair({ relation, peer, profile }: RelationPair, { phase, pointInTime, now }: JudgedState, readings: MarkerReadings): RelationJudgement {
+function judgePair(
+  pair: RelationPair,
+  earlier: readonly RelationPair[],
+  { phase, pointInTime, now }: JudgedState,
+  readings: MarkerReadings,
+): RelationJudgement {
+  const { relation, peer, profile } = pair;
   const context: JudgeContext = { phase, parameters: relation.parameters, server: relation.server, peer: peer.server, readings, pointInTime, now };
   const about = { name: relation.name, peer: peer.server, profile: profile.name };
   const findings = judge(profile, context);
@@ -40,7 +46,7 @@ function judgePair({ relation, peer, profile }: RelationPair, { phase, pointInTi
     findings: findings.map((finding) => ({ ...finding, relation: about })),
     steps: planSteps(profile, context, findings).map((step) => ({
       ...step,
-      key: `rule:${step.code}:${peer.server}` as const,
+      key: keyOf(step.code, pair, earlier, phase),
       relation: relation.name,
       peer: peer.server,
     })),
@@ -66,7 +72,17 @@ function readingsByPair({ present, captured }: JudgedState): ReadonlyMap<string,
   return byPair;
 }
 
-/** Two relations with one peer may ask for a step of the same name: the second and later ones get the name of their relation, too. */
+/**
+ * Two relations with one peer may ask for a step of the same name: that of the later one has the name of its relation, too, whether or not the earlier one asks for it
+ * this time. What a plan shows and what is judged again later has to be the same step.
+ */
+function keyOf(code: string, { relation, peer }: RelationPair, earlier: readonly RelationPair[], phase: RulePhase): PlannedRelationStep['key'] {
+  const mayAsk = ({ rules }: RelationPair['profile']): boolean => rules.some((rule) => rule.code === code && rule.step !== null && rule.phases.includes(phase));
+  const isTaken = earlier.some((other) => other.peer.server === peer.server && mayAsk(other.profile));
+  return isTaken ? `rule:${code}:${peer.server}:${relation.name}` : `rule:${code}:${peer.server}`;
+}
+
+/** Of steps that were asked for in several judgements. */
 export function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] {
   const taken = new Set<string>();
   return steps.map((step) => {
@@ -170,14 +186,23 @@ function oneWay(relations: readonly Relation[], server: string): readonly Findin
 
 /** What a run may not go on with: what stops it, or is not known, and was not accepted with its plan. `accepted`: the findings of the plan. */
 export const standingAgainst = (found: readonly Finding[], accepted: readonly Finding[]): readonly Finding[] =>
-  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => isAcceptedBy(known, finding)));
+  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => covers(known, finding)));
 
-/** What stands in the way right before the server is replaced: also a step that the plan does not have. */
+/** What stands in the way right before the server is replaced: also a step that the plan does not have, and what leaves more rules open than the plan says. */
 export const worseThan = (found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] =>
-  found.filter(
-    ({ severity, ...finding }) => severity !== 'ok' && severity !== 'warn' && !planned.some((known) => isAcceptedBy(known, { severity, ...finding })),
-  );
+  found.filter(({ severity }) => severity !== 'ok' && severity !== 'warn').filter((finding) => !isInPlan(finding, planned));
+
+function isInPlan(finding: Finding, planned: readonly Finding[]): boolean {
+  const known = planned.filter((one) => covers(one, finding));
+  const leftOpen = new Set(known.flatMap(({ leavesOpen = [] }) => leavesOpen));
+  return known.length > 0 && (finding.leavesOpen ?? []).every((code) => leftOpen.has(code));
+}
+
+const RANK: Readonly<Record<FindingSeverity, number>> = { ok: 0, warn: 1, step: 2, unknown: 3, block: 4 };
 
 /** The same rule about the same peer, as bad or worse. */
-const isAcceptedBy = (known: Finding, finding: Finding): boolean =>
-  known.code === finding.code && known.relation?.name === finding.relation?.name && known.relation?.peer === finding.relation?.peer;
+const covers = (known: Finding, finding: Finding): boolean =>
+  known.code === finding.code &&
+  known.relation?.name === finding.relation?.name &&
+  known.relation?.peer === finding.relation?.peer &&
+  RANK[known.severity] >= RANK[finding.severity];

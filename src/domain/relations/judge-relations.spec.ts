@@ -1,0 +1,207 @@
+import {
+  findingAbout,
+  madeUpProfile,
+  madeUpRelation,
+  madeUpRule,
+  notReadValue,
+  READ_AT,
+  readValue,
+  REBUILD,
+  sideOf,
+} from '../../../test/support/made-up-relations';
+import type { Finding } from '../../contracts/plan';
+import type { Profile } from '../../contracts/profile';
+import type { Relation } from '../../contracts/relation';
+import { judgeRelations, standingAgainst, unjudgedFindings, worseThan, type JudgedState } from './judge-relations';
+import { judgedPairs } from './pairs';
+
+const pairsOf = (relations: readonly Relation[], ...profiles: readonly Profile[]) =>
+  judgedPairs(relations, 'db01', new Map(profiles.map((profile) => [profile.name, profile])));
+const state = (more: Partial<JudgedState> = {}): JudgedState => ({
+  phase: 'plan',
+  present: [sideOf({ position: readValue('9'), words: readValue('hello') })],
+  captured: [sideOf({ position: readValue('7') }, { of: 'server' })],
+  pointInTime: '2026-03-10T02:00:00.000Z',
+  now: new Date(READ_AT),
+  ...more,
+});
+const judge = (relations: readonly Relation[], profile = madeUpProfile(), more: Partial<JudgedState> = {}) =>
+  judgeRelations(pairsOf(relations, profile), state(more));
+const verdicts = (findings: readonly Finding[]) => findings.map(({ severity, code, relation }) => `${severity} ${code} ${relation?.name} ${relation?.peer}`);
+
+describe('all relations of a server', () => {
+  it('are judged each by what was read for it, and every finding says of which relation it is', () => {
+    const relations = [madeUpRelation(), madeUpRelation({ name: 'other', peers: [{ server: 'db03', address: null }] })];
+    const { findings } = judge(relations, madeUpProfile(), {
+      present: [sideOf({ position: readValue('9'), words: readValue('hello') }), sideOf({ position: readValue('3') }, { relation: 'other', peer: 'db03' })],
+      captured: [
+        sideOf({ position: readValue('7') }, { of: 'server' }),
+        sideOf({ position: readValue('7') }, { relation: 'other', peer: 'db03', of: 'server' }),
+      ],
+    });
+    expect(findings).toMatchObject([
+      {
+        severity: 'block',
+        code: 'PEER_AHEAD',
+        message: '"db02" is past the recovery point of "db01": hello',
+        relation: { name: 'standby', peer: 'db02', profile: 'made-up' },
+      },
+      { severity: 'ok', code: 'RELATION_AGREES', relation: { name: 'other', peer: 'db03', profile: 'made-up' } },
+    ]);
+  });
+
+  it('are not known where nothing, or not the right side, was read', () => {
+    expect(verdicts(judge([madeUpRelation()], madeUpProfile(), { present: [] }).findings)).toEqual(['unknown PEER_UNKNOWN standby db02']);
+    const swapped = [sideOf({ position: readValue('1') }, { of: 'server' }), sideOf({ position: readValue('1') }, { relation: 'another' })];
+    expect(verdicts(judge([madeUpRelation()], madeUpProfile(), { present: swapped }).findings)).toEqual(['unknown PEER_UNKNOWN standby db02']);
+    expect(verdicts(judge([madeUpRelation()], madeUpProfile(), { captured: [] }).findings)).toEqual(['unknown MARKER_NOT_CAPTURED standby db02']);
+    const failed = judge([madeUpRelation()], madeUpProfile(), { present: [sideOf({ position: notReadValue() })] }).findings;
+    expect(failed).toMatchObject([{ message: expect.stringContaining('AGENT_SILENT: The agent does not answer.'), leavesOpen: ['PEER_AHEAD'] }]);
+  });
+
+  it('what was captured is never taken for what is now, nor the other way round', () => {
+    const { findings } = judge([madeUpRelation()], madeUpProfile(), { present: state().captured, captured: state().present });
+    expect(findings.map(({ code }) => code).sort()).toEqual(['MARKER_NOT_CAPTURED', 'PEER_UNKNOWN']);
+  });
+
+  it('give the steps of the rules that hold, filled in, with relation and peer', () => {
+    expect(judge([madeUpRelation()], madeUpProfile([REBUILD])).steps).toEqual([
+      {
+        key: 'rule:REBUILD:db02',
+        code: 'REBUILD',
+        title: 'Rebuild db02 from db01',
+        argv: ['/usr/bin/rebuild', 'db02'],
+        on: 'peer',
+        when: 'live',
+        relation: 'standby',
+        peer: 'db02',
+      },
+    ]);
+    expect(judge([madeUpRelation()], madeUpProfile([REBUILD]), { present: [] }).steps).toEqual([]);
+  });
+});
+
+describe('steps of two relations with one peer', () => {
+  const two = [madeUpRelation(), madeUpRelation({ name: 'second' })];
+  const both = [sideOf({ position: readValue('9') }), sideOf({ position: readValue('9') }, { relation: 'second' })];
+  const captured = [sideOf({ position: readValue('7') }, { of: 'server' }), sideOf({ position: readValue('7') }, { relation: 'second', of: 'server' })];
+  const keys = (present: JudgedState['present']) => judge(two, madeUpProfile([REBUILD]), { present, captured }).steps.map(({ key }) => key);
+
+  it('have keys of their own', () => {
+    expect(keys(both)).toEqual(['rule:REBUILD:db02', 'rule:REBUILD:db02:second']);
+  });
+
+  it('keep them when only one of the two asks for its step: what a plan has shown stays the same step', () => {
+    const [, second] = both;
+    expect(keys(second === undefined ? [] : [sideOf({ position: readValue('1') }), second])).toEqual(['rule:REBUILD:db02:second']);
+    expect(keys([...both].slice(0, 1))).toEqual(['rule:REBUILD:db02']);
+  });
+
+  it('are short where the other relation could not ask for such a step', () => {
+    const relations = [madeUpRelation({ profile: 'harmless' }), madeUpRelation({ name: 'second' })];
+    const pairs = pairsOf(relations, madeUpProfile([REBUILD]), madeUpProfile([madeUpRule('REBUILD')], { name: 'harmless' }));
+    expect(judgeRelations(pairs, state({ present: both, captured })).steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02']);
+  });
+});
+
+describe('what no rules judge', () => {
+  const none = new Set<string>();
+  const profiles = { byName: new Set(['made-up']), problems: null };
+  const unjudged = (relations: readonly Relation[], known: Parameters<typeof unjudgedFindings>[2] = profiles, retired: ReadonlySet<string> = none) =>
+    unjudgedFindings(relations, 'db01', known, retired);
+
+  it('is nothing where a profile judges', () => {
+    expect(unjudged([madeUpRelation()])).toEqual([]);
+  });
+
+  it('is not known of servers that hold copies of each other, for each peer; a dependency alone says nothing', () => {
+    const peers = [
+      { server: 'db02', address: null },
+      { server: 'db03', address: null },
+    ];
+    expect(verdicts(unjudged([madeUpRelation({ profile: null, peers })]))).toEqual([
+      'unknown RELATION_NOT_JUDGED standby db02',
+      'unknown RELATION_NOT_JUDGED standby db03',
+    ]);
+    expect(unjudged([madeUpRelation({ profile: null, type: 'member-of' })])[0]?.message).toContain('is a member with');
+    expect(unjudged([madeUpRelation({ profile: null, type: 'depends-on' })])).toEqual([]);
+  });
+
+  it('is not known while its profile is not there, also of a dependency that names one', () => {
+    const gone = unjudged([madeUpRelation({ profile: 'gone', type: 'depends-on' })]);
+    expect(gone).toMatchObject([{ code: 'PROFILE_NOT_FOUND', severity: 'unknown', relation: { name: 'standby', peer: 'db02', profile: 'gone' } }]);
+    expect(gone[0]?.message).toContain('"gone"');
+  });
+
+  it('is not known while files of profiles are broken, with the first lines of what is wrong', () => {
+    const problems = Array.from({ length: 9 }, (_, index) => `own.yaml:${index + 1}:1: is wrong`);
+    expect(unjudged([madeUpRelation()], { byName: new Set(), problems })).toMatchObject([
+      { code: 'PROFILE_INVALID', severity: 'unknown', evidence: problems.slice(0, 5) },
+    ]);
+  });
+
+  it('says that a peer out of service was not asked, and of each that could not work meanwhile', () => {
+    expect(verdicts(unjudged([madeUpRelation()], profiles, new Set(['db02'])))).toEqual(['warn PEER_DECOMMISSIONED standby db02']);
+    const needs = (server: string, more: Partial<Relation> = {}) =>
+      madeUpRelation({ name: `${server}-needs`, type: 'depends-on', server, peers: [{ server: 'db01', address: null }], profile: null, ...more });
+    const [finding, ...rest] = unjudged([needs('web01'), needs('app01'), needs('soft01', { strength: 'soft' })]);
+    expect(rest).toEqual([]);
+    expect(finding).toMatchObject({
+      code: 'DEPENDANTS_INTERRUPTED',
+      severity: 'warn',
+      evidence: [expect.stringContaining('web01'), expect.stringContaining('app01')],
+    });
+    expect(finding?.message).toMatch(/app01.*web01.*cannot work without "db01"/);
+    expect(finding?.message).not.toContain('soft01');
+    expect(finding?.relation).toBeUndefined();
+  });
+
+  it('is not known where only the other side is declared, and known where both are', () => {
+    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [{ server: 'db01', address: null }] });
+    expect(verdicts(unjudged([back]))).toEqual(['unknown RELATION_ONE_WAY back db02']);
+    expect(unjudged([back, madeUpRelation()])).toEqual([]);
+    expect(unjudged([{ ...back, type: 'depends-on', strength: 'soft' }])).toEqual([]);
+  });
+});
+
+const open = (leavesOpen: readonly string[], more: Partial<Finding> = {}) => findingAbout('PEER_UNKNOWN', 'unknown', { leavesOpen, ...more });
+const other = (name: string, peer: string) => ({ relation: { name, peer, profile: 'made-up' } });
+
+describe('what stands against going on', () => {
+  it('is what blocks and what is not known, unless the same was accepted about the same peer of the same relation', () => {
+    const found = [findingAbout('AHEAD', 'block'), open(['AHEAD']), findingAbout('REBUILD', 'step'), findingAbout('OLD', 'warn'), findingAbout('FINE', 'ok')];
+    expect(standingAgainst(found, [])).toEqual(found.slice(0, 2));
+    expect(standingAgainst(found, found)).toEqual([]);
+    expect(standingAgainst(found, [findingAbout('AHEAD', 'block', other('standby', 'db03')), open(['AHEAD'], other('second', 'db02'))])).toEqual(
+      found.slice(0, 2),
+    );
+  });
+
+  it('is not accepted by a finding of the same code that was no more than a warning, a step or fine', () => {
+    const found = [findingAbout('AHEAD', 'block'), findingAbout('GONE', 'unknown')];
+    for (const severity of ['ok', 'warn', 'step'] as const) {
+      const planned = [findingAbout('AHEAD', severity), findingAbout('GONE', severity)];
+      expect(standingAgainst(found, planned)).toEqual(found);
+      expect(worseThan(found, planned)).toEqual(found);
+    }
+    expect(standingAgainst([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'unknown')])).toHaveLength(1);
+    expect(standingAgainst([findingAbout('GONE', 'unknown')], [findingAbout('GONE', 'block')])).toEqual([]);
+  });
+});
+
+describe('what is worse than a plan says', () => {
+  it('is also a step that the plan does not have; what has become good is not', () => {
+    const planned = [findingAbout('REBUILD', 'step'), findingAbout('AHEAD', 'block')];
+    expect(worseThan([findingAbout('REBUILD', 'step')], planned)).toEqual([]);
+    expect(worseThan([findingAbout('REBUILD', 'step', other('standby', 'db03'))], planned)).toHaveLength(1);
+    expect(worseThan([findingAbout('FINE', 'ok'), findingAbout('OLD', 'warn')], [])).toEqual([]);
+  });
+
+  it('is what leaves a rule open that the plan had decided, although something of that peer was not known before', () => {
+    const planned = [open(['AHEAD']), open(['GONE'], { message: 'for another reason' })];
+    expect(worseThan([open(['AHEAD', 'GONE'])], planned)).toEqual([]);
+    expect(worseThan([open(['AHEAD', 'PROMOTED'])], planned)).toHaveLength(1);
+    // Of another relation with the same peer, nothing was acknowledged.
+    expect(worseThan([open(['AHEAD'], other('second', 'db02'))], planned)).toHaveLength(1);
+  });
+});
