@@ -75,6 +75,7 @@ export class PlanningJudgements implements PlanningActivities {
     leaveCredentials = false,
     incidentAt = null,
     findCompatible = false,
+    set,
   }: PlanRestoreInput): Promise<PlanSource> {
     const { catalog } = this.deps;
     const server = await catalog.getServer(serverId);
@@ -105,6 +106,7 @@ export class PlanningJudgements implements PlanningActivities {
       leaveChanges,
       ...(leaveCredentials ? { leaveCredentials } : {}),
       ...(findCompatible ? { findCompatible } : {}),
+      ...(set === undefined ? {} : { set }),
     };
   }
 
@@ -126,8 +128,10 @@ export class PlanningJudgements implements PlanningActivities {
     const now = new Date();
     const { catalog } = this.deps;
     const captured = await catalog.markersOf(source.recoveryPointId);
-    const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime: survey.manifest.pointInTime, now });
-    const said = await this.compatible.findings(source, survey.manifest, judged, now);
+    const { pointInTime } = survey.manifest;
+    const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime, now, set: source.set });
+    // Those of a set were chosen for each other.
+    const said = source.set === undefined ? await this.compatible.findings(source, survey.manifest, judged, now) : [];
     const body = planRestore(source, survey, now, { ...judged, findings: [...judged.findings, ...said] });
     await catalog.completePlan(source.planId, body, planHash(body));
   }

@@ -1,13 +1,22 @@
 import type { ReadingRequest, RelationActivities } from '../src/contracts/activities';
 import type { ErrorSummary } from '../src/contracts/errors';
 import { isModosuError } from '../src/contracts/errors';
-import type { RestorePlanBody } from '../src/contracts/plan';
+import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import type { MarkerReading, MarkerSpec, RulePhase } from '../src/contracts/profile';
-import { occasionOf, type ProbeJob, type ReadingMoment, type RelationSide, type RunJudgement, type SideReadings } from '../src/contracts/reading';
+import {
+  occasionOf,
+  type PlannedRelationStep,
+  type ProbeJob,
+  type ReadingMoment,
+  type RelationSide,
+  type RunJudgement,
+  type SideReadings,
+} from '../src/contracts/reading';
 import { judgeRelations, standingAgainst, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { capturedMarkers, hasRules, wantedMarkers, type RelationPair } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
+import { isTogether } from '../src/domain/relations/set-member';
 import { Relations } from './relations';
 
 /** Which questions are asked of whom, and what rules make of the answers; see `RelationActivities`. */
@@ -18,10 +27,12 @@ export class RelationCalls implements RelationActivities {
     this.relations = new Relations(deps);
   }
 
-  async readingJobs({ id, serverId, moment, planId }: ReadingRequest): Promise<readonly ProbeJob[]> {
+  async readingJobs({ id, serverId, moment, planId, together = [] }: ReadingRequest): Promise<readonly ProbeJob[]> {
     const { catalog } = this.deps;
     const occasion = occasionOf(id, moment);
-    const pairs = planId === undefined ? await this.relations.declaredFor(serverId) : await this.relations.plannedIn(await this.planOf(planId));
+    const pairs = (planId === undefined ? await this.relations.declaredFor(serverId) : await this.pairsIn(planId, moment)).filter(
+      ({ peer }) => !together.includes(peer.server),
+    );
     if (pairs.length === 0) return [];
     const servers = new Map((await catalog.listServers()).map((server) => [server.name, server]));
     const jobs = new Map<string, { readonly job: Omit<ProbeJob, 'sides'>; readonly sides: RelationSide[] }>();
@@ -64,12 +75,28 @@ export class RelationCalls implements RelationActivities {
   async judgeRun({ runId, planId, moment }: Parameters<RelationActivities['judgeRun']>[0]): Promise<RunJudgement> {
     const plan = await this.planOf(planId);
     const phase = PHASES[moment];
-    const planned = await this.relations.plannedIn(plan);
-    const pairs = planned.filter(({ profile }) => hasRules(profile, phase));
-    const { findings, steps } = await this.judge(pairs, plan, occasionOf(runId, moment), phase);
-    const against =
-      moment === 'recheck' ? [...this.relations.changedSince(plan, planned), ...worseThan(findings, plan.findings)] : standingAgainst(findings, plan.findings);
-    return { against, judged: pairs.length, steps };
+    const judged = (await this.relations.judgedIn(plan, moment)).filter(({ pair }) => hasRules(pair.profile, phase));
+    const occasion = occasionOf(runId, moment);
+    const against: Finding[] = [];
+    const steps: PlannedRelationStep[] = [];
+    for (const of of new Set(judged.map((one) => one.plan))) {
+      const pairs = judged.filter((one) => one.plan === of).map(({ pair }) => pair);
+      const said = await this.judge(pairs, of, occasion, phase);
+      against.push(...(moment === 'recheck' ? worseThan(said.findings, of.findings) : standingAgainst(said.findings, of.findings)));
+      steps.push(...said.steps.filter(({ peer }) => !isTogether(plan, peer)));
+    }
+    if (moment === 'recheck') {
+      against.unshift(...this.relations.changedSince(plan, await this.relations.plannedIn(plan)));
+      // What was captured is what it was: nobody was asked again.
+      steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
+    }
+    return { against, judged: judged.length, steps };
+  }
+
+  private async pairsIn(planId: string, moment: ReadingMoment): Promise<readonly RelationPair[]> {
+    const plan = await this.planOf(planId);
+    if (moment === 'capture' || moment === 'plan') return this.relations.plannedIn(plan);
+    return (await this.relations.judgedIn(plan, moment)).map(({ pair }) => pair);
   }
 
   private async judge(pairs: readonly RelationPair[], { recoveryPoint }: RestorePlanBody, occasion: string, phase: RulePhase): Promise<RelationJudgement> {

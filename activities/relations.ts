@@ -1,11 +1,14 @@
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import type { Profile } from '../src/contracts/profile';
-import type { PlannedRelation } from '../src/contracts/reading';
+import type { PlannedRelation, ReadingMoment } from '../src/contracts/reading';
+import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
-import { judgeRelations, unjudgedFindings, type RelationJudgement } from '../src/domain/relations/judge-relations';
+import { judgeRelations, unjudgedFindings, withOwnKeys, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
+import type { TogetherSide } from '../src/domain/relations/restored-together';
+import { goesLiveLater, isTogether, judgeMember, withoutPeer, type MemberJudgement } from '../src/domain/relations/set-member';
 import { sha256Of } from '../src/system/sha256';
 import type { ActivityDependencies } from './dependencies';
 
@@ -15,6 +18,12 @@ export interface PlanJudgement extends RelationJudgement {
   /** Whether any of their profiles has rules for these parts of a run. */
   readonly hasQuarantineRules: boolean;
   readonly hasLiveRules: boolean;
+}
+
+/** A relation as it is judged in a run, and the plan of the server that goes back in it. */
+export interface JudgedPair {
+  readonly pair: RelationPair;
+  readonly plan: RestorePlanBody;
 }
 
 /** Profiles by name, and why there are none. */
@@ -94,17 +103,58 @@ export class Relations {
       captured,
       pointInTime,
       now,
-    }: { readonly occasion: string; readonly captured: Parameters<typeof judgeRelations>[1]['captured']; readonly pointInTime: string; readonly now: Date },
+      set,
+    }: {
+      readonly occasion: string;
+      readonly captured: Parameters<typeof judgeRelations>[1]['captured'];
+      readonly pointInTime: string;
+      readonly now: Date;
+      /** Those that go back together with it. */
+      readonly set?: SetOfPlan | undefined;
+    },
   ): Promise<PlanJudgement> {
     const { pairs, standing, present } = await this.judgedBy(serverId, occasion, now);
-    const { findings, steps } = judgeRelations(pairs, { phase: 'plan', present, captured, pointInTime, now });
+    const alone = set === undefined ? pairs : pairs.filter(({ peer }) => !isTogether({ restoreSet: set }, peer.server));
+    const { findings, steps } = judgeRelations(alone, { phase: 'plan', present, captured, pointInTime, now });
+    const together = set === undefined ? NOTHING : await this.judgeTogetherWith((await this.deps.catalog.getServer(serverId)).name, set, now);
     return {
       relations: pairs.map(plannedRelation),
-      findings: [...findings, ...standing],
-      steps,
+      findings: [...together.findings, ...findings, ...standing],
+      steps: withOwnKeys([...together.steps, ...steps]),
       hasQuarantineRules: pairs.some(({ profile }) => hasRules(profile, 'quarantine')),
-      hasLiveRules: pairs.some(({ profile }) => hasRules(profile, 'live')),
+      hasLiveRules: together.hasLiveRules || pairs.some(({ profile }) => hasRules(profile, 'live')),
     };
+  }
+
+  private async judgeTogetherWith(server: string, set: SetOfPlan, now: Date): Promise<MemberJudgement> {
+    const { catalog } = this.deps;
+    const sides = new Map<string, TogetherSide>();
+    for (const member of set.members) {
+      const others = await catalog.candidatePoints(member.serverId, member.recoveryPointId);
+      const point = others.find(({ id }) => id === member.recoveryPointId);
+      if (point !== undefined) sides.set(member.server, { point, others });
+    }
+    return judgeMember({ server, set, relations: await catalog.listRelations(), profiles: (await this.profiles()).byName, sides, now });
+  }
+
+  /**
+   * What is judged in one moment of a run, each by the plan of the server that it is about. A peer of the same set is looked at only once it is live: until then rules that
+   * need it wait, and the later one of the two has those of the other, too.
+   */
+  async judgedIn(plan: RestorePlanBody, moment: Exclude<ReadingMoment, 'capture' | 'plan'>): Promise<readonly JudgedPair[]> {
+    const { restoreSet, server } = plan;
+    const own = (await this.plannedIn(plan)).map((pair) => ({ pair, plan }));
+    if (restoreSet === undefined) return own;
+    const isThere = (peer: string): boolean => !isTogether(plan, peer) || (moment === 'live' && goesLiveLater(restoreSet, server.name, peer));
+    const judged: JudgedPair[] = own.map(({ pair }) => ({ plan, pair: isThere(pair.peer.server) ? pair : withoutPeer(pair) }));
+    if (moment !== 'live') return judged;
+    for (const member of restoreSet.members.filter((one) => goesLiveLater(restoreSet, server.name, one.server))) {
+      const { body } = await this.deps.catalog.getPlan(member.planId);
+      if (body?.scenario !== 'server') continue;
+      const theirs = (await this.plannedIn(body)).filter(({ peer }) => peer.server === server.name);
+      judged.push(...theirs.map((pair) => ({ pair, plan: body })));
+    }
+    return judged;
   }
 
   /** A file with an error must not keep a server from being restored: what it would have judged is not known then. */
@@ -121,6 +171,8 @@ export class Relations {
     return new Set((await this.deps.catalog.listServers()).flatMap(({ name, decommissioned }) => (decommissioned === null ? [] : [name])));
   }
 }
+
+const NOTHING: MemberJudgement = { findings: [], steps: [], hasLiveRules: false };
 
 const isOf = (planned: PlannedRelation, relation: string, peer: string): boolean => planned.name === relation && planned.peer === peer;
 

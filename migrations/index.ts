@@ -20,6 +20,7 @@ import { Changes1765700000000 } from './1765700000000-changes';
 import { Markers1765750000000 } from './1765750000000-markers';
 import { Credentials1765800000000 } from './1765800000000-credentials';
 import { NightlyJudgements1765850000000 } from './1765850000000-nightly-judgements';
+import { RestoreSets1765900000000 } from './1765900000000-restore-sets';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -47,4 +48,5 @@ export const MIGRATIONS = [
   Markers1765750000000,
   Credentials1765800000000,
   NightlyJudgements1765850000000,
+  RestoreSets1765900000000,
 ];

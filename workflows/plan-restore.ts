@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { PlanSource } from '../src/contracts/activities';
+import type { PlanSource, ReadingRequest } from '../src/contracts/activities';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { fetching, hostLooks, planning } from './runbook/activities';
 import { surveyCredentials } from './runbook/credentials';
@@ -16,7 +16,8 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     if (findCompatible) await readFor({ id: planId, serverId, moment: 'plan' });
     source = await planning.choosePlanSource(await fetched(input));
     // While the recovery point is looked at: peers may take their time, and every one of them has the same.
-    const asked = !findCompatible && patched(RELATIONS) ? readFor({ id: planId, serverId, moment: 'plan' }) : Promise.resolve();
+    const request: ReadingRequest = { id: planId, serverId, moment: 'plan', ...togetherWith(input) };
+    const asked = !findCompatible && patched(RELATIONS) ? readFor(request) : Promise.resolve();
     asked.catch(() => undefined);
     const survey = await surveyCredentials(source, await hostLooks(source.hypervisor).surveyRestore(source));
     await asked;
@@ -27,6 +28,10 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     await planning.failPlan(input.planId, error);
   }
 }
+
+/** Those that go back with it are no measure of what it will meet. */
+const togetherWith = ({ serverId, set }: PlanRestoreInput): Pick<ReadingRequest, 'together'> =>
+  set === undefined ? {} : { together: set.members.filter((member) => member.serverId !== serverId).map(({ server }) => server) };
 
 /** Since peers are asked for a plan. */
 const RELATIONS = 'relations';

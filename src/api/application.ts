@@ -17,6 +17,7 @@ import { TokenGuard } from './http/token.guard';
 import { validationPipe } from './http/validation.pipe';
 import { MetricsModule } from './metrics/metrics.module';
 import { GenerationsModule } from './generations/generations.module';
+import { RestoreSetsModule } from './restore-sets/restore-sets.module';
 import { GroupsModule } from './groups/groups.module';
 import { PoliciesModule } from './policies/policies.module';
 import { RecoveryPointsModule } from './recovery-points/recovery-points.module';
@@ -47,6 +48,7 @@ class ApiModule {
         EstateModule,
         PoliciesModule,
         GroupsModule,
+        RestoreSetsModule,
         RelationsModule,
         ProfilesModule,
         ChangesModule,

@@ -23,6 +23,7 @@ const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PLAN_ALREADY_USED',
   'PLAN_BLOCKED',
   'PLAN_NOT_ACKNOWLEDGED',
+  'PLAN_IN_SET',
   'PLAN_STALE',
   'RECOVERY_POINT_NOT_USABLE',
   'WAY_BACK_NOT_FOUND',
@@ -80,12 +81,12 @@ export interface UsablePlan {
 
 /**
  * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`,
- * `PLAN_STALE` (the stored plan was edited), `REQUEST_INVALID` (an override of nothing), `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`, in this order.
+ * `PLAN_STALE` (the stored plan was edited), `PLAN_IN_SET`, `REQUEST_INVALID` (an override of nothing), `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`, in this order.
  */
 export function requireUsablePlan(
   plan: PlanForAcceptance,
   server: ServerRecord,
-  { confirm, hold, findings = NOTHING_ACCEPTED }: Pick<AcceptPlannedRequest, 'confirm' | 'hold' | 'findings'>,
+  { confirm, hold, findings = NOTHING_ACCEPTED, restoreSetId }: Pick<AcceptPlannedRequest, 'confirm' | 'hold' | 'findings' | 'restoreSetId'>,
 ): UsablePlan {
   const context = { planId: plan.id };
   if (hold && plan.scenario !== 'server') {
@@ -107,6 +108,11 @@ export function requireUsablePlan(
   const body = JSON.parse(plan.body) as PlanBody;
   if (!isBodyOf(plan, body)) {
     throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
+  }
+  if (body.scenario === 'server' && body.restoreSet !== undefined && body.restoreSet.id !== restoreSetId) {
+    throw new ModosuError('PLAN_IN_SET', `Plan ${plan.id} belongs to restore set ${body.restoreSet.id}: it is carried out with the others, or not at all.`, {
+      context: { ...context, setId: body.restoreSet.id },
+    });
   }
   const accepted = acceptFindings(plan.id, body.findings, findings);
   if (confirm !== server.name) {
@@ -190,7 +196,8 @@ export function plannedRun(
   if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ...accepted, ofRunId: body.undoes.runId } };
   if (body.scenario === 'data') return { kind: 'restore-data', input: { ...planned, safetyRecoveryPointId: newId('rp') } };
   // The repository that holds the plan's recovery point need not be the one new backups go to.
-  return { kind: 'restore-server', input: { ...planned, ...accepted, repository: body.recoveryPoint.repository, hold: request.hold } };
+  const set = request.restoreSetId === undefined ? {} : { restoreSetId: request.restoreSetId };
+  return { kind: 'restore-server', input: { ...planned, ...accepted, ...set, repository: body.recoveryPoint.repository, hold: request.hold } };
 }
 
 const storableAccepted = ({ why, ...accepted }: AcceptedFindings): AcceptedFindings => ({ ...accepted, why: why === null ? null : storableText(why) });
@@ -237,7 +244,14 @@ export function requestDetails({ kind, input }: StartableRun, recoveryPointId: s
     case 'restore-data':
       return { planId: input.planId, planHash: input.planHash, recoveryPointId };
     case 'restore-server':
-      return { planId: input.planId, planHash: input.planHash, recoveryPointId, hold: input.hold, ...acceptedDetails(input) };
+      return {
+        planId: input.planId,
+        planHash: input.planHash,
+        recoveryPointId,
+        hold: input.hold,
+        ...(input.restoreSetId === undefined ? {} : { restoreSetId: input.restoreSetId }),
+        ...acceptedDetails(input),
+      };
     case 'undo':
       return { planId: input.planId, planHash: input.planHash, ofRunId: input.ofRunId, ...acceptedDetails(input) };
     case 'confirm':

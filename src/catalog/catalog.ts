@@ -20,6 +20,9 @@ import type { ServerFacts } from '../contracts/facts';
 import type { GenerationDetail, GenerationView } from '../contracts/generation';
 import type { DueJudgements, Judgement, JudgementView, StoredState } from '../contracts/judgement';
 import type { SideReadings } from '../contracts/reading';
+import type { RestoreSetView, SetBasis } from '../contracts/restore-set';
+import type { CandidatePoint } from '../domain/relations/restored-together';
+import type { SetMove } from '../domain/restore-sets/restore-set';
 import type { Relation } from '../contracts/relation';
 import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
 import type { ServerView } from '../contracts/api/server';
@@ -115,6 +118,35 @@ export interface AcceptPlannedRequest extends AcceptRunRequest {
   readonly hold: boolean;
   /** What of the plan's findings is accepted. Absent: nothing. */
   readonly findings?: FindingsRequest;
+  /** The restore set by which it is carried out. A plan of a set is carried out by that alone (`PLAN_IN_SET`). Absent: by itself. */
+  readonly restoreSetId?: string;
+}
+
+/** Plans of several servers that are restored together. */
+export interface AcceptRestoreSetRequest {
+  readonly actor: Actor;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: string;
+  /** In the order in which they go live. `recoveryPointId` null: it is made anew from the first one, and has no plan. */
+  readonly members: readonly { readonly serverId: string; readonly recoveryPointId: string | null }[];
+  readonly basis: SetBasis;
+  /** How they were chosen; for people. */
+  readonly choice: readonly string[];
+  readonly incidentAt: string | null;
+  readonly leaveChanges: boolean;
+}
+
+/** Carries a restore set out. */
+export interface RunRestoreSetRequest {
+  readonly actor: Actor;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: string;
+  readonly setId: string;
+  readonly reason: string;
+  /** What the person typed: the names of all servers that are restored. */
+  readonly confirm: readonly string[];
+  /** Of all plans. */
+  readonly findings: FindingsRequest;
 }
 
 export interface AcceptConfirmRequest extends AcceptRunRequest {
@@ -160,6 +192,8 @@ export interface DecisionRequest {
   readonly reason: string;
   /** Of a sign-off: ids of the changes that are not applied again. */
   readonly notApplied?: readonly string[];
+  /** The restore set of the run lets it go live; nobody else may while that is under way. Absent: a person decides. */
+  readonly restoreSetId?: string;
 }
 
 export interface AcceptDataBackupRequest extends AcceptRunRequest {
@@ -311,6 +345,11 @@ export interface Catalog {
   readingsOf(occasion: string): Promise<readonly SideReadings[]>;
   /** What was stored with a recovery point. Empty: nothing was. */
   markersOf(recoveryPointId: string): Promise<readonly SideReadings[]>;
+  /**
+   * Usable images of a server with what was stored with each of them, the newest forty; also the one that is named, where it is none of them. Newest first. Throws
+   * `SERVER_NOT_FOUND`.
+   */
+  candidatePoints(serverId: string, named?: string | null): Promise<readonly CandidatePoint[]>;
 
   // --- judgements, before they are needed -----------------------------------------------------------------------------------
   /**
@@ -643,6 +682,29 @@ export interface Catalog {
    * `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`.
    */
   acceptPlanned(request: AcceptPlannedRequest): Promise<AcceptedRun>;
+  /**
+   * Writes a restore set down with a plan for each server that is restored, all as `planning`; the caller then starts their workflows. Audited as
+   * `restore-set.requested`. Throws `SERVER_NOT_FOUND`, `RECOVERY_POINT_NOT_FOUND`, `RECOVERY_POINT_NOT_USABLE`.
+   */
+  acceptRestoreSet(request: AcceptRestoreSetRequest): Promise<{ readonly setId: string; readonly replayed: boolean }>;
+  /**
+   * Accepts a run for each plan of the set, as `acceptPlanned` does, each to stop before go-live: all with the locks they need, or none. Audited as
+   * `restore-set.started`; refusals as `restore-set.refused`. Throws `RESTORE_SET_NOT_FOUND`, `PLAN_ALREADY_USED`, `CONFIRMATION_MISMATCH`, and what `acceptPlanned`
+   * throws.
+   */
+  acceptRestoreSetRuns(request: RunRestoreSetRequest): Promise<{ readonly runIds: readonly string[]; readonly replayed: boolean }>;
+  /** Ids of those that are under way, oldest first. */
+  runningRestoreSets(): Promise<readonly string[]>;
+  /**
+   * Takes a set that is under way one move further (`nextOfSet`): writes a go-live down as a decision of whoever has the set carried out, asks for cancels, or
+   * ends the set. What is written down is delivered to the workflows as any decision and cancel is. Gives what was done. May be called by several workers at once.
+   * Audited. Throws `RESTORE_SET_NOT_FOUND`.
+   */
+  advanceRestoreSet(setId: string): Promise<SetMove>;
+  /** Throws `RESTORE_SET_NOT_FOUND`. */
+  getRestoreSet(id: string): Promise<RestoreSetView>;
+  /** Newest first. */
+  listRestoreSets(page: PageRequest): Promise<Page<RestoreSetView>>;
   /**
    * The same for the deletion of kept volumes. Throws `RUN_NOT_FOUND`, `WAY_BACK_NOT_FOUND`, `WAY_BACK_CLOSED`, `RUN_NOT_LIVE` (never went live),
    * `SERVER_BUSY`.

@@ -25,6 +25,7 @@ export const COPIED_TABLES = [
   'marker_reading',
   'offsite_copy',
   'restore_plan',
+  'restore_set',
   'way_back',
   'due_backup',
 ] as const;

@@ -5,8 +5,9 @@ import type { DecisionKind } from '../contracts/run';
 import { isModosuError } from '../contracts/errors';
 import { decisionMeant, mustBeDecided } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
-import type { Database } from './database';
-import { RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
+import type { Database, Transaction } from './database';
+import { RestoreSetEntity, RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
+import { goesLiveWithSet, restoreSetOf } from './restore-set-of';
 import { lockRun, requireRun } from './run-store';
 
 type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButWaiting'>;
@@ -14,19 +15,8 @@ type DecisionMethods = Pick<Catalog, 'decide' | 'getDecision' | 'listDecidedButW
 export function decisionStore(database: Database, now: () => Date): DecisionMethods {
   return {
     decide: async (request) => {
-      const { actor, runId } = request;
       try {
-        await database.transaction(async ({ manager, audit }) => {
-          // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
-          const run = await lockRun(manager, runId);
-          const kind = decisionMeant(run, request.kind, await manager.existsBy(RunDecisionEntity, { runId, kind: 'sign-off-live' }));
-          const notApplied = notAppliedOf(request, kind);
-          const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
-          if (!mustBeDecided(run, kind, isDecided)) return;
-          const reason = storableText(request.reason);
-          await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now(), notApplied: notApplied ?? null });
-          audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
-        });
+        await database.transaction((transaction) => decideIn(transaction, request, now()));
       } catch (error) {
         const event = decisionRefusal(request, error);
         if (event !== null) await database.transaction(async ({ audit }) => audit(event));
@@ -57,6 +47,24 @@ export function decisionStore(database: Database, now: () => Date): DecisionMeth
 /** After go-live nothing of it is about configuration changes. */
 export const notAppliedOf = ({ notApplied }: Pick<DecisionRequest, 'notApplied'>, kind: DecisionKind): readonly string[] | undefined =>
   kind === 'sign-off' ? notApplied : undefined;
+
+/** Writes it down, in a transaction that may do more. */
+export async function decideIn({ manager, audit }: Transaction, request: DecisionRequest, now: Date): Promise<void> {
+  const { actor, runId } = request;
+  // With the run's row held: the step cannot stop waiting, and nobody cancels, until the decision stands.
+  const run = await lockRun(manager, runId);
+  const kind = decisionMeant(run, request.kind, await manager.existsBy(RunDecisionEntity, { runId, kind: 'sign-off-live' }));
+  const notApplied = notAppliedOf(request, kind);
+  const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
+  if (!mustBeDecided(run, kind, isDecided)) return;
+  const setId = restoreSetOf(run);
+  if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && (await manager.existsBy(RestoreSetEntity, { id: setId, state: 'running' }))) {
+    throw goesLiveWithSet(runId, setId);
+  }
+  const reason = storableText(request.reason);
+  await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now, notApplied: notApplied ?? null });
+  audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
+}
 
 export const decisionView = ({ actor, reason, decidedAt, notApplied }: RunDecisionRow): Decision => ({
   actor,

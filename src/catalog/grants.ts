@@ -30,6 +30,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   marker_reading: 'SELECT, INSERT, UPDATE',
   nightly_judgement: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
+  restore_set: 'SELECT, INSERT, UPDATE',
   run: 'SELECT, INSERT, UPDATE',
   run_step: 'SELECT, INSERT, UPDATE',
   run_decision: 'SELECT, INSERT',

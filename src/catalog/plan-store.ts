@@ -212,6 +212,7 @@ export function startablePlan({
       incidentAt: request?.incidentAt ?? null,
       ...fromOf(request ?? {}),
       ...searchOf(request ?? {}),
+      ...(request === null || !('set' in request) || request.set === undefined ? {} : { set: request.set }),
     },
   };
 }

@@ -17,7 +17,7 @@ import {
   type RefusableRequest,
   type RunGrant,
 } from './acceptance';
-import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
+import type { AcceptedRun, AcceptPlannedRequest, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import { chainOf, lockRecoveryPoints } from './chain-store';
 import type { Database, Transaction } from './database';
 import { requireInService } from './decommissioned-row';
@@ -69,27 +69,7 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
     acceptPlanned: async (request) => {
       const { planId, serverId } = request;
       const kind = await database.read((manager) => kindOfPlan(manager, planId, serverId));
-      return refusalsAudited(database, kind, request, async (transaction) => {
-        const { manager } = transaction;
-        const server = await requireServer(manager, serverId);
-        const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId, serverId }, lock: { mode: 'pessimistic_write' } });
-        if (plan === null) throw planNotFound(planId);
-        const runId = plannedRunId(plan);
-        const earlier = await claimIdempotencyKey(manager, request, runId, now());
-        if (earlier !== null) return { runId: earlier, replayed: true };
-        const usable = requireUsablePlan(plan, server, request);
-        const { body } = usable;
-        // First without the lock: that a way back is closed says more than that the server is busy. Retention asks for the same recovery points, and for all that
-        // they build on: whoever is first decides.
-        if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
-        else requireKept(await lockRecoveryPoints(manager, await chainOf(manager, recoveryPointsOf(plan)), 'read'), planId);
-        const grant = await lockServer(manager, server, runId, now());
-        if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
-        const recoveryPointId = body.scenario === 'undo' ? null : body.recoveryPoint.id;
-        await insertRun(transaction, request, plannedRun(server, request, usable, grant), { planId, recoveryPointId });
-        await manager.update(RestorePlanEntity, { id: planId }, { state: 'used', runId });
-        return { runId, replayed: false };
-      });
+      return refusalsAudited(database, kind, request, (transaction) => acceptPlannedIn(transaction, request, now()));
     },
 
     acceptConfirm: (request) => {
@@ -107,6 +87,30 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
       });
     },
   };
+}
+
+/** Carries a plan out, in a transaction that may do more. */
+export async function acceptPlannedIn(transaction: Transaction, request: AcceptPlannedRequest, now: Date): Promise<AcceptedRun> {
+  const { manager } = transaction;
+  const { planId, serverId } = request;
+  const server = await requireServer(manager, serverId);
+  const plan = await manager.findOne(RestorePlanEntity, { where: { id: planId, serverId }, lock: { mode: 'pessimistic_write' } });
+  if (plan === null) throw planNotFound(planId);
+  const runId = plannedRunId(plan);
+  const earlier = await claimIdempotencyKey(manager, request, runId, now);
+  if (earlier !== null) return { runId: earlier, replayed: true };
+  const usable = requireUsablePlan(plan, server, request);
+  const { body } = usable;
+  // First without the lock: that a way back is closed says more than that the server is busy. Retention asks for the same recovery points, and for all that
+  // they build on: whoever is first decides.
+  if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
+  else requireKept(await lockRecoveryPoints(manager, await chainOf(manager, recoveryPointsOf(plan)), 'read'), planId);
+  const grant = await lockServer(manager, server, runId, now);
+  if (body.scenario === 'undo') await requireUndoableRun(manager, body.undoes.runId, server);
+  const recoveryPointId = body.scenario === 'undo' ? null : body.recoveryPoint.id;
+  await insertRun(transaction, request, plannedRun(server, request, usable, grant), { planId, recoveryPointId });
+  await manager.update(RestorePlanEntity, { id: planId }, { state: 'used', runId });
+  return { runId, replayed: false };
 }
 
 /** Nobody takes it out of service until the transaction ends. Throws `SERVER_DECOMMISSIONED`. */

@@ -1,6 +1,7 @@
 import { In, type EntityManager } from 'typeorm';
-import { RunDecisionEntity, WayBackEntity, type RunRow } from './entities';
+import { RestoreSetEntity, RunDecisionEntity, WayBackEntity, type RunRow } from './entities';
 import { serverNames } from './inventory-store';
+import { restoreSetOf } from './restore-set-of';
 import type { RunContext } from './views';
 
 /** What a run's view needs beside its own row, for a page of runs in a handful of statements. */
@@ -16,11 +17,14 @@ export async function readRunContexts(manager: EntityManager, runs: readonly Run
   );
   const waiting = runs.filter(({ waitingFor }) => waitingFor !== null).map(({ id }) => id);
   const decisions = waiting.length === 0 ? [] : await manager.findBy(RunDecisionEntity, { runId: In(waiting) });
+  const setIds = runs.filter(({ waitingFor }) => waitingFor === 'go-live').flatMap((run) => restoreSetOf(run) ?? []);
+  const sets = setIds.length === 0 ? [] : await manager.findBy(RestoreSetEntity, { id: In(setIds), state: 'running' });
   return (run) => ({
     serverName: names.get(run.serverId) ?? run.serverId,
     wayBack: wayBacks.find(({ runId }) => runId === run.id) ?? null,
     newestOpenRunId: newest.get(run.serverId) ?? null,
     decided: decisions.some(({ runId, kind }) => runId === run.id && kind === run.waitingFor),
+    goesLiveWithSet: sets.some(({ id }) => id === restoreSetOf(run)),
   });
 }
 

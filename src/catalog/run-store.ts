@@ -4,9 +4,9 @@ import { quoted } from '../contracts/text';
 import { runFinished } from '../domain/run-actions';
 import { isFinal } from '../contracts/run';
 import { closeSetOf } from './backup-set-views';
-import type { Catalog, DispatchableRun } from './catalog';
+import type { Actor, Catalog, DispatchableRun } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
-import type { Database } from './database';
+import type { Database, Transaction } from './database';
 import { RunEntity, RunStepEntity, ServerLockEntity, type RunRow, type ServerLockRow } from './entities';
 import { WORKER } from './recovery-point-store';
 import { readRunContexts } from './run-context';
@@ -116,12 +116,10 @@ export function runStore(database: Database, now: () => Date): RunMethods {
       }),
 
     requestCancel: (actor, runId, reason) =>
-      database.transaction(async ({ manager, audit }) => {
-        const run = await lockRun(manager, runId);
+      database.transaction(async (transaction) => {
+        const run = await lockRun(transaction.manager, runId);
         if (isFinal(run.state)) throw runFinished(run);
-        if (run.cancelRequested) return;
-        await manager.update(RunEntity, { id: runId }, { cancelRequested: true });
-        audit({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind, reason } });
+        await askForCancel(transaction, run, actor, reason);
       }),
 
     getRun: (runId) =>
@@ -166,6 +164,13 @@ export async function requireRun(manager: EntityManager, runId: string): Promise
   const run = await manager.findOneBy(RunEntity, { id: runId });
   if (run === null) throw runNotFound(runId);
   return run;
+}
+
+/** Of a run whose row is held. */
+export async function askForCancel({ manager, audit }: Transaction, run: RunRow, actor: Actor, reason: string | null): Promise<void> {
+  if (run.cancelRequested) return;
+  await manager.update(RunEntity, { id: run.id }, { cancelRequested: true });
+  audit({ actor, action: 'run.cancel-requested', runId: run.id, serverId: run.serverId, details: { kind: run.kind, reason } });
 }
 
 /** Everything that changes a run or its steps goes one after another. */

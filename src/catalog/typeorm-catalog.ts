@@ -22,6 +22,7 @@ import { protectionStore } from './protection-store';
 import { recoveryPointStore } from './recovery-point-store';
 import { relationStore } from './relation-store';
 import { retentionStore } from './retention-store';
+import { restoreSetStore } from './restore-set-store';
 import { roomStore } from './room-store';
 import { runAcceptanceStore } from './run-acceptance-store';
 import { runStore } from './run-store';
@@ -68,6 +69,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...backupSetStore(database, now),
+    ...restoreSetStore(database, now),
     ...runStore(database, now),
     ...figuresStore(database, now),
     ...decisionStore(database, now),

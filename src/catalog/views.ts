@@ -227,6 +227,8 @@ export interface RunContext {
   readonly newestOpenRunId: string | null;
   /** The decision the run waits for has been written down. */
   readonly decided: boolean;
+  /** It goes live with the others of its restore set, which is under way. */
+  readonly goesLiveWithSet: boolean;
 }
 
 export function runView(
@@ -235,7 +237,7 @@ export function runView(
   steps: readonly StoredStep[],
   now: Date,
 ): RunView {
-  const { serverName, decided } = context;
+  const { serverName, decided, goesLiveWithSet } = context;
   const wayBack = context.wayBack === null ? null : wayBackView(context.wayBack, serverName);
   return {
     ...row,
@@ -243,7 +245,7 @@ export function runView(
     requestedAt: requestedAt.toISOString(),
     startedAt: iso(startedAt),
     finishedAt: iso(finishedAt),
-    allowedActions: allowedRunActions({ ...row, decided, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
+    allowedActions: allowedRunActions({ ...row, decided, goesLiveWithSet, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
     wayBack,
     steps: steps.map((step) => stepView(step, now)),
   };

@@ -10,6 +10,7 @@ import type { AgentState, Decommissioning, DiskFormat, PowerState } from './serv
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
 import type { BootResult, Damage, VerificationInput, VerificationOutcome } from './verification';
 import type { GuestProgram, ProbeJob, ReadCounts, ReadingMoment, RunJudgement } from './reading';
+import type { SetOfPlan } from './restore-set';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferOutcome, TransferPoint } from './offsite-copies';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
 import type { KeptDataRecord, StateBefore, WayBackFacts, WayBackView } from './way-back';
@@ -106,6 +107,8 @@ export interface ReadingRequest {
   readonly moment: ReadingMoment;
   /** The plan by whose relations they are read; absent: by those that are declared now. */
   readonly planId?: string;
+  /** Names of servers that go back together with it: they are not asked. Absent: none. */
+  readonly together?: readonly string[];
 }
 
 /** What servers say of each other; queue `control`. */
@@ -219,6 +222,8 @@ export interface PlanSource {
   readonly leaveCredentials?: boolean;
   /** It was chosen because the peers accept it. Absent: no. */
   readonly findCompatible?: boolean;
+  /** The servers that are restored together with it. Absent: none. */
+  readonly set?: SetOfPlan;
 }
 
 /** What is restored of one data set after an image. */

@@ -90,6 +90,7 @@ export const ERROR_CODES = {
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
   PROFILE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu profile list`; your own lie in the directory that MODOSU_PROFILES_DIR names.'),
   BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
+  RESTORE_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu restore list-sets`.'),
   GENERATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu generation list SERVER`.'),
   CHANGE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu change list`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),
@@ -124,6 +125,12 @@ export const ERROR_CODES = {
   PLAN_NOT_READY: entry('conflict', 'later', 'The plan is still being made; ask again in a moment.'),
   PLAN_FAILED: entry('conflict', 'never', 'The plan could not be made; see its error, mend the cause and plan again.'),
   PLAN_BLOCKED: entry('conflict', 'never', 'The plan has blocking findings; remove their causes and plan again.'),
+  PLAN_IN_SET: entry('conflict', 'never', 'Carry the whole set out (`modosu restore run-set`), or plan a restore of this server alone.'),
+  NO_AGREEING_POINTS: entry(
+    'conflict',
+    'never',
+    'Take the servers as a set from now on (`modosu backup group`); now restore the one whose data counts, and make the others anew from it by hand.',
+  ),
   PLAN_NOT_ACKNOWLEDGED: entry(
     'conflict',
     'never',

@@ -2,10 +2,10 @@
  * Ids are `<prefix>_<26 characters of Crockford base32>`: 48 bits of milliseconds, then 80 random bits, so that they sort
  * by age. They are safe as file names, volume suffixes and workflow ids.
  */
-export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg' | 'vrf' | 'set' | 'trf' | 'chg';
+export type IdPrefix = 'srv' | 'rp' | 'plan' | 'run' | 'tok' | 'req' | 'due' | 'alrt' | 'msg' | 'vrf' | 'set' | 'trf' | 'chg' | 'rset';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg|vrf|set|trf|chg)_[0-9a-hjkmnp-tv-z]{26}$/;
+const ID_PATTERN = /^(srv|rp|plan|run|tok|req|due|alrt|msg|vrf|set|trf|chg|rset)_[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** Not for workflows: it reads the clock and random bytes. */
 export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {

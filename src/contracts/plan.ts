@@ -8,6 +8,7 @@ import type { RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
 import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
 import type { PlannedRelation, PlannedRelationStep } from './reading';
+import type { SetOfPlan } from './restore-set';
 import type { DataRestoreItem } from './workflows';
 
 export type RestoreScenario = 'server' | 'data';
@@ -208,6 +209,8 @@ export interface RestorePlanBody {
   readonly relationSteps?: readonly PlannedRelationStep[];
   /** Of each account that is declared now, or that the image remembers. Absent: none is. */
   readonly credentials?: readonly PlannedCredential[];
+  /** The servers that are restored together with this one. Absent: it is restored alone. */
+  readonly restoreSet?: SetOfPlan;
   readonly space: readonly SpaceNeed[];
   /** Restores measured before; null below three. Seconds. */
   readonly estimate: Estimate;

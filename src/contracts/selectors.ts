@@ -40,6 +40,7 @@ const NOT_FOUND = {
   tok: ['TOKEN_NOT_FOUND', 'token'],
   vrf: ['VERIFICATION_NOT_FOUND', 'verification'],
   set: ['BACKUP_SET_NOT_FOUND', 'backup set'],
+  rset: ['RESTORE_SET_NOT_FOUND', 'restore set'],
   trf: ['TRANSFER_NOT_FOUND', 'transfer'],
   chg: ['CHANGE_NOT_FOUND', 'configuration change'],
 } as const satisfies Partial<Record<IdPrefix, readonly [string, string]>>;

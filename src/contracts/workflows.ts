@@ -1,6 +1,7 @@
 import type { SetMembership } from './backup-set';
 import type { DataContent, DataSelection, DataSet } from './data';
 import type { OnlineBackupLimits, QuiesceHooks } from './protection';
+import type { SetOfPlan } from './restore-set';
 import type { RunState } from './run';
 
 export type BackupMode = 'offline' | 'online';
@@ -99,6 +100,8 @@ export interface RestoreServerInput extends RunInput {
   /** Stop before go-live and wait for a person. */
   readonly hold: boolean;
   readonly reason: string;
+  /** The set that it goes live with. Absent: none. */
+  readonly restoreSetId?: string;
   /** What stood against the plan and was accepted with the request. Absent: nothing did. */
   readonly accepted?: AcceptedFindings;
 }
@@ -185,6 +188,8 @@ export interface PlanRestoreInput {
   readonly from?: string;
   /** Not the newest one, but the newest that the peers accept; with `recoveryPointId` null, and without `from`. Absent: the newest. */
   readonly findCompatible?: boolean;
+  /** The servers that are restored together with it. Absent: none. */
+  readonly set?: SetOfPlan;
 }
 
 export interface PlanDataInput {

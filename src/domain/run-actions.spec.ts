@@ -6,6 +6,7 @@ const WAITING: RunSituation = {
   cancelRequested: false,
   waitingFor: 'go-live',
   decided: false,
+  goesLiveWithSet: false,
   wayBack: { state: 'open', wasGone: false, wentLiveAt: null },
   isNewestOpen: true,
 };

@@ -6,6 +6,8 @@ import type { WayBackView } from '../contracts/way-back';
 export interface RunSituation extends Pick<RunView, 'state' | 'cancelRequested' | 'waitingFor'> {
   /** The decision the run waits for has been written down already. */
   readonly decided: boolean;
+  /** Its restore set lets it go live; no person does. */
+  readonly goesLiveWithSet: boolean;
   readonly wayBack: Pick<WayBackView, 'state' | 'wasGone' | 'wentLiveAt'> | null;
   /** Of all ways back of its server that are open, the run's is the newest. */
   readonly isNewestOpen: boolean;
@@ -19,9 +21,9 @@ export function allowedRunActions(situation: RunSituation): readonly RunAction[]
   return isFinal(situation.state) ? afterTheEnd(situation) : beforeTheEnd(situation);
 }
 
-function beforeTheEnd({ cancelRequested, waitingFor, decided }: RunSituation): readonly RunAction[] {
+function beforeTheEnd({ cancelRequested, waitingFor, decided, goesLiveWithSet }: RunSituation): readonly RunAction[] {
   if (cancelRequested) return [];
-  if (waitingFor === null || decided) return ['cancel'];
+  if (waitingFor === null || decided || (waitingFor === 'go-live' && goesLiveWithSet)) return ['cancel'];
   // It is live: there is nothing to cancel any more, and the way back is open when the run has ended.
   return waitingFor === 'sign-off-live' ? ['sign-off'] : [waitingFor, 'undo', 'cancel'];
 }

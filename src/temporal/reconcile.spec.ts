@@ -23,6 +23,7 @@ function world(
   const stopped: string[] = [];
   const catalog = {
     listUndispatched: async () => [],
+    runningRestoreSets: async () => [],
     listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
     getRun: async (runId: string) => ({ ...runs[runId], cancelRequested: false }),

@@ -12,6 +12,8 @@ export interface ReconcileDependencies {
     Catalog,
     | 'listUndispatched'
     | 'listOpenSets'
+    | 'runningRestoreSets'
+    | 'advanceRestoreSet'
     | 'listUnfinishedPlans'
     | 'listOpenRuns'
     | 'listDecidedButWaiting'
@@ -86,6 +88,14 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       await runs.startRun(run);
       report.started.push(runId);
       log.warn({ runId, serverId }, 'accepted run had no workflow; started it');
+    });
+  }
+
+  // What it writes down is delivered below, as what people have decided is.
+  for (const setId of await catalog.runningRestoreSets()) {
+    await judged(log, { setId }, async () => {
+      const move = await catalog.advanceRestoreSet(setId);
+      if (move.kind !== 'wait') log.info({ setId, move: move.kind }, move.kind === 'end' ? `restore set has ended: ${move.state}` : 'restore set goes on');
     });
   }
 

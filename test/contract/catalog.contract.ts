@@ -17,6 +17,7 @@ import { alertContract } from './catalog.alert.contract';
 import { scheduleContract } from './catalog.schedule.contract';
 import { relationContract } from './catalog.relation.contract';
 import { retentionContract } from './catalog.retention.contract';
+import { restoreSetContract } from './catalog.restore-set.contract';
 import { verificationContract } from './catalog.verification.contract';
 import { wayBackContract } from './catalog.way-back.contract';
 import { wayBackRequestsContract } from './catalog.way-back-requests.contract';
@@ -69,6 +70,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     planContract(() => subject);
     runContract(() => subject);
     backupSetContract(() => subject);
+    restoreSetContract(() => subject);
     wayBackContract(() => subject);
     wayBackRequestsContract(() => subject);
     decisionContract(() => subject);

@@ -6,9 +6,11 @@ import { decisionRefusal, decisionView, notAppliedOf } from '../../src/catalog/d
 import { decisionMeant, mustBeDecided } from '../../src/domain/run-actions';
 import type { RunDecisionRow, RunRow, ServerLockRow, WayBackRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
+import { goesLiveWithSet, restoreSetOf } from '../../src/catalog/restore-set-of';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import type { RunContext } from '../../src/catalog/views';
 import { closing, noWayBack, openedWayBack, REOPENING, requireOpenRow, swapDetails, wayBackView } from '../../src/catalog/way-back-transition';
+import type { DecisionKind } from '../../src/contracts/run';
 import type { WayBackView } from '../../src/contracts/way-back';
 import { requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
 
@@ -20,6 +22,7 @@ export interface FakeWorld {
   server(serverId: string): ServerRecord;
   lockOf(serverId: string): ServerLockRow | undefined;
   runs(): readonly RunRow[];
+  isRunningSet(setId: string | null): boolean;
   setLineage(serverId: string, lineageId: string): void;
   append(event: AuditEvent): void;
 }
@@ -150,6 +153,8 @@ export class FakeWayBacks implements Methods {
       const kind = decisionMeant(run, request.kind, this.decisions.has(`${runId} sign-off-live`));
       const notApplied = notAppliedOf(request, kind);
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
+      const setId = restoreSetOf(run);
+      if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && this.world.isRunningSet(setId)) throw goesLiveWithSet(runId, setId);
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied: notApplied ?? null });
       this.world.append({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, notApplied } });
@@ -182,12 +187,22 @@ export class FakeWayBacks implements Methods {
     requireConfirmable(this.existing(runId, server));
   }
 
-  contextOf({ id, serverId, waitingFor }: RunRow): RunContext {
+  wayBackOf(runId: string): WayBackRow | undefined {
+    return this.rows.get(runId);
+  }
+
+  isDecided(runId: string, kind: DecisionKind): boolean {
+    return this.decisions.has(`${runId} ${kind}`);
+  }
+
+  contextOf(run: RunRow): RunContext {
+    const { id, serverId, waitingFor } = run;
     return {
       serverName: this.world.server(serverId).name,
       wayBack: this.rows.get(id) ?? null,
       newestOpenRunId: this.openOf(serverId)[0]?.runId ?? null,
       decided: waitingFor !== null && this.decisions.has(`${id} ${waitingFor}`),
+      goesLiveWithSet: waitingFor === 'go-live' && this.world.isRunningSet(restoreSetOf(run)),
     };
   }
 

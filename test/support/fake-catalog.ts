@@ -73,6 +73,7 @@ import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
 import { runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/catalog/step-transition';
+import { candidatePoint, MAX_CANDIDATES } from '../../src/catalog/marker-store';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
 import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
@@ -97,6 +98,7 @@ import { FakeJudgements } from './fake-catalog-judgements';
 import { FakeMarkers } from './fake-catalog-markers';
 import { FakeOffsite } from './fake-catalog-offsite';
 import { FakeRetention } from './fake-catalog-retention';
+import { FakeRestoreSets } from './fake-catalog-restore-sets';
 import { FakeVerifications } from './fake-catalog-verification';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
@@ -124,6 +126,7 @@ export class FakeCatalog implements Catalog {
   private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
   private readonly entries: AuditEntryView[] = [];
   private readonly wayBacks: FakeWayBacks;
+  private readonly restoreSets: FakeRestoreSets;
   private readonly changes: FakeChanges;
   private readonly generations: FakeGenerations;
   private readonly markers = new FakeMarkers();
@@ -145,7 +148,35 @@ export class FakeCatalog implements Catalog {
       server: (serverId) => this.server(serverId),
       lockOf: (serverId) => this.locks.get(serverId),
       runs: () => this.runList(),
+      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
+      append: (event) => this.append(event),
+    });
+    this.restoreSets = new FakeRestoreSets({
+      now,
+      server: (serverId) => this.server(serverId),
+      point: (id) => this.point(id),
+      plan: (planId) => this.plan(planId),
+      setPlan: (plan) => void this.plans.set(plan.id, plan),
+      runs: () => this.runList(),
+      wayBackOf: (runId) => this.wayBacks.wayBackOf(runId),
+      isDecided: (runId) => this.wayBacks.isDecided(runId, 'go-live'),
+      earlier: (request, id) => this.earlier(request, id),
+      claim: (request, id) => this.claim(request, id),
+      requireAcceptable: (requests) => {
+        for (const request of requests) {
+          const plan = this.plan(request.planId);
+          const server = this.server(request.serverId);
+          requireUsablePlan(plan, server, request);
+          requireKept(this.chains.of(recoveryPointsOf(plan)), plan.id);
+          const holder = this.locks.get(server.id);
+          if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
+        }
+      },
+      acceptPlanned: (request) => this.acceptPlanned(request),
+      decide: (request) => this.wayBacks.decide(request),
+      cancel: (actor, runId, reason) => this.requestCancel(actor, runId, reason),
+      page: (rows, page, view) => this.newestFirst('restore-sets', rows, page, ({ requestedAt }) => requestedAt, view),
       append: (event) => this.append(event),
     });
     this.generations = new FakeGenerations({ server: (serverId) => this.server(serverId), points: (serverId) => this.pointsOf(serverId) });
@@ -329,6 +360,15 @@ export class FakeCatalog implements Catalog {
   recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
   readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
   markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
+  candidatePoints: Catalog['candidatePoints'] = async (serverId, named = null) => {
+    this.server(serverId);
+    const images = this.pointsOf(serverId)
+      .filter(({ kind }) => kind === 'image')
+      .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
+    const newest = images.filter(({ state }) => state === 'usable').slice(0, MAX_CANDIDATES);
+    const other = images.filter(({ id }) => id === named && !newest.some((point) => point.id === id));
+    return Promise.all([...newest, ...other].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
+  };
 
   askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);
   askForJudgement: Catalog['askForJudgement'] = (request) => this.judgements.askForJudgement(request);
@@ -799,6 +839,13 @@ export class FakeCatalog implements Catalog {
       this.plans.set(planId, { ...plan, state: 'used', runId });
     });
   };
+
+  acceptRestoreSet: Catalog['acceptRestoreSet'] = (request) => this.restoreSets.acceptRestoreSet(request);
+  acceptRestoreSetRuns: Catalog['acceptRestoreSetRuns'] = (request) => this.restoreSets.acceptRestoreSetRuns(request);
+  runningRestoreSets: Catalog['runningRestoreSets'] = () => this.restoreSets.runningRestoreSets();
+  advanceRestoreSet: Catalog['advanceRestoreSet'] = (setId) => this.restoreSets.advanceRestoreSet(setId);
+  getRestoreSet: Catalog['getRestoreSet'] = (id) => this.restoreSets.getRestoreSet(id);
+  listRestoreSets: Catalog['listRestoreSets'] = (page) => this.restoreSets.listRestoreSets(page);
 
   acceptConfirm: Catalog['acceptConfirm'] = async (request) =>
     this.accept('confirm', request, newId('run'), (runId) => {

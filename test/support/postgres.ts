@@ -17,7 +17,7 @@ const APP_ROLE = 'modosu_app';
 /** Each before what it refers to: of a table that refers to another and is missing here the server says so. */
 const EMPTIED =
   'offsite_transfer, offsite_copy, offsite_repository, retention_pass, verification, alert_delivery, alert, catalog_copy, repository_room, due_backup, ' +
-  'audit_entry, idempotency_key, token_revocation, token, restore_plan, nightly_judgement, marker_reading, recovery_point_markers, recovery_point, server_facts, run_decision, way_back, applied_change, configuration_change, lineage, server_lock, run_step, run, ' +
+  'audit_entry, idempotency_key, token_revocation, token, restore_set, restore_plan, nightly_judgement, marker_reading, recovery_point_markers, recovery_point, server_facts, run_decision, way_back, applied_change, configuration_change, lineage, server_lock, run_step, run, ' +
   'backup_set, backup_group, relation, server, policy, repository, hypervisor';
 
 /**

@@ -38,8 +38,8 @@ async function readOne(job: ProbeJob): Promise<ReadCounts> {
 /** Markers are read and written down for what follows. */
 export const readFor = async (request: ReadingRequest): Promise<ReadCounts> => readAll(await relations.readingJobs(request));
 
-/** Whether the plan was judged by rules at all. */
-const isJudged = ({ relations: planned }: RestorePlanBody): boolean => (planned ?? []).length > 0;
+/** Whether the plan was judged by rules at all. Of a set another one may have rules about this server. */
+const isJudged = ({ relations: planned, restoreSet }: RestorePlanBody): boolean => (planned ?? []).length > 0 || restoreSet !== undefined;
 
 /**
  * Right before the server is replaced: peers have moved on while people decided and bytes were copied. Throws `PLAN_STALE` for whatever is worse than the plan says.

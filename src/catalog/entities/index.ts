@@ -10,6 +10,7 @@ import { DueBackupEntity, PolicyEntity } from './policy';
 import { RecoveryPointEntity, ServerFactsEntity } from './recovery-point';
 import { RelationEntity } from './relation';
 import { RestorePlanEntity } from './restore-plan';
+import { RestoreSetEntity } from './restore-set';
 import { RetentionPassEntity } from './retention-pass';
 import { RunDecisionEntity, RunEntity, RunStepEntity, ServerLockEntity } from './run';
 import { VerificationEntity } from './verification';
@@ -27,6 +28,7 @@ export * from './policy';
 export * from './recovery-point';
 export * from './relation';
 export * from './restore-plan';
+export * from './restore-set';
 export * from './retention-pass';
 export * from './run';
 export * from './verification';
@@ -53,6 +55,7 @@ export const ENTITIES = [
   MarkerReadingEntity,
   NightlyJudgementEntity,
   RestorePlanEntity,
+  RestoreSetEntity,
   RunEntity,
   RunStepEntity,
   RunDecisionEntity,

@@ -6,7 +6,7 @@ import { instant, json, nullable, primary, text } from './columns';
 
 /** By scenario. */
 export type PlanRequest =
-  | Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'leaveCredentials' | 'incidentAt' | 'from' | 'findCompatible'>
+  | Pick<PlanRestoreInput, 'noData' | 'leaveChanges' | 'leaveCredentials' | 'incidentAt' | 'from' | 'findCompatible' | 'set'>
   | Pick<PlanDataInput, 'dataSet' | 'selection' | 'incidentAt' | 'from'>;
 
 export interface RestorePlanRow {

@@ -6,9 +6,11 @@ import type { RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
 import { durationOption, idSegment, serverSegment, type CliContext } from '../context';
 import { planText, unmadePlanText } from '../output/plans';
+import { acceptedOf, several, withAcceptance, type AcceptanceFlags } from './acceptance';
 import { selectionOf, type SelectionFlags } from './data-selection';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
+import { addRestoreSetCommands } from './restore-sets';
 
 const PLAN_EXAMPLES = [
   'modosu restore plan db01 --scenario server',
@@ -39,8 +41,6 @@ interface RestorePlanFlags extends SelectionFlags {
 
 /** Fetching a large server takes hours; whoever wants less says so. */
 const FETCH_TIMEOUT_MS = 48 * 3_600_000;
-
-const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
 function serverPlanRequest(flags: RestorePlanFlags): object {
   const { recoveryPoint, from, data, leaveChanges, leaveCredentials, findCompatible, incidentAt, keepDisk, attachOldDisk, ...others } = flags;
@@ -81,33 +81,11 @@ async function dataPlanRequest(client: ApiClient, path: string, options: Restore
 
 const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-interface RestoreRunFlags extends WaitFlags {
+interface RestoreRunFlags extends WaitFlags, AcceptanceFlags {
   readonly reason: string;
   readonly confirm: string;
   readonly hold?: boolean;
-  readonly override?: readonly string[];
-  readonly overrideReason?: string;
-  readonly acknowledgeUnknown?: true;
 }
-
-/** As `POST /v1/restore-plans/PLAN/run` has them. Throws `USAGE`. */
-export function acceptedOf({
-  override,
-  overrideReason,
-  acknowledgeUnknown,
-}: Pick<RestoreRunFlags, 'override' | 'overrideReason' | 'acknowledgeUnknown'>): object {
-  if ((override === undefined) !== (overrideReason === undefined)) {
-    throw new ModosuError('USAGE', '--override and --override-reason go together: which findings, and why.');
-  }
-  return { ...(override === undefined ? {} : { override: { codes: override, reason: overrideReason } }), acknowledgeUnknown };
-}
-
-/** Of whatever carries a plan out. */
-export const withAcceptance = (command: Command): Command =>
-  command
-    .option('--override <code>', 'carry it out although this finding about a peer blocks it; may be repeated', several)
-    .option('--override-reason <text>', 'why what blocks is overridden; it goes into the audit')
-    .option('--acknowledge-unknown', 'carry it out although something about it is not known; it goes into the audit');
 
 export function addRestoreCommands(program: Command, context: CliContext): void {
   const restore = program.command('restore').description('put servers back');
@@ -191,4 +169,6 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     const { value: run } = await client.post<RunView>(`/v1/restore-plans/${idSegment('plan', planId)}/run`, { reason, confirm, hold, ...acceptedOf(options) });
     await context.finish(printer, client, run, options.wait === true, waitOptions(options));
   });
+
+  addRestoreSetCommands(restore, context);
 }

@@ -1,6 +1,7 @@
 import { formatBytes } from '../../contracts/format';
 import { keptDisksOf, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
 import { plannedCredentialsText } from './credentials';
+import type { SetOfPlan } from '../../contracts/restore-set';
 import { dataPlanText, lossAndTime, selectionText } from './data';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
@@ -37,10 +38,12 @@ export function unmadePlanText(plan: RestorePlanView, printer: Printer): string 
 function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: Printer, now: Date): string {
   const command = `modosu restore run ${plan.id} --reason "WHY" --confirm ${plain(body.server.name)} --wait`;
   const mayRun = plan.state === 'ready' && !blocks(body);
+  const set = body.restoreSet;
   return [
     `Restore plan ${plan.id}`,
     section('This server is restored; compare before you go on', identity(body)),
     section('To this recovery point', recoveryPoint(body, now)),
+    ...(set === undefined ? [] : [section('Together with', together(set))]),
     section('Findings', findingsText(body.findings, printer)),
     section('What goes back in time or is lost', lossesText(body.losses)),
     section('Volumes', volumes(body)),
@@ -53,12 +56,23 @@ function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: 
     section('Plan hash', `  ${plan.hash ?? '-'}`),
     section(
       'Next',
-      [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join(
-        '\n',
-      ),
+      set !== undefined
+        ? `  this plan is carried out with its set: modosu restore show-set ${set.id}`
+        : [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join(
+            '\n',
+          ),
     ),
   ].join('\n\n');
 }
+
+const together = ({ id, members }: SetOfPlan): string =>
+  fields(
+    [
+      ['restore set', id],
+      ['servers', members.map(({ server, recoveryPointId }) => `${server} to ${recoveryPointId}`)],
+    ],
+    '  ',
+  );
 
 function identity({ server, before, definitionFrom, nvramNewPath, renewsGenerationId }: RestorePlanBody): string {
   return fields(

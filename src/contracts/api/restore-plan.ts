@@ -9,6 +9,7 @@ import { runKind } from './run';
 import { diskFormat } from './server';
 import { RELATION_TYPES } from '../relation';
 import { powerState, stateBeforeSchema } from './way-back';
+import { setOfPlanSchema } from './set-of-plan';
 
 const serverIdentitySchema = z.object({
   serverId: z.string(),
@@ -146,6 +147,7 @@ const restorePlanBodySchema = z
       .array(plannedCredentialSchema)
       .optional()
       .meta({ description: 'Accounts whose passwords stand in a secret store: which version was valid then, and which is now. Absent: none is declared.' }),
+    restoreSet: setOfPlanSchema.optional().meta({ description: 'The servers that are restored together with this one. Absent: it is restored alone.' }),
     estimate: estimateSchema,
     basis: z.object({
       definitionFingerprint: z.string().nullable(),
@@ -233,6 +235,12 @@ const diskTargets = z
 /** Between whoever asks and this machine. */
 const CLOCKS_DIFFER_MS = 60_000;
 
+export const incidentAt = z.iso
+  .datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' })
+  .refine((time) => Date.parse(time) <= Date.now() + CLOCKS_DIFFER_MS, 'must not lie in the future')
+  .optional()
+  .meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' });
+
 const requestFields = {
   from: oneLine(64)
     .optional()
@@ -243,11 +251,7 @@ const requestFields = {
     .max(64)
     .optional()
     .meta({ description: 'The newest usable one where absent; of those from before the incident, where one is given.' }),
-  incidentAt: z.iso
-    .datetime({ offset: true, error: 'must be a time like 2026-03-01T02:10:00Z' })
-    .refine((time) => Date.parse(time) <= Date.now() + CLOCKS_DIFFER_MS, 'must not lie in the future')
-    .optional()
-    .meta({ description: 'When what is to be mended has happened; now where absent. What is lost is counted up to it.' }),
+  incidentAt,
 };
 
 export const restorePlanRequestSchema = z
@@ -293,20 +297,25 @@ export const restorePlanRequestSchema = z
   .meta({ id: 'RestorePlanRequest' });
 export type RestorePlanRequest = z.output<typeof restorePlanRequestSchema>;
 
+/** What of a plan's findings is accepted. */
+export const overrideFields = {
+  override: z
+    .strictObject({ codes: z.array(oneLine(50)).min(1).max(50), reason })
+    .nullable()
+    .default(null)
+    .meta({ description: 'Findings of relations that block and are overridden all the same, by their codes, and why. It goes into the audit.' }),
+  acknowledgeUnknown: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'What the plan says is not known is known not to be. It goes into the audit. Without it such a plan is not carried out.' }),
+};
+
 export const restoreRunRequestSchema = z
   .strictObject({
     reason,
     confirm: z.string().max(255).meta({ description: "The server's name, typed again." }),
     hold: z.boolean().default(false).meta({ description: 'Restores of a server only: stop before go-live and wait for a person.' }),
-    override: z
-      .strictObject({ codes: z.array(oneLine(50)).min(1).max(50), reason })
-      .nullable()
-      .default(null)
-      .meta({ description: 'Findings of relations that block and are overridden all the same, by their codes, and why. It goes into the audit.' }),
-    acknowledgeUnknown: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'What the plan says is not known is known not to be. It goes into the audit. Without it such a plan is not carried out.' }),
+    ...overrideFields,
   })
   .meta({ id: 'RestoreRunRequest' });
 export type RestoreRunRequest = z.output<typeof restoreRunRequestSchema>;

@@ -67,7 +67,7 @@ function readingsByPair({ present, captured }: JudgedState): ReadonlyMap<string,
 }
 
 /** Two relations with one peer may ask for a step of the same name: the second and later ones get the name of their relation, too. */
-function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] {
+export function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] {
   const taken = new Set<string>();
   return steps.map((step) => {
     const key = taken.has(step.key) ? (`${step.key}:${step.relation}` as const) : step.key;

@@ -1,0 +1,184 @@
+import { FOLLOWER_PROFILE, followerRelations } from '../../../test/support/follower-profile';
+import { forManyCases } from '../../../test/support/many-cases';
+import type { MarkerReading } from '../../contracts/profile';
+import type { SideReadings } from '../../contracts/reading';
+import type { Relation } from '../../contracts/relation';
+import { chooseAgreeingPoints, type SetChoice, type SetServer } from './agreeing-points';
+import type { CandidatePoint } from './restored-together';
+
+const NOW = new Date('2026-03-10T12:00:00Z');
+const START = Date.UTC(2026, 2, 1);
+const MINUTE = 60_000;
+const at = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
+const PROFILES = new Map([['follower', FOLLOWER_PROFILE]]);
+const RELATIONS = followerRelations('db01', 'db02');
+
+const read = (value: number, minutes: number): MarkerReading => ({ state: 'read', value: String(value), raw: String(value), at: at(minutes) });
+const other = (server: string): string => (server === 'db01' ? 'db02' : 'db01');
+
+interface PointOptions {
+  /** What the server, and its peer, said right before the point in time. */
+  readonly own: number;
+  readonly peer: number;
+  readonly setId?: string | null;
+  readonly lineageId?: string;
+  readonly consistency?: CandidatePoint['consistency'];
+  /** Of the reading; just before the point in time where absent. */
+  readonly readAt?: number;
+}
+
+function point(
+  server: string,
+  minutes: number,
+  { own, peer, setId = null, lineageId = 'line-1', consistency = 'filesystem', readAt }: PointOptions,
+): CandidatePoint {
+  const side = (of: SideReadings['of'], value: number): SideReadings => ({
+    relation: `${server}-${other(server)}`,
+    peer: other(server),
+    of,
+    readings: { count: read(value, readAt ?? minutes - 0.5) },
+  });
+  return {
+    id: `rp_${server}_${minutes}`,
+    server,
+    pointInTime: at(minutes),
+    lineageId,
+    setId,
+    consistency,
+    markers: [side('server', own), side('peer', peer)],
+  };
+}
+
+const choose = (db01: readonly CandidatePoint[], db02: readonly CandidatePoint[], relations: readonly Relation[] = RELATIONS): SetChoice => {
+  const server = (name: string, points: readonly CandidatePoint[]): SetServer => {
+    const newestFirst = [...points].sort((a, b) => (a.pointInTime < b.pointInTime ? 1 : -1));
+    return { name, points: newestFirst, known: newestFirst };
+  };
+  return chooseAgreeingPoints({ servers: [server('db01', db01), server('db02', db02)], relations, profiles: PROFILES, now: NOW });
+};
+const ids = ({ points }: SetChoice): readonly string[] => points.map(({ id }) => id);
+
+describe('the recovery points of a set', () => {
+  it('are those of the newest backup set that agrees, and rest on its freeze', () => {
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db01', 20, { own: 9, peer: 9, setId: 'set_2' })],
+      [point('db02', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db02', 20, { own: 9, peer: 9, setId: 'set_2' })],
+    );
+    expect(choice).toMatchObject({ basis: 'freeze', choice: ['Backup set set_2 was chosen.'] });
+    expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_20']);
+  });
+
+  // Members of a set are read one after another: a follower that was read a moment later may be ahead of what its leader had said before.
+  it('of a set compare the earliest of the peer with the latest of the server, all of it from before the freeze', () => {
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1', readAt: 8 })],
+      [point('db02', 10, { own: 7, peer: 8, setId: 'set_1', readAt: 9 })],
+    );
+    expect(choice.basis).toBe('freeze');
+  });
+
+  it('are never of a set in which a follower was ahead before the freeze; an older set that agrees is taken, and the newer one is told of', () => {
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db01', 20, { own: 6, peer: 9, setId: 'set_2' })],
+      [point('db02', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db02', 20, { own: 9, peer: 6, setId: 'set_2' })],
+    );
+    expect(ids(choice)).toEqual(['rp_db01_10', 'rp_db02_10']);
+    expect(choice.choice[0]).toContain('Backup set set_2');
+    expect(choice.choice[0]).toContain('FOLLOWER_AHEAD');
+  });
+
+  it('are of no set where a file system was not frozen', () => {
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1', consistency: 'crash' })],
+      [point('db02', 10, { own: 5, peer: 5, setId: 'set_1', consistency: 'crash' })],
+    );
+    expect(choice.basis).toBe('reseed');
+    expect(choice.choice.join(' ')).toContain('SET_NOT_PROVEN');
+  });
+
+  it('may be of different moments where later readings prove that they agree', () => {
+    const choice = choose(
+      [point('db01', 20, { own: 9, peer: 7 }), point('db01', 40, { own: 12, peer: 12 })],
+      [point('db02', 10, { own: 5, peer: 6 }), point('db02', 30, { own: 8, peer: 10 })],
+    );
+    // What db02 held at 10 lies between the 5 of before and the 8 of its next image; db01 had 9 by then.
+    expect(choice).toMatchObject({ basis: 'readings' });
+    expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_10']);
+  });
+
+  it('are not chosen by a reading from another line of disks', () => {
+    const choice = choose(
+      [point('db01', 20, { own: 9, peer: 7 }), point('db01', 40, { own: 12, peer: 12 })],
+      [point('db02', 10, { own: 5, peer: 6 }), point('db02', 30, { own: 8, peer: 10, lineageId: 'line-2' })],
+    );
+    expect(choice.basis).toBe('reseed');
+  });
+
+  it('are the newest of each where nothing that is judged is between the servers', () => {
+    const choice = choose([point('db01', 10, { own: 1, peer: 1 }), point('db01', 20, { own: 2, peer: 2 })], [point('db02', 5, { own: 9, peer: 9 })], []);
+    expect(choice.basis).toBe('unrelated');
+    expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_5']);
+  });
+
+  it('without a profile are only those that were frozen together', () => {
+    const unjudged = RELATIONS.map((relation) => ({ ...relation, profile: null }));
+    const alone = [point('db01', 10, { own: 1, peer: 1 })];
+    expect(choose(alone, [point('db02', 10, { own: 1, peer: 1 })], unjudged)).toMatchObject({ basis: null });
+    const together = choose(
+      [point('db01', 9, { own: 1, peer: 1, setId: 'set_1' }), ...alone],
+      [point('db02', 9, { own: 1, peer: 1, setId: 'set_1' })],
+      unjudged,
+    );
+    expect(together).toMatchObject({ basis: 'freeze', choice: ['Backup set set_1 was chosen.'] });
+  });
+
+  it('give way to one source where none agree and the profile says how the others are made anew', () => {
+    const choice = choose([point('db01', 20, { own: 3, peer: 9 })], [point('db02', 30, { own: 9, peer: 3 })]);
+    expect(choice).toMatchObject({ basis: 'reseed' });
+    expect(ids(choice)).toEqual(['rp_db01_20']);
+    expect(choice.choice.at(-1)).toBe('No recovery points agree: "db01" is restored, and "db02" is made anew from it, as its plan says.');
+  });
+
+  it('are none where nothing agrees and nobody says how the others are made anew', () => {
+    const [fromLeader, fromFollower] = RELATIONS as [Relation, Relation];
+    const server = (name: string, points: readonly CandidatePoint[]): SetServer => ({ name, points, known: points });
+    const { basis, choice } = chooseAgreeingPoints({
+      servers: [server('db01', [point('db01', 20, { own: 3, peer: 9 })]), server('db02', [point('db02', 30, { own: 9, peer: 3 })])],
+      relations: [fromLeader, fromFollower],
+      profiles: new Map([['follower', { ...FOLLOWER_PROFILE, rules: FOLLOWER_PROFILE.rules.filter(({ step }) => step === null) }]]),
+      now: NOW,
+    });
+    expect(basis).toBeNull();
+    expect(choice.at(-1)).toBe('No profile says how "db02" would be made anew from "db01".');
+  });
+
+  it('are none where a server has no image', () => {
+    expect(choose([], [point('db02', 30, { own: 9, peer: 3 })])).toMatchObject({ basis: null, choice: ['"db01" has no usable image.'] });
+  });
+});
+
+/** A leader that counts, and a follower that is never ahead of it, by the minute. */
+it('never lets a follower that really is ahead go back beside its leader, whatever images there are', () => {
+  let proven = 0;
+  forManyCases(400, (chance) => {
+    const minutes = 60;
+    const leader: number[] = [0];
+    const follower: number[] = [0];
+    for (let minute = 1; minute <= minutes; minute += 1) {
+      leader.push((leader[minute - 1] ?? 0) + chance.below(3));
+      follower.push(Math.min(leader[minute] ?? 0, (follower[minute - 1] ?? 0) + chance.below(4)));
+    }
+    const held = (server: string, minute: number): number => (server === 'db01' ? leader : follower)[minute] ?? 0;
+    const images = (server: string): CandidatePoint[] =>
+      Array.from({ length: 1 + chance.below(4) }, () => 2 + chance.below(minutes - 2)).map((minute) => {
+        const readAt = minute - 1 - chance.below(2);
+        return point(server, minute, { own: held(server, readAt), peer: held(other(server), readAt), readAt });
+      });
+    const choice = choose(images('db01'), images('db02'));
+    if (choice.basis !== 'readings') return;
+    proven += 1;
+    const [first, second] = choice.points.map(({ server, pointInTime }) => held(server, (Date.parse(pointInTime) - START) / MINUTE));
+    expect(second).toBeLessThanOrEqual(first ?? -1);
+  });
+  expect(proven).toBeGreaterThan(20);
+});

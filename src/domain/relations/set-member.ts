@@ -1,0 +1,82 @@
+import type { Finding, RestorePlanBody } from '../../contracts/plan';
+import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
+import type { Profile, Rule } from '../../contracts/profile';
+import type { PlannedRelationStep } from '../../contracts/reading';
+import type { Relation } from '../../contracts/relation';
+import type { SetOfPlan } from '../../contracts/restore-set';
+import { referencesOf } from '../consistency/conditions';
+import { hasRules, judgedPairs, type RelationPair } from './pairs';
+import { judgeTogether, type TogetherSide } from './restored-together';
+
+/** What the relations of one server of a set say in its plan, and which of them are judged in its run. Pure. */
+
+export interface MemberJudgement {
+  readonly findings: readonly Finding[];
+  readonly steps: readonly PlannedRelationStep[];
+  /** A peer that was live before has rules to say about this one. */
+  readonly hasLiveRules: boolean;
+}
+
+export interface MemberSituation {
+  readonly server: string;
+  readonly set: Pick<SetOfPlan, 'members'>;
+  readonly relations: readonly Relation[];
+  readonly profiles: ReadonlyMap<string, Profile>;
+  /** By name of the server; all members are there. */
+  readonly sides: ReadonlyMap<string, TogetherSide>;
+  readonly now: Date;
+}
+
+/**
+ * The relations of a server with the others of its set. What has to be done at a peer once this one is live is done when the peer is live, too: of two servers the later
+ * one has the step, and the rules that look at both.
+ */
+export function judgeMember({ server, set, relations, profiles, sides, now }: MemberSituation): MemberJudgement {
+  const own = sides.get(server);
+  const others = set.members.map((member) => member.server).filter((name) => name !== server);
+  const pairsOf = (name: string, peer: string): readonly RelationPair[] => judgedPairs(relations, name, profiles).filter((pair) => pair.peer.server === peer);
+  const judged = others.map((peer) => {
+    const side = sides.get(peer);
+    if (own === undefined || side === undefined) return { findings: [], steps: [], hasLiveRules: false };
+    const isLater = goesLiveLater(set, server, peer);
+    const mine = pairsOf(server, peer).map((pair) => judgeTogether(pair, relations, own, side, now));
+    const theirs = isLater ? pairsOf(peer, server) : [];
+    const left = theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isLeftForPeer);
+    return {
+      findings: mine.flatMap(({ findings }) => findings),
+      steps: [
+        ...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isLeftForPeer(step)),
+        ...left.map((step) => ({ ...step, key: `rule:${step.code}:${peer}` as const, on: 'server' as const, peer })),
+      ],
+      hasLiveRules: theirs.some(({ profile }) => hasRules(profile, 'live')),
+    };
+  });
+  return {
+    findings: judged.flatMap(({ findings }) => findings),
+    steps: judged.flatMap(({ steps }) => steps),
+    hasLiveRules: judged.some(({ hasLiveRules }) => hasLiveRules),
+  };
+}
+
+const isLeftForPeer = ({ on, when }: PlannedRelationStep): boolean => on === 'peer' && when === 'live';
+
+/** Whether the one goes live after the other. */
+export function goesLiveLater({ members }: Pick<SetOfPlan, 'members'>, one: string, other: string): boolean {
+  const place = (name: string): number => members.findIndex(({ server }) => server === name);
+  return place(one) > place(other);
+}
+
+/** Whether a plan has this server restored together with its own. */
+export const isTogether = ({ restoreSet }: Pick<RestorePlanBody, 'restoreSet'>, peer: string): boolean =>
+  restoreSet?.members.some(({ server }) => server === peer) ?? false;
+
+/** What can be asked while the peer is not there yet: rules that look at it now are left out. */
+export function withoutPeer(pair: RelationPair): RelationPair {
+  return { ...pair, profile: { ...pair.profile, rules: pair.profile.rules.filter((rule) => !looksAtPeer(rule)) } };
+}
+
+const looksAtPeer = (rule: Rule): boolean =>
+  [
+    ...rule.when.flatMap(referencesOf),
+    ...[rule.message, rule.remedy ?? '', rule.step?.title ?? ''].flatMap(placeholdersOf).flatMap((name) => markerNamed(name) ?? []),
+  ].some(({ of, at }) => of === 'peer' && at === 'now');

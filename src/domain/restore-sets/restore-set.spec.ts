@@ -1,0 +1,94 @@
+import type { Relation } from '../../contracts/relation';
+import { forManyCases } from '../../../test/support/many-cases';
+import { goLiveOrder } from './order';
+import { nextOfSet, stateOfSet, type SetRun } from './restore-set';
+
+const run = (name: string, changes: Partial<SetRun> = {}): SetRun => ({
+  runId: `run_${name}`,
+  serverName: name,
+  state: 'running',
+  waitingFor: null,
+  cancelRequested: false,
+  isDecided: false,
+  isLive: false,
+  ...changes,
+});
+const waits = { waitingFor: 'go-live' } as const;
+const done = { state: 'succeeded', isDecided: true, isLive: true } as const;
+
+describe('a set of restores', () => {
+  it.each<[string, readonly SetRun[], object]>([
+    ['waits while one is still at work', [run('a', waits), run('b')], { kind: 'wait' }],
+    ['waits while people have something to do', [run('a', waits), run('b', { waitingFor: 'sign-off' })], { kind: 'wait' }],
+    ['lets the first go live when all wait', [run('a', waits), run('b', waits)], { kind: 'go-live', runId: 'run_a' }],
+    ['decides once', [run('a', { ...waits, isDecided: true }), run('b', waits)], { kind: 'wait' }],
+    ['waits until the first has succeeded', [run('a', { isDecided: true, isLive: true }), run('b', waits)], { kind: 'wait' }],
+    ['then lets the next one go', [run('a', done), run('b', waits)], { kind: 'go-live', runId: 'run_b' }],
+    ['ends when all have succeeded', [run('a', done), run('b', done)], { kind: 'end', state: 'succeeded', problem: null }],
+    ['takes the others back when one fails before anything is live', [run('a', { state: 'failed' }), run('b', waits)], { kind: 'cancel', runIds: ['run_b'] }],
+    ['and when one is cancelled', [run('a', { ...waits, cancelRequested: true }), run('b', waits)], { kind: 'cancel', runIds: ['run_b'] }],
+    ['asks for that once', [run('a', { state: 'failed' }), run('b', { cancelRequested: true })], { kind: 'wait' }],
+    ['and has failed when all have ended', [run('a', { state: 'failed' }), run('b', { state: 'cancelled' })], { kind: 'end', state: 'failed' }],
+    ['waits with that while one may go live', [run('a', { ...waits, isDecided: true }), run('b', { state: 'failed' })], { kind: 'wait' }],
+    ['stops when one fails after another was live', [run('a', done), run('b', { state: 'failed' }), run('c', waits)], { kind: 'end', state: 'stopped' }],
+    [
+      'stops when one is live and its peers do not accept it',
+      [run('a', { state: 'failed', isLive: true }), run('b', waits)],
+      { kind: 'end', state: 'stopped' },
+    ],
+  ])('%s', (_what, runs, move) => {
+    expect(nextOfSet(runs)).toMatchObject(move);
+  });
+
+  it('says who is live and who waits for people when it stops', () => {
+    expect(nextOfSet([run('a', done), run('b', { state: 'failed' }), run('c', waits)])).toMatchObject({
+      problem: '"b" did not come through. "a" had gone live. "c" waits in quarantine: go live or cancel, each by itself.',
+    });
+  });
+
+  it('lets nothing go live before all others wait or are live, in their order, and cancels nothing once one is', () => {
+    forManyCases(2_000, (chance) => {
+      const runs = Array.from({ length: 2 + chance.below(4) }, (_, index) =>
+        run(String(index), {
+          state: chance.one(['accepted', 'running', 'succeeded', 'failed', 'cancelled'] as const),
+          waitingFor: chance.one([null, 'go-live', 'sign-off', 'sign-off-live'] as const),
+          cancelRequested: chance.is(20),
+          isDecided: chance.is(30),
+          isLive: chance.is(20),
+        }),
+      );
+      const move = nextOfSet(runs);
+      if (move.kind === 'go-live') {
+        const index = runs.findIndex(({ runId }) => runId === move.runId);
+        expect(runs.slice(0, index).every(({ state }) => state === 'succeeded')).toBe(true);
+        expect(runs.slice(index).every(({ state, waitingFor }) => state === 'succeeded' || waitingFor === 'go-live')).toBe(true);
+      }
+      if (move.kind === 'cancel') expect(runs.some(({ isLive, isDecided, state }) => isLive || (isDecided && state === 'running'))).toBe(false);
+    });
+  });
+});
+
+it('a set is planned when all its plans are, and fails with one of them', () => {
+  const members = (...states: readonly ('planning' | 'ready' | 'failed' | null)[]) =>
+    states.map((planState, index) => ({ planState, serverName: `s${index}` }));
+  expect(stateOfSet('planned', members('ready', 'planning')).state).toBe('planning');
+  expect(stateOfSet('planned', members('ready', null)).state).toBe('planned');
+  expect(stateOfSet('planned', members('failed', 'planning'))).toEqual({ state: 'failed', problem: 'The plan of "s0" could not be made.' });
+  expect(stateOfSet('stopped', members('ready')).state).toBe('stopped');
+});
+
+it('servers go live after what they cannot work without, else in the order that was given', () => {
+  const needs = (server: string, peer: string, strength: 'hard' | 'soft' = 'hard'): Relation => ({
+    name: `${server}-${peer}`,
+    type: 'depends-on',
+    server,
+    address: null,
+    peers: [{ server: peer, address: null }],
+    strength,
+    profile: null,
+    parameters: {},
+  });
+  expect(goLiveOrder(['web', 'app', 'db'], [needs('web', 'app'), needs('app', 'db'), needs('db', 'elsewhere')])).toEqual(['db', 'app', 'web']);
+  expect(goLiveOrder(['b', 'a'], [needs('b', 'a', 'soft')])).toEqual(['b', 'a']);
+  expect(goLiveOrder(['a', 'b'], [needs('a', 'b'), needs('b', 'a')])).toEqual(['b', 'a']);
+});
