@@ -9,6 +9,7 @@ import { dataContract } from './catalog.data.contract';
 import { generationContract } from './catalog.generation.contract';
 import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
+import { judgementContract } from './catalog.judgement.contract';
 import { offsiteContract } from './catalog.offsite.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
@@ -58,6 +59,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     inventoryContract(() => subject);
     scheduleContract(() => subject);
     relationContract(() => subject);
+    judgementContract(() => subject);
     changeContract(() => subject);
     generationContract(() => subject);
     alertContract(() => subject);
