@@ -167,7 +167,11 @@ export function judgementContract(subject: () => CatalogUnderTest): void {
 
     it('hold what a guest has printed, whatever that is', async () => {
       const { catalog, db01 } = await given();
-      const hostile = { ...finding('PEER_UNKNOWN', 'unknown'), message: `\u0000\ud800${'x'.repeat(100_000)}`, evidence: Array.from({ length: 500 }, () => 'y\u0000') };
+      const hostile = {
+        ...finding('PEER_UNKNOWN', 'unknown'),
+        message: `\u0000\ud800${'x'.repeat(100_000)}`,
+        evidence: Array.from({ length: 500 }, () => 'y\u0000'),
+      };
       await judge(db01.id, { recoveryPointId: null, worst: 'unknown', findings: [hostile, ...Array.from({ length: 300 }, () => finding('STEP', 'step'))] });
       const [known] = await catalog.listJudgements();
       expect(known?.judged?.findings).toHaveLength(301);

@@ -69,8 +69,7 @@ describe('people are told', () => {
         kind: 'image',
         dataSet: null,
         since: hoursAgo(8),
-        message:
-          'If server "db01" were restored to its newest image now, its peers would not accept it: STANDBY_AHEAD, STANDBY_PROMOTED (judged 8 h ago).',
+        message: 'If server "db01" were restored to its newest image now, its peers would not accept it: STANDBY_AHEAD, STANDBY_PROMOTED (judged 8 h ago).',
         hint: 'Promote db02 instead. When that is done: `modosu relation judge db01`.',
       },
     ]);

@@ -98,7 +98,9 @@ describe('judging an estate', () => {
 
   it('does not ask what is out of service, and says so; of a server that is not in the estate it says nothing', () => {
     const servers = SERVERS.map((server) => ({ ...server, isDecommissioned: server.name === 'b' }));
-    expect(shown([relation('ab', 'a', ['b'])], [state('srv_a', {}), state('srv_gone', {})], { servers })).toEqual([['srv_a', 'warn', ['PEER_DECOMMISSIONED b']]]);
+    expect(shown([relation('ab', 'a', ['b'])], [state('srv_a', {}), state('srv_gone', {})], { servers })).toEqual([
+      ['srv_a', 'warn', ['PEER_DECOMMISSIONED b']],
+    ]);
   });
 
   it('says of a peer that is declared from the other side alone that it is not known', () => {
