@@ -294,6 +294,22 @@ describe('judgeProtection', () => {
     expect(server?.breaches[0]?.message).toBe('No image of server "db01" contains what was changed 1 h 30 min ago and more: "new kernel".');
   });
 
+  it('tells of a server that could not come back alone, whatever its policy, and what is known of it', () => {
+    const findings = [
+      { code: 'STANDBY_AHEAD', severity: 'block' as const, message: 'It is ahead.', relation: { name: 'standby', peer: 'db02', profile: 'p' } },
+    ];
+    const judged = { recoveryPointId: 'rp_1', worst: 'block' as const, judgedAt: hoursAgo(8), since: hoursAgo(32), findings };
+    const given = { judgements: [{ serverId: 'srv_1', askedAt: null, judged }] };
+    expect(codes(given)).toEqual(['CANNOT_COME_BACK_ALONE image']);
+    expect(codes(given, { ...DB01, policy: null })).toEqual(['CANNOT_COME_BACK_ALONE image', 'NO_POLICY']);
+    expect(codes(given, { ...DB01, isDecommissioned: true })).toEqual([]);
+    expect(judge(given)).toMatchObject({
+      isProtected: false,
+      servers: [{ comeback: { verdict: 'block', judgedAt: hoursAgo(8), isOutdated: false, findings } }],
+    });
+    expect(codes({ judgements: [{ serverId: 'srv_1', askedAt: null, judged: { ...judged, worst: 'step' } }] })).toEqual([]);
+  });
+
   it('tells when the last restore took longer than promised', () => {
     expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3600 }] })).toEqual([]);
     expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3601 }] })).toEqual(['RTO_EXCEEDED']);

@@ -10,6 +10,7 @@ import { generationContract } from './catalog.generation.contract';
 import { figuresContract } from './catalog.figures.contract';
 import { inventoryContract } from './catalog.inventory.contract';
 import { markerContract } from './catalog.marker.contract';
+import { judgementContract } from './catalog.judgement.contract';
 import { offsiteContract } from './catalog.offsite.contract';
 import { planContract } from './catalog.plan.contract';
 import { runContract } from './catalog.run.contract';
@@ -59,6 +60,7 @@ export function catalogContract(name: string, make: () => Promise<CatalogUnderTe
     inventoryContract(() => subject);
     scheduleContract(() => subject);
     relationContract(() => subject);
+    judgementContract(() => subject);
     changeContract(() => subject);
     generationContract(() => subject);
     markerContract(() => subject);

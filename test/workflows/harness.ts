@@ -383,7 +383,8 @@ export type RehearsedType =
   | 'confirmRestore'
   | 'cleanUpRun'
   | 'verify'
-  | 'offsiteTransfer';
+  | 'offsiteTransfer'
+  | 'judgeEstate';
 
 /** Runs one workflow against scripted activities on a real Temporal server, and remembers every call in order. */
 export class Rehearsal {

@@ -17,8 +17,9 @@ export function addRelationCommands(program: Command, context: CliContext): void
   const relation = program
     .command('relation')
     .description('which servers need each other, which hold copies of each other’s state, and which of them could come back alone');
-  const judgements = (printer: Printer, server?: string): Promise<readonly JudgementView[]> =>
-    context.list<JudgementView>(printer, JUDGEMENTS, { server }, Number.MAX_SAFE_INTEGER);
+  /** There are no pages of these. */
+  const all = async <T>(path: string, server?: string): Promise<readonly T[]> => (await (await context.client()).get<PageOf<T>>(path, { server })).value.items;
+  const judgements = (server?: string): Promise<readonly JudgementView[]> => all<JudgementView>(JUDGEMENTS, server);
   const show = (printer: Printer, found: readonly JudgementView[], server: string | undefined): void => {
     printer.data(found, () => (server === undefined ? judgementTable(found) : found.map((one) => judgementText(one, printer)).join('\n\n')));
     if (found.length === 0)
@@ -33,8 +34,8 @@ export function addRelationCommands(program: Command, context: CliContext): void
     ['modosu relation list --server db01'],
   ).action(async (options: { readonly server?: string }, command: Command) => {
     const printer = context.printer(command);
-    const declared = await context.list<Relation>(printer, '/v1/relations', { server: options.server }, Number.MAX_SAFE_INTEGER);
-    const known = declared.length === 0 ? [] : await judgements(printer);
+    const declared = await all<Relation>('/v1/relations', options.server);
+    const known = declared.length === 0 ? [] : await judgements();
     const relations = declared.map((one) => ({ ...one, judged: verdictsOf(one, known) }));
     printer.data(relations, () => relationTable(relations));
     if (relations.length === 0) printer.note('There is no relation; declare them under "relations" in the estate file.');
@@ -48,7 +49,7 @@ export function addRelationCommands(program: Command, context: CliContext): void
     ['modosu relation judgement', 'modosu relation judgement db01'],
   ).action(async (server: string | undefined, _options: unknown, command: Command) => {
     const printer = context.printer(command);
-    show(printer, await judgements(printer, server), server);
+    show(printer, await judgements(server), server);
   });
 
   examples(
@@ -72,7 +73,7 @@ export function addRelationCommands(program: Command, context: CliContext): void
     if (asked.items.length > 0)
       printer.note(`${asked.items.length} ${asked.items.length === 1 ? 'server is' : 'servers are'} judged. Safe to close: it goes on by itself.`);
     await waitForJudgements(context.io, client, { path: JUDGEMENTS, server }, (text) => printer.note(text), waitOptions(options));
-    const found = await judgements(printer, server);
+    const found = await judgements(server);
     show(printer, found, server);
     if (found.some(({ judged }) => judged?.worst === 'block')) context.exitCode = EXIT.planBlocked;
   });

@@ -11,6 +11,7 @@ function world() {
     ready: [] as string[],
     unread: [] as string[],
     looks: [] as string[],
+    toJudge: 0,
     met: [] as string[],
     failing: new Map<string, Error>(),
   };
@@ -40,6 +41,11 @@ function world() {
         const verificationId = state.unread.shift();
         return verificationId === undefined ? null : { verificationId, serverName: 'db01', recoveryPointId: 'rp_1' };
       },
+      askForNightly: async (hourUtc: number) => {
+        done.push(`night ${hourUtc}`);
+        fail('askForNightly');
+        return state.toJudge;
+      },
       listRepositories: async () => [{ name: 'main' }, { name: 'second' }],
       recordRepositoryRoom: async (name: string, freeBytes: number) => void done.push(`room ${name} ${freeBytes}`),
       getDispatchable: async (runId: string) => ({ kind: 'backup-image', input: { runId } }),
@@ -48,6 +54,10 @@ function world() {
       startRun: async ({ input }: { input: { runId: string } }) => {
         done.push(`start ${input.runId}`);
         fail('startRun');
+      },
+      startJudging: async () => {
+        done.push('judge');
+        fail('startJudging');
       },
       startVerification: async ({ verificationId }: { verificationId: string }) => {
         done.push(`start ${verificationId}`);
@@ -66,6 +76,7 @@ function world() {
       return { created: [], updated: [], deleted: [], met: state.met, refused: [] };
     },
     log: { info: (_: unknown, text: string) => void told.push(text), warn: ({ code }: { code: string }, text: string) => void told.push(`${code} ${text}`) },
+    judgeHourUtc: 4,
     nowMs: () => state.nowMs,
   } as unknown as SchedulerDependencies;
   const scheduler = new Scheduler(dependencies);
@@ -187,5 +198,20 @@ describe('a pass of the scheduler', () => {
     state.nowMs = 30_000;
     await pass();
     expect(state.looks).toEqual(['any', 'asked', 'any']);
+  });
+
+  it('asks twice a minute whose newest image is to be judged, and has that begun as long as one is; what failed is tried again in the next pass', async () => {
+    const { done, state, pass } = world();
+    await pass();
+    await pass();
+    expect(done.filter((what) => what.startsWith('night') || what === 'judge')).toEqual(['night 4']);
+    state.toJudge = 2;
+    state.nowMs += 30_000;
+    state.failing.set('startJudging', UNAVAILABLE);
+    await pass();
+    state.failing.clear();
+    await pass();
+    await pass();
+    expect(done.filter((what) => what.startsWith('night') || what === 'judge')).toEqual(['night 4', 'night 4', 'judge', 'night 4', 'judge']);
   });
 });

@@ -1,0 +1,102 @@
+import type { Comeback, JudgementFacts } from '../../contracts/judgement';
+import { comebackBreaches, comebackOf, lastNight } from './comeback';
+
+const NOW = new Date('2026-12-01T12:00:00Z');
+const hoursAgo = (hours: number): string => new Date(NOW.getTime() - hours * 3_600_000).toISOString();
+const DB01 = { id: 'srv_1', name: 'db01' };
+const finding = (code: string, severity: 'block' | 'unknown' | 'step', remedy?: string) => ({
+  code,
+  severity,
+  message: `${code}.`,
+  ...(remedy === undefined ? {} : { remedy }),
+  relation: { name: 'standby', peer: 'db02', profile: 'postgresql-replication' },
+});
+const facts = (judged: Partial<NonNullable<JudgementFacts['judged']>> | null, askedAt: string | null = null): JudgementFacts => ({
+  serverId: 'srv_1',
+  askedAt,
+  judged: judged === null ? null : { recoveryPointId: 'rp_1', worst: 'ok', judgedAt: hoursAgo(8), since: hoursAgo(32), findings: [], ...judged },
+});
+const told = (...given: Parameters<typeof facts>) => comebackBreaches(DB01, comebackOf(facts(...given), NOW), NOW);
+
+describe('the night', () => {
+  it.each([
+    ['2026-12-01T12:00:00Z', 4, '2026-12-01T04:00:00.000Z'],
+    ['2026-12-01T04:00:00Z', 4, '2026-12-01T04:00:00.000Z'],
+    ['2026-12-01T03:59:59.999Z', 4, '2026-11-30T04:00:00.000Z'],
+    ['2026-12-01T00:00:00Z', 0, '2026-12-01T00:00:00.000Z'],
+    ['2027-01-01T00:30:00Z', 23, '2026-12-31T23:00:00.000Z'],
+  ])('before %s, at hour %d, was %s', (now, hour, night) => {
+    expect(lastNight(new Date(now), hour).toISOString()).toBe(night);
+  });
+});
+
+describe('what is known of a comeback', () => {
+  it('is the last judgement', () => {
+    const findings = [finding('STANDBY_AHEAD', 'block')];
+    expect(comebackOf(facts({ worst: 'block', findings }), NOW)).toEqual<Comeback>({
+      verdict: 'block',
+      since: hoursAgo(32),
+      judgedAt: hoursAgo(8),
+      isOutdated: false,
+      recoveryPointId: 'rp_1',
+      findings,
+    });
+  });
+
+  it('is outdated after a day and a half, also where it was asked for and never came', () => {
+    expect(comebackOf(facts({ judgedAt: hoursAgo(36) }), NOW)).toMatchObject({ verdict: 'ok', isOutdated: false });
+    expect(comebackOf(facts({ judgedAt: hoursAgo(36.001) }), NOW)).toMatchObject({ verdict: 'ok', isOutdated: true });
+    expect(comebackOf(facts(null), NOW)).toMatchObject({ verdict: null, judgedAt: null, isOutdated: false });
+    expect(comebackOf(facts(null, hoursAgo(1)), NOW)).toMatchObject({ verdict: null, isOutdated: false });
+    expect(comebackOf(facts(null, hoursAgo(37)), NOW)).toMatchObject({ verdict: null, isOutdated: true });
+    expect(comebackOf(facts({}, hoursAgo(37)), NOW)).toMatchObject({ isOutdated: false });
+  });
+});
+
+describe('people are told', () => {
+  it('nothing of a server that would be accepted, with steps or without, and nothing of one that no rules judge', () => {
+    for (const worst of ['ok', 'warn', 'step'] as const) expect(told({ worst })).toEqual([]);
+    expect(comebackBreaches(DB01, null, NOW)).toEqual([]);
+  });
+
+  it('at once that its peers would not accept it, what stands against it, and what would make it good', () => {
+    const findings = [finding('STANDBY_PROMOTED', 'block', 'Promote db02 instead.'), finding('STANDBY_AHEAD', 'block'), finding('PEER_UNKNOWN', 'unknown')];
+    expect(told({ worst: 'block', since: hoursAgo(8), findings })).toEqual([
+      {
+        code: 'CANNOT_COME_BACK_ALONE',
+        serverId: 'srv_1',
+        serverName: 'db01',
+        kind: 'image',
+        dataSet: null,
+        since: hoursAgo(8),
+        message: 'If server "db01" were restored to its newest image now, its peers would not accept it: STANDBY_AHEAD, STANDBY_PROMOTED (judged 8 h ago).',
+        hint: 'Promote db02 instead. When that is done: `modosu relation judge db01`.',
+      },
+    ]);
+    // Nobody has looked since: it is what is known.
+    expect(told({ worst: 'block', judgedAt: hoursAgo(100), findings })).toMatchObject([{ code: 'CANNOT_COME_BACK_ALONE' }]);
+    expect(told({ worst: 'block', findings: [finding('STANDBY_AHEAD', 'block')] })[0]?.hint).toContain('modosu relation judgement db01');
+  });
+
+  it('that nobody knows only when that has been so for longer than a night', () => {
+    const findings = [finding('PEER_UNKNOWN', 'unknown')];
+    expect(told({ worst: 'unknown', since: hoursAgo(8), findings })).toEqual([]);
+    expect(told({ worst: 'unknown', since: hoursAgo(36), findings })).toEqual([]);
+    expect(told({ worst: 'unknown', since: hoursAgo(56), findings })).toMatchObject([
+      {
+        code: 'COMEBACK_UNKNOWN',
+        since: hoursAgo(56),
+        message: 'Whether server "db01" could come back alone could not be found out for 2 d 8 h: PEER_UNKNOWN.',
+      },
+    ]);
+  });
+
+  it('that nobody has judged for too long, whatever was found then', () => {
+    expect(told({ worst: 'ok', judgedAt: hoursAgo(60) })).toMatchObject([
+      { code: 'COMEBACK_UNKNOWN', message: 'Whether server "db01" could come back alone was last found out 2 d 12 h ago; it should be every night.' },
+    ]);
+    expect(told(null, hoursAgo(48))).toMatchObject([{ code: 'COMEBACK_UNKNOWN', message: expect.stringContaining('was never found out') as string }]);
+    expect(told(null, hoursAgo(2))).toEqual([]);
+    expect(told(null)).toEqual([]);
+  });
+});
