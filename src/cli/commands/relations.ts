@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { PageOf } from '../../contracts/api/common';
 import type { Relation } from '../../contracts/relation';
 import type { CliContext } from '../context';
 import { relationTable } from '../output/relations';
@@ -15,7 +16,9 @@ export function addRelationCommands(program: Command, context: CliContext): void
     ['modosu relation list --server db01'],
   ).action(async (options: { readonly server?: string }, command: Command) => {
     const printer = context.printer(command);
-    const relations = await context.list<Relation>(printer, '/v1/relations', { server: options.server }, Number.MAX_SAFE_INTEGER);
+    const client = await context.client();
+    // All of them in one answer: it has no pages.
+    const { items: relations } = (await client.get<PageOf<Relation>>('/v1/relations', { server: options.server })).value;
     printer.data(relations, () => relationTable(relations));
     if (relations.length === 0) printer.note('There is no relation; declare them under "relations" in the estate file.');
   });
