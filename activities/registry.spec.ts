@@ -33,7 +33,7 @@ describe('the registry', () => {
       [
         ...methods(CatalogueWrites),
         ...methods(PlanningJudgements, ['chooseData', 'undoFindings']),
-        ...methods(RelationCalls, ['judge', 'planOf']),
+        ...methods(RelationCalls, ['judge', 'pairsIn', 'planOf']),
         ...methods(JudgementCalls),
       ].sort(),
     );

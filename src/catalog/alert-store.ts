@@ -163,6 +163,8 @@ FROM server CROSS JOIN unnest($1::text[]) AS wanted (kind) CROSS JOIN LATERAL (
   ORDER BY requested_at DESC, id DESC LIMIT 1
 ) AS last WHERE last.state = 'failed' ORDER BY server.id, wanted.kind`;
 
-const WAITING_RUNS = `SELECT server_id AS "serverId", id AS "runId", waiting_for AS "waitingFor" FROM run WHERE waiting_for IS NOT NULL ORDER BY id`;
+/** One that goes live with its restore set waits for the others, and for nobody else. */
+const WAITING_RUNS = `SELECT server_id AS "serverId", id AS "runId", waiting_for AS "waitingFor" FROM run WHERE waiting_for IS NOT NULL
+  AND NOT (waiting_for = 'go-live' AND EXISTS (SELECT FROM restore_set WHERE restore_set.id = run.input->>'restoreSetId' AND restore_set.state = 'running')) ORDER BY id`;
 
 const DAMAGED = `SELECT server_id AS "serverId", id AS "recoveryPointId", damage_origin AS origin, state_reason AS why FROM recovery_point WHERE state = 'damaged' ORDER BY id`;

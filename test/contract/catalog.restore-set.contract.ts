@@ -103,6 +103,12 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
     await catalog.openWayBack(runId, factsOf(runId), BEFORE, EXPIRY);
     await goLive(catalog, runId, 'waiting');
   };
+  /** Runs of which people are told that they wait for a word. */
+  const waitingFor = async (catalog: Catalog): Promise<readonly (string | null)[]> => {
+    await catalog.reviewAlerts([]);
+    const { items } = await catalog.listAlerts({ state: 'open' }, { limit: 50, cursor: null });
+    return items.filter(({ code }) => code === 'WAITING_FOR_GO_LIVE').map(({ runId }) => runId);
+  };
   const comeLive = async (catalog: Catalog, runId: string): Promise<void> => {
     await goLive(catalog, runId, 'running');
     await catalog.recordGoLive(runId);
@@ -265,6 +271,7 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
       await replace(catalog, first);
       expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
       expect((await catalog.getRun(first)).allowedActions).toEqual(['cancel']);
+      expect(await waitingFor(catalog)).toEqual([]);
       expect(await refusal(catalog.decide({ actor: 'carol', runId: first, kind: 'go-live', reason: 'now' }))).toMatchObject({
         code: 'RUN_NOT_WAITING',
         context: { setId },
@@ -340,6 +347,7 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
         members: [{ runState: 'failed', isLive: true }, { waitingFor: 'go-live' }],
       });
       expect((await catalog.getRun(second)).allowedActions).toEqual(['go-live', 'undo', 'cancel']);
+      expect(await waitingFor(catalog)).toEqual([second]);
       await catalog.decide({ actor: 'carol', runId: second, kind: 'go-live', reason: 'looked at it' });
       expect(await catalog.getDecision(second, 'go-live')).toMatchObject({ actor: 'carol' });
     });

@@ -2,6 +2,7 @@ import type { AlertFacts, AlertMessage } from '../../src/contracts/alert';
 import type { EstateStatus } from '../../src/contracts/protection-status';
 import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRow } from '../../src/catalog/alert-row';
 import type { Catalog, Page, PageRequest } from '../../src/catalog/catalog';
+import { restoreSetOf } from '../../src/catalog/restore-set-of';
 import type { AlertDeliveryRow, AlertRow, RecoveryPointRow, RunRow } from '../../src/catalog/entities';
 import { isFinal } from '../../src/contracts/run';
 import { alertChanges, conditionsOf, isDueForSending, OUTDATED_AFTER_MS } from '../../src/domain/alerts/alerts';
@@ -13,6 +14,7 @@ export interface AlertSurroundings {
   isInService(serverId: string): boolean;
   protection(): Pick<EstateStatus, 'servers'>;
   runs(): readonly RunRow[];
+  isRunningSet(setId: string | null): boolean;
   points(): readonly RecoveryPointRow[];
   page<Item>(rows: readonly AlertRow[], page: PageRequest, view: (row: AlertRow) => Item): Page<Item>;
 }
@@ -105,7 +107,13 @@ export class FakeAlerts {
       failedRuns: lastOfEach.flatMap(({ state, serverId, kind, id, error }) =>
         state === 'failed' ? [{ serverId, kind, runId: id, code: error?.code ?? 'INTERNAL', message: error?.message ?? '' }] : [],
       ),
-      waitingRuns: this.around.runs().flatMap(({ waitingFor, serverId, id }) => (waitingFor === null ? [] : [{ serverId, runId: id, waitingFor }])),
+      waitingRuns: this.around
+        .runs()
+        .flatMap((run) =>
+          run.waitingFor === null || (run.waitingFor === 'go-live' && this.around.isRunningSet(restoreSetOf(run)))
+            ? []
+            : [{ serverId: run.serverId, runId: run.id, waitingFor: run.waitingFor }],
+        ),
       damaged: this.around
         .points()
         .flatMap(({ state, serverId, id, damageOrigin: origin, stateReason: why }) =>

@@ -291,6 +291,7 @@ export class FakeCatalog implements Catalog {
       isInService: (serverId) => this.server(serverId).decommissioned === null,
       protection: () => judgeProtection(this.inventory().servers.map(protectedServer), this.inventory().policies, this.facts(), now()),
       runs: () => this.runList(),
+      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
       points: () => [...this.points.values()],
       page: (rows, page, view) => this.newestFirst('alerts', rows, page, ({ raisedAt }) => raisedAt, view),
     });
