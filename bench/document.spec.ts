@@ -18,6 +18,9 @@ describe('the document', () => {
     expect(four).toBe(all.replace('<!-- data -->', '<!-- increments -->\n## Incremental images\n\nsmall\n\n<!-- data -->'));
     expect(withPart(four, 'increments', '## Incremental images\n\nsmaller\n')).toBe(four.replace('small', 'smaller'));
     expect(withPart(four, 'data', '## Data\n\nnewer\n')).toBe(four.replace('new\n', 'newer\n'));
+    const five = withPart(four, 'judging', '## Judging an estate\n\nfast\n');
+    expect(five).toBe(four.replace(`slow\n\n${BY_HAND}`, `slow\n\n<!-- judging -->\n## Judging an estate\n\nfast\n\n${BY_HAND}`));
+    expect(withPart(five, 'rules', '## Rules\n\nquick\n')).toBe(five.replace('slow', 'quick'));
     expect(withPart(four, 'images', '# Benchmarks\n\nimages of today\n')).toBe(four.replace('of old', 'of today'));
   });
 

@@ -11,6 +11,7 @@ import { Increments, WIDE_DISK_BYTES, type IncrementRound } from './increment-ro
 import { describeMachine } from './machine';
 import { readOptions, type Options } from './options';
 import { DIRECTORY, leaveThePlace, takeThePlace, WIDE_DOMAIN } from './place';
+import { JudgingBench, judgingReport, type JudgingRound } from './judging';
 import { run } from './programs';
 import { report } from './report';
 import { measureRound, type Round } from './rounds';
@@ -19,9 +20,9 @@ import { makeServer } from './server';
 import { Stack } from './stack';
 
 /**
- * `npm run bench [-- images|increments|data|rules] [--rounds N]`: what Modosu takes against the bare programs, in one run on this machine. Images: a full online
+ * `npm run bench [-- images|increments|data|rules|judging] [--rounds N]`: what Modosu takes against the bare programs, in one run on this machine. Images: a full online
  * backup and a restore of one disk, against QEMU alone and against virtnbdbackup. Increments: what has changed on it, against the same two, and on a far larger
- * disk. Data: files and a database, against restic, pg_dump and pg_restore by hand. Rules: what reads a whole history, against sorting it. Each part writes its
+ * disk. Data: files and a database, against restic, pg_dump and pg_restore by hand. Rules: what reads a whole history, against sorting it. Judging: a whole estate, from stored markers. Each part writes its
  * section of docs/BENCHMARKS.md. Own state directory, port and domain names; everything is removed at the end, also after Ctrl-C.
  */
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'BENCHMARKS.md');
@@ -75,6 +76,7 @@ const MEASURE: Readonly<Record<Part, (options: Options, made: Made, measuring: M
   increments: measureIncrements,
   data: measureData,
   rules: measureRules,
+  judging: measureJudging,
 };
 
 const nbdVersion = async (signal: AbortSignal): Promise<string> => `virtnbdbackup ${(await run(signal, 'virtnbdbackup', '--version')).trim()}`;
@@ -160,6 +162,24 @@ async function measureRules({ rounds: count }: Options, _made: Made, { write, si
   const text = rulesReport(rounds, { date: today() });
   await write(text);
   return text;
+}
+
+async function measureJudging({ rounds: count }: Options, _made: Made, { write, signal }: Measuring): Promise<string> {
+  say('An estate of 500 servers with 2,000 relations is written to a PostgreSQL.');
+  const bench = await JudgingBench.begin();
+  try {
+    const rounds: JudgingRound[] = [];
+    for (let round = 1; round <= count; round += 1) {
+      say(`Round ${round} of ${count}`);
+      signal.throwIfAborted();
+      rounds.push(await bench.measure());
+    }
+    const text = judgingReport(rounds, { date: today() });
+    await write(text);
+    return text;
+  } finally {
+    await bench.close();
+  }
 }
 
 void main().then(

@@ -5,7 +5,7 @@ import { PARTS, type Part } from './document';
 const MODES = ['online', 'offline'] as const;
 const MIB = 1024 * 1024;
 const USAGE =
-  'Usage: npm run bench [-- [images] [increments] [data] [rules] [--rounds 1..100] [--print] [--mode online|offline] [--files N] [--files-mib N] [--database-mb N] [--idle-wait SECONDS]]';
+  'Usage: npm run bench [-- [images] [increments] [data] [rules] [judging] [--rounds 1..100] [--print] [--mode online|offline] [--files N] [--files-mib N] [--database-mb N] [--idle-wait SECONDS]]';
 
 export interface Options {
   readonly parts: readonly Part[];

@@ -53,11 +53,19 @@ export function judgementStore(database: Database, sharedNow: SharedNow): Judgem
     recordJudgements: (begunAt, judged) =>
       database.transaction(async ({ manager }) => {
         const now = await sharedNow(manager);
-        for (const { serverId, judgement } of judged) {
-          if (judgement !== null)
-            await manager.query(RECORD, [serverId, judgement.recoveryPointId, now, judgement.worst, JSON.stringify(storedFindings(judgement))]);
-          await manager.query('UPDATE nightly_judgement SET asked_at = NULL WHERE server_id = $1 AND asked_at <= $2', [serverId, begunAt]);
-        }
+        const last = [...new Map(judged.map(({ serverId, judgement }) => [serverId, judgement])).entries()].sort(([one], [other]) => (one < other ? -1 : 1));
+        const found = last.flatMap(([serverId, judgement]) => (judgement === null ? [] : [{ serverId, ...judgement, findings: storedFindings(judgement) }]));
+        await manager.query(RECORD, [
+          found.map(({ serverId }) => serverId),
+          found.map(({ recoveryPointId }) => recoveryPointId),
+          found.map(({ worst }) => worst),
+          found.map(({ findings }) => JSON.stringify(findings)),
+          now,
+        ]);
+        await manager.query('UPDATE nightly_judgement SET asked_at = NULL WHERE server_id = ANY($1) AND asked_at <= $2', [
+          last.map(([serverId]) => serverId),
+          begunAt,
+        ]);
       }),
 
     listJudgements: ({ serverId } = {}) =>
@@ -154,7 +162,8 @@ export const storedFindings = ({ findings }: Judgement): readonly Finding[] =>
 const MOST_EVIDENCE = 40;
 
 /** Since when it is as severe as this is kept from night to night. */
-const RECORD = `INSERT INTO nightly_judgement AS known (server_id, recovery_point_id, judged_at, worst, worst_since, findings) VALUES ($1, $2, $3, $4, $3, $5)
+const RECORD = `INSERT INTO nightly_judgement AS known (server_id, recovery_point_id, judged_at, worst, worst_since, findings)
+  SELECT id, point, $5::timestamptz, worst, $5::timestamptz, findings::jsonb FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS judged (id, point, worst, findings)
   ON CONFLICT (server_id) DO UPDATE SET recovery_point_id = excluded.recovery_point_id, judged_at = excluded.judged_at, worst = excluded.worst,
   worst_since = CASE WHEN known.worst = excluded.worst THEN known.worst_since ELSE excluded.worst_since END, findings = excluded.findings`;
 
