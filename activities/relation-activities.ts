@@ -68,7 +68,9 @@ export class RelationCalls implements RelationActivities {
     const pairs = planned.filter(({ profile }) => hasRules(profile, phase));
     const { findings, steps } = await this.judge(pairs, plan, occasionOf(runId, moment), phase);
     const against =
-      moment === 'recheck' ? [...this.relations.changedSince(plan, planned), ...worseThan(findings, plan.findings)] : standingAgainst(findings, plan.findings);
+      moment === 'recheck'
+        ? [...this.relations.changedSince(plan, planned), ...worseThan(findings, plan.findings)]
+        : [...this.relations.withoutRules(plan, planned, phase), ...standingAgainst(findings, plan.findings)];
     return { against, judged: pairs.length, steps };
   }
 
