@@ -70,11 +70,12 @@ describe('who is asked what', () => {
     const jobs = await jobsFor(lab);
     expect(shown(jobs).map(({ asks }) => asks)).toEqual([['position'], ['position']]);
     // As the workers do: what they have read must not take the place of what could not be asked.
-    for (const job of jobs)
-      {await lab.catalog.recordReadings(
+    for (const job of jobs) {
+      await lab.catalog.recordReadings(
         job.occasion,
         job.sides.map((side) => ({ ...side, readings: { position: readValue('7') } })),
-      );}
+      );
+    }
     const [ofPeer, ofServer] = await lab.catalog.readingsOf('run_1');
     expect(ofPeer?.readings).toMatchObject({
       position: readValue('7'),
