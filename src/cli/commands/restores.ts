@@ -7,7 +7,8 @@ import type { ApiClient } from '../api-client';
 import { durationOption, idSegment, serverSegment, type CliContext } from '../context';
 import { planText, unmadePlanText } from '../output/plans';
 import { selectionOf, type SelectionFlags } from './data-selection';
-import { examples, waitOptions, withWait, type WaitFlags } from './options';
+import { acceptedOf, withAcceptance, type AcceptanceFlags } from './acceptance';
+import { examples, several, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 
 const PLAN_EXAMPLES = [
@@ -36,8 +37,6 @@ interface RestorePlanFlags extends SelectionFlags {
 
 /** Fetching a large server takes hours; whoever wants less says so. */
 const FETCH_TIMEOUT_MS = 48 * 3_600_000;
-
-const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
 function serverPlanRequest({ recoveryPoint, from, data, leaveChanges, incidentAt, keepDisk, attachOldDisk, ...others }: RestorePlanFlags): object {
   const misplaced = (['dataSet', 'table', 'schema', 'database', 'path', 'whole', 'replace'] as const).filter((name) => others[name] !== undefined);
@@ -71,33 +70,11 @@ async function dataPlanRequest(client: ApiClient, path: string, options: Restore
 
 const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-interface RestoreRunFlags extends WaitFlags {
+interface RestoreRunFlags extends WaitFlags, AcceptanceFlags {
   readonly reason: string;
   readonly confirm: string;
   readonly hold?: boolean;
-  readonly override?: readonly string[];
-  readonly overrideReason?: string;
-  readonly acknowledgeUnknown?: true;
 }
-
-/** As `POST /v1/restore-plans/PLAN/run` has them. Throws `USAGE`. */
-export function acceptedOf({
-  override,
-  overrideReason,
-  acknowledgeUnknown,
-}: Pick<RestoreRunFlags, 'override' | 'overrideReason' | 'acknowledgeUnknown'>): object {
-  if ((override === undefined) !== (overrideReason === undefined)) {
-    throw new ModosuError('USAGE', '--override and --override-reason go together: which findings, and why.');
-  }
-  return { ...(override === undefined ? {} : { override: { codes: override, reason: overrideReason } }), acknowledgeUnknown };
-}
-
-/** Of whatever carries a plan out. */
-export const withAcceptance = (command: Command): Command =>
-  command
-    .option('--override <code>', 'carry it out although this finding about a peer blocks it; may be repeated', several)
-    .option('--override-reason <text>', 'why what blocks is overridden; it goes into the audit')
-    .option('--acknowledge-unknown', 'carry it out although something about it is not known; it goes into the audit');
 
 export function addRestoreCommands(program: Command, context: CliContext): void {
   const restore = program.command('restore').description('put servers back');
