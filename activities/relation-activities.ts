@@ -85,8 +85,10 @@ export class RelationCalls implements RelationActivities {
       against.push(...(moment === 'recheck' ? worseThan(said.findings, of.findings) : standingAgainst(said.findings, of.findings)));
       steps.push(...said.steps.filter(({ peer }) => !isTogether(plan, peer)));
     }
-    if (moment === 'recheck') {
-      against.unshift(...this.relations.changedSince(plan, await this.relations.plannedIn(plan)));
+    const planned = await this.relations.plannedIn(plan);
+    if (moment !== 'recheck') against.unshift(...this.relations.withoutRules(plan, planned, phase));
+    else {
+      against.unshift(...this.relations.changedSince(plan, planned));
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }

@@ -1,6 +1,6 @@
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
-import type { Profile } from '../src/contracts/profile';
+import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/profile';
 import type { PlannedRelation, ReadingMoment } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
@@ -61,15 +61,16 @@ export class Relations {
   /** Profiles that are not what a plan was judged by any more: its findings are not theirs. `pairs`: all of `plannedIn`. */
   changedSince({ relations = [] }: RestorePlanBody, pairs: readonly RelationPair[]): readonly Finding[] {
     return relations
-      .filter((planned) => !pairs.some(({ relation, peer, profile }) => isOf(planned, relation.name, peer.server) && hashOf(profile) === planned.profileSha256))
-      .map(({ name, peer, profile }) => ({
-        code: 'PROFILE_CHANGED',
-        severity: 'block',
-        message: `The profile "${profile}" was changed or taken away since the plan was made (relation "${name}").`,
-        remedy: 'Plan again.',
-        evidence: [],
-        relation: { name, peer, profile },
-      }));
+      .filter((planned) => hashOf(pairOf(planned, pairs)?.profile ?? null) !== planned.profileSha256)
+      .map((planned) => profileChanged(planned, 'was changed or taken away since the plan was made', 'Plan again.'));
+  }
+
+  /** What a plan promised to prove in this phase, and what nothing can prove now: that no rule speaks does not mean that all is well. `pairs`: all of `plannedIn`. */
+  withoutRules({ relations = [] }: RestorePlanBody, pairs: readonly RelationPair[], phase: RulePhase): readonly Finding[] {
+    return relations
+      .filter((planned) => planned.phases.includes(phase))
+      .filter((planned) => !pairs.some((pair) => isOf(planned, pair) && hasRules(pair.profile, phase)))
+      .map((planned) => profileChanged(planned, `cannot be read, or has no rules for this (${phase}) any more`, 'Put the profile back as it was.'));
   }
 
   /** What every recovery point of a server is judged by, with what was read on an occasion. */
@@ -174,9 +175,20 @@ export class Relations {
 
 const ALONE: RelationJudgement & { readonly hasLiveRules: boolean } = { findings: [], steps: [], hasLiveRules: false };
 
-const isOf = (planned: PlannedRelation, relation: string, peer: string): boolean => planned.name === relation && planned.peer === peer;
+const isOf = (planned: PlannedRelation, { relation, peer }: RelationPair): boolean => planned.name === relation.name && planned.peer === peer.server;
 
-const hashOf = (profile: Profile): string => sha256Of(canonicalJson(profile));
+const pairOf = (planned: PlannedRelation, pairs: readonly RelationPair[]): RelationPair | undefined => pairs.find((pair) => isOf(planned, pair));
+
+const profileChanged = ({ name, peer, profile }: PlannedRelation, what: string, remedy: string): Finding => ({
+  code: 'PROFILE_CHANGED',
+  severity: 'block',
+  message: `The profile "${profile}" ${what} (relation "${name}").`,
+  remedy,
+  evidence: [],
+  relation: { name, peer, profile },
+});
+
+const hashOf = (profile: Profile | null): string => sha256Of(canonicalJson(profile));
 
 const plannedRelation = ({ relation, peer, profile }: RelationPair): PlannedRelation => ({
   name: relation.name,
@@ -186,5 +198,6 @@ const plannedRelation = ({ relation, peer, profile }: RelationPair): PlannedRela
   address: peer.address,
   profile: profile.name,
   profileSha256: hashOf(profile),
+  phases: RULE_PHASES.filter((phase) => hasRules(profile, phase)),
   parameters: relation.parameters,
 });

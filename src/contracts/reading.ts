@@ -1,5 +1,5 @@
 import type { GuestArgv } from './data';
-import type { MarkerReading, MarkerSpec, PlannedRuleStep } from './profile';
+import type { MarkerReading, MarkerSpec, PlannedRuleStep, RulePhase } from './profile';
 import type { Finding } from './plan';
 import type { RelationType } from './relation';
 
@@ -68,6 +68,8 @@ export interface PlannedRelation {
   readonly profile: string;
   /** Of its canonical JSON: a profile that was changed since would judge otherwise. */
   readonly profileSha256: string;
+  /** For which the profile had rules: what of a run has to be judged by it. */
+  readonly phases: readonly RulePhase[];
   readonly parameters: Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 import { planHash } from '../../src/catalog/plan-hash';
 import type { AcceptPlanRequest } from '../../src/catalog/catalog';
+import { findingAbout } from '../support/made-up-relations';
 import type { CatalogUnderTest } from './catalog.contract';
 import {
   actions,
@@ -246,6 +247,29 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(refused.map(({ details }) => details['code'])).toEqual(['PLAN_NOT_READY', 'PLAN_BLOCKED', ...Array<string>(4).fill('CONFIRMATION_MISMATCH')]);
       expect(refused.every(({ actor, serverId }) => actor === 'alice' && serverId === server.id)).toBe(true);
       expect((await catalog.getPlan(ready.planId)).state).toBe('ready');
+    });
+
+    it('accepts what blocks because of a relation, and what is not known, by request, with who and why in the audit; text is storable', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { planId } = await givenReadyPlan(catalog, server, [findingAbout('STANDBY_AHEAD', 'block'), findingAbout('PEER_UNKNOWN', 'unknown')]);
+      const why = 'it is rebuilt\u0000 \ud800';
+      const findings = { override: { codes: ['STANDBY_AHEAD'], reason: why }, acknowledgeUnknown: true };
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, planId, { findings: { ...findings, acknowledgeUnknown: false } })))).toBe(
+        'PLAN_NOT_ACKNOWLEDGED',
+      );
+      expect(await codeOf(catalog.acceptPlanned(restoreRequest(server.id, planId, { findings: { ...findings, override: null } })))).toBe('PLAN_BLOCKED');
+      const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId, { findings }));
+      const of = { relation: 'standby', peer: 'db02' };
+      const accepted = {
+        overridden: [{ code: 'STANDBY_AHEAD', ...of }],
+        why: 'it is rebuilt \ufffd',
+        acknowledged: [{ code: 'PEER_UNKNOWN', ...of }],
+      };
+      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ planId, accepted });
+      const { items } = await catalog.listAudit({}, { limit: 100, cursor: null });
+      expect(items.find(({ action }) => action === 'run.requested')).toMatchObject({ actor: 'alice', details: { planId, accepted } });
+      expect(items.filter(({ action }) => action === 'run.refused').map(({ details }) => details['code'])).toEqual(['PLAN_NOT_ACKNOWLEDGED', 'PLAN_BLOCKED']);
     });
 
     it('carries a plan out once, also when asked twenty times at once', async () => {

@@ -5,6 +5,7 @@ import { idSegment, limitOption, type CliContext } from '../context';
 import { idSelector } from '../../contracts/selectors';
 import { runText } from '../output/runs';
 import { wayBackTable } from '../output/way-backs';
+import { withAcceptance } from './acceptance';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 import { undoRun, type UndoFlags } from './undo';
 
@@ -67,17 +68,20 @@ export function addDecisionCommands(run: Command, context: CliContext): void {
 
   examples(
     withWait(
-      run
-        .command('undo')
-        .description('take a restore back: an open run is cancelled; for one that has ended a plan is made and shown, and carried out with --plan')
-        .argument('<run>', 'id of the run')
-        .option('--plan <plan>', 'plan of this undo, as shown before')
-        .option('--confirm <name>', "the server's name, typed again; with --plan")
-        .option('--reason <text>', 'why; it goes into the audit; not needed for making the plan'),
+      withAcceptance(
+        run
+          .command('undo')
+          .description('take a restore back: an open run is cancelled; for one that has ended a plan is made and shown, and carried out with --plan')
+          .argument('<run>', 'id of the run')
+          .option('--plan <plan>', 'plan of this undo, as shown before')
+          .option('--confirm <name>', "the server's name, typed again; with --plan")
+          .option('--reason <text>', 'why; it goes into the audit; not needed for making the plan'),
+      ),
     ),
     [
       'modosu run undo run_01j8…                             # of a run that has ended: shows what would be lost, changes nothing',
       'modosu run undo run_01j8… --plan plan_01j9… --confirm db01 --reason "wrong recovery point" --wait',
+      'modosu run undo run_01j8… --plan plan_01j9… --confirm db01 --reason "wrong recovery point" --override STANDBY_AHEAD --override-reason "it is rebuilt afterwards"',
       'modosu run undo run_01j8… --reason "not what we need" --wait   # of a run that waits before go-live: nothing is lost',
     ],
   ).action(async (id: string, options: UndoFlags, command: Command) => undoRun(context, context.printer(command), id, options));

@@ -17,6 +17,9 @@ export const withWait = (command: Command): Command => withTimeout(command.optio
 
 export const waitOptions = ({ timeout }: WaitFlags): WaitOptions => ({ timeoutMs: timeout ?? null });
 
+/** Of an option that may be repeated. */
+export const several = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
+
 /** Shown below the options in the command's help. */
 export const examples = (command: Command, lines: readonly string[]): Command =>
   command.addHelpText('after', `\nExample${lines.length === 1 ? '' : 's'}:\n${lines.map((text) => `  ${text}`).join('\n')}`);

@@ -22,8 +22,9 @@ export function addRelationCommands(program: Command, context: CliContext): void
   const judgements = (server?: string): Promise<readonly JudgementView[]> => all<JudgementView>(JUDGEMENTS, server);
   const show = (printer: Printer, found: readonly JudgementView[], server: string | undefined): void => {
     printer.data(found, () => (server === undefined ? judgementTable(found) : found.map((one) => judgementText(one, printer)).join('\n\n')));
-    if (found.length === 0)
+    if (found.length === 0) {
       printer.note('Nothing is judged here: only servers in service are that have a usable image and go back in a relation with a profile.');
+    }
   };
 
   examples(
@@ -70,8 +71,9 @@ export function addRelationCommands(program: Command, context: CliContext): void
       show(printer, asked.items, server);
       return;
     }
-    if (asked.items.length > 0)
+    if (asked.items.length > 0) {
       printer.note(`${asked.items.length} ${asked.items.length === 1 ? 'server is' : 'servers are'} judged. Safe to close: it goes on by itself.`);
+    }
     await waitForJudgements(context.io, client, { path: JUDGEMENTS, server }, (text) => printer.note(text), waitOptions(options));
     const found = await judgements(server);
     show(printer, found, server);

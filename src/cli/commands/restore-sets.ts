@@ -10,9 +10,9 @@ import { blocks } from '../output/plans';
 import type { Printer } from '../output/printer';
 import { restoreSetTable, restoreSetText, setWaitsForPerson } from '../output/restore-sets';
 import { waitForRestoreSet } from '../watch/restore-set';
-import { examples, waitOptions, withWait, type WaitFlags } from './options';
+import { examples, several, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS } from './plans';
-import { acceptedOf, several, withAcceptance, type AcceptanceFlags } from './acceptance';
+import { acceptedOf, withAcceptance, type AcceptanceFlags } from './acceptance';
 
 interface PlanSetFlags {
   readonly group?: string;

@@ -6,9 +6,9 @@ import type { RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
 import { durationOption, idSegment, serverSegment, type CliContext } from '../context';
 import { planText, unmadePlanText } from '../output/plans';
-import { acceptedOf, several, withAcceptance, type AcceptanceFlags } from './acceptance';
 import { selectionOf, type SelectionFlags } from './data-selection';
-import { examples, waitOptions, withWait, type WaitFlags } from './options';
+import { acceptedOf, withAcceptance, type AcceptanceFlags } from './acceptance';
+import { examples, several, waitOptions, withWait, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 import { addRestoreSetCommands } from './restore-sets';
 

@@ -5,10 +5,11 @@ import type { ApiClient } from '../api-client';
 import { idSegment, type CliContext } from '../context';
 import type { Printer } from '../output/printer';
 import { runText } from '../output/runs';
+import { acceptedOf, acceptsAnything, type AcceptanceFlags } from './acceptance';
 import { waitOptions, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 
-export interface UndoFlags extends WaitFlags {
+export interface UndoFlags extends WaitFlags, AcceptanceFlags {
   readonly plan?: string;
   readonly confirm?: string;
   readonly reason?: string;
@@ -19,12 +20,18 @@ export async function undoRun(context: CliContext, printer: Printer, id: string,
   if ((options.plan === undefined) !== (options.confirm === undefined)) {
     throw new ModosuError('USAGE', '--plan and --confirm belong together.', { hint: 'Without both, the plan of the undo is made and shown.' });
   }
+  if (options.plan === undefined && acceptsAnything(options)) {
+    throw new ModosuError('USAGE', '--override, --override-reason and --acknowledge-unknown go with --plan.', {
+      hint: 'Read the plan of the undo first; it says what blocks and what is not known.',
+    });
+  }
+  const accepted = acceptedOf(options);
   const client = await context.client();
   const { value: run } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
   if (!isFinal(run.state)) return undoOpenRun(context, printer, client, run, options);
-  if (options.plan !== undefined) return carryOut(context, printer, client, run, options.plan, options);
-  const { value: accepted } = await client.post<RestorePlanView>(`/v1/runs/${idSegment('run', id)}/undo-plans`, undefined);
-  return showMadePlan(context, printer, client, accepted.id, options.timeout ?? PLAN_TIMEOUT_MS);
+  if (options.plan !== undefined) return carryOut(context, printer, client, run, options.plan, options, accepted);
+  const { value: making } = await client.post<RestorePlanView>(`/v1/runs/${idSegment('run', id)}/undo-plans`, undefined);
+  return showMadePlan(context, printer, client, making.id, options.timeout ?? PLAN_TIMEOUT_MS);
 }
 
 /** Before go-live a restore undoes itself, and an undo up to its end: it is cancelled, and there is nothing to plan. */
@@ -35,6 +42,12 @@ async function undoOpenRun(context: CliContext, printer: Printer, client: ApiCli
     });
   }
   if ((run.kind === 'restore-server' || run.kind === 'restore-data') && run.wayBack !== null && run.wayBack.wentLiveAt !== null) {
+    if (run.waitingFor === 'sign-off-live') {
+      throw new ModosuError('SERVER_BUSY', `Run ${run.id} has gone live and waits for a sign-off.`, {
+        hint: `Sign it off (\`modosu run sign-off ${run.id} --reason TEXT\`); when it has ended, undo it: a plan shows what would be lost.`,
+        context: { runId: run.id },
+      });
+    }
     throw new ModosuError('SERVER_BUSY', `Run ${run.id} has ${run.kind === 'restore-data' ? 'put the data in place' : 'gone live'} and is about to end.`, {
       hint: `Wait for its end (\`modosu run watch ${run.id}\`), then undo it again: a plan shows what would be lost.`,
       context: { runId: run.id },
@@ -62,15 +75,23 @@ async function undoOpenRun(context: CliContext, printer: Printer, client: ApiCli
   });
 }
 
-async function carryOut(context: CliContext, printer: Printer, client: ApiClient, run: RunView, planId: string, options: UndoFlags): Promise<void> {
+async function carryOut(
+  context: CliContext,
+  printer: Printer,
+  client: ApiClient,
+  run: RunView,
+  planId: string,
+  options: UndoFlags,
+  accepted: object,
+): Promise<void> {
   const reason = requireReason(options);
   const path = `/v1/restore-plans/${idSegment('plan', planId)}`;
   const { value: plan } = await client.get<RestorePlanView>(path);
   if (plan.scenario !== 'undo' || (plan.body?.scenario === 'undo' && plan.body.undoes.runId !== run.id)) {
     throw new ModosuError('USAGE', `Plan ${plan.id} is not the plan of an undo of run ${run.id}.`, { hint: `Make one: \`modosu run undo ${run.id}\`.` });
   }
-  const { value: accepted } = await client.post<RunView>(`${path}/run`, { reason, confirm: options.confirm });
-  await context.finish(printer, client, accepted, options.wait === true, waitOptions(options));
+  const { value: begun } = await client.post<RunView>(`${path}/run`, { reason, confirm: options.confirm, ...accepted });
+  await context.finish(printer, client, begun, options.wait === true, waitOptions(options));
 }
 
 function requireReason({ reason }: UndoFlags): string {

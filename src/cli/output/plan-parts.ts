@@ -74,7 +74,7 @@ export function nextText(plan: RestorePlanView, body: PlanBody, command: string,
     if (!isOverridable(body)) return '  This plan cannot run: remove the causes of what BLOCKS and plan again.';
     const codes = [...new Set(body.findings.filter(({ severity }) => severity === 'block').map(({ code }) => code))];
     return [
-      '  This plan does not run as it is: its peers would not accept the restored server. Follow a remedy above and plan again.',
+      '  This plan does not run as it is: its peers would not accept the server as it would be. Follow a remedy above and plan again.',
       `  Who knows better overrides it: ${acknowledged} ${codes.map((code) => `--override ${code}`).join(' ')} --override-reason "WHY"`,
     ].join('\n');
   }

@@ -133,17 +133,29 @@ export const waitingText = (run: RunView): string => (run.waitingFor === 'sign-o
 const waitingLiveText = (run: RunView): string =>
   [
     `Run ${run.id} waits for a person: ${plain(run.serverName)} is live, and its peers need something done before they work with it.`,
-    ...run.steps.filter(({ key, state }) => key.startsWith('rule:') && state === 'pending').map(({ title }) => `  - ${plain(title)}`),
+    ...leftForPeople(run),
     `  sign off: ${signOffCommand(run.id)}`,
     '  Then the run proves that they do.',
   ].join('\n');
+
+/** What rules ask for in the part of the run that waits: what no program does, and what a program has not done. */
+function leftForPeople({ steps, waitingFor }: RunView): readonly string[] {
+  const goLive = steps.findIndex(({ key }) => key === 'go-live');
+  const ofThisPart = waitingFor === 'sign-off-live' ? steps.slice(goLive + 1) : goLive === -1 ? steps : steps.slice(0, goLive);
+  return ofThisPart
+    .filter(({ key, state, detail }) => key.startsWith('rule:') && (state === 'pending' || detail['applied'] === false))
+    .map(
+      ({ title, detail }) =>
+        `  - ${plain(title)}${detail['applied'] === false ? ` (its program has not done it: ${plain(String(detail['evidence'] ?? ''))})` : ''}`,
+    );
+}
 
 const waitingBeforeText = (run: RunView): string =>
   [
     `Run ${run.id} waits for a person: ${run.waitingFor ?? ''}. The production network of ${plain(run.serverName)} is down until then; the run goes on waiting by itself.`,
     ...(run.waitingFor === 'sign-off'
       ? [
-          ...run.steps.filter(({ key, state }) => key.startsWith('rule:') && state === 'pending').map(({ title }) => `  - ${plain(title)}`),
+          ...leftForPeople(run),
           '  Do what stands above, and apply the configuration changes of the plan again that no program applies (`modosu change show CHANGE` says how), then',
           `  sign off: ${signOffCommand(run.id)}`,
         ]

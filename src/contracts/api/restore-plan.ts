@@ -7,6 +7,7 @@ import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelecti
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
 import { runKind } from './run';
 import { diskFormat } from './server';
+import { RULE_PHASES } from '../profile';
 import { RELATION_TYPES } from '../relation';
 import { powerState, stateBeforeSchema } from './way-back';
 import { setOfPlanSchema } from './set-of-plan';
@@ -124,6 +125,7 @@ const restorePlanBodySchema = z
           address: z.string().nullable(),
           profile: z.string(),
           profileSha256: z.string(),
+          phases: z.array(z.enum(RULE_PHASES)).meta({ description: 'For which the profile had rules.' }),
           parameters: z.record(z.string(), z.string()),
         }),
       )

@@ -1,0 +1,221 @@
+import type { ErrorSummary } from '../src/contracts/errors';
+import type { Finding, RestorePlanBody } from '../src/contracts/plan';
+import type { PlannedRelation, ProbeJob, RunJudgement } from '../src/contracts/reading';
+import { findingAbout, madeUpMarker, madeUpProfile, madeUpRule, notReadValue, readValue, REBUILD, sideOf } from '../test/support/made-up-relations';
+import { brokenProfiles, outOfService, peer, plannedWith, relationLab, type RelationLab } from '../test/support/relation-lab';
+import { RelationCalls } from './relation-activities';
+import { Relations } from './relations';
+
+const STANDBY = { name: 'standby', server: 'db01', peers: [peer('db02', '192.0.2.2')] };
+const jobsFor = (lab: RelationLab, moment: 'capture' | 'plan' = 'capture') =>
+  new RelationCalls(lab.deps).readingJobs({ id: 'run_1', serverId: lab.server.id, moment });
+const shown = (jobs: readonly ProbeJob[]) =>
+  jobs.map(({ target, specs, sides }) => ({
+    of: `${target.serverName} at ${target.address}`,
+    asks: specs.map(({ name }) => name),
+    for: sides.map(({ relation, peer: name, of }) => `${relation} ${name} ${of}`),
+  }));
+
+describe('who is asked what', () => {
+  it('for a recovery point: the server and its peers, each for what is captured of it', async () => {
+    const lab = await relationLab([STANDBY]);
+    const jobs = await jobsFor(lab);
+    expect(shown(jobs)).toEqual([
+      { of: 'db01 at null', asks: ['position', 'identity'], for: ['standby db02 server'] },
+      { of: 'db02 at 192.0.2.2', asks: ['position'], for: ['standby db02 peer'] },
+    ]);
+    const { id, uuid } = await lab.catalog.getServer('db02');
+    expect(jobs[1]).toMatchObject({ occasion: 'run_1', target: { serverId: id, uuid, hypervisor: 'hv1' } });
+  });
+
+  it('once for all sides of which the same is asked, whatever the relation and the peer', async () => {
+    const lab = await relationLab([
+      { ...STANDBY, peers: [peer('db02', '192.0.2.2'), peer('db03')] },
+      { name: 'second', server: 'db01', peers: [peer('db02', '192.0.2.2')] },
+      { name: 'other-database', server: 'db01', peers: [peer('db02', '192.0.2.2')], parameters: { database: 'wiki' } },
+      { name: 'other-address', server: 'db01', peers: [peer('db02', '198.51.100.2')] },
+    ]);
+    const jobs = shown(await jobsFor(lab));
+    expect(jobs.filter(({ of }) => of.startsWith('db02')).map(({ of, for: sides }) => [of, sides])).toEqual([
+      ['db02 at 198.51.100.2', ['other-address db02 peer']],
+      ['db02 at 192.0.2.2', ['other-database db02 peer']],
+      ['db02 at 192.0.2.2', ['second db02 peer', 'standby db02 peer']],
+    ]);
+    expect(jobs.filter(({ of }) => of.startsWith('db01'))).toHaveLength(2);
+  });
+
+  it('with parameters of the relation, defaults of the profile, names and the address of the one that is asked', async () => {
+    const argv = ['/usr/bin/ask', '${database}', '${zone}', '${server}', '${peer}', '${address}'] as const;
+    const lab = await relationLab([{ ...STANDBY, address: '192.0.2.1', parameters: { zone: 'example.org', database: 'wiki' } }]);
+    lab.profiles = [madeUpProfile([], { markers: [madeUpMarker('position', { isCaptured: true, probe: { kind: 'command', argv } })] })];
+    const asked = async () => (await jobsFor(lab)).map(({ specs }) => (specs[0]?.probe as { readonly argv: readonly string[] }).argv.slice(1));
+    expect(await asked()).toEqual([
+      ['wiki', 'example.org', 'db01', 'db02', '192.0.2.1'],
+      ['wiki', 'example.org', 'db01', 'db02', '192.0.2.2'],
+    ]);
+    const byDefault = await relationLab([{ ...STANDBY, address: '192.0.2.1', parameters: { zone: 'example.org' } }]);
+    byDefault.profiles = lab.profiles;
+    const jobs = await jobsFor(byDefault);
+    expect((jobs[0]?.specs[0]?.probe as { readonly argv: readonly string[] }).argv[1]).toBe('shop');
+  });
+
+  it('what cannot be filled in is written down as that, and the rest is asked all the same', async () => {
+    const lab = await relationLab([{ ...STANDBY, peers: [peer('db02')] }]);
+    const markers = [
+      madeUpMarker('position', { isCaptured: true }),
+      madeUpMarker('zoned', { isCaptured: true, probe: { kind: 'dns', name: '${zone}', type: 'SOA', field: 'serial' } }),
+      madeUpMarker('reached', { isCaptured: true, of: 'peer', probe: { kind: 'http', url: 'http://${address}/' } }),
+    ];
+    lab.profiles = [madeUpProfile([], { markers })];
+    const jobs = await jobsFor(lab);
+    expect(shown(jobs).map(({ asks }) => asks)).toEqual([['position'], ['position']]);
+    // As the workers do: what they have read must not take the place of what could not be asked.
+    for (const job of jobs) {
+      await lab.catalog.recordReadings(
+        job.occasion,
+        job.sides.map((side) => ({ ...side, readings: { position: readValue('7') } })),
+      );
+    }
+    const [ofPeer, ofServer] = await lab.catalog.readingsOf('run_1');
+    expect(ofPeer?.readings).toMatchObject({
+      position: readValue('7'),
+      zoned: { state: 'failed', code: 'PROBE_INVALID', message: expect.stringContaining('zone') },
+      reached: { state: 'failed', code: 'PROBE_INVALID', message: expect.stringContaining('address') },
+    });
+    expect(Object.keys(ofServer?.readings ?? {}).sort()).toEqual(['position', 'zoned']);
+  });
+
+  it('for a plan: what the rules ask of now; the server only where they ask of it', async () => {
+    const lab = await relationLab([STANDBY]);
+    expect(shown(await jobsFor(lab, 'plan'))).toEqual([{ of: 'db02 at 192.0.2.2', asks: ['position', 'words'], for: ['standby db02 peer'] }]);
+  });
+
+  it('nobody, of relations in which another server goes back, of peers out of service, and while profiles are broken', async () => {
+    const lab = await relationLab([{ name: 'back', server: 'db02', peers: [peer('db01')] }]);
+    expect(await jobsFor(lab)).toEqual([]);
+    const retired = await relationLab([{ ...STANDBY, peers: [peer('db02'), peer('db03')] }]);
+    await outOfService(retired, 'db02');
+    expect(shown(await jobsFor(retired)).flatMap(({ for: sides }) => sides)).toEqual(['standby db03 server', 'standby db03 peer']);
+    retired.profiles = brokenProfiles();
+    expect(await jobsFor(retired)).toEqual([]);
+  });
+
+  it('that nobody could ask them is written down for every side and every marker', async () => {
+    const lab = await relationLab([STANDBY, { name: 'second', server: 'db01', peers: [peer('db02', '192.0.2.2')] }]);
+    const [job] = (await jobsFor(lab)).filter(({ target }) => target.serverName === 'db02');
+    if (job === undefined) throw new Error('db02 is not asked');
+    await new RelationCalls(lab.deps).recordUnread(job, { code: 'HYPERVISOR_UNREACHABLE', message: 'hv1\u0000 does not answer.' } as ErrorSummary);
+    const failure = { state: 'failed', code: 'HYPERVISOR_UNREACHABLE', message: 'hv1 does not answer.', at: expect.any(String) as string };
+    expect(await lab.catalog.readingsOf('run_1')).toEqual([
+      { relation: 'second', peer: 'db02', of: 'peer', readings: { position: failure } },
+      { relation: 'standby', peer: 'db02', of: 'peer', readings: { position: failure } },
+    ]);
+  });
+});
+
+/** As `judgePlan` has it, for a plan of the profiles as they are. */
+async function relationsNow(lab: RelationLab): Promise<readonly PlannedRelation[]> {
+  const asked = { occasion: 'none', captured: [], pointInTime: '2026-03-10T02:00:00.000Z', now: new Date() };
+  return (await new Relations(lab.deps).judgePlan(lab.server.id, asked)).relations;
+}
+
+async function planOf(lab: RelationLab, findings: readonly Finding[] = [], more: Partial<RestorePlanBody> = {}): Promise<RestorePlanBody> {
+  return plannedWith(lab, { findings, relations: await relationsNow(lab), ...more });
+}
+
+describe('a run', () => {
+  const judge = (lab: RelationLab, { planId }: RestorePlanBody, moment: 'recheck' | 'quarantine' | 'live'): Promise<RunJudgement> =>
+    new RelationCalls(lab.deps).judgeRun({ runId: 'run_1', planId, moment });
+  const codes = ({ against }: RunJudgement) => against.map(({ code }) => code);
+
+  it('is asked by the relations of its plan, whatever has been declared since', async () => {
+    const lab = await relationLab([STANDBY]);
+    const { planId } = await planOf(lab);
+    await lab.declare([{ ...STANDBY, peers: [peer('db02', '198.51.100.9')], parameters: { database: 'wiki' } }]);
+    expect(shown(await jobsFor(lab))[1]?.of).toBe('db02 at 198.51.100.9');
+    const ask = async (moment: 'recheck' | 'quarantine' | 'live') =>
+      shown(await new RelationCalls(lab.deps).readingJobs({ id: 'run_1', serverId: lab.server.id, moment, planId }));
+    // Its own markers too, right before it is replaced: an undo goes back to what it is then.
+    expect(await ask('recheck')).toEqual([
+      { of: 'db01 at null', asks: ['position', 'identity'], for: ['standby db02 server'] },
+      { of: 'db02 at 192.0.2.2', asks: ['position', 'words'], for: ['standby db02 peer'] },
+    ]);
+    expect((await ask('live')).map(({ asks }) => asks)).toEqual([['position'], ['position']]);
+    expect(await new RelationCalls(lab.deps).peersOf(planId)).toEqual([
+      expect.objectContaining({ serverName: 'db02', hypervisor: 'hv1', address: '192.0.2.2', serverId: (await lab.catalog.getServer('db02')).id }),
+    ]);
+  });
+
+  it('is judged before its server is replaced by what was captured and what is read now', async () => {
+    const lab = await relationLab([STANDBY]);
+    const accepted = await planOf(lab, [findingAbout('PEER_AHEAD', 'block')]);
+    const plain = await planOf(lab);
+    for (const { recoveryPoint } of [accepted, plain]) await keepCaptured(lab, recoveryPoint.id);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: readValue('9') })]);
+    expect(codes(await judge(lab, plain, 'recheck'))).toEqual(['PEER_AHEAD']);
+    expect(await judge(lab, accepted, 'recheck')).toMatchObject({ against: [], judged: 1 });
+  });
+
+  it('stops where less is known than with the plan, and where nothing was read', async () => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await planOf(lab, [findingAbout('MARKER_NOT_CAPTURED', 'unknown', { leavesOpen: ['PEER_AHEAD'] })]);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: readValue('9') })]);
+    expect(codes(await judge(lab, plan, 'recheck'))).toEqual([]);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: notReadValue() })]);
+    expect(codes(await judge(lab, plan, 'recheck'))).toEqual(['PEER_UNKNOWN']);
+  });
+
+  it('has the steps of its plan, with what is known now', async () => {
+    const lab = await relationLab([STANDBY]);
+    lab.profiles = [madeUpProfile([REBUILD])];
+    const plan = await planOf(lab, [findingAbout('REBUILD', 'step')]);
+    await keepCaptured(lab, plan.recoveryPoint.id);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: readValue('9') })]);
+    expect((await judge(lab, plan, 'recheck')).steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02']);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: readValue('3') })]);
+    expect(await judge(lab, plan, 'recheck')).toMatchObject({ against: [], steps: [] });
+  });
+
+  it('stops where its profile was changed since the plan', async () => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await planOf(lab, [findingAbout('PEER_AHEAD', 'block')]);
+    await keepCaptured(lab, plan.recoveryPoint.id);
+    await lab.catalog.recordReadings('run_1:recheck', [sideOf({ position: readValue('9') })]);
+    lab.profiles = [madeUpProfile(undefined, { title: 'Another' })];
+    expect(codes(await judge(lab, plan, 'recheck'))).toEqual(['PROFILE_CHANGED']);
+  });
+
+  it.each(['quarantine', 'live'] as const)('proves in its moment "%s" what the rules of that ask, by what was read in it', async (moment) => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await planOf(lab, [findingAbout('PEER_AHEAD', 'block')]);
+    const read = (server: string, other: string) =>
+      lab.catalog.recordReadings(`run_1:${moment}`, [sideOf({ position: readValue(server) }, { of: 'server' }), sideOf({ position: readValue(other) })]);
+    expect(codes(await judge(lab, plan, moment))).toEqual(['PEER_UNKNOWN', 'SERVER_UNKNOWN']);
+    await read('7', '9');
+    expect(codes(await judge(lab, plan, moment))).toEqual(['NOT_TOGETHER']);
+    await read('9', '9');
+    expect(await judge(lab, plan, moment)).toMatchObject({ against: [], judged: 1 });
+  });
+
+  it.each(['quarantine', 'live'] as const)('has proven nothing in its moment "%s" when its profile is gone by then, or broken', async (moment) => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await planOf(lab);
+    lab.profiles = [];
+    expect(await judge(lab, plan, moment)).toMatchObject({ against: [{ code: 'PROFILE_CHANGED', severity: 'block' }], judged: 0 });
+    lab.profiles = brokenProfiles();
+    expect(codes(await judge(lab, plan, moment))).toEqual(['PROFILE_CHANGED']);
+  });
+
+  it('has nothing to prove in a moment for which no profile had rules', async () => {
+    const lab = await relationLab([STANDBY]);
+    lab.profiles = [madeUpProfile([madeUpRule('PEER_AHEAD')])];
+    const plan = await planOf(lab);
+    expect(await judge(lab, plan, 'live')).toEqual({ against: [], judged: 0, steps: [] });
+  });
+});
+
+async function keepCaptured(lab: RelationLab, recoveryPointId: string): Promise<void> {
+  const markers = [sideOf({ position: readValue('7') }, { of: 'server' })];
+  const markersOf = lab.catalog.markersOf.bind(lab.catalog);
+  lab.catalog.markersOf = async (id) => (id === recoveryPointId ? markers : markersOf(id));
+}

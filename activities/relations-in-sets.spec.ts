@@ -1,0 +1,152 @@
+import type { Catalog, ServerRecord } from '../src/catalog/catalog';
+import { planHash } from '../src/catalog/plan-hash';
+import { estateSchema } from '../src/contracts/api/estate';
+import type { RestorePlanBody } from '../src/contracts/plan';
+import type { SideReadings } from '../src/contracts/reading';
+import type { SetBasis, SetOfPlan } from '../src/contracts/restore-set';
+import { ESTATE, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
+import { createFakeCatalog } from '../test/support/fake-catalog';
+import { FOLLOWER_PROFILE, followerRelations } from '../test/support/follower-profile';
+import type { ActivityDependencies } from './dependencies';
+import { RelationCalls } from './relation-activities';
+import { Relations } from './relations';
+
+/** What servers that go back together are judged by: db01 counts, web01 follows it, and db01 goes live first. */
+describe('a plan and a run of a restore set', () => {
+  const [LEADER, FOLLOWER] = ['db01', 'web01'] as const;
+  const RELATIONS = followerRelations(LEADER, FOLLOWER);
+  let catalog: Catalog;
+  let leader: ServerRecord;
+  let follower: ServerRecord;
+  let deps: ActivityDependencies;
+  let set: SetOfPlan;
+
+  const count = (relation: string, peer: string, of: SideReadings['of'], value: string, at = '2025-12-31T23:59:00.000Z'): SideReadings => ({
+    relation,
+    peer,
+    of,
+    readings: { count: { state: 'read', value, raw: value, at } },
+  });
+  const imageOf = async (server: ServerRecord, own: string, peer: string): Promise<string> => {
+    const other = server.name === LEADER ? FOLLOWER : LEADER;
+    const name = `${server.name}-${other}`;
+    const markers = [count(name, other, 'server', own), count(name, other, 'peer', peer)];
+    const manifest = manifestOf(server, 1, { version: 3, setId: 'set_1', consistency: 'filesystem', markers });
+    return (await catalog.recordRecoveryPoint(manifest, 'main')).id;
+  };
+  const given = async (ofLeader: string, ofFollower: string): Promise<void> => {
+    const points = [await imageOf(leader, ofLeader, ofFollower), await imageOf(follower, ofFollower, ofLeader)];
+    const basis: SetBasis = 'freeze';
+    const { setId } = await catalog.acceptRestoreSet({
+      actor: 'alice',
+      idempotencyKey: null,
+      requestDigest: 'd',
+      members: [leader, follower].map(({ id }, index) => ({ serverId: id, recoveryPointId: points[index] ?? null })),
+      basis,
+      choice: [],
+      incidentAt: null,
+      leaveChanges: false,
+    });
+    const { members } = await catalog.getRestoreSet(setId);
+    set = {
+      id: setId,
+      basis,
+      members: members.map((one) => ({ ...one, server: one.serverName, planId: one.planId ?? '', recoveryPointId: one.recoveryPointId ?? '' })),
+    };
+  };
+  const judged = async (server: ServerRecord) => {
+    const member = set.members.find(({ serverId }) => serverId === server.id);
+    if (member === undefined) throw new Error('not in the set');
+    const captured = await catalog.markersOf(member.recoveryPointId);
+    const now = new Date('2026-03-01T00:00:00.000Z');
+    const judgement = await new Relations(deps).judgePlan(server.id, { occasion: member.planId, captured, pointInTime: '2026-01-01T00:00:00.000Z', now, set });
+    const { findings, steps: relationSteps, relations } = judgement;
+    const body: RestorePlanBody = { ...planBodyOf(member.planId, server, member.recoveryPointId, findings), relations, relationSteps, restoreSet: set };
+    await catalog.completePlan(member.planId, body, planHash(body));
+    return {
+      ...judgement,
+      planId: member.planId,
+      codes: findings.filter(({ severity }) => severity !== 'warn').map(({ severity, code }) => `${severity} ${code}`),
+    };
+  };
+
+  beforeEach(async () => {
+    catalog = createFakeCatalog(() => new Date('2026-03-01T00:00:00.000Z'));
+    await catalog.applyEstate(
+      'setup',
+      estateSchema.parse({
+        ...ESTATE,
+        relations: RELATIONS.map(({ address: _address, peers, ...relation }) => ({
+          ...relation,
+          strength: undefined,
+          peers: peers.map(({ server }) => ({ server })),
+        })),
+      }),
+      RESOLVED,
+    );
+    leader = await catalog.getServer(LEADER);
+    follower = await catalog.getServer(FOLLOWER);
+    deps = {
+      catalog,
+      profiles: { load: async () => [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }] },
+    } as unknown as ActivityDependencies;
+  });
+
+  it('asks nobody who goes back, too', async () => {
+    await given('9', '9');
+    const calls = new RelationCalls(deps);
+    const request = { id: 'plan_1', serverId: leader.id, moment: 'plan' } as const;
+    expect(await calls.readingJobs(request)).toHaveLength(1);
+    expect(await calls.readingJobs({ ...request, together: [FOLLOWER] })).toEqual([]);
+  });
+
+  it('says of each pair that it rests on the common freeze, and never that it agrees', async () => {
+    await given('9', '9');
+    expect((await judged(leader)).codes).toEqual(['unknown SET_RESTS_ON_FREEZE']);
+    expect((await judged(follower)).codes).toEqual(['unknown SET_RESTS_ON_FREEZE']);
+  });
+
+  it('gives what is done at a peer, once the server is live, to the run of the peer, which is live later', async () => {
+    await given('5', '9');
+    const first = await judged(leader);
+    expect(first.codes).toEqual(['block FOLLOWER_AHEAD', 'step FOLLOWER_TO_COPY', 'unknown SET_RESTS_ON_FREEZE']);
+    expect(first.steps).toEqual([]);
+    const second = await judged(follower);
+    expect(second.steps).toEqual([
+      expect.objectContaining({ key: 'rule:FOLLOWER_TO_COPY:db01', on: 'server', when: 'live', peer: LEADER, title: 'Copy the count from "db01" to "web01".' }),
+    ]);
+    expect(second.hasLiveRules).toBe(true);
+    // The run has its step without asking anybody.
+    const { steps, against } = await new RelationCalls(deps).judgeRun({ runId: 'run_2', planId: second.planId, moment: 'recheck' });
+    expect([steps, against]).toEqual([second.steps, []]);
+  });
+
+  it('looks at both when the later one is live, by the rules of the earlier one, and not before', async () => {
+    await given('9', '9');
+    const [first, second] = [await judged(leader), await judged(follower)];
+    const calls = new RelationCalls(deps);
+    const live = (planId: string, serverId: string) => ({ id: `run_${planId}`, serverId, moment: 'live', planId }) as const;
+    expect(await calls.readingJobs(live(first.planId, leader.id))).toEqual([]);
+    expect(await calls.judgeRun({ runId: 'run_1', planId: first.planId, moment: 'live' })).toMatchObject({ against: [], judged: 0 });
+
+    const jobs = await calls.readingJobs(live(second.planId, follower.id));
+    expect(jobs.flatMap(({ sides, target }) => sides.map(({ relation, of }) => `${relation} ${of}: ${target.serverName}`)).sort()).toEqual([
+      'db01-web01 peer: web01',
+      'db01-web01 server: db01',
+      'web01-db01 peer: db01',
+      'web01-db01 server: web01',
+    ]);
+    const readings = (value: string) =>
+      catalog.recordReadings('run_2:live', [
+        count('db01-web01', FOLLOWER, 'server', '9'),
+        count('db01-web01', FOLLOWER, 'peer', value),
+        count('web01-db01', LEADER, 'server', value),
+        count('web01-db01', LEADER, 'peer', '9'),
+      ]);
+    const proof = async () => (await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' })).against.map(({ code }) => code);
+    await readings('9');
+    expect(await proof()).toEqual([]);
+    await readings('10');
+    expect(await proof()).toEqual(['FOLLOWER_STILL_AHEAD']);
+  });
+});
