@@ -58,7 +58,7 @@ describe('modosu profile', () => {
 
   it('show: parameters, markers and rules, for people and for programs', async () => {
     const { stdout } = await cli(api, ['profile', 'show', 'postgresql-replication']);
-    expect(stdout).toMatch(/^status +experimental: no test has run it/m);
+    expect(stdout).toMatch(/^status +proven/m);
     expect(stdout).toMatch(/^database +postgres +Any database/m);
     expect(stdout).toMatch(/^in-recovery +boolean +each +yes +sql \(postgresql\) SELECT pg_is_in_recovery\(\)$/m);
     expect(stdout).toMatch(/^STANDBY_AHEAD +plan +block +"\$\{peer\}"/m);
@@ -158,6 +158,18 @@ describe('modosu profile', () => {
         expect(answer).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(line) as string });
       }
       expect(await api.catalog.listServers()).toEqual([]);
+    });
+
+    it('that is right is applied and listed, of all servers or of one', async () => {
+      expect(await apply(ESTATE_FILE)).toMatchObject({ code: 0 });
+      for (const options of [[], ['--server', 'db02']]) {
+        const { code, stdout, stderr } = await cli(api, ['relation', 'list', ...options]);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        expect(stdout).toMatch(/^NAME +SERVER +RELATION +PEERS +PROFILE +VERDICT +PARAMETERS$/m);
+        expect(stdout).toMatch(/^pair +db01 +replicates-with +db02 +max-age +\S.* +hours=24$/m);
+      }
+      const { code, stderr } = await cli(api, ['relation', 'list', '--server', 'db03']);
+      expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('SERVER_NOT_FOUND') as string });
     });
 
     it('that is right is applied; while a file of profiles is wrong it is refused with the line of that', async () => {

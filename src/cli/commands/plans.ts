@@ -18,6 +18,6 @@ export async function showMadePlan(context: CliContext, printer: Printer, client
   if (planned === null) throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} ended without a result.`);
   printer.data(plan, () => planText(plan, planned, printer, context.io.now()));
   if (!blocks(planned)) return;
-  printer.note('This plan has blocking findings; it cannot run.');
+  printer.note('This plan has blocking findings; it does not run as it is.');
   context.exitCode = EXIT.planBlocked;
 }
