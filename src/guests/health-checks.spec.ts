@@ -155,10 +155,14 @@ describe('a query', () => {
     const common = ['psql', '-X', '-w', '-A', '-t', '-q', '-z', '-0', '-v', 'ON_ERROR_STOP=1'];
     const rest = ['-U', 'postgres', '-d', 'shop', '-c', 'SELECT count(*) FROM orders'];
     await checkHealth(agent, { ...query, socketDirectory: null }, within(5_000));
-    expect(ran).toEqual([
-      [...common, '-h', '/run/postgresql', ...rest],
-      [...common, ...rest],
-    ]);
+    const asked = ['id', '--', 'postgres'];
+    expect(ran).toEqual([asked, [...common, '-h', '/run/postgresql', ...rest], asked, [...common, ...rest]]);
+  });
+
+  it('runs as the account of the same name as its user, where the guest has one', async () => {
+    const { agent, ran } = agentThat({ stdout: 'uid=105(postgres) gid=106(postgres) groups=106(postgres)\n' }, { stdout: '5000\0' });
+    expect(await checkHealth(agent, query, within(5_000))).toEqual({ evidence: 'psql: 5000' });
+    expect(ran.at(-1)?.slice(0, 5)).toEqual(['setpriv', '--reuid=105', '--regid=106', '--init-groups', 'psql']);
   });
 
   it.each([
@@ -197,7 +201,8 @@ describe('a query', () => {
   });
 
   it('waits for a database that still replays its log', async () => {
-    const { agent } = agentThat({ exitCode: 2, stderr: 'FATAL:  the database system is starting up' }, { stdout: '5000\0' });
+    const nobody = { exitCode: 1 };
+    const { agent } = agentThat(nobody, { exitCode: 2, stderr: 'FATAL:  the database system is starting up' }, nobody, { stdout: '5000\0' });
     expect(await checkHealth(agent, query, within(10_000))).toEqual({ evidence: 'psql: 5000' });
   });
 });

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import type { CommandHealthCheck, HealthCheck, SqlHealthCheck, TcpHealthCheck } from '../contracts/protection';
 import { cleanWords } from '../contracts/text';
+import { accountIn, askAccount, runningAs, type Account } from './account';
 import type { CommandResult, GuestAgent } from './guest-agent';
 
 export interface HealthCheckOptions {
@@ -67,9 +68,11 @@ export async function checkHealth(agent: GuestAgent, check: HealthCheck, options
 
 async function attemptOnce(agent: GuestAgent, check: HealthCheck, options: HealthCheckOptions, leftMs: number): Promise<Attempt> {
   if (check.kind === 'tcp') return connectTo(check, options, Math.min(CONNECT_MS, leftMs));
-  const { argv, judge } = check.kind === 'command' ? ofCommand(check) : ofQuery(check);
+  const endAt = performance.now() + leftMs;
+  const run = (argv: Argv): Promise<CommandResult> => execute(agent, argv, options.signal, Math.max(1_000, endAt - performance.now()));
   try {
-    return judge(await execute(agent, argv, options.signal, leftMs));
+    const { argv, judge } = check.kind === 'command' ? ofCommand(check) : ofQuery(check, accountIn(await run(askAccount(check.user))));
+    return judge(await run(argv));
   } catch (error) {
     options.signal.throwIfAborted();
     if (!isModosuError(error)) throw error;
@@ -100,13 +103,17 @@ const ofCommand = ({ argv }: CommandHealthCheck): ProgramCheck => ({
 });
 
 /**
+ * As the guest's account of the same name as the user where there is one: what local logins rest on (`peer`, as Debian installs PostgreSQL).
+ *
  * `-w`: asks for no password, there is nobody to type it. `-z -0`: zero bytes between values and rows, so that the first value is exact whatever stands in
  * it.
  */
-function ofQuery({ socketDirectory, user, database, query, expect }: SqlHealthCheck): ProgramCheck {
+function ofQuery({ socketDirectory, user, database, query, expect }: SqlHealthCheck, account: Account | null): ProgramCheck {
   const host = socketDirectory === null ? [] : ['-h', socketDirectory];
+  const psql = ['psql', '-X', '-w', '-A', '-t', '-q', '-z', '-0', '-v', 'ON_ERROR_STOP=1', ...host, '-U', user, '-d', database, '-c', query] as const;
+  const argv = [...runningAs(account), ...psql] as unknown as Argv;
   return {
-    argv: ['psql', '-X', '-w', '-A', '-t', '-q', '-z', '-0', '-v', 'ON_ERROR_STOP=1', ...host, '-U', user, '-d', database, '-c', query],
+    argv,
     judge: (result) => {
       if (result.exitCode !== 0) return { passed: false, words: complaint('psql', result) };
       const end = result.stdout.indexOf('\0');

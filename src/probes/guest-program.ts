@@ -1,5 +1,6 @@
 import { ModosuError } from '../contracts/errors';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
+import { accountIn, askAccount, runningAs, type Account } from '../guests/account';
 import type { CommandResult, GuestProgram } from '../guests/guest-agent';
 import { programMissing, starting } from '../guests/guest-process';
 import { timedOut } from './deadline';
@@ -17,12 +18,6 @@ const CLOCK_MS = 250;
 const NOT_RUN = new Set([126, 127]);
 const NOT_FOUND = /(?:failed to (?:run command|execute)|can't execute) ['‘]?([\w./+-]{1,100})/;
 const REFUSED = /^setpriv: (?!failed to execute|can't execute)/;
-
-/** User and group of an account in the guest, in digits. */
-export interface Account {
-  readonly uid: string;
-  readonly gid: string;
-}
 
 /**
  * Runs one program in the guest of the one that is asked, and waits for its end, whatever its exit code. It is ended in the guest when its time is over, by
@@ -43,8 +38,7 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   const leftMs = asked.endsAt - startedAt;
   const seconds = Math.max(1, Math.ceil(leftMs / 1000));
   const { argv, ...given } = program(seconds);
-  const prefix = account === null ? [] : ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups'];
-  const bounded = ['timeout', '-s', 'KILL', String(seconds), ...prefix, ...argv] as const;
+  const bounded = ['timeout', '-s', 'KILL', String(seconds), ...runningAs(account), ...argv] as const;
   // One byte more: what has just as many is whole.
   const options = { timeoutMs: Math.max(leftMs, seconds * 1000) + ENDED_WITHIN_MS, maxOutputBytes: MAX_MARKER_BYTES + 1, ...given };
   const result = await starting('timeout', () => agent.exec(bounded, options));
@@ -68,8 +62,5 @@ export const endedBadly = (program: string, { exitCode, stdout, stderr }: Comman
   probeFailed(`${program} in the guest ended with exit code ${exitCode}`, stderr.trim() === '' ? stdout : stderr);
 
 /** Null: the guest has no account of that name. */
-export async function accountNamed(asked: Asked, name: string): Promise<Account | null> {
-  const { exitCode, stdout } = await runProgram(asked, null, () => ({ argv: ['id', '--', name] }));
-  const [, uid, gid] = /^uid=(\d{1,10})(?:\([^)]*\))? gid=(\d{1,10})\b/.exec(stdout) ?? [];
-  return exitCode === 0 && uid !== undefined && gid !== undefined ? { uid, gid } : null;
-}
+export const accountNamed = async (asked: Asked, name: string): Promise<Account | null> =>
+  accountIn(await runProgram(asked, null, () => ({ argv: askAccount(name) })));

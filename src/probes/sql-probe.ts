@@ -1,8 +1,9 @@
 import { isModosuError } from '../contracts/errors';
 import type { ProbeSpec } from '../contracts/profile';
+import type { Account } from '../guests/account';
 import type { CommandResult, GuestProgram } from '../guests/guest-agent';
 import { timedOut } from './deadline';
-import { accountNamed, endedBadly, runProgram, type Account } from './guest-program';
+import { accountNamed, endedBadly, runProgram } from './guest-program';
 import { linesOf, mysqlValues, psqlValues } from './sql-output';
 import { portOf, probeInvalid, type Asked } from './transport';
 

@@ -5,7 +5,8 @@ import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/pro
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { checkHealth } from '../../src/guests/health-checks';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
-import { createGuestServer, cutPower, guestExec, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { createGuestServer, cutPower, guestExec, guestOutput, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { eventually } from '../support/processes';
 
 jest.setTimeout(300_000);
 
@@ -70,6 +71,21 @@ describe('health checks in a real guest', () => {
     expect(evidence).toMatch(/^psql: [1-9][0-9]*$/);
     expect(await run(query('SELECT count(*), 7 FROM orders', evidence.slice('psql: '.length)))).toEqual({ evidence });
     expect(await run(query("SELECT E'a|b\\nc' UNION ALL SELECT 'd'", 'a|b\nc'))).toEqual({ evidence: 'psql: a|b c' });
+  });
+
+  it('a query passes where only the account of the same name is let in, as Debian installs it', async () => {
+    const only = async (method: string): Promise<void> => {
+      const script = 'cd /var/lib/postgresql/data; echo "local all all $1" >pg_hba.conf; kill -HUP "$(head -n 1 postmaster.pid)"';
+      await guestOutput(server.uuid, ['sh', '-euc', script, 'sh', method]);
+    };
+    await only('peer');
+    try {
+      const asRoot = ['psql', '-X', '-U', 'postgres', '-h', '/run/postgresql', '-d', 'shop', '-c', 'SELECT 1'] as const;
+      await eventually('nobody else is let in', async () => (await guestExec(server.uuid, [...asRoot])).exitCode === 2);
+      expect(await run(query('SELECT count(*) > 0 FROM orders', 't'), 0)).toEqual({ evidence: 'psql: t' });
+    } finally {
+      await only('trust');
+    }
   });
 
   it('a query fails: another value, no row, an error, a database or a server that is not there', async () => {
