@@ -4,20 +4,10 @@ import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { fillIn } from '../../src/probes/fill-in';
 import { readMarkers } from '../../src/probes/probe';
 import { cutPower, guestOutput, setLanLink, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { follows, installPrograms, rebuildByBasebackup, rebuildByRewind, replicaOf, replicate, rewind, type ReplicaServer } from '../guests/replication';
 import { judged, shippedProfile, type Judgement } from '../support/judged-profile';
 import { eventually } from '../support/processes';
-import {
-  follows,
-  installPrograms,
-  rebuildByBasebackup,
-  rebuildByRewind,
-  replicaOf,
-  replicate,
-  rewind,
-  startReplicationGuests,
-  type ReplicaServer,
-  type ReplicationGuests,
-} from '../support/replication-lab';
+import { startReplicationGuests, type ReplicationGuests } from '../support/replication-lab';
 import { inFull } from '../support/thorough';
 
 jest.setTimeout(300_000);

@@ -26,6 +26,7 @@ const LONGEST = [
   'e2e/online-backup',
   'e2e/faults',
   'e2e/way-back',
+  'e2e/replication',
   'e2e/name-servers',
   'e2e/scheduled',
   'e2e/incrementals',
