@@ -165,8 +165,8 @@ describe('modosu profile', () => {
       for (const options of [[], ['--server', 'db02']]) {
         const { code, stdout, stderr } = await cli(api, ['relation', 'list', ...options]);
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-        expect(stdout).toMatch(/^NAME +SERVER +RELATION +PEERS +PROFILE +PARAMETERS$/m);
-        expect(stdout).toMatch(/^pair +db01 +replicates-with +db02 +max-age +hours=24$/m);
+        expect(stdout).toMatch(/^NAME +SERVER +RELATION +PEERS +PROFILE +VERDICT +PARAMETERS$/m);
+        expect(stdout).toMatch(/^pair +db01 +replicates-with +db02 +max-age +\S.* +hours=24$/m);
       }
       const { code, stderr } = await cli(api, ['relation', 'list', '--server', 'db03']);
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('SERVER_NOT_FOUND') as string });
