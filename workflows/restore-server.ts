@@ -44,6 +44,11 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       do: async () => ({ ...(await surveyAsPlanned(plan, calls)), rules: await recheckPeers(input, plan) }),
       detail: surveyDetail,
     });
+    const notNeeded = (plan.relationSteps ?? []).filter(({ key }) => !rules.some((rule) => rule.key === key));
+    await book.skip(
+      notNeeded.map(({ key }) => key),
+      NOT_ASKED_FOR,
+    );
     if (present !== null) await stopServer(book, calls, input, { how: wayToStop(present), wasOn: isOn(present) });
     await book.step('swap', {
       do: async () => {
@@ -114,7 +119,10 @@ async function doWhatIsMissing(
 ): Promise<{ readonly seconds: number }> {
   const rulesForPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'quarantine'), hasAgent);
   const changesForPeople = await applyChangesAgain(book, calls, input, plan, hasAgent);
-  if (rulesForPeople.length + changesForPeople.length + passwords.length === 0) return { seconds: 0 };
+  if (rulesForPeople.length + changesForPeople.length + passwords.length === 0) {
+    await book.skip([SIGN_OFF.key], NOT_ASKED_FOR);
+    return { seconds: 0 };
+  }
   const since = Date.now();
   // A program has failed, or a password could not be set, although nothing was for people: the step comes as it is needed.
   await book.announce([SIGN_OFF]);
@@ -133,6 +141,8 @@ async function doWhatIsMissing(
   });
   return { seconds: Math.round((Date.now() - since) / 1000) };
 }
+
+const NOT_ASKED_FOR = 'what the plan had found is not so any more';
 
 const ofMoment = (rules: readonly PlannedRelationStep[], moment: PlannedRelationStep['when']): readonly PlannedRelationStep[] =>
   rules.filter(({ when }) => when === moment);
@@ -174,7 +184,8 @@ async function afterGoLive(
   hasAgent: boolean,
 ): Promise<void> {
   const forPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'live'), hasAgent);
-  if (forPeople.length > 0) {
+  if (forPeople.length === 0) await book.skip([SIGN_OFF_LIVE.key], NOT_ASKED_FOR);
+  else {
     await book.announce([SIGN_OFF_LIVE]);
     const { actor, reason } = await book.decision('sign-off-live');
     await markSignedOff(book, forPeople, { actor, reason });

@@ -10,6 +10,7 @@ import type {
   OffsiteActivities,
   PeerActivities,
   PlanningActivities,
+  PlanSource,
   RelationActivities,
   RunOutcome,
   SavedData,
@@ -180,23 +181,23 @@ export const SURVEY: RestoreSurvey = {
   },
 };
 
-export const PLAN: RestorePlanBody = planRestore(
-  {
-    planId: RESTORE.planId,
-    runId: RUN.runId,
-    serverId: RUN.serverId,
-    serverName: 'db01',
-    uuid: RUN.uuid,
-    hypervisor: HYPERVISOR,
-    repository: 'main',
-    recoveryPointId: BACKUP.recoveryPointId,
-    measuredRecoverySeconds: [],
-    protection: { ...NO_PROTECTION, healthChecks: [{ name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 }] },
-    openWayBacks: [],
-  },
-  SURVEY,
-  new Date('2026-03-02T12:00:00.000Z'),
-);
+const PLAN_SOURCE: PlanSource = {
+  planId: RESTORE.planId,
+  runId: RUN.runId,
+  serverId: RUN.serverId,
+  serverName: 'db01',
+  uuid: RUN.uuid,
+  hypervisor: HYPERVISOR,
+  repository: 'main',
+  recoveryPointId: BACKUP.recoveryPointId,
+  measuredRecoverySeconds: [],
+  protection: { ...NO_PROTECTION, healthChecks: [{ name: 'database', kind: 'command', argv: ['pg_isready'], timeoutSeconds: 60 }] },
+  openWayBacks: [],
+};
+/** A plan of a server, with what its relations say. */
+export const planJudged = (judged?: Parameters<typeof planRestore>[3]): RestorePlanBody =>
+  planRestore(PLAN_SOURCE, SURVEY, new Date('2026-03-02T12:00:00.000Z'), judged);
+export const PLAN: RestorePlanBody = planJudged();
 
 export const KEPT: WayBackFacts = {
   wasGone: false,

@@ -8,6 +8,7 @@ import type { RunTrace } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import { backupSetWorkflowId, serverWorkflowId } from '../../src/contracts/ids';
 import { createDataConverter } from '../../src/temporal/data-converter';
+import { findingAbout } from '../support/made-up-relations';
 import { bundleWorkflowsForTests } from '../support/temporal';
 import {
   BACKUP,
@@ -31,6 +32,7 @@ import {
   type Role,
   type Scripted,
 } from './harness';
+import { jobFor, judgedPlan, ruleStep } from './relations';
 
 /**
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
@@ -69,6 +71,29 @@ const [SET_ROLE, MEMBER_ROLE]: readonly [Role, Role] = [
   { type: 'backupSet', input: SET_INPUT, workflowId: backupSetWorkflowId(SET.id) },
   { type: 'backupImage', input: MEMBER, workflowId: serverWorkflowId(MEMBER.serverId) },
 ];
+/** One peer can be asked, another one cannot. */
+const ASKED: Scripted = {
+  readingJobs: async () => [jobFor('db02'), jobFor('db03')],
+  readMarkers: async ({ target, specs }) => (target.serverName === 'db02' ? { read: specs.length, failed: 0 } : refused()),
+};
+const RULE_STEPS = [ruleStep('PROGRAM'), ruleStep('BY_HAND', { argv: null }), ruleStep('FAILS', { on: 'peer', when: 'live' }), ruleStep('NOT_NEEDED')];
+/** Steps by programs and by people, before go-live and after it; the peers agree when they are asked again. */
+const JUDGED: Scripted = {
+  ...ASKED,
+  loadPlan: async () => judgedPlan(RULE_STEPS),
+  peersOf: async () => [jobFor('db02').target],
+  judgeRun: judgedAgain(),
+  runInPeer: async () => ({ isApplied: false, evidence: 'exit code 1' }),
+  readDecision: async () => ({ actor: 'kim', reason: 'done', at: '2026-03-02T12:10:00.000Z' }),
+};
+function judgedAgain(): NonNullable<Scripted['judgeRun']> {
+  let live = 0;
+  return async ({ moment }) => ({
+    against: moment === 'live' && (live += 1) === 1 ? [findingAbout('NOT_TOGETHER', 'block')] : [],
+    judged: 1,
+    steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : [],
+  });
+}
 const SCENES: Readonly<Record<string, Scene>> = {
   'backup-image.in-set': { ...MEMBER_ROLE, beside: { workflowId: MEMBER_ROLE.workflowId, others: [SET_ROLE] } },
   'backup-set.complete': { ...SET_ROLE, beside: { workflowId: SET_ROLE.workflowId, others: [MEMBER_ROLE] } },
@@ -128,6 +153,13 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
   'undo.data': { type: 'undoRestore', input: UNDO, scripted: { loadPlan: async () => ({ ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } }) } },
   'confirm.data': { type: 'confirmRestore', input: CONFIRM, scripted: { requireConfirmable: async () => ({ ...WAY_BACK, data: KEPT_DATA, volumes: [] }) } },
+  'plan-restore.relations': {
+    type: 'planRestore',
+    input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null },
+    scripted: ASKED,
+  },
+  'backup-image.markers': { type: 'backupImage', input: ONLINE, scripted: ASKED },
+  'restore-server.relations': { type: 'restoreServer', input: RESTORE, scripted: JUDGED },
   'plan-restore.ready': { type: 'planRestore', input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null } },
 };
 

@@ -70,10 +70,11 @@ export const peerAsks = (hypervisor: string): Pick<PeerActivities, 'readMarkers'
     retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 2 },
   });
 
-/** A program in a peer: what it does is not done twice where that can be told. */
+/** A program in a peer: what it does is not done twice where that can be told. Where nobody is near the peer people do it: the restored server waits meanwhile. */
 export const peerPrograms = (hypervisor: string): Pick<PeerActivities, 'runInPeer'> =>
   proxyActivities<PeerActivities>({
     taskQueue: hostTaskQueue(hypervisor),
+    scheduleToStartTimeout: '10 min',
     startToCloseTimeout: '3 h',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },

@@ -1,8 +1,8 @@
 import { isCancellation, sleep } from '@temporalio/workflow';
-import type { ReadingRequest } from '../../src/contracts/activities';
+import type { AppliedChange, ReadingRequest } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
-import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment } from '../../src/contracts/reading';
+import type { GuestProgram, PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment } from '../../src/contracts/reading';
 import type { RestoreServerInput } from '../../src/contracts/workflows';
 import { needsPeople, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
 import { peerAsks, peerPrograms, relations, type Calls } from './activities';
@@ -123,12 +123,7 @@ export async function runRulePrograms(
     const { isApplied } = await book.step(
       planned.key,
       {
-        do: async () => {
-          if (planned.on === 'server') return server.applyChange(input, program);
-          const [target] = (await relations.peersOf(input.planId)).filter(({ serverName }) => serverName === planned.peer);
-          if (target === undefined) return { isApplied: false, evidence: `${planned.peer} is not in the catalogue any more` };
-          return peerPrograms(target.hypervisor).runInPeer(target, program);
-        },
+        do: () => (planned.on === 'server' ? server.applyChange(input, program) : runInPeer(input, planned.peer, program)),
         detail: (applied) => ({ applied: applied.isApplied, evidence: applied.evidence }),
       },
       planned.title,
@@ -136,6 +131,19 @@ export async function runRulePrograms(
     if (!isApplied) forPeople.push(planned);
   }
   return forPeople;
+}
+
+/** That nothing can be run in another server undoes nothing of this one: people do it. */
+async function runInPeer({ planId }: RestoreServerInput, peer: string, program: GuestProgram): Promise<AppliedChange> {
+  const target = (await relations.peersOf(planId)).find(({ serverName }) => serverName === peer);
+  if (target === undefined) return { isApplied: false, evidence: `${peer} is not in the catalogue any more` };
+  try {
+    return await peerPrograms(target.hypervisor).runInPeer(target, program);
+  } catch (thrown) {
+    if (isCancellation(thrown)) throw thrown;
+    const { code, message } = summarise(thrown);
+    return { isApplied: false, evidence: `${code}: ${message}` };
+  }
 }
 
 /** What people have signed off shows as done, by them. */

@@ -39,6 +39,8 @@ export interface Runbook {
   announce(steps: readonly PlannedStep[]): Promise<void>;
   /** Carries out an announced step, or one that is added now under a title of its own. */
   step<T>(key: StepKey, body: StepBody<T>, title?: string): Promise<T>;
+  /** Announced steps that are not needed after all show as that. Those that are not there, or have begun, stay as they are. */
+  skip(keys: readonly StepKey[], because: string): Promise<void>;
   /** From now on the effect of this step is wanted (or was already put back): it is not undone any more. */
   settle(key: StepKey): void;
   /** The result stands: nothing that was done so far is undone any more. */
@@ -163,6 +165,13 @@ class RunRecorder implements Runbook {
       await CancellationScope.nonCancellable(() => this.record(step, 'failed'));
       throw thrown;
     }
+  }
+
+  async skip(keys: readonly StepKey[], because: string): Promise<void> {
+    const skipped = this.steps.filter(({ key, state }) => state === 'pending' && (keys as readonly string[]).includes(key));
+    if (skipped.length === 0) return;
+    for (const step of skipped) Object.assign(step, { state: 'skipped', detail: { because } });
+    await this.show(skipped);
   }
 
   wasTold(): void {

@@ -143,7 +143,7 @@ function leftForPeople({ steps, waitingFor }: RunView): readonly string[] {
   const goLive = steps.findIndex(({ key }) => key === 'go-live');
   const ofThisPart = waitingFor === 'sign-off-live' ? steps.slice(goLive + 1) : goLive === -1 ? steps : steps.slice(0, goLive);
   return ofThisPart
-    .filter(({ key, state, detail }) => key.startsWith('rule:') && (state === 'pending' || detail['applied'] === false))
+    .filter(({ key, state, detail }) => key.startsWith('rule:') && detail['signedOffBy'] === undefined && (state === 'pending' || detail['applied'] === false))
     .map(
       ({ title, detail }) =>
         `  - ${plain(title)}${detail['applied'] === false ? ` (its program has not done it: ${plain(String(detail['evidence'] ?? ''))})` : ''}`,

@@ -1,0 +1,46 @@
+import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
+import type { PlannedRelation, PlannedRelationStep, ProbeJob } from '../../src/contracts/reading';
+import { madeUpMarker } from '../support/made-up-relations';
+import { planJudged } from './harness';
+
+/** Peers that are asked in a rehearsal, and a plan that rules have judged. */
+
+/** kvm1 has workers, kvm9 has none. */
+export const targetOf = (name: string, hypervisor = 'kvm1'): ProbeJob['target'] => ({
+  serverId: `srv_${name}`,
+  serverName: name,
+  uuid: '3f0c9c1e-1111-4222-8333-444455557777',
+  hypervisor,
+  address: null,
+});
+export const jobFor = (name: string, hypervisor?: string): ProbeJob => ({
+  occasion: 'o',
+  sides: [{ relation: 'standby', peer: name, of: 'peer' }],
+  target: targetOf(name, hypervisor),
+  specs: [madeUpMarker('position'), madeUpMarker('words')],
+});
+
+const RELATION: PlannedRelation = {
+  name: 'standby',
+  type: 'replicates-with',
+  serverAddress: null,
+  peer: 'db02',
+  address: null,
+  profile: 'made-up',
+  profileSha256: 'a'.repeat(64),
+  phases: ['plan', 'quarantine', 'live'],
+  parameters: {},
+};
+export const ruleStep = (code: string, more: Partial<PlannedRelationStep> = {}): PlannedRelationStep => ({
+  key: `rule:${code}:db02`,
+  code,
+  title: `Do ${code}`,
+  argv: ['/usr/bin/do', code],
+  on: 'server',
+  when: 'quarantine',
+  relation: 'standby',
+  peer: 'db02',
+  ...more,
+});
+export const judgedPlan = (steps: readonly PlannedRelationStep[], findings: readonly Finding[] = []): RestorePlanBody =>
+  planJudged({ relations: [RELATION], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
