@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
 import type { ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
+import type { JudgementView } from '../../src/contracts/judgement';
+import type { EstateStatus } from '../../src/contracts/protection-status';
 import { isFinal, type RunView } from '../../src/contracts/run';
 import { domainState, guestExec, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { Gate } from '../support/activity-gate';
@@ -101,6 +103,18 @@ const planned = async () => {
   expect(plan).toMatchObject({ state: 'ready', error: null });
   return { plan, body: plan.body as RestorePlanBody };
 };
+/** As the night would, and what the status says of it then. */
+const judged = async (name: string) => {
+  await stack.post('/v1/relations/judgements', { server: name });
+  const { body } = await eventually(
+    () => stack.get<{ items: readonly JudgementView[] }>(`/v1/relations/judgements?server=${name}`),
+    ({ body: { items } }) => items.every(({ isAsked }) => !isAsked),
+    240_000,
+  );
+  const { servers } = (await stack.get<EstateStatus>('/v1/status')).body;
+  const of = servers.find(({ serverName }) => serverName === name);
+  return { judgement: body.items[0]?.judged, verdict: of?.comeback?.verdict, breaches: of?.breaches.map(({ code }) => code) ?? [] };
+};
 const stepOf = ({ steps }: RunView, key: string) => steps.find((step) => step.key === key);
 
 beforeAll(async () => {
@@ -134,6 +148,11 @@ it('an image holds what the server and its peer said right before its point in t
   const { body } = await planned();
   expect(codes(body)).toEqual(['RELATION_AGREES', 'PROFILE_EXPERIMENTAL']);
   expect(body.findings).toContainEqual(expect.objectContaining({ code: 'DEPENDANTS_INTERRUPTED', severity: 'warn' }));
+  // Known before it is needed, by the same rules.
+  const { judgement, verdict, breaches } = await judged(SERVER);
+  expect(judgement).toMatchObject({ recoveryPointId: baseline.id, worst: 'warn' });
+  expect(judgement?.findings.map(({ code }) => code)).toEqual(['RELATION_AGREES', 'PROFILE_EXPERIMENTAL', 'DEPENDANTS_INTERRUPTED']);
+  expect([verdict, breaches.includes('CANNOT_COME_BACK_ALONE')]).toEqual(['warn', false]);
 });
 
 it('a peer that nobody can ask is not known, and that has to be acknowledged', async () => {
@@ -185,6 +204,12 @@ it('a restored server whose rules say that it would not work with its peer is pu
 
 it('what blocks is overridden with a reason; rules have their steps done, by a program and by people; and the two are proven to work', async () => {
   await inGuest(peer, 'echo true > /opt/app/pinned; sync');
+  const night = await judged(SERVER);
+  expect([night.verdict, night.breaches]).toEqual(['block', expect.arrayContaining(['CANNOT_COME_BACK_ALONE']) as string[]]);
+  expect(night.judgement).toMatchObject({
+    recoveryPointId: baseline.id,
+    findings: expect.arrayContaining([expect.objectContaining({ code: 'PEER_AHEAD' })]) as object[],
+  });
   const { plan, body } = await planned();
   expect(body.findings.filter(({ severity }) => severity === 'block').map(({ code }) => code)).toEqual(['PEER_PINNED']);
   await expect(stack.startRestore(plan)).rejects.toThrow('PLAN_BLOCKED');
