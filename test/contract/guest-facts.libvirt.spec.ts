@@ -79,6 +79,7 @@ line"; ln -s sites ${CONFIGURATION}/link; chmod 640 ${CONFIGURATION}/shop.conf; 
     expect(contentsOf(first, 'users')).toEqual({
       daemon: 'uid=1, gid=1, home=/, shell=/usr/sbin/nologin',
       nobody: 'uid=65534, gid=65534, home=/nonexistent, shell=/usr/sbin/nologin',
+      openldap: 'uid=106, gid=106, home=/var/lib/ldap, shell=/usr/sbin/nologin',
       postgres: 'uid=105, gid=105, home=/var/lib/postgresql, shell=/bin/sh',
       root: 'uid=0, gid=0, home=/root, shell=/bin/sh',
     });
