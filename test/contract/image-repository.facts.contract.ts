@@ -5,6 +5,8 @@ import type { ServerFacts } from '../../src/contracts/facts';
 import { newId } from '../../src/contracts/ids';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
+import { withinRoom } from '../../src/domain/relations/captured';
+import { notReadValue, readValue, sideOf } from '../support/made-up-relations';
 import { serverFacts } from '../support/server-facts';
 import {
   DEFINITION,
@@ -93,6 +95,20 @@ export function factsContract(subject: () => { readonly repository: ImageReposit
         await expect(repository.readFacts(serverId, recoveryPointId)).resolves.toEqual(FACTS);
         await expect(verifyAll(repository, serverId, recoveryPointId)).resolves.toEqual(manifest);
       }
+    });
+
+    it('have the markers of its relations beside them in the manifest, as many as there is room for, and these come back as they were given', async () => {
+      const { repository, image } = subject();
+      const wide = (peer: string) => sideOf({ position: readValue('語'.repeat(5_000), '\u001b[2J "raw" \n'), words: notReadValue() }, { peer });
+      const markers = withinRoom(Array.from({ length: 200 }, (_, index) => wide(`db${index}`)));
+      const { draft, serverId, recoveryPointId } = await stageOne(repository, image);
+      const manifest = await repository.publish({ ...draft, changes: CHANGES, markers }, NOW);
+      expect(manifest).toMatchObject({ version: 5, markers });
+      const opened = await repository.open(serverId, recoveryPointId);
+      expect(opened.manifest.markers).toEqual(markers);
+      await expect(verifyAll(repository, serverId, recoveryPointId)).resolves.toEqual(manifest);
+      const bare = await takeWithFacts(repository, image);
+      expect('markers' in bare.manifest).toBe(false);
     });
 
     it('are in no recovery point of which nobody knows the changes: it has the version that earlier programs read', async () => {

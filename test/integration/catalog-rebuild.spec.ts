@@ -26,6 +26,7 @@ import { makeManifest } from '../contract/data-repository.contract';
 import { forge, makeImages, sha256, stageOne } from '../contract/image-repository.fixtures';
 import { FakeDataRepository } from '../support/fake-data-repository';
 import { FakeOffsiteRepository } from '../support/fake-offsite-repository';
+import { notReadValue, readValue, sideOf } from '../support/made-up-relations';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { serverFacts } from '../support/server-facts';
 
@@ -159,6 +160,22 @@ describe('a copy of the catalogue', () => {
     await expect(catalog.listDueBackups({ state: 'waiting' }, { limit: 10, cursor: null })).resolves.toMatchObject({ items: [{ cause: 'change' }] });
     const third = await imaged(3, facts);
     await expect(catalog.getChange(two)).resolves.toMatchObject({ generation: 3, recoveryPointId: third });
+  });
+
+  it('brings back the markers of recovery points, and what was read for plans and runs, which undos are judged by', async () => {
+    const server = await givenServer(catalog);
+    const markers = [sideOf({ position: readValue('7 "é" 😀') }, { of: 'server' }), sideOf({ position: notReadValue() })];
+    const manifest = manifestOf(server, 1, { version: 5, changes: { contained: [], partly: [], more: 0 }, facts: null, markers });
+    await catalog.recordRecoveryPoint(manifest, 'main', 'a'.repeat(64));
+    await catalog.recordReadings('run_1:recheck', markers);
+    const { header, lines } = await copyOf();
+    await postgres.empty();
+    await expect(catalog.markersOf(manifest.recoveryPointId)).resolves.toEqual([]);
+    const { rows } = await importing(lines, header);
+    expect(rows).toMatchObject({ recovery_point_markers: 1, marker_reading: 2 });
+    await expect(catalog.markersOf(manifest.recoveryPointId)).resolves.toEqual(markers);
+    // By relation, peer and side.
+    await expect(catalog.readingsOf('run_1:recheck')).resolves.toEqual([...markers].reverse());
   });
 
   it('gives what waited to be deleted its time anew: nobody has watched it since', async () => {

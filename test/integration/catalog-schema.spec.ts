@@ -17,6 +17,7 @@ const SINCE_SSH = ALL.slice(5);
 const SINCE_REVOCATION = ALL.slice(6);
 const SINCE_RETENTION = ALL.slice(13);
 const SINCE_INCREMENTALS = ALL.slice(14);
+const SINCE_MARKERS = ALL.slice(ALL.indexOf('Markers1765750000000'));
 const SINCE_CHANGES = ALL.slice(ALL.indexOf('Changes1765700000000'));
 
 beforeAll(async () => {
@@ -423,7 +424,38 @@ describe('migrations', () => {
     );
   });
 
+  const RESTORE = (more: string) =>
+    `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input, waiting_for)
+      VALUES ('run_live', 'restore-server', 'running', 'srv_1', '', 'alice', now(), false, '{}', ${more})`;
   it.each([
+    ['markers of a recovery point', `INSERT INTO recovery_point_markers VALUES ('rp_1', '[]')`],
+    ['a run that waits for a sign-off after go-live', RESTORE(`'sign-off-live'`)],
+    [
+      'a sign-off after go-live',
+      `${RESTORE('null')}; INSERT INTO run_decision (run_id, kind, actor, reason, decided_at) VALUES ('run_live', 'sign-off-live', 'kim', 'done', now())`,
+    ],
+  ])('are not taken back where the version before could not read %s; they are once it is gone', async (_what, statement) => {
+    await postgres.query(postgres.ownerUrl, statement);
+    expect(await refusal(revertMigrations(postgres.ownerUrl, SINCE_MARKERS.length))).toMatchObject({
+      message: expect.stringContaining('could not read them'),
+    });
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    expect(await drift()).toEqual([]);
+    await postgres.query(
+      postgres.ownerUrl,
+      `DELETE FROM recovery_point_markers; DELETE FROM run_decision WHERE run_id = 'run_live'; DELETE FROM run WHERE id = 'run_live';
+       INSERT INTO marker_reading VALUES ('plan_1', 'standby', 'db02', 'peer', '{}', now())`,
+    );
+    // What was only read for plans is read again for the next one.
+    expect(await revertMigrations(postgres.ownerUrl, SINCE_MARKERS.length)).toEqual([...SINCE_MARKERS].reverse());
+    expect(await tables()).toEqual(expect.not.arrayContaining(['marker_reading', 'recovery_point_markers']));
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(SINCE_MARKERS);
+    expect(await drift()).toEqual([]);
+  });
+
+  it.each([
+    ['markers of a recovery point that nobody knows', `INSERT INTO recovery_point_markers VALUES ('rp_9', '[]')`, 'recovery_point_markers_point_fkey'],
+    ['a reading of neither side', `INSERT INTO marker_reading VALUES ('plan_1', 'r', 'p', 'each', '{}', now())`, 'marker_reading_side_check'],
     ['a change that was completed by nobody', CHANGE.replace(`'open', now()`, `'completed', now()`), 'configuration_change_end_check'],
     ['a change in a state nobody knows', CHANGE.replace(`'open', now()`, `'perhaps', now()`), 'configuration_change_state_check'],
     ['a change of no server', CHANGE.replace('srv_1', 'srv_9'), 'configuration_change_server_fkey'],

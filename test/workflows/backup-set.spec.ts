@@ -6,6 +6,7 @@ import { backupSetWorkflowId, CONTROL_TASK_QUEUE, serverWorkflowId } from '../..
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import { eventually } from '../support/up-process';
 import { failing, ONLINE, openStage, Rehearsal, type Role, type Scripted } from './harness';
+import { jobFor } from './relations';
 
 /** Runs of a set meet right before their freeze, on a real Temporal server; what they do there is scripted. */
 jest.setTimeout(180_000);
@@ -157,6 +158,21 @@ describe('a backup set', () => {
     expect(Math.max(...begunAt) - Math.min(...begunAt)).toBeLessThan(1_000);
     for (const name of NAMES) expect(rehearsal.outcome(name)).toMatchObject({ state: 'succeeded', recoveryPointId: rehearsal.inputs[name].recoveryPointId });
     expect(rehearsal.did('cancelOnlineBackup')).toEqual([]);
+  });
+
+  it('has the markers of each server read before they meet; a peer that cannot be asked holds nobody up', async () => {
+    const read: string[] = [];
+    const rehearsal = new SetRehearsal({
+      readingJobs: async () => [jobFor('db02'), jobFor('db03')],
+      readMarkers: async ({ target, specs }) => {
+        if (target.serverName === 'db03') await failing('SERVER_GONE')();
+        read.push(`read, ${rehearsal.did('beginOnlineBackup').length} begun`);
+        return { read: specs.length, failed: 0 };
+      },
+    });
+    expect(await rehearsal.play(all(rehearsal))).toEqual(['COMPLETED', 'COMPLETED', 'COMPLETED', 'COMPLETED']);
+    expect(read).toEqual(Array(3).fill('read, 0 begun'));
+    expect(rehearsal.did('published')).toHaveLength(3);
   });
 
   it('is not taken when one server fails before: the others put everything back at once, and say why', async () => {

@@ -225,6 +225,9 @@ describe('the manifest of an image recovery point', () => {
   });
 
   describe('that says which changes it contains', () => {
+    const READING = { state: 'read', value: '7', raw: '7\n', at: '2026-03-01T12:00:00.000Z' };
+    const FAILED = { state: 'failed', code: 'AGENT_SILENT', message: 'nobody answers', at: READING.at };
+    const SIDE = { relation: 'standby', peer: 'db02', of: 'peer', readings: { position: READING, words: FAILED } };
     const setId = 'set_01aaaaaaaaaaaaaaaaaaaaaaaa';
     const both = [TELLING_FULL, TELLING_INCREMENTAL] as const;
 
@@ -240,6 +243,12 @@ describe('the manifest of an image recovery point', () => {
       ['changes.contained.0.ticket', null],
       ['changes.contained.0.title', 'x'.repeat(4096)],
       ['changes.contained.0.title', 'Größe "auf" 戻す; rm -rf /'],
+      ['markers', []],
+      ['markers', [SIDE]],
+      ['markers', [{ ...SIDE, readings: {} }]],
+      // What a guest has said is text, whatever is in it.
+      ['markers', [{ ...SIDE, readings: { position: { ...READING, value: '\u001b[2J\u0000', raw: 'x'.repeat(64 * 1024) } } }]],
+      ['markers', Array<unknown>(20_000).fill(SIDE)],
     ])('may say in %s what is within its bounds', (place, value) => {
       for (const manifest of both) expect(manifestProblem(changed(place, value, manifest))).toBeNull();
     });
@@ -269,6 +278,17 @@ describe('the manifest of an image recovery point', () => {
       ['credentials', [{ ...REFERENCE, version: '' }], 'credentials.0.version:'],
       ['credentials', [{ ...REFERENCE, account: 'a\nb' }], 'credentials.0.account: has control characters'],
       ['credentials', [{ ...REFERENCE, password: 'x' }], 'password'],
+      ['markers', null, 'markers:'],
+      ['markers', Array<unknown>(20_001).fill(SIDE), 'markers:'],
+      ['markers', [{ ...SIDE, of: 'each' }], 'markers.0.of:'],
+      ['markers', [{ ...SIDE, peer: 'db02\n' }], 'markers.0.peer: has control characters'],
+      ['markers', [{ ...SIDE, profile: 'x' }], 'profile'],
+      ['markers', [{ ...SIDE, readings: [] }], 'markers.0.readings:'],
+      ['markers', [{ ...SIDE, readings: { position: { ...READING, value: 'x'.repeat(64 * 1024 + 1) } } }], 'markers.0.readings.position.value:'],
+      ['markers', [{ ...SIDE, readings: { position: { ...READING, value: 7 } } }], 'markers.0.readings.position.value:'],
+      ['markers', [{ ...SIDE, readings: { position: { ...READING, state: 'ok' } } }], 'markers.0.readings.position.state:'],
+      ['markers', [{ ...SIDE, readings: { position: { ...READING, at: 'yesterday' } } }], 'markers.0.readings.position.at:'],
+      ['markers', [{ ...SIDE, readings: { position: { state: 'failed', code: 'A', at: READING.at } } }], 'markers.0.readings.position.message:'],
       ['setId', null, 'setId:'],
       ['setId', `rp_${ID}`, 'setId: is not an id beginning with "set_"'],
     ])('may not say in %s what is outside of them', (place, value, problem) => {
@@ -280,6 +300,8 @@ describe('the manifest of an image recovery point', () => {
     });
 
     it('is never one of an earlier version, nor the other of the two', () => {
+      for (const version of [1, 3]) expect(manifestProblem({ ...MANIFEST, setId, version, markers: [SIDE] })).toContain('markers');
+      for (const version of [2, 4]) expect(manifestProblem({ ...INCREMENTAL, setId, version, markers: [SIDE] })).toContain('markers');
       for (const version of [1, 3]) expect(manifestProblem({ ...TELLING_FULL, setId, version })).toMatch(/changes|facts/);
       for (const version of [2, 4]) expect(manifestProblem({ ...TELLING_INCREMENTAL, setId, version })).toMatch(/changes|facts/);
       expect(manifestProblem({ ...TELLING_FULL, version: 6 })).toContain('parentId');
