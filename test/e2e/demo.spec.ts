@@ -77,8 +77,8 @@ it('restores a primary beside its standby, also after a demo that was killed; th
   await expectNothingLeft();
 });
 
-it.each([['--act', 'third'], ['--act'], ['consistency'], ['--act', 'mission', '--now']])('says how it is used when it is told %s %s', async (...args) => {
-  expect(await start(...args)).toBe(2);
+it.each(['--act third', '--act', 'consistency', '--act mission --now'])('says how it is used when it is told %s', async (typed) => {
+  expect(await start(...typed.split(' '))).toBe(2);
   expect(output).toContain('usage: npm run demo -- [--act mission|consistency] [--exit]');
   await expectNothingLeft();
 });
