@@ -81,7 +81,7 @@ async function proveWithin(input: RestoreServerInput, moment: 'quarantine' | 'li
   for (let pauseMs = AGAIN_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
     const { against, judged } = await judgeNow(input, moment);
     if (against.length === 0) return judged;
-    if (Date.now() + pauseMs > giveUpAtMs) throw rejected(against, moment);
+    if (Date.now() + pauseMs > giveUpAtMs) throw rejected(against, moment, input.runId);
     await sleep(pauseMs);
   }
 }
@@ -91,11 +91,15 @@ async function judgeNow({ runId, serverId, planId }: RestoreServerInput, moment:
   return relations.judgeRun({ runId, planId, moment });
 }
 
-const rejected = (against: readonly Finding[], moment: 'quarantine' | 'live'): ModosuError =>
+/** A rule need not have a remedy: what comes next is said in any case. */
+const rejected = (against: readonly Finding[], moment: 'quarantine' | 'live', runId: string): ModosuError =>
   new ModosuError(
     'PEERS_REJECT',
     `${moment === 'live' ? 'The server is live, and does not work with its peers, as far as they say' : 'The restored server would not work with its peers'}: ${saidBy(against)}`,
-    { hint: remediesOf(against), context: { findings: against.map(({ code }) => code) } },
+    {
+      hint: `${remediesOf(against)} ${moment === 'live' ? `The server stays live: mend that, or go back with \`modosu run undo ${runId}\`.` : 'What was replaced is put back: mend that, and plan again.'}`.trim(),
+      context: { findings: against.map(({ code }) => code) },
+    },
   );
 
 const saidBy = (findings: readonly Finding[]): string => findings.map(({ code, message }) => `${code}: ${message}`).join(' ');
