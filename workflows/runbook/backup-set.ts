@@ -1,4 +1,4 @@
-import { CancellationScope, condition, defineSignal, getExternalWorkflowHandle, isCancellation, log, setHandler, sleep } from '@temporalio/workflow';
+import { CancellationScope, condition, defineSignal, getExternalWorkflowHandle, isCancellation, log, patched, setHandler, sleep } from '@temporalio/workflow';
 import {
   SIGNAL_MEMBER_LEFT,
   SIGNAL_MEMBER_READY,
@@ -19,6 +19,8 @@ export const memberReady = defineSignal<[MemberReady]>(SIGNAL_MEMBER_READY);
 export const memberLeft = defineSignal<[MemberLeft]>(SIGNAL_MEMBER_LEFT);
 export const setDecided = defineSignal<[SetDecided]>(SIGNAL_SET_DECIDED);
 
+/** Since a member that is late believes the verdict rather than that nobody is there. */
+const DECIDED_MEANWHILE = 'set-decided-meanwhile';
 /** Beyond the deadline: a word that was said at the last moment may be on its way. */
 const GRACE_MS = 60_000;
 /** The workflow of the set may be started a moment after those of its members. */
@@ -47,7 +49,7 @@ export function memberOf({ runId }: BackupImageInput, set: SetMembership): Membe
 
   return {
     async meet() {
-      if (verdict() === null) await sayReady(set, { runId });
+      if (verdict() === null) await sayReady(set, { runId }, () => verdict() !== null);
       await condition(() => verdict() !== null, Math.max(1, Date.parse(set.deadline) + GRACE_MS - Date.now()));
       const { givenUp } = verdict() ?? { givenUp: `nobody has said by ${set.deadline} that all servers are ready.` };
       if (givenUp === null) return;
@@ -74,13 +76,15 @@ export function memberOf({ runId }: BackupImageInput, set: SetMembership): Membe
 export const leaveSet = (set: SetMembership, left: MemberLeft): Promise<void> =>
   CancellationScope.nonCancellable(() => toSet(set).signal(memberLeft, left)).catch(() => undefined);
 
-async function sayReady(set: SetMembership, ready: MemberReady): Promise<void> {
+/** A set that is given up ends at once: whoever comes later finds nobody, and its verdict instead. */
+async function sayReady(set: SetMembership, ready: MemberReady, isDecided: () => boolean): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await toSet(set).signal(memberReady, ready);
       return;
     } catch (thrown) {
       if (isCancellation(thrown)) throw thrown;
+      if (isDecided() && patched(DECIDED_MEANWHILE)) return;
       log.warn('the workflow of the set is not there', { set: set.id, attempt });
       if (attempt === TELL_ATTEMPTS || Date.now() >= Date.parse(set.deadline)) {
         throw setIncomplete(set, 'what brings its servers together does not run (any more).');
