@@ -9,6 +9,7 @@ module.exports = {
   // A limit for what hangs, nothing else: five seconds, the default, are not enough on a slow machine for a hook that starts a database and an API.
   testTimeout: 120_000,
   rootDir: '.',
+  globalSetup: '<rootDir>/test/support/before-all.ts',
   roots: ['<rootDir>/src', '<rootDir>/workflows', '<rootDir>/activities', '<rootDir>/demo', '<rootDir>/bench', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   testSequencer: '<rootDir>/test/support/longest-first.cjs',

@@ -41,6 +41,7 @@ const TIERS = [
       'test/e2e/data-ssh.spec.ts',
       'test/e2e/ended-outside.spec.ts',
       'test/e2e/offsite-data.spec.ts',
+      'test/e2e/restore-set.spec.ts',
     ],
     jestArgs: ['--maxWorkers=3'],
     needsBuild: true,

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createGuestServer, waitForAgent } from '../guests/guest-server';
 import { eventually } from '../support/processes';
 import { describePrograms } from './guest-agent.contract';
+import { ownedDirectory } from '../support/owned-directory';
 
 jest.setTimeout(180_000);
 
@@ -16,7 +17,7 @@ describe('programs and files in a guest, through its agent', () => {
   let root: string;
 
   describePrograms(async () => {
-    root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-agent-'));
+    root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-agent-');
     chmodSync(root, 0o711);
     const guest = await createGuestServer({
       name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}agent-${randomBytes(3).toString('hex')}`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModosuError } from '../../src/contracts/errors';
 import type { SshAccess } from '../../src/contracts/protection';
@@ -14,6 +14,7 @@ import { openGuestSsh, strangeKey, type GuestSsh } from '../support/guest-ssh';
 import { eventually, processesWith } from '../support/processes';
 import { ArgvWatch, SecretHunt } from '../support/secret-hunt';
 import { describePrograms } from './guest-agent.contract';
+import { ownedDirectory } from '../support/owned-directory';
 
 jest.setTimeout(180_000);
 
@@ -42,7 +43,7 @@ describe.each(GUESTS)('programs and files in a guest (%s), over SSH', (kind) => 
   const processes = (): Promise<string> => inGuest('cat /proc/[0-9]*/cmdline | tr "\\0" " "');
 
   describePrograms(async () => {
-    root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-ssh-'));
+    root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-ssh-');
     chmodSync(root, 0o711);
     const guest = await createGuestServer({
       name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}ssh-${randomBytes(3).toString('hex')}`,

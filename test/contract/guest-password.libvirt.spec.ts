@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setPassword } from '../../src/guests/credentials/set-password';
 import type { GuestAgent } from '../../src/guests/guest-agent';
@@ -7,6 +7,7 @@ import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-h
 import { createGuestServer, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { GuestLogin } from '../support/guest-login';
 import { ArgvWatch, GuestArgvWatch, SecretHunt } from '../support/secret-hunt';
+import { ownedDirectory } from '../support/owned-directory';
 
 /** A password is set through a real agent in a real guest, proven by the guest's own libraries, and proven again by whoever logs in with it. */
 jest.setTimeout(300_000);
@@ -21,7 +22,7 @@ let login: GuestLogin;
 const set = (account: string, password: string) => setPassword(agent, account, password, { beforeSetting: async () => undefined });
 
 beforeAll(async () => {
-  root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-password-'));
+  root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-password-');
   chmodSync(root, 0o711);
   guest = await createGuestServer({
     name: `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}password-${randomBytes(3).toString('hex')}`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/protection';
 import type { GuestAgent } from '../../src/guests/guest-agent';
@@ -7,6 +7,7 @@ import { checkHealth } from '../../src/guests/health-checks';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createGuestServer, cutPower, guestExec, guestOutput, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { eventually } from '../support/processes';
+import { ownedDirectory } from '../support/owned-directory';
 
 jest.setTimeout(300_000);
 
@@ -17,8 +18,7 @@ describe('health checks in a real guest', () => {
   let server: GuestServer;
   let agent: GuestAgent;
   beforeAll(async () => {
-    await mkdir(PARENT, { recursive: true });
-    directory = await mkdtemp(join(PARENT, 'modosu-health-'));
+    directory = ownedDirectory(PARENT, 'modosu-health-');
     await chmod(directory, 0o711);
     server = await createGuestServer({ name: `modosu-health-${randomBytes(3).toString('hex')}`, guest: 'postgresql', directory: join(directory, 'guest') });
     agent = createLibvirtHypervisor({ name: 'lab', uri: 'qemu:///system', stateDirectory: join(directory, 'state') }).guestAgent(server);

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { createGuestServer, cutPower, guestOutput, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { askAgent, healAgent, installHostileAgent } from '../support/hostile-agent';
 import { eventually } from '../support/up-process';
+import { ownedDirectory } from '../support/owned-directory';
 
 /** The hostile agents other tests rely on really are hostile in the way they are meant to be, and in no other. */
 jest.setTimeout(120_000);
@@ -10,7 +11,7 @@ let directory: string;
 let guest: GuestServer;
 
 beforeAll(async () => {
-  directory = mkdtempSync('/var/tmp/modosu-hostile-');
+  directory = ownedDirectory('/var/tmp', 'modosu-hostile-');
   await chmod(directory, 0o755);
   guest = await createGuestServer({ name: 'hostile-agent', guest: 'minimal', directory });
   await waitForAgent(guest.uuid, 60_000);

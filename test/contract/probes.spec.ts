@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
@@ -13,6 +13,7 @@ import { unusedPort } from '../../src/roles/up/ports';
 import { makeCertificate } from '../support/data-lab';
 import { NameServer } from '../support/name-server';
 import { eventually } from '../support/processes';
+import { ownedDirectory } from '../support/owned-directory';
 
 const target = (address: string | null = '127.0.0.1'): ProbeTarget => ({ agent: null, address, facts: {}, now: () => new Date() });
 const marker = (type: MarkerType, probe: ProbeSpec, timeoutSeconds = 5): MarkerSpec => ({
@@ -53,7 +54,7 @@ describe('probes of name servers', () => {
   const serialOf = (server: NameServer): Promise<MarkerReading> => ask({ name: 'example.test', type: 'SOA', field: 'serial' }, 'serial32', server);
 
   beforeAll(async () => {
-    root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-probes-'));
+    root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-probes-');
     primary = await NameServer.primary(join(root, 'primary'), [EXAMPLE]);
     secondary = await NameServer.secondary(join(root, 'secondary'), primary, ['example.test']);
   });

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createGuestServer, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { shippedProfile } from '../support/judged-profile';
 import { JudgedRelation, type Side } from '../support/judged-relation';
 import { eventually } from '../support/processes';
+import { ownedDirectory } from '../support/owned-directory';
 
 jest.setTimeout(240_000);
 
@@ -28,7 +29,7 @@ describe('profiles for any two servers', () => {
     guestOutput((guests[side === server ? 0 : 1] as GuestServer).uuid, ['sh', '-euc', script, 'sh', ...args]);
 
   beforeAll(async () => {
-    root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-generic-'));
+    root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-generic-');
     chmodSync(root, 0o711);
     const prefix = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}generic-${randomBytes(3).toString('hex')}`;
     for (const number of [1, 2]) guests.push(await createGuestServer({ name: `${prefix}-${number}`, guest: 'minimal', directory: join(root, 'disks') }));

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, chmod, readdir } from 'node:fs/promises';
+import { chmod, readdir } from 'node:fs/promises';
 import {
   agentAnswers,
   breakBoot,
@@ -18,6 +18,7 @@ import {
   type GuestServer,
   type GuestServerOptions,
 } from '../guests/guest-server';
+import { ownedDirectory } from '../support/owned-directory';
 
 /** Under emulation a start takes 6 to 8 s on an idle machine; the suite shares its cores. */
 const BOOT_DEADLINE_MS = 90_000;
@@ -48,7 +49,7 @@ async function staysSilent(uuid: string, ms: number): Promise<boolean> {
 }
 
 beforeEach(async () => {
-  directory = await mkdtemp('/var/lib/modosu-h1-');
+  directory = ownedDirectory('/var/lib', 'modosu-h1-');
   await chmod(directory, 0o755);
 });
 

@@ -8,7 +8,6 @@ import type { AuditEntryView } from '../../src/contracts/run';
 import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { Gate } from '../support/activity-gate';
 import { E2eStack } from '../support/e2e-stack';
-import { describeInFull } from '../support/thorough';
 import { eventually } from '../support/up-process';
 
 /** A server that counts and one that follows it, taken as backup sets and restored together. */
@@ -50,7 +49,7 @@ rules:
     message: '"\${server}" is at \${server.count.now}, and "\${peer}" at \${peer.count.now}.'
 `;
 
-describeInFull('a restore set', () => {
+describe('a restore set', () => {
   const profiles = mkdtempSync(join(tmpdir(), 'modosu-profiles-'));
   writeFileSync(join(profiles, 'counting.yaml'), PROFILE);
   const gate = new Gate();

@@ -1,8 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { GuestUserspace, UserspaceAgent } from './guest-userspace';
 import { eventually } from './processes';
+import { ownedDirectory } from './owned-directory';
 
 export const SUFFIX = 'dc=example,dc=org';
 const ADMINISTRATOR = ['-x', '-H', 'ldapi:///', '-D', `cn=admin,${SUFFIX}`, '-w', 'secret'] as const;
@@ -26,7 +27,7 @@ export interface DirectoryOptions {
 
 /** Both run, `one` has the suffix and nothing below it. */
 export async function createDirectoryLab(options: DirectoryOptions): Promise<DirectoryLab> {
-  const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-ldap-'));
+  const root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-ldap-');
   chmodSync(root, 0o711);
   const userspaces: GuestUserspace[] = [];
   const destroy = async (): Promise<void> => {

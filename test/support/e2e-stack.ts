@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join, relative } from 'node:path';
 import type { RestorePlanView } from '../../src/contracts/plan';
@@ -13,6 +13,7 @@ import { runProgram } from '../guests/run-program';
 import { expectOrder, type Expected } from './oracle';
 import { processesWith } from './processes';
 import { eventually, TestState, type Outcome, type PartName, type UpProcess } from './up-process';
+import { ownedDirectory } from './owned-directory';
 
 const BASE = '/var/lib/modosu-test';
 /** Between two looks at what takes seconds or minutes: each costs the installation, beside which others are tested, some milliseconds of processor. */
@@ -71,8 +72,7 @@ export class E2eStack {
     private readonly env: Readonly<Record<string, string>> = {},
     private readonly runDeadlineMs = RUN_DEADLINE_MS,
   ) {
-    mkdirSync(BASE, { recursive: true, mode: 0o711 });
-    this.directory = mkdtempSync(join(BASE, 'e2e-'));
+    this.directory = ownedDirectory(BASE, 'e2e-');
     chmodSync(this.directory, 0o755);
     this.repository = this.newRepository('repository');
     this.state = new TestState(this.directory);

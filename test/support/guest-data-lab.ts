@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataAccess } from '../../src/contracts/data';
 import type { GuestAgent } from '../../src/guests/guest-agent';
@@ -11,6 +11,7 @@ import { unusedPort } from '../../src/roles/up/ports';
 import { GuestUserspace, UserspaceAgent } from './guest-userspace';
 import { eventually } from './processes';
 import { isFull } from './thorough';
+import { ownedDirectory } from './owned-directory';
 
 /** A guest with the programs of a real server, and restic's REST server as guests see it: on their host, with logins, append-only. */
 export interface GuestDataLab {
@@ -40,7 +41,7 @@ const HOST_ADDRESS = '10.0.2.2';
 
 /** A real guest in `test:full`; else the userspace of one, where the same programs on the same files take a tenth of the time. */
 export async function openGuestDataLab(name: string): Promise<GuestDataLab> {
-  const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`));
+  const root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`);
   chmodSync(root, 0o711);
   const remove = (): void => rmSync(root, { recursive: true, force: true });
   const { agent, serverProgram, destroy } = await (isFull ? inGuest : inUserspace)(root, name).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ServerRef } from '../../src/contracts/server';
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
@@ -9,6 +9,7 @@ import { storedImage } from '../../src/hypervisors/libvirt/volumes/stored-chain'
 import { runCommand } from '../../src/system/child-process';
 import { SOURCE_GUARD } from './guard-command';
 import { DISK_BYTES, type HypervisorLab, type LabDisk, type LabServer } from './hypervisor-lab';
+import { ownedDirectory } from './owned-directory';
 
 const URI = 'qemu:///system';
 const DOMAIN_PREFIX = process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-';
@@ -44,8 +45,7 @@ const nicXml = ({ mac, linkUp }: { readonly mac: string; readonly linkUp?: boole
   `<interface type='user'><mac address='${mac}'/><model type='virtio'/>${linkUp === false ? "<link state='down'/>" : ''}</interface>`;
 
 export async function createLibvirtLab(): Promise<LibvirtLab> {
-  await mkdir(PARENT, { recursive: true });
-  const root = await mkdtemp(join(PARENT, 'modosu-libvirt-'));
+  const root = ownedDirectory(PARENT, 'modosu-libvirt-');
   await chmod(root, 0o711);
   const diskDirectory = join(root, 'disks');
   const exportDirectory = join(root, 'export');

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { Fence, ServerRef } from '../../src/contracts/server';
@@ -19,6 +19,7 @@ import {
 import { runProgram, virsh } from '../guests/run-program';
 import { SOURCE_GUARD } from './guard-command';
 import { processesWith } from './processes';
+import { ownedDirectory } from './owned-directory';
 
 /** With storage that takes every write at once to the disk, a job does not end before its rate limit holds. */
 const BULK_BYTES = 1024 * 1024 * 1024;
@@ -53,8 +54,7 @@ export class OnlineLab {
   }
 
   static async create(options: OnlineLabOptions = {}): Promise<OnlineLab> {
-    await mkdir(PARENT, { recursive: true });
-    const root = await mkdtemp(join(PARENT, 'modosu-online-'));
+    const root = ownedDirectory(PARENT, 'modosu-online-');
     try {
       return await OnlineLab.createIn(root, options);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PostgresqlDataSet } from '../../src/contracts/data';
@@ -11,6 +11,7 @@ import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-h
 import { createGuestServer, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { GuestUserspace, UserspaceAgent } from './guest-userspace';
 import { isFull } from './thorough';
+import { ownedDirectory } from './owned-directory';
 
 /** A PostgreSQL server in a guest, and what tests do with it beside the code under test. */
 export interface PostgresqlLab {
@@ -37,7 +38,7 @@ export const waiting: Waiting = { signal: new AbortController().signal };
  * @param options `dataDiskBytes`: of a file system of its own at /data
  */
 export async function createPostgresqlLab(options: { readonly dataDiskBytes?: number } = {}): Promise<PostgresqlLab> {
-  const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-pg-'));
+  const root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', 'modosu-pg-');
   chmodSync(root, 0o711);
   const { agent, destroy } = await (isFull ? inGuest : inUserspace)(root, options.dataDiskBytes).catch((error: unknown) => {
     rmSync(root, { recursive: true, force: true });

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGuestServer, joinLan, layWire, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { ownedDirectory } from './owned-directory';
 
 const WITHIN_MS = 90_000;
 
@@ -17,7 +18,7 @@ const ADDRESSES = ['192.168.77.11', '192.168.77.12'] as const;
 
 /** Two guests on a LAN, each with a running PostgreSQL of its own and a second disk for `keepCopy`, for tests that have no installation which makes them. */
 export async function startReplicationGuests(name: string): Promise<ReplicationGuests> {
-  const directory = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`));
+  const directory = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`);
   chmodSync(directory, 0o711);
   const guests: GuestServer[] = [];
   const destroy = async (): Promise<void> => {

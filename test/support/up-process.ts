@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Endpoints } from '../../src/config/state-layout';
+import { ownedDirectory } from './owned-directory';
 
 /** The built program, as a user starts it. */
 const ROOT = process.env.MODOSU_TEST_ROOT ?? join(__dirname, '..', '..');
@@ -20,8 +21,7 @@ export class TestState {
 
   constructor(parent: string = BASE) {
     if (!existsSync(join(ROOT, 'dist', 'workflow-bundle.js'))) throw new Error(`${ROOT}/dist is missing or incomplete: run "npm run build" first`);
-    mkdirSync(parent, { recursive: true, mode: 0o711 });
-    this.directory = mkdtempSync(join(parent, 'up-'));
+    this.directory = ownedDirectory(parent, 'up-');
     chmodSync(this.directory, 0o711);
   }
 

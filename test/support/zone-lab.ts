@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
@@ -9,6 +9,7 @@ import { virsh } from '../guests/run-program';
 import { GuestUserspace, makeRawDisk, UserspaceAgent } from './guest-userspace';
 import { isFull } from './thorough';
 import { ZoneServer, type ZoneMachine, type ZoneState } from './zone-server';
+import { ownedDirectory } from './owned-directory';
 
 /** Two servers of one zone, a primary and its secondary. */
 export interface ZoneLab {
@@ -51,7 +52,7 @@ const WITHIN_MS = 120_000;
 
 /** Two real guests in `test:full`; else the userspaces of two, on this host's loopback: the same programs on the same disks. */
 export async function openZoneLab(name: string, state: ZoneState): Promise<ZoneLab> {
-  const root = mkdtempSync(join(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`));
+  const root = ownedDirectory(process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp', `modosu-${name}-`);
   chmodSync(root, 0o711);
   const machines: Machine[] = [];
   const close = async (): Promise<void> => {
