@@ -2,12 +2,12 @@ import { planHash } from '../src/catalog/plan-hash';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import type { ApplyAgain } from '../src/contracts/change';
 import type { ServerFacts } from '../src/contracts/facts';
-import type { LostChanges, PlanBody } from '../src/contracts/plan';
+import type { LostChanges, PlanBody, RestorePlanBody } from '../src/contracts/plan';
 import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
 import { dataManifest } from '../test/contract/catalog.data.contract';
-import { givenServer, manifestOf } from '../test/contract/catalog.fixtures';
+import { givenServer, manifestOf, planBodyOf } from '../test/contract/catalog.fixtures';
 import { restoredTo } from '../test/contract/catalog.change.contract';
 import { createFakeCatalog } from '../test/support/fake-catalog';
 import { serverFacts } from '../test/support/server-facts';
@@ -142,6 +142,42 @@ describe('what a plan says is lost of configuration', () => {
     const first = await image();
     await catalog.cancelChange({ actor: 'alice', id: half, reason: 'taken back' });
     expect(await plan(first)).toMatchObject({ changes: [], returning: [] });
+  });
+
+  it('has changed when another one was completed since the plan was made; what it names, and what is open, has not', async () => {
+    const first = await image();
+    const half = await open('half done');
+    await change('in the plan');
+    const calls = new PlanningJudgements({ catalog } as unknown as ActivityDependencies);
+    const lostChanges = await plan(first);
+    const planned = async (more: Partial<RestorePlanBody>): Promise<string> => {
+      const asked = { scenario: 'server', recoveryPointId: first, keepDisks: [], attachOldDisks: [] } as const;
+      const { planId } = await catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, ...asked });
+      const body = { ...planBodyOf(planId, server, first), ...more };
+      await catalog.completePlan(planId, body, planHash(body));
+      return planId;
+    };
+    const [planId, older] = [await planned({ lostChanges }), await planned({})];
+    expect(await calls.changesSincePlan(planId)).toEqual([]);
+    await complete(half);
+    expect(await calls.changesSincePlan(planId)).toEqual([`configuration change "half done" (${half}) was completed since`]);
+    expect(await calls.changesSincePlan(older)).toEqual([]);
+  });
+
+  it('of an undo is what was made on the disks that it leaves', async () => {
+    const first = await image();
+    const before = await change('before the restore');
+    const restore = await restoredTo(catalog, server, first);
+    const since = await change('since the restore', { kind: 'text', text: 'by hand' });
+    const calls = new PlanningJudgements({ catalog } as unknown as ActivityDependencies);
+    const { planId } = await catalog.acceptUndoPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'u', ofRunId: restore });
+    const source = await calls.chooseUndoSource({ planId, serverId: server.id, ofRunId: restore });
+    expect(source.lostChanges).toMatchObject({ changes: [{ id: since, how: 'missing', applyAgain: { kind: 'text' } }], returning: [{ id: before }] });
+    const present = { uuid: server.uuid, disks: [], nics: [], refusals: [], powerState: 'off', agent: { state: 'silent' } } as never;
+    await calls.composeUndoPlan(source, { present, wayBack: null, writtenBytes: {} });
+    expect(await calls.changesSincePlan(planId)).toEqual([]);
+    const later = await change('since the plan');
+    expect(await calls.changesSincePlan(planId)).toEqual([`configuration change "since the plan" (${later}) was completed since`]);
   });
 
   it('is not what the server lacks and the image brings back', async () => {

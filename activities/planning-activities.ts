@@ -14,7 +14,6 @@ import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
 import type { DataSurvey, Finding, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
-import { occasionOf } from '../src/contracts/reading';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
 import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
@@ -22,13 +21,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
-import { changesLost } from '../src/domain/changes/contained';
+import { changesLost, newlyLost, type ChangesLost } from '../src/domain/changes/contained';
 import { summariseFactDiff } from '../src/domain/facts/fact-words';
 import { diffGenerations } from '../src/domain/generations/generation-diff';
 import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
 import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
-import { planUndo } from '../src/domain/planning/undo-planning';
+import { peersMayHaveFollowed, planUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import { CompatiblePoints } from './compatible-points';
 import type { ActivityDependencies } from './dependencies';
@@ -185,6 +184,7 @@ export class PlanningJudgements implements PlanningActivities {
       lineageId: server.lineageId,
       wayBack,
       undoneRun: { kind: run.kind, reason: run.reason },
+      ...(wayBack.data === null ? { lostChanges: await lostByUndo(catalog, serverId, wayBack.lineageBefore) } : {}),
     };
   }
 
@@ -197,9 +197,8 @@ export class PlanningJudgements implements PlanningActivities {
 
   /** Peers that have followed the restored server may reject the old one. What it was is known from right before it was replaced. */
   private async undoFindings({ planId, serverId, wayBack, undoneRun }: UndoSource, now: Date): Promise<readonly Finding[]> {
-    if (wayBack.wentLiveAt === null || undoneRun.kind !== 'restore-server') return [];
-    const captured = (await this.deps.catalog.readingsOf(occasionOf(wayBack.runId, 'recheck'))).filter(({ of }) => of === 'server');
-    return (await this.relations.judgePlan(serverId, { occasion: planId, captured, pointInTime: wayBack.createdAt, now })).findings;
+    if (!peersMayHaveFollowed(wayBack, undoneRun.kind)) return [];
+    return (await this.relations.judgeUndo(serverId, { occasion: planId, undoes: wayBack.runId, swappedAt: wayBack.createdAt, now })).findings;
   }
 
   readDecision(runId: string, kind: DecisionKind): Promise<Decision | null> {
@@ -233,6 +232,18 @@ export class PlanningJudgements implements PlanningActivities {
     return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository), maxIncrements, full };
   }
 
+  async changesSincePlan(planId: string): Promise<readonly string[]> {
+    const { catalog } = this.deps;
+    const { body } = await catalog.getPlan(planId);
+    if (body === null || body.scenario === 'data' || body.lostChanges === undefined) return [];
+    const { serverId } = body.server;
+    const then =
+      body.scenario === 'undo'
+        ? await catalog.changesAt(serverId, null, body.lineage.then)
+        : (await catalog.getGeneration(serverId, body.recoveryPoint.generation)).changes;
+    return newlyLost(changesLost(await catalog.changesAt(serverId, null), then), body.lostChanges);
+  }
+
   changesAt(serverId: string, at: string): Promise<GenerationChanges> {
     return this.deps.catalog.changesAt(serverId, at);
   }
@@ -247,7 +258,15 @@ export class PlanningJudgements implements PlanningActivities {
 async function lostChanges(catalog: Catalog, { id }: ServerRecord, number: number): Promise<LostChanges> {
   const generation = await catalog.getGeneration(id, number);
   const now = await catalog.changesAt(id, null);
-  const { missing, partly, returning } = changesLost(now, generation.changes);
+  return {
+    ...(await describedLoss(catalog, changesLost(now, generation.changes))),
+    isKnown: generation.changes !== null || now.contained.length + now.partly.length === 0,
+    drift: await driftSince(catalog, id, generation),
+  };
+}
+
+/** With what is known of how each of them is applied again. */
+async function describedLoss(catalog: Catalog, { missing, partly, returning }: ChangesLost): Promise<Pick<LostChanges, 'changes' | 'returning'>> {
   const applyAgain = async (change: RecordedChange): Promise<ApplyAgain | null> => {
     try {
       return (await catalog.getChange(change.id)).applyAgain;
@@ -260,12 +279,13 @@ async function lostChanges(catalog: Catalog, { id }: ServerRecord, number: numbe
   const lost = [...missing.map((change) => ({ change, how: 'missing' as const })), ...partly.map((change) => ({ change, how: 'partly' as const }))];
   const changes: LostChange[] = [];
   for (const { change, how } of lost) changes.push({ ...change, how, applyAgain: await applyAgain(change) });
-  return {
-    changes,
-    returning,
-    isKnown: generation.changes !== null || now.contained.length + now.partly.length === 0,
-    drift: await driftSince(catalog, id, generation),
-  };
+  return { changes, returning };
+}
+
+/** What an undo takes away: made on the disks that the server has now. What these and the ones it returns to differ in beside that, nobody has collected. */
+async function lostByUndo(catalog: Catalog, serverId: string, returnsTo: string): Promise<LostChanges> {
+  const lost = changesLost(await catalog.changesAt(serverId, null), await catalog.changesAt(serverId, null, returnsTo));
+  return { ...(await describedLoss(catalog, lost)), isKnown: true, drift: null };
 }
 
 async function driftSince(catalog: Catalog, serverId: string, of: GenerationDetail): Promise<LostChanges['drift']> {

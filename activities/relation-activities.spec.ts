@@ -1,6 +1,8 @@
 import type { ErrorSummary } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import type { PlannedRelation, ProbeJob, RunJudgement } from '../src/contracts/reading';
+import { restoredTo } from '../test/contract/catalog.change.contract';
+import { givenReadyUndoPlan } from '../test/contract/catalog.fixtures';
 import { findingAbout, madeUpMarker, madeUpProfile, madeUpRule, notReadValue, readValue, REBUILD, sideOf } from '../test/support/made-up-relations';
 import { brokenProfiles, outOfService, peer, plannedWith, relationLab, type RelationLab } from '../test/support/relation-lab';
 import { RelationCalls } from './relation-activities';
@@ -211,6 +213,25 @@ describe('a run', () => {
     lab.profiles = [madeUpProfile([madeUpRule('PEER_AHEAD')])];
     const plan = await planOf(lab);
     expect(await judge(lab, plan, 'live')).toEqual({ against: [], judged: 0, steps: [] });
+  });
+});
+
+describe('an undo', () => {
+  it('is judged by what its server was right before the restore, and by what is read right before the undo', async () => {
+    const lab = await relationLab([STANDBY]);
+    const restore = await restoredTo(lab.catalog, lab.server, (await planOf(lab)).recoveryPoint.id);
+    await lab.catalog.recordReadings(`${restore}:recheck`, [sideOf({ position: readValue('7') }, { of: 'server' })]);
+    const undoPlan = async (findings: readonly Finding[] = []) => (await givenReadyUndoPlan(lab.catalog, lab.server, restore, findings)).planId;
+    const judge = async (planId: string) => (await new RelationCalls(lab.deps).judgeUndo({ runId: 'run_9', planId })).map(({ code }) => code);
+    const [plain, accepted] = [await undoPlan(), await undoPlan([findingAbout('PEER_AHEAD', 'block')])];
+    const read = (value: string) => lab.catalog.recordReadings('run_9:recheck', [sideOf({ position: readValue(value), words: readValue('x') })]);
+    await read('7');
+    expect(await judge(plain)).toEqual([]);
+    await read('9');
+    expect(await judge(plain)).toEqual(['PEER_AHEAD']);
+    expect(await judge(accepted)).toEqual([]);
+    const { planId } = await planOf(lab);
+    await expect(judge(planId)).rejects.toThrow('undoes nothing');
   });
 });
 

@@ -95,6 +95,15 @@ export class RelationCalls implements RelationActivities {
     return { against, judged: judged.length, steps };
   }
 
+  async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {
+    const { body } = await this.deps.catalog.getPlan(planId);
+    if (body?.scenario !== 'undo') throw new TypeError(`plan ${planId} undoes nothing`);
+    const { runId: undoes, swappedAt } = body.undoes;
+    const now = new Date();
+    const { findings } = await this.relations.judgeUndo(body.server.serverId, { occasion: occasionOf(runId, 'recheck'), undoes, swappedAt, now });
+    return worseThan(findings, body.findings);
+  }
+
   private async pairsIn(planId: string, moment: ReadingMoment): Promise<readonly RelationPair[]> {
     const plan = await this.planOf(planId);
     if (moment === 'capture' || moment === 'plan') return this.relations.plannedIn(plan);

@@ -1,7 +1,7 @@
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/profile';
-import type { PlannedRelation, ReadingMoment } from '../src/contracts/reading';
+import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
@@ -125,6 +125,15 @@ export class Relations {
       hasQuarantineRules: pairs.some(({ profile }) => hasRules(profile, 'quarantine')),
       hasLiveRules: together.hasLiveRules || pairs.some(({ profile }) => hasRules(profile, 'live')),
     };
+  }
+
+  /** What they say of a server that goes back to what it was right before the run `undoes` replaced it. By the readings of an occasion, and what that run has read. */
+  async judgeUndo(
+    serverId: string,
+    { occasion, undoes, swappedAt, now }: { readonly occasion: string; readonly undoes: string; readonly swappedAt: string; readonly now: Date },
+  ): Promise<PlanJudgement> {
+    const captured = (await this.deps.catalog.readingsOf(occasionOf(undoes, 'recheck'))).filter(({ of }) => of === 'server');
+    return this.judgePlan(serverId, { occasion, captured, pointInTime: swappedAt, now });
   }
 
   private async judgeTogetherWith(server: string, set: SetOfPlan, now: Date) {

@@ -1,5 +1,6 @@
 import { patched } from '@temporalio/workflow';
 import type { PlanUndoInput } from '../src/contracts/workflows';
+import { peersMayHaveFollowed } from '../src/domain/planning/undo-planning';
 import { dataLooks, hostLooks, planning } from './runbook/activities';
 import { summarise } from './runbook/errors';
 import { readFor } from './runbook/relations';
@@ -11,8 +12,7 @@ const UNDO_RELATIONS = 'undo-relations';
 export async function planUndo(input: PlanUndoInput): Promise<void> {
   try {
     const source = await planning.chooseUndoSource(input);
-    const isJudged = source.wayBack.wentLiveAt !== null && source.undoneRun.kind === 'restore-server' && patched(UNDO_RELATIONS);
-    // Nobody has followed what was never live.
+    const isJudged = peersMayHaveFollowed(source.wayBack, source.undoneRun.kind) && patched(UNDO_RELATIONS);
     const asked = isJudged ? readFor({ id: input.planId, serverId: input.serverId, moment: 'plan' }) : Promise.resolve();
     asked.catch(() => undefined);
     const survey = await hostLooks(source.hypervisor).surveyUndo(source, input.ofRunId);

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import type { PlannedRelationStep } from '../src/contracts/reading';
 import { hasStep } from '../src/contracts/step-keys';
@@ -6,7 +7,7 @@ import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
 import { SIGN_OFF_LIVE } from '../src/domain/steps/relation-steps';
 import { programOf, SIGN_OFF } from '../src/domain/steps/restore-steps';
-import { catalogue, type Calls } from './runbook/activities';
+import { catalogue, planning, type Calls } from './runbook/activities';
 import { setCredentials } from './runbook/credentials';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
@@ -14,6 +15,9 @@ import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
 import { markSignedOff, provePeersBefore, provePeersLive, recheckPeers, runRulePrograms } from './runbook/relations';
 import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+
+/** Since a run asks what was changed on purpose since its plan. Asked once in a run: its looks must not differ in it. */
+const CHANGES_SINCE_PLAN = 'changes-since-plan';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -25,8 +29,9 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
   return carryOut(input, async (book, calls) => {
     const { host, server, transfer, undo } = calls;
     const plan = await loadPlanOf('server', input);
+    const asksForChanges = patched(CHANGES_SINCE_PLAN);
     await book.announce(plan.steps);
-    await book.step('check', { do: () => surveyAsPlanned(plan, calls), detail: surveyDetail });
+    await book.step('check', { do: () => surveyAsPlanned(plan, calls, asksForChanges), detail: surveyDetail });
 
     await takeServer(book, calls, input);
 
@@ -41,7 +46,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
 
     // Copying may have taken hours: how the server is stopped depends on how it is now.
     const { present, rules } = await book.step('recheck', {
-      do: async () => ({ ...(await surveyAsPlanned(plan, calls)), rules: await recheckPeers(input, plan) }),
+      do: async () => ({ ...(await surveyAsPlanned(plan, calls, asksForChanges)), rules: await recheckPeers(input, plan) }),
       detail: surveyDetail,
     });
     const notNeeded = (plan.relationSteps ?? []).filter(({ key }) => !rules.some((rule) => rule.key === key));
@@ -195,7 +200,7 @@ async function afterGoLive(
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */
-async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls): Promise<RestoreSurvey> {
+async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls, asksForChanges: boolean): Promise<RestoreSurvey> {
   const survey = await host.surveyRestore({
     serverId: plan.server.serverId,
     serverName: plan.server.name,
@@ -206,7 +211,8 @@ async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls): Promise<
     runId: plan.runId,
     keepDisks: keptDisksOf(plan).map(({ target }) => target),
   });
-  requireUnchanged(staleness(plan, survey), 'Nothing was replaced.');
+  const changes = asksForChanges ? await planning.changesSincePlan(plan.planId) : [];
+  requireUnchanged([...staleness(plan, survey), ...changes], 'Nothing was replaced.');
   return survey;
 }
 

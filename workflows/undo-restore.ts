@@ -1,14 +1,19 @@
+import { patched } from '@temporalio/workflow';
 import type { UndoPlanBody, UndoSurvey } from '../src/contracts/plan';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { RunResult, UndoInput } from '../src/contracts/workflows';
 import { stateNow } from '../src/domain/planning/restore-planning';
-import { undoStaleness } from '../src/domain/planning/undo-planning';
+import { peersMayHaveFollowed, undoStaleness } from '../src/domain/planning/undo-planning';
 import { hasStep } from '../src/contracts/step-keys';
-import { catalogue, type Calls } from './runbook/activities';
+import { catalogue, planning, type Calls } from './runbook/activities';
 import { keptInGuest, notesDetail } from './runbook/data';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
+import { recheckPeersOfUndo } from './runbook/relations';
 import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+
+/** Since an undo asks once more, right before it, what was changed and what the peers say. */
+const UNDO_IS_JUDGED = 'undo-is-judged';
 
 /**
  * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be
@@ -71,6 +76,9 @@ async function returnData(book: Runbook, calls: Calls, input: UndoInput, plan: U
 
 async function surveyAsPlanned(plan: UndoPlanBody, { host }: Calls, input: UndoInput): Promise<UndoSurvey> {
   const survey = await host.surveyUndo(input, input.ofRunId);
-  requireUnchanged(undoStaleness(plan, survey), 'Nothing was changed.');
+  const isJudged = patched(UNDO_IS_JUDGED);
+  const changes = isJudged ? await planning.changesSincePlan(input.planId) : [];
+  requireUnchanged([...undoStaleness(plan, survey), ...changes], 'Nothing was changed.');
+  if (isJudged && peersMayHaveFollowed(plan.undoes, plan.undoes.kind)) await recheckPeersOfUndo(input);
   return survey;
 }

@@ -335,8 +335,11 @@ export interface Catalog {
   getChange(id: string): Promise<ChangeView>;
   /** Newest first, by when they were opened. */
   listChanges(filter: { readonly serverId?: string; readonly state?: ChangeState }, page: PageRequest): Promise<Page<ChangeView>>;
-  /** Which changes the disks that a server has now held at a moment (ISO 8601; null: now). Throws `SERVER_NOT_FOUND`. */
-  changesAt(serverId: string, at: string | null): Promise<GenerationChanges>;
+  /**
+   * Which changes the disks of a server held at a moment (ISO 8601; null: now): those that it has now, or those of another line that it had. Throws
+   * `SERVER_NOT_FOUND`.
+   */
+  changesAt(serverId: string, at: string | null, lineageId?: string): Promise<GenerationChanges>;
 
   // --- markers -------------------------------------------------------------------------------------------------------------
   /** What was read on an occasion (`occasionOf`). What was read of the same markers of a side on it before is replaced; its other markers stay. */

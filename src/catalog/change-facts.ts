@@ -31,7 +31,7 @@ const UNCONTAINED = `SELECT server.id AS server_id, change.title, applied.applie
 FROM applied_change AS applied JOIN server ON server.lineage_id = applied.lineage_id JOIN configuration_change AS change ON change.id = applied.change_id
 WHERE applied.recovery_point_id IS NULL`;
 
-/** What a server holds at a moment, on the line of disks that it has. */
+/** What the disks of one line of a server hold at a moment. */
 export async function changesOfServer(
   manager: EntityManager,
   server: { readonly id: string; readonly lineageId: string },

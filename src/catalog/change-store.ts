@@ -116,8 +116,11 @@ export function changeStore(database: Database, now: () => Date): ChangeMethods 
         return { items: await views(manager, items, now()), nextCursor };
       }),
 
-    changesAt: (serverId, at) =>
-      database.read(async (manager) => changesOfServer(manager, await requireServer(manager, serverId), at === null ? now() : new Date(at))),
+    changesAt: (serverId, at, lineageId) =>
+      database.read(async (manager) => {
+        const server = await requireServer(manager, serverId);
+        return changesOfServer(manager, { id: server.id, lineageId: lineageId ?? server.lineageId }, at === null ? now() : new Date(at));
+      }),
   };
 }
 

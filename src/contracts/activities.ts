@@ -124,6 +124,8 @@ export interface RelationActivities {
   peersOf(planId: string): Promise<readonly ProbeJob['target'][]>;
   /** What rules make of what was read in this moment of a run, beside what was accepted with its plan. */
   judgeRun(request: { readonly runId: string; readonly planId: string; readonly moment: Exclude<ReadingMoment, 'capture' | 'plan'> }): Promise<RunJudgement>;
+  /** What stands against the undo of a restore by what was read right before it (`recheck`), and that its plan does not say. Empty: nothing does. */
+  judgeUndo(request: { readonly runId: string; readonly planId: string }): Promise<readonly Finding[]>;
 }
 
 /** Judging newest images before they are needed; queue `control`. */
@@ -186,6 +188,8 @@ export interface PlanningActivities {
   requireConfirmable(ofRunId: string): Promise<WayBackView>;
   /** Generation and lineage the recovery point of this run gets. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<{ readonly generation: number; readonly lineageId: string }>;
+  /** Configuration changes that the run of this plan would take from the server, and that the plan does not name: completed since. A sentence each. */
+  changesSincePlan(planId: string): Promise<readonly string[]>;
   /** Which configuration changes the disks of the server held at a moment, ISO 8601. Read under the server's lock. */
   changesAt(serverId: string, at: string): Promise<GenerationChanges>;
   /** What an incremental of this run could continue: of the disks that the server has now, in the same repository. Read under the server's lock. */
@@ -268,6 +272,8 @@ export interface UndoSource {
   readonly lineageId: string;
   readonly wayBack: WayBackView;
   readonly undoneRun: { readonly kind: RunKind; readonly reason: string };
+  /** What the server has now, and the disks that it returns to have not. Absent in histories of earlier versions. */
+  readonly lostChanges?: LostChanges;
 }
 
 export interface Decision {

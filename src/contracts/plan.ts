@@ -302,6 +302,8 @@ export interface UndoPlanBody {
   readonly steps: readonly PlannedStep[];
   readonly findings: readonly Finding[];
   readonly losses: readonly string[];
+  /** Configuration changes that were made since, and those that return. Absent in plans of earlier versions, and of data. */
+  readonly lostChanges?: LostChanges;
   /** Undo of a data restore: the volumes stay, the server runs on. */
   readonly data?: { readonly record: KeptDataRecord; readonly changes: readonly DataChange[] } | null;
   readonly basis: Pick<PlanBasis, 'definitionFingerprint' | 'disks'>;

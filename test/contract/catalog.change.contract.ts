@@ -256,6 +256,9 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       await imaged(catalog, server.id, '2026-03-01T00:03:00.000Z');
       expect(await titles(catalog, server.id)).toEqual([['one', 'three'], ['half done']]);
       expect(await catalog.getChange(three)).toMatchObject({ generation: 3, inServer: 'yes' });
+      // The disks that were left are kept with what they hold.
+      const left = await catalog.changesAt(server.id, null, server.lineageId);
+      expect([left.contained, left.partly].map((list) => list.map(({ title }) => title))).toEqual([['one', 'two'], ['half done']]);
 
       await finishedUndo(catalog, await catalog.getServer(server.id), restore);
       expect(await titles(catalog, server.id)).toEqual([['one', 'two'], ['half done']]);

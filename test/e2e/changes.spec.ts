@@ -105,7 +105,21 @@ it('the plan of a restore says which changes are lost, and what else is differen
   expect(body.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['CHANGES_LOST', 'FACTS_DIFFER']));
   expect(body.losses).toContain('Configuration change "More workers, and an account for the importer" (OPS-12).');
 
-  const run = await stack.finished((await stack.startRestore(plan)).id);
+  // One that is complete since is not in the plan that somebody has read: the run stops before it has touched anything.
+  const { id: later } = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
+    title: 'Something since the plan',
+    applyAgain: { kind: 'command', argv: ['true'] },
+  });
+  await post(`/v1/changes/${later}/complete`, {});
+  await imaged(later);
+  await idle();
+  const refused = await stack.finished((await stack.startRestore(plan)).id);
+  expect(refused).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', message: expect.stringContaining('Something since the plan') as string } });
+  expect(refused.steps.map(({ key, state }) => `${key} ${state}`)[0]).toBe('check failed');
+  const anew = await stack.planWith(NAME, { recoveryPointId: oldest?.recoveryPointId, leaveChanges: true });
+  expect((anew.body as RestorePlanBody).lostChanges?.changes.map(({ id }) => id)).toEqual([change.id, later]);
+
+  const run = await stack.finished((await stack.startRestore(anew)).id);
   expect(run).toMatchObject({ state: 'succeeded' });
   await waitForAgent(guest.uuid, 120_000);
   expect(await sh('cat /opt/app/app.conf; grep -c importer /etc/passwd || true')).toBe('workers = 2\n0\n');

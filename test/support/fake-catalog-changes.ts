@@ -126,7 +126,10 @@ export class FakeChanges {
     return this.around.page(rows, page, (row) => this.view(row));
   };
 
-  at: Catalog['changesAt'] = async (serverId, at) => this.held(this.around.server(serverId), at === null ? this.around.now() : new Date(at));
+  at: Catalog['changesAt'] = async (serverId, at, lineageId) => {
+    const server = this.around.server(serverId);
+    return this.held({ ...server, lineageId: lineageId ?? server.lineageId }, at === null ? this.around.now() : new Date(at));
+  };
 
   /** What an image of this server is due for. */
   toImage({ id, lineageId }: ServerRecord): ChangesToImage | null {

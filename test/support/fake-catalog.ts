@@ -385,7 +385,7 @@ export class FakeCatalog implements Catalog {
   findChange: Catalog['findChange'] = (serverId, externalId) => this.changes.find(serverId, externalId);
   getChange: Catalog['getChange'] = (id) => this.changes.get(id);
   listChanges: Catalog['listChanges'] = (filter, page) => this.changes.list(filter, page);
-  changesAt: Catalog['changesAt'] = (serverId, at) => this.changes.at(serverId, at);
+  changesAt: Catalog['changesAt'] = (serverId, at, lineageId) => this.changes.at(serverId, at, lineageId);
 
   recordDueBackups: Catalog['recordDueBackups'] = () => this.due.record();
   startNextDueBackup: Catalog['startNextDueBackup'] = (maxDataBackups) => this.due.startNext(maxDataBackups);

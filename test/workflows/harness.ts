@@ -531,6 +531,7 @@ export class Rehearsal {
       recordUnread: async () => undefined,
       peersOf: async () => [],
       judgeRun: async () => ({ against: [], judged: 1, steps: [] }),
+      judgeUndo: async () => [],
       readMarkers: async ({ specs }) => ({ read: specs.length, failed: 0 }),
       dueJudgements: async () => ({ begunAt: '2026-03-03T04:00:00.000Z', serverIds: [], areMore: false }),
       judgeStored: async ({ serverIds }) => ({ judged: serverIds.length, block: 0, unknown: 0 }),
@@ -544,6 +545,7 @@ export class Rehearsal {
       setCredential: async () => ({ isSet: true, version: '2', evidence: 'the guest accepts it' }),
       collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
       changesAt: async () => ({ contained: [], partly: [], more: 0 }),
+      changesSincePlan: async () => [],
       examineForBackup: async ({ mode }) => ({
         mode,
         domainName: 'db01',
@@ -628,6 +630,7 @@ export class Rehearsal {
       'finishRun',
       'nextGeneration',
       'changesAt',
+      'changesSincePlan',
       'loadPlan',
       'traceOfRun',
       'readDecision',

@@ -109,6 +109,23 @@ describe('restoreServer', () => {
     expect(rehearsal.calls).toEqual(['surveyRestore']);
   });
 
+  it.each([
+    ['before it begins', 1, ['surveyRestore']],
+    ['during the copy', 2, ['discardVolumes', 'releaseFence']],
+  ] as const)('refuses it when a configuration change was completed since, %s', async (_when, atLook, last) => {
+    let looks = 0;
+    const rehearsal = rehearse({
+      changesSincePlan: async () => ((looks += 1) === atLook ? ['configuration change "kernel" (chg_1) was completed since'] : []),
+    });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'PLAN_STALE',
+      message: 'The plan no longer holds: configuration change "kernel" (chg_1) was completed since. Nothing was replaced.',
+    });
+    expect(rehearsal.calls.slice(-last.length)).toEqual(last);
+    expect(rehearsal.calls).not.toContain('swapVolumes');
+  });
+
   it('refuses it also when the world changes during the copy', async () => {
     const changed = { ...SURVEY, present: SURVEY.present && { ...SURVEY.present, definitionFingerprint: 'f2' } };
     let surveys = 0;

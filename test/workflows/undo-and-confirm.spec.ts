@@ -1,6 +1,8 @@
 import type { RunTrace, StepRecord } from '../../src/contracts/activities';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import { findingAbout } from '../support/made-up-relations';
+import { jobFor } from './relations';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -13,7 +15,17 @@ describe('undoRestore', () => {
   it('returns to the kept volumes without copying anything', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
-    expect(rehearsal.calls).toEqual(['surveyUndo', 'takeFence', 'powerOff', 'returnVolumes', 'takeWayBack', 'start', 'waitForAgent', 'releaseFence']);
+    expect(rehearsal.calls).toEqual([
+      'surveyUndo',
+      'judgeUndo',
+      'takeFence',
+      'powerOff',
+      'returnVolumes',
+      'takeWayBack',
+      'start',
+      'waitForAgent',
+      'releaseFence',
+    ]);
     expect(rehearsal.outcome).toEqual({ state: 'succeeded', error: null });
   });
 
@@ -34,6 +46,34 @@ describe('undoRestore', () => {
     const rehearsal = rehearse({ surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) });
     expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
     expect(rehearsal.outcome?.error).toMatchObject({ code: 'PLAN_STALE', message: expect.stringContaining('no longer kept') as string });
+    expect(rehearsal.calls).toEqual(['surveyUndo']);
+  });
+
+  it('asks the peers again right before it, and refuses what they have come to since the plan', async () => {
+    const against = findingAbout('PEER_AHEAD', 'block', { remedy: 'Rebuild it.' });
+    const rehearsal = rehearse({ readingJobs: async () => [jobFor('db02')], judgeUndo: async () => [against] });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringContaining('PEER_AHEAD') as string,
+      hint: 'Rebuild it. Then make a new plan of the undo.',
+    });
+    expect(rehearsal.calls).toEqual(['surveyUndo', 'readMarkers', 'judgeUndo']);
+  });
+
+  it('asks nobody about what was never live', async () => {
+    const rehearsal = rehearse({ loadPlan: async () => ({ ...UNDO_PLAN, undoes: { ...UNDO_PLAN.undoes, wentLiveAt: null } }) });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(rehearsal.calls).not.toContain('judgeUndo');
+  });
+
+  it('refuses a plan that does not name what was changed since', async () => {
+    const rehearsal = rehearse({ changesSincePlan: async () => ['configuration change "kernel" (chg_1) was completed since'] });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.outcome?.error).toMatchObject({
+      code: 'PLAN_STALE',
+      message: 'The plan no longer holds: configuration change "kernel" (chg_1) was completed since. Nothing was changed.',
+    });
     expect(rehearsal.calls).toEqual(['surveyUndo']);
   });
 

@@ -3,7 +3,7 @@ import type { AppliedChange, ReadingRequest } from '../../src/contracts/activiti
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
 import type { GuestProgram, PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment } from '../../src/contracts/reading';
-import type { RestoreServerInput } from '../../src/contracts/workflows';
+import type { RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
 import { needsPeople, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
 import { peerAsks, peerPrograms, relations, type Calls } from './activities';
 import { summarise } from './errors';
@@ -55,6 +55,17 @@ export async function recheckPeers(input: RestoreServerInput, plan: RestorePlanB
     });
   }
   return steps;
+}
+
+/** The same before an undo: since its plan, peers may have followed what is live. */
+export async function recheckPeersOfUndo({ runId, serverId, planId }: UndoInput): Promise<void> {
+  await readFor({ id: runId, serverId, moment: 'recheck' });
+  const against = await relations.judgeUndo({ runId, planId });
+  if (against.length === 0) return;
+  throw new ModosuError('PLAN_STALE', `The peers are not any more as the plan found them: ${saidBy(against)} Nothing was changed.`, {
+    hint: `${remediesOf(against)} Then make a new plan of the undo.`.trim(),
+    context: { findings: against.map(({ code }) => code) },
+  });
 }
 
 /** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. */

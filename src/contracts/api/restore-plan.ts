@@ -202,6 +202,7 @@ const undoPlanBodySchema = z
     generationId: z.object({ now: z.string().nullable(), then: z.string().nullable() }),
     lineage: z.object({ now: z.string(), then: z.string() }),
     returnsTo: stateBeforeSchema.meta({ description: 'How the server was before the swap that is undone.' }),
+    lostChanges: lostChangesSchema.optional().meta({ description: 'What it does to the configuration. Absent in plans of earlier versions, and of data.' }),
     data: z
       .object({ record: keptDataRecordSchema, changes: z.array(dataChangeSchema) })
       .nullable()

@@ -1,5 +1,5 @@
 import type { GenerationChanges } from '../../contracts/change';
-import { changesAt, changesLost, holds, NO_CHANGES, type RegisteredChange } from './contained';
+import { changesAt, changesLost, holds, newlyLost, NO_CHANGES, type RegisteredChange } from './contained';
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute));
 const change = (
@@ -74,6 +74,14 @@ it('going back takes away what the generation lacks, and brings back what the se
   expect([missing, partly, returning].map((list) => list.map(({ id }) => id))).toEqual([['c'], ['b'], ['x']]);
   expect(changesLost(now, null).missing.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
   expect(changesLost(now, now)).toEqual({ missing: [], partly: [], returning: [] });
+});
+
+it('what a plan does not name is newly lost', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, title: `change ${id}`, ticket: id === 'b' ? 'OPS-2' : null, completedAt: '2026-03-01T00:00:00.000Z' }));
+  const lost = { missing: [a!, b!], partly: [c!], returning: [] };
+  expect(newlyLost(lost, { changes: [a!, c!] })).toEqual(['configuration change "change b" (OPS-2, b) was completed since']);
+  expect(newlyLost(lost, { changes: [a!, b!] })).toEqual(['configuration change "change c" (c) was completed since']);
+  expect(newlyLost(lost, { changes: [a!, b!, c!] })).toEqual([]);
 });
 
 /**

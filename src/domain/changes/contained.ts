@@ -1,3 +1,4 @@
+import { quoted } from '../../contracts/text';
 import { RECORDED_CHANGES_LIMIT, type ChangeState, type GenerationChanges, type RecordedChange } from '../../contracts/change';
 
 /** Which changes a state of a server holds. Pure. */
@@ -89,6 +90,18 @@ export interface ChangesLost {
   readonly partly: readonly RecordedChange[];
   /** The generation has them; the server does not, or not wholly. */
   readonly returning: readonly RecordedChange[];
+}
+
+/**
+ * What is lost now although a plan does not say so, because it was completed since the plan was made. A sentence each; empty: nothing.
+ *
+ * @param planned what the plan says is lost
+ */
+export function newlyLost({ missing, partly }: ChangesLost, planned: { readonly changes: readonly { readonly id: string }[] }): readonly string[] {
+  const known = new Set(planned.changes.map(({ id }) => id));
+  return [...missing, ...partly]
+    .filter(({ id }) => !known.has(id))
+    .map(({ id, title, ticket }) => `configuration change ${quoted(title)} (${[...(ticket === null ? [] : [ticket]), id].join(', ')}) was completed since`);
 }
 
 /** A generation of which nobody has recorded anything (`null`) lacks all of them, as far as anybody knows. */

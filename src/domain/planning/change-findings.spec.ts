@@ -1,6 +1,6 @@
 import type { LostChange } from '../../contracts/change';
 import type { LostChanges } from '../../contracts/plan';
-import { changeFindings, changeLosses } from './change-findings';
+import { changeFindings, changeLosses, undoChangeFindings } from './change-findings';
 
 const change = (title: string, changes: Partial<LostChange> = {}): LostChange => ({
   id: `chg_${title}`,
@@ -35,6 +35,20 @@ describe('what going back does to the configuration', () => {
       },
     ]);
     expect(changeLosses(lost({ changes }))).toEqual(['Configuration change "LDAP client" (OPS-12).', 'Configuration change "kernel".']);
+  });
+
+  it('is a warning of an undo, too, which keeps what it leaves', () => {
+    expect(undoChangeFindings(undefined, 'db01')).toEqual([]);
+    expect(undoChangeFindings(lost({}), 'db01')).toEqual([]);
+    expect(undoChangeFindings(lost({ changes: [change('kernel'), change('half', { how: 'partly' })] }), 'db01')).toEqual([
+      {
+        code: 'CHANGES_LOST',
+        severity: 'warn',
+        message: 'There are 2 configuration changes that the server has now, and the disks that it returns to do not have: "kernel", "half".',
+        remedy: expect.stringContaining('kept for a redo') as string,
+        evidence: [expect.stringContaining('chg_kernel') as string, expect.stringContaining('chg_half') as string],
+      },
+    ]);
   });
 
   it('tells apart what is half there, what comes back, and what nobody knows', () => {

@@ -39,6 +39,13 @@ export function changeFindings(lost: LostChanges | undefined, server: string, ge
   ];
 }
 
+/** What an undo takes away with the disks that it leaves; they are kept for a redo. */
+export function undoChangeFindings(lost: LostChanges | undefined, server: string): readonly Finding[] {
+  if (lost === undefined || lost.changes.length === 0) return [];
+  const finding = lostFinding('CHANGES_LOST', lost.changes, 'the server has now, and the disks that it returns to do not have', server, false);
+  return [{ ...finding, remedy: 'Apply them again after the undo; `modosu change show CHANGE` says how. The disks that have them are kept for a redo.' }];
+}
+
 const count = (changes: number): string => (changes === 1 ? '1 configuration change' : `${changes} configuration changes`);
 
 const lostFinding = (code: string, changes: readonly LostChange[], what: string, server: string, areApplied: boolean): Finding => ({

@@ -2,7 +2,7 @@ import type { UndoSource } from '../../contracts/activities';
 import type { UndoSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
 import type { WayBackFacts, WayBackView } from '../../contracts/way-back';
-import { planUndo, undoStaleness } from './undo-planning';
+import { peersMayHaveFollowed, planUndo, undoStaleness } from './undo-planning';
 
 const NOW = new Date('2026-03-02T13:00:00.000Z');
 const MIB = 1024 ** 2;
@@ -376,6 +376,29 @@ describe('planUndo of a run that has kept a disk', () => {
     expect(plan.losses[2]).toBe('What was written to vdb, vdc is NOT undone and not lost: those disks stay as now, before and after.');
     expect(codes(planUndo(source(), survey(), NOW))).not.toContain('ok DISKS_KEPT');
   });
+});
+
+describe('what an undo does to the configuration', () => {
+  const change = { id: 'chg_1', title: 'kernel', ticket: 'OPS-1', completedAt: '2026-03-02T11:00:00.000Z', how: 'missing', applyAgain: null } as const;
+  const lostChanges = { changes: [change], returning: [], isKnown: true, drift: null };
+
+  it('is said, and counted among what is lost; of a plan of an earlier version nothing', () => {
+    const plan = planUndo({ ...source(), lostChanges }, survey(), NOW);
+    expect(codes(plan)).toContain('warn CHANGES_LOST');
+    expect(plan.losses.at(-1)).toBe('Configuration change "kernel" (OPS-1).');
+    expect(plan.lostChanges).toEqual(lostChanges);
+    expect(planUndo(source(), survey(), NOW)).not.toHaveProperty('lostChanges');
+  });
+});
+
+describe('peersMayHaveFollowed', () => {
+  it.each([
+    ['a restore that went live', { wentLiveAt: 'then', data: null }, 'restore-server', true],
+    ['an undo: its undo is a redo', { wentLiveAt: 'then' }, 'undo', true],
+    ['what was never live', { wentLiveAt: null, data: null }, 'restore-server', false],
+    ['data in a running server', { wentLiveAt: 'then', data: {} }, 'undo', false],
+    ['a restore of data', { wentLiveAt: 'then', data: null }, 'restore-data', false],
+  ] as const)('%s', (_what, undone, kind, expected) => expect(peersMayHaveFollowed(undone, kind)).toBe(expected));
 });
 
 describe('undoStaleness', () => {

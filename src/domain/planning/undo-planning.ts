@@ -1,7 +1,9 @@
 import type { UndoSource } from '../../contracts/activities';
 import { describeAge, formatBytes } from '../../contracts/format';
+import type { RunKind } from '../../contracts/run';
 import type { Finding, ReturnedVolume, UndoPlanBody, UndoSurvey } from '../../contracts/plan';
 import { DATA_UNDO_STEPS } from '../steps/data-steps';
+import { changeLosses, undoChangeFindings } from './change-findings';
 import { stateNow } from './restore-planning';
 import { undoSteps } from '../steps/restore-steps';
 
@@ -45,13 +47,25 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, rela
     findings:
       data !== null
         ? dataFindings(survey)
-        : [...presenceFindings(survey), ...keptFindings(source, survey), ...unchangedFindings(survey), ...returnFindings(source), ...relationFindings],
-    losses: data !== null ? (survey.data?.losses ?? []) : describeLosses(source, volumes, now),
+        : [
+            ...presenceFindings(survey),
+            ...keptFindings(source, survey),
+            ...unchangedFindings(survey),
+            ...returnFindings(source),
+            ...undoChangeFindings(source.lostChanges, source.serverName),
+            ...relationFindings,
+          ],
+    losses: data !== null ? (survey.data?.losses ?? []) : [...describeLosses(source, volumes, now), ...changeLosses(source.lostChanges)],
+    ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges }),
     ...(data === null ? {} : { data: { record: data, changes: survey.data?.changes ?? [] } }),
     basis: undoBasis(survey),
     createdAt: now.toISOString(),
   };
 }
+
+/** Whether an undo of this run is judged by the server's relations: nobody has followed what was never live, and data in a running server is not what peers follow. */
+export const peersMayHaveFollowed = ({ wentLiveAt, data }: { readonly wentLiveAt: string | null; readonly data?: unknown }, undone: RunKind): boolean =>
+  wentLiveAt !== null && data == null && (undone === 'restore-server' || undone === 'undo');
 
 const undoBasis = ({ present }: UndoSurvey): UndoPlanBody['basis'] => ({
   definitionFingerprint: present?.definitionFingerprint ?? null,
