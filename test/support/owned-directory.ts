@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { runProgram } from '../guests/run-program';
 
 /** Directories of tests and who made them: one file for each process that is known by its id and its start, one directory a line. */
-const OWNERS = join(process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmpdir(), 'modosu-test'), 'owners');
+const BASE = process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmpdir(), 'modosu-test');
+const OWNERS = join(BASE, 'owners');
 
 /**
  * Makes a new directory `<parent>/<prefix>xxxxxx` for a test and writes down that this process has made it. A run of tests that was killed leaves its domains
@@ -12,6 +13,8 @@ const OWNERS = join(process.getuid?.() === 0 ? '/var/lib/modosu-test' : join(tmp
  */
 export function ownedDirectory(parent: string, prefix: string): string {
   mkdirSync(parent, { recursive: true, mode: 0o711 });
+  // On its own: PostgreSQL runs as another OS user below it, and a mode counts for every directory that is made on the way.
+  mkdirSync(BASE, { recursive: true, mode: 0o711 });
   mkdirSync(OWNERS, { recursive: true, mode: 0o700 });
   const directory = mkdtempSync(join(parent, prefix));
   appendFileSync(join(OWNERS, `${process.pid}-${startOf(process.pid) ?? ''}`), `${directory}\n`);
