@@ -20,6 +20,8 @@ const LONGEST = [
   'contract/guest-postgresql-dump.libvirt',
   'contract/guest-restic.libvirt',
   'contract/guest-files.libvirt',
+  'workflows/relations-rejected',
+  'workflows/relations',
   'e2e/data',
   'e2e/demo',
   'e2e/deaths',

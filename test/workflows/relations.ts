@@ -1,7 +1,7 @@
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
-import type { PlannedRelation, PlannedRelationStep, ProbeJob } from '../../src/contracts/reading';
-import { madeUpMarker } from '../support/made-up-relations';
-import { planJudged } from './harness';
+import type { PlannedRelation, PlannedRelationStep, ProbeJob, RunJudgement } from '../../src/contracts/reading';
+import { findingAbout, madeUpMarker } from '../support/made-up-relations';
+import { planJudged, type Scripted } from './harness';
 
 /** Peers that are asked in a rehearsal, and a plan that rules have judged. */
 
@@ -44,3 +44,20 @@ export const ruleStep = (code: string, more: Partial<PlannedRelationStep> = {}):
 });
 export const judgedPlan = (steps: readonly PlannedRelationStep[], findings: readonly Finding[] = []): RestorePlanBody =>
   planJudged({ relations: [RELATION], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
+
+type Judge = NonNullable<Scripted['judgeRun']>;
+/** Steps at the recheck as planned, nothing against it in any moment, unless it is said. */
+export const restoreJudged = (
+  plan: RestorePlanBody,
+  judge: (moment: Parameters<Judge>[0]['moment']) => Partial<RunJudgement> | undefined,
+  more: Scripted = {},
+): Scripted => ({
+  loadPlan: async () => plan,
+  readingJobs: async () => [jobFor('db02')],
+  peersOf: async () => [targetOf('db02')],
+  judgeRun: async ({ moment }) => ({ against: [], judged: 1, steps: moment === 'recheck' ? (plan.relationSteps ?? []) : [], ...judge(moment) }),
+  ...more,
+});
+export const fine = () => undefined;
+export const AGAINST = { against: [findingAbout('NOT_TOGETHER', 'block', { remedy: 'Rebuild it.' })] };
+export const PUT_BACK = ['powerOff', 'revertSwap'] as const;
