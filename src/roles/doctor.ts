@@ -3,11 +3,13 @@ import { parseArgs } from 'node:util';
 import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
 import { createLog } from '../config/log';
 import { ModosuError, toModosuError } from '../contracts/errors';
+import { directoryProfiles } from '../profiles/profile-source';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { createRunStarter } from '../temporal/run-starter';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
+import { checkProfiles } from './doctor/profiles';
 import { checkSecretStores } from './doctor/secret-stores';
 import {
   checkApi,
@@ -81,7 +83,8 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
     const answers = found.every(({ state }) => state === 'ok');
     const copies = answers ? await checkCatalogCopies(catalog, new DirectorySecrets(config.layout.secrets)) : [];
     const stores = answers ? await checkSecretStores(catalog, new Adapters(config).secretStores()) : [];
-    return [...found, ...copies, ...stores, ...(await checkRuns(config, answers ? catalog : null))];
+    const profiles = answers ? await look('profiles', () => checkProfiles(catalog, directoryProfiles(config.profileDirectory))) : [];
+    return [...found, ...copies, ...stores, ...profiles, ...(await checkRuns(config, answers ? catalog : null))];
   } finally {
     // A connection that hangs is not waited for: what it would have told stands in the report as missing.
     void catalog.close().catch(() => undefined);
