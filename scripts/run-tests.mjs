@@ -42,6 +42,7 @@ const TIERS = [
       'test/e2e/ended-outside.spec.ts',
       'test/e2e/offsite-data.spec.ts',
       'test/e2e/restore-set.spec.ts',
+      'test/e2e/restore-set-replication.spec.ts',
     ],
     jestArgs: ['--maxWorkers=3'],
     needsBuild: true,

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
+import type { FilesDataSet } from '../../src/contracts/data';
 import { serverWorkflowId } from '../../src/contracts/ids';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
@@ -20,6 +20,7 @@ import {
 import { runProgram } from '../guests/run-program';
 import { must } from '../support/online-lab';
 import { Gate } from '../support/activity-gate';
+import { SHOP, UPLOADS as PLAIN_UPLOADS } from '../support/e2e-data-sets';
 import { E2eStack } from '../support/e2e-stack';
 import { GuestHold, type Held, type HoldAt } from '../support/guest-hold';
 import { eventually } from '../support/up-process';
@@ -34,19 +35,7 @@ const FULL = process.env['MODOSU_TEST_FULL'] === '1';
 const slow = FULL ? it : it.skip;
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-faults`;
-const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: ['touch', '/data/stopped'], after: null };
-const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql',
-  name: 'shop',
-  databases: ['shop'],
-  user: 'postgres',
-  osUser: 'postgres',
-  socketDirectory: '/run/postgresql',
-  port: 5432,
-  spoolDirectory: '/data/spool',
-  before: null,
-  after: null,
-};
+const UPLOADS: FilesDataSet = { ...PLAIN_UPLOADS, before: ['touch', '/data/stopped'] };
 const BLOB_BYTES = 12 * 1024 * 1024;
 /** restic is held when it has come so far: it has read and sent some of it, and most is still to come. */
 const MIDDLE_BYTES = 4 * 1024 * 1024;

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, escapeIdentifier } from 'pg';
-import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { guestOutput, guestSql, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
+import { SHOP, UPLOADS } from '../support/e2e-data-sets';
 import { E2eStack } from '../support/e2e-stack';
 import { ArgvWatch, filesBelow, GuestArgvWatch, guestFilesWith, SecretHunt } from '../support/secret-hunt';
 
@@ -14,19 +14,6 @@ import { ArgvWatch, filesBelow, GuestArgvWatch, guestFilesWith, SecretHunt } fro
  */
 jest.setTimeout(1_200_000);
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-secrets`;
-const UPLOADS: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
-const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql',
-  name: 'shop',
-  databases: ['shop'],
-  user: 'postgres',
-  osUser: 'postgres',
-  socketDirectory: '/run/postgresql',
-  port: 5432,
-  spoolDirectory: '/data/spool',
-  before: null,
-  after: null,
-};
 
 const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' }, 480_000);
 const printed: string[] = [];

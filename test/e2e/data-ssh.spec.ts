@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { SshAccess } from '../../src/contracts/protection';
 import type { RunView } from '../../src/contracts/run';
 import { DirectorySecrets } from '../../src/secrets/directory-secrets';
 import { sshKey } from '../../src/secrets/ssh-key';
 import { guestOutput, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { mustRun } from '../guests/run-program';
+import { SHOP, UPLOADS } from '../support/e2e-data-sets';
 import { E2eStack } from '../support/e2e-stack';
 import { openGuestSsh } from '../support/guest-ssh';
 import { installHostileAgent } from '../support/hostile-agent';
@@ -13,19 +13,6 @@ import { installHostileAgent } from '../support/hostile-agent';
 jest.setTimeout(1_200_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-ssh`;
-const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
-const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql',
-  name: 'shop',
-  databases: ['shop'],
-  user: 'postgres',
-  osUser: 'postgres',
-  socketDirectory: '/run/postgresql',
-  port: 5432,
-  spoolDirectory: '/data/spool',
-  before: null,
-  after: null,
-};
 
 /** A server whose administrator forbids its agent to run programs. */
 describe('data of a server whose guest agent must not run programs', () => {
@@ -63,7 +50,7 @@ describe('data of a server whose guest agent must not run programs', () => {
       name: NAME,
       guest: 'postgresql',
       dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' },
-      protection: { dataSets: [FILES, SHOP] },
+      protection: { dataSets: [UPLOADS, SHOP] },
     });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);

@@ -1,4 +1,4 @@
-import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
+import type { FilesDataSet } from '../../src/contracts/data';
 import type { DataRestorePlanBody, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
@@ -16,32 +16,14 @@ import {
   waitForPostgresql,
   type GuestServer,
 } from '../guests/guest-server';
+import { SHOP, UPLOADS } from '../support/e2e-data-sets';
 import { E2eStack } from '../support/e2e-stack';
 import { inFull } from '../support/thorough';
 
 jest.setTimeout(1_200_000);
 
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data`;
-const FILES: FilesDataSet = {
-  kind: 'files',
-  name: 'uploads',
-  paths: ['/data/uploads'],
-  excludes: ['*.tmp'],
-  before: ['touch', '/data/before'],
-  after: ['touch', '/data/after'],
-};
-const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql',
-  name: 'shop',
-  databases: ['shop'],
-  user: 'postgres',
-  osUser: 'postgres',
-  socketDirectory: '/run/postgresql',
-  port: 5432,
-  spoolDirectory: '/data/spool',
-  before: null,
-  after: null,
-};
+const FILES: FilesDataSet = { ...UPLOADS, excludes: ['*.tmp'], before: ['touch', '/data/before'], after: ['touch', '/data/after'] };
 
 /** The two scenarios of the mission, and their ways back, on one server with its system on one disk and files on another. */
 describe('data of a server', () => {

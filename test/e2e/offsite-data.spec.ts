@@ -1,28 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import type { OffsiteRepositoryView } from '../../src/contracts/offsite-copies';
 import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import { checksumRows, guestOutput, guestSql, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
 import { mustRun } from '../guests/run-program';
+import { SHOP, UPLOADS } from '../support/e2e-data-sets';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';
 
 jest.setTimeout(1_200_000);
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}offsite-data`;
-const FILES: FilesDataSet = { kind: 'files', name: 'uploads', paths: ['/data/uploads'], excludes: [], before: null, after: null };
-const SHOP: PostgresqlDataSet = {
-  kind: 'postgresql',
-  name: 'shop',
-  databases: ['shop'],
-  user: 'postgres',
-  osUser: 'postgres',
-  socketDirectory: '/run/postgresql',
-  port: 5432,
-  spoolDirectory: '/data/spool',
-  before: null,
-  after: null,
-};
 const ORDERS = { kind: 'postgresql', database: 'shop', tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false, replace: false } as const;
 
 /** Data of a real guest lies on a disk that is carried away, and comes back from there after the storage of the data repositories was lost. */
@@ -59,7 +46,7 @@ describe('data on a medium that is taken away', () => {
       name: NAME,
       guest: 'postgresql',
       dataDisk: { sizeBytes: 512 * 1024 * 1024, format: 'qcow2' },
-      protection: { dataSets: [FILES, SHOP] },
+      protection: { dataSets: [UPLOADS, SHOP] },
     });
     await waitForAgent(guest.uuid, 120_000);
     await waitForPostgresql(guest.uuid, 120_000);

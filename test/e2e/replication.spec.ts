@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Finding, RestorePlanBody, RestorePlanView } from '../../src/contracts/plan';
 import type { ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { isFinal, type RunView } from '../../src/contracts/run';
-import { cutPower, joinLan, layWire, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
-import { follows, installPrograms, rebuildByBasebackup, replicaOf, replicate, type ReplicaServer } from '../guests/replication';
+import { cutPower, waitForAgent, waitForPostgresql } from '../guests/guest-server';
+import { follows, installPrograms, rebuildByBasebackup } from '../guests/replication';
+import { addReplicatingPair, type ReplicatingPair } from '../support/e2e-replication';
 import { E2eStack } from '../support/e2e-stack';
 import { inFull } from '../support/thorough';
 import { eventually } from '../support/up-process';
@@ -15,42 +16,19 @@ import { eventually } from '../support/up-process';
  */
 jest.setTimeout(900_000);
 const [PRIMARY, STANDBY] = ['e2e-repl-primary', 'e2e-repl-standby'] as const;
-const PROFILE = 'postgresql-replication';
 const PROGRAMS = { 'new-timeline-program': '/usr/local/sbin/new-timeline', 'rebuild-program': '/usr/local/sbin/rebuild' };
 const DECISION = { codes: ['STANDBY_AHEAD'], reason: 'what was written since is wrong, on the standby too' };
 
 const stack = new E2eStack();
-let guests: readonly [GuestServer, GuestServer];
-let primary: ReplicaServer;
-let standby: ReplicaServer;
+let { guests, primary, standby, relate, agree } = {} as ReplicatingPair;
 
 beforeAll(async () => {
   await stack.start();
-  const [here, there] = await layWire(['192.168.77.21/24', '192.168.77.22/24']);
-  guests = [
-    await stack.addServer({ name: PRIMARY, guest: 'postgresql', lan: here }),
-    await stack.addServer({ name: STANDBY, guest: 'postgresql', lan: there }),
-  ];
-  await Promise.all(
-    guests.map(async ({ uuid, lan }) => {
-      await waitForAgent(uuid, 120_000);
-      if (lan !== null) await joinLan(uuid, lan);
-      await waitForPostgresql(uuid, 120_000);
-    }),
-  );
-  [primary, standby] = [replicaOf(guests[0]), replicaOf(guests[1])];
-  await replicate(primary, standby);
+  ({ guests, primary, standby, relate, agree } = await addReplicatingPair(stack, [PRIMARY, STANDBY], ['192.168.77.21/24', '192.168.77.22/24']));
   const names = { [PRIMARY]: primary.guest.address, [STANDBY]: standby.guest.address };
   await Promise.all([primary, standby].map((server) => installPrograms(server, names)));
 });
 afterAll(() => stack.close());
-
-/** Both ways, as both may go back. */
-const relate = (parameters: Readonly<Record<string, string>>): Promise<void> =>
-  stack.declareRelations(
-    { name: 'standby', type: 'replicates-with', server: PRIMARY, peers: [{ server: STANDBY }], profile: PROFILE, parameters },
-    { name: 'primary', type: 'replicates-with', server: STANDBY, peers: [{ server: PRIMARY }], profile: PROFILE, parameters },
-  );
 
 /** An image of the primary, and what is written afterwards: the standby has it. */
 async function imageAndRows(before: string, since: string): Promise<ImageRecoveryPointView> {
@@ -61,11 +39,6 @@ async function imageAndRows(before: string, since: string): Promise<ImageRecover
   await agree();
   expect(await standby.rows()).toContain(` ${since}`);
   return image;
-}
-
-async function agree(): Promise<void> {
-  await follows(standby, primary);
-  expect(await standby.rows()).toBe(await primary.rows());
 }
 
 /** What is written on the primary from now on arrives, and nothing else is there. */
