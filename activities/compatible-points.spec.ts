@@ -319,7 +319,7 @@ describe('a plan whose peers may not accept what it restores', () => {
       const newer = await takeSet(2);
       await takeSet(3, ['web01']);
       const { remedy, evidence } = find(await plan(), 'NO_COMPATIBLE_POINT');
-      expect(remedy).toMatch(new RegExp(`^Restore "db01", "web01" together from backup set ${newer} of 2026-01-02`));
+      expect(remedy).toMatch(new RegExp(`^Restore "db01", "web01" together: .* backup set ${newer} of 2026-01-02`));
       expect(evidence).toContain(`backup set ${newer}, 2026-01-02T00:00:00.000Z: db01, web01`);
       await catalog.markRecoveryPoint(await peerImageOf(newer), 'damaged', 'bit flip');
       expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toContain(older);
@@ -329,7 +329,9 @@ describe('a plan whose peers may not accept what it restores', () => {
     it('it is an alternative to a better choice, and none where the incident is older', async () => {
       await image(1, { position: 30, epoch: 1 });
       const set = await takeSet(2);
-      expect(find(await plan(), 'COMPATIBLE_POINT').remedy).toContain(`Or restore "db01", "web01" together from backup set ${set}`);
+      expect(find(await plan(), 'COMPATIBLE_POINT').remedy).toContain(
+        `Or restore "db01", "web01" together: \`modosu restore plan-set db01 web01\`. The images of backup set ${set} `,
+      );
       const incidentAt = '2026-01-01T12:00:00.000Z';
       const [, planned] = [...manifests.keys()];
       expect(find(await plan({ recoveryPointId: planned, incidentAt }), 'COMPATIBLE_POINT').remedy).not.toContain(set);

@@ -10,7 +10,7 @@ import { memberOf, type Member } from './runbook/backup-set';
 import { rememberCredentials, remembersCredentials } from './runbook/credentials';
 import { summarise } from './runbook/errors';
 import { markDamage, markIfDamaged } from './runbook/damage';
-import { readAll } from './runbook/relations';
+import { readAll, readForImage } from './runbook/relations';
 import { carryOut, type Runbook } from './runbook/runbook';
 import { forgetGuard, giveServerBack, settleImages, stopServer, takeServer } from './runbook/server';
 
@@ -68,7 +68,10 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const credentials = hasCredentials ? { credentials: await rememberCredentials(book, input.hypervisor, subject) } : {};
 
   // Before the point in time: read later, they could be ahead of what the image holds, and rules would be content where they must not be.
-  if (jobs.length > 0) await book.step('markers', { do: () => readAll(jobs), detail: (counts) => ({ ...counts }) });
+  if (jobs.length > 0) {
+    const isOwnLast = patched(OWN_MARKERS_LAST);
+    await book.step('markers', { do: () => (isOwnLast ? readForImage(jobs, input.serverId) : readAll(jobs)), detail: (counts) => ({ ...counts }) });
+  }
   const { copied, pointInTime, consistency, startProblem, basis } =
     subject.mode === 'online'
       ? await takeOnline(book, calls, input, subject, intended, member, hasFacts)
@@ -266,6 +269,8 @@ const describeFacts = (facts: CollectedFacts | ErrorSummary): Readonly<Record<st
 
 /** Since recovery points carry markers of their server and its peers. */
 const MARKERS = 'relation-markers';
+/** Since what a server says itself is read after what its peers say. */
+const OWN_MARKERS_LAST = 'own-markers-last';
 /** Since images carry facts of their server. */
 const GENERATION_FACTS = 'generation-facts';
 /** Since generations say which configuration changes they contain. */

@@ -62,6 +62,7 @@ describe('a primary and its standby, restored together', () => {
     const { status, body } = await stack.post<RestoreSetView>('/v1/restore-sets', { group: 'pair' });
     expect(status).toBe(202);
     const planned = await until(body.id, ({ state }) => state !== 'planning');
+    console.log(JSON.stringify(planned, null, 1));
     expect(planned).toMatchObject({ state: 'planned', basis: 'freeze', members: [{ serverName: PRIMARY }, { serverName: STANDBY }] });
     for (const { planId } of planned.members) {
       const { findings } = (await stack.planned(planId ?? '')).body as RestorePlanBody;

@@ -57,6 +57,28 @@ describe('an image backup with relations', () => {
     expect(rehearsal.steps.get('markers')).toMatchObject({ state: 'succeeded', detail: { read: 4, failed: 0 } });
   });
 
+  it('asks the server itself when its peers have answered: a peer that was ahead of it then is ahead', async () => {
+    let underWay = 0;
+    const seen: string[] = [];
+    const rehearsal = rehearse({
+      readingJobs: async () =>
+        [jobFor('db01'), jobFor('db02'), jobFor('db03')].map((job) => ({
+          ...job,
+          target: { ...job.target, serverId: job.target.serverName === 'db01' ? ONLINE.serverId : job.target.serverId },
+        })),
+      readMarkers: async ({ target, specs }) => {
+        underWay += 1;
+        await new Promise((resolve) => setTimeout(resolve, target.serverName === 'db03' ? 300 : 10));
+        underWay -= 1;
+        seen.push(`${target.serverName} ${underWay}`);
+        return { read: specs.length, failed: 0 };
+      },
+    });
+    expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(seen).toEqual(['db02 1', 'db03 0', 'db01 0']);
+    expect(rehearsal.steps.get('markers')).toMatchObject({ detail: { read: 6, failed: 0 } });
+  });
+
   it('has no such step where nobody is asked', async () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('backupImage', ONLINE)).toBe('COMPLETED');

@@ -25,6 +25,16 @@ export async function readAll(jobs: readonly ProbeJob[]): Promise<ReadCounts> {
   return { read: counts.reduce((sum, { read }) => sum + read, 0), failed: counts.reduce((sum, { failed }) => sum + failed, 0) };
 }
 
+/**
+ * The same for an image of one of them: its peers first, and what it says itself last. Of two servers that are imaged together the follower is then read, by the run of
+ * its leader, before the leader is: that it is ahead in what was read means that it is ahead.
+ */
+export async function readForImage(jobs: readonly ProbeJob[], serverId: string): Promise<ReadCounts> {
+  const ofPeers = await readAll(jobs.filter(({ target }) => target.serverId !== serverId));
+  const own = await readAll(jobs.filter(({ target }) => target.serverId === serverId));
+  return { read: ofPeers.read + own.read, failed: ofPeers.failed + own.failed };
+}
+
 async function readOne(job: ProbeJob): Promise<ReadCounts> {
   try {
     return await peerAsks(job.target.hypervisor).readMarkers(job);

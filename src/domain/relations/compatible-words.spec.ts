@@ -60,7 +60,7 @@ describe('what a plan says of a better choice', () => {
         'It costs 2 d beside generation 9: what was written to the disks after 2026-01-07T00:00:00.000Z is not in it.',
       remedy:
         'Plan with it: `modosu restore plan db01 --scenario server --recovery-point rp_5`. Or with the steps: `modosu restore plan db01 --scenario server --recovery-point rp_7`. ' +
-        'Or restore "db01", "db02" together from backup set set_1 of 2026-01-03T00:00:00.000Z, whose images belong together: `modosu backup-set show set_1`.',
+        'Or restore "db01", "db02" together: `modosu restore plan-set db01 db02`. The images of backup set set_1 of 2026-01-03T00:00:00.000Z belong together (`modosu backup-set show set_1`).',
       evidence: [
         'recovery point rp_5, generation 5, 2026-01-05T00:00:00.000Z: costs 345600 s',
         'recovery point rp_7, generation 7, 2026-01-07T00:00:00.000Z: costs 172800 s',
@@ -126,7 +126,7 @@ describe('what it says where there is none', () => {
 
   it('names the backup set first that the server and its peers could be restored from together', () => {
     const { remedy } = noCompatiblePoint(searchOf(refused), { ...OF, set: SET });
-    expect(remedy).toMatch(/^Restore "db01", "db02" together from backup set set_1 .* Or follow the remedy of what stands against this one/);
+    expect(remedy).toMatch(/^Restore "db01", "db02" together: .* backup set set_1 .* Or follow the remedy of what stands against this one/);
   });
 
   it('is an error for whoever asked for one, with what stands in the way of the newest and what would make it good', () => {
@@ -134,7 +134,7 @@ describe('what it says where there is none', () => {
     expect(error).toMatchObject({ code: 'NO_COMPATIBLE_RECOVERY_POINT', retry: 'never', context: { findings: ['STANDBY_AHEAD'] } });
     expect(error.message).toMatch(/STANDBY_AHEAD stands against it\. Of generation 9, the newest: STANDBY_AHEAD: STANDBY_AHEAD is so\.$/);
     expect(error.hint).toBe(
-      'Restore "db01", "db02" together from backup set set_1 of 2026-01-03T00:00:00.000Z, whose images belong together: `modosu backup-set show set_1`. Rebuild it. ' +
+      'Restore "db01", "db02" together: `modosu restore plan-set db01 db02`. The images of backup set set_1 of 2026-01-03T00:00:00.000Z belong together (`modosu backup-set show set_1`). Rebuild it. ' +
         '`modosu restore plan db01 --scenario server` plans with the newest, and says what stands against it.',
     );
   });

@@ -179,7 +179,7 @@ function costText({ cost: { seconds, dataSets, changes }, tried: { point } }: Pr
 
 /** A remedy for people; which set it is, not how it is restored. */
 const together = ({ id, servers, pointInTime }: SharedSet): string =>
-  `restore ${namesOf(servers)} together from backup set ${id} of ${pointInTime}, whose images belong together: \`modosu backup-set show ${id}\`.`;
+  `restore ${namesOf(servers)} together: \`modosu restore plan-set ${servers.join(' ')}\`. The images of backup set ${id} of ${pointInTime} belong together (\`modosu backup-set show ${id}\`).`;
 
 const pointLine = ({ tried: { point }, cost: { seconds } }: PricedPoint): string =>
   `recovery point ${point.id}, generation ${point.generation}, ${point.pointInTime}: ${seconds >= 0 ? `costs ${seconds} s` : `loses ${-seconds} s less`}`;
