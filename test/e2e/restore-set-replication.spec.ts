@@ -62,7 +62,6 @@ describe('a primary and its standby, restored together', () => {
     const { status, body } = await stack.post<RestoreSetView>('/v1/restore-sets', { group: 'pair' });
     expect(status).toBe(202);
     const planned = await until(body.id, ({ state }) => state !== 'planning');
-    console.log(JSON.stringify(planned, null, 1));
     expect(planned).toMatchObject({ state: 'planned', basis: 'freeze', members: [{ serverName: PRIMARY }, { serverName: STANDBY }] });
     for (const { planId } of planned.members) {
       const { findings } = (await stack.planned(planId ?? '')).body as RestorePlanBody;
@@ -96,8 +95,9 @@ describe('a primary and its standby, restored together', () => {
     );
     await stack.post(`/v1/runs/${runIds[1]}/sign-off`, { reason: 'it streams' });
     const ended = await until(planned.id, ({ state }) => state !== 'running');
+    const last = await stack.run(runIds[1] ?? '');
+    expect(last.error).toBeNull();
     expect(ended).toMatchObject({ state: 'succeeded', problem: null, members: [{ isLive: true }, { isLive: true }] });
-    const last = await stack.run(ended.members[1]?.runId ?? '');
     expect(last.steps.find(({ key }) => key === 'peers')).toMatchObject({ state: 'succeeded', detail: { judged: 2 } });
 
     await Promise.all(guests.map(({ uuid }) => waitForPostgresql(uuid, 120_000)));
