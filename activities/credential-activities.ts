@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PlanSource } from '../src/contracts/activities';
 import type { CredentialActivities } from '../src/contracts/credential-activities';
 import type {
   CredentialDeclaration,
@@ -10,7 +9,6 @@ import type {
   SurveyedCredential,
 } from '../src/contracts/credential';
 import { isModosuError, type ModosuError } from '../src/contracts/errors';
-import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { RestoreServerInput } from '../src/contracts/workflows';
 import { CURRENT } from '../src/credentials/secret-store';
 import type { SecretValue } from '../src/credentials/secret-value';
@@ -39,8 +37,8 @@ export class CredentialCalls implements CredentialActivities {
   }
 
   surveyCredentials(
-    { protection }: Pick<PlanSource, 'protection'>,
-    { credentials: remembered = [] }: Pick<ImageManifest, 'credentials'>,
+    { protection }: Parameters<CredentialActivities['surveyCredentials']>[0],
+    { credentials: remembered = [] }: Parameters<CredentialActivities['surveyCredentials']>[1],
   ): Promise<readonly SurveyedCredential[]> {
     const declared = protection.credentials ?? [];
     const places = [...declared, ...remembered.filter(({ account }) => !declared.some((one) => one.account === account))];

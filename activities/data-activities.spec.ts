@@ -13,6 +13,7 @@ import { NO_PROTECTION } from '../src/contracts/protection';
 import type { Fence } from '../src/contracts/server';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';
+import { DATA_TAG, dataSetTag, recoveryPointTag } from '../src/repositories/data/data-repository';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
 import { compareNow, type FilesItem } from './data-work';
@@ -244,6 +245,41 @@ asRoot('what a restore that has failed while it fetched leaves in the guest', ()
       await expect(new MockActivityEnvironment().run(() => new DataCalls(deps()).takeDataBack(INPUT, item as DataRestoreItem))).resolves.toEqual({});
       expect(existsSync(staging)).toBe(false);
     }
+  });
+});
+
+describe('a data recovery point', () => {
+  const REFERENCE = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: null, problem: null };
+
+  it.each([
+    ['remembers the credentials that it is given', [REFERENCE], { version: 2, credentials: [REFERENCE] }],
+    ['is one that earlier versions read where none was declared', undefined, { version: 1 }],
+  ])('%s', async (_what, credentials, written) => {
+    const recoveryPointId = newId('rp');
+    const item = { recoveryPointId, dataSet: dataSet() };
+    const snapshotId = repository.take(SERVER, {
+      hostname: 'x',
+      tags: [DATA_TAG, recoveryPointTag(recoveryPointId), dataSetTag('uploads')],
+      paths: [site],
+      files: { [join(site, 'a')]: Buffer.from('now') },
+    });
+    const saved = {
+      snapshotId,
+      pointInTime: '2026-03-02T11:00:00.000Z',
+      content: { kind: 'files' as const, paths: [site] as const, files: 1, totalBytes: 3, problems: [] },
+      totalBytes: 3,
+      addedBytes: 3,
+      resticVersion: '0.14.0',
+    };
+    const input = { ...INPUT, runId: newId('run'), uuid: '6f1c2f5e-4a3b-4c1d-8e9f-0a1b2c3d4e5f', reason: 'daily' };
+    const recorded: unknown[] = [];
+    const catalog = { recordDataRecoveryPoint: async (manifest: unknown) => void recorded.push(manifest) };
+    const calls = new DataCalls({ ...deps(), version: 'test', catalog } as unknown as ActivityDependencies);
+    await new MockActivityEnvironment().run(() => calls.publishData(input, item, saved, 'backup', credentials));
+    const manifest = await repository.open(SERVER, recoveryPointId);
+    expect(manifest).toMatchObject({ snapshotId, ...written });
+    expect(Object.hasOwn(manifest, 'credentials')).toBe(credentials !== undefined);
+    expect(recorded).toEqual([manifest]);
   });
 });
 

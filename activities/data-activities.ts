@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
+import type { CredentialReference } from '../src/contracts/credential';
 import type { DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';
 import type { DataSurvey, Finding, UndoSurvey } from '../src/contracts/plan';
@@ -127,13 +128,15 @@ export class DataCalls implements DataActivities {
     { recoveryPointId, dataSet }: DataBackupItem,
     saved: SavedData,
     purpose: DataPurpose,
+    credentials?: readonly CredentialReference[],
   ): Promise<void> {
     return whileAlive(async () => {
       const repository = await this.deps.dataRepository();
       const { keyId } = await repository.access(input.serverId);
       const manifest: DataManifest = {
         format: 'modosu-data-recovery-point',
-        version: 1,
+        // As low as can be: what earlier programs know they read.
+        ...(credentials === undefined ? { version: 1 } : { version: 2, credentials }),
         recoveryPointId,
         server: { id: input.serverId, name: input.serverName, uuid: input.uuid },
         dataSet,

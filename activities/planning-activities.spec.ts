@@ -1,13 +1,14 @@
 import { planHash } from '../src/catalog/plan-hash';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import type { ApplyAgain } from '../src/contracts/change';
+import type { DataManifest } from '../src/contracts/data';
 import type { ServerFacts } from '../src/contracts/facts';
 import type { LostChanges, PlanBody, RestorePlanBody } from '../src/contracts/plan';
 import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
 import { dataManifest } from '../test/contract/catalog.data.contract';
-import { givenServer, manifestOf, planBodyOf } from '../test/contract/catalog.fixtures';
+import { ESTATE, givenServer, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
 import { restoredTo } from '../test/contract/catalog.change.contract';
 import { createFakeCatalog } from '../test/support/fake-catalog';
 import { serverFacts } from '../test/support/server-facts';
@@ -72,6 +73,28 @@ describe('what a plan is made of', () => {
     for (const source of [await image(), await data()]) expect(source).not.toHaveProperty('decommissioned');
     const { decommissioned } = await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'replaced', keepDays: 90 });
     for (const source of [await image(), await data()]) expect(source).toMatchObject({ decommissioned });
+  });
+
+  it('of data, says where the credentials are declared that its recovery point remembers, and nothing of others', async () => {
+    const catalog = createFakeCatalog();
+    const [declared] = ESTATE.servers;
+    const at = (account: string) => ({ account, store: 'vault', path: `linux/${account}`, reapply: true });
+    await catalog.applyEstate('setup', { ...ESTATE, servers: [{ ...declared!, credentials: [at('root'), at('backup')] }] }, RESOLVED);
+    const server = await catalog.getServer('db01');
+    const { chooseDataSource } = bound(new PlanningJudgements({ catalog } as unknown as ActivityDependencies));
+    const source = async (changes: Partial<DataManifest>) => {
+      const { recoveryPointId, dataSet } = await catalog.recordDataRecoveryPoint(dataManifest(server, 9, changes)).then(({ id, dataSet: name }) => ({
+        recoveryPointId: id,
+        dataSet: name,
+      }));
+      const selection = { kind: 'postgresql', database: 'shop', tables: [], schemas: [], whole: true, replace: true } as const;
+      return chooseDataSource({ planId: 'plan_1', serverId: server.id, recoveryPointId, dataSet, selection, incidentAt: null });
+    };
+    const then = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: null, problem: null };
+    const remembering = await source({ version: 2, credentials: [then, { ...then, account: 'gone' }] });
+    expect(remembering.point.credentials).toEqual([then, { ...then, account: 'gone' }]);
+    expect(remembering.credentials).toEqual([at('root')]);
+    expect(await source({})).not.toHaveProperty('credentials');
   });
 });
 

@@ -14,6 +14,7 @@ import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
 import type { DataSurvey, Finding, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DataRecoveryPointView } from '../src/contracts/recovery-point';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
 import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
@@ -156,6 +157,7 @@ export class PlanningJudgements implements PlanningActivities {
       measuredRecoverySeconds: await catalog.measuredRecoverySeconds(serverId, 'restore-data'),
       incidentAt,
       ...decommissionedOf(server),
+      ...declaredOf(server, point),
     };
   }
 
@@ -298,6 +300,12 @@ async function driftSince(catalog: Catalog, serverId: string, of: GenerationDeta
 
 /** One for each kind of facts, and then some. */
 const DRIFT_SENTENCES = 20;
+
+/** Accounts of which a recovery point of data says nothing have nothing to do with it. */
+function declaredOf({ protection }: ServerRecord, { credentials: remembered = [] }: DataRecoveryPointView): Pick<DataPlanSource, 'credentials'> {
+  const credentials = (protection.credentials ?? []).filter(({ account }) => remembered.some((one) => one.account === account));
+  return credentials.length === 0 ? {} : { credentials };
+}
 
 const decommissionedOf = ({ decommissioned }: ServerRecord): Pick<PlanSource, 'decommissioned'> => (decommissioned === null ? {} : { decommissioned });
 

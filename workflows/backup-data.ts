@@ -1,7 +1,9 @@
 import { isCancellation } from '@temporalio/workflow';
+import type { CredentialReference } from '../src/contracts/credential';
 import type { BackupDataInput, DataBackupItem, RunResult } from '../src/contracts/workflows';
 import { dataBackupSteps } from '../src/domain/steps/data-steps';
 import type { Calls } from './runbook/activities';
+import { dataRemembersCredentials, rememberCredentials } from './runbook/credentials';
 import { discardSpool } from './runbook/data';
 import { carryOut, type Runbook } from './runbook/runbook';
 import { giveServerBack, takeServer } from './runbook/server';
@@ -12,14 +14,17 @@ import { giveServerBack, takeServer } from './runbook/server';
  */
 export async function backupData(input: BackupDataInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
-    await book.announce(dataBackupSteps(input.items));
+    const hasCredentials = dataRemembersCredentials(input);
+    await book.announce(dataBackupSteps(input.items, { hasCredentials }));
     await book.step('examine', { do: () => calls.data.examineDataSets(input), detail: ({ restic, agentVersion }) => ({ restic, agentVersion }) });
     await takeServer(book, calls, input);
+    // Before anything is read: asked later, they could be newer than what the data holds.
+    const credentials = hasCredentials ? await rememberCredentials(book, input.hypervisor, input) : undefined;
 
     const problems: unknown[] = [];
     for (const item of input.items) {
       try {
-        await saveOne(book, calls, input, item);
+        await saveOne(book, calls, input, item, credentials);
       } catch (thrown) {
         if (isCancellation(thrown)) throw thrown;
         problems.push(thrown);
@@ -33,7 +38,13 @@ export async function backupData(input: BackupDataInput): Promise<RunResult> {
   });
 }
 
-async function saveOne(book: Runbook, calls: Calls, input: BackupDataInput, item: DataBackupItem): Promise<void> {
+async function saveOne(
+  book: Runbook,
+  calls: Calls,
+  input: BackupDataInput,
+  item: DataBackupItem,
+  credentials: readonly CredentialReference[] | undefined,
+): Promise<void> {
   const { data, dataTransfer } = calls;
   const { dataSet, recoveryPointId } = item;
   const { name } = dataSet;
@@ -78,7 +89,7 @@ async function saveOne(book: Runbook, calls: Calls, input: BackupDataInput, item
   await book.step(`verify:${name}`, { do: () => data.verifySavedData(input, item, whole), detail: (proven) => proven });
   await book.uninterrupted(() =>
     book.step(`publish:${name}`, {
-      do: () => data.publishData(input, item, whole, 'backup'),
+      do: () => data.publishData(input, item, whole, 'backup', credentials),
       detail: () => ({ recoveryPointId, pointInTime: whole.pointInTime, ...spool }),
     }),
   );

@@ -1,6 +1,7 @@
 import type { DataPlanSource } from '../src/contracts/activities';
 import type { PlanDataInput } from '../src/contracts/workflows';
 import { dataLooks, fetching, planning } from './runbook/activities';
+import { surveyDataCredentials } from './runbook/credentials';
 import { summarise } from './runbook/errors';
 import { markDamage } from './runbook/damage';
 
@@ -10,7 +11,7 @@ export async function planDataRestore(input: PlanDataInput): Promise<void> {
   try {
     source = await planning.chooseDataSource(await fetched(input));
     const survey = await dataLooks(source.hypervisor).surveyData(source);
-    await planning.composeDataPlan(source, survey);
+    await planning.composeDataPlan(source, await surveyDataCredentials(source, survey));
   } catch (thrown) {
     const error = summarise(thrown);
     if (source !== undefined) await markDamage(source.point.id, error);

@@ -2,6 +2,7 @@ import { isCancellation } from '@temporalio/workflow';
 import type { DataBackupItem, RestoreDataInput, RunResult } from '../src/contracts/workflows';
 import { hasStep } from '../src/contracts/step-keys';
 import { catalogue, type Calls } from './runbook/activities';
+import { credentialsNow, dataRemembersCredentials } from './runbook/credentials';
 import { markIfDamaged } from './runbook/damage';
 import { discardSpool, keptInGuest, leftBehind, notesDetail, placedDetail, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
@@ -17,6 +18,7 @@ import { giveServerBack, secondsSince, takeServer } from './runbook/server';
 export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
     const { data, dataTransfer, undoData } = calls;
+    const hasCredentials = dataRemembersCredentials(input);
     const plan = await loadPlanOf('data', input);
     const item = itemOf(plan);
     const markDamage = (thrown: unknown): Promise<never> => markIfDamaged(item.recoveryPointId, thrown);
@@ -31,7 +33,7 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
     });
     await takeServer(book, calls, input);
     await book.step('safety', {
-      do: () => saveAsItIs(book, calls, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }),
+      do: () => saveAsItIs(book, calls, input, { recoveryPointId: input.safetyRecoveryPointId, dataSet: item.dataSet }, hasCredentials),
       detail: (outcome) => outcome,
     });
 
@@ -68,15 +70,22 @@ export async function restoreData(input: RestoreDataInput): Promise<RunResult> {
 }
 
 /** A recovery point of what is there now. Data that is damaged already may not be savable: that is no reason not to mend it. */
-async function saveAsItIs(book: Runbook, calls: Calls, input: RestoreDataInput, item: DataBackupItem): Promise<Readonly<Record<string, string>>> {
+async function saveAsItIs(
+  book: Runbook,
+  calls: Calls,
+  input: RestoreDataInput,
+  item: DataBackupItem,
+  hasCredentials: boolean,
+): Promise<Readonly<Record<string, string>>> {
   const { data, dataTransfer } = calls;
   let left: Readonly<Record<string, string>> = {};
   let outcome: Readonly<Record<string, string>>;
   try {
+    const credentials = hasCredentials ? await credentialsNow(input.hypervisor, input) : undefined;
     const dumped = item.dataSet.kind === 'postgresql' ? await dataTransfer.dumpDataSet(input, item) : null;
     const saved = await dataTransfer.saveDataSet(input, item, dumped);
     await data.verifySavedData(input, item, saved);
-    await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved, 'safety');
+    await data.publishData({ ...input, reason: `before the restore of run ${input.runId}` }, item, saved, 'safety', credentials);
     outcome = { recoveryPointId: item.recoveryPointId };
   } catch (thrown) {
     if (isCancellation(thrown)) throw thrown;

@@ -194,7 +194,7 @@ export function plannedRun(
   const { body } = plan;
   const accepted = plan.accepted === null ? {} : { accepted: storableAccepted(plan.accepted) };
   if (body.scenario === 'undo') return { kind: 'undo', input: { ...planned, ...accepted, ofRunId: body.undoes.runId } };
-  if (body.scenario === 'data') return { kind: 'restore-data', input: { ...planned, safetyRecoveryPointId: newId('rp') } };
+  if (body.scenario === 'data') return { kind: 'restore-data', input: { ...planned, safetyRecoveryPointId: newId('rp'), ...declaredCredentials(server) } };
   // The repository that holds the plan's recovery point need not be the one new backups go to.
   const set = request.restoreSetId === undefined ? {} : { restoreSetId: request.restoreSetId };
   return { kind: 'restore-server', input: { ...planned, ...accepted, ...set, repository: body.recoveryPoint.repository, hold: request.hold } };
@@ -215,8 +215,17 @@ export function backupDataInput(server: ServerRecord, request: AcceptDataBackupR
     );
   }
   const chosen = dataSets.filter(({ name }) => request.dataSets?.includes(name) ?? true);
-  return { ...runInput(server, grant), items: chosen.map((dataSet) => ({ recoveryPointId: newId('rp'), dataSet })), reason: storableText(request.reason) };
+  return {
+    ...runInput(server, grant),
+    items: chosen.map((dataSet) => ({ recoveryPointId: newId('rp'), dataSet })),
+    ...declaredCredentials(server),
+    reason: storableText(request.reason),
+  };
 }
+
+/** Of which data recovery points remember a version. */
+const declaredCredentials = ({ protection: { credentials = [] } }: ServerRecord): Pick<BackupDataInput, 'credentials'> =>
+  credentials.length === 0 ? {} : { credentials };
 
 export const confirmInput = (server: ServerRecord, request: AcceptConfirmRequest, grant: RunGrant): ConfirmInput => ({
   ...runInput(server, grant),

@@ -62,8 +62,9 @@ export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
     const { generation, lineageId, parentId, consistency, setId, repository, disks } = row;
     return { kind: 'image', ...common, generation, lineageId, parentId, consistency, setId, repository, disks } as ImageRecoveryPointView;
   }
-  const { dataSet, purpose, snapshotId, addedBytes, declared, content } = row;
-  return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
+  const { dataSet, purpose, snapshotId, addedBytes, declared, content, credentials } = row;
+  const remembered = credentials === null ? {} : { credentials };
+  return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content, ...remembered } as DataRecoveryPointView;
 }
 
 const holdOf = ({ holdReason, heldBy, heldAt }: RecoveryPointRow): RecoveryPointHold | null =>
@@ -152,7 +153,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   changes: null,
   facts: null,
   factsSha256: null,
-  credentials: null,
+  credentials: manifest.credentials ?? null,
   pointInTime: new Date(manifest.pointInTime),
   publishedAt: new Date(manifest.publishedAt),
   repository: null,

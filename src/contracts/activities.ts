@@ -260,6 +260,8 @@ export interface DataPlanSource {
   readonly incidentAt: string | null;
   /** As in `PlanSource`. */
   readonly decommissioned?: Decommissioning;
+  /** Of the accounts that the recovery point remembers, where they are declared now. Absent: none is. */
+  readonly credentials?: readonly CredentialDeclaration[];
 }
 
 export interface UndoSource {
@@ -555,8 +557,14 @@ export interface DataActivities {
   runDataHook(input: RunInput, item: DataBackupItem, which: 'before' | 'after'): Promise<{ readonly exitCode: number }>;
   /** From outside the guest: everything that was declared is in the snapshot, with the sizes that were reported. */
   verifySavedData(input: RunInput, item: DataBackupItem, saved: SavedData): Promise<{ readonly files: number; readonly totalBytes: number }>;
-  /** Writes the manifest into the repository, then makes the recovery point visible as usable. Idempotent. */
-  publishData(input: RunInput & { readonly reason: string }, item: DataBackupItem, saved: SavedData, purpose: DataPurpose): Promise<void>;
+  /** Writes the manifest into the repository, then makes the recovery point visible as usable. Idempotent. `credentials` absent: none was declared. */
+  publishData(
+    input: RunInput & { readonly reason: string },
+    item: DataBackupItem,
+    saved: SavedData,
+    purpose: DataPurpose,
+    credentials?: readonly CredentialReference[],
+  ): Promise<void>;
   /** Removes what the run has spooled in the guest. Idempotent. */
   discardSpool(input: RunInput, dataSet: DataBackupItem['dataSet']): Promise<void>;
   /** Everything the plan of a data restore is made from. Read-only. */

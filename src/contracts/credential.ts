@@ -6,8 +6,8 @@ import { isOneLine } from './text';
  */
 
 /**
- * A credential reference: which secret of an account was valid when an image was taken. Its store is asked right before the point in time; one that cannot say
- * keeps no image from being taken.
+ * A credential reference: which secret of an account was valid when a recovery point was taken. Its store is asked right before the point in time of an image,
+ * and before the first data set of a backup is read; one that cannot say keeps neither from being taken.
  */
 export interface CredentialReference {
   /** As the operating system of the server names it: `root`, `Administrator`. */
@@ -55,13 +55,16 @@ export interface SurveyedCredential {
   readonly remembered: SecretVersionState | null;
 }
 
-/** A credential of a server in the plan of a restore: which version its account has afterwards, and whether that is changed before go-live. */
+/**
+ * A credential of a server in the plan of a restore: which version was valid then, and which is now. After an image its account has the one of then, unless that
+ * is changed before go-live; a restore of data changes no account.
+ */
 export interface PlannedCredential {
   readonly account: string;
   readonly store: string;
   readonly path: string;
   readonly field: string;
-  /** What was valid when the image was taken; null: the recovery point remembers nothing of this account. */
+  /** What was valid when the recovery point was taken; null: it remembers nothing of this account. */
   readonly then: CredentialReference | null;
   /** Whether that version can still be read; null: not known. */
   readonly thenState: SecretVersionState | null;
@@ -69,7 +72,7 @@ export interface PlannedCredential {
   readonly now: CredentialVersion | null;
   readonly problem: string | null;
   readonly changed: 'yes' | 'no' | 'unknown';
-  /** The run sets what is current when it comes to that. */
+  /** The run sets what is current when it comes to that. Never in a restore of data. */
   readonly isSet: boolean;
 }
 

@@ -2,6 +2,7 @@
  * Data: sets of files and databases of a server that are backed up from inside the guest, by restic, into the data repository. Each data set has recovery
  * points of its own.
  */
+import type { CredentialReference } from './credential';
 import type { Finding } from './plan';
 
 /** Program and arguments, run in the guest by its agent; no shell. */
@@ -186,7 +187,8 @@ export type DataPurpose = 'backup' | 'safety';
 /** The truth about a data recovery point: kept in the data repository, as a snapshot of its own that was written from outside the guest. */
 export interface DataManifest {
   readonly format: 'modosu-data-recovery-point';
-  readonly version: 1;
+  /** 2: it remembers credentials. */
+  readonly version: 1 | 2;
   readonly recoveryPointId: string;
   readonly server: { readonly id: string; readonly name: string; readonly uuid: string };
   /** As it was declared. */
@@ -207,6 +209,8 @@ export interface DataManifest {
   /** Bytes this recovery point has added to the repository. */
   readonly addedBytes: number;
   readonly content: DataContent;
+  /** Which versions of its server's credentials were valid right before the data was read. Absent: none was declared. Only in version 2. */
+  readonly credentials?: readonly CredentialReference[];
   readonly software: { readonly modosu: string; readonly restic: string };
 }
 

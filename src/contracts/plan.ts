@@ -228,6 +228,8 @@ export interface DataSurvey {
   readonly changes: readonly DataChange[];
   readonly findings: readonly Finding[];
   readonly losses: readonly string[];
+  /** As in `RestoreSurvey`. */
+  readonly credentials?: readonly SurveyedCredential[];
 }
 
 /** The immutable content of the plan of a data restore into a running server. */
@@ -251,6 +253,8 @@ export interface DataRestorePlanBody {
   readonly findings: readonly Finding[];
   readonly losses: readonly string[];
   readonly loss: RecoveryLoss;
+  /** Of each account that the recovery point remembers; none is set. Absent: it remembers none. */
+  readonly credentials?: readonly PlannedCredential[];
   readonly estimate: Estimate;
   readonly createdAt: string;
 }

@@ -140,6 +140,8 @@ export interface DataRecoveryPointView extends RecoveryPointViewBase {
   /** The data set as it was declared then: where the data lies in it. */
   readonly declared: DataSet;
   readonly content: DataContent;
+  /** Which versions of its server's credentials were valid. Absent: none was declared, or an earlier version has saved it. */
+  readonly credentials?: readonly CredentialReference[];
 }
 
 /** What catalogue, API and CLI show of a recovery point. */

@@ -23,6 +23,8 @@ type SingleStep =
   | 'peers-before'
   | 'sign-off-live'
   | 'peers'
+  /** Of an image, or of data. */
+  | 'credentials'
   /** Of an image. */
   | 'basis'
   | 'reserve'
@@ -32,7 +34,6 @@ type SingleStep =
   | 'begin'
   | 'definition'
   | 'facts'
-  | 'credentials'
   | 'publish'
   | 'catalogue'
   | 'nvram'

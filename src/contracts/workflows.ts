@@ -1,4 +1,5 @@
 import type { SetMembership } from './backup-set';
+import type { CredentialDeclaration } from './credential';
 import type { DataContent, DataSelection, DataSet } from './data';
 import type { OnlineBackupLimits, QuiesceHooks } from './protection';
 import type { SetOfPlan } from './restore-set';
@@ -73,6 +74,8 @@ export interface DataBackupItem {
 
 export interface BackupDataInput extends RunInput {
   readonly items: readonly DataBackupItem[];
+  /** Of which a version is remembered. Absent: none is declared, or an earlier version has accepted the run. */
+  readonly credentials?: readonly CredentialDeclaration[];
   readonly reason: string;
 }
 
@@ -91,6 +94,8 @@ export interface RestoreDataInput extends RunInput {
   readonly planHash: string;
   /** Id of the recovery point that is taken, if it can be, before anything is changed. */
   readonly safetyRecoveryPointId: string;
+  /** What that recovery point remembers a version of, as of a backup. */
+  readonly credentials?: readonly CredentialDeclaration[];
   readonly reason: string;
 }
 

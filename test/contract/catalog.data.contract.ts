@@ -1,6 +1,7 @@
 import { planHash } from '../../src/catalog/plan-hash';
 import type { AcceptDataBackupRequest, AcceptPlanRequest, Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema } from '../../src/contracts/api/estate';
+import type { CredentialDeclaration } from '../../src/contracts/credential';
 import type { DataManifest, PostgresqlDataSet } from '../../src/contracts/data';
 import { newId } from '../../src/contracts/ids';
 import type { DataRestorePlanBody } from '../../src/contracts/plan';
@@ -21,9 +22,10 @@ const SHOP: PostgresqlDataSet = {
   after: null,
 };
 
-async function givenServerWithData(catalog: Catalog): Promise<ServerRecord> {
+async function givenServerWithData(catalog: Catalog, credentials?: readonly CredentialDeclaration[]): Promise<ServerRecord> {
   const [db01, web01] = ESTATE.servers;
-  const declared = { ...ESTATE, servers: [{ ...db01, dataSets: [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'] }, SHOP] }, web01] };
+  const dataSets = [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'] }, SHOP];
+  const declared = { ...ESTATE, servers: [{ ...db01, dataSets, credentials }, web01] };
   await catalog.applyEstate('setup', estateSchema.parse(declared), RESOLVED);
   return catalog.getServer('db01');
 }
@@ -142,6 +144,37 @@ export function dataContract(subject: () => CatalogUnderTest): void {
         kind: 'backup-data',
         dataSets: ['shop'],
       });
+    });
+
+    it('a recovery point remembers which versions of credentials were valid, as its manifest says', async () => {
+      const { catalog } = subject();
+      const server = await givenServerWithData(catalog);
+      const credentials: NonNullable<DataManifest['credentials']> = [
+        { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-01-31T08:00:00.000Z', problem: null },
+        { account: 'backup', store: 'vault', path: 'servers/db01', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' },
+      ];
+      const { id } = await catalog.recordDataRecoveryPoint(dataManifest(server, 9, { version: 2, credentials }));
+      expect(await catalog.getRecoveryPoint(id)).toMatchObject({ credentials });
+      expect(await catalog.usableData(server.id, 'shop')).toMatchObject([{ id, credentials }]);
+      const adopted = await catalog.adoptDataRecoveryPoint('alice', dataManifest(server, 10, { version: 2, credentials }));
+      expect(adopted).toMatchObject({ credentials });
+      expect(await catalog.recordDataRecoveryPoint(dataManifest(server, 8))).not.toHaveProperty('credentials');
+    });
+
+    it('runs that save data are told which credentials are declared; where none is, nothing of them', async () => {
+      const { catalog } = subject();
+      const declared: CredentialDeclaration = { account: 'root', store: 'vault', path: 'servers/db01', reapply: true };
+      const inputs = async (server: ServerRecord) => {
+        const { runId: saving } = await catalog.acceptDataBackup(request(server.id));
+        const backup = (await catalog.getDispatchable(saving)).input;
+        await catalog.finishRun(saving, { state: 'cancelled', error: null });
+        const { runId: restoring } = await catalog.acceptPlanned(restoreRequest(server.id, (await givenPlan(catalog, server)).planId));
+        const restore = (await catalog.getDispatchable(restoring)).input;
+        await catalog.finishRun(restoring, { state: 'cancelled', error: null });
+        return [backup, restore];
+      };
+      for (const input of await inputs(await givenServerWithData(catalog))) expect(input).not.toHaveProperty('credentials');
+      for (const input of await inputs(await givenServerWithData(catalog, [declared]))) expect(input).toMatchObject({ credentials: [declared] });
     });
 
     it('a backup of what is not declared is refused and holds nothing', async () => {

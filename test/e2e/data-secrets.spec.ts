@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, escapeIdentifier } from 'pg';
+import type { CredentialDeclaration } from '../../src/contracts/credential';
+import type { RestorePlanView } from '../../src/contracts/plan';
 import type { RecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RunView } from '../../src/contracts/run';
 import { guestOutput, guestSql, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
@@ -14,6 +17,8 @@ import { ArgvWatch, filesBelow, GuestArgvWatch, guestFilesWith, SecretHunt } fro
  */
 jest.setTimeout(1_200_000);
 const NAME = `${process.env['MODOSU_TEST_DOMAIN_PREFIX'] ?? 'modosu-test-'}data-secrets`;
+const ROOT: CredentialDeclaration = { account: 'root', store: 'people', path: `servers/${NAME}`, reapply: true };
+const PASSWORDS = [1, 2].map((version) => `v${version}-${randomBytes(12).toString('hex')}`);
 
 const stack = new E2eStack({ MODOSU_LOG_LEVEL: 'debug' }, 480_000);
 const printed: string[] = [];
@@ -35,6 +40,11 @@ const answerOf = async <T>(path: string): Promise<T> => {
   answers.push(JSON.stringify(body));
   return body;
 };
+/** In the secret store of people, so many versions. */
+const keepPasswords = (count: number): void => {
+  const versions = PASSWORDS.slice(0, count).map((password, index) => ({ version: index + 1, password }));
+  writeFileSync(join(stack.directory, 'passwords.yaml'), JSON.stringify({ credentials: { [ROOT.path]: { versions } } }), { mode: 0o600 });
+};
 const succeeded = (run: RunView): RunView => {
   expect(run).toMatchObject({ state: 'succeeded', error: null });
   return run;
@@ -43,12 +53,15 @@ const succeeded = (run: RunView): RunView => {
 /** All that people do with data, watched; then a restic that prints its environment before it fails. */
 beforeAll(async () => {
   await stack.start();
+  const stores = [{ name: ROOT.store, kind: 'file', path: join(stack.directory, 'passwords.yaml') }];
+  writeFileSync(join(stack.stateDirectory, 'secret-stores.yaml'), JSON.stringify({ stores }), { mode: 0o644 });
+  keepPasswords(1);
   guest = await stack.addServer({
     name: NAME,
     guest: 'postgresql',
     memoryMiB: 384,
     dataDisk: { sizeBytes: 256 * 1024 * 1024, format: 'qcow2' },
-    protection: { dataSets: [UPLOADS, SHOP] },
+    protection: { dataSets: [UPLOADS, SHOP], credentials: [ROOT] },
   });
   await waitForAgent(guest.uuid, 120_000);
   await waitForPostgresql(guest.uuid, 120_000);
@@ -56,6 +69,7 @@ beforeAll(async () => {
 
   const [host, inside] = [new ArgvWatch(), await GuestArgvWatch.begin(guest.uuid, '/data/seen')];
   await cli('backup', 'data', NAME, '--reason', 'daily', '--wait');
+  keepPasswords(2);
   await sh('rm /data/uploads/one');
   await guestSql(guest.uuid, 'DROP TABLE orders');
   const files = succeeded(await stack.restoreData(NAME, 'uploads', { kind: 'files', paths: [], replace: true }));
@@ -82,7 +96,7 @@ beforeAll(async () => {
     error: { code: 'DATA_REPOSITORY_KEY_WRONG', message: expect.stringContaining('RESTIC_PASSWORD=[redacted]') as string },
   });
   [onHost, inGuest] = [host.end(), await inside.end()];
-  hunt = new SecretHunt(stack.secrets());
+  hunt = new SecretHunt(new Map([...stack.secrets(), ...PASSWORDS.map((password, index) => [`password ${index + 1}`, password] as const)]));
   await stack.expectOrder(await stack.run(runId));
 });
 afterAll(() => stack.close());
@@ -113,6 +127,17 @@ it('there are secrets to look for, and they are found in whatever form they have
     }
   }
   expect(hunt.in('nothing at all')).toEqual([]);
+});
+
+it('recovery points remember which version of a password was valid, and the plan says that it was changed since', async () => {
+  const points = await stack.dataPoints(NAME);
+  const remembered = (purpose: string) =>
+    points.filter((point) => point.purpose === purpose).map(({ credentials }) => credentials?.map(({ version }) => version));
+  expect(remembered('backup')).toEqual([['1'], ['1']]);
+  expect(remembered('safety')).toEqual([['2'], ['2']]);
+  const { body } = await answerOf<RestorePlanView>(`/v1/restore-plans/${(await stack.run(runId)).planId}`);
+  expect(body).toMatchObject({ credentials: [{ account: 'root', then: { version: '1' }, now: { version: '2' }, changed: 'yes', isSet: false }] });
+  expect(body?.findings).toContainEqual(expect.objectContaining({ code: 'CREDENTIAL_ROTATED', severity: 'warn' }));
 });
 
 it('in the arguments of a process, on the host or in the guest', () => {

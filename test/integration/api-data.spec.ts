@@ -493,6 +493,14 @@ describe('the API, data', () => {
       });
     });
 
+    it('one that remembers credentials says which versions were valid; others say nothing of them', async () => {
+      const credentials = [{ account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-03-01T00:00:00.000Z', problem: null }];
+      const manifest = dataManifestOf(seeded.server, SHOP, hoursAgo(0.1), { version: 2, credentials });
+      const { id } = await api.catalog.recordDataRecoveryPoint(manifest);
+      expect((await api.call('GET', `/v1/recovery-points/${id}`)).body).toMatchObject({ credentials });
+      expect((await api.call('GET', `/v1/recovery-points/${seeded.dump.id}`)).body).not.toHaveProperty('credentials');
+    });
+
     it('an image alone is no data, and data alone no image', async () => {
       await api.catalog.recordRecoveryPoint(manifestOf(seeded.other), 'main');
       expect(await post('/v1/servers/web01/restore-plans', { ...FILES, dataSet: 'uploads' })).toMatchObject({

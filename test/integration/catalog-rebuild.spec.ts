@@ -501,9 +501,10 @@ describe('what is found in the repositories', () => {
       paths: ['/srv'],
       files: { '/srv/a': Buffer.from('a') },
     });
-    await data.publish(makeManifest(server.id, snapshotId, { recoveryPointId: id }));
+    const credentials = [{ account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: null, problem: null }];
+    await data.publish(makeManifest(server.id, snapshotId, { version: 2, recoveryPointId: id, credentials }));
     await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { added: 2 }, orphans: [], notLooked: [] });
-    await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ kind: 'data', state: 'usable', snapshotId });
+    await expect(catalog.getRecoveryPoint(id)).resolves.toMatchObject({ kind: 'data', state: 'usable', snapshotId, credentials });
     await expect(adoptFound(parts())).resolves.toMatchObject({ recoveryPoints: { known: 2, added: 0 } });
   });
 

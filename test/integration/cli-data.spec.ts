@@ -282,6 +282,31 @@ describe('modosu, data', () => {
       expect(stdout).toContain('Swap the databases by renaming; the replaced one is kept');
     });
 
+    it('says which credentials were valid then, and which are now', async () => {
+      const then = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: null, problem: null };
+      await api.catalog.recordDataRecoveryPoint(
+        dataManifestOf(seeded.server, SHOP, hoursAgo(0.1), { version: 2, credentials: [then, { ...then, account: 'backup' }, { ...then, account: 'app' }] }),
+      );
+      const said = { current: { version: '8', createdAt: '2026-03-01T00:00:00.000Z' }, problem: null, remembered: 'there' as const };
+      planWith({
+        credentials: [
+          { ...said, account: 'root' },
+          { ...said, account: 'backup', current: { ...said.current, version: '7' } },
+          { account: 'app', current: null, problem: 'SECRET_STORE_SEALED', remembered: null },
+        ],
+      });
+      const { code, stdout } = await cli(api, TABLES);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/WARNING {2}CREDENTIAL_ROTATED: The password of "root" was changed since this recovery point: version "7" was valid then/);
+      expect(stdout).toMatch(/WARNING {2}CREDENTIAL_UNKNOWN: Whether the password of "app" /);
+      expect(stdout).toMatch(/Credentials\n {2}ACCOUNT .* CHANGED SINCE\n {2}root +vault +servers\/db01 +7 +8 +2026-03-01 00:00:00Z, .* ago +YES\n/);
+      expect(stdout).toMatch(
+        / {2}backup +vault +servers\/db01 +7 +7 +2026-03-01 .* no *\n {2}app +vault +servers\/db01 +7 +NOT KNOWN, SECRET_STORE_SEALED +- +NOT KNOWN\n/,
+      );
+      // Nobody has to acknowledge what is only said.
+      expect(stdout).toMatch(/Next\n {2}modosu restore run \S+ --reason "WHY" --confirm db01 --wait\n/);
+    });
+
     it('prints the plan as it is stored, for machines', async () => {
       planWith({ changes: CHANGES });
       const { code, stdout } = await cli(api, [...TABLES, '--output', 'json']);
@@ -405,6 +430,17 @@ describe('modosu, data', () => {
         /paths +\/srv\/uploads\n +\/etc\/app\n {2}files +1234\n {2}changed while read +\/srv\/uploads\/a\.log: changed while it was read\n/,
       );
       expect(JSON.parse((await cli(api, ['recovery-point', 'show', seeded.files.id, '-o', 'json'])).stdout)).toEqual({ ...seeded.files, copies: [] });
+    });
+
+    it('recovery-point show says which credentials were valid', async () => {
+      const root = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-03-01T00:00:00.000Z', problem: null };
+      const sealed = { ...root, account: 'backup', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' };
+      const manifest = dataManifestOf(seeded.server, SHOP, hoursAgo(0.1), { version: 2, credentials: [root, sealed] });
+      const { id } = await api.catalog.recordDataRecoveryPoint(manifest);
+      expect((await cli(api, ['recovery-point', 'show', id])).stdout).toMatch(
+        /Credentials that were valid\n.*\n {2}root +vault +servers\/db01 +7 +2026-03-01 00:00:00Z, .* ago\n {2}backup +vault +servers\/db01 +NOT KNOWN, SECRET_STORE_SEALED +- *\n/,
+      );
+      expect((await cli(api, ['recovery-point', 'show', seeded.dump.id])).stdout).not.toContain('Credentials');
     });
 
     it('apply shows data sets that are added, changed and removed', async () => {

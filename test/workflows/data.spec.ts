@@ -1,4 +1,6 @@
 import { Context } from '@temporalio/activity';
+import type { CredentialDeclaration, CredentialReference } from '../../src/contracts/credential';
+import type { DataSurvey } from '../../src/contracts/plan';
 import {
   BACKUP_DATA,
   DATA_PLAN,
@@ -168,6 +170,123 @@ describe('backupData', () => {
     ).toBe('CANCELLED');
     expect(rehearsal.calls).toEqual(['examineDataSets', 'takeFence', 'dumpDataSet', 'saveDataSet', 'discardSpool', 'releaseFence']);
     expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
+  });
+});
+
+describe('credentials', () => {
+  const ROOT: CredentialDeclaration = { account: 'root', store: 'vault', path: 'servers/db01', reapply: true };
+  const REFERENCE: CredentialReference = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: null, problem: null };
+  /** What each recovery point that was published remembers. */
+  const published = async (type: 'backupData' | 'restoreData', input: unknown, scripted: Scripted = {}) => {
+    const remembered: unknown[] = [];
+    const rehearsal = rehearse({ publishData: async (...args) => void remembered.push(args[4]), ...scripted });
+    expect(await rehearsal.play(type, input)).toBe('COMPLETED');
+    return { rehearsal, remembered };
+  };
+
+  it('are remembered once for a backup, before its first data set is read, and each of its recovery points has them', async () => {
+    const declared: unknown[] = [];
+    const { rehearsal, remembered } = await published(
+      'backupData',
+      { ...BACKUP_DATA, credentials: [ROOT] },
+      {
+        rememberCredentials: async (...args) => {
+          declared.push(...args);
+          return [REFERENCE];
+        },
+      },
+    );
+    expect(declared).toEqual([[ROOT]]);
+    expect(rehearsal.calls.slice(0, 4)).toEqual(['examineDataSets', 'takeFence', 'rememberCredentials', 'runDataHook']);
+    expect(rehearsal.calls.filter((call) => call === 'rememberCredentials')).toHaveLength(1);
+    expect(remembered).toEqual([[REFERENCE], [REFERENCE]]);
+    expect([...rehearsal.steps.keys()].slice(0, 4)).toEqual(['examine', 'fence', 'credentials', 'before:uploads']);
+    expect(rehearsal.steps.get('credentials')).toMatchObject({ state: 'succeeded', detail: { root: 'version 7' } });
+  });
+
+  it('keep no data from being saved where a store is sealed, and where nobody could ask', async () => {
+    const sealed = { ...REFERENCE, version: null, problem: 'SECRET_STORE_SEALED' };
+    const input = { ...BACKUP_DATA, credentials: [ROOT] };
+    const { rehearsal, remembered } = await published('backupData', input, { rememberCredentials: async () => [sealed] });
+    expect(remembered).toEqual([[sealed], [sealed]]);
+    expect(rehearsal.outcome).toMatchObject({ state: 'succeeded', error: null });
+    expect(rehearsal.steps.get('credentials')).toMatchObject({ state: 'succeeded', detail: { root: 'version not known, SECRET_STORE_SEALED' } });
+    const unknown = { ...REFERENCE, version: null, problem: 'CONFIG_INVALID' };
+    expect((await published('backupData', input, { rememberCredentials: failing('CONFIG_INVALID') })).remembered).toEqual([[unknown], [unknown]]);
+  });
+
+  it.each([
+    ['backupData', BACKUP_DATA],
+    ['restoreData', RESTORE_DATA],
+  ] as const)('that are not declared are nothing to %s: no store is asked, and no step says so', async (type, input) => {
+    const { rehearsal, remembered } = await published(type, input);
+    expect(rehearsal.calls).not.toContain('rememberCredentials');
+    expect([...rehearsal.steps.keys()]).not.toContain('credentials');
+    expect(new Set(remembered)).toEqual(new Set([undefined]));
+  });
+
+  it('are remembered with what is saved before a restore, which goes on when the store is away', async () => {
+    const input = { ...RESTORE_DATA, credentials: [ROOT] };
+    const { rehearsal, remembered } = await published('restoreData', input, { rememberCredentials: async () => [REFERENCE] });
+    expect(remembered).toEqual([[REFERENCE]]);
+    expect(rehearsal.calls.slice(0, 4)).toEqual(['examineDataRestore', 'takeFence', 'rememberCredentials', 'dumpDataSet']);
+    const away = await published('restoreData', input, { rememberCredentials: failing('CONFIG_INVALID') });
+    expect(away.remembered).toEqual([[{ ...REFERENCE, version: null, problem: 'CONFIG_INVALID' }]]);
+    expect(away.rehearsal.steps.get('safety')?.detail).toEqual({ recoveryPointId: RESTORE_DATA.safetyRecoveryPointId });
+  });
+
+  describe('in a plan', () => {
+    const input = {
+      planId: RESTORE_DATA.planId,
+      serverId: RESTORE_DATA.serverId,
+      dataSet: 'shop',
+      recoveryPointId: null,
+      selection: DATA_ITEM.selection,
+      incidentAt: null,
+    };
+    const planned = async (credentials: readonly CredentialReference[] | undefined, scripted: Scripted = {}) => {
+      const surveys: DataSurvey[] = [];
+      const asked: unknown[] = [];
+      const rehearsal = rehearse({
+        chooseDataSource: async ({ planId }) => ({
+          planId,
+          runId: RESTORE_DATA.runId,
+          serverId: RESTORE_DATA.serverId,
+          serverName: 'db01',
+          uuid: RESTORE_DATA.uuid,
+          hypervisor: RESTORE_DATA.hypervisor,
+          point: { ...DATA_POINT, ...(credentials === undefined ? {} : { credentials }) },
+          item: DATA_ITEM,
+          selection: DATA_ITEM.selection,
+          measuredRecoverySeconds: [],
+          incidentAt: null,
+          ...(credentials === undefined ? {} : { credentials: [ROOT] }),
+        }),
+        surveyCredentials: async (...args) => {
+          asked.push(args);
+          return [said];
+        },
+        composeDataPlan: async (_source, survey) => void surveys.push(survey),
+        ...scripted,
+      });
+      expect(await rehearsal.play('planDataRestore', input)).toBe('COMPLETED');
+      return { rehearsal, survey: surveys[0], asked };
+    };
+    const said = { account: 'root', current: { version: '8', createdAt: null }, problem: null, remembered: 'there' as const };
+
+    it('are asked for where the recovery point remembers some, and nobody is asked where it remembers none', async () => {
+      const { survey, asked } = await planned([REFERENCE]);
+      expect(asked).toEqual([[{ protection: { credentials: [ROOT] } }, { credentials: [REFERENCE] }]]);
+      expect(survey?.credentials).toEqual([said]);
+      const none = await planned(undefined);
+      expect(none.rehearsal.calls).toEqual(['chooseDataSource', 'surveyData', 'composeDataPlan']);
+      expect(none.survey).not.toHaveProperty('credentials');
+    });
+
+    it('keep no plan from being made when nobody can be asked', async () => {
+      const { survey } = await planned([REFERENCE], { surveyCredentials: failing('CONFIG_INVALID') });
+      expect(survey?.credentials).toEqual([{ account: 'root', current: null, problem: 'CONFIG_INVALID', remembered: null }]);
+    });
   });
 });
 

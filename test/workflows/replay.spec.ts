@@ -5,8 +5,10 @@ import { DeterminismViolationError } from '@temporalio/workflow';
 import { temporal } from '@temporalio/proto';
 import { toFailure } from '../../activities/failures';
 import type { RunTrace } from '../../src/contracts/activities';
+import type { CredentialDeclaration } from '../../src/contracts/credential';
 import { ModosuError } from '../../src/contracts/errors';
 import { backupSetWorkflowId, serverWorkflowId } from '../../src/contracts/ids';
+import type { PlanDataInput } from '../../src/contracts/workflows';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { findingAbout } from '../support/made-up-relations';
 import { bundleWorkflowsForTests } from '../support/temporal';
@@ -37,7 +39,8 @@ import { jobFor, judgedPlan, ruleStep } from './relations';
 /**
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
  * stuck after a deploy fails here. Record those that are missing with `MODOSU_RECORD_HISTORIES=1 npx jest test/workflows/replay.spec.ts`; those of a release
- * are never recorded anew.
+ * are never recorded anew. Those that end with `before-credentials` stand for themselves: a worker that did not ask secret stores for data yet has carried out
+ * what a newer program had accepted, with credentials.
  */
 const HISTORIES = join(__dirname, 'histories');
 jest.setTimeout(120_000);
@@ -94,6 +97,16 @@ function judgedAgain(): NonNullable<Scripted['judgeRun']> {
     steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : [],
   });
 }
+const PLAN_DATA: PlanDataInput = {
+  planId: RESTORE_DATA.planId,
+  serverId: RESTORE_DATA.serverId,
+  dataSet: 'shop',
+  recoveryPointId: null,
+  selection: DATA_ITEM.selection,
+  incidentAt: null,
+};
+const ROOT_PLACE = { account: 'root', store: 'vault', path: 'servers/db01' };
+const ROOT: CredentialDeclaration = { ...ROOT_PLACE, reapply: true };
 const SCENES: Readonly<Record<string, Scene>> = {
   'backup-image.in-set': { ...MEMBER_ROLE, beside: { workflowId: MEMBER_ROLE.workflowId, others: [SET_ROLE] } },
   'backup-set.complete': { ...SET_ROLE, beside: { workflowId: SET_ROLE.workflowId, others: [MEMBER_ROLE] } },
@@ -133,18 +146,30 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },
   'restore-server.undone': { type: 'restoreServer', input: RESTORE, scripted: { swapVolumes: refused } },
   'backup-data.succeeded': { type: 'backupData', input: BACKUP_DATA },
-  'plan-data.ready': {
+  'plan-data.ready': { type: 'planDataRestore', input: PLAN_DATA },
+  'restore-data.succeeded': { type: 'restoreData', input: RESTORE_DATA },
+  'backup-data.credentials': { type: 'backupData', input: { ...BACKUP_DATA, credentials: [ROOT] } },
+  'restore-data.credentials': { type: 'restoreData', input: { ...RESTORE_DATA, credentials: [ROOT] } },
+  'plan-data.credentials': {
     type: 'planDataRestore',
-    input: {
-      planId: RESTORE_DATA.planId,
-      serverId: RESTORE_DATA.serverId,
-      dataSet: 'shop',
-      recoveryPointId: null,
-      selection: DATA_ITEM.selection,
-      incidentAt: null,
+    input: PLAN_DATA,
+    scripted: {
+      chooseDataSource: async ({ planId }) => ({
+        planId,
+        runId: RESTORE_DATA.runId,
+        serverId: RESTORE_DATA.serverId,
+        serverName: RESTORE_DATA.serverName,
+        uuid: RESTORE_DATA.uuid,
+        hypervisor: RESTORE_DATA.hypervisor,
+        point: { ...DATA_POINT, credentials: [{ ...ROOT_PLACE, version: '1', createdAt: null, problem: null }] },
+        item: DATA_ITEM,
+        selection: DATA_ITEM.selection,
+        measuredRecoverySeconds: [],
+        incidentAt: null,
+        credentials: [ROOT],
+      }),
     },
   },
-  'restore-data.succeeded': { type: 'restoreData', input: RESTORE_DATA },
   'restore-data.undone': { type: 'restoreData', input: RESTORE_DATA, scripted: { placeData: refused } },
   'restore-server.with-data': {
     type: 'restoreServer',

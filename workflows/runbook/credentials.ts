@@ -1,7 +1,7 @@
 import { isCancellation, patched } from '@temporalio/workflow';
-import type { BackupSubject, PlanSource } from '../../src/contracts/activities';
-import type { CredentialReference, SurveyedCredential } from '../../src/contracts/credential';
-import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
+import type { BackupSubject, DataPlanSource, PlanSource } from '../../src/contracts/activities';
+import type { CredentialDeclaration, CredentialReference, SurveyedCredential } from '../../src/contracts/credential';
+import type { DataSurvey, RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
 import type { RestoreServerInput } from '../../src/contracts/workflows';
 import { credentialStep } from '../../src/domain/steps/restore-steps';
 import { credentialCalls } from './activities';
@@ -10,26 +10,22 @@ import type { Runbook } from './runbook';
 
 /** Since images remember which versions of credentials were valid, and restores set the current ones. */
 const CREDENTIALS = 'credential-references';
+/** Since data does, too. */
+const DATA_CREDENTIALS = 'data-credential-references';
+
+interface Declared {
+  readonly credentials?: readonly CredentialDeclaration[];
+}
 
 /** Whether a backup asks secret stores. */
 export const remembersCredentials = ({ credentials }: BackupSubject): boolean => credentials !== undefined && patched(CREDENTIALS);
+/** The same for one of data. */
+export const dataRemembersCredentials = ({ credentials }: Declared): boolean => credentials !== undefined && patched(DATA_CREDENTIALS);
 
-/** Which versions are valid, for an image whose point in time is about to be taken. No store keeps it from being taken. */
-export async function rememberCredentials(
-  book: Runbook,
-  hypervisor: string,
-  { credentials: declared = [] }: BackupSubject,
-): Promise<readonly CredentialReference[]> {
+/** Which versions are valid, for recovery points that are about to be taken. */
+export async function rememberCredentials(book: Runbook, hypervisor: string, input: Declared): Promise<readonly CredentialReference[]> {
   return book.step('credentials', {
-    do: async () => {
-      try {
-        return await credentialCalls(hypervisor).rememberCredentials(declared);
-      } catch (thrown) {
-        if (isCancellation(thrown)) throw thrown;
-        const { code } = summarise(thrown);
-        return declared.map(({ account, store, path }) => ({ account, store, path, version: null, createdAt: null, problem: code }));
-      }
-    },
+    do: () => credentialsNow(hypervisor, input),
     detail: (references) =>
       Object.fromEntries(
         references.map(({ account, version, problem }) => [account, version === null ? `version not known, ${problem ?? 'INTERNAL'}` : `version ${version}`]),
@@ -37,25 +33,44 @@ export async function rememberCredentials(
   });
 }
 
-/** The survey with what secret stores say now. A store that says nothing keeps no plan from being made. */
-export async function surveyCredentials(source: PlanSource, survey: RestoreSurvey): Promise<RestoreSurvey> {
-  const declared = source.protection.credentials ?? [];
-  const accounts = [...new Set([...declared, ...(survey.manifest.credentials ?? [])].map(({ account }) => account))];
-  if (accounts.length === 0 || !patched(CREDENTIALS)) return survey;
-  return { ...survey, credentials: await surveyed(source, survey, accounts) };
-}
-
-async function surveyed(source: PlanSource, { manifest }: RestoreSurvey, accounts: readonly string[]): Promise<readonly SurveyedCredential[]> {
-  const { hypervisor, protection } = source;
+/** The same without a step of its own. No store keeps a recovery point from being taken. */
+export async function credentialsNow(hypervisor: string, { credentials: declared = [] }: Declared): Promise<readonly CredentialReference[]> {
   try {
-    return await credentialCalls(hypervisor).surveyCredentials(
-      { protection },
-      { ...(manifest.credentials === undefined ? {} : { credentials: manifest.credentials }) },
-    );
+    return await credentialCalls(hypervisor).rememberCredentials(declared);
   } catch (thrown) {
     if (isCancellation(thrown)) throw thrown;
     const { code } = summarise(thrown);
-    return accounts.map((account) => ({ account, current: null, problem: code, remembered: null }));
+    return declared.map(({ account, store, path }) => ({ account, store, path, version: null, createdAt: null, problem: code }));
+  }
+}
+
+/** The survey with what secret stores say now. A store that says nothing keeps no plan from being made. */
+export async function surveyCredentials({ hypervisor, protection }: PlanSource, survey: RestoreSurvey): Promise<RestoreSurvey> {
+  const declared = protection.credentials ?? [];
+  const remembered = survey.manifest.credentials ?? [];
+  if (declared.length + remembered.length === 0 || !patched(CREDENTIALS)) return survey;
+  return { ...survey, credentials: await surveyed(hypervisor, declared, remembered) };
+}
+
+/** The same for a restore of data: of what its recovery point remembers. */
+export async function surveyDataCredentials({ hypervisor, point, credentials = [] }: DataPlanSource, survey: DataSurvey): Promise<DataSurvey> {
+  const remembered = point.credentials ?? [];
+  if (remembered.length === 0 || !patched(DATA_CREDENTIALS)) return survey;
+  return { ...survey, credentials: await surveyed(hypervisor, credentials, remembered) };
+}
+
+async function surveyed(
+  hypervisor: string,
+  declared: readonly CredentialDeclaration[],
+  remembered: readonly CredentialReference[],
+): Promise<readonly SurveyedCredential[]> {
+  try {
+    return await credentialCalls(hypervisor).surveyCredentials({ protection: { credentials: declared } }, { credentials: remembered });
+  } catch (thrown) {
+    if (isCancellation(thrown)) throw thrown;
+    const { code } = summarise(thrown);
+    const accounts = new Set([...declared, ...remembered].map(({ account }) => account));
+    return [...accounts].map((account) => ({ account, current: null, problem: code, remembered: null }));
   }
 }
 

@@ -41,6 +41,8 @@ export interface RecoveryPointRow {
   readonly deletesAt: Date | null;
   readonly deletedAt: Date | null;
   readonly removedAt: Date | null;
+  /** Which versions of its server's credentials were valid; null: it remembers none. */
+  readonly credentials: readonly CredentialReference[] | null;
   /** Images only, from here on. */
   /** When it was last booted for a proof; its seconds, or why it did not come up. */
   readonly bootAt: Date | null;
@@ -61,8 +63,6 @@ export interface RecoveryPointRow {
   /** How complete its facts are, and which they are; null: it has none. */
   readonly facts: CollectedFacts | null;
   readonly factsSha256: string | null;
-  /** Which versions of its credentials were valid; null: it remembers none. */
-  readonly credentials: readonly CredentialReference[] | null;
   /** Data only, from here on. */
   readonly dataSet: string | null;
   readonly purpose: DataPurpose | null;
@@ -144,7 +144,6 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     },
     { name: 'recovery_point_parent_check', expression: `parent_id IS NULL OR (kind = 'image' AND parent_id <> id)` },
     { name: 'recovery_point_changes_check', expression: `kind = 'image' OR num_nonnulls(changes, facts, facts_sha256) = 0` },
-    { name: 'recovery_point_credentials_check', expression: `kind = 'image' OR credentials IS NULL` },
     { name: 'recovery_point_facts_check', expression: 'facts_sha256 IS NULL OR facts IS NOT NULL' },
     { name: 'recovery_point_set_check', expression: `set_id IS NULL OR kind = 'image'` },
     { name: 'recovery_point_manifest_check', expression: `manifest_sha256 IS NULL OR (kind = 'image' AND manifest_sha256 ~ '^[0-9a-f]{64}$')` },

@@ -78,7 +78,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
-      printer.data(value, () => recoveryPointText(value));
+      printer.data(value, () => recoveryPointText(value, context.io.now()));
     });
   addFetchCommand(recoveryPoint, context);
   for (const [verb, description, done] of HOLDING) {
@@ -93,7 +93,7 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.post<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}/${verb}`, { reason: options.reason });
-      printer.data(value, () => recoveryPointText(value));
+      printer.data(value, () => recoveryPointText(value, context.io.now()));
       printer.note(done);
     });
   }

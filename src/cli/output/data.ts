@@ -1,6 +1,7 @@
 import type { DataChange, DataSelection, KeptData } from '../../contracts/data';
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { DataRestorePlanBody, Estimate, RecoveryLoss, RestorePlanView } from '../../contracts/plan';
+import { dataCredentialsText } from './credentials';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
 import { dataSetText } from './protection';
@@ -17,6 +18,7 @@ export function dataPlanText(plan: RestorePlanView, body: DataRestorePlanBody, p
     section('What comes back', fields([['selected', selectionText(body.selection)]], '  ')),
     section('Findings', findingsText(body.findings, printer)),
     section('What changes', changesText(body.changes)),
+    ...(body.credentials === undefined ? [] : [section('Credentials', dataCredentialsText(body.credentials, now))]),
     section('What goes back in time or is lost', lossesText(body.losses)),
     section('Loss and time', `${lossAndTime(body.loss, body.estimate)}`),
     section('Steps', stepsText(body.steps)),

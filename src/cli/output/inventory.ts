@@ -4,6 +4,7 @@ import { describeAge, formatBytes } from '../../contracts/format';
 import { diskRole, type Protection } from '../../contracts/protection';
 import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
+import { credentialsText } from './credentials';
 import type { Printer } from './printer';
 import { dataSetText, nicRole, protectionFields } from './protection';
 import { errorText } from './runs';
@@ -164,7 +165,7 @@ function stateText({ id, state, expiredAt, deletesAt, deletedAt }: RecoveryPoint
   return state === 'deleted' ? `deleted at ${utc(deletedAt)}` : state;
 }
 
-export function recoveryPointText(point: RecoveryPointView): string {
+export function recoveryPointText(point: RecoveryPointView, now: Date): string {
   const card = fields(
     [
       ['server', `${point.serverName} (${point.serverId})`],
@@ -183,7 +184,7 @@ export function recoveryPointText(point: RecoveryPointView): string {
     ],
     '  ',
   );
-  return `Recovery point ${point.id}\n${card}`;
+  return [`Recovery point ${point.id}\n${card}`, ...credentialsText(point.kind === 'data' ? (point.credentials ?? []) : [], now)].join('\n\n');
 }
 
 type Field = readonly [string, string | readonly string[]];

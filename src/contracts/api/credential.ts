@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SECRET_VERSION_STATES, type CredentialReference, type CredentialVersion, type PlannedCredential } from '../credential';
 import { timestamp } from './common';
 
-/** References to credentials, as generations and plans show them. A value stands in none of them. */
+/** References to credentials, as recovery points and plans show them. A value stands in none of them. */
 
 const place = {
   account: z.string().meta({ description: 'As the operating system of the server names it.' }),
@@ -23,7 +23,7 @@ export const plannedCredentialSchema = z
   .object({
     ...place,
     field: z.string(),
-    then: credentialReferenceSchema.nullable().meta({ description: 'When the image was taken; null: it remembers nothing of this account.' }),
+    then: credentialReferenceSchema.nullable().meta({ description: 'When the recovery point was taken; null: it remembers nothing of this account.' }),
     thenState: z.enum(SECRET_VERSION_STATES).nullable().meta({ description: 'Whether that version can still be read; null: not known.' }),
     now: credentialVersionSchema.nullable().meta({ description: 'null: the store did not say; see problem.' }),
     problem,

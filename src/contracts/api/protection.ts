@@ -205,7 +205,7 @@ export const protectionFields = {
     .max(MOST_CREDENTIALS)
     .refine((credentials) => uniqueBy(credentials, ({ account }) => account), 'accounts must be unique')
     .optional()
-    .meta({ description: 'Accounts whose passwords stand in a secret store: each image remembers which version was valid.' }),
+    .meta({ description: 'Accounts whose passwords stand in a secret store: each recovery point remembers which version was valid.' }),
   ssh: sshAccessSchema
     .nullable()
     .default(null)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RECOVERY_POINT_STATES, type RecoveryPointView } from '../recovery-point';
 import type { RecoveryPointVerification } from '../verification';
+import { credentialReferenceSchema } from './credential';
 import { dataContentSchema } from './data';
 import { dataSetSchema } from './protection';
 import { pageQueryFields, reason, serverQueryField, timestamp } from './common';
@@ -79,6 +80,10 @@ export const dataRecoveryPointSchema = z
     addedBytes: z.number().meta({ description: 'Bytes it has added to the data repository.' }),
     declared: dataSetSchema.meta({ description: 'The data set as it was declared then.' }),
     content: dataContentSchema,
+    credentials: z
+      .array(credentialReferenceSchema)
+      .optional()
+      .meta({ description: 'Which versions of the credentials were valid. Left out: none was declared, or an earlier version has saved it.' }),
   })
   .meta({ id: 'DataRecoveryPoint' });
 

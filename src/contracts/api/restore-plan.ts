@@ -176,6 +176,9 @@ const dataRestorePlanBodySchema = z
     selection: dataSelectionSchema,
     changes: z.array(dataChangeSchema).meta({ description: 'What is added, replaced, put beside, kept, and what stays untouched.' }),
     loss: lossSchema,
+    credentials: z.array(plannedCredentialSchema).optional().meta({
+      description: 'Of the accounts that the recovery point remembers: which version was valid then, and which is now. None is set. Absent: it remembers none.',
+    }),
     estimate: estimateSchema,
   })
   .meta({ id: 'DataRestorePlanBody' }) satisfies z.ZodType<DataRestorePlanBody>;

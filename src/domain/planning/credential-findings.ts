@@ -16,14 +16,47 @@ export interface CredentialFindingContext {
 export const credentialFindings = (credentials: readonly PlannedCredential[], context: CredentialFindingContext): readonly Finding[] =>
   credentials.flatMap((credential) => [...rotated(credential, context), ...unknown(credential, context), ...lost(credential, context)]);
 
+/**
+ * The same for a restore of data. It changes no account: that is what people have to know, because what comes back may hold a password of its time. It never
+ * has to be acknowledged, so that no store that is away holds data back.
+ */
+export const dataCredentialFindings = (credentials: readonly PlannedCredential[], now: Date): readonly Finding[] =>
+  credentials
+    .filter(({ changed }) => changed !== 'no')
+    .map((credential) => {
+      const [code, words] = credential.changed === 'yes' ? (['CREDENTIAL_ROTATED', rotatedWords] as const) : (['CREDENTIAL_UNKNOWN', unknownWords] as const);
+      return {
+        code,
+        severity: 'warn',
+        message: words(credential, 'this recovery point'),
+        remedy:
+          'Files or rows that come back may hold the password of that time: where something uses it, set the current one after the restore, which sets none.',
+        evidence: [...evidenceOf(credential, now), ...lostEvidence(credential)],
+      };
+    });
+
+const lostEvidence = ({ then, thenState }: PlannedCredential): readonly string[] =>
+  then === null || thenState === null || thenState === 'there' ? [] : [`the version of then ${GONE[thenState]}`];
+
+const rotatedWords = (credential: PlannedCredential, since: string): string =>
+  `The password of ${quoted(credential.account)} was changed since ${since}: ${thenWords(credential)} was valid then, ${nowWords(credential)} is now.`;
+
+function unknownWords({ account, store, then, problem }: PlannedCredential, since: string): string {
+  const why =
+    problem === null
+      ? `which version was valid then ${then?.problem == null ? 'was not remembered' : `could not be told (${then.problem})`}, and the secret store ${quoted(store)} does not say since when the present one is`
+      : `the secret store ${quoted(store)} does not say which version is valid now (${problem})`;
+  return `Whether the password of ${quoted(account)} was changed since ${since} is not known: ${why}.`;
+}
+
 function rotated(credential: PlannedCredential, { generation, now, notSetBecause }: CredentialFindingContext): readonly Finding[] {
-  const { account, isSet, changed } = credential;
+  const { isSet, changed } = credential;
   if (changed !== 'yes') return [];
   return [
     {
       code: 'CREDENTIAL_ROTATED',
       severity: isSet ? 'step' : 'warn',
-      message: `The password of ${quoted(account)} was changed since generation ${generation}: ${thenWords(credential)} was valid then, ${nowWords(credential)} is now.`,
+      message: rotatedWords(credential, `generation ${generation}`),
       remedy: isSet
         ? `The run sets what is current when it comes to that, before go-live, and proves it; where that fails it waits for people. \`--leave-credentials\` leaves it.`
         : `The restored server knows ${thenWords(credential)}: log in with that, and set the current one. ${NOT_SET[notSetBecause ?? 'not-declared']}`,
@@ -39,17 +72,13 @@ const NOT_SET = {
 } as const;
 
 function unknown(credential: PlannedCredential, { generation, now }: CredentialFindingContext): readonly Finding[] {
-  const { account, store, then, problem, isSet, changed } = credential;
+  const { problem, isSet, changed } = credential;
   if (changed !== 'unknown') return [];
-  const why =
-    problem === null
-      ? `which version was valid then ${then?.problem == null ? 'was not remembered' : `could not be told (${then.problem})`}, and the secret store ${quoted(store)} does not say since when the present one is`
-      : `the secret store ${quoted(store)} does not say which version is valid now (${problem})`;
   return [
     {
       code: 'CREDENTIAL_UNKNOWN',
       severity: 'unknown',
-      message: `Whether the password of ${quoted(account)} was changed since generation ${generation} is not known: ${why}.`,
+      message: unknownWords(credential, `generation ${generation}`),
       remedy: isSet
         ? 'The run tries to set what is current when it comes to that, and waits for people where it cannot. `--leave-credentials` leaves it.'
         : `Have the store put in order (\`modosu explain ${problem ?? 'SECRET_STORE_INVALID'}\`) and plan again, or be ready to log in with the password of that time.`,

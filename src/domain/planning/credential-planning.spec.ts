@@ -1,5 +1,5 @@
 import type { CredentialDeclaration, CredentialReference, SecretVersionState, SurveyedCredential } from '../../contracts/credential';
-import { credentialFindings } from './credential-findings';
+import { credentialFindings, dataCredentialFindings } from './credential-findings';
 import { planCredentials, type CredentialSituation } from './credential-planning';
 
 const AT = '2026-03-01T00:00:00.000Z';
@@ -130,4 +130,39 @@ describe('a secret store that has lost the old version', () => {
 
 it('an account that nobody has surveyed is unknown', () => {
   expect(plan({ surveyed: [] })).toMatchObject([{ changed: 'unknown', problem: 'INTERNAL' }]);
+});
+
+describe('a restore of data', () => {
+  const said = (situation: Partial<CredentialSituation>) => dataCredentialFindings(plan({ mayBeSet: false, ...situation }), NOW);
+
+  it('says which version was valid at its recovery point, warns of a newer one, and sets none', () => {
+    expect(plan({ mayBeSet: false })).toMatchObject([{ then: remembered, now: { version: '2' }, changed: 'yes', isSet: false }]);
+    expect(said({})).toEqual([
+      {
+        code: 'CREDENTIAL_ROTATED',
+        severity: 'warn',
+        message: 'The password of "root" was changed since this recovery point: version "1" was valid then, version "2" is now.',
+        remedy: expect.stringContaining('Files or rows that come back may hold the password of that time') as string,
+        evidence: [
+          'secret store vault, path servers/db01, field password',
+          `then: version 1 (since ${BEFORE}, 37 d ago) of servers/db01 in vault`,
+          `now: version 2 (since ${AFTER}, 5 d ago)`,
+        ],
+      },
+    ]);
+    expect(said({ surveyed: [says('2', AFTER, 'destroyed')] })[0]?.evidence.at(-1)).toBe('the version of then was destroyed there');
+  });
+
+  it('says nothing of one that is the same', () => expect(said({ surveyed: [says('1', BEFORE)] })).toEqual([]));
+
+  it.each<[string, Partial<CredentialSituation>, string]>([
+    ['a store that is sealed now', { surveyed: [sealed] }, 'does not say which version is valid now (SECRET_STORE_SEALED)'],
+    [
+      'one that was sealed then',
+      { remembered: [{ ...remembered, version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' }], surveyed: [says('2', null, null)] },
+      'could not be told (SECRET_STORE_SEALED)',
+    ],
+  ])('is held up by no store: of %s it warns that nothing is known', (_which, situation, words) => {
+    expect(said(situation)).toMatchObject([{ code: 'CREDENTIAL_UNKNOWN', severity: 'warn', message: expect.stringContaining(words) as string }]);
+  });
 });

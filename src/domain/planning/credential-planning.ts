@@ -7,13 +7,13 @@ import {
   type SurveyedCredential,
 } from '../../contracts/credential';
 
-/** What is known of the credentials of a server that goes back to an image. */
+/** What is known of the credentials of a server that goes back to a recovery point, as a whole or with data. */
 export interface CredentialSituation {
   readonly declared: readonly CredentialDeclaration[];
-  /** Of the image. */
+  /** Of the recovery point. */
   readonly remembered: readonly CredentialReference[];
   readonly surveyed: readonly SurveyedCredential[];
-  /** Of the image, ISO 8601. */
+  /** Of the recovery point, ISO 8601. */
   readonly pointInTime: string;
   /** Whether anything can be set in the restored server, and is to be. */
   readonly mayBeSet: boolean;

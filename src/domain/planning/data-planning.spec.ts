@@ -376,6 +376,25 @@ describe('the plan of a data restore', () => {
     expect(planDataRestore({ ...sourceOf(), decommissioned }, survey, now).findings[0]).toMatchObject({ code: 'SERVER_DECOMMISSIONED', severity: 'warn' });
   });
 
+  it('says which credentials were valid at the recovery point, and what the store says now, without a step of its own', () => {
+    const then = { account: 'root', store: 'vault', path: 'servers/db01', version: '1', createdAt: null, problem: null };
+    const source = sourceOf({ point: { ...filesPoint('rp_1', '2026-03-02T09:00:00.000Z'), credentials: [then] } });
+    const said = { account: 'root', current: { version: '2', createdAt: null }, problem: null, remembered: 'there' as const };
+    const plan = planDataRestore(source, { ...survey, credentials: [said] }, now);
+    expect(plan.credentials).toMatchObject([{ account: 'root', path: 'servers/db01', then, now: said.current, changed: 'yes', isSet: false }]);
+    expect(plan.findings).toMatchObject([...survey.findings, { code: 'CREDENTIAL_ROTATED', severity: 'warn' }]);
+    expect(plan.steps).toEqual(planDataRestore(sourceOf(), survey, now).steps);
+    // Where it is declared to be now counts, whoever has it there.
+    const moved = planDataRestore(
+      { ...source, credentials: [{ account: 'root', store: 'vault', path: 'linux/db01', reapply: true }] },
+      { ...survey, credentials: [{ ...said, current: { version: '1', createdAt: null } }] },
+      now,
+    );
+    expect(moved.credentials).toMatchObject([{ path: 'linux/db01', changed: 'yes', isSet: false }]);
+    // A workflow of an earlier version has asked nobody.
+    expect(planDataRestore(source, survey, now)).not.toHaveProperty('credentials');
+  });
+
   it('warns of what was taken after the incident, and of files that changed while they were read', () => {
     const problems = Array.from({ length: 21 }, (_, number) => `file ${number} changed`);
     const codes = planDataRestore(sourceOf({ incidentAt: '2026-03-02T08:00:00.000Z' }, problems), survey, now).findings.map(({ code }) => code);

@@ -1,10 +1,13 @@
 import type { DataChoice, DataPlanSource } from '../../contracts/activities';
+import type { PlannedCredential } from '../../contracts/credential';
 import type { DataSelection } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 import type { DataRestorePlanBody, DataSurvey, Finding, RecoveryLoss } from '../../contracts/plan';
 import type { DataRecoveryPointView } from '../../contracts/recovery-point';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataRestoreSteps } from '../steps/data-steps';
+import { dataCredentialFindings } from './credential-findings';
+import { planCredentials } from './credential-planning';
 import { estimateDuration } from './estimate';
 import { serviceFindings } from './service-findings';
 
@@ -179,6 +182,7 @@ const tooManyFiles = (dataSet: string, files: number): readonly Finding[] =>
 export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now: Date): DataRestorePlanBody {
   const { point, item, selection } = source;
   const { present } = survey;
+  const credentials = rememberedCredentials(source, survey);
   return {
     planId: source.planId,
     runId: source.runId,
@@ -204,13 +208,24 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
     changes: survey.changes,
     before: { powerState: present.powerState, agent: present.agent.state },
     steps: dataRestoreSteps(item),
-    findings: [...serviceFindings(source), ...afterIncident(heldUntil(point), source.incidentAt), ...problemFindings(point), ...survey.findings],
+    findings: [
+      ...serviceFindings(source),
+      ...afterIncident(heldUntil(point), source.incidentAt),
+      ...problemFindings(point),
+      ...survey.findings,
+      ...dataCredentialFindings(credentials, now),
+    ],
     losses: survey.losses,
     loss: recoveryLoss([point.pointInTime], source.incidentAt, now),
+    ...(credentials.length === 0 ? {} : { credentials }),
     estimate: estimateDuration(source.measuredRecoverySeconds),
     createdAt: now.toISOString(),
   };
 }
+
+/** Nobody has asked where a plan was begun by an earlier version. */
+const rememberedCredentials = ({ point, credentials: declared = [] }: DataPlanSource, { credentials: surveyed }: DataSurvey): readonly PlannedCredential[] =>
+  surveyed === undefined ? [] : planCredentials({ declared, remembered: point.credentials ?? [], surveyed, pointInTime: point.pointInTime, mayBeSet: false });
 
 /** Chosen by people; by itself nothing is taken that may hold what is to be mended. */
 export function afterIncident(pointInTime: string, incidentAt: string | null): readonly Finding[] {

@@ -1,6 +1,6 @@
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { BackupMode } from '../../contracts/workflows';
-import { TAKE_SERVER } from './shared-steps';
+import { REMEMBER_CREDENTIALS, TAKE_SERVER } from './shared-steps';
 
 /** Steps of an image backup after the server was examined, in their order. */
 export function backupSteps(shape: {
@@ -20,7 +20,7 @@ export function backupSteps(shape: {
 }): readonly NamedStep[] {
   const basis = shape.isIncremental ? [step('basis', 'See what has changed since the last image')] : [];
   const markers = shape.hasMarkers === true ? [step('markers', 'Ask the server and its peers how far they are')] : [];
-  const credentials = shape.hasCredentials === true ? [step('credentials', 'Ask the secret stores which versions of its passwords are valid')] : [];
+  const credentials = shape.hasCredentials === true ? [REMEMBER_CREDENTIALS] : [];
   const taken = [TAKE_SERVER, ...basis, step('reserve', 'Check the room in the repository'), ...credentials, ...markers];
   const published = [
     step('publish', 'Publish the recovery point'),

@@ -1,12 +1,13 @@
 import type { DataSet } from '../../contracts/data';
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataBackupItem, DataRestoreItem } from '../../contracts/workflows';
-import { TAKE_SERVER } from './shared-steps';
+import { REMEMBER_CREDENTIALS, TAKE_SERVER } from './shared-steps';
 
-/** Steps of a data backup in their order; each data set has its own. */
-export const dataBackupSteps = (items: readonly DataBackupItem[]): readonly NamedStep[] => [
+/** Steps of a data backup in their order; each data set has its own. `hasCredentials`: whether secret stores are asked which passwords are valid. */
+export const dataBackupSteps = (items: readonly DataBackupItem[], { hasCredentials = false } = {}): readonly NamedStep[] => [
   step('examine', 'Examine guest agent, restic, databases and the data repository'),
   TAKE_SERVER,
+  ...(hasCredentials ? [REMEMBER_CREDENTIALS] : []),
   ...items.flatMap(({ dataSet }) => dataSetSteps(dataSet)),
   step('release', 'Release the server'),
 ];

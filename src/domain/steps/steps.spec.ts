@@ -74,6 +74,9 @@ describe('the steps of a data backup', () => {
     expect(keys(dataBackupSteps(items))).toBe(
       'examine fence save:uploads verify:uploads publish:uploads before:shop dump:shop save:shop after:shop verify:shop publish:shop release',
     );
+    expect(keys(dataBackupSteps(items.slice(0, 1), { hasCredentials: true }))).toBe(
+      'examine fence credentials save:uploads verify:uploads publish:uploads release',
+    );
     expect(keys(dataSetSteps({ ...SHOP, after: null }))).toBe('before:shop dump:shop save:shop verify:shop publish:shop');
     expect(keys(dataSetSteps({ ...SHOP, before: null }))).toBe('dump:shop save:shop after:shop verify:shop publish:shop');
     expect(titleOf(dataSetSteps(SHOP), 'after:shop')).toBe('shop: run the declared program after');

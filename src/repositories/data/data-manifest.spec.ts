@@ -46,6 +46,9 @@ const SHOP: DataManifest = {
   },
 };
 
+const REFERENCE = { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-01-31T08:00:00Z', problem: null };
+const REMEMBERING: DataManifest = { ...SHOP, version: 2, credentials: [REFERENCE] };
+
 /** The manifest with one place of it changed, such as `dataSet.paths.0`; `undefined` takes it away. */
 function changed(manifest: DataManifest, place: string, value: unknown): DataManifest {
   const copy = structuredClone(manifest) as unknown as Record<string, unknown>;
@@ -87,6 +90,7 @@ describe('the manifest of a data recovery point', () => {
   it.each([
     ['files', FILES],
     ['databases', SHOP],
+    ['data that remembers credentials', REMEMBERING],
   ])('of %s is read as it was written', (_what, manifest) => {
     const bytes = renderDataManifest(manifest);
     expect(parseDataManifest(bytes, POINT)).toEqual(manifest);
@@ -123,6 +127,7 @@ describe('the manifest of a data recovery point', () => {
     ['content.engineVersion', SHOP, 'x'.repeat(64)],
     ['content.databases.0.file', SHOP, '..1.dump'],
     ['content.databases', SHOP, Array<unknown>(10_000).fill({ name: 'a', file: 'b', sizeBytes: 0, tables: 0, rows: 0 })],
+    ['credentials', REMEMBERING, Array<unknown>(20).fill({ ...REFERENCE, version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' })],
   ])('may say in %s what is within its bounds', (place, manifest, value) => expect(problem(changed(manifest, place, value))).toBeNull());
 
   it.each<[string, DataManifest, unknown, string]>([
@@ -185,6 +190,14 @@ describe('the manifest of a data recovery point', () => {
     ['content.databases.0.file', SHOP, '', 'content.databases.0.file:'],
     ['content.databases.0.rows', SHOP, -1, 'content.databases.0.rows:'],
     ['content.databases', SHOP, Array<unknown>(10_001).fill({ name: 'a', file: 'b', sizeBytes: 0, tables: 0, rows: 0 }), 'content.databases:'],
+    ['credentials', REMEMBERING, [], 'credentials:'],
+    ['credentials', REMEMBERING, null, 'credentials:'],
+    ['credentials', REMEMBERING, Array<unknown>(21).fill(REFERENCE), 'credentials:'],
+    ['credentials.0.version', REMEMBERING, '', 'credentials.0.version:'],
+    ['credentials.0.createdAt', REMEMBERING, 'yesterday', 'credentials.0.createdAt:'],
+    ['credentials.0.account', REMEMBERING, 'a\nb', 'credentials.0.account: has control characters'],
+    ['credentials.0.password', REMEMBERING, 'x', 'password'],
+    ['credentials', FILES, [REFERENCE], 'credentials'],
     ['software.restic', FILES, 'x'.repeat(65), 'software.restic:'],
     ['software.modosu', FILES, 'x'.repeat(65), 'software.modosu:'],
   ])('may not say in %s what is outside of them', (place, manifest, value, said) => expect(problem(changed(manifest, place, value))).toContain(said));
@@ -192,6 +205,7 @@ describe('the manifest of a data recovery point', () => {
   it.each([
     ['files', FILES],
     ['databases', SHOP],
+    ['data that remembers credentials', REMEMBERING],
   ])('of %s has every field it has to have, and none that this version does not know', (_what, manifest) => {
     for (const place of placesIn(manifest)) expect([place, problem(changed(manifest, place, undefined))]).toEqual([place, expect.stringContaining(place)]);
     for (const place of objectsIn(manifest)) expect([place, problem(changed(manifest, `${place}later`, 1))]).toEqual([place, expect.stringContaining('later')]);
@@ -216,11 +230,11 @@ describe('the manifest of a data recovery point', () => {
     expect(() => parseDataManifest(padded(MAX_DATA_MANIFEST_BYTES + 1), POINT)).toThrow('it has 4194305 bytes');
   });
 
-  it.each([0, 2])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
+  it.each([0, 3])('of version %d is left to the program that wrote it, whatever else it holds', (version) => {
     expect(() => parseDataManifest(bytesOf({ format: FILES.format, version, anything: true }), POINT)).toThrow(
       expect.objectContaining({
         code: 'REPOSITORY_FORMAT_UNKNOWN',
-        message: `The recovery point ${POINT} has version ${version} of the format; this program reads version 1`,
+        message: `The recovery point ${POINT} has version ${version} of the format; this program reads versions 1 and 2`,
         hint: expect.stringContaining('that wrote it') as string,
         context: { recoveryPointId: POINT },
       }) as Error,

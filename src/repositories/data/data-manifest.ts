@@ -3,13 +3,14 @@ import { ModosuError } from '../../contracts/errors';
 import type { DataManifest, DataSet } from '../../contracts/data';
 import { isId, type IdPrefix } from '../../contracts/ids';
 import { hasControlCharacters } from '../../contracts/text';
+import { credentialReferencesSchema } from '../credential-references';
 
 /**
  * What the manifest of a data recovery point may hold. Strict: a field this version does not know means that a newer program wrote it under an old version
  * number. Whoever adds a field raises the version.
  */
 const DATA_MANIFEST_FORMAT = 'modosu-data-recovery-point';
-const DATA_MANIFEST_VERSION = 1;
+const KNOWN_VERSIONS: readonly unknown[] = [1, 2] satisfies DataManifest['version'][];
 /** Far above any real one: a data set of 1000 databases has 200 KiB. */
 export const MAX_DATA_MANIFEST_BYTES = 4 * 1024 ** 2;
 
@@ -80,25 +81,29 @@ const contentSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const commonFields = {
+  format: z.literal(DATA_MANIFEST_FORMAT),
+  recoveryPointId: id('rp'),
+  server: z.strictObject({ id: id('srv'), name: line, uuid: z.string().regex(/^[0-9a-f-]{36}$/i, 'is not a UUID') }),
+  dataSet: dataSetSchema,
+  runId: id('run'),
+  purpose: z.enum(['backup', 'safety']),
+  reason: z.string().max(10_000),
+  pointInTime: moment,
+  publishedAt: moment,
+  snapshotId: z.string().regex(/^[0-9a-f]{64}$/, "is not restic's full id of a snapshot"),
+  keyId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a key'),
+  totalBytes: count,
+  addedBytes: count,
+  content: contentSchema,
+  software: z.strictObject({ modosu: line.max(64), restic: line.max(64) }),
+};
+
 const dataManifestSchema = z
-  .strictObject({
-    format: z.literal(DATA_MANIFEST_FORMAT),
-    version: z.literal(DATA_MANIFEST_VERSION),
-    recoveryPointId: id('rp'),
-    server: z.strictObject({ id: id('srv'), name: line, uuid: z.string().regex(/^[0-9a-f-]{36}$/i, 'is not a UUID') }),
-    dataSet: dataSetSchema,
-    runId: id('run'),
-    purpose: z.enum(['backup', 'safety']),
-    reason: z.string().max(10_000),
-    pointInTime: moment,
-    publishedAt: moment,
-    snapshotId: z.string().regex(/^[0-9a-f]{64}$/, "is not restic's full id of a snapshot"),
-    keyId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a key'),
-    totalBytes: count,
-    addedBytes: count,
-    content: contentSchema,
-    software: z.strictObject({ modosu: line.max(64), restic: line.max(64) }),
-  })
+  .discriminatedUnion('version', [
+    z.strictObject({ ...commonFields, version: z.literal(1) }),
+    z.strictObject({ ...commonFields, version: z.literal(2), credentials: credentialReferencesSchema }),
+  ])
   .refine((manifest) => manifest.dataSet.kind === manifest.content.kind, {
     path: ['content', 'kind'],
     message: 'is not the kind of the data set',
@@ -127,10 +132,10 @@ export function parseDataManifest(bytes: Uint8Array, recoveryPointId: string): D
     throw corrupt('it is not JSON');
   }
   const { format, version } = (typeof value === 'object' && value !== null ? value : {}) as { readonly format?: unknown; readonly version?: unknown };
-  if (format === DATA_MANIFEST_FORMAT && typeof version === 'number' && version !== DATA_MANIFEST_VERSION) {
+  if (format === DATA_MANIFEST_FORMAT && typeof version === 'number' && !KNOWN_VERSIONS.includes(version)) {
     throw new ModosuError(
       'REPOSITORY_FORMAT_UNKNOWN',
-      `The recovery point ${recoveryPointId} has version ${version} of the format; this program reads version ${DATA_MANIFEST_VERSION}`,
+      `The recovery point ${recoveryPointId} has version ${version} of the format; this program reads versions 1 and 2`,
       {
         hint: 'Use the version of Modosu that wrote it, or a newer one.',
         context: { recoveryPointId },

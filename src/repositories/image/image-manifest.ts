@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { RECORDED_CHANGES_LIMIT } from '../../contracts/change';
-import { MOST_CREDENTIALS } from '../../contracts/credential';
 import { ModosuError } from '../../contracts/errors';
 import { isId, type IdPrefix } from '../../contracts/ids';
 import type { ImageManifest } from '../../contracts/recovery-point';
 import { hasControlCharacters } from '../../contracts/text';
+import { credentialReferencesSchema } from '../credential-references';
 
 /**
  * What a `manifest.json` may hold. Strict: a field this version does not know means that a newer program wrote it under an old
@@ -117,19 +117,11 @@ const markerReading = z.discriminatedUnion('state', [
 ]);
 const sideReadings = z.strictObject({ relation: line, peer: line, of: z.enum(['server', 'peer']), readings: z.record(line, markerReading) });
 
-const credentialReference = z.strictObject({
-  account: line,
-  store: line,
-  path: line,
-  version: line.min(1).nullable(),
-  createdAt: moment.nullable(),
-  problem: line.min(1).nullable(),
-});
 /** From version 5 on; whether it belongs to a set is not told by the version any more. */
 const changesFields = {
   changes: z.strictObject({ contained: recordedChanges, partly: recordedChanges, more: z.int().min(0) }),
   facts: z.strictObject(storedFile(z.literal(FACTS_FILE))).nullable(),
-  credentials: z.array(credentialReference).min(1).max(MOST_CREDENTIALS).optional(),
+  credentials: credentialReferencesSchema.optional(),
   setId: id('set').optional(),
   markers: z.array(sideReadings).max(20_000).optional(),
 };
