@@ -2,6 +2,7 @@ import type { ErrorCode } from '../contracts/error-codes';
 import { ModosuError } from '../contracts/errors';
 import type { MarkerType } from '../contracts/marker';
 import type { MarkerSpec, ProbeSpec } from '../contracts/profile';
+import { boundedOutput } from '../guests/bounded-output';
 import type { CommandResult, GuestAgent } from '../guests/guest-agent';
 import { readMarker, readMarkers, type ProbeFacts, type ProbeTarget } from './probe';
 
@@ -32,10 +33,18 @@ interface Ran {
   readonly maxOutputBytes?: number;
 }
 
+/** The program that is started with its output bounded, as every probe's is. */
+function withinBounds(started: readonly string[]): readonly string[] {
+  const [program = '', ...args] = started.slice(boundedOutput(['any'], 1).length - 1);
+  expect(started).toEqual(boundedOutput([program, ...args], 64 * 1024 + 1));
+  return [program, ...args];
+}
+
 /** Answers each program with what comes next; the last one again and again. */
 function scripted(...answers: readonly ((argv: readonly string[]) => CommandResult | Promise<CommandResult>)[]): { agent: GuestAgent; ran: Ran[] } {
   const ran: Ran[] = [];
-  const exec = async (argv: readonly string[], options: Omit<Ran, 'argv'>): Promise<CommandResult> => {
+  const exec = async (started: readonly string[], options: Omit<Ran, 'argv'>): Promise<CommandResult> => {
+    const argv = withinBounds(started);
     ran.push({ argv, ...options });
     const answer = answers[Math.min(ran.length, answers.length) - 1];
     if (answer === undefined) throw new Error('nothing is scripted');
@@ -138,7 +147,9 @@ describe('a program in a guest', () => {
   });
 
   it.each([
-    [throws(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process (No such file or directory)')), 'GUEST_PROGRAM_MISSING', 'timeout'],
+    [throws(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process (No such file or directory)')), 'GUEST_PROGRAM_MISSING', 'sh'],
+    [() => ended({ exitCode: 127, stderr: 'sh: 2: timeout: not found' }), 'GUEST_PROGRAM_MISSING', 'timeout'],
+    [() => ended({ exitCode: 127, stderr: 'sh: timeout: not found' }), 'GUEST_PROGRAM_MISSING', 'timeout'],
     [() => ended({ exitCode: 127, stderr: "timeout: failed to run command 'say': No such file or directory" }), 'GUEST_PROGRAM_MISSING', 'say'],
     [() => ended({ exitCode: 127, stderr: "timeout: can't execute 'say': No such file or directory" }), 'GUEST_PROGRAM_MISSING', 'say'],
     [() => ended({ exitCode: 126 }), 'GUEST_PROGRAM_MISSING', 'say'],

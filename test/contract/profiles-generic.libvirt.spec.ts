@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
+import type { MarkerReading } from '../../src/contracts/profile';
+import { readMarker } from '../../src/probes/probe';
+import { madeUpMarker } from '../support/made-up-relations';
 import { createGuestServer, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { shippedProfile } from '../support/judged-profile';
 import { JudgedRelation, type Side } from '../support/judged-relation';
@@ -38,6 +41,41 @@ describe('profiles for any two servers', () => {
   afterAll(async () => {
     for (const guest of guests) await guest.destroy();
     if (root !== undefined) rmSync(root, { recursive: true, force: true });
+  });
+
+  describe('a probe in a real guest', () => {
+    const read = async (script: string, timeoutSeconds = 60): Promise<MarkerReading> =>
+      readMarker(madeUpMarker('said', { type: 'text', timeoutSeconds, probe: { kind: 'command', argv: ['/bin/sh', '-c', script] } }), await peer.target());
+    /** The guest is as it was: nothing of the probe runs on (a second later, where `timeout` is busybox's), and its agent has room for the next one. */
+    const expectAsBefore = async (running: string): Promise<void> => {
+      await eventually(
+        `nothing of ${running} runs`,
+        async () => (await sh(peer, 'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -c "[[]$1[]]" || :', running)).trim() === '0',
+        30_000,
+      );
+      expect(await read('echo fine')).toMatchObject({ state: 'read', value: 'fine' });
+    };
+
+    it('that prints 100 MB is no value; worker and agent go on', async () => {
+      const rssBefore = process.memoryUsage().rss;
+      const reading = await read('head -c 104857600 /dev/zero | tr "\\0" x; : [flood]');
+      expect(reading).toMatchObject({ state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE' });
+      expect(JSON.stringify(reading).length).toBeLessThan(2_000);
+      expect(process.memoryUsage().rss - rssBefore).toBeLessThan(64 * 1024 * 1024);
+      await expectAsBefore('flood');
+    });
+
+    it('that hangs is ended, in the guest too', async () => {
+      expect(await read('exec sleep 3600 # [hangs]', 2)).toMatchObject({ state: 'failed', code: 'PROBE_TIMED_OUT' });
+      await expectAsBefore('hangs');
+      expect(await sh(peer, 'pgrep -f "sleep 360[0]" || :')).toBe('');
+    });
+
+    it('that prints what would steer a terminal is no value', async () => {
+      const reading = await read("printf 'a\\033[2Jb'");
+      expect(reading).toMatchObject({ state: 'failed', code: 'MARKER_UNREADABLE' });
+      expect(JSON.stringify(reading)).not.toContain('\\u001b');
+    });
   });
 
   describe('same-value', () => {
