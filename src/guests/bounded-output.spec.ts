@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { boundedOutput } from './bounded-output';
 
 /** On the shell of this machine, as any guest's. */
@@ -22,6 +25,19 @@ describe('a program whose output is bounded', () => {
     ['its arguments as they are', ['printf', '%s|', '$HOME', '`id`', "'", '"', '*', '', 'a b', '\\'], { status: 0, stdout: '$HOME|`id`|\'|"|*||a b|\\|' }],
     ['that it is not there', ['no-such-program-here'], { status: 127, stdout: '', stderr: expect.stringMatching(/no-such-program-here: not found/) as string }],
   ] as const)('tells %s', (_what, argv, expected) => expect(run(argv as unknown as [string], 1000)).toMatchObject(expected));
+
+  it('starts what lies first in the PATH, and takes no name for a list of places', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'modosu-path-'));
+    try {
+      mkdirSync(join(directory, 'a', 'say it'), { recursive: true });
+      writeFileSync(join(directory, 'say it'), '#!/bin/sh\necho "mine: $*"\n', { mode: 0o755 });
+      const [program, ...args] = boundedOutput(['say it', 'a:b', 'c d'], 1000);
+      const env = { PATH: `${join(directory, 'a')}:${directory}:${process.env['PATH'] ?? ''}` };
+      expect(spawnSync(program, args, { encoding: 'utf8', env }).stdout).toBe('mine: a:b c d\n');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 
   it('reads its standard input, and has nothing open that is not its own', () => {
     expect(run(['cat'], 1000, 'given').stdout).toBe('given');

@@ -14,7 +14,7 @@ beforeAll(async () => {
   directory = ownedDirectory('/var/tmp', 'modosu-hostile-');
   await chmod(directory, 0o755);
   guest = await createGuestServer({ name: 'hostile-agent', guest: 'minimal', directory });
-  await waitForAgent(guest.uuid, 60_000);
+  await waitForAgent(guest.uuid, 120_000);
 });
 /** Each case ends with a guest whose agent is its own: one that fails must not take the others with it. */
 afterEach(async () => {
@@ -30,7 +30,7 @@ const returned = async (command: string): Promise<unknown> => (JSON.parse((await
 const restart = async (): Promise<void> => {
   await cutPower(guest.uuid);
   await startGuest(guest.uuid);
-  await waitForAgent(guest.uuid, 60_000);
+  await waitForAgent(guest.uuid, 120_000);
 };
 /** Whether a write in the guest ends: needs an agent that runs programs. */
 const writes = (): Promise<string> => guestOutput(guest.uuid, ['sh', '-c', 'echo written > /opt/written && sync && cat /opt/written'], { timeoutMs: 10_000 });

@@ -184,6 +184,6 @@ describe('online backup of the libvirt adapter when processes die', () => {
     await lab.hypervisor.cancelOnlineBackup(lab.server, request.fence.runId);
     await expect(begin()).rejects.toEqual(refusedWith('BACKUP_JOB_LOST'));
     await startGuest(lab.guest.uuid);
-    await waitForAgent(lab.guest.uuid, 60_000);
+    await waitForAgent(lab.guest.uuid, 120_000);
   });
 });

@@ -35,7 +35,7 @@ describe('online backup of the libvirt adapter of a guest with a hostile agent',
   const newGuest = async (): Promise<void> => {
     await cutPower(lab.guest.uuid);
     await startGuest(lab.guest.uuid);
-    await waitForAgent(lab.guest.uuid, 60_000);
+    await waitForAgent(lab.guest.uuid, 120_000);
   };
   afterAll(async () => {
     await lab.dispose();

@@ -116,7 +116,7 @@ export class OnlineLab {
       ]);
     }
     await startGuest(guest.uuid);
-    await waitForAgent(guest.uuid, 60_000);
+    await waitForAgent(guest.uuid, 120_000);
   }
 
   get stateDirectory(): string {
