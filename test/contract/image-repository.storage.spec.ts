@@ -15,7 +15,8 @@ describe('image repository: storage that fails is not damage', () => {
   let images: Awaited<ReturnType<typeof makeImages>>;
   let root: string;
   beforeAll(async () => {
-    images = await makeImages();
+    // Of eight segments: as many as four are under way at once, and some have to be left when the first is through.
+    images = await makeImages(120);
   });
   afterAll(() => rmSync(images.directory, { recursive: true, force: true }));
   beforeEach(() => {
