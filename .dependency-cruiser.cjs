@@ -55,7 +55,7 @@ module.exports = {
     room(
       'probes',
       '^src/probes/',
-      ['^src/contracts/(?!api/)', '^src/domain/consistency/', '^src/system/', '^src/guests/(account|guest-(agent|process))\\.ts$'],
+      ['^src/contracts/(?!api/)', '^src/domain/consistency/', '^src/system/', '^src/guests/(account|bounded-output|guest-(agent|process))\\.ts$'],
       'A probe reads one value of one server, and judges nothing.',
     ),
     {
