@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -20,5 +21,23 @@ export async function eventually<T>(what: string, ask: () => Promise<T | null | 
     if (answer !== null && answer !== undefined && answer !== false) return answer;
     if (performance.now() > giveUpAt) throw new Error(`not within ${deadlineMs} ms: ${what}`);
     await delay(20);
+  }
+}
+
+/** What stands in a file, as those of /proc; empty when it is gone. */
+export function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** SIGKILL, also to what is gone already. */
+export function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // gone already
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Endpoints } from '../../src/config/state-layout';
 import { ownedDirectory } from './owned-directory';
+import { killQuietly, readQuietly } from './processes';
 
 /** The built program, as a user starts it. */
 const ROOT = process.env.MODOSU_TEST_ROOT ?? join(__dirname, '..', '..');
@@ -164,23 +165,7 @@ function cacheOfThisMachine(): Record<string, string> {
   return { ...(MODOSU_CACHE_DIR ? { MODOSU_CACHE_DIR } : {}), ...(MODOSU_TEMPORAL_CLI ? { MODOSU_TEMPORAL_CLI } : {}) };
 }
 
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
 function sessionOf(pid: number): string | null {
   const stat = readQuietly(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] ?? null;
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // gone already
-  }
 }

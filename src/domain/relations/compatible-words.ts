@@ -177,7 +177,7 @@ function costText({ cost: { seconds, dataSets, changes }, tried: { point } }: Pr
   return `It costs ${formatDuration(seconds)} beside generation ${compared.generation}: what was written to the disks after ${point.pointInTime} is not in it${follows}.${lost}`;
 }
 
-/** A remedy for people; which set it is, not how it is restored. */
+/** A remedy for people: what plans it, and which images belong together. */
 const together = ({ id, servers, pointInTime }: SharedSet): string =>
   `restore ${namesOf(servers)} together: \`modosu restore plan-set ${servers.join(' ')}\`. The images of backup set ${id} of ${pointInTime} belong together (\`modosu backup-set show ${id}\`).`;
 
