@@ -2,8 +2,9 @@ import type { AppliedChange } from '../src/contracts/activities';
 import { isModosuError } from '../src/contracts/errors';
 import type { GuestProgram } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
+import { runBoundedInGuest } from '../src/guests/bounded-output';
 import type { GuestAgent } from '../src/guests/guest-agent';
-import { runInGuest, waitUntilNoneRuns } from '../src/guests/guest-process';
+import { waitUntilNoneRuns } from '../src/guests/guest-process';
 
 const EVIDENCE_CHARACTERS = 500;
 
@@ -17,7 +18,7 @@ export async function programInGuest(agent: GuestAgent, { argv, timeoutSeconds }
   try {
     // Whoever has begun it may have died; the program lives on, and two of them at once may harm each other.
     await waitUntilNoneRuns(agent, argv, work);
-    const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, work);
+    const { exitCode, stdout, stderr } = await runBoundedInGuest(agent, { argv }, work);
     const said = cleanWords(stderr.trim() === '' ? stdout : stderr, EVIDENCE_CHARACTERS, { keep: 'end' });
     return { isApplied: exitCode === 0, evidence: `exit code ${exitCode}${said === '' ? '' : `: ${said}`}` };
   } catch (error) {

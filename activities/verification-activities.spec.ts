@@ -1,4 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { boundedProgram } from '../test/support/bounded-program';
 import type { ErrorCode } from '../src/contracts/error-codes';
 import { ModosuError } from '../src/contracts/errors';
 import type { VerificationInput } from '../src/contracts/verification';
@@ -78,7 +79,7 @@ describe('a boot', () => {
         if (changes.answers !== undefined) throw new ModosuError(changes.answers, 'why');
       },
       exec: async (argv: readonly string[]) => {
-        done.push(`runs ${argv.join(' ')}`);
+        done.push(`runs ${boundedProgram(argv).join(' ')}`);
         return { exitCode: changes.exitCode ?? 0, stdout: '', stderr: '' };
       },
     };

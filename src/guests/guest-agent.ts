@@ -80,6 +80,8 @@ export interface GuestAgent {
   setPassword(account: string, password: string, options: { readonly timeoutMs: number }): Promise<void>;
   /** Whether the agent says that file systems are frozen. Read-only. */
   isFrozen(timeoutMs: number): Promise<boolean>;
+  /** What the guest's clock says: `guest-get-time`, the system's clock and not that of its hardware. Read-only. */
+  clock(timeoutMs: number): Promise<Date>;
 }
 
 const PASSING: ReadonlySet<string> = new Set(['AGENT_SILENT', 'HYPERVISOR_UNREACHABLE', 'HYPERVISOR_COMMAND_TIMED_OUT']);

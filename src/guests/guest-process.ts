@@ -33,6 +33,8 @@ const POLL_MS = [20, 50, 100, 200, 400, 800, 1_500];
 const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;
 const MAX_CANDIDATES = 200;
+/** Of processes that start processes. */
+const MAX_DEPTH = 10;
 const WAIT_POLL_MS = 1_000;
 /** The kernel keeps no more of the name of a process. */
 const MAX_COMM_BYTES = 15;
@@ -40,8 +42,8 @@ const NO_SUCH_PROGRAM = /No such file or directory|Failed to execute child proce
 const MAX_COMPLAINT = 400;
 
 /**
- * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, as far as the guest
- * allows. Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no
+ * Runs a program in the guest to its end, whatever that is, however long it takes. Not idempotent. On abort it is ended with SIGKILL, and so is what
+ * it has started, as far as the guest allows. Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no
  * longer knows the program (it was restarted), and `AGENT_SILENT` after two minutes of silence.
  */
 export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: RunOptions): Promise<CommandResult> {
@@ -84,9 +86,9 @@ export async function starting<T>(program: string, start: () => Promise<T>): Pro
 export const programMissing = (program: string, cause?: unknown): ModosuError =>
   new ModosuError('GUEST_PROGRAM_MISSING', `The guest has no program ${program}.`, { context: { program }, cause });
 
-/** Ends a process that this agent has started, and waits until it is gone. */
+/** Ends a process that this agent has started, with what it has started itself, and waits until it is gone. */
 async function endProgram(agent: GuestAgent, pid: number, program: string): Promise<void> {
-  await killInGuest(agent, [pid]);
+  await killInGuest(agent, [pid, ...(await descendantsOf(agent, pid))]);
   const giveUpAt = performance.now() + KILLED_WITHIN_MS;
   while ((await agent.outcome(pid, { timeoutMs: AGENT_TIMEOUT_MS })) === null) {
     if (performance.now() > giveUpAt) {
@@ -97,7 +99,29 @@ async function endProgram(agent: GuestAgent, pid: number, program: string): Prom
 }
 
 async function killInGuest(agent: GuestAgent, pids: readonly number[]): Promise<void> {
-  await agent.exec(['kill', '-KILL', ...pids.map(String)], { timeoutMs: AGENT_TIMEOUT_MS });
+  const options = { timeoutMs: AGENT_TIMEOUT_MS };
+  try {
+    await starting('kill', () => agent.exec(['kill', '-KILL', ...pids.map(String)], options));
+  } catch (error) {
+    if (!isModosuError(error) || error.code !== 'GUEST_PROGRAM_MISSING') throw error;
+    // Windows: its own program for it, which takes along what they have started.
+    await agent.exec(['taskkill', '/F', '/T', ...pids.flatMap((pid) => ['/PID', String(pid)])], options);
+  }
+}
+
+/** Processes that the process has started, and those that they have. None where the guest cannot be asked for them: the process itself can be ended all the same. */
+async function descendantsOf(agent: GuestAgent, pid: number): Promise<readonly number[]> {
+  const found: number[] = [];
+  let parents = [pid];
+  for (let depth = 0; parents.length > 0 && depth < MAX_DEPTH && found.length < MAX_CANDIDATES; depth += 1) {
+    const lines = parents.flatMap((parent) => ['-e', `PPid:\t${parent}`]);
+    const { stdout } = await agent
+      .exec(['find', '/proc', '-maxdepth', '2', '-name', 'status', '-exec', 'grep', '-lFx', ...lines, '{}', '+'], { timeoutMs: AGENT_TIMEOUT_MS })
+      .catch(() => ({ stdout: '' }));
+    parents = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/status$/gm)].map(([, child]) => Number(child)).slice(0, MAX_CANDIDATES);
+    found.push(...parents);
+  }
+  return found;
 }
 
 /**

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { boundedProgram } from '../../test/support/bounded-program';
+import { HostAgent } from '../../test/support/host-agent';
 import { ModosuError } from '../contracts/errors';
 import type { CommandHealthCheck, SqlHealthCheck, TcpHealthCheck } from '../contracts/protection';
 import type { CommandResult, GuestAgent } from './guest-agent';
@@ -13,7 +15,7 @@ function agentThat(...answers: readonly Answer[]): { readonly agent: GuestAgent;
   const agent = {
     exec: async (argv: readonly [string, ...string[]]): Promise<CommandResult> => {
       const answer = answers[Math.min(ran.length, answers.length - 1)];
-      ran.push(argv);
+      ran.push(boundedProgram(argv));
       if (answer === 'hangs') return new Promise(() => undefined);
       if (answer instanceof Error) throw answer;
       return { exitCode: 0, stdout: '', stderr: '', truncated: false, ...answer };
@@ -116,8 +118,13 @@ describe('a command', () => {
     const { agent } = agentThat(refusing('Failed to execute child process "/opt/disabled" (No such file or directory)'));
     await expect(checkHealth(agent, command, within(0))).rejects.toMatchObject({
       code: 'HEALTH_CHECK_FAILED',
-      message: expect.stringContaining('No such file or directory'),
+      message: expect.stringContaining('The guest has no program /usr/bin/shop-check.'),
     });
+  });
+
+  it('that prints without end has the beginning of it taken, and costs the guest no more', async () => {
+    const check: CommandHealthCheck = { ...command, argv: ['sh', '-c', 'yes flood | head -c 20000000; echo the end >&2; exit 3'] };
+    await expect(checkHealth(new HostAgent(), check, within(0))).rejects.toMatchObject({ message: expect.stringContaining('exit code 3: the end') });
   });
 
   it('that hangs fails when the time is over, and is not started again', async () => {

@@ -1,9 +1,11 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ErrorCode } from '../contracts/error-codes';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import type { CommandHealthCheck, HealthCheck, SqlHealthCheck, TcpHealthCheck } from '../contracts/protection';
 import { cleanWords } from '../contracts/text';
 import { accountIn, askAccount, runningAs, type Account } from './account';
+import { execBounded } from './bounded-output';
 import type { CommandResult, GuestAgent } from './guest-agent';
 
 export interface HealthCheckOptions {
@@ -31,6 +33,8 @@ const STAYS_OPEN_MS = 300;
 /** The agent's own time-out is more telling than ours: it gets this much longer. */
 const EXEC_GRACE_MS = 2_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
+/** What the next attempt may not meet. */
+const OF_THE_ATTEMPT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['AGENT_SILENT', 'AGENT_COMMAND_FAILED', 'GUEST_PROGRAM_MISSING']);
 const MAX_WORDS = 300;
 const MAX_EVIDENCE = 100;
 
@@ -86,7 +90,7 @@ async function attemptOnce(agent: GuestAgent, check: HealthCheck, options: Healt
         },
       );
     }
-    if (error.code !== 'AGENT_SILENT' && error.code !== 'AGENT_COMMAND_FAILED') throw error;
+    if (!OF_THE_ATTEMPT.has(error.code)) throw error;
     return { passed: false, words: error.message };
   }
 }
@@ -138,7 +142,7 @@ const asEvidence = (text: string): string => `"${cleanWords(text, MAX_EVIDENCE)}
 /** Neither an abort nor an agent that outstays its time is waited for. */
 async function execute(agent: GuestAgent, argv: Argv, signal: AbortSignal, timeoutMs: number): Promise<CommandResult> {
   const waiting = new AbortController();
-  const work = agent.exec(argv, { timeoutMs, maxOutputBytes: MAX_OUTPUT_BYTES });
+  const work = execBounded(agent, argv, { timeoutMs, maxOutputBytes: MAX_OUTPUT_BYTES });
   const outlived = delay(timeoutMs + EXEC_GRACE_MS, undefined, { signal: AbortSignal.any([signal, waiting.signal]) }).then(
     (): never => {
       throw new ModosuError('AGENT_SILENT', `${argv[0]} had not ended after ${Math.round(timeoutMs / 1000)} s; it may still run in the guest.`);

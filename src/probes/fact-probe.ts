@@ -1,5 +1,5 @@
+import { ModosuError } from '../contracts/errors';
 import type { ProbeSpec } from '../contracts/profile';
-import { endedBadly, runProgram } from './guest-program';
 import { probeFailed, type Asked } from './transport';
 
 type FactProbe = Extract<ProbeSpec, { kind: 'fact' }>;
@@ -8,9 +8,8 @@ type FactProbe = Extract<ProbeSpec, { kind: 'fact' }>;
 const NO_GENERATION_ID = 'none';
 
 /**
- * What is known without anything of the profile's own. `generation-id`: in lower case, or `none` where the definition has none. `clock`: the guest's, in whole
- * seconds, as a program there says: the port of the agent has no question for it. Throws `PROBE_FAILED` for what nobody has looked at, and what programs in a
- * guest throw.
+ * What is known without anything of the profile's own. `generation-id`: in lower case, or `none` where the definition has none. `clock`: the guest's, as
+ * its agent says. Throws `PROBE_FAILED` for what nobody has looked at, and what the agent throws.
  */
 export async function tellFact({ fact }: FactProbe, asked: Asked): Promise<string> {
   const { facts } = asked.target;
@@ -26,8 +25,7 @@ export async function tellFact({ fact }: FactProbe, asked: Asked): Promise<strin
   }
 }
 
-async function clockOfGuest(asked: Asked): Promise<string> {
-  const result = await runProgram(asked, null, () => ({ argv: ['date', '-u', '+%s'] }));
-  if (result.exitCode !== 0) throw endedBadly('date', result);
-  return result.stdout;
+async function clockOfGuest({ target: { agent }, endsAt }: Asked): Promise<string> {
+  if (agent === null) throw new ModosuError('AGENT_ABSENT', 'The probe asks for the clock of the guest, and no agent there is known.');
+  return (await agent.clock(Math.max(1, endsAt - performance.now()))).toISOString();
 }

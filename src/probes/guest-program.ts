@@ -1,9 +1,9 @@
 import { ModosuError } from '../contracts/errors';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import { accountIn, askAccount, runningAs, type Account } from '../guests/account';
-import { boundedOutput } from '../guests/bounded-output';
-import type { CommandResult, GuestProgram } from '../guests/guest-agent';
-import { programMissing, starting } from '../guests/guest-process';
+import { boundedOutput, isWithoutShell, notFoundByShell } from '../guests/bounded-output';
+import type { CommandResult, GuestAgent, GuestProgram } from '../guests/guest-agent';
+import { programMissing, runInGuest, starting } from '../guests/guest-process';
 import { timedOut } from './deadline';
 import { probeFailed, type Asked } from './transport';
 
@@ -18,15 +18,14 @@ const CLOCK_MS = 250;
 /** Of `timeout` and `setpriv` when what they should start is not there; they say which it is. */
 const NOT_RUN = new Set([126, 127]);
 const NOT_FOUND = /(?:failed to (?:run command|execute)|can't execute) ['‘]?([\w./+-]{1,100})/;
-/** Of the shell that starts `timeout`. */
-const SHELL_NOT_FOUND = /^sh: (?:(?:line )?\d+: )?([\w./+-]{1,100}): (?:command )?not found/m;
 const REFUSED = /^setpriv: (?!failed to execute|can't execute)/;
 
 /**
  * Runs one program in the guest of the one that is asked, and waits for its end, whatever its exit code. It is ended in the guest when its time is over, by
  * `timeout` there: nothing that has it for a parent is left running.
  *
- * Of what it prints, 64 KiB are taken; more is `PROBE_OUTPUT_TOO_LARGE`, and goes no further than the guest's own shell: `boundedOutput`. Throws `PROBE_TIMED_OUT`, `PROBE_FAILED` for a program that something else has killed or that may not run as that account,
+ * Of what it prints, 64 KiB are taken; more is `PROBE_OUTPUT_TOO_LARGE`, and goes no further than the guest's own shell: `boundedOutput`. A guest without one, as
+ * Windows is, runs it as it is; there the agent ends it, and only a program that prints little is safe to ask. Throws `PROBE_TIMED_OUT`, `PROBE_FAILED` for a program that something else has killed or that may not run as that account,
  * `GUEST_PROGRAM_MISSING`, `AGENT_ABSENT`, and what the agent throws.
  *
  * @param account whom it runs as; null: as the agent's own
@@ -42,9 +41,15 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   const { argv, ...given } = program(seconds);
   // One byte more: what has just as many is whole.
   const maxOutputBytes = MAX_MARKER_BYTES + 1;
-  const bounded = boundedOutput(['timeout', '-s', 'KILL', String(seconds), ...runningAs(account), ...argv], maxOutputBytes);
+  const bounded = boundedOutput(['timeout', '-s', 'KILL', String(seconds), ...runningAs(account), ...argv], maxOutputBytes, 'end');
   const options = { timeoutMs: Math.max(leftMs, seconds * 1000) + ENDED_WITHIN_MS, maxOutputBytes, ...given };
-  const result = await starting('sh', () => agent.exec(bounded, options));
+  let result: CommandResult;
+  try {
+    result = await starting('sh', () => agent.exec(bounded, options));
+  } catch (error) {
+    if (account !== null || !isWithoutShell(error)) throw error;
+    return whole(await runAsItIs(asked, { argv, ...given }, leftMs), argv[0]);
+  }
   const { exitCode, stderr } = result;
   if (KILLED.has(exitCode)) {
     if (performance.now() - startedAt >= seconds * 1000 - CLOCK_MS) throw timedOut(seconds * 1000);
@@ -52,12 +57,25 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   }
   if (NOT_RUN.has(exitCode)) {
     if (account !== null && REFUSED.test(stderr)) throw probeFailed(`${argv[0]} in the guest may not run as that account`, stderr);
-    throw programMissing((NOT_FOUND.exec(stderr) ?? SHELL_NOT_FOUND.exec(stderr))?.[1] ?? argv[0]);
+    throw programMissing(NOT_FOUND.exec(stderr)?.[1] ?? notFoundByShell(stderr) ?? argv[0]);
   }
-  if (result.truncated || Buffer.byteLength(result.stdout) > MAX_MARKER_BYTES) {
-    throw new ModosuError('PROBE_OUTPUT_TOO_LARGE', `${argv[0]} in the guest has printed more than ${MAX_MARKER_BYTES / 1024} KiB.`);
+  return whole(result, argv[0]);
+}
+
+/** In a guest without a shell, as Windows is: nothing there ends the program or bounds what it prints but the agent. */
+async function runAsItIs({ target, signal }: Asked, program: GuestProgram, leftMs: number): Promise<CommandResult> {
+  const inTime = AbortSignal.timeout(Math.max(1, Math.round(leftMs)));
+  try {
+    return await runInGuest(target.agent as GuestAgent, program, { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: MAX_MARKER_BYTES + 1 });
+  } catch (error) {
+    if (inTime.aborted && !signal.aborted) throw timedOut(leftMs);
+    throw error;
   }
-  return result;
+}
+
+function whole(result: CommandResult, program: string): CommandResult {
+  if (!result.truncated && Buffer.byteLength(result.stdout) <= MAX_MARKER_BYTES) return result;
+  throw new ModosuError('PROBE_OUTPUT_TOO_LARGE', `${program} in the guest has printed more than ${MAX_MARKER_BYTES / 1024} KiB.`);
 }
 
 /** `PROBE_FAILED`, with the end of the program's words. */

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
+import { HostAgent } from '../../test/support/host-agent';
+import { eventually } from '../../test/support/processes';
 import type { ErrorCode } from '../contracts/error-codes';
 import { ModosuError } from '../contracts/errors';
 import type { MarkerType } from '../contracts/marker';
 import type { MarkerSpec, ProbeSpec } from '../contracts/profile';
 import { boundedOutput } from '../guests/bounded-output';
-import type { CommandResult, GuestAgent } from '../guests/guest-agent';
+import type { CommandResult, GuestAgent, GuestProgram } from '../guests/guest-agent';
 import { readMarker, readMarkers, type ProbeFacts, type ProbeTarget } from './probe';
 
 const NOW = '2026-03-01T12:00:00.000Z';
@@ -35,8 +38,8 @@ interface Ran {
 
 /** The program that is started with its output bounded, as every probe's is. */
 function withinBounds(started: readonly string[]): readonly string[] {
-  const [program = '', ...args] = started.slice(boundedOutput(['any'], 1).length - 1);
-  expect(started).toEqual(boundedOutput([program, ...args], 64 * 1024 + 1));
+  const [program = '', ...args] = started.slice(boundedOutput(['any'], 1, 'end').length - 1);
+  expect(started).toEqual(boundedOutput([program, ...args], 64 * 1024 + 1, 'end'));
   return [program, ...args];
 }
 
@@ -147,7 +150,6 @@ describe('a program in a guest', () => {
   });
 
   it.each([
-    [throws(new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process (No such file or directory)')), 'GUEST_PROGRAM_MISSING', 'sh'],
     [() => ended({ exitCode: 127, stderr: 'sh: 2: timeout: not found' }), 'GUEST_PROGRAM_MISSING', 'timeout'],
     [() => ended({ exitCode: 127, stderr: 'sh: timeout: not found' }), 'GUEST_PROGRAM_MISSING', 'timeout'],
     [() => ended({ exitCode: 127, stderr: "timeout: failed to run command 'say': No such file or directory" }), 'GUEST_PROGRAM_MISSING', 'say'],
@@ -164,6 +166,47 @@ describe('a program in a guest', () => {
       code: 'PROBE_FAILED',
       message: expect.stringContaining('may not run as that account: setpriv: setresuid failed'),
     });
+  });
+});
+
+describe('a program in a guest that has none of sh, timeout and kill, as Windows', () => {
+  /** By this host's programs; ends what it is told to by the program that Windows has for it. */
+  function windows(): HostAgent {
+    const beforeStart = ({ argv: [program = '', ...args] }: GuestProgram): void => {
+      if (program === 'taskkill') process.kill(Number(args.at(-1)), 'SIGKILL');
+      if (!['printf', 'sleep', 'head'].includes(program)) {
+        throw new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process (No such file or directory)');
+      }
+    };
+    return new HostAgent({ beforeStart });
+  }
+  const asks = (argv: readonly [string, ...string[]], timeoutSeconds?: number) =>
+    readMarker(marker('text', { kind: 'command', argv }, timeoutSeconds), target(agent));
+  let agent: HostAgent;
+  beforeEach(() => (agent = windows()));
+
+  it('is run as it is', async () => {
+    expect(await asks(['printf', '%s', 'B3C1'])).toMatchObject({ state: 'read', value: 'B3C1' });
+    expect(agent.ran.map(({ argv }) => argv[0])).toEqual(['sh', 'printf']);
+  });
+
+  it('and is missing where it is not there', async () => {
+    expect(await asks(['powershell.exe'])).toMatchObject({ code: 'GUEST_PROGRAM_MISSING', message: 'The guest has no program powershell.exe.' });
+  });
+
+  it('is told to end when its time is over', async () => {
+    expect(await asks(['sleep', '60'], 0.5)).toMatchObject({ code: 'PROBE_TIMED_OUT', message: 'There was no answer within 0.5 s.' });
+    const told = await eventually('told to end', async () => agent.ran.find(({ argv: [program] }) => program === 'taskkill') ?? null, 10_000);
+    expect(told.argv).toEqual(['taskkill', '/F', '/T', '/PID', expect.stringMatching(/^\d+$/)]);
+    await eventually('it is gone', async () => !existsSync(`/proc/${told.argv.at(-1)}`));
+  });
+
+  it('is not believed when it prints too much', async () => {
+    expect(await asks(['head', '-c', '70000', '/dev/zero'])).toMatchObject({ code: 'PROBE_OUTPUT_TOO_LARGE' });
+  });
+
+  it('runs as no other account', async () => {
+    expect(await readMarker(marker('text', { ...COMMAND, user: 'monitor' } as ProbeSpec), target(agent))).toMatchObject({ code: 'GUEST_PROGRAM_MISSING' });
   });
 });
 
@@ -229,9 +272,8 @@ describe('a fact', () => {
     readMarker(marker(type, { kind: 'fact', fact }), target(null, facts));
 
   it('is the clock of the guest where that is asked for', async () => {
-    const { agent, ran } = scripted(says('1772366400\n'));
-    expect(await readMarker(marker('timestamp', { kind: 'fact', fact: 'clock' }), target(agent))).toMatchObject({ value: '2026-03-01T12:00:00Z', at: NOW });
-    expect(ran.map(({ argv }) => argv.slice(4))).toEqual([['date', '-u', '+%s']]);
+    const agent = { clock: async () => new Date('2026-03-01T12:00:00.250Z') } as unknown as GuestAgent;
+    expect(await readMarker(marker('timestamp', { kind: 'fact', fact: 'clock' }), target(agent))).toMatchObject({ value: '2026-03-01T12:00:00.25Z', at: NOW });
     expect(await tell('clock', {}, 'timestamp')).toMatchObject({ code: 'AGENT_ABSENT' });
   });
 

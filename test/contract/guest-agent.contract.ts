@@ -95,6 +95,11 @@ export function describePrograms(open: () => Promise<{ readonly agent: GuestAgen
     expect(long).toEqual({ exitCode: 0, stdout: 'o'.repeat(1000), stderr: 'e'.repeat(1000), truncated: true });
   });
 
+  it('tells what the clock of the guest says', async () => {
+    const { stdout } = await agent.exec(['date', '+%s'], { timeoutMs: TIMEOUT_MS });
+    expect(Math.abs((await agent.clock(TIMEOUT_MS)).getTime() / 1000 - Number(stdout))).toBeLessThan(30);
+  });
+
   it('says that a program takes too long', async () => {
     await expect(agent.exec(['sleep', '20'], { timeoutMs: 2_000 })).rejects.toMatchObject({
       code: 'AGENT_COMMAND_FAILED',

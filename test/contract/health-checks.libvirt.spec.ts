@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { programInGuest } from '../../activities/guest-programs';
 import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/protection';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { checkHealth } from '../../src/guests/health-checks';
@@ -98,6 +99,26 @@ describe('health checks in a real guest', () => {
     await expect(run(query('SELECT 1', null, { socketDirectory: '/tmp' }), 0)).rejects.toMatchObject(
       fails(/psql ended with exit code 2: .*No such file or directory/),
     );
+  });
+
+  it('a program that prints 30 MB comes to its end, and the agent goes on: a check, and a step of a plan', async () => {
+    const script = (exit: number): [string, ...string[]] => ['sh', '-c', `head -c 30000000 /dev/zero | tr "\\0" x; exit ${exit}`];
+    expect(await run({ ...command(...script(0)), timeoutSeconds: 60 }, 60_000)).toEqual({ evidence: 'exit code 0' });
+    const step = { argv: script(3), timeoutSeconds: 60 };
+    expect(await programInGuest(agent, step, new AbortController().signal)).toEqual({
+      isApplied: false,
+      evidence: expect.stringMatching(/^exit code 3: …x+$/),
+    });
+    expect(await run(command('true'))).toEqual({ evidence: 'exit code 0' });
+  });
+
+  it('a step of a plan that does not end in time is ended in the guest, with what it has started', async () => {
+    const step = { argv: ['sh', '-c', 'sleep 3601 & sleep 3601; :'] as const, timeoutSeconds: 3 };
+    expect(await programInGuest(agent, step, new AbortController().signal)).toMatchObject({
+      isApplied: false,
+      evidence: expect.stringContaining('told to end'),
+    });
+    expect(await guestOutput(server.uuid, ['sh', '-c', 'pgrep -f "sleep 360[1]" || :'])).toBe('');
   });
 
   it('a server that has just been started is waited for', async () => {

@@ -68,6 +68,11 @@ export class FakeGuestAgent implements GuestAgent {
     return this.frozen;
   }
 
+  async clock(): Promise<Date> {
+    this.requireAnswer();
+    return new Date();
+  }
+
   async setPassword(account: string, password: string): Promise<void> {
     this.requireAnswer();
     if (!this.passwords.has(account)) throw new ModosuError('CREDENTIAL_NOT_SET', 'The guest knows no such account.');

@@ -181,6 +181,9 @@ export class UserspaceAgent implements GuestAgent {
   async isFrozen(): Promise<boolean> {
     return false;
   }
+  async clock(): Promise<Date> {
+    return new Date();
+  }
 
   async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number } & Omit<GuestProgram, 'argv'>): Promise<CommandResult> {
     const pid = await this.start({ argv, ...options });

@@ -120,4 +120,5 @@ export class HostAgent implements GuestAgent {
   setPassword = (): Promise<void> => Promise.reject(new ModosuError('CREDENTIAL_NOT_SET', 'Nobody sets a password on this host.'));
   thaw = (): Promise<number> => Promise.resolve(0);
   isFrozen = (): Promise<boolean> => Promise.resolve(false);
+  clock = (): Promise<Date> => Promise.resolve(new Date());
 }

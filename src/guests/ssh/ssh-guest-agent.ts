@@ -19,7 +19,7 @@ export interface SshIdentity {
 }
 
 export interface SshGuestOptions {
-  /** For everything but programs and files: freezing, thawing, whether the system has started. */
+  /** For everything but programs and files: freezing, thawing, the clock, whether the system has started. */
   readonly agent: GuestAgent;
   readonly server: { readonly uuid: string; readonly name: string };
   readonly access: SshAccess;
@@ -74,6 +74,10 @@ export class SshGuestAgent implements GuestAgent {
 
   isFrozen(timeoutMs: number): Promise<boolean> {
     return this.options.agent.isFrozen(timeoutMs);
+  }
+
+  clock(timeoutMs: number): Promise<Date> {
+    return this.options.agent.clock(timeoutMs);
   }
 
   /** Where its administrator has switched that off in the agent, too: by `chpasswd`, which reads account and password on its standard input. */

@@ -138,6 +138,15 @@ describe('LibvirtGuestAgent', () => {
     ]);
   });
 
+  it('tells the clock of the guest, and believes none that is none', async () => {
+    const { agent, asked } = agentThat(returns(1772366400250000000));
+    expect(await agent.clock(1_000)).toEqual(new Date('2026-03-01T12:00:00.250Z'));
+    expect(asked).toEqual([{ execute: 'guest-get-time' }]);
+    for (const nonsense of [returns('now'), returns(1e300), returns(null)]) {
+      await expect(agentThat(nonsense).agent.clock(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });
+    }
+  });
+
   it('believes no count and no state that makes no sense', async () => {
     for (const nonsense of [returns(-1), returns('2'), returns(1e9), returns(null)]) {
       await expect(agentThat(nonsense).agent.freeze(1_000)).rejects.toMatchObject({ code: 'AGENT_COMMAND_FAILED' });

@@ -191,6 +191,13 @@ export class LibvirtGuestAgent implements GuestAgent {
     return answer === 'frozen';
   }
 
+  async clock(timeoutMs: number): Promise<Date> {
+    const nanoseconds = await this.call('guest-get-time', {}, timeoutMs);
+    const clock = new Date(typeof nanoseconds === 'number' ? Math.round(nanoseconds / 1e6) : Number.NaN);
+    if (Number.isNaN(clock.getTime())) throw this.nonsense('guest-get-time');
+    return clock;
+  }
+
   private async fileSystemCount(command: string, timeoutMs: number): Promise<number> {
     const count = await this.callInWindow(command, timeoutMs);
     if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0 || count > MAX_FILE_SYSTEMS) throw this.nonsense(command);

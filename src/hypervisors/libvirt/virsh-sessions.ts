@@ -19,7 +19,7 @@ const READS = new Set([
 const PLAIN = /^[\w.@:+-]+$/;
 const AGENT = 'qemu-agent-command';
 /** Questions of a guest's agent that it may hear twice. */
-const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-info', 'guest-ping']);
+const AGENT_LOOKS = new Set(['guest-fsfreeze-status', 'guest-get-time', 'guest-info', 'guest-ping']);
 /** What it tells, reads on or starts once. */
 const AGENT_ACTS = new Set(['guest-exec', 'guest-exec-status', 'guest-file-close', 'guest-file-open', 'guest-file-read']);
 /** Characters of a question of an agent: what is much longer takes virsh's reader longer than a start. */

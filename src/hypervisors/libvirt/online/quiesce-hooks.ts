@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ModosuError, isModosuError } from '../../../contracts/errors';
 import { cleanWords } from '../../../contracts/text';
+import { execBounded } from '../../../guests/bounded-output';
 import type { GuestAgent } from '../../../guests/guest-agent';
 
 const HOOK_TIMEOUT_MS = 60_000;
@@ -47,7 +48,7 @@ export async function runAfterHook(
 }
 
 async function runHook(agent: GuestAgent, argv: Argv): Promise<string | null> {
-  const { exitCode, stdout, stderr } = await agent.exec(argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES });
+  const { exitCode, stdout, stderr } = await execBounded(agent, argv, { timeoutMs: HOOK_TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES });
   if (exitCode === 0) return null;
   const said = cleanWords(stderr) || cleanWords(stdout);
   return `${argv[0]} ended with exit code ${exitCode}${said === '' ? '' : `: ${said}`}`;
@@ -57,7 +58,11 @@ async function orSaid(run: () => Promise<string | null>): Promise<string | null>
   try {
     return await run();
   } catch (error) {
-    if (isModosuError(error) && ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN'].includes(error.code)) return error.message;
+    if (
+      isModosuError(error) &&
+      ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN', 'GUEST_PROGRAM_MISSING'].includes(error.code)
+    )
+      return error.message;
     throw error;
   }
 }
