@@ -99,6 +99,26 @@ describe('markers of one server', () => {
     expect((readings['wide'] as { readonly raw: string }).raw).toMatch(/^(?:😀)+.?$/u);
   });
 
+  it('that came too late are asked for once more; what is silent is not', async () => {
+    const calls: string[] = [];
+    const late = (code: 'AGENT_SILENT' | 'AGENT_COMMAND_FAILED') =>
+      new Promise<Error>((resolve) => setTimeout(() => resolve(new ModosuError(code, 'sh had not ended')), 1_050));
+    const agent = agentThat((name) => {
+      calls.push(name);
+      if (name === 'silent') return late('AGENT_SILENT');
+      return name === 'never' || calls.filter((call) => call === name).length === 1 ? late('AGENT_COMMAND_FAILED') : { stdout: 'in the end' };
+    });
+    const specs = ['busy', 'never', 'silent'].map((name) => ({ ...text(name), timeoutSeconds: 1 }));
+    const { counts, readings } = await asked(specs, agent);
+    expect(counts).toEqual({ read: 1, failed: 2 });
+    expect(readings).toMatchObject({
+      busy: { state: 'read', value: 'in the end' },
+      never: { state: 'failed', code: 'PROBE_TIMED_OUT', message: 'There was no answer within 1 s.' },
+      silent: { state: 'failed', code: 'AGENT_SILENT' },
+    });
+    expect(calls).toEqual(['busy', 'never', 'silent', 'busy', 'never']);
+  });
+
   it('are ended by their own time when a probe hangs; the others are read meanwhile', async () => {
     const agent = agentThat((name) => (name === 'hangs' ? new Promise<never>(() => undefined) : { stdout: 'fine' }));
     const { counts, readings } = await asked([{ ...text('hangs'), timeoutSeconds: 1 }, text('fine')], agent);

@@ -1,9 +1,9 @@
 import type { AppliedChange, PeerActivities } from '../src/contracts/activities';
 import { isModosuError } from '../src/contracts/errors';
-import type { MarkerReading } from '../src/contracts/profile';
+import type { MarkerReading, MarkerSpec } from '../src/contracts/profile';
 import type { GuestProgram, ProbeJob, ReadCounts } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
-import { readMarkers, type ProbeFacts } from '../src/probes/probe';
+import { readMarkers, type ProbeFacts, type ProbeTarget } from '../src/probes/probe';
 import { programInGuest } from './guest-programs';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
@@ -12,6 +12,8 @@ import { guestOf } from './server-of-run';
 /** Of one server; its guest agent takes one question after another in any case. */
 const CONCURRENCY = 4;
 const DEADLINE_MS = 90_000;
+/** For those that are asked once more: somebody waits for the plan. */
+const AGAIN_MS = 20_000;
 /** Of one value: it is stored with recovery points, and evidence is not made of more. */
 const MAX_VALUE_BYTES = 16 * 1024;
 const MAX_RAW_CHARACTERS = 1_024;
@@ -26,7 +28,7 @@ export class PeerCalls implements PeerActivities {
       const needsDefinition = specs.some(({ probe }) => probe.kind === 'fact' && probe.fact === 'generation-id');
       const facts = needsDefinition ? await this.factsOf(target) : {};
       const asked = { agent, address: target.address, facts, now: () => new Date() };
-      const readings = (await readMarkers(specs, asked, { concurrency: CONCURRENCY, deadlineMs: DEADLINE_MS, signal })).map(bounded);
+      const readings = (await readPatiently(specs, asked, signal)).map(bounded);
       const named = Object.fromEntries(specs.map(({ name }, index) => [name, readings[index] as MarkerReading]));
       await this.deps.catalog.recordReadings(
         occasion,
@@ -51,6 +53,22 @@ export class PeerCalls implements PeerActivities {
     }
   }
 }
+
+/**
+ * Those for which there was no answer in time are asked once more, one after the other: a server that was busy for a moment is no reason to refuse a plan, or to
+ * stop a run that has one. An agent that is silent is none that is busy.
+ */
+async function readPatiently(specs: readonly MarkerSpec[], target: ProbeTarget, signal: AbortSignal): Promise<readonly MarkerReading[]> {
+  const readings = await readMarkers(specs, target, { concurrency: CONCURRENCY, deadlineMs: DEADLINE_MS, signal });
+  const late = specs.filter((_, index) => isLate(readings[index]));
+  const again = await readMarkers(late, target, { concurrency: 1, deadlineMs: AGAIN_MS, signal });
+  return readings.map((reading, index) => {
+    const second = again[late.indexOf(specs[index] as MarkerSpec)];
+    return second?.state === 'read' ? second : reading;
+  });
+}
+
+const isLate = (reading: MarkerReading | undefined): boolean => reading?.state === 'failed' && reading.code === 'PROBE_TIMED_OUT';
 
 function bounded(reading: MarkerReading): MarkerReading {
   if (reading.state === 'failed') return reading;

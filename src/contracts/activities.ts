@@ -147,7 +147,7 @@ export interface JudgedCounts {
 
 /** Asks servers near one hypervisor, by whatever relation; queue `host.<hypervisor>`. */
 export interface PeerActivities {
-  /** Asks, writes down what was answered or why not, and throws for nothing that the server does. Called again: asks again. */
+  /** Asks, once more what did not answer in time, writes down what was answered or why not, and throws for nothing that the server does. Called again: asks again. */
   readMarkers(job: ProbeJob): Promise<ReadCounts>;
   /** Runs what a rule has done in the guest of a peer; as `applyChange`, without a fence: no run holds that server. */
   runInPeer(target: ProbeJob['target'], program: GuestProgram): Promise<AppliedChange>;

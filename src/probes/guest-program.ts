@@ -1,4 +1,4 @@
-import { ModosuError } from '../contracts/errors';
+import { isModosuError, ModosuError } from '../contracts/errors';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import { accountIn, askAccount, runningAs, type Account } from '../guests/account';
 import { boundedOutput, isWithoutShell, notFoundByShell } from '../guests/bounded-output';
@@ -47,6 +47,8 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   try {
     result = await starting('sh', () => agent.exec(bounded, options));
   } catch (error) {
+    // What it has started holds its output, or the guest is too busy to tell its end.
+    if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && performance.now() - startedAt >= seconds * 1000) throw timedOut(seconds * 1000);
     if (account !== null || !isWithoutShell(error)) throw error;
     return whole(await runAsItIs(asked, { argv, ...given }, leftMs), argv[0]);
   }

@@ -1,8 +1,11 @@
 /** What tests and the demo do inside a guest, through its agent and `virsh` alone: independent of the code under test. */
+import { readFile } from 'node:fs/promises';
 import { ModosuError } from '../../src/contracts/errors';
 import { virsh } from './run-program';
 
 const POLL_MS = 200;
+/** A backup that begins by itself freezes the guest for a moment, and its agent refuses everything but a thaw. */
+const FROZEN_MS = 10_000;
 /** Most programs have ended by then; the others are asked for less and less often. */
 const EXEC_POLL_MS = [40, 80, 160];
 
@@ -14,15 +17,21 @@ export interface GuestExecResult {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** One call of the guest agent. Throws `AGENT_COMMAND_FAILED` when nobody answers within `timeoutMs` or the agent refuses. */
+/** One call of the guest agent; one that is frozen is asked again. Throws `AGENT_COMMAND_FAILED` when nobody answers within `timeoutMs` or the agent refuses. */
 async function callAgent(uuid: string, command: string, args: object | null, timeoutMs: number): Promise<unknown> {
   const request = JSON.stringify(args === null ? { execute: command } : { execute: command, arguments: args });
   const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
-  const answer = await virsh(['qemu-agent-command', uuid, '--timeout', String(seconds), request], {
-    code: 'AGENT_COMMAND_FAILED',
-    timeoutMs: timeoutMs + 5_000,
-  });
-  return (JSON.parse(answer) as { return: unknown }).return;
+  const giveUpAt = performance.now() + FROZEN_MS;
+  for (;;) {
+    try {
+      const options = { code: 'AGENT_COMMAND_FAILED', timeoutMs: timeoutMs + 5_000 } as const;
+      const answer = await virsh(['qemu-agent-command', uuid, '--timeout', String(seconds), request], options);
+      return (JSON.parse(answer) as { return: unknown }).return;
+    } catch (error) {
+      if (!(error instanceof ModosuError) || !/in frozen state/.test(error.message) || performance.now() > giveUpAt) throw error;
+      await pause(POLL_MS);
+    }
+  }
 }
 
 /** Whether the guest agent answers a ping within 2 s. Never throws for silence. */
@@ -41,11 +50,23 @@ export async function waitForAgent(uuid: string, deadlineMs: number): Promise<nu
   const startedAt = performance.now();
   while (!(await agentAnswers(uuid))) {
     if (performance.now() - startedAt > deadlineMs) {
-      throw new ModosuError('AGENT_SILENT', `The guest agent of ${uuid} did not answer within ${deadlineMs / 1000} s.`);
+      throw new ModosuError('AGENT_SILENT', `The guest agent of ${uuid} did not answer within ${deadlineMs / 1000} s. ${await lastWords(uuid)}`);
     }
     await pause(POLL_MS);
   }
   return Math.round(performance.now() - startedAt);
+}
+
+/** Whether the guest runs, and the end of what it wrote to its console: why a boot has come to nothing. */
+async function lastWords(uuid: string): Promise<string> {
+  try {
+    const [state, usage, xml] = await Promise.all([virsh(['domstate', uuid, '--reason']), virsh(['dominfo', uuid]), virsh(['dumpxml', uuid])]);
+    const path = /<serial type=['"]file['"]>\s*<source path=['"]([^'"]+)/.exec(xml)?.[1];
+    const lines = path === undefined ? [] : (await readFile(path, 'latin1')).split('\n').filter((line) => line.trim() !== '');
+    return `It is ${state.trim()}, ${/CPU time:\s*(.*)/.exec(usage)?.[1] ?? '?'} of CPU; on its console: ${lines.slice(-8).join(' | ') || 'nothing'}`;
+  } catch (error) {
+    return `Why is not known: ${(error as Error).message}`;
+  }
 }
 
 /**
